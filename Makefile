@@ -1,0 +1,37 @@
+# The two commands of a newcomer: `make demo` and `make test`.
+PYTHON ?= python3
+TORCH ?= torch==2.13.0
+STACK ?= mm
+VENV ?= .venv
+
+.PHONY: help install demo test test-slow lint clean
+
+help:
+	@echo "make demo   draw people, train, evaluate and show ranked lists (minutes on two cores)"
+	@echo "make test   run the test suite"
+	@echo "Both make $(VENV) on first use. STACK=onedl takes the OneDL forks of the OpenMMLab stack."
+
+install: $(VENV)/installed-$(STACK)
+
+# torch goes first: resolved together with the rest, pip may replace a CPU build by a CUDA one.
+$(VENV)/installed-$(STACK): setup.py
+	@echo "== Setting up $(VENV) (once; a minute or two)"
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check "$(TORCH)"
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -e ".[$(STACK),dev]"
+	@touch $@
+
+demo: install
+	$(VENV)/bin/python tools/demo.py
+
+test: install
+	$(VENV)/bin/python -m pytest
+
+test-slow: install
+	$(VENV)/bin/python -m pytest -m slow
+
+lint: install
+	$(VENV)/bin/ruff check .
+
+clean:
+	rm -rf $(VENV) work_dirs/demo

@@ -1,0 +1,267 @@
+"""What today's libraries get wrong, in one place; each cure is a no-op where it is not needed.
+
+===========================  =====================================================  ================
+cure                         upstream fault                                         may go when
+===========================  =====================================================  ================
+:func:`load_checkpoint_file` MMEngine 0.11.0rc3 and the OneDL fork unpickle any     MMEngine loads
+                             checkpoint (``weights_only=False``); 0.10.7 cannot     with
+                             load its own on torch >= 2.6                           ``weights_only``
+:class:`_MMPretrainFinder`   mmpretrain's model zoo imports torchvision, which has  mmpretrain stops
+                             no CPU build in the package index                      importing it
+:func:`_fence_multimodal`    mmpretrain's multimodal models break the whole import  mmpretrain
+                             beside pycocotools and a recent transformers           supports v5
+:func:`_inherit_lazy_bases`  a text config cannot inherit a pure-Python one, nor    MMEngine allows
+                             any config of a package MMEngine does not know         both
+===========================  =====================================================  ================
+"""
+
+import atexit
+import contextlib
+import enum
+import importlib.machinery
+import importlib.util
+import os
+import pickle
+import shutil
+import sys
+import tempfile
+import types
+from importlib.abc import MetaPathFinder
+
+_HISTORY_STATISTICS = ('mean', 'max', 'min', 'current')
+_NEEDS_TORCHVISION = tuple(f'mmpretrain.{part}' for part in
+                           ('models', 'datasets', 'evaluation', 'engine', 'visualization'))
+_torchvision_schemas = []  # a torch Library lives as long as its object
+
+
+def apply() -> None:
+    """Install every cure once.
+
+    Raises:
+        ImportError: if the OpenMMLab stack or torch is missing; the message names the fix.
+    """
+    _require_stack()
+    _secure_checkpoints()
+    if not any(isinstance(finder, _MMPretrainFinder) for finder in sys.meta_path):
+        sys.meta_path.insert(0, _MMPretrainFinder())
+    _inherit_lazy_bases()
+
+
+def _require_stack() -> None:
+    missing = [name for name in ('torch', 'mmengine', 'mmcv', 'mmpretrain')
+               if importlib.util.find_spec(name) is None]
+    if missing:
+        raise ImportError(
+            f'mmtbps needs {", ".join(missing)}. Install torch first, then the OpenMMLab stack: '
+            'pip install torch && pip install "mmtbps[mm]" (or "mmtbps[onedl]", never both)')
+
+
+# ------------------------------------------------------------------ checkpoints
+def load_checkpoint_file(filename, map_location=None, **_) -> dict:
+    """Load a checkpoint without ever running code that it carries.
+
+    Tensors, containers, numpy arrays and MMEngine's training history are accepted;
+    ``.safetensors`` files are read as flat state dicts.
+
+    Args:
+        filename (str | os.PathLike | IO): the checkpoint.
+        map_location: as in :func:`torch.load`.
+
+    Raises:
+        pickle.UnpicklingError: the file carries anything else, or is not a checkpoint.
+    """
+    import torch
+    if str(filename).endswith('.safetensors'):
+        from safetensors.torch import load_file
+        return load_file(filename, device=str(map_location or 'cpu'))
+    try:
+        with torch.serialization.safe_globals(_allowed_globals()):
+            return torch.load(filename, map_location=map_location, weights_only=True)
+    except pickle.UnpicklingError as error:
+        reason = str(error).split('WeightsUnpickler error:')[-1].strip().splitlines()
+        raise pickle.UnpicklingError(
+            f'{filename}: refused, because it holds more than weights '
+            f'({reason[0] if reason else error}). Ask its author for a plain state dict or a '
+            '.safetensors file.') from error
+
+
+def _allowed_globals() -> list:
+    import numpy as np
+    from mmengine.logging import HistoryBuffer
+    multiarray = (getattr(np, '_core', None) or np.core).multiarray
+    dtypes = {type(np.dtype(code)) for code in ('f8', 'f4', 'f2', 'i8', 'i4', 'u1', 'b1')}
+    return [HistoryBuffer, (_history_statistic, 'builtins.getattr'), np.ndarray, np.dtype,
+            multiarray._reconstruct, multiarray.scalar, *dtypes]
+
+
+def _history_statistic(history, name: str):
+    """Stand in for ``getattr``, which MMEngine's pickled history names.
+
+    The real one would let a checkpoint walk from any class to ``os.system``.
+    """
+    from mmengine.logging import HistoryBuffer
+    known = history is HistoryBuffer or isinstance(history, HistoryBuffer)
+    if known and name in _HISTORY_STATISTICS:
+        return getattr(history, name)
+    raise pickle.UnpicklingError(f'getattr({type(history).__name__}, {name!r}) is not allowed')
+
+
+class _SafeTorch:
+    """torch as MMEngine's checkpoint module sees it: the same, but for ``load``."""
+
+    load = staticmethod(load_checkpoint_file)
+
+    def __getattr__(self, name):
+        import torch
+        return getattr(torch, name)
+
+
+def _secure_checkpoints() -> None:
+    from mmengine.runner import checkpoint
+    if not isinstance(checkpoint.torch, _SafeTorch):
+        checkpoint.torch = _SafeTorch()
+
+
+# ------------------------------------------------------------------ mmpretrain and torchvision
+class _MMPretrainFinder(MetaPathFinder):
+    """Gives mmpretrain a torchvision to import, for the time of that import only."""
+
+    def find_spec(self, fullname, path=None, target=None):
+        if fullname not in _NEEDS_TORCHVISION:
+            return None
+        spec = importlib.machinery.PathFinder.find_spec(fullname, path)
+        if spec is None or spec.loader is None:
+            return None
+        execute = spec.loader.exec_module
+
+        def exec_module(module):
+            with torchvision_or_stub():
+                _fence_multimodal()
+                execute(module)
+
+        spec.loader.exec_module = exec_module
+        return spec
+
+
+@contextlib.contextmanager
+def torchvision_or_stub():
+    """Make ``import torchvision`` work inside the block; yields 'real' or 'stub'."""
+    if 'torchvision' in sys.modules or _import_torchvision():
+        yield 'real'
+        return
+    import mmengine.runner  # noqa: F401  looks for torchvision itself; let it see the truth
+    with contextlib.suppress(ImportError):
+        from transformers.utils.import_utils import is_torchvision_available
+        is_torchvision_available()  # caches its answer: ask before the stub exists
+    stub = _torchvision_stub()
+    sys.modules.update(stub)
+    try:
+        yield 'stub'
+    finally:
+        for name in stub:
+            sys.modules.pop(name, None)
+
+
+def _import_torchvision() -> bool:
+    """Import the real torchvision, with its operator schemas declared if its binary is missing."""
+    if importlib.util.find_spec('torchvision') is None:
+        return False
+    for attempt in range(2):
+        try:
+            importlib.import_module('torchvision')
+            return True
+        except (ImportError, RuntimeError, OSError) as error:
+            for name in [n for n in sys.modules if n.split('.')[0] == 'torchvision']:
+                del sys.modules[name]
+            if attempt or 'torchvision::' not in str(error):
+                return False
+            _declare_torchvision_operators()
+    return False
+
+
+def _declare_torchvision_operators() -> None:
+    import torch
+    library = torch.library.Library('torchvision', 'DEF')
+    for operator in ('nms', 'qnms'):
+        library.define(f'{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor')
+    _torchvision_schemas.append(library)
+
+
+def _torchvision_stub() -> dict[str, types.ModuleType]:
+    """The few torchvision names that mmpretrain touches while it is imported."""
+
+    class InterpolationMode(enum.Enum):
+        NEAREST = 'nearest'
+        BILINEAR = 'bilinear'
+        BICUBIC = 'bicubic'
+        BOX = 'box'
+        HAMMING = 'hamming'
+        LANCZOS = 'lanczos'
+
+    def pil_to_tensor(image):
+        import numpy as np
+        import torch
+        array = np.array(image, copy=True)
+        return torch.from_numpy(array if array.ndim == 3 else array[..., None]).permute(2, 0, 1)
+
+    names = dict(InterpolationMode=InterpolationMode,
+                 RandomResizedCrop=type('RandomResizedCrop', (), {}))
+    contents = {
+        'torchvision': {}, 'torchvision.ops': {}, 'torchvision.ops.boxes': {},
+        'torchvision.transforms': names, 'torchvision.transforms.transforms': names,
+        'torchvision.transforms.functional': dict(pil_to_tensor=pil_to_tensor)}
+    modules = {}
+    for name, attributes in contents.items():
+        module = modules[name] = types.ModuleType(name)
+        module.__spec__ = importlib.machinery.ModuleSpec(name, None, is_package=True)
+        module.__path__ = []
+        module.__dict__.update(attributes)
+        parent, _, child = name.rpartition('.')
+        if parent:
+            setattr(modules[parent], child, module)
+    return modules
+
+
+def _fence_multimodal() -> None:
+    """Keep mmpretrain's multimodal models out where they cannot be imported."""
+    import mmpretrain
+    import mmpretrain.utils.dependency as dependency
+    if not dependency.WITH_MULTIMODAL:
+        return
+    import transformers
+    from mmengine.utils import digit_version
+    limit = '5.0' if digit_version(mmpretrain.__version__) >= digit_version('1.3.0') else '4.50'
+    if digit_version(transformers.__version__) >= digit_version(limit):
+        dependency.WITH_MULTIMODAL = False
+
+
+# ------------------------------------------------------------------ configs
+def _inherit_lazy_bases() -> None:
+    """Let ``_base_ = 'mmtbps::tbps/...'`` in a text config reach our pure-Python configs.
+
+    A dumped pure-Python config is a text config, so that is what the heir is given.
+    """
+    from mmengine.config import Config
+    from mmengine.config import utils as config_lookup
+    config_lookup.MODULE2PACKAGE.setdefault('mmtbps', 'mmtbps')
+    find = Config._get_cfg_path
+    if getattr(find, 'reads_lazy_bases', False):
+        return
+
+    def get_cfg_path(cfg_path, filename):
+        path, scope = find(cfg_path, filename)
+        if cfg_path.startswith('mmtbps::') and Config._is_lazy_import(path):
+            path = _dump_as_text(path)
+        return path, scope
+
+    get_cfg_path.reads_lazy_bases = True
+    Config._get_cfg_path = staticmethod(get_cfg_path)
+
+
+def _dump_as_text(path: str) -> str:
+    from mmengine.config import Config
+    folder = tempfile.mkdtemp(prefix='mmtbps_config_')
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    text = os.path.join(folder, os.path.basename(path))
+    Config.fromfile(path).dump(text)
+    return text

@@ -1,0 +1,51 @@
+"""Child registries of MMEngine's roots, scope ``mmtbps``.
+
+There is one child for every registry name of mmpretrain, so that a text config
+with ``default_scope = 'mmtbps'`` resolves each type it may name. The parents'
+``locations`` are repeated because MMEngine does not import them while it
+searches a child.
+"""
+
+from mmengine import registry as roots
+from mmengine.registry import Registry
+
+__all__ = [
+    'RUNNERS', 'RUNNER_CONSTRUCTORS', 'LOOPS', 'HOOKS', 'LOG_PROCESSORS', 'OPTIMIZERS',
+    'OPTIM_WRAPPERS', 'OPTIM_WRAPPER_CONSTRUCTORS', 'PARAM_SCHEDULERS', 'DATASETS',
+    'DATA_SAMPLERS', 'TRANSFORMS', 'MODELS', 'MODEL_WRAPPERS', 'WEIGHT_INITIALIZERS',
+    'BATCH_AUGMENTS', 'TASK_UTILS', 'METRICS', 'EVALUATORS', 'VISUALIZERS', 'VISBACKENDS'
+]
+
+
+def _child(parent: Registry, *own_locations: str) -> Registry:
+    return Registry(parent.name, parent=parent, scope='mmtbps',
+                    locations=[*parent._locations, *own_locations])
+
+
+RUNNERS = _child(roots.RUNNERS)
+RUNNER_CONSTRUCTORS = _child(roots.RUNNER_CONSTRUCTORS)
+LOOPS = _child(roots.LOOPS)
+HOOKS = _child(roots.HOOKS, 'mmtbps.engine')
+LOG_PROCESSORS = _child(roots.LOG_PROCESSORS)
+
+OPTIMIZERS = _child(roots.OPTIMIZERS)
+OPTIM_WRAPPERS = _child(roots.OPTIM_WRAPPERS, 'mmtbps.engine')
+OPTIM_WRAPPER_CONSTRUCTORS = _child(roots.OPTIM_WRAPPER_CONSTRUCTORS)
+PARAM_SCHEDULERS = _child(roots.PARAM_SCHEDULERS)
+
+DATASETS = _child(roots.DATASETS, 'mmtbps.datasets')
+DATA_SAMPLERS = _child(roots.DATA_SAMPLERS, 'mmtbps.datasets')
+TRANSFORMS = _child(roots.TRANSFORMS, 'mmcv.transforms', 'mmtbps.datasets')
+
+# The image backbone stands apart: importing it loads mmpretrain's model zoo,
+# a price that `import mmtbps.models` alone must not ask.
+MODELS = _child(roots.MODELS, 'mmtbps.models', 'mmtbps.models.backbones.vit')
+MODEL_WRAPPERS = _child(roots.MODEL_WRAPPERS)
+WEIGHT_INITIALIZERS = _child(roots.WEIGHT_INITIALIZERS)
+BATCH_AUGMENTS = Registry('batch augment', scope='mmtbps')
+TASK_UTILS = _child(roots.TASK_UTILS)
+
+METRICS = _child(roots.METRICS, 'mmtbps.evaluation')
+EVALUATORS = _child(roots.EVALUATOR)
+VISUALIZERS = _child(roots.VISUALIZERS)
+VISBACKENDS = _child(roots.VISBACKENDS)

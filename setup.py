@@ -1,0 +1,55 @@
+"""Packaging of mmtbps. torch and the OpenMMLab stack are not hard requirements: see README."""
+
+import shutil
+import sys
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+ROOT = Path(__file__).parent
+
+
+def place_mim_folder() -> None:
+    """Put tools, configs and the model index where ``mim`` and ``mmtbps::...`` look for them."""
+    commands = dict(editable_wheel='link', develop='link', sdist='copy', bdist_wheel='copy')
+    mode = next((how for command, how in commands.items() if command in sys.argv), None)
+    if mode is None:
+        return
+    mim = ROOT / 'mmtbps' / '.mim'
+    shutil.rmtree(mim, ignore_errors=True)
+    mim.mkdir()
+    for name in ('tools', 'configs', 'model-index.yml'):
+        source, target = ROOT / name, mim / name
+        if mode == 'link':
+            target.symlink_to(Path('..') / '..' / name)
+        elif source.is_dir():
+            shutil.copytree(source, target, ignore=shutil.ignore_patterns('__pycache__'))
+        else:
+            shutil.copyfile(source, target)
+
+
+def version() -> str:
+    scope = {}
+    exec((ROOT / 'mmtbps' / 'version.py').read_text(), scope)
+    return scope['__version__']
+
+
+place_mim_folder()
+setup(
+    name='mmtbps',
+    version=version(),
+    description='Text-based person search for the OpenMMLab stack',
+    long_description=(ROOT / 'README.md').read_text(encoding='utf-8'),
+    long_description_content_type='text/markdown',
+    license='Apache-2.0',
+    packages=find_packages(include=['mmtbps', 'mmtbps.*']),
+    package_data={'mmtbps': ['lexicon/*.json', '.mim/**/*', '.mim/*']},
+    python_requires='>=3.10',
+    install_requires=[
+        'numpy>=1.24', 'Pillow', 'transformers>=4.40,<6', 'tokenizers', 'safetensors'],
+    extras_require=dict(
+        mm=['mmengine>=0.11.0rc3,<1', 'mmcv-lite>=2.0.1,<2.4', 'mmpretrain>=1.2.0,<2'],
+        onedl=['onedl-mmengine>=0.10.12', 'onedl-mmcv>=2.3.6', 'onedl-mmpretrain>=1.3.6'],
+        dev=['pytest', 'ruff', 'tensorboard'],
+    ),
+)

@@ -1,0 +1,49 @@
+"""Shared fixtures: a tiny dual encoder on random weights."""
+
+import pytest
+import torch
+from tiny_models import TINY_BERT, TINY_VIT
+
+
+@pytest.fixture
+def tiny_retriever():
+    """A function that builds a small seeded retriever; keywords replace its parts."""
+    from mmtbps.models import TextImageRetriever
+    from mmtbps.models.backbones.vit import OverlapViT
+
+    def build(**parts):
+        torch.manual_seed(0)
+        defaults = dict(
+            data_preprocessor=dict(type='TextImagePreprocessor'),
+            image_backbone=dict(type=OverlapViT, arch=TINY_VIT, img_size=(32, 16), patch_size=8,
+                                stride=6),
+            text_backbone=dict(type='BERTBackbone', config=TINY_BERT),
+            head=dict(type='HardnessAwareContrastiveHead', temperature=0.05))
+        return TextImageRetriever(**{**defaults, **parts})
+
+    return build
+
+
+@pytest.fixture
+def tiny_batch():
+    """A function that makes a collated batch: N images with k captions each."""
+    from mmengine.dataset import pseudo_collate
+    from mmpretrain.structures import DataSample
+
+    def build(num_images=4, num_captions=1, seed=0):
+        generator = torch.Generator().manual_seed(seed)
+        samples = []
+        for i in range(num_images):
+            captions = [torch.randint(5, 50, (int(length),), generator=generator)
+                        for length in torch.randint(3, 9, (num_captions,), generator=generator)]
+            image = torch.randint(0, 256, (3, 32, 16), generator=generator, dtype=torch.uint8)
+            sample = DataSample(metainfo=dict(person_id=i, image_id=i, img_path=f'{i}.jpg',
+                                              num_captions=num_captions,
+                                              captions=['a man'] * num_captions))
+            samples.append(dict(
+                inputs=dict(image=image, input_ids=torch.cat(captions),
+                            caption_lengths=torch.tensor([len(c) for c in captions])),
+                data_samples=sample))
+        return pseudo_collate(samples)
+
+    return build

@@ -1,0 +1,124 @@
+"""The cures: safe checkpoints, torchvision, multimodal fence, lazy bases."""
+
+import builtins
+import os
+import pickle
+import sys
+
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.logging import HistoryBuffer, MessageHub
+from mmengine.runner.checkpoint import CheckpointLoader, save_checkpoint
+
+from mmtbps import compat
+
+
+class Attack:
+    """Runs a command when unpickled."""
+
+    def __init__(self, function, *arguments):
+        self.call = (function, arguments)
+
+    def __reduce__(self):
+        return self.call
+
+
+def load(path):
+    return CheckpointLoader.load_checkpoint(str(path), map_location='cpu')
+
+
+@pytest.mark.parametrize('attack', [
+    lambda mark: Attack(os.system, f'touch {mark}'),
+    lambda mark: Attack(builtins.eval, f'open({str(mark)!r}, "w")'),
+    lambda mark: Attack(getattr, HistoryBuffer, '__init__'),
+    lambda mark: Attack(getattr, HistoryBuffer([1.0], [1]), '__class__'),
+])
+def test_a_checkpoint_that_carries_code_is_refused(attack, tmp_path):
+    mark = tmp_path / 'executed'
+    torch.save(dict(state_dict=dict(weight=torch.ones(2)), meta=attack(mark)), tmp_path / 'a.pth')
+    with pytest.raises(pickle.UnpicklingError, match='a.pth: refused'):
+        load(tmp_path / 'a.pth')
+    assert not mark.exists()
+
+
+def test_the_attack_would_have_worked_without_the_cure(tmp_path):
+    mark = tmp_path / 'executed'
+    torch.save(Attack(os.system, f'touch {mark}'), tmp_path / 'a.pth')
+    torch.load(tmp_path / 'a.pth', weights_only=False)
+    assert mark.exists()
+
+
+def test_mmengines_own_checkpoint_loads(tmp_path):
+    hub = MessageHub.get_instance('compat')
+    for value in (3.0, 1.0):
+        hub.update_scalar('train/loss', value)
+    save_checkpoint(dict(state_dict=dict(weight=torch.ones(2)), message_hub=hub.state_dict(),
+                         meta=dict(epoch=3, seed=0)), str(tmp_path / 'epoch_3.pth'))
+    checkpoint = load(tmp_path / 'epoch_3.pth')
+    assert checkpoint['meta']['epoch'] == 3
+    history = checkpoint['message_hub']['log_scalars']['train/loss']
+    assert history.data[0].tolist() == [3.0, 1.0] and history.mean() == 2.0
+
+
+def test_safetensors_load(tmp_path):
+    from safetensors.torch import save_file
+    save_file(dict(weight=torch.arange(3.0)), tmp_path / 'model.safetensors')
+    assert load(tmp_path / 'model.safetensors')['weight'].tolist() == [0.0, 1.0, 2.0]
+
+
+def test_a_missing_or_broken_checkpoint_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match='nowhere'):
+        load(tmp_path / 'nowhere.pth')
+    (tmp_path / 'broken.pth').write_bytes(b'not a checkpoint')
+    with pytest.raises(pickle.UnpicklingError, match='broken.pth'):
+        load(tmp_path / 'broken.pth')
+
+
+def test_mmpretrain_imports_and_leaves_no_stub_behind():
+    import mmpretrain.datasets
+    import mmpretrain.models
+    import transformers
+    assert mmpretrain.models.VisionTransformer and mmpretrain.datasets.RandomCrop
+    stub = sys.modules.get('torchvision')
+    assert stub is None or stub.__spec__.origin, 'the stub outlived the import'
+    assert transformers.BertModel
+
+
+def test_the_stub_vanishes_after_its_block():
+    if 'torchvision' in sys.modules or compat._import_torchvision():
+        pytest.skip('a real torchvision is installed')
+    with compat.torchvision_or_stub() as kind:
+        import torchvision.transforms.functional as functional
+        assert kind == 'stub' and functional.pil_to_tensor
+    with pytest.raises(ImportError):
+        import torchvision.ops  # noqa: F401
+
+
+def test_multimodal_fence_follows_the_versions(monkeypatch):
+    import mmpretrain.utils.dependency as dependency
+    import transformers
+    for version, expected in (('5.23.0', False), ('4.40.2', True)):
+        monkeypatch.setattr(dependency, 'WITH_MULTIMODAL', True)
+        monkeypatch.setattr(transformers, '__version__', version)
+        compat._fence_multimodal()
+        assert dependency.WITH_MULTIMODAL is expected
+
+
+def test_missing_stack_is_one_clear_line(monkeypatch):
+    find = compat.importlib.util.find_spec
+    monkeypatch.setattr(compat.importlib.util, 'find_spec',
+                        lambda name: None if name == 'mmengine' else find(name))
+    with pytest.raises(ImportError, match=r'mmtbps\[mm\]'):
+        compat.apply()
+
+
+def test_a_text_config_can_inherit_a_lazy_one(tmp_path, monkeypatch):
+    (tmp_path / 'base.py').write_text(
+        'from torch.optim import Adam\nfrom mmengine.config import read_base\n'
+        'optimizer = dict(type=Adam, lr=1.0)\n')
+    monkeypatch.setattr('mmengine.config.config._get_external_cfg_path',
+                        lambda package, name: str(tmp_path / 'base.py'))
+    (tmp_path / 'heir.py').write_text("_base_ = 'mmtbps::tbps/base.py'\noptimizer = dict(lr=2.0)\n")
+    cfg = Config.fromfile(tmp_path / 'heir.py')
+    assert cfg.optimizer.lr == 2.0 and cfg.optimizer.type == 'torch.optim.Adam'
