@@ -1,0 +1,164 @@
+"""Mixing pairs while training: in feature space, or in pixels and words as published."""
+
+import torch
+from mmengine.model import BaseModule
+from torch import Tensor
+
+from mmtbps.registry import MODELS
+
+__all__ = ['FeatureMixup', 'PixelMixup', 'mix', 'join_masks', 'concatenate_captions']
+
+
+def mix(values: Tensor, partner: Tensor, weight: Tensor) -> Tensor:
+    """``(1 - weight) * values + weight * values[partner]``, row by row.
+
+    Args:
+        values: ``(N, ...)``.
+        partner: ``(N,)`` row indices.
+        weight: ``(N,)`` in [0, 1]; rows of weight 0 are returned bit for bit.
+
+    Returns:
+        ``(N, ...)``.
+
+    Example:
+        >>> mix(torch.tensor([[0.], [4.]]), torch.tensor([1, 0]), torch.tensor([.25, 0.])).tolist()
+        [[1.0], [4.0]]
+    """
+    weight = weight.to(values.dtype).view(-1, *[1] * (values.ndim - 1))
+    mixed = (1 - weight) * values + weight * values[partner]
+    return torch.where(weight > 0, mixed, values)
+
+
+def join_masks(mask: Tensor, partner: Tensor, weight: Tensor) -> Tensor:
+    """Attention mask of mixed captions: a position counts if either caption reaches it.
+
+    Args:
+        mask: ``(N, L)`` bool, True where there is a token.
+        partner: ``(N,)`` row indices.
+        weight: ``(N,)``; rows of weight 0 keep their own mask.
+
+    Returns:
+        ``(N, L)`` bool.
+    """
+    return mask | (mask[partner] & (weight > 0)[:, None])
+
+
+def concatenate_captions(input_ids: Tensor, mask: Tensor, partner: Tensor, weight: Tensor,
+                         max_length: int, pad_token_id: int = 0) -> tuple[Tensor, Tensor]:
+    """Append the partner's words to the captions of mixed rows, keeping one start and one end.
+
+    Args:
+        input_ids: ``(N, L)``, each row ``[CLS] words [SEP]`` and padding.
+        mask: ``(N, L)`` bool.
+        partner: ``(N,)`` row indices.
+        weight: ``(N,)``; rows of weight 0 keep their caption.
+        max_length: longer results are cut, their end token kept.
+        pad_token_id: filler.
+
+    Returns:
+        ``(N, L2)`` ids and mask.
+    """
+    rows = [ids[keep] for ids, keep in zip(input_ids, mask, strict=True)]
+    joined = []
+    for row, other, mixed in zip(rows, partner.tolist(), (weight > 0).tolist(), strict=True):
+        both = torch.cat([row[:-1], rows[other][1:]]) if mixed else row
+        if len(both) > max_length:
+            both = torch.cat([both[:max_length - 1], both[-1:]])
+        joined.append(both)
+    lengths = torch.tensor([len(row) for row in joined], device=input_ids.device)
+    ids = torch.nn.utils.rnn.pad_sequence(joined, batch_first=True, padding_value=pad_token_id)
+    return ids, torch.arange(ids.shape[1], device=ids.device)[None] < lengths[:, None]
+
+
+class _Mixup(BaseModule):
+    """Draws who is mixed with whom and how much; subclasses say where."""
+
+    layer = 0
+
+    def __init__(self, prob: float, weight: float, beta: float | None):
+        super().__init__()
+        if not 0 <= prob <= 1 or not 0 <= weight <= 1:
+            raise ValueError(f'prob and weight must lie in [0, 1], got {prob} and {weight}')
+        if beta is not None and beta <= 0:
+            raise ValueError(f'beta must be positive, got {beta}')
+        self.prob, self.weight, self.beta = prob, weight, beta
+
+    def draw(self, size: int, device: torch.device) -> tuple[Tensor, Tensor]:
+        """Partner ``(N,)`` and weight ``(N,)`` of each row, from torch's global generator."""
+        partner = torch.randperm(size)
+        weight = torch.full((size,), self.weight)
+        if self.beta is not None:
+            weight = torch.distributions.Beta(self.beta, self.beta).sample((size,))
+        weight = weight * (torch.rand(size) < self.prob)
+        return partner.to(device, non_blocking=True), weight.to(device, non_blocking=True)
+
+    def mix_inputs(self, images, input_ids, mask, partner, weight):
+        """Mix images ``(N, 3, H, W)`` and captions ``(N, L)``; by default not at all."""
+        return images, input_ids, mask
+
+    def mix_hidden(self, image, text, mask, partner, weight):
+        """Mix hidden states ``(N, P, D)`` and ``(N, L, D)``; by default not at all."""
+        return image, text, mask
+
+
+@MODELS.register_module()
+class FeatureMixup(_Mixup):
+    """Feature-level mixup of both towers, with one partner and one weight a pair.
+
+    Contrastive Transformer Learning with Proximity Data Generation for TBPS,
+    https://arxiv.org/abs/2311.09084: hidden states of a pair and of a random partner pair are
+    averaged, in the image and in the text tower alike, and stay each other's positive.
+
+    Args:
+        prob: share of rows that are mixed; ``FeatureMixupHook`` may schedule it.
+        weight: weight of the partner.
+        beta: draw the weight from Beta(beta, beta) instead.
+        layer: mix after this transformer layer; 0 is after the embedding.
+
+    Raises:
+        ValueError: a value is out of its range.
+
+    Example:
+        >>> mixup = FeatureMixup(prob=1.0)
+        >>> partner, weight = mixup.draw(4, torch.device('cpu'))
+        >>> weight.tolist()
+        [0.5, 0.5, 0.5, 0.5]
+    """
+
+    def __init__(self, prob: float = 0.5, weight: float = 0.5, beta: float | None = None,
+                 layer: int = 0):
+        super().__init__(prob, weight, beta)
+        if layer < 0:
+            raise ValueError(f'layer must be 0 (embedding) or more, got {layer}')
+        self.layer = layer
+
+    def mix_hidden(self, image: Tensor, text: Tensor, mask: Tensor, partner: Tensor,
+                   weight: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Mix hidden states of both towers and join the captions' masks."""
+        return (mix(image, partner, weight), mix(text, partner, weight),
+                join_masks(mask, partner, weight))
+
+
+@MODELS.register_module()
+class PixelMixup(_Mixup):
+    """What the published command does: mixed pixels, concatenated captions.
+
+    Args:
+        prob: share of rows that are mixed.
+        weight: weight of the partner's pixels.
+        beta: draw the weight from Beta(beta, beta) instead.
+        max_length: tokens a concatenated caption may have.
+        pad_token_id: filler of shorter ones.
+    """
+
+    def __init__(self, prob: float = 0.5, weight: float = 0.5, beta: float | None = None,
+                 max_length: int = 64, pad_token_id: int = 0):
+        super().__init__(prob, weight, beta)
+        self.max_length, self.pad_token_id = max_length, pad_token_id
+
+    def mix_inputs(self, images: Tensor, input_ids: Tensor, mask: Tensor, partner: Tensor,
+                   weight: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Mix the pixels and append the partner's caption."""
+        ids, mask = concatenate_captions(input_ids, mask, partner, weight, self.max_length,
+                                         self.pad_token_id)
+        return mix(images, partner, weight), ids, mask

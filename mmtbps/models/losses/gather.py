@@ -1,0 +1,63 @@
+"""Features of all processes, with gradients."""
+
+import torch
+from mmengine.dist import get_world_size, is_distributed
+from torch import Tensor
+
+__all__ = ['gather_with_grad', 'gather', 'average_value']
+
+
+def gather_with_grad(features: Tensor) -> Tensor:
+    """Concatenate a tensor over processes; gradients flow back to the process they came from.
+
+    Every process must bring the same shape. The backward pass sums what all processes
+    derive for one row, so a loss that is a mean over *local* rows, averaged over processes
+    by DDP, has exactly the gradient of the one-process loss on the joined batch.
+
+    Args:
+        features: ``(N, D)`` of this process.
+
+    Returns:
+        ``(world * N, D)``, ordered by rank; the argument itself when there is one process.
+
+    Example:
+        >>> gather_with_grad(torch.eye(2)).shape
+        torch.Size([2, 2])
+    """
+    if not is_distributed() or get_world_size() == 1:
+        return features
+    from torch.distributed.nn.functional import all_gather
+    return torch.cat(all_gather(features.contiguous()))
+
+
+def gather(values: Tensor) -> Tensor:
+    """Concatenate a tensor over processes, without gradients.
+
+    Args:
+        values: ``(N, ...)`` of this process, the same shape on every process.
+
+    Returns:
+        ``(world * N, ...)``, ordered by rank.
+    """
+    from mmengine.dist import all_gather
+    return torch.cat(all_gather(values.contiguous()))
+
+
+def average_value(loss: Tensor) -> Tensor:
+    """Give a loss the value of its mean over processes, and keep its own gradient.
+
+    DDP averages gradients itself; what is missing is that every process *reports* the
+    loss of the joined batch.
+
+    Args:
+        loss: ``()`` mean over the local rows.
+
+    Returns:
+        ``()`` the mean over processes.
+    """
+    if not is_distributed() or get_world_size() == 1:
+        return loss
+    from mmengine.dist import all_reduce
+    mean = loss.detach().clone()
+    all_reduce(mean, op='mean')
+    return mean + (loss - loss.detach())

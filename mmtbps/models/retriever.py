@@ -1,0 +1,110 @@
+"""The dual encoder."""
+
+import torch.nn.functional as F
+from mmengine.model import BaseModel
+from torch import Tensor
+
+from mmtbps.registry import MODELS
+
+
+@MODELS.register_module()
+class TextImageRetriever(BaseModel):
+    """Image tower, text tower, head: the dual Transformer and its relatives.
+
+    Contrastive Transformer Learning with Proximity Data Generation for TBPS,
+    https://arxiv.org/abs/2311.09084. The way of the data, with all shapes, is in
+    ``docs/concepts/data_flow.md``.
+
+    Args:
+        image_backbone: module with ``out_dims``, ``embed`` and ``encode``.
+        text_backbone: the same for captions.
+        head: module with ``loss``, ``image_projection`` and ``text_projection``.
+        mixup: ``FeatureMixup``, ``PixelMixup`` or none; acts in ``loss`` mode only.
+        data_preprocessor: usually ``TextImagePreprocessor``.
+        init_cfg: as in every MMEngine module.
+    """
+
+    def __init__(self,
+                 image_backbone: dict,
+                 text_backbone: dict,
+                 head: dict,
+                 mixup: dict | None = None,
+                 data_preprocessor: dict | None = None,
+                 init_cfg: dict | list | None = None):
+        if isinstance(data_preprocessor, dict):
+            data_preprocessor = MODELS.build(data_preprocessor)
+        super().__init__(data_preprocessor, init_cfg)
+        self.image_backbone = MODELS.build(image_backbone)
+        self.text_backbone = MODELS.build(text_backbone)
+        self.head = MODELS.build(head)
+        self.mixup = MODELS.build(mixup) if mixup else None
+
+    def encode_image(self, images: Tensor) -> Tensor:
+        """``(N, 3, H, W)`` normalised images to ``(N, D)`` float32 unit features."""
+        hidden = self.image_backbone.embed(images)
+        features = self.head.image_projection(self.image_backbone.encode(hidden))
+        return F.normalize(features.float(), dim=-1)
+
+    def encode_text(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        """``(K, L)`` tokens and bool mask to ``(K, D)`` float32 unit features."""
+        hidden = self.text_backbone.embed(input_ids, attention_mask)
+        features = self.head.text_projection(self.text_backbone.encode(hidden, attention_mask))
+        return F.normalize(features.float(), dim=-1)
+
+    def forward(self,
+                images: Tensor | None = None,
+                input_ids: Tensor | None = None,
+                attention_mask: Tensor | None = None,
+                data_samples: list | None = None,
+                mode: str = 'tensor') -> dict | list:
+        """One batch in one of MMEngine's three modes.
+
+        Args:
+            images: ``(N, 3, H, W)``, normalised.
+            input_ids: ``(K, L)``; K = N in ``loss`` mode, else each image's captions in order.
+            attention_mask: ``(K, L)`` bool.
+            data_samples: N samples with ``person_id`` and ``num_captions``.
+            mode: ``'tensor'``: dict of unit features of what was given; ``'loss'``: dict of
+                losses; ``'predict'``: the samples, with ``image_feature`` ``(D,)`` and
+                ``text_features`` ``(k, D)``.
+
+        Raises:
+            ValueError: another mode, or a training batch that is not made of pairs.
+        """
+        if mode == 'loss':
+            return self.loss(images, input_ids, attention_mask, data_samples)
+        if mode not in ('tensor', 'predict'):
+            raise ValueError(f"mode must be 'tensor', 'loss' or 'predict', got {mode!r}")
+        features = {}
+        if images is not None:
+            features['image_feat'] = self.encode_image(images)
+        if input_ids is not None:
+            features['text_feat'] = self.encode_text(input_ids, attention_mask)
+        return features if mode == 'tensor' else _attach(features, data_samples)
+
+    def loss(self, images: Tensor, input_ids: Tensor, attention_mask: Tensor,
+             data_samples: list) -> dict[str, Tensor]:
+        """Losses of a batch of (image, caption) pairs."""
+        if len(images) != len(input_ids):
+            raise ValueError(f'training needs one caption an image, got {len(images)} images and '
+                             f'{len(input_ids)} captions; is the data set in test mode?')
+        mask, layer = attention_mask, self.mixup.layer if self.mixup else 0
+        if self.mixup:
+            partner, weight = self.mixup.draw(len(images), images.device)
+            images, input_ids, mask = self.mixup.mix_inputs(
+                images, input_ids, mask, partner, weight)
+        image = self.image_backbone.embed(images, layer=layer)
+        text = self.text_backbone.embed(input_ids, mask, layer=layer)
+        if self.mixup:
+            image, text, mask = self.mixup.mix_hidden(image, text, mask, partner, weight)
+        return self.head.loss(self.image_backbone.encode(image, layer=layer),
+                              self.text_backbone.encode(text, mask, layer=layer), data_samples)
+
+
+def _attach(features: dict[str, Tensor], data_samples: list) -> list:
+    """Put each image's feature and its captions' features on its sample."""
+    texts = features['text_feat'].split([sample.num_captions for sample in data_samples])
+    for sample, image, text in zip(data_samples, features['image_feat'], texts, strict=True):
+        sample.set_field(image, 'image_feature')
+        sample.set_field(text, 'text_features')
+    return data_samples

@@ -1,0 +1,100 @@
+"""The dual encoder: modes, contracts, mixup inside."""
+
+import pytest
+import torch
+
+from mmtbps.models import FeatureMixup, PixelMixup
+from mmtbps.models.losses import info_nce
+from mmtbps.models.preprocessor import pad_captions
+
+
+def test_preprocessor_normalises_like_the_formula(tiny_retriever, tiny_batch):
+    batch = tiny_batch()
+    out = tiny_retriever().data_preprocessor(batch)
+    raw = torch.stack(batch['inputs']['image']).double()
+    mean = torch.tensor([123.675, 116.28, 103.53], dtype=torch.double)
+    std = torch.tensor([58.395, 57.12, 57.375], dtype=torch.double)
+    for channel in range(3):  # the loader gives BGR
+        expected = (raw[:, 2 - channel] - mean[channel]) / std[channel]
+        torch.testing.assert_close(out['images'][:, channel].double(), expected, atol=1e-5,
+                                   rtol=1e-5)
+
+
+def test_captions_are_padded_to_the_longest_and_to_multiples():
+    rows = [torch.tensor([2, 7, 3, 2, 8, 9, 3]), torch.tensor([2, 3])]
+    lengths = [torch.tensor([3, 4]), torch.tensor([2])]
+    ids, mask = pad_captions(rows, lengths, pad_token_id=1)
+    assert ids.tolist() == [[2, 7, 3, 1], [2, 8, 9, 3], [2, 3, 1, 1]]
+    assert mask.tolist() == [[True] * 3 + [False], [True] * 4, [True] * 2 + [False] * 2]
+    assert pad_captions(rows, lengths, multiple=8)[0].shape == (3, 8)
+
+
+def test_loss_mode_is_the_heads_loss_on_both_towers(tiny_retriever, tiny_batch):
+    model = tiny_retriever().eval()
+    batch = model.data_preprocessor(tiny_batch(4))
+    features = model(**batch, mode='tensor')
+    loss = model(**batch, mode='loss')['loss_contrastive']
+    torch.testing.assert_close(loss, info_nce(features['image_feat'], features['text_feat'], 0.05))
+
+
+def test_predict_keeps_captions_with_their_image(tiny_retriever, tiny_batch):
+    model = tiny_retriever().eval()
+    batch = model.data_preprocessor(tiny_batch(3, num_captions=2))
+    with torch.no_grad():
+        samples = model(**batch, mode='predict')
+        alone = model.encode_text(batch['input_ids'][4:6], batch['attention_mask'][4:6])
+    torch.testing.assert_close(samples[2].text_features, alone)
+    for sample in samples:
+        assert sample.text_features.shape == (2, 16)
+        torch.testing.assert_close(sample.image_feature.norm(), torch.tensor(1.0))
+
+
+@pytest.mark.parametrize('mixup', [
+    dict(type=FeatureMixup, prob=1.0, weight=0.0),
+    dict(type=FeatureMixup, prob=1.0, weight=0.0, layer=1),
+    dict(type=FeatureMixup, prob=0.0),
+    dict(type=PixelMixup, prob=1.0, weight=0.0)])
+def test_mixup_of_weight_zero_changes_nothing_bit_for_bit(mixup, tiny_retriever, tiny_batch):
+    plain, mixed = tiny_retriever(), tiny_retriever(mixup=mixup)
+    batch = plain.data_preprocessor(tiny_batch(4))
+    losses = [model(**batch, mode='loss')['loss_contrastive'] for model in (plain, mixed)]
+    assert torch.equal(*losses)
+    for loss in losses:
+        loss.backward()
+    for one, other in zip(plain.parameters(), mixed.parameters(), strict=True):
+        assert torch.equal(one.grad, other.grad)
+
+
+@pytest.mark.parametrize('layer', [0, 1])
+def test_mixup_happens_between_the_halves(layer, tiny_retriever, tiny_batch):
+    model = tiny_retriever(mixup=dict(type=FeatureMixup, prob=1.0, weight=0.3, layer=layer))
+    batch = model.data_preprocessor(tiny_batch(4))
+    torch.manual_seed(7)
+    loss = model(**batch, mode='loss')['loss_contrastive']
+    torch.manual_seed(7)
+    partner, _ = model.mixup.draw(4, torch.device('cpu'))
+    mask = batch['attention_mask']
+    image = model.image_backbone.embed(batch['images'], layer=layer)
+    text = model.text_backbone.embed(batch['input_ids'], mask, layer)
+    by_hand = info_nce(
+        model.image_backbone.encode(0.7 * image + 0.3 * image[partner], layer=layer),
+        model.text_backbone.encode(0.7 * text + 0.3 * text[partner], mask | mask[partner], layer),
+        0.05)
+    torch.testing.assert_close(loss, by_hand)
+    with pytest.raises(AssertionError):
+        torch.testing.assert_close(loss, tiny_retriever()(**batch, mode='loss')['loss_contrastive'])
+
+
+def test_mixup_is_for_training_only(tiny_retriever, tiny_batch):
+    plain, mixed = tiny_retriever(), tiny_retriever(mixup=dict(type=FeatureMixup, prob=1.0))
+    batch = plain.data_preprocessor(tiny_batch(4))
+    for key, value in plain(**batch).items():
+        assert torch.equal(value, mixed(**batch)[key])
+
+
+def test_a_test_batch_cannot_be_trained_on(tiny_retriever, tiny_batch):
+    model = tiny_retriever()
+    with pytest.raises(ValueError, match='test mode'):
+        model(**model.data_preprocessor(tiny_batch(2, num_captions=2)), mode='loss')
+    with pytest.raises(ValueError, match='mode'):
+        model(**model.data_preprocessor(tiny_batch(2)), mode='train')

@@ -1,0 +1,76 @@
+"""Convert pretrained weights of other projects into ours.
+
+Examples:
+    python tools/convert_weights.py timm vit_base_patch16_384.pth weights/vit_base_patch16_384.pth
+    python tools/convert_weights.py timm augreg_B_16-i21k.npz weights/vit_base_patch16_384.pth
+    python tools/convert_weights.py ctlg official_checkpoint.pth weights/ctlg_cuhk.pth
+"""
+
+import argparse
+import os
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from mmtbps.compat import load_checkpoint_file
+from mmtbps.models.weights import (
+    Conversion,
+    retriever_from_ctlg,
+    vit_from_augreg,
+    vit_from_timm,
+)
+
+
+def read_state(path: Path) -> dict:
+    """The state dict inside a checkpoint, whatever key it hides under."""
+    state = load_checkpoint_file(path, map_location='cpu')
+    for key in ('state_dict', 'model', 'model_state_dict', 'network'):
+        if isinstance(state.get(key), dict):
+            return state[key]
+    return state
+
+
+def convert(kind: str, source: Path) -> Conversion:
+    """Read and convert one file."""
+    if not source.is_file():
+        raise SystemExit(f'{source}: no such file; docs/guides/prepare_data.md says where to get it')
+    try:
+        if source.suffix == '.npz':
+            with np.load(source, allow_pickle=False) as arrays:
+                return vit_from_augreg({key: arrays[key] for key in arrays.files})
+        return (vit_from_timm if kind == 'timm' else retriever_from_ctlg)(read_state(source))
+    except ValueError as error:
+        raise SystemExit(f'{source}: {error}') from error
+
+
+def save(state: dict, target: Path) -> None:
+    """Write atomically: a stopped conversion leaves no half file."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_name(f'.{target.stem}.part{target.suffix}')
+    if target.suffix == '.safetensors':
+        from safetensors.torch import save_file
+        save_file({key: value.contiguous() for key, value in state.items()}, partial)
+    else:
+        torch.save(dict(state_dict=state), partial)
+    os.replace(partial, target)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('kind', choices=['timm', 'ctlg'],
+                        help='timm: a ViT of timm or augreg; ctlg: a whole official model')
+    parser.add_argument('source', type=Path, help='.pth, .safetensors or (timm) .npz')
+    parser.add_argument('target', type=Path, help='.pth or .safetensors')
+    args = parser.parse_args()
+    conversion = convert(args.kind, args.source)
+    print(conversion.report())
+    if conversion.missing:
+        raise SystemExit(f'{args.source}: incomplete, nothing written')
+    save(conversion.state_dict, args.target)
+    print(f'wrote {args.target}')
+
+
+if __name__ == '__main__':
+    main()
