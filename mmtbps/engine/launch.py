@@ -1,0 +1,90 @@
+"""From a config and command-line options to a Runner, for training and testing alike."""
+
+import argparse
+import os
+from pathlib import Path
+
+import torch
+from mmengine.config import Config, DictAction
+from mmengine.runner import Runner
+
+from .mixed_precision import MixedPrecisionOptimWrapper
+from .preflight import stop_if_missing
+
+__all__ = ['add_common_options', 'load_config', 'build_runner']
+
+
+def add_common_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that mmpretrain's train and test tools share."""
+    parser.add_argument('--work-dir', help='folder of logs and checkpoints')
+    parser.add_argument('--no-pin-memory', action='store_true', help='do not pin host memory')
+    parser.add_argument('--no-persistent-workers', action='store_true',
+                        help='start new loader workers each epoch')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
+                        help='change settings of the config, e.g. train_cfg.max_epochs=5')
+    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'],
+                        default='none', help='how several processes were started')
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0,
+                        help=argparse.SUPPRESS)
+
+
+def load_config(args: argparse.Namespace) -> Config:
+    """Read the config and merge the shared options into it.
+
+    Args:
+        args: parsed options of :func:`add_common_options`, and ``config``.
+
+    Returns:
+        The config, its ``work_dir`` set.
+    """
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    cfg = Config.fromfile(args.config)
+    cfg.launcher = args.launcher
+    if args.cfg_options:
+        cfg.merge_from_dict(args.cfg_options)
+    if args.work_dir:
+        cfg.work_dir = args.work_dir
+    elif not cfg.get('work_dir'):
+        cfg.work_dir = str(Path('work_dirs') / Path(args.config).stem)
+    for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+        loader = cfg.get(name)
+        if not loader:
+            continue
+        loader.setdefault('pin_memory', torch.cuda.is_available() and not args.no_pin_memory)
+        loader.setdefault('persistent_workers', loader.get('num_workers', 0) > 0)
+        if args.no_pin_memory:
+            loader.pin_memory = False
+        if args.no_persistent_workers or not loader.get('num_workers', 0):
+            loader.persistent_workers = False
+    return cfg
+
+
+def use_mixed_precision(cfg: Config) -> None:
+    """Replace the config's optimizer wrapper by the mixed-precision one."""
+    cfg.optim_wrapper.type = MixedPrecisionOptimWrapper
+    cfg.optim_wrapper.setdefault('dtype', 'bfloat16')
+
+
+def build_runner(cfg: Config) -> Runner:
+    """Check that every file is there, open the process group, build the Runner.
+
+    Args:
+        cfg: a complete config.
+
+    Raises:
+        SystemExit: a data set or weight file is missing; the message names it and the fix.
+    """
+    stop_if_missing(cfg)
+    if cfg.launcher != 'none' and not torch.cuda.is_available():
+        _start_cpu_group(cfg)
+    return Runner.from_cfg(cfg)
+
+
+def _start_cpu_group(cfg: Config) -> None:
+    # MMEngine's own start-up calls CUDA whatever the machine has.
+    if not torch.distributed.is_initialized():
+        torch.distributed.init_process_group('gloo')
+    from mmengine.model import MMDistributedDataParallel
+    cfg.model_wrapper_cfg = dict(type=MMDistributedDataParallel, device_ids=None,
+                                 broadcast_buffers=False,
+                                 find_unused_parameters=cfg.get('find_unused_parameters', False))

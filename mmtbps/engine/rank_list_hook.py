@@ -1,0 +1,89 @@
+"""Draws a few ranked lists after validation and test."""
+
+from pathlib import Path
+
+import torch
+from mmengine.dist import collect_results, is_main_process
+from mmengine.hooks import Hook
+
+from mmtbps.registry import HOOKS
+from mmtbps.visualization import draw_rank_list, draw_rank_sheet
+
+
+@HOOKS.register_module()
+class RankListHook(Hook):
+    """Writes PNG sheets of ranked lists: the query, its top crops, green and red frames.
+
+    Args:
+        num_queries: queries drawn, spread evenly over the data set.
+        topk: crops of each list.
+        rows_per_sheet: lists on one PNG.
+        out_dir: folder; default ``ranked_lists`` in the run's log folder.
+        stages: ``'val'``, ``'test'`` or both.
+
+    Example:
+        >>> RankListHook(num_queries=2).topk
+        10
+    """
+
+    def __init__(self, num_queries: int = 8, topk: int = 10, rows_per_sheet: int = 4,
+                 out_dir: str | None = None, stages: tuple[str, ...] = ('test',)):
+        self.num_queries, self.topk, self.rows_per_sheet = num_queries, topk, rows_per_sheet
+        self.out_dir, self.stages = out_dir, stages
+        self._entries = []
+
+    def before_val_epoch(self, runner) -> None:
+        """Forget the last round."""
+        self._entries = []
+
+    before_test_epoch = before_val_epoch
+
+    def after_val_iter(self, runner, batch_idx, data_batch=None, outputs=None) -> None:
+        """Keep what the lists need of each image."""
+        if 'val' in self.stages:
+            self._keep(outputs)
+
+    def after_test_iter(self, runner, batch_idx, data_batch=None, outputs=None) -> None:
+        """Keep what the lists need of each image."""
+        if 'test' in self.stages:
+            self._keep(outputs)
+
+    def after_val_epoch(self, runner, metrics=None) -> None:
+        """Draw the lists of the validation set."""
+        if 'val' in self.stages:
+            self._draw(runner, 'val', runner.val_dataloader)
+
+    def after_test_epoch(self, runner, metrics=None) -> None:
+        """Draw the lists of the test set."""
+        if 'test' in self.stages:
+            self._draw(runner, 'test', runner.test_dataloader)
+
+    def _keep(self, outputs) -> None:
+        for sample in outputs or []:
+            self._entries.append(dict(
+                image=sample.image_feature.cpu(), text=sample.text_features[0].cpu(),
+                query=sample.captions[0], path=sample.img_path, person=sample.person_id))
+
+    def _draw(self, runner, stage: str, dataloader) -> None:
+        entries = collect_results(self._entries, len(dataloader.dataset), device='cpu')
+        self._entries = []
+        if not is_main_process() or not entries:
+            return
+        folder = Path(self.out_dir or Path(runner.log_dir) / 'ranked_lists')
+        folder.mkdir(parents=True, exist_ok=True)
+        gallery = torch.stack([entry['image'] for entry in entries])
+        step = max(1, len(entries) // self.num_queries)
+        rows = [self._rank(entry, entries, gallery)
+                for entry in entries[::step][:self.num_queries]]
+        for start in range(0, len(rows), self.rows_per_sheet):
+            sheet = draw_rank_sheet(rows[start:start + self.rows_per_sheet])
+            path = folder / f'{stage}_{start // self.rows_per_sheet}.png'
+            sheet.save(path)
+            runner.logger.info(f'ranked lists: {path}')
+
+    def _rank(self, entry: dict, entries: list[dict], gallery: torch.Tensor):
+        scores, order = (gallery @ entry['text']).sort(descending=True, stable=True)
+        best = [entries[i] for i in order[:self.topk].tolist()]
+        return draw_rank_list(entry['query'], [hit['path'] for hit in best],
+                              correct=[hit['person'] == entry['person'] for hit in best],
+                              scores=scores[:self.topk].tolist())

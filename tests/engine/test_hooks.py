@@ -1,0 +1,85 @@
+"""Hooks and the mixed-precision wrapper."""
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+from mmengine.logging import MessageHub
+
+from mmtbps.engine import (
+    EpochSeedHook,
+    FeatureMixupHook,
+    FiniteLossHook,
+    MixedPrecisionOptimWrapper,
+)
+
+
+def runner(epoch=0, **fields):
+    return SimpleNamespace(epoch=epoch, iter=0, seed=3,
+                           message_hub=MessageHub.get_instance('hooks'), **fields)
+
+
+def test_mixup_schedule_steps_and_slopes():
+    step = FeatureMixupHook({2: 0.2, 6: 0.6})
+    assert [step.prob_at(e) for e in (0, 2, 5, 6, 9)] == [0.2, 0.2, 0.2, 0.6, 0.6]
+    slope = FeatureMixupHook({2: 0.2, 6: 0.6}, interpolate='linear')
+    assert [slope.prob_at(e) for e in (0, 2, 3, 4, 6, 9)] == pytest.approx(
+        [0.2, 0.2, 0.3, 0.4, 0.6, 0.6])
+
+
+def test_mixup_hook_sets_the_models_probability():
+    model = torch.nn.Module()
+    model.mixup = SimpleNamespace(prob=0.9)
+    FeatureMixupHook({0: 0.0, 3: 0.5}).before_train_epoch(runner(4, model=model))
+    assert model.mixup.prob == 0.5
+    model.mixup = None
+    with pytest.raises(AttributeError, match='no mixup'):
+        FeatureMixupHook({0: 0.0}).before_train_epoch(runner(model=model))
+    with pytest.raises(ValueError):
+        FeatureMixupHook({0: 1.5})
+
+
+def test_epochs_have_their_own_repeatable_seed():
+    draws = []
+    for epoch in (0, 1, 0):
+        EpochSeedHook().before_train_epoch(runner(epoch))
+        draws.append(torch.rand(3))
+    assert torch.equal(draws[0], draws[2]) and not torch.equal(draws[0], draws[1])
+
+
+@pytest.mark.parametrize('value', [float('nan'), float('inf')])
+def test_a_loss_that_is_no_number_stops_the_run(value):
+    hook = FiniteLossHook(interval=10)
+    hook.after_train_iter(runner(), 0, outputs=dict(loss=torch.tensor(value)))  # not yet checked
+    with pytest.raises(FloatingPointError, match='epoch 1'):
+        hook.after_train_iter(runner(), 9, outputs=dict(loss=torch.tensor(value)))
+    with pytest.raises(FloatingPointError):
+        hook.after_train_epoch(runner())
+    hook.after_train_iter(runner(), 9, outputs=dict(loss=torch.tensor(1.0)))
+    hook.after_train_epoch(runner())
+
+
+def test_bfloat16_training_on_cpu_computes_in_bfloat16_and_learns():
+    torch.manual_seed(0)
+    model = torch.nn.Linear(4, 1)
+    wrapper = MixedPrecisionOptimWrapper(optimizer=torch.optim.SGD(model.parameters(), lr=0.1),
+                                         clip_grad=dict(max_norm=10.0))
+    inputs = torch.randn(16, 4)
+    target = inputs.sum(1, keepdim=True)
+    losses = []
+    for _ in range(20):
+        with wrapper.optim_context(model):
+            output = model(inputs)
+        assert output.dtype == torch.bfloat16
+        loss = ((output.float() - target) ** 2).mean()
+        wrapper.update_params(loss)
+        losses.append(loss.item())
+    assert losses[-1] < 0.2 * losses[0]
+    state = wrapper.state_dict()
+    assert 'loss_scaler' in state
+    wrapper.load_state_dict(state)
+
+
+def test_other_precisions_are_refused():
+    with pytest.raises(ValueError, match='dtype'):
+        MixedPrecisionOptimWrapper(dtype='int8', optimizer=None)

@@ -1,0 +1,27 @@
+"""Print a config with everything it inherits.
+
+Example:
+    python tools/print_config.py configs/tbps/vit_bert_pdg_cuhk.py
+"""
+
+import argparse
+
+from mmengine.config import Config, DictAction
+
+import mmtbps  # noqa: F401  so that mmtbps:: bases are found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('config', help='path of the config')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
+    args = parser.parse_args()
+    cfg = Config.fromfile(args.config)
+    if args.cfg_options:
+        cfg.merge_from_dict(args.cfg_options)
+    print(cfg.pretty_text)
+
+
+if __name__ == '__main__':
+    main()

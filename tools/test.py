@@ -1,0 +1,50 @@
+"""Evaluate a checkpoint on a config's test set.
+
+Examples:
+    python tools/test.py configs/tbps/vit_bert_base_drawn.py work_dirs/demo/last.pth
+    python tools/test.py CONFIG CHECKPOINT --show-dir work_dirs/ranked --out metrics.json
+    python tools/test.py CONFIG CHECKPOINT --split val
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+from mmengine.dist import is_main_process
+
+from mmtbps.engine import RankListHook
+from mmtbps.engine.launch import add_common_options, build_runner, load_config
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('config', help='path of the config')
+    parser.add_argument('checkpoint', help='path of the checkpoint')
+    parser.add_argument('--split', choices=['test', 'val'], default='test',
+                        help='which of the config\'s data loaders to evaluate')
+    parser.add_argument('--out', metavar='FILE', help='write the metrics as JSON')
+    parser.add_argument('--show-dir', metavar='FOLDER', help='draw ranked lists as PNG there')
+    add_common_options(parser)
+    return parser.parse_args()
+
+
+def main() -> None:
+    args = parse_args()
+    cfg = load_config(args)
+    cfg.load_from = args.checkpoint
+    if args.split == 'val':
+        cfg.test_dataloader, cfg.test_evaluator = cfg.val_dataloader, cfg.val_evaluator
+    cfg.train_dataloader = cfg.train_cfg = cfg.optim_wrapper = cfg.param_scheduler = None
+    cfg.val_dataloader = cfg.val_cfg = cfg.val_evaluator = None
+    if args.show_dir:
+        cfg.custom_hooks = [*(cfg.get('custom_hooks') or []),
+                            dict(type=RankListHook, out_dir=args.show_dir)]
+    metrics = build_runner(cfg).test()
+    if args.out and is_main_process():
+        Path(args.out).parent.mkdir(parents=True, exist_ok=True)
+        Path(args.out).write_text(json.dumps(metrics, indent=1))
+
+
+if __name__ == '__main__':
+    main()

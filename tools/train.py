@@ -1,0 +1,50 @@
+"""Train a model from a config.
+
+Examples:
+    python tools/train.py configs/tbps/vit_bert_base_drawn.py
+    python tools/train.py configs/tbps/vit_bert_pdg_cuhk.py --amp --work-dir work_dirs/pdg
+    python tools/train.py configs/tbps/vit_bert_pdg_cuhk.py --resume
+    python tools/train.py configs/tbps/vit_bert_base_cuhk.py --cfg-options train_cfg.max_epochs=5
+"""
+
+import argparse
+
+from mmtbps.engine.launch import (
+    add_common_options,
+    build_runner,
+    load_config,
+    use_mixed_precision,
+)
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('config', help='path of the config')
+    parser.add_argument('--resume', nargs='?', const='auto', metavar='CHECKPOINT',
+                        help='continue from a checkpoint, or from the newest of the work folder')
+    parser.add_argument('--amp', action='store_true', help='mixed precision (bfloat16)')
+    parser.add_argument('--no-validate', action='store_true', help='skip validation')
+    parser.add_argument('--auto-scale-lr', action='store_true',
+                        help='scale the learning rate with the total batch size')
+    add_common_options(parser)
+    return parser.parse_args()
+
+
+def main() -> None:
+    args = parse_args()
+    cfg = load_config(args)
+    if args.no_validate:
+        cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
+    if args.amp:
+        use_mixed_precision(cfg)
+    if args.resume:
+        cfg.resume = True
+        cfg.load_from = None if args.resume == 'auto' else args.resume
+    if args.auto_scale_lr:
+        cfg.auto_scale_lr.enable = True
+    build_runner(cfg).train()
+
+
+if __name__ == '__main__':
+    main()
