@@ -1,0 +1,12 @@
+"""From annotation files to seeded items: data sets, samplers and transforms."""
+
+from . import transforms
+from .cuhk_pedes import CUHKPEDES
+from .drawn_pedes import DrawnPEDES
+from .icfg_pedes import ICFGPEDES
+from .rstp_reid import RSTPReid
+from .samplers import IdentitySampler, SeededIndex, SeededSampler, UniquePersonBatchSampler
+from .tbps_dataset import TBPSDataset
+
+__all__ = ['CUHKPEDES', 'DrawnPEDES', 'ICFGPEDES', 'RSTPReid', 'TBPSDataset', 'IdentitySampler',
+           'SeededIndex', 'SeededSampler', 'UniquePersonBatchSampler', 'transforms']

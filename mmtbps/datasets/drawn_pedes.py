@@ -1,0 +1,17 @@
+"""DrawnPEDES."""
+
+from mmtbps.registry import DATASETS
+
+from .cuhk_pedes import CUHKPEDES
+
+
+@DATASETS.register_module()
+class DrawnPEDES(CUHKPEDES):
+    """Reader of DrawnPEDES, the data set this project draws itself, laid out like CUHK-PEDES.
+
+    Arguments as in :class:`TBPSDataset`.
+    """
+
+    dataset_name = 'DrawnPEDES'
+    how_to_get = 'Draw it: python tools/draw_dataset.py'
+    published_sizes = {}

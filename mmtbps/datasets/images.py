@@ -1,0 +1,57 @@
+"""Are the images there, and can they be decoded?"""
+
+import os
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from mmengine.dist import is_main_process
+from PIL import Image
+from rich.progress import track
+
+#: Below this, decoding takes seconds and a progress bar is noise.
+_PROGRESS_FROM = 2000
+
+
+def find_missing(paths: Iterable[str]) -> set[str]:
+    """The paths that do not exist; each folder is listed once instead of each file asked for."""
+    files: dict[str, set[str]] = {}
+    missing = set()
+    for path in paths:
+        folder, name = os.path.split(path)
+        if folder not in files:
+            files[folder] = _names_in(folder)
+        if name not in files[folder]:
+            missing.add(path)
+    return missing
+
+
+def _names_in(folder: str) -> set[str]:
+    try:
+        with os.scandir(folder) as entries:
+            return {entry.name for entry in entries}
+    except (FileNotFoundError, NotADirectoryError):
+        return set()
+
+
+def decode_error(path: str) -> str | None:
+    """Why an image cannot be decoded, or ``None`` if it can.
+
+    A JPEG is decoded at an eighth of its size: all its bytes are read, at a fraction of the cost.
+    """
+    try:
+        with Image.open(path) as image:
+            image.draft('RGB', (1, 1))
+            image.load()
+    except Exception as error:  # Pillow's decoders raise nearly any type on broken data
+        return f'{type(error).__name__}: {error}'
+    return None
+
+
+def find_undecodable(paths: Sequence[str]) -> dict[str, str]:
+    """Decodes all images in threads; returns ``{path: reason}`` of those that cannot be."""
+    quiet = len(paths) < _PROGRESS_FROM or not is_main_process()
+    with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
+        decoded = track(pool.map(decode_error, paths), 'Decoding images once',
+                        total=len(paths), disable=quiet)
+        return {path: reason for path, reason in zip(paths, decoded, strict=True)
+                if reason is not None}

@@ -1,0 +1,56 @@
+"""Noisy correspondence: captions that belong to another image.
+
+Protocol of RDE, `Noisy-Correspondence Learning for Text-to-Image Person Re-identification
+<https://arxiv.org/abs/2308.09911>`_: only captions of the training split move; the image keeps
+its identity label.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+
+def noisy_order(length: int, rate: float, seed: int) -> np.ndarray:
+    """A permutation that shuffles a random ``rate`` of the positions among themselves.
+
+    A chosen position may by chance keep its place, as in the published index files.
+
+    >>> (noisy_order(1000, 0.5, seed=0) != np.arange(1000)).sum() <= 500
+    np.True_
+    """
+    if not 0 <= rate <= 1:
+        raise ValueError(f'noise_rate must lie between 0 and 1, found {rate}')
+    rng = np.random.default_rng(seed)
+    chosen = rng.choice(length, int(rate * length), replace=False)
+    order = np.arange(length)
+    order[chosen] = rng.permutation(chosen)
+    return order
+
+
+def load_noisy_order(path: str | Path, length: int) -> np.ndarray:
+    """Reads a published ``.npy`` index: caption ``i`` of the split is replaced by ``index[i]``.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If the index is no permutation of all ``length`` captions of the split.
+    """
+    order = np.load(path)
+    if order.shape != (length,):
+        raise ValueError(
+            f'noise_index {path} has shape {order.shape}, but the split has {length} captions '
+            '(empty ones count); people held out of train shorten it: set holdout=0')
+    if not np.array_equal(np.sort(order), np.arange(length)):
+        raise ValueError(f'noise_index {path} is no permutation of 0..{length - 1}')
+    return order
+
+
+def reorder_captions(captions: Sequence[Sequence[str]], order: np.ndarray) -> list[tuple[str, ...]]:
+    """Moves captions between images; every image keeps its number of captions.
+
+    >>> reorder_captions([('a', 'b'), ('c',)], np.array([2, 1, 0]))
+    [('c', 'b'), ('a',)]
+    """
+    flat = [caption for group in captions for caption in group]
+    moved = iter([flat[i] for i in order])
+    return [tuple(next(moved) for _ in group) for group in captions]

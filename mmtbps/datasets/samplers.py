@@ -1,0 +1,299 @@
+"""Which items make a batch: seeded, the same on every process, a function of (seed, epoch)."""
+
+import math
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import numpy as np
+from mmengine.dist import get_dist_info, sync_random_seed
+from mmengine.logging import print_log
+from torch.utils.data import Sampler
+
+from mmtbps.registry import DATA_SAMPLERS
+
+
+class SeededIndex(NamedTuple):
+    """An item and the seed of its augmentation; :class:`TBPSDataset` accepts it as an index."""
+
+    index: int
+    seed: int
+
+
+@contextmanager
+def seeded_random(seed: int) -> Iterator[None]:
+    """Seeds the global states of ``random`` and ``np.random``, and restores them on the way out.
+
+    PyTorch's generators are left alone: the transforms draw from NumPy, as mmcv's do.
+
+    >>> with seeded_random(3):
+    ...     first = np.random.rand()
+    >>> with seeded_random(3):
+    ...     first == np.random.rand()
+    True
+    """
+    python_state, numpy_state = random.getstate(), np.random.get_state()
+    random.seed(seed)
+    np.random.seed(seed)
+    try:
+        yield
+    finally:
+        random.setstate(python_state)
+        np.random.set_state(numpy_state)
+
+
+class _EpochSampler(Sampler):
+    """What the samplers share: rank, world size and random numbers of (seed, epoch, purpose)."""
+
+    def __init__(self, dataset: Any, seed: int | None) -> None:
+        self.rank, self.world_size = get_dist_info()
+        self.dataset = dataset
+        self.seed = sync_random_seed() if seed is None else seed
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Called by MMEngine's ``DistSamplerSeedHook`` before each epoch."""
+        self.epoch = epoch
+
+    def generator(self, purpose: int) -> np.random.Generator:
+        """An independent stream for each ``purpose``, equal on all processes."""
+        return np.random.default_rng((self.seed, self.epoch, purpose))
+
+    def order(self) -> np.ndarray:
+        """All items in the order of this epoch."""
+        return self.generator(0).permutation(len(self.dataset))
+
+    def seeded(self, indices: np.ndarray) -> list[SeededIndex]:
+        """``indices`` with the augmentation seed of each in this epoch."""
+        seeds = self.generator(1).integers(2**32, size=len(self.dataset))[indices]
+        return [SeededIndex(*pair) for pair in zip(indices.tolist(), seeds.tolist(), strict=True)]
+
+
+@DATA_SAMPLERS.register_module()
+class SeededSampler(_EpochSampler):
+    """MMEngine's ``DefaultSampler``, whose indices bring the seed of their augmentation along.
+
+    A sample of epoch ``e`` is then the same with any number of workers or processes, and after a
+    resume.
+
+    Args:
+        dataset: The data set.
+        shuffle: Whether each epoch has its own random order.
+        seed: Seed of order and augmentation, equal on all processes; ``None`` agrees on a random
+            one.
+        round_up: Whether to repeat items from the start so that all processes get equally many.
+
+    >>> sampler = SeededSampler(range(4), shuffle=False, seed=0)
+    >>> [item.index for item in sampler]
+    [0, 1, 2, 3]
+    """
+
+    def __init__(self, dataset: Any, shuffle: bool = True, seed: int | None = None,
+                 round_up: bool = True) -> None:
+        super().__init__(dataset, seed)
+        self.shuffle = shuffle
+        self.round_up = round_up
+
+    def order(self) -> np.ndarray:
+        return super().order() if self.shuffle else np.arange(len(self.dataset))
+
+    def __iter__(self) -> Iterator[SeededIndex]:
+        order = self.order()
+        if self.round_up:
+            order = np.resize(order, len(self) * self.world_size)
+        return iter(self.seeded(order[self.rank::self.world_size]))
+
+    def __len__(self) -> int:
+        rest = 0 if self.round_up else self.rank
+        return math.ceil((len(self.dataset) - rest) / self.world_size)
+
+
+def count_full_batches(persons: np.ndarray, batch_size: int) -> int:
+    """The largest number of full batches in which no person comes twice.
+
+    ``B`` batches can be filled exactly when ``sum_p min(n_p, B) >= B * batch_size``, ``n_p`` being
+    the number of items of person ``p``: nobody can be in more than ``B`` batches, and
+    :func:`deal_batches` reaches the bound.
+
+    >>> count_full_batches(np.array([0, 0, 0, 1, 2]), batch_size=2)
+    2
+    """
+    _, counts = np.unique(persons, return_counts=True)
+    low, high = 0, len(persons) // batch_size
+    # The slack sum_p min(n_p, B) - B * batch_size is concave in B and 0 at B = 0.
+    while low < high:
+        middle = (low + high + 1) // 2
+        if np.minimum(counts, middle).sum() >= middle * batch_size:
+            low = middle
+        else:
+            high = middle - 1
+    return low
+
+
+def deal_batches(persons: np.ndarray, batch_size: int, rng: np.random.Generator) -> np.ndarray:
+    """Deals items into as many full batches as possible, no person twice in a batch.
+
+    Like cards: the items lie person after person (in random order) and are cut into
+    ``batch_size`` layers of ``B`` items; each layer is shuffled and hands one item to each of the
+    ``B`` batches. Nobody has more than ``B`` items, so a person lies in one layer or in two
+    neighbouring ones; only the latter can collide, and :func:`_separate` moves them apart.
+
+    Args:
+        persons: Person of each item, ``(n,)``. When items must stay out, those of people with
+            more than ``B`` items go first and then those at the end of the array.
+        batch_size: Items in a batch.
+        rng: Source of the shuffling.
+
+    Returns:
+        Positions in ``persons``, ``(B, batch_size)``, each at most once;
+        ``B = count_full_batches(persons, batch_size)``.
+    """
+    batches = count_full_batches(persons, batch_size)
+    if batches == 0:
+        return np.empty((0, batch_size), dtype=np.int64)
+    _, person, counts = np.unique(persons, return_inverse=True, return_counts=True)
+    place = rng.permutation(len(counts))[person]
+    by_person = np.argsort(place, kind='stable')
+    starts = np.zeros(len(counts), dtype=np.int64)
+    starts[1:] = np.cumsum(np.bincount(place))[:-1]
+    turn = np.empty(len(persons), dtype=np.int64)  # how many items of this person come before
+    turn[by_person] = np.arange(len(persons)) - starts[place[by_person]]
+    kept = np.flatnonzero(turn < batches)[:batches * batch_size]
+    cards = kept[np.argsort(place[kept], kind='stable')].reshape(batch_size, batches)
+    layers = rng.permuted(cards, axis=1)
+    for k in range(1, batch_size):
+        last, first = place[cards[k - 1, -1]], place[cards[k, 0]]
+        if last == first:
+            _separate(place[layers[k - 1]] == first, place[layers[k]] == first, layers[k], rng)
+    return layers.T
+
+
+def _separate(above: np.ndarray, here: np.ndarray, layer: np.ndarray,
+              rng: np.random.Generator) -> None:
+    """Swaps items within ``layer`` so that a person's items leave the batches it is in ``above``.
+
+    There is always room: together the person has at most ``B`` items in both layers.
+    """
+    clashes = np.flatnonzero(above & here)
+    free = rng.permutation(np.flatnonzero(~above & ~here))[:len(clashes)]
+    layer[clashes], layer[free] = layer[free], layer[clashes]
+
+
+def _person_ids(dataset: Any) -> np.ndarray:
+    persons = getattr(dataset, 'person_ids', None)
+    if persons is None:
+        raise TypeError(f'{type(dataset).__name__} has no `person_ids`, which this sampler needs: '
+                        'use TBPSDataset; it takes a list of annotation files instead of a '
+                        'ConcatDataset')
+    # A data set sliced by the Runner's `num_batch_per_epoch` is shorter than its `person_ids`.
+    return np.asarray(persons)[:len(dataset)]
+
+
+@DATA_SAMPLERS.register_module()
+class UniquePersonBatchSampler(Sampler):
+    """Full batches in which no person comes twice, over all processes together.
+
+    With the diagonal as target, a second pair of the same person would be a false negative.
+    Goes into the ``batch_sampler`` field of a dataloader beside
+    ``sampler=dict(type=SeededSampler)``. All processes compute the same global batches of
+    ``batch_size * world_size`` items and each takes its slice. The number of batches is the same
+    in every epoch and on every process, the largest possible one; the items left over (fewer than
+    a batch, unless a few people own most items) are others in each epoch.
+
+    Args:
+        sampler: Gives data set, order, seed and epoch.
+        batch_size: Items of one process in a batch.
+
+    Raises:
+        TypeError: If the sampler is no :class:`SeededSampler`, or its data set has no
+            ``person_ids``.
+        ValueError: If there are fewer people than items in a global batch.
+    """
+
+    def __init__(self, sampler: SeededSampler, batch_size: int) -> None:
+        if not isinstance(sampler, SeededSampler):
+            raise TypeError('UniquePersonBatchSampler needs `sampler=dict(type=SeededSampler)`, '
+                            f'found {type(sampler).__name__}')
+        self.sampler = sampler
+        self.batch_size = batch_size
+        self.persons = _person_ids(sampler.dataset)
+        self.num_batches = _count_or_raise(self.persons, batch_size * sampler.world_size)
+        unused = len(self.persons) - self.num_batches * batch_size * sampler.world_size
+        print_log(f'UniquePersonBatchSampler: {self.num_batches} batches an epoch, {unused} of '
+                  f'{len(self.persons)} items (others each epoch) stay out', logger='current')
+
+    def __iter__(self) -> Iterator[list[SeededIndex]]:
+        sampler, size = self.sampler, self.batch_size
+        order = sampler.order()
+        dealt = deal_batches(
+            self.persons[order], size * sampler.world_size, sampler.generator(2))
+        own = order[dealt[:, sampler.rank * size:(sampler.rank + 1) * size]]
+        items = sampler.seeded(own.reshape(-1))
+        return (items[start:start + size] for start in range(0, len(items), size))
+
+    def __len__(self) -> int:
+        return self.num_batches
+
+
+@DATA_SAMPLERS.register_module()
+class IdentitySampler(_EpochSampler):
+    """P x K sampling: batches of ``num_persons`` people with ``num_instances`` items of each.
+
+    Goes into the ``sampler`` field; the dataloader's ``batch_size`` must be
+    ``num_persons * num_instances``. A person's shuffled items are cut into groups of K, and the
+    groups are dealt as in :class:`UniquePersonBatchSampler`, so that no person fills two groups of
+    a batch on any process. People with fewer than K items repeat some.
+
+    Args:
+        dataset: A data set with ``person_ids``.
+        num_persons: P, people in a batch of one process.
+        num_instances: K, items of each person.
+        seed: As in :class:`SeededSampler`.
+
+    Raises:
+        TypeError: If the data set has no ``person_ids``.
+        ValueError: If there are fewer people than groups in a global batch.
+    """
+
+    def __init__(self, dataset: Any, num_persons: int, num_instances: int,
+                 seed: int | None = None) -> None:
+        super().__init__(dataset, seed)
+        self.num_persons = num_persons
+        self.num_instances = num_instances
+        self.persons = _person_ids(dataset)
+        ids, counts = np.unique(self.persons, return_counts=True)
+        self._group_persons = np.repeat(ids, np.maximum(counts // num_instances, 1))
+        self.num_batches = _count_or_raise(self._group_persons, num_persons * self.world_size)
+
+    def _groups(self) -> np.ndarray:
+        """Items of all groups, ``(len(self._group_persons), K)``, people in ascending order."""
+        order = self.order()
+        order = order[np.argsort(self.persons[order], kind='stable')]
+        _, starts = np.unique(self.persons[order], return_index=True)
+        groups = []
+        for items in np.split(order, starts[1:]):
+            whole = max(len(items) // self.num_instances, 1) * self.num_instances
+            groups.append(np.resize(items, whole))
+        return np.concatenate(groups).reshape(-1, self.num_instances)
+
+    def __iter__(self) -> Iterator[SeededIndex]:
+        rng = self.generator(2)
+        shuffled = rng.permutation(len(self._group_persons))
+        dealt = deal_batches(
+            self._group_persons[shuffled], self.num_persons * self.world_size, rng)
+        start = self.rank * self.num_persons
+        own = shuffled[dealt[:, start:start + self.num_persons]]
+        return iter(self.seeded(self._groups()[own].reshape(-1)))
+
+    def __len__(self) -> int:
+        return self.num_batches * self.num_persons * self.num_instances
+
+
+def _count_or_raise(persons: np.ndarray, global_batch: int) -> int:
+    batches = count_full_batches(persons, global_batch)
+    if batches == 0:
+        raise ValueError(
+            f'{global_batch} different people are needed for one batch over all processes, but '
+            f'the data set has {len(np.unique(persons))}: lower the batch size')
+    return batches

@@ -1,0 +1,202 @@
+"""One image with its captions: what generation writes and data sets read, a JSON object a line."""
+
+import json
+import os
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from typing import Any, TypeVar
+
+T = TypeVar('T', str, int, list, dict)
+
+#: What an int or a dict is called in the file the user has open.
+_JSON_NAMES = {str: 'a string', int: 'an integer', list: 'a list', dict: 'an object'}
+
+
+class RecordError(ValueError):
+    """An annotation that cannot be read; the message names file, record and key."""
+
+
+class Entry:
+    """One JSON object, read key by key with errors that say where it stands.
+
+    Args:
+        raw: The decoded object.
+        where: What to call it in an error, e.g. ``'reid_raw.json, record 7'``.
+
+    Raises:
+        RecordError: If ``raw`` is not an object, or ``take`` finds no such key or another type.
+
+    >>> Entry({'id': 3}, 'a.json, record 1').take('id', int)
+    3
+    >>> Entry({'id': '3'}, 'a.json, record 1').take('id', int)
+    Traceback (most recent call last):
+    mmtbps.records.RecordError: a.json, record 1: key 'id' must be an integer, found '3'
+    """
+
+    __slots__ = ('raw', 'where')
+
+    def __init__(self, raw: Any, where: str) -> None:
+        if not isinstance(raw, dict):
+            raise RecordError(f'{where}: expected an object {{...}}, found {_short(raw)}')
+        self.raw = raw
+        self.where = where
+
+    def take(self, key: str, kind: type[T]) -> T:
+        """The value of ``key``, which must be there and of type ``kind``."""
+        if key not in self.raw:
+            found = ', '.join(map(repr, self.raw)) or 'none'
+            raise RecordError(f'{self.where}: key {key!r} is missing (keys found: {found})')
+        value = self.raw[key]
+        # A bool is an int to Python, yet `true` is no person id.
+        if not isinstance(value, kind) or isinstance(value, bool):
+            raise RecordError(
+                f'{self.where}: key {key!r} must be {_JSON_NAMES[kind]}, found {_short(value)}')
+        return value
+
+    def take_or_none(self, key: str, kind: type[T]) -> T | None:
+        """Like :meth:`take`, but a missing key or ``null`` gives ``None``."""
+        return None if self.raw.get(key) is None else self.take(key, kind)
+
+
+@dataclass(frozen=True, slots=True)
+class PairRecord:
+    """One image, its captions and who is on it.
+
+    Args:
+        image: Path of the image, relative to the image folder of its annotation file.
+        captions: What people (or an editor) wrote about it; one or more.
+        person_id: Identity as the file numbers it, not relabelled.
+        split: ``'train'``, ``'val'`` or ``'test'``.
+        source: For a generated pair the ``image`` it was made from, written as in the original
+            record, so that a hold-out of people also holds out what was made from them.
+            ``None`` for a real pair.
+        edit: What a generator changed (free-form, JSON types only).
+        scores: What its checks measured, by name (finite numbers).
+
+    >>> record = PairRecord('a/1.jpg', ('A man in red.',), person_id=7, split='train')
+    >>> record.to_json()
+    {'image': 'a/1.jpg', 'captions': ['A man in red.'], 'person_id': 7, 'split': 'train'}
+    >>> PairRecord.from_json(record.to_json()) == record
+    True
+    """
+
+    image: str
+    captions: tuple[str, ...]
+    person_id: int
+    split: str
+    source: str | None = None
+    edit: dict | None = None
+    scores: dict | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """A dict of JSON types; the optional fields only where they are set."""
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        values['captions'] = list(self.captions)
+        return {name: value for name, value in values.items() if value is not None}
+
+    @classmethod
+    def from_json(cls, raw: dict[str, Any], where: str = 'record') -> 'PairRecord':
+        """The record written by :meth:`to_json`.
+
+        Raises:
+            RecordError: On a missing or unknown key, a wrong type or a caption that is no text;
+                the message starts with ``where``.
+        """
+        entry = Entry(raw, where)
+        known = {f.name for f in fields(cls)}
+        if unknown := sorted(raw.keys() - known):
+            raise RecordError(f'{where}: unknown key {unknown[0]!r} (known: {sorted(known)})')
+        captions = entry.take('captions', list)
+        for caption in captions:
+            if not isinstance(caption, str):
+                raise RecordError(
+                    f"{where}: key 'captions' must hold strings only, found {_short(caption)}")
+        return cls(
+            image=entry.take('image', str), captions=tuple(captions),
+            person_id=entry.take('person_id', int), split=entry.take('split', str),
+            source=entry.take_or_none('source', str), edit=entry.take_or_none('edit', dict),
+            scores=entry.take_or_none('scores', dict))
+
+
+def iter_json_lines(path: str | os.PathLike) -> Iterator[tuple[int, Any]]:
+    """Yields ``(line number from 1, decoded value)`` of a JSONL file; empty lines are passed over.
+
+    A writer that was killed leaves a last line without its newline; such a line is ignored with a
+    warning when it cannot be decoded.
+
+    Raises:
+        RecordError: On any other line that is not JSON, naming file and line.
+    """
+    with open(path, 'rb') as file:
+        for number, line in enumerate(file, start=1):
+            if not line.strip():
+                continue
+            try:
+                yield number, json.loads(line.decode('utf-8-sig'))
+            except ValueError as error:
+                if not line.endswith(b'\n'):
+                    warnings.warn(f'{path}:{number}: half-written last line ignored', stacklevel=2)
+                    return
+                raise RecordError(f'{path}:{number}: broken JSON ({error})') from error
+
+
+def read_jsonl(path: str | os.PathLike) -> list[PairRecord]:
+    """All records of a JSONL file, in order.
+
+    Raises:
+        RecordError: Naming ``file:line`` of the first line that is no valid record. Only a
+            half-written last line is ignored, with a warning.
+    """
+    return [PairRecord.from_json(raw, f'{path}:{number}') for number, raw in iter_json_lines(path)]
+
+
+def append_jsonl(path: str | os.PathLike, record: PairRecord) -> None:
+    """Appends one record so that a crash leaves it whole, or not at all, or as a torn last line.
+
+    The line goes out in a single write and is on disk when the function returns. A torn last line
+    left by an earlier crash is removed first. One process a file: writers that share a file
+    could take each other's line for a torn one.
+
+    Raises:
+        OSError: If the folder is missing or the disk is full.
+        ValueError: If ``edit`` or ``scores`` hold NaN or infinity, which JSON does not know.
+    """
+    text = json.dumps(record.to_json(), ensure_ascii=False, allow_nan=False)
+    descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o666)
+    try:
+        line = _mend_tail(descriptor) + text.encode() + b'\n'
+        if os.write(descriptor, line) != len(line):
+            raise OSError(f'{path}: the disk took only a part of a record; free some space')
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _mend_tail(descriptor: int) -> bytes:
+    """Cuts off a torn last line; returns the newline that a whole last line still lacks."""
+    size = os.lseek(descriptor, 0, os.SEEK_END)
+    if size == 0 or _read_at(descriptor, size - 1, 1) == b'\n':
+        return b''
+    tail, start = b'', size
+    while start > 0 and b'\n' not in tail:
+        step = min(4096, start)
+        start -= step
+        tail = _read_at(descriptor, start, step) + tail
+    last_line = tail.rpartition(b'\n')[2]
+    try:
+        json.loads(last_line)
+    except ValueError:
+        os.ftruncate(descriptor, size - len(last_line))
+        return b''
+    return b'\n'
+
+
+def _read_at(descriptor: int, offset: int, length: int) -> bytes:
+    os.lseek(descriptor, offset, os.SEEK_SET)
+    return os.read(descriptor, length)
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f'{text[:57]}...'
