@@ -5,6 +5,15 @@ import torch
 from tiny_models import TINY_BERT, TINY_VIT
 
 
+@pytest.fixture(scope='session')
+def micro_set(tmp_path_factory):
+    """A drawn data set of 40 people at 96 x 32 pixels."""
+    from mmtbps.drawing import draw_dataset
+    root = tmp_path_factory.mktemp('drawn') / 'micro'
+    draw_dataset(root, size='micro', seed=0, workers=1, progress=False)
+    return root
+
+
 @pytest.fixture
 def tiny_retriever():
     """A function that builds a small seeded retriever; keywords replace its parts."""

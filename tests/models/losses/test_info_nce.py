@@ -50,8 +50,7 @@ def test_gradient_equals_finite_differences(same_person):
 def test_gradient_in_closed_form():
     """For unit features, dL/ds is (softmax - identity) / (N temperature), both ways."""
     torch.manual_seed(2)
-    similarity_of = torch.nn.functional.normalize
-    image, text = similarity_of(torch.randn(5, 4).double()), similarity_of(torch.randn(5, 4).double())
+    image, text = torch.nn.functional.normalize(torch.randn(2, 5, 4).double(), dim=-1)
     image.requires_grad_()
     info_nce(image, text, 0.05).backward()
     logits = (image @ text.T / 0.05).detach()

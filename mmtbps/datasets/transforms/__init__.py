@@ -1,0 +1,11 @@
+"""What happens to one item between the annotation and the batch."""
+
+from .caption_augment import ApproximateTextGeneration, approximate_text
+from .mirror_caption import MirrorCaption, mirror_text
+from .packing import PackTextImage
+from .tokenize import TokenizeCaption, load_tokenizer
+
+__all__ = [
+    'ApproximateTextGeneration', 'MirrorCaption', 'PackTextImage', 'TokenizeCaption',
+    'approximate_text', 'load_tokenizer', 'mirror_text'
+]

@@ -1,0 +1,270 @@
+"""Approximate Text Generation: a caption said in other, or fewer, words."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from mmcv.transforms import BaseTransform
+
+from mmtbps.lexicon import Word, indefinite_article, split_words, synonyms
+from mmtbps.lexicon.mentions import protected_spans_in
+from mmtbps.lexicon.phrases import find_phrases_in
+from mmtbps.registry import TRANSFORMS
+
+OPERATIONS = ('synonym', 'crop', 'delete')
+MODES = ('protected', 'paper')
+
+_ARTICLES = frozenset({'a', 'an'})
+_SEPARATORS = frozenset(',;:')
+_CLOSERS = frozenset(',;:.!?')
+
+
+def approximate_text(caption: str, rng: np.random.Generator, *, synonym_rate: float = 0.2,
+                     crop_rate: float = 0.2, delete_rate: float = 0.2, protect: bool = True,
+                     operations: Sequence[str] = OPERATIONS) -> str:
+    """Change a caption by one operation picked at random.
+
+    Contrastive Transformer Learning with Proximity Data Generation for TBPS,
+    https://arxiv.org/abs/2311.09084, "approximate text generation".
+
+    Args:
+        caption: Any text; one without words comes back as it is.
+        rng: Source of every random choice.
+        synonym_rate: Probability that a phrase with synonyms is replaced (at least one is), in the
+            same number and with the article and initial capital put right.
+        crop_rate: Length of the run of words to cut out, as a fraction of all words. Where no
+            free run is that long, it is as long as the longest.
+        delete_rate: Probability that a free word is dropped (at least one is).
+        protect: Whether the words in `mmtbps.lexicon.protected_spans` are not free.
+        operations: What to pick from: ``'synonym'``, ``'crop'``, ``'delete'``.
+
+    Returns:
+        The new caption, never without a word unless ``caption`` is. It is ``caption`` itself where
+        the operation finds nothing free, or its rate is 0.
+
+    Raises:
+        ValueError: If an operation is unknown or none is given, or a rate is outside [0, 1].
+
+    Example:
+        >>> rng = np.random.default_rng(0)
+        >>> approximate_text('A person is wearing a blue top.', rng, operations=['synonym'])
+        'A pedestrian is wearing a blue top.'
+    """
+    rates = dict(synonym=synonym_rate, crop=crop_rate, delete=delete_rate)
+    _check(operations, rates)
+    operation = operations[int(rng.integers(len(operations)))]
+    rate = rates[operation]
+    words = split_words(caption)
+    if rate == 0 or all(word.is_punctuation for word in words):
+        return caption
+    free = _free_words(words) if protect else [True] * len(words)
+    if operation == 'synonym':
+        return _replace_synonyms(caption, words, free, rate, rng)
+    choose = _crop if operation == 'crop' else _delete
+    dropped = choose(words, free, rate, rng)
+    return _without(caption, words, free, dropped) if dropped else caption
+
+
+@TRANSFORMS.register_module()
+class ApproximateTextGeneration(BaseTransform):
+    """Change the caption of a training item with `approximate_text`.
+
+    Stands before `TokenizeCaption`. Each call takes exactly one number from the global numpy
+    generator and derives all else from it, so that the seed of an item fixes its caption.
+
+    **Required keys**: ``caption`` (str). An item with ``captions`` instead, one for testing, passes
+    through unchanged and takes no random number.
+
+    **Modified keys**: ``caption``.
+
+    Args:
+        prob: Probability that the caption is changed at all.
+        mode: ``'protected'`` leaves colour phrases and negations alone; ``'paper'`` treats all
+            words alike.
+        synonym_rate: See `approximate_text`.
+        crop_rate: See `approximate_text`.
+        delete_rate: See `approximate_text`.
+        operations: See `approximate_text`.
+
+    Raises:
+        ValueError: If an argument is out of its range, or the item is tokenised already.
+
+    Example:
+        >>> np.random.seed(2)
+        >>> transform = ApproximateTextGeneration(prob=1.0, operations=['delete'])
+        >>> transform(dict(caption='A tall man walks in a red coat.'))['caption']
+        'A tall man in a red coat.'
+    """
+
+    def __init__(self,
+                 prob: float = 0.5,
+                 mode: str = 'protected',
+                 synonym_rate: float = 0.2,
+                 crop_rate: float = 0.2,
+                 delete_rate: float = 0.2,
+                 operations: Sequence[str] = OPERATIONS) -> None:
+        if not 0 <= prob <= 1:
+            raise ValueError(f'prob must lie in [0, 1], found {prob}')
+        if mode not in MODES:
+            raise ValueError(f'mode must be one of {MODES}, found {mode!r}')
+        _check(operations, dict(synonym=synonym_rate, crop=crop_rate, delete=delete_rate))
+        self.prob = prob
+        self.mode = mode
+        self.synonym_rate = synonym_rate
+        self.crop_rate = crop_rate
+        self.delete_rate = delete_rate
+        self.operations = tuple(operations)
+
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        if 'caption' not in results:
+            return results
+        if 'input_ids' in results:
+            raise ValueError(
+                f'{results.get("img_path", "item")}: the caption is tokenised already; put '
+                'ApproximateTextGeneration before TokenizeCaption in the pipeline')
+        rng = np.random.default_rng(np.random.randint(2**32, dtype=np.uint64))
+        if rng.random() < self.prob:
+            results['caption'] = approximate_text(
+                results['caption'], rng, synonym_rate=self.synonym_rate,
+                crop_rate=self.crop_rate, delete_rate=self.delete_rate,
+                protect=self.mode == 'protected', operations=self.operations)
+        return results
+
+    def __repr__(self) -> str:
+        return (f'{type(self).__name__}(prob={self.prob}, mode={self.mode!r}, '
+                f'synonym_rate={self.synonym_rate}, crop_rate={self.crop_rate}, '
+                f'delete_rate={self.delete_rate}, operations={self.operations})')
+
+
+class _Edit(NamedTuple):
+    start: int
+    end: int
+    text: str
+
+
+def _check(operations: Sequence[str], rates: dict[str, float]) -> None:
+    unknown = [name for name in operations if name not in OPERATIONS]
+    if isinstance(operations, str) or unknown or not operations:
+        raise ValueError(f'operations must be a list out of {OPERATIONS}, found {operations!r}')
+    for name, rate in rates.items():
+        if not 0 <= rate <= 1:
+            raise ValueError(f'{name}_rate must lie in [0, 1], found {rate}')
+
+
+def _free_words(words: Sequence[Word]) -> list[bool]:
+    """For each word whether it lies outside all protected spans."""
+    free = [True] * len(words)
+    i = 0
+    for start, end in protected_spans_in(words):
+        while words[i].start < start:
+            i += 1
+        while i < len(words) and words[i].end <= end:
+            free[i] = False
+            i += 1
+    return free
+
+
+def _bernoulli(count: int, rate: float, rng: np.random.Generator) -> list[int]:
+    """Each of ``count`` indices with probability ``rate``, but at least one of them."""
+    chosen = np.flatnonzero(rng.random(count) < rate).tolist()
+    return chosen or [int(rng.integers(count))]
+
+
+def _replace_synonyms(caption: str, words: Sequence[Word], free: Sequence[bool], rate: float,
+                      rng: np.random.Generator) -> str:
+    at = {word.start: i for i, word in enumerate(words)}
+    last = {word.end: i for i, word in enumerate(words)}
+    candidates = []
+    for phrase in find_phrases_in(words):
+        terms = synonyms(phrase.key)
+        if terms and all(free[at[phrase.start]:last[phrase.end] + 1]):
+            candidates.append((phrase, terms))
+    if not candidates:
+        return caption
+    edits = []
+    for i in _bernoulli(len(candidates), rate, rng):
+        phrase, terms = candidates[i]
+        term = terms[int(rng.integers(len(terms)))]
+        edits += _article_edit(caption, words, free, at[phrase.start] - 1, term)
+        original = caption[phrase.start:phrase.end]
+        edits.append(_Edit(phrase.start, phrase.end, _match_case(term, original)))
+    return _apply(caption, edits)
+
+
+def _crop(words: Sequence[Word], free: Sequence[bool], rate: float,
+          rng: np.random.Generator) -> set[int]:
+    """A run of free words, with the punctuation inside it."""
+    spoken = [i for i, word in enumerate(words) if not word.is_punctuation]
+    runs = [0] * (len(spoken) + 1)  # free words from here on
+    for k in reversed(range(len(spoken))):
+        runs[k] = runs[k + 1] + 1 if free[spoken[k]] else 0
+    wanted = min(max(1, round(rate * len(spoken))), len(spoken) - 1)
+    length = min(wanted, max(runs))
+    if length < 1:
+        return set()
+    starts = [k for k in range(len(spoken)) if runs[k] >= length]
+    k = starts[int(rng.integers(len(starts)))]
+    return set(range(spoken[k], spoken[k + length - 1] + 1))
+
+
+def _delete(words: Sequence[Word], free: Sequence[bool], rate: float,
+            rng: np.random.Generator) -> set[int]:
+    spoken = [i for i, word in enumerate(words) if not word.is_punctuation]
+    candidates = [i for i in spoken if free[i]]
+    if not candidates or len(spoken) == 1:
+        return set()
+    dropped = {candidates[k] for k in _bernoulli(len(candidates), rate, rng)}
+    if len(dropped) == len(spoken):
+        dropped.remove(candidates[int(rng.integers(len(candidates)))])
+    return dropped
+
+
+def _without(caption: str, words: Sequence[Word], free: Sequence[bool], dropped: set[int]) -> str:
+    """The caption less some words, with commas and articles put right at the seams."""
+    kept = _tidy(words, free, dropped)
+    pieces = []
+    for k, i in enumerate(kept):
+        gap = caption[words[i - 1].end:words[i].start] if i else ''
+        text = caption[words[i].start:words[i].end]
+        if k + 1 < len(kept) and kept[k + 1] != i + 1:
+            for edit in _article_edit(caption, words, free, i, words[kept[k + 1]].key):
+                text = edit.text
+        pieces.append(gap + text)
+    return ''.join(pieces).strip()
+
+
+def _tidy(words: Sequence[Word], free: Sequence[bool], dropped: set[int]) -> list[int]:
+    """Indices to keep, less the punctuation that has lost the words it parted."""
+    kept: list[int] = []
+    for i in range(len(words)):
+        if i in dropped:
+            continue
+        if words[i].key in _CLOSERS and free[i]:
+            while kept and words[kept[-1]].key in _SEPARATORS and free[kept[-1]]:
+                kept.pop()
+            if not kept or (words[kept[-1]].key in _CLOSERS and kept[-1] != i - 1):
+                continue
+        kept.append(i)
+    return kept
+
+
+def _article_edit(caption: str, words: Sequence[Word], free: Sequence[bool], i: int,
+                  following: str) -> list[_Edit]:
+    """Makes an article at word ``i`` agree with the text that now follows it."""
+    if i < 0 or words[i].key not in _ARTICLES or not free[i] or not following[0].isalnum():
+        return []
+    start, end, key = words[i]
+    article = indefinite_article(following)
+    return [_Edit(start, end, _match_case(article, caption[start:end]))] if article != key else []
+
+
+def _match_case(text: str, original: str) -> str:
+    return text[0].upper() + text[1:] if original[0].isupper() else text
+
+
+def _apply(caption: str, edits: Iterable[_Edit]) -> str:
+    pieces, position = [], 0
+    for start, end, text in edits:
+        pieces += [caption[position:start], text]
+        position = end
+    return ''.join([*pieces, caption[position:]])

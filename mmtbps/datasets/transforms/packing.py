@@ -1,0 +1,81 @@
+"""The last step of a pipeline: from a dict of results to what the model takes."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from mmcv.transforms import BaseTransform
+from mmpretrain.structures import DataSample
+
+from mmtbps.registry import TRANSFORMS
+
+from .tokenize import captions_of
+
+
+@TRANSFORMS.register_module()
+class PackTextImage(BaseTransform):
+    """Pack an item into ``dict(inputs=..., data_samples=...)``.
+
+    **Required keys**: ``img``, uint8 (H, W, 3) in mmcv's BGR order; ``input_ids``; ``caption`` or
+    ``captions``.
+
+    **Output**: ``inputs`` with ``image``, uint8 (3, H, W), channels still BGR (the preprocessor
+    turns and normalises them on the device); ``input_ids``, int64 (L_1 + ... + L_k,), the tokens of
+    the k captions one after the other; ``caption_lengths``, int64 (k,). In this form items with
+    different k pass through ``pseudo_collate``, which refuses lists of different length.
+    ``data_samples`` is a ``DataSample`` whose metainfo holds ``captions`` (list of k str, in
+    training too), ``num_captions`` and those of ``meta_keys`` that the item has.
+
+    Args:
+        meta_keys: Keys to keep as metainfo. A key that an item does not have is left out
+            (``flip`` exists only after ``RandomFlip``).
+
+    Raises:
+        KeyError: If ``img``, ``input_ids`` or the captions are missing.
+        ValueError: If ``img`` is no uint8 (H, W, 3) array, or captions and tokens differ in number.
+
+    Example:
+        >>> item = dict(img=np.zeros((4, 2, 3), np.uint8), input_ids=[torch.tensor([2, 7, 3])],
+        ...             caption='a man', person_id=5)
+        >>> packed = PackTextImage()(item)
+        >>> packed['inputs']['caption_lengths'], packed['data_samples'].person_id
+        (tensor([3]), 5)
+    """
+
+    DEFAULT_META_KEYS = ('img_path', 'person_id', 'image_id', 'ori_shape', 'img_shape', 'flip',
+                         'flip_direction')
+
+    def __init__(self, meta_keys: Sequence[str] = DEFAULT_META_KEYS) -> None:
+        if isinstance(meta_keys, str):
+            raise ValueError(f'meta_keys must be a list of keys, found the string {meta_keys!r}')
+        self.meta_keys = tuple(meta_keys)
+
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        where = results.get('img_path', 'item')
+        for key, source in (('img', 'LoadImageFromFile'), ('input_ids', 'TokenizeCaption')):
+            if key not in results:
+                raise KeyError(f'{where}: key {key!r} is missing; put {source} before '
+                               'PackTextImage in the pipeline')
+        meta = {key: results[key] for key in self.meta_keys if key in results}
+        meta['captions'] = captions_of(results)
+        meta['num_captions'] = len(meta['captions'])
+        lengths = [len(ids) for ids in results['input_ids']]
+        if len(lengths) != meta['num_captions'] or not lengths:
+            raise ValueError(f'{where}: {len(lengths)} token sequences for '
+                             f'{meta["num_captions"]} captions; an item needs one for each')
+        inputs = dict(image=_to_tensor(results['img'], where),
+                      input_ids=torch.cat(results['input_ids']),
+                      caption_lengths=torch.tensor(lengths))
+        return dict(inputs=inputs, data_samples=DataSample(metainfo=meta))
+
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}(meta_keys={self.meta_keys})'
+
+
+def _to_tensor(image: np.ndarray, where: str) -> torch.Tensor:
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+        raise ValueError(
+            f'{where}: the image must be uint8 with shape (H, W, 3), found {image.dtype} '
+            f'{image.shape}. Read it in colour, and leave normalising to the preprocessor')
+    return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))

@@ -1,0 +1,142 @@
+"""Captions to token ids, in the workers."""
+
+import os
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import torch
+from mmcv.transforms import BaseTransform
+
+from mmtbps.pretrained import resolve_pretrained
+from mmtbps.registry import TRANSFORMS
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+# How tokenizers mark the start, middle or end of a word in their vocabulary.
+_WORD_MARKS = ('</w>', '##', 'Ġ', '▁')
+_PROBE_WORDS = 64
+
+
+@cache
+def load_tokenizer(name: str) -> 'PreTrainedTokenizerBase':
+    """The fast tokenizer of a folder or hub name, loaded once per process.
+
+    Sets ``TOKENIZERS_PARALLELISM=false`` unless the variable is set: data loading is parallel by
+    processes already, and threads would not survive the fork of the workers.
+
+    Args:
+        name: A folder with ``vocab.txt`` (or ``tokenizer.json``) and ``tokenizer_config.json``, or
+            a name of the Hugging Face hub.
+
+    Raises:
+        FileNotFoundError: If it is neither a folder here nor on the hub or in its cache.
+        ValueError: If its files are no tokenizer, or one that knows no words.
+    """
+    os.environ.setdefault('TOKENIZERS_PARALLELISM', 'false')
+    from transformers import AutoTokenizer  # seconds to import, and only workers need it
+
+    source = resolve_pretrained(name)
+    is_folder = os.path.isdir(source)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(source, use_fast=True)
+    except (OSError, ValueError) as error:
+        if is_folder:
+            raise ValueError(
+                f'{name}: no tokenizer can be read from this folder, which holds '
+                f'{sorted(os.listdir(source))}. It takes vocab.txt (or tokenizer.json) and '
+                'tokenizer_config.json, as in the folder of the pretrained text model') from error
+        raise FileNotFoundError(
+            f'{name}: neither a tokenizer folder here nor one that the Hugging Face hub or its '
+            f'cache gives. With a network: `hf download {name} --local-dir <folder>`, then name '
+            'that folder') from error
+    _check_knows_words(tokenizer, name)
+    return tokenizer
+
+
+@TRANSFORMS.register_module()
+class TokenizeCaption(BaseTransform):
+    """Turn the captions of an item into token ids, without padding.
+
+    A caption that is too long loses its last words, never its end token (``[SEP]``), so that every
+    sequence the text tower sees is closed.
+
+    **Required keys**: ``caption`` (str) or ``captions`` (list of str).
+
+    **Added keys**: ``input_ids``, a list of one 1-D int64 tensor for each caption; lengths differ.
+
+    Args:
+        tokenizer: See `load_tokenizer`. Loaded at the first item, in the process that needs it.
+        max_length: Most tokens of a caption, special tokens included. CTLG uses 64.
+
+    Raises:
+        FileNotFoundError: If ``tokenizer`` is a path (begins with ``.``, ``/`` or ``~``) to no
+            folder; at creation.
+        KeyError: If an item has no caption.
+        TypeError: If a caption is no text.
+
+    Example:
+        >>> TokenizeCaption('bert-base-uncased', max_length=64)
+        TokenizeCaption(tokenizer='bert-base-uncased', max_length=64)
+    """
+
+    def __init__(self, tokenizer: str, max_length: int = 64) -> None:
+        if max_length < 3:
+            raise ValueError(
+                f'max_length must leave room for a word between the special tokens, so be at '
+                f'least 3; found {max_length}')
+        resolve_pretrained(tokenizer)  # a wrong path fails here, not in the first worker
+        self.tokenizer = tokenizer
+        self.max_length = max_length
+
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        captions = captions_of(results)
+        encoded = load_tokenizer(self.tokenizer)(
+            captions, truncation=True, max_length=self.max_length, return_attention_mask=False)
+        results['input_ids'] = [torch.tensor(ids, dtype=torch.int64)
+                                for ids in encoded['input_ids']]
+        return results
+
+    def __repr__(self) -> str:
+        return (f'{type(self).__name__}(tokenizer={self.tokenizer!r}, '
+                f'max_length={self.max_length})')
+
+
+def captions_of(results: dict[str, Any]) -> list[str]:
+    """The captions of an item: ``[caption]`` in training, ``captions`` in testing."""
+    where = results.get('img_path', 'item')
+    if 'caption' in results:
+        captions = [results['caption']]
+    elif 'captions' in results:
+        captions = list(results['captions'])
+    else:
+        raise KeyError(f"{where}: neither 'caption' nor 'captions' among the keys "
+                       f'{sorted(results)}')
+    for caption in captions:
+        if not isinstance(caption, str):
+            raise TypeError(f'{where}: a caption must be a str, found {caption!r}')
+    return captions
+
+
+def _check_knows_words(tokenizer: 'PreTrainedTokenizerBase', name: str) -> None:
+    """Refuse a tokenizer that answers ``[UNK]`` to everything.
+
+    transformers 5 builds one without complaint when ``vocab.txt`` is missing.
+    """
+    unknown = tokenizer.unk_token_id
+    special = set(tokenizer.all_special_tokens)
+    words = []
+    for token in tokenizer.get_vocab():
+        word = token
+        for mark in _WORD_MARKS:
+            word = word.replace(mark, '')
+        if token not in special and word.isalpha():
+            words.append(word)
+            if len(words) == _PROBE_WORDS:
+                break
+    ids = tokenizer(words, add_special_tokens=False)['input_ids'] if words else []
+    if not any(i != unknown for sequence in ids for i in sequence):
+        raise ValueError(
+            f'{name}: this tokenizer maps every word to {tokenizer.unk_token!r}; its vocabulary '
+            f'has {len(tokenizer)} entries. Usually vocab.txt (or tokenizer.json) is missing or '
+            'empty: put it beside tokenizer_config.json')

@@ -1,0 +1,178 @@
+"""RankKMetric inside MMEngine's Evaluator, in one process and in two."""
+
+import json
+import logging
+import os
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.dataset import DefaultSampler
+from mmengine.evaluator import Evaluator
+from mmengine.logging import MMLogger
+from mmpretrain.structures import DataSample
+
+from mmtbps.evaluation import RankKMetric, evaluate_ranking
+from mmtbps.registry import METRICS
+
+NUM_IMAGES = 13  # no multiple of two processes, nor of the batch size
+
+
+def make_samples(num_images=NUM_IMAGES, people=5, width=8, seed=0):
+    """What the model returns in predict mode: 1 to 3 captions an image."""
+    draw = torch.Generator().manual_seed(seed)
+    centres = torch.randn(people, width, generator=draw)
+    samples = []
+    for index in range(num_images):
+        person, captions = index % people, 1 + index % 3
+        sample = DataSample(metainfo=dict(
+            img_path=f'{index}.jpg', person_id=person + 100, image_id=index,
+            captions=['a person'] * captions))
+        sample.set_field(centres[person] + torch.randn(width, generator=draw), 'image_feature')
+        sample.set_field(centres[person] + torch.randn(captions, width, generator=draw),
+                         'text_features')
+        samples.append(sample)
+    return samples
+
+
+def run_evaluator(samples, size=None, batch_size=4, **settings):
+    evaluator = Evaluator(METRICS.build(dict(type='RankKMetric', **settings)))
+    for start in range(0, len(samples), batch_size):
+        evaluator.process(data_samples=samples[start:start + batch_size], data_batch=None)
+    return evaluator.evaluate(size or len(samples))
+
+
+def direct(samples, swap=False, **settings):
+    """The same numbers by calling the function by hand."""
+    texts = torch.cat([s.text_features for s in samples])
+    text_ids = [s.person_id for s in samples for _ in s.text_features]
+    text_images = [s.image_id for s in samples for _ in s.text_features]
+    images = torch.stack([s.image_feature for s in samples])
+    image_ids = [s.person_id for s in samples]
+    own = [s.image_id for s in samples]
+    if swap:
+        return evaluate_ranking(images, image_ids, texts, text_ids, query_images=own,
+                                gallery_images=text_images, **settings)
+    return evaluate_ranking(texts, text_ids, images, image_ids, query_images=text_images,
+                            gallery_images=own, **settings)
+
+
+@pytest.mark.parametrize('cross_image_only', [False, True])
+def test_both_directions_through_the_evaluator(cross_image_only):
+    samples = make_samples()
+    result = run_evaluator(samples, cross_image_only=cross_image_only, chunk_size=3)
+    expected = {}
+    for direction, swap in (('t2i', False), ('i2t', True)):
+        for name, value in direct(samples, swap, cross_image_only=cross_image_only).items():
+            expected[f'{direction}/{name.replace("num_", "")}'] = value
+    assert result == expected
+    assert 0 < result['t2i/R1'] < 100 and result['t2i/R1'] != result['i2t/R1']
+    assert (result['t2i/queries'], result['t2i/gallery']) == (25, NUM_IMAGES)
+    assert (result['i2t/queries'], result['i2t/gallery']) == (NUM_IMAGES, 25)
+
+
+def test_settings_choose_the_keys():
+    result = run_evaluator(make_samples(), topk=(2,), directions=('t2i',), prefix='cuhk')
+    assert list(result) == [f'cuhk/t2i/{name}' for name in (
+        'R2', 'mAP', 'mAP_trapz', 'mINP', 'queries', 'gallery', 'unmatched')]
+
+
+def test_half_precision_features_are_ranked_in_float32():
+    samples, rounded = make_samples(), make_samples()
+    for half, single in zip(samples, rounded, strict=True):
+        for name in ('image_feature', 'text_features'):
+            half.set_field(half.get(name).half(), name)
+            single.set_field(half.get(name).float(), name)
+    assert run_evaluator(samples) == run_evaluator(rounded)
+
+
+def test_padded_duplicates_do_not_count():
+    samples = make_samples()
+    assert run_evaluator(samples + samples[:3], size=NUM_IMAGES) == run_evaluator(samples)
+
+
+def test_metric_starts_afresh_each_epoch():
+    metric = RankKMetric()
+    evaluator = Evaluator(metric)
+    results = []
+    for _ in range(2):
+        evaluator.process(data_samples=make_samples(), data_batch=None)
+        results.append(evaluator.evaluate(NUM_IMAGES))
+    assert results[0] == results[1]
+
+
+def test_an_image_that_comes_twice_is_refused():
+    samples = make_samples()
+    with pytest.raises(ValueError, match='image_id 4 came more than once.*test_mode=True'):
+        run_evaluator([*samples, samples[4]])
+
+
+def test_missing_key_names_the_sample():
+    sample = make_samples()[3]
+    del sample.text_features
+    with pytest.raises(KeyError, match=r"3.jpg came .* without \['text_features'\]"):
+        run_evaluator([sample])
+
+
+def test_empty_data_set_is_refused():
+    with pytest.raises(ValueError, match='no sample'):
+        RankKMetric().evaluate(0)
+
+
+@pytest.mark.parametrize('directions', [(), ('t2t',), ('t2i', 'x')])
+def test_unknown_direction_is_refused(directions):
+    with pytest.raises(ValueError, match='directions'):
+        RankKMetric(directions=directions)
+
+
+@pytest.fixture
+def log_lines():
+    """Lines that reach the current MMEngine logger."""
+    lines = []
+    handler = logging.Handler()
+    handler.emit = lambda record: lines.append(record.getMessage())
+    logger = MMLogger.get_current_instance()
+    logger.addHandler(handler)
+    yield lines
+    logger.removeHandler(handler)
+
+
+def test_protocol_line(log_lines):
+    metric = RankKMetric(selection='val', cross_image_only=True)
+    metric.dataset_meta = dict(dataset_name='CUHK-PEDES', split='test',
+                               ann_files={'reid_raw.json': '0123456789abcdef' * 4})
+    evaluator = Evaluator(metric)
+    evaluator.process(data_samples=make_samples(), data_batch=None)
+    evaluator.evaluate(NUM_IMAGES)
+    assert log_lines == [
+        'protocol: CUHK-PEDES, split test | annotations reid_raw.json (sha256 0123456789ab) | '
+        't2i 25 queries x 13 gallery, 0 unmatched | i2t 13 queries x 25 gallery, 0 unmatched | '
+        'positives: same person, own image left out | checkpoints selected on val']
+
+
+def test_protocol_line_admits_what_it_does_not_know(log_lines):
+    run_evaluator(make_samples(), directions=('t2i',))
+    assert log_lines[-1].startswith(
+        'protocol: unnamed data set, split unknown | annotations unknown | t2i 25 queries')
+    assert 'i2t' not in log_lines[-1] and 'own image included' in log_lines[-1]
+
+
+def _one_of_two_processes(rank, folder):
+    """Sharded as MMEngine's loaders do: the last batch is filled up with first samples."""
+    os.chdir(folder)
+    torch.set_num_threads(1)
+    torch.distributed.init_process_group(
+        'gloo', init_method=f'file://{folder}/meeting_point', rank=rank, world_size=2)
+    samples = make_samples()
+    mine = [samples[index] for index in DefaultSampler(samples, shuffle=False)]
+    assert len(mine) == 7
+    result = run_evaluator(mine, size=NUM_IMAGES)
+    Path(f'result_{rank}.json').write_text(json.dumps(result))
+    torch.distributed.destroy_process_group()
+
+
+def test_two_processes_equal_one(tmp_path):
+    torch.multiprocessing.spawn(_one_of_two_processes, args=(str(tmp_path),), nprocs=2)
+    expected = run_evaluator(make_samples())
+    for rank in range(2):
+        assert json.loads((tmp_path / f'result_{rank}.json').read_text()) == expected
