@@ -1,0 +1,292 @@
+"""Writing the drawn data set to disk, in the layout of CUHK-PEDES.
+
+The set grows in ``<root>.partial`` and is moved to ``<root>`` when it is complete, so a set that
+can be seen is a whole one, whatever stops the drawing. A second start goes on where the first one
+stopped.
+"""
+
+import json
+import os
+import shutil
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from functools import partial
+from multiprocessing import Pool, parent_process
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from .attributes import CAMERAS
+from .captions import caption
+from .person import Person, Scene, sample_person, sample_scene
+from .render import render
+from .tokenizer import split_words, write_tokenizer
+
+VERSION = 1
+MARKER, REQUEST = 'drawn.json', 'request.json'
+CAPTIONS_PER_IMAGE = 2
+
+
+@dataclass(frozen=True)
+class Size:
+    """How many people and images a set has.
+
+    Attributes:
+        train, val, test: People of each split.
+        images: Images a person.
+        height, width: Of an image, in pixels.
+        reserved: Ids kept for people of train, so that sets of several sizes share val and test;
+            0 for as many as there are.
+    """
+
+    train: int
+    val: int
+    test: int
+    images: int = 2
+    height: int = 128
+    width: int = 48
+    reserved: int = 0
+
+    def people(self) -> list[tuple[int, str]]:
+        """``(id, split)`` of everybody; ids count from 1."""
+        start = max(self.reserved, self.train)
+        ids = [*range(1, self.train + 1), *range(start + 1, start + self.val + self.test + 1)]
+        return list(zip(ids, ['train'] * self.train + ['val'] * self.val + ['test'] * self.test,
+                        strict=True))
+
+
+SIZES = {
+    'micro': Size(24, 8, 8, height=96, width=32),
+    'small': Size(300, 100, 200, reserved=2000),
+    'default': Size(2000, 100, 200),
+    'large': Size(11000, 1000, 1000, images=3),
+}
+
+
+@dataclass(frozen=True)
+class Shot:
+    """One image of the set before it is drawn."""
+
+    scene: Scene
+    file_path: str
+    caption_seeds: tuple[int, ...]
+
+
+def plan_person(seed: int, person_id: int, images: int) -> tuple[Person, list[Shot]]:
+    """Who person ``person_id`` of the set ``seed`` is, and what the images show.
+
+    Depends on nothing else: not on the size of the set, the other people or the processes.
+    """
+    rng = np.random.default_rng((seed, person_id))
+    person, shots = sample_person(rng), []
+    for number in range(images):
+        scene = sample_scene(rng)
+        path = f'cam_{CAMERAS[scene.camera]}/{person_id:05d}_{number:02d}.jpg'
+        seeds = tuple(int(s) for s in rng.integers(1 << 31, size=CAPTIONS_PER_IMAGE))
+        shots.append(Shot(scene, path, seeds))
+    return person, shots
+
+
+def draw_dataset(root: str | Path, size: str | Size = 'default', seed: int = 0,
+                 image_size: tuple[int, int] | None = None, workers: int | None = None,
+                 progress: bool = True, overwrite: bool = False) -> Path:
+    """Draw a data set, unless it is there already.
+
+    Args:
+        root: Its folder.
+        size: A name of ``SIZES``, or counts of your own.
+        seed: Another seed, other people.
+        image_size: Height and width in pixels, if not those of ``size``.
+        workers: Processes; the result does not depend on them. ``None`` for one a core.
+        progress: Show a bar with the remaining time.
+        overwrite: Replace another drawn set in ``root``.
+
+    Returns:
+        ``root``.
+
+    Raises:
+        ValueError: If there is no such size.
+        FileExistsError: If ``root`` holds anything else.
+    """
+    root = Path(root)
+    request = _request(size, seed, image_size)
+    if _is_finished(root, request):
+        return root
+    _refuse_strangers(root, request, overwrite)
+    partial_root = root.with_name(root.name + '.partial')
+    with _locked(partial_root):
+        if _is_finished(root, request):                     # another process was faster
+            return root
+        _begin(partial_root, request)
+        _draw_into(partial_root, request, workers or os.cpu_count() or 1, progress)
+        _publish(partial_root, root, request)
+    return root
+
+
+def _request(size: str | Size, seed: int, image_size: tuple[int, int] | None) -> dict:
+    if isinstance(size, str):
+        if size not in SIZES:
+            raise ValueError(f'no size {size!r}; there are {", ".join(SIZES)}')
+        name, size = size, SIZES[size]
+    else:
+        name = 'custom'
+    if min(size.train, size.val, size.test, size.images) < 1:
+        raise ValueError(f'{size}: train, val, test and images must each be at least 1')
+    counts = asdict(size)
+    if image_size:
+        counts['height'], counts['width'] = image_size
+    if seed < 0:
+        raise ValueError(f'seed {seed}: must not be negative')
+    return dict(version=VERSION, size=name, seed=seed, **counts)
+
+
+def _is_finished(root: Path, request: dict) -> bool:
+    try:
+        return json.loads((root / MARKER).read_text()) == request
+    except (OSError, json.JSONDecodeError):
+        return False
+
+
+def _refuse_strangers(root: Path, request: dict, overwrite: bool) -> None:
+    """Never write over what is not ours, nor over another drawn set unasked."""
+    if not root.exists() or (root.is_dir() and not any(root.iterdir())):
+        return
+    if not (root / MARKER).is_file():
+        raise FileExistsError(f'{root} holds something that is no drawn data set; '
+                              'choose another folder')
+    if not overwrite:
+        found = json.loads((root / MARKER).read_text())
+        differs = ', '.join(f'{key} {found.get(key)} instead of {value}'
+                            for key, value in request.items() if found.get(key) != value)
+        raise FileExistsError(f'{root} holds another drawn data set ({differs}); choose another '
+                              'folder, or replace it with --overwrite (overwrite=True)')
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Only one process draws into ``folder``; the lock dies with the process."""
+    try:
+        import fcntl
+    except ImportError:                                     # no such locks on this system
+        yield
+        return
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with open(folder.with_name(folder.name + '.lock'), 'w') as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    folder.with_name(folder.name + '.lock').unlink(missing_ok=True)
+
+
+def _begin(folder: Path, request: dict) -> None:
+    """Open the folder; keep the images of an interrupted drawing only if it was the same one."""
+    opened = folder / REQUEST
+    if folder.exists() and any(folder.iterdir()):
+        if not opened.is_file():
+            raise FileExistsError(f'{folder} is in the way: it is no drawing that was '
+                                  'interrupted; move it')
+        if opened.read_text() != json.dumps(request):
+            shutil.rmtree(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    opened.write_text(json.dumps(request))
+    for camera in CAMERAS:
+        (folder / 'imgs' / f'cam_{camera}').mkdir(parents=True, exist_ok=True)
+
+
+def _publish(folder: Path, root: Path, request: dict) -> None:
+    """The marker last, then the move that makes the set appear."""
+    _write(folder / MARKER, json.dumps(request, indent=2) + '\n')
+    if root.exists():
+        old = root.with_name(root.name + '.old')
+        shutil.rmtree(old, ignore_errors=True)
+        root.rename(old)
+        folder.rename(root)
+        shutil.rmtree(old)
+    else:
+        folder.rename(root)
+    (root / REQUEST).unlink()
+
+
+def _draw_into(root: Path, request: dict, workers: int, progress: bool) -> None:
+    size = Size(**{key: request[key] for key in Size.__dataclass_fields__})
+    people = size.people()
+    draw = partial(_draw_person, root=root, seed=request['seed'], size=size)
+    entries, unseen, images, persons = [], [], {}, {}
+    for result in _tracked(draw, people, workers, progress):
+        person_id, person, shots, own, own_unseen = result
+        entries += own
+        unseen += own_unseen
+        persons[person_id] = person
+        images.update(shots)
+    _write(root / 'reid_raw.json', json.dumps(entries))
+    _write(root / 'unseen_wording.json', json.dumps(unseen))
+    _write(root / 'attributes.json', json.dumps(dict(people=persons, images=images)))
+    write_tokenizer(root / 'tokenizer', (text for entry in entries if entry['split'] == 'train'
+                                         for text in entry['captions']))
+
+
+def _tracked(draw, people: list, workers: int, progress: bool) -> Iterator:
+    """Results in order, drawn by ``workers`` processes, with a bar."""
+    from rich.progress import track
+    with _maybe_pool(min(workers, 1 + len(people) // 50)) as pool:
+        results = pool.imap(draw, people, chunksize=8) if pool else map(draw, people)
+        yield from track(results, f'drawing {len(people)} people', total=len(people),
+                         disable=not progress)
+
+
+@contextmanager
+def _maybe_pool(workers: int):
+    if workers == 1:
+        yield None
+        return
+    with Pool(workers, initializer=_die_with_parent) as pool:
+        yield pool
+
+
+def _die_with_parent() -> None:
+    """Leave no worker behind when the drawing process is killed."""
+    def watch() -> None:
+        parent_process().join()
+        os._exit(1)
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _draw_person(who: tuple[int, str], root: Path, seed: int, size: Size) -> tuple:
+    person_id, split = who
+    person, shots = plan_person(seed, person_id, size.images)
+    entries, unseen, images = [], [], {}
+    for shot in shots:
+        target = root / 'imgs' / shot.file_path
+        if not target.exists():
+            pixels = render(person, shot.scene, (size.height, size.width))
+            fresh = target.with_suffix('.tmp')
+            Image.fromarray(pixels).save(fresh, 'JPEG', quality=shot.scene.quality)
+            os.replace(fresh, target)
+        entries.append(_entry(person_id, split, person, shot, 'train'))
+        if split == 'test':
+            unseen.append(_entry(person_id, split, person, shot, 'unseen'))
+        images[shot.file_path] = _rounded(dict(id=person_id, caption_seeds=shot.caption_seeds,
+                                               scene=asdict(shot.scene)))
+    return person_id, _rounded(asdict(person)), images, entries, unseen
+
+
+def _entry(person_id: int, split: str, person: Person, shot: Shot, wording: str) -> dict:
+    captions = [caption(person, shot.scene, seed, wording) for seed in shot.caption_seeds]
+    return dict(split=split, captions=captions, file_path=shot.file_path,
+                processed_tokens=[split_words(text) for text in captions], id=person_id)
+
+
+def _rounded(value):
+    if isinstance(value, dict):
+        return {key: _rounded(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_rounded(item) for item in value]
+    return round(value, 4) if isinstance(value, float) else value
+
+
+def _write(path: Path, text: str) -> None:
+    fresh = path.with_name(path.name + '.tmp')
+    fresh.write_text(text, encoding='utf-8')
+    os.replace(fresh, path)
