@@ -34,7 +34,8 @@ def read_state(path: Path) -> dict:
 def convert(kind: str, source: Path) -> Conversion:
     """Read and convert one file."""
     if not source.is_file():
-        raise SystemExit(f'{source}: no such file; docs/guides/prepare_data.md says where to get it')
+        raise SystemExit(
+            f'{source}: no such file; docs/guides/prepare_data.md says where to get it')
     try:
         if source.suffix == '.npz':
             with np.load(source, allow_pickle=False) as arrays:

@@ -12,7 +12,6 @@ from pathlib import Path
 
 from mmengine.dist import is_main_process
 
-from mmtbps.engine import RankListHook
 from mmtbps.engine.launch import add_common_options, build_runner, load_config
 
 
@@ -39,7 +38,7 @@ def main() -> None:
     cfg.val_dataloader = cfg.val_cfg = cfg.val_evaluator = None
     if args.show_dir:
         cfg.custom_hooks = [*(cfg.get('custom_hooks') or []),
-                            dict(type=RankListHook, out_dir=args.show_dir)]
+                            dict(type='mmtbps.RankListHook', out_dir=args.show_dir)]
     metrics = build_runner(cfg).test()
     if args.out and is_main_process():
         Path(args.out).parent.mkdir(parents=True, exist_ok=True)

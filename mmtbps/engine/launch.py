@@ -8,7 +8,6 @@ import torch
 from mmengine.config import Config, DictAction
 from mmengine.runner import Runner
 
-from .mixed_precision import MixedPrecisionOptimWrapper
 from .preflight import stop_if_missing
 
 __all__ = ['add_common_options', 'load_config', 'build_runner']
@@ -61,7 +60,7 @@ def load_config(args: argparse.Namespace) -> Config:
 
 def use_mixed_precision(cfg: Config) -> None:
     """Replace the config's optimizer wrapper by the mixed-precision one."""
-    cfg.optim_wrapper.type = MixedPrecisionOptimWrapper
+    cfg.optim_wrapper.type = 'mmtbps.MixedPrecisionOptimWrapper'
     cfg.optim_wrapper.setdefault('dtype', 'bfloat16')
 
 
@@ -84,7 +83,6 @@ def _start_cpu_group(cfg: Config) -> None:
     # MMEngine's own start-up calls CUDA whatever the machine has.
     if not torch.distributed.is_initialized():
         torch.distributed.init_process_group('gloo')
-    from mmengine.model import MMDistributedDataParallel
-    cfg.model_wrapper_cfg = dict(type=MMDistributedDataParallel, device_ids=None,
+    cfg.model_wrapper_cfg = dict(type='MMDistributedDataParallel', device_ids=None,
                                  broadcast_buffers=False,
                                  find_unused_parameters=cfg.get('find_unused_parameters', False))

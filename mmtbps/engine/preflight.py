@@ -23,10 +23,10 @@ def find_missing(cfg: Config) -> list[str]:
         One line each: what is missing, where it comes from, what to run.
     """
     problems = []
-    for name in _LOADERS:
-        if cfg.get(name):
-            problems += _missing_data(cfg[name]['dataset'])
-    for key, value in _walk(cfg.to_dict()):
+    datasets = [cfg[name]['dataset'] for name in _LOADERS if cfg.get(name)]
+    for dataset in datasets:
+        problems += _missing_data(dataset)
+    for key, value in _walk([cfg.model, *datasets]):
         if key == 'checkpoint' and '://' not in value and not os.path.isfile(value):
             problems.append(
                 f'{value}: no such file. It holds the image backbone\'s pretrained weights: '

@@ -14,7 +14,8 @@ train_dataloader = dict(
     num_workers=8,
     sampler=dict(type=SeededSampler, shuffle=True),
     batch_sampler=dict(type=UniquePersonBatchSampler),
-    dataset=dict(type=RSTPReid, data_root='data/RSTPReid', split='train', pipeline=train_pipeline),
+    dataset=dict(type=RSTPReid, data_root='data/RSTPReid', split='train',
+                 pipeline=train_pipeline),
 )
 val_dataloader = dict(
     batch_size=64,

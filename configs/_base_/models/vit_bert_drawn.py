@@ -1,4 +1,4 @@
-"""A dual Transformer small enough for two CPU cores: 64 x 24 pixels, 96 wide."""
+"""A dual Transformer small enough for two CPU cores: 64 x 24 pixels in overlapping patches, 96 wide."""
 
 from mmtbps.models import (
     BERTBackbone,
@@ -16,7 +16,7 @@ model = dict(
         arch=dict(embed_dims=96, num_layers=3, num_heads=4, feedforward_channels=384),
         img_size=(64, 24),
         patch_size=8,
-        stride=8),
+        stride=6),
     text_backbone=dict(
         type=BERTBackbone,
         pooling='cls',
