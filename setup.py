@@ -46,7 +46,7 @@ setup(
     package_data={'mmtbps': ['lexicon/*.json', '.mim/**/*', '.mim/*']},
     python_requires='>=3.10',
     install_requires=[
-        'numpy>=1.24', 'Pillow', 'transformers>=4.40,<6', 'tokenizers', 'safetensors'],
+        'numpy>=1.24', 'Pillow>=10.1', 'transformers>=4.40,<6', 'tokenizers', 'safetensors'],
     extras_require=dict(
         mm=['mmengine>=0.11.0rc3,<1', 'mmcv-lite>=2.0.1,<2.4', 'mmpretrain>=1.2.0,<2'],
         onedl=['onedl-mmengine>=0.10.12', 'onedl-mmcv>=2.3.6', 'onedl-mmpretrain>=1.3.6'],

@@ -16,7 +16,7 @@ ALLOWED = {
     'datasets': {'registry', 'records', 'lexicon', 'pretrained'},
     'models': {'registry', 'pretrained'},
     'evaluation': {'registry'},
-    'generation': {'registry', 'records', 'lexicon', 'pretrained'},
+    'generation': {'registry', 'records', 'lexicon', 'pretrained', 'version'},
     'drawing': {'records', 'lexicon'},
     'visualization': {'registry'},
     'engine': {'registry', 'visualization', 'pretrained'},

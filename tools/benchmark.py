@@ -1,0 +1,76 @@
+"""Measure what the package costs: a Markdown table on the screen, all details as JSON.
+
+Examples:
+    python tools/benchmark.py evaluation --help
+    python tools/benchmark.py evaluation --sizes cuhk icfg --threads 2 --out work_dirs/benchmark
+"""
+
+import argparse
+import json
+import os
+import platform
+import sys
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import torch
+from benchmarks import evaluation
+
+# Each module has `add_options(parser)` and `run(args) -> list[dict]`, the rows of its table.
+BENCHMARKS = {'evaluation': evaluation}
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(dest='name', required=True, metavar='BENCHMARK')
+    for name, module in BENCHMARKS.items():
+        command = commands.add_parser(
+            name, help=module.__doc__.splitlines()[0], description=module.__doc__,
+            formatter_class=argparse.RawDescriptionHelpFormatter)
+        command.add_argument('--threads', type=int, default=torch.get_num_threads(),
+                             help='CPU threads (default: %(default)s)')
+        command.add_argument('--out', type=Path, default=Path('work_dirs/benchmark'),
+                             help='folder of the JSON file (default: %(default)s)')
+        module.add_options(command)
+    return parser.parse_args()
+
+
+def describe_environment(threads: int) -> dict:
+    """What a reader needs to judge the numbers."""
+    return dict(date=date.today().isoformat(), cpu=_cpu_name(), cores=os.cpu_count(),
+                threads=threads, machine=platform.machine(), python=platform.python_version(),
+                torch=torch.__version__, numpy=np.__version__,
+                gpu=torch.cuda.get_device_name() if torch.cuda.is_available() else None)
+
+
+def _cpu_name() -> str:
+    cpuinfo = Path('/proc/cpuinfo')
+    if cpuinfo.exists():
+        for line in cpuinfo.read_text().splitlines():
+            if line.startswith('model name'):
+                return line.split(':', 1)[1].strip()
+    return platform.processor() or 'unknown'
+
+
+def markdown_table(rows: list[dict]) -> str:
+    """Rows of equal keys as a table."""
+    lines = [list(rows[0]), ['---'] * len(rows[0]), *(row.values() for row in rows)]
+    return '\n'.join(f'| {" | ".join(map(str, line))} |' for line in lines)
+
+
+def main() -> None:
+    args = parse_args()
+    rows = BENCHMARKS[args.name].run(args)
+    report = dict(command=' '.join(['python', 'tools/benchmark.py', *sys.argv[1:]]),
+                  environment=describe_environment(args.threads), rows=rows)
+    args.out.mkdir(parents=True, exist_ok=True)
+    path = args.out / f'{args.name}.json'
+    path.write_text(json.dumps(report, indent=2) + '\n')
+    print(markdown_table(rows))
+    print(f'\ndetails: {path}')
+
+
+if __name__ == '__main__':
+    main()
