@@ -1,0 +1,157 @@
+"""The documentation keeps its word: links, listings, examples, and the index of configs."""
+
+import ast
+import doctest
+import inspect
+import re
+
+import pytest
+import torch
+import yaml
+from doc_blocks import ROOT, blocks
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+
+from mmtbps.registry import MODELS
+
+PAGES = sorted([*ROOT.glob('*.md'), *ROOT.glob('docs/**/*.md'), *ROOT.glob('configs/**/*.md')])
+METAFILE = yaml.safe_load((ROOT / 'configs/tbps/metafile.yml').read_text())
+BERT_BASE_VOCABULARY = 30522
+LINK = re.compile(r'!?\[[^\]]*\]\(([^)\s]+)\)')
+
+
+def name(page):
+    return page.relative_to(ROOT).as_posix()
+
+
+def anchors(text):
+    """Headings of a page as GitHub turns them into anchors."""
+    prose = re.sub(r'^```.*?^```$', '', text, flags=re.MULTILINE | re.DOTALL)
+    headings = re.findall(r'^#+ +(.+?) *$', prose, re.MULTILINE)
+    return {re.sub(r'[^\w\- ]', '', heading.lower()).replace(' ', '-') for heading in headings}
+
+
+def broken_links(page, text):
+    """Relative links of a page whose file or heading is not there."""
+    prose = re.sub(r'^```.*?^```$|`[^`\n]*`', '', text, flags=re.MULTILINE | re.DOTALL)
+    broken = []
+    for target in LINK.findall(prose):
+        if re.match(r'[a-z]+:', target):
+            continue
+        path, _, anchor = target.partition('#')
+        file = (page.parent / path).resolve() if path else page
+        if not file.exists():
+            broken.append(target)
+        elif anchor and file.suffix == '.md':
+            there = text if file == page else file.read_text()
+            if anchor not in anchors(there):
+                broken.append(target)
+    return broken
+
+
+@pytest.mark.parametrize('page', PAGES, ids=name)
+def test_every_relative_link_resolves(page):
+    assert not broken_links(page, page.read_text())
+
+
+@pytest.mark.parametrize('text, broken', [
+    ('[a](nowhere.md)', ['nowhere.md']),
+    ('![a](docs/images/nothing.png)', ['docs/images/nothing.png']),
+    ('# Two words\n[a](#two-words) [b](#three-words)', ['#three-words']),
+    ('`[a](nowhere.md)` [b](https://example.org/x) [c](LICENSE)', []),
+])
+def test_the_link_check_can_fail(text, broken):
+    assert broken_links(ROOT / 'README.md', text) == broken
+
+
+@pytest.mark.parametrize('page', PAGES, ids=name)
+def test_python_listings_compile(page):
+    for block in blocks(page):
+        if block.language in ('python', 'py'):
+            compile('\n' * (block.line - 1) + block.code, name(page), 'exec')
+
+
+@pytest.mark.parametrize('page', [p for p in PAGES if '```pycon' in p.read_text()], ids=name)
+def test_console_examples_are_true(page):
+    """All ``pycon`` blocks of a page, one session."""
+    session = '\n'.join(block.code for block in blocks(page) if block.language == 'pycon')
+    test = doctest.DocTestParser().get_doctest(session, {}, name(page), name(page), 0)
+    report = []
+    outcome = doctest.DocTestRunner().run(test, out=report.append)
+    assert outcome.attempted and not outcome.failed, ''.join(report)
+
+
+def test_the_parts_of_add_a_part_work(tmp_path):
+    """Its listings in order, then every test they define; configs are only compiled, above."""
+    page = ROOT / 'docs/concepts/add_a_part.md'
+    namespace = {'__name__': 'add_a_part'}
+    for block in blocks(page):
+        if block.language == 'python' and 'read_base' not in block.code:
+            code = '\n' * (block.line - 1) + block.code
+            exec(compile(code, name(page), 'exec'), namespace)
+    tests = [value for key, value in namespace.items() if key.startswith('test_')]
+    assert len(tests) == 3
+    for test in tests:
+        test(**({'tmp_path': tmp_path} if inspect.signature(test).parameters else {}))
+
+
+@pytest.mark.parametrize('tool', ['train', 'test'])
+def test_the_guide_names_every_option(tool):
+    guide = (ROOT / 'docs/guides/train_and_test.md').read_text()
+    sources = [ROOT / f'tools/{tool}.py', ROOT / 'mmtbps/engine/launch.py']
+    options = {argument.value for source in sources for node in ast.walk(ast.parse(
+        source.read_text())) if isinstance(node, ast.Call)
+        and getattr(node.func, 'attr', '') == 'add_argument'
+        for argument in node.args if argument.value.startswith('--')}
+    assert len(options) > 8
+    hidden = {'--local_rank', '--local-rank'}
+    assert not [option for option in options - hidden if f'`{option}' not in guide]
+
+
+@pytest.mark.parametrize('line', [
+    line for page in PAGES for block in blocks(page) if block.language in ('bash', 'sh')
+    for line in block.code.splitlines() if re.match(r'python tools/\S+\.py', line)])
+def test_commands_name_tools_and_configs_that_exist(line):
+    words = line.split('#')[0].split()
+    paths = [word for word in words[1:] if word.startswith(('tools/', 'configs/'))]
+    assert not [path for path in paths if not (ROOT / path).is_file()]
+
+
+def test_the_index_lists_every_config_once():
+    index = yaml.safe_load((ROOT / 'model-index.yml').read_text())
+    assert index['Import'] == ['configs/tbps/metafile.yml']
+    listed = [model['Config'] for model in METAFILE['Models']]
+    there = [name(path) for path in sorted((ROOT / 'configs/tbps').glob('*.py'))]
+    assert sorted(listed) == there
+    assert all(model['Name'] == path.rpartition('/')[2].removesuffix('.py')
+               for model, path in zip(METAFILE['Models'], listed, strict=True))
+    collections = {collection['Name'] for collection in METAFILE['Collections']}
+    assert {model['In Collection'] for model in METAFILE['Models']} == collections
+    assert all((ROOT / collection['README']).is_file() for collection in METAFILE['Collections'])
+
+
+@pytest.mark.parametrize('entry', METAFILE['Models'], ids=lambda entry: entry['Name'])
+def test_the_index_says_the_truth(entry):
+    cfg = Config.fromfile(ROOT / entry['Config'])
+    assert entry['Metadata']['Training Data'] == cfg.train_dataloader.dataset.type.dataset_name
+    assert ('mixup' in cfg.model) == ('PDG' in entry['In Collection'])
+    assert entry['Metadata']['Parameters'] == count_parameters(cfg)
+
+
+def count_parameters(cfg):
+    """Parameters of a config's model, built without memory or weights."""
+    init_default_scope('mmtbps')
+    text = cfg.model.text_backbone
+    if text.pop('model', None):
+        text.config = dict(vocab_size=BERT_BASE_VOCABULARY)  # its other defaults are BERT-base
+    with torch.device('meta'):
+        return sum(parameter.numel() for parameter in MODELS.build(cfg.model).parameters())
+
+
+def test_the_readme_is_short_and_its_targets_exist():
+    readme = (ROOT / 'README.md').read_text()
+    assert readme.count('\n') <= 170
+    targets = set(re.findall(r'(?:^|`)make (\w[\w-]*)', readme, re.MULTILINE))
+    assert {'demo', 'test'} <= targets
+    rules = (ROOT / 'Makefile').read_text()
+    assert not [target for target in targets if not re.search(rf'^{target}:', rules, re.MULTILINE)]
