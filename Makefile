@@ -18,7 +18,7 @@ $(VENV)/installed-$(STACK): setup.py
 	@echo "== Setting up $(VENV) (once; a minute or two)"
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check "$(TORCH)"
-	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -e ".[$(STACK),dev]"
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -e ".[$(STACK),pdg,dev]"
 	@touch $@
 
 demo: install

@@ -50,6 +50,7 @@ setup(
     extras_require=dict(
         mm=['mmengine>=0.11.0rc3,<1', 'mmcv-lite>=2.0.1,<2.4', 'mmpretrain>=1.2.0,<2'],
         onedl=['onedl-mmengine>=0.10.12', 'onedl-mmcv>=2.3.6', 'onedl-mmpretrain>=1.3.6'],
+        pdg=['diffusers>=0.41,<0.43', 'accelerate', 'peft'],
         dev=['pytest', 'ruff', 'tensorboard'],
     ),
 )

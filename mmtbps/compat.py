@@ -245,17 +245,29 @@ def _inherit_lazy_bases() -> None:
     from mmengine.config import utils as config_lookup
     config_lookup.MODULE2PACKAGE.setdefault('mmtbps', 'mmtbps')
     find = Config._get_cfg_path
-    if getattr(find, 'reads_lazy_bases', False):
+    if getattr(find, 'knows_mmtbps', False):
         return
 
     def get_cfg_path(cfg_path, filename):
-        path, scope = find(cfg_path, filename)
-        if cfg_path.startswith('mmtbps::') and Config._is_lazy_import(path):
-            path = _dump_as_text(path)
-        return path, scope
+        if not cfg_path.startswith('mmtbps::'):
+            return find(cfg_path, filename)
+        path = _own_config(cfg_path.removeprefix('mmtbps::'))
+        return _dump_as_text(path) if Config._is_lazy_import(path) else path, 'mmtbps'
 
-    get_cfg_path.reads_lazy_bases = True
+    get_cfg_path.knows_mmtbps = True
     Config._get_cfg_path = staticmethod(get_cfg_path)
+
+
+def _own_config(name: str) -> str:
+    """A config of ours, as installed or in a source tree."""
+    package = os.path.dirname(os.path.abspath(__file__))
+    folders = [os.path.join(package, '.mim', 'configs'),
+               os.path.join(os.path.dirname(package), 'configs')]
+    for folder in folders:
+        path = os.path.join(folder, name)
+        if os.path.isfile(path):
+            return path
+    raise FileNotFoundError(f'mmtbps::{name}: no such config in {" or ".join(folders)}')
 
 
 def _dump_as_text(path: str) -> str:

@@ -5,6 +5,7 @@ import os
 import pickle
 import sys
 
+import mmengine
 import pytest
 import torch
 from mmengine.config import Config
@@ -113,12 +114,23 @@ def test_missing_stack_is_one_clear_line(monkeypatch):
         compat.apply()
 
 
-def test_a_text_config_can_inherit_a_lazy_one(tmp_path, monkeypatch):
-    (tmp_path / 'base.py').write_text(
-        'from torch.optim import Adam\nfrom mmengine.config import read_base\n'
-        'optimizer = dict(type=Adam, lr=1.0)\n')
-    monkeypatch.setattr('mmengine.config.config._get_external_cfg_path',
-                        lambda package, name: str(tmp_path / 'base.py'))
-    (tmp_path / 'heir.py').write_text("_base_ = 'mmtbps::tbps/base.py'\noptimizer = dict(lr=2.0)\n")
+def test_a_text_config_can_inherit_a_lazy_one(tmp_path):
+    (tmp_path / 'heir.py').write_text(
+        "_base_ = 'mmtbps::tbps/vit_bert_base_drawn.py'\nmodel = dict(head=dict(temperature=0.5))\n")
     cfg = Config.fromfile(tmp_path / 'heir.py')
-    assert cfg.optimizer.lr == 2.0 and cfg.optimizer.type == 'torch.optim.Adam'
+    assert cfg.model.head.temperature == 0.5
+    assert cfg.model.head.type == 'mmtbps.models.HardnessAwareContrastiveHead'
+    assert cfg.train_cfg.max_epochs == 12
+
+
+def test_an_unknown_config_of_ours_is_named(tmp_path):
+    (tmp_path / 'heir.py').write_text("_base_ = 'mmtbps::tbps/nothing.py'\n")
+    with pytest.raises(FileNotFoundError, match='tbps/nothing.py'):
+        Config.fromfile(tmp_path / 'heir.py')
+
+
+def test_configs_of_other_packages_are_found_as_before(tmp_path):
+    if mmengine.__version__.startswith('0.10.'):
+        pytest.importorskip('pkg_resources')  # that MMEngine looks packages up through it
+    (tmp_path / 'heir.py').write_text("_base_ = 'mmpretrain::_base_/default_runtime.py'\n")
+    assert Config.fromfile(tmp_path / 'heir.py').default_scope == 'mmpretrain'

@@ -22,6 +22,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('checkpoint', help='path of the checkpoint')
     parser.add_argument('--split', choices=['test', 'val'], default='test',
                         help='which of the config\'s data loaders to evaluate')
+    parser.add_argument('--amp', action='store_true', help='encode in mixed precision')
     parser.add_argument('--out', metavar='FILE', help='write the metrics as JSON')
     parser.add_argument('--show-dir', metavar='FOLDER', help='draw ranked lists as PNG there')
     add_common_options(parser)
@@ -34,6 +35,8 @@ def main() -> None:
     cfg.load_from = args.checkpoint
     if args.split == 'val':
         cfg.test_dataloader, cfg.test_evaluator = cfg.val_dataloader, cfg.val_evaluator
+    if args.amp:
+        cfg.test_cfg.fp16 = True
     cfg.train_dataloader = cfg.train_cfg = cfg.optim_wrapper = cfg.param_scheduler = None
     cfg.val_dataloader = cfg.val_cfg = cfg.val_evaluator = None
     if args.show_dir:

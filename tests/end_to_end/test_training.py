@@ -87,6 +87,16 @@ def test_a_missing_data_set_stops_the_tool_at_once(tmp_path):
     assert 'reid_raw.json' in done.stderr and 'Traceback' not in done.stderr
 
 
+def test_the_learning_rate_follows_the_batch_size(micro_set, tmp_path):
+    cfg = shrink(Config.fromfile(CONFIG), micro_set, tmp_path)  # batch 8, written for 64
+    cfg.train_cfg.update(max_epochs=1, val_interval=2)
+    cfg.auto_scale_lr.enable = True
+    cfg.param_scheduler = None
+    runner = Runner.from_cfg(cfg)
+    runner.train()
+    assert set(runner.optim_wrapper.get_lr()['lr']) == {1e-3 / 8}
+
+
 def test_two_processes_train(micro_set, tmp_path):
     """dist_train.sh on gloo: both processes see other people, one checkpoint comes out."""
     cfg = shrink(Config.fromfile(CONFIG), micro_set, tmp_path)

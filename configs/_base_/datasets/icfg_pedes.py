@@ -1,35 +1,13 @@
-"""ICFG-PEDES in its public layout under data/ICFG-PEDES; see docs/guides/prepare_data.md."""
+"""ICFG-PEDES in its public layout under data/ICFG-PEDES; all else as for CUHK-PEDES."""
 
 from mmengine.config import read_base
-from mmengine.dataset import DefaultSampler
 
-from mmtbps.datasets import ICFGPEDES, SeededSampler, UniquePersonBatchSampler
-from mmtbps.evaluation import RankKMetric
+from mmtbps.datasets import ICFGPEDES
 
 with read_base():
-    from ..pipelines.paper import *
+    from .cuhk_pedes import *
 
-train_dataloader = dict(
-    batch_size=64,  # 4 GPUs: the paper's 256
-    num_workers=8,
-    sampler=dict(type=SeededSampler, shuffle=True),
-    batch_sampler=dict(type=UniquePersonBatchSampler),
-    dataset=dict(type=ICFGPEDES, data_root='data/ICFG-PEDES', split='train',
-                 pipeline=train_pipeline),
-)
-val_dataloader = dict(
-    batch_size=64,
-    num_workers=8,
-    sampler=dict(type=DefaultSampler, shuffle=False),
-    dataset=dict(type=ICFGPEDES, data_root='data/ICFG-PEDES', split='val', test_mode=True,
-                 pipeline=test_pipeline),
-)
-test_dataloader = dict(
-    batch_size=64,
-    num_workers=8,
-    sampler=dict(type=DefaultSampler, shuffle=False),
-    dataset=dict(type=ICFGPEDES, data_root='data/ICFG-PEDES', split='test', test_mode=True,
-                 pipeline=test_pipeline),
-)
-val_evaluator = dict(type=RankKMetric)
-test_evaluator = val_evaluator
+source = dict(type=ICFGPEDES, data_root='data/ICFG-PEDES')
+train_dataloader.dataset.update(source)
+val_dataloader.dataset.update(source)
+test_dataloader.dataset.update(source)

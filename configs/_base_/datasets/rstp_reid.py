@@ -1,35 +1,13 @@
-"""RSTPReid in its public layout under data/RSTPReid; see docs/guides/prepare_data.md."""
+"""RSTPReid in its public layout under data/RSTPReid; all else as for CUHK-PEDES."""
 
 from mmengine.config import read_base
-from mmengine.dataset import DefaultSampler
 
-from mmtbps.datasets import RSTPReid, SeededSampler, UniquePersonBatchSampler
-from mmtbps.evaluation import RankKMetric
+from mmtbps.datasets import RSTPReid
 
 with read_base():
-    from ..pipelines.paper import *
+    from .cuhk_pedes import *
 
-train_dataloader = dict(
-    batch_size=64,  # 4 GPUs: the paper's 256
-    num_workers=8,
-    sampler=dict(type=SeededSampler, shuffle=True),
-    batch_sampler=dict(type=UniquePersonBatchSampler),
-    dataset=dict(type=RSTPReid, data_root='data/RSTPReid', split='train',
-                 pipeline=train_pipeline),
-)
-val_dataloader = dict(
-    batch_size=64,
-    num_workers=8,
-    sampler=dict(type=DefaultSampler, shuffle=False),
-    dataset=dict(type=RSTPReid, data_root='data/RSTPReid', split='val', test_mode=True,
-                 pipeline=test_pipeline),
-)
-test_dataloader = dict(
-    batch_size=64,
-    num_workers=8,
-    sampler=dict(type=DefaultSampler, shuffle=False),
-    dataset=dict(type=RSTPReid, data_root='data/RSTPReid', split='test', test_mode=True,
-                 pipeline=test_pipeline),
-)
-val_evaluator = dict(type=RankKMetric)
-test_evaluator = val_evaluator
+source = dict(type=RSTPReid, data_root='data/RSTPReid')
+train_dataloader.dataset.update(source)
+val_dataloader.dataset.update(source)
+test_dataloader.dataset.update(source)
