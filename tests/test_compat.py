@@ -116,7 +116,8 @@ def test_missing_stack_is_one_clear_line(monkeypatch):
 
 def test_a_text_config_can_inherit_a_lazy_one(tmp_path):
     (tmp_path / 'heir.py').write_text(
-        "_base_ = 'mmtbps::tbps/vit_bert_base_drawn.py'\nmodel = dict(head=dict(temperature=0.5))\n")
+        "_base_ = 'mmtbps::tbps/vit_bert_base_drawn.py'\n"
+        'model = dict(head=dict(temperature=0.5))\n')
     cfg = Config.fromfile(tmp_path / 'heir.py')
     assert cfg.model.head.temperature == 0.5
     assert cfg.model.head.type == 'mmtbps.models.HardnessAwareContrastiveHead'

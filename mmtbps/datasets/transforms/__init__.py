@@ -3,9 +3,10 @@
 from .caption_augment import ApproximateTextGeneration, approximate_text
 from .mirror_caption import MirrorCaption, mirror_text
 from .packing import PackTextImage
+from .pdg import PDGTransform
 from .tokenize import TokenizeCaption, load_tokenizer
 
 __all__ = [
-    'ApproximateTextGeneration', 'MirrorCaption', 'PackTextImage', 'TokenizeCaption',
-    'approximate_text', 'load_tokenizer', 'mirror_text'
+    'ApproximateTextGeneration', 'MirrorCaption', 'PDGTransform', 'PackTextImage',
+    'TokenizeCaption', 'approximate_text', 'load_tokenizer', 'mirror_text'
 ]
