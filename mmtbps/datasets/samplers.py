@@ -180,10 +180,10 @@ def _separate(above: np.ndarray, here: np.ndarray, layer: np.ndarray,
     layer[clashes], layer[free] = layer[free], layer[clashes]
 
 
-def _person_ids(dataset: Any) -> np.ndarray:
-    persons = getattr(dataset, 'person_ids', None)
+def _ids(dataset: Any, kind: str) -> np.ndarray:
+    persons = getattr(dataset, kind, None)
     if persons is None:
-        raise TypeError(f'{type(dataset).__name__} has no `person_ids`, which this sampler needs: '
+        raise TypeError(f'{type(dataset).__name__} has no `{kind}`, which this sampler needs: '
                         'use TBPSDataset; it takes a list of annotation files instead of a '
                         'ConcatDataset')
     # A data set sliced by the Runner's `num_batch_per_epoch` is shorter than its `person_ids`.
@@ -204,6 +204,8 @@ class UniquePersonBatchSampler(Sampler):
     Args:
         sampler: Gives data set, order, seed and epoch.
         batch_size: Items of one process in a batch.
+        apart: Which ids must differ within a batch: ``'person_ids'``, or ``'family_ids'`` to keep
+            generated pairs out of the batches of their originals, too.
 
     Raises:
         TypeError: If the sampler is no :class:`SeededSampler`, or its data set has no
@@ -211,13 +213,14 @@ class UniquePersonBatchSampler(Sampler):
         ValueError: If there are fewer people than items in a global batch.
     """
 
-    def __init__(self, sampler: SeededSampler, batch_size: int) -> None:
+    def __init__(self, sampler: SeededSampler, batch_size: int,
+                 apart: str = 'person_ids') -> None:
         if not isinstance(sampler, SeededSampler):
             raise TypeError('UniquePersonBatchSampler needs `sampler=dict(type=SeededSampler)`, '
                             f'found {type(sampler).__name__}')
         self.sampler = sampler
         self.batch_size = batch_size
-        self.persons = _person_ids(sampler.dataset)
+        self.persons = _ids(sampler.dataset, apart)
         self.num_batches = _count_or_raise(self.persons, batch_size * sampler.world_size)
         unused = len(self.persons) - self.num_batches * batch_size * sampler.world_size
         print_log(f'UniquePersonBatchSampler: {self.num_batches} batches an epoch, {unused} of '
@@ -261,7 +264,7 @@ class IdentitySampler(_EpochSampler):
         super().__init__(dataset, seed)
         self.num_persons = num_persons
         self.num_instances = num_instances
-        self.persons = _person_ids(dataset)
+        self.persons = _ids(dataset, 'person_ids')
         ids, counts = np.unique(self.persons, return_counts=True)
         self._group_persons = np.repeat(ids, np.maximum(counts // num_instances, 1))
         self.num_batches = _count_or_raise(self._group_persons, num_persons * self.world_size)

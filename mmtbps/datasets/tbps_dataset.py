@@ -1,10 +1,9 @@
 """Images of people and what is written about them: reading, cleaning and serving pairs."""
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 import numpy as np
 from mmengine.dataset import BaseDataset
@@ -17,21 +16,7 @@ from .annotations import Located, Source, find_sources, read_entries, select_spl
 from .images import decode_error, find_missing, find_undecodable
 from .noise import load_noisy_order, noisy_order, reorder_captions
 from .samplers import SeededIndex, seeded_random
-
-
-class Skip(NamedTuple):
-    """Something left out of a data set: annotation file, record (from 1) and ``kind: detail``."""
-
-    file: str
-    record: int
-    reason: str
-
-    @property
-    def kind(self) -> str:
-        return self.reason.partition(':')[0]
-
-    def __str__(self) -> str:
-        return f'{self.file}, record {self.record}: {self.reason}'
+from .skipped import Skip, summarise
 
 
 @DATASETS.register_module()
@@ -155,15 +140,17 @@ class TBPSDataset(BaseDataset):
         items = self._image_items(located) if self.test_mode else self._pair_items(located)
         if not items:
             raise ValueError(
-                f'{self.dataset_name}: nothing usable in split {self.split!r}; {self._summary()}')
+                f'{self.dataset_name}: nothing usable in split {self.split!r}; {summarise(self.skipped)}')
         self._person_ids = np.array([item['person_id'] for item in items], dtype=np.int64)
         self._image_ids = np.array([item['image_id'] for item in items], dtype=np.int64)
+        self._family_ids = np.array([item.pop('family_id', item['person_id']) for item in items],
+                                    dtype=np.int64)
         people, images = len(np.unique(self._person_ids)), len(self._image_origins)
         self._metainfo.update(
             dataset_name=self.dataset_name, split=self.split, num_persons=people)
         captions = sum(len(item.get('captions', 'c')) for item in items)
         print_log(f'{self.dataset_name} {self.split}: {people} people, {images} images, '
-                  f'{captions} captions; {self._summary()}', logger='current')
+                  f'{captions} captions; {summarise(self.skipped)}', logger='current')
         return items
 
     def _permute_captions(self, located: list[Located]) -> list[Located]:
@@ -209,6 +196,8 @@ class TBPSDataset(BaseDataset):
     def _pair_items(self, located: list[Located]) -> list[dict]:
         raw_ids = sorted({item.record.person_id for item in located})
         label = {raw: new for new, raw in enumerate(raw_ids)}
+        original = {item.record.image: item.record.person_id for item in located
+                    if item.record.source is None}
         first: dict[str, Located] = {}
         image_id: dict[str, int] = {}
         items = []
@@ -216,8 +205,10 @@ class TBPSDataset(BaseDataset):
             path = item.image_path
             first.setdefault(path, item)
             image = image_id.setdefault(path, len(image_id))
+            person = item.record.person_id
+            family = original.get(item.record.source, person)
             items += [dict(img_path=path, caption=caption, image_id=image,
-                           person_id=label[item.record.person_id])
+                           person_id=label[person], family_id=label[family])
                       for caption in item.record.captions]
         self._image_origins = [(item.source.name, item.number) for item in first.values()]
         return items
@@ -243,14 +234,6 @@ class TBPSDataset(BaseDataset):
         if self.strict:
             raise RecordError(f'{skip} (strict=True)')
         self.skipped.append(skip)
-
-    def _summary(self) -> str:
-        if not self.skipped:
-            return 'nothing skipped'
-        kinds = Counter(skip.kind for skip in self.skipped)
-        counts = ', '.join(f'{count} x {kind}' for kind, count in kinds.items())
-        listed = ''.join(f'\n  {skip}' for skip in self.skipped[:3])
-        return f'skipped {counts} (all in `dataset.skipped`), the first:{listed}'
 
     def __getitem__(self, index: int | SeededIndex) -> Any:
         """The item through the pipeline, with its own random state if the index brings a seed.
@@ -314,6 +297,12 @@ class TBPSDataset(BaseDataset):
         self.full_init()
         return self._image_ids
 
+    @property
+    def family_ids(self) -> np.ndarray:
+        """As ``person_ids``, but a generated pair has the person of its source image."""
+        self.full_init()
+        return self._family_ids
+
     def full_init(self) -> None:
         if self._fully_initialized:
             return
@@ -338,6 +327,7 @@ class TBPSDataset(BaseDataset):
             chosen = np.asarray(indices, dtype=np.int64)
         self._person_ids = self._person_ids[chosen]
         self._image_ids = self._image_ids[chosen]
+        self._family_ids = self._family_ids[chosen]
 
     def _join_prefix(self) -> None:
         """Nothing to do: :func:`find_sources` joins the paths, several of each."""

@@ -1,0 +1,71 @@
+"""Pairs that a perfect editor would generate: the upper bound of proximity data generation."""
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from mmtbps.records import PairRecord
+
+from .build import plan_person
+from .edits import colours_for, draw_edit
+
+#: Garments an edit may change, as colours of these are what captions name first.
+EDITED = ('upper', 'lower')
+
+
+def draw_edited_pairs(root: str | Path, out: str | Path, seed: int = 0) -> Path:
+    """Draw one perfect edit of every training image of a drawn data set.
+
+    All images of a person get the same edit, and with it one new person id: in text-based person
+    search the look is the identity. The pairs are for training beside the originals.
+
+    Args:
+        root: A finished drawn data set.
+        out: Folder to write ``imgs/`` and ``pairs.jsonl`` to; a finished one is left as it is.
+        seed: Which garment and colour each person gets.
+
+    Returns:
+        ``out/pairs.jsonl``, in the format of :class:`~mmtbps.records.PairRecord`.
+
+    Raises:
+        FileNotFoundError: If ``root`` is no finished drawn data set.
+    """
+    root, out = Path(root), Path(out)
+    target = out / 'pairs.jsonl'
+    if target.is_file():
+        return target
+    if not (root / 'drawn.json').is_file():
+        raise FileNotFoundError(f'{root} is no finished drawn data set; draw it with '
+                                f'`python tools/draw_dataset.py {root}`')
+    marker = json.loads((root / 'drawn.json').read_text())
+    (out / 'imgs').mkdir(parents=True, exist_ok=True)
+    entries = json.loads((root / 'reid_raw.json').read_text())
+    new_id = 1 + max(entry['id'] for entry in entries)
+    people = sorted({entry['id'] for entry in entries if entry['split'] == 'train'})
+    lines = [json.dumps(record.to_json()) for number, person_id in enumerate(people)
+             for record in _edit_person(person_id, new_id + number, marker, out, seed)]
+    partial = target.with_suffix('.partial')
+    partial.write_text('\n'.join(lines) + '\n')
+    os.replace(partial, target)
+    return target
+
+
+def _edit_person(person_id: int, new_id: int, marker: dict, out: Path, seed: int):
+    rng = np.random.default_rng((seed, person_id, 1))
+    person, shots = plan_person(marker['seed'], person_id, marker['images'])
+    worn = [garment for garment in EDITED if person.wears(garment)]
+    garment = worn[rng.integers(len(worn))]
+    colours = colours_for(person, garment)
+    colour = colours[rng.integers(len(colours))]
+    for shot in shots:
+        edit = draw_edit(person, shot.scene, garment, colour, np.random.default_rng((seed, new_id)),
+                         shot.caption_seeds, (marker['height'], marker['width']))
+        name = f'{new_id:05d}_{Path(shot.file_path).stem}.jpg'
+        Image.fromarray(edit.after).save(out / 'imgs' / name, 'JPEG', quality=shot.scene.quality)
+        yield PairRecord(
+            image=name, captions=edit.edited_captions, person_id=new_id, split='train',
+            source=shot.file_path,
+            edit=dict(garment=garment, old=person.colours[garment], new=colour))
