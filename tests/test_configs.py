@@ -11,7 +11,7 @@ from tiny_models import shrink
 from mmtbps.engine.preflight import find_missing, stop_if_missing
 
 ROOT = Path(__file__).resolve().parent.parent
-CONFIGS = sorted((ROOT / 'configs' / 'tbps').glob('*.py'))
+CONFIGS = sorted((ROOT / 'configs' / 'tbps').glob('vit_*.py'))
 REAL = [path for path in CONFIGS if 'drawn' not in path.stem]
 
 

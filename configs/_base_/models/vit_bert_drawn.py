@@ -1,4 +1,4 @@
-"""A dual Transformer small enough for two CPU cores: 64 x 24 pixels in overlapping patches, 96 wide."""
+"""A dual Transformer for two CPU cores: 64 x 24 pixels in overlapping patches, 96 wide."""
 
 from mmtbps.models import (
     BERTBackbone,

@@ -1,0 +1,31 @@
+"""Proximity data from DrawnPEDES without any weights: the garment's pixels shifted in Lab.
+
+python tools/draw_dataset.py data/DrawnPEDES
+python tools/generate.py plan configs/generation/pdg_recolor.py
+python tools/generate.py run configs/generation/pdg_recolor.py
+python tools/generate.py merge configs/generation/pdg_recolor.py
+"""
+
+from mmtbps.datasets import DrawnPEDES
+from mmtbps.generation.gates import (
+    CaptionGate,
+    EditStrengthGate,
+    KeepColorsGate,
+    LocalityGate,
+    MaskGate,
+    SanityGate,
+)
+from mmtbps.generation.planner import ColorSwitchPlanner
+from mmtbps.generation.recolor import RecolorEditor
+from mmtbps.generation.runner import ShardedRunner
+from mmtbps.generation.upscalers import ResizeUpscaler
+
+dataset = dict(type=DrawnPEDES, data_root='data/DrawnPEDES')
+generation = dict(
+    planner=dict(type=ColorSwitchPlanner, edits_per_image=1),
+    upscaler=dict(type=ResizeUpscaler, size=(128, 48)),
+    editor=dict(type=RecolorEditor),
+    gates=[dict(type=CaptionGate), dict(type=EditStrengthGate), dict(type=KeepColorsGate),
+           dict(type=LocalityGate), dict(type=MaskGate), dict(type=SanityGate)],
+    runner=dict(type=ShardedRunner, out_dir='data/DrawnPEDES-pdg', batch_size=32),
+)

@@ -1,0 +1,43 @@
+"""The paper's claims at toy scale: 300 drawn people, 450 steps, one change an arm.
+
+Run by `tools/ablation.py`. Each arm is a set of overrides of this config; `pairs` names generated
+pairs that train beside the originals, the number of steps staying the same.
+"""
+
+from mmengine.config import read_base
+from mmengine.optim import CosineAnnealingLR, LinearLR
+from mmengine.runner import IterBasedTrainLoop
+
+from mmtbps.models import FeatureMixup
+
+with read_base():
+    from .vit_bert_base_drawn import *
+
+train_cfg = dict(type=IterBasedTrainLoop, max_iters=450, val_interval=150)
+param_scheduler = [
+    dict(type=LinearLR, start_factor=0.01, begin=0, end=45, by_epoch=False),
+    dict(type=CosineAnnealingLR, begin=45, end=450, T_max=405, by_epoch=False),
+]
+default_hooks.checkpoint.update(interval=150, by_epoch=False, max_keep_ckpts=1)
+log_processor.update(by_epoch=False)
+small = dict(data_root='data/DrawnPEDES_small')
+train_dataloader.dataset.update(small)
+val_dataloader.dataset.update(small)
+test_dataloader.dataset.update(small)
+
+text_generation = {'train_dataloader.dataset.pipeline': pdg_train_pipeline}
+feature_mixup = {'model.mixup': dict(type=FeatureMixup, prob=0.5, weight=0.5, layer=1)}
+arms = [
+    dict(name='baseline (t 0.02)'),
+    dict(name='t 0.07', options={'model.head.temperature': 0.07}),
+    dict(name='t 0.005', options={'model.head.temperature': 0.005}),
+    dict(name='+ text generation', options=text_generation),
+    dict(name='+ feature mixup', options=feature_mixup),
+    dict(name='+ renderer pairs', pairs='renderer'),
+    dict(name='+ renderer pairs, kept from their originals', pairs='renderer',
+         options={'train_dataloader.batch_sampler.apart': 'family_ids'}),
+    dict(name='+ recolour pairs', pairs='recolor'),
+    dict(name='+ diffusion pairs', pairs='drawn'),
+    dict(name='text generation, mixup, renderer pairs', pairs='renderer',
+         options={**text_generation, **feature_mixup}),
+]

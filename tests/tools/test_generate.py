@@ -1,0 +1,102 @@
+"""The command line of generation, end to end on drawn people without any weights."""
+
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import pytest
+from mmengine.config import Config
+from mmengine.runner import Runner
+from tiny_models import shrink
+
+from mmtbps.datasets import DrawnPEDES
+from mmtbps.records import read_jsonl
+
+ROOT = Path(__file__).resolve().parents[2]
+CONFIG = ROOT / 'configs/generation/pdg_recolor.py'
+
+
+@pytest.fixture(scope='module')
+def tool():
+    spec = importlib.util.spec_from_file_location('generate_tool', ROOT / 'tools/generate.py')
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def call(tool, command, micro_set, out, *options):
+    tool.main([command, str(CONFIG), '--cfg-options', f'dataset.data_root={micro_set}',
+               f'generation.runner.out_dir={out}', 'generation.upscaler.size=(96,32)',
+               'generation.runner.num_controls=(12,0.)', *options])
+
+
+def test_from_plan_to_training_pairs(tool, micro_set, tmp_path, capsys):
+    out = tmp_path / 'pdg'
+    call(tool, 'plan', micro_set, out)
+    assert '48 edits of 48 images, 48 in train' in capsys.readouterr().out
+    call(tool, 'run', micro_set, out)
+    assert '0 failed' in capsys.readouterr().out
+    call(tool, 'merge', micro_set, out)
+    pairs = read_jsonl(out / 'pdg_pairs.jsonl')
+    assert len(pairs) > 8 and f'{len(pairs)} images' in capsys.readouterr().out
+    call(tool, 'report', micro_set, out)
+    assert (out / 'report.html').stat().st_size > 20_000
+    data = DrawnPEDES(data_root=str(micro_set), ann_file=['reid_raw.json',
+                                                          str(out / 'pdg_pairs.jsonl')],
+                      data_prefix=dict(img_path=['imgs', str(out)]), verify_images=True)
+    assert data.skipped == []
+    assert len(np.unique(data.person_ids)) == 24 + len({pair.person_id for pair in pairs})
+
+
+@pytest.mark.parametrize('how', ['second annotation file', 'transform'])
+def test_a_model_trains_on_them(tool, micro_set, tmp_path, how):
+    out = tmp_path / 'pdg'
+    for command in ('plan', 'run', 'merge'):
+        call(tool, command, micro_set, out)
+    cfg = shrink(Config.fromfile(ROOT / 'configs/tbps/vit_bert_pdg_drawn.py'), micro_set,
+                 tmp_path / 'work')
+    cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
+    cfg.train_cfg.max_epochs = 1
+    dataset, pairs = cfg.train_dataloader.dataset, str(out / 'pdg_pairs.jsonl')
+    if how == 'transform':
+        dataset.pipeline.insert(0, dict(type='mmtbps.PDGTransform', ann_file=pairs, prob=1.,
+                                        source_root=str(micro_set / 'imgs')))
+    else:
+        dataset.update(ann_file=['reid_raw.json', pairs],
+                       data_prefix=dict(img_path=['imgs', str(out)]))
+    runner = Runner.from_cfg(cfg)
+    runner.train()
+    assert runner.iter == len(runner.train_dataloader) > 1
+    assert all(weight.isfinite().all() for weight in runner.model.parameters())
+    sources = {str(micro_set / 'imgs' / pair.source) for pair in read_jsonl(pairs)}
+    seen = {info['img_path'] for info in map(runner.train_dataloader.dataset.get_data_info,
+                                             range(len(runner.train_dataloader.dataset)))}
+    assert sources <= seen and any(str(out) in path for path in seen) == (how != 'transform')
+
+
+def test_steps_out_of_order_say_what_comes_first(tool, micro_set, tmp_path):
+    with pytest.raises(SystemExit, match='error: .*plan.jsonl not found.*generate.py plan'):
+        call(tool, 'run', micro_set, tmp_path)
+    with pytest.raises(SystemExit, match='error: .*no generation has run'):
+        call(tool, 'merge', micro_set, tmp_path)
+
+
+def test_the_config_reads():
+    cfg = Config.fromfile(CONFIG)
+    assert set(cfg.generation) == {'planner', 'upscaler', 'editor', 'gates', 'runner'}
+
+
+@pytest.mark.parametrize('name', ['./weights/no-such-model', 'nobody/no-such-model'])
+def test_missing_weights_are_one_clear_line_offline(tool, micro_set, tmp_path, monkeypatch, name):
+    """Without a network and without weights the tool says which file it wants."""
+    config = tmp_path / 'diffusion.py'
+    config.write_text(
+        f"dataset = dict(type='mmtbps.DrawnPEDES', data_root={str(micro_set)!r})\n"
+        f"generation = dict(planner=dict(type='mmtbps.generation.planner.ColorSwitchPlanner',\n"
+        f"                  tokenizer={name!r}),\n"
+        f"    runner=dict(type='mmtbps.ShardedRunner', out_dir={str(tmp_path)!r}))\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr('huggingface_hub.constants.HF_HUB_OFFLINE', True)
+    with pytest.raises(SystemExit, match=f'error: {name}: ') as stop:
+        tool.main(['plan', str(config)])
+    assert '\n' not in str(stop.value)

@@ -1,0 +1,132 @@
+"""Train the arms of an ablation over several seeds and write the table.
+
+Every finished run is kept; the same command goes on where it was stopped.
+
+Examples:
+    python tools/ablation.py configs/tbps/ablation_drawn.py --seeds 3
+    python tools/ablation.py configs/tbps/ablation_drawn.py --arms baseline renderer --seeds 3
+    python tools/ablation.py configs/tbps/ablation_drawn.py --out work_dirs/ablation/table.md
+"""
+
+import argparse
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from statistics import mean, stdev
+
+from mmengine.config import Config
+
+import mmtbps  # noqa: F401  the cures come first
+from mmtbps.drawing import draw_dataset
+from mmtbps.drawing.edited_pairs import draw_edited_pairs
+from mmtbps.evaluation import chance_ranks
+
+TOOLS = Path(__file__).resolve().parent
+MEASURES = ('R1', 'R5', 'R10', 'mAP')
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('config', help='a config with `arms`')
+    parser.add_argument('--seeds', type=int, default=3, help='runs of each arm')
+    parser.add_argument('--arms', nargs='+', metavar='WORDS',
+                        help='only arms whose name holds one of these words')
+    parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/ablation'))
+    parser.add_argument('--out', type=Path, help='write the table there, too')
+    return parser.parse_args()
+
+
+def run_tool(name: str, *arguments: object) -> None:
+    """Run one of our tools; its output goes on to ours."""
+    subprocess.run([sys.executable, str(TOOLS / name), *map(str, arguments)], check=True)
+
+
+def generated_pairs(kind: str, data_root: Path) -> Path:
+    """Annotation file of generated pairs, made on first use."""
+    folder = data_root.with_name(f'{data_root.name}-{kind}')
+    if kind == 'renderer':
+        return draw_edited_pairs(data_root, folder)
+    target = folder / 'pdg_pairs.jsonl'
+    if not target.is_file():
+        for command in ('plan', 'run', 'merge'):
+            run_tool('generate.py', command, f'configs/generation/pdg_{kind}.py', '--cfg-options',
+                     f'dataset.data_root={data_root}', f'generation.runner.out_dir={folder}')
+    return target
+
+
+def arm_config(path: str, arm: dict, seed: int, data_root: Path) -> Config:
+    """The config of one run: the arm's overrides and pairs, and the seed."""
+    cfg = Config.fromfile(path)
+    if arm.get('pairs'):
+        pairs = generated_pairs(arm['pairs'], data_root).resolve()
+        folder = pairs.parent / 'imgs' if arm['pairs'] == 'renderer' else pairs.parent
+        cfg.train_dataloader.dataset.update(
+            ann_file=['reid_raw.json', str(pairs)],
+            data_prefix=dict(img_path=['imgs', str(folder)]))
+    cfg.merge_from_dict(dict(arm.get('options') or {}, **{'randomness.seed': seed}))
+    for key in ('arms', 'text_generation', 'feature_mixup'):
+        cfg.pop(key, None)
+    for loader in (cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader):
+        for step in loader.dataset.pipeline:
+            if 'tokenizer' in step:
+                step.tokenizer = f'./{data_root}/tokenizer'
+    return cfg
+
+
+def run_arm(path: str, arm: dict, seed: int, work_dir: Path, data_root: Path) -> dict:
+    """Train, pick the checkpoint on val, test; or read what a former call left."""
+    folder = work_dir / re.sub(r'\W+', '_', arm['name']).strip('_') / f'seed{seed}'
+    metrics = folder / 'metrics.json'
+    if not metrics.is_file():
+        folder.mkdir(parents=True, exist_ok=True)
+        arm_config(path, arm, seed, data_root).dump(folder / 'config.py')
+        run_tool('train.py', folder / 'config.py', '--work-dir', folder, '--resume')
+        best = max(folder.glob('best_*.pth'), key=lambda file: file.stat().st_mtime)
+        run_tool('test.py', folder / 'config.py', best, '--work-dir', folder, '--out', metrics)
+    return json.loads(metrics.read_text())
+
+
+def table(results: dict[str, list[dict]], chance: dict[str, float]) -> str:
+    """Mean and spread of each arm as Markdown."""
+    lines = ['| arm | ' + ' | '.join(MEASURES) + ' | n |', '|---' * (len(MEASURES) + 2) + '|']
+    for name, runs in results.items():
+        cells = []
+        for measure in MEASURES:
+            values = [run[f't2i/{measure}'] for run in runs]
+            spread = f' ± {stdev(values):.1f}' if len(values) > 1 else ''
+            cells.append(f'{mean(values):.1f}{spread}')
+        lines.append(f'| {name} | ' + ' | '.join(cells) + f' | {len(runs)} |')
+    cells = [f'{chance[measure]:.1f}' if measure in chance else '' for measure in MEASURES]
+    lines.append('| chance | ' + ' | '.join(cells) + ' | |')
+    return '\n'.join(lines)
+
+
+def main() -> None:
+    args = parse_args()
+    cfg = Config.fromfile(args.config)
+    data_root = draw_dataset(cfg.test_dataloader.dataset.data_root, size='small')
+    arms = [arm for arm in cfg.arms
+            if not args.arms or any(word in arm['name'] for word in args.arms)]
+    if not arms:
+        raise SystemExit(f'no arm has a name with {args.arms}; there are: ' +
+                         ', '.join(arm['name'] for arm in cfg.arms))
+    results: dict[str, list[dict]] = {arm['name']: [] for arm in arms}
+    for seed in range(args.seeds):
+        for arm in arms:
+            results[arm['name']].append(
+                run_arm(args.config, arm, seed, args.work_dir, data_root))
+    test = [r for r in json.loads((data_root / 'reid_raw.json').read_text())
+            if r['split'] == 'test']
+    chance = chance_ranks([r['id'] for r in test for _ in r['captions']], [r['id'] for r in test])
+    text = table(results, chance)
+    print(text)
+    if args.out:
+        args.out.parent.mkdir(parents=True, exist_ok=True)
+        args.out.write_text(text + '\n')
+
+
+if __name__ == '__main__':
+    main()
