@@ -31,7 +31,8 @@ def photograph(tmp_path):
 def test_a_training_image_is_a_window_of_the_padded_bicubic_resize(name, photograph):
     steps, (height, width), padding = image_steps(name)
     resized = Image.open(photograph).resize((width, height), Image.BICUBIC)
-    padded = np.pad(np.asarray(resized)[..., ::-1], ((padding, padding), (padding, padding), (0, 0)))
+    margin = (padding, padding)
+    padded = np.pad(np.asarray(resized)[..., ::-1], (margin, margin, (0, 0)))
     windows, flips = set(), set()
     for seed in range(12):
         np.random.seed(seed)
