@@ -1,7 +1,8 @@
 """The published recipe: null-text inversion, 50 steps at 512 x 512, the new colour times six.
 
 One image of each person. Costs up to 850 forward and 500 backward passes of the UNet for an image,
-where `pdg_fast` takes 80 forward. Crops are enlarged to 640 x 256 without the black border that filled them up to a square.
+where `pdg_fast` takes 80 forward. Crops are enlarged to 640 x 256 without the black border that
+filled them up to a square.
 """
 
 from mmengine.config import read_base

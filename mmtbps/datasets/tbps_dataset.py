@@ -140,7 +140,8 @@ class TBPSDataset(BaseDataset):
         items = self._image_items(located) if self.test_mode else self._pair_items(located)
         if not items:
             raise ValueError(
-                f'{self.dataset_name}: nothing usable in split {self.split!r}; {summarise(self.skipped)}')
+                f'{self.dataset_name}: nothing usable in split {self.split!r}; '
+                f'{summarise(self.skipped)}')
         self._person_ids = np.array([item['person_id'] for item in items], dtype=np.int64)
         self._image_ids = np.array([item['image_id'] for item in items], dtype=np.int64)
         self._family_ids = np.array([item.pop('family_id', item['person_id']) for item in items],
