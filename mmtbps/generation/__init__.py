@@ -1,0 +1,9 @@
+"""Proximity data generation: captions with one colour switched, images edited to match.
+
+Importing the package registers its parts; nothing here imports diffusers before it is used.
+"""
+
+from . import editors, finetune, gates, instruct, inversion, planner, recolor, runner, upscalers
+
+__all__ = ['editors', 'finetune', 'gates', 'instruct', 'inversion', 'planner', 'recolor', 'runner',
+           'upscalers']

@@ -1,0 +1,67 @@
+"""sRGB and CIE Lab, where distances between colours are near what people see."""
+
+import numpy as np
+
+from mmtbps.lexicon import colors
+
+__all__ = ['lab_to_rgb', 'nearest_color', 'palette', 'rgb_to_lab']
+
+# sRGB primaries, D65 white (IEC 61966-2-1); rows give X, Y, Z relative to the white.
+_TO_XYZ = np.array([[0.4124564, 0.3575761, 0.1804375],
+                    [0.2126729, 0.7151522, 0.0721750],
+                    [0.0193339, 0.1191920, 0.9503041]])
+_TO_XYZ /= _TO_XYZ.sum(1, keepdims=True)
+_FROM_XYZ = np.linalg.inv(_TO_XYZ)
+_KNEE = 6 / 29
+
+
+def rgb_to_lab(rgb: np.ndarray) -> np.ndarray:
+    """``(..., 3)`` sRGB in [0, 255] to CIE Lab (L in [0, 100]), float64.
+
+    >>> rgb_to_lab(np.array([255, 255, 255])).round(3).tolist()
+    [100.0, 0.0, 0.0]
+    """
+    value = np.asarray(rgb, np.float64) / 255
+    linear = np.where(value <= .04045, value / 12.92, ((value + .055) / 1.055) ** 2.4)
+    xyz = linear @ _TO_XYZ.T
+    f = np.where(xyz > _KNEE ** 3, np.cbrt(xyz), xyz / (3 * _KNEE ** 2) + 4 / 29)
+    x, y, z = np.moveaxis(f, -1, 0)
+    return np.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], -1)
+
+
+def lab_to_rgb(lab: np.ndarray) -> np.ndarray:
+    """``(..., 3)`` CIE Lab to uint8 sRGB; colours that do not exist are clipped.
+
+    >>> lab_to_rgb(rgb_to_lab(np.array([12, 200, 99]))).tolist()
+    [12, 200, 99]
+    """
+    lightness, a, b = np.moveaxis(np.asarray(lab, np.float64), -1, 0)
+    y = (lightness + 16) / 116
+    f = np.stack([y + a / 500, y, y - b / 200], -1)
+    xyz = np.where(f > _KNEE, f ** 3, 3 * _KNEE ** 2 * (f - 4 / 29))
+    linear = np.clip(xyz @ _FROM_XYZ.T, 0, 1)
+    value = np.where(linear <= .0031308, linear * 12.92, 1.055 * linear ** (1 / 2.4) - .055)
+    return (value * 255).round().astype(np.uint8)
+
+
+def palette() -> tuple[tuple[str, ...], np.ndarray]:
+    """Names of the basic colours, sorted, and their Lab anchors ``(n, 3)``.
+
+    >>> names, anchors = palette()
+    >>> names[0], anchors.shape == (len(names), 3)
+    ('beige', True)
+    """
+    basic = {color.name: color.rgb for color in colors().values()}
+    names = tuple(sorted(basic))
+    return names, rgb_to_lab(np.array([basic[name] for name in names]))
+
+
+def nearest_color(lab: np.ndarray) -> np.ndarray:
+    """Index into `palette` of the nearest basic colour, ``(..., 3)`` -> ``(...)``.
+
+    >>> names, _ = palette()
+    >>> names[nearest_color(rgb_to_lab(np.array([200, 20, 30])))]
+    'red'
+    """
+    difference = np.asarray(lab)[..., None, :] - palette()[1]
+    return np.square(difference).sum(-1).argmin(-1)

@@ -1,0 +1,239 @@
+"""Teaching a diffusion model what pedestrians look like: LoRA on images and their captions."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from mmengine.dist import is_main_process
+from mmengine.hooks import Hook
+from mmengine.model import BaseDataPreprocessor, BaseModel, is_model_wrapper
+from torch import Tensor, nn
+
+from mmtbps.registry import HOOKS, MODELS
+
+from .diffusion import DTYPES, check_source, load_pipeline, move_parts
+
+__all__ = ['CaptionedImages', 'DiffusionFinetuner', 'SaveLoraHook', 'denoising_loss']
+
+
+def denoising_loss(predicted: Tensor, target: Tensor, level: Tensor, velocity: bool = False,
+                   gamma: float | None = 5.) -> Tensor:
+    """Squared error, weighted so that no noise level dominates.
+
+    Min-SNR weighting, https://arxiv.org/abs/2303.09556: ``min(SNR, gamma)`` over the SNR, or over
+    SNR + 1 where the model predicts velocity.
+
+    Args:
+        predicted: ``(N, C, H, W)``.
+        target: Like ``predicted``: the noise, or the velocity.
+        level: Cumulative alpha of each sample, ``(N,)``.
+        velocity: What ``target`` is.
+        gamma: ``None`` weighs all levels alike.
+
+    >>> one = torch.ones(1, 1, 1, 1)
+    >>> denoising_loss(one, 0 * one, torch.tensor([.9]))  # SNR 9, limited to 5
+    tensor(0.5556)
+    """
+    error = (predicted.float() - target.float()).square().mean((1, 2, 3))
+    if gamma is None:
+        return error.mean()
+    snr = level / (1 - level)
+    return (error * snr.clamp(max=gamma) / (snr + velocity)).mean()
+
+
+@MODELS.register_module()
+class CaptionedImages(BaseDataPreprocessor):
+    """From the batches of our data sets to what a diffusion model learns from.
+
+    Takes what ``PackTextImage`` and ``pseudo_collate`` make (uint8 BGR images, captions in the
+    data samples' metainfo) and gives ``images`` ``(N, 3, H, W)``, RGB in [-1, 1], and
+    ``captions``, one of each image.
+
+    Args:
+        size: (height, width) to resize to on the device.
+    """
+
+    def __init__(self, size: tuple[int, int] = (640, 256)) -> None:
+        super().__init__()
+        self.size = tuple(size)
+
+    def forward(self, data: dict, training: bool = False) -> dict:
+        """One caption an image: a random one of several in training, else the first."""
+        images = self.cast_data(torch.stack(list(data['inputs']['image'])))
+        images = images.flip(1).float() / 127.5 - 1
+        captions = [sample.captions[int(torch.randint(len(sample.captions), ())) if training else 0]
+                    for sample in data['data_samples']]
+        if images.shape[2:] != self.size:
+            images = F.interpolate(images, self.size, mode='bicubic', antialias=True).clamp(-1, 1)
+        return dict(images=images, captions=captions)
+
+
+@MODELS.register_module()
+class DiffusionFinetuner(BaseModel):
+    """A text-to-image model of which low-rank updates of the UNet's attention are trained.
+
+    Low-Rank Adaptation, https://arxiv.org/abs/2106.09685. Everything else is frozen, and
+    checkpoints hold the updates alone. Train it with ``tools/train.py`` and `SaveLoraHook`; then
+    ``P2PEditor(lora=...)`` edits with it.
+
+    Args:
+        pretrained: Folder of a diffusers ``StableDiffusionPipeline``, or a hub name.
+        pipeline: The loaded model instead: any object with ``unet``, ``vae``, ``text_encoder``,
+            ``tokenizer`` and ``scheduler``.
+        size: (height, width) to train at.
+        rank: Of the updates.
+        alpha: The updates count ``alpha / rank``; ``rank`` by default.
+        targets: Names of the layers that are updated.
+        caption_dropout: Share of captions left out, so that guidance keeps working.
+        gamma: See `denoising_loss`.
+        dtype: Type of the frozen weights: ``bf16``, ``fp16`` or ``fp32``.
+        data_preprocessor: `CaptionedImages` of ``size`` by default.
+
+    Raises:
+        ImportError: If diffusers or peft is not installed.
+        FileNotFoundError: If ``pretrained`` is a path to nothing.
+        ValueError: Unless exactly one of ``pretrained`` and ``pipeline`` is given; on an unknown
+            dtype.
+    """
+
+    def __init__(self, pretrained: str | None = None, pipeline: Any = None,
+                 size: tuple[int, int] = (640, 256), rank: int = 8, alpha: int | None = None,
+                 targets: Sequence[str] = ('to_q', 'to_k', 'to_v', 'to_out.0'),
+                 caption_dropout: float = .1, gamma: float | None = 5., dtype: str = 'fp32',
+                 data_preprocessor: dict | None = None) -> None:
+        if (pretrained is None) == (pipeline is None):
+            raise ValueError('give either pretrained or pipeline')
+        if dtype not in DTYPES:
+            raise ValueError(f'dtype must be one of {sorted(DTYPES)}, found {dtype!r}')
+        super().__init__(MODELS.build(data_preprocessor or dict(type=CaptionedImages, size=size)))
+        if pipeline is None:
+            check_source(pretrained)
+            pipeline = load_pipeline('StableDiffusionPipeline', pretrained, DTYPES[dtype],
+                                     safety_checker=None, requires_safety_checker=False)
+        self.unet, self.vae = pipeline.unet, pipeline.vae
+        self.text_encoder, self.tokenizer = pipeline.text_encoder, pipeline.tokenizer
+        self.caption_dropout, self.gamma = caption_dropout, gamma
+        self.velocity = pipeline.scheduler.config.prediction_type == 'v_prediction'
+        self.register_buffer('levels', pipeline.scheduler.alphas_cumprod.float(), persistent=False)
+        for part in (self.unet, self.vae, self.text_encoder):
+            part.requires_grad_(False)
+        move_parts((self.unet, self.vae, self.text_encoder), 'cpu', DTYPES[dtype])
+        _add_updates(self.unet, rank, rank if alpha is None else alpha, list(targets))
+        self._register_state_dict_hook(_keep_updates)
+        self._register_load_state_dict_pre_hook(self._fill_in)
+
+    def train(self, mode: bool = True) -> 'DiffusionFinetuner':
+        """Only the UNet trains."""
+        super().train(mode)
+        self.vae.eval()
+        self.text_encoder.eval()
+        return self
+
+    def forward(self, images: Tensor, captions: Sequence[str], mode: str = 'tensor'
+                ) -> dict[str, Tensor] | tuple[Tensor, Tensor]:
+        """One random noise level an image.
+
+        Args:
+            images: ``(N, 3, H, W)`` in [-1, 1].
+            captions: One of each image.
+            mode: ``'loss'`` for ``{'loss': ()}``, ``'tensor'`` for prediction and target.
+
+        Raises:
+            ValueError: On another mode.
+        """
+        if mode not in ('loss', 'tensor'):
+            raise ValueError(f"mode must be 'loss' or 'tensor', found {mode!r}")
+        clean, context = self._encode(images, captions)
+        steps = torch.randint(len(self.levels), (len(images),), device=images.device)
+        level = self.levels[steps]
+        signal, spread = level.sqrt().view(-1, 1, 1, 1), (1 - level).sqrt().view(-1, 1, 1, 1)
+        noise = torch.randn_like(clean)
+        noisy = (signal * clean + spread * noise).to(self.unet.dtype)
+        predicted = self.unet(noisy, steps, encoder_hidden_states=context).sample
+        target = signal * noise - spread * clean if self.velocity else noise
+        if mode == 'tensor':
+            return predicted, target
+        return dict(loss=denoising_loss(predicted, target, level, self.velocity, self.gamma))
+
+    @torch.no_grad()
+    def _encode(self, images: Tensor, captions: Sequence[str]) -> tuple[Tensor, Tensor]:
+        """Latents in float32 and the captions' features, some of them those of no caption."""
+        code = self.vae.encode(images.to(self.vae.dtype)).latent_dist.sample()
+        dropped = torch.rand(len(captions)) < self.caption_dropout * self.training
+        texts = ['' if drop else caption for caption, drop in zip(captions, dropped, strict=True)]
+        ids = self.tokenizer(texts, padding='max_length', truncation=True, return_tensors='pt',
+                             max_length=self.tokenizer.model_max_length).input_ids
+        context = self.text_encoder(ids.to(images.device))[0]
+        return code.float() * self.vae.config.scaling_factor, context.to(self.unet.dtype)
+
+    def _fill_in(self, state: dict[str, Tensor], prefix: str, *_: Any) -> None:
+        """A checkpoint of the updates is whole: the rest is the model's own."""
+        for part in ('unet', 'vae', 'text_encoder'):
+            for name, value in getattr(self, part).state_dict(prefix=f'{prefix}{part}.').items():
+                if not _is_update(name):
+                    state.setdefault(name, value)
+
+    def save_lora(self, folder: str | Path) -> None:
+        """Write the updates in diffusers' format, for ``pipeline.load_lora_weights(folder)``."""
+        from diffusers import StableDiffusionPipeline
+        from diffusers.utils import convert_state_dict_to_diffusers
+        from peft import get_peft_model_state_dict
+        layers = convert_state_dict_to_diffusers(get_peft_model_state_dict(self.unet))
+        StableDiffusionPipeline.save_lora_weights(folder, unet_lora_layers=layers)
+
+
+@HOOKS.register_module()
+class SaveLoraHook(Hook):
+    """Writes the low-rank updates at the end of the training, and now and then before.
+
+    Args:
+        out_dir: Folder of ``pytorch_lora_weights.safetensors``; by default ``lora`` in the work
+            folder of the run.
+        interval: Iterations between two writings; ``None`` only at the end.
+    """
+
+    priority = 'LOW'   # after the optimizer's step
+
+    def __init__(self, out_dir: str | None = None, interval: int | None = None) -> None:
+        self.out_dir, self.interval = out_dir, interval
+
+    def after_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None,
+                         outputs: Any = None) -> None:
+        """Write, if it is time."""
+        if self.interval and self.every_n_train_iters(runner, self.interval):
+            self._save(runner)
+
+    def after_train(self, runner: Any) -> None:
+        """Write what came out."""
+        self._save(runner)
+
+    def _save(self, runner: Any) -> None:
+        if not is_main_process():
+            return
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        folder = Path(self.out_dir or Path(runner.work_dir) / 'lora')
+        model.save_lora(folder)
+        runner.logger.info(f'low-rank updates: {folder}')
+
+
+def _add_updates(unet: nn.Module, rank: int, alpha: int, targets: list[str]) -> None:
+    try:
+        from peft import LoraConfig
+    except ImportError as error:
+        raise ImportError('fine-tuning needs peft: pip install "mmtbps[pdg]"') from error
+    unet.add_adapter(LoraConfig(r=rank, lora_alpha=alpha, init_lora_weights='gaussian',
+                                target_modules=targets))
+    for parameter in unet.parameters():
+        if parameter.requires_grad:
+            parameter.data = parameter.data.float()   # small steps get lost in half precision
+
+
+def _is_update(name: str) -> bool:
+    return '.lora_' in name
+
+
+def _keep_updates(_: nn.Module, state: dict[str, Tensor], prefix: str, *__: Any) -> None:
+    for name in [name for name in state if name.startswith(prefix) and not _is_update(name)]:
+        del state[name]

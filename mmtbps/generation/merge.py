@@ -1,0 +1,122 @@
+"""From the manifest of a run to annotation files a training can read."""
+
+import json
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mmtbps.lexicon import split_words
+from mmtbps.records import PairRecord
+
+from .manifest import Record, load_done, read_run, write_atomic
+from .summary import summarise
+
+__all__ = ['CUHK_FILE', 'PAIRS_FILE', 'Merged', 'merge', 'person_numbers']
+
+PAIRS_FILE = 'pdg_pairs.jsonl'
+CUHK_FILE = 'pdg_cuhk.json'
+
+_Group = tuple[int, str, str, str]
+
+
+@dataclass(frozen=True)
+class Merged:
+    """What `merge` wrote.
+
+    Args:
+        pairs: Accepted images.
+        people: New person ids.
+        first_id: The smallest of them.
+        done: Jobs with an outcome.
+        planned: Jobs of the plan; more than ``done`` if the run is not complete.
+    """
+
+    pairs: int
+    people: int
+    first_id: int
+    done: int
+    planned: int
+
+
+def merge(folder: str | os.PathLike, existing: Iterable[PairRecord], max_control_rate: float = 0.1,
+          min_controls: int = 10) -> Merged:
+    """Write the accepted pairs of all processes as annotation files.
+
+    ``pdg_pairs.jsonl`` holds `PairRecord` lines with ``source``, so that holding people out also
+    holds out what was made from them; every data set of this package reads it beside its own
+    annotation file. ``pdg_cuhk.json`` says the same in the format of CUHK-PEDES, for other code.
+    Image paths in both are relative to the folder.
+
+    The appearance is the identity in this task, so an edited person is a new one: one id for each
+    source person, region, garment and new colour, counted on from the largest id of the data set in
+    sorted order. The files do not depend on processes or order.
+
+    Args:
+        folder: Folder of the run.
+        existing: All pairs of the data set the plan was made from, of all splits.
+        max_control_rate: See `Summary`.
+        min_controls: See `Summary`.
+
+    Raises:
+        FileNotFoundError: If no run has begun in the folder.
+        InvalidRun: If the gates let too many negative controls pass.
+        ValueError: If an image does not come from the train split of ``existing``.
+    """
+    records = sorted(load_done(folder).values(), key=lambda record: record.job_id)
+    summarise(records, max_control_rate, min_controls).check()
+    planned = read_run(folder)['plan']['jobs']
+    existing = list(existing)
+    accepted = [record for record in records if record.status == 'accepted']
+    _check_sources(accepted, existing)
+    numbers = person_numbers(accepted, 1 + max((r.person_id for r in existing), default=-1))
+    accepted.sort(key=lambda record: (numbers[_group(record)], record.job_id))
+    pairs = [_pair(record, numbers[_group(record)]) for record in accepted]
+    lines = [json.dumps(pair.to_json(), ensure_ascii=False, allow_nan=False) for pair in pairs]
+    write_atomic(Path(folder, PAIRS_FILE), ''.join(f'{line}\n' for line in lines).encode())
+    entries = [_cuhk_entry(pair) for pair in pairs]
+    write_atomic(Path(folder, CUHK_FILE), json.dumps(entries, ensure_ascii=False).encode())
+    return Merged(len(pairs), len(numbers), min(numbers.values(), default=0), len(records),
+                  planned)
+
+
+def person_numbers(records: Iterable[Record], first: int) -> dict[_Group, int]:
+    """Group -> person id, from ``first`` on in sorted order."""
+    groups = sorted({_group(record) for record in records})
+    return {group: first + i for i, group in enumerate(groups)}
+
+
+def _group(record: Record) -> _Group:
+    edit = record.edit
+    return (record.source['person_id'], edit['region'], edit['noun'], edit['new']['bases'][0])
+
+
+def _check_sources(records: Sequence[Record], existing: Sequence[PairRecord]) -> None:
+    train = {(pair.image, pair.person_id) for pair in existing if pair.split == 'train'}
+    tested = {pair.image for pair in existing if pair.split != 'train'}
+    for record in records:
+        image, person = record.source['image'], record.source['person_id']
+        if record.source['split'] != 'train' or image in tested or (image, person) not in train:
+            raise ValueError(f'{record.job_id}: {image} of person {person} is not in the train '
+                             'split of the annotation file; merge with the data set the plan was '
+                             'made from')
+
+
+def _pair(record: Record, person_id: int) -> PairRecord:
+    edit = dict(job_id=record.job_id, source_person_id=record.source['person_id'],
+                **{key: record.edit[key] for key in ('kind', 'region', 'noun', 'old', 'new')},
+                kept=record.edit['kept'])
+    scores = {name: verdict['value'] for name, verdict in record.gates.items()
+              if verdict.get('value') is not None}
+    return PairRecord(image=record.output['file'], captions=tuple(record.output['captions']),
+                      person_id=person_id, split='train', source=record.source['image'],
+                      edit=edit, scores=scores)
+
+
+def _cuhk_entry(pair: PairRecord) -> dict[str, Any]:
+    tokens = [[word.key for word in split_words(caption) if not word.is_punctuation]
+              for caption in pair.captions]
+    return dict(split='train', captions=list(pair.captions), file_path=pair.image,
+                id=pair.person_id, processed_tokens=tokens, source=pair.source,
+                source_id=pair.edit['source_person_id'], job_id=pair.edit['job_id'])

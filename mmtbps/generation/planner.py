@@ -1,0 +1,262 @@
+"""From the training pairs of a data set to the list of edits worth making."""
+
+import hashlib
+import json
+import os
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from mmtbps.lexicon import find_color_mentions, find_phrases, garments, split_words
+from mmtbps.pretrained import resolve_pretrained
+from mmtbps.records import Entry, PairRecord, RecordError, iter_json_lines
+from mmtbps.registry import TASK_UTILS
+
+from .captions import CaptionEdit, ColorSwitcher
+from .manifest import write_atomic
+from .requests import EditRequest
+
+__all__ = ['ColorSwitchPlanner', 'Job', 'read_plan', 'write_plan']
+
+SCHEMA = 'mmtbps.pdg.plan/1'
+_DULL = frozenset('a an the his her their its and or with in of is are was were'.split())
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One line of a plan: an image, what changes, and what its captions will say.
+
+    Args:
+        source: ``dataset``, ``split``, ``image`` (as in the annotation), ``person_id`` and
+            ``captions``.
+        edit: ``kind``, ``region``, ``noun``, ``old`` and ``new`` (each ``text`` and ``bases``),
+            ``kept`` (which captions of the source are used) and ``spans``: for each exchanged
+            colour its ``caption`` (an index into ``kept``), ``start``, ``end`` and ``phrase`` in
+            the source caption, ``target`` and ``target_phrase`` in the new one, and
+            ``replacement``.
+        output: ``captions`` and ``group``, ``person/region/noun/new colour``: generated images of
+            one group show the same person.
+    """
+
+    source: dict[str, Any]
+    edit: dict[str, Any]
+    output: dict[str, Any]
+
+    def to_json(self) -> dict[str, Any]:
+        """A dict of JSON types."""
+        return dict(schema=SCHEMA, source=self.source, edit=self.edit, output=self.output)
+
+    @classmethod
+    def from_json(cls, raw: Any, where: str = 'job') -> 'Job':
+        """The job written by :meth:`to_json`.
+
+        Raises:
+            RecordError: If it is of another schema, a key is missing, or the split is not train.
+        """
+        entry = Entry(raw, where)
+        if (schema := entry.take('schema', str)) != SCHEMA:
+            raise RecordError(f'{where}: schema {schema!r}, but this version reads {SCHEMA!r}')
+        job = cls(*(entry.take(key, dict) for key in ('source', 'edit', 'output')))
+        if (split := Entry(job.source, f'{where}, source').take('split', str)) != 'train':
+            raise RecordError(f'{where}: an image of split {split!r} must not be edited')
+        return job
+
+    def request(self, job_id: str, image: Image.Image, seed: int) -> EditRequest:
+        """What the editor is asked."""
+        span, edit = self.edit['spans'][0], self.edit
+        captions = self.source['captions']
+        return EditRequest(
+            job_id=job_id, image=image,
+            source_captions=tuple(captions[index] for index in edit['kept']),
+            target_captions=tuple(self.output['captions']), caption_index=span['caption'],
+            source_span=(span['start'], span['end']), target_span=tuple(span['target']),
+            phrase_span=tuple(span['phrase']), target_phrase_span=tuple(span['target_phrase']),
+            old_color=edit['old']['bases'][0], new_color=edit['new']['bases'][0],
+            noun=edit['noun'], region=edit['region'], seed=seed)
+
+
+@TASK_UTILS.register_module()
+class ColorSwitchPlanner:
+    """Chooses, for the images of a training split, which garment takes which colour.
+
+    The same records and seed give the same plan, and the edits of an image do not depend on the
+    other images.
+
+    Args:
+        mode: See `ColorSwitcher`. ``'paper'`` with ``images_per_person=1`` is the official data.
+        regions: See `ColorSwitcher`.
+        min_distance: See `ColorSwitcher`.
+        edits_per_image: Most edits of one image, each another garment or colour.
+        images_per_person: Take only the first images of each person; ``None`` for all.
+        tokenizer: Folder or hub name of the text encoder's tokenizer; drops captions that it would
+            cut. ``None`` checks no length.
+        max_tokens: What the text encoder reads, special tokens included.
+        seed: Another seed makes other choices.
+
+    Raises:
+        FileNotFoundError: If the tokenizer is a path to no folder.
+        ValueError: If a number is below 1, or as `ColorSwitcher`.
+
+    Example:
+        >>> record = PairRecord('a/1.jpg', ('A man in a red coat.',), person_id=7, split='train')
+        >>> job, = ColorSwitchPlanner().plan([record], 'mine')
+        >>> job.output
+        {'captions': ['A man in a pink coat.'], 'group': '7/upper/coat/pink'}
+    """
+
+    def __init__(self, mode: str = 'lexicon', regions: Sequence[str] = ('upper', 'lower', 'full'),
+                 min_distance: float = 30., edits_per_image: int = 1,
+                 images_per_person: int | None = None, tokenizer: str | None = None,
+                 max_tokens: int = 77, seed: int = 0) -> None:
+        for name, value in (('edits_per_image', edits_per_image),
+                            ('images_per_person', images_per_person)):
+            if value is not None and value < 1:
+                raise ValueError(f'{name} must be at least 1, found {value}')
+        count = None if tokenizer is None else _token_counter(resolve_pretrained(tokenizer))
+        self.switcher = ColorSwitcher(mode, regions, min_distance, count, max_tokens)
+        self.edits_per_image = edits_per_image
+        self.images_per_person = images_per_person
+        self.seed = seed
+
+    def plan(self, records: Iterable[PairRecord], dataset: str) -> list[Job]:
+        """All jobs, in the order of the records.
+
+        Args:
+            records: Pairs of the train split.
+            dataset: Name of the data set; part of each job's identity.
+
+        Raises:
+            ValueError: If a record is of another split or is itself generated.
+        """
+        jobs = []
+        for (image, person), captions in self._images(records).items():
+            name = f'{self.seed}/{dataset}/{image}'.encode()
+            rng = np.random.default_rng(list(hashlib.sha256(name).digest()))
+            source = dict(dataset=dataset, split='train', image=image, person_id=person,
+                          captions=captions)
+            jobs += [_job(source, edit)
+                     for edit in self.switcher.switch(captions, rng, self.edits_per_image)]
+        return jobs
+
+    def check(self, records: Iterable[PairRecord], top: int = 15) -> str:
+        """How much of the data set can be edited, and which phrases are not understood.
+
+        Args:
+            records: Pairs of the train split.
+            top: How many phrases of each kind to list.
+
+        Raises:
+            ValueError: As :meth:`plan`.
+        """
+        images = self._images(records)
+        editable = sum(bool(self.switcher.options(captions)) for captions in images.values())
+        captions = [caption for texts in images.values() for caption in texts]
+        nouns, hues = Counter(), Counter()
+        mentioned = 0
+        for caption in captions:
+            mentions = find_color_mentions(caption)
+            mentioned += any(m.region in self.switcher.regions for m in mentions)
+            hues.update(caption[slice(*m.span)].lower() for m in mentions if m.noun is None)
+            nouns.update(_bare_garments(caption))
+        lines = [f'{editable} of {len(images)} images ({_percent(editable, len(images))}) have a '
+                 'garment whose colour can change',
+                 f'{mentioned} of {len(captions)} captions ({_percent(mentioned, len(captions))}) '
+                 'name the colour of such a garment']
+        for title, counts in (('a colour, but no known garment', hues),
+                              ('a garment, but no known colour', nouns)):
+            lines.append(f'{sum(counts.values())} x {title}; most often:')
+            lines += [f'{count:>8} {phrase}' for phrase, count in counts.most_common(top)]
+        return '\n'.join(lines)
+
+    def _images(self, records: Iterable[PairRecord]) -> dict[tuple[str, int], list[str]]:
+        """Captions of each image, without those that are no text."""
+        images: dict[tuple[str, int], list[str]] = {}
+        taken: Counter[int] = Counter()
+        for record in records:
+            _refuse(record)
+            key = record.image, record.person_id
+            if key not in images:
+                if taken[record.person_id] == self.images_per_person:
+                    continue
+                taken[record.person_id] += 1
+                images[key] = []
+            images[key] += [text for text in record.captions
+                            if isinstance(text, str) and text.strip()]
+        return images
+
+
+def write_plan(path: str | os.PathLike, jobs: Iterable[Job]) -> None:
+    """Write a plan, whole or not at all."""
+    lines = (json.dumps(job.to_json(), ensure_ascii=False) + '\n' for job in jobs)
+    write_atomic(path, ''.join(lines).encode())
+
+
+def read_plan(path: str | os.PathLike) -> list[Job]:
+    """Read a plan.
+
+    Raises:
+        FileNotFoundError: If there is none, with the command that makes it.
+        RecordError: Naming file and line of what is no job.
+    """
+    if not os.path.isfile(path):
+        raise FileNotFoundError(f'{path} not found: make it first with tools/generate.py plan')
+    return [Job.from_json(raw, f'{path}:{number}') for number, raw in iter_json_lines(path)]
+
+
+def _job(source: dict[str, Any], edit: CaptionEdit) -> Job:
+    spans = []
+    for place in edit.replacements:
+        after = edit.target_captions[place.caption]
+        spans.append(dict(
+            caption=place.caption, start=place.source[0], end=place.source[1],
+            phrase=list(place.phrase), target=list(place.target),
+            target_phrase=list(place.target_phrase), replacement=after[slice(*place.target)]))
+    first = edit.replacements[0]
+    old = edit.source_captions[first.caption][slice(*first.source)]
+    change = dict(kind='color', region=edit.region, noun=edit.noun,
+                  old=dict(text=old, bases=[edit.old_color]),
+                  new=dict(text=spans[0]['replacement'], bases=[edit.new_color]),
+                  kept=list(edit.kept), spans=spans)
+    group = f'{source["person_id"]}/{edit.region}/{edit.noun}/{edit.new_color}'
+    return Job(source, change, dict(captions=list(edit.target_captions), group=group))
+
+
+def _refuse(record: PairRecord) -> None:
+    if record.split != 'train':
+        raise ValueError(f'{record.image} is in split {record.split!r}: only pairs of train may '
+                         'be edited, or a model would be tested on what it was trained with')
+    if record.source is not None:
+        raise ValueError(f'{record.image} is itself generated (from {record.source}): plan from '
+                         'the original annotation file')
+
+
+def _token_counter(name: str) -> Callable[[str], int]:
+    from transformers import AutoTokenizer
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(name)
+    except (OSError, ValueError) as error:
+        raise FileNotFoundError(
+            f'{name}: no tokenizer in such a folder, nor one that the Hugging Face hub or its '
+            'cache gives. With a network: `hf download`, then name its folder') from error
+    return lambda caption: len(tokenizer(caption)['input_ids'])
+
+
+def _bare_garments(caption: str) -> Iterator[str]:
+    """Garments that stand outside every colour phrase, with the word before them."""
+    covered = [m.span for m in find_color_mentions(caption)]
+    words = split_words(caption)
+    for phrase in find_phrases(caption):
+        inside = any(start <= phrase.start < end for start, end in covered)
+        if inside or phrase.key not in garments():
+            continue
+        before = [word for word in words if word.end <= phrase.start][-1:]
+        if before and not before[0].is_punctuation and before[0].key not in _DULL:
+            yield f'{before[0].key} {phrase.key}'
+
+
+def _percent(part: int, whole: int) -> str:
+    return f'{100 * part / whole:.1f} %' if whole else '-'

@@ -1,0 +1,140 @@
+"""What one edit asks for and gives back: the contract between planner, editors and gates."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+__all__ = ['BaseEditor', 'BaseUpscaler', 'EditRequest', 'EditResult', 'Span']
+
+Span = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class EditRequest:
+    """Change the colour of one garment on one image. All spans are ``[start, end)`` in characters.
+
+    Args:
+        job_id: Identity of the job; names the output and seeds everything random.
+        image: The person, RGB.
+        source_captions: Every caption of the image, as people wrote it.
+        target_captions: The same captions after the colour switch, in the same order.
+        caption_index: Which caption drives the edit; the four spans belong to this one.
+        source_span: The old colour words in the source caption (``'dark blue'``).
+        target_span: The new colour words in the target caption (``'green'``).
+        phrase_span: Colour and garment in the source caption (``'dark blue shirt'``).
+        target_phrase_span: Colour and garment in the target caption (``'green shirt'``).
+        old_color: Basic name of the old colour (``'blue'``).
+        new_color: Basic name of the new colour.
+        noun: The garment, as the lexicon writes it.
+        region: Where it is worn: ``'upper'``, ``'lower'`` or ``'full'``.
+        seed: For every random draw of this job.
+
+    Raises:
+        ValueError: Naming the job, if a span is empty or outside its caption, the phrase does not
+            hold its colour, or the caption lists disagree.
+
+    >>> request = EditRequest(
+    ...     'j1', Image.new('RGB', (8, 24)), ('A blue shirt.',), ('A red shirt.',), 0,
+    ...     (2, 6), (2, 5), (2, 12), (2, 11), 'blue', 'red', 'shirt', 'upper', seed=7)
+    >>> request.source_caption, request.target_caption
+    ('A blue shirt.', 'A red shirt.')
+    """
+
+    job_id: str
+    image: Image.Image
+    source_captions: tuple[str, ...]
+    target_captions: tuple[str, ...]
+    caption_index: int
+    source_span: Span
+    target_span: Span
+    phrase_span: Span
+    target_phrase_span: Span
+    old_color: str
+    new_color: str
+    noun: str
+    region: str
+    seed: int
+
+    def __post_init__(self) -> None:
+        if len(self.source_captions) != len(self.target_captions):
+            raise ValueError(f'{self.job_id}: {len(self.source_captions)} source captions, but '
+                             f'{len(self.target_captions)} target captions')
+        if not 0 <= self.caption_index < len(self.source_captions):
+            raise ValueError(f'{self.job_id}: caption_index {self.caption_index} is not among '
+                             f'{len(self.source_captions)} captions')
+        self._check_spans('source', self.source_caption, self.source_span, self.phrase_span)
+        self._check_spans('target', self.target_caption, self.target_span, self.target_phrase_span)
+
+    @property
+    def source_caption(self) -> str:
+        """The caption that drives the edit, before it."""
+        return self.source_captions[self.caption_index]
+
+    @property
+    def target_caption(self) -> str:
+        """The caption that drives the edit, after it."""
+        return self.target_captions[self.caption_index]
+
+    def _check_spans(self, side: str, caption: str, color: Span, phrase: Span) -> None:
+        for start, end in (color, phrase):
+            if not 0 <= start < end <= len(caption):
+                raise ValueError(f'{self.job_id}: span ({start}, {end}) is not inside the {side} '
+                                 f'caption of {len(caption)} characters')
+        if not (phrase[0] <= color[0] and color[1] <= phrase[1]):
+            raise ValueError(f'{self.job_id}: the {side} phrase {phrase} does not hold its '
+                             f'colour {color}')
+
+
+@dataclass(frozen=True, slots=True)
+class EditResult:
+    """One edited image.
+
+    Args:
+        job_id: The request's.
+        image: RGB, of the request's image size.
+        mask: bool (H, W), where the editor believes it edited; ``None`` if it cannot tell.
+        unet_evals: Forward passes of the denoiser spent on this image (a batch row counts one).
+        extras: Anything worth keeping in the manifest (JSON types only).
+    """
+
+    job_id: str
+    image: Image.Image
+    mask: np.ndarray | None = None
+    unet_evals: int = 0
+    extras: dict[str, Any] = field(default_factory=dict)
+
+
+class BaseEditor(ABC):
+    """Turns requests into edited images; deterministic given the requests' seeds."""
+
+    @abstractmethod
+    def edit(self, requests: Sequence[EditRequest]) -> list[EditResult]:
+        """One result a request, in order."""
+
+    @property
+    @abstractmethod
+    def digest_fields(self) -> dict[str, Any]:
+        """Everything that determines the output (JSON types), for the manifest's digest.
+
+        Batch size, device and shard stay out: they may change when a run is resumed.
+        """
+
+
+class BaseUpscaler(ABC):
+    """Enlarges surveillance crops to the size an editor works at."""
+
+    #: Forward passes of the denoiser for one image.
+    evals_per_image = 0
+
+    @abstractmethod
+    def upscale(self, images: Sequence[Image.Image], seeds: Sequence[int]) -> list[Image.Image]:
+        """One RGB image for each image and its seed, in order."""
+
+    @property
+    @abstractmethod
+    def digest_fields(self) -> dict[str, Any]:
+        """Everything that determines the output (JSON types), for the manifest's digest."""

@@ -1,0 +1,276 @@
+"""From a plan to images and records, on any number of processes that may die at any moment."""
+
+import hashlib
+import io
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from mmengine.logging import print_log
+from PIL import Image
+
+from mmtbps.registry import TASK_UTILS
+from mmtbps.version import __version__
+
+from .gates import GateVerdict, run_gates
+from .manifest import ManifestPart, Record, claim_run, job_id, load_done, write_atomic
+from .planner import Job, read_plan
+from .progress import Progress
+from .requests import BaseEditor, BaseUpscaler, EditRequest, EditResult
+from .sharding import Shard
+from .summary import Summary
+
+__all__ = ['Controls', 'Gate', 'ShardedRunner']
+
+
+#: Judges one edited image.
+Gate = Callable[[EditRequest, EditResult], GateVerdict]
+#: Whether the gates let each control, wrong by construction, of an edit pass. The image is of
+#: another person, if the plan has one. `mmtbps.generation.controls.try_controls` is one.
+Controls = Callable[[Sequence[Gate], EditRequest, EditResult, Image.Image | None],
+                    Mapping[str, bool]]
+
+
+class _Task(NamedTuple):
+    """A job with what identifies it."""
+
+    id: str
+    job: Job
+
+    @property
+    def seed(self) -> int:
+        return int(self.id[:12], 16)
+
+
+class _Source(NamedTuple):
+    """The image of a task, or why there is none."""
+
+    image: Image.Image | None
+    sha256: str | None
+    reason: str | None
+
+
+@TASK_UTILS.register_module()
+class ShardedRunner:
+    """Edits the images of a plan and lets the gates decide.
+
+    Each process does the jobs whose id falls to its shard and talks to no other; a killed process
+    is started again with the same command, and the number of processes may change between starts.
+    Ids, seeds and decisions do not depend on shards, batches or order.
+
+    Args:
+        out_dir: Folder of images and manifest; it belongs to one plan and one engine.
+        batch_size: Jobs handed to the editor at once.
+        shard: ``'i/n'``; ``None`` asks the environment, see `Shard.from_environment`.
+        output_size: ``'edit'`` keeps the editor's size, ``'source'`` goes back to the original's,
+            ``(height, width)`` is a size of your own.
+        num_controls: Jobs of the plan on which the negative controls are tried too: this many or
+            this fraction of the plan, whichever are more.
+        max_control_rate: See `Summary`.
+        min_controls: See `Summary`.
+        retry_failed: Whether to try again what failed in an earlier run.
+        log_interval: Seconds between two lines of progress.
+
+    Raises:
+        ValueError: If shard, batch size or output size make no sense.
+    """
+
+    def __init__(self, out_dir: str, batch_size: int = 8, shard: str | None = None,
+                 output_size: str | Sequence[int] = 'edit',
+                 num_controls: tuple[int, float] = (50, 0.02), max_control_rate: float = 0.1,
+                 min_controls: int = 10, retry_failed: bool = False,
+                 log_interval: float = 10.) -> None:
+        if batch_size < 1:
+            raise ValueError(f'batch_size must be at least 1, found {batch_size}')
+        if output_size not in ('edit', 'source') and (
+                isinstance(output_size, str) or len(output_size) != 2):
+            raise ValueError("output_size must be 'edit', 'source' or (height, width), found "
+                             f'{output_size!r}')
+        self.out_dir = Path(out_dir)
+        self.batch_size = batch_size
+        self.shard = Shard.from_environment() if shard is None else Shard.parse(shard)
+        self.output_size = output_size if isinstance(output_size, str) else tuple(output_size)
+        self.num_controls = num_controls
+        self.max_control_rate = max_control_rate
+        self.min_controls = min_controls
+        self.retry_failed = retry_failed
+        self.log_interval = log_interval
+
+    def run(self, plan: str | Path, image_root: str | Path, upscaler: BaseUpscaler,
+            editor: BaseEditor, gates: Sequence[Gate], controls: Controls | None = None) -> Summary:
+        """Do what of this shard is not done yet.
+
+        Args:
+            plan: File written by `mmtbps.generation.planner.write_plan`.
+            image_root: Folder the plan's image paths start from.
+            upscaler: Brings a source image to the editor's size.
+            editor: Edits it.
+            gates: All must agree to an edit.
+            controls: Tries edits that the gates must refuse.
+
+        Returns:
+            The summary of the whole shard, earlier starts included.
+
+        Raises:
+            FileNotFoundError: If the plan, the image folder or all images are missing.
+            ValueError: If ``out_dir`` belongs to another engine or plan.
+            InvalidRun: If the gates accept too many negative controls.
+            OSError: If the disk is full.
+        """
+        jobs = read_plan(plan)
+        planned = dict(sha256=hashlib.sha256(Path(plan).read_bytes()).hexdigest(), jobs=len(jobs))
+        digest = claim_run(self.out_dir, self._settings(upscaler, editor, gates), planned)
+        tasks = {id_: _Task(id_, job) for job in jobs
+                 for id_ in [job_id(job.source, job.edit, digest)]}
+        summary = Summary(self.max_control_rate, self.min_controls)
+        with ManifestPart(self.out_dir, self.shard) as part:
+            done = {key: record for key, record in load_done(self.out_dir).items()
+                    if not (self.retry_failed and record.status == 'failed')}
+            mine = [task for task in tasks.values() if self.shard.owns(task.id)]
+            todo = [task for task in mine if task.id not in done]
+            for task in mine:
+                if task.id in done:
+                    summary.add(done[task.id])
+            summary.check()
+            _look_for_images(todo, Path(image_root))
+            controlled = self._controlled(tasks)
+            progress = Progress(len(mine), summary, self.log_interval, f'shard {self.shard}')
+            for start in range(0, len(todo), self.batch_size):
+                batch = todo[start:start + self.batch_size]
+                for record in self._process(batch, Path(image_root), upscaler, editor, gates,
+                                            controls, controlled, digest):
+                    part.append(record)
+                    summary.add(record)
+                progress.report()
+                summary.check()
+            progress.finish()
+        summary.check()
+        return summary
+
+    def _settings(self, upscaler: BaseUpscaler, editor: BaseEditor,
+                  gates: Sequence[Gate]) -> dict[str, Any]:
+        return dict(upscaler=upscaler.digest_fields, editor=editor.digest_fields,
+                    gates=[_describe(gate) for gate in gates], output_size=self.output_size,
+                    version=__version__)
+
+    def _controlled(self, tasks: Mapping[str, _Task]) -> dict[str, str | None]:
+        """The jobs to try controls on -> a stranger's image; the same on any process."""
+        ordered = sorted(tasks)
+        least, fraction = self.num_controls
+        strangers = {}
+        for i, key in enumerate(ordered[:max(least, round(fraction * len(ordered)))]):
+            person = tasks[key].job.source['person_id']
+            others = (tasks[other].job.source for other in ordered[i + 1:] + ordered[:i])
+            strangers[key] = next((s['image'] for s in others if s['person_id'] != person), None)
+        return strangers
+
+    def _process(self, batch: Sequence[_Task], root: Path, upscaler: BaseUpscaler,
+                 editor: BaseEditor, gates: Sequence[Gate], controls: Controls | None,
+                 controlled: Mapping[str, str | None], digest: str) -> Iterator[Record]:
+        """Edits one batch; an image is on disk before its record is given out."""
+        begin = time.monotonic()
+        sources = [_load(root / task.job.source['image']) for task in batch]
+        usable = [(task, source) for task, source in zip(batch, sources, strict=True)
+                  if source.image is not None]
+        requests, results = self._edit(usable, upscaler, editor)
+        verdicts = [list(run_gates(gates, *pair).values())
+                    for pair in zip(requests, results, strict=True)]
+        passed = {} if controls is None else {
+            request.job_id: _try(controls, gates, request, result, root, controlled)
+            for request, result in zip(requests, results, strict=True)
+            if request.job_id in controlled}
+        seconds = round((time.monotonic() - begin) / len(batch), 3)
+        for task, source in zip(batch, sources, strict=True):
+            if source.image is None:
+                yield self._record(task, source, digest, 'failed', reason=source.reason)
+        for (task, source), result, judged in zip(usable, results, verdicts, strict=True):
+            status = 'accepted' if all(verdict.ok for verdict in judged) else 'rejected'
+            cost = dict(unet_evals=result.unet_evals, sr_evals=upscaler.evals_per_image,
+                        seconds=seconds)
+            yield self._record(
+                task, source, digest, status, output=self._save(task, source.image, result),
+                gates={v.name: dict(value=v.value, min=v.low, max=v.high, ok=bool(v.ok))
+                       for v in judged}, controls=passed.get(task.id, {}), cost=cost)
+
+    def _edit(self, usable: Sequence[tuple[_Task, _Source]], upscaler: BaseUpscaler,
+              editor: BaseEditor) -> tuple[list[EditRequest], list[EditResult]]:
+        if not usable:
+            return [], []
+        seeds = [task.seed for task, _ in usable]
+        images = upscaler.upscale([source.image for _, source in usable], seeds)
+        requests = [task.job.request(task.id, image, task.seed)
+                    for (task, _), image in zip(usable, images, strict=True)]
+        results = list(editor.edit(requests))
+        if [r.job_id for r in results] != [r.job_id for r in requests]:
+            raise RuntimeError(f'{type(editor).__name__} must give one result a request, in order')
+        return requests, results
+
+    def _save(self, task: _Task, original: Image.Image, result: EditResult) -> dict[str, Any]:
+        image = result.image
+        size = {'edit': image.size, 'source': original.size}.get(
+            self.output_size, tuple(self.output_size)[::-1])
+        if image.size != size:
+            image = image.resize(size, Image.Resampling.BICUBIC)
+        buffer = io.BytesIO()
+        image.save(buffer, 'PNG')
+        name = f'images/{task.id[:2]}/{task.id}.png'
+        write_atomic(self.out_dir / name, buffer.getvalue())
+        return dict(file=name, sha256=hashlib.sha256(buffer.getvalue()).hexdigest(),
+                    size=[image.height, image.width])
+
+    def _record(self, task: _Task, source: _Source, digest: str, status: str,
+                output: Mapping[str, Any] | None = None, **fields: Any) -> Record:
+        job = task.job
+        return Record(
+            job_id=task.id, status=status, source={**job.source, 'sha256': source.sha256},
+            edit=job.edit, output={**job.output, **(output or {})},
+            engine=dict(digest=digest, seed=task.seed), shard=str(self.shard),
+            time=datetime.now(timezone.utc).isoformat(timespec='seconds'), **fields)
+
+
+def _describe(gate: Gate) -> Any:
+    """What determines a gate's verdict, as JSON types."""
+    if (fields := getattr(gate, 'digest_fields', None)) is not None:
+        return fields
+    name = getattr(gate, '__qualname__', type(gate).__qualname__)
+    settings = {key: getattr(value, 'digest_fields', value)
+                for key, value in getattr(gate, '__dict__', {}).items() if key[0] != '_'}
+    for key, value in settings.items():
+        if not isinstance(value, (str, int, float, bool, list, tuple, dict, type(None))):
+            raise TypeError(f'{name}.{key} is a {type(value).__name__}, which cannot be compared '
+                            'on resume: give it a property `digest_fields` of JSON types')
+    return dict(type=name, **settings)
+
+
+def _load(path: Path) -> _Source:
+    """Pillow's decoders raise nearly any type on broken data."""
+    try:
+        data = path.read_bytes()
+        with Image.open(io.BytesIO(data)) as image:
+            return _Source(image.convert('RGB'), hashlib.sha256(data).hexdigest(), None)
+    except FileNotFoundError:
+        return _Source(None, None, f'missing image: {path}')
+    except Exception as error:
+        return _Source(None, None, f'broken image: {path} ({type(error).__name__}: {error})')
+
+
+def _look_for_images(tasks: Sequence[_Task], root: Path) -> None:
+    """A wrong folder must not turn into thousands of failed jobs."""
+    if not root.is_dir():
+        raise FileNotFoundError(f'image folder {root} not found')
+    tried = [root / task.job.source['image'] for task in tasks[:100]]
+    if tried and not any(path.is_file() for path in tried):
+        raise FileNotFoundError(f'none of the first {len(tried)} images of the plan is in {root}, '
+                                f'for example {tried[0]}: is this the right folder?')
+
+
+def _try(controls: Controls, gates: Sequence[Gate], request: EditRequest, result: EditResult,
+         root: Path, strangers: Mapping[str, str | None]) -> dict[str, bool]:
+    path = strangers[request.job_id]
+    passed = dict(controls(gates, request, result, path and _load(root / path).image))
+    for name, ok in passed.items():
+        if ok:
+            print_log(f'{request.job_id}: the gates let the control {name!r} pass', 'current')
+    return passed

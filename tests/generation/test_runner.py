@@ -1,0 +1,348 @@
+"""The sharded run: killed anywhere, on any number of processes, it ends as a quiet single one."""
+
+import errno
+import hashlib
+import json
+import multiprocessing
+import os
+import signal
+import time
+
+import numpy as np
+import pytest
+from fake_parts import (
+    NoiseEditor,
+    infinite_gate,
+    make_plan,
+    marked_controls,
+    run,
+    seed_gate,
+    unmarked_controls,
+)
+from PIL import Image
+
+from mmtbps.generation import manifest
+from mmtbps.generation.gates import GateVerdict
+from mmtbps.generation.manifest import load_done, read_records
+from mmtbps.generation.planner import read_plan
+from mmtbps.generation.progress import Progress
+from mmtbps.generation.requests import EditRequest
+from mmtbps.generation.runner import ShardedRunner
+from mmtbps.generation.sharding import Shard
+from mmtbps.generation.summary import InvalidRun, Summary
+
+FORK = multiprocessing.get_context('fork')
+
+
+@pytest.fixture(scope='module')
+def planned(tmp_path_factory):
+    folder = tmp_path_factory.mktemp('planned')
+    make_plan(folder, people=5)  # 20 jobs
+    return folder
+
+
+@pytest.fixture(scope='module')
+def quiet(planned):
+    """What one undisturbed process makes of the plan."""
+    run(planned, planned / 'quiet')
+    return outcome(planned / 'quiet')
+
+
+def outcome(out):
+    """All that must not depend on processes, kills and order; each job exactly once."""
+    records = list(read_records(out))
+    assert len({record.job_id for record in records}) == len(records), 'a job was done twice'
+    files = {path.relative_to(out).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+             for path in out.rglob('*') if path.is_file() and path.parent != out}
+    rows = {}
+    for record in records:
+        raw = record.to_json()
+        rows[record.job_id] = {key: raw[key] for key in raw.keys() - {'shard', 'time', 'cost'}}
+        assert files[record.output['file']] == record.output['sha256']
+    return rows, files
+
+
+def test_a_record_says_all(planned, quiet):
+    rows, files = quiet
+    jobs = read_plan(planned / 'plan.jsonl')
+    assert len(rows) == len(jobs) == len(files) == 20
+    assert {row['status'] for row in rows.values()} == {'accepted', 'rejected'}
+    for key, row in rows.items():
+        assert row['status'] == ('rejected' if row['engine']['seed'] % 3 == 0 else 'accepted')
+        assert row['engine']['seed'] == int(key[:12], 16)
+        source = (planned / 'imgs' / row['source']['image']).read_bytes()
+        assert row['source']['sha256'] == hashlib.sha256(source).hexdigest()
+        assert row['output']['size'] == [48, 16]
+        assert row['gates']['seed'] == dict(value=row['engine']['seed'] % 3, min=1.,
+                                            max=None, ok=row['status'] == 'accepted')
+    record = next(read_records(planned / 'quiet'))
+    assert record.cost['unet_evals'] == 5 and record.cost['sr_evals'] == 2
+
+
+def test_the_image_is_the_editors(planned, quiet):
+    record = next(read_records(planned / 'quiet'))
+    job = next(job for job in read_plan(planned / 'plan.jsonl')
+               if job.edit == record.edit and job.source['image'] == record.source['image'])
+    with Image.open(planned / 'imgs' / record.source['image']) as image:
+        request: EditRequest = job.request(
+            record.job_id, image.resize((16, 48)), record.engine['seed'])
+    expected = np.asarray(NoiseEditor().edit([request])[0].image)
+    found = np.asarray(Image.open(planned / 'quiet' / record.output['file']))
+    assert np.array_equal(found, expected)
+
+
+@pytest.mark.parametrize('batch_size, world', [(1, 1), (7, 1), (100, 1), (3, 4), (2, 30)])
+def test_batches_and_processes_do_not_matter(planned, quiet, tmp_path, batch_size, world):
+    for rank in range(world):
+        run(planned, tmp_path, f'{rank}/{world}', batch_size=batch_size)
+    assert outcome(tmp_path) == quiet
+
+
+def test_a_second_start_does_nothing(planned, quiet, tmp_path):
+    run(planned, tmp_path)
+    editor = NoiseEditor()
+    summary = run(planned, tmp_path, editor=editor)
+    assert editor.batches == [] and summary.total == 20
+    assert outcome(tmp_path) == quiet
+
+
+def dying(planned, out, shard, crash_at):
+    """Run in this process and kill it at its n-th step on the disk; a write is torn in half."""
+    steps = iter(range(1 << 30))
+
+    def deadly(name):
+        real = getattr(os, name)
+
+        def call(*args, **kwargs):
+            if next(steps) == crash_at:
+                if name == 'write':
+                    real(args[0], args[1][:len(args[1]) // 2])
+                os.kill(os.getpid(), signal.SIGKILL)
+            return real(*args, **kwargs)
+        setattr(manifest.os, name, call)
+
+    for name in ('write', 'fsync', 'replace', 'link', 'ftruncate'):
+        deadly(name)
+    run(planned, out, shard)
+
+
+@pytest.mark.filterwarnings('ignore:.*half-written')
+def test_killed_at_every_step(tmp_path):
+    """Every single disk operation of a small run is the last one once."""
+    make_plan(tmp_path, people=2, images=1)  # 4 jobs
+    run(tmp_path, tmp_path / 'quiet')
+    expected, killed = outcome(tmp_path / 'quiet'), 0
+    for step in range(1000):
+        out = tmp_path / f'out{step}'
+        process = FORK.Process(target=dying, args=(tmp_path, out, '0/1', step))
+        process.start()
+        process.join()
+        if process.exitcode == 0:
+            break
+        assert process.exitcode == -signal.SIGKILL
+        killed += 1
+        for rank in range(1 + step % 2):  # another number of processes finishes it
+            run(tmp_path, out, f'{rank}/{1 + step % 2}')
+        assert without_partial(out) == expected
+    assert killed > 4 * 4
+
+
+def without_partial(out):
+    rows, files = outcome(out)
+    return rows, {name: digest for name, digest in files.items() if not name.endswith('.partial')}
+
+
+class SlowEditor(NoiseEditor):
+    def edit(self, requests):
+        time.sleep(0.004)
+        return super().edit(requests)
+
+
+def slow_run(planned, out, shard):
+    run(planned, out, shard, editor=SlowEditor(), batch_size=2)
+
+
+@pytest.mark.filterwarnings('ignore:.*half-written')
+def test_killed_at_random_with_changing_world_sizes(planned, quiet, tmp_path):
+    rng = np.random.default_rng(0)
+    kills = 0
+    for world in (3, 2, 4, 3, 1, 2):
+        processes = [FORK.Process(target=slow_run, args=(planned, tmp_path, f'{rank}/{world}'))
+                     for rank in range(world)]
+        for process in processes:
+            process.start()
+        for process in processes:
+            time.sleep(rng.uniform(0, .02))
+            if process.is_alive():
+                os.kill(process.pid, signal.SIGKILL)
+                kills += 1
+            process.join()
+        for part in tmp_path.glob('part-*'):  # and a torn line by hand
+            part.write_bytes(part.read_bytes() + b'{"schema": "mmt')
+    assert kills >= 5
+    for rank in range(3):
+        run(planned, tmp_path, f'{rank}/3')
+    assert without_partial(tmp_path) == quiet
+
+
+def test_another_engine_is_refused(planned, tmp_path):
+    run(planned, tmp_path)
+    before = outcome(tmp_path)
+    with pytest.raises(ValueError, match='settings.editor.strength was 9, now 10'):
+        run(planned, tmp_path, editor=NoiseEditor(10))
+    with pytest.raises(ValueError, match='settings.gates was'):
+        run(planned, tmp_path, gates=[seed_gate, infinite_gate])
+    with pytest.raises(ValueError, match='settings.output_size was'):
+        run(planned, tmp_path, output_size='source')
+    assert outcome(tmp_path) == before
+
+
+def test_a_gate_must_be_comparable(planned, tmp_path):
+    class Gate:
+        low = 3
+
+        def __init__(self, model):
+            self.model = model
+
+        def __call__(self, request, result):
+            return GateVerdict('gate', 1., True)
+
+    with pytest.raises(TypeError, match='Gate.model is a object.*digest_fields'):
+        run(planned, tmp_path, gates=[Gate(object())])
+    run(planned, tmp_path, gates=[Gate(0.5)])
+    with pytest.raises(ValueError, match='settings.gates was'):
+        run(planned, tmp_path, gates=[Gate(0.6)])
+
+
+def test_broken_and_missing_images_are_counted_with_their_reason(tmp_path):
+    make_plan(tmp_path)
+    (tmp_path / 'imgs/cam_a/1_0.png').write_bytes(b'no image')
+    (tmp_path / 'imgs/cam_a/2_0.png').unlink()
+    whole = (tmp_path / 'imgs/cam_a/3_0.png').read_bytes()
+    (tmp_path / 'imgs/cam_a/3_0.png').write_bytes(whole[:40])
+    summary = run(tmp_path, tmp_path / 'out')
+    assert summary.statuses['failed'] == 6 and summary.total == 16
+    assert summary.reasons == {'broken image': 4, 'missing image': 2}
+    failed = [r for r in read_records(tmp_path / 'out') if r.status == 'failed']
+    assert all(record.source['image'] in record.reason for record in failed)
+    editor = NoiseEditor()
+    assert run(tmp_path, tmp_path / 'out', editor=editor).statuses['failed'] == 6
+    assert editor.batches == []
+    (tmp_path / 'imgs/cam_a/3_0.png').write_bytes(whole)
+    assert run(tmp_path, tmp_path / 'out', retry_failed=True).statuses['failed'] == 4
+    assert sum(r.status == 'failed' for r in load_done(tmp_path / 'out').values()) == 4
+
+
+def test_a_wrong_image_folder_is_no_heap_of_failures(tmp_path):
+    make_plan(tmp_path)
+    (tmp_path / 'imgs').rename(tmp_path / 'elsewhere')
+    with pytest.raises(FileNotFoundError, match='image folder'):
+        run(tmp_path, tmp_path / 'out')
+    (tmp_path / 'imgs').mkdir()
+    with pytest.raises(FileNotFoundError, match='none of the first 16 images.*right folder'):
+        run(tmp_path, tmp_path / 'out')
+
+
+def test_a_full_disk_loses_nothing(planned, quiet, tmp_path, monkeypatch):
+    calls, fsync = iter(range(1 << 30)), os.fsync
+
+    def full_from_the_tenth(descriptor):
+        if next(calls) >= 10:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        fsync(descriptor)
+
+    monkeypatch.setattr(manifest.os, 'fsync', full_from_the_tenth)
+    with pytest.raises(OSError, match='disk is full.*start the same command'):
+        run(planned, tmp_path)
+    monkeypatch.undo()
+    assert 0 < len(load_done(tmp_path)) < 20
+    run(planned, tmp_path)
+    assert outcome(tmp_path) == quiet
+
+
+def test_controls_that_are_refused_are_counted(planned, tmp_path):
+    for rank in range(2):
+        summary = run(planned, tmp_path, f'{rank}/2', controls=marked_controls,
+                      num_controls=(12, 0.))
+    assert summary.controls.keys() <= {'marked'}
+    tried = {r.job_id for r in read_records(tmp_path) if r.controls}
+    assert tried == set(sorted(load_done(tmp_path))[:12])  # the same on any number of processes
+    assert not any(r.controls.get('marked') for r in read_records(tmp_path))
+
+
+def test_controls_that_pass_make_the_run_invalid(planned, tmp_path):
+    with pytest.raises(InvalidRun, match="invalid: the gates accept .* 'unmarked' controls"):
+        run(planned, tmp_path, controls=unmarked_controls)
+    assert 0 < len(load_done(tmp_path)) < 20  # stopped as soon as it was clear
+    with pytest.raises(InvalidRun):  # and stays invalid
+        run(planned, tmp_path, controls=unmarked_controls)
+
+
+def test_a_few_controls_may_pass():
+    summary = Summary(max_control_rate=.1, min_controls=10)
+    summary.controls = {'other person': {True: 1, False: 9}, 'new': {True: 3, False: 0}}
+    assert summary.passing_controls() == []
+    summary.controls['other person'] = {True: 2, False: 9}
+    assert len(summary.passing_controls()) == 1
+
+
+def test_an_editor_that_loses_a_job_is_found(planned, tmp_path):
+    class Loser(NoiseEditor):
+        def edit(self, requests):
+            return super().edit(requests)[::-1]
+
+    with pytest.raises(RuntimeError, match='Loser must give one result a request, in order'):
+        run(planned, tmp_path, editor=Loser())
+
+
+@pytest.mark.parametrize('size, expected', [('source', [24, 8]), ((12, 6), [12, 6])])
+def test_output_sizes(planned, tmp_path, size, expected):
+    run(planned, tmp_path, output_size=size)
+    record = next(read_records(tmp_path))
+    assert record.output['size'] == expected
+    assert Image.open(tmp_path / record.output['file']).size == tuple(expected[::-1])
+
+
+def test_progress_names_what_is_left():
+    summary = Summary()
+    summary.statuses.update(accepted=3, rejected=1, failed=1)
+    progress = Progress(25, summary, interval=10., title='shard 0/1')
+    summary.statuses.update(accepted=4, rejected=1)
+    assert progress.line(elapsed=10.) == (
+        'shard 0/1: 10/25 jobs, 77.8 % accepted, 1 failed, 2.00 s a job, 0:00:30 left')
+
+
+@pytest.mark.parametrize('env, expected', [
+    ({}, (0, 1)), (dict(RANK='2', WORLD_SIZE='4'), (2, 4)),
+    (dict(SLURM_ARRAY_TASK_ID='3', SLURM_ARRAY_TASK_COUNT='8'), (3, 8)),
+    (dict(SLURM_ARRAY_TASK_ID='3', SLURM_ARRAY_TASK_COUNT='3', SLURM_ARRAY_TASK_MIN='1'), (2, 3)),
+    (dict(SLURM_ARRAY_TASK_ID='6', SLURM_ARRAY_TASK_COUNT='3', SLURM_ARRAY_TASK_MIN='2',
+          SLURM_ARRAY_TASK_STEP='2'), (2, 3)),
+    (dict(SLURM_ARRAY_TASK_ID='1', SLURM_ARRAY_TASK_COUNT='2', RANK='1', WORLD_SIZE='4'), (5, 8)),
+])
+def test_the_shard_of_an_environment(env, expected):
+    assert Shard.from_environment(env) == expected
+
+
+def test_wrong_shards():
+    with pytest.raises(ValueError, match='number the array 0 to n-1'):
+        Shard.from_environment(dict(SLURM_ARRAY_TASK_ID='7', SLURM_ARRAY_TASK_COUNT='2',
+                                    SLURM_ARRAY_TASK_MIN='3'))
+    for text in ('4/4', '1', 'a/b', '-1/2', '1/0'):
+        with pytest.raises(ValueError, match="'i/n'"):
+            Shard.parse(text)
+
+
+def test_wrong_settings(tmp_path):
+    with pytest.raises(ValueError, match='batch_size'):
+        ShardedRunner(str(tmp_path), batch_size=0)
+    for size in ('big', (1, 2, 3)):
+        with pytest.raises(ValueError, match='output_size'):
+            ShardedRunner(str(tmp_path), output_size=size)
+
+
+def test_run_json_names_the_engine(planned, quiet):
+    found = json.loads((planned / 'quiet/run.json').read_text())
+    assert found['settings']['editor'] == dict(type='NoiseEditor', strength=9)
+    assert found['settings']['gates'] == [dict(type='seed_gate')]
+    assert {row['engine']['digest'] for row in quiet[0].values()} == {found['digest']}

@@ -1,0 +1,155 @@
+"""Generate proximity data: pairs whose garment has another colour, in picture and caption.
+
+Examples:
+    python tools/generate.py plan configs/generation/pdg_recolor.py --check
+    python tools/generate.py run configs/generation/pdg_recolor.py
+    python tools/generate.py merge configs/generation/pdg_recolor.py
+    python tools/generate.py report configs/generation/pdg_recolor.py --samples 40
+
+Many processes, each of which may be killed and started again:
+    torchrun --nproc-per-node 4 tools/generate.py run CONFIG
+    sbatch --array=0-15 --wrap 'python tools/generate.py run CONFIG'
+    python tools/generate.py run CONFIG --shard 3/8
+
+Diffusion models:
+    python tools/generate.py finetune CONFIG
+    python tools/generate.py toy data/DrawnPEDES data/toy_diffusion
+"""
+
+import argparse
+import os
+from pathlib import Path
+
+from mmengine.config import Config
+
+from mmtbps.datasets import TBPSDataset
+from mmtbps.engine.launch import add_common_options, build_runner, load_config
+from mmtbps.generation.controls import try_controls
+from mmtbps.generation.merge import CUHK_FILE, PAIRS_FILE, merge
+from mmtbps.generation.planner import write_plan
+from mmtbps.generation.report import write_report
+from mmtbps.generation.runner import ShardedRunner
+from mmtbps.generation.summary import InvalidRun
+from mmtbps.records import PairRecord
+from mmtbps.registry import DATASETS, TASK_UTILS
+
+
+def parse_args(argv: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(dest='command', required=True)
+
+    def add(name: str, action: object, text: str) -> argparse.ArgumentParser:
+        command = commands.add_parser(name, help=text, description=text)
+        command.set_defaults(action=action)
+        if name != 'toy':
+            command.add_argument('config', help='a config of configs/generation')
+            add_common_options(command)
+        return command
+
+    command = add('plan', plan, 'choose which garment of which image takes which colour')
+    command.add_argument('--check', action='store_true',
+                         help='say how much can be edited and what is not understood')
+    command = add('run', run, 'edit the images of the plan; start again to go on')
+    command.add_argument('--shard', help='i/n, if neither torchrun nor a SLURM array says it')
+    command.add_argument('--retry-failed', action='store_true', help='try failed jobs again')
+    add('merge', merge_parts, 'write the accepted pairs as annotation files')
+    command = add('report', report, 'write one HTML page about the run')
+    command.add_argument('--samples', type=int, default=24, help='pictures of each kind')
+    add('finetune', finetune, 'adapt a diffusion model to the images of a data set')
+    command = add('toy', toy, 'train a tiny diffusion model on drawn people')
+    command.add_argument('data_root', help='folder of DrawnPEDES')
+    command.add_argument('out_dir', help='folder of the model')
+    command.add_argument('--work-dir', default='work_dirs/toy', help='folder of checkpoints')
+    command.add_argument('--seed', type=int, default=0)
+    return parser.parse_args(argv)
+
+
+def source_of(cfg: Config) -> tuple[list[PairRecord], Path, str]:
+    """All pairs of the data set to edit, its image folder and its name."""
+    dataset: TBPSDataset = DATASETS.build(dict(cfg.dataset, lazy_init=True))
+    sources = dataset.sources()
+    if len(sources) != 1:
+        raise ValueError('edit one annotation file at a time; `dataset` of the config names '
+                         f'{len(sources)}')
+    records = [located.record for located in dataset.read_records()]
+    return records, sources[0].images, dataset.dataset_name
+
+
+def runner_of(cfg: Config) -> ShardedRunner:
+    return TASK_UTILS.build(cfg.generation.runner)
+
+
+def plan_file(cfg: Config) -> Path:
+    return Path(cfg.generation.runner.out_dir, 'plan.jsonl')
+
+
+def plan(cfg: Config, args: argparse.Namespace) -> None:
+    records, _, name = source_of(cfg)
+    train = [record for record in records if record.split == 'train' and record.source is None]
+    planner = TASK_UTILS.build(cfg.generation.planner)
+    if args.check:
+        print(planner.check(train))
+    jobs = planner.plan(train, name)
+    write_plan(plan_file(cfg), jobs)
+    images = len({job.source['image'] for job in jobs})
+    print(f'{plan_file(cfg)}: {len(jobs)} edits of {images} images, {len(train)} in train')
+
+
+def run(cfg: Config, args: argparse.Namespace) -> None:
+    use_own_device()
+    cfg.generation.runner.update(retry_failed=args.retry_failed)
+    if args.shard:
+        cfg.generation.runner.shard = args.shard
+    runner = runner_of(cfg)
+    upscaler, editor, *gates = (TASK_UTILS.build(part) for part in (
+        cfg.generation.upscaler, cfg.generation.editor, *cfg.generation.gates))
+    _, images, _ = source_of(cfg)
+    summary = runner.run(plan_file(cfg), images, upscaler, editor, gates, try_controls)
+    print(f'{runner.out_dir}, shard {runner.shard}: {summary}')
+
+
+def use_own_device() -> None:
+    """With several processes on a machine each takes its own GPU."""
+    import torch
+    if torch.cuda.is_available():
+        torch.cuda.set_device(int(os.environ.get('LOCAL_RANK', 0)) % torch.cuda.device_count())
+
+
+def merge_parts(cfg: Config, args: argparse.Namespace) -> None:
+    records, _, _ = source_of(cfg)
+    runner = runner_of(cfg)
+    merged = merge(runner.out_dir, records, runner.max_control_rate, runner.min_controls)
+    if merged.done < merged.planned:
+        print(f'The run is not complete: {merged.done} of {merged.planned} jobs are done.')
+    print(f'{runner.out_dir / PAIRS_FILE} and {CUHK_FILE}: {merged.pairs} images of '
+          f'{merged.people} new people, ids from {merged.first_id}')
+
+
+def report(cfg: Config, args: argparse.Namespace) -> None:
+    _, images, _ = source_of(cfg)
+    runner = runner_of(cfg)
+    print(write_report(runner.out_dir, images, samples=args.samples,
+                       max_control_rate=runner.max_control_rate,
+                       min_controls=runner.min_controls))
+
+
+def finetune(cfg: Config, args: argparse.Namespace) -> None:
+    build_runner(cfg).train()
+
+
+def toy(cfg: None, args: argparse.Namespace) -> None:
+    from mmtbps.generation.toy_training import train_toy
+    print(train_toy(args.data_root, args.out_dir, args.work_dir, seed=args.seed))
+
+
+def main(argv: list[str] | None = None) -> None:
+    args = parse_args(argv)
+    try:
+        args.action(load_config(args) if 'config' in args else None, args)
+    except (FileNotFoundError, ImportError, InvalidRun, OSError, ValueError) as error:
+        raise SystemExit(f'error: {error}') from error
+
+
+if __name__ == '__main__':
+    main()
