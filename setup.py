@@ -43,7 +43,7 @@ setup(
     long_description_content_type='text/markdown',
     license='Apache-2.0',
     packages=find_packages(include=['mmtbps', 'mmtbps.*']),
-    package_data={'mmtbps': ['lexicon/*.json', '.mim/**/*', '.mim/*']},
+    package_data={'mmtbps': ['lexicon/*.json', 'generation/assets/**/*', '.mim/**/*', '.mim/*']},
     python_requires='>=3.10',
     install_requires=[
         'numpy>=1.24', 'Pillow>=10.1', 'transformers>=4.40,<6', 'tokenizers', 'safetensors'],

@@ -82,10 +82,11 @@ def run_arm(path: str, arm: dict, seed: int, work_dir: Path, data_root: Path) ->
     metrics = folder / 'metrics.json'
     if not metrics.is_file():
         folder.mkdir(parents=True, exist_ok=True)
-        arm_config(path, arm, seed, data_root).dump(folder / 'config.py')
-        run_tool('train.py', folder / 'config.py', '--work-dir', folder, '--resume')
+        config = folder.with_suffix('.py')
+        arm_config(path, arm, seed, data_root).dump(config)
+        run_tool('train.py', config, '--work-dir', folder, '--resume')
         best = max(folder.glob('best_*.pth'), key=lambda file: file.stat().st_mtime)
-        run_tool('test.py', folder / 'config.py', best, '--work-dir', folder, '--out', metrics)
+        run_tool('test.py', config, best, '--work-dir', folder, '--out', metrics)
     return json.loads(metrics.read_text())
 
 
