@@ -1,8 +1,13 @@
 """Shared fixtures: a tiny dual encoder on random weights."""
 
-import pytest
-import torch
-from tiny_models import TINY_BERT, TINY_VIT
+import os
+
+# Tiny models: threads would only get in each other's way, and sums would depend on their number.
+os.environ['OMP_NUM_THREADS'] = '1'
+
+import pytest  # noqa: E402
+import torch  # noqa: E402
+from tiny_models import TINY_BERT, TINY_VIT  # noqa: E402
 
 
 @pytest.fixture(scope='session')

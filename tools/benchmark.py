@@ -3,6 +3,8 @@
 Examples:
     python tools/benchmark.py evaluation --help
     python tools/benchmark.py evaluation --sizes cuhk icfg --threads 2 --out work_dirs/benchmark
+    python tools/benchmark.py generation --threads 1
+    python tools/benchmark.py generation --device cuda --size sd15 --batch 16
 """
 
 import argparse
@@ -15,10 +17,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from benchmarks import evaluation
+from benchmarks import evaluation, generation
 
 # Each module has `add_options(parser)` and `run(args) -> list[dict]`, the rows of its table.
-BENCHMARKS = {'evaluation': evaluation}
+BENCHMARKS = {'evaluation': evaluation, 'generation': generation}
 
 
 def parse_args() -> argparse.Namespace:

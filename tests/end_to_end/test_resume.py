@@ -78,7 +78,9 @@ def test_killed_in_the_middle_of_an_epoch(micro_set, tmp_path, uninterrupted):
         tmp_path / 'config.py')
     command = [sys.executable, ROOT / 'tools/train.py', tmp_path / 'config.py', '--work-dir',
                tmp_path]
-    environment = dict(os.environ, PYTHONPATH=str(ROOT), OMP_NUM_THREADS='1')
+    # As many threads as here: sums in another order would end in other weights.
+    environment = dict(os.environ, PYTHONPATH=str(ROOT),
+                       OMP_NUM_THREADS=str(torch.get_num_threads()))
     log = tmp_path / 'output'
     with open(log, 'w') as output:
         run = subprocess.Popen(command, env=environment, stdout=output, stderr=output)

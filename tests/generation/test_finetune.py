@@ -84,7 +84,7 @@ def test_training_moves_the_updates_alone(build, tmp_path):
 def test_the_loss_falls(build, tmp_path):
     model = build(rank=8, caption_dropout=0.)
     before = fixed_loss(model)
-    train(model, tmp_path, 40)
+    train(model, tmp_path, 80)
     assert fixed_loss(model) < .93 * before
 
 
