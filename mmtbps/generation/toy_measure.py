@@ -38,7 +38,7 @@ def color_prompts(captions: Sequence[str], count: int) -> list[ColorPrompt]:
         ValueError: If there is no such caption.
 
     >>> color_prompts(['A man in a red shirt and blue jeans.'], 2)[1].text
-    'A man in a black shirt and pink jeans.'
+    'A man in a black shirt and purple jeans.'
     """
     usable = [caption for caption in captions
               if sorted(str(m.region) for m in body_mentions(caption)) == ['lower', 'upper']]

@@ -276,13 +276,20 @@ def train_toy(data_root: str | Path, out_dir: str | Path, work_dir: str | Path, 
         limit: Train on so many images only.
 
     Returns:
-        ``out_dir``.
+        ``out_dir``; its ``recipe.json`` holds these numbers and the sha256 of the weights.
+
+    Raises:
+        ImportError: If diffusers is not installed.
+        FileNotFoundError: If there is no data set in ``data_root``.
     """
-    work_dir = Path(work_dir)
+    work_dir, out_dir = Path(work_dir), Path(out_dir)
     work_dir.mkdir(parents=True, exist_ok=True)
     pairs = load_pairs(data_root, 'train', IMAGE_SIZE, limit)
     pipeline = build_toy((text for texts in pairs.captions for text in texts), seed)
     train_reader(pipeline, pairs, Stage('read', read_steps, 2e-3, 2 * batch), work_dir, seed)
     train_autoencoder(pipeline, pairs, Stage('see', see_steps, 2e-3, batch, .99), work_dir, seed)
     train_unet(pipeline, pairs, Stage('draw', draw_steps, 1e-3, batch, .998), work_dir, seed)
-    return save_toy(pipeline, out_dir)
+    save_toy(pipeline, out_dir, dict(
+        seed=seed, images=len(pairs), read_steps=read_steps, see_steps=see_steps,
+        draw_steps=draw_steps, batch=batch))
+    return out_dir

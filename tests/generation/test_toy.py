@@ -1,0 +1,272 @@
+"""The toy diffusion model: it builds, saves, loads, learns, and a stopped training goes on."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from mmtbps.generation import toy as toy_module
+from mmtbps.generation.colorspace import palette
+from mmtbps.generation.diffusion import LatentDiffusion, load_pipeline
+from mmtbps.generation.toy import IMAGE_SIZE, build_tokenizer, build_toy, encode_text, save_toy
+from mmtbps.generation.toy_data import (
+    ToyPairs,
+    balanced_weights,
+    body_mentions,
+    load_pairs,
+    short_phrase,
+)
+from mmtbps.generation.toy_measure import (
+    ColorPrompt,
+    color_prompts,
+    color_share,
+    draw_samples,
+    share_of_images,
+)
+from mmtbps.generation.toy_training import (
+    Stage,
+    color_words,
+    encode_images,
+    min_snr_loss,
+    reading_labels,
+    run_stage,
+    to_tensor,
+    train_autoencoder,
+    train_reader,
+    train_toy,
+    train_unet,
+)
+
+RED, BLUE = (190, 30, 40), (40, 70, 170)
+SHIPPED = Path(toy_module.__file__).parent / 'assets' / 'toy'
+
+
+def block_people(count=12):
+    """Red-over-blue and blue-over-red people, and what is said of them."""
+    images = np.full((count, *IMAGE_SIZE, 3), 128, np.uint8)
+    captions = []
+    for i, image in enumerate(images):
+        top, bottom = (RED, BLUE) if i % 2 else (BLUE, RED)
+        image[12:28, 7:17], image[30:58, 7:17] = top, bottom
+        first, second = ('red', 'blue') if i % 2 else ('blue', 'red')
+        captions.append((f'A man in a {first} shirt and {second} jeans, number {i}.',
+                         f'His shirt is {first}.'))
+    return ToyPairs(images, captions)
+
+
+@pytest.fixture(scope='module')
+def pairs():
+    return block_people()
+
+
+@pytest.fixture
+def toy(pairs):
+    return build_toy([text for texts in pairs.captions for text in texts], seed=0)
+
+
+def test_the_tokenizer_says_where_its_words_stand():
+    tokenizer = build_tokenizer(['A man in a dark-blue shirt, no hat.'])
+    text = 'A MAN in a dark-blue  shirt; orange'
+    batch = tokenizer(text, return_offsets_mapping=True)
+    words = [text[start:end] for start, end in batch['offset_mapping'][1:-1]]
+    assert words == ['A', 'MAN', 'in', 'a', 'dark', '-', 'blue', 'shirt', ';', 'orange']
+    tokens = tokenizer.convert_ids_to_tokens(batch['input_ids'])
+    assert tokens == ['[CLS]', 'a', 'man', 'in', 'a', 'dark', '-', 'blue', 'shirt', '[UNK]',
+                      'orange', '[SEP]']
+    assert all(name in tokenizer.vocab for name in palette()[0])
+
+
+def test_it_comes_back_from_its_folder(toy, tmp_path):
+    folder = save_toy(toy, tmp_path / 'toy', dict(seed=0))
+    assert sum(path.stat().st_size for path in folder.rglob('*')) < 8e6
+    loaded = load_pipeline('StableDiffusionPipeline', str(folder), torch.float32,
+                           safety_checker=None, requires_safety_checker=False)
+    texts = ['A man in a red shirt.', '']
+    assert encode_text(loaded, texts).equal(encode_text(toy, texts))
+    for name in ('unet', 'vae'):
+        for key, value in getattr(toy, name).state_dict().items():
+            assert getattr(loaded, name).state_dict()[key].equal(value.half().float()), key
+    assert loaded.scheduler.config.steps_offset == 1
+    index = json.loads((folder / 'model_index.json').read_text())
+    assert index['tokenizer'] == ['transformers', 'PreTrainedTokenizerFast']
+    text = 'A man in a red shirt.'
+    assert loaded.tokenizer(text, return_offsets_mapping=True) == toy.tokenizer(
+        text, return_offsets_mapping=True)
+    assert loaded.tokenizer.model_max_length == toy.tokenizer.model_max_length
+    recipe = json.loads((folder / 'recipe.json').read_text())
+    assert recipe['recipe'] == dict(seed=0) and len(recipe['sha256']) == 3
+
+
+def test_a_seed_is_a_model(pairs):
+    texts = pairs.captions[0]
+    same, again, other = (build_toy(texts, seed).unet.conv_in.weight for seed in (0, 0, 1))
+    assert same.equal(again) and not same.equal(other)
+
+
+def test_the_stock_pipeline_draws_with_it(toy):
+    image, = toy('a man', height=64, width=24, num_inference_steps=2, output_type='np').images
+    assert image.shape == (64, 24, 3) and np.isfinite(image).all()
+
+
+def test_it_learns_to_read(toy, pairs, tmp_path):
+    words = color_words([text for texts in pairs.captions for text in texts])
+    assert list(words) == ['blue', 'red']
+    text = 'A man in a red shirt and blue jeans, number 1.'
+    offsets = toy.tokenizer(text, return_offsets_mapping=True)['offset_mapping']
+    region, color = reading_labels(text, offsets, words)
+    assert region.tolist() == [0, 0, 0, 0, 0, 1, 1, 0, 2, 2, 0, 0, 0, 0, 0]
+    assert color.argmax(1)[[5, 6, 8, 9]].tolist() == [1, 1, 0, 0] and color.sum() == 4
+    train_reader(toy, pairs, Stage('read', 100, 5e-3, 16), tmp_path, seed=0)
+    assert losses(tmp_path / 'read.pt', toy, pairs) < .1
+
+
+def losses(path, toy, pairs):
+    """Share of words of the colour phrases whose region the trained reader tells wrong."""
+    state = torch.load(path, weights_only=True)['averaged']
+    words = color_words([text for texts in pairs.captions for text in texts])
+    wrong = []
+    for texts in pairs.captions:
+        batch = toy.tokenizer(texts[0], padding='max_length', return_offsets_mapping=True)
+        region, _ = reading_labels(texts[0], batch['offset_mapping'], words)
+        hidden = toy.text_encoder(torch.tensor([batch['input_ids']]))[0][0]
+        told = (hidden @ state['region.weight'].T + state['region.bias']).argmax(1).numpy()
+        wrong.append(np.mean(told[region > 0] != region[region > 0]))
+    return np.mean(wrong)
+
+
+def test_it_learns_to_see_and_to_draw(toy, pairs, tmp_path):
+    def blur():
+        with torch.no_grad():
+            code = toy.vae.encode(to_tensor(pairs.images)).latent_dist.mode()
+            return (toy.vae.decode(code).sample - to_tensor(pairs.images)).square().mean().item()
+
+    def noise_error():
+        clean, level = encode_images(toy.vae, pairs.images), toy.scheduler.alphas_cumprod[500]
+        noise = torch.randn(clean.shape, generator=torch.Generator().manual_seed(0))
+        with torch.no_grad():
+            context = encode_text(toy, [texts[0] for texts in pairs.captions])
+            noisy = level.sqrt() * clean + (1 - level).sqrt() * noise
+            told = toy.unet(noisy, 500, encoder_hidden_states=context).sample
+        return min_snr_loss(told, noise, level.repeat(len(clean))).item()
+
+    before = blur()
+    train_autoencoder(toy, pairs, Stage('see', 25, 5e-3, 12), tmp_path, seed=0)
+    assert blur() < .5 * before
+    assert encode_images(toy.vae, pairs.images).std().item() == pytest.approx(1, abs=.01)
+    before = noise_error()
+    train_unet(toy, pairs, Stage('draw', 15, 3e-3, 12), tmp_path, seed=0)
+    assert noise_error() < .9 * before
+
+
+def test_a_stopped_training_goes_on_as_if_it_had_not_been(tmp_path):
+    target = torch.arange(6.).view(2, 3)
+
+    def fit(folder, steps_at_once):
+        torch.manual_seed(0)
+        module = torch.nn.Linear(3, 2)
+
+        def loss(rng, generator):
+            if len(calls) >= steps_at_once:
+                raise KeyboardInterrupt
+            calls.append(0)
+            x = torch.randn(4, 3, generator=generator) * rng.uniform()
+            return (module(x) - x @ target.T).square().mean()
+        calls = []
+        folder.mkdir(exist_ok=True)
+        return run_stage(Stage('fit', 20, .1, 4, average=.9), module, loss, folder, 0, save_every=5)
+
+    whole = fit(tmp_path / 'whole', 99)
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            fit(tmp_path / 'parts', 8)
+    assert fit(tmp_path / 'parts', 99).weight.equal(whole.weight)
+
+
+def test_the_whole_recipe_runs_and_resumes(micro_set, tmp_path):
+    arguments = dict(data_root=micro_set, work_dir=tmp_path / 'work', read_steps=2, see_steps=2,
+                     draw_steps=2, batch=4, limit=8)
+    first = train_toy(out_dir=tmp_path / 'first', **arguments)
+    second = train_toy(out_dir=tmp_path / 'second', **arguments)
+    sums = [json.loads((folder / 'recipe.json').read_text()) for folder in (first, second)]
+    assert sums[0] == sums[1] and sums[0]['recipe']['draw_steps'] == 2
+
+
+@pytest.mark.parametrize('step, rate', [(0, .01), (49, .5), (99, 1), (500, 1), (900, .5),
+                                        (999, 1 / 200)])
+def test_the_rate_warms_up_stays_and_falls(step, rate):
+    assert Stage('x', 1000, 1., 1).rate_at(step) == pytest.approx(rate)
+
+
+def test_rare_colors_are_drawn_more_often():
+    texts = [('A man in a red shirt.',)] * 8 + [('A man in a pink shirt.',)] + [('A man.',)]
+    weights = balanced_weights(texts, power=1.)
+    assert weights.sum() == pytest.approx(1)
+    assert weights[8] == pytest.approx(8 * weights[0]) == pytest.approx(weights[:8].sum())
+    assert weights[9] == pytest.approx(weights[:9].mean())
+
+
+def test_short_phrases_are_cut_out_of_captions():
+    caption = 'She wears an orange top with black jeans, a red dress and white socks.'
+    rng = np.random.default_rng(0)
+    seen = {short_phrase((caption,), rng) for _ in range(60)}
+    assert {'an orange top', 'black jeans', 'an orange top and black jeans'} <= seen
+    assert 'a red dress' in seen and not any('socks' in phrase for phrase in seen)
+    assert short_phrase(('Just a man.',), rng) == 'Just a man.'
+
+
+def test_prompts_name_every_color_for_both_garments():
+    prompts = color_prompts(['A man in an olive shirt and blue jeans.', 'A man.'], 24)
+    for region in ('upper', 'lower'):
+        assert sorted(p.colors[region] for p in prompts) == sorted(2 * palette()[0])
+    for prompt in prompts:
+        named = {m.region: m.bases[0] for m in body_mentions(prompt.text)}
+        assert named == prompt.colors
+    assert 'an orange shirt' in next(p.text for p in prompts if p.colors['upper'] == 'orange')
+    with pytest.raises(ValueError, match='none of 1'):
+        color_prompts(['A man.'], 3)
+
+
+def test_the_share_counts_garments_of_the_named_color(pairs):
+    said = [dict(upper='blue', lower='red'), dict(upper='red', lower='red')]
+    share = color_share(pairs.images[:2], [ColorPrompt('', colors) for colors in said])
+    assert share == {'upper': 1., 'upper/blue': 1., 'upper/red': 1., 'lower': .5, 'lower/red': .5}
+    assert share_of_images(pairs)['lower'] == 1.
+
+
+def test_samples_depend_on_seed_and_text_alone(toy):
+    toy.unet.conv_out.weight.data.mul_(50)
+    model = LatentDiffusion(toy.unet, toy.vae, toy.text_encoder, toy.tokenizer, toy.scheduler)
+    first, again, other = (draw_samples(model, ['a man'], IMAGE_SIZE, steps=2, seed=seed)
+                           for seed in (0, 0, 1))
+    assert first.shape == (1, *IMAGE_SIZE, 3)
+    assert (first == again).all() and (first != other).any()
+
+
+def test_what_is_missing_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match='draw_dataset'):
+        load_pairs(tmp_path)
+    (tmp_path / 'reid_raw.json').write_text('[]')
+    with pytest.raises(ValueError, match="no image of split 'train'"):
+        load_pairs(tmp_path)
+
+
+def test_the_shipped_model_is_the_one_of_its_recipe():
+    sums = json.loads((SHIPPED / 'recipe.json').read_text())['sha256']
+    assert len(sums) == 3
+    for name, expected in sums.items():
+        assert hashlib.sha256((SHIPPED / name).read_bytes()).hexdigest() == expected
+    assert sum(path.stat().st_size for path in SHIPPED.rglob('*')) < 8e6
+
+
+def test_the_shipped_model_draws_the_colors_it_is_told():
+    pipe = load_pipeline('StableDiffusionPipeline', str(SHIPPED), torch.float32,
+                         safety_checker=None, requires_safety_checker=False)
+    model = LatentDiffusion(pipe.unet, pipe.vae, pipe.text_encoder, pipe.tokenizer, pipe.scheduler)
+    prompts = color_prompts(['A woman is wearing a red shirt and blue pants. She has black shoes.'],
+                            24)
+    images = draw_samples(model, [prompt.text for prompt in prompts], IMAGE_SIZE, steps=10)
+    share = color_share(images, prompts)
+    assert share['upper'] >= .8 and share['lower'] >= .8
