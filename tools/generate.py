@@ -70,7 +70,8 @@ def source_of(cfg: Config) -> tuple[list[PairRecord], Path, str]:
     if 'dataset' not in cfg:
         raise ValueError(f'{cfg.filename} names no data set to edit: add dataset='
                          "dict(type=CUHKPEDES, data_root='data/CUHK-PEDES') to a config of your "
-                         'own that inherits it, or pass --cfg-options dataset.type=mmtbps.CUHKPEDES '
+                         'own that inherits it, or pass --cfg-options '
+                         'dataset.type=mmtbps.CUHKPEDES '
                          'dataset.data_root=data/CUHK-PEDES')
     dataset: TBPSDataset = DATASETS.build(dict(cfg.dataset, lazy_init=True))
     sources = dataset.sources()
