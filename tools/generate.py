@@ -23,7 +23,12 @@ from pathlib import Path
 from mmengine.config import Config
 
 from mmtbps.datasets import TBPSDataset
-from mmtbps.engine.launch import add_common_options, build_runner, load_config
+from mmtbps.engine.launch import (
+    add_common_options,
+    build_runner,
+    leave_group,
+    load_config,
+)
 from mmtbps.generation.controls import try_controls
 from mmtbps.generation.merge import CUHK_FILE, PAIRS_FILE, merge
 from mmtbps.generation.planner import write_plan
@@ -142,6 +147,7 @@ def report(cfg: Config, args: argparse.Namespace) -> None:
 
 def finetune(cfg: Config, args: argparse.Namespace) -> None:
     build_runner(cfg).train()
+    leave_group()
 
 
 def toy(cfg: None, args: argparse.Namespace) -> None:

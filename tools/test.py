@@ -12,7 +12,7 @@ from pathlib import Path
 
 from mmengine.dist import is_main_process
 
-from mmtbps.engine.launch import add_common_options, build_runner, load_config
+from mmtbps.engine.launch import add_common_options, build_runner, leave_group, load_config
 
 
 def parse_args() -> argparse.Namespace:
@@ -46,6 +46,7 @@ def main() -> None:
     if args.out and is_main_process():
         Path(args.out).parent.mkdir(parents=True, exist_ok=True)
         Path(args.out).write_text(json.dumps(metrics, indent=1))
+    leave_group()
 
 
 if __name__ == '__main__':

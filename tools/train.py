@@ -12,6 +12,7 @@ import argparse
 from mmtbps.engine.launch import (
     add_common_options,
     build_runner,
+    leave_group,
     load_config,
     use_mixed_precision,
 )
@@ -44,6 +45,7 @@ def main() -> None:
     if args.auto_scale_lr:
         cfg.auto_scale_lr.enable = True
     build_runner(cfg).train()
+    leave_group()
 
 
 if __name__ == '__main__':

@@ -10,7 +10,8 @@ from mmengine.runner import Runner
 
 from .preflight import stop_if_missing
 
-__all__ = ['add_common_options', 'load_config', 'build_runner']
+__all__ = ['add_common_options', 'build_runner', 'leave_group', 'load_config',
+           'use_mixed_precision']
 
 
 def add_common_options(parser: argparse.ArgumentParser) -> None:
@@ -77,6 +78,16 @@ def build_runner(cfg: Config) -> Runner:
     if cfg.launcher != 'none' and not torch.cuda.is_available():
         _start_cpu_group(cfg)
     return Runner.from_cfg(cfg)
+
+
+def leave_group() -> None:
+    """Close the process group together, after a run that went well.
+
+    A process that just exits may take gloo's threads down while a peer still talks to them.
+    """
+    if torch.distributed.is_initialized():
+        torch.distributed.barrier()
+        torch.distributed.destroy_process_group()
 
 
 def _start_cpu_group(cfg: Config) -> None:
