@@ -13,7 +13,7 @@ Many processes, each of which may be killed and started again:
 
 Diffusion models:
     python tools/generate.py finetune CONFIG
-    python tools/generate.py toy data/DrawnPEDES data/toy_diffusion
+    python tools/generate.py toy data/DrawnBalanced data/toy_diffusion
 """
 
 import argparse
@@ -63,7 +63,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     command.add_argument('--samples', type=int, default=24, help='pictures of each kind')
     add('finetune', finetune, 'adapt a diffusion model to the images of a data set')
     command = add('toy', toy, 'train a tiny diffusion model on drawn people')
-    command.add_argument('data_root', help='folder of DrawnPEDES')
+    command.add_argument('data_root', help='folder of drawn people, see tools/draw_balanced.py')
     command.add_argument('out_dir', help='folder of the model')
     command.add_argument('--work-dir', default='work_dirs/toy', help='folder of checkpoints')
     command.add_argument('--seed', type=int, default=0)
