@@ -46,6 +46,8 @@ def work(rank, folder):
         loss.backward()
         results[same_person] = dict(loss=loss.detach(), grads=[p.grad for p in model.parameters()])
     torch.save(results, f'{folder}/{rank}.pt')
+    del model, loss  # they hold the group, which must not be torn down under the interpreter lock
+    torch.distributed.barrier()  # who leaves early may leave the other waiting for ever
     torch.distributed.destroy_process_group()
 
 
