@@ -68,7 +68,7 @@ def test_the_link_check_can_fail(text, broken):
 def test_python_listings_compile(page):
     for block in blocks(page):
         if block.language in ('python', 'py'):
-            compile('\n' * (block.line - 1) + block.code, name(page), 'exec')
+            assert compile('\n' * (block.line - 1) + block.code, name(page), 'exec')
 
 
 @pytest.mark.parametrize('page', [p for p in PAGES if '```pycon' in p.read_text()], ids=name)

@@ -8,25 +8,16 @@ python tools/generate.py run configs/generation/pdg_drawn.py
 python tools/generate.py merge configs/generation/pdg_drawn.py
 """
 
-from mmtbps.datasets import DrawnPEDES
-from mmtbps.generation.editors import P2PEditor
-from mmtbps.generation.gates import (
-    CaptionGate,
-    EditStrengthGate,
-    KeepColorsGate,
-    LocalityGate,
-    MaskGate,
-    SanityGate,
-)
-from mmtbps.generation.inversion import DirectInversion
-from mmtbps.generation.planner import ColorSwitchPlanner
-from mmtbps.generation.runner import ShardedRunner
-from mmtbps.generation.upscalers import ResizeUpscaler
+from mmengine.config import read_base
 
-dataset = dict(type=DrawnPEDES, data_root='data/DrawnPEDES')
-generation = dict(
-    planner=dict(type=ColorSwitchPlanner, edits_per_image=1),
-    upscaler=dict(type=ResizeUpscaler, size=(64, 24)),
+from mmtbps.generation.editors import P2PEditor
+from mmtbps.generation.inversion import DirectInversion
+
+with read_base():
+    from .pdg_recolor import *
+
+generation['upscaler'].update(size=(64, 24))
+generation.update(
     editor=dict(
         type=P2PEditor,
         pretrained='./mmtbps/generation/assets/toy',
@@ -39,8 +30,5 @@ generation = dict(
         # Maps of 8 x 3 cells: only the hottest belong to the garment.
         local_blend=dict(threshold=0.95, start=0.2),
         batch_size=32,
-        dtype='fp32'),
-    gates=[dict(type=CaptionGate), dict(type=EditStrengthGate), dict(type=KeepColorsGate),
-           dict(type=LocalityGate), dict(type=MaskGate), dict(type=SanityGate)],
-    runner=dict(type=ShardedRunner, out_dir='data/DrawnPEDES-pdg-toy', batch_size=32),
-)
+        dtype='fp32'))
+generation['runner'].update(out_dir='data/DrawnPEDES-pdg-toy')
