@@ -1,0 +1,162 @@
+"""The page's pieces of HTML: people in a grid, one person up close, what was asked before.
+
+All of it is text in, text out. What comes from files, filters or visitors goes through `_text`;
+pictures stand in the page itself as small JPEGs, so that no file is ever served.
+"""
+
+import base64
+import html
+import io
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timezone
+from typing import Any
+
+from PIL import Image, ImageFilter, ImageOps
+
+__all__ = ['as_card', 'as_data_uri', 'draw_history', 'draw_masthead', 'draw_notice', 'draw_people',
+           'draw_person', 'draw_welcome', 'in_words']
+
+#: A picture on the page is at most so many pixels wide and high.
+CARD_SIZE = (200, 520)
+PERSON_SIZE = (480, 900)
+_YEAR_1990 = 631152000  # a time before it counts from the beginning of a video
+
+
+def as_data_uri(image: Image.Image, size: tuple[int, int] = CARD_SIZE) -> str:
+    """A picture as a JPEG that stands in the page itself.
+
+    Args:
+        image: RGB; shrunk to fit.
+        size: Largest width and height.
+
+    Example:
+        >>> as_data_uri(Image.new('RGB', (4, 8)))[:23]
+        'data:image/jpeg;base64,'
+    """
+    image = image.copy()
+    image.thumbnail(size, Image.Resampling.LANCZOS)
+    buffer = io.BytesIO()
+    image.save(buffer, 'JPEG', quality=88)
+    return 'data:image/jpeg;base64,' + base64.b64encode(buffer.getvalue()).decode()
+
+
+def as_card(image: Image.Image) -> str:
+    """A crop in the shape of a card, as a data URI; bars beside it have its own blurred colours.
+
+    Example:
+        >>> as_card(Image.new('RGB', (30, 30)))[:23]
+        'data:image/jpeg;base64,'
+    """
+    small = CARD_SIZE[0] // 4, CARD_SIZE[1] // 4
+    card = ImageOps.fit(image, small).filter(ImageFilter.GaussianBlur(5)).resize(CARD_SIZE)
+    image = ImageOps.contain(image, CARD_SIZE, Image.Resampling.LANCZOS)
+    card.paste(image, ((card.width - image.width) // 2, (card.height - image.height) // 2))
+    return as_data_uri(card)
+
+
+def in_words(entry: Any) -> list[tuple[str, str]]:
+    """What is known of a crop, as (name, value) for people to read; unknown things are left out.
+
+    Args:
+        entry: With the attributes of `mmtbps.search.galleries.base.GalleryEntry`.
+
+    Example:
+        >>> from mmtbps.search.galleries.base import GalleryEntry
+        >>> in_words(GalleryEntry('7', 'a.jpg', camera='c1', time=75.5, extra={'coat': 'red'}))
+        [('camera', 'c1'), ('time', '0:01:15'), ('coat', 'red'), ('file', 'a.jpg')]
+    """
+    known = [('camera', entry.camera), ('time', _clock(entry.time)), ('track', entry.track),
+             ('frame', entry.frame), *entry.extra.items(), ('file', entry.path)]
+    return [(name, str(value)) for name, value in known if value is not None]
+
+
+def draw_masthead(title: str, line: str) -> str:
+    """What stands on top: a title, and a line about the gallery."""
+    return f'<h1>{_text(title)}</h1><p>{_text(line)}</p>'
+
+
+def draw_people(heading: str, people: Sequence[Mapping[str, Any]], note: str = '') -> str:
+    """The ranked grid.
+
+    Args:
+        heading: What was asked.
+        people: Best first, each with ``rank``, ``id``, ``score``, ``lines`` to stand below and
+            ``picture`` (a data URI, or ``None`` if it cannot be shown).
+        note: Said beside the heading.
+    """
+    cards = ''.join(_card(person) for person in people)
+    return (f'<section class="people" aria-live="polite"><header><h2>{_text(heading)}</h2>'
+            f'<span>{_text(note)}</span></header><div class="grid">{cards}</div></section>')
+
+
+def draw_person(title: str, picture: str | None, facts: Sequence[tuple[str, str]],
+                heat: str | None = None, note: str = '') -> str:
+    """One person up close, and where the words are found in the picture.
+
+    Args:
+        title: Names the person.
+        picture: Data URI of the crop, ``None`` if it cannot be shown.
+        facts: What is known, as (name, value).
+        heat: Data URI of the heat-maps of the sentence, crop included.
+        note: Why there is no heat-map.
+    """
+    shown = (f'<img class="heat" src="{_text(heat)}" alt="where the words are in the picture">'
+             if heat else f'<div class="alone">{_frame(picture)}</div>')
+    rows = ''.join(f'<dt>{_text(name)}</dt><dd>{_text(value)}</dd>' for name, value in facts)
+    return (f'<section class="person"><h2>{_text(title)}</h2>{shown}'
+            + (f'<p class="quiet">{_text(note)}</p>' if note else '')
+            + f'<dl>{rows}</dl></section>')
+
+
+def draw_history(asked: Sequence[str]) -> str:
+    """What this visitor asked, latest first, as buttons; nothing if nothing was asked."""
+    if not asked:
+        return ''
+    chips = ''.join(f'<button type="button" data-pick="{place}" title="{_text(words)}">'
+                    f'{_text(words)}</button>' for place, words in enumerate(asked))
+    return f'<nav class="history" aria-label="Asked before"><span>Asked before</span>{chips}</nav>'
+
+
+def draw_notice(message: str) -> str:
+    """A message in place of an answer."""
+    return f'<p class="notice" role="status">{_text(message)}</p>'
+
+
+def draw_welcome(title: str, message: str) -> str:
+    """What stands where nothing was asked yet, or nothing was found."""
+    return (f'<section class="welcome"><h2>{_text(title)}</h2><p>{_text(message)}</p></section>')
+
+
+def _card(person: Mapping[str, Any]) -> str:
+    lines = ''.join(f'<span class="caption">{_text(line)}</span>' for line in person['lines'])
+    name = ', '.join([f'Person {person["rank"]}', f'score {person["score"]:.3f}',
+                      *person['lines']])
+    return (f'<button type="button" class="card" data-pick="{_text(person["id"])}" '
+            f'aria-pressed="false" aria-label="{_text(name)}">{_frame(person["picture"])}'
+            f'<span class="line"><b>{person["rank"]}</b><i>{person["score"]:.3f}</i></span>'
+            f'{lines}</button>')
+
+
+def _frame(picture: str | None) -> str:
+    inside = (f'<img src="{_text(picture)}" alt="">' if picture
+              else '<span class="lost">picture not found</span>')
+    return f'<span class="frame">{inside}</span>'
+
+
+def _clock(seconds: float | None) -> str | None:
+    """A date and time of day in UTC, or hours, minutes and seconds since a video began."""
+    if seconds is None:
+        return None
+    if seconds >= _YEAR_1990:
+        try:
+            moment = datetime.fromtimestamp(seconds, timezone.utc)
+            return moment.strftime('%Y-%m-%d %H:%M:%S')
+        except (OverflowError, OSError, ValueError):
+            return f'{seconds:g} s'
+    whole = int(seconds)
+    return f'{whole // 3600}:{whole // 60 % 60:02}:{whole % 60:02}'
+
+
+def _text(value: Any) -> str:
+    """Text that stays text in HTML, within quotes too."""
+    return html.escape(str(value), quote=True)

@@ -1,0 +1,213 @@
+"""What the page asks of the search, with everything a visitor sends checked first."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from ..galleries.base import GalleryEntry
+from ..images import read_crop
+
+__all__ = ['Desk', 'Facets', 'Refused', 'make_where', 'read_line', 'refusing']
+
+MAX_TEXT = 1000
+MAX_COUNT = 100
+MAX_WORDS = 14
+#: Words that point at nothing in a picture.
+_SMALL_WORDS = frozenset(
+    'a an and are as at has have he her his in is it its of on or she that the their they this to '
+    'wear wearing wears who with'.split())
+
+
+class Refused(ValueError):
+    """What a visitor asked for cannot be; the message is for them."""
+
+
+@contextmanager
+def refusing() -> Iterator[None]:
+    """Turns the errors of bad input and lost files into `Refused`; faults of ours pass.
+
+    Raises:
+        Refused: For a bad filter, an unknown person, an unreadable picture.
+    """
+    try:
+        yield
+    except Refused:
+        raise
+    except KeyError as error:
+        raise Refused(str(error.args[0] if error.args else error)) from error
+    except (ValueError, OSError) as error:
+        raise Refused(str(error)) from error
+
+
+@dataclass(frozen=True)
+class Facets:
+    """What the people of a gallery can be filtered by.
+
+    Args:
+        count: Number of entries.
+        cameras: Their cameras, sorted.
+        times: The earliest and the latest time, if any is known.
+        tracks: Whether tracks are known.
+    """
+
+    count: int = 0
+    cameras: tuple[str, ...] = ()
+    times: tuple[float, float] | None = None
+    tracks: bool = False
+
+    @classmethod
+    def of(cls, entries: Iterator[GalleryEntry]) -> 'Facets':
+        """Look through all entries once."""
+        count, cameras, low, high, tracks = 0, set(), None, None, False
+        for entry in entries:
+            count += 1
+            tracks = tracks or entry.track is not None
+            if entry.camera is not None:
+                cameras.add(entry.camera)
+            if entry.time is not None:
+                low = entry.time if low is None else min(low, entry.time)
+                high = entry.time if high is None else max(high, entry.time)
+        return cls(count, tuple(sorted(cameras)), None if low is None else (low, high), tracks)
+
+
+def make_where(cameras: Sequence[str] | None = None, since: str = '', until: str = '',
+               track: str = '') -> dict[str, Any] | None:
+    """The filter that the fields of the page say; empty fields say nothing.
+
+    Example:
+        >>> make_where(['c1', 'c2'], since='2024-01-01')
+        {'camera': ['c1', 'c2'], 'time': ('2024-01-01', None)}
+        >>> make_where() is None
+        True
+    """
+    where: dict[str, Any] = {}
+    if cameras:
+        where['camera'] = list(cameras)
+    times = read_line(since, 'time') or None, read_line(until, 'time') or None
+    if any(times):
+        where['time'] = times
+    if read_line(track, 'track'):
+        where['track'] = read_line(track, 'track')
+    return where or None
+
+
+@dataclass
+class Desk:
+    """Asks the search on behalf of visitors.
+
+    Args:
+        inferencer: A `TextToPersonInferencer` with a gallery.
+        images: Folder that the paths of the gallery's entries are relative to.
+    """
+
+    inferencer: Any
+    images: Path
+    _facets: Facets | None = field(default=None, repr=False)
+
+    def facets(self) -> Facets:
+        """What can be filtered by now; looks through the gallery when its size has changed."""
+        if self._facets is None or self._facets.count != self.inferencer.gallery.count():
+            self._facets = Facets.of(self.inferencer.gallery.entries())
+        return self._facets
+
+    def search(self, text: str, count: int = 20,
+               where: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+        """The people a sentence describes, best first.
+
+        Raises:
+            Refused: If the sentence is empty or too long, or the filter bad.
+        """
+        with refusing():
+            return self.inferencer(_sentence(text), topk=_number(count), where=where)[0]['hits']
+
+    def similar(self, entry_id: str, count: int = 20,
+                where: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+        """The people who look most like one of the gallery, without that one.
+
+        Raises:
+            Refused: If there is no such person, or the filter is bad.
+        """
+        with refusing():
+            found = self.inferencer.similar_to(self.entry(entry_id).id, topk=_number(count),
+                                               where=where)
+            return found[0]['hits']
+
+    def entry(self, entry_id: str) -> GalleryEntry:
+        """What the gallery knows of one person.
+
+        Raises:
+            Refused: If there is none of this id.
+        """
+        with refusing():
+            if not isinstance(entry_id, str) or not 0 < len(entry_id) <= 200:
+                raise Refused('Choose a person of the gallery first.')
+            return self.inferencer.gallery.get([entry_id])[0][0]
+
+    def explain(self, text: str, entry_id: str) -> Image.Image:
+        """The crop, and beside it where each telling word of a sentence is found in it.
+
+        Raises:
+            Refused: If the model cannot say, the picture is lost, or the input is bad.
+        """
+        from mmtbps.visualization.heat_map import draw_heat_map, draw_word_heat_maps
+        entry = self.entry(entry_id)
+        picture = self.picture(entry)
+        if picture is None:
+            raise Refused('The picture cannot be found, so nothing can be shown in it.')
+        with refusing():
+            try:
+                found = self.inferencer.explain(_sentence(text), entry)
+            except (TypeError, ImportError) as error:
+                raise Refused(f'This model cannot show where the words are: {error}') from error
+            telling = [place for place, word in enumerate(found.words)
+                       if word.lower() not in _SMALL_WORDS][:MAX_WORDS]
+            if not telling:
+                return draw_heat_map(picture, found.total, 'all words')
+            return draw_word_heat_maps(picture, [found.heat[place] for place in telling],
+                                       [found.words[place] for place in telling], columns=4)
+
+    def picture(self, entry: GalleryEntry) -> Image.Image | None:
+        """The crop of an entry, from the images' folder and nowhere else; ``None`` if it is lost.
+        """
+        try:
+            return read_crop(self.images, entry.path, entry.frame, entry.box)
+        except (ValueError, OSError):
+            return None
+
+
+def _sentence(text: Any) -> str:
+    text = read_line(text, 'sentence', MAX_TEXT)
+    if not text:
+        raise Refused('Describe the person in a sentence, such as: a woman in a red coat with a '
+                      'black backpack.')
+    return text
+
+
+def read_line(value: Any, name: str, longest: int = 200) -> str:
+    """A text of a field, of sane length, on one line; nothing is empty.
+
+    Raises:
+        Refused: If it is no text or too long.
+    """
+    if value is None:
+        return ''
+    if not isinstance(value, str):
+        raise Refused(f'The {name} must be text.')
+    if len(value) > longest:
+        raise Refused(f'The {name} has {len(value):,} characters; at most {longest:,} are read.')
+    if '\0' in value or any('\ud800' <= sign <= '\udfff' for sign in value):
+        raise Refused(f'The {name} has signs that are no text.')
+    return ' '.join(value.split())
+
+
+def _number(count: Any) -> int:
+    whole = isinstance(count, int) or isinstance(count, float) and count.is_integer()
+    if not whole or isinstance(count, bool):
+        raise Refused('The number of people must be a whole number.')
+    if not 1 <= count <= MAX_COUNT:
+        raise Refused(f'The number of people must be from 1 to {MAX_COUNT}.')
+    return int(count)

@@ -1,0 +1,201 @@
+"""The page itself: which parts stand where, and what happens when one is used."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+from ..images import IMAGE_SUFFIXES
+from .api import offer_api
+from .cards import draw_masthead
+from .desk import MAX_COUNT, MAX_TEXT, Desk, Facets, Refused
+from .style import PICK
+from .uploads import add_crops
+from .visit import Question, answer, describe, greet, look_closer
+
+__all__ = ['build_page', 'import_gradio']
+
+#: One request at a time uses the model and the gallery.
+_LANE = dict(concurrency_id='gallery', concurrency_limit=1)
+_PRIVATE = dict(api_visibility='private', **_LANE)
+
+
+def import_gradio() -> ModuleType:
+    """Gradio, told before it starts not to report home.
+
+    Raises:
+        ImportError: If it is not installed; the message says how.
+    """
+    os.environ['GRADIO_ANALYTICS_ENABLED'] = 'False'
+    try:
+        import gradio
+    except ImportError as error:
+        raise ImportError('the web page needs gradio: pip install "mmtbps[demo]"') from error
+    return gradio
+
+
+def build_page(inferencer: Any, images: str | os.PathLike, uploads: str | os.PathLike | None = None,
+               title: str = 'Person search') -> Any:
+    """The page as Gradio blocks; `serve` launches it safely.
+
+    Args:
+        inferencer: A `TextToPersonInferencer` with a gallery.
+        images: Folder that the paths of the gallery's entries are relative to. Pictures are read
+            from there and nowhere else.
+        uploads: Folder inside ``images`` for crops that visitors add; ``None`` if they may not.
+        title: Stands on top.
+
+    Raises:
+        ValueError: If ``uploads`` is not inside ``images``.
+        ImportError: If Gradio is not installed.
+    """
+    gr = import_gradio()
+    desk = Desk(inferencer, Path(images))
+    if uploads is not None and not Path(uploads).resolve().is_relative_to(desk.images.resolve()):
+        raise ValueError(f'{uploads}: uploads must be kept inside {images}, the folder of the '
+                         "gallery's images")
+    with gr.Blocks(title=title, analytics_enabled=False, fill_width=True,
+                   delete_cache=(600, 3600)) as page:
+        parts = _lay_out(gr, title, desk.facets(), uploads is not None)
+        parts.asked, parts.shown, parts.picked = gr.State([]), gr.State(Question()), gr.State(None)
+        refresh = _refresh(gr, parts, desk, title)
+        page.load(**refresh)
+        _connect_questions(gr, parts, desk)
+        _connect_people(gr, parts, desk)
+        if uploads is not None:
+            _connect_uploads(gr, parts, desk, Path(uploads), refresh)
+        offer_api(gr, desk, _LANE)
+    return page
+
+
+# ------------------------------------------------------------------ where things stand
+def _lay_out(gr: ModuleType, title: str, facets: Facets, uploads: bool) -> SimpleNamespace:
+    parts, known = SimpleNamespace(), _known(facets)
+    parts.masthead = gr.HTML(draw_masthead(title, describe(facets)), elem_id='masthead')
+    with gr.Row(equal_height=True):
+        parts.text = gr.Textbox(
+            label='Description', show_label=False, container=False, lines=1, max_lines=4,
+            max_length=MAX_TEXT, scale=8, min_width=260, elem_id='ask',
+            placeholder='a woman in a red coat with a black backpack')
+        parts.go = gr.Button('Search', variant='primary', scale=1, elem_id='go', min_width=120)
+    with gr.Accordion('Filters', open=False, elem_id='filters'), gr.Row():
+        parts.cameras = gr.Dropdown(multiselect=True, label='Cameras', elem_id='cameras',
+                                    **known['cameras'])
+        parts.since = gr.Textbox(label='From', max_length=40, min_width=130, **known['since'])
+        parts.until = gr.Textbox(label='To', max_length=40, min_width=130, **known['until'])
+        parts.track = gr.Textbox(label='Track', max_length=200, min_width=130, **known['track'])
+        parts.count = gr.Slider(1, MAX_COUNT, value=20, step=1, label='Show')
+    parts.history = gr.HTML(js_on_load=PICK, elem_id='history')
+    with gr.Row():
+        with gr.Column(scale=7, min_width=340):
+            parts.people = gr.HTML(greet(facets), js_on_load=PICK, elem_id='people')
+        with gr.Column(scale=4, min_width=320):
+            parts.person = gr.HTML(elem_id='person')
+            parts.more = gr.Button('More like this person', visible=False, elem_id='more')
+            if uploads:
+                _lay_out_uploads(gr, parts)
+    parts.filters = [parts.cameras, parts.since, parts.until, parts.track, parts.count]
+    return parts
+
+
+def _lay_out_uploads(gr: ModuleType, parts: SimpleNamespace) -> None:
+    with gr.Accordion('Add pictures', open=False, elem_id='add'):
+        parts.files = gr.File(label='Pictures, each of one person', file_count='multiple',
+                              file_types=list(IMAGE_SUFFIXES), height=170)
+        with gr.Row():
+            parts.camera = gr.Textbox(label='Camera', max_length=200, min_width=90)
+            parts.time = gr.Textbox(label='Time', max_length=40, min_width=90)
+            parts.sighting = gr.Textbox(label='Track', max_length=200, min_width=90)
+        parts.add = gr.Button('Add to the gallery', elem_id='add-button')
+        parts.said = gr.HTML(elem_id='said')
+
+
+def _known(facets: Facets) -> dict[str, dict[str, Any]]:
+    """Settings of the filters; what no entry knows cannot be filtered by and is not shown."""
+    by_clock = facets.times is not None and facets.times[1] >= 1e8
+    time = dict(visible=facets.times is not None, placeholder=(
+        '2024-01-31 12:00' if by_clock else 'seconds'))
+    return dict(cameras=dict(choices=list(facets.cameras), visible=bool(facets.cameras)),
+                since=time, until=time, track=dict(visible=facets.tracks))
+
+
+# ------------------------------------------------------------------ what happens
+def _refresh(gr: ModuleType, parts: SimpleNamespace, desk: Desk, title: str) -> dict[str, Any]:
+    """An event: masthead and filters as the gallery is now."""
+    def fresh() -> list[Any]:
+        facets = desk.facets()
+        return [draw_masthead(title, describe(facets)),
+                *(gr.update(**settings) for settings in _known(facets).values())]
+
+    return dict(fn=fresh, outputs=[parts.masthead, parts.cameras, parts.since, parts.until,
+                                   parts.track], show_progress='hidden', **_PRIVATE)
+
+
+def _connect_questions(gr: ModuleType, parts: SimpleNamespace, desk: Desk) -> None:
+    """Searching by sentence, by the person that is picked, and once more from the history."""
+    asking = [parts.text, *parts.filters]
+    answers = [parts.people, parts.asked, parts.history, parts.shown]
+
+    def show(question: Question, asked: list[Question]) -> tuple[Any, ...]:
+        return *answer(desk, question, asked), question
+
+    def by_text(*values: Any) -> tuple[Any, ...]:
+        return show(_question(*values[:-1]), values[-1])
+
+    def by_person(picked: tuple[str, str] | None, *values: Any) -> tuple[Any, ...]:
+        person, name = picked or ('', '')
+        question = replace(_question(*values[:-1]), person=person, name=name)
+        return show(question, values[-1])
+
+    def again(asked: list[Question], event: gr.EventData) -> tuple[Any, ...]:
+        place = str(event._data.get('pick', '')) if isinstance(event._data, dict) else ''
+        if not place.isdecimal() or int(place) >= len(asked):
+            return *(gr.skip() for _ in [*asking, *answers]),
+        question = asked[int(place)]
+        fields = (question.text, list(question.cameras), question.since, question.until,
+                  question.track, question.count)
+        return *fields, *show(question, asked)
+
+    look = dict(outputs=answers, show_progress='minimal', show_progress_on=[parts.people],
+                **_PRIVATE)
+    gr.on([parts.go.click, parts.text.submit], by_text, [*asking, parts.asked], **look)
+    parts.more.click(by_person, [parts.picked, *asking, parts.asked], **look)
+    parts.history.click(again, [parts.asked], [*asking, *answers], show_progress='minimal',
+                        show_progress_on=[parts.people], **_PRIVATE)
+
+
+def _connect_people(gr: ModuleType, parts: SimpleNamespace, desk: Desk) -> None:
+    """A click on a person shows it up close, with the words of the sentence on it."""
+    def closer(shown: Question, event: gr.EventData) -> Iterator[tuple[Any, ...]]:
+        picked = event._data.get('pick') if isinstance(event._data, dict) else None
+        for html, entry_id, name in look_closer(desk, picked, shown.text):
+            yield (html, gr.update(visible=entry_id is not None),
+                   entry_id and (entry_id, name))
+
+    parts.people.click(closer, [parts.shown], [parts.person, parts.more, parts.picked],
+                       show_progress='hidden', **_PRIVATE)
+
+
+def _connect_uploads(gr: ModuleType, parts: SimpleNamespace, desk: Desk, folder: Path,
+                     refresh: dict[str, Any]) -> None:
+    def add(files: list[str] | None, camera: str, time: str, track: str) -> str:
+        """Add pictures, each of one person, to the gallery."""
+        try:
+            return str(add_crops(desk, folder, files or [], camera, time, track))
+        except Refused as refusal:
+            raise gr.Error(str(refusal), print_exception=False, title='Not added') from refusal
+        finally:
+            for file in files or []:
+                Path(file).unlink(missing_ok=True)
+
+    given = [parts.files, parts.camera, parts.time, parts.sighting]
+    parts.add.click(add, given, parts.said, api_name='add', **_LANE).then(
+        **refresh).then(lambda: None, None, parts.files, **_PRIVATE)
+
+
+def _question(text: str, cameras: list[str] | None, since: str, until: str, track: str,
+              count: int) -> Question:
+    return Question(text=text, cameras=tuple(cameras or ()), since=since, until=until, track=track,
+                    count=count)

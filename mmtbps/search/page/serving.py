@@ -1,0 +1,64 @@
+"""Putting the page on the network, by default on this machine alone."""
+
+import os
+from typing import Any
+
+from ..images import MAX_BYTES
+from .gate import Gate
+from .layout import build_page
+from .style import CSS, make_theme
+
+__all__ = ['serve']
+
+_HERE = ('127.0.0.1', 'localhost')
+
+
+def serve(inferencer: Any, images: str | os.PathLike, uploads: str | os.PathLike | None = None,
+          host: str = '127.0.0.1', port: int = 7860, title: str = 'Person search',
+          wait: bool = True) -> Any:
+    """Open the page of a gallery for browsers and programs.
+
+    Nothing is fetched from elsewhere and nothing reported; no file is served, pictures of the
+    gallery stand in the page itself. There is no password: with another ``host`` than the default
+    everyone who reaches the machine can search, and add people if ``uploads`` is given.
+
+    Args:
+        inferencer: A `TextToPersonInferencer` with a gallery.
+        images: Folder that the paths of the gallery's entries are relative to.
+        uploads: Folder inside ``images`` for crops that visitors add; ``None`` if they may not.
+        host: Address to listen at; ``'0.0.0.0'`` for all.
+        port: To listen at.
+        title: Stands on top.
+        wait: Serve until interrupted; otherwise return at once and serve until ``close()``.
+
+    Returns:
+        The Gradio blocks, with ``local_url`` and ``close()``.
+
+    Raises:
+        OSError: If the port is taken.
+        ImportError: If Gradio is not installed.
+    """
+    page = build_page(inferencer, images, uploads, title)
+    from starlette.middleware import Middleware
+    from starlette.middleware.trustedhost import TrustedHostMiddleware
+    guards = [Middleware(Gate, uploads=uploads is not None)]
+    if host in _HERE:
+        # Another site's name that was made to point here is turned away.
+        guards.insert(0, Middleware(TrustedHostMiddleware, allowed_hosts=list(_HERE)))
+    _reach_directly(host)
+    page.queue(max_size=64, api_open=False).launch(
+        server_name=host, server_port=port, share=False, quiet=True, prevent_thread_lock=True,
+        show_error=False, theme=make_theme(), css=CSS, max_file_size=MAX_BYTES,
+        footer_links=['api', 'settings'], run_history=False, enable_monitoring=False, pwa=False,
+        mcp_server=False, ssr_mode=False, app_kwargs=dict(middleware=guards))
+    if wait:
+        print(f'The page is at {page.local_url}; Ctrl+C ends it.')
+        page.block_thread()
+    return page
+
+
+def _reach_directly(host: str) -> None:
+    """Gradio looks at its own page once at the start; a proxy must not come between."""
+    for name in ('no_proxy', 'NO_PROXY'):
+        hosts = os.environ.get(name, '').split(',')
+        os.environ[name] = ','.join(dict.fromkeys(filter(None, [*hosts, host, 'localhost'])))

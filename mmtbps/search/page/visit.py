@@ -1,0 +1,136 @@
+"""One visitor at the desk: a question in, pieces of the page out."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..galleries.base import GalleryEntry
+from . import cards
+from .desk import Desk, Facets, Refused, make_where
+
+__all__ = ['SHEET_SIZE', 'Question', 'answer', 'describe', 'greet', 'look_closer']
+
+MAX_HISTORY = 12
+#: A sheet of heat-maps is at most so many pixels wide and high.
+SHEET_SIZE = (1200, 2400)
+
+
+@dataclass(frozen=True)
+class Question:
+    """What a visitor asked, with the filters of that moment.
+
+    Args:
+        text: The sentence; of a question by picture, the one it came from.
+        person: Id of the person to find more like, for a question by picture.
+        name: What that person is called on the page.
+        cameras: One of these.
+        since: Earliest time.
+        until: Latest time.
+        track: Sighting.
+        count: Number of people to show.
+    """
+
+    text: str = ''
+    person: str | None = None
+    name: str = ''
+    cameras: tuple[str, ...] = ()
+    since: str = ''
+    until: str = ''
+    track: str = ''
+    count: int = 20
+
+    def __str__(self) -> str:
+        return f'like {self.name}' if self.person else ' '.join(self.text.split())
+
+    @property
+    def filters(self) -> str:
+        """The filters in words, empty if there are none."""
+        said = [f'camera {", ".join(self.cameras)}' if self.cameras else '',
+                f'from {self.since}' if self.since else '',
+                f'to {self.until}' if self.until else '',
+                f'track {self.track}' if self.track else '']
+        return ' · '.join(filter(None, said))
+
+
+def greet(facets: Facets) -> str:
+    """What stands in the place of the answers before the first question."""
+    if not facets.count:
+        return cards.draw_welcome(
+            'The gallery is empty',
+            'Add pictures on this page, or index a folder of pictures with tools/search.py.')
+    return cards.draw_welcome(
+        'Whom are you looking for?',
+        'Describe clothes, colours, bags and build in a sentence. The people who fit best come '
+        'first.')
+
+
+def describe(facets: Facets) -> str:
+    """The gallery in a line."""
+    pictures = 'one picture' if facets.count == 1 else f'{facets.count:,} pictures'
+    cameras = {0: '', 1: ' from one camera'}.get(
+        len(facets.cameras), f' from {len(facets.cameras):,} cameras')
+    return f'{pictures}{cameras}'
+
+
+def answer(desk: Desk, question: Question,
+           asked: Sequence[Question]) -> tuple[str, list[Question], str]:
+    """The grid of a question, the visitor's new history, and that as HTML."""
+    try:
+        where = make_where(question.cameras, question.since, question.until, question.track)
+        hits = (desk.similar(question.person, question.count, where)
+                if question.person is not None
+                else desk.search(question.text, question.count, where))
+    except Refused as refusal:
+        return cards.draw_notice(str(refusal)), list(asked), _history(asked)
+    asked = [question, *(one for one in asked if one != question)][:MAX_HISTORY]
+    if not hits:
+        nobody = cards.draw_welcome(
+            'Nobody found', f'Nobody passes the filters ({question.filters or "none"}). Loosen '
+            'them and ask again.')
+        return nobody, asked, _history(asked)
+    heading = f'People {question}' if question.person else f'“{question}”'
+    best = f'the best {len(hits)}' if len(hits) > 1 else 'the only one'
+    note = ' · '.join(filter(None, [best, question.filters]))
+    people = cards.draw_people(heading, [_person(desk, hit) for hit in hits], note)
+    return people, asked, _history(asked)
+
+
+def look_closer(desk: Desk, entry_id: Any, text: str) -> Iterator[tuple[str, str | None, str]]:
+    """One person up close, then the same with what the words point at.
+
+    Yields:
+        HTML, the id of the person (``None`` if there is no such person), and the person's name.
+    """
+    try:
+        entry = desk.entry(entry_id)
+    except Refused as refusal:
+        yield cards.draw_notice(str(refusal)), None, ''
+        return
+    name = entry.path.rpartition('/')[2]
+    picture = desk.picture(entry)
+    shown = None if picture is None else cards.as_data_uri(picture, cards.PERSON_SIZE)
+    parts = dict(title=name, picture=shown, facts=cards.in_words(entry))
+    if not text.strip() or picture is None:
+        yield cards.draw_person(**parts), entry.id, name
+        return
+    yield cards.draw_person(**parts, note='Looking for the words ...'), entry.id, name
+    try:
+        heat = cards.as_data_uri(desk.explain(text, entry.id), SHEET_SIZE)
+        yield cards.draw_person(**parts, heat=heat), entry.id, name
+    except Refused as refusal:
+        yield cards.draw_person(**parts, note=str(refusal)), entry.id, name
+
+
+def _history(asked: Sequence[Question]) -> str:
+    return cards.draw_history([' · '.join(filter(None, [str(one), one.filters]))
+                               for one in asked])
+
+
+def _person(desk: Desk, hit: Mapping[str, Any]) -> dict[str, Any]:
+    entry = GalleryEntry.from_json({key: value for key, value in hit.items()
+                                    if key not in ('rank', 'score')})
+    facts = dict(cards.in_words(entry))
+    picture = desk.picture(entry)
+    return dict(rank=hit['rank'], id=hit['id'], score=hit['score'],
+                lines=[facts[name] for name in ('camera', 'time') if name in facts],
+                picture=None if picture is None else cards.as_card(picture))

@@ -1,0 +1,142 @@
+"""The page in a real browser: what a visitor does, and that nothing leaves the machine."""
+
+import shutil
+from urllib.parse import urlsplit
+
+import pytest
+from fakes import paint
+from page_rig import open_page
+from PIL import Image
+
+NAMES = ('chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable')
+FLAGS = ['--headless', '--no-sandbox', '--disable-gpu', '--disable-background-networking',
+         '--disable-component-update', '--disable-sync', '--no-first-run']
+
+
+@pytest.fixture(scope='module')
+def browser():
+    pytest.importorskip('gradio')
+    playwright = pytest.importorskip('playwright.sync_api', reason='playwright is not installed')
+    path = next(filter(None, map(shutil.which, NAMES)), None)
+    if path is None:
+        pytest.skip(f'no browser: none of {", ".join(NAMES)} is on the PATH')
+    with playwright.sync_playwright() as started:
+        opened = started.chromium.launch(executable_path=path, args=FLAGS)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture(scope='module')
+def server(tmp_path_factory):
+    with open_page(tmp_path_factory.mktemp('browser')) as opened:
+        yield opened
+
+
+@pytest.fixture
+def visitor(browser, server):
+    """A tab on the page, with all it asks for in ``requested`` and its errors in ``errors``."""
+    context = browser.new_context(viewport=dict(width=1280, height=900))
+    tab = context.new_page()
+    tab.set_default_timeout(30_000)
+    tab.requested, tab.errors = [], []
+    tab.on('request', lambda request: tab.requested.append(request.url))
+    tab.on('pageerror', lambda error: tab.errors.append(str(error)))
+    tab.goto(server.url)
+    tab.wait_for_selector('#ask textarea')
+    yield tab
+    context.close()
+
+
+def ask(tab, text):
+    tab.fill('#ask textarea', text)
+    tab.click('#go')
+    tab.wait_for_selector(f'.people h2:has-text("{text}")')
+
+
+def people(tab):
+    return tab.eval_on_selector_all('.card', 'cards => cards.map(card => card.dataset.pick)')
+
+
+def test_a_visit(visitor, tmp_path):
+    visitor.wait_for_selector('text=Whom are you looking for?')
+
+    ask(visitor, 'red coat, blue trousers')
+    assert people(visitor)[0] == 'red-blue' and len(people(visitor)) == 6
+    assert visitor.evaluate('''() => [...document.querySelectorAll('.card img')].every(
+        image => image.complete && image.naturalWidth > 0)''')
+
+    visitor.click('.card[data-pick=red-blue]')
+    visitor.wait_for_selector('.person img.heat')
+    assert visitor.get_attribute('.card[data-pick=red-blue]', 'aria-pressed') == 'true'
+    assert 'red-blue.png' in visitor.inner_text('.person h2')
+    assert 'c1' in visitor.inner_text('.person dl')
+
+    visitor.click('#more')
+    visitor.wait_for_selector('.people h2:has-text("People like red-blue.png")')
+    assert 'red-blue' not in people(visitor) and people(visitor)[0] == 'red-black'
+
+    visitor.click('#history button >> text=red coat')
+    visitor.wait_for_selector('.people h2:has-text("red coat, blue trousers")')
+    assert people(visitor)[0] == 'red-blue'
+    assert visitor.eval_on_selector_all('#history button', 'all => all.length') == 2
+
+    visitor.click('.card[data-pick=red-black]')
+    visitor.wait_for_selector('.person h2:has-text("red-black.png")')
+    visitor.wait_for_selector('.person img.heat')
+    visitor.screenshot(path=tmp_path / 'page.png')
+    with Image.open(tmp_path / 'page.png') as picture:
+        assert picture.size == (1280, 900) and len(picture.convert('RGB').getcolors(1 << 24)) > 100
+
+    hosts = {urlsplit(url).netloc for url in visitor.requested if not url.startswith('data:')}
+    assert hosts == {urlsplit(visitor.url).netloc} and visitor.url.startswith('http://127.0.0.1:')
+    assert not visitor.errors
+
+
+def test_filters_narrow_the_answer_and_return_with_the_history(visitor):
+    visitor.click('#filters button')
+    visitor.click('#cameras input')
+    visitor.click('[role=option]:has-text("c3")')
+    visitor.keyboard.press('Escape')
+    ask(visitor, 'green trousers')
+    assert sorted(people(visitor)) == ['blue-orange', 'white-green']
+    assert 'camera c3' in visitor.inner_text('.people header')
+
+    visitor.fill('label:has-text("From") textarea', '2030-01-01')
+    visitor.click('#go')
+    visitor.wait_for_selector('text=Nobody found')
+    assert not people(visitor)
+
+    visitor.fill('label:has-text("From") textarea', 'soon')
+    visitor.click('#go')
+    visitor.wait_for_selector('.notice:has-text("soon")')
+
+    visitor.click('#history button >> nth=1')
+    visitor.wait_for_selector('.card')
+    assert sorted(people(visitor)) == ['blue-orange', 'white-green']
+    assert visitor.input_value('label:has-text("From") textarea') == ''
+
+
+def test_a_visitor_adds_a_person_and_finds_them(visitor, server, tmp_path):
+    paint('purple', 'yellow', size=(20, 50)).save(tmp_path / 'new.png')
+    (tmp_path / 'bad.png').write_text('no picture')
+    visitor.click('#add button')
+    visitor.set_input_files('#add input[type=file]', [tmp_path / 'new.png', tmp_path / 'bad.png'])
+    visitor.wait_for_selector('#add >> text=bad')
+    visitor.fill('#add label:has-text("Camera") textarea', '<b>door</b>')
+    visitor.click('#add-button')
+    visitor.wait_for_selector('#said >> text=One picture added. bad.png: ')
+    visitor.wait_for_selector('#masthead >> text=7 pictures from 4 cameras')
+    ask(visitor, 'purple shirt, yellow trousers')
+    assert '<b>door</b>' in visitor.inner_text('.card >> nth=0')
+
+
+def test_hostile_words_are_shown_as_they_are(visitor):
+    hostile = '<img src=x onerror=document.title=1>${document.title=2}{{value}} red'
+    visitor.fill('#ask textarea', hostile)
+    visitor.press('#ask textarea', 'Enter')
+    visitor.wait_for_selector('.card')
+    assert visitor.inner_text('.people h2') == f'“{hostile}”'
+    assert visitor.title() == 'Person search' and not visitor.errors
+    visitor.fill('#ask textarea', '   ')
+    visitor.click('#go')
+    visitor.wait_for_selector('.notice:has-text("Describe the person")')
