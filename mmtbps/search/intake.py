@@ -1,0 +1,100 @@
+"""The narrow end of indexing: crops in, features out, whole files into the gallery."""
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from PIL import Image
+
+from .encoders import Encoder
+from .galleries.base import BaseGallery, GalleryEntry
+
+__all__ = ['Intake']
+
+#: A batch is full at so many pixels too, so that photographs do not fill the memory.
+_BATCH_PIXELS = 64_000_000
+_DELETE_AT_ONCE = 1000
+
+
+class Intake:
+    """Encodes crops in batches and stores them when their files are complete.
+
+    Args:
+        gallery: Takes the crops.
+        encoder: Of the gallery's model.
+        known: Entries of the gallery by path. What it has of a file and is not given again goes.
+        batch_size: Crops encoded at once.
+        commit_every: Crops stored at once, or more where a file has more.
+        log: A JSON line is appended to this file for each file that is safe in the gallery.
+
+    Attributes:
+        stored: Crops stored so far.
+        removed: Crops removed so far, because their file has changed.
+    """
+
+    def __init__(self, gallery: BaseGallery, encoder: Encoder,
+                 known: Mapping[str, Sequence[GalleryEntry]], batch_size: int = 64,
+                 commit_every: int = 512, log: str | os.PathLike | None = None) -> None:
+        self.gallery = gallery
+        self.encoder = encoder
+        self.batch_size = batch_size
+        self.commit_every = commit_every
+        self.log = log
+        self.known = known
+        self.stored = self.removed = 0
+        self._images: list[Image.Image] = []
+        self._features: list[np.ndarray] = []
+        self._entries: list[GalleryEntry] = []
+        self._files: dict[str, str] = {}
+
+    def add(self, entry: GalleryEntry, image: Image.Image) -> None:
+        """Take one crop; its file is not complete yet."""
+        self._entries.append(entry)
+        self._images.append(image)
+        pixels = sum(image.width * image.height for image in self._images)
+        if len(self._images) >= self.batch_size or pixels >= _BATCH_PIXELS:
+            self._encode()
+
+    def complete(self, files: Mapping[str, str]) -> None:
+        """All crops of these files were added.
+
+        Args:
+            files: SHA-256 by path.
+        """
+        self._files.update(files)
+        if len(self._entries) >= self.commit_every:
+            self.commit()
+
+    def commit(self) -> None:
+        """Store what is complete; on return it is safe, and the log says so."""
+        self._encode()
+        if self._entries:
+            self.gallery.upsert(self._entries, np.concatenate(self._features))
+        new = {entry.id for entry in self._entries}
+        self.removed += remove(self.gallery, [
+            old.id for path in self._files for old in self.known.get(path, ())
+            if old.id not in new])
+        self.stored += len(self._entries)
+        append_lines(self.log, [dict(path=path, sha256=sha256)
+                                for path, sha256 in self._files.items()])
+        self._entries, self._features, self._files = [], [], {}
+
+    def _encode(self) -> None:
+        if self._images:
+            self._features.append(self.encoder.encode_images(self._images))
+            self._images = []
+
+
+def remove(gallery: BaseGallery, ids: Sequence[str]) -> int:
+    """Remove entries, so many at once that no request grows too long; gives their number."""
+    return sum(gallery.delete(ids=ids[start:start + _DELETE_AT_ONCE])
+               for start in range(0, len(ids), _DELETE_AT_ONCE))
+
+
+def append_lines(log: str | os.PathLike | None, rows: Sequence[Mapping]) -> None:
+    """Append JSON lines to a file in one write, which several processes may do at a time."""
+    if log is not None and rows:
+        text = ''.join(json.dumps(row, ensure_ascii=False) + '\n' for row in rows)
+        with open(log, 'ab', buffering=0) as file:
+            file.write(text.encode('utf-8', 'backslashreplace'))

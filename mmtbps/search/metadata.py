@@ -1,0 +1,176 @@
+"""What is known of each image besides its pixels, from a table beside the images."""
+
+import csv
+import io
+import json
+import math
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from .filters import check_key, parse_time
+from .galleries.base import GalleryEntry
+
+__all__ = ['Metadata', 'MetadataError', 'describe', 'known_of', 'read_metadata']
+
+#: Keys that detection finds by itself; a table neither gives nor takes them.
+_FOUND = ('detection_score', 'first_seen', 'last_seen', 'video_time')
+
+class MetadataError(ValueError):
+    """A table that cannot be read; the message names file and line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Metadata:
+    """What a table says of one image; the fields are those of `GalleryEntry`.
+
+    Args:
+        time: When it was taken, in seconds since 1970 (UTC); of a video, when it begins.
+        camera: Where.
+        track: Of which sighting it is one. Not used where a detector finds the people.
+        extra: All other columns that are not empty.
+    """
+
+    time: float | None = None
+    camera: str | None = None
+    track: str | None = None
+    extra: Mapping[str, str] = field(default_factory=dict)
+
+
+def read_metadata(path: str | os.PathLike) -> dict[str, Metadata]:
+    """Read a table of images: CSV with a header, or JSON Lines.
+
+    Each row has ``path``, relative to the folder of the images with ``/`` between folders, and any
+    of ``camera``, ``time`` and ``track``; every other column is a key of one's own. A time is a
+    number of seconds since 1970 or ISO 8601 (``2024-05-01``, ``2024-05-01T13:45:00+02:00``), in
+    UTC where it names no zone. Empty cells and ``null`` say nothing.
+
+    Args:
+        path: A ``.csv``, ``.jsonl`` or ``.ndjson`` file in UTF-8.
+
+    Returns:
+        What is known of each path.
+
+    Raises:
+        MetadataError: Naming file and line of a path that is missing or there twice, of a time
+            that is none, of a broken line.
+        FileNotFoundError: If there is no such file.
+    """
+    suffix = Path(path).suffix.lower()
+    readers = {'.csv': _csv_rows, '.jsonl': _json_rows, '.ndjson': _json_rows}
+    if suffix not in readers:
+        raise MetadataError(f'{path}: a table of metadata is .csv or .jsonl')
+    try:
+        text = Path(path).read_text(encoding='utf-8-sig')
+    except UnicodeDecodeError as error:
+        raise MetadataError(f'{path}: not in UTF-8 ({error})') from error
+    table: dict[str, Metadata] = {}
+    lines: dict[str, int] = {}
+    for line, row in readers[suffix](text, str(path)):
+        where = f'{path}:{line}'
+        name, known = _read_row(row, where)
+        if name in table:
+            raise MetadataError(f'{where}: {name!r} is in line {lines[name]} already')
+        table[name], lines[name] = known, line
+    return table
+
+
+def describe(entry: GalleryEntry, known: Metadata) -> GalleryEntry:
+    """The entry with the metadata of its file, in place of what it had.
+
+    What detection found stays: box, track, its keys of ``extra``, and where in a video it was.
+
+    Args:
+        entry: Of a crop, or of a person in it.
+        known: Of the file.
+
+    Example:
+        >>> found = GalleryEntry('7', 'a.mp4', frame=50, box=(0, 0, 9, 9),
+        ...                      extra={'video_time': '2'})
+        >>> describe(found, Metadata(time=1000., camera='c1')).time
+        1002.0
+    """
+    if entry.box is None:
+        return replace(entry, camera=known.camera, time=known.time, track=known.track,
+                       extra=dict(known.extra))
+    found = {key: entry.extra[key] for key in _FOUND if key in entry.extra}
+    time, offset = known.time, found.get('video_time')
+    if offset is not None:
+        time = float(offset) + (time or 0.)
+    return replace(entry, camera=known.camera, time=time, extra={**known.extra, **found})
+
+
+def known_of(entry: GalleryEntry) -> Metadata:
+    """The metadata of its file that `describe` gave an entry.
+
+    Example:
+        >>> known_of(describe(GalleryEntry('7', 'a.jpg'), Metadata(5., 'c1', 't', {'coat': 'red'})))
+        Metadata(time=5.0, camera='c1', track='t', extra={'coat': 'red'})
+    """
+    extra = {key: value for key, value in entry.extra.items() if key not in _FOUND}
+    time, offset = entry.time, entry.extra.get('video_time')
+    if time is not None and offset is not None:
+        time = round(time - float(offset), 3) or None
+    return Metadata(time, entry.camera, entry.track if entry.box is None else None, extra)
+
+
+def _csv_rows(text: str, name: str) -> Iterator[tuple[int, dict[str, str]]]:
+    reader = csv.DictReader(io.StringIO(text, newline=''), strict=True, skipinitialspace=True)
+    try:
+        header = reader.fieldnames or []
+        if 'path' not in header:
+            raise MetadataError(f"{name}:1: no column 'path' (columns: {', '.join(header)})")
+        if twice := sorted({column for column in header if header.count(column) > 1}):
+            raise MetadataError(f'{name}:1: column {twice[0]!r} is there twice')
+        for row in reader:
+            if None in row or None in row.values():
+                raise MetadataError(f'{name}:{reader.line_num}: the header has {len(header)} '
+                                    'columns, this line has more or less')
+            yield reader.line_num, row
+    except csv.Error as error:
+        raise MetadataError(f'{name}:{reader.line_num}: broken CSV ({error})') from error
+
+
+def _json_rows(text: str, name: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    for number, line in enumerate(text.split('\n'), start=1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise MetadataError(f'{name}:{number}: broken JSON ({error})') from error
+        if not isinstance(row, dict):
+            raise MetadataError(f'{name}:{number}: expected an object {{...}}')
+        yield number, row
+
+
+def _read_row(row: Mapping[str, Any], where: str) -> tuple[str, Metadata]:
+    cells = {}
+    for key, value in row.items():
+        if (cell := _cell(value, f'{where}: {key!r}')) is not None:
+            cells[key] = cell
+    path, time = cells.pop('path', None), cells.pop('time', None)
+    if path is None:
+        raise MetadataError(f"{where}: no 'path'")
+    if 'frame' in cells:
+        raise MetadataError(f"{where}: the index finds 'frame' itself; give the key another name")
+    try:
+        known = Metadata(None if time is None else parse_time(time), cells.pop('camera', None),
+                         cells.pop('track', None), {check_key(key): cells[key] for key in cells})
+    except ValueError as error:
+        raise MetadataError(f'{where}: {error}') from error
+    return str(PurePosixPath(path)), known
+
+
+def _cell(value: Any, where: str) -> str | None:
+    """A value as text, ``None`` for an empty one."""
+    if value is None or isinstance(value, str):
+        cell = (value or '').strip()
+        if not cell.isprintable() and any('\ud800' <= sign <= '\udfff' for sign in cell):
+            raise MetadataError(f'{where} is no valid Unicode text')
+        return cell or None
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        raise MetadataError(f'{where} must be a text or a number, found {str(value)[:60]}')
+    return str(value)

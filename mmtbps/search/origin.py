@@ -1,0 +1,103 @@
+"""Where a gallery came from: the folder of its images and the model it was made with.
+
+A gallery holds features and metadata, not the images. This note lies beside them in the gallery's
+folder, so that a query needs no more than the gallery's name. A gallery on a server has none.
+"""
+
+import json
+import os
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from .galleries.files import folder_lock, write_durably
+
+__all__ = ['Origin', 'read_origin', 'settle_root', 'write_origin']
+
+_FILE = 'origin.json'
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What a gallery was made of.
+
+    Args:
+        images: Folder that the paths of its entries are relative to.
+        model: Config or folder of the model.
+        weights: Its checkpoint.
+    """
+
+    images: str | None = None
+    model: str | None = None
+    weights: str | None = None
+
+
+def read_origin(uri: str) -> Origin:
+    """The note of a gallery; an empty one if it has none.
+
+    Raises:
+        ValueError: If the note is broken.
+    """
+    file = Path(uri, _FILE)
+    if '://' in uri or not file.is_file():
+        return Origin()
+    try:
+        return Origin(**json.loads(file.read_text(encoding='utf-8')))
+    except (ValueError, TypeError) as error:
+        raise ValueError(f'{file}: broken ({error}); remove it and index again') from error
+
+
+def write_origin(uri: str, **known: str | os.PathLike | None) -> Origin:
+    """Note what is known now and keep the rest; gives back the whole note.
+
+    Args:
+        uri: An existing gallery; nothing is written for one on a server.
+        known: ``images``, ``model``, ``weights``; paths are made absolute, ``None`` is not known.
+    """
+    said = {key: _absolute(value) for key, value in known.items() if value is not None}
+    if '://' in uri or not Path(uri).is_dir():
+        return Origin(**said)
+    with folder_lock(Path(uri)):
+        old = read_origin(uri)
+        new = replace(old, **said)
+        if new != old:
+            write_durably(Path(uri, _FILE), (json.dumps(asdict(new), indent=2) + '\n').encode())
+    return new
+
+
+def settle_root(uri: str, source: str | os.PathLike,
+                images: str | os.PathLike | None = None) -> Path:
+    """Which folder the paths of a gallery are relative to when ``source`` is indexed into it.
+
+    The folder that is indexed first, or the one given as ``images``, is the root and stays it while
+    folders below it are indexed. If it is gone, it has moved.
+
+    Args:
+        uri: The gallery.
+        source: A folder, or a file in it.
+        images: The root, if it is not ``source``; ``source`` lies below it.
+
+    Raises:
+        ValueError: If ``source`` lies outside the root, or the gallery has another one.
+        FileNotFoundError: If there is no ``source``.
+    """
+    source = Path(source).resolve()
+    if not source.exists():
+        raise FileNotFoundError(f'{source}: no such file or folder')
+    folder = source if source.is_dir() else source.parent
+    wanted = None if images is None else Path(images).resolve()
+    noted = read_origin(uri).images
+    root = wanted or folder
+    if noted is not None and Path(noted).is_dir():
+        root = Path(noted).resolve()
+    if not folder.is_relative_to(root):
+        raise ValueError(f'{folder} lies outside {root}, which the paths of {uri} are relative to. '
+                         'Begin a new gallery for it; one for both can be begun with a folder '
+                         'above them, --images FOLDER')
+    if wanted not in (None, root):
+        raise ValueError(f'the paths of {uri} are relative to {root}, not to {wanted}')
+    return root
+
+
+def _absolute(value: str | os.PathLike) -> str:
+    """An existing path in full; the name of a config stays a name."""
+    return os.path.abspath(value) if os.path.exists(value) else str(value)

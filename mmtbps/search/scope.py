@@ -1,0 +1,76 @@
+"""Which files an index run is about."""
+
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from .images import IMAGE_SUFFIXES, find_files
+from .origin import settle_root
+
+__all__ = ['Scope']
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """A folder or a file below the images' root, or a part of its files.
+
+    Args:
+        root: Folder that paths are relative to.
+        source: The folder or the file, below it.
+        shard: (i, n): the i-th of n parts.
+        detected: Whether the people in the files have to be found; then videos count too.
+    """
+
+    root: Path
+    source: Path
+    shard: tuple[int, int] = (0, 1)
+    detected: bool = False
+
+    @classmethod
+    def of(cls, uri: str, source: str | os.PathLike, shard: tuple[int, int],
+           detected: bool, images: str | os.PathLike | None = None) -> 'Scope':
+        """What to index into the gallery ``uri``; see `settle_root` for the errors."""
+        part, parts = shard
+        if not 0 <= part < parts:
+            raise ValueError(f'shard {part} of {parts}: the parts are 0 to {parts - 1}')
+        return cls(settle_root(uri, source, images), Path(source).resolve(), shard, detected)
+
+    @property
+    def suffixes(self) -> tuple[str, ...]:
+        """Endings of the files, in lower case."""
+        if not self.detected:
+            return IMAGE_SUFFIXES
+        from .frames import VIDEO_SUFFIXES
+        return IMAGE_SUFFIXES + VIDEO_SUFFIXES
+
+    def find(self) -> tuple[list[Path], list[tuple[str, str]]]:
+        """The files, and path and reason of those refused.
+
+        Raises:
+            ValueError: If there is none at all below the source, in any part.
+        """
+        if self.source.is_dir():
+            found = list(find_files(self.source, self.suffixes))
+        else:
+            wanted = self.source.name.lower().endswith(self.suffixes)
+            found = [(self.source, None if wanted else 'no image by its name')]
+        if not found:
+            raise ValueError(f'{self.source}: no file to index below it '
+                             f'({", ".join(self.suffixes)})')
+        mine = [(path, reason) for path, reason in found if self.holds(self.relative(path))]
+        return ([path for path, reason in mine if reason is None],
+                [(self.relative(path), reason) for path, reason in mine if reason is not None])
+
+    def relative(self, path: str | os.PathLike) -> str:
+        """The path as the gallery keeps it."""
+        return Path(path).relative_to(self.root).as_posix()
+
+    def holds(self, path: str) -> bool:
+        """Whether a path of the gallery is one of this run, be it there or not."""
+        whole = self.root / path
+        if whole != self.source and self.source not in whole.parents:
+            return False
+        part, parts = self.shard
+        lot = hashlib.blake2b(path.encode('utf-8', 'replace'), digest_size=8).digest()
+        return int.from_bytes(lot, 'big') % parts == part

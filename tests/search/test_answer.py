@@ -1,0 +1,140 @@
+"""Answers to keep: true pictures, text that stays text, and nothing from outside."""
+
+import base64
+import io
+import json
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+from fakes import COLORS, paint, paint_folder
+from PIL import Image
+
+from mmtbps.search.answer import answer_html, write_answer
+
+EVIL = '<script>alert("1")</script>\'"&'
+
+
+def hit(path, rank=1, score=.5, **known):
+    return dict(rank=rank, score=score, id=path, path=path, camera=None, time=None, track=None,
+                frame=None, box=None, extra={}) | known
+
+
+class Reader(HTMLParser):
+    """Tags with their attributes, and the text outside of <style>."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.tags, self.words, self._inside = [], [], ''
+        self.feed(page)
+        self.text = ' '.join(' '.join(self.words).split())
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        self._inside = tag
+
+    def handle_data(self, data):
+        if self._inside != 'style':
+            self.words.append(data)
+
+    def pictures(self):
+        for tag, attrs in self.tags:
+            if tag == 'img':
+                kind, _, data = attrs['src'].partition(',')
+                assert kind == 'data:image/jpeg;base64'
+                yield Image.open(io.BytesIO(base64.b64decode(data)))
+
+
+@pytest.fixture
+def root(tmp_path):
+    folder = paint_folder(tmp_path / 'crops', 'green')
+    image = Image.new('RGB', (64, 64), COLORS['red'])
+    image.paste(paint('blue', size=(32, 64)), (32, 0))
+    image.save(folder / 'two.png')
+    return folder
+
+
+def test_a_page_shows_what_was_found(root):
+    page = answer_html([dict(query='a man in blue', hits=[
+        hit('two.png', 1, .8349, box=[32, 0, 64, 64], camera='c1', time=1714521600., track='t7',
+            extra={'coat': 'navy'}),
+        hit('green.png', 2, -.1)]), dict(query='nobody', hits=[])], root)
+    reader = Reader(page)
+    first, second = reader.pictures()
+    assert first.size == (32, 64)
+    for picture, color in ((first, 'blue'), (second, 'green')):
+        difference = np.asarray(picture, int) - COLORS[color]
+        assert np.abs(difference).max() < 12, 'JPEG may move a colour a little, not more'
+    for words in ('a man in blue 2 found', '1 0.835 camera c1 time 2024-05-01 00:00:00',
+                  'track t7 coat navy file two.png', '2 -0.100', 'nobody Nothing found',
+                  'A rank is no identification'):
+        assert words in reader.text
+
+
+def test_text_stays_text_and_nothing_is_loaded(root):
+    # A slash cannot be in a name.
+    name = EVIL.replace('/', '') + '.png'
+    paint('red').save(root / name)
+    page = answer_html([dict(query=EVIL, hits=[
+        hit(name, camera=EVIL, track=EVIL, extra={'note': EVIL}),
+        hit('../' + EVIL, 2)])], root)
+    reader = Reader(page)
+    assert {tag for tag, _ in reader.tags} == {
+        'html', 'head', 'meta', 'title', 'style', 'body', 'section', 'h1', 'p', 'ol', 'li', 'div',
+        'img', 'b', 'span', 'dl', 'dt', 'dd', 'footer'}
+    assert len(list(reader.pictures())) == 1
+    assert reader.text.count(EVIL) == 5 and name in reader.text
+    assert not re.search(r'https?:|url\(|@import', page)
+    assert "default-src 'none'" in page
+
+
+@pytest.mark.parametrize('path, reason', [
+    ('gone.png', 'no such file'), ('../outside.png', 'outside the folder'),
+    ('/etc/passwd', 'outside the folder'), ('broken.png', 'no image')])
+def test_a_picture_that_cannot_be_shown_says_why(root, path, reason):
+    (root / 'broken.png').write_bytes(b'broken')
+    paint('red').save(root.parent / 'outside.png')
+    reader = Reader(answer_html([dict(query='x', hits=[hit(path)])], root))
+    assert list(reader.pictures()) == [] and reason in reader.text
+
+
+def test_a_query_of_ten_thousand_words_does_not_fill_the_page(root):
+    query = 'a man in a red coat ' * 1667
+    page = answer_html([dict(query=query, hits=[hit('green.png')])], root)
+    assert 'red coat' in page and len(page) < 10_000
+    write_answer([dict(query=query, hits=[hit('green.png')])], root / 'out.png', root)
+    with Image.open(root / 'out.png') as picture:
+        assert picture.height < 800
+
+
+def test_a_drawn_answer_has_the_crops(root):
+    results = [dict(query='blue', hits=[hit('two.png', 1, .8, box=[32, 0, 64, 64]),
+                                        hit('green.png', 2, .1), hit('gone.png', 3, 0.)]),
+               dict(query='nobody', hits=[])]
+    assert write_answer(results, root / 'out.png', root) == root / 'out.png'
+    with Image.open(root / 'out.png') as picture:
+        pixels = np.asarray(picture.convert('RGB'), int)
+    middle = pixels[pixels.shape[0] // 2]
+    assert np.abs(middle - COLORS['blue']).max(1).min() <= 3
+    assert np.abs(middle - COLORS['green']).max(1).min() <= 3
+    assert np.abs(pixels - COLORS['red']).max(2).min() > 3, 'outside of the box'
+
+
+def test_json_is_what_the_search_gave(root):
+    results = [dict(query='Größe', hits=[hit('two.png', camera='c1')])]
+    write_answer(results, root / 'out.json', root)
+    assert json.loads((root / 'out.json').read_text(encoding='utf-8')) == results
+
+
+@pytest.mark.parametrize('name, error, message', [
+    ('out.gif', ValueError, 'written as .html, .png, .json'),
+    ('nowhere/out.html', FileNotFoundError, 'no such folder')])
+def test_an_answer_that_cannot_be_written(root, name, error, message):
+    with pytest.raises(error, match=message):
+        write_answer([], root / name, root)
+
+
+def test_nothing_found_is_no_picture(root):
+    with pytest.raises(ValueError, match='nothing was found'):
+        write_answer([dict(query='x', hits=[])], root / 'out.png', root)

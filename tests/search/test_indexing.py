@@ -1,0 +1,325 @@
+"""Indexing: every file once, nothing twice, and what changed and nothing else."""
+
+import hashlib
+import json
+import os
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from fakes import COLORS, ColorEncoder, paint, paint_folder
+
+from mmtbps.search import intake
+from mmtbps.search.detection import Detection
+from mmtbps.search.galleries.base import GalleryMismatch
+from mmtbps.search.galleries.opening import open_gallery
+from mmtbps.search.indexing import index_people
+from mmtbps.search.metadata import Metadata
+from mmtbps.search.origin import read_origin
+
+
+class Counting(ColorEncoder):
+    """Remembers how many images it was given in each call; may stop at one."""
+
+    def __init__(self, stop_at=None):
+        self.batches = []
+        self.stop_at = stop_at
+
+    def encode_images(self, images):
+        self.batches.append(len(images))
+        if len(self.batches) == self.stop_at:
+            raise KeyboardInterrupt
+        return super().encode_images(images)
+
+
+@pytest.fixture
+def crops(tmp_path):
+    """Six crops in two folders, and what is no image."""
+    folder = paint_folder(tmp_path / 'crops', 'red', 'blue', 'red-blue')
+    paint_folder(folder / 'c2', 'green', 'yellow', 'black')
+    (folder / 'notes.txt').write_text('nothing')
+    return folder
+
+
+@pytest.fixture
+def gallery(tmp_path):
+    return open_gallery(tmp_path / 'people', ColorEncoder.fingerprint)
+
+
+def index(folder, gallery, encoder=None, **options):
+    return index_people(folder, gallery, encoder or ColorEncoder(), progress=False, **options)
+
+
+def paths(gallery):
+    return sorted(entry.path for entry in gallery.entries())
+
+
+def first(gallery, text):
+    return gallery.search(ColorEncoder().encode_texts([text]), topk=1)[0][0]
+
+
+def test_each_crop_is_found_by_its_words(crops, gallery):
+    report = index(crops, gallery)
+    assert (report.indexed, report.unchanged, report.skipped) == (6, 0, [])
+    for name in ('red.png', 'blue.png', 'red-blue.png', 'c2/green.png', 'c2/yellow.png'):
+        hit = first(gallery, Path(name).stem.replace('-', ' '))
+        assert hit.entry.path == name and hit.score == pytest.approx(1, abs=1e-5)
+        data = (crops / name).read_bytes()
+        assert (hit.entry.size, hit.entry.sha256) == (len(data), hashlib.sha256(data).hexdigest())
+
+
+def test_a_second_run_encodes_nothing(crops, gallery):
+    index(crops, gallery)
+    before = sorted(gallery.entries(), key=lambda entry: entry.id)
+    os.utime(crops / 'red.png', (1, 1))      # the content decides, not the date
+    encoder = Counting()
+    report = index(crops, gallery, encoder)
+    assert (encoder.batches, report.indexed, report.unchanged) == ([], 0, 6)
+    assert sorted(gallery.entries(), key=lambda entry: entry.id) == before
+
+
+def test_a_changed_file_replaces_its_entry(crops, gallery):
+    index(crops, gallery)
+    old = first(gallery, 'red').entry
+    paint('purple').save(crops / 'red.png')
+    encoder = Counting()
+    report = index(crops, gallery, encoder)
+    assert (encoder.batches, report.indexed, report.unchanged, report.removed) == ([1], 1, 5, 0)
+    new = first(gallery, 'purple').entry
+    assert new.id == old.id and new.path == 'red.png' and new.sha256 != old.sha256
+    assert gallery.count() == 6
+
+
+def test_broken_files_are_listed_and_skipped(crops, gallery, tmp_path):
+    (crops / 'broken.jpg').write_bytes(b'\xff\xd8\xff')
+    (crops / 'empty.png').touch()
+    with open(crops / 'huge.png', 'wb') as file:
+        file.truncate(100 * 2**20)
+    (crops / 'link.png').symlink_to('/etc/passwd')
+    report = index(crops, gallery, log=tmp_path / 'log.jsonl')
+    assert report.indexed == gallery.count() == 6
+    reasons = dict(report.skipped)
+    assert sorted(reasons) == ['broken.jpg', 'empty.png', 'huge.png', 'link.png']
+    assert reasons['huge.png'] == 'larger than 50 MiB' and all(reasons.values())
+    lines = [json.loads(line) for line in (tmp_path / 'log.jsonl').read_text().splitlines()]
+    assert {line['path']: line['skipped'] for line in lines if 'skipped' in line} == reasons
+    assert {line['path']: line['sha256'] for line in lines if 'sha256' in line} == {
+        entry.path: entry.sha256 for entry in gallery.entries()}
+
+
+def test_metadata_is_kept_until_something_else_is_said(crops, gallery):
+    table = {'red.png': Metadata(5., 'c1', 't1', {'coat': 'red'}), 'gone.png': Metadata(),
+             '../../etc/passwd': Metadata()}
+    assert index(crops, gallery, metadata=table).unknown == ['gone.png', '../../etc/passwd']
+    entry = first(gallery, 'red').entry
+    assert (entry.camera, entry.time, entry.track, entry.extra) == ('c1', 5., 't1', {'coat': 'red'})
+
+    paint('purple').save(crops / 'red.png')
+    index(crops, gallery)                    # a new picture, nothing new known
+    assert replace(first(gallery, 'purple').entry, sha256=entry.sha256, size=entry.size) == entry
+
+    encoder = Counting()
+    report = index(crops, gallery, encoder, metadata={'red.png': Metadata(camera='c9'),
+                                                      'blue.png': Metadata()})
+    assert (encoder.batches, report.updated, report.unchanged) == ([], 1, 6)
+    entry = first(gallery, 'purple').entry
+    assert (entry.camera, entry.time, entry.track, entry.extra) == ('c9', None, None, {})
+
+
+def test_only_pruning_removes_what_is_gone(crops, gallery):
+    index(crops, gallery)
+    (crops / 'red.png').unlink()
+    (crops / 'c2/black.png').unlink()
+    assert index(crops, gallery).removed == 0 and gallery.count() == 6
+    # Of a sub-folder only its own.
+    assert index(crops / 'c2', gallery, prune=True).removed == 1
+    assert paths(gallery) == ['blue.png', 'c2/green.png', 'c2/yellow.png', 'red-blue.png',
+                              'red.png']
+    assert index(crops, gallery, prune=True).removed == 1 and 'red.png' not in paths(gallery)
+
+
+def test_a_folder_without_images_is_an_error_and_prunes_nothing(crops, gallery):
+    index(crops, gallery)
+    shutil.rmtree(crops)
+    crops.mkdir()
+    with pytest.raises(ValueError, match='no file to index'):
+        index(crops, gallery, prune=True)
+    assert gallery.count() == 6
+
+
+def test_a_file_that_broke_keeps_its_entry(crops, gallery):
+    index(crops, gallery)
+    (crops / 'red.png').write_bytes(b'broken')
+    assert len(index(crops, gallery, prune=True).skipped) == 1 and 'red.png' in paths(gallery)
+
+
+def test_paths_are_relative_to_the_first_folder(crops, gallery, tmp_path):
+    index(crops, gallery)
+    paint('white').save(crops / 'c2/white.png')
+    report = index(crops / 'c2', gallery)
+    assert (report.indexed, report.unchanged) == (1, 3) and 'c2/white.png' in paths(gallery)
+    assert index(crops / 'c2/white.png', gallery).unchanged == 1
+    assert read_origin(gallery.uri).images == str(crops)
+    with pytest.raises(ValueError, match='lies outside'):
+        index(paint_folder(tmp_path / 'others', 'red'), gallery)
+    crops.rename(tmp_path / 'moved')
+    encoder = Counting()
+    assert index(tmp_path / 'moved', gallery, encoder).unchanged == 7 and encoder.batches == []
+    assert read_origin(gallery.uri).images == str(tmp_path / 'moved')
+
+
+def test_a_folder_above_both_is_the_root(tmp_path, gallery):
+    one, two = (paint_folder(tmp_path / name, 'red') for name in ('one', 'two'))
+    index(one, gallery, images=tmp_path)
+    index(two, gallery)
+    assert paths(gallery) == ['one/red.png', 'two/red.png']
+    with pytest.raises(ValueError, match='relative to'):
+        index(two, gallery, images=two)
+    with pytest.raises(ValueError, match='lies outside'):
+        index(one, open_gallery(tmp_path / 'other', ColorEncoder.fingerprint), images=two)
+
+
+def test_shards_are_disjoint_and_complete(crops, tmp_path):
+    taken = []
+    for part in range(3):
+        shard = open_gallery(tmp_path / f'part{part}', ColorEncoder.fingerprint)
+        index(crops, shard, shard=(part, 3))
+        taken += paths(shard)
+    whole = open_gallery(tmp_path / 'whole', ColorEncoder.fingerprint)
+    index(crops, whole)
+    assert sorted(taken) == paths(whole) and len(set(taken)) == 6
+    with pytest.raises(ValueError, match='shard 3 of 3'):
+        index(crops, whole, shard=(3, 3))
+
+
+def test_a_shard_prunes_its_own_files_only(crops, gallery):
+    index(crops, gallery)
+    kept, *gone = sorted(crops.rglob('*.png'))
+    for path in gone:
+        path.unlink()
+    removed = [index(crops, gallery, shard=(part, 2), prune=True).removed for part in range(2)]
+    assert sum(removed) == 5 and min(removed) > 0
+    assert paths(gallery) == [kept.relative_to(crops).as_posix()]
+
+
+def test_a_gallery_of_another_model_is_refused(crops, gallery):
+    index(crops, gallery)
+
+    class Other(ColorEncoder):
+        fingerprint = dict(ColorEncoder.fingerprint, model='1' * 64)
+
+    with pytest.raises(GalleryMismatch, match='another model'):
+        index(crops, gallery, Other())
+
+
+@pytest.mark.parametrize('batch_size, commit_every, batches, commits', [
+    (4, 4, [4, 2], 2), (4, 512, [4, 2], 1), (64, 1, [1] * 6, 6), (2, 3, [2, 1, 2, 1], 2)])
+def test_batches_and_commits(crops, gallery, monkeypatch, batch_size, commit_every, batches,
+                             commits):
+    stored = []
+    upsert = gallery.upsert
+    monkeypatch.setattr(gallery, 'upsert', lambda entries, vectors: (
+        stored.append(len(entries)), upsert(entries, vectors)))
+    encoder = Counting()
+    index(crops, gallery, encoder, batch_size=batch_size, commit_every=commit_every)
+    assert encoder.batches == batches and len(stored) == commits and sum(stored) == 6
+    assert first(gallery, 'red blue').entry.path == 'red-blue.png'
+
+
+def test_large_pictures_make_small_batches(crops, gallery, monkeypatch):
+    monkeypatch.setattr(intake, '_BATCH_PIXELS', 3 * 8 * 16)
+    encoder = Counting()
+    index(crops, gallery, encoder)
+    assert encoder.batches == [3, 3]
+
+
+def test_a_run_that_is_interrupted_goes_on(crops, gallery):
+    with pytest.raises(KeyboardInterrupt):
+        index(crops, gallery, Counting(stop_at=3), batch_size=2, commit_every=2)
+    assert gallery.count() == 4
+    encoder = Counting()
+    report = index(crops, gallery, encoder)
+    assert (report.unchanged, encoder.batches, gallery.count()) == (4, [2], 6)
+
+
+# ------------------------------------------------------------------ people in photographs
+class Halves:
+    """Sees a person left and right in a picture twice as wide as high, else nobody."""
+
+    batch_size = 2
+
+    def __call__(self, images):
+        return [[Detection((0, 0, image.width // 2, image.height), .9),
+                 Detection((image.width // 2, 0, image.width, image.height), .8)]
+                if image.width == 2 * image.height else [] for image in images]
+
+
+def couple(left, right):
+    image = paint(left, size=(32, 16))
+    image.paste(COLORS[right], (16, 0, 32, 16))
+    return image
+
+
+@pytest.fixture
+def photographs(tmp_path):
+    folder = tmp_path / 'photographs'
+    folder.mkdir()
+    couple('red', 'blue').save(folder / 'a.png')
+    couple('green', 'yellow').save(folder / 'b.png')
+    paint('black').save(folder / 'nobody.png')
+    return folder
+
+
+def test_people_in_photographs_are_found_with_their_boxes(photographs, gallery):
+    (photographs / 'broken.png').write_bytes(b'no')
+    report = index(photographs, gallery, detector=Halves(),
+                   metadata={'a.png': Metadata(5., 'c1', 'no', {'floor': '1'})})
+    assert (report.indexed, [path for path, _ in report.skipped]) == (4, ['broken.png'])
+    hit = first(gallery, 'blue')
+    assert (hit.entry.path, hit.entry.box) == ('a.png', (16, 0, 32, 16)) and hit.score > .999
+    assert (hit.entry.camera, hit.entry.time, hit.entry.track) == ('c1', 5., None)
+    assert hit.entry.extra == {'floor': '1', 'detection_score': '0.800'}
+    encoder = Counting()
+    assert index(photographs, gallery, encoder, detector=Halves()).unchanged == 2
+    assert encoder.batches == []
+
+
+def test_a_changed_photograph_replaces_all_of_its_people(photographs, gallery):
+    index(photographs, gallery, detector=Halves())
+    couple('purple', 'orange').resize((64, 32)).save(photographs / 'a.png')
+    paint('white').save(photographs / 'b.png')
+    report = index(photographs, gallery, detector=Halves())
+    assert (report.indexed, report.removed, gallery.count()) == (2, 4, 2)
+    assert first(gallery, 'purple').entry.box == (0, 0, 32, 32)
+
+
+def test_crops_and_photographs_do_not_mix(photographs, gallery):
+    index(photographs, gallery)
+    assert gallery.count() == 3
+    index(photographs, gallery, detector=Halves())
+    assert sorted((entry.path, entry.box is None) for entry in gallery.entries()) == [
+        ('a.png', False), ('a.png', False), ('b.png', False), ('b.png', False)]
+
+
+def test_a_video_has_a_beginning(tmp_path, gallery):
+    cv2 = pytest.importorskip('cv2')
+    (tmp_path / 'videos').mkdir()
+    writer = cv2.VideoWriter(str(tmp_path / 'videos/a.avi'), cv2.VideoWriter_fourcc(*'MJPG'), 10,
+                             (64, 32))
+    for number in range(30):
+        colors = ('red', 'blue') if number < 15 else ('green', 'yellow')
+        writer.write(np.asarray(couple(*colors).resize((64, 32)))[..., ::-1].copy())
+    writer.release()
+    table = {'a.avi': Metadata(1000., 'c1')}
+    index(tmp_path / 'videos', gallery, detector=Halves(), every=1, metadata=table)
+    people = sorted((entry.frame, entry.time, entry.box[0]) for entry in gallery.entries())
+    assert people == [(0, 1000., 0), (0, 1000., 32), (10, 1001., 0), (10, 1001., 32),
+                      (20, 1002., 0), (20, 1002., 32)]
+    assert first(gallery, 'green').entry.frame == 20
+    encoder = Counting()
+    table['a.avi'] = Metadata(500., 'c1')
+    report = index(tmp_path / 'videos', gallery, encoder, detector=Halves(), metadata=table)
+    assert (encoder.batches, report.updated) == ([], 1)
+    assert sorted({entry.time for entry in gallery.entries()}) == [500., 501., 502.]

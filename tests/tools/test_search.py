@@ -1,0 +1,306 @@
+"""tools/search.py from folder to answer, and what it refuses."""
+
+import importlib.util
+import io
+import json
+import re
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.config import Config
+from PIL import Image
+from tiny_models import shrink
+
+from mmtbps.search import encoders
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / 'tests/search'))  # fakes.py
+from fakes import ColorEncoder, paint_folder  # noqa: E402
+
+
+@pytest.fixture(scope='module')
+def tool():
+    spec = importlib.util.spec_from_file_location('search_tool', ROOT / 'tools/search.py')
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def call(tool, monkeypatch, capsys):
+    """A function that runs the tool with a model of colours; gives exit code, stdout, stderr."""
+    monkeypatch.setattr(encoders, 'load_encoder', load_colors)
+
+    def run(*words):
+        code = 0
+        try:
+            tool.main([str(word) for word in words])
+        except SystemExit as error:
+            code = error.code
+        return (code, *capsys.readouterr())
+
+    return run
+
+
+def load_colors(model, weights=None, device=None):
+    """A model is a file here, and its content what distinguishes it."""
+    encoder = ColorEncoder()
+    encoder.fingerprint = dict(ColorEncoder.fingerprint, model=Path(weights).read_text())
+    return encoder
+
+
+@pytest.fixture
+def home(tmp_path):
+    """A folder with crops, a table of them, a config and weights."""
+    paint_folder(tmp_path / 'crops', 'red', 'blue', 'red-blue', 'green')
+    (tmp_path / 'crops.csv').write_text(
+        'path,camera,time,coat\nred.png,c1,2024-01-10,red\nblue.png,c2,2024-01-20,blue\n'
+        'green.png,c3,2024-02-01,green\ngone.png,c1,,\n')
+    (tmp_path / 'config.py').write_text('')
+    (tmp_path / 'weights.pth').write_text('first')
+    return tmp_path
+
+
+@pytest.fixture
+def indexed(home, call):
+    """That folder with a gallery ``people``."""
+    code, out, err = call('index', home / 'people', home / 'crops', '--config', home / 'config.py',
+                          '--weights', home / 'weights.pth', '--metadata', home / 'crops.csv')
+    assert code == 0, err
+    assert '4 indexed, 0 unchanged; 4 in all' in out
+    assert '1 rows of' in err and 'gone.png' in err
+    return home
+
+
+def ranked(out):
+    """Paths in the printed answer."""
+    return re.findall(r'^ +\d+  -?\d\.\d{3}  (\S+)', out, re.MULTILINE)
+
+
+def assert_refused(answer, message, code=1):
+    """One line that says why, no traceback."""
+    assert answer[0] == code and answer[1] == ''
+    lines = answer[2].strip().splitlines()
+    assert len(lines) == 1 and re.match(f'error: .*{message}', lines[0]), answer[2]
+
+
+def test_a_query_needs_no_more_than_the_gallery(indexed, call):
+    code, out, err = call('query', indexed / 'people', 'red above, blue below', '--topk', 2)
+    assert code == 0 and ranked(out)[0] == 'red-blue.png' and len(ranked(out)) == 2
+    assert '1.000' in out
+
+
+def test_filters_of_the_command_line(indexed, call):
+    for words, expected in ((['camera=c1,c2'], {'red.png', 'blue.png'}),
+                            (['camera=c1,c2', 'coat=blue'], {'blue.png'}),
+                            (['time=2024-01-15..2024-02-01'], {'blue.png', 'green.png'})):
+        _, out, _ = call('query', indexed / 'people', 'red', '--where', *words)
+        assert set(ranked(out)) == expected
+
+
+def test_an_answer_in_every_form(indexed, call, tmp_path):
+    for name in ('answer.html', 'answer.png', 'answer.json'):
+        code, out, err = call('query', indexed / 'people', 'red', 'blue', '--out', tmp_path / name)
+        assert code == 0 and name in err
+    assert (tmp_path / 'answer.html').read_text().count('<img') == 8
+    assert Image.open(tmp_path / 'answer.png').width > 600
+    saved = json.loads((tmp_path / 'answer.json').read_text())
+    _, out, _ = call('query', indexed / 'people', 'red', 'blue', '--json')
+    assert json.loads(out) == saved
+    assert [result['hits'][0]['path'] for result in saved] == ['red.png', 'blue.png']
+
+
+def test_a_second_index_needs_no_model_and_finds_nothing_new(indexed, call):
+    code, out, err = call('index', indexed / 'people', indexed / 'crops', '--quiet')
+    assert code == 0 and '0 indexed, 4 unchanged; 4 in all' in out and err == ''
+
+
+def test_skipped_files_are_named(indexed, call):
+    for number in range(12):
+        (indexed / f'crops/broken{number:02}.jpg').write_bytes(b'broken')
+    code, out, err = call('index', indexed / 'people', indexed / 'crops', '--quiet')
+    assert code == 0 and '12 skipped' in out
+    assert 'skipped broken00.jpg: no image of a known format' in err and '2 more' in err
+
+
+def test_new_weights_are_refused_with_the_command_that_helps(indexed, call):
+    (indexed / 'weights.pth').write_text('trained longer')
+    answer = call('query', indexed / 'people', 'red')
+    assert_refused(answer, 'features of another model')
+    words = re.search(r'(python tools/search.py index NEW.lance .*)$', answer[2].strip())[1].split()
+    assert words[4:] == [str(indexed / 'crops'), '--config', str(indexed / 'config.py'),
+                         '--weights', str(indexed / 'weights.pth')]
+    assert_refused(call('index', indexed / 'people', indexed / 'crops'), 'another model')
+    # What it says works, with a gallery of another kind.
+    code, _, err = call('index', indexed / 'new', *words[4:])
+    assert code == 0 and call('query', indexed / 'new', 'red')[0] == 0
+
+
+def test_info(indexed, call):
+    _, out, _ = call('info', indexed / 'people', '--json')
+    known = json.loads(out)
+    assert (known['entries'], known['dim']) == (4, 12)
+    assert known['fingerprint']['model'] == 'first'
+    assert known['images'] == str(indexed / 'crops')
+    assert known['weights'] == str(indexed / 'weights.pth')
+    _, out, _ = call('info', indexed / 'people')
+    assert re.search(r'^entries +4$', out, re.MULTILINE)
+    assert re.search(r'^fingerprint model +first$', out, re.MULTILINE)
+
+
+@pytest.mark.parametrize('words, left', [
+    (['--path', 'red.png', 'blue.png'], {'red-blue.png', 'green.png'}),
+    (['--where', 'camera=c1,c3'], {'blue.png', 'red-blue.png'}),
+    (['--where', 'time=..2024-01-31'], {'red-blue.png', 'green.png'}),
+    (['--path', 'nothing.png'], {'red.png', 'blue.png', 'red-blue.png', 'green.png'})])
+def test_delete(indexed, call, words, left):
+    code, out, _ = call('delete', indexed / 'people', *words, '--yes')
+    assert code == 0 and f'{4 - len(left)} removed, {len(left)} left' in out
+    assert set(ranked(call('query', indexed / 'people', 'red')[1])) == left
+    assert (indexed / 'crops/red.png').exists()
+
+
+def test_delete_by_id_and_compact(indexed, call):
+    _, out, _ = call('query', indexed / 'people', 'red', '--json')
+    best = json.loads(out)[0]['hits'][0]['id']
+    assert '1 removed, 3 left' in call('delete', indexed / 'people', '--id', best, '--yes')[1]
+    code, out, _ = call('compact', indexed / 'people')
+    assert code == 0 and '3 entries' in out
+
+
+@pytest.mark.parametrize('terminal, said, left', [
+    (False, '', 4), (True, 'n\n', 4), (True, '\n', 4), (True, 'y\n', 3)])
+def test_delete_asks(indexed, call, monkeypatch, terminal, said, left):
+    stdin = io.StringIO(said)
+    stdin.isatty = lambda: terminal
+    monkeypatch.setattr('sys.stdin', stdin)
+    answer = call('delete', indexed / 'people', '--where', 'camera=c1')
+    if not terminal:
+        assert_refused(answer, 'Remove 1 of 4 entries of .*--yes')
+    assert json.loads(call('info', indexed / 'people', '--json')[1])['entries'] == left
+
+
+@pytest.mark.parametrize('words, message', [
+    (['query', '{}/nothing', 'red'], 'no gallery'),
+    (['info', '{}/nothing'], 'no gallery'),
+    (['query', '{}/people', ''], 'empty'),
+    (['query', '{}/people', 'red', '--topk', '0'], 'topk'),
+    (['query', '{}/people', 'red', '--where', 'camera'], 'key=value'),
+    (['query', '{}/people', 'red', '--where', 'time=yesterday'], "'yesterday'"),
+    (['query', '{}/people', 'red', '--where', "x' OR '1'='1"], 'no name'),
+    (['query', '{}/people', 'red', '--out', '{}/a.gif'], 'written as'),
+    (['query', '{}/people', 'red', '--out', '{}/nowhere/a.html'], 'no such folder'),
+    (['query', '{}/people', 'red', '--out', '{}/a.html', '--images', '{}/gone'], '--images'),
+    (['delete', '{}/people', '--where', 'colour=red', '--yes'], 'no entry of'),
+    (['index', '{}/people', '{}/nowhere'], 'no such file or folder'),
+    (['index', '{}/new', '{}/crops'], 'no note of its model'),
+    (['index', '{}/people', '{}/crops', '--metadata', '{}/config.py'], '.csv or .jsonl'),
+    (['index', '{}/people', '{}/crops', '--metadata', '{}/none.csv'], 'none.csv'),
+    (['index', '{}/people', '{}/crops', '--shard', '4/4'], 'i from 0 to n - 1'),
+    (['index', '{}/people', '{}', '--quiet'], 'lies outside'),
+    (['index', '{}/people', '{}/crops', '--track'], '--detector'),
+    (['index', '{}/crops', '{}/crops', '--config', 'x', '--weights', '{}/weights.pth'],
+     'other files and no gallery'),
+])
+def test_errors_are_one_line(indexed, call, words, message):
+    assert_refused(call(*(word.format(indexed) for word in words)), message)
+
+
+def test_values_are_data_and_never_a_query(indexed, call):
+    for value in ("c1' OR '1'='1", 'c1"; DROP TABLE people; --', '%', '*'):
+        code, out, _ = call('query', indexed / 'people', 'red', '--where', f'camera={value}')
+        assert code == 0 and ranked(out) == []
+        code, out, _ = call('delete', indexed / 'people', '--where', f'camera={value}', '--yes')
+        assert code == 0 and '0 removed, 4 left' in out
+
+
+def test_a_query_of_ten_thousand_words_is_handled(indexed, call):
+    words = 'a man in a red coat and blue trousers ' * 1250
+    code, out, _ = call('query', indexed / 'people', words, '--out', indexed / 'answer.html')
+    assert code == 0 and (indexed / 'answer.html').stat().st_size < 50_000
+    code, out, _ = call('query', indexed / 'people', words)
+    assert len(ranked(out)) == 4 and len(out) < 2000
+
+
+def test_a_folder_that_moved(indexed, call):
+    (indexed / 'crops').rename(indexed / 'moved')
+    assert_refused(call('query', indexed / 'people', 'red', '--out', indexed / 'a.html'), 'is gone')
+    code, *_ = call('query', indexed / 'people', 'red', '--out', indexed / 'a.html', '--images',
+                    indexed / 'moved')
+    assert code == 0 and (indexed / 'a.html').read_text().count('<img') == 4
+    code, out, _ = call('index', indexed / 'people', indexed / 'moved', '--quiet')
+    assert '4 unchanged' in out
+    assert call('query', indexed / 'people', 'red', '--out', indexed / 'a.html')[0] == 0
+
+
+def test_people_are_found_first_if_there_is_a_detector(home, call, monkeypatch):
+    from mmtbps.search import detection
+
+    class Lower:
+        batch_size = 8
+
+        def __init__(self, model, threshold, device):
+            assert (model, threshold, device) == ('weights/rtdetr', .7, 'cpu')
+
+        def __call__(self, images):
+            return [[detection.Detection((0, 8, 8, 16), .9)] for _ in images]
+
+    monkeypatch.setattr(detection, 'PersonDetector', Lower)
+    words = ['index', home / 'people', home / 'crops', '--config', 'x', '--weights',
+             home / 'weights.pth', '--detector', 'weights/rtdetr', '--threshold', '.7', '--device',
+             'cpu']
+    assert '4 indexed' in call(*words)[1] and '4 unchanged' in call(*words)[1]
+    _, out, _ = call('query', home / 'people', 'blue', '--topk', 2, '--json')
+    hits = json.loads(out)[0]['hits']
+    assert {hit['path'] for hit in hits} == {'blue.png', 'red-blue.png'}
+    assert [hit['box'] for hit in hits] == [[0, 8, 8, 16]] * 2
+
+
+def test_an_interrupted_index_says_so(home, call, monkeypatch):
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(ColorEncoder, 'encode_images', stop)
+    assert_refused(call('index', home / 'people', home / 'crops', '--quiet', '--config', 'x',
+                        '--weights', home / 'weights.pth'), 'interrupted', code=130)
+
+
+def test_serve_hands_over_the_gallery_and_its_folder(indexed, call, monkeypatch):
+    from mmtbps.search import page
+    asked = {}
+    monkeypatch.setattr(page, 'serve', lambda searcher, images, uploads, host, port: asked.update(
+        found=searcher('red', topk=1), images=images, uploads=uploads, host=host, port=port))
+    code, *_ = call('serve', indexed / 'people', '--port', '8123')
+    assert code == 0 and asked['found'][0]['hits'][0]['path'] == 'red.png'
+    assert (asked['images'], asked['uploads']) == (indexed / 'crops', None)
+    assert (asked['host'], asked['port']) == ('127.0.0.1', 8123)
+
+
+def test_the_whole_way_with_a_model(tool, micro_set, tmp_path, monkeypatch, capsys):
+    """A real model of random weights, which the gallery remembers by its path."""
+    from mmtbps.search.torch_encoder import TorchEncoder
+    cfg = shrink(Config.fromfile(ROOT / 'configs/tbps/vit_bert_base_drawn.py'), micro_set, tmp_path)
+    cfg.dump(tmp_path / 'tiny.py')
+    torch.manual_seed(0)
+    model = TorchEncoder(str(tmp_path / 'tiny.py'), weights='random', device='cpu').model
+    torch.save(dict(state_dict=model.state_dict()), tmp_path / 'tiny.pth')
+    crops = micro_set / 'imgs/cam_a'
+    monkeypatch.chdir(tmp_path)
+    tool.main(['index', 'people', str(crops), '--config', 'tiny.py', '--weights', 'tiny.pth',
+               '--device', 'cpu', '--log', 'log.jsonl'])
+    count = len(list(crops.iterdir()))
+    assert f'{count} indexed' in capsys.readouterr().out
+    assert len((tmp_path / 'log.jsonl').read_text().splitlines()) == count
+    monkeypatch.chdir(crops)  # paths in the note are absolute
+    tool.main(['query', str(tmp_path / 'people'), 'a woman in a red coat', '--json',
+               '--device', 'cpu'])
+    hits = json.loads(capsys.readouterr().out)[0]['hits']
+    assert len(hits) == 10 and all((crops / hit['path']).exists() for hit in hits)
+    with torch.no_grad():
+        next(model.parameters()).add_(1)
+    torch.save(dict(state_dict=model.state_dict()), tmp_path / 'tiny.pth')
+    with pytest.raises(SystemExit):
+        tool.main(['query', str(tmp_path / 'people'), 'a woman', '--device', 'cpu'])
+    assert 'features of another model' in capsys.readouterr().err

@@ -1,0 +1,294 @@
+"""Search a folder of people by text: make a gallery, ask it, serve it as a web page, tend it.
+
+A gallery is a folder for LanceDB (people.lance), any other folder (kept in memory while in use), or
+a collection of a Milvus server (http://host:19530/people).
+
+Examples:
+    python tools/search.py index people.lance crops --config CONFIG --weights CHECKPOINT
+    python tools/search.py index people.lance crops --metadata crops.csv --prune
+    python tools/search.py query people.lance "a woman in a red coat with a black backpack"
+    python tools/search.py query people.lance "a man in blue" --where camera=c1,c2 --out answer.html
+    python tools/search.py serve people.lance --port 7860
+    python tools/search.py info people.lance
+    python tools/search.py delete people.lance --where camera=c3 time=..2024-01-31
+    python tools/search.py compact people.lance
+
+People in whole photographs and videos, found by a detector of transformers:
+    python tools/search.py index people.lance videos --detector weights/rtdetr_r18vd --track
+
+Several processes on one gallery, each with its part of the files:
+    python tools/search.py index people.lance crops --shard 0/4
+"""
+
+import argparse
+import json
+import pickle
+import shlex
+import sys
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mmtbps.search.filters import parse_where
+from mmtbps.search.galleries.base import REINDEX, GalleryEntry, GalleryMismatch
+from mmtbps.search.galleries.opening import open_gallery
+from mmtbps.search.origin import Origin, read_origin, write_origin
+
+_SHOWN = 10  # skipped files and unknown rows that are named; the log has all
+
+
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(dest='command', required=True)
+
+    def add(name: str, action: object, text: str) -> argparse.ArgumentParser:
+        command = commands.add_parser(name, help=text, description=text)
+        command.set_defaults(action=action)
+        command.add_argument('gallery', help='a folder, or http://host:port/collection')
+        return command
+
+    _add_index(add('index', index, 'bring a gallery up to date with a folder of images'))
+    command = add('query', query, 'find the people that a sentence describes')
+    command.add_argument('text', nargs='+', help='one or more sentences')
+    command.add_argument('--topk', type=int, default=10, help='default: %(default)s')
+    command.add_argument('--where', nargs='+', metavar='KEY=VALUE', help='only these, such as '
+                         'camera=c1,c2 time=2024-01-01..2024-01-31 coat=red')
+    command.add_argument('--out', type=Path, help='write .html, .png or .json')
+    command.add_argument('--json', action='store_true', help='print JSON')
+    _add_model(command, images=True)
+    command = add('serve', serve, 'open the web page of a gallery')
+    command.add_argument('--port', type=int, default=7860, help='default: %(default)s')
+    command.add_argument('--host', default='127.0.0.1', help='address to listen at; the page has '
+                         'no password (default: %(default)s, this machine alone)')
+    command.add_argument('--uploads', type=Path, help='let visitors add crops, which are kept in '
+                         'this folder inside the folder of the images')
+    _add_model(command, images=True)
+    command = add('info', info, 'what a gallery holds and where it came from')
+    command.add_argument('--json', action='store_true', help='print JSON')
+    command = add('delete', delete, 'remove entries of a gallery; the images stay where they are')
+    chosen = command.add_mutually_exclusive_group(required=True)
+    chosen.add_argument('--where', nargs='+', metavar='KEY=VALUE', help='see query')
+    chosen.add_argument('--path', nargs='+', help='all people of these images or videos')
+    chosen.add_argument('--id', nargs='+', help='these entries')
+    command.add_argument('--yes', action='store_true', help='do not ask')
+    add('compact', compact, 'fold changes into the files and the index of a gallery')
+    return parser.parse_args(argv)
+
+
+def _add_index(command: argparse.ArgumentParser) -> None:
+    command.add_argument('source', type=Path, help='a folder of crops, one person each; with '
+                         '--detector, of photographs and videos')
+    _add_model(command)
+    command.add_argument('--images', type=Path, help='folder that paths are kept relative to, if '
+                         'source is only a part of it (default: the folder indexed first)')
+    command.add_argument('--metadata', type=Path, help='CSV or JSONL with path and any of camera, '
+                         'time, track and keys of your own')
+    command.add_argument('--prune', action='store_true', help='remove what is gone from the folder')
+    command.add_argument('--batch-size', type=int, default=64, help='default: %(default)s')
+    command.add_argument('--workers', type=int, default=2, help='threads that read images '
+                         '(default: %(default)s)')
+    command.add_argument('--commit-every', type=int, default=512, help='crops stored at once '
+                         '(default: %(default)s)')
+    command.add_argument('--shard', default='0/1', help='i/n: the i-th of n parts, i from 0')
+    command.add_argument('--log', type=Path, help='append a JSON line for each file that is safe '
+                         'or was skipped')
+    command.add_argument('--quiet', action='store_true', help='show no progress')
+    command.add_argument('--detector', help='folder or hub name of an object detector of '
+                         'transformers, to find the people first')
+    command.add_argument('--threshold', type=float, default=.5, help='of the detector (default: '
+                         '%(default)s)')
+    command.add_argument('--every', type=float, help='seconds between frames of a video that are '
+                         'looked at (default: 1, with --track 0.2)')
+    command.add_argument('--track', action='store_true', help='one entry for each person followed '
+                         'through a video')
+
+
+def _add_model(command: argparse.ArgumentParser, images: bool = False) -> None:
+    noted = ' (default: as noted in the gallery)'
+    command.add_argument('--config', help='config, model folder or exported folder' + noted)
+    command.add_argument('--weights', help='checkpoint' + noted)
+    command.add_argument('--device', help='cpu, cuda, cuda:1 (default: the best there is)')
+    if images:
+        command.add_argument('--images', type=Path, help='folder of the images, if it has moved')
+
+
+# ------------------------------------------------------------------ commands
+def index(args: argparse.Namespace) -> None:
+    from mmtbps.search.encoders import load_encoder
+    from mmtbps.search.indexing import index_people
+    from mmtbps.search.metadata import read_metadata
+    if not args.source.exists():
+        raise FileNotFoundError(f'{args.source}: no such file or folder')
+    metadata = None if args.metadata is None else read_metadata(args.metadata)
+    shard = _read_shard(args.shard)
+    origin = model_of(args)
+    detector, tracker = _detection(args)
+    encoder = load_encoder(origin.model, origin.weights, args.device)
+    gallery = open_gallery(args.gallery, encoder.fingerprint)
+    write_origin(args.gallery, model=origin.model, weights=origin.weights)
+    report = index_people(
+        args.source, gallery, encoder, metadata, args.batch_size, args.workers, detector, tracker,
+        args.every, args.prune, not args.quiet, shard, args.commit_every, args.log, args.images)
+    for path, reason in report.skipped[:_SHOWN]:
+        print(f'skipped {path}: {reason}', file=sys.stderr)
+    if (more := len(report.skipped) - _SHOWN) > 0:
+        print(f'... and {more} more; --log FILE keeps all', file=sys.stderr)
+    if report.unknown:
+        print(f'{len(report.unknown)} rows of {args.metadata} name no file: '
+              f'{", ".join(report.unknown[:_SHOWN])}', file=sys.stderr)
+    if shard == (0, 1) and (report.indexed or report.removed or report.updated):
+        gallery.optimize()
+    print(f'{args.gallery}: {report}; {gallery.count()} in all')
+
+
+def query(args: argparse.Namespace) -> None:
+    from mmtbps.search.answer import check_target, write_answer
+    if args.out is not None:
+        check_target(args.out)
+    where = parse_where(args.where)
+    searcher = make_searcher(args)
+    results = searcher(args.text, topk=args.topk, where=where or None)
+    if args.json:
+        print(json.dumps(results, indent=2, ensure_ascii=False))
+    elif args.out is None:
+        print('\n\n'.join(map(_as_text, results)))
+    if args.out is not None:
+        print(write_answer(results, args.out, images_of(args)), file=sys.stderr)
+
+
+def serve(args: argparse.Namespace) -> None:
+    from mmtbps.search.page import serve as serve_page
+    images = images_of(args)
+    serve_page(make_searcher(args), images, args.uploads, args.host, args.port)
+
+
+def info(args: argparse.Namespace) -> None:
+    known = open_gallery(args.gallery).info()
+    origin = read_origin(args.gallery)
+    known |= dict(images=origin.images, model=origin.model, weights=origin.weights)
+    if args.json:
+        print(json.dumps(known, indent=2, ensure_ascii=False))
+        return
+    known |= {f'fingerprint {key}': value for key, value in known.pop('fingerprint').items()}
+    for key, value in known.items():
+        print(f'{key:<22}{"not known" if value is None else value}')
+
+
+def delete(args: argparse.Namespace) -> None:
+    gallery = open_gallery(args.gallery)
+    where = parse_where(args.where) if args.where else {'path': args.path}
+    number = len(set(args.id)) if args.id else gallery.count(where)
+    if number and not args.yes:
+        _confirm(f'Remove {number} of {gallery.count()} entries of {args.gallery}?')
+    removed = gallery.delete(ids=args.id) if args.id else gallery.delete(where=where)
+    print(f'{args.gallery}: {removed} removed, {gallery.count()} left')
+
+
+def compact(args: argparse.Namespace) -> None:
+    gallery = open_gallery(args.gallery)
+    gallery.optimize()
+    known = gallery.info()
+    print(f'{args.gallery}: {known["entries"]} entries, index: {known["index"]}')
+
+
+# ------------------------------------------------------------------ what they share
+def model_of(args: argparse.Namespace) -> Origin:
+    """Model and weights of the command line, else those noted in the gallery."""
+    noted = read_origin(args.gallery)
+    if args.config is None and noted.model is None:
+        raise ValueError(f'{args.gallery} has no note of its model; name it with --config and '
+                         '--weights')
+    return Origin(model=args.config or noted.model,
+                  weights=args.weights or (noted.weights if args.config is None else None))
+
+
+def images_of(args: argparse.Namespace) -> Path:
+    """Folder of the images, from the command line or the gallery's note."""
+    images = args.images or read_origin(args.gallery).images
+    if images is None or not Path(images).is_dir():
+        said = 'is not noted' if images is None else f'was {images}, which is gone'
+        raise FileNotFoundError(f'{args.gallery}: the folder of its images {said}; name it with '
+                                '--images')
+    return Path(images)
+
+
+def make_searcher(args: argparse.Namespace) -> Any:
+    from mmtbps.search.encoders import load_encoder
+    from mmtbps.search.inferencer import TextToPersonInferencer
+    open_gallery(args.gallery)  # before a model is loaded: is there one?
+    origin = model_of(args)
+    encoder = load_encoder(origin.model, origin.weights, args.device)
+    return TextToPersonInferencer(encoder, gallery=args.gallery, images=args.images)
+
+
+def reindex_command(args: argparse.Namespace) -> str:
+    """What to run when the gallery is of another model."""
+    noted, given = read_origin(args.gallery), model_of(args)
+    words = ['python', 'tools/search.py', 'index', 'NEW.lance',
+             str(getattr(args, 'source', None) or noted.images or 'IMAGES')]
+    words += ['--config', given.model]
+    words += ['--weights', given.weights] if given.weights else []
+    return shlex.join(words)
+
+
+def _detection(args: argparse.Namespace) -> tuple[Any, Any]:
+    if args.detector is None:
+        if args.track or args.every is not None:
+            raise ValueError('--track and --every are about people found by a --detector')
+        return None, None
+    from mmtbps.search.detection import PersonDetector
+    from mmtbps.search.tracking import PersonTracker
+    tracker = PersonTracker(**({} if args.every is None else dict(every=args.every))) \
+        if args.track else None
+    return PersonDetector(args.detector, threshold=args.threshold, device=args.device), tracker
+
+
+def _read_shard(text: str) -> tuple[int, int]:
+    part, slash, parts = text.partition('/')
+    if not (slash and part.isdecimal() and parts.isdecimal() and int(part) < int(parts)):
+        raise ValueError(f'--shard {text}: write i/n, with i from 0 to n - 1')
+    return int(part), int(parts)
+
+
+def _as_text(result: Mapping[str, Any]) -> str:
+    from mmtbps.search.page.cards import in_words
+    lines = [result['query'] if len(result['query']) < 200 else result['query'][:200] + ' ...']
+    for hit in result['hits']:
+        entry = GalleryEntry.from_json({key: value for key, value in hit.items()
+                                        if key not in ('rank', 'score')})
+        facts = '  '.join(f'{name} {value}' for name, value in in_words(entry) if name != 'file')
+        lines.append(f'{hit["rank"]:>4}  {hit["score"]:.3f}  {hit["path"]}  {facts}'.rstrip())
+    return '\n'.join(lines if result['hits'] else [*lines, '      nothing found'])
+
+
+def _confirm(question: str) -> None:
+    if not sys.stdin.isatty():
+        raise ValueError(f'{question} Say so with --yes')
+    if input(f'{question} [y/N] ').strip().lower() not in ('y', 'yes'):
+        raise SystemExit('Nothing was removed.')
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    args = parse_args(argv)
+    # mmcv-lite has no operators of its own, and no model of ours needs one.
+    warnings.filterwarnings('ignore', message='Fail to import ``MultiScaleDeformable')
+    try:
+        args.action(args)
+    except GalleryMismatch as error:
+        _fail(str(error).replace(REINDEX, reindex_command(args)))
+    except (FileNotFoundError, ImportError, KeyError, OSError, RuntimeError, ValueError,
+            pickle.UnpicklingError) as error:
+        _fail(error.args[0] if isinstance(error, KeyError) and error.args else error)
+    except KeyboardInterrupt:
+        _fail('interrupted. What was stored is safe; the same command goes on', 130)
+
+
+def _fail(message: object, code: int = 1) -> None:
+    print('error: ' + ' '.join(str(message).split()), file=sys.stderr)
+    raise SystemExit(code) from None
+
+
+if __name__ == '__main__':
+    main()
