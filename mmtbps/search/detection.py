@@ -1,0 +1,156 @@
+"""People in whole photographs: a detector of transformers, and what is kept of its answer."""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from PIL import Image
+
+from mmtbps.pretrained import resolve_pretrained
+
+__all__ = ['Detection', 'Detector', 'PersonDetector', 'whole_pixels']
+
+PERSON = 'person'
+Box = tuple[int, int, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """One person in one image.
+
+    Args:
+        box: (left, top, right, bottom) in pixels, inside the image.
+        score: How sure the detector is, 0 to 1.
+    """
+
+    box: Box
+    score: float
+
+
+class Detector(Protocol):
+    """Finds people; `PersonDetector`, or one of your own.
+
+    Attributes:
+        batch_size: How many images it likes to see at once.
+    """
+
+    batch_size: int
+
+    def __call__(self, images: Sequence[Image.Image]) -> list[list[Detection]]:
+        """The people of each RGB image, surest first."""
+
+
+class PersonDetector:
+    """An object detector of transformers that keeps the people: RT-DETR, D-FINE, DETR, YOLOS.
+
+    Needs neither torchvision nor, if ``model`` is a folder, the network. Weights are read from
+    safetensors only, and code that comes with a model is never run.
+
+    Args:
+        model: Folder with ``config.json``, ``preprocessor_config.json`` and
+            ``model.safetensors``, or a name on the Hugging Face hub.
+        threshold: Less sure detections are left out.
+        min_height: So are people of fewer pixels from head to foot.
+        device: ``'cpu'``, ``'cuda'``, ``'cuda:1'``; by default CUDA if there is one.
+        batch_size: Images in one forward pass.
+
+    Raises:
+        FileNotFoundError: If ``model`` is a path and not there.
+        OSError: If it cannot be loaded, from disk or from the hub.
+        ValueError: If it is no object detector or knows no people; if an argument is out of range.
+
+    Example:
+        ``PersonDetector('checkpoints/rtdetr_r18vd')([image])[0][0].box`` is the surest person of
+        an image.
+    """
+
+    def __init__(self, model: str, threshold: float = .5, min_height: int = 32,
+                 device: str | None = None, batch_size: int = 4) -> None:
+        if not 0 <= threshold < 1 or batch_size < 1:
+            raise ValueError(f'threshold {threshold} must be in [0, 1) and batch_size '
+                             f'{batch_size} at least 1')
+        import torch
+        self.threshold, self.min_height, self.batch_size = threshold, min_height, batch_size
+        self.device = torch.device(device or ('cuda' if torch.cuda.is_available() else 'cpu'))
+        network, self._processor = _load(str(model))
+        self._network = network.eval().to(self.device)
+        self._labels = _labels_of_people(str(model), network.config.id2label)
+
+    def __call__(self, images: Sequence[Image.Image]) -> list[list[Detection]]:
+        """The people of each RGB image, surest first; boxes in its own pixels."""
+        return [people for start in range(0, len(images), self.batch_size)
+                for people in self._detect(images[start:start + self.batch_size])]
+
+    def _detect(self, images: Sequence[Image.Image]) -> list[list[Detection]]:
+        import torch
+        inputs = self._processor(images=list(images), return_tensors='pt').to(self.device)
+        with torch.inference_mode():
+            outputs = self._network(**inputs)
+        answers = self._processor.post_process_object_detection(
+            outputs, threshold=self.threshold,
+            target_sizes=[(image.height, image.width) for image in images])
+        return [self._people(image, **{key: value.tolist() for key, value in answer.items()})
+                for image, answer in zip(images, answers, strict=True)]
+
+    def _people(self, image: Image.Image, boxes: list[list[float]], scores: list[float],
+                labels: list[int], **_) -> list[Detection]:
+        found = [Detection(box, score) for box, score, label in zip(
+            whole_pixels(boxes, image.size), scores, labels, strict=True)
+            if label in self._labels and box is not None and box[3] - box[1] >= self.min_height]
+        return sorted(found, key=lambda person: (-person.score, person.box))
+
+
+def whole_pixels(boxes: Iterable[Sequence[float]], size: tuple[int, int]) -> list[Box | None]:
+    """The smallest boxes of whole pixels around boxes, cut off at the borders of the image.
+
+    Args:
+        boxes: (left, top, right, bottom) in pixels.
+        size: Width and height of the image.
+
+    Returns:
+        As many boxes; ``None`` for one that holds nothing of the image.
+
+    Example:
+        >>> whole_pixels([(-3.5, 10.2, 20.1, 99.9), (50, 5, 60, 9)], size=(40, 80))
+        [(0, 10, 21, 80), None]
+    """
+    width, height = size
+    whole = []
+    for left, top, right, bottom in boxes:
+        box = (max(math.floor(left), 0), max(math.floor(top), 0),
+               min(math.ceil(right), width), min(math.ceil(bottom), height))
+        whole.append(box if box[0] < box[2] and box[1] < box[3] else None)
+    return whole
+
+
+def _load(model: str) -> tuple:
+    """Network and image processor of a folder or a hub name."""
+    from transformers import AutoImageProcessor, AutoModelForObjectDetection
+    name = resolve_pretrained(model)
+    try:
+        network = AutoModelForObjectDetection.from_pretrained(
+            name, use_safetensors=True, trust_remote_code=False)
+        return network, AutoImageProcessor.from_pretrained(name, trust_remote_code=False)
+    except OSError as error:
+        raise OSError(
+            f'{model}: not loaded as a detector ({_first_line(error)}). It should be a folder '
+            'with config.json, preprocessor_config.json and model.safetensors, or the name of '
+            'such a model on a Hugging Face hub that can be reached') from error
+    except ValueError as error:
+        raise ValueError(
+            f'{model}: no object detector of transformers ({_first_line(error)}). Take RT-DETR '
+            'or D-FINE; a model that brings code of its own is refused') from error
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)[:160]
+
+
+def _labels_of_people(model: str, names: dict[int, str]) -> set[int]:
+    labels = {int(label) for label, name in names.items() if name.lower() == PERSON}
+    if not labels:
+        some = ', '.join(sorted(map(str, names.values()))[:8])
+        raise ValueError(f'{model}: none of its {len(names)} labels is {PERSON!r} ({some}, ...). '
+                         'Take a detector trained on COCO or Objects365')
+    return labels
