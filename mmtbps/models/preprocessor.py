@@ -82,9 +82,11 @@ class TextImagePreprocessor(BaseDataPreprocessor):
                 images = images.flip(1)
             batch['images'] = (images.float() - self.mean) / self.std
         if 'input_ids' in inputs:
-            ids, mask = pad_captions(inputs['input_ids'], inputs['caption_lengths'],
-                                     self.pad_token_id, self.pad_multiple, self.min_length)
-            batch['input_ids'], batch['attention_mask'] = self.cast_data((ids, mask))
+            batch['input_ids'], batch['attention_mask'] = self.pad(
+                inputs['input_ids'], inputs['caption_lengths'])
         return batch
 
-
+    def pad(self, input_ids: list[Tensor], lengths: list[Tensor]) -> tuple[Tensor, Tensor]:
+        """:func:`pad_captions` as this preprocessor is set, on its device."""
+        return self.cast_data(pad_captions(input_ids, lengths, self.pad_token_id,
+                                           self.pad_multiple, self.min_length))

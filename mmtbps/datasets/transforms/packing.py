@@ -10,7 +10,10 @@ from mmpretrain.structures import DataSample
 
 from mmtbps.registry import TRANSFORMS
 
-from .tokenize import captions_of
+from .tokenize import CAPTION_KEYS, captions_of
+
+_IMAGE_KEYS = {'img', 'img_path'}
+_TEXT_KEYS = {'input_ids', *CAPTION_KEYS}
 
 
 @TRANSFORMS.register_module()
@@ -18,14 +21,17 @@ class PackTextImage(BaseTransform):
     """Pack an item into ``dict(inputs=..., data_samples=...)``.
 
     **Required keys**: ``img``, uint8 (H, W, 3) in mmcv's BGR order; ``input_ids``; ``caption`` or
-    ``captions``.
+    ``captions``. In a search one side is all there is: an item without any words is packed as an
+    image, an item without ``img`` and ``img_path`` as text.
 
     **Output**: ``inputs`` with ``image``, uint8 (3, H, W), channels still BGR (the preprocessor
     turns and normalises them on the device); ``input_ids``, int64 (L_1 + ... + L_k,), the tokens of
     the k captions one after the other; ``caption_lengths``, int64 (k,). In this form items with
     different k pass through ``pseudo_collate``, which refuses lists of different length.
     ``data_samples`` is a ``DataSample`` whose metainfo holds ``captions`` (list of k str, in
-    training too), ``num_captions`` and those of ``meta_keys`` that the item has.
+    training too), ``num_captions`` and those of ``meta_keys`` that the item has. Text alone goes
+    with its sample, as ``input_ids`` and ``caption_lengths``: mmpretrain's inferencers hand nothing
+    else to the model, and collate in a way that refuses texts of different length.
 
     Args:
         meta_keys: Keys to keep as metainfo. A key that an item does not have is left out
@@ -53,24 +59,36 @@ class PackTextImage(BaseTransform):
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         where = results.get('img_path', 'item')
-        for key, source in (('img', 'LoadImageFromFile'), ('input_ids', 'TokenizeCaption')):
-            if key not in results:
+        image_only = not _TEXT_KEYS & results.keys()
+        text_only = not _IMAGE_KEYS & results.keys() and not image_only
+        for key, source, absent in (('img', 'LoadImageFromFile', text_only),
+                                    ('input_ids', 'TokenizeCaption', image_only)):
+            if key not in results and not absent:
                 raise KeyError(f'{where}: key {key!r} is missing; put {source} before '
                                'PackTextImage in the pipeline')
         meta = {key: results[key] for key in self.meta_keys if key in results}
+        image = {} if text_only else dict(image=_to_tensor(results['img'], where))
+        if image_only:
+            return dict(inputs=image, data_samples=DataSample(metainfo=meta))
         meta['captions'] = captions_of(results)
         meta['num_captions'] = len(meta['captions'])
-        lengths = [len(ids) for ids in results['input_ids']]
-        if len(lengths) != meta['num_captions'] or not lengths:
-            raise ValueError(f'{where}: {len(lengths)} token sequences for '
-                             f'{meta["num_captions"]} captions; an item needs one for each')
-        inputs = dict(image=_to_tensor(results['img'], where),
-                      input_ids=torch.cat(results['input_ids']),
-                      caption_lengths=torch.tensor(lengths))
-        return dict(inputs=inputs, data_samples=DataSample(metainfo=meta))
+        tokens = _to_tokens(results['input_ids'], meta['num_captions'], where)
+        sample = DataSample(metainfo=meta)
+        if text_only:
+            sample.set_data(tokens)
+            return dict(inputs={}, data_samples=sample)
+        return dict(inputs={**image, **tokens}, data_samples=sample)
 
     def __repr__(self) -> str:
         return f'{type(self).__name__}(meta_keys={self.meta_keys})'
+
+
+def _to_tokens(input_ids: list[torch.Tensor], num_captions: int, where: str) -> dict:
+    lengths = [len(ids) for ids in input_ids]
+    if len(lengths) != num_captions or not lengths:
+        raise ValueError(f'{where}: {len(lengths)} token sequences for {num_captions} captions; '
+                         'an item needs one for each')
+    return dict(input_ids=torch.cat(input_ids), caption_lengths=torch.tensor(lengths))
 
 
 def _to_tensor(image: np.ndarray, where: str) -> torch.Tensor:

@@ -1,5 +1,6 @@
 """Captions to token ids, in the workers."""
 
+import json
 import os
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 # How tokenizers mark the start, middle or end of a word in their vocabulary.
 _WORD_MARKS = ('</w>', '##', 'Ġ', '▁')
 _PROBE_WORDS = 64
+#: Where an item has its words; ``text`` is what mmpretrain's inferencers call a query.
+CAPTION_KEYS = ('caption', 'text', 'captions')
 
 
 @cache
@@ -61,7 +64,7 @@ class TokenizeCaption(BaseTransform):
     A caption that is too long loses its last words, never its end token (``[SEP]``), so that every
     sequence the text tower sees is closed.
 
-    **Required keys**: ``caption`` (str) or ``captions`` (list of str).
+    **Required keys**: ``caption`` or ``text`` (str), or ``captions`` (list of str).
 
     **Added keys**: ``input_ids``, a list of one 1-D int64 tensor for each caption; lengths differ.
 
@@ -97,21 +100,30 @@ class TokenizeCaption(BaseTransform):
                                 for ids in encoded['input_ids']]
         return results
 
+    def save_tokenizer(self, folder: str | os.PathLike) -> None:
+        """Write the tokenizer's files to a folder, from which it loads without a network."""
+        load_tokenizer(self.tokenizer).save_pretrained(folder)
+
+    def tokenizer_state(self) -> str:
+        """All that the tokens depend on, as JSON; the same wherever the tokenizer lies."""
+        state = json.loads(load_tokenizer(self.tokenizer).backend_tokenizer.to_str())
+        # How the last call cut and padded is no part of it.
+        del state['truncation'], state['padding']
+        return json.dumps(state, sort_keys=True)
+
     def __repr__(self) -> str:
         return (f'{type(self).__name__}(tokenizer={self.tokenizer!r}, '
                 f'max_length={self.max_length})')
 
 
 def captions_of(results: dict[str, Any]) -> list[str]:
-    """The captions of an item: ``[caption]`` in training, ``captions`` in testing."""
+    """The captions of an item: ``[caption]`` in training, ``captions`` in testing, ``[text]``."""
     where = results.get('img_path', 'item')
-    if 'caption' in results:
-        captions = [results['caption']]
-    elif 'captions' in results:
-        captions = list(results['captions'])
-    else:
+    key = next((key for key in CAPTION_KEYS if key in results), None)
+    if key is None:
         raise KeyError(f"{where}: neither 'caption' nor 'captions' among the keys "
                        f'{sorted(results)}')
+    captions = list(results[key]) if key == 'captions' else [results[key]]
     for caption in captions:
         if not isinstance(caption, str):
             raise TypeError(f'{where}: a caption must be a str, found {caption!r}')

@@ -95,3 +95,22 @@ def test_an_image_of_another_kind_is_refused(image):
 def test_each_caption_needs_its_tokens(changes):
     with pytest.raises(ValueError, match='imgs/a.jpg.*captions'):
         PackTextImage()(make_item(**changes))
+
+
+def test_an_image_alone_has_no_captions():
+    item = make_item(sample_idx=5)
+    whole = PackTextImage()(dict(item))
+    del item['input_ids'], item['captions']
+    packed = PackTextImage()(item)
+    assert list(packed['inputs']) == ['image'] and 'captions' not in packed['data_samples']
+    assert packed['inputs']['image'].equal(whole['inputs']['image'])
+    assert packed['data_samples'].img_path == 'imgs/a.jpg'
+
+
+def test_text_alone_goes_with_its_sample():
+    tokens = torch.tensor([2, 8, 9, 3])
+    packed = PackTextImage()(dict(text='a red coat', input_ids=[tokens]))
+    assert packed['inputs'] == {}
+    sample = packed['data_samples']
+    assert sample.captions == ['a red coat'] and sample.num_captions == 1
+    assert sample.input_ids.equal(tokens) and sample.caption_lengths.tolist() == [4]

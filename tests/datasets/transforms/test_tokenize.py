@@ -134,7 +134,7 @@ def test_a_folder_with_no_tokenizer_names_what_it_holds(tmp_path):
 
 
 @pytest.mark.parametrize(('item', 'error', 'message'), [
-    (dict(img_path='a.jpg', text='a man'), KeyError, 'a.jpg.*caption'),
+    (dict(img_path='a.jpg', words='a man'), KeyError, 'a.jpg.*caption'),
     (dict(img_path='a.jpg', captions=['a man', None]), TypeError, 'a.jpg.*None'),
     (dict(img_path='a.jpg', caption=['a man']), TypeError, 'a.jpg.*must be a str'),
 ])

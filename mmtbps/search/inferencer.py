@@ -1,0 +1,235 @@
+"""Sentences in, people of a gallery out."""
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from PIL import Image
+
+from .encoders import Encoder, load_encoder
+from .galleries.base import BaseGallery, GalleryEntry, GalleryMismatch, Hit, check_fingerprint
+from .galleries.opening import open_gallery
+from .images import crop, locate, read_image
+from .origin import read_origin
+
+if TYPE_CHECKING:
+    from .explain import WordHeatMap
+    from .indexing import IndexReport
+
+__all__ = ['TextToPersonInferencer']
+
+Where = Mapping[str, Any]
+
+
+class TextToPersonInferencer:
+    """Searches a gallery of people by sentences, by pictures, or by one of its own entries.
+
+    Every search gives a list with one answer a query, of JSON types::
+
+        [{'query': 'a man in a red coat',
+          'hits': [{'rank': 1, 'score': 0.83, 'id': ..., 'path': 'lobby/0007.jpg',
+                    'camera': 'c1', 'time': 1700000000.0, 'track': None, 'frame': None,
+                    'box': None, 'extra': {}}, ...]}]
+
+    Scores are cosine similarities, best first. A gallery with fewer entries gives fewer hits.
+
+    Args:
+        model: What `load_encoder` takes: name or path of a config, folder of a saved or exported
+            model, built model; or an encoder.
+        weights: The checkpoint of a config.
+        gallery: An open gallery or its address, see `open_gallery`; `index` begins one that is
+            not there yet. None for the encoder alone.
+        device: ``'cpu'``, ``'cuda'``; by default the best there is.
+        images: Folder that the paths of the gallery are relative to, for `explain`; by default
+            the one it was indexed from.
+
+    Attributes:
+        encoder: Turns sentences and pictures into features.
+
+    Raises:
+        GalleryMismatch: If the gallery holds features of another model.
+
+    Example::
+
+        searcher = TextToPersonInferencer('vit_bert_pdg_drawn', 'best.pth', 'people.lance')
+        searcher(['a man in a red coat'], topk=10, where={'camera': ['c1', 'c2']})
+    """
+
+    def __init__(self, model: Any, weights: str | os.PathLike | None = None,
+                 gallery: str | os.PathLike | BaseGallery | None = None,
+                 device: str | None = None, images: str | os.PathLike | None = None) -> None:
+        given = not isinstance(model, (str, os.PathLike)) and isinstance(model, Encoder)
+        self.encoder: Encoder = model if given else load_encoder(model, weights, device)
+        self._images = images
+        self._gallery: BaseGallery | None = None
+        self._address: str | None = None
+        if isinstance(gallery, BaseGallery):
+            if gallery.fingerprint != check_fingerprint(self.encoder.fingerprint):
+                raise GalleryMismatch(f'{gallery.uri} holds features of another model than this '
+                                      'one; index the images again with this one')
+            self._gallery = gallery
+        elif gallery is not None:
+            self._address = os.fspath(gallery)
+            self._open_existing()
+
+    @classmethod
+    def from_pretrained(cls, name: str | os.PathLike,
+                        gallery: str | os.PathLike | BaseGallery | None = None,
+                        images: str | os.PathLike | None = None,
+                        **options: Any) -> 'TextToPersonInferencer':
+        """A model of the Hugging Face hub, or a folder of `save_pretrained`, to search with.
+
+        Args:
+            name: ``'owner/name'`` or a folder. No code of it is run and nothing unpickled.
+            gallery: As for the class.
+            images: As for the class.
+            **options: ``device`` and ``batch_size``; ``revision``, ``token``, ``cache_dir`` and
+                the like of ``huggingface_hub``.
+        """
+        from .torch_encoder import TorchEncoder
+        return cls(TorchEncoder.from_pretrained(name, **options), gallery=gallery, images=images)
+
+    def save_pretrained(self, folder: str | os.PathLike) -> None:
+        """Write the model with its tokenizer to a folder that needs no config; not the gallery.
+
+        Raises:
+            TypeError: If it is an exported model, whose folder can be copied as it is.
+        """
+        if not hasattr(self.encoder, 'save_pretrained'):
+            raise TypeError(f'{type(self.encoder).__name__} has nothing to save: copy its folder')
+        self.encoder.save_pretrained(folder)
+
+    @property
+    def gallery(self) -> BaseGallery:
+        """The gallery that is searched.
+
+        Raises:
+            ValueError: If none was named.
+            FileNotFoundError: If there is none of this name yet.
+        """
+        if self._gallery is None and self._address is None:
+            raise ValueError("no gallery is named: TextToPersonInferencer(..., "
+                             "gallery='people.lance')")
+        return self._gallery or self._open_existing() or open_gallery(self._address)
+
+    def index(self, source: str | os.PathLike, **options: Any) -> 'IndexReport':
+        """Bring the gallery up to date with a folder of images; begin it if it is not there.
+
+        Args:
+            source: Folder of crops. Images that cannot be read are skipped and reported.
+            **options: ``metadata``, ``batch_size``, ``workers``, ``detector`` and the rest of
+                `mmtbps.search.indexing.index_people`.
+        """
+        from .indexing import index_people
+        if self._gallery is None and self._address is not None:
+            self._gallery = open_gallery(self._address, self.encoder.fingerprint)
+        return index_people(source, self.gallery, self.encoder, **options)
+
+    def __call__(self, texts: str | Sequence[str], topk: int = 10,
+                 where: Where | None = None) -> list[dict[str, Any]]:
+        """Find the people that sentences describe.
+
+        Args:
+            texts: One or several descriptions.
+            topk: At most so many hits each.
+            where: Which entries count, as ``{'camera': ['c1', 'c2'], 'time': (since, until)}``;
+                see `mmtbps.search.filters`.
+
+        Raises:
+            ValueError: If a text is empty, or topk or the filter ill-formed.
+        """
+        texts = [texts] if isinstance(texts, str) else list(texts)
+        return self._answer(texts, self.encoder.encode_texts(texts), topk, where)
+
+    def search_image(self, image: str | os.PathLike | Image.Image, topk: int = 10,
+                     where: Where | None = None) -> list[dict[str, Any]]:
+        """Find the people who look like the one in a picture.
+
+        Args:
+            image: A crop, or the path of one. An image has the query ``'image'``.
+            topk: At most so many hits.
+            where: Which entries count.
+
+        Raises:
+            UnreadableImage: If the file is missing, broken or too large.
+        """
+        query = 'image' if isinstance(image, Image.Image) else os.fspath(image)
+        picture = image if isinstance(image, Image.Image) else read_image(image)
+        return self._answer([query], self.encoder.encode_images([picture]), topk, where)
+
+    def similar_to(self, entry_id: str, topk: int = 10,
+                   where: Where | None = None) -> list[dict[str, Any]]:
+        """Find the people who look like one of the gallery, without that one.
+
+        Args:
+            entry_id: The query.
+            topk: At most so many hits.
+            where: Which entries count.
+
+        Raises:
+            KeyError: If there is no such entry.
+        """
+        _, vectors = self.gallery.get([entry_id])
+        # One more, for the entry itself; what is no number of hits stays none and is refused.
+        hits = self.gallery.search(vectors, topk + 1 if topk > 0 else topk, where)[0]
+        others = [hit for hit in hits if hit.entry.id != entry_id]
+        return [_to_json(entry_id, others[:topk])]
+
+    def explain(self, text: str, entry: GalleryEntry | Mapping[str, Any] | str) -> 'WordHeatMap':
+        """Where in the picture of an entry each word of a text is found.
+
+        Args:
+            text: A description.
+            entry: A hit of an answer, an entry, or its id.
+
+        Raises:
+            UnreadableImage: If the picture is not there any more.
+            TypeError: If the encoder cannot tell, as an exported one.
+        """
+        from .explain import word_heat_map
+        return word_heat_map(self.encoder, self.picture(entry), text)
+
+    def picture(self, entry: GalleryEntry | Mapping[str, Any] | str) -> Image.Image:
+        """The crop that an entry stands for.
+
+        Args:
+            entry: A hit of an answer, an entry, or its id.
+
+        Raises:
+            FileNotFoundError: If it is not known which folder the images are in.
+            UnreadableImage: If the picture is not there any more.
+        """
+        if not isinstance(entry, GalleryEntry):
+            entry = self.gallery.get([entry if isinstance(entry, str) else entry['id']])[0][0]
+        root = self._images or read_origin(self.gallery.uri).images
+        if root is None:
+            raise FileNotFoundError(f'{self.gallery.uri} does not say where its images are: '
+                                    'TextToPersonInferencer(..., images=FOLDER)')
+        path = locate(root, entry.path)
+        if entry.frame is None:
+            return crop(read_image(path), entry.box)
+        from .frames import read_frame
+        return crop(read_frame(path, entry.frame), entry.box)
+
+    def _open_existing(self) -> BaseGallery | None:
+        """Open the gallery if it is there, and see that it is of this model."""
+        try:
+            open_gallery(self._address)
+        except FileNotFoundError:
+            return None
+        self._gallery = open_gallery(self._address, self.encoder.fingerprint)
+        return self._gallery
+
+    def _answer(self, queries: list[str], vectors: Any, topk: int,
+                where: Where | None) -> list[dict[str, Any]]:
+        found = self.gallery.search(vectors, topk, where)
+        return [_to_json(query, hits) for query, hits in zip(queries, found, strict=True)]
+
+
+def _to_json(query: str, hits: Sequence[Hit]) -> dict[str, Any]:
+    return dict(query=query, hits=[
+        dict(rank=rank, score=float(hit.score), id=hit.entry.id, path=hit.entry.path,
+             camera=hit.entry.camera, time=hit.entry.time, track=hit.entry.track,
+             frame=hit.entry.frame, box=None if hit.entry.box is None else list(hit.entry.box),
+             extra=dict(hit.entry.extra))
+        for rank, hit in enumerate(hits, start=1)])

@@ -1,0 +1,262 @@
+"""A model's settings, wherever they are; and as a folder that travels.
+
+Such a folder holds ``config.json`` (the settings of the model and of its test pipeline),
+``model.safetensors`` and ``tokenizer/``. It needs no config, no pretrained folder and no network.
+It may come from a stranger: its settings can name nothing but registered classes, and nothing in
+it is unpickled.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from inspect import isclass
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.registry import DefaultScope, Registry
+from safetensors.torch import save_file
+from torch import nn
+
+from mmtbps.registry import MODELS, TRANSFORMS
+
+__all__ = ['FILES', 'ModelSource', 'find_source', 'portable_model', 'portable_pipeline',
+           'write_folder']
+
+#: What a folder holds, as patterns for a download.
+FILES = ('config.json', 'model.safetensors', 'tokenizer/*.json', 'tokenizer/*.txt')
+_CONFIG, _WEIGHTS, _TOKENIZER = 'config.json', 'model.safetensors', 'tokenizer'
+_FORMAT = 1
+_NAME = re.compile(r'(?:\w+\.)?\w+')
+# Keys by which parts of a model name files to start from.
+_ELSEWHERE = {'model', 'pretrained', 'init_cfg'}
+# What transformers notes in a config that is not about sizes.
+_NO_SIZES = {'transformers_version', 'architectures', '_name_or_path', 'dtype', 'torch_dtype'}
+
+
+@dataclass(frozen=True)
+class ModelSource:
+    """Settings to build a model and its test pipeline from.
+
+    Args:
+        name: For messages.
+        model: Settings of the model; types are names.
+        pipeline: Settings of the transforms that a test image and its captions go through.
+        scope: Of the registries that the names are looked up in first.
+        weights: A file that belongs to the settings, if there is one.
+    """
+
+    name: str
+    model: dict[str, Any]
+    pipeline: list[dict[str, Any]]
+    scope: str = 'mmtbps'
+    weights: Path | None = None
+
+    def build_model(self) -> nn.Module:
+        """The model; its weights are random or those its towers start from."""
+        with DefaultScope.overwrite_default_scope(self.scope):
+            return MODELS.build(self.model)
+
+    def build_pipeline(self) -> list:
+        """The transforms, in order."""
+        with DefaultScope.overwrite_default_scope(self.scope):
+            return [TRANSFORMS.build(step) for step in self.pipeline]
+
+
+def find_source(model: str | Path | Config) -> ModelSource:
+    """Settings of what a user names.
+
+    Args:
+        model: Name of a config of ours (``'vit_bert_pdg_drawn'``), path of any config, a config,
+            or a folder written by `write_folder`.
+
+    Raises:
+        FileNotFoundError: If there is no such config or folder.
+        ValueError: If it is there and is no config of a searchable model.
+    """
+    if isinstance(model, Config):
+        return _from_config(model, model.filename or 'the config')
+    path = Path(model)
+    if path.is_dir():
+        return _from_folder(path)
+    if path.suffix == '.py':
+        if not path.is_file():
+            raise FileNotFoundError(f'{model}: no such config')
+        return _from_config(Config.fromfile(path), str(model))
+    if len(path.parts) > 1:
+        raise FileNotFoundError(f'{model}: no such folder. For a model of the Hugging Face hub '
+                                f'write from_pretrained({str(model)!r})')
+    # As a config of ours is found when another inherits it.
+    return _from_config(
+        Config.fromfile(Config._get_cfg_path(f'mmtbps::tbps/{model}.py', '')[0]), str(model))
+
+
+def _from_config(config: Config, name: str) -> ModelSource:
+    settings = _plain(config.to_dict())
+    try:
+        return ModelSource(name, settings['model'],
+                           settings['test_dataloader']['dataset']['pipeline'],
+                           settings.get('default_scope') or 'mmtbps')
+    except (KeyError, TypeError):
+        raise ValueError(f'{name}: no config of a retriever: it needs `model` and '
+                         '`test_dataloader.dataset.pipeline`') from None
+
+
+def _plain(value: Any) -> Any:
+    """Types that JSON can hold; a class becomes its dotted name."""
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(_plain(item) for item in value)
+    if isclass(value):
+        return f'{value.__module__}.{value.__qualname__}'
+    return value
+
+
+# ------------------------------------------------------------------ settings that travel
+def portable_model(source: ModelSource, model: nn.Module) -> dict[str, Any]:
+    """Settings that build the same towers without the files that training started from.
+
+    Left out is what acts in training only; a pretrained text model is replaced by its sizes.
+
+    Args:
+        source: Where the model came from.
+        model: The model built from it.
+    """
+    with DefaultScope.overwrite_default_scope(source.scope):
+        settings = _portable(source.model, MODELS)
+    settings.pop('mixup', None)
+    for name, part in model.named_children():
+        if isinstance(settings.get(name), dict) and settings[name].get('model'):
+            settings[name] = _with_sizes(settings[name], part)
+    return settings
+
+
+def portable_pipeline(source: ModelSource) -> list[dict[str, Any]]:
+    """Settings of the pipeline; the tokenizer is the one in the folder."""
+    with DefaultScope.overwrite_default_scope(source.scope):
+        steps = _portable(source.pipeline, TRANSFORMS)
+    return [dict(step, tokenizer=_TOKENIZER) if 'tokenizer' in step else step for step in steps]
+
+
+def _portable(settings: Any, registry: Registry) -> Any:
+    if isinstance(settings, (list, tuple)):
+        return [_portable(item, registry) for item in settings]
+    if not isinstance(settings, dict):
+        return settings
+    portable = {key: _portable(value, registry) for key, value in settings.items()
+                if key != 'init_cfg'}
+    if isinstance(portable.get('type'), str):
+        portable['type'] = _registered_name(portable['type'], registry)
+    return portable
+
+
+def _registered_name(name: str, registry: Registry) -> str:
+    """``scope.Name``, or ``Name`` of what all OpenMMLab projects share; else as it is."""
+    with registry.switch_scope_and_registry(None) as current:
+        try:
+            found = current.get(name)
+        except RuntimeError:  # `type` means something else here
+            return name
+    root = registry.parent
+    for scope, family in [('', root), *root.children.items()]:
+        for short, registered in family.module_dict.items():
+            if registered is found:
+                return f'{scope}.{short}' if scope else short
+    return name
+
+
+def _with_sizes(settings: dict[str, Any], part: nn.Module) -> dict[str, Any]:
+    for child in part.children():
+        config = getattr(child, 'config', None)
+        if hasattr(config, 'to_diff_dict'):  # a model of transformers
+            sizes = {key: value for key, value in config.to_diff_dict().items()
+                     if key not in _NO_SIZES}
+            kept = {key: value for key, value in settings.items() if key != 'model'}
+            return dict(kept, config=dict(sizes, model_type=config.model_type))
+    return settings
+
+
+# ------------------------------------------------------------------ folders
+def write_folder(folder: Path, source: ModelSource, model: nn.Module, steps: list) -> None:
+    """Write a model to a folder; `find_source` reads it.
+
+    Args:
+        folder: An existing folder; files of these names are replaced.
+        source: Where the model came from.
+        model: The model.
+        steps: Its pipeline, built.
+
+    Raises:
+        ValueError: If a part is not registered or needs files from elsewhere, so that nobody could
+            build it.
+    """
+    settings = dict(format=_FORMAT, retriever=portable_model(source, model),
+                    test_pipeline=portable_pipeline(source))
+    _check_settings(settings, source.name)
+    for step in steps:
+        if hasattr(step, 'save_tokenizer'):
+            step.save_tokenizer(folder / _TOKENIZER)
+    # Copies: tensors that share memory are refused.
+    save_file({name: tensor.cpu().clone().contiguous()
+               for name, tensor in model.state_dict().items()}, folder / _WEIGHTS)
+    (folder / _CONFIG).write_text(json.dumps(settings, indent=2) + '\n', encoding='utf-8')
+
+
+def _from_folder(folder: Path) -> ModelSource:
+    file = folder / _CONFIG
+    try:
+        settings = json.loads(file.read_text(encoding='utf-8'))
+        if settings['format'] != _FORMAT:
+            raise ValueError(f'{file}: format {settings["format"]!r} is unknown here; a newer '
+                             'mmtbps wrote it')
+        model, pipeline = settings['retriever'], settings['test_pipeline']
+        if len(settings) > 3:  # the hub's mixin would take them for arguments
+            raise KeyError(*settings.keys() - {'format', 'retriever', 'test_pipeline'})
+    except FileNotFoundError:
+        raise FileNotFoundError(f'{folder}: no folder of a model: {_CONFIG} is missing. '
+                                'save_pretrained writes one') from None
+    except (json.JSONDecodeError, KeyError, TypeError) as error:
+        raise ValueError(f'{file} is not what save_pretrained writes ({error!r})') from None
+    _check_settings(settings, str(file))
+    tokenizer = str((folder / _TOKENIZER).resolve())
+    steps = [dict(step, tokenizer=tokenizer) if 'tokenizer' in step else step for step in pipeline]
+    return ModelSource(str(folder), model, steps, weights=folder / _WEIGHTS)
+
+
+def _check_settings(settings: dict[str, Any], where: str) -> None:
+    """Refuse what is not registered, which MMEngine would import and call, and what is elsewhere.
+    """
+    for part, registry in (('retriever', MODELS), ('test_pipeline', TRANSFORMS)):
+        for values in _dicts(settings[part]):
+            if 'type' in values and not _is_registered(values['type'], registry):
+                raise ValueError(f'{where}: type {values["type"]!r} is no registered class of '
+                                 f'{registry.name}. If it is one of yours, import its module '
+                                 'first')
+            for key in sorted(_ELSEWHERE & values.keys()):
+                raise ValueError(f'{where}: {key}={values[key]!r} leads out of the folder; a saved '
+                                 'model brings all of its weights itself')
+
+
+def _dicts(settings: Any) -> Iterator[dict[str, Any]]:
+    """All dicts inside, the outermost first."""
+    if isinstance(settings, dict):
+        yield settings
+        settings = list(settings.values())
+    if isinstance(settings, list):
+        for item in settings:
+            yield from _dicts(item)
+
+
+def _is_registered(name: Any, registry: Registry) -> bool:
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        return False
+    scope, _, short = name.rpartition('.')
+    families = [registry, registry.parent] if not scope else [
+        family for found, family in registry.parent.children.items() if found == scope]
+    for family in families:
+        family.import_from_location()
+        if isclass(family.module_dict.get(short)):
+            return True
+    return False

@@ -1,0 +1,229 @@
+"""A trained retriever as an encoder: a config's own test pipeline, then its two towers."""
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import numpy as np
+import torch
+from huggingface_hub import ModelHubMixin, snapshot_download
+from mmengine.config import Config
+from mmengine.dataset import pseudo_collate
+from mmengine.device import get_device
+from mmengine.runner import load_checkpoint
+from PIL import Image
+from torch import Tensor, nn
+
+from .model_folder import FILES, find_source, portable_model, portable_pipeline, write_folder
+
+__all__ = ['TorchEncoder', 'load_weights']
+
+_CARD = """---
+{{ card_data }}
+---
+
+# Text-based person search
+
+An image and a text tower of [OpenMMLab's](https://github.com/open-mmlab) family, trained with
+mmtbps to find pictures of a person by a description.
+
+```python
+from mmtbps.search import TextToPersonInferencer
+
+searcher = TextToPersonInferencer.from_pretrained('this repository', gallery='people.lance')
+searcher.index('a folder of crops')
+searcher('A woman in a red coat with a black bag.', topk=10)
+```
+"""
+
+
+class TorchEncoder(ModelHubMixin, library_name='mmtbps', model_card_template=_CARD,
+                   tags=['text-based-person-search', 'text-to-image-retrieval']):
+    """Images and sentences to unit features, by a model of ours in torch.
+
+    `save_pretrained`, `from_pretrained` and `push_to_hub` are those of ``huggingface_hub``.
+
+    Args:
+        model: Name of one of our configs (``'vit_bert_pdg_drawn'``), path of a config, folder
+            written by `save_pretrained`, or a built model that has its config as ``_config``, as
+            mmpretrain's ``get_model`` leaves it.
+        weights: A checkpoint (``.pth``, ``.safetensors``), loaded without running code that it
+            carries; ``'random'`` leaves the weights as they are built. May be left out for a
+            folder, which has its own, and for a built model.
+        device: ``'cpu'``, ``'cuda'``, ``'cuda:1'``; by default the best there is.
+        batch_size: Images or texts at a time.
+
+    Attributes:
+        model: The retriever, in evaluation mode.
+        dim: Length of a feature.
+        steps: The test pipeline, in order.
+
+    Raises:
+        FileNotFoundError: If config, folder or checkpoint are missing.
+        ValueError: If no weights are named, they do not fit the model, or it is no retriever.
+    """
+
+    def __init__(self, model: str | Path | Config | nn.Module, weights: str | Path | None = None,
+                 device: str | None = None, batch_size: int = 64) -> None:
+        if batch_size < 1:
+            raise ValueError(f'batch_size must be at least 1, found {batch_size}')
+        built = model if isinstance(model, nn.Module) else None
+        if built is not None and not isinstance(getattr(built, '_config', None), Config):
+            raise ValueError(f'{type(built).__name__} has no config: set model._config to the one '
+                             'it was built from, for its test pipeline')
+        self._source = find_source(model if built is None else built._config)
+        weights = self._source.weights if weights is None else weights
+        if weights is None and built is None:
+            raise ValueError(f"{self._source.name}: no weights are named; give a checkpoint, or "
+                             "weights='random' to try things out")
+        self.model = self._source.build_model() if built is None else built
+        _check_retriever(self.model)
+        if weights is not None and str(weights) != 'random':
+            load_weights(self.model, weights)
+        self.device = str(device or get_device())
+        self.model.to(self.device).eval()
+        self.batch_size = batch_size
+        self._one_at_a_time = Lock()
+        self.steps = self._source.build_pipeline()
+        self._image_steps = _steps_for(dict(img=np.zeros((8, 8, 3), np.uint8)), self.steps)
+        self._text_steps = _steps_for(dict(text='a person'), self.steps)
+        self.dim = self.encode_texts(['a person']).shape[1]
+
+    def encode_images(self, images: Sequence[Image.Image]) -> np.ndarray:
+        """Images of any size to ``(N, dim)`` float32 unit features.
+
+        Raises:
+            TypeError: If one of them is no PIL image.
+        """
+        return self._encode(images, lambda batch: self.model.encode_image(
+            self.prepare_images(batch)))
+
+    def encode_texts(self, texts: Sequence[str]) -> np.ndarray:
+        """Sentences to ``(N, dim)`` float32 unit features; words beyond the model's length go.
+
+        Raises:
+            ValueError: If a sentence is empty.
+            TypeError: If one is no string.
+        """
+        for text in texts:
+            if not isinstance(text, str):
+                raise TypeError(f'a text must be a string, found {text!r}')
+            if not text.strip():
+                raise ValueError('a text to search by is empty; describe the person')
+        return self._encode(texts, lambda batch: self.model.encode_text(
+            *self.prepare_texts(batch)))
+
+    def prepare_images(self, images: Sequence[Image.Image]) -> Tensor:
+        """PIL images to ``(N, 3, H, W)`` normalised, on the device."""
+        items = [_run(self._image_steps, dict(_read(image))) for image in images]
+        return self.model.data_preprocessor(pseudo_collate(items))['images']
+
+    def prepare_texts(self, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
+        """Sentences to ``(K, L)`` tokens and their bool mask, on the device."""
+        with self._one_at_a_time:  # a tokenizer refuses to be used by two threads at once
+            samples = [_run(self._text_steps, dict(text=text))['data_samples'] for text in texts]
+        return self.model.data_preprocessor.pad([sample.input_ids for sample in samples],
+                                                [sample.caption_lengths for sample in samples])
+
+    @cached_property
+    def tokenize(self) -> Callable[[dict], dict]:
+        """The transform of the pipeline that holds the tokenizer."""
+        return next(step for step in self._text_steps if hasattr(step, 'tokenizer_state'))
+
+    @cached_property
+    def fingerprint(self) -> dict[str, Any]:
+        """Of weights, towers and pipeline: equal wherever the same model lies."""
+        settings = portable_model(self._source, self.model)
+        before = [settings.pop('data_preprocessor', None), portable_pipeline(self._source),
+                  self.tokenize.tokenizer_state()]
+        return dict(model=_hash_model(self.model, settings), pipeline=_hash(before), dim=self.dim)
+
+    @torch.inference_mode()
+    def _encode(self, inputs: Sequence, encode: Callable[[Sequence], Tensor]) -> np.ndarray:
+        batches = [encode(inputs[start:start + self.batch_size]).cpu().numpy()
+                   for start in range(0, len(inputs), self.batch_size)]
+        return np.concatenate(batches) if batches else np.zeros((0, self.dim), np.float32)
+
+    def _save_pretrained(self, save_directory: Path) -> None:
+        write_folder(save_directory, self._source, self.model, self.steps)
+
+    @classmethod
+    def _from_pretrained(cls, *, model_id: str, device: str | None = None, batch_size: int = 64,
+                         **hub: Any) -> 'TorchEncoder':
+        if not Path(model_id).is_dir():
+            model_id = snapshot_download(model_id, allow_patterns=list(FILES), **hub)
+        return cls(model_id, device=device, batch_size=batch_size)
+
+
+def load_weights(model: nn.Module, weights: str | Path) -> None:
+    """Load a checkpoint all of whose weights the model has, and the other way round.
+
+    Args:
+        model: The model.
+        weights: ``.pth`` or ``.safetensors``; a path or a URL.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If a weight is missing, left over or of another shape.
+        pickle.UnpicklingError: If the file carries more than weights.
+    """
+    if '://' not in str(weights) and not Path(weights).is_file():
+        raise FileNotFoundError(f'{weights}: no such checkpoint')
+    try:
+        load_checkpoint(model, str(weights), map_location='cpu', strict=True, logger='silent')
+    except RuntimeError as error:
+        reason = ' '.join(str(error).split())
+        raise ValueError(f'{weights} does not fit the model; were they trained with this config? '
+                         f'{reason[:600]}') from None
+
+
+def _check_retriever(model: nn.Module) -> None:
+    if not all(hasattr(model, name) for name in ('encode_image', 'encode_text')):
+        raise ValueError(f'{type(model).__name__} cannot be searched with: it has no encode_image '
+                         'and encode_text, as TextImageRetriever has')
+
+
+def _steps_for(probe: dict[str, Any], steps: list[Callable]) -> list[Callable]:
+    """The steps that such an item can take; those that miss a key of it are for the other side."""
+    kept = []
+    for step in steps:
+        try:
+            probe = step(probe)
+        except KeyError:
+            continue
+        kept.append(step)
+    if 'data_samples' not in probe:
+        raise ValueError('the test pipeline does not pack an image or a text alone: it should end '
+                         'with PackTextImage')
+    return kept
+
+
+def _run(steps: list[Callable], item: dict[str, Any]) -> dict[str, Any]:
+    for step in steps:
+        item = step(item)
+    return item
+
+
+def _read(image: Image.Image) -> dict[str, Any]:
+    """What ``LoadImageFromFile`` makes of a file."""
+    if not isinstance(image, Image.Image):
+        raise TypeError(f'an image must be a PIL image, found {type(image).__name__}')
+    pixels = np.ascontiguousarray(np.asarray(image.convert('RGB'))[..., ::-1])
+    return dict(img=pixels, img_shape=pixels.shape[:2], ori_shape=pixels.shape[:2])
+
+
+def _hash(settings: Any) -> str:
+    return hashlib.sha256(json.dumps(settings, sort_keys=True, default=repr).encode()).hexdigest()
+
+
+def _hash_model(model: nn.Module, settings: dict[str, Any]) -> str:
+    digest = hashlib.sha256(_hash(settings).encode())
+    for name, tensor in sorted(model.state_dict().items()):
+        digest.update(f'{name} {tensor.dtype} {tuple(tensor.shape)}\n'.encode())
+        # As bytes, because numpy does not know bfloat16.
+        digest.update(tensor.cpu().contiguous().flatten().view(torch.uint8).numpy())
+    return digest.hexdigest()
