@@ -71,7 +71,9 @@ class BERTBackbone(BaseModule):
             ``(N, L, D)``.
         """
         vocabulary = self.bert.config.vocab_size
-        if input_ids.device.type == 'cpu' and int(input_ids.max()) >= vocabulary:
+        # An exported or compiled graph cannot ask what its input holds.
+        if (not torch.compiler.is_compiling() and input_ids.device.type == 'cpu'
+                and int(input_ids.max()) >= vocabulary):
             raise ValueError(
                 f'token id {int(input_ids.max())} is outside the text backbone\'s vocabulary of '
                 f'{vocabulary}; the tokenizer and the backbone do not belong together')
@@ -89,13 +91,36 @@ class BERTBackbone(BaseModule):
         Returns:
             ``(N, D)``, not normalised.
         """
-        hidden = self._run(hidden, mask, layer, len(self.bert.encoder.layer))
+        hidden = self._run(hidden, mask, layer, self.depth)
         if self.pooling == 'pooler':
             return self.bert.pooler(hidden)
         if self.pooling == 'cls':
             return hidden[:, 0]
         share = mask.to(hidden.dtype) / mask.sum(1, keepdim=True)
         return torch.einsum('nl,nld->nd', share, hidden)
+
+    @property
+    def depth(self) -> int:
+        """Number of transformer layers."""
+        return len(self.bert.encoder.layer)
+
+    def encode_tokens(self, hidden: Tensor, mask: Tensor) -> Tensor:
+        """What the feature would be if the last layer looked at one token alone.
+
+        With ``pooling='mean'`` that is the token's own last state; else the first token's, after
+        whose last layer no other token is ever trained.
+
+        Args:
+            hidden: ``(N, L, D)`` from :meth:`embed` with ``layer=depth - 1``.
+            mask: ``(N, L)`` bool; what stands outside it means nothing in the result either.
+
+        Returns:
+            ``(N, L, D)``, not normalised.
+        """
+        first = hidden[:, :1].expand_as(hidden)
+        pairs = torch.stack([first, hidden], dim=2).flatten(0, 1)
+        seen = torch.tensor([False, True], device=hidden.device).expand(len(pairs), 2)
+        return self.encode(pairs, seen, self.depth - 1).unflatten(0, hidden.shape[:2])
 
     def forward(self, input_ids: Tensor, mask: Tensor) -> Tensor:
         """``(N, L)`` tokens and mask to ``(N, D)`` features."""

@@ -65,7 +65,7 @@ class OverlapViT(VisionTransformer):
             ``(N, 1 + rows * columns, D)``.
         """
         hidden, grid = self.patch_embed(images)
-        hidden = torch.cat([self.cls_token.expand(len(hidden), -1, -1), hidden], dim=1)
+        hidden = torch.cat([self.cls_token.expand(hidden.shape[0], -1, -1), hidden], dim=1)
         hidden = hidden + resize_pos_embed(self.pos_embed, self.patch_resolution, grid,
                                            self.interpolate_mode, self.num_extra_tokens)
         return self._run(self.pre_norm(self.drop_after_pos(hidden)), 0, layer)
@@ -84,9 +84,56 @@ class OverlapViT(VisionTransformer):
         hidden = self._run(hidden, layer, len(self.layers))
         return (self.ln1(hidden) if self.final_norm else hidden)[:, 0]
 
+    @property
+    def depth(self) -> int:
+        """Number of transformer layers."""
+        return len(self.layers)
+
+    def encode_tokens(self, hidden: Tensor, mask: None = None) -> Tensor:
+        """What the feature would be if the last layer looked at one token alone.
+
+        After the last layer only the class token is ever trained. What the other tokens say is in
+        what they give to it, so each in turn gets all of the class token's attention.
+
+        Args:
+            hidden: ``(N, L, D)`` from :meth:`embed` with ``layer=depth - 1``.
+            mask: ignored.
+
+        Returns:
+            ``(N, L, D)``, not normalised.
+        """
+        block = self.layers[-1]
+        attention = block.attn
+        values = attention.qkv(block.ln1(hidden)).chunk(3, dim=-1)[2]
+        tokens = hidden[:, :1] + attention.gamma1(attention.proj(values))
+        tokens = block.ffn(block.ln2(tokens), identity=tokens)
+        return self.ln1(tokens) if self.final_norm else tokens
+
     def forward(self, images: Tensor) -> Tensor:
         """``(N, 3, H, W)`` images to ``(N, D)`` features."""
         return self.encode(self.embed(images))
+
+    @torch.no_grad()
+    def attentions(self, images: Tensor) -> list[Tensor]:
+        """What each token attends to, in every layer, by one forward pass.
+
+        The fused attention keeps no weights, so they are made again of its queries and keys.
+        There is no hook in it: another thread may use the model at the same time.
+
+        Args:
+            images: ``(N, 3, H, W)``, normalised.
+
+        Returns:
+            One ``(N, heads, L, L)`` a layer, first layer first; each row sums to 1.
+        """
+        hidden, weights = self.embed(images), []
+        for block in self.layers:
+            qkv = block.attn.qkv(block.ln1(hidden))
+            query, key, _ = qkv.unflatten(-1, (3, block.attn.num_heads, -1)).unbind(-3)
+            scores = torch.einsum('nqhd,nkhd->nhqk', query, key) * query.shape[-1]**-0.5
+            weights.append(scores.softmax(-1))
+            hidden = block(hidden)
+        return weights
 
     def train(self, mode: bool = True) -> 'OverlapViT':
         """As in every module; mmpretrain's own returns None, which breaks ``model.eval()``."""

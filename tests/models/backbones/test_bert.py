@@ -48,6 +48,24 @@ def test_poolings(captions):
     torch.testing.assert_close(mean(ids, mask), by_hand)
 
 
+@torch.no_grad()
+@pytest.mark.parametrize('pooling', ['pooler', 'cls', 'mean'])
+def test_a_tokens_feature_is_that_of_attention_to_it_alone(pooling, captions):
+    """Against the whole last layer with all tokens but one masked."""
+    torch.manual_seed(0)
+    backbone = BERTBackbone(config=TINY_BERT, pooling=pooling).eval()
+    ids, mask = pad_captions(*captions)
+    hidden = backbone.embed(ids, mask, 1)
+    features = backbone.encode_tokens(hidden, mask)
+    assert backbone.depth == 2 and features.shape == hidden.shape
+    for token in range(9):
+        alone = torch.arange(9).expand(3, 9) == token
+        torch.testing.assert_close(features[:, token], backbone.encode(hidden, alone, 1))
+    padded = backbone.embed(*pad_captions(*captions, min_length=64), 1)
+    more = backbone.encode_tokens(padded, pad_captions(*captions, min_length=64)[1])
+    torch.testing.assert_close(more[:, :9][mask], features[mask])
+
+
 def test_a_folder_of_transformers_is_loaded(tmp_path, captions):
     torch.manual_seed(0)
     bert = BertModel(BertConfig(**TINY_BERT)).eval()

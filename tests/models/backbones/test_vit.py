@@ -84,3 +84,53 @@ def test_the_two_halves_equal_mmpretrains_forward(layer):
     halves = vit.encode(vit.embed(images, layer=layer), layer=layer)
     assert torch.equal(halves, whole(images)[0])
     assert torch.equal(vit(images), whole(images)[0])
+
+
+def tiny_vit():
+    torch.manual_seed(0)
+    vit = OverlapViT(TINY_VIT, img_size=(32, 16), patch_size=8, stride=6).eval()
+    vit.init_weights()
+    for block in vit.layers:  # scores far from each other, so that attention is not uniform
+        torch.nn.init.normal_(block.attn.qkv.weight)
+    return vit, torch.randn(2, 3, 32, 16)
+
+
+@torch.no_grad()
+def test_attentions_are_the_softmax_that_the_blocks_apply():
+    vit, images = tiny_vit()
+    maps = vit.attentions(images)
+    assert [tuple(weights.shape) for weights in maps] == [(2, 2, 11, 11)] * 2
+    for layer, (weights, block) in enumerate(zip(maps, vit.layers, strict=True)):
+        torch.testing.assert_close(weights.sum(-1), torch.ones(2, 2, 11))
+        x = block.ln1(vit.embed(images, layer=layer))
+        query, key, value = (x @ part.T + bias for part, bias in zip(
+            block.attn.qkv.weight.chunk(3), block.attn.qkv.bias.chunk(3), strict=True))
+        heads = []
+        for head in range(2):
+            own = slice(8 * head, 8 * head + 8)
+            scores = query[..., own] @ key[..., own].mT / 8 ** 0.5
+            by_hand = scores.exp() / scores.exp().sum(-1, keepdim=True)
+            torch.testing.assert_close(weights[:, head], by_hand)
+            heads.append(weights[:, head] @ value[..., own])
+        torch.testing.assert_close(block.attn.proj(torch.cat(heads, -1)), block.attn(x))
+    assert maps[0].std() > 0.1
+
+
+def test_looking_at_the_attention_leaves_no_graph():
+    vit, images = tiny_vit()
+    assert not any(weights.requires_grad for weights in vit.attentions(images))
+
+
+@torch.no_grad()
+def test_a_tokens_feature_is_that_of_attention_to_it_alone():
+    """Against the whole last block with every weight of the attention on one token."""
+    vit, images = tiny_vit()
+    torch.nn.init.normal_(vit.ln1.weight)
+    hidden = vit.embed(images, layer=1)
+    features = vit.encode_tokens(hidden)
+    assert vit.depth == 2 and features.shape == hidden.shape
+    for token in range(11):
+        vit.layers[1].attn.scaled_dot_product_attention = (
+            lambda query, key, value, dropout_p, token=token:
+            value[:, :, token:token + 1].expand_as(value))
+        torch.testing.assert_close(features[:, token], vit.encode(hidden, layer=1))

@@ -1,0 +1,207 @@
+"""Which places of a picture are like which words, and where the image tower looks.
+
+A model is trained on one feature a picture and one a text; that patches and words have comparable
+features, too, is a by-product. After the last layer only the class token was ever trained, so the
+other tokens' own states say nothing; what they hand to the class token does. A heat-map shows
+likeness, not cause. Measured in docs/guides/explain.md.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from tokenizers import Tokenizer
+from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from .torch_encoder import TorchEncoder
+
+__all__ = ['WordHeatMap', 'attention_rollout', 'rollout_map', 'split_words', 'word_heat_map']
+
+# Hyphens and apostrophes inside a word belong to it: T-shirt, woman's.
+_WORD = re.compile(r"\w+(?:[-'’]\w+)*")
+
+
+@dataclass(frozen=True, eq=False)
+class WordHeatMap:
+    """How much each patch of a picture is like each word of a sentence.
+
+    Args:
+        words: As they stand in the text, W of them.
+        spans: (first, one past the last) character of each word in the text.
+        grid: Rows and columns of patches.
+        heat: ``(W, rows, columns)`` float32 cosine similarities of words and patches.
+        total: ``(rows, columns)`` float32 cosine similarities of the whole sentence and patches.
+    """
+
+    words: list[str]
+    spans: list[tuple[int, int]]
+    grid: tuple[int, int]
+    heat: np.ndarray
+    total: np.ndarray
+
+
+@torch.no_grad()
+def word_heat_map(encoder: 'TorchEncoder', image: Image.Image, text: str) -> WordHeatMap:
+    """Compare every word with every patch, by one forward pass of each tower.
+
+    A patch has the feature that the picture would have if the last layer looked at it alone; a
+    word that of the text, less what the special tokens, which say no word, have on average. A word
+    of several tokens has their mean.
+
+    Args:
+        encoder: The searcher's encoder; its image tower must be an ``OverlapViT``.
+        image: A crop of a person, RGB.
+        text: What is asked for. Words beyond the tokenizer's length are not in the result.
+
+    Raises:
+        TypeError: If the encoder has no towers of tokens, as an exported model or a ResNet.
+        ValueError: If there is no word in the text.
+    """
+    model = _towers(encoder, 'image_backbone', 'text_backbone')
+    token_spans = _token_spans(encoder, text)
+    words = split_words(text, token_spans)
+    if not words:
+        raise ValueError(f'there is no word in the text {text!r}')
+    tokens, sentence = _read(model.text_backbone, model.head.text_projection,
+                             *encoder.prepare_texts([text]))
+    special = [place for place, (first, last) in enumerate(token_spans) if first == last]
+    wordless = tokens[special].mean(0) if special else 0
+    named = torch.stack([tokens[members].mean(0) - wordless for _, members in words])
+
+    images = encoder.prepare_images([image])
+    rows, columns = grid = _grid(model.image_backbone, images)
+    patches, _ = _read(model.image_backbone, model.head.image_projection, images)
+    heat = F.normalize(torch.cat([named, sentence]), dim=-1) @ patches[-rows * columns:].T
+    heat = heat.view(-1, rows, columns).cpu().numpy()
+    spans = [span for span, _ in words]
+    return WordHeatMap([text[first:last] for first, last in spans], spans, grid, heat[:-1],
+                       heat[-1])
+
+
+@torch.no_grad()
+def rollout_map(encoder: 'TorchEncoder', image: Image.Image) -> np.ndarray:
+    """Where the feature of a picture comes from, by the image tower's attention alone.
+
+    Args:
+        encoder: As in `word_heat_map`.
+        image: A crop of a person, RGB.
+
+    Returns:
+        ``(rows, columns)`` float32 shares of the patches; what they lack to 1 is the class
+        token's own.
+
+    Raises:
+        TypeError: As `word_heat_map`.
+    """
+    backbone = _towers(encoder, 'image_backbone').image_backbone
+    images = encoder.prepare_images([image])
+    rows, columns = _grid(backbone, images)
+    shares = attention_rollout([weights[0] for weights in backbone.attentions(images)])
+    return shares[-rows * columns:].view(rows, columns).float().cpu().numpy()
+
+
+def attention_rollout(attentions: Sequence[Tensor], token: int = 0) -> Tensor:
+    """How much of each input there is in a token after all layers.
+
+    Quantifying Attention Flow in Transformers, https://arxiv.org/abs/2005.00928, section 3.1: the
+    mean attention of the heads, half and half with the identity for the residual connection,
+    multiplied through the layers. It knows nothing of values, norms and feed-forward layers.
+
+    Args:
+        attentions: One ``(heads, T, T)`` a layer, first layer first; row i is what token i
+            attends to. Rows are normalised here.
+        token: Whose inputs are asked for; 0 is the class token.
+
+    Returns:
+        ``(T,)`` non-negative shares, of sum 1.
+
+    Raises:
+        ValueError: If there is no layer.
+
+    Example:
+        >>> attention_rollout([torch.full((1, 2, 2), .5)] * 2)
+        tensor([0.6250, 0.3750])
+    """
+    if not len(attentions):
+        raise ValueError('attention roll-out needs the attention of at least one layer')
+    # From the last layer to the first a row stays a row: T x T products are never needed.
+    shares = torch.eye(attentions[0].shape[-1]).to(attentions[0])[token]
+    for weights in reversed(attentions):
+        mean = weights.mean(0)
+        shares = (shares + shares @ (mean / mean.sum(-1, keepdim=True))) / 2
+    return shares
+
+
+def split_words(text: str, token_spans: Sequence[tuple[int, int]]
+                ) -> list[tuple[tuple[int, int], list[int]]]:
+    """Find the words of a text and the tokens that make each of them.
+
+    Args:
+        text: A sentence.
+        token_spans: (first, one past the last) character of each token; (0, 0) for special ones.
+
+    Returns:
+        The span of each word and the places of its tokens. Punctuation is no word, but a hyphen
+        or an apostrophe inside a word belongs to it. Words without a token are left out.
+
+    Example:
+        >>> split_words('A T-shirt.', [(0, 0), (0, 1), (2, 3), (3, 4), (4, 9), (9, 10), (0, 0)])
+        [((0, 1), [1]), ((2, 9), [2, 3, 4])]
+    """
+    words = []
+    for match in _WORD.finditer(text):
+        first, last = match.span()
+        members = [place for place, (start, end) in enumerate(token_spans)
+                   if start < last and end > first]
+        if members:
+            words.append(((first, last), members))
+    return words
+
+
+def _token_spans(encoder: 'TorchEncoder', text: str) -> list[tuple[int, int]]:
+    """Where each token that the text tower sees stands in the text."""
+    return _tokenizer(encoder.tokenize).encode(text).offsets
+
+
+@lru_cache(maxsize=1)  # a vocabulary takes longer to read than a heat-map to compute
+def _tokenizer(transform: Any) -> Tokenizer:
+    tokenizer = Tokenizer.from_str(transform.tokenizer_state())
+    tokenizer.enable_truncation(transform.max_length)
+    return tokenizer
+
+
+def _read(backbone: nn.Module, projection: nn.Module, inputs: Tensor,
+          mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """Unit features ``(L, D)`` of the tokens of one input, and ``(1, D)`` of all of it."""
+    hidden = backbone.embed(inputs, mask, backbone.depth - 1)
+    features = backbone.encode_tokens(hidden, mask)[0], backbone.encode(
+        hidden, mask, backbone.depth - 1)
+    return tuple(F.normalize(projection(feature).float(), dim=-1) for feature in features)
+
+
+def _towers(encoder: 'TorchEncoder', *names: str) -> nn.Module:
+    """The encoder's model, if the named towers can be looked into."""
+    model = getattr(encoder, 'model', None)
+    for name in names:
+        tower = getattr(model, name, None)
+        if not hasattr(tower, 'encode_tokens'):
+            what = f'{name} {type(tower).__name__}' if model else 'an encoder without a model'
+            raise TypeError(f'{type(encoder).__name__} cannot be explained: {what} gives no '
+                            'features of single patches or words; use the model it was exported '
+                            'from, with an OverlapViT as image tower')
+    return model
+
+
+def _grid(backbone: nn.Module, images: Tensor) -> tuple[int, int]:
+    """Rows and columns of patches of a batch of images."""
+    if images.shape[-2:] != tuple(backbone.img_size):
+        raise ValueError(f'the test pipeline makes images of {tuple(images.shape[-2:])} pixels, '
+                         f'but the image tower is for {tuple(backbone.img_size)}')
+    return tuple(backbone.patch_resolution)
