@@ -43,7 +43,7 @@ MODELS = _child(roots.MODELS, 'mmtbps.models', 'mmtbps.models.backbones.vit')
 MODEL_WRAPPERS = _child(roots.MODEL_WRAPPERS)
 WEIGHT_INITIALIZERS = _child(roots.WEIGHT_INITIALIZERS)
 BATCH_AUGMENTS = Registry('batch augment', scope='mmtbps')
-TASK_UTILS = _child(roots.TASK_UTILS, 'mmtbps.generation')
+TASK_UTILS = _child(roots.TASK_UTILS, 'mmtbps.generation', 'mmtbps.search.registration')
 
 METRICS = _child(roots.METRICS, 'mmtbps.evaluation')
 EVALUATORS = _child(roots.EVALUATOR)

@@ -1,0 +1,274 @@
+"""Which entries of a gallery a search may answer with: filters as data.
+
+A filter is a dict, and all its keys must hold:
+
+========================================  =====================================================
+``{'camera': 'c1'}``                      equal
+``{'camera': ['c1', 'c2']}``              one of
+``{'time': (0, 60)}``                     from 0 to 60, both included; ``None`` is an open end
+``{'time': ('2024-01-01', None)}``        times as text, UTC; a day as an end is all of that day
+``{'coat': 'red'}``                       a free key, from ``extra`` of the entries
+========================================  =====================================================
+
+A value is compared, never pasted into a query: quotes, percent signs and the like mean themselves.
+An entry of which a key is not known is in no filter of that key.
+"""
+
+import math
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from operator import attrgetter
+from typing import Any
+
+__all__ = ['KINDS', 'Condition', 'OneOf', 'Range', 'check_key', 'check_value', 'parse_time',
+           'parse_where', 'read_where']
+
+#: Own columns of an entry that a filter may name, and the kind of their values.
+KINDS = {'camera': str, 'track': str, 'path': str, 'time': float, 'frame': int}
+_RESERVED = {'id', 'size', 'sha256', 'box', 'extra', 'score', 'rank', 'vector'}
+_FREE_KEY = re.compile(r'\w[\w.-]{0,63}')
+_DAY = re.compile(r'\d{4}-\d{2}-\d{2}')
+
+
+class Condition(ABC):
+    """What one key must be.
+
+    Attributes:
+        key: Name of a column or a free key.
+        free: Whether it is a free key.
+    """
+
+    key: str
+
+    @property
+    def free(self) -> bool:
+        """Whether the key is one of the user's own, in ``extra``."""
+        return self.key not in KINDS
+
+    @abstractmethod
+    def select(self, entries: Sequence[Any]) -> list[bool]:
+        """Which of some entries pass."""
+
+    def _values(self, entries: Sequence[Any]) -> Iterator[Any]:
+        """The value of each entry; ``None`` where it is not known."""
+        if self.free:
+            return (entry.extra.get(self.key) for entry in entries)
+        return map(attrgetter(self.key), entries)
+
+
+@dataclass(frozen=True, slots=True)
+class OneOf(Condition):
+    """Equal to one of some values."""
+
+    key: str
+    values: tuple[Any, ...]
+
+    def select(self, entries: Sequence[Any]) -> list[bool]:
+        """Which of some entries pass."""
+        wanted = frozenset(self.values)
+        return [value in wanted for value in self._values(entries)]
+
+
+@dataclass(frozen=True, slots=True)
+class Range(Condition):
+    """From ``low`` to ``high``, both included; ``None`` is an open end."""
+
+    key: str
+    low: float | None
+    high: float | None
+
+    def select(self, entries: Sequence[Any]) -> list[bool]:
+        """Which of some entries pass."""
+        low = -math.inf if self.low is None else self.low
+        high = math.inf if self.high is None else self.high
+        return [value is not None and low <= value <= high for value in self._values(entries)]
+
+
+def read_where(where: Mapping[str, Any] | None) -> tuple[Condition, ...]:
+    """Check a filter.
+
+    Raises:
+        ValueError: If a key cannot be filtered by, or a value does not fit its key; the message
+            names both.
+
+    Example:
+        >>> read_where({'camera': 'c1', 'frame': (10, None)})
+        (OneOf(key='camera', values=('c1',)), Range(key='frame', low=10, high=None))
+        >>> read_where({'camera': 3})
+        Traceback (most recent call last):
+        ValueError: filter: 'camera' must be text, found 3
+    """
+    if where is None:
+        return ()
+    if not isinstance(where, Mapping):
+        raise ValueError(f"a filter is a dict such as {{'camera': 'c1'}}, found {where!r}")
+    return tuple(_condition(check_key(key), value) for key, value in where.items())
+
+
+def check_key(key: Any) -> str:
+    """Gives back a key that a filter may name, or an entry may have in ``extra``.
+
+    Raises:
+        ValueError: If it is no name, or that of a column without filter.
+    """
+    if not isinstance(key, str) or not _FREE_KEY.fullmatch(key):
+        raise ValueError(f'filter key {key!r} is no name: write letters, digits, "_", "-" and ".", '
+                         'at most 64')
+    if key in _RESERVED:
+        raise ValueError(f'{key!r} is no filter key: filter by {", ".join(KINDS)} or a key of your '
+                         'own')
+    return key
+
+
+def _condition(key: str, value: Any) -> Condition:
+    kind = KINDS.get(key, str)
+    if isinstance(value, tuple):
+        if kind is str:
+            raise ValueError(f'filter: {key!r}: a tuple is a range, and text has none; write a '
+                             f'list for one of several')
+        if len(value) != 2 or value == (None, None):
+            raise ValueError(f'filter: {key!r}: a range is (from, to) with None for one open end '
+                             f'at most, found {value!r}')
+        low = None if value[0] is None else _bounds(key, kind, value[0])[0]
+        high = None if value[1] is None else _bounds(key, kind, value[1])[1]
+        if low is not None and high is not None and low > high:
+            raise ValueError(f'filter: {key!r}: the range {value!r} ends before it begins')
+        return Range(key, low, high)
+    if isinstance(value, list):
+        if not value:
+            raise ValueError(f'filter: {key!r}: the list is empty; leave the key out for all')
+        if any(_is_day(key, item) for item in value):
+            raise ValueError(f'filter: {key!r}: a day is a range of times and cannot be in a '
+                             'list; give (first day, last day)')
+        return OneOf(key, tuple(_bounds(key, kind, item)[0] for item in value))
+    low, high = _bounds(key, kind, value)
+    return OneOf(key, (low,)) if low == high else Range(key, low, high)
+
+
+def _is_day(key: str, value: Any) -> bool:
+    return key == 'time' and isinstance(value, str) and bool(_DAY.fullmatch(value.strip()))
+
+
+def _bounds(key: str, kind: type, value: Any) -> tuple[Any, Any]:
+    """The value twice, or beginning and end of a day."""
+    if key == 'time' and isinstance(value, str):
+        start = parse_time(value)
+        if not _is_day(key, value):
+            return start, start
+        # The last microsecond, which is as fine as times are written.
+        return start, start + timedelta(days=1, microseconds=-1).total_seconds()
+    value = check_value(key, value, 'filter')
+    return value, value
+
+
+def check_value(key: str, value: Any, who: str) -> Any:
+    """A value of a key: text, or a number that every gallery stores exactly.
+
+    Args:
+        key: A column or a free key.
+        value: What is to be compared or stored.
+        who: Begins the message of an error.
+
+    Raises:
+        ValueError: If the value is not of the key's kind.
+    """
+    kind = KINDS.get(key, str)
+    if kind is str:
+        if not isinstance(value, str):
+            raise ValueError(f'{who}: {key!r} must be text, found {value!r}')
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise ValueError(f'{who}: {key!r} is not valid Unicode text: {value!r}') from None
+        return value
+    fits = isinstance(value, int if kind is int else (int, float)) and not isinstance(value, bool)
+    if not fits or not abs(value) < 2**53:  # also refuses NaN
+        names = {int: 'a whole number', float: 'a number of seconds'}
+        raise ValueError(f'{who}: {key!r} must be {names[kind]}, found {value!r}')
+    return kind(value)
+
+
+def parse_time(text: str) -> float:
+    """Seconds since 1970 (UTC) of a date or time, or a number of seconds as it stands.
+
+    Args:
+        text: ``'2024-01-31'``, ``'2024-01-31T12:00'`` (UTC unless it says otherwise, as
+            ``+01:00``) or ``'12.5'``.
+
+    Raises:
+        ValueError: If it is neither.
+
+    Example:
+        >>> parse_time('1970-01-02T00:00:01.5'), parse_time('12.5')
+        (86401.5, 12.5)
+    """
+    text = text.strip()
+    try:
+        seconds = float(text)
+        if math.isfinite(seconds):
+            return seconds
+    except ValueError:
+        pass
+    try:
+        # Python 3.10 does not know the Z.
+        moment = datetime.fromisoformat(text[:-1] + '+00:00' if text[-1:] in 'Zz' else text)
+    except ValueError:
+        raise ValueError(f'time {text!r} is neither a number of seconds nor a date and time such '
+                         'as 2024-01-31 or 2024-01-31T12:00') from None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=timezone.utc)
+    return moment.timestamp()
+
+
+def parse_where(words: Sequence[str] | None) -> dict[str, Any]:
+    r"""Read a filter from words of the command line.
+
+    Args:
+        words: ``key=value``, ``key=value,value`` for one of several, ``key=from..to`` for a range
+            of times or frames, with either end left out if it is open. A comma that belongs to a
+            value is written ``\,``.
+
+    Raises:
+        ValueError: If a word is not of this form; the message shows it.
+
+    Example:
+        >>> parse_where(['camera=c1,c2', 'frame=10..', 'coat=red'])
+        {'camera': ['c1', 'c2'], 'frame': (10, None), 'coat': 'red'}
+    """
+    where: dict[str, Any] = {}
+    for word in words or ():
+        key, equals, text = word.partition('=')
+        if not equals or not text:
+            raise ValueError(f'filter {word!r} is not of the form key=value')
+        if check_key(key) in where:
+            raise ValueError(f'filter key {key!r} is given twice: write {key}=one,two for one of '
+                             'several')
+        where[key] = _parse_value(key, text)
+    read_where(where)
+    return where
+
+
+def _parse_value(key: str, text: str) -> Any:
+    if KINDS.get(key, str) is not str and '..' in text:
+        ends = text.split('..')
+        if len(ends) != 2:
+            raise ValueError(f'filter {key}={text}: a range is {key}=from..to')
+        return tuple(_parse_number(key, end) if end.strip() else None for end in ends)
+    parts = [part.replace('\\,', ',') for part in re.split(r'(?<!\\),', text)]
+    if '' in parts:
+        raise ValueError(f'filter {key}={text}: a value between the commas is missing')
+    values = [part if KINDS.get(key, str) is str else _parse_number(key, part) for part in parts]
+    return values[0] if len(values) == 1 else values
+
+
+def _parse_number(key: str, text: str) -> Any:
+    if key == 'frame':
+        try:
+            return int(text)
+        except ValueError:
+            raise ValueError(f'filter {key}={text}: a frame is a whole number') from None
+    return text.strip() if _is_day(key, text) else parse_time(text)
+

@@ -1,0 +1,309 @@
+"""What a gallery is: crops of people with their features, to be searched and filtered.
+
+Nothing here needs torch or MMEngine, so that a deployed searcher can do without them.
+"""
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from numbers import Integral
+from os import PathLike, fspath
+from typing import Any, TypeVar
+
+import numpy as np
+
+from ..filters import KINDS, Condition, check_key, check_value, read_where
+
+__all__ = ['BaseGallery', 'GalleryEntry', 'GalleryMismatch', 'Hit']
+
+#: How a gallery is made; named by the messages for which this is the way out.
+REINDEX = 'python tools/search.py index NEW.lance IMAGES --config CONFIG --weights CHECKPOINT'
+
+T = TypeVar('T')
+
+
+@dataclass(frozen=True, slots=True)
+class GalleryEntry:
+    """One crop of a person.
+
+    Args:
+        id: Names the entry in its gallery; the same file (and frame, and box) has the same id.
+        path: Of the image the crop is in, as it was given to the index.
+        size: Of the file in bytes.
+        sha256: Of the file's content.
+        camera: Where it was taken, if known.
+        time: When, in seconds since 1970 (UTC), or since the start of a video.
+        track: Of which sighting it is one, if known.
+        frame: Number of the frame in a video, from 0.
+        box: (left, top, right, bottom) in pixels of the image or frame; ``None`` for all of it.
+        extra: Keys of one's own; string values.
+    """
+
+    id: str
+    path: str
+    size: int = 0
+    sha256: str = ''
+    camera: str | None = None
+    time: float | None = None
+    track: str | None = None
+    frame: int | None = None
+    box: tuple[int, int, int, int] | None = None
+    extra: Mapping[str, str] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON types; `from_json` reads it back."""
+        values = {each.name: getattr(self, each.name) for each in fields(self)}
+        return dict(values, box=self.box and list(self.box), extra=dict(self.extra))
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> 'GalleryEntry':
+        """Read what `to_json` wrote."""
+        box = values.get('box')
+        return cls(**{**values, 'box': None if box is None else tuple(box)})
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One answer: an entry and its cosine similarity to the query, -1 to 1."""
+
+    entry: GalleryEntry
+    score: float
+
+
+class GalleryMismatch(ValueError):
+    """The gallery holds features of another model; the message names the way out."""
+
+
+class BaseGallery(ABC):
+    """Unit features of crops, with what is known of each.
+
+    What a caller may do is here, checked once for all kinds of galleries; a kind of its own fills
+    in the methods that begin with an underscore and may take its arguments for sound.
+
+    Args:
+        uri: Where it is kept.
+        fingerprint: Of model and pipeline whose features it holds; JSON types, with ``dim``. A new
+            gallery stores it; an existing one must have the same. ``None`` opens whatever is
+            there.
+
+    Raises:
+        FileNotFoundError: If there is no gallery and no fingerprint to begin one with.
+        GalleryMismatch: If it holds features of another model.
+    """
+
+    uri: str
+    fingerprint: dict[str, Any]
+
+    def __init__(self, uri: str | PathLike, fingerprint: Mapping[str, Any] | None = None) -> None:
+        self.uri = fspath(uri)
+        wanted = None if fingerprint is None else check_fingerprint(fingerprint)
+        found = self._open(wanted)
+        if found is None:
+            raise FileNotFoundError(
+                f'{self.uri}: there is no gallery. Make one from a folder of images: {REINDEX}')
+        if wanted is not None and found != wanted:
+            differs = ', '.join(f'{key}: {_short(found.get(key))} there, {_short(wanted.get(key))} '
+                                'here' for key in sorted(found.keys() | wanted.keys())
+                                if found.get(key) != wanted.get(key))
+            raise GalleryMismatch(
+                f'{self.uri} holds features of another model ({differs}); they cannot be compared '
+                f'with those of this one. Embed the images again, into a new gallery: {REINDEX}')
+        self.fingerprint = found
+
+    @property
+    def dim(self) -> int:
+        """Length of a feature."""
+        return self.fingerprint['dim']
+
+    def upsert(self, entries: Sequence[GalleryEntry], vectors: np.ndarray) -> None:
+        """Add or replace by id; on return all of it is safe on disk.
+
+        Args:
+            entries: N entries with distinct ids.
+            vectors: ``(N, dim)`` float32 unit features.
+
+        Raises:
+            ValueError: If entries and vectors do not fit each other or the gallery; nothing is
+                stored then.
+        """
+        vectors = check_vectors(vectors, self.dim)
+        check_entries(entries)
+        if len(entries) != len(vectors):
+            raise ValueError(f'{len(entries)} entries with {len(vectors)} features')
+        if len(entries):
+            self._upsert(list(entries), vectors)
+
+    def delete(self, ids: Sequence[str] | None = None,
+               where: Mapping[str, Any] | None = None) -> int:
+        """Remove by id or by filter (one of the two); gives the number removed.
+
+        Ids that are not there are passed over.
+        """
+        if (ids is None) == (where is None):
+            raise ValueError('delete takes either ids or a filter')
+        if ids is not None:
+            return self._delete_ids(_distinct(ids)) if len(ids) else 0
+        if not where:
+            raise ValueError('an empty filter would remove all entries; name what is to go')
+        conditions = read_where(where)
+        removed = self._delete_where(conditions)
+        return removed or self._nothing(conditions, 0)
+
+    def search(self, vectors: np.ndarray, topk: int = 10,
+               where: Mapping[str, Any] | None = None) -> list[list[Hit]]:
+        """The best entries of each query, best first; fewer than ``topk`` if there are fewer.
+
+        Args:
+            vectors: ``(Q, dim)`` float32 unit features.
+            topk: At most so many, at least 1.
+            where: See `mmtbps.search.filters`.
+
+        Raises:
+            ValueError: If a vector or the filter is ill-formed, or no entry has a key of it.
+        """
+        vectors, conditions = check_vectors(vectors, self.dim), read_where(where)
+        if isinstance(topk, bool) or not isinstance(topk, Integral) or topk < 1:
+            raise ValueError(f'topk must be a whole number from 1, found {topk!r}')
+        hits = self._search(vectors, int(topk), conditions) if len(vectors) else []
+        # The seventh digit is that of the arithmetic: equal images come in a fixed order.
+        hits = [sorted(row, key=lambda hit: (-round(hit.score, 6), hit.entry.id)) for row in hits]
+        return hits if any(hits) else self._nothing(conditions, hits)
+
+    def entries(self, where: Mapping[str, Any] | None = None) -> Iterator[GalleryEntry]:
+        """All entries, or those of a filter, in no order."""
+        return self._entries(read_where(where))
+
+    def get(self, ids: Sequence[str]) -> tuple[list[GalleryEntry], np.ndarray]:
+        """Entries and ``(N, dim)`` vectors of ids, in their order.
+
+        Raises:
+            KeyError: If there is none of an id.
+        """
+        found = self._get(_distinct(ids)) if len(ids) else {}
+        for key in ids:
+            if key not in found:
+                raise KeyError(f'{self.uri} has no entry {key!r}')
+        vectors = np.array([found[key][1] for key in ids], np.float32)
+        return [found[key][0] for key in ids], vectors.reshape(len(ids), self.dim)
+
+    def count(self, where: Mapping[str, Any] | None = None) -> int:
+        """Number of entries, or of those of a filter."""
+        conditions = read_where(where)
+        return self._count(conditions) or self._nothing(conditions, 0)
+
+    @abstractmethod
+    def info(self) -> dict[str, Any]:
+        """What the gallery is: kind, uri, entries, dim, bytes on disk, index, fingerprint."""
+
+    @abstractmethod
+    def optimize(self) -> None:
+        """Fold what was added or removed into the files and the index; drop old versions."""
+
+    @abstractmethod
+    def _open(self, fingerprint: dict[str, Any] | None) -> dict[str, Any] | None:
+        """Open what is there, or else begin with a fingerprint; gives the one that is stored."""
+
+    @abstractmethod
+    def _upsert(self, entries: list[GalleryEntry], vectors: np.ndarray) -> None: ...
+
+    @abstractmethod
+    def _delete_ids(self, ids: list[str]) -> int: ...
+
+    @abstractmethod
+    def _delete_where(self, conditions: tuple[Condition, ...]) -> int: ...
+
+    @abstractmethod
+    def _search(self, vectors: np.ndarray, topk: int,
+                conditions: tuple[Condition, ...]) -> list[list[Hit]]: ...
+
+    @abstractmethod
+    def _entries(self, conditions: tuple[Condition, ...]) -> Iterator[GalleryEntry]: ...
+
+    @abstractmethod
+    def _get(self, ids: list[str]) -> dict[str, tuple[GalleryEntry, np.ndarray]]:
+        """Those that are there, by id."""
+
+    @abstractmethod
+    def _count(self, conditions: tuple[Condition, ...]) -> int: ...
+
+    @abstractmethod
+    def _has_key(self, key: str) -> bool:
+        """Whether any entry has a free key."""
+
+    def _nothing(self, conditions: tuple[Condition, ...], answer: T) -> T:
+        """The empty answer, unless a key of the filter is unknown to a gallery with entries."""
+        for condition in conditions:
+            if condition.free and not self._has_key(condition.key) and self._count(()):
+                raise ValueError(
+                    f'filter by {condition.key!r}: no entry of {self.uri} has such a key. Known to '
+                    f'all galleries are {", ".join(KINDS)}')
+        return answer
+
+
+def check_fingerprint(fingerprint: Mapping[str, Any]) -> dict[str, Any]:
+    """A fingerprint as it comes back from a file.
+
+    Raises:
+        ValueError: If it cannot be stored, or lacks the length of a feature.
+    """
+    try:
+        stored = json.loads(json.dumps(dict(fingerprint), allow_nan=False))
+    except (TypeError, ValueError) as error:
+        raise ValueError(f'a fingerprint is a dict of JSON types: {error}') from None
+    dim = stored.get('dim')
+    if not isinstance(dim, int) or isinstance(dim, bool) or dim < 1:
+        raise ValueError(f"a fingerprint needs 'dim', the length of a feature; found {dim!r}")
+    return stored
+
+
+def check_vectors(vectors: np.ndarray, dim: int) -> np.ndarray:
+    """Features as contiguous float32.
+
+    Raises:
+        ValueError: If they are not ``(N, dim)``, not finite or not of length 1.
+    """
+    vectors = np.ascontiguousarray(vectors, np.float32)
+    if vectors.ndim != 2 or vectors.shape[1] != dim:
+        raise ValueError(f'features must be of shape (N, {dim}), found {vectors.shape}')
+    lengths = np.linalg.norm(vectors, axis=1)
+    if not np.all(np.abs(lengths - 1) < 1e-3):  # also false for NaN
+        row = int(np.argmin(np.abs(lengths - 1) < 1e-3))
+        raise ValueError(f'feature {row} has length {lengths[row]:.4g}, not 1: normalise features '
+                         'before they go to a gallery')
+    return vectors
+
+
+def check_entries(entries: Sequence[GalleryEntry]) -> None:
+    """See that entries can be stored and found again.
+
+    Raises:
+        ValueError: Naming the entry and what is wrong.
+    """
+    seen = set()
+    for entry in entries:
+        if entry.id in seen:
+            raise ValueError(f'entry {entry.id!r} comes twice in one call')
+        seen.add(entry.id)
+        if not entry.id:
+            raise ValueError(f'the entry of {entry.path!r} has an empty id')
+        for key in ('id', 'path', 'camera', 'track', 'time', 'frame'):
+            value = getattr(entry, key)
+            if value is not None or key in ('id', 'path'):
+                check_value(key, value, f'entry {entry.id!r}')
+        for key, value in entry.extra.items():
+            if check_key(key) in KINDS:
+                raise ValueError(f'entry {entry.id!r}: {key!r} is a column of its own and cannot '
+                                 'be in extra')
+            check_value(key, value, f'entry {entry.id!r}')
+
+
+def _distinct(ids: Sequence[str]) -> list[str]:
+    if isinstance(ids, str):
+        raise ValueError(f'ids are a list of strings, found the string {ids!r}')
+    return list(dict.fromkeys(ids))
+
+
+def _short(value: Any) -> str:
+    text = str(value)
+    return text if len(text) <= 16 else f'{text[:12]}...'

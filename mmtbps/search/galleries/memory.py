@@ -1,0 +1,277 @@
+"""A gallery in memory, exact, kept in a folder of safetensors and JSON; numpy is all it needs.
+
+The folder is a log. A call of ``upsert`` or ``delete`` writes a part: features, entries and the
+ids that went. When a part is whole and on disk, ``gallery.json`` is replaced by one that lists it;
+this replacement is the only moment at which anything changes, so a kill leaves the old gallery or
+the new one. A part takes smaller ones before it into itself, hence there are few of them.
+Processes write one after another, by a lock of the folder, and see what the others wrote.
+"""
+
+import contextlib
+import json
+import threading
+import uuid
+from collections.abc import Iterator
+from itertools import takewhile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+
+from ..filters import Condition
+from .base import BaseGallery, GalleryEntry, GalleryMismatch, Hit
+from .files import folder_lock, folder_size, write_durably
+
+__all__ = ['MemoryGallery']
+
+COMMIT_FILE = 'gallery.json'
+SCHEMA = 'mmtbps.gallery/1'
+_BLOCK = 1 << 24  # similarities held at once: 64 MB
+
+
+class MemoryGallery(BaseGallery):
+    """Exact search by one product of matrices; for up to some 100,000 entries.
+
+    All features are in memory (300 MB for 100,000 of length 768) and in a folder.
+
+    Args:
+        uri: The folder.
+        fingerprint: See `BaseGallery`.
+
+    Raises:
+        ValueError: If the folder holds something else, or its files are damaged.
+
+    Example:
+        >>> import tempfile
+        >>> gallery = MemoryGallery(tempfile.mkdtemp() + '/people', dict(model='toy', dim=2))
+        >>> gallery.upsert([GalleryEntry('a', 'a.jpg', camera='c1'), GalleryEntry('b', 'b.jpg')],
+        ...                np.eye(2, dtype=np.float32))
+        >>> query = np.array([[0.6, 0.8]], np.float32)
+        >>> [(hit.entry.path, round(hit.score, 2)) for hit in gallery.search(query)[0]]
+        [('b.jpg', 0.8), ('a.jpg', 0.6)]
+        >>> gallery.count(where={'camera': 'c1'})
+        1
+    """
+
+    def info(self) -> dict[str, Any]:
+        with self._latest():
+            return dict(kind='memory', uri=self.uri, entries=len(self._people), dim=self.dim,
+                        bytes=folder_size(self._folder), index='none, exact',
+                        fingerprint=self.fingerprint)
+
+    def optimize(self) -> None:
+        with self._writing():
+            if len(self._parts) > 1:
+                self._commit(list(self._rows), merge_all=True)
+
+    def _open(self, fingerprint: dict[str, Any] | None) -> dict[str, Any] | None:
+        self._folder, self._mutex = Path(self.uri), threading.RLock()
+        commit = self._folder / COMMIT_FILE
+        if not commit.exists():
+            if fingerprint is None:
+                return None
+            if self._folder.is_dir() and any(
+                    path.name != '.lock' and not path.name.startswith(('part-', COMMIT_FILE))
+                    for path in self._folder.iterdir()):
+                raise ValueError(f'{self.uri} is a folder with other files and no gallery: name a '
+                                 'new one')
+            self._folder.mkdir(parents=True, exist_ok=True)
+            with folder_lock(self._folder):
+                if not commit.exists():
+                    self._write_commit([], fingerprint)
+        self.fingerprint = self._read_commit()['fingerprint']
+        self._forget()
+        return self.fingerprint
+
+    def _upsert(self, entries: list[GalleryEntry], vectors: np.ndarray) -> None:
+        with self._writing():
+            self._apply(entries, vectors, [])
+            self._commit([entry.id for entry in entries])
+
+    def _delete_ids(self, ids: list[str]) -> int:
+        with self._writing():
+            return self._remove([key for key in ids if key in self._rows])
+
+    def _delete_where(self, conditions: tuple[Condition, ...]) -> int:
+        with self._writing():
+            return self._remove([self._people[row].id for row in self._matching(conditions)])
+
+    def _search(self, vectors: np.ndarray, topk: int,
+                conditions: tuple[Condition, ...]) -> list[list[Hit]]:
+        with self._latest():
+            rows = self._matching(conditions) if conditions else None
+            features = self._features[:len(self._people)].T
+            step = max(1, _BLOCK // max(1, len(self._people)))
+            return [[Hit(self._people[row], float(scores[row]))
+                     for row in best(scores, topk, rows)]
+                    for start in range(0, len(vectors), step)
+                    for scores in vectors[start:start + step] @ features]
+
+    def _entries(self, conditions: tuple[Condition, ...]) -> Iterator[GalleryEntry]:
+        with self._latest():
+            found = [self._people[row] for row in self._matching(conditions)]
+        return iter(found)
+
+    def _get(self, ids: list[str]) -> dict[str, tuple[GalleryEntry, np.ndarray]]:
+        with self._latest():
+            return {key: (self._people[row], self._features[row].copy())
+                    for key in ids if (row := self._rows.get(key)) is not None}
+
+    def _count(self, conditions: tuple[Condition, ...]) -> int:
+        with self._latest():
+            return len(self._matching(conditions)) if conditions else len(self._people)
+
+    def _has_key(self, key: str) -> bool:
+        with self._latest():
+            return any(key in entry.extra for entry in self._people)
+
+    def _matching(self, conditions: tuple[Condition, ...]) -> np.ndarray:
+        passed = np.ones(len(self._people), bool)
+        for condition in conditions:
+            passed &= condition.select(self._people)
+        return np.flatnonzero(passed)
+
+    def _remove(self, ids: list[str]) -> int:
+        if ids:
+            self._apply([], self._features[:0], ids)
+            self._commit(ids)
+        return len(ids)
+
+    # What is in memory: row by row an entry and its feature, and the row of each id.
+
+    def _forget(self) -> None:
+        self._parts: list[str] = []
+        self._touched: list[set[str]] = []  # by part, the ids that it adds or removes
+        self._people: list[GalleryEntry] = []
+        self._rows: dict[str, int] = {}
+        self._features = np.empty((0, self.dim), np.float32)
+
+    def _apply(self, entries: list[GalleryEntry], vectors: np.ndarray, removed: list[str]) -> None:
+        if removed:
+            gone = set(removed)
+            kept = [row for row, entry in enumerate(self._people) if entry.id not in gone]
+            self._features = self._features[kept]
+            self._people = [self._people[row] for row in kept]
+            self._rows = {entry.id: row for row, entry in enumerate(self._people)}
+        new = sum(entry.id not in self._rows for entry in entries)
+        if len(self._people) + new > len(self._features):
+            room = max(len(self._people) + new, 2 * len(self._features))
+            grown = np.empty((room, self.dim), np.float32)
+            grown[:len(self._people)] = self._features[:len(self._people)]
+            self._features = grown
+        for entry in entries:
+            row = self._rows.setdefault(entry.id, len(self._people))
+            self._people[row:row + 1] = [entry]
+        self._features[[self._rows[entry.id] for entry in entries]] = vectors
+
+    # What is on disk.
+
+    @contextlib.contextmanager
+    def _latest(self) -> Iterator[None]:
+        with self._mutex:
+            self._catch_up()
+            yield
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        with self._mutex, folder_lock(self._folder):
+            self._catch_up()
+            try:
+                yield
+            except BaseException:
+                self._forget()  # memory may be ahead of the disk: read it again
+                raise
+
+    def _catch_up(self) -> None:
+        for last_try in (False,) * 9 + (True,):
+            commit = self._read_commit()
+            if commit['fingerprint'] != self.fingerprint:
+                raise GalleryMismatch(f'{self.uri} was made anew with another model: open it again')
+            names = commit['parts']
+            known = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1],
+                                             zip(names, self._parts, strict=False)))
+            if not known:
+                self._forget()
+            # A part tells the last of all ids that it took over, so it may be applied on top of
+            # the parts that it replaces.
+            del self._parts[known:], self._touched[known:]
+            try:
+                for name in names[known:]:
+                    self._read_part(name)
+                return
+            except FileNotFoundError:
+                if last_try:
+                    raise  # else a writer has merged the part meanwhile
+
+    def _read_part(self, name: str) -> None:
+        path = self._folder / name
+        try:
+            log = json.loads(path.with_suffix('.json').read_bytes())
+            entries = [GalleryEntry.from_json(fields) for fields in log['entries']]
+            vectors = load_file(path.with_suffix('.safetensors'))['features']
+            if not self._people:
+                self._features = vectors  # as it is, without a copy
+            self._apply(entries, vectors, log['removed'])
+        except (SafetensorError, KeyError, TypeError, ValueError) as error:
+            self._forget()
+            raise ValueError(f'{path}.*: damaged ({error}). Take the gallery from a backup or '
+                             'index the images again') from error
+        self._parts.append(name)
+        self._touched.append({entry.id for entry in entries} | set(log['removed']))
+
+    def _read_commit(self) -> dict[str, Any]:
+        path = self._folder / COMMIT_FILE
+        try:
+            commit = json.loads(path.read_bytes())
+            schema, _, _ = (commit[key] for key in ('schema', 'parts', 'fingerprint'))
+        except (KeyError, TypeError, ValueError):
+            raise ValueError(f'{path} is no gallery of mmtbps') from None
+        if schema != SCHEMA:
+            raise ValueError(f'{path}: schema {schema!r}, but this version reads {SCHEMA!r}')
+        return commit
+
+    def _write_commit(self, parts: list[str], fingerprint: dict[str, Any]) -> None:
+        commit = dict(schema=SCHEMA, parts=parts, fingerprint=fingerprint)
+        write_durably(self._folder / COMMIT_FILE, json.dumps(commit, indent=1).encode())
+
+    def _commit(self, ids: list[str], merge_all: bool = False) -> None:
+        """Write what became of some ids as a part, together with the smaller parts before it."""
+        touched, kept = set(ids), len(self._parts)
+        while kept and (merge_all or len(self._touched[kept - 1]) <= len(touched)):
+            kept -= 1
+            touched |= self._touched[kept]
+        rows = sorted(self._rows[key] for key in touched if key in self._rows)
+        removed = sorted(key for key in touched if key not in self._rows) if kept else []
+        name = f'part-{uuid.uuid4().hex[:16]}'  # never used before, so never taken for another
+        log = dict(entries=[self._people[row].to_json() for row in rows], removed=removed)
+        path = self._folder / name
+        write_durably(path.with_suffix('.json'), json.dumps(log, ensure_ascii=False).encode())
+        features = {'features': self._features[rows]}
+        write_durably(path.with_suffix('.safetensors'), lambda to: save_file(features, to))
+        parts = [*self._parts[:kept], name]
+        self._write_commit(parts, self.fingerprint)
+        self._parts, self._touched = parts, [*self._touched[:kept], touched]
+        for path in self._folder.glob('part-*'):  # merged now, or left by a kill
+            if path.name.split('.')[0] not in parts:
+                path.unlink(missing_ok=True)
+
+
+def best(scores: np.ndarray, topk: int, among: np.ndarray | None = None) -> np.ndarray:
+    """Indices of the ``topk`` highest of ``(N,)`` scores, in no order.
+
+    Args:
+        scores: ``(N,)``.
+        topk: At most so many.
+        among: ``(M,)`` indices of the scores that count; all by default.
+
+    Example:
+        >>> sorted(best(np.array([0.1, 0.9, 0.5]), 2).tolist())
+        [1, 2]
+    """
+    if among is None:
+        among = np.arange(len(scores))
+    if topk >= len(among):
+        return among
+    return among[np.argpartition(scores[among], -topk)[-topk:]]

@@ -1,0 +1,232 @@
+"""A gallery in a collection of a Milvus server, alone or a cluster."""
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+import numpy as np
+
+from ..filters import KINDS, Condition, OneOf
+from .base import BaseGallery, GalleryEntry, Hit
+
+__all__ = ['MilvusGallery']
+
+_PROPERTY = 'mmtbps.fingerprint'
+_MOST_HITS = 16_384  # set by Milvus
+_TEXT_BYTES = 16_384
+_CHUNK = 1_000  # ids in one expression
+
+
+class MilvusGallery(BaseGallery):
+    """Search by a Milvus server that is there already; it scales out where one machine ends.
+
+    Reads are of strong consistency: a search sees all that was written before.
+
+    Args:
+        uri: ``http://host:port/collection`` or ``http://host:port/database/collection``. The
+            environment variable ``MILVUS_TOKEN`` holds ``user:password`` or a token, if one is
+            needed.
+        fingerprint: See `BaseGallery`.
+        index: Kind of index of a new collection; ``FLAT`` is exact.
+        index_params: Of a new index, e.g. ``dict(M=16, efConstruction=200)`` for ``HNSW``.
+        search_params: Of every search, e.g. ``dict(ef=400)``.
+
+    Raises:
+        ImportError: If pymilvus is missing.
+        ConnectionError: If no server answers.
+    """
+
+    def __init__(self, uri: str, fingerprint: dict[str, Any] | None = None, index: str = 'FLAT',
+                 index_params: dict[str, Any] | None = None,
+                 search_params: dict[str, Any] | None = None) -> None:
+        self._index, self._index_params = index, index_params or {}
+        self._search_params = search_params or {}
+        super().__init__(uri, fingerprint)
+
+    def info(self) -> dict[str, Any]:
+        index = self._client.describe_index(self._name, 'vector')
+        return dict(kind='milvus', uri=self.uri, entries=self._count(()), dim=self.dim, bytes=None,
+                    index=index['index_type'], fingerprint=self.fingerprint)
+
+    def optimize(self) -> None:
+        self._client.flush(self._name)
+        self._client.compact(self._name)
+
+    def _open(self, fingerprint: dict[str, Any] | None) -> dict[str, Any] | None:
+        try:
+            from pymilvus import MilvusClient, MilvusException
+        except ImportError as error:
+            raise ImportError('MilvusGallery needs pymilvus: pip install "mmtbps[milvus]"'
+                              ) from error
+        server, database, self._name = split_address(self.uri)
+        try:
+            self._client = MilvusClient(server, token=os.environ.get('MILVUS_TOKEN', ''),
+                                        db_name=database, timeout=10)
+        except MilvusException as error:
+            raise ConnectionError(f'{self.uri}: no Milvus server lets us in ({error})') from error
+        if not self._client.has_collection(self._name):
+            if fingerprint is None:
+                return None
+            self._create(fingerprint)
+        about = self._client.describe_collection(self._name)
+        stored = about['properties'].get(_PROPERTY) or about['description']
+        self._client.load_collection(self._name)
+        try:
+            return json.loads(stored)
+        except ValueError:
+            raise ValueError(f'{self.uri} is a collection of Milvus, but no gallery of mmtbps'
+                             ) from None
+
+    def _create(self, fingerprint: dict[str, Any]) -> None:
+        from pymilvus import DataType
+        text = json.dumps(fingerprint)
+        schema = self._client.create_schema(description=text)
+        schema.add_field('key', DataType.VARCHAR, is_primary=True, max_length=64)
+        schema.add_field('vector', DataType.FLOAT_VECTOR, dim=fingerprint['dim'])
+        types = {str: (DataType.VARCHAR, dict(max_length=_TEXT_BYTES)),
+                 float: (DataType.DOUBLE, {}), int: (DataType.INT64, {})}
+        for name, kind in KINDS.items():
+            schema.add_field(name, types[kind][0], nullable=True, **types[kind][1])
+        schema.add_field('extra', DataType.JSON)
+        schema.add_field('entry', DataType.JSON)
+        index = self._client.prepare_index_params()
+        index.add_index('vector', index_type=self._index, metric_type='COSINE',
+                        params=self._index_params)
+        # Two places: Milvus Lite keeps properties only, a server certainly the description.
+        self._client.create_collection(
+            self._name, schema=schema, index_params=index, consistency_level='Strong',
+            properties={_PROPERTY: text})
+
+    def _upsert(self, entries: list[GalleryEntry], vectors: np.ndarray) -> None:
+        for entry in entries:
+            for name, kind in KINDS.items():
+                if kind is str and len((getattr(entry, name) or '').encode()) > _TEXT_BYTES:
+                    raise ValueError(f'entry {entry.id[:40]!r}...: {name!r} is longer than the '
+                                     f'{_TEXT_BYTES} bytes that a Milvus gallery holds')
+        step = max(1, (1 << 24) // (4 * self.dim + 4096))  # calls of some 16 MB; Milvus takes 64
+        for start in range(0, len(entries), step):
+            part = slice(start, start + step)
+            self._client.upsert(self._name, [
+                dict(key=_key(entry.id), vector=vector, extra=dict(entry.extra),
+                     entry=entry.to_json(), **{name: getattr(entry, name) for name in KINDS})
+                for entry, vector in zip(entries[part], vectors[part], strict=True)])
+
+    def _delete_ids(self, ids: list[str]) -> int:
+        count = 0
+        for some in _keys(ids):
+            # The server counts what it was asked to remove, also what is not there.
+            count += len(self._client.get(self._name, some, output_fields=['key']))
+            self._client.delete(self._name, ids=some)
+        return count
+
+    def _delete_where(self, conditions: tuple[Condition, ...]) -> int:
+        count = self._count(conditions)
+        if count:
+            self._client.delete(self._name, filter=expression(conditions))
+        return count
+
+    def _search(self, vectors: np.ndarray, topk: int,
+                conditions: tuple[Condition, ...]) -> list[list[Hit]]:
+        if topk > _MOST_HITS:
+            raise ValueError(f'Milvus gives at most {_MOST_HITS} hits a query, asked for {topk}')
+        answers = self._client.search(
+            self._name, data=list(vectors), limit=topk, filter=expression(conditions),
+            search_params=dict(metric_type='COSINE', params=self._search_params),
+            output_fields=['entry'])
+        return [[Hit(GalleryEntry.from_json(hit['entity']['entry']), hit['distance'])
+                 for hit in answer] for answer in answers]
+
+    def _entries(self, conditions: tuple[Condition, ...]) -> Iterator[GalleryEntry]:
+        pages = self._client.query_iterator(
+            self._name, filter=expression(conditions), batch_size=_CHUNK, output_fields=['entry'])
+        try:
+            while page := pages.next():
+                yield from (GalleryEntry.from_json(row['entry']) for row in page)
+        finally:
+            pages.close()
+
+    def _get(self, ids: list[str]) -> dict[str, tuple[GalleryEntry, np.ndarray]]:
+        rows = [row for some in _keys(ids) for row in self._client.get(
+            self._name, some, output_fields=['entry', 'vector'])]
+        return {row['entry']['id']: (GalleryEntry.from_json(row['entry']), np.array(row['vector']))
+                for row in rows}
+
+    def _count(self, conditions: tuple[Condition, ...]) -> int:
+        answer = self._client.query(self._name, filter=expression(conditions),
+                                    output_fields=['count(*)'])
+        return answer[0]['count(*)']
+
+    def _has_key(self, key: str) -> bool:
+        return bool(self._client.query(self._name, filter=f'exists {_column(key)}', limit=1,
+                                       output_fields=['key']))
+
+
+def split_address(uri: str) -> tuple[str, str, str]:
+    """Server, database ('' for the default one) and collection.
+
+    Raises:
+        ValueError: If the address is of another form, or the collection has a name that Milvus
+            does not take.
+
+    Example:
+        >>> split_address('http://localhost:19530/people')
+        ('http://localhost:19530', '', 'people')
+    """
+    parts = urlsplit(uri)
+    names = [name for name in parts.path.split('/') if name]
+    if parts.query or parts.fragment or len(names) not in (1, 2):
+        raise ValueError(f'{uri}: write http://host:port/collection')
+    if parts.username or parts.password:
+        raise ValueError('a password does not belong into an address, which is shown and kept: '
+                         'put user:password into the environment variable MILVUS_TOKEN')
+    if not re.fullmatch('[A-Za-z_][A-Za-z0-9_]*', names[-1]):
+        raise ValueError(f'{uri}: a collection has a name of letters, digits and "_", '
+                         f'found {names[-1]!r}')
+    return f'{parts.scheme}://{parts.netloc}', '/'.join(names[:-1]), names[-1]
+
+
+def expression(conditions: Sequence[Condition]) -> str:
+    r"""A filter in the language of Milvus; the one place where values become literals.
+
+    Example:
+        >>> from mmtbps.search.filters import read_where
+        >>> print(expression(read_where({'camera': 'a"b', 'frame': (5, None)})))
+        (camera in ["a\"b"]) and (frame >= 5)
+    """
+    texts = []
+    for condition in conditions:
+        if condition.free:  # Milvus Lite takes no `in` here
+            texts.append(' or '.join(f'{_column(condition.key)} == {_literal(value)}'
+                                     for value in condition.values))
+        elif isinstance(condition, OneOf):
+            texts.append(f'{condition.key} in [{", ".join(map(_literal, condition.values))}]')
+        else:
+            texts += [f'{condition.key} {sign} {_literal(end)}' for sign, end in
+                      (('>=', condition.low), ('<=', condition.high)) if end is not None]
+    return ' and '.join(f'({text})' for text in texts)
+
+
+def _column(key: str) -> str:
+    return f'extra[{_literal(key)}]'
+
+
+_ESCAPES = str.maketrans({'\\': r'\\', '"': r'\"', '\n': r'\n', '\r': r'\r', '\t': r'\t'})
+
+
+def _literal(value: str | int | float) -> str:
+    # Templates with parameters would be nicer, but Milvus Lite does not know them.
+    return f'"{value.translate(_ESCAPES)}"' if isinstance(value, str) else repr(value)
+
+
+def _key(id: str) -> str:
+    # The client pastes primary keys into its queries as they are. These cannot do harm.
+    return hashlib.sha256(id.encode()).hexdigest()
+
+
+def _keys(ids: list[str]) -> Iterator[list[str]]:
+    for start in range(0, len(ids), _CHUNK):
+        yield [_key(id) for id in ids[start:start + _CHUNK]]

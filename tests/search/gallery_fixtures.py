@@ -1,0 +1,38 @@
+"""A pytest plugin: a new gallery of each kind, and a Milvus server for them."""
+
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope='session')
+def milvus_address(tmp_path_factory):
+    """Address of a Milvus Lite server of these tests' own."""
+    pytest.importorskip('pymilvus')
+    pytest.importorskip('milvus_lite', reason='no Milvus server: pip install milvus-lite')
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(Path(__file__).parents[2] / 'tools')
+        from benchmarks.milvus_server import milvus_server
+        with milvus_server(tmp_path_factory.mktemp('milvus')) as (address, _):
+            yield address
+
+
+@pytest.fixture(params=['memory', 'lance', 'milvus'])
+def address(request, tmp_path):
+    """Where a new gallery of each kind may be."""
+    if request.param == 'memory':
+        return str(tmp_path / 'people')
+    if request.param == 'lance':
+        pytest.importorskip('lancedb')
+        return str(tmp_path / 'people.lance')
+    # A collection of its own for every test.
+    return f'{request.getfixturevalue("milvus_address")}/t{abs(hash(request.node.name)):x}'
+
+
+@pytest.fixture
+def people(address):
+    """A new gallery of each kind."""
+    from gallery_process import FINGERPRINT
+
+    from mmtbps.search.galleries import open_gallery
+    return open_gallery(address, FINGERPRINT)

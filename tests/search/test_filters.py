@@ -1,0 +1,79 @@
+"""Filters: what is read from dicts and words, and what passes."""
+
+import pytest
+
+from mmtbps.search.filters import OneOf, Range, parse_time, parse_where, read_where
+from mmtbps.search.galleries import GalleryEntry
+
+DAY = 86_400
+
+
+@pytest.mark.parametrize('words, where', [
+    (None, {}), ([], {}),
+    (['camera=c1,c2', 'coat=red'], {'camera': ['c1', 'c2'], 'coat': 'red'}),
+    (['time=1970-01-01..1970-01-02'], {'time': ('1970-01-01', '1970-01-02')}),
+    (['time=1970-01-01T00:01..'], {'time': (60., None)}), (['time=..12.5'], {'time': (None, 12.5)}),
+    (['time=1970-01-02'], {'time': '1970-01-02'}), (['time=5,6.5'], {'time': [5., 6.5]}),
+    (['frame=3'], {'frame': 3}), (['frame=3..9'], {'frame': (3, 9)}),
+    (['path=../a..b.jpg'], {'path': '../a..b.jpg'}), (['coat=a=b'], {'coat': 'a=b'}),
+    ([r'coat=red\, long,blue'], {'coat': ['red, long', 'blue']}),
+    (["camera=c1' OR '1'='1"], {'camera': "c1' OR '1'='1"}),
+    (['外套=红'], {'外套': '红'})])
+def test_words_of_a_command_line(words, where):
+    assert parse_where(words) == where
+
+
+@pytest.mark.parametrize('word, message', [
+    ('camera', "'camera' is not of the form key=value"), ('camera=', 'not of the form key=value'),
+    ('=c1', "'' is no name"), ('a b=c', 'is no name'), ('size=3', "'size' is no filter key"),
+    ('frame=1.5', 'frame is a whole number'), ('frame=1..2..3', 'a range is frame=from..to'),
+    ('time=noon', "'noon' is neither a number of seconds nor a date"),
+    ('time=2024-13-01', 'neither a number'), ('time=..', 'one open end'),
+    ('time=5..3', 'ends before it begins'), ('camera=a,,b', 'between the commas is missing'),
+    ('time=2024-01-01,2024-01-02', 'a day is a range of times')])
+def test_a_wrong_word_is_shown(word, message):
+    with pytest.raises(ValueError, match=message):
+        parse_where([word])
+
+
+def test_a_key_given_twice_is_not_guessed_at():
+    with pytest.raises(ValueError, match='given twice: write camera=one,two'):
+        parse_where(['camera=c1', 'camera=c2'])
+
+
+@pytest.mark.parametrize('text, seconds', [
+    ('12.5', 12.5), ('-3', -3), ('1970-01-02', DAY), ('1970-01-01T01:00', 3600),
+    ('1970-01-01 01:00:00.25', 3600.25), ('1970-01-01T01:00Z', 3600),
+    ('1970-01-01T01:00+01:00', 0), (' 1969-12-31 ', -DAY)])
+def test_times_are_seconds_since_1970(text, seconds):
+    assert parse_time(text) == seconds
+
+
+def test_a_day_is_all_of_it():
+    (day,) = read_where({'time': '1970-01-02'})
+    (days,) = read_where({'time': ('1970-01-02', '1970-01-03')})
+    (since,) = read_where({'time': ('1970-01-02', None)})
+    for time, of_day, of_days, of_since in [
+            (DAY - .5, False, False, False), (DAY, True, True, True),
+            (2 * DAY - .5, True, True, True), (2 * DAY, False, True, True),
+            (3 * DAY - .5, False, True, True), (3 * DAY, False, False, True)]:
+        entries = [GalleryEntry('a', 'a', time=time), GalleryEntry('b', 'b')]
+        assert [each.select(entries) for each in (day, days, since)] == [
+            [of_day, False], [of_days, False], [of_since, False]]
+
+
+@pytest.mark.parametrize('where, passes', [
+    ({'camera': 'c1'}, True), ({'camera': ['c2', 'c1']}, True), ({'camera': 'C1'}, False),
+    ({'frame': 0}, True), ({'frame': (0, 0)}, True), ({'frame': (1, None)}, False),
+    ({'track': 't'}, False), ({'time': (None, 1e9)}, False),  # neither is known
+    ({'path': 'a/1.jpg'}, True), ({'path': 'a/'}, False),
+    ({'coat': 'red'}, True), ({'coat': 're'}, False), ({'hat': 'red'}, False)])
+def test_what_passes(where, passes):
+    entry = GalleryEntry('1', 'a/1.jpg', camera='c1', frame=0, extra={'coat': 'red'})
+    assert [condition.select([entry]) for condition in read_where(where)] == [[passes]]
+
+
+def test_a_filter_is_read_into_conditions():
+    assert read_where(None) == read_where({}) == ()
+    assert read_where({'camera': ['c1'], 'time': (None, 3), 'coat': 'red'}) == (
+        OneOf('camera', ('c1',)), Range('time', None, 3.), OneOf('coat', ('red',)))

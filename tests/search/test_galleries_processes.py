@@ -1,0 +1,74 @@
+"""Several processes at one gallery: nothing is lost, nothing comes twice, no half batch is seen."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+from gallery_process import BATCH, batch_of
+from gallery_rig import FINGERPRINT, process_command
+
+from mmtbps.search.galleries import MemoryGallery, open_gallery
+
+ROOT = Path(__file__).parents[2]
+
+
+def start(*arguments):
+    process = subprocess.Popen(
+        process_command(*arguments), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, text=True, env={**os.environ, 'PYTHONPATH': str(ROOT)})
+    return process
+
+
+def finish(process):
+    out, problems = process.communicate(timeout=120)
+    assert process.returncode == 0, problems
+    return out.split()
+
+
+@pytest.mark.parametrize('name', ['people', 'people.lance'])
+def test_two_writers_and_two_searchers(tmp_path, name):
+    if name.endswith('.lance'):
+        pytest.importorskip('lancedb')
+    uri, batches = str(tmp_path / name), 12
+    gallery = open_gallery(uri, FINGERPRINT)
+    searchers = [start('search', uri) for _ in range(2)]
+    for searcher in searchers:
+        assert searcher.stdout.readline() == 'ready\n'
+    for writer in [start('write', uri, name, batches) for name in ('left', 'right')]:
+        assert len(finish(writer)) == batches + 1
+    for searcher in searchers:
+        searches, largest = map(int, finish(searcher)[-2:])
+        assert searches > 0 and largest <= 2 * batches * BATCH + 5
+    found = list(gallery.entries())
+    assert gallery.count() == len(found) == 2 * batches * BATCH + 5
+    assert {entry.id for entry in found} == {
+        entry.id for side in ('left', 'right') for number in range(batches)
+        for entry in batch_of(side, number)[0]}
+
+
+@pytest.mark.parametrize('name', ['people', 'people.lance'])
+def test_two_processes_may_begin_one_gallery(tmp_path, name):
+    if name.endswith('.lance'):
+        pytest.importorskip('lancedb')
+    uri = str(tmp_path / name)
+    for writer in [start('write', uri, side, 1) for side in ('left', 'right')]:
+        finish(writer)
+    assert open_gallery(uri, FINGERPRINT).count() == 2 * BATCH + 5
+
+
+def test_a_reader_outlives_the_merging_of_parts(tmp_path, monkeypatch):
+    writer = MemoryGallery(tmp_path / 'people', FINGERPRINT)
+    reader = MemoryGallery(tmp_path / 'people')
+    writer.upsert(*batch_of('a', 0))
+    writer.upsert(*batch_of('b', 1))
+    real = reader._read_part
+
+    def merge_first(name):
+        monkeypatch.setattr(reader, '_read_part', real)
+        writer.upsert(*batch_of('c', 2))
+        writer.optimize()  # the part that is about to be read goes away
+        real(name)
+
+    monkeypatch.setattr(reader, '_read_part', merge_first)
+    assert reader.count() == 3 * BATCH + 5

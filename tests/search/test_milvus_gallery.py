@@ -1,0 +1,135 @@
+"""What only a Milvus gallery has: an address, a query language, a server that may die."""
+
+import importlib
+import os
+import signal
+from pathlib import Path
+
+import numpy as np
+import pytest
+from gallery_rig import DIM, FINGERPRINT, WEIRD, SlowGallery, draw_people, same_answers, unit
+
+from mmtbps.search.filters import read_where
+from mmtbps.search.galleries import MilvusGallery, open_gallery
+from mmtbps.search.galleries.milvus import expression, split_address
+
+pytest.importorskip('pymilvus')
+pytest_plugins = 'gallery_fixtures'  # `milvus_address`
+QUERIES = unit(np.random.default_rng(4).normal(size=(2, DIM)))
+
+
+@pytest.mark.parametrize('where, text', [
+    ({}, ''), ({'camera': 'c1'}, '(camera in ["c1"])'),
+    ({'frame': [1, 2], 'time': (0.5, None)}, '(frame in [1, 2]) and (time >= 0.5)'),
+    ({'time': (None, 1e9)}, '(time <= 1000000000.0)'),
+    ({'time': (1, 2)}, '(time >= 1.0) and (time <= 2.0)'),
+    ({'coat': ['red', 'a"b\\c\n']},
+     r'(extra["coat"] == "red" or extra["coat"] == "a\"b\\c\n")')])
+def test_a_filter_in_the_language_of_milvus(where, text):
+    assert expression(read_where(where)) == text
+
+
+@pytest.mark.parametrize('value', WEIRD)
+def test_a_literal_ends_where_it_should(value):
+    text = expression(read_where({'camera': value})).removeprefix('(camera in [').removesuffix('])')
+    assert text[0] == text[-1] == '"' and '\n' not in text and '\r' not in text
+    inside = text[1:-1].replace('\\\\', '').replace('\\"', '')
+    assert '"' not in inside and not inside.endswith('\\')
+
+
+@pytest.mark.parametrize('address, parts', [
+    ('http://db:19530/people', ('http://db:19530', '', 'people')),
+    ('https://db/station/people_2', ('https://db', 'station', 'people_2'))])
+def test_parts_of_an_address(address, parts):
+    assert split_address(address) == parts
+
+
+@pytest.mark.parametrize('address, message', [
+    ('http://db:19530', 'write http://host:port/collection'),
+    ('http://db/a/b/c', 'write http://host:port/collection'),
+    ('http://db/people?x=1', 'write http://host:port/collection'),
+    ('http://db/my-people', "letters, digits and .*found 'my-people'"),
+    ('http://root:secret@db/people', 'MILVUS_TOKEN')])
+def test_an_address_of_another_form_is_refused(address, message):
+    with pytest.raises(ValueError, match=message) as refusal:
+        MilvusGallery(address)
+    assert 'secret' not in str(refusal.value)
+
+
+def test_no_server_is_a_clear_error(monkeypatch):
+    import pymilvus
+
+    def refuse(*args, **kwargs):
+        raise pymilvus.MilvusException(message='Fail connecting to server')
+
+    monkeypatch.setattr(pymilvus, 'MilvusClient', refuse)
+    with pytest.raises(ConnectionError, match='http://localhost:1/people: no Milvus server'):
+        open_gallery('http://localhost:1/people')
+
+
+def test_the_token_comes_from_the_environment(monkeypatch):
+    import pymilvus
+    seen = {}
+
+    def connect(server, **options):
+        seen.update(options, server=server)
+        raise pymilvus.MilvusException(message='enough')
+
+    monkeypatch.setattr(pymilvus, 'MilvusClient', connect)
+    monkeypatch.setenv('MILVUS_TOKEN', 'ann:secret')
+    with pytest.raises(ConnectionError) as refusal:
+        MilvusGallery('http://localhost:1/station/people')
+    assert (seen['server'], seen['token']) == ('http://localhost:1', 'ann:secret')
+    assert seen['db_name'] == 'station' and 'secret' not in str(refusal.value)
+
+
+def test_an_index_of_ones_choice(milvus_address):
+    gallery = MilvusGallery(f'{milvus_address}/chosen', FINGERPRINT, index='HNSW',
+                            index_params=dict(M=16, efConstruction=100), search_params=dict(ef=200))
+    slow, people = SlowGallery(), draw_people(range(100))
+    for each in (gallery, slow):
+        each.upsert(*people)
+    assert gallery.info()['index'] == 'HNSW'
+    same_answers(gallery.search(QUERIES, 5), slow.search(QUERIES, 5))
+
+
+def test_a_strangers_collection_is_refused(milvus_address):
+    from pymilvus import MilvusClient
+    MilvusClient(milvus_address).create_collection('strange', dimension=DIM)
+    with pytest.raises(ValueError, match='no gallery of mmtbps'):
+        open_gallery(f'{milvus_address}/strange', FINGERPRINT)
+
+
+def test_limits_of_milvus_are_named(milvus_address):
+    gallery = MilvusGallery(f'{milvus_address}/limits', FINGERPRINT)
+    (entry,), vectors = draw_people([0])
+    with pytest.raises(ValueError, match='at most 16384 hits'):
+        gallery.search(QUERIES, topk=16_385)
+    object.__setattr__(entry, 'path', 'ä' * 10_000)
+    with pytest.raises(ValueError, match="'path' is longer than the 16384 bytes"):
+        gallery.upsert([entry], vectors)
+    assert gallery.count() == 0
+
+
+@pytest.mark.slow
+def test_kill_9_of_the_server_loses_nothing_that_was_safe(tmp_path, monkeypatch):
+    pytest.importorskip('milvus_lite')
+    monkeypatch.syspath_prepend(Path(__file__).parents[2] / 'tools')
+    server = importlib.import_module('benchmarks.milvus_server')
+    draw, slow, port = np.random.default_rng(), SlowGallery(), server.free_port()
+    for turn in range(20):
+        with server.milvus_server(tmp_path / 'data', port) as (address, process):
+            gallery = open_gallery(f'{address}/people', FINGERPRINT)
+            # What was not confirmed may be there, or not.
+            assert gallery.count() - len(slow.rows) in (0, 10 * (turn > 0))
+            slow.rows = {entry.id: (entry, vector) for entries, vectors in [
+                gallery.get([entry.id for entry in gallery.entries()])]
+                for entry, vector in zip(entries, vectors, strict=True)} | slow.rows
+            same_answers(gallery.search(QUERIES, 10_000), slow.search(QUERIES, 10_000))
+            for step in range(int(draw.integers(1, 6))):
+                numbers = range(turn * 100 + step * 10, turn * 100 + step * 10 + 10)
+                people = draw_people(numbers)
+                gallery.upsert(*people)
+                slow.upsert(*people)
+            os.kill(process.pid, signal.SIGKILL)
+            process.wait()
