@@ -1,8 +1,11 @@
-"""Names of pretrained models: a local folder, or a model of the Hugging Face hub."""
+"""Names of pretrained models: a local folder, one that ships here, or one of a hub."""
 
 import os
+from pathlib import Path
 
 __all__ = ['resolve_pretrained']
+
+_PACKAGE, _SHIPPED = Path(__file__).parent, 'mmtbps://'
 
 
 def resolve_pretrained(name: str) -> str:
@@ -10,7 +13,8 @@ def resolve_pretrained(name: str) -> str:
 
     Args:
         name: an existing folder; or a path, which begins with ``.``, ``/`` or ``~``; or a hub
-            name such as ``bert-base-uncased`` or ``google/electra-base-discriminator``.
+            name such as ``bert-base-uncased`` or ``google/electra-base-discriminator``; or a
+            folder of this package, ``mmtbps://generation/assets/toy``.
 
     Returns:
         The folder or the hub name.
@@ -22,10 +26,11 @@ def resolve_pretrained(name: str) -> str:
         >>> resolve_pretrained('bert-base-uncased')
         'bert-base-uncased'
     """
-    folder = os.path.expanduser(name)
+    shipped = name.startswith(_SHIPPED)
+    folder = str(_PACKAGE / name.removeprefix(_SHIPPED)) if shipped else os.path.expanduser(name)
     if os.path.isdir(folder):
         return folder
-    if name.startswith(('.', '~', os.sep)):
+    if shipped or name.startswith(('.', '~', os.sep)):
         raise FileNotFoundError(
             f'{name}: no such folder. It should be a Hugging Face model folder (config.json, '
             'vocab.txt, tokenizer_config.json, model.safetensors); '

@@ -1,4 +1,4 @@
-"""The whole main path on drawn pedestrians: draw, train, evaluate, show.
+"""The whole path on drawn pedestrians: draw, generate pairs, train, evaluate, search.
 
 Everything lands in work_dirs/demo; a second run reuses what is there.
 
@@ -18,7 +18,14 @@ from pathlib import Path
 from mmtbps.evaluation import chance_ranks
 
 CONFIG = 'configs/tbps/vit_bert_base_drawn.py'
-DATA = Path('data/DrawnPEDES')
+GENERATION = 'configs/generation/pdg_drawn.py'
+DATA, PAIRS = Path('data/DrawnPEDES'), Path('data/DrawnPEDES-pdg-toy')
+EDITS = 600
+QUERIES = (
+    'A woman in a red coat with a black backpack.',
+    'The man wears a blue shirt and black pants.',
+    'She has long blonde hair and is wearing a white top with dark blue jeans.',
+)
 
 
 def parse_args() -> argparse.Namespace:
@@ -29,12 +36,31 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def step(title: str, *command: str) -> None:
-    """Run one tool, with its title and its time."""
+def step(title: str, *commands: tuple) -> None:
+    """Run some of our tools, with their title and time."""
     print(f'\n== {title}', flush=True)
     start = time.monotonic()
-    subprocess.run([sys.executable, *map(str, command)], check=True)
+    for command in commands:
+        subprocess.run([sys.executable, *map(str, command)], check=True)
     print(f'== {title}: {time.monotonic() - start:.0f} s', flush=True)
+
+
+def generate() -> None:
+    """Pairs of the toy diffusion model that the gates accept, beside the originals."""
+    settings = ('--cfg-options', f'generation.planner.max_edits={EDITS}')
+    step('2 of 5: generating pairs with a toy diffusion model',
+         *[('tools/generate.py', command, GENERATION, *settings)
+           for command in ('plan', 'run', 'report', 'merge')])
+
+
+def train(work_dir: Path, seed: int) -> None:
+    """The originals and the generated pairs as one training set."""
+    pairs = PAIRS.resolve()
+    step('3 of 5: training', (
+        'tools/train.py', CONFIG, '--work-dir', work_dir, '--resume', '--cfg-options',
+        f'randomness.seed={seed}',
+        f'train_dataloader.dataset.ann_file=reid_raw.json,{pairs / "pdg_pairs.jsonl"}',
+        f'train_dataloader.dataset.data_prefix.img_path=imgs,{pairs}'))
 
 
 def print_table(metrics: dict) -> None:
@@ -54,20 +80,39 @@ def print_table(metrics: dict) -> None:
         print(f'| {name} | {values} | {by_chance} |')
 
 
+def search(work_dir: Path, checkpoint: str) -> None:
+    """A gallery of the test people alone, and three sentences asked of it."""
+    crops = work_dir / 'test_people'
+    for record in json.loads((DATA / 'reid_raw.json').read_text()):
+        if record['split'] == 'test':
+            image = crops / record['file_path']
+            image.parent.mkdir(parents=True, exist_ok=True)
+            if not image.exists():
+                os.link(DATA / 'imgs' / record['file_path'], image)
+    gallery, asked = work_dir / 'gallery', ('--topk', 8, '--out')
+    step('5 of 5: searching',
+         ('tools/search.py', 'index', gallery, crops, '--config', CONFIG, '--weights', checkpoint),
+         *[('tools/search.py', 'query', gallery, *QUERIES, *asked, work_dir / f'answers.{kind}')
+           for kind in ('html', 'png')])
+
+
 def main() -> None:
     args = parse_args()
     os.chdir(Path(__file__).resolve().parent.parent)
     start = time.monotonic()
-    step('1 of 3: drawing pedestrians', 'tools/draw_dataset.py', DATA)
-    step('2 of 3: training', 'tools/train.py', CONFIG, '--work-dir', args.work_dir, '--resume',
-         '--cfg-options', f'randomness.seed={args.seed}')
+    step('1 of 5: drawing pedestrians', ('tools/draw_dataset.py', DATA))
+    generate()
+    train(args.work_dir, args.seed)
     checkpoint = (args.work_dir / 'last_checkpoint').read_text().strip()
     metrics_file = args.work_dir / 'metrics.json'
-    step('3 of 3: evaluating', 'tools/test.py', CONFIG, checkpoint, '--work-dir', args.work_dir,
-         '--out', metrics_file, '--show-dir', args.work_dir / 'ranked_lists')
+    step('4 of 5: evaluating', (
+        'tools/test.py', CONFIG, checkpoint, '--work-dir', args.work_dir, '--out', metrics_file,
+        '--show-dir', args.work_dir / 'ranked_lists'))
+    search(args.work_dir, checkpoint)
     print_table(json.loads(metrics_file.read_text()))
     print(f'\nRanked lists: {args.work_dir / "ranked_lists"}/*.png   '
-          f'Time: {time.monotonic() - start:.0f} s')
+          f'Answers: {args.work_dir / "answers.html"}   Generated pairs: '
+          f'{PAIRS / "report.html"}   Time: {time.monotonic() - start:.0f} s')
 
 
 if __name__ == '__main__':

@@ -21,7 +21,7 @@ with read_base():
     from .._base_.pipelines.drawn import *
     from .._base_.runtime import *
 
-model = dict(type=DiffusionFinetuner, pretrained='./mmtbps/generation/assets/toy', size=(64, 24),
+model = dict(type=DiffusionFinetuner, pretrained='mmtbps://generation/assets/toy', size=(64, 24),
              rank=8, caption_dropout=0.1)
 train_dataloader = dict(
     batch_size=32,

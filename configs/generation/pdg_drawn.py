@@ -16,19 +16,22 @@ from mmtbps.generation.inversion import DirectInversion
 with read_base():
     from .pdg_recolor import *
 
+generation['planner'].update(edits_per_image=2)
 generation['upscaler'].update(size=(64, 24))
 generation.update(
+    # So small a model leaves garments half dyed; two tries an image make up for what is refused.
+    gates=[dict(type=CaptionGate), dict(type=EditStrengthGate, low=0.5), *generation['gates'][2:]],
     editor=dict(
         type=P2PEditor,
-        pretrained='./mmtbps/generation/assets/toy',
+        pretrained='mmtbps://generation/assets/toy',
         size=(64, 24),
         steps=20,
-        guidance=5.0,
+        guidance=7.0,
         inversion=dict(type=DirectInversion),
         cross_replace=0.3,
         self_replace=0.0,
-        # Maps of 8 x 3 cells: only the hottest belong to the garment.
-        local_blend=dict(threshold=0.95, start=0.2),
+        local_blend=dict(threshold=0.2, start=None, coarse=True),
+        paste_back=25.0,
         batch_size=32,
         dtype='fp32'))
 generation['runner'].update(out_dir='data/DrawnPEDES-pdg-toy')

@@ -38,6 +38,8 @@ arms = [
          options={'train_dataloader.batch_sampler.apart': 'family_ids'}),
     dict(name='+ recolour pairs', pairs='recolor'),
     dict(name='+ diffusion pairs', pairs='drawn'),
-    dict(name='text generation, mixup, renderer pairs', pairs='renderer',
+    dict(name='all: text generation, mixup, diffusion pairs', pairs='drawn',
+         options={**text_generation, **feature_mixup}),
+    dict(name='all, with renderer pairs', pairs='renderer',
          options={**text_generation, **feature_mixup}),
 ]

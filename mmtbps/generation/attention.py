@@ -76,13 +76,18 @@ def control_cross_attention(source: Tensor, target: Tensor, control: EditControl
     return torch.where((step < control.cross_steps)[:, None, None, None], moved, target)
 
 
-def blend_mask(heat: Tensor, size: tuple[int, int], threshold: Tensor) -> Tensor:
+def blend_mask(heat: Tensor, size: tuple[int, int], threshold: Tensor, coarse: bool = False
+               ) -> Tensor:
     """Where the edited phrase is attended to, in source or target.
 
     Args:
         heat: ``(2, E, h, w)`` summed attention to the phrase's tokens.
         size: (H, W) of the mask.
-        threshold: ``(E,)`` share of the hottest place.
+        threshold: ``(E,)`` share of the hottest place; of the way to it from the coldest if
+            ``coarse``.
+        coarse: For maps of a few cells. As published, a map is grown by one cell all round and
+            its cells stay squares; on 8 x 3 cells that is most of a person. Here they are
+            interpolated instead, and what every cell has does not count.
 
     Returns:
         ``(E, 1, H, W)`` bool.
@@ -91,7 +96,10 @@ def blend_mask(heat: Tensor, size: tuple[int, int], threshold: Tensor) -> Tensor
     >>> blend_mask(heat, (4, 4), torch.tensor([.3]))[0, 0].int().tolist()
     [[1, 1, 0, 0], [1, 1, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]]
     """
-    grown = F.interpolate(F.max_pool2d(heat, 3, stride=1, padding=1), size=size)
+    if coarse:
+        grown = F.interpolate(heat - heat.amin((2, 3), keepdim=True), size=size, mode='bilinear')
+    else:
+        grown = F.interpolate(F.max_pool2d(heat, 3, stride=1, padding=1), size=size)
     peak = grown.amax((2, 3), keepdim=True)
     return (grown > threshold[None, :, None, None] * peak).any(0)[:, None]
 
@@ -194,13 +202,16 @@ class ControlSession:
             the finest maps alone, as published (32 x 32 and coarser of a 64 x 64 latent).
         blend_level: Level whose cross-attention makes the mask; ``None`` for the coarsest outside
             the bottleneck, as published (16 x 16 of a 64 x 64 latent).
+        coarse: For small models, whose maps have a few cells: the mask is made as `blend_mask`
+            says, and the bottleneck counts where it has the blend level.
 
     Raises:
         ValueError: If no cross-attention layer has the blend level.
     """
 
     def __init__(self, control: EditControl, layers: dict[str, AttentionLayer],
-                 self_min_level: int = 1, blend_level: int | None = None) -> None:
+                 self_min_level: int = 1, blend_level: int | None = None,
+                 coarse: bool = False) -> None:
         crosses = [layer for layer in layers.values() if layer.cross and not layer.middle]
         levels = {layer.level: layer.size for layer in crosses}
         self.blend_level = max(levels, default=None) if blend_level is None else blend_level
@@ -208,6 +219,7 @@ class ControlSession:
             raise ValueError(f'blend_level {blend_level} has no cross-attention outside the '
                              f'bottleneck; there is some on levels {sorted(levels)}')
         self.control, self.self_min_level, self.step = control, self_min_level, 0
+        self.coarse = coarse
         self.heat = control.token_map.new_zeros(2, len(control), *levels[self.blend_level])
         # Read once: asking a tensor in every layer would stop a GPU in each of them.
         self._self_steps = control.self_steps.tolist()
@@ -220,7 +232,7 @@ class ControlSession:
 
     def observe(self, layer: AttentionLayer, source: Tensor, target: Tensor) -> None:
         """Add ``(E, heads, P, K)`` attention to the heat of the phrase."""
-        if layer.middle or layer.level != self.blend_level:
+        if layer.level != self.blend_level or (layer.middle and not self.coarse):
             return
         for side, probs in enumerate((source, target)):
             words = self.control.words[side].to(probs.dtype)[:, None, :, None]
@@ -234,7 +246,7 @@ class ControlSession:
 
     def mask(self, size: tuple[int, int]) -> Tensor:
         """``(E, 1, H, W)`` bool, from the attention of all steps so far."""
-        return blend_mask(self.heat, tuple(size), self.control.threshold)
+        return blend_mask(self.heat, tuple(size), self.control.threshold, self.coarse)
 
 
 class _ControlledProcessor:

@@ -4,7 +4,7 @@ import numpy as np
 
 from mmtbps.lexicon import colors
 
-__all__ = ['lab_to_rgb', 'nearest_color', 'palette', 'rgb_to_lab']
+__all__ = ['into_gamut', 'lab_to_rgb', 'nearest_color', 'palette', 'rgb_to_lab']
 
 # sRGB primaries, D65 white (IEC 61966-2-1); rows give X, Y, Z relative to the white.
 _TO_XYZ = np.array([[0.4124564, 0.3575761, 0.1804375],
@@ -13,6 +13,9 @@ _TO_XYZ = np.array([[0.4124564, 0.3575761, 0.1804375],
 _TO_XYZ /= _TO_XYZ.sum(1, keepdims=True)
 _FROM_XYZ = np.linalg.inv(_TO_XYZ)
 _KNEE = 6 / 29
+_ROOM = .0006, .965            # linear light of a channel that is surely not clipped: 2 to 251
+_LIGHTNESS = 2., 97.
+_BISECTIONS = 10
 
 
 def rgb_to_lab(rgb: np.ndarray) -> np.ndarray:
@@ -35,13 +38,18 @@ def lab_to_rgb(lab: np.ndarray) -> np.ndarray:
     >>> lab_to_rgb(rgb_to_lab(np.array([12, 200, 99]))).tolist()
     [12, 200, 99]
     """
+    linear = _to_linear_rgb(lab).clip(0, 1)
+    value = np.where(linear <= .0031308, linear * 12.92, 1.055 * linear ** (1 / 2.4) - .055)
+    return (value * 255).round().astype(np.uint8)
+
+
+def _to_linear_rgb(lab: np.ndarray) -> np.ndarray:
+    """Light of each channel; outside [0, 1] for colours that do not exist."""
     lightness, a, b = np.moveaxis(np.asarray(lab, np.float64), -1, 0)
     y = (lightness + 16) / 116
     f = np.stack([y + a / 500, y, y - b / 200], -1)
     xyz = np.where(f > _KNEE, f ** 3, 3 * _KNEE ** 2 * (f - 4 / 29))
-    linear = np.clip(xyz @ _FROM_XYZ.T, 0, 1)
-    value = np.where(linear <= .0031308, linear * 12.92, 1.055 * linear ** (1 / 2.4) - .055)
-    return (value * 255).round().astype(np.uint8)
+    return xyz @ _FROM_XYZ.T
 
 
 def palette() -> tuple[tuple[str, ...], np.ndarray]:
@@ -65,3 +73,32 @@ def nearest_color(lab: np.ndarray) -> np.ndarray:
     """
     difference = np.asarray(lab)[..., None, :] - palette()[1]
     return np.square(difference).sum(-1).argmin(-1)
+
+
+def into_gamut(lab: np.ndarray) -> np.ndarray:
+    """The nearest colours of the same lightness and hue that sRGB has, ``(..., 3)`` CIE Lab.
+
+    A little room is kept at both ends of each channel, so that nothing comes out clipped.
+
+    >>> vivid = into_gamut(np.array([[50., 120., 0.], [50., 10., 0.]]))
+    >>> vivid.round().tolist(), vivid[1].tolist()
+    ([[50.0, 79.0, 0.0], [50.0, 10.0, 0.0]], [50.0, 10.0, 0.0])
+    """
+    lab = np.array(lab, np.float64)
+    lab[..., 0] = lab[..., 0].clip(*_LIGHTNESS)
+    least, most = np.zeros(lab.shape[:-1]), np.ones(lab.shape[:-1])
+    exists = _exists(lab)
+    for _ in range(_BISECTIONS):
+        middle = (least + most) / 2
+        fits = _exists(lab * _chroma(middle))
+        least, most = np.where(fits, middle, least), np.where(fits, most, middle)
+    return lab * _chroma(np.where(exists, 1., least))
+
+
+def _exists(lab: np.ndarray) -> np.ndarray:
+    linear = _to_linear_rgb(lab)
+    return ((linear > _ROOM[0]) & (linear < _ROOM[1])).all(-1)
+
+
+def _chroma(factor: np.ndarray) -> np.ndarray:
+    return np.stack([np.ones_like(factor), factor, factor], -1)

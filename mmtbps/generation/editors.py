@@ -20,6 +20,8 @@ from .attention import (
     attention_control,
     trace_attention,
 )
+from .color_votes import band_of
+from .colorspace import rgb_to_lab
 from .diffusion import (
     DTYPES,
     LatentDiffusion,
@@ -30,6 +32,7 @@ from .diffusion import (
     move_parts,
 )
 from .inversion import Inversion
+from .recolor import garment_mask
 from .requests import BaseEditor, EditRequest, EditResult
 from .tokens import EncodedCaption, caption_edits, encode_caption, span_tokens, token_map
 
@@ -139,9 +142,12 @@ class P2PEditor(BaseEditor):
         self_replace: See `build_control`.
         reweight: See `build_control`; CTLG used 6, which drives small models out of range.
         mode: See `build_control`.
-        local_blend: ``threshold`` and ``start`` of the mask (see `build_control`), and ``level``
-            (see `ControlSession`). ``None`` edits without a mask.
+        local_blend: ``threshold`` and ``start`` of the mask (see `build_control`), ``level`` and
+            ``coarse`` (see `ControlSession`). ``None`` edits without a mask.
         self_min_level: See `ControlSession`.
+        paste_back: Lab tolerance. Of the edit only pixels that had the garment's colour are kept
+            (see `garment_mask`); all others stay the source's, untouched by the autoencoder and
+            by what the coarse mask spills onto. ``None`` takes the edit whole.
         batch_size: Edits sampled at once; does not change what is sampled.
         dtype: Type of the weights: ``bf16``, ``fp16``, ``fp32`` or ``fp64``.
         device: CUDA where there is one by default.
@@ -159,8 +165,9 @@ class P2PEditor(BaseEditor):
                  size: tuple[int, int] = (640, 256), steps: int = 20, guidance: float = 5.0,
                  inversion: dict | None = None, cross_replace: float = 0.8,
                  self_replace: float = 0.4, reweight: float = 1.0, mode: str = 'replace',
-                 local_blend: dict | None = None, self_min_level: int = 1, batch_size: int = 16,
-                 dtype: str = 'bf16', device: str | None = None, lora: str | None = None,
+                 local_blend: dict | None = None, self_min_level: int = 1,
+                 paste_back: float | None = None, batch_size: int = 16, dtype: str = 'bf16',
+                 device: str | None = None, lora: str | None = None,
                  revision: str | None = None) -> None:
         if (pretrained is None) == (pipeline is None):
             raise ValueError('give either pretrained or pipeline')
@@ -172,14 +179,16 @@ class P2PEditor(BaseEditor):
         self.size, self.steps, self.guidance = tuple(size), steps, guidance
         self.inversion = TASK_UTILS.build(inversion or dict(type='DirectInversion'))
         blend = dict(local_blend or {})
-        self.blend_level = blend.pop('level', None)
+        self.blend = dict(blend_level=blend.pop('level', None), coarse=blend.pop('coarse', False))
         self.control = dict(
             cross_replace=cross_replace, self_replace=self_replace, reweight=reweight, mode=mode,
             threshold=blend.pop('threshold', 0.3),
             blend_start=None if local_blend is None else blend.pop('start', 0.2))
         if blend:
-            raise ValueError(f'local_blend takes threshold, start and level, not {sorted(blend)}')
-        self.self_min_level, self.batch_size, self.dtype = self_min_level, batch_size, dtype
+            raise ValueError('local_blend takes threshold, start, level and coarse, not '
+                             f'{sorted(blend)}')
+        self.self_min_level, self.paste_back = self_min_level, paste_back
+        self.batch_size, self.dtype = batch_size, dtype
         self.device = device or ('cuda' if torch.cuda.is_available() else 'cpu')
         self._pipeline = pipeline
         self._layers: dict[tuple[int, ...], dict[str, AttentionLayer]] = {}
@@ -213,7 +222,8 @@ class P2PEditor(BaseEditor):
             lora=fingerprint(resolve_pretrained(self.lora)) if self.lora else None,
             size=list(self.size), steps=self.steps, guidance=self.guidance,
             inversion=self.inversion.digest_fields, control=self.control,
-            self_min_level=self.self_min_level, blend_level=self.blend_level, dtype=self.dtype)
+            self_min_level=self.self_min_level, **self.blend, paste_back=self.paste_back,
+            dtype=self.dtype)
 
     def edit(self, requests: Sequence[EditRequest]) -> list[EditResult]:
         """Edit in batches of `batch_size`, in order."""
@@ -239,11 +249,23 @@ class P2PEditor(BaseEditor):
                              f'{self.size}; choose a multiple of its down-scaling')
         branches = 4 if inversion.guide_source else 3
         return [EditResult(
-            request.job_id, tensor_to_image(image, request.image.size),
-            resize_mask(mask[0], request.image.size), evals + branches * len(inversion),
+            request.job_id, *self._finish(request, image, mask[0]),
+            evals + branches * len(inversion),
             dict(unet_backwards=backwards) if backwards else {})
             for request, image, mask, evals, backwards in zip(
                 requests, images, masks, inversion.evals, inversion.backwards, strict=True)]
+
+    def _finish(self, request: EditRequest, image: Tensor, mask: Tensor
+                ) -> tuple[Image.Image, np.ndarray]:
+        """The edited image and its mask, in the request's size."""
+        size = request.image.size
+        edited, mask = tensor_to_image(image, size), resize_mask(mask, size)
+        if self.paste_back is None:
+            return edited, mask
+        source = np.asarray(request.image.convert('RGB'))
+        mask &= garment_mask(rgb_to_lab(source), request.old_color, band_of(request.region),
+                             self.paste_back)
+        return Image.fromarray(np.where(mask[..., None], np.asarray(edited), source)), mask
 
     def _session(self, requests: Sequence[EditRequest], steps: int,
                  layers: dict[str, AttentionLayer]) -> ControlSession:
@@ -251,7 +273,7 @@ class P2PEditor(BaseEditor):
             build_control(self.model.tokenizer, request, steps, **self.control)
             for request in requests])
         return ControlSession(control.to(self.model.device, self.model.latent_dtype), layers,
-                              self.self_min_level, self.blend_level)
+                              self.self_min_level, **self.blend)
 
     def _trace(self, latents: Tensor) -> dict[str, AttentionLayer]:
         """The controlled layers, proved to be reached once for each latent size."""

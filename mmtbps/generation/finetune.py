@@ -84,7 +84,6 @@ class DiffusionFinetuner(BaseModel):
             ``tokenizer`` and ``scheduler``.
         size: (height, width) to train at.
         rank: Of the updates.
-        alpha: The updates count ``alpha / rank``; ``rank`` by default.
         targets: Names of the layers that are updated.
         caption_dropout: Share of captions left out, so that guidance keeps working.
         gamma: See `denoising_loss`.
@@ -99,7 +98,7 @@ class DiffusionFinetuner(BaseModel):
     """
 
     def __init__(self, pretrained: str | None = None, pipeline: Any = None,
-                 size: tuple[int, int] = (640, 256), rank: int = 8, alpha: int | None = None,
+                 size: tuple[int, int] = (640, 256), rank: int = 8,
                  targets: Sequence[str] = ('to_q', 'to_k', 'to_v', 'to_out.0'),
                  caption_dropout: float = .1, gamma: float | None = 5., dtype: str = 'fp32',
                  data_preprocessor: dict | None = None) -> None:
@@ -120,7 +119,7 @@ class DiffusionFinetuner(BaseModel):
         for part in (self.unet, self.vae, self.text_encoder):
             part.requires_grad_(False)
         move_parts((self.unet, self.vae, self.text_encoder), 'cpu', DTYPES[dtype])
-        _add_updates(self.unet, rank, rank if alpha is None else alpha, list(targets))
+        _add_updates(self.unet, rank, list(targets))
         self._register_state_dict_hook(_keep_updates)
         self._register_load_state_dict_pre_hook(self._fill_in)
 
@@ -218,12 +217,13 @@ class SaveLoraHook(Hook):
         runner.logger.info(f'low-rank updates: {folder}')
 
 
-def _add_updates(unet: nn.Module, rank: int, alpha: int, targets: list[str]) -> None:
+def _add_updates(unet: nn.Module, rank: int, targets: list[str]) -> None:
     try:
         from peft import LoraConfig
     except ImportError as error:
         raise ImportError('fine-tuning needs peft: pip install "mmtbps[pdg]"') from error
-    unet.add_adapter(LoraConfig(r=rank, lora_alpha=alpha, init_lora_weights='gaussian',
+    # The saved file holds no alpha, and who loads it takes the rank for it.
+    unet.add_adapter(LoraConfig(r=rank, lora_alpha=rank, init_lora_weights='gaussian',
                                 target_modules=targets))
     for parameter in unet.parameters():
         if parameter.requires_grad:

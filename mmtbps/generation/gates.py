@@ -8,28 +8,26 @@ the gates still refuse what they must.
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import numpy as np
 from PIL import Image, ImageFilter
 
-from mmtbps.lexicon import colors, find_color_mentions, split_words
+from mmtbps.lexicon import find_color_mentions, split_words
 from mmtbps.registry import TASK_UTILS
 
+from .color_votes import BANDS, band_of, color_votes, region_mask, shaded_palette
 from .colorspace import palette, rgb_to_lab
 from .requests import EditRequest, EditResult
 
-__all__ = ['BaseGate', 'CaptionGate', 'EditStrengthGate', 'GateVerdict', 'KeepColorsGate',
-           'LocalityGate', 'MaskGate', 'RankingGate', 'SanityGate', 'color_votes', 'run_gates']
+__all__ = ['BANDS', 'BaseGate', 'CaptionGate', 'EditStrengthGate', 'GateVerdict',
+           'KeepColorsGate', 'LocalityGate', 'MaskGate', 'RankingGate', 'SanityGate', 'SeamGate',
+           'color_votes', 'region_mask', 'run_gates']
 
-#: Where a garment may be, as shares of the height.
-BANDS = {'upper': (.12, .60), 'lower': (.40, .95), 'full': (.12, .95)}
-_COLUMNS = (.2, .8)            # without a mask: the middle of the band
-_SHADES = (.3, .4, .5, .65, .8, 1., 1.15)   # of a colour, as factors of its linear light
 _BLANK = 4.                    # standard deviation of an image that shows nothing
+_SEAM_HEIGHT = 128             # rows at which seams are looked for
+_OF_COLOR = 10.                # Lab distance to a shade within which a pixel is of that colour
 _SMOOTH, _GROW = ImageFilter.BoxBlur(1), ImageFilter.MaxFilter(3)
-_VOTERS = 4096                 # pixels that vote at most, evenly spread
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,60 +96,6 @@ def run_gates(gates: Iterable[Callable[[EditRequest, EditResult], GateVerdict]],
     return verdicts
 
 
-@cache
-def _shaded_palette() -> np.ndarray:
-    """Every basic colour from deep shadow to bright light, Lab, (n, shades, 3)."""
-    linear = _to_linear(np.array([colors()[name].rgb for name in palette()[0]]))
-    return np.stack([rgb_to_lab(_to_srgb(linear * shade)) for shade in _SHADES], axis=1)
-
-
-def _to_linear(rgb: np.ndarray) -> np.ndarray:
-    value = rgb / 255
-    return np.where(value <= .04045, value / 12.92, ((value + .055) / 1.055) ** 2.4)
-
-
-def _to_srgb(linear: np.ndarray) -> np.ndarray:
-    clipped = linear.clip(0, 1)
-    return 255 * np.where(clipped <= .0031308, clipped * 12.92, 1.055 * clipped ** (1 / 2.4) - .055)
-
-
-def color_votes(pixels: np.ndarray) -> np.ndarray:
-    """Share of the pixels that have each basic colour, in light or shadow.
-
-    A pixel votes for the colour whose nearest shade is nearest to it in CIE Lab: a shirt that is
-    white in the sun and gray in its own shadow is white.
-
-    Args:
-        pixels: (N, 3) sRGB in [0, 255].
-
-    Returns:
-        (n,) in the order of `palette`; sums to 1, or all zeros if there is no pixel.
-
-    >>> votes = color_votes(np.array([[190, 30, 40], [95, 15, 20], [40, 70, 170]]))
-    >>> {palette()[0][i]: round(float(votes[i]), 2) for i in np.flatnonzero(votes)}
-    {'blue': 0.33, 'red': 0.67}
-    """
-    shades = _shaded_palette()
-    if not len(pixels):
-        return np.zeros(len(shades))
-    voters = rgb_to_lab(pixels[::-(-len(pixels) // _VOTERS)])
-    nearest = np.square(voters[:, None, None] - shades).sum(-1).min(-1).argmin(-1)
-    return np.bincount(nearest, minlength=len(shades)) / len(voters)
-
-
-def region_mask(size: tuple[int, int], region: str) -> np.ndarray:
-    """Where a garment of a region is expected, (H, W) bool: the middle of its band.
-
-    Raises:
-        ValueError: If the region is not one of ``BANDS``.
-    """
-    top, bottom = _band(region)
-    rows = (np.arange(size[0]) + .5) / size[0]
-    columns = (np.arange(size[1]) + .5) / size[1]
-    inside = (columns > _COLUMNS[0]) & (columns < _COLUMNS[1])
-    return ((rows > top) & (rows < bottom))[:, None] & inside
-
-
 @TASK_UTILS.register_module()
 class EditStrengthGate(BaseGate):
     """The garment took the new colour: its vote rose, and rose more than that of any other.
@@ -200,6 +144,39 @@ class LocalityGate(BaseGate):
 
 
 @TASK_UTILS.register_module()
+class SeamGate(BaseGate):
+    """The whole garment changed and nothing that runs on from it: share of the seams.
+
+    What changed should end where the source has an edge. A seam is a piece of its outline where
+    source colours run on: half a garment was dyed, or a neighbour of the same colour too. Where
+    the change is cut by the border of the image counts as a seam. Images are compared at one
+    height, smoothed over 3 x 3 pixels; NaN if nothing changed.
+
+    Args:
+        high: Largest share of the outline that passes.
+        tolerance: Lab distance that counts as another colour.
+        edge: Lab distance across the outline that counts as an edge of the source.
+    """
+
+    name = 'seam'
+
+    def __init__(self, high: float = .08, tolerance: float = 18., edge: float = 5.) -> None:
+        super().__init__(high=high)
+        self.tolerance, self.edge = tolerance, edge
+
+    def measure(self, request: EditRequest, result: EditResult) -> float:
+        width, height = request.image.size
+        size = max(4, round(width * _SEAM_HEIGHT / height)), _SEAM_HEIGHT
+        before, after = (rgb_to_lab(np.asarray(
+            image.convert('RGB').resize(size, Image.Resampling.BILINEAR).filter(_SMOOTH)))
+            for image in (request.image, result.image))
+        changed = np.linalg.norm(after - before, axis=-1) > self.tolerance
+        gaps = np.concatenate([_outline_gaps(changed, before),
+                               _outline_gaps(changed.T, before.swapaxes(0, 1))])
+        return (gaps < self.edge).mean() if len(gaps) else float('nan')
+
+
+@TASK_UTILS.register_module()
 class KeepColorsGate(BaseGate):
     """The other colours of the caption stay: largest change of one's vote outside the mask."""
 
@@ -219,7 +196,11 @@ class KeepColorsGate(BaseGate):
 
 @TASK_UTILS.register_module()
 class SanityGate(BaseGate):
-    """The image is one: share of the mask that became pure black, white or primary; 1 if blank."""
+    """The image is one: share of the mask that burnt out; 1 if the image is blank.
+
+    A pixel burnt out if a channel is at its end and the asked colour does not explain that: what
+    is asked to be black may be nearly so. Pure black, white and primaries are nobody's cloth.
+    """
 
     name = 'sanity'
 
@@ -230,7 +211,8 @@ class SanityGate(BaseGate):
         before, after, mask = _pixels(request, result)
         if after.std() < _BLANK < before.std() or not mask.any():
             return 1.
-        return (_clipped(after[mask]) - _clipped(before[mask])).clip(0)
+        return max(0., _burnt(after[mask], request.new_color).mean()
+                   - _burnt(before[mask], request.old_color).mean())
 
 
 @TASK_UTILS.register_module()
@@ -247,7 +229,7 @@ class MaskGate(BaseGate):
             return float('nan')
         if not result.mask.any():
             return 0.
-        top, bottom = _band(request.region)
+        top, bottom = band_of(request.region)
         center = (np.nonzero(result.mask)[0].mean() + .5) / len(result.mask)
         return result.mask.mean() if top < center < bottom else -1.
 
@@ -329,14 +311,23 @@ def _pixels(request: EditRequest, result: EditResult) -> tuple[np.ndarray, np.nd
     return before, after, region_mask(before.shape[:2], request.region) if mask is None else mask
 
 
-def _band(region: str) -> tuple[float, float]:
-    if region not in BANDS:
-        raise ValueError(f'no band for region {region!r}; there are {", ".join(BANDS)}')
-    return BANDS[region]
+def _outline_gaps(changed: np.ndarray, source: np.ndarray) -> np.ndarray:
+    """How much the source differs across each step of the outline between two rows."""
+    crossed = changed[1:-2] != changed[2:-1]
+    gaps = np.linalg.norm(source[:-3] - source[3:], axis=-1)[crossed]
+    at_border = sum(changed[rows].any(0).sum() for rows in (slice(2), slice(-2, None)))
+    return np.concatenate([gaps, np.zeros(at_border)])
 
 
-def _clipped(pixels: np.ndarray) -> np.ndarray:
-    return ((pixels == 0) | (pixels == 255)).any(-1).mean()
+def _burnt(pixels: np.ndarray, color: str) -> np.ndarray:
+    """Which pixels (N, 3) are clipped though they are not of the colour, or in all channels."""
+    ends = (pixels == 0) | (pixels == 255)
+    burnt = ends.all(-1)
+    some = ends.any(-1) & ~burnt
+    shades = shaded_palette()[palette()[0].index(color)]
+    off = np.square(rgb_to_lab(pixels[some])[:, None] - shades).sum(-1).min(-1)
+    burnt[some] = off > _OF_COLOR ** 2
+    return burnt
 
 
 def _without_colors(caption: str) -> list[str]:

@@ -92,9 +92,11 @@ class ColorSwitchPlanner:
         min_distance: See `ColorSwitcher`.
         edits_per_image: Most edits of one image, each another garment or colour.
         images_per_person: Take only the first images of each person; ``None`` for all.
-        tokenizer: Folder or hub name of the text encoder's tokenizer; drops captions that it would
-            cut. ``None`` checks no length.
+        tokenizer: Folder or hub name of the text encoder's tokenizer, or of the diffusion model
+            that has it in its folder ``tokenizer``; drops captions that it would cut. ``None``
+            checks no length.
         max_tokens: What the text encoder reads, special tokens included.
+        max_edits: Take only so many, spread evenly over the data set; ``None`` for all.
         seed: Another seed makes other choices.
 
     Raises:
@@ -111,8 +113,8 @@ class ColorSwitchPlanner:
     def __init__(self, mode: str = 'lexicon', regions: Sequence[str] = ('upper', 'lower', 'full'),
                  min_distance: float = 30., edits_per_image: int = 1,
                  images_per_person: int | None = None, tokenizer: str | None = None,
-                 max_tokens: int = 77, seed: int = 0) -> None:
-        for name, value in (('edits_per_image', edits_per_image),
+                 max_tokens: int = 77, max_edits: int | None = None, seed: int = 0) -> None:
+        for name, value in (('edits_per_image', edits_per_image), ('max_edits', max_edits),
                             ('images_per_person', images_per_person)):
             if value is not None and value < 1:
                 raise ValueError(f'{name} must be at least 1, found {value}')
@@ -120,6 +122,7 @@ class ColorSwitchPlanner:
         self.switcher = ColorSwitcher(mode, regions, min_distance, count, max_tokens)
         self.edits_per_image = edits_per_image
         self.images_per_person = images_per_person
+        self.max_edits = max_edits
         self.seed = seed
 
     def plan(self, records: Iterable[PairRecord], dataset: str) -> list[Job]:
@@ -140,7 +143,8 @@ class ColorSwitchPlanner:
                           captions=captions)
             jobs += [_job(source, edit)
                      for edit in self.switcher.switch(captions, rng, self.edits_per_image)]
-        return jobs
+        wanted = min(len(jobs), self.max_edits or len(jobs))
+        return [jobs[i * len(jobs) // wanted] for i in range(wanted)]
 
     def check(self, records: Iterable[PairRecord], top: int = 15) -> str:
         """How much of the data set can be edited, and which phrases are not understood.
@@ -237,11 +241,15 @@ def _refuse(record: PairRecord) -> None:
 def _token_counter(name: str) -> Callable[[str], int]:
     from transformers import AutoTokenizer
     try:
-        tokenizer = AutoTokenizer.from_pretrained(name)
+        try:  # a diffusion model first: at its top there is nothing a tokenizer is made of
+            tokenizer = AutoTokenizer.from_pretrained(name, subfolder='tokenizer')
+        except (OSError, ValueError):
+            tokenizer = AutoTokenizer.from_pretrained(name)
     except (OSError, ValueError) as error:
         raise FileNotFoundError(
             f'{name}: no tokenizer in such a folder, nor one that the Hugging Face hub or its '
-            'cache gives. With a network: `hf download`, then name its folder') from error
+            'cache gives. With a network: `hf download`, then name its folder; or plan without '
+            'checking lengths: generation.planner.tokenizer=None') from error
     return lambda caption: len(tokenizer(caption)['input_ids'])
 
 

@@ -1,6 +1,7 @@
 """Recolouring without any weights: the control that every diffusion editor is compared with."""
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -10,21 +11,43 @@ from PIL import Image
 
 from mmtbps.registry import TASK_UTILS
 
-from .colorspace import lab_to_rgb, nearest_color, palette, rgb_to_lab
-from .gates import BANDS
+from .color_votes import BANDS, shaded_palette
+from .colorspace import into_gamut, lab_to_rgb, palette, rgb_to_lab
 from .requests import BaseEditor, EditRequest, EditResult
 
-__all__ = ['RecolorEditor', 'garment_mask', 'shift_color']
+__all__ = ['MIXED', 'RecolorEditor', 'garment_cover', 'garment_mask', 'shift_color']
 
-_FEWEST_PIXELS = 0.005  # of the image; less is taken for chance
+_FEWEST_PIXELS = .005          # of the image; less is taken for chance
+_CORE = (.2, .6), (.3, .7)     # rows of the band and columns where only the garment is likely
+_SIDES = .08                   # of the width; what is seen there is background
+_WEIGHTS = .6, 1.6, 1.6        # of differences in L, a and b: most of the first is shadow
+_SLACK, _SPREAD = 8., 1.2      # how far from its tone a garment goes, by how far its voters do
+_PROBE, _STABLE = 1.25, .6     # factor on the tolerance, and least share of areas under it
+MIXED = .25                    # least share of the garment in a pixel that is worth editing
+_FAMILY = 22.                  # Lab distance within which a pixel may be called by a colour
+_RIVAL = 6.                    # how much nearer another colour may be
+_HUE, _OWN_HUE = 12., .5        # chroma of a colour with a hue; how much of its own a pixel keeps
+_TINTS = 0., .3, .55           # of a chromatic colour, towards white
 
 
 def garment_mask(lab: np.ndarray, color: str, band: tuple[float, float],
                  tolerance: float = 25.) -> np.ndarray:
-    """Pixels that look like a garment of this colour, from colour and height alone.
+    """Pixels that look like a garment of this colour: a cover of more than a quarter.
 
-    Pixels of the band whose nearest basic colour is ``color`` vote for the garment's own tone
-    (their median); the mask is what lies near that tone, smoothed by its neighbourhood.
+    Arguments and errors as in `garment_cover`. ``(H, W)`` bool.
+    """
+    return garment_cover(lab, color, band, tolerance) > MIXED
+
+
+def garment_cover(lab: np.ndarray, color: str, band: tuple[float, float],
+                  tolerance: float = 25.) -> np.ndarray:
+    """How much of each pixel is a garment of this colour, from colour and place alone.
+
+    Pixels in the middle of the band that may be called ``color``, in light or shadow, pale or
+    deep, vote for the garment's own tone (their median). The garment is what lies near that tone,
+    nearer than to what is seen at the sides of the row, and hangs together with the voters. A
+    pixel at its edge belongs to it in part. If another tolerance would find much less or more, the
+    garment runs into something of nearly its colour, and none is found.
 
     Args:
         lab: ``(H, W, 3)`` CIE Lab.
@@ -33,7 +56,7 @@ def garment_mask(lab: np.ndarray, color: str, band: tuple[float, float],
         tolerance: Largest Lab distance from the garment's tone.
 
     Returns:
-        ``(H, W)`` bool; empty if hardly any pixel votes.
+        ``(H, W)`` in [0, 1]; all zeros if no garment is clearly seen.
 
     Raises:
         ValueError: If ``color`` is no basic colour.
@@ -42,21 +65,34 @@ def garment_mask(lab: np.ndarray, color: str, band: tuple[float, float],
     if color not in names:
         raise ValueError(f'{color!r} is no basic colour; those are {", ".join(names)}')
     height, width = lab.shape[:2]
-    rows = (np.arange(height) + .5) / height
-    inside = ((rows >= band[0]) & (rows <= band[1]))[:, None]
-    votes = (nearest_color(lab) == names.index(color)) & inside
+    inside = np.broadcast_to(_between(height, *band)[:, None], (height, width))
+    top, bottom = (band[0] + share * (band[1] - band[0]) for share in _CORE[0])
+    core = _between(height, top, bottom)[:, None] & _between(width, *_CORE[1])
+    votes = inside & core
+    votes[votes] = _may_be_called(lab[votes], names.index(color))
     if votes.sum() < _FEWEST_PIXELS * height * width:
-        return np.zeros((height, width), bool)
-    tone = np.median(lab[votes], axis=0)
-    near = (np.linalg.norm(lab - tone, axis=-1) <= tolerance) & inside
+        return np.zeros((height, width))
+    off = _tone_distance(lab, np.median(lab[votes], axis=0))
+    tolerance = min(tolerance, _SLACK + _SPREAD * np.quantile(off[votes], .75))
     reach = max(1, width // 32)
-    share = F.avg_pool2d(torch.from_numpy(near)[None, None].double(), 2 * reach + 1, stride=1,
-                         padding=reach)[0, 0].numpy()
-    return (share > .5) & inside
+    off_side = _side_distance(lab)
+
+    def found(limit: float) -> np.ndarray:
+        near = (off <= limit) & (off < off_side) & inside
+        return _joined((_mean(near, reach) > .5) & inside, votes & near)
+
+    if found(tolerance / _PROBE).sum() < _STABLE * found(tolerance * _PROBE).sum():
+        return np.zeros((height, width))
+    whole = found(tolerance)
+    edge = _mean(whole, reach) > 0
+    return np.where(whole, 1., (2 - off / tolerance).clip(0, 1) * edge) * inside
 
 
 def shift_color(lab: np.ndarray, mask: np.ndarray, color: str) -> np.ndarray:
     """Move the masked pixels' median to a basic colour; folds and shading stay.
+
+    Darker pixels get less of the new hue, as in shadow, and where the new colour leaves less room
+    to black or white than the old one, the shading is flatter.
 
     >>> gray = np.full((2, 2, 3), [50., 0., 0.])
     >>> shifted = shift_color(gray, np.eye(2, dtype=bool), 'red')
@@ -64,11 +100,62 @@ def shift_color(lab: np.ndarray, mask: np.ndarray, color: str) -> np.ndarray:
     (True, [50.0, 0.0, 0.0])
     """
     names, anchors = palette()
-    shifted = lab.copy()
-    if mask.any():
-        shifted[mask] += anchors[names.index(color)] - np.median(lab[mask], axis=0)
-        shifted[..., 0] = shifted[..., 0].clip(0, 100)
+    shifted = np.array(lab, np.float64)
+    if not mask.any():
+        return shifted
+    anchor, own = anchors[names.index(color)], shifted[mask]
+    own -= np.median(own, axis=0)
+    darkest, brightest = np.abs(np.quantile(own[:, 0], (.02, .98))) + 1e-6
+    room = min(1., (anchor[0] - 3) / darkest), min(1., (97 - anchor[0]) / brightest)
+    own[:, 0] *= np.where(own[:, 0] < 0, *room)
+    own[:, 1:] = _OWN_HUE * own[:, 1:] + anchor[1:] * own[:, :1] / anchor[0]
+    shifted[mask] = into_gamut(anchor + own - np.median(own, axis=0))
     return shifted
+
+
+def _between(count: int, low: float, high: float) -> np.ndarray:
+    """Which of ``count`` rows or columns lie between two shares of them."""
+    places = (np.arange(count) + .5) / count
+    return (places >= low) & (places <= high)
+
+
+@cache
+def _families() -> tuple[np.ndarray, ...]:
+    """What may be called by each basic colour: its shades, and pale ones of those with a hue."""
+    white = rgb_to_lab(np.full(3, 255))
+    return tuple(
+        np.concatenate([shades + tint * (white - shades) for tint in _TINTS])
+        if np.linalg.norm(anchor[1:]) > _HUE else shades
+        for anchor, shades in zip(palette()[1], shaded_palette(), strict=True))
+
+
+def _may_be_called(lab: np.ndarray, color: int) -> np.ndarray:
+    distances = np.stack([np.linalg.norm(lab[..., None, :] - family, axis=-1).min(-1)
+                          for family in _families()], -1)
+    return distances[..., color] <= np.minimum(_FAMILY, distances.min(-1) + _RIVAL)
+
+
+def _tone_distance(lab: np.ndarray, tone: np.ndarray) -> np.ndarray:
+    return np.linalg.norm((lab - tone) * _WEIGHTS, axis=-1)
+
+
+def _side_distance(lab: np.ndarray) -> np.ndarray:
+    """Distance of each pixel to the nearer of the two sides of its row."""
+    strip = max(1, round(_SIDES * lab.shape[1]))
+    return np.minimum(*(_tone_distance(lab, np.median(side, axis=1, keepdims=True))
+                        for side in (lab[:, :strip], lab[:, -strip:])))
+
+
+def _joined(mask: np.ndarray, seeds: np.ndarray) -> np.ndarray:
+    """The parts of a mask that hold seeds."""
+    import cv2  # comes with mmengine
+    _, labels = cv2.connectedComponents(mask.astype(np.uint8))
+    return np.isin(labels, np.unique(labels[seeds & mask])) & mask
+
+
+def _mean(mask: np.ndarray, reach: int) -> np.ndarray:
+    return F.avg_pool2d(torch.from_numpy(mask)[None, None].double(), 2 * reach + 1, stride=1,
+                        padding=reach)[0, 0].numpy()
 
 
 @TASK_UTILS.register_module()
@@ -80,10 +167,10 @@ class RecolorEditor(BaseEditor):
     such garment is seen comes back as it was, with an empty mask.
 
     Args:
-        tolerance: See `garment_mask`.
+        tolerance: See `garment_cover`.
 
     Raises:
-        ValueError: On editing a request whose region has no place in ``gates.BANDS``.
+        ValueError: On editing a request whose region has no place in ``color_votes.BANDS``.
     """
 
     def __init__(self, tolerance: float = 25.) -> None:
@@ -105,7 +192,9 @@ class RecolorEditor(BaseEditor):
                              f'there is one for {", ".join(BANDS)}')
         pixels = np.asarray(request.image.convert('RGB'))
         lab = rgb_to_lab(pixels)
-        mask = garment_mask(lab, request.old_color, BANDS[request.region], self.tolerance)
-        edited = np.where(mask[..., None], lab_to_rgb(shift_color(lab, mask, request.new_color)),
-                          pixels)
-        return EditResult(request.job_id, Image.fromarray(edited), mask)
+        cover = garment_cover(lab, request.old_color, BANDS[request.region], self.tolerance)
+        cover *= (mask := cover > MIXED)
+        shifted = shift_color(lab, mask, request.new_color)
+        edited = lab_to_rgb(lab + cover[..., None] * (shifted - lab))
+        return EditResult(request.job_id, Image.fromarray(
+            np.where(mask[..., None], edited, pixels)), mask)

@@ -15,6 +15,7 @@ from mmtbps.generation.gates import (
     LocalityGate,
     MaskGate,
     SanityGate,
+    SeamGate,
     run_gates,
 )
 from mmtbps.generation.requests import EditRequest, EditResult
@@ -23,15 +24,16 @@ SIZE = (96, 36)
 RED, BLUE, GREEN = (190, 30, 40), (40, 70, 170), (40, 130, 60)
 GATES = [EditStrengthGate(), LocalityGate(), KeepColorsGate(), SanityGate(), MaskGate(),
          CaptionGate()]
+SEAMS = SeamGate()
 
 
 class Drawn:
     """A request on a drawn person, with the truth that only the renderer knows."""
 
-    def __init__(self, person, scene, edit, rng):
+    def __init__(self, person, scene, edit, rng, size=SIZE):
         self.person, self.scene = person, scene
         self.garment = 'lower' if edit.region == 'lower' else 'upper'
-        truth = draw_edit(person, scene, self.garment, edit.new_color, rng, size=SIZE)
+        truth = draw_edit(person, scene, self.garment, edit.new_color, rng, size=size)
         self.before, self.after, self.mask = truth.before, truth.after, truth.mask
         first = edit.replacements[0]
         self.request = EditRequest(
@@ -51,8 +53,16 @@ class Drawn:
     def accepts(self, image):
         return all(verdict.ok for verdict in self.verdicts(image).values())
 
+    def part(self, way):
+        """A third of the garment dyed: its left, its top or a blob of it."""
+        rows, columns = np.indices(self.mask.shape)
+        y, x = np.argwhere(self.mask)[self.request.seed % self.mask.sum()]
+        order = dict(left=columns, top=rows, blob=np.hypot(rows - y, columns - x))[way]
+        dyed = order <= np.quantile(order[self.mask], .35)
+        return np.where(dyed[..., None], self.after, self.before)
 
-def draw_some(count, seed=11):
+
+def draw_some(count, seed=11, size=SIZE):
     """Requests on people whose garment is in sight and is what the caption's noun says."""
     drawn, number = [], 0
     while len(drawn) < count:
@@ -63,8 +73,8 @@ def draw_some(count, seed=11):
         for edit in ColorSwitcher().switch(texts, rng):
             garment = 'lower' if edit.region == 'lower' else 'upper'
             if not person.open and edit.new_color in colours_for(person, garment) \
-                    and garment_mask(person, scene, garment, SIZE).mean() > .04:
-                drawn.append(Drawn(person, scene, edit, rng))
+                    and garment_mask(person, scene, garment, size).mean() > .04:
+                drawn.append(Drawn(person, scene, edit, rng, size))
     return drawn
 
 

@@ -44,13 +44,14 @@ class Run:
         return EditControl.stack([build_control(self.model.tokenizer, r, STEPS, **settings)
                                   for r in requests]).to('cpu', self.model.latent_dtype)
 
-    def __call__(self, requests, control, replay=False, guide_source=True, rows=None):
+    def __call__(self, requests, control, replay=False, guide_source=True, rows=None,
+                 coarse=False):
         rows = list(range(len(requests))) if rows is None else rows
         # A made-up path for the replayed source.
         path = torch.stack([self.noise[rows] * (1 - k / 8) for k in range(STEPS + 1)])
         inversion = Inversion(path, self.null.expand(-1, len(rows), -1, -1), replay, guide_source,
                               evals=[], backwards=[])
-        self.session = ControlSession(control, self.layers, self_min_level=0)
+        self.session = ControlSession(control, self.layers, self_min_level=0, coarse=coarse)
         return sample_edit(self.model, self.schedule, inversion, self.session, self.layers,
                            self.model.encode_text([r.source_caption for r in requests]),
                            self.model.encode_text([r.target_caption for r in requests]),
@@ -215,14 +216,15 @@ def test_outside_the_mask_the_target_is_the_source(tiny_parts, dtype, threshold)
     assert not torch.allclose(target[mask], source[mask], atol=.01)
 
 
-def test_the_heat_is_the_attention_to_the_phrase_in_source_and_target(exact, maps):
+@pytest.mark.parametrize('coarse', [False, True])
+def test_the_heat_is_the_attention_to_the_phrase_in_source_and_target(exact, maps, coarse):
     control = exact.control(LONGER, **NOTHING)
-    exact([LONGER], control)
+    exact([LONGER], control, coarse=coarse)
     expected = torch.zeros(2, 4, 2, dtype=torch.float64)
     words = (slice(5, 7), slice(5, 10))  # <start> a man in a [red shirt] / [p i n k shirt]
     for layer, pair in zip([la for la in exact.layers.values() if la.cross] * STEPS,
                            called_in_order(exact, maps['cross']), strict=True):
-        if layer.level == 1 and not layer.middle:
+        if layer.level == 1 and (coarse or not layer.middle):
             for side in range(2):
                 heat = pair[side][0, :, :, words[side]].sum(-1).mean(0)
                 expected[side] += heat.view(4, 2)

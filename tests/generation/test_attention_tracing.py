@@ -1,5 +1,7 @@
 """Finding the layers to be controlled, and the mask that their maps make."""
 
+import itertools
+
 import pytest
 import torch
 
@@ -42,3 +44,20 @@ def test_a_unet_that_cannot_be_controlled_is_refused(tiny_parts, monkeypatch):
     monkeypatch.setattr(type(unet), 'set_attn_processor', lambda self, processors: None)
     with pytest.raises(RuntimeError, match='0 layers in transformer blocks'):
         trace_attention(unet, *inputs)
+
+
+def test_a_coarse_mask_is_interpolated_and_does_not_count_what_every_cell_has():
+    heat = torch.rand(2, 3, 3, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    threshold = torch.tensor([.3, .5, .8])
+    mask = blend_mask(heat + 7, (9, 6), threshold, coarse=True)
+    expected = torch.zeros(3, 1, 9, 6, dtype=torch.bool)
+    for side, edit in itertools.product(range(2), range(3)):
+        cells = heat[side, edit] - heat[side, edit].min()
+        image = torch.zeros(9, 6, dtype=torch.float64)
+        for y, x in itertools.product(range(9), range(6)):
+            row, column = (min(max((i + .5) / 3 - .5, 0), n - 1) for i, n in ((y, 3), (x, 2)))
+            for i, j in itertools.product(range(3), range(2)):
+                weight = max(0, 1 - abs(row - i)) * max(0, 1 - abs(column - j))
+                image[y, x] += weight * cells[i, j]
+        expected[edit, 0] |= image > threshold[edit] * image.max()
+    assert torch.equal(mask, expected) and 0 < mask.float().mean() < 1

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -9,11 +10,15 @@ import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
+from PIL import Image
 from tiny_diffusion import SCHEDULE, as_pipeline, request, tiny_sd, tiny_unet, tiny_vae
 
+from mmtbps.generation.color_votes import BANDS
+from mmtbps.generation.colorspace import rgb_to_lab
 from mmtbps.generation.diffusion import fingerprint
 from mmtbps.generation.editors import P2PEditor, images_to_tensor
 from mmtbps.generation.instruct import InstructEditor
+from mmtbps.generation.recolor import garment_mask
 from mmtbps.registry import TASK_UTILS
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs' / 'generation'
@@ -82,6 +87,21 @@ def test_outside_the_mask_the_image_is_the_one_that_was_given(tiny_parts):
     unchanged, changed = shut.edit([asked])[0], half.edit([asked])[0]
     assert not unchanged.mask.any() and np.array_equal(pixels(unchanged), seen)
     assert changed.mask.any() and np.abs(pixels(changed) - seen)[changed.mask].max() > 3
+
+
+def test_only_pixels_of_the_garment_are_taken_from_the_edit(tiny_parts):
+    person = np.full((64, 32, 3), 128, np.uint8)
+    person[12:30, 8:24], person[32:60, 10:22] = (190, 30, 40), (40, 70, 170)  # a red shirt
+    asked = replace(REQUESTS[0], image=Image.fromarray(person))
+    blend = dict(threshold=.5, start=0., coarse=True)
+    whole, pasted = (editor(tiny_parts, local_blend=blend, paste_back=back).edit([asked])[0]
+                     for back in (None, 25.))
+    garment = garment_mask(rgb_to_lab(person), 'red', BANDS['upper'])
+    assert np.array_equal(pasted.mask, whole.mask & garment) and 0 < pasted.mask.sum()
+    assert pasted.mask.sum() < whole.mask.sum()
+    assert np.array_equal(pixels(pasted)[pasted.mask], pixels(whole)[pasted.mask])
+    assert np.array_equal(pixels(pasted)[~pasted.mask], person[~pasted.mask])
+    assert np.abs(pixels(whole) - person)[~whole.mask].max() > 3  # the autoencoder's blur
 
 
 def test_a_folder_gives_what_its_parts_give(tmp_path):

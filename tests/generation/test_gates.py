@@ -7,6 +7,7 @@ from drawn_edits import (
     GATES,
     GREEN,
     RED,
+    SEAMS,
     SIZE,
     ask,
     blocks,
@@ -28,6 +29,7 @@ from mmtbps.generation.gates import (
     MaskGate,
     RankingGate,
     SanityGate,
+    SeamGate,
     color_votes,
     region_mask,
     run_gates,
@@ -94,6 +96,63 @@ def test_an_edit_that_dyes_two_garments_is_refused(drawn):
              and case.request.new_color in colours_for(case.person, 'upper')]
     assert len(cases) > 20
     assert np.mean([case.accepts(spill(case)) for case in cases]) <= .2
+
+
+@pytest.mark.parametrize('way, limit', [('left', .25), ('top', .05), ('blob', .1)])
+def test_edits_of_a_third_of_the_garment_are_refused(drawn, way, limit):
+    parts = [(case, case.part(way)) for case in drawn]
+    assert np.mean([case.accepts(image) and SEAMS(case.request, case.result(image)).ok
+                    for case, image in parts]) <= limit
+
+
+def test_most_perfect_edits_have_no_seams(drawn):
+    assert np.mean([SEAMS(case.request, case.result(case.after)).ok for case in drawn]) >= .7
+
+
+def half_dyed(columns=slice(4, 10), before=None):
+    image = blocks(RED, BLUE) if before is None else before
+    image[6:18, columns] = GREEN
+    return image
+
+
+def up_to_the_border(color):
+    image = blocks(color, BLUE)
+    image[6:18, :4] = color
+    return image
+
+
+@pytest.mark.parametrize('before, after, seams, outline', [
+    (blocks(RED, BLUE), blocks(GREEN, BLUE), 0, 48),
+    (blocks(RED, BLUE), half_dyed(), 12, 36),
+    (up_to_the_border(RED), up_to_the_border(GREEN), 12, 56),
+    (up_to_the_border(RED), half_dyed(slice(4, 16), up_to_the_border(RED)), 12, 48),
+])
+def test_seams_are_where_the_source_runs_on(before, after, seams, outline):
+    verdict = SeamGate()(ask(before), give(after))
+    assert verdict.value == pytest.approx(seams / outline, abs=.05)
+    assert verdict.ok == (seams == 0)
+
+
+def test_seams_do_not_depend_on_the_size():
+    large = [Image.fromarray(image).resize((100, 200), Image.Resampling.NEAREST)
+             for image in (blocks(RED, BLUE), half_dyed())]
+    request, result = ask(np.asarray(large[0])), give(np.asarray(large[1]))
+    small = SeamGate()(ask(blocks(RED, BLUE)), give(half_dyed()))
+    assert SeamGate()(request, result).value == pytest.approx(small.value, abs=.05)
+
+
+def test_an_unedited_image_has_no_seams():
+    assert np.isnan(SeamGate()(ask(blocks(RED, BLUE)), give(blocks(RED, BLUE))).value)
+
+
+@pytest.mark.parametrize('asked, found, value', [
+    ('black', (0, 3, 9), 0.), ('black', (0, 0, 0), 1.), ('white', (255, 248, 240), 0.),
+    ('white', (255, 255, 255), 1.), ('green', (255, 248, 240), 1.), ('green', (0, 3, 9), 1.),
+    ('yellow', (120, 105, 0), 0.), ('red', (255, 0, 40), 1.)])
+def test_what_the_asked_colour_explains_is_not_burnt(asked, found, value):
+    verdict = SanityGate()(ask(blocks(RED, BLUE), new_color=asked),
+                           give(blocks(found, BLUE), upper_block()))
+    assert verdict.value == value
 
 
 def test_strength_rises_with_the_edit(drawn):

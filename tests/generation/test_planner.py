@@ -94,16 +94,26 @@ def test_check_counts_and_lists_what_is_not_understood():
     assert '0 of 0 images (-)' in ColorSwitchPlanner().check([])
 
 
+def test_a_part_of_the_plan_is_spread_over_all_of_it():
+    records = [pair(f'{i}.jpg', 'A man in a red coat.', person=i) for i in range(10)]
+    whole = ColorSwitchPlanner().plan(records, 'x')
+    assert ColorSwitchPlanner(max_edits=4).plan(records, 'x') == [whole[i] for i in (0, 2, 5, 7)]
+    assert ColorSwitchPlanner(max_edits=99).plan(records, 'x') == whole
+    assert ColorSwitchPlanner(max_edits=4).plan([], 'x') == []
+
+
 @pytest.mark.parametrize('kwargs, error', [
     (dict(edits_per_image=0), ValueError), (dict(images_per_person=0), ValueError),
+    (dict(max_edits=0), ValueError),
     (dict(tokenizer='./no/such/folder'), FileNotFoundError)])
 def test_wrong_settings(kwargs, error):
-    with pytest.raises(error, match='edits_per|images_per|no/such'):
+    with pytest.raises(error, match='edits|images_per|no/such'):
         ColorSwitchPlanner(**kwargs)
 
 
-def test_the_tokenizer_sets_the_limit(micro_set):
+@pytest.mark.parametrize('folder', ['tokenizer', '.'], ids=['tokenizer', 'model'])
+def test_the_tokenizer_sets_the_limit(micro_set, folder):
     records = [pair('1.jpg', 'A red shirt and a bag.')]
-    tokenizer = str(micro_set / 'tokenizer')
+    tokenizer = str(micro_set / folder)
     assert ColorSwitchPlanner(tokenizer=tokenizer).plan(records, 'x')
     assert not ColorSwitchPlanner(tokenizer=tokenizer, max_tokens=5).plan(records, 'x')

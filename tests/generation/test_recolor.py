@@ -9,7 +9,7 @@ from tiny_diffusion import request
 
 from mmtbps.generation.colorspace import lab_to_rgb, nearest_color, palette, rgb_to_lab
 from mmtbps.generation.gates import BANDS
-from mmtbps.generation.recolor import RecolorEditor, garment_mask, shift_color
+from mmtbps.generation.recolor import RecolorEditor, garment_cover, garment_mask, shift_color
 
 SHIRT, JEANS, SHOES = (14, 30, 50, 84), (18, 85, 46, 140), (18, 150, 46, 158)  # left top right foot
 
@@ -61,6 +61,41 @@ def test_folds_stay():
     after = rgb_to_lab(np.asarray(RecolorEditor().edit([query])[0].image))[..., 0]
     before = rgb_to_lab(np.asarray(query.image))[..., 0]
     assert np.corrcoef(before[inside(SHIRT)], after[inside(SHIRT)])[0, 1] > .9
+
+
+@pytest.mark.parametrize('old', [(15, 15, 18), (245, 245, 240), (185, 40, 45)])
+@pytest.mark.parametrize('new', palette()[0])
+def test_new_colours_exist(old, new):
+    lab = rgb_to_lab(np.asarray(person(shirt=old, noise=10)))
+    shifted = shift_color(lab, inside(SHIRT), new)[inside(SHIRT)]
+    rgb = lab_to_rgb(shifted)
+    assert (rgb > 0).all() and (rgb < 255).all()
+    np.testing.assert_allclose(rgb_to_lab(rgb), shifted, atol=2.5)   # nothing was clipped
+    assert np.ptp(shifted[:, 0]) > 2                                 # folds stay
+
+
+def test_a_pixel_at_the_edge_belongs_to_the_garment_in_part():
+    image = np.asarray(person()).astype(float)
+    image[:, 51] = .9 * image[:, 50] + .1 * image[:, 52]
+    cover = garment_cover(rgb_to_lab(image), 'red', BANDS['upper'])[40:80].mean(0)
+    assert cover[49] > .9 and .1 < cover[51] < .9 and cover[52] < .05
+
+
+def test_a_garment_that_runs_into_its_neighbour_is_not_edited():
+    image = np.asarray(person()).copy()
+    near = lab_to_rgb(rgb_to_lab(np.array((185, 40, 45))) - (0, 5, 5.6))
+    image[30:85, 6:14] = image[30:85, 51:59] = image[85:97, 6:59] = near
+    query = asked(image=Image.fromarray(image))
+    assert RecolorEditor().edit([asked()])[0].mask.any()
+    assert not RecolorEditor().edit([query])[0].mask.any()
+
+
+def test_a_background_of_the_garments_colour_stays():
+    image = np.asarray(person()).copy()
+    image[60:, :12] = image[60:, 53:] = (175, 50, 50)
+    query = asked(image=Image.fromarray(image))
+    mask = RecolorEditor().edit([query])[0].mask
+    assert not mask[:, :12].any() and not mask[:, 53:].any()
 
 
 def test_what_is_not_there_is_not_edited():

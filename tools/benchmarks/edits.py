@@ -1,0 +1,123 @@
+"""Edits: how many the gates accept, and how many of those are right, by the renderer's truth.
+
+People are drawn anew, none of the data set's, and edited as the presets plan it. The renderer draws
+what a perfect editor would have made; the gates know nothing of it. An edit is right if more than
+half of the garment has the new colour in its light, and other pixels that changed are at most a
+tenth as many as the garment has; it is clean if three quarters have it. People whose caption does
+not tell which garment is meant are left out.
+"""
+
+import argparse
+import time
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from PIL import Image
+
+from mmtbps.drawing.build import Shot, plan_person
+from mmtbps.drawing.captions import caption
+from mmtbps.drawing.edits import colours_for
+from mmtbps.drawing.person import Person
+from mmtbps.generation.controls import try_controls
+from mmtbps.generation.gates import run_gates
+from mmtbps.generation.planner import Job
+from mmtbps.generation.requests import EditRequest
+from mmtbps.lexicon import find_color_mentions
+from mmtbps.records import PairRecord
+from mmtbps.registry import TASK_UTILS
+
+from .edit_truth import Truth, coverage_and_spill, tell_truth
+
+PRESETS = Path(__file__).parents[2] / 'configs' / 'generation'
+_SEED = 2026            # of the people
+_CONTROLS = 100         # edits on which the negative controls are tried
+_RIGHT, _CLEAN, _SPILL = .5, .75, .1
+
+
+class Case(NamedTuple):
+    """One edit to be made, and what is true of it."""
+
+    request: EditRequest
+    before: np.ndarray
+    truth: Truth
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Options beside ``--threads`` and ``--out``."""
+    parser.add_argument('--presets', nargs='+', default=['pdg_recolor', 'pdg_drawn'],
+                        help='configs of configs/generation (default: %(default)s)')
+    parser.add_argument('--people', type=int, default=300,
+                        help='drawn people, one edit each (default: %(default)s)')
+
+
+def run(args: argparse.Namespace) -> list[dict[str, Any]]:
+    """One row a preset."""
+    torch.set_num_threads(args.threads)
+    return [measure(preset, args.people) for preset in args.presets]
+
+
+def measure(preset: str, people: int) -> dict[str, Any]:
+    """Edit, judge, and compare with the truth."""
+    cfg = Config.fromfile(PRESETS / f'{preset}.py').generation
+    editor, *gates = (TASK_UTILS.build(part) for part in (cfg.editor, *cfg.gates))
+    cases = draw_cases(TASK_UTILS.build(cfg.planner), people, tuple(cfg.upscaler['size']))
+    requests = [case.request for case in cases]
+    start = time.process_time()
+    results = editor.edit(requests)
+    accepted = np.array([all(verdict.ok for verdict in run_gates(gates, *pair).values())
+                         for pair in zip(requests, results, strict=True)])
+    seconds = (time.process_time() - start) / len(cases)
+    coverage, spill = np.transpose([
+        coverage_and_spill(case.before, np.asarray(result.image), case.truth)
+        for case, result in zip(cases, results, strict=True)])
+    right, clean = ((coverage > least) & (spill <= _SPILL) for least in (_RIGHT, _CLEAN))
+    passed = [ok for i in range(min(_CONTROLS, len(cases))) for ok in try_controls(
+        gates, requests[i], results[i], requests[i - 1].image).values()]
+    return {
+        'preset': preset, 'edits': len(cases), 'right': _percent(right),
+        'accepted': _percent(accepted), 'right of the accepted': _percent(right[accepted]),
+        'clean of the accepted': _percent(clean[accepted]),
+        'accepted of the right': _percent(accepted[right]),
+        'controls passed': f'{sum(passed)} of {len(passed)}', 'CPU s an edit': f'{seconds:.2f}'}
+
+
+def draw_cases(planner: Any, people: int, size: tuple[int, int]) -> list[Case]:
+    """Edits that the planner chooses, of people whose garment is known beyond doubt."""
+    cases = []
+    for number in range(1, people + 1):
+        person, (shot,) = plan_person(_SEED, number, 1)
+        captions = tuple(caption(person, shot.scene, seed) for seed in shot.caption_seeds)
+        record = PairRecord(shot.file_path, captions, number, 'train')
+        for job in planner.plan([record], 'drawn'):
+            garment = _garment(person, job)
+            if garment is not None:
+                cases.append(_case(person, shot, garment, job, size))
+    return cases
+
+
+def _case(person: Person, shot: Shot, garment: str, job: Job, size: tuple[int, int]) -> Case:
+    color = job.edit['new']['bases'][0]
+    before, truth = tell_truth(person, shot.scene, garment, color, size)
+    name = job.source['image']
+    return Case(job.request(name, Image.fromarray(before), job.source['person_id']), before, truth)
+
+
+def _garment(person: Person, job: Job) -> str | None:
+    """The one garment of the region that has the old colour and can take the new one."""
+    old, new = (job.edit[side]['bases'][0] for side in ('old', 'new'))
+    region = ('lower',) if job.edit['region'] == 'lower' else ('upper', 'inner')
+    fitting = [garment for garment in region if person.wears(garment)
+               and old in _basic(person.colours[garment])]
+    free = len(fitting) == 1 and new in colours_for(person, fitting[0])
+    return fitting[0] if free else None
+
+
+def _basic(color: str) -> tuple[str, ...]:
+    return find_color_mentions(f'a {color} shirt')[0].bases
+
+
+def _percent(share: np.ndarray) -> str:
+    return f'{100 * share.mean():.1f} %' if share.size else '-'
