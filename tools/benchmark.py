@@ -5,6 +5,10 @@ Examples:
     python tools/benchmark.py evaluation --sizes cuhk icfg --threads 2 --out work_dirs/benchmark
     python tools/benchmark.py generation --threads 1
     python tools/benchmark.py generation --device cuda --size sd15 --batch 16
+    python tools/benchmark.py edits --threads 1
+    python tools/benchmark.py deployment --threads 1
+    python tools/benchmark.py search --sizes 10000 100000 --text
+    python tools/benchmark.py heat-maps --weights work_dirs/demo/epoch_12.pth
 """
 
 import argparse
@@ -17,10 +21,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from benchmarks import evaluation, generation
+from benchmarks import deployment, edits, evaluation, generation, heat_maps, search
 
 # Each module has `add_options(parser)` and `run(args) -> list[dict]`, the rows of its table.
-BENCHMARKS = {'evaluation': evaluation, 'generation': generation}
+BENCHMARKS = {'evaluation': evaluation, 'generation': generation, 'edits': edits,
+              'deployment': deployment, 'search': search, 'heat-maps': heat_maps}
 
 
 def parse_args() -> argparse.Namespace:

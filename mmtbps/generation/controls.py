@@ -1,7 +1,6 @@
 """Edits that are wrong by construction. Gates that let them pass cannot be trusted."""
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +10,7 @@ from .colorspace import palette
 from .gates import GateVerdict, run_gates
 from .requests import EditRequest, EditResult
 
-__all__ = ['CONTROLS', 'control_rates', 'controls_hold', 'negative_controls', 'try_controls']
+__all__ = ['CONTROLS', 'negative_controls', 'other_color', 'try_controls']
 
 CONTROLS = ('unedited', 'other_person', 'over_strong', 'other_color')
 _OVERSHOOT = 4.      # an over-strong edit goes so many times as far as it should
@@ -55,31 +54,13 @@ def other_color(request: EditRequest) -> str:
 def try_controls(gates: Iterable[Callable[[EditRequest, EditResult], GateVerdict]],
                  request: EditRequest, result: EditResult, stranger: Image.Image | None = None
                  ) -> dict[str, bool]:
-    """Whether all gates let each control pass; the names are those of ``CONTROLS``."""
+    """Whether all gates let each control pass; the names are those of ``CONTROLS``.
+
+    `mmtbps.generation.summary.Summary` counts them, and judges a run by them.
+    """
     gates = list(gates)
     return {name: all(verdict.ok for verdict in run_gates(gates, *control).values())
             for name, control in negative_controls(request, result, stranger).items()}
-
-
-def control_rates(outcomes: Iterable[Mapping[str, bool]]) -> dict[str, float]:
-    """Share of each control that passed, over the outcomes of `try_controls`.
-
-    >>> control_rates([dict(unedited=False, other_color=True), dict(unedited=False)])
-    {'unedited': 0.0, 'other_color': 1.0}
-    """
-    tried, passed = Counter(), Counter()
-    for outcome in outcomes:
-        tried.update(outcome.keys())
-        passed.update(name for name, ok in outcome.items() if ok)
-    return {name: passed[name] / count for name, count in tried.items()}
-
-
-def controls_hold(rates: Mapping[str, float], limit: float = .1) -> bool:
-    """Whether a run with these `control_rates` is valid; one that tried no control is not.
-
-    A few strangers always pass: some wear the colour asked for.
-    """
-    return bool(rates) and max(rates.values()) <= limit
 
 
 def _overshoot(request: EditRequest, result: EditResult) -> Image.Image:

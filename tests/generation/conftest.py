@@ -1,7 +1,13 @@
 """Tiny random diffusion models, shared by the tests of one run."""
 
+import sys
+from pathlib import Path
+
 import pytest
 from tiny_diffusion import tiny_sd, tiny_tokenizer
+
+# Last, because there is a test.py in it.
+sys.path.append(str(Path(__file__).parents[2] / 'tools'))
 
 
 @pytest.fixture(scope='session')

@@ -1,5 +1,7 @@
 """Negative controls: wrong by construction, refused by the gates, counted."""
 
+from collections import Counter
+
 import numpy as np
 import pytest
 from drawn_edits import BLUE, GATES, GREEN, RED, ask, blocks, draw_some, give
@@ -7,29 +9,38 @@ from PIL import Image
 
 from mmtbps.generation.controls import (
     CONTROLS,
-    control_rates,
-    controls_hold,
     negative_controls,
     other_color,
     try_controls,
 )
 from mmtbps.generation.gates import CaptionGate, EditStrengthGate
+from mmtbps.generation.manifest import Record
+from mmtbps.generation.summary import InvalidRun, summarise
 from mmtbps.lexicon import find_color_mentions
+
+
+def summary_of(outcomes, **limits):
+    return summarise([Record(str(i), 'accepted', {}, {}, {}, {}, controls=outcome)
+                      for i, outcome in enumerate(outcomes)], **limits)
 
 
 def test_gates_refuse_the_controls_of_perfect_edits():
     drawn = draw_some(24, seed=12)
     outcomes = [try_controls(GATES, case.request, case.result(case.after), other.request.image)
                 for case, other in zip(drawn, drawn[1:] + drawn[:1], strict=True)]
-    rates = control_rates(outcomes)
-    assert tuple(rates) == CONTROLS and controls_hold(rates, limit=.1)
+    summary = summary_of(outcomes, max_control_rate=.1)
+    assert tuple(summary.controls) == CONTROLS
+    assert all(counts.total() == 24 for counts in summary.controls.values())
+    summary.check()
 
 
 def test_gates_that_see_nothing_let_controls_pass():
     outcomes = [try_controls([CaptionGate()], ask(blocks(RED, BLUE)), give(blocks(GREEN, BLUE)))]
-    rates = control_rates(outcomes)
-    assert rates == dict(unedited=1., over_strong=1., other_color=1.)
-    assert not controls_hold(rates)
+    summary = summary_of(outcomes, min_controls=1)
+    assert summary.controls == dict.fromkeys(
+        ('unedited', 'over_strong', 'other_color'), Counter({True: 1}))
+    with pytest.raises(InvalidRun, match='other_color.*over_strong.*unedited'):
+        summary.check()
 
 
 def test_what_the_controls_are():
@@ -62,8 +73,15 @@ def test_the_other_color_is_neither(old, new):
     assert other_color(request) not in (old, new)
 
 
-def test_rates_count_each_control_by_itself():
+def test_each_control_is_counted_by_itself():
     outcomes = [dict(a=True, b=False), dict(a=False, b=False), dict(a=False)]
-    assert control_rates(outcomes) == dict(a=1 / 3, b=0.)
-    assert control_rates([]) == {} and not controls_hold({})
-    assert controls_hold(dict(a=.1)) and not controls_hold(dict(a=.0, b=.11))
+    assert summary_of(outcomes).controls == dict(
+        a=Counter({True: 1, False: 2}), b=Counter({False: 2}))
+
+
+@pytest.mark.parametrize('passed, holds', [(1, True), (2, False)])
+def test_a_run_stands_up_to_the_limit(passed, holds):
+    outcomes = [dict(a=i < passed, b=False) for i in range(10)]
+    assert summary_of(outcomes, max_control_rate=.1).passing_controls() == (
+        [] if holds else ["the gates accept 2 of 10 'a' controls"])
+    assert not summary_of(outcomes[:9], max_control_rate=.1).passing_controls()

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
+from benchmarks.edit_truth import is_right, tell_truth
 from drawn_edits import GATES, SEAMS, draw_some
-from edit_truth import is_right, tell_truth
 
 from mmtbps.generation.colorspace import lab_to_rgb
 from mmtbps.generation.gates import run_gates

@@ -22,9 +22,9 @@ from mmtbps.drawing.captions import caption
 from mmtbps.drawing.edits import colours_for
 from mmtbps.drawing.person import Person
 from mmtbps.generation.controls import try_controls
-from mmtbps.generation.gates import run_gates
+from mmtbps.generation.gates import BaseGate, run_gates
 from mmtbps.generation.planner import Job
-from mmtbps.generation.requests import EditRequest
+from mmtbps.generation.requests import BaseEditor, EditRequest
 from mmtbps.lexicon import find_color_mentions
 from mmtbps.records import PairRecord
 from mmtbps.registry import TASK_UTILS
@@ -60,10 +60,15 @@ def run(args: argparse.Namespace) -> list[dict[str, Any]]:
 
 
 def measure(preset: str, people: int) -> dict[str, Any]:
-    """Edit, judge, and compare with the truth."""
+    """The row of one preset."""
     cfg = Config.fromfile(PRESETS / f'{preset}.py').generation
     editor, *gates = (TASK_UTILS.build(part) for part in (cfg.editor, *cfg.gates))
     cases = draw_cases(TASK_UTILS.build(cfg.planner), people, tuple(cfg.upscaler['size']))
+    return dict(preset=preset, **judge(cases, editor, gates))
+
+
+def judge(cases: list[Case], editor: BaseEditor, gates: list[BaseGate]) -> dict[str, Any]:
+    """Edit, let the gates decide, and compare with the truth."""
     requests = [case.request for case in cases]
     start = time.process_time()
     results = editor.edit(requests)
@@ -77,8 +82,8 @@ def measure(preset: str, people: int) -> dict[str, Any]:
     passed = [ok for i in range(min(_CONTROLS, len(cases))) for ok in try_controls(
         gates, requests[i], results[i], requests[i - 1].image).values()]
     return {
-        'preset': preset, 'edits': len(cases), 'right': _percent(right),
-        'accepted': _percent(accepted), 'right of the accepted': _percent(right[accepted]),
+        'edits': len(cases), 'right': _percent(right), 'accepted': _percent(accepted),
+        'right of the accepted': _percent(right[accepted]),
         'clean of the accepted': _percent(clean[accepted]),
         'accepted of the right': _percent(accepted[right]),
         'controls passed': f'{sum(passed)} of {len(passed)}', 'CPU s an edit': f'{seconds:.2f}'}

@@ -1,0 +1,56 @@
+"""The benchmark of edits knows a right edit from a wrong one, whatever the gates say."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from benchmarks.edits import draw_cases, judge
+from PIL import Image
+
+from mmtbps.generation.colorspace import lab_to_rgb
+from mmtbps.generation.gates import CaptionGate, EditStrengthGate
+from mmtbps.generation.planner import ColorSwitchPlanner
+from mmtbps.generation.requests import EditResult
+
+PEOPLE = 16
+
+
+@pytest.fixture(scope='module')
+def cases():
+    return draw_cases(ColorSwitchPlanner(), PEOPLE, (96, 36))
+
+
+def editor_of(cases, paint):
+    """An editor that gives what ``paint(case)`` says, with the pixels due as its mask."""
+    def edit(requests):
+        return [EditResult(request.job_id, Image.fromarray(paint(case)), case.truth.due)
+                for request, case in zip(requests, cases, strict=True)]
+    return SimpleNamespace(edit=edit)
+
+
+def perfect(case):
+    return lab_to_rgb(case.truth.renders[case.truth.new])
+
+
+def test_perfect_edits_are_right_and_sources_are_not(cases):
+    assert PEOPLE // 2 < len(cases) <= PEOPLE
+    row = judge(cases, editor_of(cases, perfect), [CaptionGate()])
+    assert (row['right'], row['accepted'], row['clean of the accepted']) == ('100.0 %',) * 3
+    row = judge(cases, editor_of(cases, lambda case: case.before), [EditStrengthGate()])
+    assert (row['right'], row['accepted'], row['right of the accepted']) == ('0.0 %', '0.0 %', '-')
+    assert row['edits'] == len(cases)
+
+
+def test_blind_gates_are_found_out(cases):
+    turns = iter(range(len(cases)))
+    row = judge(cases, editor_of(cases, lambda case: perfect(case) if next(turns) % 2
+                                 else case.before), [CaptionGate()])
+    share = f'{100 * (len(cases) // 2) / len(cases):.1f} %'
+    assert (row['right of the accepted'], row['accepted of the right']) == (share, '100.0 %')
+    assert row['controls passed'] == f'{4 * len(cases)} of {4 * len(cases)}'
+
+
+def test_a_change_beside_the_garment_is_not_right(cases):
+    def spill(case):
+        return np.where(case.truth.others[..., None], 255 - case.before, perfect(case))
+    assert judge(cases, editor_of(cases, spill), [CaptionGate()])['right'] == '0.0 %'

@@ -1,0 +1,59 @@
+"""A Milvus Lite server of one's own, on this machine only."""
+
+import contextlib
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+
+@contextlib.contextmanager
+def milvus_server(folder: Path, port: int | None = None) -> Iterator[tuple[str, subprocess.Popen]]:
+    """Start the server, wait for it, and stop it at the end.
+
+    Args:
+        folder: Where it keeps its data.
+        port: Where it listens; a free one by default.
+
+    Yields:
+        ``http://127.0.0.1:port`` and the process.
+    """
+    port = port or free_port()
+    command = [sys.executable, '-m', 'milvus_lite', 'server', '--data-dir', str(folder),
+               '--host', '127.0.0.1', '--port', str(port)]
+    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    try:
+        wait_for(port, server)
+        yield f'http://127.0.0.1:{port}', server
+    finally:
+        server.terminate()
+        try:
+            server.communicate(timeout=300)  # it may have much to write
+        except subprocess.TimeoutExpired:
+            server.kill()
+            server.communicate()
+
+
+def free_port() -> int:
+    """A port on which nobody listens at this moment."""
+    with socket.socket() as probe:
+        probe.bind(('127.0.0.1', 0))
+        return probe.getsockname()[1]
+
+
+def wait_for(port: int, server: subprocess.Popen, seconds: float = 60) -> None:
+    """Wait until the server takes connections.
+
+    Raises:
+        RuntimeError: If it ends, or takes none in time.
+    """
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if server.poll() is not None:
+            raise RuntimeError(f'the Milvus server ended: {server.stderr.read().decode()[-500:]}')
+        with contextlib.suppress(OSError), socket.create_connection(('127.0.0.1', port), 1):
+            return
+        time.sleep(.05)
+    raise RuntimeError(f'the Milvus server took no connection in {seconds:.0f} s')
