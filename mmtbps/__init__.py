@@ -1,4 +1,7 @@
-"""mmtbps: text-based person search for the OpenMMLab stack."""
+"""mmtbps: text-based person search for the OpenMMLab stack.
+
+Importing it loads neither torch nor MMEngine; their cures act when they are imported.
+"""
 
 from . import compat
 from .version import __version__

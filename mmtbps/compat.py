@@ -6,13 +6,17 @@ cure                         upstream fault                                     
 :func:`load_checkpoint_file` MMEngine 0.11.0rc3 and the OneDL fork unpickle any     MMEngine loads
                              checkpoint (``weights_only=False``); 0.10.7 cannot     with
                              load its own on torch >= 2.6                           ``weights_only``
-:class:`_MMPretrainFinder`   mmpretrain's model zoo imports torchvision, which has  mmpretrain stops
+:func:`torchvision_or_stub`  mmpretrain's model zoo imports torchvision, which has  mmpretrain stops
                              no CPU build in the package index                      importing it
 :func:`_fence_multimodal`    mmpretrain's multimodal models break the whole import  mmpretrain
                              beside pycocotools and a recent transformers           supports v5
 :func:`_inherit_lazy_bases`  a text config cannot inherit a pure-Python one, nor    MMEngine allows
                              any config of a package MMEngine does not know         both
 ===========================  =====================================================  ================
+
+A cure waits for the module that it mends: ``import mmtbps`` itself loads neither torch nor
+MMEngine, so that an exported model searches on a machine that has neither. The first part of ours
+that does need them asks for them in one clear line, if they are missing (`require_stack`).
 """
 
 import atexit
@@ -29,31 +33,52 @@ import types
 from importlib.abc import MetaPathFinder
 
 _HISTORY_STATISTICS = ('mean', 'max', 'min', 'current')
-_NEEDS_TORCHVISION = tuple(f'mmpretrain.{part}' for part in
-                           ('models', 'datasets', 'evaluation', 'engine', 'visualization'))
 _torchvision_schemas = []  # a torch Library lives as long as its object
 
 
 def apply() -> None:
-    """Install every cure once.
+    """Install every cure once: at once in modules that are loaded, in the others as they load."""
+    if not any(isinstance(finder, _CureFinder) for finder in sys.meta_path):
+        sys.meta_path.insert(0, _CureFinder())
+    for name, cure in _AFTER_IMPORT.items():
+        if name in sys.modules:
+            cure(sys.modules[name])
+
+
+def require_stack() -> None:
+    """Ask for torch and the OpenMMLab stack.
 
     Raises:
-        ImportError: if the OpenMMLab stack or torch is missing; the message names the fix.
+        ImportError: if one of them is missing; the message names the fix.
     """
-    _require_stack()
-    _secure_checkpoints()
-    if not any(isinstance(finder, _MMPretrainFinder) for finder in sys.meta_path):
-        sys.meta_path.insert(0, _MMPretrainFinder())
-    _inherit_lazy_bases()
-
-
-def _require_stack() -> None:
     missing = [name for name in ('torch', 'mmengine', 'mmcv', 'mmpretrain')
                if importlib.util.find_spec(name) is None]
     if missing:
         raise ImportError(
             f'mmtbps needs {", ".join(missing)}. Install torch first, then the OpenMMLab stack: '
             'pip install torch && pip install "mmtbps[mm]" (or "mmtbps[onedl]", never both)')
+
+
+class _CureFinder(MetaPathFinder):
+    """Runs the cure of a module before, around or after its own code."""
+
+    def find_spec(self, fullname, path=None, target=None):
+        if fullname not in _AROUND_IMPORT and fullname not in _AFTER_IMPORT:
+            return None
+        others = (finder for finder in sys.meta_path if finder is not self)
+        found = (finder.find_spec(fullname, path, target) for finder in others)
+        spec = next((spec for spec in found if spec is not None), None)
+        if spec is None or spec.loader is None:
+            return None
+        execute = spec.loader.exec_module
+
+        def exec_module(module):
+            with _AROUND_IMPORT.get(fullname, contextlib.nullcontext)():
+                execute(module)
+            _AFTER_IMPORT.get(fullname, lambda module: None)(module)
+
+        spec.loader.exec_module = exec_module
+        return spec
 
 
 # ------------------------------------------------------------------ checkpoints
@@ -116,31 +141,17 @@ class _SafeTorch:
         return getattr(torch, name)
 
 
-def _secure_checkpoints() -> None:
-    from mmengine.runner import checkpoint
+def _secure_checkpoints(checkpoint: types.ModuleType) -> None:
     if not isinstance(checkpoint.torch, _SafeTorch):
         checkpoint.torch = _SafeTorch()
 
 
 # ------------------------------------------------------------------ mmpretrain and torchvision
-class _MMPretrainFinder(MetaPathFinder):
-    """Gives mmpretrain a torchvision to import, for the time of that import only."""
-
-    def find_spec(self, fullname, path=None, target=None):
-        if fullname not in _NEEDS_TORCHVISION:
-            return None
-        spec = importlib.machinery.PathFinder.find_spec(fullname, path)
-        if spec is None or spec.loader is None:
-            return None
-        execute = spec.loader.exec_module
-
-        def exec_module(module):
-            with torchvision_or_stub():
-                _fence_multimodal()
-                execute(module)
-
-        spec.loader.exec_module = exec_module
-        return spec
+@contextlib.contextmanager
+def _importable_mmpretrain():
+    with torchvision_or_stub():
+        _fence_multimodal()
+        yield
 
 
 @contextlib.contextmanager
@@ -236,15 +247,14 @@ def _fence_multimodal() -> None:
 
 
 # ------------------------------------------------------------------ configs
-def _inherit_lazy_bases() -> None:
+def _inherit_lazy_bases(config: types.ModuleType) -> None:
     """Let ``_base_ = 'mmtbps::tbps/...'`` in a text config reach our pure-Python configs.
 
     A dumped pure-Python config is a text config, so that is what the heir is given.
     """
-    from mmengine.config import Config
     from mmengine.config import utils as config_lookup
     config_lookup.MODULE2PACKAGE.setdefault('mmtbps', 'mmtbps')
-    find = Config._get_cfg_path
+    find = config.Config._get_cfg_path
     if getattr(find, 'knows_mmtbps', False):
         return
 
@@ -252,10 +262,10 @@ def _inherit_lazy_bases() -> None:
         if not cfg_path.startswith('mmtbps::'):
             return find(cfg_path, filename)
         path = _own_config(cfg_path.removeprefix('mmtbps::'))
-        return _dump_as_text(path) if Config._is_lazy_import(path) else path, 'mmtbps'
+        return _dump_as_text(path) if config.Config._is_lazy_import(path) else path, 'mmtbps'
 
     get_cfg_path.knows_mmtbps = True
-    Config._get_cfg_path = staticmethod(get_cfg_path)
+    config.Config._get_cfg_path = staticmethod(get_cfg_path)
 
 
 def _own_config(name: str) -> str:
@@ -277,3 +287,20 @@ def _dump_as_text(path: str) -> str:
     text = os.path.join(folder, os.path.basename(path))
     Config.fromfile(path).dump(text)
     return text
+
+
+# ------------------------------------------------------------------ which module waits for which
+@contextlib.contextmanager
+def _with_stack():
+    require_stack()
+    yield
+
+
+_AFTER_IMPORT = {'mmengine.runner.checkpoint': _secure_checkpoints,
+                 'mmengine.config': _inherit_lazy_bases}
+_AROUND_IMPORT = {
+    **{f'mmpretrain.{part}': _importable_mmpretrain for part in (
+        'models', 'datasets', 'evaluation', 'engine', 'visualization')},
+    **{f'mmtbps.{part}': _with_stack for part in (
+        'registry', 'datasets', 'models', 'engine', 'evaluation', 'generation',
+        'search.torch_encoder')}}

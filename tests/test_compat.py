@@ -3,7 +3,9 @@
 import builtins
 import os
 import pickle
+import subprocess
 import sys
+from pathlib import Path
 
 import mmengine
 import pytest
@@ -13,6 +15,8 @@ from mmengine.logging import HistoryBuffer, MessageHub
 from mmengine.runner.checkpoint import CheckpointLoader, save_checkpoint
 
 from mmtbps import compat
+
+ROOT = Path(__file__).resolve().parent.parent
 
 
 class Attack:
@@ -106,12 +110,58 @@ def test_multimodal_fence_follows_the_versions(monkeypatch):
         assert dependency.WITH_MULTIMODAL is expected
 
 
-def test_missing_stack_is_one_clear_line(monkeypatch):
-    find = compat.importlib.util.find_spec
-    monkeypatch.setattr(compat.importlib.util, 'find_spec',
-                        lambda name: None if name == 'mmengine' else find(name))
-    with pytest.raises(ImportError, match=r'mmtbps\[mm\]'):
-        compat.apply()
+def run_python(code):
+    """Standard output of a fresh interpreter."""
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True,
+                          env=dict(os.environ, PYTHONPATH=str(ROOT)))
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout
+
+
+def test_missing_stack_is_one_clear_line_where_it_is_needed_first():
+    """The package itself imports without it; each part that needs it says so."""
+    answer = run_python(
+        'import importlib, sys\n'
+        "for name in ('torch', 'mmengine', 'mmcv'):\n"
+        '    sys.modules[name] = None  # as if not installed\n'
+        'import mmtbps, mmtbps.search\n'
+        "for part in ('registry', 'datasets', 'models', 'models.backbones.vit', 'engine',\n"
+        "             'evaluation', 'generation', 'generation.gates'):\n"
+        '    try:\n'
+        "        importlib.import_module(f'mmtbps.{part}')\n"
+        '    except ImportError as error:\n'
+        '        print(error)\n')
+    lines = answer.splitlines()
+    assert len(lines) == 8 and set(lines) == {
+        'mmtbps needs torch, mmengine, mmcv. Install torch first, then the OpenMMLab stack: '
+        'pip install torch && pip install "mmtbps[mm]" (or "mmtbps[onedl]", never both)'}
+
+
+def test_importing_the_package_loads_nothing_heavy():
+    answer = run_python(
+        'import sys, mmtbps\n'
+        "heavy = {'torch', 'mmengine', 'mmcv', 'mmpretrain', 'transformers', 'numpy'}\n"
+        'print(sorted(heavy & set(sys.modules)), mmtbps.__version__)\n')
+    assert answer.startswith('[] ')
+
+
+@pytest.mark.parametrize('first, second', [
+    ('import mmtbps', 'import mmengine.runner'), ('import mmengine.runner', 'import mmtbps')])
+def test_the_cures_act_whichever_is_imported_first(first, second, tmp_path):
+    mark = tmp_path / 'executed'
+    torch.save(Attack(os.system, f'touch {mark}'), tmp_path / 'a.pth')
+    (tmp_path / 'heir.py').write_text("_base_ = 'mmtbps::tbps/vit_bert_base_drawn.py'\n")
+    answer = run_python(
+        f'{first}\n{second}\n'
+        'from pickle import UnpicklingError\n'
+        'from mmengine.config import Config\n'
+        'from mmengine.runner import CheckpointLoader\n'
+        f"print(Config.fromfile({str(tmp_path / 'heir.py')!r}).train_cfg.max_epochs)\n"
+        'try:\n'
+        f"    CheckpointLoader.load_checkpoint({str(tmp_path / 'a.pth')!r})\n"
+        'except UnpicklingError:\n'
+        "    print('refused')\n")
+    assert answer.split()[0] == '12' and 'refused' in answer and not mark.exists()
 
 
 def test_a_text_config_can_inherit_a_lazy_one(tmp_path):

@@ -27,9 +27,14 @@ ALLOWED = {
 FENCES = {
     'mmpretrain.models': ('models/backbones/vit.py',),
     'transformers': ('models/backbones/bert.py', 'models/backbones/clip.py',
-                     'datasets/transforms/tokenize.py', 'generation/', 'compat.py'),
+                     'datasets/transforms/tokenize.py', 'generation/', 'search/detection.py',
+                     'compat.py'),
+    'trackers': ('search/tracking.py',),
+    'supervision': ('search/tracking.py',),
     'diffusers': ('generation/',),
     'torchvision': ('compat.py',),
+    'lancedb': ('search/galleries/',), 'pyarrow': ('search/galleries/',),
+    'pymilvus': ('search/galleries/',),
     'torch': ('models/', 'datasets/transforms/', 'datasets/samplers.py', 'evaluation/', 'engine/',
               'generation/', 'search/', 'visualization/', 'compat.py'),
 }

@@ -1,0 +1,214 @@
+"""An exported model on ONNX Runtime: features without torch and without MMEngine.
+
+What `mmtbps.search.export` wrote is all that is needed, with onnxruntime, tokenizers, Pillow and
+numpy. Both graphs give unit features; the image graph takes RGB pixels as they are and normalises
+them itself.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+__all__ = ['OnnxEncoder', 'graph_file', 'open_graph', 'pad', 'read_manifest', 'sha256_of']
+
+MANIFEST, SCHEMA, TOKENIZER = 'export.json', 'mmtbps.export/1', 'tokenizer.json'
+PRECISIONS = ('fp32', 'int8')
+
+
+class OnnxEncoder:
+    """Images and sentences to unit features by ONNX Runtime, on the CPU.
+
+    It has the fingerprint of the torch model it was exported from, in either precision: its
+    features may be searched in, and added to, a gallery of that model. In fp32 they are the same
+    features (cosine at least 0.99999); in int8 they are close (at least 0.995), and the manifest
+    says how close.
+
+    Args:
+        folder: Made by ``tools/export.py``.
+        precision: ``'fp32'`` or ``'int8'``; by default what the export was asked for.
+        batch_size: Inputs of one run of a graph. One is fastest on a CPU, and the only number at
+            which the int8 feature of an input is independent of its neighbours: a batch shares
+            its scale of quantisation.
+        threads: Threads of one run; by default one for each core.
+
+    Attributes:
+        dim: Length of a feature.
+        fingerprint: Of the torch model, see `mmtbps.search.encoders.Encoder`.
+        precision: In use.
+        manifest: Content of ``export.json``.
+
+    Raises:
+        ImportError: If onnxruntime or tokenizers is missing; the message names the extra.
+        FileNotFoundError: If the folder is no export, or lacks the precision or a file.
+        ValueError: If a file is not the one that was exported: damaged, cut short, exchanged.
+    """
+
+    def __init__(self, folder: str | os.PathLike, precision: str | None = None,
+                 batch_size: int = 1, threads: int | None = None) -> None:
+        self.folder, self.manifest = Path(folder), read_manifest(folder)
+        self.precision = precision or self.manifest['precision']
+        if self.precision not in PRECISIONS:
+            raise ValueError(f'precision must be one of {PRECISIONS}, got {precision!r}')
+        if batch_size < 1:
+            raise ValueError(f'batch_size must be at least 1, got {batch_size}')
+        self.batch_size = batch_size
+        self.dim: int = self.manifest['dim']
+        self.fingerprint: dict[str, Any] = self.manifest['fingerprint']
+        height, width = self.manifest['image']['size']
+        self._size = width, height
+        self._filter = Image.Resampling[self.manifest['image']['resize'].upper()]
+        self._tokenizer = self._load_tokenizer()
+        self._image, self._text = (
+            open_graph(self._checked(graph_file(tower, self.precision)), threads)
+            for tower in ('image', 'text'))
+
+    def encode_images(self, images: Sequence[Image.Image]) -> np.ndarray:
+        """Images of any size to ``(N, dim)`` float32 unit features.
+
+        Raises:
+            TypeError: If one of them is no PIL image.
+        """
+        for image in images:
+            if not isinstance(image, Image.Image):
+                raise TypeError(f'an image must be a PIL image, found {type(image).__name__}')
+        features = [self._image.run(None, dict(images=np.stack([
+            np.asarray(image.convert('RGB').resize(self._size, self._filter))
+            for image in batch])))[0] for batch in self._batches(images)]
+        return self._join(features)
+
+    def encode_texts(self, texts: Sequence[str]) -> np.ndarray:
+        """Sentences to ``(N, dim)`` float32 unit features; words beyond the model's length go.
+
+        Raises:
+            ValueError: If a sentence is empty.
+            TypeError: If one is no string.
+        """
+        for text in texts:
+            if not isinstance(text, str):
+                raise TypeError(f'a text must be a string, found {text!r}')
+            if not text.strip():
+                raise ValueError('a text to search by is empty; describe the person')
+        features = []
+        for batch in self._batches(texts):
+            rows = [encoding.ids for encoding in self._tokenizer.encode_batch(list(batch))]
+            ids, mask = pad(rows, self.manifest['text']['pad_token_id'])
+            features += self._text.run(None, dict(input_ids=ids, attention_mask=mask))
+        return self._join(features)
+
+    def __repr__(self) -> str:
+        return f'OnnxEncoder({str(self.folder)!r}, precision={self.precision!r})'
+
+    def _batches(self, items: Sequence) -> Iterator[Sequence]:
+        return (items[start:start + self.batch_size]
+                for start in range(0, len(items), self.batch_size))
+
+    def _join(self, features: list[np.ndarray]) -> np.ndarray:
+        return np.concatenate([np.empty((0, self.dim), np.float32), *features])
+
+    def _load_tokenizer(self):
+        tokenizers = _needed('tokenizers')
+        tokenizer = tokenizers.Tokenizer.from_file(str(self._checked(TOKENIZER)))
+        tokenizer.no_padding()
+        tokenizer.enable_truncation(self.manifest['text']['max_length'])
+        return tokenizer
+
+    def _checked(self, name: str) -> Path:
+        """Path of a file of the export, after a look at all of its bytes."""
+        path, expected = self.folder / name, self.manifest['files'].get(name)
+        if expected is None or not path.is_file():
+            raise FileNotFoundError(
+                f'{path}: {"missing" if expected else "not exported"}; '
+                f'{self.folder} holds {sorted(file.name for file in self.folder.iterdir())}. '
+                'tools/export.py writes fp32 always and int8 with --int8')
+        size = path.stat().st_size
+        if size != expected['bytes'] or sha256_of(path) != expected['sha256']:
+            raise ValueError(
+                f'{path}: not the file that was exported ({size} bytes of {expected["bytes"]}, '
+                'or another SHA-256). Copy the folder again, or export again')
+        return path
+
+
+def graph_file(tower: str, precision: str) -> str:
+    """Name of the graph of a tower.
+
+    Example:
+        >>> graph_file('text', 'fp32'), graph_file('text', 'int8')
+        ('text.onnx', 'text.int8.onnx')
+    """
+    return f'{tower}.onnx' if precision == 'fp32' else f'{tower}.{precision}.onnx'
+
+
+def open_graph(path: str | os.PathLike, threads: int | None = None):
+    """A graph, ready to run on the CPU.
+
+    Args:
+        path: An ``.onnx`` file.
+        threads: Of one run; by default one for each core.
+
+    Raises:
+        ImportError: If onnxruntime is missing.
+    """
+    onnxruntime = _needed('onnxruntime')
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads or 0
+    return onnxruntime.InferenceSession(str(path), options, providers=['CPUExecutionProvider'])
+
+
+def read_manifest(folder: str | os.PathLike) -> dict[str, Any]:
+    """What ``export.json`` of a folder says.
+
+    Raises:
+        FileNotFoundError: If there is none.
+        ValueError: If it is damaged or of another version.
+    """
+    path = Path(folder, MANIFEST)
+    if not path.is_file():
+        raise FileNotFoundError(f'{path}: no such file; tools/export.py makes a folder with it')
+    try:
+        manifest = json.loads(path.read_bytes())
+        found = manifest.get('schema')
+    except (ValueError, AttributeError) as error:
+        raise ValueError(f'{path}: damaged ({error}). Copy the folder again, or export '
+                         'again') from error
+    if found != SCHEMA:
+        raise ValueError(f'{path}: schema {found!r}, but this version reads {SCHEMA!r}; export '
+                         'again')
+    return manifest
+
+
+def sha256_of(path: str | os.PathLike) -> str:
+    """SHA-256 of a file's content."""
+    digest = hashlib.sha256()
+    with open(path, 'rb') as file:
+        while chunk := file.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def pad(rows: Sequence[Sequence[int]], pad_token_id: int) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of token ids to ``(N, L)`` int64 ids and bool mask, L the longest row's length.
+
+    Example:
+        >>> ids, mask = pad([[2, 7, 3], [2, 3]], 0)
+        >>> ids.tolist(), mask.tolist()
+        ([[2, 7, 3], [2, 3, 0]], [[True, True, True], [True, True, False]])
+    """
+    lengths = np.array([len(row) for row in rows])
+    mask = np.arange(lengths.max())[None] < lengths[:, None]
+    ids = np.full(mask.shape, pad_token_id, np.int64)
+    ids[mask] = np.concatenate([np.array(row, np.int64) for row in rows])
+    return ids, mask
+
+
+def _needed(package: str):
+    """A package of the extra ``deploy``, or one clear line."""
+    try:
+        return __import__(package)
+    except ImportError as error:
+        raise ImportError(f'OnnxEncoder needs {package}: pip install "mmtbps[deploy]"') from error

@@ -1,0 +1,127 @@
+"""Export both towers of a model for ONNX Runtime: searching then needs neither torch nor MMEngine.
+
+Examples:
+    python tools/export.py CONFIG CHECKPOINT OUT_DIR
+    python tools/export.py CONFIG CHECKPOINT OUT_DIR --int8 --evaluate
+    python tools/export.py CONFIG CHECKPOINT OUT_DIR --int8 --images crops/ --captions queries.txt
+"""
+
+import argparse
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+from mmengine.config import Config, DictAction
+from PIL import Image
+
+from mmtbps.evaluation import evaluate_ranking
+from mmtbps.registry import DATASETS
+from mmtbps.search.encoders import Encoder
+from mmtbps.search.export import export_encoder
+from mmtbps.search.images import find_images, read_image
+from mmtbps.search.onnx_encoder import OnnxEncoder
+from mmtbps.search.torch_encoder import TorchEncoder
+
+MOST_COMPARED = 64
+BATCH = 64
+#: Points of R1 that an export may lose on the test set.
+MAX_R1_LOSS = 1.0
+
+
+def parse_args(argv: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('config', help='path of the config')
+    parser.add_argument('checkpoint', help='path of the checkpoint')
+    parser.add_argument('out_dir', help='the new folder')
+    parser.add_argument('--int8', action='store_true',
+                        help='also write 8-bit graphs, and make them the default of the folder')
+    parser.add_argument('--images', metavar='FOLDER', help='compare features of these, too: the '
+                        f'first {MOST_COMPARED} images below the folder')
+    parser.add_argument('--captions', metavar='FILE', help='compare features of these, too: the '
+                        f'first {MOST_COMPARED} lines of a text file')
+    parser.add_argument('--evaluate', action='store_true',
+                        help="rank the config's test set by torch and by what was exported, and "
+                        f'fail if R1 falls by more than {MAX_R1_LOSS:g} points')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
+                        help='change settings of the config')
+    return parser.parse_args(argv)
+
+
+def images_of(folder: str) -> list[Image.Image]:
+    """The first readable images of a folder."""
+    return [read_image(path) for path in find_images(folder)[:MOST_COMPARED]]
+
+
+def captions_of(file: str) -> list[str]:
+    """The first lines of a file that are not empty."""
+    with open(file, encoding='utf-8') as lines:
+        return list(islice((line.strip() for line in lines if line.strip()), MOST_COMPARED))
+
+
+def items_to_test(cfg: Config) -> list[dict]:
+    """Path, captions and person of each image of the config's test set."""
+    dataset = DATASETS.build(dict(cfg.test_dataloader.dataset, pipeline=[], serialize_data=False))
+    return [dataset.get_data_info(index) for index in range(len(dataset))]
+
+
+def rank(items: list[dict], encoder: Encoder) -> dict[str, float]:
+    """Measures of an encoder: all captions as queries, all images as the gallery."""
+    captions = [caption for item in items for caption in item['captions']]
+    counts = [len(item['captions']) for item in items]
+    people = np.array([item['person_id'] for item in items])
+    gallery = np.concatenate([
+        encoder.encode_images([read_image(item['img_path']) for item in items[start:start + BATCH]])
+        for start in range(0, len(items), BATCH)])
+    return evaluate_ranking(encoder.encode_texts(captions), np.repeat(people, counts), gallery,
+                            people)
+
+
+def compare_ranking(items: list[dict], encoders: dict[str, Encoder]) -> None:
+    """Print the measures of every encoder, the reference first.
+
+    Raises:
+        ValueError: If one loses more than `MAX_R1_LOSS` points of R1.
+    """
+    print('\n| encoder | R1 | R5 | R10 | mAP |\n| --- | --- | --- | --- | --- |')
+    found = {}
+    for name, encoder in encoders.items():
+        measures = rank(items, encoder)
+        found[name] = measures['R1']
+        print(f'| {name} |', *(f'{measures[key]:.2f} |' for key in ('R1', 'R5', 'R10', 'mAP')),
+              flush=True)
+    reference = next(iter(found.values()))
+    worse = [f'{name} loses {reference - points:.2f} points of R1'
+             for name, points in found.items() if reference - points > MAX_R1_LOSS]
+    if worse:
+        raise ValueError(f'{", ".join(worse)}; at most {MAX_R1_LOSS:g} is allowed')
+
+
+def export(args: argparse.Namespace) -> None:
+    cfg = Config.fromfile(args.config)
+    cfg.merge_from_dict(args.cfg_options or {})
+    images = images_of(args.images) if args.images else []
+    captions = captions_of(args.captions) if args.captions else []
+    encoder = TorchEncoder(cfg, weights=args.checkpoint, device='cpu')
+    manifest = export_encoder(encoder, args.out_dir, args.int8, images, captions)
+    for name, file in manifest['files'].items():
+        print(f'{Path(args.out_dir, name)}: {file["bytes"] / 1e6:.1f} MB')
+    for precision, cosines in manifest['check'].items():
+        print(f'{precision}: least cosine to torch {cosines["images"]:.6f} of images, '
+              f'{cosines["captions"]:.6f} of captions')
+    if args.evaluate:
+        compare_ranking(items_to_test(cfg), dict(torch=encoder, **{
+            f'ONNX {precision}': OnnxEncoder(args.out_dir, precision)
+            for precision in manifest['check']}))
+
+
+def main(argv: list[str] | None = None) -> None:
+    args = parse_args(argv)
+    try:
+        export(args)
+    except (ImportError, OSError, ValueError) as error:
+        raise SystemExit(f'error: {error}') from error
+
+
+if __name__ == '__main__':
+    main()
