@@ -3,11 +3,13 @@ PYTHON ?= python3
 TORCH ?= torch==2.13.0
 STACK ?= mm
 VENV ?= .venv
+# What the tests and the demo need beside the stack.
+EXTRAS ?= pdg,search,milvus,demo,deploy,video,visualize,dev
 
 .PHONY: help install demo test test-slow lint clean
 
 help:
-	@echo "make demo   draw people, train, evaluate and show ranked lists (minutes on two cores)"
+	@echo "make demo   draw people, generate pairs, train, evaluate, search (minutes on two cores)"
 	@echo "make test   run the test suite"
 	@echo "Both make $(VENV) on first use. STACK=onedl takes the OneDL forks of the OpenMMLab stack."
 
@@ -15,10 +17,10 @@ install: $(VENV)/installed-$(STACK)
 
 # torch goes first: resolved together with the rest, pip may replace a CPU build by a CUDA one.
 $(VENV)/installed-$(STACK): setup.py
-	@echo "== Setting up $(VENV) (once; a minute or two)"
+	@echo "== Setting up $(VENV) (once; two or three minutes)"
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check "$(TORCH)"
-	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -e ".[$(STACK),pdg,dev]"
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -e ".[$(STACK),$(EXTRAS)]"
 	@touch $@
 
 demo: install

@@ -51,6 +51,12 @@ setup(
         mm=['mmengine>=0.11.0rc3,<1', 'mmcv-lite>=2.0.1,<2.4', 'mmpretrain>=1.2.0,<2'],
         onedl=['onedl-mmengine>=0.10.12', 'onedl-mmcv>=2.3.6', 'onedl-mmpretrain>=1.3.6'],
         pdg=['diffusers>=0.41,<0.43', 'accelerate', 'peft'],
-        dev=['pytest', 'ruff', 'tensorboard'],
+        search=['lancedb>=0.40,<0.41', 'pyarrow'],
+        milvus=['pymilvus>=3,<4'],
+        demo=['gradio>=6.31,<7'],
+        deploy=['onnx', 'onnxruntime>=1.23', 'onnxscript'],
+        video=['trackers>=2.6,<3', 'av'],
+        visualize=['scikit-learn'],
+        dev=['pytest', 'ruff', 'tensorboard', 'playwright', 'milvus-lite>=3,<4'],
     ),
 )
