@@ -7,7 +7,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from PIL import Image
 
-__all__ = ['Encoder', 'load_encoder']
+__all__ = ['Encoder', 'check_images', 'check_texts', 'load_encoder']
 
 
 @runtime_checkable
@@ -55,3 +55,28 @@ def load_encoder(model: Any, weights: str | None = None, device: str | None = No
         return OnnxEncoder(model)
     from .torch_encoder import TorchEncoder
     return TorchEncoder(model, weights=weights, device=device)
+
+
+def check_images(images: Sequence[Any]) -> None:
+    """Refuse what is no picture.
+
+    Raises:
+        TypeError: If one is no PIL image.
+    """
+    for image in images:
+        if not isinstance(image, Image.Image):
+            raise TypeError(f'an image must be a PIL image, found {type(image).__name__}')
+
+
+def check_texts(texts: Sequence[Any]) -> None:
+    """Refuse what no person can be searched by.
+
+    Raises:
+        TypeError: If one is no string.
+        ValueError: If one is empty.
+    """
+    for text in texts:
+        if not isinstance(text, str):
+            raise TypeError(f'a text must be a string, found {text!r}')
+        if not text.strip():
+            raise ValueError('a text to search by is empty; describe the person')

@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from .encoders import check_images, check_texts
+
 __all__ = ['OnnxEncoder', 'graph_file', 'open_graph', 'pad', 'read_manifest', 'sha256_of']
 
 MANIFEST, SCHEMA, TOKENIZER = 'export.json', 'mmtbps.export/1', 'tokenizer.json'
@@ -74,9 +76,7 @@ class OnnxEncoder:
         Raises:
             TypeError: If one of them is no PIL image.
         """
-        for image in images:
-            if not isinstance(image, Image.Image):
-                raise TypeError(f'an image must be a PIL image, found {type(image).__name__}')
+        check_images(images)
         features = [self._image.run(None, dict(images=np.stack([
             np.asarray(image.convert('RGB').resize(self._size, self._filter))
             for image in batch])))[0] for batch in self._batches(images)]
@@ -89,11 +89,7 @@ class OnnxEncoder:
             ValueError: If a sentence is empty.
             TypeError: If one is no string.
         """
-        for text in texts:
-            if not isinstance(text, str):
-                raise TypeError(f'a text must be a string, found {text!r}')
-            if not text.strip():
-                raise ValueError('a text to search by is empty; describe the person')
+        check_texts(texts)
         features = []
         for batch in self._batches(texts):
             rows = [encoding.ids for encoding in self._tokenizer.encode_batch(list(batch))]

@@ -18,6 +18,7 @@ from mmengine.runner import load_checkpoint
 from PIL import Image
 from torch import Tensor, nn
 
+from .encoders import check_images, check_texts
 from .model_folder import FILES, find_source, portable_model, portable_pipeline, write_folder
 
 __all__ = ['TorchEncoder', 'load_weights']
@@ -99,6 +100,7 @@ class TorchEncoder(ModelHubMixin, library_name='mmtbps', model_card_template=_CA
         Raises:
             TypeError: If one of them is no PIL image.
         """
+        check_images(images)
         return self._encode(images, lambda batch: self.model.encode_image(
             self.prepare_images(batch)))
 
@@ -109,11 +111,7 @@ class TorchEncoder(ModelHubMixin, library_name='mmtbps', model_card_template=_CA
             ValueError: If a sentence is empty.
             TypeError: If one is no string.
         """
-        for text in texts:
-            if not isinstance(text, str):
-                raise TypeError(f'a text must be a string, found {text!r}')
-            if not text.strip():
-                raise ValueError('a text to search by is empty; describe the person')
+        check_texts(texts)
         return self._encode(texts, lambda batch: self.model.encode_text(
             *self.prepare_texts(batch)))
 
@@ -210,8 +208,6 @@ def _run(steps: list[Callable], item: dict[str, Any]) -> dict[str, Any]:
 
 def _read(image: Image.Image) -> dict[str, Any]:
     """What ``LoadImageFromFile`` makes of a file."""
-    if not isinstance(image, Image.Image):
-        raise TypeError(f'an image must be a PIL image, found {type(image).__name__}')
     pixels = np.ascontiguousarray(np.asarray(image.convert('RGB'))[..., ::-1])
     return dict(img=pixels, img_shape=pixels.shape[:2], ori_shape=pixels.shape[:2])
 

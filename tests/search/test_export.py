@@ -30,7 +30,6 @@ from mmtbps.search.onnx_encoder import OnnxEncoder  # noqa: E402
 from mmtbps.search.torch_encoder import TorchEncoder  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
-pytest_plugins = 'export_rig'  # the fixtures `exported` and `tiny_...`
 
 
 @pytest.fixture(scope='module')

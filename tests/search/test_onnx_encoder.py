@@ -15,7 +15,6 @@ from mmtbps.search.encoders import Encoder, load_encoder
 from mmtbps.search.onnx_encoder import OnnxEncoder
 
 ROOT = Path(__file__).resolve().parents[2]
-pytest_plugins = 'export_rig'  # the fixtures `exported` and `tiny_...`
 CAPTIONS = ['A man.', 'The woman has a red coat, and blue jeans; no bag!', 'a  MAN with Ünknown 学',
             'A woman in a white shirt. ' * 40, 'red']
 

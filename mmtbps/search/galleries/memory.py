@@ -164,7 +164,8 @@ class MemoryGallery(BaseGallery):
         for entry in entries:
             row = self._rows.setdefault(entry.id, len(self._people))
             self._people[row:row + 1] = [entry]
-        self._features[[self._rows[entry.id] for entry in entries]] = vectors
+        if vectors is not self._features:
+            self._features[[self._rows[entry.id] for entry in entries]] = vectors
 
     # What is on disk.
 
