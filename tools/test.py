@@ -12,7 +12,13 @@ from pathlib import Path
 
 from mmengine.dist import is_main_process
 
-from mmtbps.engine.launch import add_common_options, build_runner, leave_group, load_config
+from mmtbps.engine.launch import (
+    add_common_options,
+    build_runner,
+    leave_group,
+    load_config,
+    prepare_test,
+)
 
 
 def parse_args() -> argparse.Namespace:
@@ -32,13 +38,9 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     args = parse_args()
     cfg = load_config(args)
-    cfg.load_from, cfg.resume = args.checkpoint, False
-    if args.split == 'val':
-        cfg.test_dataloader, cfg.test_evaluator = cfg.val_dataloader, cfg.val_evaluator
+    prepare_test(cfg, args.checkpoint, args.split)
     if args.amp:
         cfg.test_cfg.fp16 = True
-    cfg.train_dataloader = cfg.train_cfg = cfg.optim_wrapper = cfg.param_scheduler = None
-    cfg.val_dataloader = cfg.val_cfg = cfg.val_evaluator = None
     if args.show_dir:
         cfg.custom_hooks = [*(cfg.get('custom_hooks') or []),
                             dict(type='mmtbps.RankListHook', out_dir=args.show_dir)]

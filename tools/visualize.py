@@ -17,14 +17,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from mmengine.config import Config
 from mmengine.dist import collect_results
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from PIL import Image
 from torch import Tensor
 
-from mmtbps.engine.launch import add_common_options, build_runner, leave_group, load_config
+from mmtbps.engine.launch import (
+    add_common_options,
+    build_runner,
+    leave_group,
+    load_config,
+    prepare_test,
+)
 from mmtbps.search.explain import rollout_map, word_heat_map
 from mmtbps.search.images import read_image
 from mmtbps.search.torch_encoder import TorchEncoder
@@ -141,7 +146,8 @@ class _Keep(Hook):
 def encode_test_set(args: argparse.Namespace) -> Encoded | None:
     """Evaluate as ``tools/test.py`` does and keep the features; ``None`` beside the first process.
     """
-    cfg = _for_testing(load_config(args), args)
+    cfg = load_config(args)
+    prepare_test(cfg, args.checkpoint, args.split)
     runner, keep = build_runner(cfg), _Keep()
     runner.register_hook(keep)
     runner.test()
@@ -149,15 +155,6 @@ def encode_test_set(args: argparse.Namespace) -> Encoded | None:
     entries = collect_results(keep.entries, len(dataset), device='cpu')
     leave_group()
     return entries and _join(entries, runner)
-
-
-def _for_testing(cfg: Config, args: argparse.Namespace) -> Config:
-    cfg.load_from, cfg.resume = args.checkpoint, False
-    if args.split == 'val':
-        cfg.test_dataloader, cfg.test_evaluator = cfg.val_dataloader, cfg.val_evaluator
-    cfg.train_dataloader = cfg.train_cfg = cfg.optim_wrapper = cfg.param_scheduler = None
-    cfg.val_dataloader = cfg.val_cfg = cfg.val_evaluator = None
-    return cfg
 
 
 def _join(entries: list[dict], runner: Runner) -> Encoded:

@@ -10,7 +10,7 @@ from mmengine.runner import Runner
 
 from .preflight import stop_if_missing
 
-__all__ = ['add_common_options', 'build_runner', 'leave_group', 'load_config',
+__all__ = ['add_common_options', 'build_runner', 'leave_group', 'load_config', 'prepare_test',
            'use_mixed_precision']
 
 
@@ -57,6 +57,21 @@ def load_config(args: argparse.Namespace) -> Config:
         if args.no_persistent_workers or not loader.get('num_workers', 0):
             loader.persistent_workers = False
     return cfg
+
+
+def prepare_test(cfg: Config, checkpoint: str, split: str = 'test') -> None:
+    """Make a config one that only evaluates.
+
+    Args:
+        cfg: a complete config; changed in place.
+        checkpoint: what to evaluate.
+        split: ``'test'``, or ``'val'`` to evaluate on the validation split.
+    """
+    cfg.load_from, cfg.resume = checkpoint, False
+    if split == 'val':
+        cfg.test_dataloader, cfg.test_evaluator = cfg.val_dataloader, cfg.val_evaluator
+    cfg.train_dataloader = cfg.train_cfg = cfg.optim_wrapper = cfg.param_scheduler = None
+    cfg.val_dataloader = cfg.val_cfg = cfg.val_evaluator = None
 
 
 def use_mixed_precision(cfg: Config) -> None:

@@ -4,7 +4,7 @@ The features are drawn so that people overlap and text queries lie apart from al
 hard for an index (`tools/benchmarks/gallery_features.py`). Recall@10 is the share of the exact ten
 nearest entries that were found: by image, by text, and by text among the entries of one camera of
 15. Every gallery is filled by one process and searched, one query after another, by a new one; its
-peak memory is the growth beyond the imports and includes that of the server, if there is one.
+peak memory is the growth beyond the imports. What a server holds at the end is added.
 """
 
 import argparse
@@ -73,12 +73,11 @@ def measure(backend: str, size: int, folder: Path, exact: dict[str, list[set[int
     """One row of the table: a gallery filled, then searched."""
     place = folder / 'galleries' / backend
     place.mkdir(parents=True)
-    with serving(backend, place) as (uri, _):
-        filled = in_own_process(fill, uri, folder, args.threads)
     with serving(backend, place) as (uri, server):
         before = memory_of(server)['VmRSS'] if server else 0
+        filled = in_own_process(fill, uri, folder, args.threads)
         done = in_own_process(search, backend, uri, folder, args.threads, args.text)
-        grown = memory_of(server)['VmHWM'] - before if server else 0
+        grown = memory_of(server)['VmRSS'] - before if server else 0
     disk = sum(path.stat().st_size for path in place.rglob('*') if path.is_file())
     shutil.rmtree(place)
     milliseconds = {kind: np.array(times) * 1e3 for kind, times in done['seconds'].items()}
