@@ -1,10 +1,13 @@
 """mmpretrain's own retrieval inferencers and visualiser run on our model as they are."""
 
+from collections import OrderedDict
+
 import numpy as np
 import pytest
 import torch
 from doc_blocks import ROOT, file_in
 from mmengine.config import Config
+from mmengine.registry import DefaultScope
 from mmpretrain.apis import (
     ImageToTextRetrievalInferencer,
     TextToImageRetrievalInferencer,
@@ -17,6 +20,12 @@ from tiny_models import shrink
 CONFIG = ROOT / 'configs/tbps/vit_bert_pdg_drawn.py'
 PAGE = ROOT / 'docs/concepts/from_another_mm_project.md'
 QUERIES = ['A man in a red coat and blue trousers.', 'a woman', 'The person carries a green bag.']
+
+
+@pytest.fixture(autouse=True)
+def fresh_scope(monkeypatch):
+    """As in a process of mmpretrain's own, whatever Runner ran before in this one."""
+    monkeypatch.setattr(DefaultScope, '_instance_dict', OrderedDict())
 
 
 @pytest.fixture(scope='module')

@@ -133,7 +133,7 @@ def edit(editor: P2PEditor, requests: list[EditRequest], as_published: bool) -> 
     layers = trace_attention(model.unet, latents[:1].to(model.dtype), source[:1].to(model.dtype))
     control = EditControl.stack([build_control(model.tokenizer, r, editor.steps, **editor.control)
                                  for r in requests]).to(model.device, model.latent_dtype)
-    session = ControlSession(control, layers, editor.self_min_level, editor.blend_level)
+    session = ControlSession(control, layers, editor.self_min_level, **editor.blend)
     begin, cpu_begin = _now(model.device), time.process_time()
     with PassMeter(model.unet) as meter:
         if as_published:

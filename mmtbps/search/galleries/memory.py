@@ -130,7 +130,7 @@ class MemoryGallery(BaseGallery):
     def _matching(self, conditions: tuple[Condition, ...]) -> np.ndarray:
         passed = np.ones(len(self._people), bool)
         for condition in conditions:
-            passed &= condition.select(self._people)
+            passed &= np.asarray(condition.select(self._people), bool)
         return np.flatnonzero(passed)
 
     def _remove(self, ids: list[str]) -> int:
