@@ -1,5 +1,6 @@
 """mmpretrain's own retrieval inferencers and visualiser run on our model as they are."""
 
+import sys
 from collections import OrderedDict
 
 import numpy as np
@@ -26,6 +27,11 @@ QUERIES = ['A man in a red coat and blue trousers.', 'a woman', 'The person carr
 def fresh_scope(monkeypatch):
     """As in a process of mmpretrain's own, whatever Runner ran before in this one."""
     monkeypatch.setattr(DefaultScope, '_instance_dict', OrderedDict())
+    yield
+    # MMEngine looks for types in modules of many names, and finds the folder of tests so called;
+    # LanceDB would take it for the package.
+    if getattr(sys.modules.get('datasets'), '__file__', '') is None:
+        del sys.modules['datasets']
 
 
 @pytest.fixture(scope='module')
