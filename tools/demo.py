@@ -20,7 +20,7 @@ from mmtbps.evaluation import chance_ranks
 CONFIG = 'configs/tbps/vit_bert_base_drawn.py'
 GENERATION = 'configs/generation/pdg_drawn.py'
 DATA, PAIRS = Path('data/DrawnPEDES'), Path('data/DrawnPEDES-pdg-toy')
-EDITS = 600
+EDITS = 400
 QUERIES = (
     'A woman in a red coat with a black backpack.',
     'The man wears a blue shirt and black pants.',
