@@ -20,7 +20,7 @@ from mmtbps.evaluation import chance_ranks
 CONFIG = 'configs/tbps/vit_bert_base_drawn.py'
 GENERATION = 'configs/generation/pdg_drawn.py'
 DATA, PAIRS = Path('data/DrawnPEDES'), Path('data/DrawnPEDES-pdg-toy')
-EDITS = 400
+EDITS = 600
 QUERIES = (
     'A woman in a red coat with a black backpack.',
     'The man wears a blue shirt and black pants.',
@@ -47,10 +47,9 @@ def step(title: str, *commands: tuple) -> None:
 
 def generate() -> None:
     """Pairs of the toy diffusion model that the gates accept, beside the originals."""
-    settings = ('--cfg-options', f'generation.planner.max_edits={EDITS}')
     step('2 of 5: generating pairs with a toy diffusion model',
-         *[('tools/generate.py', command, GENERATION, *settings)
-           for command in ('plan', 'run', 'report', 'merge')])
+         ('tools/generate.py', 'all', GENERATION, '--cfg-options',
+          f'generation.planner.max_edits={EDITS}'))
 
 
 def train(work_dir: Path, seed: int) -> None:

@@ -5,6 +5,7 @@ Examples:
     python tools/generate.py run configs/generation/pdg_recolor.py
     python tools/generate.py merge configs/generation/pdg_recolor.py
     python tools/generate.py report configs/generation/pdg_recolor.py --samples 40
+    python tools/generate.py all configs/generation/pdg_recolor.py    # these four in one go
 
 Many processes, each of which may be killed and started again:
     torchrun --nproc-per-node 4 tools/generate.py run CONFIG
@@ -61,6 +62,8 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     add('merge', merge_parts, 'write the accepted pairs as annotation files')
     command = add('report', report, 'write one HTML page about the run')
     command.add_argument('--samples', type=int, default=24, help='pictures of each kind')
+    command = add('all', everything, 'plan, run, report and merge')
+    command.set_defaults(check=False, shard=None, retry_failed=False, samples=24)
     add('finetune', finetune, 'adapt a diffusion model to the images of a data set')
     command = add('toy', toy, 'train a tiny diffusion model on drawn people')
     command.add_argument('data_root', help='folder of drawn people, see tools/draw_balanced.py')
@@ -143,6 +146,11 @@ def report(cfg: Config, args: argparse.Namespace) -> None:
     print(write_report(runner.out_dir, images, samples=args.samples,
                        max_control_rate=runner.max_control_rate,
                        min_controls=runner.min_controls))
+
+
+def everything(cfg: Config, args: argparse.Namespace) -> None:
+    for part in (plan, run, report, merge_parts):
+        part(cfg, args)
 
 
 def finetune(cfg: Config, args: argparse.Namespace) -> None:

@@ -48,6 +48,15 @@ def test_from_plan_to_training_pairs(tool, micro_set, tmp_path, capsys):
     assert len(np.unique(data.person_ids)) == 24 + len({pair.person_id for pair in pairs})
 
 
+def test_all_in_one_go_gives_the_same(tool, micro_set, tmp_path):
+    for command in ('plan', 'run', 'merge'):
+        call(tool, command, micro_set, tmp_path / 'steps')
+    call(tool, 'all', micro_set, tmp_path / 'all')
+    assert (tmp_path / 'all/report.html').is_file()
+    assert read_jsonl(tmp_path / 'all/pdg_pairs.jsonl') == read_jsonl(
+        tmp_path / 'steps/pdg_pairs.jsonl')
+
+
 @pytest.mark.parametrize('how', ['second annotation file', 'transform'])
 def test_a_model_trains_on_them(tool, micro_set, tmp_path, how):
     out = tmp_path / 'pdg'
