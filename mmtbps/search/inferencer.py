@@ -9,7 +9,7 @@ from PIL import Image
 from .encoders import Encoder, load_encoder
 from .galleries.base import BaseGallery, GalleryEntry, GalleryMismatch, Hit, check_fingerprint
 from .galleries.opening import open_gallery
-from .images import crop, locate, read_image
+from .images import read_crop, read_image
 from .origin import read_origin
 
 if TYPE_CHECKING:
@@ -205,11 +205,7 @@ class TextToPersonInferencer:
         if root is None:
             raise FileNotFoundError(f'{self.gallery.uri} does not say where its images are: '
                                     'TextToPersonInferencer(..., images=FOLDER)')
-        path = locate(root, entry.path)
-        if entry.frame is None:
-            return crop(read_image(path), entry.box)
-        from .frames import read_frame
-        return crop(read_frame(path, entry.frame), entry.box)
+        return read_crop(root, entry.path, entry.frame, entry.box)
 
     def _open_existing(self) -> BaseGallery | None:
         """Open the gallery if it is there, and see that it is of this model."""
