@@ -15,7 +15,7 @@ from .color_votes import BANDS, shaded_palette
 from .colorspace import into_gamut, lab_to_rgb, palette, rgb_to_lab
 from .requests import BaseEditor, EditRequest, EditResult
 
-__all__ = ['MIXED', 'RecolorEditor', 'garment_cover', 'garment_mask', 'shift_color']
+__all__ = ['RecolorEditor', 'garment_cover', 'garment_mask', 'shift_color']
 
 _FEWEST_PIXELS = .005          # of the image; less is taken for chance
 _CORE = (.2, .6), (.3, .7)     # rows of the band and columns where only the garment is likely
@@ -23,7 +23,7 @@ _SIDES = .08                   # of the width; what is seen there is background
 _WEIGHTS = .6, 1.6, 1.6        # of differences in L, a and b: most of the first is shadow
 _SLACK, _SPREAD = 8., 1.2      # how far from its tone a garment goes, by how far its voters do
 _PROBE, _STABLE = 1.25, .6     # factor on the tolerance, and least share of areas under it
-MIXED = .25                    # least share of the garment in a pixel that is worth editing
+_MIXED = .25                   # least share of the garment in a pixel that is worth editing
 _FAMILY = 22.                  # Lab distance within which a pixel may be called by a colour
 _RIVAL = 6.                    # how much nearer another colour may be
 _HUE, _OWN_HUE = 12., .5        # chroma of a colour with a hue; how much of its own a pixel keeps
@@ -36,7 +36,7 @@ def garment_mask(lab: np.ndarray, color: str, band: tuple[float, float],
 
     Arguments and errors as in `garment_cover`. ``(H, W)`` bool.
     """
-    return garment_cover(lab, color, band, tolerance) > MIXED
+    return garment_cover(lab, color, band, tolerance) > _MIXED
 
 
 def garment_cover(lab: np.ndarray, color: str, band: tuple[float, float],
@@ -193,7 +193,7 @@ class RecolorEditor(BaseEditor):
         pixels = np.asarray(request.image.convert('RGB'))
         lab = rgb_to_lab(pixels)
         cover = garment_cover(lab, request.old_color, BANDS[request.region], self.tolerance)
-        cover *= (mask := cover > MIXED)
+        cover *= (mask := cover > _MIXED)
         shifted = shift_color(lab, mask, request.new_color)
         edited = lab_to_rgb(lab + cover[..., None] * (shifted - lab))
         return EditResult(request.job_id, Image.fromarray(
