@@ -13,7 +13,7 @@ def mix(values: Tensor, partner: Tensor, weight: Tensor) -> Tensor:
     """``(1 - weight) * values + weight * values[partner]``, row by row.
 
     Args:
-        values: ``(N, ...)``.
+        values: ``(M, ...)``; the first N rows are mixed, each with any of the M.
         partner: ``(N,)`` row indices.
         weight: ``(N,)`` in [0, 1]; rows of weight 0 are returned bit for bit.
 
@@ -25,22 +25,23 @@ def mix(values: Tensor, partner: Tensor, weight: Tensor) -> Tensor:
         [[1.0], [4.0]]
     """
     weight = weight.to(values.dtype).view(-1, *[1] * (values.ndim - 1))
-    mixed = (1 - weight) * values + weight * values[partner]
-    return torch.where(weight > 0, mixed, values)
+    own = values[:len(weight)]
+    mixed = (1 - weight) * own + weight * values[partner]
+    return torch.where(weight > 0, mixed, own)
 
 
 def join_masks(mask: Tensor, partner: Tensor, weight: Tensor) -> Tensor:
     """Attention mask of mixed captions: a position counts if either caption reaches it.
 
     Args:
-        mask: ``(N, L)`` bool, True where there is a token.
+        mask: ``(M, L)`` bool, True where there is a token; the first N rows are of mixed captions.
         partner: ``(N,)`` row indices.
         weight: ``(N,)``; rows of weight 0 keep their own mask.
 
     Returns:
         ``(N, L)`` bool.
     """
-    return mask | (mask[partner] & (weight > 0)[:, None])
+    return mask[:len(weight)] | (mask[partner] & (weight > 0)[:, None])
 
 
 def concatenate_captions(input_ids: Tensor, mask: Tensor, partner: Tensor, weight: Tensor,
@@ -92,6 +93,23 @@ class _Mixup(BaseModule):
         weight = weight * (torch.rand(size) < self.prob)
         return partner.to(device, non_blocking=True), weight.to(device, non_blocking=True)
 
+    def rows_of(self, start: int, stop: int, partner: Tensor,
+                weight: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """What a chunk of the batch needs to be mixed alone.
+
+        Args:
+            start: first row of the chunk.
+            stop: the row after its last.
+            partner: ``(N,)`` of the whole batch, as from `draw`.
+            weight: ``(N,)`` likewise.
+
+        Returns:
+            Rows to encode, the chunk's own first; partner, counted among these rows, and weight
+            of each of the chunk's own.
+        """
+        own = torch.arange(start, stop, device=partner.device)
+        return own, own - start, weight[start:stop]
+
     def mix_inputs(self, images, input_ids, mask, partner, weight):
         """Mix images ``(N, 3, H, W)`` and captions ``(N, L)``; by default not at all."""
         return images, input_ids, mask
@@ -131,6 +149,12 @@ class FeatureMixup(_Mixup):
         if layer < 0:
             raise ValueError(f'layer must be 0 (embedding) or more, got {layer}')
         self.layer = layer
+
+    def rows_of(self, start: int, stop: int, partner: Tensor,
+                weight: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The chunk's rows and, behind them, those of their partners."""
+        own, places, weight = super().rows_of(start, stop, partner, weight)
+        return torch.cat([own, partner[own]]), places + len(own), weight
 
     def mix_hidden(self, image: Tensor, text: Tensor, mask: Tensor, partner: Tensor,
                    weight: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -4,9 +4,11 @@ import torch.nn.functional as F
 from mmengine.model import BaseModel
 from mmpretrain.structures import DataSample
 from torch import Tensor
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from mmtbps.registry import MODELS
 
+from .checkpointing import encode_in_chunks
 from .losses import gather
 
 
@@ -23,8 +25,15 @@ class TextImageRetriever(BaseModel):
         text_backbone: the same for captions.
         head: module with ``loss``, ``image_projection`` and ``text_projection``.
         mixup: ``FeatureMixup``, ``PixelMixup`` or none; acts in ``loss`` mode only.
+        chunk_size: pairs encoded at once while training, see
+            :func:`~mmtbps.models.checkpointing.encode_in_chunks`; ``None`` for the whole batch.
+            Large batches fit by it, with the same gradients, in a third more time.
         data_preprocessor: usually ``TextImagePreprocessor``.
         init_cfg: as in every MMEngine module.
+
+    Raises:
+        ValueError: ``chunk_size`` is not positive, or a tower has batch statistics, which differ
+            from chunk to chunk.
     """
 
     def __init__(self,
@@ -32,6 +41,7 @@ class TextImageRetriever(BaseModel):
                  text_backbone: dict,
                  head: dict,
                  mixup: dict | None = None,
+                 chunk_size: int | None = None,
                  data_preprocessor: dict | None = None,
                  init_cfg: dict | list | None = None):
         if isinstance(data_preprocessor, dict):
@@ -41,6 +51,9 @@ class TextImageRetriever(BaseModel):
         self.text_backbone = MODELS.build(text_backbone)
         self.head = MODELS.build(head)
         self.mixup = MODELS.build(mixup) if mixup else None
+        self.chunk_size = chunk_size
+        if chunk_size is not None:
+            _check_chunks(chunk_size, self)
 
     def encode_image(self, images: Tensor) -> Tensor:
         """``(N, 3, H, W)`` normalised images to ``(N, D)`` float32 unit features."""
@@ -87,17 +100,33 @@ class TextImageRetriever(BaseModel):
         if len(images) != len(input_ids):
             raise ValueError(f'training needs one caption an image, got {len(images)} images and '
                              f'{len(input_ids)} captions; is the data set in test mode?')
-        mask, layer = attention_mask, self.mixup.layer if self.mixup else 0
+        mask, mixing = attention_mask, ()
         if self.mixup:
-            partner, weight = self.mixup.draw(len(images), images.device)
-            images, input_ids, mask = self.mixup.mix_inputs(
-                images, input_ids, mask, partner, weight)
+            mixing = self.mixup.draw(len(images), images.device)
+            images, input_ids, mask = self.mixup.mix_inputs(images, input_ids, mask, *mixing)
+
+        def encode(start: int, stop: int) -> tuple[Tensor, Tensor]:
+            rows, local = slice(start, stop), ()
+            if self.mixup:
+                rows, *local = self.mixup.rows_of(start, stop, *mixing)
+            return self._encode_pairs(images[rows], input_ids[rows], mask[rows], *local)
+
+        if self.chunk_size is None or self.chunk_size >= len(images):
+            features = self._encode_pairs(images, input_ids, mask, *mixing)
+        else:
+            features = encode_in_chunks(encode, len(images), self.chunk_size)
+        return self.head.loss(*features, data_samples)
+
+    def _encode_pairs(self, images: Tensor, input_ids: Tensor, mask: Tensor,
+                      *mixing: Tensor) -> tuple[Tensor, Tensor]:
+        """Features of both towers, not normalised, mixed half-way if ``mixing`` says how."""
+        layer = self.mixup.layer if self.mixup else 0
         image = self.image_backbone.embed(images, layer=layer)
         text = self.text_backbone.embed(input_ids, mask, layer=layer)
-        if self.mixup:
-            image, text, mask = self.mixup.mix_hidden(image, text, mask, partner, weight)
-        return self.head.loss(self.image_backbone.encode(image, layer=layer),
-                              self.text_backbone.encode(text, mask, layer=layer), data_samples)
+        if mixing:
+            image, text, mask = self.mixup.mix_hidden(image, text, mask, *mixing)
+        return (self.image_backbone.encode(image, layer=layer),
+                self.text_backbone.encode(text, mask, layer=layer))
 
     def extract_feat(self,
                      images: Tensor | None = None,
@@ -182,3 +211,12 @@ def _attach(features: dict[str, Tensor], data_samples: list) -> list:
         sample.set_field(image, 'image_feature')
         sample.set_field(text, 'text_features')
     return data_samples
+
+
+def _check_chunks(chunk_size: int, model: BaseModel) -> None:
+    if chunk_size < 1:
+        raise ValueError(f'chunk_size must be positive, got {chunk_size}')
+    for name, module in model.named_modules():
+        if isinstance(module, _BatchNorm):
+            raise ValueError(f'chunk_size needs towers without batch statistics, but {name} is a '
+                             f'{type(module).__name__}; leave chunk_size out')

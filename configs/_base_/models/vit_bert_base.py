@@ -10,7 +10,7 @@ from mmtbps.models.backbones.vit import OverlapViT
 
 model = dict(
     type=TextImageRetriever,
-    data_preprocessor=dict(type=TextImagePreprocessor),
+    data_preprocessor=dict(type=TextImagePreprocessor, pad_multiple=8),
     image_backbone=dict(
         type=OverlapViT,
         arch='base',

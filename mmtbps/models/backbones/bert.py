@@ -5,6 +5,7 @@ from mmengine.model import BaseModule
 from torch import Tensor
 from transformers import AutoConfig, AutoModel
 
+from mmtbps.models.checkpointing import apply_layer
 from mmtbps.pretrained import resolve_pretrained
 from mmtbps.registry import MODELS
 
@@ -23,6 +24,8 @@ class BERTBackbone(BaseModule):
         config: sizes of the random model, as in transformers' ``BertConfig``; may carry
             ``model_type`` (default ``'bert'``). With ``model``, overrides of its config.
         pooling: feature of a caption: ``'pooler'`` (as the paper), ``'cls'`` or ``'mean'``.
+        with_cp: keep no activations of the layers while training, compute them again (activation
+            checkpointing).
         init_cfg: as in every MMEngine module.
 
     Raises:
@@ -38,11 +41,12 @@ class BERTBackbone(BaseModule):
     """
 
     def __init__(self, model: str | None = None, config: dict | None = None,
-                 pooling: str = 'pooler', init_cfg: dict | list | None = None):
+                 pooling: str = 'pooler', with_cp: bool = False,
+                 init_cfg: dict | list | None = None):
         super().__init__(init_cfg)
         if pooling not in _POOLINGS:
             raise ValueError(f'pooling must be one of {_POOLINGS}, got {pooling!r}')
-        self.pooling = pooling
+        self.pooling, self.with_cp = pooling, with_cp
         self.bert = _build(model, dict(config or {}))
         if not hasattr(self.bert, 'embeddings') or not hasattr(
                 getattr(self.bert, 'encoder', None), 'layer'):
@@ -130,9 +134,9 @@ class BERTBackbone(BaseModule):
         blocked = torch.zeros(mask.shape, dtype=hidden.dtype, device=hidden.device)
         blocked = blocked.masked_fill(~mask, torch.finfo(hidden.dtype).min)[:, None, None, :]
         for block in self.bert.encoder.layer[first:last]:
-            hidden = block(hidden, attention_mask=blocked)
-            if isinstance(hidden, tuple):  # transformers 4 returns tuples
-                hidden = hidden[0]
+            # transformers 4 returns tuples
+            hidden = apply_layer(block, hidden, self.with_cp and self.training,
+                                 attention_mask=blocked)
         return hidden
 
 

@@ -7,6 +7,7 @@ from mmpretrain.models.backbones import VisionTransformer
 from mmpretrain.models.utils import resize_pos_embed
 from torch import Tensor
 
+from mmtbps.models.checkpointing import apply_layer
 from mmtbps.registry import MODELS
 
 
@@ -28,6 +29,8 @@ class OverlapViT(VisionTransformer):
             ``'bilinear'`` equals the official code.
         source_grid: (rows, columns) of the checkpoint's position embedding; needed only if
             it is neither square nor this model's own.
+        with_cp: keep no activations of the layers while training, compute them again (activation
+            checkpointing).
         **kwargs: further arguments of mmpretrain's ``VisionTransformer``.
 
     Example:
@@ -45,12 +48,13 @@ class OverlapViT(VisionTransformer):
                  stride: int = 12,
                  interpolate_mode: str = 'bilinear',
                  source_grid: tuple[int, int] | None = None,
+                 with_cp: bool = False,
                  **kwargs):
         # mmpretrain pads the corner by default, which would add a row and a column.
         super().__init__(arch=arch, img_size=img_size, patch_size=patch_size,
                          interpolate_mode=interpolate_mode,
                          patch_cfg=dict(stride=stride, padding=0), **kwargs)
-        self.source_grid = source_grid
+        self.source_grid, self.with_cp = source_grid, with_cp
         self.out_dims = self.embed_dims
 
     def embed(self, images: Tensor, mask: None = None, layer: int = 0) -> Tensor:
@@ -142,7 +146,7 @@ class OverlapViT(VisionTransformer):
 
     def _run(self, hidden: Tensor, first: int, last: int) -> Tensor:
         for block in self.layers[first:last]:
-            hidden = block(hidden)
+            hidden = apply_layer(block, hidden, self.with_cp and self.training)
         return hidden
 
     def _prepare_pos_embed(self, state_dict: dict, prefix: str, *_, **__) -> None:

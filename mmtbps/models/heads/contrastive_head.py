@@ -95,7 +95,8 @@ class HardnessAwareContrastiveHead(BaseModule):
             ``loss_contrastive``, and ``temperature`` to be logged when it is learnable.
         """
         image, text = self.image_projection(image), self.text_projection(text)
-        person_ids = torch.tensor([s.person_id for s in data_samples], device=image.device)
+        person_ids = torch.tensor([s.person_id for s in data_samples])
+        person_ids = person_ids.to(image.device, non_blocking=True)
         value = info_nce(
             image, text, self.temperature, person_ids, self.same_person,
             gather_with_grad(image), gather_with_grad(text), gather(person_ids),

@@ -1,0 +1,65 @@
+"""Less memory for more time: activations computed again in the backward pass."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torch.utils.checkpoint import checkpoint
+
+__all__ = ['apply_layer', 'encode_in_chunks']
+
+
+def encode_in_chunks(encode: Callable[[int, int], tuple[Tensor, ...]], size: int,
+                     chunk_size: int) -> tuple[Tensor, ...]:
+    """Encode a batch a few rows at a time, for a loss over all of them: gradient caching.
+
+    Scaling Deep Contrastive Learning Batch Size under Memory Limited Setup,
+    https://arxiv.org/abs/2101.06983. Only the features of a chunk outlive its forward pass. When
+    the backward pass comes to a chunk, its activations are computed again, with the same random
+    numbers, and freed before the next. The gradient is that of the whole batch at once; memory is
+    that of one chunk, time a third more. As one graph holds all chunks, distributed training,
+    loss scaling and hooks see one ordinary backward pass.
+
+    Args:
+        encode: takes ``start`` and ``stop`` and returns the features of these rows, each ``(stop
+            - start, D)``. Must not look at other rows through batch statistics, nor change state.
+        size: rows of the batch.
+        chunk_size: rows encoded at once.
+
+    Returns:
+        Each feature of all rows, ``(size, D)``.
+
+    Example:
+        >>> layer = torch.nn.Linear(3, 2)
+        >>> images = torch.randn(5, 3)
+        >>> features, = encode_in_chunks(lambda start, stop: (layer(images[start:stop]),), 5, 2)
+        >>> torch.allclose(features, layer(images))
+        True
+    """
+    parts = []
+    for start in range(0, size, chunk_size):
+        # Weights cast by autocast are shared until then, and the gradients of all chunks would
+        # be added up in half precision.
+        torch.clear_autocast_cache()
+        parts.append(checkpoint(encode, start, min(start + chunk_size, size),
+                                use_reentrant=False))
+    return tuple(torch.cat(part) for part in zip(*parts, strict=True))
+
+
+def apply_layer(layer: torch.nn.Module, hidden: Tensor, with_cp: bool, **kwargs) -> Tensor:
+    """One Transformer layer, its activations kept for the backward pass or computed again.
+
+    Training Deep Nets with Sublinear Memory Cost, https://arxiv.org/abs/1604.06174.
+
+    Args:
+        layer: the layer; a tuple that it returns begins with the hidden states.
+        hidden: ``(N, L, D)``.
+        with_cp: compute the activations again (activation checkpointing).
+        **kwargs: further arguments of the layer.
+
+    Returns:
+        ``(N, L, D)``.
+    """
+    output = (checkpoint(layer, hidden, use_reentrant=False, **kwargs) if with_cp
+              else layer(hidden, **kwargs))
+    return output[0] if isinstance(output, tuple) else output
