@@ -46,19 +46,19 @@ def encode_in_chunks(encode: Callable[[int, int], tuple[Tensor, ...]], size: int
     return tuple(torch.cat(part) for part in zip(*parts, strict=True))
 
 
-def apply_layer(layer: torch.nn.Module, hidden: Tensor, with_cp: bool, **kwargs) -> Tensor:
+def apply_layer(layer: Callable[..., Tensor], hidden: Tensor, with_cp: bool, **kwargs) -> Tensor:
     """One Transformer layer, its activations kept for the backward pass or computed again.
 
     Training Deep Nets with Sublinear Memory Cost, https://arxiv.org/abs/1604.06174.
 
     Args:
-        layer: the layer; a tuple that it returns begins with the hidden states.
+        layer: the layer, or what takes its place; a tuple that it returns begins with its states.
         hidden: ``(N, L, D)``.
         with_cp: compute the activations again (activation checkpointing).
         **kwargs: further arguments of the layer.
 
     Returns:
-        ``(N, L, D)``.
+        What the layer returns.
     """
     output = (checkpoint(layer, hidden, use_reentrant=False, **kwargs) if with_cp
               else layer(hidden, **kwargs))

@@ -1,5 +1,7 @@
 """BERT text backbone over transformers."""
 
+from functools import partial
+
 import torch
 from mmengine.model import BaseModule
 from torch import Tensor
@@ -8,6 +10,8 @@ from transformers import AutoConfig, AutoModel
 from mmtbps.models.checkpointing import apply_layer
 from mmtbps.pretrained import resolve_pretrained
 from mmtbps.registry import MODELS
+
+from .first_token import bert_first_token
 
 _POOLINGS = ('pooler', 'cls', 'mean')
 
@@ -95,13 +99,17 @@ class BERTBackbone(BaseModule):
         Returns:
             ``(N, D)``, not normalised.
         """
-        hidden = self._run(hidden, mask, layer, self.depth)
-        if self.pooling == 'pooler':
-            return self.bert.pooler(hidden)
-        if self.pooling == 'cls':
-            return hidden[:, 0]
-        share = mask.to(hidden.dtype) / mask.sum(1, keepdim=True)
-        return torch.einsum('nl,nld->nd', share, hidden)
+        if self.pooling == 'mean':
+            hidden = self._run(hidden, mask, layer, self.depth)
+            share = mask.to(hidden.dtype) / mask.sum(1, keepdim=True)
+            return torch.einsum('nl,nld->nd', share, hidden)
+        if layer == self.depth:
+            token = hidden[:, 0]
+        else:
+            hidden = self._run(hidden, mask, layer, self.depth - 1)
+            token = apply_layer(partial(bert_first_token, self.bert.encoder.layer[-1]), hidden,
+                                self.with_cp and self.training, blocked=_block(mask, hidden))
+        return self.bert.pooler(token[:, None]) if self.pooling == 'pooler' else token
 
     @property
     def depth(self) -> int:
@@ -131,13 +139,18 @@ class BERTBackbone(BaseModule):
         return self.encode(self.embed(input_ids, mask), mask)
 
     def _run(self, hidden: Tensor, mask: Tensor, first: int, last: int) -> Tensor:
-        blocked = torch.zeros(mask.shape, dtype=hidden.dtype, device=hidden.device)
-        blocked = blocked.masked_fill(~mask, torch.finfo(hidden.dtype).min)[:, None, None, :]
+        blocked = _block(mask, hidden)
         for block in self.bert.encoder.layer[first:last]:
             # transformers 4 returns tuples
             hidden = apply_layer(block, hidden, self.with_cp and self.training,
                                  attention_mask=blocked)
         return hidden
+
+
+def _block(mask: Tensor, hidden: Tensor) -> Tensor:
+    """``(N, L)`` mask to the ``(N, 1, 1, L)`` that is added to the scores of the keys."""
+    blocked = torch.zeros(mask.shape, dtype=hidden.dtype, device=hidden.device)
+    return blocked.masked_fill(~mask, torch.finfo(hidden.dtype).min)[:, None, None, :]
 
 
 def _build(model: str | None, overrides: dict):

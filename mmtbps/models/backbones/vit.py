@@ -1,6 +1,7 @@
 """Overlapping-patch Vision Transformer; the one file that imports mmpretrain's model zoo."""
 
 import math
+from functools import partial
 
 import torch
 from mmpretrain.models.backbones import VisionTransformer
@@ -9,6 +10,8 @@ from torch import Tensor
 
 from mmtbps.models.checkpointing import apply_layer
 from mmtbps.registry import MODELS
+
+from .first_token import vit_first_token
 
 
 @MODELS.register_module()
@@ -85,8 +88,13 @@ class OverlapViT(VisionTransformer):
         Returns:
             ``(N, D)``, not normalised.
         """
-        hidden = self._run(hidden, layer, len(self.layers))
-        return (self.ln1(hidden) if self.final_norm else hidden)[:, 0]
+        if layer == self.depth:
+            token = hidden[:, 0]
+        else:
+            hidden = self._run(hidden, layer, self.depth - 1)
+            token = apply_layer(partial(vit_first_token, self.layers[-1]), hidden,
+                                self.with_cp and self.training)
+        return self.ln1(token) if self.final_norm else token
 
     @property
     def depth(self) -> int:

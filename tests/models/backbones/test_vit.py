@@ -80,10 +80,11 @@ def test_the_two_halves_equal_mmpretrains_forward(layer):
     whole.load_state_dict(vit.state_dict())
     assert vit.eval() is vit and not vit.training
     whole.eval()
-    images = torch.randn(2, 3, 32, 16)
+    vit.double(), whole.double()
+    images = torch.randn(2, 3, 32, 16).double()
     halves = vit.encode(vit.embed(images, layer=layer), layer=layer)
-    assert torch.equal(halves, whole(images)[0])
-    assert torch.equal(vit(images), whole(images)[0])
+    torch.testing.assert_close(halves, whole(images)[0], atol=1e-13, rtol=1e-13)
+    torch.testing.assert_close(vit(images), whole(images)[0], atol=1e-13, rtol=1e-13)
 
 
 def tiny_vit():
@@ -132,5 +133,5 @@ def test_a_tokens_feature_is_that_of_attention_to_it_alone():
     for token in range(11):
         vit.layers[1].attn.scaled_dot_product_attention = (
             lambda query, key, value, dropout_p, token=token:
-            value[:, :, token:token + 1].expand_as(value))
+            value[:, :, token:token + 1].expand_as(query))
         torch.testing.assert_close(features[:, token], vit.encode(hidden, layer=1))
