@@ -9,7 +9,7 @@ from torch.utils.checkpoint import checkpoint
 __all__ = ['apply_layer', 'encode_in_chunks']
 
 
-def encode_in_chunks(encode: Callable[[int, int], tuple[Tensor, ...]], size: int,
+def encode_in_chunks(encode: Callable[[Tensor, int, int], tuple[Tensor, ...]], inputs: Tensor,
                      chunk_size: int) -> tuple[Tensor, ...]:
     """Encode a batch a few rows at a time, for a loss over all of them: gradient caching.
 
@@ -21,28 +21,27 @@ def encode_in_chunks(encode: Callable[[int, int], tuple[Tensor, ...]], size: int
     loss scaling and hooks see one ordinary backward pass.
 
     Args:
-        encode: takes ``start`` and ``stop`` and returns the features of these rows, each ``(stop
-            - start, D)``. Must not look at other rows through batch statistics, nor change state.
-        size: rows of the batch.
+        encode: takes ``inputs``, ``start`` and ``stop`` and returns the features of these rows,
+            each ``(stop - start, D)``. Must use no batch statistics and change no state.
+        inputs: ``(N, ...)``; the random numbers of its device are the ones drawn again.
         chunk_size: rows encoded at once.
 
     Returns:
-        Each feature of all rows, ``(size, D)``.
+        Each feature of all rows, ``(N, D)``.
 
     Example:
-        >>> layer = torch.nn.Linear(3, 2)
-        >>> images = torch.randn(5, 3)
-        >>> features, = encode_in_chunks(lambda start, stop: (layer(images[start:stop]),), 5, 2)
-        >>> torch.allclose(features, layer(images))
+        >>> layer, inputs = torch.nn.Linear(3, 2), torch.randn(5, 3)
+        >>> features, = encode_in_chunks(lambda x, start, stop: (layer(x[start:stop]),), inputs, 2)
+        >>> torch.allclose(features, layer(inputs))
         True
     """
     parts = []
-    for start in range(0, size, chunk_size):
+    for start in range(0, len(inputs), chunk_size):
         # Weights cast by autocast are shared until then, and the gradients of all chunks would
         # be added up in half precision.
         torch.clear_autocast_cache()
-        parts.append(checkpoint(encode, start, min(start + chunk_size, size),
-                                use_reentrant=False))
+        stop = min(start + chunk_size, len(inputs))
+        parts.append(checkpoint(encode, inputs, start, stop, use_reentrant=False))
     return tuple(torch.cat(part) for part in zip(*parts, strict=True))
 
 

@@ -1,5 +1,7 @@
 """From a list of samples to batch tensors on the device."""
 
+from collections.abc import Sequence
+
 import torch
 from mmengine.model import BaseDataPreprocessor
 from torch import Tensor
@@ -38,7 +40,7 @@ def pad_captions(input_ids: list[Tensor], lengths: list[Tensor], pad_token_id: i
 
 @MODELS.register_module()
 class TextImagePreprocessor(BaseDataPreprocessor):
-    """Stacks and normalises images on the device and pads captions to the batch's longest.
+    """Stacks, augments and normalises images on the device, pads captions to the batch's longest.
 
     Args:
         mean: of each colour channel, 0-255, in the order after ``to_rgb``.
@@ -47,10 +49,17 @@ class TextImagePreprocessor(BaseDataPreprocessor):
         pad_token_id: filler of short captions.
         pad_multiple: round the caption length up to a multiple of this (8 suits GPUs).
         min_length: pad captions at least to this length.
+        batch_augments: augmentations of ``mmtbps.models.batch_augment``, applied in this order to
+            the uint8 images of a training batch.
         non_blocking: as in MMEngine.
 
     The batch is what ``PackTextImage`` and the default ``pseudo_collate`` make:
     ``inputs`` with lists ``image``, ``input_ids``, ``caption_lengths``, and ``data_samples``.
+
+    Nothing here waits for the device: images and tokens reach a GPU from pinned memory.
+
+    Raises:
+        TypeError: ``batch_augments`` is no list.
     """
 
     def __init__(self,
@@ -60,12 +69,18 @@ class TextImagePreprocessor(BaseDataPreprocessor):
                  pad_token_id: int = 0,
                  pad_multiple: int = 1,
                  min_length: int = 0,
+                 batch_augments: Sequence[dict] = (),
                  non_blocking: bool = True):
         super().__init__(non_blocking)
         self.to_rgb, self.pad_token_id = to_rgb, pad_token_id
         self.pad_multiple, self.min_length = pad_multiple, min_length
-        self.register_buffer('mean', torch.tensor(mean).view(-1, 1, 1), persistent=False)
-        self.register_buffer('std', torch.tensor(std).view(-1, 1, 1), persistent=False)
+        if isinstance(batch_augments, dict):
+            raise TypeError('batch_augments must be a list of augmentations, each with its own '
+                            f'options, got the dict {batch_augments}')
+        self.batch_augments = [MODELS.build(augment) for augment in batch_augments or ()]
+        for name, value in dict(mean=mean, std=std).items():
+            channels = torch.tensor(value, dtype=torch.float).view(-1, 1, 1)
+            self.register_buffer(name, channels, persistent=False)
 
     def forward(self, data: dict, training: bool = False) -> dict:
         """Collated samples to the keyword arguments of ``TextImageRetriever.forward``.
@@ -77,14 +92,34 @@ class TextImagePreprocessor(BaseDataPreprocessor):
         inputs = data['inputs']
         batch = dict(data_samples=data.get('data_samples'))
         if 'image' in inputs:
-            images = self.cast_data(torch.stack(list(inputs['image'])))
-            if self.to_rgb:
-                images = images.flip(1)
-            batch['images'] = (images.float() - self.mean) / self.std
+            images = self.cast_data(self.stack(inputs['image']))
+            for augment in self.batch_augments if training else ():
+                images = augment(images, batch['data_samples'] or ())
+            batch['images'] = self.normalise(images)
         if 'input_ids' in inputs:
             batch['input_ids'], batch['attention_mask'] = self.pad(
                 inputs['input_ids'], inputs['caption_lengths'])
         return batch
+
+    def stack(self, images: Sequence[Tensor]) -> Tensor:
+        """N images of one size to ``(N, 3, H, W)``, pinned if they are to go to a GPU."""
+        if self.device.type != 'cuda' or images[0].is_cuda:
+            return torch.stack(list(images))
+        pinned = torch.empty((len(images), *images[0].shape), dtype=images[0].dtype,
+                             pin_memory=True)
+        return torch.stack(list(images), out=pinned)
+
+    def normalise(self, images: Tensor) -> Tensor:
+        """``(N, 3, H, W)`` pixels of 0-255 to RGB, less ``mean``, divided by ``std``."""
+        if self.to_rgb:
+            images = images.flip(1)
+        return (images - self.mean).div_(self.std)
+
+    def cast_data(self, data):
+        """To the device. A copy of memory that is not pinned would wait for it."""
+        if self.device.type == 'cuda' and torch.is_tensor(data) and not data.is_cuda:
+            data = data.pin_memory()
+        return super().cast_data(data)
 
     def pad(self, input_ids: list[Tensor], lengths: list[Tensor]) -> tuple[Tensor, Tensor]:
         """:func:`pad_captions` as this preprocessor is set, on its device."""

@@ -105,7 +105,7 @@ class TextImageRetriever(BaseModel):
             mixing = self.mixup.draw(len(images), images.device)
             images, input_ids, mask = self.mixup.mix_inputs(images, input_ids, mask, *mixing)
 
-        def encode(start: int, stop: int) -> tuple[Tensor, Tensor]:
+        def encode(images: Tensor, start: int, stop: int) -> tuple[Tensor, Tensor]:
             rows, local = slice(start, stop), ()
             if self.mixup:
                 rows, *local = self.mixup.rows_of(start, stop, *mixing)
@@ -114,7 +114,7 @@ class TextImageRetriever(BaseModel):
         if self.chunk_size is None or self.chunk_size >= len(images):
             features = self._encode_pairs(images, input_ids, mask, *mixing)
         else:
-            features = encode_in_chunks(encode, len(images), self.chunk_size)
+            features = encode_in_chunks(encode, images, self.chunk_size)
         return self.head.loss(*features, data_samples)
 
     def _encode_pairs(self, images: Tensor, input_ids: Tensor, mask: Tensor,

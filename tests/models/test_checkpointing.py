@@ -30,7 +30,7 @@ def with_dropout(**parts):
 
 def gradients(model, batch, seed=1):
     """Loss and gradients of a batch, with its own random numbers."""
-    model.zero_grad()
+    model.zero_grad(set_to_none=True)
     torch.manual_seed(seed)
     losses = model(**model.data_preprocessor(batch, training=True), mode='loss')
     losses['loss_contrastive'].backward()
@@ -71,14 +71,27 @@ def test_gradients_in_chunks_that_do_not_divide(chunk_size, tiny_retriever, tiny
     assert_same(gradients(chunked, batch), gradients(whole, batch), atol=1e-12, rtol=1e-9)
 
 
-def test_the_second_computation_draws_the_same_random_numbers(monkeypatch, tiny_retriever,
+@pytest.mark.parametrize('device', ['cpu', pytest.param('cuda', marks=pytest.mark.gpu)])
+def test_the_second_computation_draws_the_same_random_numbers(device, monkeypatch, tiny_retriever,
                                                               tiny_batch):
     batch = tiny_batch(9)
-    model = tiny_retriever(**with_dropout(), mixup=MIXUPS['features'], chunk_size=4).double()
+    model = tiny_retriever(**with_dropout(), mixup=MIXUPS['features'], chunk_size=4)
+    model = model.double().to(device)
     cached = gradients(model, batch)
     monkeypatch.setattr(checkpointing, 'checkpoint', lambda function, *rows, **_: function(*rows))
     assert_same(cached, gradients(model, batch), atol=1e-12, rtol=1e-9)
     assert not torch.equal(cached[0], gradients(model, batch, seed=2)[0]), 'no dropout at all'
+
+
+def test_the_generator_of_the_batchs_device_is_the_one_replayed(monkeypatch):
+    """torch finds the device by the tensors handed to it; on a GPU nothing else would replay it."""
+    handed = []
+    monkeypatch.setattr(checkpointing, 'checkpoint',
+                        lambda function, *rows, **_: handed.append(rows) or function(*rows))
+    inputs = torch.randn(5, 2)
+    checkpointing.encode_in_chunks(lambda x, start, stop: (x[start:stop],), inputs, 2)
+    assert [rows[0] is inputs for rows in handed] == [True] * 3
+    assert [rows[1:] for rows in handed] == [(0, 2), (2, 4), (4, 5)]
 
 
 @pytest.mark.parametrize('chunk_size', [None, 4])
