@@ -2,7 +2,7 @@
 
 Examples:
     python tools/train.py configs/tbps/vit_bert_base_drawn.py
-    python tools/train.py configs/tbps/vit_bert_pdg_cuhk.py --amp --work-dir work_dirs/pdg
+    python tools/train.py configs/tbps/vit_bert_pdg_cuhk.py --amp --compile --work-dir work_dirs/pdg
     python tools/train.py configs/tbps/vit_bert_pdg_cuhk.py --resume
     python tools/train.py configs/tbps/vit_bert_base_cuhk.py --cfg-options train_cfg.max_epochs=5
 """
@@ -14,6 +14,7 @@ from mmtbps.engine.launch import (
     build_runner,
     leave_group,
     load_config,
+    use_compilation,
     use_mixed_precision,
 )
 
@@ -25,6 +26,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--resume', nargs='?', const='auto', metavar='CHECKPOINT',
                         help='continue from a checkpoint, or from the newest of the work folder')
     parser.add_argument('--amp', action='store_true', help='mixed precision (bfloat16)')
+    parser.add_argument('--compile', action='store_true',
+                        help='compile the layers of both towers (inductor); slow first steps')
     parser.add_argument('--no-validate', action='store_true', help='skip validation')
     parser.add_argument('--auto-scale-lr', action='store_true',
                         help='scale the learning rate with the total batch size')
@@ -39,6 +42,8 @@ def main() -> None:
         cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
     if args.amp:
         use_mixed_precision(cfg)
+    if args.compile:
+        use_compilation(cfg)
     if args.resume:
         cfg.resume = True
         cfg.load_from = None if args.resume == 'auto' else args.resume

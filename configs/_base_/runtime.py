@@ -10,10 +10,11 @@ from mmengine.hooks import (
 from mmengine.runner import LogProcessor
 from mmengine.visualization import LocalVisBackend, Visualizer
 
-from mmtbps.engine import EpochSeedHook, FiniteLossHook
+from mmtbps.engine import DeferredScalarsHook, EpochSeedHook, FiniteLossHook
 
 default_scope = 'mmtbps'
 default_hooks = dict(
+    runtime_info=dict(type=DeferredScalarsHook),
     timer=dict(type=IterTimerHook),
     logger=dict(type=LoggerHook, interval=50),
     param_scheduler=dict(type=ParamSchedulerHook),

@@ -1,10 +1,12 @@
 """What turns knobs while training: hooks and the mixed-precision wrapper."""
 
+from .compile_hook import CompileHook
 from .finite_loss_hook import FiniteLossHook
 from .mixed_precision import MixedPrecisionOptimWrapper
 from .mixup_hook import FeatureMixupHook
 from .rank_list_hook import RankListHook
+from .scalars_hook import DeferredScalarsHook
 from .seed_hook import EpochSeedHook
 
-__all__ = ['EpochSeedHook', 'FeatureMixupHook', 'FiniteLossHook', 'MixedPrecisionOptimWrapper',
-           'RankListHook']
+__all__ = ['CompileHook', 'DeferredScalarsHook', 'EpochSeedHook', 'FeatureMixupHook',
+           'FiniteLossHook', 'MixedPrecisionOptimWrapper', 'RankListHook']

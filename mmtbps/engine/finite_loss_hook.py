@@ -1,6 +1,7 @@
 """Stops a run whose loss is no longer a number."""
 
-import torch
+import math
+
 from mmengine.hooks import Hook
 
 from mmtbps.registry import HOOKS
@@ -8,37 +9,28 @@ from mmtbps.registry import HOOKS
 
 @HOOKS.register_module()
 class FiniteLossHook(Hook):
-    """Raises as soon as a checked loss is infinite or NaN, before a checkpoint keeps the damage.
+    """Raises when the loss is infinite or NaN, before a checkpoint keeps the damage.
 
-    Args:
-        interval: check every this many iterations (a check waits for the device), and always
-            at the end of an epoch.
+    It looks at the last loss in the message hub, so it never makes the host wait for the device:
+    with MMEngine's ``RuntimeInfoHook`` that is the loss of this iteration, with
+    ``DeferredScalarsHook`` the last that was handed over.
     """
 
-    priority = 'HIGH'  # before the checkpoint hook
+    priority = 'HIGH'  # after the hook that fills the message hub, before the checkpoint hook
 
-    def __init__(self, interval: int = 10):
-        self.interval = interval
-        self._last = None
-
-    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None) -> None:
-        """Check now and then.
+    def after_train_iter(self, runner, batch_idx=0, data_batch=None, outputs=None) -> None:
+        """Look at the last known loss.
 
         Raises:
             FloatingPointError: with the iteration and what to try.
         """
-        self._last = outputs['loss']
-        if self.every_n_inner_iters(batch_idx, self.interval):
-            self._check(runner)
-
-    def after_train_epoch(self, runner) -> None:
-        """Check the last loss of the epoch."""
-        self._check(runner)
-
-    def _check(self, runner) -> None:
-        if self._last is not None and not torch.isfinite(self._last).all():
+        loss = runner.message_hub.get_scalar('train/loss').current()
+        if not math.isfinite(loss):
             raise FloatingPointError(
-                f'the loss is {float(self._last)} at epoch {runner.epoch + 1}, iteration '
-                f'{runner.iter + 1}. Try a lower learning rate, a longer warm-up, a higher '
-                'temperature or bfloat16 instead of float16; the last checkpoint is unharmed: '
-                'resume from it with --resume')
+                f'the loss is {loss} at epoch {runner.epoch + 1}, iteration {runner.iter + 1}. '
+                'Try a lower learning rate, a longer warm-up, a higher temperature or bfloat16 '
+                'instead of float16; the last checkpoint is unharmed: resume from it with --resume')
+
+    def before_save_checkpoint(self, runner, checkpoint: dict) -> None:
+        """Look before a checkpoint within an epoch too."""
+        self.after_train_iter(runner)

@@ -11,7 +11,7 @@ from mmengine.runner import Runner
 from .preflight import stop_if_missing
 
 __all__ = ['add_common_options', 'build_runner', 'leave_group', 'load_config', 'prepare_test',
-           'use_mixed_precision']
+           'use_compilation', 'use_mixed_precision']
 
 
 def add_common_options(parser: argparse.ArgumentParser) -> None:
@@ -78,6 +78,14 @@ def use_mixed_precision(cfg: Config) -> None:
     """Replace the config's optimizer wrapper by the mixed-precision one."""
     cfg.optim_wrapper.type = 'mmtbps.MixedPrecisionOptimWrapper'
     cfg.optim_wrapper.setdefault('dtype', 'bfloat16')
+
+
+def use_compilation(cfg: Config) -> None:
+    """Have the Transformer layers compiled; a ``CompileHook`` of the config keeps its settings."""
+    hooks = cfg.get('custom_hooks') or []
+    names = [getattr(hook['type'], '__name__', hook['type']) for hook in hooks]
+    if not any(name.endswith('CompileHook') for name in names):
+        cfg.custom_hooks = [*hooks, dict(type='mmtbps.CompileHook')]
 
 
 def build_runner(cfg: Config) -> Runner:

@@ -45,7 +45,11 @@ class MixedPrecisionOptimWrapper(OptimWrapper):
         self._inner_count += 1
 
     def step(self, **kwargs) -> None:
-        """Unscale, clip, step, and adapt the scale."""
+        """Unscale, clip, step, and adapt the scale.
+
+        Whether to skip a step with infinite gradients is decided on the device if the optimizer is
+        fused, as in the configs; otherwise the host waits for the answer each time.
+        """
         if self.clip_grad_kwargs:
             self.loss_scaler.unscale_(self.optimizer)
             self._clip_grad()
@@ -63,4 +67,10 @@ class MixedPrecisionOptimWrapper(OptimWrapper):
         scaler = state_dict.pop('loss_scaler', None)
         if scaler:
             self.loss_scaler.load_state_dict(scaler)
+        # How a step is computed is a matter of the config. A checkpoint that says otherwise would
+        # make the optimizer refuse what the scaler gives to a fused one.
+        for saved, group in zip(state_dict['param_groups'], self.optimizer.param_groups,
+                                strict=False):
+            if 'fused' in group:
+                saved['fused'] = group['fused']
         super().load_state_dict(state_dict)

@@ -1,10 +1,12 @@
 """Hooks and the mixed-precision wrapper."""
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import torch
 from mmengine.logging import MessageHub
+from mmengine.runner import Runner
 
 from mmtbps.engine import (
     EpochSeedHook,
@@ -47,16 +49,27 @@ def test_epochs_have_their_own_repeatable_seed():
     assert torch.equal(draws[0], draws[2]) and not torch.equal(draws[0], draws[1])
 
 
-@pytest.mark.parametrize('value', [float('nan'), float('inf')])
+@pytest.mark.parametrize('value', [float('nan'), float('inf'), -float('inf')])
 def test_a_loss_that_is_no_number_stops_the_run(value):
-    hook = FiniteLossHook(interval=10)
-    hook.after_train_iter(runner(), 0, outputs=dict(loss=torch.tensor(value)))  # not yet checked
-    with pytest.raises(FloatingPointError, match='epoch 1'):
-        hook.after_train_iter(runner(), 9, outputs=dict(loss=torch.tensor(value)))
-    with pytest.raises(FloatingPointError):
-        hook.after_train_epoch(runner())
-    hook.after_train_iter(runner(), 9, outputs=dict(loss=torch.tensor(1.0)))
-    hook.after_train_epoch(runner())
+    hook, at = FiniteLossHook(), runner()
+    at.message_hub.update_scalar('train/loss', 1.0)
+    hook.after_train_iter(at)
+    hook.before_save_checkpoint(at, {})
+    at.message_hub.update_scalar('train/loss', value)
+    for check in (hook.after_train_iter, lambda at: hook.before_save_checkpoint(at, {})):
+        with pytest.raises(FloatingPointError, match='epoch 1, iteration 1'):
+            check(at)
+
+
+@pytest.mark.parametrize('by_epoch', [True, False])
+def test_no_checkpoint_keeps_weights_that_are_no_numbers(short_config, by_epoch):
+    """Seen at the end of the epoch, or when a checkpoint is about to be written before."""
+    cfg = short_config(**{'optim_wrapper.optimizer.lr': 1e38, 'optim_wrapper.clip_grad': None,
+                          'param_scheduler': None, 'default_hooks.checkpoint': dict(
+                              by_epoch=by_epoch, interval=1 if by_epoch else 2)})
+    with pytest.raises(FloatingPointError, match=f'iteration {4 if by_epoch else 2}'):
+        Runner.from_cfg(cfg).train()
+    assert not list(Path(cfg.work_dir).glob('*.pth'))
 
 
 def test_bfloat16_training_on_cpu_computes_in_bfloat16_and_learns():

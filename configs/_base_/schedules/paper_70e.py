@@ -9,7 +9,7 @@ from mmtbps.engine import MixedPrecisionOptimWrapper
 optim_wrapper = dict(
     type=MixedPrecisionOptimWrapper,
     dtype='float16',
-    optimizer=dict(type=Adam, lr=1e-4, betas=(0.9, 0.999), eps=1e-8))
+    optimizer=dict(type=Adam, lr=1e-4, betas=(0.9, 0.999), eps=1e-8, fused=True))
 param_scheduler = [
     dict(type=LinearLR, start_factor=0.1, begin=0, end=10, by_epoch=True),
     dict(type=MultiStepLR, milestones=[20, 40, 60], gamma=0.1, by_epoch=True),

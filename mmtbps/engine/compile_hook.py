@@ -1,0 +1,115 @@
+"""Compiles the Transformer layers of a model before it is trained."""
+
+import numpy as np
+import torch
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+
+from mmtbps.registry import HOOKS
+
+__all__ = ['CompileHook', 'find_layers']
+
+
+def find_layers(model: torch.nn.Module, names: tuple[str, ...]) -> list[torch.nn.Module]:
+    """The repeated layers of a model.
+
+    Args:
+        model: the model, not wrapped.
+        names: dotted names of the modules that hold the layers, usually of ``ModuleList``.
+
+    Returns:
+        All layers, in the order of the names.
+
+    Raises:
+        ValueError: there is no such module, or it holds no layers.
+
+    Example:
+        >>> model = torch.nn.ModuleDict({'tower': torch.nn.Sequential(torch.nn.ReLU())})
+        >>> find_layers(model, ('tower',))
+        [ReLU()]
+    """
+    layers = []
+    for name in names:
+        try:
+            found = list(model.get_submodule(name).children())
+        except AttributeError:
+            found = []
+        if not found:
+            raise ValueError(f'CompileHook: {type(model).__name__} has no layers in {name!r}; set '
+                             'layers=(...) to the names of the lists that hold its layers')
+        layers += found
+    return layers
+
+
+@HOOKS.register_module()
+class CompileHook(Hook):
+    """Compiles the Transformer layers of both towers in place, by ``torch.compile``.
+
+    Layers of a tower differ in nothing but their weights, so one compilation serves all of them
+    (regional compilation), and captions of changing length cost one more, not one each. What is
+    between the layers stays Python: mixup, the loss and its exchange between processes, logging.
+    Names of weights stay as they are, a checkpoint fits with and without compilation, and the copy
+    of ``EMAHook`` is an ordinary model.
+
+    MMEngine's own ``compile`` key of a config hands over the whole ``train_step``, with optimizer
+    and all. It becomes dozens of graphs, which change when anything in it does, and fails on the
+    parameter groups that ``paramwise_cfg`` makes.
+
+    Args:
+        backend: as of ``torch.compile``; ``'inductor'`` needs a compiler, see the error.
+        mode: as of ``torch.compile``.
+        dynamic: as of ``torch.compile``; by default a size is fixed until it changes.
+        layers: names of the modules that hold the layers.
+
+    Raises:
+        RuntimeError: the backend does not work on this machine; raised before training.
+        ValueError: a named module is missing or holds no layers.
+    """
+
+    def __init__(self,
+                 backend: str = 'inductor',
+                 mode: str | None = None,
+                 dynamic: bool | None = None,
+                 layers: tuple[str, ...] = ('image_backbone.layers',
+                                            'text_backbone.bert.encoder.layer')):
+        self.options = dict(backend=backend, mode=mode, dynamic=dynamic)
+        self.layers = layers
+
+    def before_train(self, runner) -> None:
+        """Compile, or rather: have each layer compiled when it is first called."""
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        layers = find_layers(model, self.layers)
+        self._try(next(model.parameters()).device)
+        # DDP would cut each layer where one of its buckets ends; a layer is small enough.
+        torch._dynamo.config.optimize_ddp = False
+        for layer in layers:
+            _unwrap_numpy(layer)
+            layer.compile(**self.options)
+        runner.logger.info(f'{len(layers)} layers are compiled by {self.options["backend"]} when '
+                           'first called: the first steps are slow')
+
+    def _try(self, device: torch.device) -> None:
+        try:
+            torch.compile(lambda x: x.sin() + 1, **self.options)(torch.ones(8, device=device))
+        except Exception as error:
+            raise RuntimeError(
+                f'CompileHook: the backend {self.options["backend"]!r} of torch.compile does not '
+                f'work on {device.type} here: {_first_line(error)}. inductor needs a C++ compiler '
+                '(`apt install g++`), on a GPU also triton and the headers of Python (`apt install '
+                'python3-dev`). Install them, or train without --compile or this hook') from error
+
+
+def _first_line(error: Exception) -> str:
+    lines = [line for line in str(error).splitlines() if line.strip()]
+    return lines[0].rstrip('.') if lines else type(error).__name__
+
+
+def _unwrap_numpy(layer: torch.nn.Module) -> None:
+    """Make numbers of NumPy Python's own; the rates of mmpretrain's stochastic depth are such.
+
+    The compiler takes them for tensors, whose value it cannot ask for, and would cut the layer.
+    """
+    for module in layer.modules():
+        for name, value in list(vars(module).items()):
+            if isinstance(value, np.number):
+                setattr(module, name, value.item())
