@@ -18,8 +18,9 @@ __all__ = [
 
 
 def _child(parent: Registry, *own_locations: str) -> Registry:
+    # One without locations would be reported as "mmtbps is not installed".
     return Registry(parent.name, parent=parent, scope='mmtbps',
-                    locations=[*parent._locations, *own_locations])
+                    locations=[*parent._locations, *own_locations] or ['mmtbps.registry'])
 
 
 RUNNERS = _child(roots.RUNNERS)
@@ -30,7 +31,7 @@ LOG_PROCESSORS = _child(roots.LOG_PROCESSORS)
 
 OPTIMIZERS = _child(roots.OPTIMIZERS)
 OPTIM_WRAPPERS = _child(roots.OPTIM_WRAPPERS, 'mmtbps.engine')
-OPTIM_WRAPPER_CONSTRUCTORS = _child(roots.OPTIM_WRAPPER_CONSTRUCTORS)
+OPTIM_WRAPPER_CONSTRUCTORS = _child(roots.OPTIM_WRAPPER_CONSTRUCTORS, 'mmtbps.engine')
 PARAM_SCHEDULERS = _child(roots.PARAM_SCHEDULERS)
 
 DATASETS = _child(roots.DATASETS, 'mmtbps.datasets')
@@ -42,7 +43,7 @@ TRANSFORMS = _child(roots.TRANSFORMS, 'mmcv.transforms', 'mmtbps.datasets')
 MODELS = _child(roots.MODELS, 'mmtbps.models', 'mmtbps.models.backbones.vit')
 MODEL_WRAPPERS = _child(roots.MODEL_WRAPPERS)
 WEIGHT_INITIALIZERS = _child(roots.WEIGHT_INITIALIZERS)
-BATCH_AUGMENTS = Registry('batch augment', scope='mmtbps')
+BATCH_AUGMENTS = Registry('batch augment', scope='mmtbps', locations=['mmtbps.registry'])
 TASK_UTILS = _child(roots.TASK_UTILS, 'mmtbps.generation', 'mmtbps.search.registration')
 
 METRICS = _child(roots.METRICS, 'mmtbps.evaluation')

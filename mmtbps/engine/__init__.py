@@ -2,6 +2,7 @@
 
 from .compile_hook import CompileHook
 from .finite_loss_hook import FiniteLossHook
+from .merged_groups import MergedGroupsConstructor
 from .mixed_precision import MixedPrecisionOptimWrapper
 from .mixup_hook import FeatureMixupHook
 from .rank_list_hook import RankListHook
@@ -9,4 +10,5 @@ from .scalars_hook import DeferredScalarsHook
 from .seed_hook import EpochSeedHook
 
 __all__ = ['CompileHook', 'DeferredScalarsHook', 'EpochSeedHook', 'FeatureMixupHook',
-           'FiniteLossHook', 'MixedPrecisionOptimWrapper', 'RankListHook']
+           'FiniteLossHook', 'MergedGroupsConstructor', 'MixedPrecisionOptimWrapper',
+           'RankListHook']

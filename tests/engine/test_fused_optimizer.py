@@ -45,7 +45,8 @@ def test_fused_is_plain(config):
 
 def test_weights_keep_their_own_settings():
     net, wrapper = build('vit_bert_base_drawn', fused=True)
-    groups = {id(group['params'][0]): group for group in wrapper.optimizer.param_groups}
+    groups = {id(parameter): group for group in wrapper.optimizer.param_groups
+              for parameter in group['params']}
     groups = [groups[id(parameter)] for parameter in net.parameters()]
     assert [group['weight_decay'] for group in groups] == [0.02, 0, 0, 0, 0.02, 0]
     assert all(group['fused'] for group in groups)

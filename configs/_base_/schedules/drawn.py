@@ -4,8 +4,11 @@ from mmengine.optim import CosineAnnealingLR, LinearLR, OptimWrapper
 from mmengine.runner import EpochBasedTrainLoop, TestLoop, ValLoop
 from torch.optim import AdamW
 
+from mmtbps.engine import MergedGroupsConstructor
+
 optim_wrapper = dict(
     type=OptimWrapper,
+    constructor=MergedGroupsConstructor,
     optimizer=dict(type=AdamW, lr=1e-3, betas=(0.9, 0.98), weight_decay=0.02, fused=True),
     paramwise_cfg=dict(norm_decay_mult=0.0, bias_decay_mult=0.0),
     clip_grad=dict(max_norm=1.0))
