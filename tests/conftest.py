@@ -1,6 +1,8 @@
-"""Shared fixtures: a tiny dual encoder on random weights."""
+"""Shared fixtures: tools as modules, a drawn data set, a tiny dual encoder on random weights."""
 
+import importlib.util
 import os
+from pathlib import Path
 
 # Tiny models: threads would only get in each other's way, and sums would depend on their number.
 os.environ['OMP_NUM_THREADS'] = '1'
@@ -8,6 +10,18 @@ os.environ['OMP_NUM_THREADS'] = '1'
 import pytest  # noqa: E402
 import torch  # noqa: E402
 from tiny_models import TINY_BERT, TINY_VIT  # noqa: E402
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope='module')
+def tool(request):
+    """The module of the command line that a test file names: ``TOOL = 'tools/search.py'``."""
+    path = ROOT / request.module.TOOL
+    spec = importlib.util.spec_from_file_location(f'{path.stem}_tool', path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 @pytest.fixture(scope='session')

@@ -9,6 +9,10 @@ Examples:
     python tools/benchmark.py deployment --threads 1
     python tools/benchmark.py search --sizes 10000 100000 --text
     python tools/benchmark.py heat-maps --weights work_dirs/demo/epoch_12.pth
+    python tools/benchmark.py input --sizes cuhk --workers 1 2
+    python tools/benchmark.py training --size drawn --threads 2
+    python tools/benchmark.py training --device cuda --size base --preload --compile
+    python tools/benchmark.py profile --size base --threads 2
 """
 
 import argparse
@@ -17,22 +21,30 @@ import os
 import platform
 import sys
 from datetime import date
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import torch
-from benchmarks import deployment, edits, evaluation, generation, heat_maps, search
 
-# Each module has `add_options(parser)` and `run(args) -> list[dict]`, the rows of its table.
-BENCHMARKS = {'evaluation': evaluation, 'generation': generation, 'edits': edits,
-              'deployment': deployment, 'search': search, 'heat-maps': heat_maps}
+# Each has a module with `add_options(parser)` and `run(args) -> list[dict]`, the rows of its table.
+# They are imported late: a process that a benchmark starts imports this file again.
+BENCHMARKS = ('evaluation', 'generation', 'edits', 'deployment', 'search', 'heat-maps', 'training',
+              'profile', 'input')
+
+
+def load_benchmark(name: str) -> ModuleType:
+    """The module of a benchmark."""
+    return import_module(f'benchmarks.{name.replace("-", "_")}')
 
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest='name', required=True, metavar='BENCHMARK')
-    for name, module in BENCHMARKS.items():
+    for name in BENCHMARKS:
+        module = load_benchmark(name)
         command = commands.add_parser(
             name, help=module.__doc__.splitlines()[0], description=module.__doc__,
             formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -69,7 +81,7 @@ def markdown_table(rows: list[dict]) -> str:
 
 def main() -> None:
     args = parse_args()
-    rows = BENCHMARKS[args.name].run(args)
+    rows = load_benchmark(args.name).run(args)
     report = dict(command=' '.join(['python', 'tools/benchmark.py', *sys.argv[1:]]),
                   environment=describe_environment(args.threads), rows=rows)
     args.out.mkdir(parents=True, exist_ok=True)

@@ -1,11 +1,9 @@
 #!/usr/bin/env bash
-# Test in several processes: tools/dist_test.sh CONFIG CHECKPOINT NUM_PROCESSES [options of test.py]
+# Test in several processes; on several nodes see dist_launch.sh.
 set -euo pipefail
-config=$1
-checkpoint=$2
-processes=$3
-exec "${PYTHON:-python}" -m torch.distributed.run \
-  --nnodes="${NNODES:-1}" --node_rank="${NODE_RANK:-0}" \
-  --master_addr="${MASTER_ADDR:-127.0.0.1}" --master_port="${PORT:-29500}" \
-  --nproc_per_node="$processes" \
-  "$(dirname "$0")/test.py" "$config" "$checkpoint" --launcher pytorch "${@:4}"
+if ! [[ $# -ge 3 && $3 =~ ^[1-9][0-9]*$ ]]; then
+  echo "usage: tools/dist_test.sh CONFIG CHECKPOINT NUM_PROCESSES [options of test.py]" >&2
+  exit 2
+fi
+tools=$(dirname "$0")
+exec bash "$tools/dist_launch.sh" "$3" "$tools/test.py" "$1" "$2" --launcher pytorch "${@:4}"

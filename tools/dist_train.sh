@@ -1,11 +1,9 @@
 #!/usr/bin/env bash
-# Train in several processes: tools/dist_train.sh CONFIG NUM_PROCESSES [options of train.py]
-# On several nodes set NNODES, NODE_RANK, MASTER_ADDR, PORT on each of them.
+# Train in several processes; on several nodes see dist_launch.sh.
 set -euo pipefail
-config=$1
-processes=$2
-exec "${PYTHON:-python}" -m torch.distributed.run \
-  --nnodes="${NNODES:-1}" --node_rank="${NODE_RANK:-0}" \
-  --master_addr="${MASTER_ADDR:-127.0.0.1}" --master_port="${PORT:-29500}" \
-  --nproc_per_node="$processes" \
-  "$(dirname "$0")/train.py" "$config" --launcher pytorch "${@:3}"
+if ! [[ $# -ge 2 && $2 =~ ^[1-9][0-9]*$ ]]; then
+  echo "usage: tools/dist_train.sh CONFIG NUM_PROCESSES [options of train.py]" >&2
+  exit 2
+fi
+tools=$(dirname "$0")
+exec bash "$tools/dist_launch.sh" "$2" "$tools/train.py" "$1" --launcher pytorch "${@:3}"

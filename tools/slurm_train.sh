@@ -1,7 +1,10 @@
 #!/usr/bin/env bash
-# Train on a Slurm cluster: tools/slurm_train.sh PARTITION JOB_NAME CONFIG [options of train.py]
-# GPUS, GPUS_PER_NODE, CPUS_PER_TASK and SRUN_ARGS change the request.
+# Train on a Slurm cluster. GPUS, GPUS_PER_NODE, CPUS_PER_TASK and SRUN_ARGS change the request.
 set -euo pipefail
+if [[ $# -lt 3 ]]; then
+  echo "usage: tools/slurm_train.sh PARTITION JOB_NAME CONFIG [options of train.py]" >&2
+  exit 2
+fi
 partition=$1
 job_name=$2
 config=$3

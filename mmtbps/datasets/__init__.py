@@ -7,6 +7,7 @@ from .icfg_pedes import ICFGPEDES
 from .rstp_reid import RSTPReid
 from .samplers import IdentitySampler, SeededIndex, SeededSampler, UniquePersonBatchSampler
 from .tbps_dataset import TBPSDataset
+from .transforms import stack_pairs
 
 __all__ = ['CUHKPEDES', 'DrawnPEDES', 'ICFGPEDES', 'RSTPReid', 'TBPSDataset', 'IdentitySampler',
-           'SeededIndex', 'SeededSampler', 'UniquePersonBatchSampler', 'transforms']
+           'SeededIndex', 'SeededSampler', 'UniquePersonBatchSampler', 'stack_pairs', 'transforms']

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,9 +11,14 @@ import numpy as np
 
 from mmtbps.records import Entry, PairRecord, RecordError, iter_json_lines
 
+from .packed import SUFFIX, image_path
+
 
 class Source(NamedTuple):
-    """An annotation file, as the user calls it and where it lies, and the folder of its images."""
+    """An annotation file, as the user calls it and where it lies, and the folder of its images.
+
+    The folder may be one of packed images, see :mod:`mmtbps.datasets.packed`.
+    """
 
     name: str
     ann_file: Path
@@ -30,7 +34,7 @@ class Located(NamedTuple):
 
     @property
     def image_path(self) -> str:
-        return os.path.join(self.source.images, self.record.image)
+        return image_path(self.source.images, self.record.image)
 
 
 def find_sources(data_root: str, names: Sequence[str], prefixes: Sequence[str],
@@ -40,7 +44,8 @@ def find_sources(data_root: str, names: Sequence[str], prefixes: Sequence[str],
     Args:
         data_root: Folder that relative names and prefixes start from.
         names: Annotation files.
-        prefixes: Image folder of each, or one for all.
+        prefixes: Image folder of each, or one for all. Where there is none of that name but one
+            of packed images (``imgs.tars`` for ``imgs``), that one stands for it.
         aliases: Names under which one and the same file is published; any of them stands for
             the others.
         how_to_get: Sentence that ends the error when something is missing.
@@ -63,6 +68,9 @@ def find_sources(data_root: str, names: Sequence[str], prefixes: Sequence[str],
             missing = ' or '.join(map(str, paths))
             raise FileNotFoundError(f'Annotation file {missing} not found. {how_to_get}')
         images = Path(data_root, prefix)
+        packed = Path(f'{images}{SUFFIX}')
+        if not images.is_dir() and packed.is_dir():
+            images = packed
         if not images.is_dir():
             raise FileNotFoundError(
                 f'Image folder {images} of {path} not found. {how_to_get}')

@@ -1,23 +1,32 @@
 """Are the images there, and can they be decoded?"""
 
+import io
 import os
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from mmengine.dist import is_main_process
+from mmengine.fileio import get
 from PIL import Image
 from rich.progress import track
+
+from .packed import PREFIX, open_packed, split_packed
 
 #: Below this, decoding takes seconds and a progress bar is noise.
 _PROGRESS_FROM = 2000
 
 
 def find_missing(paths: Iterable[str]) -> set[str]:
-    """The paths that do not exist; each folder is listed once instead of each file asked for."""
+    """The paths that do not exist; each folder is listed once instead of each file asked for.
+
+    Raises:
+        FileNotFoundError: If a folder of packed images has no shards.
+        PackedImagesError: If a shard or an index in one is missing or broken.
+    """
     files: dict[str, set[str]] = {}
     missing = set()
     for path in paths:
-        folder, name = os.path.split(path)
+        folder, name = _split(path)
         if folder not in files:
             files[folder] = _names_in(folder)
         if name not in files[folder]:
@@ -25,7 +34,15 @@ def find_missing(paths: Iterable[str]) -> set[str]:
     return missing
 
 
+def _split(path: str) -> tuple[str, str]:
+    if parts := split_packed(path):
+        return PREFIX + parts[0], parts[1]
+    return os.path.split(path)
+
+
 def _names_in(folder: str) -> set[str]:
+    if folder.startswith(PREFIX):
+        return set(open_packed(folder.removeprefix(PREFIX), fresh=True))
     try:
         with os.scandir(folder) as entries:
             return {entry.name for entry in entries}
@@ -39,7 +56,7 @@ def decode_error(path: str) -> str | None:
     A JPEG is decoded at an eighth of its size: all its bytes are read, at a fraction of the cost.
     """
     try:
-        with Image.open(path) as image:
+        with Image.open(io.BytesIO(get(path))) as image:
             image.draft('RGB', (1, 1))
             image.load()
     except Exception as error:  # Pillow's decoders raise nearly any type on broken data

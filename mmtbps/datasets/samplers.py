@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from mmengine.dist import get_dist_info, sync_random_seed
 from mmengine.logging import print_log
-from torch.utils.data import Sampler
+from torch.utils.data import Sampler, get_worker_info
 
 from mmtbps.registry import DATA_SAMPLERS
 
@@ -25,7 +25,9 @@ class SeededIndex(NamedTuple):
 def seeded_random(seed: int) -> Iterator[None]:
     """Seeds the global states of ``random`` and ``np.random``, and restores them on the way out.
 
-    PyTorch's generators are left alone: the transforms draw from NumPy, as mmcv's do.
+    PyTorch's generators are left alone: the transforms draw from NumPy, as mmcv's do. In a loader's
+    worker the states stay where the items leave them: nobody else draws there, and to save and
+    restore them costs as much as reading a small image.
 
     >>> with seeded_random(3):
     ...     first = np.random.rand()
@@ -33,14 +35,17 @@ def seeded_random(seed: int) -> Iterator[None]:
     ...     first == np.random.rand()
     True
     """
-    python_state, numpy_state = random.getstate(), np.random.get_state()
+    shared = get_worker_info() is None
+    if shared:
+        python_state, numpy_state = random.getstate(), np.random.get_state()
     random.seed(seed)
     np.random.seed(seed)
     try:
         yield
     finally:
-        random.setstate(python_state)
-        np.random.set_state(numpy_state)
+        if shared:
+            random.setstate(python_state)
+            np.random.set_state(numpy_state)
 
 
 class _EpochSampler(Sampler):

@@ -3,12 +3,15 @@
 from collections.abc import Sequence
 
 import torch
+import torch.nn.functional as F
+from mmengine.dist import all_gather, all_gather_object, get_rank
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
+from torch import Tensor
 
 from mmtbps.registry import METRICS
 
-from .ranking import evaluate_ranking
+from .streaming import GalleryPart, evaluate_streamed, open_features
 
 __all__ = ['RankKMetric']
 
@@ -36,8 +39,9 @@ class RankKMetric(BaseMetric):
         cross_image_only: leave the query's own image (or its own captions) out of its ranking.
         chunk_size: queries scored at once.
         device: where to compute; default where the model left the features.
+        distractors: folder of image features of strangers, for
+            :func:`~mmtbps.evaluation.open_features`; they join the gallery of ``'t2i'``.
         selection: the split on which checkpoints are chosen, for the protocol line.
-        collect_device: ``'cpu'`` or ``'gpu'``, how processes exchange results.
         prefix: put before every metric key, with a slash.
 
     Raises:
@@ -60,16 +64,16 @@ class RankKMetric(BaseMetric):
                  cross_image_only: bool = False,
                  chunk_size: int = 1024,
                  device: str | None = None,
+                 distractors: str | None = None,
                  selection: str = 'val',
-                 collect_device: str = 'cpu',
                  prefix: str | None = None):
-        super().__init__(collect_device=collect_device, prefix=prefix)
+        super().__init__(collect_device='gpu', prefix=prefix)  # no files, on a CPU neither
         if not directions or not set(directions) <= {'t2i', 'i2t'}:
             raise ValueError(f"directions must be of 't2i' and 'i2t', got {directions!r}")
         self.topk, self.directions = tuple(topk), tuple(directions)
         self.cross_image_only, self.chunk_size = cross_image_only, chunk_size
-        self.device, self.selection = device, selection
-        self._features_device = None
+        self.device, self.distractors, self.selection = device, distractors, selection
+        self._features_device, self._features = None, []
 
     def process(self, data_batch, data_samples: Sequence[dict]) -> None:
         """Keep the features and ids of each image.
@@ -88,33 +92,56 @@ class RankKMetric(BaseMetric):
                 raise KeyError(f'{sample.get("img_path", "a sample")} came to RankKMetric without '
                                f'{missing}; features are set by the model in predict mode, ids by '
                                'the packing transform')
-            self._features_device = sample['image_feature'].device
-            self.results.append(dict(
-                image_feature=sample['image_feature'].detach().cpu(),
-                text_features=sample['text_features'].detach().cpu(),
-                person_id=int(sample['person_id']), image_id=int(sample['image_id'])))
+        blocks = [block for sample in data_samples
+                  for block in (sample['image_feature'][None], sample['text_features'])]
+        features = torch.cat(blocks).detach()
+        self._features_device = features.device
+        # Once for the batch: each copy from a device waits until all before it is computed.
+        features = features.cpu().split([1 + len(sample['text_features'])
+                                         for sample in data_samples])
+        self.results += [
+            dict(features=rows, person_id=int(sample['person_id']),
+                 image_id=int(sample['image_id']))
+            for sample, rows in zip(data_samples, features, strict=True)]
+
+    def evaluate(self, size: int) -> dict[str, float | int]:
+        """As any metric of MMEngine, but features travel as one tensor and are not pickled.
+
+        Args:
+            size: images of the data set; what a loader repeats beyond is dropped.
+        """
+        features = [result.pop('features') for result in self.results]
+        first = 0
+        for result, rows in zip(self.results, features, strict=True):
+            result.update(process=get_rank(), first=first, length=len(rows))
+            first += len(rows)
+        self._features = _gather_rows(torch.cat(features) if features else torch.empty(0, 0))
+        try:
+            return super().evaluate(size)
+        finally:
+            self._features = []
 
     def compute_metrics(self, results: list[dict]) -> dict[str, float | int]:
         """Rank in each direction; called on the main process with one result per image."""
-        images, texts = self._gather(results)
+        images, texts = self._sides(results)
         metrics = {}
         for direction in self.directions:
             queries, gallery = (texts, images) if direction == 't2i' else (images, texts)
-            measured = evaluate_ranking(
-                queries['features'], queries['person_ids'],
-                gallery['features'], gallery['person_ids'],
+            parts = [GalleryPart(*gallery.values())]
+            if self.distractors and direction == 't2i':
+                parts += open_features(self.distractors)
+            measured = evaluate_streamed(
+                queries['features'], queries['person_ids'], parts,
                 topk=self.topk, chunk_size=self.chunk_size,
                 device=self.device or self._features_device,
-                query_images=queries['image_ids'], gallery_images=gallery['image_ids'],
-                cross_image_only=self.cross_image_only)
+                query_images=queries['image_ids'], cross_image_only=self.cross_image_only)
             metrics.update({f'{direction}/{_COUNTS.get(name, name)}': value
                             for name, value in measured.items()})
         print_log(self._protocol(metrics), logger='current')
         return metrics
 
-    @staticmethod
-    def _gather(results: list[dict]) -> tuple[dict, dict]:
-        """Join the results to the two sides of the search, images and captions."""
+    def _sides(self, results: list[dict]) -> tuple[dict, dict]:
+        """The two sides of the search, images and captions, in the order of the data set."""
         if not results:
             raise ValueError('RankKMetric got no sample; is the data set empty?')
         person_ids = torch.tensor([result['person_id'] for result in results])
@@ -125,10 +152,12 @@ class RankKMetric(BaseMetric):
                 f'image_id {int(values[counts > 1][0])} came more than once, which would change '
                 'the gallery; the data set must yield each image once, with all its captions '
                 '(test_mode=True)')
-        captions = torch.tensor([len(result['text_features']) for result in results])
-        images = dict(features=torch.stack([result['image_feature'] for result in results]),
+        rows = [self._features[result['process']][result['first']:][:result['length']]
+                for result in results]
+        captions = torch.tensor([len(features) - 1 for features in rows])
+        images = dict(features=torch.stack([features[0] for features in rows]),
                       person_ids=person_ids, image_ids=image_ids)
-        texts = dict(features=torch.cat([result['text_features'] for result in results]),
+        texts = dict(features=torch.cat([features[1:] for features in rows]),
                      person_ids=person_ids.repeat_interleave(captions),
                      image_ids=image_ids.repeat_interleave(captions))
         return images, texts
@@ -148,5 +177,15 @@ class RankKMetric(BaseMetric):
             f'split {meta.get("split", "unknown")}',
             f'annotations {", ".join(files) or "unknown"}',
             *counts,
+            *([f'gallery with distractors of {self.distractors}'] if self.distractors else []),
             f'positives: same person, own image {own}',
             f'checkpoints selected on {self.selection}'])
+
+
+def _gather_rows(rows: Tensor) -> list[Tensor]:
+    """``(n, D)`` of each process, n of its own, to the float32 matrices of all processes."""
+    shapes = all_gather_object(tuple(rows.shape))
+    height, width = (max(sizes) for sizes in zip(*shapes, strict=True))
+    padded = F.pad(rows.float(), (0, width - rows.shape[1], 0, height - rows.shape[0]))
+    return [gathered[:length] for gathered, (length, _)
+            in zip(all_gather(padded), shapes, strict=True)]

@@ -1,24 +1,20 @@
 """Exact ranks of the positives, a few queries at a time."""
 
-import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-import numpy as np
 import torch
-import torch.nn.functional as F
-from mmengine.utils import ProgressBar
 from torch import Tensor
 
+from .inputs import Array, integers, unit_features
 from .measures import (
     average_precision,
     inverse_negative_penalty,
     recall_at,
     trapezoid_average_precision,
 )
+from .walk import split_queries, walk_gallery
 
-__all__ = ['evaluate_ranking', 'positive_ranks']
-
-Array = Tensor | np.ndarray | Sequence
+__all__ = ['evaluate_ranking', 'measure_ranking']
 
 
 @torch.no_grad()
@@ -46,7 +42,7 @@ def evaluate_ranking(query_features: Array,
         gallery_features: ``(N, D)``.
         gallery_ids: ``(N,)`` integer person ids.
         topk: the k of ``R{k}``.
-        chunk_size: queries scored at once; memory is 8 to 16 bytes x ``chunk_size`` x N.
+        chunk_size: queries scored at once; memory is 4 bytes x ``chunk_size`` x N, on a GPU 8.
         device: where to compute; default the device of ``query_features``.
         query_images: ``(Q,)`` integer image ids; needed for ``cross_image_only``.
         gallery_images: ``(N,)`` integer image ids; likewise.
@@ -68,100 +64,55 @@ def evaluate_ranking(query_features: Array,
         >>> result['R1'], result['mAP'], result['mINP']
         (50.0, 66.66666666666666, 66.66666666666666)
     """
-    queries = _unit_features('query_features', query_features, device)
-    gallery = _unit_features('gallery_features', gallery_features, device or queries.device)
+    queries = unit_features('query_features', query_features, device)
+    gallery = unit_features('gallery_features', gallery_features, device or queries.device)
     if queries.shape[1] != gallery.shape[1]:
         raise ValueError('query_features and gallery_features must have the same width, got '
                          f'{queries.shape[1]} and {gallery.shape[1]}')
-    query_ids = _integers('query_ids', query_ids, queries)
-    gallery_ids = _integers('gallery_ids', gallery_ids, gallery)
+    query_ids = integers('query_ids', query_ids, len(queries), queries.device)
+    gallery_ids = integers('gallery_ids', gallery_ids, len(gallery), queries.device)
+    images = None
     if cross_image_only:
-        query_images = _integers('query_images', query_images, queries)
-        gallery_images = _integers('gallery_images', gallery_images, gallery)
-    if not topk or min(topk) < 1 or chunk_size < 1:
-        raise ValueError(f'topk and chunk_size must be positive, got {topk} and {chunk_size}')
-
-    find_positives = _PersonLookup(gallery_ids)
-    starts = range(0, len(queries), chunk_size)
-    bar = ProgressBar(len(starts), file=sys.stderr) if progress else None
-    # Fresh memory for each chunk would cost a fifth of the time in page faults.
-    scores_memory, scratch = queries.new_empty(2, min(chunk_size, len(queries)), len(gallery))
-    chunks = []
-    for start in starts:
-        chunk = slice(start, start + chunk_size)
-        # Given `out`, the product stays in float32 under autocast, too.
-        scores = torch.mm(queries[chunk], gallery.T, out=scores_memory[:len(queries[chunk])])
-        positives, present = find_positives(query_ids[chunk])
-        if cross_image_only:
-            own_images = query_images[chunk, None]
-            scores.masked_fill_(own_images == gallery_images, -torch.inf)
-            present &= own_images != gallery_images[positives]
-        chunks.append(_measure(positive_ranks(scores, positives, present, scratch), topk))
-        if bar:
-            bar.update()
-    return _summary(torch.cat(chunks), topk, len(queries), len(gallery))
+        images = (integers('query_images', query_images, len(queries), queries.device),
+                  integers('gallery_images', gallery_images, len(gallery), queries.device))
+    return measure_ranking(queries, query_ids, gallery_ids, images, lambda span: gallery,
+                           [slice(0, len(gallery))], topk, chunk_size, progress)
 
 
-@torch.no_grad()
-def positive_ranks(scores: Tensor, positives: Tensor, present: Tensor,
-                   scratch: Tensor | None = None) -> Tensor:
-    """Ranks of given gallery entries in each query's ranking, without ranking the others.
-
-    The scores of a row are sorted as bare numbers (a vector instruction sort, no indices to
-    drag along) and each positive is looked up by bisection. Where a positive shares its score,
-    the entries of equal score before it are counted.
+def measure_ranking(queries: Tensor,
+                    query_ids: Tensor,
+                    gallery_ids: Tensor,
+                    images: tuple[Tensor, Tensor] | None,
+                    load: Callable[[slice], Tensor],
+                    spans: Sequence[slice],
+                    topk: Sequence[int],
+                    chunk_size: int,
+                    progress: bool) -> dict[str, float | int]:
+    """What :func:`evaluate_ranking` does, for a gallery in parts and with inputs in one form.
 
     Args:
-        scores: ``(Q, N)``, higher is better; ``-inf`` is out of the ranking.
-        positives: ``(Q, P)`` columns of the positives, int64.
-        present: ``(Q, P)`` bool; False marks places that only fill the row.
-        scratch: memory like ``scores`` (or with more rows) to sort in, overwritten.
-
-    Returns:
-        ``(Q, P)`` float64 on the CPU, ascending in each row, from 1, ``inf`` where not present.
-
-    Example:
-        >>> scores = torch.tensor([[.9, .3, .9, .5]])
-        >>> positive_ranks(scores, torch.tensor([[1, 2]]), torch.ones(1, 2, dtype=torch.bool))
-        tensor([[2., 4.]], dtype=torch.float64)
+        queries: ``(Q, D)`` float32, of length 1.
+        query_ids: ``(Q,)``.
+        gallery_ids: ``(N,)``.
+        images: ``(Q,)`` and ``(N,)`` image ids, for ``cross_image_only``.
+        load: gives the ``(n, D)`` entries at a span of the gallery, float32, of length 1.
+        spans: cut the gallery into parts, in order.
+        topk: the k of ``R{k}``.
+        chunk_size: queries scored at once.
+        progress: show a bar.
     """
-    wanted = scores.gather(1, positives)
-    ascending = _sorted_rows(scores, scratch)
-    not_above = torch.searchsorted(ascending, wanted, right=True)
-    before = scores.shape[1] - not_above
-    next_below = ascending.gather(1, (not_above - 2).clamp_(min=0))
-    tied = present & (not_above > 1) & (next_below == wanted)
-    columns = torch.arange(scores.shape[1], device=scores.device)
-    for place in tied.any(0).nonzero().flatten().tolist():
-        rows = tied[:, place].nonzero().flatten()
-        equal = scores.index_select(0, rows) == wanted[rows, place, None]
-        earlier = columns < positives[rows, place, None]
-        before[rows, place] += (equal & earlier).sum(1)
-    ranks = before.cpu().double().add_(1).masked_fill_(~present.cpu(), torch.inf)
-    return ranks.sort(1).values
-
-
-class _PersonLookup:
-    """Finds all gallery entries of a person by bisection."""
-
-    def __init__(self, gallery_ids: Tensor):
-        self.ids, self.order = gallery_ids.sort(stable=True)
-
-    def __call__(self, person_ids: Tensor) -> tuple[Tensor, Tensor]:
-        """``(Q,)`` ids to ``(Q, P)`` gallery indices and the mask of those that are real."""
-        first = torch.searchsorted(self.ids, person_ids)
-        count = torch.searchsorted(self.ids, person_ids, right=True) - first
-        places = torch.arange(max(1, int(count.max())), device=first.device)
-        slots = (first[:, None] + places).clamp_(max=len(self.ids) - 1)
-        return self.order[slots], places < count[:, None]
-
-
-def _sorted_rows(scores: Tensor, scratch: Tensor | None) -> Tensor:
-    if scores.device.type != 'cpu':
-        return scores.sort(1).values
-    rows = scores.clone() if scratch is None else scratch[:len(scores)].copy_(scores)
-    rows.numpy().sort(axis=1)  # many times faster on a CPU than torch's own
-    return rows
+    if not topk or min(topk) < 1 or chunk_size < 1:
+        raise ValueError(f'topk and chunk_size must be positive, got {topk} and {chunk_size}')
+    chunks = split_queries(queries, query_ids, gallery_ids, chunk_size, images)
+    walk_gallery(chunks, load, spans, progress)
+    measures = torch.cat([_measure(chunk.ranks(), topk) for chunk in chunks])
+    if not len(measures):
+        raise ValueError(f'none of the {len(queries)} queries has a positive among the '
+                         f'{len(gallery_ids)} gallery entries; do both use the same person ids?')
+    names = [*(f'R{k}' for k in topk), 'mAP', 'mAP_trapz', 'mINP']
+    means = (100 * measures.mean(0)).tolist()
+    return dict(zip(names, means, strict=True), num_queries=len(queries),
+                num_gallery=len(gallery_ids), num_unmatched=len(queries) - len(measures))
 
 
 def _measure(ranks: Tensor, topk: Sequence[int]) -> Tensor:
@@ -171,41 +122,3 @@ def _measure(ranks: Tensor, topk: Sequence[int]) -> Tensor:
                         average_precision(ranks),
                         trapezoid_average_precision(ranks),
                         inverse_negative_penalty(ranks)], dim=1)
-
-
-def _summary(measures: Tensor, topk: Sequence[int], num_queries: int,
-             num_gallery: int) -> dict[str, float | int]:
-    if not len(measures):
-        raise ValueError(f'none of the {num_queries} queries has a positive among the '
-                         f'{num_gallery} gallery entries; do both use the same person ids?')
-    names = [*(f'R{k}' for k in topk), 'mAP', 'mAP_trapz', 'mINP']
-    means = (100 * measures.mean(0)).tolist()
-    return dict(zip(names, means, strict=True), num_queries=num_queries,
-                num_gallery=num_gallery, num_unmatched=num_queries - len(measures))
-
-
-def _unit_features(name: str, features: Array, device: str | torch.device | None) -> Tensor:
-    features = torch.as_tensor(features).detach().to(device).float()
-    if features.ndim != 2 or not features.numel():
-        raise ValueError(f'{name} must be a non-empty (rows, width) matrix, got shape '
-                         f'{tuple(features.shape)}')
-    broken = (~features.isfinite()).any(1).nonzero().flatten()
-    if len(broken):
-        raise ValueError(f'{name}: {len(broken)} rows hold NaN or infinity in float32, the first '
-                         f'is row {int(broken[0])}; did the training diverge?')
-    return F.normalize(features, dim=1)
-
-
-def _integers(name: str, values: Array | None, features: Tensor) -> Tensor:
-    if values is None:
-        raise ValueError(f'cross_image_only needs {name}')
-    try:
-        ids = torch.as_tensor(values, device=features.device)
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise ValueError(f'{name} must be integers: {error}') from error
-    if ids.is_floating_point() or ids.is_complex():
-        raise ValueError(f'{name} must be integers, got {ids.dtype}')
-    if ids.shape != (len(features),):
-        raise ValueError(f'{name} must hold one id for each of the {len(features)} features, '
-                         f'got shape {tuple(ids.shape)}')
-    return ids.long()

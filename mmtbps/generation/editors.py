@@ -20,7 +20,6 @@ from .attention import (
     attention_control,
     trace_attention,
 )
-from .color_votes import band_of
 from .colorspace import rgb_to_lab
 from .diffusion import (
     DTYPES,
@@ -263,8 +262,7 @@ class P2PEditor(BaseEditor):
         if self.paste_back is None:
             return edited, mask
         source = np.asarray(request.image.convert('RGB'))
-        mask &= garment_mask(rgb_to_lab(source), request.old_color, band_of(request.region),
-                             self.paste_back)
+        mask &= garment_mask(rgb_to_lab(source), request.old_color, request.band, self.paste_back)
         return Image.fromarray(np.where(mask[..., None], np.asarray(edited), source)), mask
 
     def _session(self, requests: Sequence[EditRequest], steps: int,

@@ -16,7 +16,7 @@ from PIL import Image, ImageFilter
 from mmtbps.lexicon import find_color_mentions, split_words
 from mmtbps.registry import TASK_UTILS
 
-from .color_votes import BANDS, band_of, color_votes, region_mask, shaded_palette
+from .color_votes import BANDS, color_votes, region_mask, shaded_palette
 from .colorspace import palette, rgb_to_lab
 from .requests import EditRequest, EditResult
 
@@ -229,7 +229,7 @@ class MaskGate(BaseGate):
             return float('nan')
         if not result.mask.any():
             return 0.
-        top, bottom = band_of(request.region)
+        top, bottom = request.band
         center = (np.nonzero(result.mask)[0].mean() + .5) / len(result.mask)
         return result.mask.mean() if top < center < bottom else -1.
 

@@ -170,7 +170,7 @@ class RecolorEditor(BaseEditor):
         tolerance: See `garment_cover`.
 
     Raises:
-        ValueError: On editing a request whose region has no place in ``color_votes.BANDS``.
+        ValueError: On editing a request whose region has no band in ``color_votes.BANDS``.
     """
 
     def __init__(self, tolerance: float = 25.) -> None:
@@ -187,12 +187,9 @@ class RecolorEditor(BaseEditor):
         return [self._edit_one(request) for request in requests]
 
     def _edit_one(self, request: EditRequest) -> EditResult:
-        if request.region not in BANDS:
-            raise ValueError(f'{request.job_id}: no place is known for region {request.region!r}; '
-                             f'there is one for {", ".join(BANDS)}')
         pixels = np.asarray(request.image.convert('RGB'))
         lab = rgb_to_lab(pixels)
-        cover = garment_cover(lab, request.old_color, BANDS[request.region], self.tolerance)
+        cover = garment_cover(lab, request.old_color, request.band, self.tolerance)
         cover *= (mask := cover > _MIXED)
         shifted = shift_color(lab, mask, request.new_color)
         edited = lab_to_rgb(lab + cover[..., None] * (shifted - lab))

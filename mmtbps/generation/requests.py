@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from .color_votes import band_of
+
 __all__ = ['BaseEditor', 'BaseUpscaler', 'EditRequest', 'EditResult', 'Span']
 
 Span = tuple[int, int]
@@ -78,6 +80,18 @@ class EditRequest:
     def target_caption(self) -> str:
         """The caption that drives the edit, after it."""
         return self.target_captions[self.caption_index]
+
+    @property
+    def band(self) -> tuple[float, float]:
+        """Top and bottom of where the garment may be, shares of the height.
+
+        Raises:
+            ValueError: Naming the job, if there is no band for the region.
+        """
+        try:
+            return band_of(self.region)
+        except ValueError as error:
+            raise ValueError(f'{self.job_id}: {error}') from error
 
     def _check_spans(self, side: str, caption: str, color: Span, phrase: Span) -> None:
         for start, end in (color, phrase):

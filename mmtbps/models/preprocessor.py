@@ -53,8 +53,9 @@ class TextImagePreprocessor(BaseDataPreprocessor):
             the uint8 images of a training batch.
         non_blocking: as in MMEngine.
 
-    The batch is what ``PackTextImage`` and the default ``pseudo_collate`` make:
-    ``inputs`` with lists ``image``, ``input_ids``, ``caption_lengths``, and ``data_samples``.
+    The batch is what ``PackTextImage`` and ``stack_pairs`` or MMEngine's ``pseudo_collate`` make:
+    ``inputs`` with lists ``image`` (or one tensor), ``input_ids``, ``caption_lengths``, and
+    ``data_samples``.
 
     Nothing here waits for the device: images and tokens reach a GPU from pinned memory.
 
@@ -101,8 +102,10 @@ class TextImagePreprocessor(BaseDataPreprocessor):
                 inputs['input_ids'], inputs['caption_lengths'])
         return batch
 
-    def stack(self, images: Sequence[Tensor]) -> Tensor:
+    def stack(self, images: Tensor | Sequence[Tensor]) -> Tensor:
         """N images of one size to ``(N, 3, H, W)``, pinned if they are to go to a GPU."""
+        if torch.is_tensor(images):
+            return images
         if self.device.type != 'cuda' or images[0].is_cuda:
             return torch.stack(list(images))
         pinned = torch.empty((len(images), *images[0].shape), dtype=images[0].dtype,

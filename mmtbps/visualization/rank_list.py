@@ -1,6 +1,7 @@
 """Ranked lists as pictures, drawn with Pillow alone."""
 
 from collections.abc import Sequence
+from io import BytesIO
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFilter, ImageFont, ImageOps
@@ -32,7 +33,8 @@ def draw_rank_list(query: str,
 
     Args:
         query: the caption, wrapped above the crops.
-        image_paths: crops in the order of their rank; ten look best.
+        image_paths: crops in the order of their rank; ten look best. ``packed://`` and other
+            addresses that MMEngine reads will do.
         correct: whether each crop is the person meant; default: not known, grey frames.
         scores: similarity of each crop; default: ranks only.
         title: a small line above the query, such as the data set.
@@ -55,7 +57,7 @@ def draw_rank_list(query: str,
     canvas.paste(header, (_MARGIN, _MARGIN))
     for rank, path in enumerate(image_paths):
         left = _MARGIN + rank * (_TILE[0] + _GAP)
-        tile = _draw_tile(Path(path), None if correct is None else bool(correct[rank]))
+        tile = _draw_tile(str(path), None if correct is None else bool(correct[rank]))
         canvas.paste(tile, (left, top))
         score = None if scores is None else float(scores[rank])
         _draw_label(ImageDraw.Draw(canvas), left, top + _TILE[1] + 8, rank + 1, score)
@@ -109,15 +111,22 @@ def _draw_header(query: str, title: str, width: int) -> Image.Image:
     return header
 
 
-def _draw_tile(path: Path, correct: bool | None) -> Image.Image:
+def _open(path: str) -> Image.Image:
+    if '://' not in path:
+        return Image.open(path)
+    from mmengine.fileio import get  # packed or remote; a deployed searcher has neither
+    return Image.open(BytesIO(get(path)))
+
+
+def _draw_tile(path: str, correct: bool | None) -> Image.Image:
     """A crop in its frame; bars beside it are filled with its own blurred colours."""
     try:
-        with Image.open(path) as image:
+        with _open(path) as image:
             crop = ImageOps.exif_transpose(image).convert('RGB')
     except (OSError, ValueError):
         crop = None
     if crop is None:
-        tile = _draw_missing(path.name)
+        tile = _draw_missing(Path(path).name)
     else:
         tile = ImageOps.fit(crop, _TILE).filter(ImageFilter.GaussianBlur(14))
         crop = ImageOps.contain(crop, _TILE, Image.Resampling.LANCZOS)

@@ -95,3 +95,17 @@ def test_the_random_state_is_restored_after_an_error(build, own):
     with pytest.raises(KeyError):
         build(own, pipeline=[faulty])[SeededIndex(0, 1)]
     assert np.random.get_state()[1].tolist() == before
+
+
+def test_a_worker_gives_the_same_numbers_and_the_main_process_keeps_its_own(build, own):
+    dataset = build(own, pipeline=[DrawNumbers()])
+    indices = [SeededIndex(3, 7), SeededIndex(4, 8), SeededIndex(3, 7)]
+    np.random.seed(5)
+    random.seed(5)
+    expected = np.random.rand(), random.random()
+    np.random.seed(5)
+    random.seed(5)
+    here = [dataset[index] for index in indices]
+    assert (np.random.rand(), random.random()) == expected
+    loader = torch.utils.data.DataLoader(dataset, batch_size=None, sampler=indices, num_workers=1)
+    assert list(loader) == here

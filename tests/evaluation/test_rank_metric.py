@@ -5,6 +5,7 @@ import logging
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from mmengine.dataset import DefaultSampler
@@ -91,6 +92,14 @@ def test_padded_duplicates_do_not_count():
     assert run_evaluator(samples + samples[:3], size=NUM_IMAGES) == run_evaluator(samples)
 
 
+def test_features_leave_the_device_once_a_batch(monkeypatch):
+    copies, copy = [], torch.Tensor.cpu
+    monkeypatch.setattr(torch.Tensor, 'cpu', lambda self: (copies.append(len(self)), copy(self))[1])
+    metric = RankKMetric()
+    Evaluator(metric).process(data_samples=make_samples()[:4], data_batch=None)
+    assert copies == [4 + 1 + 2 + 3 + 1]  # images and captions
+
+
 def test_metric_starts_afresh_each_epoch():
     metric = RankKMetric()
     evaluator = Evaluator(metric)
@@ -150,6 +159,26 @@ def test_protocol_line(log_lines):
         'positives: same person, own image left out | checkpoints selected on val']
 
 
+def test_distractors_join_the_images_of_the_gallery(tmp_path, log_lines):
+    samples = make_samples()
+    strangers = torch.randn(60, 8, generator=torch.Generator().manual_seed(1))
+    for number, part in enumerate(strangers.split(40)):
+        np.save(tmp_path / f'{number}.npy', part.numpy())
+    result = run_evaluator(samples, distractors=str(tmp_path))
+    without = run_evaluator(samples)
+    expected = evaluate_ranking(
+        torch.cat([s.text_features for s in samples]),
+        [s.person_id for s in samples for _ in s.text_features],
+        torch.cat([torch.stack([s.image_feature for s in samples]), strangers]),
+        [s.person_id for s in samples] + [-1] * 60)
+    assert {key: value for key, value in result.items() if key.startswith('t2i')} == {
+        f't2i/{name.replace("num_", "")}': value for name, value in expected.items()}
+    assert result['t2i/R1'] < without['t2i/R1'] and result['i2t/R1'] == without['i2t/R1']
+    protocol = next(line for line in log_lines if line.startswith('protocol'))
+    assert '| t2i 25 queries x 73 gallery, 0 unmatched | i2t 13 queries x 25 gallery' in protocol
+    assert f'| gallery with distractors of {tmp_path} |' in protocol
+
+
 def test_protocol_line_admits_what_it_does_not_know(log_lines):
     run_evaluator(make_samples(), directions=('t2i',))
     assert log_lines[-1].startswith(
@@ -166,14 +195,18 @@ def _one_of_two_processes(rank, folder):
     samples = make_samples()
     mine = [samples[index] for index in DefaultSampler(samples, shuffle=False)]
     assert len(mine) == 7
-    result = run_evaluator(mine, size=NUM_IMAGES)
-    Path(f'result_{rank}.json').write_text(json.dumps(result))
+    results = [run_evaluator(mine, size=NUM_IMAGES),
+               run_evaluator(samples[rank::2], size=NUM_IMAGES),  # 7 and 6 images
+               run_evaluator(samples[:1] if rank == 0 else [], size=1)]
+    Path(f'result_{rank}.json').write_text(json.dumps(results))
+    assert not Path('.dist_test').exists()  # MMEngine's folder for results as pickles
     torch.distributed.barrier()  # who leaves early may leave the other waiting for ever
     torch.distributed.destroy_process_group()
 
 
 def test_two_processes_equal_one(tmp_path):
     torch.multiprocessing.spawn(_one_of_two_processes, args=(str(tmp_path),), nprocs=2)
-    expected = run_evaluator(make_samples())
+    whole, one = run_evaluator(make_samples()), run_evaluator(make_samples()[:1])
     for rank in range(2):
-        assert json.loads((tmp_path / f'result_{rank}.json').read_text()) == expected
+        results = json.loads((tmp_path / f'result_{rank}.json').read_text())
+        assert results == [whole, whole, one]

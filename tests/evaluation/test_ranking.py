@@ -5,7 +5,6 @@ import pytest
 import torch
 
 from mmtbps.evaluation import evaluate_ranking
-from mmtbps.evaluation.ranking import positive_ranks
 
 MEASURES = ('R1', 'R5', 'R10', 'mAP', 'mAP_trapz', 'mINP')
 COUNTS = ('num_queries', 'num_gallery', 'num_unmatched')
@@ -193,12 +192,17 @@ def test_input_is_left_alone_and_progress_is_shown(capsys):
     assert '5/5' in capsys.readouterr().err
 
 
-def test_positive_ranks_counts_minus_infinity_last():
-    scores = torch.tensor([[1.0, -torch.inf, 0.5, 1.0, 1.0], [0.0, 0.0, 0.0, 0.0, 0.0]])
-    positives = torch.tensor([[4, 2, 0], [3, 0, 0]])
-    present = torch.tensor([[True, True, False], [True, True, False]])
-    ranks = positive_ranks(scores, positives, present)
-    assert ranks.tolist() == [[3, 4, torch.inf], [1, 4, torch.inf]]
+def test_lower_precision_that_training_allowed_is_not_used(monkeypatch):
+    """The products are true float32, and the setting is as before afterwards."""
+    seen, product = [], torch.mm
+    monkeypatch.setattr(torch, 'mm', lambda *args, **kwargs: (
+        seen.append(torch.get_float32_matmul_precision()), product(*args, **kwargs))[1])
+    torch.set_float32_matmul_precision('medium')
+    try:
+        evaluate_ranking(*clustered(14))
+        assert torch.get_float32_matmul_precision() == 'medium' and set(seen) == {'highest'}
+    finally:
+        torch.set_float32_matmul_precision('highest')
 
 
 GOOD = dict(query_features=np.ones((2, 4), np.float32), query_ids=[1, 2],

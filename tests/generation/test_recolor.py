@@ -125,7 +125,7 @@ def test_shifting_moves_the_median_to_the_colour():
 
 
 def test_bad_requests_are_refused():
-    with pytest.raises(ValueError, match="j1: no place is known for region 'shoes'"):
+    with pytest.raises(ValueError, match="j1: no band for region 'shoes'"):
         RecolorEditor().edit([asked(region='shoes')])
     with pytest.raises(ValueError, match="'teal' is no basic colour; those are beige, black"):
         RecolorEditor().edit([asked(old_color='teal')])

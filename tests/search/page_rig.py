@@ -1,7 +1,7 @@
 """A web page over painted people, for the tests of the page."""
 
 import socket
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import SimpleNamespace
 
 import numpy as np
@@ -51,17 +51,24 @@ def fill(root, uri, people=PEOPLE):
 @contextmanager
 def open_page(folder, uploads=True):
     """The page at a free port: its ``url``, ``searcher``, ``images`` and ``uploads``."""
-    from mmtbps.search.page import serve
     images = folder / 'images'
     searcher = PointingInferencer(ColorEncoder(), gallery=fill(images, folder / 'gallery'),
                                   images=images)
     kept = images / 'uploads' if uploads else None
-    page = serve(searcher, images, kept, port=free_port(), wait=False)
+    page = serve_at_free_port(searcher, images, kept)
     try:
         yield SimpleNamespace(url=page.local_url.rstrip('/'), searcher=searcher, images=images,
                               uploads=kept, blocks=page)
     finally:
         page.close()
+
+
+def serve_at_free_port(*arguments):
+    from mmtbps.search.page import serve
+    for _ in range(2):
+        with suppress(OSError):  # somebody was faster
+            return serve(*arguments, port=free_port(), wait=False)
+    return serve(*arguments, port=free_port(), wait=False)
 
 
 def free_port():

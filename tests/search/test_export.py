@@ -1,7 +1,6 @@
 """Exporting: what is written, what is refused, and that the comparison with torch can fail."""
 
 import hashlib
-import importlib.util
 import json
 import os
 import shutil
@@ -30,14 +29,7 @@ from mmtbps.search.onnx_encoder import OnnxEncoder  # noqa: E402
 from mmtbps.search.torch_encoder import TorchEncoder  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
-@pytest.fixture(scope='module')
-def tool():
-    spec = importlib.util.spec_from_file_location('export_tool', ROOT / 'tools/export.py')
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+TOOL = 'tools/export.py'
 
 
 @pytest.fixture

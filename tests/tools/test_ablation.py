@@ -1,6 +1,5 @@
 """The ablation tool: every arm is a config that trains, and the table says what was measured."""
 
-import sys
 from pathlib import Path
 
 import pytest
@@ -11,10 +10,8 @@ from tiny_models import shrink
 from mmtbps.drawing.edited_pairs import draw_edited_pairs
 
 ROOT = Path(__file__).resolve().parents[2]
+TOOL = 'tools/ablation.py'
 CONFIG = ROOT / 'configs/tbps/ablation_drawn.py'
-sys.path.insert(0, str(ROOT / 'tools'))
-import ablation  # noqa: E402
-
 ARMS = Config.fromfile(CONFIG).arms
 
 
@@ -24,11 +21,11 @@ def pairs(micro_set, tmp_path_factory):
 
 
 @pytest.mark.parametrize('number', range(len(ARMS)), ids=[arm['name'] for arm in ARMS])
-def test_every_arm_trains_for_the_same_number_of_steps(number, micro_set, pairs, tmp_path,
-                                                       monkeypatch):
-    monkeypatch.setattr(ablation, 'generated_pairs', lambda kind, root: pairs)
+def test_every_arm_trains_for_the_same_number_of_steps(number, tool, micro_set, pairs,
+                                                       tmp_path, monkeypatch):
+    monkeypatch.setattr(tool, 'generated_pairs', lambda kind, root: pairs)
     arm = ARMS[number]
-    cfg = ablation.arm_config(str(CONFIG), arm, 7, micro_set)
+    cfg = tool.arm_config(str(CONFIG), arm, 7, micro_set)
     assert cfg.train_cfg.max_iters == 450 and cfg.randomness.seed == 7
     cfg = shrink(cfg, micro_set, tmp_path)
     if arm.get('pairs'):
@@ -43,9 +40,9 @@ def test_every_arm_trains_for_the_same_number_of_steps(number, micro_set, pairs,
     assert people == (48 if arm.get('pairs') else 24)
 
 
-def test_the_table_has_mean_spread_and_chance():
-    runs = [{f't2i/{m}': value for m in ablation.MEASURES} for value in (10.0, 12.0, 14.0)]
-    lines = ablation.table({'baseline': runs, 'once': runs[:1]}, dict(R1=0.5)).splitlines()
+def test_the_table_has_mean_spread_and_chance(tool):
+    runs = [{f't2i/{m}': value for m in tool.MEASURES} for value in (10.0, 12.0, 14.0)]
+    lines = tool.table({'baseline': runs, 'once': runs[:1]}, dict(R1=0.5)).splitlines()
     assert lines[2] == '| baseline | 12.0 ± 2.0 | 12.0 ± 2.0 | 12.0 ± 2.0 | 12.0 ± 2.0 | 3 |'
     assert lines[3] == '| once | 10.0 | 10.0 | 10.0 | 10.0 | 1 |'
     assert lines[4].startswith('| chance | 0.5 |')

@@ -1,8 +1,6 @@
 """tools/check_data.py: what it prints and what it returns."""
 
-import importlib.util
 import json
-from pathlib import Path
 
 import pytest
 from mmengine.logging import MMLogger
@@ -10,15 +8,7 @@ from PIL import Image
 
 from mmtbps.datasets import CUHKPEDES
 
-ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture(scope='module')
-def tool():
-    spec = importlib.util.spec_from_file_location('check_data', ROOT / 'tools/check_data.py')
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+TOOL = 'tools/check_data.py'
 
 
 @pytest.fixture(autouse=True)

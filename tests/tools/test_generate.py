@@ -1,6 +1,5 @@
 """The command line of generation, end to end on drawn people without any weights."""
 
-import importlib.util
 from pathlib import Path
 
 import numpy as np
@@ -13,15 +12,8 @@ from mmtbps.datasets import DrawnPEDES
 from mmtbps.records import read_jsonl
 
 ROOT = Path(__file__).resolve().parents[2]
+TOOL = 'tools/generate.py'
 CONFIG = ROOT / 'configs/generation/pdg_recolor.py'
-
-
-@pytest.fixture(scope='module')
-def tool():
-    spec = importlib.util.spec_from_file_location('generate_tool', ROOT / 'tools/generate.py')
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def call(tool, command, micro_set, out, *options):

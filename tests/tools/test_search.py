@@ -1,6 +1,5 @@
 """tools/search.py from folder to answer, and what it refuses."""
 
-import importlib.util
 import io
 import json
 import re
@@ -16,16 +15,9 @@ from tiny_models import shrink
 from mmtbps.search import encoders
 
 ROOT = Path(__file__).resolve().parents[2]
+TOOL = 'tools/search.py'
 sys.path.insert(0, str(ROOT / 'tests/search'))  # fakes.py
 from fakes import ColorEncoder, paint_folder  # noqa: E402
-
-
-@pytest.fixture(scope='module')
-def tool():
-    spec = importlib.util.spec_from_file_location('search_tool', ROOT / 'tools/search.py')
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """The command line that shows what a model found, on drawn people and a tiny random model."""
 
-import importlib.util
 import json
 import pickle
 from pathlib import Path
@@ -17,15 +16,8 @@ from mmtbps.search.torch_encoder import TorchEncoder
 from mmtbps.visualization import draw_heat_map, draw_word_heat_maps
 
 ROOT = Path(__file__).resolve().parents[2]
+TOOL = 'tools/visualize.py'
 CONFIG = ROOT / 'configs/tbps/vit_bert_base_drawn.py'
-
-
-@pytest.fixture(scope='module')
-def tool():
-    spec = importlib.util.spec_from_file_location('visualize_tool', ROOT / 'tools/visualize.py')
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture(scope='module')

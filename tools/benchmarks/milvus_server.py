@@ -20,20 +20,34 @@ def milvus_server(folder: Path, port: int | None = None) -> Iterator[tuple[str, 
     Yields:
         ``http://127.0.0.1:port`` and the process.
     """
-    port = port or free_port()
-    command = [sys.executable, '-m', 'milvus_lite', 'server', '--data-dir', str(folder),
-               '--host', '127.0.0.1', '--port', str(port)]
-    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    try:
-        wait_for(port, server)
-        yield f'http://127.0.0.1:{port}', server
-    finally:
-        server.terminate()
+    for chances in (2, 1, 0):
+        at = port or free_port()
+        server = subprocess.Popen(
+            [sys.executable, '-m', 'milvus_lite', 'server', '--data-dir', str(folder),
+             '--host', '127.0.0.1', '--port', str(at)],
+            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         try:
-            server.communicate(timeout=300)  # it may have much to write
-        except subprocess.TimeoutExpired:
-            server.kill()
-            server.communicate()
+            wait_for(at, server)
+            break
+        except BaseException as error:
+            stop(server)
+            # Somebody may have taken the free port before the server came to it.
+            if port or not chances or not isinstance(error, RuntimeError):
+                raise
+    try:
+        yield f'http://127.0.0.1:{at}', server
+    finally:
+        stop(server)
+
+
+def stop(server: subprocess.Popen) -> None:
+    """End the server and wait until it is gone."""
+    server.terminate()
+    try:
+        server.communicate(timeout=300)  # it may have much to write
+    except subprocess.TimeoutExpired:
+        server.kill()
+        server.communicate()
 
 
 def free_port() -> int:

@@ -3,7 +3,7 @@
 from mmengine.config import read_base
 from mmengine.dataset import DefaultSampler
 
-from mmtbps.datasets import CUHKPEDES, SeededSampler, UniquePersonBatchSampler
+from mmtbps.datasets import CUHKPEDES, SeededSampler, UniquePersonBatchSampler, stack_pairs
 from mmtbps.evaluation import RankKMetric
 
 with read_base():
@@ -12,6 +12,7 @@ with read_base():
 train_dataloader = dict(
     batch_size=64,  # 4 GPUs: the paper's 256
     num_workers=8,
+    collate_fn=dict(type=stack_pairs),
     sampler=dict(type=SeededSampler, shuffle=True),
     batch_sampler=dict(type=UniquePersonBatchSampler),
     dataset=dict(type=CUHKPEDES, data_root='data/CUHK-PEDES', split='train',
@@ -20,6 +21,7 @@ train_dataloader = dict(
 val_dataloader = dict(
     batch_size=64,
     num_workers=8,
+    collate_fn=dict(type=stack_pairs),
     sampler=dict(type=DefaultSampler, shuffle=False),
     dataset=dict(type=CUHKPEDES, data_root='data/CUHK-PEDES', split='val', test_mode=True,
                  pipeline=test_pipeline),
@@ -27,6 +29,7 @@ val_dataloader = dict(
 test_dataloader = dict(
     batch_size=64,
     num_workers=8,
+    collate_fn=dict(type=stack_pairs),
     sampler=dict(type=DefaultSampler, shuffle=False),
     dataset=dict(type=CUHKPEDES, data_root='data/CUHK-PEDES', split='test', test_mode=True,
                  pipeline=test_pipeline),

@@ -1,6 +1,7 @@
 """What happens to one item between the annotation and the batch."""
 
 from .caption_augment import ApproximateTextGeneration, approximate_text
+from .collate import stack_pairs
 from .mirror_caption import MirrorCaption, mirror_text
 from .packing import PackTextImage
 from .pdg import PDGTransform
@@ -8,5 +9,6 @@ from .tokenize import TokenizeCaption, load_tokenizer
 
 __all__ = [
     'ApproximateTextGeneration', 'MirrorCaption', 'PDGTransform', 'PackTextImage',
-    'TokenizeCaption', 'approximate_text', 'load_tokenizer', 'mirror_text'
+    'TokenizeCaption', 'approximate_text', 'load_tokenizer', 'mirror_text',
+    'stack_pairs'
 ]

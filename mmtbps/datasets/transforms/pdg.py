@@ -9,6 +9,9 @@ from mmcv.transforms import BaseTransform
 from mmtbps.records import PairRecord, read_jsonl
 from mmtbps.registry import TRANSFORMS
 
+from ..images import find_missing
+from ..packed import absolute_path, image_path
+
 
 @TRANSFORMS.register_module()
 class PDGTransform(BaseTransform):
@@ -67,7 +70,7 @@ class PDGTransform(BaseTransform):
         if not self._neighbours:
             raise ValueError(f'{ann_file} holds no pairs: did the gates accept none?')
         first = next(iter(self._neighbours))
-        if not os.path.isfile(first):
+        if find_missing([first]):
             raise FileNotFoundError(f'{first} not found: source_root={source_root!r} is not the '
                                     f'image folder of the data set {ann_file} was made from')
 
@@ -78,17 +81,17 @@ class PDGTransform(BaseTransform):
             raise ValueError(f'{results.get("img_path", "item")}: image or caption is read '
                              'already; put PDGTransform first in the pipeline')
         rng = np.random.default_rng(np.random.randint(2**32, dtype=np.uint64))
-        neighbours = self._neighbours.get(os.path.normpath(os.path.abspath(results['img_path'])))
+        neighbours = self._neighbours.get(absolute_path(results['img_path']))
         if neighbours is None or rng.random() >= self.prob:
             return results
         number, record = neighbours[int(rng.integers(len(neighbours)))]
-        results.update(img_path=os.path.join(self.img_root, record.image),
+        results.update(img_path=image_path(self.img_root, record.image),
                        caption=record.captions[int(rng.integers(len(record.captions)))],
                        person_id=record.person_id, image_id=-number)
         return results
 
     def _key(self, source: str) -> str:
-        return os.path.normpath(os.path.abspath(os.path.join(self.source_root, source)))
+        return absolute_path(image_path(self.source_root, source))
 
     def __repr__(self) -> str:
         return (f'{type(self).__name__}(ann_file={self.ann_file!r}, '

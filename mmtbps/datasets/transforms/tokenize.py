@@ -2,9 +2,11 @@
 
 import json
 import os
+from copy import deepcopy
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from mmcv.transforms import BaseTransform
 
@@ -12,6 +14,7 @@ from mmtbps.pretrained import resolve_pretrained
 from mmtbps.registry import TRANSFORMS
 
 if TYPE_CHECKING:
+    from tokenizers import Tokenizer
     from transformers import PreTrainedTokenizerBase
 
 # How tokenizers mark the start, middle or end of a word in their vocabulary.
@@ -57,6 +60,21 @@ def load_tokenizer(name: str) -> 'PreTrainedTokenizerBase':
     return tokenizer
 
 
+@cache
+def _encoder(name: str, max_length: int) -> 'Tokenizer':
+    """What the tokenizer of transformers asks, with ``truncation=True``, to do the work.
+
+    Asked directly it gives the same tokens in half the time. It is a copy, so that transforms of
+    other lengths do not set each other's.
+    """
+    tokenizer = load_tokenizer(name)
+    encoder = deepcopy(tokenizer.backend_tokenizer)
+    encoder.no_padding()
+    encoder.enable_truncation(max_length, direction=tokenizer.truncation_side)
+    encoder.encode_special_tokens = tokenizer.split_special_tokens
+    return encoder
+
+
 @TRANSFORMS.register_module()
 class TokenizeCaption(BaseTransform):
     """Turn the captions of an item into token ids, without padding.
@@ -93,11 +111,10 @@ class TokenizeCaption(BaseTransform):
         self.max_length = max_length
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
-        captions = captions_of(results)
-        encoded = load_tokenizer(self.tokenizer)(
-            captions, truncation=True, max_length=self.max_length, return_attention_mask=False)
-        results['input_ids'] = [torch.tensor(ids, dtype=torch.int64)
-                                for ids in encoded['input_ids']]
+        encoded = _encoder(self.tokenizer, self.max_length).encode_batch(captions_of(results))
+        # By way of NumPy: torch takes four times as long over a list.
+        results['input_ids'] = [torch.from_numpy(np.array(caption.ids, dtype=np.int64))
+                                for caption in encoded]
         return results
 
     def save_tokenizer(self, folder: str | os.PathLike) -> None:

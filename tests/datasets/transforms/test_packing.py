@@ -114,3 +114,14 @@ def test_text_alone_goes_with_its_sample():
     sample = packed['data_samples']
     assert sample.captions == ['a red coat'] and sample.num_captions == 1
     assert sample.input_ids.equal(tokens) and sample.caption_lengths.tolist() == [4]
+
+
+@pytest.mark.parametrize('view', [
+    lambda image: image, lambda image: image[:, ::-1], lambda image: image[2:7, 1:4],
+    lambda image: image[::2], lambda image: image[..., ::-1], np.asfortranarray])
+def test_pixels_of_any_view(view):
+    image = view(np.random.default_rng(0).integers(0, 256, (9, 5, 3), dtype=np.uint8))
+    packed = PackTextImage()(dict(img=image))['inputs']['image']
+    assert packed.is_contiguous()
+    assert packed.tolist() == [[[int(image[y, x, c]) for x in range(image.shape[1])]
+                                for y in range(image.shape[0])] for c in range(3)]

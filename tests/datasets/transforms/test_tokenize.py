@@ -152,3 +152,44 @@ def test_a_length_without_room_for_a_word_is_refused(max_length):
 def test_built_from_the_registry():
     transform = TRANSFORMS.build(dict(type='mmtbps.TokenizeCaption', tokenizer='bert-base-uncased'))
     assert repr(transform) == "TokenizeCaption(tokenizer='bert-base-uncased', max_length=64)"
+
+
+# The short way to the tokens ---------------------------------------------------------------------
+
+def bpe_folder(folder, **config):
+    """A byte-level BPE like CLIP's, trained on a few words."""
+    from tokenizers import Tokenizer, models, pre_tokenizers, processors, trainers
+    tokenizer = Tokenizer(models.BPE(unk_token='<unk>'))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.train_from_iterator(
+        ['a man in the red coat', 'the blue hat'] * 3,
+        trainers.BpeTrainer(special_tokens=['<unk>', '<s>', '</s>'], vocab_size=60))
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single='<s> $A </s>', special_tokens=[('<s>', 1), ('</s>', 2)])
+    tokenizer.save(str(folder / 'tokenizer.json'))
+    (folder / 'tokenizer_config.json').write_text(json.dumps(dict(
+        tokenizer_class='PreTrainedTokenizerFast', unk_token='<unk>', bos_token='<s>',
+        eos_token='</s>', pad_token='</s>', **config)))
+    return folder
+
+
+CAPTIONS = ['A man, in the RED coat.', '', 'x', 'the hat ' * 40, 'caf\u00e9 \u4eba',
+            'zebra\tcoat\n', '[SEP] a </s> hat', '\U0001f9e5 coat-hat']
+
+
+@pytest.mark.parametrize('config', [{}, dict(truncation_side='left'),
+                                    dict(split_special_tokens=True)])
+@pytest.mark.parametrize('kind', ['wordpiece', 'bpe'])
+def test_tokens_are_those_of_a_call_of_the_tokenizer(folder, tmp_path_factory, kind, config):
+    if kind == 'wordpiece':
+        (folder / 'tokenizer_config.json').write_text(json.dumps(CONFIG | config))
+    else:
+        folder = bpe_folder(tmp_path_factory.mktemp('bpe'), **config)
+    called = load_tokenizer(str(folder))
+    for max_length in (64, 5):
+        # In turns, and the tokenizer pads in between: neither sets anything for the other.
+        expected = called(CAPTIONS, truncation=True, max_length=max_length)['input_ids']
+        called(CAPTIONS, truncation=True, max_length=9, padding='max_length')
+        item = TokenizeCaption(str(folder), max_length)(dict(captions=CAPTIONS))
+        assert [ids.tolist() for ids in item['input_ids']] == expected
+    assert {len(ids) for ids in expected} > {5}

@@ -1,4 +1,4 @@
-"""Two gloo processes equal one process on the joined batch, loss and gradients."""
+"""Four gloo processes equal one process on the joined batch: loss, gradients, not memory."""
 
 import pytest
 import torch
@@ -6,11 +6,15 @@ import torch.multiprocessing as processes
 from mmengine.structures import BaseDataElement
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from mmtbps.models import HardnessAwareContrastiveHead
 from mmtbps.models.losses.info_nce import SAME_PERSON_CHOICES
 
-PERSON_IDS = [0, 1, 1, 2, 3, 0]
+WORLD = 4
+PERSON_IDS = [0, 1, 1, 2, 3, 0, 4, 3]
+PAIRS, DIMS = 64, 8  # of all processes, where memory is looked at
 
 
 class Towers(nn.Module):
@@ -24,43 +28,80 @@ class Towers(nn.Module):
         self.double()
 
     def forward(self, images, texts, person_ids):
-        people = [BaseDataElement(metainfo=dict(person_id=i)) for i in person_ids]
-        return self.head.loss(self.image(images), self.text(texts), people)['loss_contrastive']
+        return self.head.loss(self.image(images), self.text(texts),
+                              people(person_ids))['loss_contrastive']
+
+
+class LargestTensor(TorchDispatchMode):
+    """Remembers how many elements the largest tensor had that any operation gave or took."""
+
+    numel = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        results = func(*args, **(kwargs or {}))
+        for value in tree_leaves((results, args, kwargs)):
+            if torch.is_tensor(value):
+                self.numel = max(self.numel, value.numel())
+        return results
+
+
+def people(person_ids):
+    return [BaseDataElement(metainfo=dict(person_id=i)) for i in person_ids]
 
 
 def data():
     generator = torch.Generator().manual_seed(1)
-    return (torch.randn(6, 5, generator=generator, dtype=torch.double),
-            torch.randn(6, 3, generator=generator, dtype=torch.double))
+    return (torch.randn(8, 5, generator=generator, dtype=torch.double),
+            torch.randn(8, 3, generator=generator, dtype=torch.double))
+
+
+def share(rank, world, count):
+    return slice(rank * count // world, (rank + 1) * count // world)
+
+
+def loss_and_gradients(same_person, rank):
+    model = DistributedDataParallel(Towers(same_person))
+    images, texts = data()
+    own = share(rank, WORLD, len(PERSON_IDS))
+    loss = model(images[own], texts[own], PERSON_IDS[own])
+    loss.backward()
+    return dict(loss=loss.detach(), grads=[p.grad for p in model.parameters()])
+
+
+def largest_tensor(same_person, rank, world):
+    """Elements of the largest tensor of a training step of the head, forward and backward."""
+    image, text = torch.randn(2, PAIRS // world, DIMS).unbind()
+    image.requires_grad_(), text.requires_grad_()
+    own = share(rank, world, PAIRS)
+    head = HardnessAwareContrastiveHead(0.05, learnable=True, same_person=same_person)
+    with LargestTensor() as largest:
+        head.loss(image, text, people([i // 2 for i in range(PAIRS)][own])
+                  )['loss_contrastive'].backward()
+    return largest.numel
 
 
 def work(rank, folder):
     torch.distributed.init_process_group('gloo', init_method=f'file://{folder}/meet', rank=rank,
-                                         world_size=2)
-    results = {}
-    for same_person in SAME_PERSON_CHOICES:
-        model = DistributedDataParallel(Towers(same_person))
-        images, texts = data()
-        own = slice(3 * rank, 3 * rank + 3)
-        loss = model(images[own], texts[own], PERSON_IDS[own])
-        loss.backward()
-        results[same_person] = dict(loss=loss.detach(), grads=[p.grad for p in model.parameters()])
-    torch.save(results, f'{folder}/{rank}.pt')
-    del model, loss  # they hold the group, which must not be torn down under the interpreter lock
-    torch.distributed.barrier()  # who leaves early may leave the other waiting for ever
+                                         world_size=WORLD)
+    torch.save({same_person: dict(**loss_and_gradients(same_person, rank),
+                                  largest=largest_tensor(same_person, rank, WORLD))
+                for same_person in SAME_PERSON_CHOICES}, f'{folder}/{rank}.pt')
+    torch.distributed.barrier()  # who leaves early may leave the others waiting for ever
     torch.distributed.destroy_process_group()
 
 
 @pytest.fixture(scope='module')
 def results(tmp_path_factory):
-    """What each of the two processes found."""
+    """What each of the processes found."""
     folder = tmp_path_factory.mktemp('gloo')
-    processes.spawn(work, (str(folder),), nprocs=2)
-    return [torch.load(folder / f'{rank}.pt') for rank in range(2)]
+    # One server imports torch and is forked four times: four imports would take much longer.
+    processes.get_context('forkserver').set_forkserver_preload(['mmtbps.models'])
+    processes.start_processes(work, (str(folder),), nprocs=WORLD, start_method='forkserver')
+    return [torch.load(folder / f'{rank}.pt') for rank in range(WORLD)]
 
 
 @pytest.mark.parametrize('same_person', SAME_PERSON_CHOICES)
-def test_two_processes_equal_one(same_person, results):
+def test_four_processes_equal_one(same_person, results):
     model = Towers(same_person)
     loss = model(*data(), PERSON_IDS)
     loss.backward()
@@ -69,3 +110,10 @@ def test_two_processes_equal_one(same_person, results):
         torch.testing.assert_close(result['loss'], loss.detach(), atol=1e-10, rtol=1e-10)
         for one, joined in zip(result['grads'], model.parameters(), strict=True):
             torch.testing.assert_close(one, joined.grad, atol=1e-10, rtol=1e-10)
+
+
+@pytest.mark.parametrize('same_person', SAME_PERSON_CHOICES)
+def test_no_process_holds_the_similarities_of_all(same_person, results):
+    """Local x global is the largest tensor there is; one process alone shows it can be more."""
+    assert {result[same_person]['largest'] for result in results} == {PAIRS // WORLD * PAIRS}
+    assert largest_tensor(same_person, rank=0, world=1) == PAIRS * PAIRS

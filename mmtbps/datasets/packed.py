@@ -1,0 +1,228 @@
+"""Images in a few large files instead of millions of small ones: the format, and reading it.
+
+A folder whose name ends in ``.tars`` takes the place of a folder of images::
+
+    imgs.tars/000000.tar    uncompressed, images as they were, names as below the folder
+    imgs.tars/000000.npy    its index: name, offset, size and CRC-32 of each image, by name
+    imgs.tars/000001.tar    ...
+
+Why tar and not LMDB: any tool opens it, it needs no package that we do not have already, a broken
+shard harms only its own images, and a shard is written from front to end, once. An index is a
+sorted array that all processes map from the same file, so that a million names cost the workers of
+a loader no memory of their own.
+
+An image in it has the path ``packed://imgs.tars/cam_a/0001.jpg``. Importing this module registers
+that prefix with ``mmengine.fileio``, by which mmcv's ``LoadImageFromFile`` reads.
+`mmtbps.datasets.packing_images` and ``tools/pack_images.py`` write such folders.
+"""
+
+import os
+import posixpath
+import zlib
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+import numpy as np
+from mmengine.fileio import BaseStorageBackend, register_backend
+
+#: How the name of a folder of packed images ends.
+SUFFIX = '.tars'
+PREFIX = 'packed://'
+# Systems allow a process about a thousand open files, and the caller needs some.
+_MAX_OPEN = 256
+
+
+class PackedImagesError(OSError):
+    """A folder of packed images, a shard or an index that is not as it should be."""
+
+
+class Shard(NamedTuple):
+    """A tar file and its index."""
+
+    tar: Path
+    index: np.ndarray
+
+    @property
+    def names(self) -> np.ndarray:
+        """Names of its images, bytes, ascending."""
+        return self.index['name']
+
+
+class PackedImages:
+    """The images in a folder of shards, by name.
+
+    Safe in threads, in workers that were forked and in those that were spawned: reading has no
+    position to share, and nothing is ever unpacked or unpickled.
+
+    Args:
+        folder: A folder written by ``tools/pack_images.py``.
+
+    Raises:
+        FileNotFoundError: If there is no such folder, or no shard in it.
+        PackedImagesError: If a shard is shorter than its index says, or the index is missing or
+            broken; the message names the file and what to do.
+    """
+
+    def __init__(self, folder: str | os.PathLike) -> None:
+        self.folder = Path(folder)
+        self.shards = [read_shard(tar) for tar in sorted(self.folder.glob('*.tar'))]
+        if not self.shards:
+            raise FileNotFoundError(f'{folder}: no folder with shards (*.tar); '
+                                    'tools/pack_images.py makes one of a folder of images')
+        # Shards are runs of the sorted names, so that one or two can have a name at all.
+        self._ranges = [(bytes(shard.names[0]), bytes(shard.names[-1])) if len(shard.names)
+                        else (b'\xff', b'') for shard in self.shards]
+        self._open = lru_cache(_MAX_OPEN)(_open_unbuffered)
+
+    def __len__(self) -> int:
+        return sum(len(shard.index) for shard in self.shards)
+
+    def __contains__(self, name: str) -> bool:
+        return self._find(name) is not None
+
+    def __iter__(self) -> Iterator[str]:
+        """The names of all images."""
+        for shard in self.shards:
+            for name in shard.names:
+                yield bytes(name).decode('utf-8', 'surrogateescape')
+
+    def read(self, name: str) -> bytes:
+        """The bytes of an image file, as they were packed.
+
+        Raises:
+            FileNotFoundError: If there is no such image.
+            PackedImagesError: If the bytes are not those that were packed.
+        """
+        found = self._find(name)
+        if found is None:
+            raise FileNotFoundError(f'{self.folder}: no image {name!r} in its {len(self)} images')
+        tar, entry = found
+        file = self._open(tar)  # held here: another thread may push it out of the cache
+        data = os.pread(file.fileno(), int(entry['size']), int(entry['offset']))
+        if zlib.crc32(data) != entry['crc']:
+            raise PackedImagesError(f'{tar}: {name!r} is damaged, or {tar.stem}.npy belongs to '
+                                    f'another shard. {_how_to_mend(tar)}')
+        return data
+
+    def _find(self, name: str) -> tuple[Path, np.void] | None:
+        key = name.encode('utf-8', 'surrogateescape')
+        for shard, (first, last) in zip(self.shards, self._ranges, strict=True):
+            if first <= key <= last and len(key) <= shard.names.itemsize:
+                place = shard.names.searchsorted(key)
+                if shard.names[place] == key:
+                    return shard.tar, shard.index[place]
+        return None
+
+
+def read_shard(tar: Path) -> Shard:
+    """A shard with its index, mapped and checked against the size of the tar file.
+
+    Raises:
+        PackedImagesError: As in :class:`PackedImages`.
+    """
+    path = tar.with_suffix('.npy')
+    try:
+        index = np.load(path, mmap_mode='r', allow_pickle=False)
+    except FileNotFoundError as error:
+        raise PackedImagesError(f'{tar} has no index {path.name}. {_HOW_TO_INDEX}') from error
+    except (ValueError, EOFError, OSError) as error:
+        raise PackedImagesError(f'{path}: broken index ({error}). {_mend_index(path)}') from error
+    index = np.asarray(index)  # a look-up in a memmap takes ten times as long
+    if index.ndim != 1 or index.dtype != index_dtype(index.dtype):
+        raise PackedImagesError(f'{path} is no index of packed images but {index.dtype} of shape '
+                                f'{index.shape}. {_mend_index(path)}')
+    names, offsets, sizes = (np.ascontiguousarray(index[key])
+                             for key in ('name', 'offset', 'size'))
+    if (names[1:] <= names[:-1]).any() or (offsets < 0).any() or (sizes < 0).any():
+        raise PackedImagesError(f'{path}: broken index (names out of order or sizes below 0). '
+                                f'{_mend_index(path)}')
+    length = tar.stat().st_size
+    if (sizes > length).any() or (offsets > length - sizes).any():
+        raise PackedImagesError(f'{tar} ends after {length:,} bytes, before the last image that '
+                                f'{path.name} lists. {_how_to_mend(tar)}')
+    return Shard(tar, index)
+
+
+def index_dtype(like: np.dtype | int) -> np.dtype:
+    """The type of an index entry whose longest name has so many bytes (or as many as another)."""
+    width = like
+    if isinstance(like, np.dtype):
+        width = like['name'].itemsize if like.names and 'name' in like.names else 0
+    return np.dtype([('name', f'S{max(width, 1)}'), ('offset', '<i8'), ('size', '<i8'),
+                     ('crc', '<u4')])
+
+
+_HOW_TO_INDEX = 'Run `python tools/pack_images.py` again with the same folders: it writes it anew'
+
+
+def _mend_index(path: Path) -> str:
+    return f'Delete {path.name}. {_HOW_TO_INDEX}'
+
+
+def _how_to_mend(tar: Path) -> str:
+    return (f'Copy the shard anew; or delete {tar.name} and {tar.stem}.npy and run '
+            '`python tools/pack_images.py` again, which packs its images once more')
+
+
+def _open_unbuffered(path: Path) -> BinaryIO:
+    return open(path, 'rb', buffering=0)
+
+
+# One reader a folder; a forked worker goes on with that of its parent.
+_readers: dict[str, PackedImages] = {}
+
+
+def open_packed(folder: str, fresh: bool = False) -> PackedImages:
+    """The reader of a folder, opened once a process, or now if ``fresh``."""
+    if fresh or folder not in _readers:
+        _readers[folder] = PackedImages(folder)
+    return _readers[folder]
+
+
+def image_path(folder: str | os.PathLike, name: str) -> str:
+    """The path of an image in a folder, be it one of packed images or a usual one.
+
+    >>> image_path('data/imgs.tars', 'cam_a/1.jpg')
+    'packed://data/imgs.tars/cam_a/1.jpg'
+    >>> image_path('data/imgs', 'cam_a/1.jpg')
+    'data/imgs/cam_a/1.jpg'
+    """
+    path = os.path.join(folder, name)
+    return PREFIX + path if os.fspath(folder).rstrip('/').endswith(SUFFIX) else path
+
+
+def split_packed(path: str) -> tuple[str, str] | None:
+    """Folder and name of such a path; ``None`` if it is another.
+
+    >>> split_packed('packed://data/imgs.tars/./cam_a/1.jpg')
+    ('data/imgs.tars', 'cam_a/1.jpg')
+    """
+    folder, suffix, name = path.removeprefix(PREFIX).rpartition(SUFFIX + '/')
+    if not path.startswith(PREFIX) or not suffix:
+        return None
+    return folder + SUFFIX, posixpath.normpath(name)
+
+
+def absolute_path(path: str) -> str:
+    """``os.path.abspath`` for paths of either kind."""
+    parts = split_packed(path)
+    return image_path(os.path.abspath(parts[0]), parts[1]) if parts else os.path.abspath(path)
+
+
+@register_backend('packed', prefixes='packed')
+class PackedImagesBackend(BaseStorageBackend):
+    """MMEngine's way to the images: ``mmengine.fileio.get('packed://imgs.tars/a.jpg')``."""
+
+    def get(self, filepath: str | os.PathLike) -> bytes:
+        """The bytes of an image; raises as :meth:`PackedImages.read` does."""
+        parts = split_packed(str(filepath))
+        if parts is None:
+            raise FileNotFoundError(f'{filepath}: a packed image has a path like '
+                                    f'{image_path("FOLDER" + SUFFIX, "NAME")}')
+        return open_packed(parts[0]).read(parts[1])
+
+    def get_text(self, filepath: str | os.PathLike, encoding: str = 'utf-8') -> str:
+        """The same as text, for completeness."""
+        return self.get(filepath).decode(encoding)

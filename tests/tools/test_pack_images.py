@@ -1,0 +1,65 @@
+"""tools/pack_images.py: what it prints, and what it answers to mistakes."""
+
+from pathlib import Path
+
+import pytest
+
+TOOL = 'tools/pack_images.py'
+
+
+@pytest.fixture
+def folders(tmp_path):
+    (tmp_path / 'imgs').mkdir()
+    for number in range(5):
+        (tmp_path / f'imgs/{number}.jpg').write_bytes(bytes([number]) * 400)
+    return [str(tmp_path / 'imgs'), str(tmp_path / 'imgs.tars')]
+
+
+def test_packs_counts_and_goes_on(tool, folders, capsys):
+    (Path(folders[0]) / 'a.txt').touch()
+    (Path(folders[0]) / 'gone.png').symlink_to('nowhere')
+    tool.main([*folders, '--shard-size', '0.8KB', '--workers', '2'])
+    out = capsys.readouterr().out
+    assert 'left out: gone.png: unreadable' in out
+    assert 'left out: 1 x no image by its suffix' in out
+    assert '5 images packed, 0 were packed before, 2 files left out' in out
+    assert len(list(Path(folders[1]).glob('*.tar'))) == 3
+    tool.main([*folders, '--quiet'])
+    assert '0 images packed, 5 were packed before' in capsys.readouterr().out
+
+
+def test_verify_compares_with_the_originals(tool, folders, capsys):
+    tool.main(folders)
+    tool.main([*folders, '--verify'])
+    assert 'all 5 images are packed, byte for byte' in capsys.readouterr().out
+    (Path(folders[0]) / '3.jpg').write_bytes(b'changed')
+    with pytest.raises(SystemExit, match='1 of 5 images differ'):
+        tool.main([*folders, '--verify'])
+    assert '3.jpg: other bytes than the original' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(('text', 'bytes_'), [
+    ('1GB', 10**9), ('500 mb', 5 * 10**8), ('1.5k', 1500), ('123', 123)])
+def test_sizes(tool, text, bytes_):
+    assert tool.size(text) == bytes_
+
+
+@pytest.mark.parametrize('options', [
+    ['--shard-size', '0'], ['--shard-size', 'big'], ['--shard-size', '1..5GB'], ['--workers', '0']])
+def test_wrong_options_are_refused(tool, folders, options):
+    with pytest.raises(SystemExit) as stop:
+        tool.main([*folders, *options])
+    assert stop.value.code == 2
+
+
+def test_mistakes_are_one_line(tool, folders):
+    with pytest.raises(SystemExit, match=r'^error: .*no such folder of images'):
+        tool.main(['nowhere', folders[1]])
+    with pytest.raises(SystemExit, match=r'^error: .*must be named \*\.tars'):
+        tool.main([folders[0], folders[0] + '-packed'])
+
+
+def test_help_shows_examples(tool, capsys):
+    with pytest.raises(SystemExit):
+        tool.main(['--help'])
+    assert '--verify\n' in capsys.readouterr().out
