@@ -11,6 +11,8 @@ import pytest  # noqa: E402
 import torch  # noqa: E402
 from tiny_models import TINY_BERT, TINY_VIT  # noqa: E402
 
+import mmtbps  # noqa: E402, F401  before mmpretrain, which may miss torchvision
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -22,6 +24,15 @@ def tool(request):
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(autouse=True, scope='module')
+def own_log(request):
+    """A logger for each file: the web server closes the log files that runs before it left open."""
+    from mmengine.logging import MMLogger
+
+    import mmtbps  # noqa: F401  before mmpretrain, which may miss torchvision
+    MMLogger.get_instance(request.module.__name__)
 
 
 @pytest.fixture(scope='session')
