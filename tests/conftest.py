@@ -30,8 +30,6 @@ def tool(request):
 def own_log(request):
     """A logger for each file: the web server closes the log files that runs before it left open."""
     from mmengine.logging import MMLogger
-
-    import mmtbps  # noqa: F401  before mmpretrain, which may miss torchvision
     MMLogger.get_instance(request.module.__name__)
 
 
