@@ -4,6 +4,7 @@ Examples:
     python tools/test.py configs/tbps/vit_bert_base_drawn.py work_dirs/demo/last.pth
     python tools/test.py CONFIG CHECKPOINT --show-dir work_dirs/ranked --out metrics.json
     python tools/test.py CONFIG CHECKPOINT --split val
+    python tools/test.py CONFIG CHECKPOINT --distractors work_dirs/strangers
 """
 
 import argparse
@@ -30,6 +31,8 @@ def parse_args() -> argparse.Namespace:
                         help='which of the config\'s data loaders to evaluate')
     parser.add_argument('--amp', action='store_true', help='encode in mixed precision')
     parser.add_argument('--out', metavar='FILE', help='write the metrics as JSON')
+    parser.add_argument('--distractors', metavar='FOLDER', help='add the strangers of '
+                        'tools/extract_features.py to the gallery of images')
     parser.add_argument('--show-dir', metavar='FOLDER', help='draw ranked lists as PNG there')
     add_common_options(parser)
     return parser.parse_args()
@@ -41,6 +44,8 @@ def main() -> None:
     prepare_test(cfg, args.checkpoint, args.split)
     if args.amp:
         cfg.test_cfg.fp16 = True
+    if args.distractors:
+        cfg.test_evaluator.distractors = args.distractors
     if args.show_dir:
         cfg.custom_hooks = [*(cfg.get('custom_hooks') or []),
                             dict(type='mmtbps.RankListHook', out_dir=args.show_dir)]

@@ -1,0 +1,99 @@
+"""tools/extract_features.py: the features of strangers, file by file."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+TOOL = 'tools/extract_features.py'
+
+
+class MeanColour:
+    """Mean colour of an image; counts what it was asked for."""
+
+    dim, fingerprint = 3, dict(model='mean', dim=3)
+
+    def __init__(self):
+        self.encoded = 0
+
+    def encode_images(self, images):
+        self.encoded += len(images)
+        means = np.stack([np.asarray(image, np.float32).mean((0, 1)) for image in images])
+        return means / np.linalg.norm(means, axis=1, keepdims=True)
+
+
+@pytest.fixture
+def encoder(tool, monkeypatch):
+    encoder = MeanColour()
+    monkeypatch.setattr(tool, 'load_encoder', lambda model, weights, device: encoder)
+    return encoder
+
+
+@pytest.fixture
+def folders(tmp_path):
+    """Seven readable images and a broken one; where the features go."""
+    images = tmp_path / 'images'
+    (images / 'deep').mkdir(parents=True)
+    for number in range(7):
+        Image.new('RGB', (4, 8), (10 + 30 * number, 200, 90)).save(
+            images / ('deep' if number % 2 else '') / f'{number}.png')
+    (images / 'broken.png').write_bytes(b'no image')
+    return images, tmp_path / 'out'
+
+
+def run(tool, folders, *options):
+    tool.main(['CONFIG', 'CHECKPOINT', *map(str, folders), '--part-size', '3', *options])
+
+
+def joined(out):
+    return np.concatenate([np.load(path) for path in sorted(out.glob('*.npy'))])
+
+
+def test_features_of_all_readable_images_in_order(tool, encoder, folders, capsys):
+    run(tool, folders, '--dtype', 'float32')
+    paths = [path for path in tool.find_images(folders[0]) if path.name != 'broken.png']
+    expected = encoder.encode_images([Image.open(path) for path in paths])
+    np.testing.assert_array_equal(joined(folders[1]), expected)
+    printed = capsys.readouterr()
+    assert 'broken.png' in printed.err and '7 of 8 images encoded' in printed.out
+
+
+def test_goes_on_after_the_last_whole_file(tool, encoder, folders, monkeypatch):
+    run(tool, folders)
+    whole, count = joined(folders[1]), encoder.encoded
+    lost = sorted(folders[1].glob('*.npy'))[1]
+    lost.unlink()
+    (folders[1] / f'.{lost.name}.123').write_bytes(b'half a file of a killed run')
+    run(tool, folders)
+    np.testing.assert_array_equal(joined(folders[1]), whole)
+    assert encoder.encoded == count + len(np.load(lost)) and whole.dtype == np.float16
+
+
+def test_strangers_join_a_gallery(tool, encoder, folders):
+    from mmtbps.evaluation import evaluate_ranking, evaluate_streamed, open_features
+    run(tool, folders)
+    people = np.eye(3, dtype=np.float32)
+    streamed = evaluate_streamed(people, [0, 1, 2], [(people, [1, 0, 2]),
+                                                     *open_features(folders[1])])
+    strangers = joined(folders[1])
+    expected = evaluate_ranking(people, [0, 1, 2], np.concatenate([people, strangers]),
+                                [1, 0, 2, *[-1] * len(strangers)])
+    assert streamed == expected and streamed['num_gallery'] == 10
+
+
+def test_a_folder_of_another_model_or_other_images_is_refused(tool, encoder, folders):
+    run(tool, folders)
+    with pytest.raises(SystemExit, match='begun with other dtype'):
+        run(tool, folders, '--dtype', 'float32')
+    (folders[0] / '0.png').unlink()
+    with pytest.raises(SystemExit, match='begun with other images'):
+        run(tool, folders)
+    assert len(json.loads((folders[1] / tool.WHAT).read_text())['images']) == 8
+
+
+def test_mistakes_are_one_line(tool, encoder, folders, tmp_path):
+    with pytest.raises(SystemExit, match='no such folder, or no image in it'):
+        run(tool, (tmp_path / 'nowhere', folders[1]))
+    with pytest.raises(SystemExit, match='must be positive'):
+        run(tool, folders, '--workers', '0')

@@ -1,0 +1,127 @@
+"""Encode a folder of images into feature files: strangers to add to a gallery when testing.
+
+Stopped or killed, the same command goes on after the last whole file.
+
+Examples:
+    python tools/extract_features.py CONFIG CHECKPOINT data/strangers work_dirs/strangers
+    python tools/extract_features.py EXPORTED_MODEL none data/strangers work_dirs/strangers
+    python tools/test.py CONFIG CHECKPOINT --distractors work_dirs/strangers
+"""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from rich.progress import track
+
+from mmtbps.search import load_encoder
+from mmtbps.search.encoders import Encoder
+from mmtbps.search.images import UnreadableImage, find_images, read_image
+
+BATCH = 64
+WHAT = 'extraction.json'
+
+
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('model', help='path of the config, or a folder made by tools/export.py')
+    parser.add_argument('checkpoint', help='path of the checkpoint; "none" for an exported model')
+    parser.add_argument('images', type=Path, help='folder of images, with sub-folders')
+    parser.add_argument('out', type=Path, help='folder of the feature files')
+    parser.add_argument('--part-size', type=int, default=4096,
+                        help='images of a file (default: %(default)s)')
+    parser.add_argument('--dtype', choices=['float16', 'float32'], default='float16',
+                        help='of the numbers in the files (default: %(default)s)')
+    parser.add_argument('--workers', type=int, default=2,
+                        help='threads that read images (default: %(default)s)')
+    parser.add_argument('--device', help="'cpu', 'cuda', 'cuda:1'; by default the best there is")
+    return parser.parse_args(argv)
+
+
+def settle(out: Path, what: dict) -> None:
+    """Write down what the folder holds, or refuse one that holds something else."""
+    file = out / WHAT
+    if file.exists():
+        before = json.loads(file.read_text())
+        changed = [key for key in what if before.get(key) != what[key]]
+        if changed:
+            raise SystemExit(f'error: {out} was begun with other {", ".join(changed)}; take a new '
+                             'folder, or remove this one')
+        return
+    out.mkdir(parents=True, exist_ok=True)
+    write(file, json.dumps(what).encode())
+
+
+def write(path: Path, data: bytes) -> None:
+    """Write a file that is whole or not there."""
+    unfinished = path.with_name(f'.{path.name}.{os.getpid()}')
+    with open(unfinished, 'wb') as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    unfinished.replace(path)
+
+
+def encode(paths: Sequence[Path], encoder: Encoder, workers: int) -> np.ndarray:
+    """``(n, dim)`` features of the readable ones; the others are named and left out."""
+    features = [np.empty((0, encoder.dim), np.float32)]
+    with ThreadPoolExecutor(workers) as pool:
+        for start in range(0, len(paths), BATCH):
+            images = list(pool.map(try_to_read, paths[start:start + BATCH]))
+            if images := [image for image in images if image is not None]:
+                features.append(encoder.encode_images(images))
+    return np.concatenate(features)
+
+
+def try_to_read(path: Path) -> Image.Image | None:
+    """The image, or None and a line that says why."""
+    try:
+        return read_image(path)
+    except UnreadableImage as error:
+        print(f'left out: {error}', file=sys.stderr)
+        return None
+
+
+def missing_parts(paths: Sequence[Path], size: int,
+                  out: Path) -> Iterator[tuple[Path, Sequence[Path]]]:
+    """Files still to be written, and the images of each."""
+    for start in range(0, len(paths), size):
+        file = out / f'part_{start:09d}.npy'
+        if not file.exists():
+            yield file, paths[start:start + size]
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    args = parse_args(argv)
+    if args.part_size < 1 or args.workers < 1:
+        raise SystemExit('error: --part-size and --workers must be positive')
+    if not args.images.is_dir() or not (paths := find_images(args.images)):
+        raise SystemExit(f'error: {args.images}: no such folder, or no image in it')
+    checkpoint = None if args.checkpoint == 'none' else args.checkpoint
+    encoder = load_encoder(args.model, checkpoint, args.device)
+    settle(args.out, dict(model=encoder.fingerprint, part_size=args.part_size, dtype=args.dtype,
+                          images=[path.relative_to(args.images.resolve()).as_posix()
+                                  for path in paths]))
+    missing = list(missing_parts(paths, args.part_size, args.out))
+    encoded = 0
+    for file, part in track(missing, 'Encoding', disable=not sys.stderr.isatty()):
+        features = encode(part, encoder, args.workers).astype(args.dtype)
+        encoded += len(features)
+        if len(features):
+            np.save(buffer := BytesIO(), features, allow_pickle=False)
+            write(file, buffer.getvalue())
+    total = sum(len(part) for _, part in missing)
+    print(f'{encoded} of {total} images encoded now into {len(missing)} files, '
+          f'{len(paths) - total} were there before: {args.out}')
+
+
+if __name__ == '__main__':
+    main()
