@@ -25,7 +25,7 @@ train_dataloader.dataset.update(pipeline=[
     dict(type=PackTextImage),
 ])
 # The paper's 256 pairs in one process. Where they do not fit, or for more of them, encode them in
-# chunks: model.update(chunk_size=64) has the same gradients in a third more time.
+# chunks: model.update(chunk_size=64) has the same gradients for a second forward pass.
 train_dataloader.update(batch_size=256, num_workers=16, persistent_workers=True)
 # The learning rate belongs to 256 pairs in a step. With more GPUs or a larger batch MMEngine
 # multiplies it by pairs / 256; whether that suits this recipe has not been measured.

@@ -47,7 +47,8 @@ class CompileHook(Hook):
 
     Layers of a tower differ in nothing but their weights, so one compilation serves all of them
     (regional compilation), and captions of changing length cost one more, not one each. What is
-    between the layers stays Python: mixup, the loss and its exchange between processes, logging.
+    between the layers stays Python: mixup, the loss and its exchange between processes, logging;
+    so does the last layer of a tower where only one token of it is computed.
     Names of weights stay as they are, a checkpoint fits with and without compilation, and the copy
     of ``EMAHook`` is an ordinary model.
 

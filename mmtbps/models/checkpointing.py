@@ -17,8 +17,8 @@ def encode_in_chunks(encode: Callable[[Tensor, int, int], tuple[Tensor, ...]], i
     https://arxiv.org/abs/2101.06983. Only the features of a chunk outlive its forward pass. When
     the backward pass comes to a chunk, its activations are computed again, with the same random
     numbers, and freed before the next. The gradient is that of the whole batch at once; memory is
-    that of one chunk, time a third more. As one graph holds all chunks, distributed training,
-    loss scaling and hooks see one ordinary backward pass.
+    that of one chunk, for a second forward pass. As one graph holds all chunks, distributed
+    training, loss scaling and hooks see one ordinary backward pass.
 
     Args:
         encode: takes ``inputs``, ``start`` and ``stop`` and returns the features of these rows,

@@ -27,7 +27,7 @@ class TextImageRetriever(BaseModel):
         mixup: ``FeatureMixup``, ``PixelMixup`` or none; acts in ``loss`` mode only.
         chunk_size: pairs encoded at once while training, see
             :func:`~mmtbps.models.checkpointing.encode_in_chunks`; ``None`` for the whole batch.
-            Large batches fit by it, with the same gradients, in a third more time.
+            Large batches fit by it, with the same gradients, for a second forward pass.
         data_preprocessor: usually ``TextImagePreprocessor``.
         init_cfg: as in every MMEngine module.
 
