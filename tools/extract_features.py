@@ -10,7 +10,6 @@ Examples:
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -23,6 +22,7 @@ from rich.progress import track
 
 from mmtbps.search import load_encoder
 from mmtbps.search.encoders import Encoder
+from mmtbps.search.galleries.files import write_durably
 from mmtbps.search.images import UnreadableImage, find_images, read_image
 
 BATCH = 64
@@ -57,17 +57,7 @@ def settle(out: Path, what: dict) -> None:
                              'folder, or remove this one')
         return
     out.mkdir(parents=True, exist_ok=True)
-    write(file, json.dumps(what).encode())
-
-
-def write(path: Path, data: bytes) -> None:
-    """Write a file that is whole or not there."""
-    unfinished = path.with_name(f'.{path.name}.{os.getpid()}')
-    with open(unfinished, 'wb') as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    unfinished.replace(path)
+    write_durably(file, json.dumps(what).encode())
 
 
 def encode(paths: Sequence[Path], encoder: Encoder, workers: int) -> np.ndarray:
@@ -117,7 +107,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         encoded += len(features)
         if len(features):
             np.save(buffer := BytesIO(), features, allow_pickle=False)
-            write(file, buffer.getvalue())
+            write_durably(file, buffer.getvalue())
     total = sum(len(part) for _, part in missing)
     print(f'{encoded} of {total} images encoded now into {len(missing)} files, '
           f'{len(paths) - total} were there before: {args.out}')

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from mmtbps.registry import METRICS
 
-from .streaming import GalleryPart, evaluate_streamed, open_features
+from .streaming import PART_SIZE, GalleryPart, evaluate_streamed, open_features
 
 __all__ = ['RankKMetric']
 
@@ -132,6 +132,8 @@ class RankKMetric(BaseMetric):
                 parts += open_features(self.distractors)
             measured = evaluate_streamed(
                 queries['features'], queries['person_ids'], parts,
+                # In parts, what lies in memory would be scored twice.
+                part_size=max(PART_SIZE, len(gallery['features'])),
                 topk=self.topk, chunk_size=self.chunk_size,
                 device=self.device or self._features_device,
                 query_images=queries['image_ids'], cross_image_only=self.cross_image_only)

@@ -17,6 +17,8 @@ from .ranking import measure_ranking
 
 __all__ = ['FeatureFile', 'GalleryPart', 'evaluate_streamed', 'open_features']
 
+PART_SIZE = 65536  # entries scored at once
+
 
 class GalleryPart(NamedTuple):
     """Some entries of a gallery, in gallery order.
@@ -96,7 +98,7 @@ def evaluate_streamed(query_features: Array,
                       gallery: Sequence[GalleryPart | tuple],
                       topk: Sequence[int] = (1, 5, 10),
                       chunk_size: int = 1024,
-                      part_size: int = 65536,
+                      part_size: int = PART_SIZE,
                       device: str | torch.device | None = None,
                       query_images: Array | None = None,
                       cross_image_only: bool = False,

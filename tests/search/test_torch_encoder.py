@@ -40,7 +40,7 @@ def changed_config(config, folder, change):
 
 
 @pytest.fixture(scope='module')
-def test_items(tiny_config):
+def items(tiny_config):
     """The test split as the config reads it."""
     with DefaultScope.overwrite_default_scope('mmtbps'):
         dataset = DATASETS.build(Config.fromfile(tiny_config).test_dataloader.dataset)
@@ -48,10 +48,10 @@ def test_items(tiny_config):
 
 
 @pytest.fixture(scope='module')
-def slow_features(encoder, test_items):
+def slow_features(encoder, items):
     """One item at a time through the model, as a test run would."""
     features = []
-    for item in test_items:
+    for item in items:
         batch = encoder.model.data_preprocessor(pseudo_collate([item]))
         with torch.no_grad():
             features.append(encoder.model(**batch, mode='tensor'))
@@ -67,15 +67,15 @@ def test_an_encoder_it_is(encoder):
     json.dumps(encoder.fingerprint)
 
 
-def test_images_are_encoded_as_the_data_set_does(encoder, test_items, slow_features):
-    features = encoder.encode_images([read(item) for item in test_items])
+def test_images_are_encoded_as_the_data_set_does(encoder, items, slow_features):
+    features = encoder.encode_images([read(item) for item in items])
     assert features.dtype == np.float32
     np.testing.assert_allclose(features, slow_features['image_feat'], atol=1e-6)
     assert np.ptp(features, axis=0).max() > 0.1, 'all images look alike: the test sees nothing'
 
 
-def test_texts_are_encoded_as_the_data_set_does(encoder, test_items, slow_features):
-    texts = [text for item in test_items for text in item['data_samples'].captions]
+def test_texts_are_encoded_as_the_data_set_does(encoder, items, slow_features):
+    texts = [text for item in items for text in item['data_samples'].captions]
     features = encoder.encode_texts(texts)
     np.testing.assert_allclose(features, slow_features['text_feat'], atol=1e-6)
     assert np.ptp(features, axis=0).max() > 0.01
@@ -83,9 +83,9 @@ def test_texts_are_encoded_as_the_data_set_does(encoder, test_items, slow_featur
 
 @pytest.mark.parametrize('batch_size', [1, 3, 1000])
 def test_batches_of_any_size_give_the_same_features(encoder, tiny_config, weights, batch_size,
-                                                    test_items):
-    images = [read(item) for item in test_items[:7]]
-    texts = [item['data_samples'].captions[0] for item in test_items[:7]]
+                                                    items):
+    images = [read(item) for item in items[:7]]
+    texts = [item['data_samples'].captions[0] for item in items[:7]]
     other = TorchEncoder(tiny_config, weights, batch_size=batch_size)
     np.testing.assert_allclose(other.encode_images(images), encoder.encode_images(images),
                                atol=1e-6)
@@ -96,8 +96,8 @@ def test_nothing_in_is_nothing_out(encoder):
     assert encoder.encode_images([]).shape == encoder.encode_texts([]).shape == (0, 16)
 
 
-def test_pictures_of_any_mode_are_read_as_rgb(encoder, test_items):
-    picture = read(test_items[0]).convert('RGB')
+def test_pictures_of_any_mode_are_read_as_rgb(encoder, items):
+    picture = read(items[0]).convert('RGB')
     palette = picture.convert('P')
     grey = picture.convert('L')
     opaque = picture.convert('RGBA')
@@ -240,10 +240,10 @@ def saved(encoder, tmp_path_factory):
     return folder
 
 
-def test_a_saved_folder_gives_bit_equal_features(encoder, saved, test_items, monkeypatch):
+def test_a_saved_folder_gives_bit_equal_features(encoder, saved, items, monkeypatch):
     monkeypatch.setenv('HF_HUB_OFFLINE', '1')
     monkeypatch.chdir(saved)
-    images, texts = [read(test_items[0])], ['A man in a red coat.', 'a woman']
+    images, texts = [read(items[0])], ['A man in a red coat.', 'a woman']
     for again in (TorchEncoder(saved), TorchEncoder.from_pretrained(saved), load_encoder('.')):
         assert np.array_equal(again.encode_images(images), encoder.encode_images(images))
         assert np.array_equal(again.encode_texts(texts), encoder.encode_texts(texts))

@@ -64,7 +64,7 @@ def test_goes_on_after_the_last_whole_file(tool, encoder, folders, monkeypatch):
     whole, count = joined(folders[1]), encoder.encoded
     lost = sorted(folders[1].glob('*.npy'))[1]
     lost.unlink()
-    (folders[1] / f'.{lost.name}.123').write_bytes(b'half a file of a killed run')
+    (folders[1] / f'{lost.name}.partial').write_bytes(b'half a file of a killed run')
     run(tool, folders)
     np.testing.assert_array_equal(joined(folders[1]), whole)
     assert encoder.encoded == count + len(np.load(lost)) and whole.dtype == np.float16

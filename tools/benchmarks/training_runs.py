@@ -26,6 +26,7 @@ from torch.utils.data import DataLoader, Dataset
 from mmtbps.datasets.transforms import load_tokenizer
 from mmtbps.engine import CompileHook
 from mmtbps.models.backbones import bert, vit
+from mmtbps.models.checkpointing import apply_layer
 from mmtbps.registry import DATASETS, MODELS
 
 from .plain_training import (
@@ -157,16 +158,12 @@ def last_layer(one_token: bool) -> Iterator[None]:
     ours = vit.vit_first_token, bert.bert_first_token
     if not one_token:
         vit.vit_first_token = lambda layer, hidden: layer(hidden)[:, 0]
-        bert.bert_first_token = _whole_text_layer
+        bert.bert_first_token = lambda layer, hidden, blocked: apply_layer(
+            layer, hidden, with_cp=False, attention_mask=blocked)[:, 0]
     try:
         yield
     finally:
         vit.vit_first_token, bert.bert_first_token = ours
-
-
-def _whole_text_layer(layer: nn.Module, hidden: Tensor, blocked: Tensor) -> Tensor:
-    output = layer(hidden, attention_mask=blocked)
-    return (output[0] if isinstance(output, tuple) else output)[:, 0]
 
 
 def load_config(work: Workload, setting: Setting) -> Config:

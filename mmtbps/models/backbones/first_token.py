@@ -8,6 +8,8 @@ for about a sixth of its multiplications.
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mmtbps.models.checkpointing import apply_layer
+
 __all__ = ['bert_first_token', 'vit_first_token']
 
 
@@ -50,8 +52,7 @@ def bert_first_token(layer: nn.Module, hidden: Tensor, blocked: Tensor) -> Tenso
         ``(N, D)``.
     """
     if not _is_plain_bert(layer):
-        output = layer(hidden, attention_mask=blocked)
-        return (output[0] if isinstance(output, tuple) else output)[:, 0]
+        return apply_layer(layer, hidden, with_cp=False, attention_mask=blocked)[:, 0]
     attention, first = layer.attention.self, hidden[:, :1]
     query, key, value = _heads(attention.num_attention_heads, attention.query(first),
                                attention.key(hidden), attention.value(hidden))
