@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 from PIL import Image
 
-from .colorspace import palette
+from .color.colorspace import palette
 from .gates import GateVerdict, run_gates
 from .requests import EditRequest, EditResult
 

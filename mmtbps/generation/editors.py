@@ -20,7 +20,7 @@ from .attention import (
     attention_control,
     trace_attention,
 )
-from .colorspace import rgb_to_lab
+from .color.colorspace import rgb_to_lab
 from .diffusion import (
     DTYPES,
     LatentDiffusion,

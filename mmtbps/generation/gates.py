@@ -16,8 +16,8 @@ from PIL import Image, ImageFilter
 from mmtbps.lexicon import find_color_mentions, split_words
 from mmtbps.registry import TASK_UTILS
 
-from .color_votes import BANDS, color_votes, region_mask, shaded_palette
-from .colorspace import palette, rgb_to_lab
+from .color.colorspace import palette, rgb_to_lab
+from .color.votes import BANDS, color_votes, region_mask, shaded_palette
 from .requests import EditRequest, EditResult
 
 __all__ = ['BANDS', 'BaseGate', 'CaptionGate', 'EditStrengthGate', 'GateVerdict',

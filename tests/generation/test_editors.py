@@ -13,8 +13,8 @@ from mmengine.config import Config
 from PIL import Image
 from tiny_diffusion import SCHEDULE, as_pipeline, request, tiny_sd, tiny_unet, tiny_vae
 
-from mmtbps.generation.color_votes import BANDS
-from mmtbps.generation.colorspace import rgb_to_lab
+from mmtbps.generation.color.colorspace import rgb_to_lab
+from mmtbps.generation.color.votes import BANDS
 from mmtbps.generation.diffusion import fingerprint
 from mmtbps.generation.editors import P2PEditor, images_to_tensor
 from mmtbps.generation.instruct import InstructEditor

@@ -7,7 +7,7 @@ import pytest
 from benchmarks.edits import draw_cases, judge
 from PIL import Image
 
-from mmtbps.generation.colorspace import lab_to_rgb
+from mmtbps.generation.color.colorspace import lab_to_rgb
 from mmtbps.generation.gates import CaptionGate, EditStrengthGate
 from mmtbps.generation.planner import ColorSwitchPlanner
 from mmtbps.generation.requests import EditResult

@@ -19,7 +19,7 @@ from PIL import Image
 
 from mmtbps.drawing import render
 from mmtbps.drawing.edits import colours_for, recolour
-from mmtbps.generation.colorspace import palette, rgb_to_lab
+from mmtbps.generation.color.colorspace import palette, rgb_to_lab
 from mmtbps.generation.gates import (
     BANDS,
     CaptionGate,

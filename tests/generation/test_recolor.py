@@ -7,7 +7,7 @@ import pytest
 from PIL import Image, ImageDraw
 from tiny_diffusion import request
 
-from mmtbps.generation.colorspace import lab_to_rgb, nearest_color, palette, rgb_to_lab
+from mmtbps.generation.color.colorspace import lab_to_rgb, nearest_color, palette, rgb_to_lab
 from mmtbps.generation.gates import BANDS
 from mmtbps.generation.recolor import RecolorEditor, garment_cover, garment_mask, shift_color
 

@@ -5,7 +5,7 @@ import pytest
 from benchmarks.edit_truth import is_right, tell_truth
 from drawn_edits import GATES, SEAMS, draw_some
 
-from mmtbps.generation.colorspace import lab_to_rgb
+from mmtbps.generation.color.colorspace import lab_to_rgb
 from mmtbps.generation.gates import run_gates
 from mmtbps.generation.recolor import RecolorEditor
 

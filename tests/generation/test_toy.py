@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from mmtbps.generation import toy as toy_module
-from mmtbps.generation.colorspace import palette
+from mmtbps.generation.color.colorspace import palette
 from mmtbps.generation.diffusion import LatentDiffusion, load_pipeline
 from mmtbps.generation.toy import IMAGE_SIZE, build_tokenizer, build_toy, encode_text, save_toy
 from mmtbps.generation.toy_data import (

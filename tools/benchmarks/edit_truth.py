@@ -7,7 +7,7 @@ from PIL import Image, ImageFilter
 
 from mmtbps.drawing import render
 from mmtbps.drawing.attributes import COLOURS
-from mmtbps.generation.colorspace import palette, rgb_to_lab
+from mmtbps.generation.color.colorspace import palette, rgb_to_lab
 
 _VISIBLE, _NOTHING = 15., 6.      # Lab distances of smoothed images: another colour, no change
 _INSIDE, _OUTSIDE = .75, .10      # of the pixels due: how many must change, how many others may
