@@ -15,7 +15,7 @@ from mmengine.runner import IterBasedTrainLoop
 from torch.optim import AdamW
 
 from mmtbps.datasets import DrawnPEDES
-from mmtbps.generation.finetune import DiffusionFinetuner, SaveLoraHook
+from mmtbps.generation.diffusion.finetune import DiffusionFinetuner, SaveLoraHook
 
 with read_base():
     from .._base_.pipelines.drawn import *

@@ -11,7 +11,7 @@ python tools/generate.py merge configs/generation/pdg_drawn.py
 from mmengine.config import read_base
 
 from mmtbps.generation.editors import P2PEditor
-from mmtbps.generation.inversion import DirectInversion
+from mmtbps.generation.diffusion.inversion import DirectInversion
 
 with read_base():
     from .pdg_recolor import *

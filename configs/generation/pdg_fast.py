@@ -13,7 +13,7 @@ from mmtbps.generation.gates import (
     MaskGate,
     SanityGate,
 )
-from mmtbps.generation.inversion import DirectInversion
+from mmtbps.generation.diffusion.inversion import DirectInversion
 from mmtbps.generation.planner import ColorSwitchPlanner
 from mmtbps.generation.runner import ShardedRunner
 from mmtbps.generation.upscalers import LDMUpscaler

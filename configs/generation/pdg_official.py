@@ -7,7 +7,7 @@ filled them up to a square.
 
 from mmengine.config import read_base
 
-from mmtbps.generation.inversion import NullTextInversion
+from mmtbps.generation.diffusion.inversion import NullTextInversion
 
 with read_base():
     from .pdg_fast import *

@@ -13,15 +13,16 @@ from torch import Tensor
 from mmtbps.pretrained import resolve_pretrained
 from mmtbps.registry import TASK_UTILS
 
-from .attention import (
+from .color.colorspace import rgb_to_lab
+from .diffusion.attention import (
     AttentionLayer,
     ControlSession,
     EditControl,
     attention_control,
     trace_attention,
 )
-from .color.colorspace import rgb_to_lab
-from .diffusion import (
+from .diffusion.inversion import Inversion
+from .diffusion.latent_diffusion import (
     DTYPES,
     LatentDiffusion,
     Schedule,
@@ -30,10 +31,9 @@ from .diffusion import (
     load_pipeline,
     move_parts,
 )
-from .inversion import Inversion
+from .diffusion.tokens import EncodedCaption, caption_edits, encode_caption, span_tokens, token_map
 from .recolor import garment_mask
 from .requests import BaseEditor, EditRequest, EditResult
-from .tokens import EncodedCaption, caption_edits, encode_caption, span_tokens, token_map
 
 __all__ = ['P2PEditor', 'build_control', 'sample_edit']
 

@@ -9,7 +9,7 @@ from PIL import Image
 
 from mmtbps.registry import TASK_UTILS
 
-from .diffusion import DTYPES, check_source, load_pipeline
+from .diffusion.latent_diffusion import DTYPES, check_source, load_pipeline
 from .requests import BaseEditor, EditRequest, EditResult
 
 __all__ = ['InstructEditor']

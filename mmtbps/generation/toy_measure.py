@@ -10,7 +10,7 @@ import torch
 from mmtbps.lexicon import indefinite_article
 
 from .color.colorspace import palette
-from .diffusion import LatentDiffusion, Schedule
+from .diffusion.latent_diffusion import LatentDiffusion, Schedule
 from .gates import color_votes
 from .toy_data import ToyPairs, body_mentions
 

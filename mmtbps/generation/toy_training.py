@@ -25,7 +25,7 @@ from torch import Tensor, nn
 
 from mmtbps.lexicon import find_color_mentions
 
-from .toy import IMAGE_SIZE, build_toy, encode_text, save_toy
+from .diffusion.toy import IMAGE_SIZE, build_toy, encode_text, save_toy
 from .toy_data import ToyPairs, balanced_weights, load_pairs, short_phrase
 
 if TYPE_CHECKING:

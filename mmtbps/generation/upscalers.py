@@ -15,7 +15,7 @@ from torch import Tensor
 
 from mmtbps.registry import TASK_UTILS
 
-from .diffusion import DTYPES, check_source, fingerprint, load_pipeline
+from .diffusion.latent_diffusion import DTYPES, check_source, fingerprint, load_pipeline
 from .editors import images_to_tensor, tensor_to_image
 from .requests import BaseUpscaler
 

@@ -15,7 +15,7 @@ from tiny_diffusion import SCHEDULE, as_pipeline, request, tiny_sd, tiny_unet, t
 
 from mmtbps.generation.color.colorspace import rgb_to_lab
 from mmtbps.generation.color.votes import BANDS
-from mmtbps.generation.diffusion import fingerprint
+from mmtbps.generation.diffusion.latent_diffusion import fingerprint
 from mmtbps.generation.editors import P2PEditor, images_to_tensor
 from mmtbps.generation.instruct import InstructEditor
 from mmtbps.generation.recolor import garment_mask
@@ -223,7 +223,7 @@ def test_what_is_missing_is_named(tiny_parts, monkeypatch, tmp_path):
             build('/no/such/model')
     with pytest.raises(FileNotFoundError, match='StableDiffusionPipeline cannot be loaded'):
         P2PEditor(str(tmp_path), dtype='fp32').edit(REQUESTS[:1])
-    monkeypatch.setattr('mmtbps.generation.diffusion.find_spec', lambda name: None)
+    monkeypatch.setattr('mmtbps.generation.diffusion.latent_diffusion.find_spec', lambda name: None)
     with pytest.raises(ImportError, match=r'pip install "mmtbps\[pdg\]"'):
         P2PEditor('some/model')
 

@@ -11,8 +11,8 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from mmtbps.generation.diffusion import LatentDiffusion, Schedule
-from mmtbps.generation.inversion import NullTextInversion
+from mmtbps.generation.diffusion.inversion import NullTextInversion
+from mmtbps.generation.diffusion.latent_diffusion import LatentDiffusion, Schedule
 
 ROOT = Path(__file__).parents[2]
 

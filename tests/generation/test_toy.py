@@ -8,10 +8,16 @@ import numpy as np
 import pytest
 import torch
 
-from mmtbps.generation import toy as toy_module
 from mmtbps.generation.color.colorspace import palette
-from mmtbps.generation.diffusion import LatentDiffusion, load_pipeline
-from mmtbps.generation.toy import IMAGE_SIZE, build_tokenizer, build_toy, encode_text, save_toy
+from mmtbps.generation.diffusion.latent_diffusion import LatentDiffusion, load_pipeline
+from mmtbps.generation.diffusion.latent_diffusion import toy as toy_module
+from mmtbps.generation.diffusion.toy import (
+    IMAGE_SIZE,
+    build_tokenizer,
+    build_toy,
+    encode_text,
+    save_toy,
+)
 from mmtbps.generation.toy_data import (
     ToyPairs,
     balanced_weights,

@@ -19,10 +19,10 @@ import torch
 from mmengine.config import Config
 from PIL import Image
 
-from mmtbps.generation.attention import ControlSession, EditControl, trace_attention
-from mmtbps.generation.diffusion import Schedule
+from mmtbps.generation.diffusion.attention import ControlSession, EditControl, trace_attention
+from mmtbps.generation.diffusion.inversion import NegativePromptInversion
+from mmtbps.generation.diffusion.latent_diffusion import Schedule
 from mmtbps.generation.editors import P2PEditor, build_control, images_to_tensor, sample_edit
-from mmtbps.generation.inversion import NegativePromptInversion
 from mmtbps.generation.requests import EditRequest
 
 from .published_null_text import PublishedSchedule, invert_as_published, superfluous_passes

@@ -1,6 +1,6 @@
 """Null-text inversion with all the passes that the official script of the paper makes.
 
-The mathematics is that of `mmtbps.generation.inversion`; what differs is what it costs. The script
+The mathematics is that of `mmtbps.generation.diffusion.inversion`; what differs is what it costs. The script
 leaves the UNet trainable, so that every backward pass computes gradients of all weights, which
 nobody reads; predicts the noise for the caption a second time in each step; reconstructs the image
 once more before it edits, and never looks at the result; and its timesteps end at 0, so that the
@@ -12,8 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mmtbps.generation.diffusion import LatentDiffusion, Schedule
-from mmtbps.generation.inversion import Inversion, ddim_trajectory, optimise_null_text
+from mmtbps.generation.diffusion.inversion import Inversion, ddim_trajectory, optimise_null_text
+from mmtbps.generation.diffusion.latent_diffusion import LatentDiffusion, Schedule
 
 
 class PublishedSchedule(Schedule):

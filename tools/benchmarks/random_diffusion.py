@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from mmtbps.generation.toy import build_scheduler, build_tokenizer
+from mmtbps.generation.diffusion.toy import build_scheduler, build_tokenizer
 
 CONTEXT_LENGTH = 77
 DOWN_SCALING = 8

@@ -11,7 +11,7 @@ from mmengine.runner import Runner
 from mmpretrain.structures import DataSample
 from tiny_diffusion import as_pipeline
 
-from mmtbps.generation.finetune import (
+from mmtbps.generation.diffusion.finetune import (
     CaptionedImages,
     DiffusionFinetuner,
     SaveLoraHook,

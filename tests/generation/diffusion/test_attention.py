@@ -8,17 +8,16 @@ import torch
 from tiny_diffusion import request
 from torch.nn import functional as F
 
-from mmtbps.generation import attention
-from mmtbps.generation.attention import (
+from mmtbps.generation.diffusion.attention import (
     ControlSession,
     EditControl,
     attention_control,
     control_cross_attention,
     trace_attention,
 )
-from mmtbps.generation.diffusion import LatentDiffusion, Schedule
+from mmtbps.generation.diffusion.inversion import Inversion
+from mmtbps.generation.diffusion.latent_diffusion import LatentDiffusion, Schedule, attention
 from mmtbps.generation.editors import build_control, sample_edit
-from mmtbps.generation.inversion import Inversion
 
 STEPS = 3
 EVERYTHING = dict(cross_replace=1., self_replace=1., blend_start=None)

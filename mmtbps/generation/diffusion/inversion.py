@@ -10,7 +10,7 @@ from torch import Tensor
 
 from mmtbps.registry import TASK_UTILS
 
-from .diffusion import LatentDiffusion, Schedule, ddim_step, ddpm_sigma
+from .latent_diffusion import LatentDiffusion, Schedule, ddim_step, ddpm_sigma
 
 __all__ = ['DirectInversion', 'EditFriendlyInversion', 'Inversion', 'InversionMethod',
            'NegativePromptInversion', 'NullTextInversion', 'ddim_trajectory',

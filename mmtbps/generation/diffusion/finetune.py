@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from mmtbps.registry import HOOKS, MODELS
 
-from .diffusion import DTYPES, check_source, load_pipeline, move_parts
+from .latent_diffusion import DTYPES, check_source, load_pipeline, move_parts
 
 __all__ = ['CaptionedImages', 'DiffusionFinetuner', 'SaveLoraHook', 'denoising_loss']
 

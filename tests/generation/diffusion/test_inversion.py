@@ -5,16 +5,16 @@ import torch
 from tiny_diffusion import SCHEDULE
 
 from mmtbps.generation import editors  # noqa: F401  (registers what the editor builds)
-from mmtbps.generation.attention import ControlSession, trace_attention
-from mmtbps.generation.diffusion import LatentDiffusion, Schedule, ddim_step
-from mmtbps.generation.editors import build_control, sample_edit
-from mmtbps.generation.inversion import (
+from mmtbps.generation.diffusion.attention import ControlSession, trace_attention
+from mmtbps.generation.diffusion.inversion import (
     DirectInversion,
     EditFriendlyInversion,
     NegativePromptInversion,
     NullTextInversion,
     ddim_trajectory,
 )
+from mmtbps.generation.diffusion.latent_diffusion import LatentDiffusion, Schedule, ddim_step
+from mmtbps.generation.editors import build_control, sample_edit
 
 CAPTIONS = ['A man in a red shirt.', 'a woman wears a dark coat']
 SEEDS = [5, 6]

@@ -5,7 +5,7 @@ import itertools
 import pytest
 import torch
 
-from mmtbps.generation.attention import blend_mask, trace_attention
+from mmtbps.generation.diffusion.attention import blend_mask, trace_attention
 
 
 @pytest.mark.parametrize('size', [(3, 5), (9, 4), (12, 10)])

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from mmtbps.generation.tokens import caption_edits, encode_caption, span_tokens, token_map
+from mmtbps.generation.diffusion.tokens import caption_edits, encode_caption, span_tokens, token_map
 
 LENGTH = 24
 # source, target, old colour, new colour; "pink" is spelt letter by letter.
