@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import torch
 from PIL import Image
 
-from mmtbps.generation.requests import EditRequest
+from mmtbps.generation.editing.base import EditRequest
 
 # Longest first: a merge that short words make early would cut long ones into pieces.
 WORDS = sorted('a an man in with wears and red blue green orange white black dark shirt jeans bag '

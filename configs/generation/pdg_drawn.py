@@ -10,7 +10,7 @@ python tools/generate.py merge configs/generation/pdg_drawn.py
 
 from mmengine.config import read_base
 
-from mmtbps.generation.editors import P2PEditor
+from mmtbps.generation.editing.prompt_to_prompt import P2PEditor
 from mmtbps.generation.diffusion.inversion import DirectInversion
 
 with read_base():

@@ -4,7 +4,7 @@ Direct inversion, 20 steps at the shape of a person (640 x 256), bfloat16, the b
 the source by LocalBlend.
 """
 
-from mmtbps.generation.editors import P2PEditor
+from mmtbps.generation.editing.prompt_to_prompt import P2PEditor
 from mmtbps.generation.gates import (
     CaptionGate,
     EditStrengthGate,
@@ -16,7 +16,7 @@ from mmtbps.generation.gates import (
 from mmtbps.generation.diffusion.inversion import DirectInversion
 from mmtbps.generation.planner import ColorSwitchPlanner
 from mmtbps.generation.runner import ShardedRunner
-from mmtbps.generation.upscalers import LDMUpscaler
+from mmtbps.generation.editing.upscalers import LDMUpscaler
 
 default_scope = 'mmtbps'
 diffusion = 'stable-diffusion-v1-5/stable-diffusion-v1-5'

@@ -16,9 +16,9 @@ from mmtbps.generation.gates import (
     SanityGate,
 )
 from mmtbps.generation.planner import ColorSwitchPlanner
-from mmtbps.generation.recolor import RecolorEditor
+from mmtbps.generation.editing.recolor import RecolorEditor
 from mmtbps.generation.runner import ShardedRunner
-from mmtbps.generation.upscalers import ResizeUpscaler
+from mmtbps.generation.editing.upscalers import ResizeUpscaler
 
 dataset = dict(type=DrawnPEDES, data_root='data/DrawnPEDES')
 generation = dict(

@@ -3,8 +3,10 @@
 Importing the package registers its parts; nothing here imports diffusers before it is used.
 """
 
-from . import editors, gates, instruct, planner, recolor, runner, upscalers
+from . import gates, planner, runner
 from .diffusion.latent_diffusion import finetune, inversion
+from .editing import instruct, recolor, upscalers
+from .editing import prompt_to_prompt as editors
 
 __all__ = ['editors', 'finetune', 'gates', 'instruct', 'inversion', 'planner', 'recolor', 'runner',
            'upscalers']

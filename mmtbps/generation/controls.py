@@ -7,8 +7,8 @@ import numpy as np
 from PIL import Image
 
 from .color.colorspace import palette
+from .editing.base import EditRequest, EditResult
 from .gates import GateVerdict, run_gates
-from .requests import EditRequest, EditResult
 
 __all__ = ['CONTROLS', 'negative_controls', 'other_color', 'try_controls']
 

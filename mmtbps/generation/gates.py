@@ -18,7 +18,7 @@ from mmtbps.registry import TASK_UTILS
 
 from .color.colorspace import palette, rgb_to_lab
 from .color.votes import BANDS, color_votes, region_mask, shaded_palette
-from .requests import EditRequest, EditResult
+from .editing.base import EditRequest, EditResult
 
 __all__ = ['BANDS', 'BaseGate', 'CaptionGate', 'EditStrengthGate', 'GateVerdict',
            'KeepColorsGate', 'LocalityGate', 'MaskGate', 'RankingGate', 'SanityGate', 'SeamGate',

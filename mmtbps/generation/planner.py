@@ -17,8 +17,8 @@ from mmtbps.records import Entry, PairRecord, RecordError, iter_json_lines
 from mmtbps.registry import TASK_UTILS
 
 from .captions import CaptionEdit, ColorSwitcher
+from .editing.base import EditRequest
 from .manifest import write_atomic
-from .requests import EditRequest
 
 __all__ = ['ColorSwitchPlanner', 'Job', 'read_plan', 'write_plan']
 

@@ -14,11 +14,11 @@ from PIL import Image
 from mmtbps.registry import TASK_UTILS
 from mmtbps.version import __version__
 
+from .editing.base import BaseEditor, BaseUpscaler, EditRequest, EditResult
 from .gates import GateVerdict, run_gates
 from .manifest import ManifestPart, Record, claim_run, job_id, load_done, write_atomic
 from .planner import Job, read_plan
 from .progress import Progress
-from .requests import BaseEditor, BaseUpscaler, EditRequest, EditResult
 from .sharding import Shard
 from .summary import Summary
 

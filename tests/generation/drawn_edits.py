@@ -8,6 +8,7 @@ from PIL import Image, ImageFilter
 from mmtbps.drawing import caption, sample_person, sample_scene
 from mmtbps.drawing.edits import colours_for, draw_edit, garment_mask
 from mmtbps.generation.captions import ColorSwitcher
+from mmtbps.generation.editing.base import EditRequest, EditResult
 from mmtbps.generation.gates import (
     CaptionGate,
     EditStrengthGate,
@@ -18,7 +19,6 @@ from mmtbps.generation.gates import (
     SeamGate,
     run_gates,
 )
-from mmtbps.generation.requests import EditRequest, EditResult
 
 SIZE = (96, 36)
 RED, BLUE, GREEN = (190, 30, 40), (40, 70, 170), (40, 130, 60)

@@ -8,9 +8,9 @@ from benchmarks.edits import draw_cases, judge
 from PIL import Image
 
 from mmtbps.generation.color.colorspace import lab_to_rgb
+from mmtbps.generation.editing.base import EditResult
 from mmtbps.generation.gates import CaptionGate, EditStrengthGate
 from mmtbps.generation.planner import ColorSwitchPlanner
-from mmtbps.generation.requests import EditResult
 
 PEOPLE = 16
 

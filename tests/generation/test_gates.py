@@ -20,6 +20,7 @@ from PIL import Image
 from mmtbps.drawing import render
 from mmtbps.drawing.edits import colours_for, recolour
 from mmtbps.generation.color.colorspace import palette, rgb_to_lab
+from mmtbps.generation.editing.base import EditResult
 from mmtbps.generation.gates import (
     BANDS,
     CaptionGate,
@@ -34,7 +35,6 @@ from mmtbps.generation.gates import (
     region_mask,
     run_gates,
 )
-from mmtbps.generation.requests import EditResult
 from mmtbps.lexicon import colors
 from mmtbps.registry import TASK_UTILS
 

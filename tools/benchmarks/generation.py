@@ -22,8 +22,13 @@ from PIL import Image
 from mmtbps.generation.diffusion.attention import ControlSession, EditControl, trace_attention
 from mmtbps.generation.diffusion.inversion import NegativePromptInversion
 from mmtbps.generation.diffusion.latent_diffusion import Schedule
-from mmtbps.generation.editors import P2PEditor, build_control, images_to_tensor, sample_edit
-from mmtbps.generation.requests import EditRequest
+from mmtbps.generation.editing.base import EditRequest
+from mmtbps.generation.editing.prompt_to_prompt import (
+    P2PEditor,
+    build_control,
+    images_to_tensor,
+    sample_edit,
+)
 
 from .published_null_text import PublishedSchedule, invert_as_published, superfluous_passes
 from .random_diffusion import SHAPES, PassCost, PassMeter, build_parts, pass_cost

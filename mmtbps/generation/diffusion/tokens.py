@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from ..requests import Span
+from ..editing.base import Span
 
 __all__ = ['EncodedCaption', 'caption_edits', 'encode_caption', 'span_tokens', 'token_map']
 

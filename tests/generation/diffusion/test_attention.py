@@ -17,7 +17,7 @@ from mmtbps.generation.diffusion.attention import (
 )
 from mmtbps.generation.diffusion.inversion import Inversion
 from mmtbps.generation.diffusion.latent_diffusion import LatentDiffusion, Schedule, attention
-from mmtbps.generation.editors import build_control, sample_edit
+from mmtbps.generation.editing.prompt_to_prompt import build_control, sample_edit
 
 STEPS = 3
 EVERYTHING = dict(cross_replace=1., self_replace=1., blend_start=None)

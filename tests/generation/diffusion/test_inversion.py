@@ -4,7 +4,6 @@ import pytest
 import torch
 from tiny_diffusion import SCHEDULE
 
-from mmtbps.generation import editors  # noqa: F401  (registers what the editor builds)
 from mmtbps.generation.diffusion.attention import ControlSession, trace_attention
 from mmtbps.generation.diffusion.inversion import (
     DirectInversion,
@@ -14,7 +13,8 @@ from mmtbps.generation.diffusion.inversion import (
     ddim_trajectory,
 )
 from mmtbps.generation.diffusion.latent_diffusion import LatentDiffusion, Schedule, ddim_step
-from mmtbps.generation.editors import build_control, sample_edit
+from mmtbps.generation.editing import prompt_to_prompt as editors  # noqa: F401  (registers what the editor builds)
+from mmtbps.generation.editing.prompt_to_prompt import build_control, sample_edit
 
 CAPTIONS = ['A man in a red shirt.', 'a woman wears a dark coat']
 SEEDS = [5, 6]

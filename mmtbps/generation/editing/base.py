@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from .color.votes import band_of
+from ..color.votes import band_of
 
 __all__ = ['BaseEditor', 'BaseUpscaler', 'EditRequest', 'EditResult', 'Span']
 

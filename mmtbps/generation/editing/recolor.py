@@ -11,9 +11,9 @@ from PIL import Image
 
 from mmtbps.registry import TASK_UTILS
 
-from .color.colorspace import into_gamut, lab_to_rgb, palette, rgb_to_lab
-from .color.votes import BANDS, shaded_palette
-from .requests import BaseEditor, EditRequest, EditResult
+from ..color.colorspace import into_gamut, lab_to_rgb, palette, rgb_to_lab
+from ..color.votes import BANDS, shaded_palette
+from .base import BaseEditor, EditRequest, EditResult
 
 __all__ = ['RecolorEditor', 'garment_cover', 'garment_mask', 'shift_color']
 

@@ -6,8 +6,8 @@ from benchmarks.edit_truth import is_right, tell_truth
 from drawn_edits import GATES, SEAMS, draw_some
 
 from mmtbps.generation.color.colorspace import lab_to_rgb
+from mmtbps.generation.editing.recolor import RecolorEditor
 from mmtbps.generation.gates import run_gates
-from mmtbps.generation.recolor import RecolorEditor
 
 SIZE = (128, 48)
 

@@ -8,8 +8,13 @@ from PIL import Image, ImageDraw
 from tiny_diffusion import request
 
 from mmtbps.generation.color.colorspace import lab_to_rgb, nearest_color, palette, rgb_to_lab
+from mmtbps.generation.editing.recolor import (
+    RecolorEditor,
+    garment_cover,
+    garment_mask,
+    shift_color,
+)
 from mmtbps.generation.gates import BANDS
-from mmtbps.generation.recolor import RecolorEditor, garment_cover, garment_mask, shift_color
 
 SHIRT, JEANS, SHOES = (14, 30, 50, 84), (18, 85, 46, 140), (18, 150, 46, 158)  # left top right foot
 

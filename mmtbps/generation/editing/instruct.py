@@ -9,8 +9,8 @@ from PIL import Image
 
 from mmtbps.registry import TASK_UTILS
 
-from .diffusion.latent_diffusion import DTYPES, check_source, load_pipeline
-from .requests import BaseEditor, EditRequest, EditResult
+from ..diffusion.latent_diffusion import DTYPES, check_source, load_pipeline
+from .base import BaseEditor, EditRequest, EditResult
 
 __all__ = ['InstructEditor']
 

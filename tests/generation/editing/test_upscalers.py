@@ -8,8 +8,8 @@ import torch
 from PIL import Image
 from tiny_diffusion import SCHEDULE, tiny_sd
 
-from mmtbps.generation.editors import images_to_tensor, tensor_to_image
-from mmtbps.generation.upscalers import LDMUpscaler, ResizeUpscaler, SDUpscaler
+from mmtbps.generation.editing.prompt_to_prompt import images_to_tensor, tensor_to_image
+from mmtbps.generation.editing.upscalers import LDMUpscaler, ResizeUpscaler, SDUpscaler
 
 
 def crop(seed, size=(60, 160)):

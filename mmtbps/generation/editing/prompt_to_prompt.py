@@ -13,16 +13,16 @@ from torch import Tensor
 from mmtbps.pretrained import resolve_pretrained
 from mmtbps.registry import TASK_UTILS
 
-from .color.colorspace import rgb_to_lab
-from .diffusion.attention import (
+from ..color.colorspace import rgb_to_lab
+from ..diffusion.attention import (
     AttentionLayer,
     ControlSession,
     EditControl,
     attention_control,
     trace_attention,
 )
-from .diffusion.inversion import Inversion
-from .diffusion.latent_diffusion import (
+from ..diffusion.inversion import Inversion
+from ..diffusion.latent_diffusion import (
     DTYPES,
     LatentDiffusion,
     Schedule,
@@ -31,9 +31,9 @@ from .diffusion.latent_diffusion import (
     load_pipeline,
     move_parts,
 )
-from .diffusion.tokens import EncodedCaption, caption_edits, encode_caption, span_tokens, token_map
+from ..diffusion.tokens import EncodedCaption, caption_edits, encode_caption, span_tokens, token_map
+from .base import BaseEditor, EditRequest, EditResult
 from .recolor import garment_mask
-from .requests import BaseEditor, EditRequest, EditResult
 
 __all__ = ['P2PEditor', 'build_control', 'sample_edit']
 

@@ -15,9 +15,9 @@ from torch import Tensor
 
 from mmtbps.registry import TASK_UTILS
 
-from .diffusion.latent_diffusion import DTYPES, check_source, fingerprint, load_pipeline
-from .editors import images_to_tensor, tensor_to_image
-from .requests import BaseUpscaler
+from ..diffusion.latent_diffusion import DTYPES, check_source, fingerprint, load_pipeline
+from .base import BaseUpscaler
+from .prompt_to_prompt import images_to_tensor, tensor_to_image
 
 __all__ = ['LDMUpscaler', 'ResizeUpscaler', 'SDUpscaler']
 
