@@ -30,9 +30,9 @@ from mmtbps.engine.launch import (
     leave_group,
     load_config,
 )
-from mmtbps.generation.controls import try_controls
 from mmtbps.generation.merge import CUHK_FILE, PAIRS_FILE, merge
 from mmtbps.generation.planner import write_plan
+from mmtbps.generation.quality.negative_controls import try_controls
 from mmtbps.generation.report import write_report
 from mmtbps.generation.runner import ShardedRunner
 from mmtbps.generation.summary import InvalidRun

@@ -5,7 +5,7 @@ the source by LocalBlend.
 """
 
 from mmtbps.generation.editing.prompt_to_prompt import P2PEditor
-from mmtbps.generation.gates import (
+from mmtbps.generation.quality.gates import (
     CaptionGate,
     EditStrengthGate,
     KeepColorsGate,

@@ -7,7 +7,7 @@ python tools/generate.py merge configs/generation/pdg_recolor.py
 """
 
 from mmtbps.datasets import DrawnPEDES
-from mmtbps.generation.gates import (
+from mmtbps.generation.quality.gates import (
     CaptionGate,
     EditStrengthGate,
     KeepColorsGate,

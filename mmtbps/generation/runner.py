@@ -15,10 +15,10 @@ from mmtbps.registry import TASK_UTILS
 from mmtbps.version import __version__
 
 from .editing.base import BaseEditor, BaseUpscaler, EditRequest, EditResult
-from .gates import GateVerdict, run_gates
 from .manifest import ManifestPart, Record, claim_run, job_id, load_done, write_atomic
 from .planner import Job, read_plan
 from .progress import Progress
+from .quality.gates import GateVerdict, run_gates
 from .sharding import Shard
 from .summary import Summary
 
@@ -28,7 +28,7 @@ __all__ = ['Controls', 'Gate', 'ShardedRunner']
 #: Judges one edited image.
 Gate = Callable[[EditRequest, EditResult], GateVerdict]
 #: Whether the gates let each control, wrong by construction, of an edit pass. The image is of
-#: another person, if the plan has one. `mmtbps.generation.controls.try_controls` is one.
+#: another person, if the plan has one. `mmtbps.generation.quality.negative_controls.try_controls` is one.
 Controls = Callable[[Sequence[Gate], EditRequest, EditResult, Image.Image | None],
                     Mapping[str, bool]]
 

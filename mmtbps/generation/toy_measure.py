@@ -11,7 +11,7 @@ from mmtbps.lexicon import indefinite_article
 
 from .color.colorspace import palette
 from .diffusion.latent_diffusion import LatentDiffusion, Schedule
-from .gates import color_votes
+from .quality.gates import color_votes
 from .toy_data import ToyPairs, body_mentions
 
 __all__ = ['ColorPrompt', 'color_prompts', 'color_share', 'draw_samples', 'share_of_images']
@@ -91,7 +91,7 @@ def draw_samples(model: LatentDiffusion, texts: Sequence[str], size: tuple[int, 
 def color_share(images: np.ndarray, prompts: Sequence[ColorPrompt]) -> dict[str, float]:
     """Share of garments of the named colour: of a region, and of each colour in it.
 
-    A garment has the colour most of its pixels vote for, see `mmtbps.generation.gates`.
+    A garment has the colour most of its pixels vote for, see `mmtbps.generation.quality.gates`.
 
     Returns:
         ``{'upper': .9, 'upper/red': 1., ..., 'lower': .8, ...}``.

@@ -9,7 +9,7 @@ from mmtbps.drawing import caption, sample_person, sample_scene
 from mmtbps.drawing.edits import colours_for, draw_edit, garment_mask
 from mmtbps.generation.captions import ColorSwitcher
 from mmtbps.generation.editing.base import EditRequest, EditResult
-from mmtbps.generation.gates import (
+from mmtbps.generation.quality.gates import (
     CaptionGate,
     EditStrengthGate,
     KeepColorsGate,

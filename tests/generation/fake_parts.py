@@ -4,8 +4,8 @@ import numpy as np
 from PIL import Image
 
 from mmtbps.generation.editing.base import BaseEditor, BaseUpscaler, EditResult
-from mmtbps.generation.gates import GateVerdict
 from mmtbps.generation.planner import ColorSwitchPlanner, write_plan
+from mmtbps.generation.quality.gates import GateVerdict
 from mmtbps.generation.runner import ShardedRunner
 from mmtbps.records import PairRecord
 

@@ -23,10 +23,10 @@ from PIL import Image
 
 from mmtbps.generation import manifest
 from mmtbps.generation.editing.base import EditRequest
-from mmtbps.generation.gates import GateVerdict
 from mmtbps.generation.manifest import load_done, read_records
 from mmtbps.generation.planner import read_plan
 from mmtbps.generation.progress import Progress
+from mmtbps.generation.quality.gates import GateVerdict
 from mmtbps.generation.runner import ShardedRunner
 from mmtbps.generation.sharding import Shard
 from mmtbps.generation.summary import InvalidRun, Summary

@@ -21,10 +21,10 @@ from mmtbps.drawing.build import Shot, plan_person
 from mmtbps.drawing.captions import caption
 from mmtbps.drawing.edits import colours_for
 from mmtbps.drawing.person import Person
-from mmtbps.generation.controls import try_controls
 from mmtbps.generation.editing.base import BaseEditor, EditRequest
-from mmtbps.generation.gates import BaseGate, run_gates
 from mmtbps.generation.planner import Job
+from mmtbps.generation.quality.gates import BaseGate, run_gates
+from mmtbps.generation.quality.negative_controls import try_controls
 from mmtbps.lexicon import find_color_mentions
 from mmtbps.records import PairRecord
 from mmtbps.registry import TASK_UTILS

@@ -14,7 +14,7 @@ from mmtbps.generation.editing.recolor import (
     garment_mask,
     shift_color,
 )
-from mmtbps.generation.gates import BANDS
+from mmtbps.generation.quality.gates import BANDS
 
 SHIRT, JEANS, SHOES = (14, 30, 50, 84), (18, 85, 46, 140), (18, 150, 46, 158)  # left top right foot
 

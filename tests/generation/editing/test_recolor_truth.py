@@ -7,7 +7,7 @@ from drawn_edits import GATES, SEAMS, draw_some
 
 from mmtbps.generation.color.colorspace import lab_to_rgb
 from mmtbps.generation.editing.recolor import RecolorEditor
-from mmtbps.generation.gates import run_gates
+from mmtbps.generation.quality.gates import run_gates
 
 SIZE = (128, 48)
 

@@ -7,14 +7,14 @@ import pytest
 from drawn_edits import BLUE, GATES, GREEN, RED, ask, blocks, draw_some, give
 from PIL import Image
 
-from mmtbps.generation.controls import (
+from mmtbps.generation.manifest import Record
+from mmtbps.generation.quality.gates import CaptionGate, EditStrengthGate
+from mmtbps.generation.quality.negative_controls import (
     CONTROLS,
     negative_controls,
     other_color,
     try_controls,
 )
-from mmtbps.generation.gates import CaptionGate, EditStrengthGate
-from mmtbps.generation.manifest import Record
 from mmtbps.generation.summary import InvalidRun, summarise
 from mmtbps.lexicon import find_color_mentions
 

@@ -1,7 +1,7 @@
 """Checks without people and without another network: is this edit what was asked, and only that?
 
 A gate looks at the request and the result and measures one number. Thresholds are calibrated on
-drawn people, whose perfect edits are known; `mmtbps.generation.controls` proves on every run that
+drawn people, whose perfect edits are known; `mmtbps.generation.quality.negative_controls` proves on every run that
 the gates still refuse what they must.
 """
 
@@ -16,9 +16,9 @@ from PIL import Image, ImageFilter
 from mmtbps.lexicon import find_color_mentions, split_words
 from mmtbps.registry import TASK_UTILS
 
-from .color.colorspace import palette, rgb_to_lab
-from .color.votes import BANDS, color_votes, region_mask, shaded_palette
-from .editing.base import EditRequest, EditResult
+from ..color.colorspace import palette, rgb_to_lab
+from ..color.votes import BANDS, color_votes, region_mask, shaded_palette
+from ..editing.base import EditRequest, EditResult
 
 __all__ = ['BANDS', 'BaseGate', 'CaptionGate', 'EditStrengthGate', 'GateVerdict',
            'KeepColorsGate', 'LocalityGate', 'MaskGate', 'RankingGate', 'SanityGate', 'SeamGate',

@@ -21,7 +21,7 @@ from mmtbps.drawing import render
 from mmtbps.drawing.edits import colours_for, recolour
 from mmtbps.generation.color.colorspace import palette, rgb_to_lab
 from mmtbps.generation.editing.base import EditResult
-from mmtbps.generation.gates import (
+from mmtbps.generation.quality.gates import (
     BANDS,
     CaptionGate,
     EditStrengthGate,

@@ -6,8 +6,8 @@ from dataclasses import replace
 import numpy as np
 from PIL import Image
 
-from .color.colorspace import palette
-from .editing.base import EditRequest, EditResult
+from ..color.colorspace import palette
+from ..editing.base import EditRequest, EditResult
 from .gates import GateVerdict, run_gates
 
 __all__ = ['CONTROLS', 'negative_controls', 'other_color', 'try_controls']
