@@ -30,12 +30,12 @@ from mmtbps.engine.launch import (
     leave_group,
     load_config,
 )
-from mmtbps.generation.merge import CUHK_FILE, PAIRS_FILE, merge
 from mmtbps.generation.planner import write_plan
 from mmtbps.generation.quality.negative_controls import try_controls
-from mmtbps.generation.report import write_report
-from mmtbps.generation.runner import ShardedRunner
-from mmtbps.generation.summary import InvalidRun
+from mmtbps.generation.runs.merge import CUHK_FILE, PAIRS_FILE, merge
+from mmtbps.generation.runs.report import write_report
+from mmtbps.generation.runs.run_summary import InvalidRun
+from mmtbps.generation.runs.runner import ShardedRunner
 from mmtbps.records import PairRecord
 from mmtbps.registry import DATASETS, TASK_UTILS
 

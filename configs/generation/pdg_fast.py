@@ -15,7 +15,7 @@ from mmtbps.generation.quality.gates import (
 )
 from mmtbps.generation.diffusion.inversion import DirectInversion
 from mmtbps.generation.planner import ColorSwitchPlanner
-from mmtbps.generation.runner import ShardedRunner
+from mmtbps.generation.runs.runner import ShardedRunner
 from mmtbps.generation.editing.upscalers import LDMUpscaler
 
 default_scope = 'mmtbps'

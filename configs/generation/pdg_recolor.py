@@ -17,7 +17,7 @@ from mmtbps.generation.quality.gates import (
 )
 from mmtbps.generation.planner import ColorSwitchPlanner
 from mmtbps.generation.editing.recolor import RecolorEditor
-from mmtbps.generation.runner import ShardedRunner
+from mmtbps.generation.runs.runner import ShardedRunner
 from mmtbps.generation.editing.upscalers import ResizeUpscaler
 
 dataset = dict(type=DrawnPEDES, data_root='data/DrawnPEDES')

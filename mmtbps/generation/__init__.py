@@ -3,11 +3,12 @@
 Importing the package registers its parts; nothing here imports diffusers before it is used.
 """
 
-from . import planner, runner
+from . import planner
 from .diffusion.latent_diffusion import finetune, inversion
 from .editing import instruct, recolor, upscalers
 from .editing import prompt_to_prompt as editors
 from .quality import gates
+from .runs import runner
 
 __all__ = ['editors', 'finetune', 'gates', 'instruct', 'inversion', 'planner', 'recolor', 'runner',
            'upscalers']

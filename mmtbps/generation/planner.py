@@ -18,7 +18,7 @@ from mmtbps.registry import TASK_UTILS
 
 from .captions import CaptionEdit, ColorSwitcher
 from .editing.base import EditRequest
-from .manifest import write_atomic
+from .runs.manifest import write_atomic
 
 __all__ = ['ColorSwitchPlanner', 'Job', 'read_plan', 'write_plan']
 

@@ -56,7 +56,7 @@ def try_controls(gates: Iterable[Callable[[EditRequest, EditResult], GateVerdict
                  ) -> dict[str, bool]:
     """Whether all gates let each control pass; the names are those of ``CONTROLS``.
 
-    `mmtbps.generation.summary.Summary` counts them, and judges a run by them.
+    `mmtbps.generation.runs.run_summary.Summary` counts them, and judges a run by them.
     """
     gates = list(gates)
     return {name: all(verdict.ok for verdict in run_gates(gates, *control).values())

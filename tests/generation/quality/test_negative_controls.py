@@ -7,7 +7,6 @@ import pytest
 from drawn_edits import BLUE, GATES, GREEN, RED, ask, blocks, draw_some, give
 from PIL import Image
 
-from mmtbps.generation.manifest import Record
 from mmtbps.generation.quality.gates import CaptionGate, EditStrengthGate
 from mmtbps.generation.quality.negative_controls import (
     CONTROLS,
@@ -15,7 +14,8 @@ from mmtbps.generation.quality.negative_controls import (
     other_color,
     try_controls,
 )
-from mmtbps.generation.summary import InvalidRun, summarise
+from mmtbps.generation.runs.manifest import Record
+from mmtbps.generation.runs.run_summary import InvalidRun, summarise
 from mmtbps.lexicon import find_color_mentions
 
 

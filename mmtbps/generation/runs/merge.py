@@ -11,7 +11,7 @@ from mmtbps.lexicon import split_words
 from mmtbps.records import PairRecord
 
 from .manifest import Record, load_done, read_run, write_atomic
-from .summary import summarise
+from .run_summary import summarise
 
 __all__ = ['CUHK_FILE', 'PAIRS_FILE', 'Merged', 'merge', 'person_numbers']
 

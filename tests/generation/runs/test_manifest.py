@@ -6,8 +6,8 @@ import os
 
 import pytest
 
-from mmtbps.generation import manifest
-from mmtbps.generation.manifest import (
+from mmtbps.generation.runs import manifest
+from mmtbps.generation.runs.manifest import (
     ManifestPart,
     Record,
     claim_run,

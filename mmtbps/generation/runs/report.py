@@ -10,7 +10,7 @@ from pathlib import Path
 from PIL import Image
 
 from .manifest import Record, load_done, read_run, write_atomic
-from .summary import Summary, summarise
+from .run_summary import Summary, summarise
 
 __all__ = ['write_report']
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from mmengine.logging import print_log
 
-from .summary import Summary
+from .run_summary import Summary
 
 __all__ = ['Progress']
 

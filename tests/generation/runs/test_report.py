@@ -9,9 +9,9 @@ import pytest
 from fake_parts import infinite_gate, make_plan, marked_controls, run, seed_gate, unmarked_controls
 from PIL import Image
 
-from mmtbps.generation.manifest import read_records
-from mmtbps.generation.report import write_report
-from mmtbps.generation.summary import InvalidRun, summarise
+from mmtbps.generation.runs.manifest import read_records
+from mmtbps.generation.runs.report import write_report
+from mmtbps.generation.runs.run_summary import InvalidRun, summarise
 
 
 @pytest.fixture

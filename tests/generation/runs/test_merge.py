@@ -7,9 +7,9 @@ import pytest
 from fake_parts import make_plan, make_records, run, unmarked_controls
 
 from mmtbps.datasets import CUHKPEDES
-from mmtbps.generation.manifest import load_done
-from mmtbps.generation.merge import CUHK_FILE, PAIRS_FILE, merge
-from mmtbps.generation.summary import InvalidRun
+from mmtbps.generation.runs.manifest import load_done
+from mmtbps.generation.runs.merge import CUHK_FILE, PAIRS_FILE, merge
+from mmtbps.generation.runs.run_summary import InvalidRun
 from mmtbps.records import PairRecord, read_jsonl
 
 

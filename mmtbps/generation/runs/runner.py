@@ -14,13 +14,13 @@ from PIL import Image
 from mmtbps.registry import TASK_UTILS
 from mmtbps.version import __version__
 
-from .editing.base import BaseEditor, BaseUpscaler, EditRequest, EditResult
+from ..editing.base import BaseEditor, BaseUpscaler, EditRequest, EditResult
+from ..planner import Job, read_plan
+from ..quality.gates import GateVerdict, run_gates
+from ..sharding import Shard
 from .manifest import ManifestPart, Record, claim_run, job_id, load_done, write_atomic
-from .planner import Job, read_plan
 from .progress import Progress
-from .quality.gates import GateVerdict, run_gates
-from .sharding import Shard
-from .summary import Summary
+from .run_summary import Summary
 
 __all__ = ['Controls', 'Gate', 'ShardedRunner']
 

@@ -21,15 +21,15 @@ from fake_parts import (
 )
 from PIL import Image
 
-from mmtbps.generation import manifest
 from mmtbps.generation.editing.base import EditRequest
-from mmtbps.generation.manifest import load_done, read_records
 from mmtbps.generation.planner import read_plan
-from mmtbps.generation.progress import Progress
 from mmtbps.generation.quality.gates import GateVerdict
-from mmtbps.generation.runner import ShardedRunner
+from mmtbps.generation.runs import manifest
+from mmtbps.generation.runs.manifest import load_done, read_records
+from mmtbps.generation.runs.progress import Progress
+from mmtbps.generation.runs.run_summary import InvalidRun, Summary
+from mmtbps.generation.runs.runner import ShardedRunner
 from mmtbps.generation.sharding import Shard
-from mmtbps.generation.summary import InvalidRun, Summary
 
 FORK = multiprocessing.get_context('fork')
 
