@@ -30,7 +30,7 @@ from mmtbps.engine.launch import (
     leave_group,
     load_config,
 )
-from mmtbps.generation.planner import write_plan
+from mmtbps.generation.planning.planner import write_plan
 from mmtbps.generation.quality.negative_controls import try_controls
 from mmtbps.generation.runs.merge import CUHK_FILE, PAIRS_FILE, merge
 from mmtbps.generation.runs.report import write_report

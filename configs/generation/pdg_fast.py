@@ -14,7 +14,7 @@ from mmtbps.generation.quality.gates import (
     SanityGate,
 )
 from mmtbps.generation.diffusion.inversion import DirectInversion
-from mmtbps.generation.planner import ColorSwitchPlanner
+from mmtbps.generation.planning.planner import ColorSwitchPlanner
 from mmtbps.generation.runs.runner import ShardedRunner
 from mmtbps.generation.editing.upscalers import LDMUpscaler
 

@@ -15,7 +15,7 @@ from mmtbps.generation.quality.gates import (
     MaskGate,
     SanityGate,
 )
-from mmtbps.generation.planner import ColorSwitchPlanner
+from mmtbps.generation.planning.planner import ColorSwitchPlanner
 from mmtbps.generation.editing.recolor import RecolorEditor
 from mmtbps.generation.runs.runner import ShardedRunner
 from mmtbps.generation.editing.upscalers import ResizeUpscaler

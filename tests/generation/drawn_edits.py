@@ -7,8 +7,8 @@ from PIL import Image, ImageFilter
 
 from mmtbps.drawing import caption, sample_person, sample_scene
 from mmtbps.drawing.edits import colours_for, draw_edit, garment_mask
-from mmtbps.generation.captions import ColorSwitcher
 from mmtbps.generation.editing.base import EditRequest, EditResult
+from mmtbps.generation.planning.caption_edits import ColorSwitcher
 from mmtbps.generation.quality.gates import (
     CaptionGate,
     EditStrengthGate,

@@ -4,7 +4,7 @@ import numpy as np
 from PIL import Image
 
 from mmtbps.generation.editing.base import BaseEditor, BaseUpscaler, EditResult
-from mmtbps.generation.planner import ColorSwitchPlanner, write_plan
+from mmtbps.generation.planning.planner import ColorSwitchPlanner, write_plan
 from mmtbps.generation.quality.gates import GateVerdict
 from mmtbps.generation.runs.runner import ShardedRunner
 from mmtbps.records import PairRecord

@@ -9,7 +9,7 @@ from PIL import Image
 
 from mmtbps.generation.color.colorspace import lab_to_rgb
 from mmtbps.generation.editing.base import EditResult
-from mmtbps.generation.planner import ColorSwitchPlanner
+from mmtbps.generation.planning.planner import ColorSwitchPlanner
 from mmtbps.generation.quality.gates import CaptionGate, EditStrengthGate
 
 PEOPLE = 16

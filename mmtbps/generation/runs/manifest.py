@@ -34,7 +34,7 @@ class Record:
         job_id: See `job_id`.
         status: ``'accepted'`` or ``'rejected'`` by the gates, or ``'failed'``.
         source: Data set, split, image, person id and captions edited, and the image's ``sha256``.
-        edit: What changes, see `mmtbps.generation.planner.Job`.
+        edit: What changes, see `mmtbps.generation.planning.planner.Job`.
         output: New captions and group; with an image its ``file`` in the folder of the run,
             ``sha256`` and ``size`` (height, width).
         engine: ``digest`` of the run and the job's ``seed``.

@@ -15,7 +15,7 @@ from mmtbps.registry import TASK_UTILS
 from mmtbps.version import __version__
 
 from ..editing.base import BaseEditor, BaseUpscaler, EditRequest, EditResult
-from ..planner import Job, read_plan
+from ..planning.planner import Job, read_plan
 from ..quality.gates import GateVerdict, run_gates
 from ..sharding import Shard
 from .manifest import ManifestPart, Record, claim_run, job_id, load_done, write_atomic
@@ -103,7 +103,7 @@ class ShardedRunner:
         """Do what of this shard is not done yet.
 
         Args:
-            plan: File written by `mmtbps.generation.planner.write_plan`.
+            plan: File written by `mmtbps.generation.planning.planner.write_plan`.
             image_root: Folder the plan's image paths start from.
             upscaler: Brings a source image to the editor's size.
             editor: Edits it.

@@ -22,7 +22,7 @@ from fake_parts import (
 from PIL import Image
 
 from mmtbps.generation.editing.base import EditRequest
-from mmtbps.generation.planner import read_plan
+from mmtbps.generation.planning.planner import read_plan
 from mmtbps.generation.quality.gates import GateVerdict
 from mmtbps.generation.runs import manifest
 from mmtbps.generation.runs.manifest import load_done, read_records

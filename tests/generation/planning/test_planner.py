@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from fake_parts import make_records
 
-from mmtbps.generation.planner import ColorSwitchPlanner, Job, read_plan, write_plan
+from mmtbps.generation.planning.planner import ColorSwitchPlanner, Job, read_plan, write_plan
 from mmtbps.records import PairRecord, RecordError
 
 

@@ -16,9 +16,9 @@ from mmtbps.pretrained import resolve_pretrained
 from mmtbps.records import Entry, PairRecord, RecordError, iter_json_lines
 from mmtbps.registry import TASK_UTILS
 
-from .captions import CaptionEdit, ColorSwitcher
-from .editing.base import EditRequest
-from .runs.manifest import write_atomic
+from ..editing.base import EditRequest
+from ..runs.manifest import write_atomic
+from .caption_edits import CaptionEdit, ColorSwitcher
 
 __all__ = ['ColorSwitchPlanner', 'Job', 'read_plan', 'write_plan']
 

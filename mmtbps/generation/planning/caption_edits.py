@@ -16,7 +16,7 @@ from mmtbps.lexicon import (
     split_words,
 )
 
-from .color.colorspace import rgb_to_lab
+from ..color.colorspace import rgb_to_lab
 
 __all__ = ['CaptionEdit', 'ColorSwitcher', 'Replacement', 'color_distance', 'garment_name']
 

@@ -6,7 +6,7 @@ from PIL import Image
 
 from mmtbps.drawing.captions import caption as drawn_caption
 from mmtbps.drawing.person import sample_person, sample_scene
-from mmtbps.generation.captions import (
+from mmtbps.generation.planning.caption_edits import (
     PAPER_COLORS,
     PAPER_GARMENTS,
     ColorSwitcher,
@@ -14,7 +14,7 @@ from mmtbps.generation.captions import (
     color_distance,
     garment_name,
 )
-from mmtbps.generation.planner import ColorSwitchPlanner
+from mmtbps.generation.planning.planner import ColorSwitchPlanner
 from mmtbps.lexicon import find_color_mentions
 from mmtbps.records import PairRecord
 
