@@ -90,7 +90,7 @@ def test_imports_run_down_the_floors(path):
     ('models/x.py', 'from mmtbps.datasets import TBPSDataset'),
     ('datasets/x.py', 'from ..engine import EpochSeedHook'),
     ('registry.py', 'from . import records'),
-    ('evaluation/x.py', 'import mmtbps.models.retriever'),
+    ('evaluation/x.py', 'import mmtbps.models.retrievers.dual_encoder'),
     ('drawing/x.py', 'def f():\n    from mmtbps import registry'),
 ])
 def test_the_floor_check_can_fail(file, line):

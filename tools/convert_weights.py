@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from mmtbps.compat import load_checkpoint_file
-from mmtbps.models.weights import (
+from mmtbps.models.converters.ctlg import (
     Conversion,
     retriever_from_ctlg,
     vit_from_augreg,

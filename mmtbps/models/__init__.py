@@ -1,11 +1,11 @@
 """Models. ``OverlapViT`` is imported from ``mmtbps.models.backbones.vit``, where it is used."""
 
 from .backbones import BERTBackbone, PooledBackbone
-from .batch_augment import BatchRandomCrop, BatchRandomErasing, BatchRandomFlip
-from .feature_mixup import FeatureMixup, PixelMixup
+from .batch_augments import BatchRandomCrop, BatchRandomErasing, BatchRandomFlip
 from .heads import HardnessAwareContrastiveHead
+from .mixup import FeatureMixup, PixelMixup
 from .preprocessor import TextImagePreprocessor
-from .retriever import TextImageRetriever
+from .retrievers.dual_encoder import TextImageRetriever
 
 __all__ = ['BERTBackbone', 'BatchRandomCrop', 'BatchRandomErasing', 'BatchRandomFlip',
            'FeatureMixup', 'HardnessAwareContrastiveHead', 'PixelMixup', 'PooledBackbone',

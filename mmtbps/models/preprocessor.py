@@ -49,7 +49,7 @@ class TextImagePreprocessor(BaseDataPreprocessor):
         pad_token_id: filler of short captions.
         pad_multiple: round the caption length up to a multiple of this (8 suits GPUs).
         min_length: pad captions at least to this length.
-        batch_augments: augmentations of ``mmtbps.models.batch_augment``, applied in this order to
+        batch_augments: augmentations of ``mmtbps.models.batch_augments``, applied in this order to
             the uint8 images of a training batch.
         non_blocking: as in MMEngine.
 

@@ -7,11 +7,11 @@ from mmengine.model import BaseModule
 from torch import Tensor
 from transformers import AutoConfig, AutoModel
 
-from mmtbps.models.checkpointing import apply_layer
+from mmtbps.models.grad_cache import apply_layer
 from mmtbps.pretrained import resolve_pretrained
 from mmtbps.registry import MODELS
 
-from .first_token import bert_first_token
+from ..cls_last_layer import bert_first_token
 
 _POOLINGS = ('pooler', 'cls', 'mean')
 

@@ -8,10 +8,10 @@ from mmpretrain.models.backbones import VisionTransformer
 from mmpretrain.models.utils import resize_pos_embed
 from torch import Tensor
 
-from mmtbps.models.checkpointing import apply_layer
+from mmtbps.models.grad_cache import apply_layer
 from mmtbps.registry import MODELS
 
-from .first_token import vit_first_token
+from ..cls_last_layer import vit_first_token
 
 
 @MODELS.register_module()

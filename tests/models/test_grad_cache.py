@@ -10,7 +10,7 @@ from tiny_models import TINY_BERT, TINY_VIT
 from torch.nn.parallel import DistributedDataParallel
 
 from mmtbps.engine import MixedPrecisionOptimWrapper
-from mmtbps.models import checkpointing
+from mmtbps.models import grad_cache as checkpointing
 from mmtbps.models.backbones.vit import OverlapViT
 
 MIXUPS = {'none': None,

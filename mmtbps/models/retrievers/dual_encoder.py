@@ -8,8 +8,8 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from mmtbps.registry import MODELS
 
-from .checkpointing import encode_in_chunks
-from .losses import gather
+from ..grad_cache import encode_in_chunks
+from ..losses import gather
 
 
 @MODELS.register_module()
@@ -26,7 +26,7 @@ class TextImageRetriever(BaseModel):
         head: module with ``loss``, ``image_projection`` and ``text_projection``.
         mixup: ``FeatureMixup``, ``PixelMixup`` or none; acts in ``loss`` mode only.
         chunk_size: pairs encoded at once while training, see
-            :func:`~mmtbps.models.checkpointing.encode_in_chunks`; ``None`` for the whole batch.
+            :func:`~mmtbps.models.grad_cache.encode_in_chunks`; ``None`` for the whole batch.
             Large batches fit by it, with the same gradients, for a second forward pass.
         data_preprocessor: usually ``TextImagePreprocessor``.
         init_cfg: as in every MMEngine module.

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from mmtbps.models import FeatureMixup, PixelMixup
-from mmtbps.models.feature_mixup import concatenate_captions, join_masks, mix
+from mmtbps.models.mixup import concatenate_captions, join_masks, mix
 
 
 def test_mix_equals_a_loop():

@@ -15,7 +15,7 @@ from mmtbps.models import (
     BatchRandomFlip,
     TextImagePreprocessor,
 )
-from mmtbps.models.batch_augment import draw_boxes, erase, flip_images, pad_and_crop
+from mmtbps.models.batch_augments import draw_boxes, erase, flip_images, pad_and_crop
 
 AUGMENTS = [dict(type='BatchRandomFlip'), dict(type='BatchRandomCrop', padding=3),
             dict(type='BatchRandomErasing')]
