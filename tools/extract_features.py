@@ -21,7 +21,7 @@ from PIL import Image
 from rich.progress import track
 
 from mmtbps.search import load_encoder
-from mmtbps.search.encoders import Encoder
+from mmtbps.search.encoders.base import Encoder
 from mmtbps.search.galleries.files import write_durably
 from mmtbps.search.images import UnreadableImage, find_images, read_image
 

@@ -20,6 +20,7 @@ import torch
 from mmengine.dist import collect_results
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
+from mmtbps.search.encoders.base.torch_encoder import TorchEncoder
 from PIL import Image
 from torch import Tensor
 
@@ -30,9 +31,8 @@ from mmtbps.engine.launch import (
     load_config,
     prepare_test,
 )
-from mmtbps.search.explain import rollout_map, word_heat_map
+from mmtbps.search.encoders.explain import rollout_map, word_heat_map
 from mmtbps.search.images import read_image
-from mmtbps.search.torch_encoder import TorchEncoder
 from mmtbps.visualization import (
     draw_embedding_map,
     draw_heat_map,

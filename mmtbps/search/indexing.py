@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from PIL import Image
 
-from .encoders import Encoder
+from .encoders.base import Encoder
 from .galleries.base import (
     REINDEX,
     BaseGallery,

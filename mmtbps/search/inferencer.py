@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
-from .encoders import Encoder, load_encoder
+from .encoders.base import Encoder, load_encoder
 from .galleries.base import BaseGallery, GalleryEntry, GalleryMismatch, Hit, check_fingerprint
 from .galleries.opening import open_gallery
 from .images import read_crop, read_image
 from .origin import read_origin
 
 if TYPE_CHECKING:
-    from .explain import WordHeatMap
+    from .encoders.explain import WordHeatMap
     from .indexing import IndexReport
 
 __all__ = ['TextToPersonInferencer']
@@ -86,7 +86,7 @@ class TextToPersonInferencer:
             **options: ``device`` and ``batch_size``; ``revision``, ``token``, ``cache_dir`` and
                 the like of ``huggingface_hub``.
         """
-        from .torch_encoder import TorchEncoder
+        from .encoders.torch_encoder import TorchEncoder
         return cls(TorchEncoder.from_pretrained(name, **options), gallery=gallery, images=images)
 
     def save_pretrained(self, folder: str | os.PathLike) -> None:
@@ -186,7 +186,7 @@ class TextToPersonInferencer:
             UnreadableImage: If the picture is not there any more.
             TypeError: If the encoder cannot tell, as an exported one.
         """
-        from .explain import word_heat_map
+        from .encoders.explain import word_heat_map
         return word_heat_map(self.encoder, self.picture(entry), text)
 
     def picture(self, entry: GalleryEntry | Mapping[str, Any] | str) -> Image.Image:

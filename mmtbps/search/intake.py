@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from PIL import Image
 
-from .encoders import Encoder
+from .encoders.base import Encoder
 from .galleries.base import BaseGallery, GalleryEntry
 
 __all__ = ['Intake']

@@ -22,7 +22,7 @@ def tiny_config(micro_set, tmp_path_factory):
 @pytest.fixture(scope='session')
 def tiny_encoder(tiny_config):
     """That config's model in torch; words weigh so much that captions lie far apart."""
-    from mmtbps.search.torch_encoder import TorchEncoder
+    from mmtbps.search.encoders.base.torch_encoder import TorchEncoder
     torch.manual_seed(0)
     encoder = TorchEncoder(str(tiny_config), weights='random', device='cpu')
     with torch.no_grad():
@@ -37,7 +37,7 @@ def exported(tiny_encoder, tmp_path_factory):
     """Folder of that model for ONNX Runtime, in both precisions."""
     pytest.importorskip('onnxruntime')
     pytest.importorskip('onnxscript')
-    from mmtbps.search.export import export_encoder
+    from mmtbps.search.encoders.onnx_export import export_encoder
     folder = tmp_path_factory.mktemp('exported') / 'model'
     export_encoder(tiny_encoder, folder, int8=True)
     return folder

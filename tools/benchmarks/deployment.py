@@ -15,9 +15,10 @@ from pathlib import Path
 import numpy as np
 import torch
 from mmengine.config import Config
+from mmtbps.search.encoders.base.onnx_encoder import graph_file, open_graph
 
 from mmtbps.registry import MODELS
-from mmtbps.search.export import (
+from mmtbps.search.encoders.onnx_export import (
     ImageTower,
     TextTower,
     export_graphs,
@@ -25,7 +26,6 @@ from mmtbps.search.export import (
     quantize_graphs,
     random_images,
 )
-from mmtbps.search.onnx_encoder import graph_file, open_graph
 
 CONFIG = Path(__file__).parents[2] / 'configs' / 'tbps' / 'vit_bert_base_cuhk.py'
 BATCHES = (1, 8)

@@ -16,8 +16,11 @@ from mmengine.config import Config
 pytest.importorskip('onnxruntime')
 pytest.importorskip('onnxscript')
 
+from mmtbps.search.encoders.base.onnx_encoder import OnnxEncoder  # noqa: E402
+from mmtbps.search.encoders.base.torch_encoder import TorchEncoder  # noqa: E402
+
 from mmtbps.datasets import DrawnPEDES  # noqa: E402
-from mmtbps.search.export import (  # noqa: E402
+from mmtbps.search.encoders.onnx_export import (  # noqa: E402
     ImageTower,
     export_encoder,
     random_captions,
@@ -25,8 +28,6 @@ from mmtbps.search.export import (  # noqa: E402
     steps_to_repeat,
 )
 from mmtbps.search.images import read_image  # noqa: E402
-from mmtbps.search.onnx_encoder import OnnxEncoder  # noqa: E402
-from mmtbps.search.torch_encoder import TorchEncoder  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
 TOOL = 'tools/export.py'
@@ -35,7 +36,7 @@ TOOL = 'tools/export.py'
 @pytest.fixture
 def export_nothing(exported, monkeypatch):
     """Replaces the slow part, the graphs, by copies of finished ones."""
-    monkeypatch.setattr('mmtbps.search.export.export_graphs', lambda model, size, folder: [
+    monkeypatch.setattr('mmtbps.search.encoders.onnx_export.export_graphs', lambda model, size, folder: [
         shutil.copy(exported / name, folder) for name in ('image.onnx', 'text.onnx')])
 
 

@@ -1,6 +1,6 @@
 """An exported model on ONNX Runtime: features without torch and without MMEngine.
 
-What `mmtbps.search.export` wrote is all that is needed, with onnxruntime, tokenizers, Pillow and
+What `mmtbps.search.encoders.onnx_export` wrote is all that is needed, with onnxruntime, tokenizers, Pillow and
 numpy. Both graphs give unit features; the image graph takes RGB pixels as they are and normalises
 them itself.
 """
@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from .encoders import check_images, check_texts
+from .base import check_images, check_texts
 
 __all__ = ['OnnxEncoder', 'graph_file', 'open_graph', 'pad', 'read_manifest', 'sha256_of']
 
@@ -41,7 +41,7 @@ class OnnxEncoder:
 
     Attributes:
         dim: Length of a feature.
-        fingerprint: Of the torch model, see `mmtbps.search.encoders.Encoder`.
+        fingerprint: Of the torch model, see `mmtbps.search.encoders.base.Encoder`.
         precision: In use.
         manifest: Content of ``export.json``.
 

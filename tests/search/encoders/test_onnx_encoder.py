@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from mmtbps.search.encoders.base.onnx_encoder import OnnxEncoder
 from PIL import Image
 
-from mmtbps.search.encoders import Encoder, load_encoder
-from mmtbps.search.onnx_encoder import OnnxEncoder
+from mmtbps.search.encoders.base import Encoder, load_encoder
 
 ROOT = Path(__file__).resolve().parents[2]
 CAPTIONS = ['A man.', 'The woman has a red coat, and blue jeans; no bag!', 'a  MAN with Ünknown 学',

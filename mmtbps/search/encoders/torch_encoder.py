@@ -18,8 +18,8 @@ from mmengine.runner import load_checkpoint
 from PIL import Image
 from torch import Tensor, nn
 
-from .encoders import check_images, check_texts
-from .model_folder import FILES, find_source, portable_model, portable_pipeline, write_folder
+from .base import check_images, check_texts
+from .saved_model import FILES, find_source, portable_model, portable_pipeline, write_folder
 
 __all__ = ['TorchEncoder', 'load_weights']
 
