@@ -30,10 +30,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mmtbps.search.filters import parse_where
 from mmtbps.search.galleries.base import REINDEX, GalleryEntry, GalleryMismatch
-from mmtbps.search.galleries.opening import open_gallery
-from mmtbps.search.origin import Origin, read_origin, write_origin
+from mmtbps.search.galleries.factory import open_gallery
+from mmtbps.search.galleries.filters import parse_where
+from mmtbps.search.galleries.provenance import Origin, read_origin, write_origin
 
 _SHOWN = 10  # skipped files and unknown rows that are named; the log has all
 

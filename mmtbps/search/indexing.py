@@ -25,10 +25,10 @@ from .galleries.base import (
     GalleryMismatch,
     check_fingerprint,
 )
+from .galleries.provenance import write_origin
 from .images import UnreadableImage, decode_image, read_bytes
 from .intake import Intake, append_lines, remove
 from .metadata import Metadata, describe, known_of
-from .origin import write_origin
 from .progress import Progress
 from .scope import Scope
 
@@ -110,7 +110,7 @@ def index_people(source: str | os.PathLike, gallery: BaseGallery, encoder: Encod
         commit_every: Crops stored at once. More are faster, fewer are lost when killed.
         log: A JSON line is appended to this file for each file that is safe or was skipped.
         images: The images' root, which paths are relative to; by default the folder that was
-            indexed first, see `mmtbps.search.origin.settle_root`.
+            indexed first, see `mmtbps.search.galleries.provenance.settle_root`.
 
     Raises:
         GalleryMismatch: If the gallery is of another model.

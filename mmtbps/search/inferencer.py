@@ -8,9 +8,9 @@ from PIL import Image
 
 from .encoders.base import Encoder, load_encoder
 from .galleries.base import BaseGallery, GalleryEntry, GalleryMismatch, Hit, check_fingerprint
-from .galleries.opening import open_gallery
+from .galleries.factory import open_gallery
+from .galleries.provenance import read_origin
 from .images import read_crop, read_image
-from .origin import read_origin
 
 if TYPE_CHECKING:
     from .encoders.explain import WordHeatMap
@@ -133,7 +133,7 @@ class TextToPersonInferencer:
             texts: One or several descriptions.
             topk: At most so many hits each.
             where: Which entries count, as ``{'camera': ['c1', 'c2'], 'time': (since, until)}``;
-                see `mmtbps.search.filters`.
+                see `mmtbps.search.galleries.filters`.
 
         Raises:
             ValueError: If a text is empty, or topk or the filter ill-formed.

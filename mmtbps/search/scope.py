@@ -5,8 +5,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from .galleries.provenance import settle_root
 from .images import IMAGE_SUFFIXES, find_files
-from .origin import settle_root
 
 __all__ = ['Scope']
 

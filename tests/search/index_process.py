@@ -4,7 +4,7 @@ import sys
 
 from fakes import ColorEncoder
 
-from mmtbps.search.galleries.opening import open_gallery
+from mmtbps.search.galleries.factory import open_gallery
 from mmtbps.search.indexing import index_people
 
 if __name__ == '__main__':

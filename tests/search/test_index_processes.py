@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from fakes import COLORS, ColorEncoder, paint
 
-from mmtbps.search.galleries.opening import open_gallery
+from mmtbps.search.galleries.factory import open_gallery
 from mmtbps.search.images import read_image
 from mmtbps.search.indexing import index_people
 

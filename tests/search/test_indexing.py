@@ -14,10 +14,10 @@ from fakes import COLORS, ColorEncoder, paint, paint_folder
 from mmtbps.search import intake
 from mmtbps.search.detection import Detection
 from mmtbps.search.galleries.base import GalleryMismatch
-from mmtbps.search.galleries.opening import open_gallery
+from mmtbps.search.galleries.factory import open_gallery
+from mmtbps.search.galleries.provenance import read_origin
 from mmtbps.search.indexing import index_people
 from mmtbps.search.metadata import Metadata
-from mmtbps.search.origin import read_origin
 
 
 class Counting(ColorEncoder):

@@ -14,7 +14,7 @@ from fakes import paint
 from page_rig import PEOPLE, open_page
 from PIL import Image
 
-from mmtbps.search.origin import write_origin
+from mmtbps.search.galleries.provenance import write_origin
 from mmtbps.search.page.gate import MAX_BODY
 
 

@@ -10,7 +10,7 @@ from PIL import Image
 from mmtbps.search.detection import Detection
 from mmtbps.search.frames import Frame, frames_of, read_frame
 from mmtbps.search.galleries.base import GalleryEntry
-from mmtbps.search.galleries.opening import open_gallery
+from mmtbps.search.galleries.factory import open_gallery
 from mmtbps.search.images import UnreadableImage
 from mmtbps.search.indexing import index_people
 from mmtbps.search.tracking import PersonTracker

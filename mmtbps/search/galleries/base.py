@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from ..filters import KINDS, Condition, check_key, check_value, read_where
+from .filters import KINDS, Condition, check_key, check_value, read_where
 
 __all__ = ['BaseGallery', 'GalleryEntry', 'GalleryMismatch', 'Hit']
 
@@ -157,7 +157,7 @@ class BaseGallery(ABC):
         Args:
             vectors: ``(Q, dim)`` float32 unit features.
             topk: At most so many, at least 1.
-            where: See `mmtbps.search.filters`.
+            where: See `mmtbps.search.galleries.filters`.
 
         Raises:
             ValueError: If a vector or the filter is ill-formed, or no entry has a key of it.

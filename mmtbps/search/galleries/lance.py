@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from ..filters import KINDS, Condition, OneOf
 from .base import BaseGallery, GalleryEntry, Hit
 from .files import folder_lock, folder_size
+from .filters import KINDS, Condition, OneOf
 
 __all__ = ['LanceGallery']
 

@@ -20,9 +20,9 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
-from ..filters import Condition
 from .base import BaseGallery, GalleryEntry, GalleryMismatch, Hit
 from .files import folder_lock, folder_size, write_durably
+from .filters import Condition
 
 __all__ = ['MemoryGallery']
 

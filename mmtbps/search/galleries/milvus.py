@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
-from ..filters import KINDS, Condition, OneOf
 from .base import BaseGallery, GalleryEntry, Hit
+from .filters import KINDS, Condition, OneOf
 
 __all__ = ['MilvusGallery']
 
@@ -193,7 +193,7 @@ def expression(conditions: Sequence[Condition]) -> str:
     r"""A filter in the language of Milvus; the one place where values become literals.
 
     Example:
-        >>> from mmtbps.search.filters import read_where
+        >>> from mmtbps.search.galleries.filters import read_where
         >>> print(expression(read_where({'camera': 'a"b', 'frame': (5, None)})))
         (camera in ["a\"b"]) and (frame >= 5)
     """

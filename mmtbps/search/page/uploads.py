@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ..filters import parse_time
 from ..galleries.base import GalleryEntry
 from ..galleries.files import write_durably
+from ..galleries.filters import parse_time
 from ..images import IMAGE_SUFFIXES, UnreadableImage, decode_image, read_bytes
 from ..indexing import entry_id
 from .desk import Desk, Refused, read_line, refusing

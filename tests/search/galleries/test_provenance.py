@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from mmtbps.search.origin import Origin, read_origin, write_origin
+from mmtbps.search.galleries.provenance import Origin, read_origin, write_origin
 from mmtbps.search.progress import Progress
 
 

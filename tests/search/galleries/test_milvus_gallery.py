@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from gallery_rig import DIM, FINGERPRINT, WEIRD, SlowGallery, draw_people, same_answers, unit
 
-from mmtbps.search.filters import read_where
 from mmtbps.search.galleries import MilvusGallery, open_gallery
+from mmtbps.search.galleries.filters import read_where
 from mmtbps.search.galleries.milvus import expression, split_address
 
 pytest.importorskip('pymilvus')

@@ -9,7 +9,7 @@ import os
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from .galleries.files import folder_lock, write_durably
+from .files import folder_lock, write_durably
 
 __all__ = ['Origin', 'read_origin', 'settle_root', 'write_origin']
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mmtbps.search.filters import read_where
 from mmtbps.search.galleries import GalleryEntry, LanceGallery
+from mmtbps.search.galleries.filters import read_where
 
 DIM, CAMERA = 64, 3
 

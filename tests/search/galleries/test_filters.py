@@ -2,8 +2,8 @@
 
 import pytest
 
-from mmtbps.search.filters import OneOf, Range, parse_time, parse_where, read_where
 from mmtbps.search.galleries import GalleryEntry
+from mmtbps.search.galleries.filters import OneOf, Range, parse_time, parse_where, read_where
 
 DAY = 86_400
 
