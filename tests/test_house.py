@@ -27,10 +27,10 @@ ALLOWED = {
 FENCES = {
     'mmpretrain.models': ('models/backbones/vit.py',),
     'transformers': ('models/backbones/bert.py', 'models/backbones/clip.py',
-                     'datasets/transforms/tokenize.py', 'generation/', 'search/detection.py',
+                     'datasets/transforms/tokenize.py', 'generation/', 'search/media/detector.py',
                      'compat.py'),
-    'trackers': ('search/tracking.py',),
-    'supervision': ('search/tracking.py',),
+    'trackers': ('search/media/tracker.py',),
+    'supervision': ('search/media/tracker.py',),
     'diffusers': ('generation/',),
     'torchvision': ('compat.py',),
     'lancedb': ('search/galleries/',), 'pyarrow': ('search/galleries/',),

@@ -20,7 +20,7 @@ from mmtbps.evaluation import evaluate_ranking
 from mmtbps.registry import DATASETS
 from mmtbps.search.encoders.base import Encoder
 from mmtbps.search.encoders.onnx_export import export_encoder
-from mmtbps.search.images import find_images, read_image
+from mmtbps.search.media.images import find_images, read_image
 
 MOST_COMPARED = 64
 BATCH = 64

@@ -23,7 +23,7 @@ from rich.progress import track
 from mmtbps.search import load_encoder
 from mmtbps.search.encoders.base import Encoder
 from mmtbps.search.galleries.files import write_durably
-from mmtbps.search.images import UnreadableImage, find_images, read_image
+from mmtbps.search.media.images import UnreadableImage, find_images, read_image
 
 BATCH = 64
 WHAT = 'extraction.json'

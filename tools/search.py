@@ -238,8 +238,8 @@ def _detection(args: argparse.Namespace) -> tuple[Any, Any]:
         if args.track or args.every is not None:
             raise ValueError('--track and --every are about people found by a --detector')
         return None, None
-    from mmtbps.search.detection import PersonDetector
-    from mmtbps.search.tracking import PersonTracker
+    from mmtbps.search.media.detector import PersonDetector
+    from mmtbps.search.media.tracker import PersonTracker
     tracker = PersonTracker(**({} if args.every is None else dict(every=args.every))) \
         if args.track else None
     return PersonDetector(args.detector, threshold=args.threshold, device=args.device), tracker

@@ -32,7 +32,7 @@ from mmtbps.engine.launch import (
     prepare_test,
 )
 from mmtbps.search.encoders.explain import rollout_map, word_heat_map
-from mmtbps.search.images import read_image
+from mmtbps.search.media.images import read_image
 from mmtbps.visualization import (
     draw_embedding_map,
     draw_heat_map,

@@ -26,8 +26,8 @@ from .galleries.base import (
     check_fingerprint,
 )
 from .galleries.provenance import write_origin
-from .images import UnreadableImage, decode_image, read_bytes
 from .intake import Intake, append_lines, remove
+from .media.images import UnreadableImage, decode_image, read_bytes
 from .metadata import Metadata, describe, known_of
 from .progress import Progress
 from .scope import Scope
@@ -102,7 +102,7 @@ def index_people(source: str | os.PathLike, gallery: BaseGallery, encoder: Encod
         batch_size: Crops encoded at once.
         workers: Threads that read and decode.
         detector: Finds the people in a photograph; without one a file is a crop of one person.
-        tracker: Makes one entry of a track, see `mmtbps.search.video.people_in`.
+        tracker: Makes one entry of a track, see `mmtbps.search.media.people.people_in`.
         every: Seconds between the frames of a video that are looked at.
         prune: Remove what the gallery has of files that are gone from ``source``.
         progress: Show how far it is.
@@ -176,7 +176,7 @@ class _Run:
     def take_photographs(self, paths: Sequence[Path], workers: int, bar: Progress, detector: Any,
                          tracker: Any, every: float | None) -> None:
         """The people in each file are found first."""
-        from .video import people_in
+        from .media.people import people_in
         fresh: dict[str, _File] = {}
         for file in _ahead(self._hash_file, paths, workers):
             if file.known or file.reason:

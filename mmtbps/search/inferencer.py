@@ -10,7 +10,7 @@ from .encoders.base import Encoder, load_encoder
 from .galleries.base import BaseGallery, GalleryEntry, GalleryMismatch, Hit, check_fingerprint
 from .galleries.factory import open_gallery
 from .galleries.provenance import read_origin
-from .images import read_crop, read_image
+from .media.images import read_crop, read_image
 
 if TYPE_CHECKING:
     from .encoders.explain import WordHeatMap

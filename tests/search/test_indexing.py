@@ -12,11 +12,11 @@ import pytest
 from fakes import COLORS, ColorEncoder, paint, paint_folder
 
 from mmtbps.search import intake
-from mmtbps.search.detection import Detection
 from mmtbps.search.galleries.base import GalleryMismatch
 from mmtbps.search.galleries.factory import open_gallery
 from mmtbps.search.galleries.provenance import read_origin
 from mmtbps.search.indexing import index_people
+from mmtbps.search.media.detector import Detection
 from mmtbps.search.metadata import Metadata
 
 

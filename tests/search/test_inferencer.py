@@ -14,7 +14,7 @@ from PIL import Image
 from mmtbps.search import TextToPersonInferencer
 from mmtbps.search.galleries.base import GalleryEntry, GalleryMismatch
 from mmtbps.search.galleries.factory import open_gallery
-from mmtbps.search.images import UnreadableImage
+from mmtbps.search.media.images import UnreadableImage
 
 NAMES = ['red-blue', 'red', 'blue', 'green-black', 'yellow', 'white-red']
 

@@ -228,7 +228,7 @@ def test_a_folder_that_moved(indexed, call):
 
 
 def test_people_are_found_first_if_there_is_a_detector(home, call, monkeypatch):
-    from mmtbps.search import detection
+    from mmtbps.search.media import detector as detection
 
     class Lower:
         batch_size = 8

@@ -7,7 +7,7 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
-from ..images import IMAGE_SUFFIXES
+from ..media.images import IMAGE_SUFFIXES
 from .api import offer_api
 from .cards import draw_masthead
 from .desk import MAX_COUNT, MAX_TEXT, Desk, Facets, Refused

@@ -3,7 +3,7 @@
 import os
 from typing import Any
 
-from ..images import MAX_BYTES
+from ..media.images import MAX_BYTES
 from .gate import Gate
 from .layout import build_page
 from .style import CSS, make_theme

@@ -10,8 +10,8 @@ import numpy as np
 from ..galleries.base import GalleryEntry
 from ..galleries.files import write_durably
 from ..galleries.filters import parse_time
-from ..images import IMAGE_SUFFIXES, UnreadableImage, decode_image, read_bytes
 from ..indexing import entry_id
+from ..media.images import IMAGE_SUFFIXES, UnreadableImage, decode_image, read_bytes
 from .desk import Desk, Refused, read_line, refusing
 
 __all__ = ['Added', 'add_crops']

@@ -27,7 +27,7 @@ from mmtbps.search.encoders.onnx_export import (  # noqa: E402
     random_images,
     steps_to_repeat,
 )
-from mmtbps.search.images import read_image  # noqa: E402
+from mmtbps.search.media.images import read_image  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
 TOOL = 'tools/export.py'

@@ -205,7 +205,7 @@ def read_crop(root: str | os.PathLike, path: str, frame: int | None = None,
     if frame is None:
         image = read_image(file)
     else:
-        from .frames import read_frame
+        from .videos import read_frame
         image = read_frame(file, frame)
     try:
         return crop(image, box)

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmtbps.search import frames as module
-from mmtbps.search.frames import Frame, UnreadableVideo, frames_of, is_video, read_frame
-from mmtbps.search.images import UnreadableImage
+from mmtbps.search.media import videos as module
+from mmtbps.search.media.images import UnreadableImage
+from mmtbps.search.media.videos import Frame, UnreadableVideo, frames_of, is_video, read_frame
 
 pytest.importorskip('cv2')
 from videos import FPS, break_frames, gray_frames, write_video  # noqa: E402

@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from mmtbps.search.detection import Detection, PersonDetector, whole_pixels
+from mmtbps.search.media.detector import Detection, PersonDetector, whole_pixels
 
 transformers = pytest.importorskip('transformers')
 

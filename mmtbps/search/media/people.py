@@ -14,11 +14,11 @@ from typing import NamedTuple
 
 from PIL import Image
 
-from .detection import Detection, Detector
-from .frames import Frame, frames_of, is_path, is_video
-from .galleries.base import GalleryEntry
+from ..galleries.base import GalleryEntry
+from .detector import Detection, Detector
 from .images import UnreadableImage, crop
-from .tracking import Tracker
+from .tracker import Tracker
+from .videos import Frame, frames_of, is_path, is_video
 
 __all__ = ['DetectedPerson', 'people_in', 'people_of']
 
@@ -41,9 +41,9 @@ def people_in(source: str | os.PathLike | Sequence[str | os.PathLike], detector:
 
     Args:
         source: An image, a video, a folder of both, or a sequence of files.
-        detector: Finds the people of a frame, see `mmtbps.search.detection.PersonDetector`.
+        detector: Finds the people of a frame, see `mmtbps.search.media.detector.PersonDetector`.
         tracker: Makes one entry of each track of a video, see
-            `mmtbps.search.tracking.PersonTracker`. Images are not affected.
+            `mmtbps.search.media.tracker.PersonTracker`. Images are not affected.
         every: Seconds between the frames of a video that are looked at; by default 1, or what
             the tracker likes. 0 for every frame.
         root: Folder that the paths of entries are relative to; by default ``source`` or the

@@ -5,7 +5,7 @@ from typing import Protocol
 
 import numpy as np
 
-from .detection import Detection
+from .detector import Detection
 
 __all__ = ['PersonTracker', 'Tracker']
 

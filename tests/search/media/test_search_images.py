@@ -10,7 +10,7 @@ import pytest
 from fakes import paint, paint_folder
 from PIL import Image
 
-from mmtbps.search.images import (
+from mmtbps.search.media.images import (
     UnreadableImage,
     crop,
     decode_image,

@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmtbps.search.detection import Detection
-from mmtbps.search.frames import Frame, frames_of, read_frame
 from mmtbps.search.galleries.base import GalleryEntry
 from mmtbps.search.galleries.factory import open_gallery
-from mmtbps.search.images import UnreadableImage
 from mmtbps.search.indexing import index_people
-from mmtbps.search.tracking import PersonTracker
-from mmtbps.search.video import people_in, people_of
+from mmtbps.search.media.detector import Detection
+from mmtbps.search.media.images import UnreadableImage
+from mmtbps.search.media.people import people_in, people_of
+from mmtbps.search.media.tracker import PersonTracker
+from mmtbps.search.media.videos import Frame, frames_of, read_frame
 
 pytest.importorskip('cv2')
 from fakes import ColorEncoder  # noqa: E402
