@@ -117,8 +117,8 @@ def _add_model(command: argparse.ArgumentParser, images: bool = False) -> None:
 # ------------------------------------------------------------------ commands
 def index(args: argparse.Namespace) -> None:
     from mmtbps.search.encoders.base import load_encoder
-    from mmtbps.search.indexing import index_people
-    from mmtbps.search.metadata import read_metadata
+    from mmtbps.search.indexing.index import index_people
+    from mmtbps.search.indexing.metadata import read_metadata
     if not args.source.exists():
         raise FileNotFoundError(f'{args.source}: no such file or folder')
     metadata = None if args.metadata is None else read_metadata(args.metadata)

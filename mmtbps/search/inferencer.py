@@ -14,7 +14,7 @@ from .media.images import read_crop, read_image
 
 if TYPE_CHECKING:
     from .encoders.explain import WordHeatMap
-    from .indexing import IndexReport
+    from .indexing.index import IndexReport
 
 __all__ = ['TextToPersonInferencer']
 
@@ -118,9 +118,9 @@ class TextToPersonInferencer:
         Args:
             source: Folder of crops. Images that cannot be read are skipped and reported.
             **options: ``metadata``, ``batch_size``, ``workers``, ``detector`` and the rest of
-                `mmtbps.search.indexing.index_people`.
+                `mmtbps.search.indexing.index.index_people`.
         """
-        from .indexing import index_people
+        from .indexing.index import index_people
         if self._gallery is None and self._address is not None:
             self._gallery = open_gallery(self._address, self.encoder.fingerprint)
         return index_people(source, self.gallery, self.encoder, **options)

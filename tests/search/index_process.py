@@ -5,7 +5,7 @@ import sys
 from fakes import ColorEncoder
 
 from mmtbps.search.galleries.factory import open_gallery
-from mmtbps.search.indexing import index_people
+from mmtbps.search.indexing.index import index_people
 
 if __name__ == '__main__':
     gallery, folder, log, *shard = sys.argv[1:]

@@ -10,7 +10,7 @@ import numpy as np
 from ..galleries.base import GalleryEntry
 from ..galleries.files import write_durably
 from ..galleries.filters import parse_time
-from ..indexing import entry_id
+from ..indexing.index import entry_id
 from ..media.images import IMAGE_SUFFIXES, UnreadableImage, decode_image, read_bytes
 from .desk import Desk, Refused, read_line, refusing
 

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from mmtbps.search.galleries.provenance import Origin, read_origin, write_origin
-from mmtbps.search.progress import Progress
+from mmtbps.search.indexing.progress import Progress
 
 
 def test_a_note_keeps_what_is_not_said_again(tmp_path, monkeypatch):

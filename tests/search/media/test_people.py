@@ -9,7 +9,7 @@ from PIL import Image
 
 from mmtbps.search.galleries.base import GalleryEntry
 from mmtbps.search.galleries.factory import open_gallery
-from mmtbps.search.indexing import index_people
+from mmtbps.search.indexing.index import index_people
 from mmtbps.search.media.detector import Detection
 from mmtbps.search.media.images import UnreadableImage
 from mmtbps.search.media.people import people_in, people_of

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from .galleries.base import GalleryEntry
-from .galleries.filters import check_key, parse_time
+from ..galleries.base import GalleryEntry
+from ..galleries.filters import check_key, parse_time
 
 __all__ = ['Metadata', 'MetadataError', 'describe', 'known_of', 'read_metadata']
 

@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 from fakes import COLORS, ColorEncoder, paint, paint_folder
 
-from mmtbps.search import intake
 from mmtbps.search.galleries.base import GalleryMismatch
 from mmtbps.search.galleries.factory import open_gallery
 from mmtbps.search.galleries.provenance import read_origin
-from mmtbps.search.indexing import index_people
+from mmtbps.search.indexing.index import index_people
+from mmtbps.search.indexing.index import writer as intake
+from mmtbps.search.indexing.metadata import Metadata
 from mmtbps.search.media.detector import Detection
-from mmtbps.search.metadata import Metadata
 
 
 class Counting(ColorEncoder):

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from PIL import Image
 
-from .encoders.base import Encoder
-from .galleries.base import BaseGallery, GalleryEntry
+from ..encoders.base import Encoder
+from ..galleries.base import BaseGallery, GalleryEntry
 
 __all__ = ['Intake']
 

@@ -17,20 +17,20 @@ from typing import Any, NamedTuple, TypeVar
 
 from PIL import Image
 
-from .encoders.base import Encoder
-from .galleries.base import (
+from ..encoders.base import Encoder
+from ..galleries.base import (
     REINDEX,
     BaseGallery,
     GalleryEntry,
     GalleryMismatch,
     check_fingerprint,
 )
-from .galleries.provenance import write_origin
-from .intake import Intake, append_lines, remove
-from .media.images import UnreadableImage, decode_image, read_bytes
+from ..galleries.provenance import write_origin
+from ..media.images import UnreadableImage, decode_image, read_bytes
 from .metadata import Metadata, describe, known_of
 from .progress import Progress
-from .scope import Scope
+from .selection import Scope
+from .writer import Intake, append_lines, remove
 
 __all__ = ['IndexReport', 'entry_id', 'index_people']
 
@@ -97,7 +97,7 @@ def index_people(source: str | os.PathLike, gallery: BaseGallery, encoder: Encod
             be a part of the folder that was indexed first.
         gallery: Made with the fingerprint of ``encoder``.
         encoder: Computes the features.
-        metadata: By path relative to the images' root, see `mmtbps.search.metadata`. A file that
+        metadata: By path relative to the images' root, see `mmtbps.search.indexing.metadata`. A file that
             is not in it keeps what the gallery knows of it.
         batch_size: Crops encoded at once.
         workers: Threads that read and decode.
@@ -176,7 +176,7 @@ class _Run:
     def take_photographs(self, paths: Sequence[Path], workers: int, bar: Progress, detector: Any,
                          tracker: Any, every: float | None) -> None:
         """The people in each file are found first."""
-        from .media.people import people_in
+        from ..media.people import people_in
         fresh: dict[str, _File] = {}
         for file in _ahead(self._hash_file, paths, workers):
             if file.known or file.reason:

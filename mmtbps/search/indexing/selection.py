@@ -5,8 +5,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from .galleries.provenance import settle_root
-from .media.images import IMAGE_SUFFIXES, find_files
+from ..galleries.provenance import settle_root
+from ..media.images import IMAGE_SUFFIXES, find_files
 
 __all__ = ['Scope']
 
@@ -41,7 +41,7 @@ class Scope:
         """Endings of the files, in lower case."""
         if not self.detected:
             return IMAGE_SUFFIXES
-        from .media.videos import VIDEO_SUFFIXES
+        from ..media.videos import VIDEO_SUFFIXES
         return IMAGE_SUFFIXES + VIDEO_SUFFIXES
 
     def find(self) -> tuple[list[Path], list[tuple[str, str]]]:

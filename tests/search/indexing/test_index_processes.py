@@ -12,7 +12,7 @@ import pytest
 from fakes import COLORS, ColorEncoder, paint
 
 from mmtbps.search.galleries.factory import open_gallery
-from mmtbps.search.indexing import index_people
+from mmtbps.search.indexing.index import index_people
 from mmtbps.search.media.images import read_image
 
 ROOT = Path(__file__).resolve().parents[2]

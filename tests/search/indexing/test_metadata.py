@@ -3,7 +3,13 @@
 import pytest
 
 from mmtbps.search.galleries.base import GalleryEntry
-from mmtbps.search.metadata import Metadata, MetadataError, describe, known_of, read_metadata
+from mmtbps.search.indexing.metadata import (
+    Metadata,
+    MetadataError,
+    describe,
+    known_of,
+    read_metadata,
+)
 
 CSV = ('path,camera,time,track,coat\n'
        'a/1.jpg,c1,2024-05-01T02:00:00+02:00,t1,red\n'
