@@ -144,7 +144,7 @@ def index(args: argparse.Namespace) -> None:
 
 
 def query(args: argparse.Namespace) -> None:
-    from mmtbps.search.answer import check_target, write_answer
+    from mmtbps.search.results import check_target, write_answer
     if args.out is not None:
         check_target(args.out)
     where = parse_where(args.where)
@@ -159,7 +159,7 @@ def query(args: argparse.Namespace) -> None:
 
 
 def serve(args: argparse.Namespace) -> None:
-    from mmtbps.search.page import serve as serve_page
+    from mmtbps.search.webui import serve as serve_page
     images = images_of(args)
     serve_page(make_searcher(args), images, args.uploads, args.host, args.port)
 
@@ -253,7 +253,7 @@ def _read_shard(text: str) -> tuple[int, int]:
 
 
 def _as_text(result: Mapping[str, Any]) -> str:
-    from mmtbps.search.page.cards import in_words
+    from mmtbps.search.webui.html import in_words
     lines = [result['query'] if len(result['query']) < 200 else result['query'][:200] + ' ...']
     for hit in result['hits']:
         entry = GalleryEntry.from_json({key: value for key, value in hit.items()

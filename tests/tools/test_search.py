@@ -260,7 +260,7 @@ def test_an_interrupted_index_says_so(home, call, monkeypatch):
 
 
 def test_serve_hands_over_the_gallery_and_its_folder(indexed, call, monkeypatch):
-    from mmtbps.search import page
+    from mmtbps.search import webui as page
     asked = {}
     monkeypatch.setattr(page, 'serve', lambda searcher, images, uploads, host, port: asked.update(
         found=searcher('red', topk=1), images=images, uploads=uploads, host=host, port=port))

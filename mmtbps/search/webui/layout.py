@@ -9,11 +9,11 @@ from typing import Any
 
 from ..media.images import IMAGE_SUFFIXES
 from .api import offer_api
-from .cards import draw_masthead
-from .desk import MAX_COUNT, MAX_TEXT, Desk, Facets, Refused
+from .html import draw_masthead
+from .service import MAX_COUNT, MAX_TEXT, Desk, Facets, Refused
 from .style import PICK
 from .uploads import add_crops
-from .visit import Question, answer, describe, greet, look_closer
+from .views import Question, answer, describe, greet, look_closer
 
 __all__ = ['build_page', 'import_gradio']
 

@@ -4,8 +4,8 @@ import os
 from typing import Any
 
 from ..media.images import MAX_BYTES
-from .gate import Gate
 from .layout import build_page
+from .middleware import Gate
 from .style import CSS, make_theme
 
 __all__ = ['serve']

@@ -64,7 +64,7 @@ def open_page(folder, uploads=True):
 
 
 def serve_at_free_port(*arguments):
-    from mmtbps.search.page import serve
+    from mmtbps.search.webui import serve
     for _ in range(2):
         with suppress(OSError):  # somebody was faster
             return serve(*arguments, port=free_port(), wait=False)

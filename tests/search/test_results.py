@@ -11,7 +11,7 @@ import pytest
 from fakes import COLORS, paint, paint_folder
 from PIL import Image
 
-from mmtbps.search.answer import answer_html, write_answer
+from mmtbps.search.results import answer_html, write_answer
 
 EVIL = '<script>alert("1")</script>\'"&'
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..galleries.base import GalleryEntry
-from . import cards
-from .desk import Desk, Facets, Refused, make_where
+from . import html as cards
+from .service import Desk, Facets, Refused, make_where
 
 __all__ = ['SHEET_SIZE', 'Question', 'answer', 'describe', 'greet', 'look_closer']
 

@@ -5,9 +5,9 @@ from functools import wraps
 from types import ModuleType
 from typing import Any
 
-from .cards import as_data_uri
-from .desk import Desk, Refused, make_where
-from .visit import SHEET_SIZE
+from .html import as_data_uri
+from .service import Desk, Refused, make_where
+from .views import SHEET_SIZE
 
 __all__ = ['offer_api']
 

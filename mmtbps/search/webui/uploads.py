@@ -12,7 +12,7 @@ from ..galleries.files import write_durably
 from ..galleries.filters import parse_time
 from ..indexing.index import entry_id
 from ..media.images import IMAGE_SUFFIXES, UnreadableImage, decode_image, read_bytes
-from .desk import Desk, Refused, read_line, refusing
+from .service import Desk, Refused, read_line, refusing
 
 __all__ = ['Added', 'add_crops']
 

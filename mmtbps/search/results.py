@@ -13,7 +13,7 @@ from mmtbps.visualization import draw_rank_list, draw_rank_sheet
 from .galleries.base import GalleryEntry
 from .galleries.files import write_durably
 from .media.images import UnreadableImage, read_crop
-from .page.cards import as_data_uri, in_words
+from .webui.html import as_data_uri, in_words
 
 __all__ = ['answer_html', 'check_target', 'write_answer']
 

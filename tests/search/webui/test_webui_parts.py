@@ -8,10 +8,11 @@ from page_rig import fill
 
 from mmtbps.search.galleries.base import GalleryEntry
 from mmtbps.search.inferencer import TextToPersonInferencer
-from mmtbps.search.page import build_page, cards
-from mmtbps.search.page.desk import Desk, Facets, Refused, make_where
-from mmtbps.search.page.gate import is_open, refusal
-from mmtbps.search.page.visit import MAX_HISTORY, Question, answer, look_closer
+from mmtbps.search.webui import build_page
+from mmtbps.search.webui import html as cards
+from mmtbps.search.webui.middleware import is_open, refusal
+from mmtbps.search.webui.service import Desk, Facets, Refused, make_where
+from mmtbps.search.webui.views import MAX_HISTORY, Question, answer, look_closer
 
 HOSTILE = '<img src=x onerror=alert(1)>${alert(2)}{{value}}"\''
 

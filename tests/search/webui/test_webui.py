@@ -15,7 +15,7 @@ from page_rig import PEOPLE, open_page
 from PIL import Image
 
 from mmtbps.search.galleries.provenance import write_origin
-from mmtbps.search.page.gate import MAX_BODY
+from mmtbps.search.webui.middleware import MAX_BODY
 
 
 @pytest.fixture(scope='module')

@@ -1,6 +1,6 @@
 """The web page of a gallery. Gradio is imported when the page is built, and not before."""
 
 from .layout import build_page
-from .serving import serve
+from .server import serve
 
 __all__ = ['build_page', 'serve']
