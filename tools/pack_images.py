@@ -18,7 +18,7 @@ from collections import Counter
 
 from rich.progress import track
 
-from mmtbps.datasets.packing_images import differing, find_images, pack_images
+from mmtbps.datasets.write_packed import differing, find_images, pack_images
 
 UNITS = {'': 1, 'K': 10**3, 'M': 10**6, 'G': 10**9, 'T': 10**12}
 

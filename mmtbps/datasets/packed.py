@@ -13,7 +13,7 @@ a loader no memory of their own.
 
 An image in it has the path ``packed://imgs.tars/cam_a/0001.jpg``. Importing this module registers
 that prefix with ``mmengine.fileio``, by which mmcv's ``LoadImageFromFile`` reads.
-`mmtbps.datasets.packing_images` and ``tools/pack_images.py`` write such folders.
+`mmtbps.datasets.write_packed` and ``tools/pack_images.py`` write such folders.
 """
 
 import os

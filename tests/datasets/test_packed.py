@@ -11,8 +11,8 @@ from torch.utils.data import DataLoader
 
 from mmtbps.datasets import SeededSampler, packed
 from mmtbps.datasets.packed import PackedImages, PackedImagesError, image_path, open_packed
-from mmtbps.datasets.packing_images import pack_images
 from mmtbps.datasets.transforms import PDGTransform
+from mmtbps.datasets.write_packed import pack_images
 from mmtbps.records import PairRecord, append_jsonl
 
 

@@ -111,7 +111,7 @@ def test_sheet_holds_its_rows_unchanged(crop):
 def test_packed_crops_are_drawn(crop, tmp_path_factory):
     pytest.importorskip('mmengine')
     from mmtbps.datasets.packed import image_path
-    from mmtbps.datasets.packing_images import pack_images
+    from mmtbps.datasets.write_packed import pack_images
     folder = tmp_path_factory.mktemp('packed') / 'crops.tars'
     pack_images(crop.parent, folder)
     packed = draw_rank_list('a person', [image_path(folder, crop.name)])

@@ -29,8 +29,8 @@ from rich.progress import track
 from torch.utils.data import default_collate
 
 from mmtbps.datasets import SeededSampler, TBPSDataset, stack_pairs
-from mmtbps.datasets.packing_images import pack_images
 from mmtbps.datasets.samplers import SeededIndex
+from mmtbps.datasets.write_packed import pack_images
 from mmtbps.drawing import caption, render
 from mmtbps.drawing.build import plan_person
 from mmtbps.drawing.tokenizer import write_tokenizer

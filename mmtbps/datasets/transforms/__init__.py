@@ -3,7 +3,7 @@
 from .caption_augment import ApproximateTextGeneration, approximate_text
 from .collate import stack_pairs
 from .mirror_caption import MirrorCaption, mirror_text
-from .packing import PackTextImage
+from .pack_inputs import PackTextImage
 from .pdg import PDGTransform
 from .tokenize import TokenizeCaption, load_tokenizer
 

@@ -10,9 +10,9 @@ import tarfile
 import numpy as np
 import pytest
 
-from mmtbps.datasets import packing_images
+from mmtbps.datasets import write_packed as packing_images
 from mmtbps.datasets.packed import PackedImages, PackedImagesError
-from mmtbps.datasets.packing_images import differing, pack_images
+from mmtbps.datasets.write_packed import differing, pack_images
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import pytest
 import torch
 from mmengine.dataset import pseudo_collate
 
-from mmtbps.datasets.transforms.packing import PackTextImage
+from mmtbps.datasets.transforms.pack_inputs import PackTextImage
 from mmtbps.registry import TRANSFORMS
 
 
