@@ -12,7 +12,7 @@ from .measures import (
     recall_at,
     trapezoid_average_precision,
 )
-from .walk import split_queries, walk_gallery
+from .rank_accumulation import split_queries, walk_gallery
 
 __all__ = ['evaluate_ranking', 'measure_ranking']
 
