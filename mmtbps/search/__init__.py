@@ -3,9 +3,9 @@
 from importlib import import_module
 
 _HOMES = dict(
-    TextToPersonInferencer='inferencer', Encoder='encoders', load_encoder='encoders',
+    TextToPersonInferencer='inferencer', Encoder='encoders.base', load_encoder='encoders.base',
     GalleryEntry='galleries.base', GalleryMismatch='galleries.base',
-    open_gallery='galleries.opening', index_people='indexing')
+    open_gallery='galleries.factory', index_people='indexing.index')
 __all__ = [*_HOMES]
 
 

@@ -93,7 +93,8 @@ def test_missing_weights_are_one_clear_line_offline(tool, micro_set, tmp_path, m
     config = tmp_path / 'diffusion.py'
     config.write_text(
         f"dataset = dict(type='mmtbps.DrawnPEDES', data_root={str(micro_set)!r})\n"
-        f"generation = dict(planner=dict(type='mmtbps.generation.planning.planner.ColorSwitchPlanner',\n"
+        f"generation = dict(\n"
+        f"    planner=dict(type='mmtbps.generation.planning.planner.ColorSwitchPlanner',\n"
         f"                  tokenizer={name!r}),\n"
         f"    runner=dict(type='mmtbps.ShardedRunner', out_dir={str(tmp_path)!r}))\n")
     monkeypatch.chdir(tmp_path)

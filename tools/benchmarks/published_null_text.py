@@ -1,11 +1,10 @@
 """Null-text inversion with all the passes that the official script of the paper makes.
 
-The mathematics is that of `mmtbps.generation.diffusion.inversion`; what differs is what it costs. The script
-leaves the UNet trainable, so that every backward pass computes gradients of all weights, which
-nobody reads; predicts the noise for the caption a second time in each step; reconstructs the image
-once more before it edits, and never looks at the result; and its timesteps end at 0, so that the
-last step goes nowhere.
-"""
+The mathematics is that of `mmtbps.generation.diffusion.inversion`; what differs is what it costs.
+The script leaves the UNet trainable, so that every backward pass computes gradients of all weights,
+which nobody reads; predicts the noise for the caption a second time in each step; reconstructs the
+image once more before it edits, and never looks at the result; and its timesteps end at 0, so that
+the last step goes nowhere. """
 
 from typing import Any
 

@@ -1,8 +1,8 @@
 """Checks without people and without another network: is this edit what was asked, and only that?
 
 A gate looks at the request and the result and measures one number. Thresholds are calibrated on
-drawn people, whose perfect edits are known; `mmtbps.generation.quality.negative_controls` proves on every run that
-the gates still refuse what they must.
+drawn people, whose perfect edits are known; `..negative_controls` proves on every run that the
+gates still refuse what they must.
 """
 
 from abc import ABC, abstractmethod

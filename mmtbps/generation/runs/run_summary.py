@@ -26,8 +26,9 @@ class Summary:
     >>> summary.add(Record('a', 'accepted', {}, {}, {}, {}, controls=dict(unedited=True)))
     >>> summary.check()
     Traceback (most recent call last):
-    mmtbps.generation.runs.run_summary.InvalidRun: the run is invalid: the gates accept 1 of 1 'unedited' \
-controls, which are wrong by construction (at most 10 % may pass). Tighten the gates and start again
+    mmtbps.generation.runs.run_summary.InvalidRun: the run is invalid: the gates accept 1 of 1 \
+'unedited' controls, which are wrong by construction (at most 10 % may pass). Tighten the gates \
+and start again
     """
 
     max_control_rate: float = 0.1

@@ -28,7 +28,7 @@ __all__ = ['Controls', 'Gate', 'ShardedRunner']
 #: Judges one edited image.
 Gate = Callable[[EditRequest, EditResult], GateVerdict]
 #: Whether the gates let each control, wrong by construction, of an edit pass. The image is of
-#: another person, if the plan has one. `mmtbps.generation.quality.negative_controls.try_controls` is one.
+#: another person, if the plan has one. `~quality.negative_controls.try_controls` is one.
 Controls = Callable[[Sequence[Gate], EditRequest, EditResult, Image.Image | None],
                     Mapping[str, bool]]
 

@@ -40,7 +40,7 @@ def load_encoder(model: Any, weights: str | None = None, device: str | None = No
 
     Args:
         model: A folder made by ``tools/export.py`` (it holds ``export.json``) for ONNX Runtime;
-            anything else is for torch, see `mmtbps.search.encoders.base.torch_encoder.TorchEncoder`.
+            anything else is for torch, see `mmtbps.search.encoders.torch_encoder`.
         weights: Checkpoint of a torch model; an exported folder brings its own.
         device: ``'cpu'``, ``'cuda'``, ``'cuda:1'``; by default the best there is.
 

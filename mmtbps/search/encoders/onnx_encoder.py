@@ -1,8 +1,8 @@
 """An exported model on ONNX Runtime: features without torch and without MMEngine.
 
-What `mmtbps.search.encoders.onnx_export` wrote is all that is needed, with onnxruntime, tokenizers, Pillow and
-numpy. Both graphs give unit features; the image graph takes RGB pixels as they are and normalises
-them itself.
+What `mmtbps.search.encoders.onnx_export` wrote is all that is needed, with onnxruntime, tokenizers,
+Pillow and numpy. Both graphs give unit features; the image graph takes RGB pixels as they are and
+normalises them itself.
 """
 
 import hashlib

@@ -97,7 +97,7 @@ def index_people(source: str | os.PathLike, gallery: BaseGallery, encoder: Encod
             be a part of the folder that was indexed first.
         gallery: Made with the fingerprint of ``encoder``.
         encoder: Computes the features.
-        metadata: By path relative to the images' root, see `mmtbps.search.indexing.metadata`. A file that
+        metadata: By path relative to the images' root, see `.metadata`. A file that
             is not in it keeps what the gallery knows of it.
         batch_size: Crops encoded at once.
         workers: Threads that read and decode.

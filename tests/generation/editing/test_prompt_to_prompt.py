@@ -21,7 +21,7 @@ from mmtbps.generation.editing.prompt_to_prompt import P2PEditor, images_to_tens
 from mmtbps.generation.editing.recolor import garment_mask
 from mmtbps.registry import TASK_UTILS
 
-CONFIGS = Path(__file__).resolve().parents[2] / 'configs' / 'generation'
+CONFIGS = Path(__file__).resolve().parents[3] / 'configs' / 'generation'
 REQUESTS = [
     request('A man in a red shirt.', 'red', 'blue', 'shirt', job_id='a'),
     request('a woman in dark blue jeans', 'dark blue', 'pink', 'jeans', job_id='b', seed=8),

@@ -15,7 +15,7 @@ from mmtbps.models import TextImageRetriever
 from mmtbps.models.backbones.vit import OverlapViT
 from mmtbps.models.converters.ctlg import retriever_from_ctlg, vit_from_augreg, vit_from_timm
 
-TOOL = Path(__file__).resolve().parents[2] / 'tools' / 'convert_weights.py'
+TOOL = Path(__file__).resolve().parents[3] / 'tools' / 'convert_weights.py'
 DIMS, HEADS, HIDDEN, DEPTH = 16, 2, 32, 2
 
 

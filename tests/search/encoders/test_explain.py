@@ -19,7 +19,7 @@ from mmtbps.search.encoders.explain import (
     word_heat_map,
 )
 
-CONFIG = Path(__file__).resolve().parents[2] / 'configs/tbps/vit_bert_base_drawn.py'
+CONFIG = Path(__file__).resolve().parents[3] / 'configs/tbps/vit_bert_base_drawn.py'
 COLORS = dict(red=(255, 0, 0), green=(0, 255, 0), blue=(0, 0, 255))
 TEXT = 'A man in a red coat, blue T-shirt and green shoes.'
 

@@ -14,7 +14,7 @@ from PIL import Image
 
 from mmtbps.search.encoders.base import Encoder, load_encoder
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 CAPTIONS = ['A man.', 'The woman has a red coat, and blue jeans; no bag!', 'a  MAN with Ünknown 学',
             'A woman in a white shirt. ' * 40, 'red']
 

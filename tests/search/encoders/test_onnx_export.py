@@ -29,14 +29,15 @@ from mmtbps.search.encoders.onnx_export import (  # noqa: E402
 )
 from mmtbps.search.media.images import read_image  # noqa: E402
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 TOOL = 'tools/export.py'
 
 
 @pytest.fixture
 def export_nothing(exported, monkeypatch):
     """Replaces the slow part, the graphs, by copies of finished ones."""
-    monkeypatch.setattr('mmtbps.search.encoders.onnx_export.export_graphs', lambda model, size, folder: [
+    monkeypatch.setattr('mmtbps.search.encoders.onnx_export.export_graphs',
+                        lambda model, size, folder: [
         shutil.copy(exported / name, folder) for name in ('image.onnx', 'text.onnx')])
 
 

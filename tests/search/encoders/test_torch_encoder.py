@@ -10,12 +10,12 @@ import torch
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.registry import DefaultScope
-from mmtbps.search.encoders.base.torch_encoder import TorchEncoder
 from PIL import Image
 from tiny_models import TINY_BERT
 
 from mmtbps.registry import DATASETS
 from mmtbps.search.encoders.base import Encoder, load_encoder
+from mmtbps.search.encoders.torch_encoder import TorchEncoder
 
 
 @pytest.fixture(scope='module')
@@ -332,7 +332,7 @@ def test_of_a_model_on_the_hub_only_its_own_files_are_fetched(saved, encoder, mo
 
     monkeypatch.setattr('huggingface_hub.hub_mixin.hf_hub_download',
                         lambda **_: str(saved / 'config.json'))
-    monkeypatch.setattr('mmtbps.search.encoders.base.torch_encoder.snapshot_download', fetch)
+    monkeypatch.setattr('mmtbps.search.encoders.torch_encoder.snapshot_download', fetch)
     again = TorchEncoder.from_pretrained('owner/name', revision='v1', batch_size=2, device='cpu')
     assert again.fingerprint == encoder.fingerprint and again.batch_size == 2
     (name, revision, patterns), = asked

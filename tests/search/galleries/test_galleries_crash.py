@@ -22,7 +22,7 @@ from gallery_rig import (
 
 from mmtbps.search.galleries import GalleryMismatch, MemoryGallery, files, open_gallery
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 QUERIES = unit(np.random.default_rng(5).normal(size=(2, DIM)))
 
 

@@ -10,7 +10,7 @@ from gallery_rig import FINGERPRINT, process_command
 
 from mmtbps.search.galleries import MemoryGallery, open_gallery
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 def start(*arguments):

@@ -20,7 +20,7 @@ DIM, CAMERA = 64, 3
 def drawing():
     """The module that draws hard features."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(Path(__file__).parents[2] / 'tools')
+        patch.syspath_prepend(Path(__file__).parents[3] / 'tools')
         return importlib.import_module('benchmarks.gallery_features')
 
 
@@ -81,7 +81,7 @@ def test_features_are_hard_as_they_say(drawing):
 
 
 def test_the_command_measures_and_says_where(tmp_path):
-    root = Path(__file__).parents[2]
+    root = Path(__file__).parents[3]
     done = subprocess.run(
         [sys.executable, 'tools/benchmark.py', 'search', '--sizes', '300', '--width', '16',
          '--queries', '5', '--backends', 'memory', '--threads', '1', '--out', str(tmp_path)],

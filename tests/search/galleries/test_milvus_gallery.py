@@ -114,7 +114,7 @@ def test_limits_of_milvus_are_named(milvus_address):
 @pytest.mark.slow
 def test_kill_9_of_the_server_loses_nothing_that_was_safe(tmp_path, monkeypatch):
     pytest.importorskip('milvus_lite')
-    monkeypatch.syspath_prepend(Path(__file__).parents[2] / 'tools')
+    monkeypatch.syspath_prepend(Path(__file__).parents[3] / 'tools')
     server = importlib.import_module('benchmarks.milvus_server')
     draw, slow, port = np.random.default_rng(), SlowGallery(), server.free_port()
     for turn in range(20):

@@ -15,7 +15,7 @@ from mmtbps.search.galleries.factory import open_gallery
 from mmtbps.search.indexing.index import index_people
 from mmtbps.search.media.images import read_image
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def start(*arguments):
