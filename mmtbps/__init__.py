@@ -4,8 +4,10 @@ Importing it loads neither torch nor MMEngine; their cures act when they are imp
 """
 
 from . import compat
+from .moved import install_former_names
 from .version import __version__
 
 compat.apply()
+install_former_names()
 
 __all__ = ['__version__']

@@ -1,20 +1,18 @@
 """One image with its captions: what generation writes and data sets read, a JSON object a line."""
 
-import json
 import os
-import warnings
-from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from typing import Any, TypeVar
+
+from .errors import RecordError
+from .fileio import iter_json_lines
+
+__all__ = ['Entry', 'PairRecord', 'RecordError', 'read_jsonl']
 
 T = TypeVar('T', str, int, list, dict)
 
 #: What an int or a dict is called in the file the user has open.
 _JSON_NAMES = {str: 'a string', int: 'an integer', list: 'a list', dict: 'an object'}
-
-
-class RecordError(ValueError):
-    """An annotation that cannot be read; the message names file, record and key."""
 
 
 class Entry:
@@ -119,28 +117,6 @@ class PairRecord:
             scores=entry.take_or_none('scores', dict))
 
 
-def iter_json_lines(path: str | os.PathLike) -> Iterator[tuple[int, Any]]:
-    """Yields ``(line number from 1, decoded value)`` of a JSONL file; empty lines are passed over.
-
-    A writer that was killed leaves a last line without its newline; such a line is ignored with a
-    warning when it cannot be decoded.
-
-    Raises:
-        RecordError: On any other line that is not JSON, naming file and line.
-    """
-    with open(path, 'rb') as file:
-        for number, line in enumerate(file, start=1):
-            if not line.strip():
-                continue
-            try:
-                yield number, json.loads(line.decode('utf-8-sig'))
-            except ValueError as error:
-                if not line.endswith(b'\n'):
-                    warnings.warn(f'{path}:{number}: half-written last line ignored', stacklevel=2)
-                    return
-                raise RecordError(f'{path}:{number}: broken JSON ({error})') from error
-
-
 def read_jsonl(path: str | os.PathLike) -> list[PairRecord]:
     """All records of a JSONL file, in order.
 
@@ -149,52 +125,6 @@ def read_jsonl(path: str | os.PathLike) -> list[PairRecord]:
             half-written last line is ignored, with a warning.
     """
     return [PairRecord.from_json(raw, f'{path}:{number}') for number, raw in iter_json_lines(path)]
-
-
-def append_jsonl(path: str | os.PathLike, record: PairRecord) -> None:
-    """Appends one record so that a crash leaves it whole, or not at all, or as a torn last line.
-
-    The line goes out in a single write and is on disk when the function returns. A torn last line
-    left by an earlier crash is removed first. One process a file: writers that share a file
-    could take each other's line for a torn one.
-
-    Raises:
-        OSError: If the folder is missing or the disk is full.
-        ValueError: If ``edit`` or ``scores`` hold NaN or infinity, which JSON does not know.
-    """
-    text = json.dumps(record.to_json(), ensure_ascii=False, allow_nan=False)
-    descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o666)
-    try:
-        line = _mend_tail(descriptor) + text.encode() + b'\n'
-        if os.write(descriptor, line) != len(line):
-            raise OSError(f'{path}: the disk took only a part of a record; free some space')
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _mend_tail(descriptor: int) -> bytes:
-    """Cuts off a torn last line; returns the newline that a whole last line still lacks."""
-    size = os.lseek(descriptor, 0, os.SEEK_END)
-    if size == 0 or _read_at(descriptor, size - 1, 1) == b'\n':
-        return b''
-    tail, start = b'', size
-    while start > 0 and b'\n' not in tail:
-        step = min(4096, start)
-        start -= step
-        tail = _read_at(descriptor, start, step) + tail
-    last_line = tail.rpartition(b'\n')[2]
-    try:
-        json.loads(last_line)
-    except ValueError:
-        os.ftruncate(descriptor, size - len(last_line))
-        return b''
-    return b'\n'
-
-
-def _read_at(descriptor: int, offset: int, length: int) -> bytes:
-    os.lseek(descriptor, offset, os.SEEK_SET)
-    return os.read(descriptor, length)
 
 
 def _short(value: Any) -> str:

@@ -6,7 +6,14 @@ import warnings
 
 import pytest
 
-from mmtbps.records import Entry, PairRecord, RecordError, append_jsonl, iter_json_lines, read_jsonl
+from mmtbps.fileio import JsonlWriter, iter_json_lines
+from mmtbps.records import Entry, PairRecord, RecordError, read_jsonl
+
+
+def append_jsonl(path, record):
+    with JsonlWriter(path) as lines:
+        lines.append(record.to_json())
+
 
 FULL = PairRecord('a/1.jpg', ('Ein Mann, größer.', '男'), person_id=7, split='train',
                   source='b/2.jpg', edit={'old': 'blue', 'new': 'red'}, scores={'psnr': 31.5})
@@ -123,7 +130,7 @@ def test_append_writes_once_and_syncs(tmp_path, monkeypatch):
 def test_append_tells_of_a_full_disk(tmp_path, monkeypatch):
     real_write = os.write
     monkeypatch.setattr(os, 'write', lambda fd, b: real_write(fd, b[:5]))
-    with pytest.raises(OSError, match='only a part of a record'):
+    with pytest.raises(OSError, match='the disk is full'):
         append_jsonl(tmp_path / 'a.jsonl', FULL)
 
 
@@ -131,7 +138,7 @@ def test_append_refuses_nan(tmp_path):
     record = PairRecord('a', ('b',), 1, 'train', scores={'psnr': float('nan')})
     with pytest.raises(ValueError, match='JSON compliant'):
         append_jsonl(tmp_path / 'a.jsonl', record)
-    assert not (tmp_path / 'a.jsonl').exists()
+    assert not (tmp_path / 'a.jsonl').read_bytes()
 
 
 @pytest.mark.parametrize('broken', ['{"image": "a', '{"image" "a"}', 'hello'])

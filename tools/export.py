@@ -12,14 +12,14 @@ from pathlib import Path
 
 import numpy as np
 from mmengine.config import Config, DictAction
-from mmtbps.search.encoders.base.onnx_encoder import OnnxEncoder
-from mmtbps.search.encoders.base.torch_encoder import TorchEncoder
 from PIL import Image
 
 from mmtbps.evaluation import evaluate_ranking
 from mmtbps.registry import DATASETS
 from mmtbps.search.encoders.base import Encoder
+from mmtbps.search.encoders.onnx_encoder import OnnxEncoder
 from mmtbps.search.encoders.onnx_export import export_encoder
+from mmtbps.search.encoders.torch_encoder import TorchEncoder
 from mmtbps.search.media.images import find_images, read_image
 
 MOST_COMPARED = 64

@@ -20,7 +20,6 @@ import torch
 from mmengine.dist import collect_results
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
-from mmtbps.search.encoders.base.torch_encoder import TorchEncoder
 from PIL import Image
 from torch import Tensor
 
@@ -32,6 +31,7 @@ from mmtbps.engine.launch import (
     prepare_test,
 )
 from mmtbps.search.encoders.explain import rollout_map, word_heat_map
+from mmtbps.search.encoders.torch_encoder import TorchEncoder
 from mmtbps.search.media.images import read_image
 from mmtbps.visualization import (
     draw_embedding_map,

@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mmtbps.records import Entry, PairRecord, RecordError, iter_json_lines
+from mmtbps.fileio import iter_json_lines
+from mmtbps.records import Entry, PairRecord, RecordError
 
 from .packed import SUFFIX, image_path
 

@@ -13,7 +13,8 @@ from mmtbps.datasets import SeededSampler, packed
 from mmtbps.datasets.packed import PackedImages, PackedImagesError, image_path, open_packed
 from mmtbps.datasets.transforms import PDGTransform
 from mmtbps.datasets.write_packed import pack_images
-from mmtbps.records import PairRecord, append_jsonl
+from mmtbps.fileio import append_json_lines
+from mmtbps.records import PairRecord
 
 
 @pytest.fixture(autouse=True)
@@ -156,8 +157,8 @@ def test_images_packed_later_are_seen_by_the_next_data_set(build, own, pack):
 def test_generated_neighbours_are_found_by_packed_sources(build, own, pack):
     (own / 'pdg/images').mkdir(parents=True)
     shutil.copy(own / 'imgs/11_0.jpg', own / 'pdg/images/a.jpg')
-    append_jsonl(own / 'pdg/pairs.jsonl',
-                 PairRecord('a.jpg', ('Green.',), 14, 'train', source='10_0.jpg'))
+    append_json_lines(own / 'pdg/pairs.jsonl', [
+        PairRecord('a.jpg', ('Green.',), 14, 'train', source='10_0.jpg').to_json()])
     pack_images(own / 'pdg/images', own / 'pdg/images.tars')
     sources = pack()
     exchange = PDGTransform(str(own / 'pdg/pairs.jsonl'), source_root=str(sources) + '/',

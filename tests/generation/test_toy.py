@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from mmtbps.generation.color.colorspace import palette
+from mmtbps.generation.diffusion import toy as toy_module
 from mmtbps.generation.diffusion.latent_diffusion import LatentDiffusion, load_pipeline
-from mmtbps.generation.diffusion.latent_diffusion import toy as toy_module
 from mmtbps.generation.diffusion.toy import (
     IMAGE_SIZE,
     build_tokenizer,

@@ -12,7 +12,7 @@ from mmengine.config import Config
 from PIL import Image
 from tiny_models import shrink
 
-from mmtbps.search.encoders.base import base as encoders
+from mmtbps.search.encoders import base as encoders
 
 ROOT = Path(__file__).resolve().parents[2]
 TOOL = 'tools/search.py'
@@ -272,7 +272,7 @@ def test_serve_hands_over_the_gallery_and_its_folder(indexed, call, monkeypatch)
 
 def test_the_whole_way_with_a_model(tool, micro_set, tmp_path, monkeypatch, capsys):
     """A real model of random weights, which the gallery remembers by its path."""
-    from mmtbps.search.encoders.base.torch_encoder import TorchEncoder
+    from mmtbps.search.encoders.torch_encoder import TorchEncoder
     cfg = shrink(Config.fromfile(ROOT / 'configs/tbps/vit_bert_base_drawn.py'), micro_set, tmp_path)
     cfg.dump(tmp_path / 'tiny.py')
     torch.manual_seed(0)

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
-from mmtbps.search.encoders.base.torch_encoder import TorchEncoder
 from PIL import Image, ImageChops
 from tiny_models import shrink
 
 from mmtbps.search.encoders.explain import rollout_map, word_heat_map
+from mmtbps.search.encoders.torch_encoder import TorchEncoder
 from mmtbps.visualization import draw_heat_map, draw_word_heat_maps
 
 ROOT = Path(__file__).resolve().parents[2]

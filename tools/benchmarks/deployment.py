@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 import torch
 from mmengine.config import Config
-from mmtbps.search.encoders.base.onnx_encoder import graph_file, open_graph
 
 from mmtbps.registry import MODELS
+from mmtbps.search.encoders.onnx_encoder import graph_file, open_graph
 from mmtbps.search.encoders.onnx_export import (
     ImageTower,
     TextTower,

@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from mmtbps.search.encoders.base.torch_encoder import TorchEncoder
 from PIL import Image
 
 from mmtbps.drawing.build import plan_person
@@ -21,6 +20,7 @@ from mmtbps.drawing.edits import garment_mask
 from mmtbps.drawing.person import Person, Scene
 from mmtbps.drawing.render import render
 from mmtbps.search.encoders.explain import word_heat_map
+from mmtbps.search.encoders.torch_encoder import TorchEncoder
 
 NOUNS = {'upper': 'shirt', 'lower': 'pants'}
 

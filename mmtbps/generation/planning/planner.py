@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from mmtbps.fileio import iter_json_lines
 from mmtbps.lexicon import find_color_mentions, find_phrases, garments, split_words
 from mmtbps.pretrained import resolve_pretrained
-from mmtbps.records import Entry, PairRecord, RecordError, iter_json_lines
+from mmtbps.records import Entry, PairRecord, RecordError
 from mmtbps.registry import TASK_UTILS
 
 from ..editing.base import EditRequest

@@ -16,7 +16,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from mmtbps.records import Entry, RecordError, iter_json_lines
+from mmtbps.fileio import iter_json_lines
+from mmtbps.records import Entry, RecordError
 
 __all__ = ['ManifestPart', 'Record', 'claim_run', 'engine_digest', 'job_id', 'load_done',
            'read_records', 'read_run', 'write_atomic']

@@ -11,13 +11,13 @@ from typing import Any, NamedTuple
 from mmengine.logging import print_log
 from PIL import Image
 
+from mmtbps.fileio import JobShard
 from mmtbps.registry import TASK_UTILS
 from mmtbps.version import __version__
 
 from ..editing.base import BaseEditor, BaseUpscaler, EditRequest, EditResult
 from ..planning.planner import Job, read_plan
 from ..quality.gates import GateVerdict, run_gates
-from ..sharding import Shard
 from .manifest import ManifestPart, Record, claim_run, job_id, load_done, write_atomic
 from .progress import Progress
 from .run_summary import Summary
@@ -63,7 +63,7 @@ class ShardedRunner:
     Args:
         out_dir: Folder of images and manifest; it belongs to one plan and one engine.
         batch_size: Jobs handed to the editor at once.
-        shard: ``'i/n'``; ``None`` asks the environment, see `Shard.from_environment`.
+        shard: ``'i/n'``; ``None`` asks the environment, see `JobShard.from_environment`.
         output_size: ``'edit'`` keeps the editor's size, ``'source'`` goes back to the original's,
             ``(height, width)`` is a size of your own.
         num_controls: Jobs of the plan on which the negative controls are tried too: this many or
@@ -90,7 +90,7 @@ class ShardedRunner:
                              f'{output_size!r}')
         self.out_dir = Path(out_dir)
         self.batch_size = batch_size
-        self.shard = Shard.from_environment() if shard is None else Shard.parse(shard)
+        self.shard = JobShard.from_environment() if shard is None else JobShard.parse(shard)
         self.output_size = output_size if isinstance(output_size, str) else tuple(output_size)
         self.num_controls = num_controls
         self.max_control_rate = max_control_rate
@@ -128,7 +128,7 @@ class ShardedRunner:
         with ManifestPart(self.out_dir, self.shard) as part:
             done = {key: record for key, record in load_done(self.out_dir).items()
                     if not (self.retry_failed and record.status == 'failed')}
-            mine = [task for task in tasks.values() if self.shard.owns(task.id)]
+            mine = [task for task in tasks.values() if self.shard.owns_id(task.id)]
             todo = [task for task in mine if task.id not in done]
             for task in mine:
                 if task.id in done:

@@ -8,7 +8,8 @@ import pytest
 from mmtbps.datasets import TBPSDataset, UniquePersonBatchSampler
 from mmtbps.datasets.samplers import SeededSampler
 from mmtbps.datasets.transforms import PDGTransform
-from mmtbps.records import PairRecord, append_jsonl
+from mmtbps.fileio import append_json_lines
+from mmtbps.records import PairRecord
 
 
 @pytest.fixture
@@ -20,8 +21,8 @@ def generated(own):
             ('images/a.png', '10_0.jpg', 14, ('Green.', 'In green.')),
             ('images/b.png', '10_0.jpg', 15, ('Blue.',)),
             ('images/c.png', '12_1.jpg', 16, ('R.',))]:
-        append_jsonl(folder / 'pairs.jsonl',
-                     PairRecord(image, captions, person, 'train', source=source))
+        append_json_lines(folder / 'pairs.jsonl', [
+            PairRecord(image, captions, person, 'train', source=source).to_json()])
     return folder / 'pairs.jsonl'
 
 

@@ -21,6 +21,7 @@ from fake_parts import (
 )
 from PIL import Image
 
+from mmtbps.fileio import JobShard
 from mmtbps.generation.editing.base import EditRequest
 from mmtbps.generation.planning.planner import read_plan
 from mmtbps.generation.quality.gates import GateVerdict
@@ -29,7 +30,6 @@ from mmtbps.generation.runs.manifest import load_done, read_records
 from mmtbps.generation.runs.progress import Progress
 from mmtbps.generation.runs.run_summary import InvalidRun, Summary
 from mmtbps.generation.runs.runner import ShardedRunner
-from mmtbps.generation.sharding import Shard
 
 FORK = multiprocessing.get_context('fork')
 
@@ -321,16 +321,16 @@ def test_progress_names_what_is_left():
     (dict(SLURM_ARRAY_TASK_ID='1', SLURM_ARRAY_TASK_COUNT='2', RANK='1', WORLD_SIZE='4'), (5, 8)),
 ])
 def test_the_shard_of_an_environment(env, expected):
-    assert Shard.from_environment(env) == expected
+    assert JobShard.from_environment(env) == expected
 
 
 def test_wrong_shards():
     with pytest.raises(ValueError, match='number the array 0 to n-1'):
-        Shard.from_environment(dict(SLURM_ARRAY_TASK_ID='7', SLURM_ARRAY_TASK_COUNT='2',
+        JobShard.from_environment(dict(SLURM_ARRAY_TASK_ID='7', SLURM_ARRAY_TASK_COUNT='2',
                                     SLURM_ARRAY_TASK_MIN='3'))
     for text in ('4/4', '1', 'a/b', '-1/2', '1/0'):
         with pytest.raises(ValueError, match="'i/n'"):
-            Shard.parse(text)
+            JobShard.parse(text)
 
 
 def test_wrong_settings(tmp_path):

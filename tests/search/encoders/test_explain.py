@@ -7,7 +7,6 @@ import pytest
 import torch
 from fakes import ColorEncoder
 from mmengine.config import Config
-from mmtbps.search.encoders.base.torch_encoder import TorchEncoder
 from PIL import Image
 from tiny_models import shrink
 from torch import nn
@@ -18,6 +17,7 @@ from mmtbps.search.encoders.explain import (
     split_words,
     word_heat_map,
 )
+from mmtbps.search.encoders.torch_encoder import TorchEncoder
 
 CONFIG = Path(__file__).resolve().parents[3] / 'configs/tbps/vit_bert_base_drawn.py'
 COLORS = dict(red=(255, 0, 0), green=(0, 255, 0), blue=(0, 0, 255))

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from mmtbps.search.encoders.base.onnx_encoder import OnnxEncoder
 from PIL import Image
 
 from mmtbps.search.encoders.base import Encoder, load_encoder
+from mmtbps.search.encoders.onnx_encoder import OnnxEncoder
 
 ROOT = Path(__file__).resolve().parents[3]
 CAPTIONS = ['A man.', 'The woman has a red coat, and blue jeans; no bag!', 'a  MAN with Ünknown 学',

@@ -16,10 +16,8 @@ from mmengine.config import Config
 pytest.importorskip('onnxruntime')
 pytest.importorskip('onnxscript')
 
-from mmtbps.search.encoders.base.onnx_encoder import OnnxEncoder  # noqa: E402
-from mmtbps.search.encoders.base.torch_encoder import TorchEncoder  # noqa: E402
-
 from mmtbps.datasets import DrawnPEDES  # noqa: E402
+from mmtbps.search.encoders.onnx_encoder import OnnxEncoder  # noqa: E402
 from mmtbps.search.encoders.onnx_export import (  # noqa: E402
     ImageTower,
     export_encoder,
@@ -27,6 +25,7 @@ from mmtbps.search.encoders.onnx_export import (  # noqa: E402
     random_images,
     steps_to_repeat,
 )
+from mmtbps.search.encoders.torch_encoder import TorchEncoder  # noqa: E402
 from mmtbps.search.media.images import read_image  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -14,8 +14,8 @@ from fakes import COLORS, ColorEncoder, paint, paint_folder
 from mmtbps.search.galleries.base import GalleryMismatch
 from mmtbps.search.galleries.factory import open_gallery
 from mmtbps.search.galleries.provenance import read_origin
+from mmtbps.search.indexing import writer as intake
 from mmtbps.search.indexing.index import index_people
-from mmtbps.search.indexing.index import writer as intake
 from mmtbps.search.indexing.metadata import Metadata
 from mmtbps.search.media.detector import Detection
 

@@ -11,8 +11,8 @@ import zlib
 import numpy as np
 import pytest
 from fakes import paint
-from page_rig import PEOPLE, open_page
 from PIL import Image
+from webui_rig import PEOPLE, open_page
 
 from mmtbps.search.galleries.provenance import write_origin
 from mmtbps.search.webui.middleware import MAX_BODY

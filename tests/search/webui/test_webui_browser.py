@@ -5,8 +5,8 @@ from urllib.parse import urlsplit
 
 import pytest
 from fakes import paint
-from page_rig import open_page
 from PIL import Image
+from webui_rig import open_page
 
 NAMES = ('chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable')
 FLAGS = ['--headless', '--no-sandbox', '--disable-gpu', '--disable-background-networking',

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 from fakes import ColorEncoder, paint
-from page_rig import fill
+from webui_rig import fill
 
 from mmtbps.search.galleries.base import GalleryEntry
 from mmtbps.search.inferencer import TextToPersonInferencer

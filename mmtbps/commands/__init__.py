@@ -1,0 +1,1 @@
+"""Command lines, the top of the package: nothing else imports this."""

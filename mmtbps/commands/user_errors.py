@@ -1,0 +1,70 @@
+"""Errors as a command line prints them: one line, with the command that mends it."""
+
+import contextlib
+import shlex
+import sys
+from collections.abc import Iterator
+from typing import NoReturn
+
+from mmtbps.errors import Remedy, UserError
+
+__all__ = ['COMMANDS', 'fail', 'one_line_errors', 'word_remedy']
+
+#: Command line of each remedy the library may name; its arguments are filled in.
+COMMANDS = {
+    'convert_weights': 'python tools/convert_weights.py {kind} SRC {target}',
+    'draw_dataset': 'python tools/draw_dataset.py {root}',
+    'export': 'python tools/export.py CONFIG CHECKPOINT OUT',
+    'generate_merge': 'python tools/generate.py merge CONFIG',
+    'generate_plan': 'python tools/generate.py plan CONFIG',
+    'index': 'python tools/search.py index {gallery} {images}',
+    'pack_images': 'python tools/pack_images.py {folder}',
+}
+
+
+def word_remedy(remedy: Remedy) -> str:
+    """Word the command of a remedy; an argument that is not known is written in capitals.
+
+    Example:
+        >>> word_remedy(Remedy('draw_dataset', dict(root='my data')))
+        "python tools/draw_dataset.py 'my data'"
+    """
+    arguments = {key: shlex.quote(str(value)) for key, value in remedy.arguments.items()
+                 if value is not None}
+    return COMMANDS[remedy.action].format_map(_Capitals(arguments))
+
+
+class _Capitals(dict):
+    """Arguments, of which the missing ones are their own names in capitals."""
+
+    def __missing__(self, key: str) -> str:
+        return key.upper()
+
+
+@contextlib.contextmanager
+def one_line_errors(interrupted: str = 'interrupted') -> Iterator[None]:
+    """Print a fault that is the user's to mend in one line and exit with 1.
+
+    These are every `UserError`, and what the operating system refuses of a file it names. Anything
+    else is a fault of the program and keeps its traceback.
+
+    Args:
+        interrupted: The line after Ctrl-C, which exits with 130.
+    """
+    try:
+        yield
+    except UserError as error:
+        remedy = error.remedy and word_remedy(error.remedy)
+        fail(f'{error}: {remedy}' if remedy else str(error))
+    except OSError as error:
+        if error.filename is None or error.strerror is None:
+            raise
+        fail(f'{error.filename}: {error.strerror}')
+    except KeyboardInterrupt:
+        fail(interrupted, 130)
+
+
+def fail(message: str, code: int = 1) -> NoReturn:
+    """Print ``error: message`` in one line and exit with ``code``."""
+    print('error: ' + ' '.join(message.split()), file=sys.stderr)
+    raise SystemExit(code) from None

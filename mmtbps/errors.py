@@ -1,0 +1,56 @@
+"""Errors that are the user's to mend, as data that any program can word."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+__all__ = ['BadValue', 'MissingFile', 'MissingPackage', 'RecordError', 'Remedy', 'UserError']
+
+
+@dataclass(frozen=True)
+class Remedy:
+    """A command that would mend an error. The library knows no command line: the caller words it.
+
+    Args:
+        action: Name of the command, such as ``'draw_dataset'``.
+        arguments: Values to fill in, by name.
+
+    Example:
+        >>> Remedy('draw_dataset', dict(root='data/drawn')).arguments['root']
+        'data/drawn'
+    """
+
+    action: str
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+
+
+class UserError(Exception):
+    """Base of every fault that is the user's to mend: a path, a value, a file, a missing package.
+
+    A command line prints it in one line; any other exception is a fault of the program and keeps
+    its traceback. Mixed into a built-in error, so that ``except ValueError`` keeps its meaning.
+
+    Args:
+        message: The file, record or key at fault, what was expected, and the fix.
+        remedy: The command that mends it, if there is one.
+    """
+
+    def __init__(self, message: str = '', remedy: Remedy | None = None) -> None:
+        super().__init__(message)
+        self.remedy = remedy
+
+
+class BadValue(UserError, ValueError):
+    """A setting, an option or the content of a file that cannot be used."""
+
+
+class MissingFile(UserError, FileNotFoundError):
+    """A file or folder that was named and is not there."""
+
+
+class MissingPackage(UserError, ImportError):
+    """An optional package that this part needs and that is not installed."""
+
+
+class RecordError(BadValue):
+    """A record of a file that cannot be read; the message names file, record and key."""

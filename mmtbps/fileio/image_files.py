@@ -1,0 +1,16 @@
+"""Image files by their names."""
+
+__all__ = ['IMAGE_SUFFIXES', 'is_image']
+
+#: Endings of the image files that are looked for in folders, in lower case.
+IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.webp', '.bmp', '.tif', '.tiff')
+
+
+def is_image(name: str) -> bool:
+    """Tell an image file by the ending of its name, in any case.
+
+    Example:
+        >>> is_image('cam_a/0001.JPG'), is_image('notes.txt')
+        (True, False)
+    """
+    return name.lower().endswith(IMAGE_SUFFIXES)

@@ -1,0 +1,145 @@
+"""JSON lines that a kill cannot break: read, append durably, append from several processes."""
+
+import errno
+import json
+import os
+import warnings
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from mmtbps.errors import RecordError
+
+from .durable import explain_disk_full
+from .locks import lock_descriptor
+
+__all__ = ['JsonlWriter', 'append_json_lines', 'iter_json_lines']
+
+
+def iter_json_lines(path: str | os.PathLike) -> Iterator[tuple[int, Any]]:
+    """Yield ``(line number from 1, decoded value)`` of a JSONL file; empty lines are passed over.
+
+    A writer that was killed leaves a last line without its newline; such a line is ignored with a
+    warning when it cannot be decoded.
+
+    Raises:
+        RecordError: On any other line that is not JSON, naming file and line.
+    """
+    with open(path, 'rb') as file:
+        for number, line in enumerate(file, start=1):
+            if not line.strip():
+                continue
+            try:
+                yield number, json.loads(line.decode('utf-8-sig'))
+            except ValueError as error:
+                if not line.endswith(b'\n'):
+                    warnings.warn(f'{path}:{number}: half-written last line ignored', stacklevel=2)
+                    return
+                raise RecordError(f'{path}:{number}: broken JSON ({error})') from error
+
+
+def append_json_lines(path: str | os.PathLike, rows: Iterable[Any]) -> None:
+    """Append JSON lines in one write, which several processes may do to one file at a time.
+
+    Args:
+        path: The file, made if it is missing, in a folder that exists.
+        rows: Values of JSON types.
+
+    Raises:
+        OSError: The disk refuses.
+    """
+    data = b''.join(_line(row) for row in rows)
+    if data:
+        with open(path, 'ab', buffering=0) as file:
+            file.write(data)
+
+
+class JsonlWriter:
+    """A JSONL file open for appending by this process alone; every line is on disk at once.
+
+    A torn last line that a kill left is cut off when the file is opened, a whole one that lacks its
+    newline gets it: so open it first, then read it.
+
+    Args:
+        path: The file; missing folders are made.
+
+    Raises:
+        LockTaken: Another process has it open.
+
+    Example:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp()) / 'done.jsonl'
+        >>> with JsonlWriter(path) as done:
+        ...     done.append({'job': 1})
+        >>> list(iter_json_lines(path))
+        [(1, {'job': 1})]
+    """
+
+    def __init__(self, path: str | os.PathLike) -> None:
+        self.path = Path(path)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._descriptor = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o666)
+        try:
+            lock_descriptor(self._descriptor, self.path, wait=False)
+            _mend_tail(self._descriptor)
+        except BaseException:
+            os.close(self._descriptor)
+            raise
+
+    def append(self, row: Any) -> None:
+        """Add a line; it is on disk when this returns.
+
+        Raises:
+            OSError: The disk refuses; the file is as before.
+            ValueError: The row holds NaN or infinity, which JSON does not know.
+        """
+        line, before = _line(row), os.fstat(self._descriptor).st_size
+        try:
+            if os.write(self._descriptor, line) != len(line):
+                raise OSError(errno.ENOSPC, 'the disk took only a part of a line')
+            os.fsync(self._descriptor)
+        except OSError as error:
+            os.ftruncate(self._descriptor, before)
+            raise explain_disk_full(error, self.path) from error
+
+    def close(self) -> None:
+        """Close the file and give up the lock."""
+        os.close(self._descriptor)
+
+    def __enter__(self) -> 'JsonlWriter':
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                 trace: TracebackType | None) -> None:
+        self.close()
+
+
+def _line(row: Any) -> bytes:
+    # A file name that is no Unicode text travels as escapes.
+    text = json.dumps(row, ensure_ascii=False, allow_nan=False)
+    return text.encode('utf-8', 'backslashreplace') + b'\n'
+
+
+def _mend_tail(descriptor: int) -> None:
+    """Cut off a torn last line; end a whole one that lacks its newline."""
+    size = os.lseek(descriptor, 0, os.SEEK_END)
+    if size == 0 or _read_at(descriptor, size - 1, 1) == b'\n':
+        return
+    tail, start = b'', size
+    while start > 0 and b'\n' not in tail:
+        step = min(4096, start)
+        start -= step
+        tail = _read_at(descriptor, start, step) + tail
+    last_line = tail.rpartition(b'\n')[2]
+    try:
+        json.loads(last_line)
+    except ValueError:
+        os.ftruncate(descriptor, size - len(last_line))
+    else:
+        os.write(descriptor, b'\n')
+
+
+def _read_at(descriptor: int, offset: int, length: int) -> bytes:
+    os.lseek(descriptor, offset, os.SEEK_SET)
+    return os.read(descriptor, length)

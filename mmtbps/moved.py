@@ -1,0 +1,96 @@
+"""Former module names, so that what was written with them still opens.
+
+Dumped configs, checkpoints and other projects name classes by the module that held them. A module
+of this table is the one that took its place; importing it under the former name warns.
+"""
+
+import sys
+import warnings
+from collections.abc import Sequence
+from importlib import import_module
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+
+__all__ = ['MOVED', 'install_former_names']
+
+#: Former name -> name, both below ``mmtbps``.
+MOVED = {
+    'datasets.packing_images': 'datasets.write_packed',
+    'datasets.transforms.packing': 'datasets.transforms.pack_inputs',
+    'generation.captions': 'generation.planning.caption_edits',
+    'generation.color_votes': 'generation.color.votes',
+    'generation.colorspace': 'generation.color.colorspace',
+    'generation.attention': 'generation.diffusion.attention',
+    'generation.controls': 'generation.quality.negative_controls',
+    'generation.editors': 'generation.editing.prompt_to_prompt',
+    'generation.finetune': 'generation.diffusion.finetune',
+    'generation.gates': 'generation.quality.gates',
+    'generation.instruct': 'generation.editing.instruct',
+    'generation.inversion': 'generation.diffusion.inversion',
+    'generation.manifest': 'generation.runs.manifest',
+    'generation.merge': 'generation.runs.merge',
+    'generation.planner': 'generation.planning.planner',
+    'generation.progress': 'generation.runs.progress',
+    'generation.recolor': 'generation.editing.recolor',
+    'generation.report': 'generation.runs.report',
+    'generation.requests': 'generation.editing.base',
+    'generation.runner': 'generation.runs.runner',
+    'generation.sharding': 'fileio.shards',
+    'generation.summary': 'generation.runs.run_summary',
+    'generation.tokens': 'generation.diffusion.tokens',
+    'generation.toy': 'generation.diffusion.toy',
+    'generation.upscalers': 'generation.editing.upscalers',
+    'models.backbones.first_token': 'models.cls_last_layer',
+    'models.batch_augment': 'models.batch_augments',
+    'models.checkpointing': 'models.grad_cache',
+    'models.feature_mixup': 'models.mixup',
+    'models.retriever': 'models.retrievers.dual_encoder',
+    'models.weights': 'models.converters',
+    'search.answer': 'search.results',
+    'search.detection': 'search.media.detector',
+    'search.explain': 'search.encoders.explain',
+    'search.export': 'search.encoders.onnx_export',
+    'search.filters': 'search.galleries.filters',
+    'search.frames': 'search.media.videos',
+    'search.galleries.opening': 'search.galleries.factory',
+    'search.images': 'search.media.images',
+    'search.intake': 'search.indexing.writer',
+    'search.metadata': 'search.indexing.metadata',
+    'search.model_folder': 'search.encoders.saved_model',
+    'search.onnx_encoder': 'search.encoders.onnx_encoder',
+    'search.origin': 'search.galleries.provenance',
+    'search.page': 'search.webui',
+    'search.scope': 'search.indexing.selection',
+    'search.torch_encoder': 'search.encoders.torch_encoder',
+    'search.tracking': 'search.media.tracker',
+    'search.video': 'search.media.people',
+}
+_PACKAGE = __name__.partition('.')[0]
+
+
+class _FormerNames(MetaPathFinder, Loader):
+    """Finder and loader of the names of ``MOVED``."""
+
+    def find_spec(self, name: str, path: Sequence[str] | None = None,
+                  target: ModuleType | None = None) -> ModuleSpec | None:
+        package, _, rest = name.partition('.')
+        return ModuleSpec(name, self) if package == _PACKAGE and rest in MOVED else None
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        name = f'{_PACKAGE}.{MOVED[spec.name.partition(".")[2]]}'
+        warnings.warn(f'{spec.name} is now {name}', DeprecationWarning, stacklevel=2)
+        module = import_module(name)
+        spec.loader_state = module.__spec__
+        return module
+
+    def exec_module(self, module: ModuleType) -> None:
+        # The import system has put the former name's spec on the module; it keeps its own.
+        module.__spec__ = module.__spec__.loader_state
+
+
+def install_former_names() -> None:
+    """Let modules be imported by their former names; a second call changes nothing."""
+    if not any(type(finder).__name__ == _FormerNames.__name__ for finder in sys.meta_path):
+        # First: a folder that git has emptied would be taken for a package without a file.
+        sys.meta_path.insert(0, _FormerNames())

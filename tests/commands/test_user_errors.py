@@ -1,0 +1,62 @@
+"""A fault of the user is one line; any other keeps its traceback."""
+
+import errno
+import pickle
+
+import pytest
+
+from mmtbps.commands.user_errors import COMMANDS, one_line_errors, word_remedy
+from mmtbps.errors import BadValue, MissingFile, MissingPackage, RecordError, Remedy, UserError
+
+
+@pytest.mark.parametrize('kind, builtin', [
+    (BadValue, ValueError), (MissingFile, FileNotFoundError), (MissingPackage, ImportError),
+    (RecordError, ValueError)])
+def test_a_user_error_is_one_line_and_still_its_built_in(kind, builtin, capsys):
+    with pytest.raises(SystemExit) as stop, one_line_errors():
+        raise kind('a.json: the key\n   "x" is missing')
+    assert stop.value.code == 1
+    assert capsys.readouterr().err == 'error: a.json: the key "x" is missing\n'
+    assert issubclass(kind, UserError) and issubclass(kind, builtin)
+
+
+def test_a_remedy_is_worded_with_what_is_known(capsys):
+    with pytest.raises(SystemExit), one_line_errors():
+        raise MissingFile('drawn: no data set here', Remedy('draw_dataset', dict(root='my set')))
+    assert capsys.readouterr().err == (
+        "error: drawn: no data set here: python tools/draw_dataset.py 'my set'\n")
+    assert word_remedy(Remedy('index', dict(gallery='a.lance'))) == (
+        'python tools/search.py index a.lance IMAGES')
+
+
+@pytest.mark.parametrize('error', [ValueError('v'), KeyError('k'), RuntimeError('r'),
+                                   ImportError('i'), OSError('without a file')])
+def test_any_other_error_keeps_its_traceback(error):
+    with pytest.raises(type(error)) as raised, one_line_errors():
+        raise error
+    assert raised.value is error
+
+
+def test_what_the_system_refuses_is_one_line(capsys):
+    with pytest.raises(SystemExit), one_line_errors():
+        raise PermissionError(errno.EACCES, 'Permission denied', 'gallery/meta.json')
+    assert capsys.readouterr().err == 'error: gallery/meta.json: Permission denied\n'
+
+
+def test_an_interrupt_says_what_is_safe(capsys):
+    with pytest.raises(SystemExit) as stop, one_line_errors('stopped; start it again'):
+        raise KeyboardInterrupt
+    assert stop.value.code == 130
+    assert capsys.readouterr().err == 'error: stopped; start it again\n'
+
+
+def test_a_user_error_travels_between_processes():
+    error = pickle.loads(pickle.dumps(MissingFile('gone', Remedy('export'))))
+    assert (type(error), str(error), error.remedy) == (MissingFile, 'gone', Remedy('export'))
+
+
+def test_every_command_has_a_tool():
+    from pathlib import Path
+    root = Path(__file__).resolve().parents[2]
+    for command in COMMANDS.values():
+        assert (root / command.split()[1]).is_file(), command

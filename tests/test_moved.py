@@ -1,0 +1,63 @@
+"""Former module names open what was written with them."""
+
+import importlib
+import pickle
+import subprocess
+import sys
+
+import pytest
+
+from mmtbps.moved import MOVED, install_former_names
+
+
+def test_a_former_name_is_the_module_that_took_its_place():
+    with pytest.warns(DeprecationWarning, match='mmtbps.models.feature_mixup is now '
+                                                'mmtbps.models.mixup'):
+        sys.modules.pop('mmtbps.models.feature_mixup', None)
+        former = importlib.import_module('mmtbps.models.feature_mixup')
+    from mmtbps.models import mixup
+    assert former is mixup
+    assert mixup.__name__ == mixup.__spec__.name == 'mmtbps.models.mixup'
+
+
+@pytest.mark.parametrize('former', MOVED)
+@pytest.mark.filterwarnings('ignore::DeprecationWarning')
+def test_every_former_name_leads_somewhere(former):
+    module = importlib.import_module(f'mmtbps.{former}')
+    assert module.__name__ == f'mmtbps.{MOVED[former]}'
+
+
+@pytest.mark.filterwarnings('ignore::DeprecationWarning')
+def test_names_below_a_former_package_are_found():
+    from mmtbps.search.page import layout
+    from mmtbps.search.webui.layout import build_page
+    assert layout.build_page is build_page
+
+
+@pytest.mark.filterwarnings('ignore::DeprecationWarning')
+def test_what_was_pickled_under_a_former_name_opens():
+    from mmtbps.models.mixup import mix
+    data = pickle.dumps(mix, protocol=0).replace(b'mmtbps.models.mixup',
+                                                 b'mmtbps.models.feature_mixup')
+    assert pickle.loads(data) is mix
+
+
+@pytest.mark.filterwarnings('ignore::DeprecationWarning')
+def test_a_config_that_names_a_former_module_builds():
+    from mmtbps.registry import MODELS
+    mixup = MODELS.build(dict(type='mmtbps.models.feature_mixup.FeatureMixup', prob=0.25))
+    assert mixup.prob == 0.25
+
+
+def test_nothing_is_imported_for_the_former_names_alone():
+    code = ('import sys, mmtbps\n'
+            'assert not {"torch", "mmengine", "numpy"} & set(sys.modules), "imported too much"')
+    subprocess.run([sys.executable, '-c', code], check=True)
+
+
+def test_unknown_names_stay_unknown_and_a_second_install_changes_nothing():
+    before = list(sys.meta_path)
+    install_former_names()
+    assert sys.meta_path == before
+    with pytest.raises(ModuleNotFoundError):
+        importlib.import_module('mmtbps.models.never_was')
