@@ -41,7 +41,7 @@ MOVED = {
     'generation.tokens': 'generation.diffusion.tokens',
     'generation.toy': 'generation.diffusion.toy',
     'generation.upscalers': 'generation.editing.upscalers',
-    'models.backbones.first_token': 'models.cls_last_layer',
+    'models.backbones.first_token': 'models.backbones.cls_last_layer',
     'models.batch_augment': 'models.batch_augments',
     'models.checkpointing': 'models.grad_cache',
     'models.feature_mixup': 'models.mixup',

@@ -1,4 +1,4 @@
-"""Less memory for more time: activations computed again in the backward pass."""
+"""Gradient caching: large contrastive batches in the memory of a chunk."""
 
 from collections.abc import Callable
 
@@ -6,12 +6,12 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-__all__ = ['apply_layer', 'encode_in_chunks']
+__all__ = ['encode_in_chunks']
 
 
 def encode_in_chunks(encode: Callable[[Tensor, int, int], tuple[Tensor, ...]], inputs: Tensor,
                      chunk_size: int) -> tuple[Tensor, ...]:
-    """Encode a batch a few rows at a time, for a loss over all of them: gradient caching.
+    """Encode a batch a few rows at a time, for a loss over all of them.
 
     Scaling Deep Contrastive Learning Batch Size under Memory Limited Setup,
     https://arxiv.org/abs/2101.06983. Only the features of a chunk outlive its forward pass. When
@@ -43,22 +43,3 @@ def encode_in_chunks(encode: Callable[[Tensor, int, int], tuple[Tensor, ...]], i
         stop = min(start + chunk_size, len(inputs))
         parts.append(checkpoint(encode, inputs, start, stop, use_reentrant=False))
     return tuple(torch.cat(part) for part in zip(*parts, strict=True))
-
-
-def apply_layer(layer: Callable[..., Tensor], hidden: Tensor, with_cp: bool, **kwargs) -> Tensor:
-    """One Transformer layer, its activations kept for the backward pass or computed again.
-
-    Training Deep Nets with Sublinear Memory Cost, https://arxiv.org/abs/1604.06174.
-
-    Args:
-        layer: the layer, or what takes its place; a tuple that it returns begins with its states.
-        hidden: ``(N, L, D)``.
-        with_cp: compute the activations again (activation checkpointing).
-        **kwargs: further arguments of the layer.
-
-    Returns:
-        What the layer returns.
-    """
-    output = (checkpoint(layer, hidden, use_reentrant=False, **kwargs) if with_cp
-              else layer(hidden, **kwargs))
-    return output[0] if isinstance(output, tuple) else output

@@ -1,24 +1,26 @@
 """BERT text backbone over transformers."""
 
 from functools import partial
+from typing import Any
 
 import torch
-from mmengine.model import BaseModule
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel
 
-from mmtbps.models.grad_cache import apply_layer
 from mmtbps.pretrained import resolve_pretrained
 from mmtbps.registry import MODELS
 
-from ..cls_last_layer import bert_first_token
+from .base import Tokens, Tower, apply_layer
+from .cls_last_layer import bert_first_token
 
 _POOLINGS = ('pooler', 'cls', 'mean')
+# Notes of transformers in a config that are not about sizes.
+_NO_SIZES = {'transformers_version', 'architectures', '_name_or_path', 'dtype', 'torch_dtype'}
 
 
 @MODELS.register_module()
-class BERTBackbone(BaseModule):
-    """A BERT-like encoder of transformers, cut in two halves for feature-level mixup.
+class BERTBackbone(Tower):
+    """A BERT-like encoder of transformers, as a text tower.
 
     BERT: Pre-training of Deep Bidirectional Transformers, https://arxiv.org/abs/1810.04805.
     Any ``AutoModel`` with ``embeddings`` and ``encoder.layer`` fits (BERT, RoBERTa, ELECTRA).
@@ -67,16 +69,23 @@ class BERTBackbone(BaseModule):
         if self.init_cfg:
             super().init_weights()
 
-    def embed(self, input_ids: Tensor, mask: Tensor, layer: int = 0) -> Tensor:
-        """Tokens to hidden states after the embedding and the first ``layer`` layers.
+    @property
+    def layers(self) -> nn.ModuleList:
+        """The Transformer layers, first to last."""
+        return self.bert.encoder.layer
+
+    def embed(self, input_ids: Tensor, mask: Tensor) -> Tokens:
+        """Turn token ids into tokens.
 
         Args:
             input_ids: ``(N, L)``.
             mask: ``(N, L)`` bool, True where there is a token.
-            layer: how many transformer layers belong to this half.
 
         Returns:
-            ``(N, L, D)``.
+            ``hidden`` ``(N, L, D)`` and the mask.
+
+        Raises:
+            ValueError: an id is outside the vocabulary.
         """
         vocabulary = self.bert.config.vocab_size
         # An exported or compiled graph cannot ask what its input holds.
@@ -85,66 +94,64 @@ class BERTBackbone(BaseModule):
             raise ValueError(
                 f'token id {int(input_ids.max())} is outside the text backbone\'s vocabulary of '
                 f'{vocabulary}; the tokenizer and the backbone do not belong together')
-        hidden = self.bert.embeddings(input_ids=input_ids)
-        return self._run(hidden, mask, 0, layer)
+        return Tokens(self.bert.embeddings(input_ids=input_ids), mask)
 
-    def encode(self, hidden: Tensor, mask: Tensor, layer: int = 0) -> Tensor:
-        """Hidden states to features, through the layers that ``embed`` left.
+    def run_layers(self, tokens: Tokens, start: int, stop: int) -> Tensor:
+        """Compute the hidden states after layers ``start`` to ``stop - 1``, ``(N, L, D)``."""
+        hidden, blocked = tokens.hidden, _block(tokens.mask, tokens.hidden)
+        for layer in self.layers[start:stop]:
+            hidden = apply_layer(layer, hidden, self.with_cp and self.training,
+                                 attention_mask=blocked)
+        return hidden
 
-        Args:
-            hidden: ``(N, L, D)`` from :meth:`embed` with the same ``layer``.
-            mask: ``(N, L)`` bool.
-            layer: the first layer of this half.
-
-        Returns:
-            ``(N, D)``, not normalised.
-        """
+    def run_last_layer(self, tokens: Tokens) -> Tensor | None:
+        """Compute the last layer for the first token alone, ``(N, D)``."""
         if self.pooling == 'mean':
-            hidden = self._run(hidden, mask, layer, self.depth)
-            share = mask.to(hidden.dtype) / mask.sum(1, keepdim=True)
-            return torch.einsum('nl,nld->nd', share, hidden)
-        if layer == self.depth:
-            token = hidden[:, 0]
-        else:
-            hidden = self._run(hidden, mask, layer, self.depth - 1)
-            token = apply_layer(partial(bert_first_token, self.bert.encoder.layer[-1]), hidden,
-                                self.with_cp and self.training, blocked=_block(mask, hidden))
+            return None
+        return apply_layer(partial(bert_first_token, self.layers[-1]), tokens.hidden,
+                           self.with_cp and self.training,
+                           blocked=_block(tokens.mask, tokens.hidden))
+
+    def pool(self, tokens: Tokens) -> Tensor:
+        """Reduce the tokens of the last layer to features, ``(N, D)``, not normalised."""
+        if self.pooling == 'mean':
+            share = tokens.mask.to(tokens.hidden.dtype) / tokens.mask.sum(1, keepdim=True)
+            return torch.einsum('nl,nld->nd', share, tokens.hidden)
+        token = tokens.token_read()
         return self.bert.pooler(token[:, None]) if self.pooling == 'pooler' else token
 
-    @property
-    def depth(self) -> int:
-        """Number of transformer layers."""
-        return len(self.bert.encoder.layer)
-
-    def encode_tokens(self, hidden: Tensor, mask: Tensor) -> Tensor:
-        """What the feature would be if the last layer looked at one token alone.
+    def single_token_features(self, tokens: Tokens) -> Tensor:
+        """Compute the pooled feature if the last layer read one token alone, ``(N, L, D)``.
 
         With ``pooling='mean'`` that is the token's own last state; else the first token's, after
-        whose last layer no other token is ever trained.
-
-        Args:
-            hidden: ``(N, L, D)`` from :meth:`embed` with ``layer=depth - 1``.
-            mask: ``(N, L)`` bool; what stands outside it means nothing in the result either.
-
-        Returns:
-            ``(N, L, D)``, not normalised.
+        whose last layer no other token is ever trained. Outside the mask the result means nothing.
         """
+        hidden = tokens.hidden
         first = hidden[:, :1].expand_as(hidden)
         pairs = torch.stack([first, hidden], dim=2).flatten(0, 1)
         seen = torch.tensor([False, True], device=hidden.device).expand(len(pairs), 2)
-        return self.encode(pairs, seen, self.depth - 1).unflatten(0, hidden.shape[:2])
+        read = self.run(Tokens(pairs, seen, layer=tokens.layer), tokens.layer, read_only=True)
+        return self.pool(read).unflatten(0, hidden.shape[:2])
 
-    def forward(self, input_ids: Tensor, mask: Tensor) -> Tensor:
-        """``(N, L)`` tokens and mask to ``(N, D)`` features."""
-        return self.encode(self.embed(input_ids, mask), mask)
+    @classmethod
+    def tiny_settings(cls, settings: dict[str, Any]) -> dict[str, Any]:
+        """Return settings of a BERT of two layers and 2,048 words, without dropout."""
+        sizes = dict(vocab_size=2048, hidden_size=16, num_hidden_layers=2, num_attention_heads=2,
+                     intermediate_size=32, max_position_embeddings=64, hidden_dropout_prob=0.0,
+                     attention_probs_dropout_prob=0.0)
+        kept = super().tiny_settings(settings)
+        kept.pop('model', None)
+        return dict(kept, config=sizes)
 
-    def _run(self, hidden: Tensor, mask: Tensor, first: int, last: int) -> Tensor:
-        blocked = _block(mask, hidden)
-        for block in self.bert.encoder.layer[first:last]:
-            # transformers 4 returns tuples
-            hidden = apply_layer(block, hidden, self.with_cp and self.training,
-                                 attention_mask=blocked)
-        return hidden
+    def portable_settings(self, settings: dict[str, Any]) -> dict[str, Any]:
+        """Return settings with the sizes of the model in the place of its folder."""
+        if not settings.get('model'):
+            return settings
+        config = self.bert.config
+        sizes = {key: value for key, value in config.to_diff_dict().items()
+                 if key not in _NO_SIZES}
+        kept = {key: value for key, value in settings.items() if key != 'model'}
+        return dict(kept, config=dict(sizes, model_type=config.model_type))
 
 
 def _block(mask: Tensor, hidden: Tensor) -> Tensor:

@@ -1,15 +1,16 @@
 """Any feature-map backbone as an image tower."""
 
 import torch
-from mmengine.model import BaseModule
 from torch import Tensor
 
 from mmtbps.registry import MODELS
 
+from .base import Tokens, Tower
+
 
 @MODELS.register_module()
-class PooledBackbone(BaseModule):
-    """Wraps an OpenMMLab image backbone whose last output is a feature map or a vector.
+class PooledBackbone(Tower):
+    """An OpenMMLab image backbone whose last output is a feature map or a vector, as a tower.
 
     Lets mmpretrain's Swin, ResNet, ConvNeXt and the like be the image tower. There is no
     half-way point to mix at, so feature-level mixup falls back to the pixels.
@@ -25,28 +26,38 @@ class PooledBackbone(BaseModule):
         torch.Size([2, 4])
     """
 
+    layers = ()
+
     def __init__(self, backbone: dict | torch.nn.Module, out_dims: int):
         super().__init__()
         self.backbone = (backbone if isinstance(backbone, torch.nn.Module)
                          else MODELS.build(backbone))
         self.out_dims = out_dims
 
-    def embed(self, images: Tensor, mask: None = None, layer: int = 0) -> Tensor:
-        """The images themselves."""
-        return images
+    def embed(self, images: Tensor) -> Tokens:
+        """Carry the images themselves, ``(N, 3, H, W)``."""
+        return Tokens(images)
 
-    def encode(self, hidden: Tensor, mask: None = None, layer: int = 0) -> Tensor:
-        """Run the backbone and average its last feature map: ``(N, D)``."""
-        output = self.backbone(hidden)
-        if isinstance(output, (tuple, list)):
-            output = output[-1]
-        features = output.flatten(2).mean(-1) if output.ndim == 4 else output
+    def pool(self, tokens: Tokens) -> Tensor:
+        """Run the backbone and average its last feature map, ``(N, D)``.
+
+        Raises:
+            ValueError: the output is neither a map nor a vector of ``out_dims`` channels.
+        """
+        features = self._last_output(tokens)
+        if features.ndim == 4:
+            features = features.flatten(2).mean(-1)
         if features.ndim != 2 or features.shape[1] != self.out_dims:
             raise ValueError(
-                f'{type(self.backbone).__name__} gave {tuple(output.shape)}; PooledBackbone needs '
-                f'(N, {self.out_dims}, H, W) or (N, {self.out_dims})')
+                f'{type(self.backbone).__name__} gave {tuple(features.shape)}; PooledBackbone '
+                f'needs (N, {self.out_dims}, H, W) or (N, {self.out_dims})')
         return features
 
-    def forward(self, images: Tensor) -> Tensor:
-        """``(N, 3, H, W)`` images to ``(N, D)`` features."""
-        return self.encode(images)
+    def token_features(self, tokens: Tokens) -> Tensor:
+        """Return the places of the last feature map, row by row, ``(N, H * W, D)``."""
+        output = self._last_output(tokens)
+        return output.flatten(2).transpose(1, 2) if output.ndim == 4 else output[:, None]
+
+    def _last_output(self, tokens: Tokens) -> Tensor:
+        output = self.backbone(tokens.hidden)
+        return output[-1] if isinstance(output, (tuple, list)) else output

@@ -2,21 +2,22 @@
 
 import math
 from functools import partial
+from typing import Any
 
 import torch
 from mmpretrain.models.backbones import VisionTransformer
 from mmpretrain.models.utils import resize_pos_embed
 from torch import Tensor
 
-from mmtbps.models.grad_cache import apply_layer
 from mmtbps.registry import MODELS
 
-from ..cls_last_layer import vit_first_token
+from .base import Tokens, Tower, apply_layer
+from .cls_last_layer import vit_first_token
 
 
 @MODELS.register_module()
-class OverlapViT(VisionTransformer):
-    """mmpretrain's ViT on overlapping patches, cut in two halves for feature-level mixup.
+class OverlapViT(Tower, VisionTransformer):
+    """mmpretrain's ViT on overlapping patches, as a tower.
 
     Contrastive Transformer Learning with Proximity Data Generation for TBPS,
     https://arxiv.org/abs/2311.09084: a 384 x 128 image in 16 x 16 patches every 12 pixels
@@ -60,102 +61,71 @@ class OverlapViT(VisionTransformer):
         self.source_grid, self.with_cp = source_grid, with_cp
         self.out_dims = self.embed_dims
 
-    def embed(self, images: Tensor, mask: None = None, layer: int = 0) -> Tensor:
-        """Images to hidden states after the embedding and the first ``layer`` layers.
+    @property
+    def grid(self) -> tuple[int, int]:
+        """(rows, columns) of patches."""
+        return tuple(self.patch_resolution)
+
+    def embed(self, images: Tensor) -> Tokens:
+        """Turn images into tokens: the class token, then patches row by row.
 
         Args:
             images: ``(N, 3, H, W)``, normalised.
-            mask: ignored; there is no padding in images.
-            layer: how many transformer layers belong to this half.
 
         Returns:
-            ``(N, 1 + rows * columns, D)``.
+            ``hidden`` ``(N, 1 + rows * columns, D)``.
         """
         hidden, grid = self.patch_embed(images)
         hidden = torch.cat([self.cls_token.expand(hidden.shape[0], -1, -1), hidden], dim=1)
         hidden = hidden + resize_pos_embed(self.pos_embed, self.patch_resolution, grid,
                                            self.interpolate_mode, self.num_extra_tokens)
-        return self._run(self.pre_norm(self.drop_after_pos(hidden)), 0, layer)
+        return Tokens(self.pre_norm(self.drop_after_pos(hidden)))
 
-    def encode(self, hidden: Tensor, mask: None = None, layer: int = 0) -> Tensor:
-        """Hidden states to features, through the layers that ``embed`` left.
+    def run_last_layer(self, tokens: Tokens) -> Tensor:
+        """Compute the last layer for the class token alone, ``(N, D)``."""
+        return apply_layer(partial(vit_first_token, self.layers[-1]), tokens.hidden,
+                           self.with_cp and self.training)
 
-        Args:
-            hidden: ``(N, L, D)`` from :meth:`embed` with the same ``layer``.
-            mask: ignored.
-            layer: the first layer of this half.
-
-        Returns:
-            ``(N, D)``, not normalised.
-        """
-        if layer == self.depth:
-            token = hidden[:, 0]
-        else:
-            hidden = self._run(hidden, layer, self.depth - 1)
-            token = apply_layer(partial(vit_first_token, self.layers[-1]), hidden,
-                                self.with_cp and self.training)
+    def pool(self, tokens: Tokens) -> Tensor:
+        """Take the class token through the final norm, ``(N, D)``."""
+        token = tokens.token_read()
         return self.ln1(token) if self.final_norm else token
 
-    @property
-    def depth(self) -> int:
-        """Number of transformer layers."""
-        return len(self.layers)
+    def token_features(self, tokens: Tokens) -> Tensor:
+        """Take every token through the final norm, ``(N, P, D)``."""
+        return self.ln1(tokens.hidden) if self.final_norm else tokens.hidden
 
-    def encode_tokens(self, hidden: Tensor, mask: None = None) -> Tensor:
-        """What the feature would be if the last layer looked at one token alone.
+    def single_token_features(self, tokens: Tokens) -> Tensor:
+        """Compute the pooled feature if the last layer read one token alone, ``(N, P, D)``."""
+        block, hidden = self.layers[-1], tokens.hidden
+        values = block.attn.qkv(block.ln1(hidden)).chunk(3, dim=-1)[2]
+        states = hidden[:, :1] + block.attn.gamma1(block.attn.proj(values))
+        states = block.ffn(block.ln2(states), identity=states)
+        return self.ln1(states) if self.final_norm else states
 
-        After the last layer only the class token is ever trained. What the other tokens say is in
-        what they give to it, so each in turn gets all of the class token's attention.
-
-        Args:
-            hidden: ``(N, L, D)`` from :meth:`embed` with ``layer=depth - 1``.
-            mask: ignored.
-
-        Returns:
-            ``(N, L, D)``, not normalised.
-        """
-        block = self.layers[-1]
-        attention = block.attn
-        values = attention.qkv(block.ln1(hidden)).chunk(3, dim=-1)[2]
-        tokens = hidden[:, :1] + attention.gamma1(attention.proj(values))
-        tokens = block.ffn(block.ln2(tokens), identity=tokens)
-        return self.ln1(tokens) if self.final_norm else tokens
-
-    def forward(self, images: Tensor) -> Tensor:
-        """``(N, 3, H, W)`` images to ``(N, D)`` features."""
-        return self.encode(self.embed(images))
-
-    @torch.no_grad()
-    def attentions(self, images: Tensor) -> list[Tensor]:
-        """What each token attends to, in every layer, by one forward pass.
+    def attention_of(self, tokens: Tokens, layer: int) -> Tensor:
+        """Compute the attention of a layer from the states before it.
 
         The fused attention keeps no weights, so they are made again of its queries and keys.
         There is no hook in it: another thread may use the model at the same time.
-
-        Args:
-            images: ``(N, 3, H, W)``, normalised.
-
-        Returns:
-            One ``(N, heads, L, L)`` a layer, first layer first; each row sums to 1.
         """
-        hidden, weights = self.embed(images), []
-        for block in self.layers:
-            qkv = block.attn.qkv(block.ln1(hidden))
-            query, key, _ = qkv.unflatten(-1, (3, block.attn.num_heads, -1)).unbind(-3)
-            scores = torch.einsum('nqhd,nkhd->nhqk', query, key) * query.shape[-1]**-0.5
-            weights.append(scores.softmax(-1))
-            hidden = block(hidden)
-        return weights
+        block = self.layers[layer]
+        qkv = block.attn.qkv(block.ln1(tokens.hidden))
+        query, key, _ = qkv.unflatten(-1, (3, block.attn.num_heads, -1)).unbind(-3)
+        scores = torch.einsum('nqhd,nkhd->nhqk', query, key) * query.shape[-1]**-0.5
+        return scores.softmax(-1)
+
+    @classmethod
+    def tiny_settings(cls, settings: dict[str, Any]) -> dict[str, Any]:
+        """Return settings of a ViT of two layers for images of 32 x 16 pixels."""
+        arch = dict(embed_dims=16, num_layers=2, num_heads=2, feedforward_channels=32)
+        return dict(super().tiny_settings(settings), arch=arch, img_size=(32, 16), patch_size=8,
+                    stride=6)
 
     def train(self, mode: bool = True) -> 'OverlapViT':
-        """As in every module; mmpretrain's own returns None, which breaks ``model.eval()``."""
+        """Set the mode and return the tower; mmpretrain's own returns None."""
         super().train(mode)
         return self
-
-    def _run(self, hidden: Tensor, first: int, last: int) -> Tensor:
-        for block in self.layers[first:last]:
-            hidden = apply_layer(block, hidden, self.with_cp and self.training)
-        return hidden
 
     def _prepare_pos_embed(self, state_dict: dict, prefix: str, *_, **__) -> None:
         """Resize a checkpoint's position embedding from any grid while it is loaded."""

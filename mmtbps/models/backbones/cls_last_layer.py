@@ -8,7 +8,7 @@ for about a sixth of its multiplications.
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mmtbps.models.grad_cache import apply_layer
+from .base import apply_layer
 
 __all__ = ['bert_first_token', 'vit_first_token']
 

@@ -1,0 +1,230 @@
+"""The contract of a tower: embed, run layers from one to another, pool."""
+
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from mmengine.model import BaseModule
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+__all__ = ['Tokens', 'Tower', 'apply_layer']
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """Hidden states of a batch on their way through a tower.
+
+    Args:
+        hidden: ``(N, P, D)``; a tower without layers to cut at may carry its input here, such as
+            ``(N, 3, H, W)`` images.
+        mask: ``(N, P)`` bool, True where there is a token; ``None`` where all are.
+        read: ``(N,)`` place of the token that is pooled, such as an end token; ``None`` for the
+            first.
+        layer: number of layers that have run.
+        before: ``(N, P, D)`` states before the last layer that has run; ``None`` if none has, or
+            if only one token of it was computed.
+
+    Example:
+        >>> tokens = Tokens(torch.arange(12.).view(2, 3, 2), read=torch.tensor([2, 0]))
+        >>> tokens.token_read().tolist()
+        [[4.0, 5.0], [6.0, 7.0]]
+    """
+
+    hidden: Tensor
+    mask: Tensor | None = None
+    read: Tensor | None = None
+    layer: int = 0
+    before: Tensor | None = None
+
+    def token_read(self) -> Tensor:
+        """Return the state of the pooled token, ``(N, D)``."""
+        if self.read is None:
+            return self.hidden[:, 0]
+        return self.hidden[torch.arange(len(self.hidden), device=self.hidden.device), self.read]
+
+
+class Tower(BaseModule):
+    """Base of image and text towers: a stack of layers that can be run piece by piece.
+
+    ``forward(x)`` is ``pool(run(embed(x)))``. Whoever needs less or more asks for a piece: feature
+    mixup acts between ``run(tokens, 0, k)`` and ``run(tokens, k)``, a neck reads ``tokens`` as well
+    as the pooled feature, a heat-map asks for ``attention``. No other part knows by name what is
+    inside a tower. ``docs/concepts/add_a_part.md`` writes one.
+
+    A tower derives from this class and, where its layers come from a library, from the library's
+    class too. It has ``out_dims``, ``layers``, ``embed`` and ``pool``, and ``run_layers`` where a
+    layer takes more than hidden states.
+
+    Attributes:
+        layers: the repeated layers, first to last; ``()`` where there is nothing to cut.
+        out_dims: width D of the pooled feature.
+        with_cp: compute activations of the layers again in the backward pass instead of keeping
+            them (activation checkpointing).
+        grid: (rows, columns) of patches at the end of the tokens of an image, or ``None``.
+    """
+
+    layers: Sequence[nn.Module]
+    out_dims: int
+    with_cp: bool = False
+    grid: tuple[int, int] | None = None
+
+    @abstractmethod
+    def embed(self, *inputs: Tensor) -> Tokens:
+        """Turn a batch into tokens.
+
+        Args:
+            *inputs: ``(N, 3, H, W)`` normalised images; or ``(N, L)`` token ids and their
+                ``(N, L)`` bool mask.
+        """
+
+    @abstractmethod
+    def pool(self, tokens: Tokens) -> Tensor:
+        """Reduce the tokens of the last layer to features, ``(N, D)``, not normalised."""
+
+    @property
+    def depth(self) -> int:
+        """Number of layers."""
+        return len(self.layers)
+
+    def run(self, tokens: Tokens, start: int = 0, stop: int | None = None,
+            read_only: bool = False) -> Tokens:
+        """Run the layers from ``start`` up to, not including, ``stop``.
+
+        Args:
+            tokens: states before layer ``start``.
+            start: number of the first layer.
+            stop: number of the layer after the last; ``None`` for all that are left.
+            read_only: after the tower's last layer only the pooled token is asked for; a tower
+                that can computes no other, and the result has ``P = 1``. ``pool`` gives the same.
+
+        Returns:
+            States after the last of these layers; ``tokens`` itself if there are none.
+
+        Raises:
+            ValueError: ``tokens`` are not states before layer ``start``.
+        """
+        stop = self.depth if stop is None else min(stop, self.depth)
+        if start >= stop:
+            return tokens
+        if tokens.layer != start:
+            raise ValueError(f'{type(self).__name__}: tokens of {tokens.layer} layers cannot go '
+                             f'on with layer {start}')
+        if read_only and stop == self.depth:
+            tokens = self.run(tokens, start, stop - 1)
+            token = self.run_last_layer(tokens)
+            if token is not None:
+                return replace(tokens, hidden=token[:, None], mask=None, read=None, layer=stop,
+                               before=None)
+            start = stop - 1
+        if stop - start > 1:
+            before = self.run_layers(tokens, start, stop - 1)
+            tokens = replace(tokens, hidden=before, layer=stop - 1)
+        return replace(tokens, hidden=self.run_layers(tokens, stop - 1, stop), layer=stop,
+                       before=tokens.hidden)
+
+    def run_layers(self, tokens: Tokens, start: int, stop: int) -> Tensor:
+        """Compute the hidden states after layers ``start`` to ``stop - 1``, ``(N, P, D)``."""
+        hidden = tokens.hidden
+        for layer in self.layers[start:stop]:
+            hidden = apply_layer(layer, hidden, self.with_cp and self.training)
+        return hidden
+
+    def run_last_layer(self, tokens: Tokens) -> Tensor | None:
+        """Compute the last layer for the pooled token alone, ``(N, D)``.
+
+        ``None`` where the tower pools more than one token or has no such shortcut.
+        """
+        return None
+
+    def token_features(self, tokens: Tokens) -> Tensor:
+        """Bring every token of the last layer through the tower's final norm.
+
+        Args:
+            tokens: states after the last layer, all of them.
+
+        Returns:
+            ``(N, P, D)``, not of unit length.
+        """
+        return tokens.hidden
+
+    def attention(self, tokens: Tokens, layer: int = -1) -> Tensor:
+        """Compute how much each token reads of each other in a layer.
+
+        Args:
+            tokens: states before that layer, or earlier ones; or those right after it, which
+                remember them.
+            layer: number of the layer; negative from the end.
+
+        Returns:
+            ``(N, heads, P, P)``; each row sums to 1.
+
+        Raises:
+            ValueError: the tokens are beyond the layer.
+            TypeError: the tower has no attention to show.
+        """
+        layer = layer % self.depth if self.depth else 0
+        if tokens.layer == layer + 1 and tokens.before is not None:
+            tokens = replace(tokens, hidden=tokens.before, layer=layer)
+        if tokens.layer > layer:
+            raise ValueError(f'{type(self).__name__}: tokens of {tokens.layer} layers are beyond '
+                             f'layer {layer}')
+        return self.attention_of(self.run(tokens, tokens.layer, layer), layer)
+
+    def attention_of(self, tokens: Tokens, layer: int) -> Tensor:
+        """Compute the attention of a layer from the states right before it."""
+        raise TypeError(f'{type(self).__name__} has no attention to show')
+
+    def single_token_features(self, tokens: Tokens) -> Tensor:
+        """Compute the pooled feature if the last layer read one token alone, for each token.
+
+        After the last layer only the pooled token is ever trained; what another token says is in
+        what it gives to that one. So each in turn gets all of its attention.
+
+        Args:
+            tokens: states before the last layer.
+
+        Returns:
+            ``(N, P, D)``, not normalised.
+
+        Raises:
+            TypeError: the tower cannot.
+        """
+        raise TypeError(f'{type(self).__name__} gives no features of single tokens')
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        """Compute the features of a batch, ``(N, D)``, not normalised."""
+        return self.pool(self.run(self.embed(*inputs), read_only=True))
+
+    @classmethod
+    def tiny_settings(cls, settings: dict[str, Any]) -> dict[str, Any]:
+        """Return settings of a tower of the same make that computes in no time.
+
+        For tests and dry runs. Settings that name weights are left out.
+        """
+        return {key: value for key, value in settings.items() if key != 'init_cfg'}
+
+    def portable_settings(self, settings: dict[str, Any]) -> dict[str, Any]:
+        """Return settings that build this tower without the files that it started from."""
+        return settings
+
+
+def apply_layer(layer: Callable[..., Tensor], hidden: Tensor, with_cp: bool, **kwargs) -> Tensor:
+    """Run one Transformer layer, its activations kept for the backward pass or computed again.
+
+    Training Deep Nets with Sublinear Memory Cost, https://arxiv.org/abs/1604.06174.
+
+    Args:
+        layer: the layer, or what takes its place; a tuple that it returns begins with its states.
+        hidden: ``(N, L, D)``.
+        with_cp: compute the activations again (activation checkpointing).
+        **kwargs: further arguments of the layer.
+
+    Returns:
+        What the layer returns.
+    """
+    output = (checkpoint(layer, hidden, use_reentrant=False, **kwargs) if with_cp
+              else layer(hidden, **kwargs))
+    return output[0] if isinstance(output, tuple) else output
