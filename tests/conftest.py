@@ -55,7 +55,7 @@ def tiny_retriever():
             image_backbone=dict(type=OverlapViT, arch=TINY_VIT, img_size=(32, 16), patch_size=8,
                                 stride=6),
             text_backbone=dict(type='BERTBackbone', config=TINY_BERT),
-            head=dict(type='HardnessAwareContrastiveHead', temperature=0.05))
+            heads=dict(contrastive=dict(type='HardnessAwareContrastiveHead', temperature=0.05)))
         return TextImageRetriever(**{**defaults, **parts})
 
     return build

@@ -169,7 +169,7 @@ def test_a_text_config_can_inherit_a_lazy_one(tmp_path):
         "_base_ = 'mmtbps::tbps/vit_bert_base_drawn.py'\n"
         'model = dict(head=dict(temperature=0.5))\n')
     cfg = Config.fromfile(tmp_path / 'heir.py')
-    assert cfg.model.head.temperature == 0.5
+    assert cfg.model.heads.contrastive.temperature == 0.5
     assert cfg.model.head.type == 'mmtbps.models.HardnessAwareContrastiveHead'
     assert cfg.train_cfg.max_epochs == 12
 

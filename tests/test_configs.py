@@ -8,6 +8,7 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 from tiny_models import shrink
 
+from mmtbps.commands.user_errors import one_line_errors
 from mmtbps.engine.preflight import find_missing, stop_if_missing
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -44,11 +45,12 @@ def test_a_dumped_copy_is_the_same_config(path, tmp_path):
 
 
 @pytest.mark.parametrize('path', REAL, ids=name)
-def test_what_is_missing_is_named_with_its_cure(path, tmp_path, monkeypatch):
+def test_what_is_missing_is_named_with_its_cure(path, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(SystemExit) as stop:
+    with pytest.raises(SystemExit), one_line_errors():
         stop_if_missing(Config.fromfile(path))
-    message = str(stop.value)
+    message = capsys.readouterr().err
+    assert message.startswith('error: cannot start') and message.count('\n') == 4
     assert 'Annotation file' in message and 'prepare_data.md' in message
     assert './weights/vit_base_patch16_384.pth' in message and 'convert_weights.py' in message
     assert './weights/bert-base-uncased' in message
@@ -63,7 +65,8 @@ def test_the_papers_table():
     """The numbers of the published recipe, read back from the config."""
     cfg = Config.fromfile(ROOT / 'configs/tbps/vit_bert_pdg_cuhk.py')
     vit = cfg.model.image_backbone
-    assert (vit.img_size, vit.stride, cfg.model.head.temperature) == ((384, 128), 12, 0.005)
+    assert (vit.img_size, vit.stride) == ((384, 128), 12)
+    assert cfg.model.heads.contrastive.temperature == 0.005
     optimizer = cfg.optim_wrapper.optimizer
     assert (optimizer.lr, tuple(optimizer.betas), optimizer.eps) == (1e-4, (0.9, 0.999), 1e-8)
     warm_up, steps = cfg.param_scheduler

@@ -1,5 +1,9 @@
 """Sizes of towers that compute in no time."""
 
+from inspect import isclass
+
+from mmtbps.registry import MODELS
+
 TINY_VIT = dict(embed_dims=16, num_layers=2, num_heads=2, feedforward_channels=32)
 TINY_BERT = dict(vocab_size=50, hidden_size=16, num_hidden_layers=2, num_attention_heads=2,
                  intermediate_size=32, max_position_embeddings=64,
@@ -14,10 +18,10 @@ def shrink(cfg, data_root, work_dir):
     cfg.work_dir = str(work_dir)
     cfg.experiment_name = f'test_{work_dir.name}'
     size, tokenizer = (32, 16), str(data_root / 'tokenizer')
-    cfg.model.image_backbone.update(arch=TINY_VIT, img_size=size, patch_size=8, stride=6,
-                                    init_cfg=None)
-    cfg.model.text_backbone.pop('model', None)
-    cfg.model.text_backbone.update(config=dict(TINY_BERT, vocab_size=2048))
+    for name in ('image_backbone', 'text_backbone'):
+        kind = cfg.model[name].type
+        tower = kind if isclass(kind) else MODELS.get(kind)
+        cfg.model[name] = tower.tiny_settings(cfg.model[name])
     for augment in cfg.model.data_preprocessor.get('batch_augments', []):
         if 'padding' in augment:
             augment.padding = 1

@@ -7,14 +7,16 @@ Examples:
 """
 
 import argparse
-import os
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from mmtbps.commands.user_errors import one_line_errors
 from mmtbps.compat import load_checkpoint_file
-from mmtbps.models.converters.ctlg import (
+from mmtbps.errors import BadValue, MissingFile
+from mmtbps.fileio import write_durably
+from mmtbps.models.converters import (
     Conversion,
     retriever_from_ctlg,
     vit_from_augreg,
@@ -32,9 +34,9 @@ def read_state(path: Path) -> dict:
 
 
 def convert(kind: str, source: Path) -> Conversion:
-    """Read and convert one file."""
+    """Read and convert one file of a kind."""
     if not source.is_file():
-        raise SystemExit(
+        raise MissingFile(
             f'{source}: no such file; docs/guides/prepare_data.md says where to get it')
     try:
         if source.suffix == '.npz':
@@ -42,19 +44,16 @@ def convert(kind: str, source: Path) -> Conversion:
                 return vit_from_augreg({key: arrays[key] for key in arrays.files})
         return (vit_from_timm if kind == 'timm' else retriever_from_ctlg)(read_state(source))
     except ValueError as error:
-        raise SystemExit(f'{source}: {error}') from error
+        raise BadValue(f'{source}: {error}') from error
 
 
 def save(state: dict, target: Path) -> None:
-    """Write atomically: a stopped conversion leaves no half file."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(f'.{target.stem}.part{target.suffix}')
+    """Write the weights; a stopped conversion leaves no half file."""
     if target.suffix == '.safetensors':
-        from safetensors.torch import save_file
-        save_file({key: value.contiguous() for key, value in state.items()}, partial)
+        from safetensors.torch import save
+        write_durably(target, save({key: value.contiguous() for key, value in state.items()}))
     else:
-        torch.save(dict(state_dict=state), partial)
-    os.replace(partial, target)
+        write_durably(target, lambda path: torch.save(dict(state_dict=state), path))
 
 
 def main() -> None:
@@ -68,10 +67,11 @@ def main() -> None:
     conversion = convert(args.kind, args.source)
     print(conversion.report())
     if conversion.missing:
-        raise SystemExit(f'{args.source}: incomplete, nothing written')
+        raise BadValue(f'{args.source}: incomplete, nothing written')
     save(conversion.state_dict, args.target)
     print(f'wrote {args.target}')
 
 
 if __name__ == '__main__':
-    main()
+    with one_line_errors():
+        main()

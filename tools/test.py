@@ -13,9 +13,11 @@ from pathlib import Path
 
 from mmengine.dist import is_main_process
 
+from mmtbps.commands.user_errors import one_line_errors
 from mmtbps.engine.launch import (
     add_common_options,
     build_runner,
+    check_weights,
     leave_group,
     load_config,
     prepare_test,
@@ -29,6 +31,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('checkpoint', help='path of the checkpoint')
     parser.add_argument('--split', choices=['test', 'val'], default='test',
                         help='which of the config\'s data loaders to evaluate')
+    parser.add_argument('--partial', action='store_true', help='evaluate even if weights are '
+                        'missing or left over')
     parser.add_argument('--amp', action='store_true', help='encode in mixed precision')
     parser.add_argument('--out', metavar='FILE', help='write the metrics as JSON')
     parser.add_argument('--distractors', metavar='FOLDER', help='add the strangers of '
@@ -49,7 +53,11 @@ def main() -> None:
     if args.show_dir:
         cfg.custom_hooks = [*(cfg.get('custom_hooks') or []),
                             dict(type='mmtbps.RankListHook', out_dir=args.show_dir)]
-    metrics = build_runner(cfg).test()
+    runner = build_runner(cfg)
+    report = check_weights(runner, args.checkpoint, args.partial)
+    metrics = runner.test()
+    if report.misfits and is_main_process():
+        print(f'{args.checkpoint}: {report}')
     if args.out and is_main_process():
         Path(args.out).parent.mkdir(parents=True, exist_ok=True)
         Path(args.out).write_text(json.dumps(metrics, indent=1))
@@ -57,4 +65,5 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    main()
+    with one_line_errors():
+        main()

@@ -9,6 +9,7 @@ Examples:
 
 import argparse
 
+from mmtbps.commands.user_errors import one_line_errors
 from mmtbps.engine.launch import (
     add_common_options,
     build_runner,
@@ -54,4 +55,5 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    main()
+    with one_line_errors():
+        main()

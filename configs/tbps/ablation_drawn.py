@@ -29,8 +29,8 @@ text_generation = {'train_dataloader.dataset.pipeline': pdg_train_pipeline}
 feature_mixup = {'model.mixup': dict(type=FeatureMixup, prob=0.5, weight=0.5, layer=1)}
 arms = [
     dict(name='baseline (t 0.02)'),
-    dict(name='t 0.07', options={'model.head.temperature': 0.07}),
-    dict(name='t 0.005', options={'model.head.temperature': 0.005}),
+    dict(name='t 0.07', options={'model.heads.contrastive.temperature': 0.07}),
+    dict(name='t 0.005', options={'model.heads.contrastive.temperature': 0.005}),
     dict(name='+ text generation', options=text_generation),
     dict(name='+ feature mixup', options=feature_mixup),
     dict(name='+ renderer pairs', pairs='renderer'),

@@ -8,7 +8,7 @@ from typing import NoReturn
 
 from mmtbps.errors import Remedy, UserError
 
-__all__ = ['COMMANDS', 'fail', 'one_line_errors', 'word_remedy']
+__all__ = ['COMMANDS', 'fail', 'one_line_errors', 'word_error', 'word_remedy']
 
 #: Command line of each remedy the library may name; its arguments are filled in.
 COMMANDS = {
@@ -34,6 +34,12 @@ def word_remedy(remedy: Remedy) -> str:
     return COMMANDS[remedy.action].format_map(_Capitals(arguments))
 
 
+def word_error(error: UserError) -> str:
+    """Word an error in one line, with the command of its remedy."""
+    message = ' '.join(str(error).split())
+    return f'{message}: {word_remedy(error.remedy)}' if error.remedy else message
+
+
 class _Capitals(dict):
     """Arguments, of which the missing ones are their own names in capitals."""
 
@@ -54,8 +60,11 @@ def one_line_errors(interrupted: str = 'interrupted') -> Iterator[None]:
     try:
         yield
     except UserError as error:
-        remedy = error.remedy and word_remedy(error.remedy)
-        fail(f'{error}: {remedy}' if remedy else str(error))
+        if problems := getattr(error, 'problems', None):
+            print('error: cannot start, because of:', file=sys.stderr)
+            print('\n'.join(f'  - {word_error(problem)}' for problem in problems), file=sys.stderr)
+            raise SystemExit(1) from None
+        fail(word_error(error))
     except OSError as error:
         if error.filename is None or error.strerror is None:
             raise

@@ -1,21 +1,24 @@
-"""Compiles the Transformer layers of a model before it is trained."""
+"""The hook that has the Transformer layers of a model compiled before it is trained."""
 
 import numpy as np
 import torch
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 
+from mmtbps.models import Tower
 from mmtbps.registry import HOOKS
 
 __all__ = ['CompileHook', 'find_layers']
 
 
-def find_layers(model: torch.nn.Module, names: tuple[str, ...]) -> list[torch.nn.Module]:
-    """The repeated layers of a model.
+def find_layers(model: torch.nn.Module,
+                names: tuple[str, ...] | None = None) -> list[torch.nn.Module]:
+    """Collect the repeated layers of a model.
 
     Args:
         model: the model, not wrapped.
-        names: dotted names of the modules that hold the layers, usually of ``ModuleList``.
+        names: dotted names of the modules that hold the layers, usually of ``ModuleList``; by
+            default the model's towers are asked for theirs.
 
     Returns:
         All layers, in the order of the names.
@@ -28,16 +31,23 @@ def find_layers(model: torch.nn.Module, names: tuple[str, ...]) -> list[torch.nn
         >>> find_layers(model, ('tower',))
         [ReLU()]
     """
+    if names is None:
+        layers = [layer for part in model.modules() if isinstance(part, Tower)
+                  for layer in part.layers]
+        if not layers:
+            raise ValueError(f'CompileHook: {type(model).__name__} has no tower with layers; set '
+                             'layers=(...) to the names of the lists that hold its layers')
+        return layers
     layers = []
     for name in names:
         try:
-            found = list(model.get_submodule(name).children())
+            children = list(model.get_submodule(name).children())
         except AttributeError:
-            found = []
-        if not found:
+            children = []
+        if not children:
             raise ValueError(f'CompileHook: {type(model).__name__} has no layers in {name!r}; set '
                              'layers=(...) to the names of the lists that hold its layers')
-        layers += found
+        layers += children
     return layers
 
 
@@ -60,7 +70,7 @@ class CompileHook(Hook):
         backend: as of ``torch.compile``; ``'inductor'`` needs a compiler, see the error.
         mode: as of ``torch.compile``.
         dynamic: as of ``torch.compile``; by default a size is fixed until it changes.
-        layers: names of the modules that hold the layers.
+        layers: names of the modules that hold the layers; by default those of the towers.
 
     Raises:
         RuntimeError: the backend does not work on this machine; raised before training.
@@ -71,8 +81,7 @@ class CompileHook(Hook):
                  backend: str = 'inductor',
                  mode: str | None = None,
                  dynamic: bool | None = None,
-                 layers: tuple[str, ...] = ('image_backbone.layers',
-                                            'text_backbone.bert.encoder.layer')):
+                 layers: tuple[str, ...] | None = None):
         self.options = dict(backend=backend, mode=mode, dynamic=dynamic)
         self.layers = layers
 

@@ -1,4 +1,4 @@
-"""From a config and command-line options to a Runner, for training and testing alike."""
+"""Construction of a Runner of a config and command-line options, to train or to test."""
 
 import argparse
 import os
@@ -6,12 +6,16 @@ from pathlib import Path
 
 import torch
 from mmengine.config import Config, DictAction
+from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
+
+from mmtbps.models import inference_settings
+from mmtbps.models.loading import LoadReport, load_strictly
 
 from .preflight import stop_if_missing
 
-__all__ = ['add_common_options', 'build_runner', 'leave_group', 'load_config', 'prepare_test',
-           'use_compilation', 'use_mixed_precision']
+__all__ = ['add_common_options', 'build_runner', 'check_weights', 'leave_group', 'load_config',
+           'prepare_test', 'use_compilation', 'use_mixed_precision']
 
 
 def add_common_options(parser: argparse.ArgumentParser) -> None:
@@ -60,7 +64,7 @@ def load_config(args: argparse.Namespace) -> Config:
 
 
 def prepare_test(cfg: Config, checkpoint: str, split: str = 'test') -> None:
-    """Make a config one that only evaluates.
+    """Make a config one that only evaluates: no training part, no heads.
 
     Args:
         cfg: a complete config; changed in place.
@@ -68,6 +72,7 @@ def prepare_test(cfg: Config, checkpoint: str, split: str = 'test') -> None:
         split: ``'test'``, or ``'val'`` to evaluate on the validation split.
     """
     cfg.load_from, cfg.resume = checkpoint, False
+    cfg.model = inference_settings(cfg.model)
     if split == 'val':
         cfg.test_dataloader, cfg.test_evaluator = cfg.val_dataloader, cfg.val_evaluator
     cfg.train_dataloader = cfg.train_cfg = cfg.optim_wrapper = cfg.param_scheduler = None
@@ -95,12 +100,29 @@ def build_runner(cfg: Config) -> Runner:
         cfg: a complete config.
 
     Raises:
-        SystemExit: a data set or weight file is missing; the message names it and the fix.
+        MissingFiles: data sets or weights are missing; every one is named, with its remedy.
     """
     stop_if_missing(cfg)
     if cfg.launcher != 'none' and not torch.cuda.is_available():
         _start_cpu_group(cfg)
     return Runner.from_cfg(cfg)
+
+
+def check_weights(runner: Runner, checkpoint: str, partial: bool = False) -> LoadReport:
+    """Load the checkpoint that a Runner is about to test strictly, and log what came of it.
+
+    Args:
+        runner: from `build_runner`.
+        checkpoint: ``.pth`` or ``.safetensors``.
+        partial: let weights be missing or left over.
+
+    Raises:
+        WeightsMisfit: a weight of a tower or neck is missing, left over or of another shape.
+    """
+    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+    report = load_strictly(model, checkpoint, partial)
+    runner.logger.info(f'{checkpoint}: {report}')
+    return report
 
 
 def leave_group() -> None:

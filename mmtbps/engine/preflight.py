@@ -1,58 +1,70 @@
-"""Finds missing files before anything slow begins."""
+"""A search for missing files before anything slow begins."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from inspect import isclass
+from typing import Any
 
 from mmengine.config import Config
 
+from mmtbps.errors import MissingFile, Remedy, UserError
+from mmtbps.models import Tower
 from mmtbps.pretrained import resolve_pretrained
-from mmtbps.registry import DATASETS
+from mmtbps.registry import DATASETS, MODELS
 
-__all__ = ['find_missing', 'stop_if_missing']
+__all__ = ['MissingFiles', 'find_missing', 'stop_if_missing']
 
 _LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 
 
-def find_missing(cfg: Config) -> list[str]:
+class MissingFiles(UserError, FileNotFoundError):
+    """Files that a config names and that are not there.
+
+    Args:
+        problems: an error for each, with its remedy.
+    """
+
+    def __init__(self, problems: list[MissingFile]) -> None:
+        super().__init__('cannot start, because of missing files:\n' +
+                         '\n'.join(f'  - {problem}' for problem in problems))
+        self.problems = problems
+
+    def __reduce__(self) -> tuple:
+        return type(self), (self.problems, )
+
+
+def find_missing(cfg: Config) -> list[MissingFile]:
     """List the data set files, weights and tokenizers that a config names and that are not there.
 
     Args:
         cfg: a complete config.
 
     Returns:
-        One line each: what is missing, where it comes from, what to run.
+        An error for each: what is missing, where it comes from, and the command that makes it.
     """
     problems = []
     datasets = [cfg[name]['dataset'] for name in _LOADERS if cfg.get(name)]
     for dataset in datasets:
         problems += _missing_data(dataset)
-    for key, value in _walk([cfg.model, *datasets]):
-        if key == 'checkpoint' and '://' not in value and not os.path.isfile(value):
-            problems.append(
-                f'{value}: no such file. It holds the image backbone\'s pretrained weights: '
-                'download the original and run `python tools/convert_weights.py timm SRC '
-                f'{value}`, see docs/guides/prepare_data.md')
-        elif key in ('model', 'tokenizer'):
-            try:
-                resolve_pretrained(value)
-            except FileNotFoundError as error:
-                problems.append(str(error))
-    return list(dict.fromkeys(problems))
+    for settings in _dicts(cfg.model):
+        problems += _missing_checkpoint(settings)
+        problems += _missing_folders(_pretrained_names(settings))
+    problems += _missing_folders(settings['tokenizer'] for settings in _dicts(datasets)
+                                 if isinstance(settings.get('tokenizer'), str))
+    return list({str(problem): problem for problem in problems}.values())
 
 
 def stop_if_missing(cfg: Config) -> None:
-    """Leave with one clear message if anything is missing.
+    """Raise one error for everything that is missing.
 
     Raises:
-        SystemExit: listing every missing file with its cure.
+        MissingFiles: listing every missing file with its cure.
     """
-    problems = find_missing(cfg)
-    if problems:
-        raise SystemExit('Cannot start, because of missing files:\n' +
-                         '\n'.join(f'  - {problem}' for problem in problems))
+    if problems := find_missing(cfg):
+        raise MissingFiles(problems)
 
 
-def _missing_data(dataset: dict) -> list[str]:
+def _missing_data(dataset: dict) -> list[MissingFile]:
     """Ask the data set, wrapped or not, which of its files are missing."""
     inner = dataset.get('dataset') or dataset.get('datasets')
     if inner:
@@ -63,18 +75,47 @@ def _missing_data(dataset: dict) -> list[str]:
     try:
         built.sources()
     except FileNotFoundError as error:
-        return [str(error)]
+        return [_as_missing(error)]
     return []
 
 
-def _walk(node) -> Iterator[tuple[str, str]]:
-    """Every (key, string) in a nested config."""
-    if isinstance(node, dict):
-        for key, value in node.items():
-            if isinstance(value, str):
-                yield key, value
-            else:
-                yield from _walk(value)
-    elif isinstance(node, (list, tuple)):
+def _missing_checkpoint(settings: Mapping[str, Any]) -> list[MissingFile]:
+    """Find a pretrained checkpoint, as MMEngine's ``init_cfg`` names it, that is not there."""
+    path = settings.get('checkpoint')
+    if not isinstance(path, str) or '://' in path or os.path.isfile(path):
+        return []
+    return [MissingFile(
+        f"{path}: no such file. It holds the image backbone's pretrained weights: download the "
+        'original and convert it, see docs/guides/prepare_data.md',
+        Remedy('convert_weights', dict(kind='timm', target=path)))]
+
+
+def _missing_folders(names) -> list[MissingFile]:
+    problems = []
+    for name in names:
+        try:
+            resolve_pretrained(name)
+        except FileNotFoundError as error:
+            problems.append(_as_missing(error))
+    return problems
+
+
+def _pretrained_names(settings: Mapping[str, Any]) -> list[str]:
+    """Ask the tower that these settings are of, if they are of one, for its pretrained models."""
+    kind = settings.get('type')
+    kind = MODELS.get(kind) if isinstance(kind, str) else kind
+    return kind.pretrained_names(settings) if isclass(kind) and issubclass(kind, Tower) else []
+
+
+def _as_missing(error: FileNotFoundError) -> MissingFile:
+    return error if isinstance(error, MissingFile) else MissingFile(str(error))
+
+
+def _dicts(node: Any) -> Iterator[Mapping[str, Any]]:
+    """Yield every dict in nested settings."""
+    if isinstance(node, Mapping):
+        yield node
+        node = list(node.values())
+    if isinstance(node, (list, tuple)):
         for value in node:
-            yield from _walk(value)
+            yield from _dicts(value)

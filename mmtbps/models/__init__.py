@@ -1,12 +1,14 @@
 """Models. ``OverlapViT`` is imported from ``mmtbps.models.backbones.vit``, where it is used."""
 
-from .backbones import BERTBackbone, PooledBackbone
+from .backbones import BERTBackbone, PooledBackbone, Tokens, Tower
 from .batch_augments import BatchRandomCrop, BatchRandomErasing, BatchRandomFlip
-from .heads import HardnessAwareContrastiveHead
+from .heads import BaseHead, HardnessAwareContrastiveHead, Pairs
 from .mixup import FeatureMixup, PixelMixup
+from .necks import BaseNeck, ProjectionNeck
 from .preprocessor import TextImagePreprocessor
-from .retrievers.dual_encoder import TextImageRetriever
+from .retrievers import TextImageRetriever, inference_settings
 
-__all__ = ['BERTBackbone', 'BatchRandomCrop', 'BatchRandomErasing', 'BatchRandomFlip',
-           'FeatureMixup', 'HardnessAwareContrastiveHead', 'PixelMixup', 'PooledBackbone',
-           'TextImagePreprocessor', 'TextImageRetriever']
+__all__ = ['BERTBackbone', 'BaseHead', 'BaseNeck', 'BatchRandomCrop', 'BatchRandomErasing',
+           'BatchRandomFlip', 'FeatureMixup', 'HardnessAwareContrastiveHead', 'Pairs',
+           'PixelMixup', 'PooledBackbone', 'ProjectionNeck', 'TextImagePreprocessor',
+           'TextImageRetriever', 'Tokens', 'Tower', 'inference_settings']

@@ -1,4 +1,6 @@
-"""Mixing pairs while training: in feature space, or in pixels and words as published."""
+"""Mixup of pairs in training: of hidden states, or of pixels and words as published."""
+
+from dataclasses import dataclass, replace
 
 import torch
 from mmengine.model import BaseModule
@@ -6,11 +8,13 @@ from torch import Tensor
 
 from mmtbps.registry import MODELS
 
-__all__ = ['FeatureMixup', 'PixelMixup', 'mix', 'join_masks', 'concatenate_captions']
+from .backbones.base import Tokens
+
+__all__ = ['FeatureMixup', 'Mixing', 'PixelMixup', 'mix', 'join_masks', 'concatenate_captions']
 
 
 def mix(values: Tensor, partner: Tensor, weight: Tensor) -> Tensor:
-    """``(1 - weight) * values + weight * values[partner]``, row by row.
+    """Mix each row with its partner: ``(1 - weight) * values + weight * values[partner]``.
 
     Args:
         values: ``(M, ...)``; the first N rows are mixed, each with any of the M.
@@ -31,7 +35,7 @@ def mix(values: Tensor, partner: Tensor, weight: Tensor) -> Tensor:
 
 
 def join_masks(mask: Tensor, partner: Tensor, weight: Tensor) -> Tensor:
-    """Attention mask of mixed captions: a position counts if either caption reaches it.
+    """Join the attention masks of mixed captions: a position counts if either caption reaches it.
 
     Args:
         mask: ``(M, L)`` bool, True where there is a token; the first N rows are of mixed captions.
@@ -71,10 +75,50 @@ def concatenate_captions(input_ids: Tensor, mask: Tensor, partner: Tensor, weigh
     return ids, torch.arange(ids.shape[1], device=ids.device)[None] < lengths[:, None]
 
 
-class _Mixup(BaseModule):
-    """Draws who is mixed with whom and how much; subclasses say where."""
+@dataclass(frozen=True)
+class Mixing:
+    """Partner and weight of each row of a batch, and the rows to encode for it.
 
-    layer = 0
+    Args:
+        partner: ``(N,)`` places of the partners among ``rows``.
+        weight: ``(N,)`` weight of the partner; rows of weight 0 stay as they are.
+        layer: mix hidden states after this layer; ``None`` where the inputs are mixed already.
+        rows: ``(M,)`` rows of the batch to encode, the N to be mixed first; ``None`` for all N.
+    """
+
+    partner: Tensor
+    weight: Tensor
+    layer: int | None = None
+    rows: Tensor | None = None
+
+    def chunk(self, start: int, stop: int) -> 'Mixing':
+        """Return the mixing of rows ``start`` to ``stop - 1`` of the batch alone.
+
+        Where hidden states are mixed, the partners' rows are encoded too, behind the chunk's own.
+        """
+        own = torch.arange(start, stop, device=self.partner.device)
+        if self.layer is None:
+            return replace(self, partner=own - start, weight=self.weight[start:stop], rows=own)
+        return replace(self, partner=own - start + len(own), weight=self.weight[start:stop],
+                       rows=torch.cat([own, self.partner[own]]))
+
+    def mix_tokens(self, tokens: Tokens) -> Tokens:
+        """Mix the hidden states of ``(M, P, D)`` tokens and join their masks, to ``(N, P, D)``.
+
+        Row i keeps its own place of the pooled token.
+        """
+        if self.layer is None:
+            return tokens
+        mask, read, count = tokens.mask, tokens.read, len(self.weight)
+        return replace(tokens, hidden=mix(tokens.hidden, self.partner, self.weight), before=None,
+                       mask=None if mask is None else join_masks(mask, self.partner, self.weight),
+                       read=None if read is None else read[:count])
+
+
+class _Mixup(BaseModule):
+    """Base of mixups: draws who is mixed with whom and how much."""
+
+    layer: int | None = None
 
     def __init__(self, prob: float, weight: float, beta: float | None):
         super().__init__()
@@ -84,39 +128,20 @@ class _Mixup(BaseModule):
             raise ValueError(f'beta must be positive, got {beta}')
         self.prob, self.weight, self.beta = prob, weight, beta
 
-    def draw(self, size: int, device: torch.device) -> tuple[Tensor, Tensor]:
-        """Partner ``(N,)`` and weight ``(N,)`` of each row, from torch's global generator."""
+    def draw(self, size: int, device: torch.device) -> Mixing:
+        """Draw partner and weight of each of ``size`` rows, from torch's global generator."""
         partner = torch.randperm(size)
         weight = torch.full((size,), self.weight)
         if self.beta is not None:
             weight = torch.distributions.Beta(self.beta, self.beta).sample((size,))
         weight = weight * (torch.rand(size) < self.prob)
-        return partner.to(device, non_blocking=True), weight.to(device, non_blocking=True)
+        return Mixing(partner.to(device, non_blocking=True), weight.to(device, non_blocking=True),
+                      self.layer)
 
-    def rows_of(self, start: int, stop: int, partner: Tensor,
-                weight: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """What a chunk of the batch needs to be mixed alone.
-
-        Args:
-            start: first row of the chunk.
-            stop: the row after its last.
-            partner: ``(N,)`` of the whole batch, as from `draw`.
-            weight: ``(N,)`` likewise.
-
-        Returns:
-            Rows to encode, the chunk's own first; partner, counted among these rows, and weight
-            of each of the chunk's own.
-        """
-        own = torch.arange(start, stop, device=partner.device)
-        return own, own - start, weight[start:stop]
-
-    def mix_inputs(self, images, input_ids, mask, partner, weight):
+    def mix_inputs(self, images: Tensor, input_ids: Tensor, mask: Tensor,
+                   mixing: Mixing) -> tuple[Tensor, Tensor, Tensor]:
         """Mix images ``(N, 3, H, W)`` and captions ``(N, L)``; by default not at all."""
         return images, input_ids, mask
-
-    def mix_hidden(self, image, text, mask, partner, weight):
-        """Mix hidden states ``(N, P, D)`` and ``(N, L, D)``; by default not at all."""
-        return image, text, mask
 
 
 @MODELS.register_module()
@@ -138,8 +163,7 @@ class FeatureMixup(_Mixup):
 
     Example:
         >>> mixup = FeatureMixup(prob=1.0)
-        >>> partner, weight = mixup.draw(4, torch.device('cpu'))
-        >>> weight.tolist()
+        >>> mixup.draw(4, torch.device('cpu')).weight.tolist()
         [0.5, 0.5, 0.5, 0.5]
     """
 
@@ -150,22 +174,10 @@ class FeatureMixup(_Mixup):
             raise ValueError(f'layer must be 0 (embedding) or more, got {layer}')
         self.layer = layer
 
-    def rows_of(self, start: int, stop: int, partner: Tensor,
-                weight: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """The chunk's rows and, behind them, those of their partners."""
-        own, places, weight = super().rows_of(start, stop, partner, weight)
-        return torch.cat([own, partner[own]]), places + len(own), weight
-
-    def mix_hidden(self, image: Tensor, text: Tensor, mask: Tensor, partner: Tensor,
-                   weight: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Mix hidden states of both towers and join the captions' masks."""
-        return (mix(image, partner, weight), mix(text, partner, weight),
-                join_masks(mask, partner, weight))
-
 
 @MODELS.register_module()
 class PixelMixup(_Mixup):
-    """What the published command does: mixed pixels, concatenated captions.
+    """Mixup of pixels with concatenation of captions, as the published command does.
 
     Args:
         prob: share of rows that are mixed.
@@ -180,9 +192,9 @@ class PixelMixup(_Mixup):
         super().__init__(prob, weight, beta)
         self.max_length, self.pad_token_id = max_length, pad_token_id
 
-    def mix_inputs(self, images: Tensor, input_ids: Tensor, mask: Tensor, partner: Tensor,
-                   weight: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def mix_inputs(self, images: Tensor, input_ids: Tensor, mask: Tensor,
+                   mixing: Mixing) -> tuple[Tensor, Tensor, Tensor]:
         """Mix the pixels and append the partner's caption."""
-        ids, mask = concatenate_captions(input_ids, mask, partner, weight, self.max_length,
-                                         self.pad_token_id)
-        return mix(images, partner, weight), ids, mask
+        ids, mask = concatenate_captions(input_ids, mask, mixing.partner, mixing.weight,
+                                         self.max_length, self.pad_token_id)
+        return mix(images, mixing.partner, mixing.weight), ids, mask

@@ -1,6 +1,6 @@
-"""From a list of samples to batch tensors on the device."""
+"""The preprocessor: batch tensors on the device, of a list of samples."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from mmengine.model import BaseDataPreprocessor
@@ -40,7 +40,7 @@ def pad_captions(input_ids: list[Tensor], lengths: list[Tensor], pad_token_id: i
 
 @MODELS.register_module()
 class TextImagePreprocessor(BaseDataPreprocessor):
-    """Stacks, augments and normalises images on the device, pads captions to the batch's longest.
+    """A preprocessor that stacks, augments and normalises images and pads captions.
 
     Args:
         mean: of each colour channel, 0-255, in the order after ``to_rgb``.
@@ -51,11 +51,14 @@ class TextImagePreprocessor(BaseDataPreprocessor):
         min_length: pad captions at least to this length.
         batch_augments: augmentations of ``mmtbps.models.batch_augments``, applied in this order to
             the uint8 images of a training batch.
+        pad_values: fillers of further token inputs by name, such as -100 for labels; by default
+            ``pad_token_id``.
         non_blocking: as in MMEngine.
 
     The batch is what ``PackTextImage`` and ``stack_pairs`` or MMEngine's ``pseudo_collate`` make:
     ``inputs`` with lists ``image`` (or one tensor), ``input_ids``, ``caption_lengths``, and
-    ``data_samples``.
+    ``data_samples``. Further inputs are treated by their kind: those with ``NAME_lengths`` are
+    tokens and padded, uint8 ``(3, H, W)`` are images and normalised, all others are stacked.
 
     Nothing here waits for the device: images and tokens reach a GPU from pinned memory.
 
@@ -71,10 +74,12 @@ class TextImagePreprocessor(BaseDataPreprocessor):
                  pad_multiple: int = 1,
                  min_length: int = 0,
                  batch_augments: Sequence[dict] = (),
+                 pad_values: Mapping[str, int] | None = None,
                  non_blocking: bool = True):
         super().__init__(non_blocking)
         self.to_rgb, self.pad_token_id = to_rgb, pad_token_id
         self.pad_multiple, self.min_length = pad_multiple, min_length
+        self.pad_values = dict(pad_values or {})
         if isinstance(batch_augments, dict):
             raise TypeError('batch_augments must be a list of augmentations, each with its own '
                             f'options, got the dict {batch_augments}')
@@ -84,26 +89,47 @@ class TextImagePreprocessor(BaseDataPreprocessor):
             self.register_buffer(name, channels, persistent=False)
 
     def forward(self, data: dict, training: bool = False) -> dict:
-        """Collated samples to the keyword arguments of ``TextImageRetriever.forward``.
+        """Turn collated samples into the keyword arguments of ``TextImageRetriever.forward``.
 
         Returns:
             ``images`` ``(N, 3, H, W)`` float, ``input_ids`` and ``attention_mask`` ``(K, L)``,
-            ``data_samples``; images or captions may be absent.
+            ``data_samples``; images or captions may be absent. ``inputs``, a dict, if there are
+            further ones; ``NAME_mask`` ``(K, L')`` bool beside padded tokens.
         """
-        inputs = data['inputs']
+        inputs = dict(data['inputs'])
         batch = dict(data_samples=data.get('data_samples'))
         if 'image' in inputs:
-            images = self.cast_data(self.stack(inputs['image']))
-            for augment in self.batch_augments if training else ():
-                images = augment(images, batch['data_samples'] or ())
-            batch['images'] = self.normalise(images)
+            batch['images'] = self._images(inputs.pop('image'), batch['data_samples'], training)
         if 'input_ids' in inputs:
             batch['input_ids'], batch['attention_mask'] = self.pad(
-                inputs['input_ids'], inputs['caption_lengths'])
+                inputs.pop('input_ids'), inputs.pop('caption_lengths'))
+        if inputs:
+            batch['inputs'] = self._further(inputs, batch['data_samples'], training)
         return batch
 
+    def _images(self, images: Tensor | Sequence[Tensor], samples: list | None,
+                training: bool) -> Tensor:
+        images = self.cast_data(self.stack(images))
+        for augment in self.batch_augments if training else ():
+            images = augment(images, samples or ())
+        return self.normalise(images)
+
+    def _further(self, inputs: dict, samples: list | None, training: bool) -> dict[str, Tensor]:
+        """Bring inputs that only heads read to the device, by their kind."""
+        ready = {}
+        for name, values in inputs.items():
+            if f'{name}_lengths' in inputs:
+                ready[name], ready[f'{name}_mask'] = self.cast_data(pad_captions(
+                    values, inputs[f'{name}_lengths'],
+                    self.pad_values.get(name, self.pad_token_id), self.pad_multiple))
+            elif not name.endswith('_lengths'):
+                image = values[0].dtype == torch.uint8 and values[0].ndim == 3
+                ready[name] = (self._images(values, samples, training) if image
+                               else self.cast_data(self.stack(values)))
+        return ready
+
     def stack(self, images: Tensor | Sequence[Tensor]) -> Tensor:
-        """N images of one size to ``(N, 3, H, W)``, pinned if they are to go to a GPU."""
+        """Stack N tensors of one size to ``(N, ...)``, pinned if they are to go to a GPU."""
         if torch.is_tensor(images):
             return images
         if self.device.type != 'cuda' or images[0].is_cuda:
@@ -113,18 +139,18 @@ class TextImagePreprocessor(BaseDataPreprocessor):
         return torch.stack(list(images), out=pinned)
 
     def normalise(self, images: Tensor) -> Tensor:
-        """``(N, 3, H, W)`` pixels of 0-255 to RGB, less ``mean``, divided by ``std``."""
+        """Turn ``(N, 3, H, W)`` pixels of 0-255 to RGB, less ``mean``, divided by ``std``."""
         if self.to_rgb:
             images = images.flip(1)
         return (images - self.mean).div_(self.std)
 
     def cast_data(self, data):
-        """To the device. A copy of memory that is not pinned would wait for it."""
+        """Bring data to the device; a copy of memory that is not pinned would wait for it."""
         if self.device.type == 'cuda' and torch.is_tensor(data) and not data.is_cuda:
             data = data.pin_memory()
         return super().cast_data(data)
 
     def pad(self, input_ids: list[Tensor], lengths: list[Tensor]) -> tuple[Tensor, Tensor]:
-        """:func:`pad_captions` as this preprocessor is set, on its device."""
+        """Pad captions as this preprocessor is set, on its device; see :func:`pad_captions`."""
         return self.cast_data(pad_captions(input_ids, lengths, self.pad_token_id,
                                            self.pad_multiple, self.min_length))

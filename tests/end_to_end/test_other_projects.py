@@ -121,7 +121,7 @@ def test_a_config_inherits_ours_by_package_name(elsewhere):
     assert done.returncode == 0, done.stderr[-3000:]
     heir = Config.fromfile(elsewhere / 'dumped.py')
     ours = Config.fromfile(ROOT / 'configs/tbps/vit_bert_base_drawn.py')
-    assert (heir.model.head.temperature, heir.model.head.learnable) == (0.05, True)
+    assert (heir.model.heads.contrastive.temperature, heir.model.head.learnable) == (0.05, True)
     assert heir.train_cfg.max_epochs == 3 != ours.train_cfg.max_epochs
     assert heir.model.head.type == ours.to_dict()['model']['head']['type']
     for same in ('image_backbone', 'text_backbone'):

@@ -161,7 +161,8 @@ def distributed_training(rank, world, port, folder):
             image_backbone=dict(type=OverlapViT, arch=TINY_VIT, img_size=(32, 16), patch_size=8,
                                 stride=6),
             text_backbone=dict(type='BERTBackbone', config=TINY_BERT),
-            head=dict(type='HardnessAwareContrastiveHead', temperature=0.05)), bucket_cap_mb=0.001)
+            heads=dict(contrastive=dict(type='HardnessAwareContrastiveHead', temperature=0.05))),
+            bucket_cap_mb=0.001)
         if compiled:
             compile_layers(model)
         optimizer = torch.optim.SGD(model.parameters(), lr=0.1)

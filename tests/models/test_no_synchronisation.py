@@ -6,6 +6,7 @@ from the CPU, a copy waits unless it says ``non_blocking``; that is what `NoWait
 """
 
 from contextlib import ExitStack, nullcontext
+from dataclasses import replace
 
 import pytest
 import torch
@@ -31,8 +32,8 @@ RECOMPUTED = dict(
                        pooling='mean', with_cp=True))
 OPTIONS = dict(
     everything={}, chunks=dict(chunk_size=2), recomputed=RECOMPUTED, plain=dict(mixup=None),
-    masked=dict(head=dict(HEAD, same_person='masked')),
-    positive=dict(head=dict(HEAD, same_person='positive', learnable=True)))
+    masked=dict(heads=dict(contrastive=dict(HEAD, same_person='masked'))),
+    positive=dict(heads=dict(contrastive=dict(HEAD, same_person='positive', learnable=True))))
 
 
 class Waits(Exception):
@@ -118,14 +119,15 @@ def test_what_does_not_wait_passes():
 def test_one_value_read_in_the_step_is_found(when, on_meta, monkeypatch, tiny_retriever,
                                              tiny_batch):
     model = tiny_retriever(**EVERYTHING).to('meta')
-    encode = model.image_backbone.encode
+    pool = model.image_backbone.pool
 
-    def reading(hidden, **kwargs):
+    def reading(tokens):
         if when == 'backward':
-            hidden.register_hook(lambda gradient: gradient.sum().item() * gradient)
-        return encode(hidden if when == 'backward' else hidden * hidden.max().item(), **kwargs)
+            tokens.hidden.register_hook(lambda gradient: gradient.sum().item() * gradient)
+            return pool(tokens)
+        return pool(replace(tokens, hidden=tokens.hidden * tokens.hidden.max().item()))
 
-    monkeypatch.setattr(model.image_backbone, 'encode', reading)
+    monkeypatch.setattr(model.image_backbone, 'pool', reading)
     with NoWaiting(), pytest.raises(RuntimeError, match='item'):
         model.train_step(tiny_batch(6), OptimWrapper(torch.optim.SGD(model.parameters(), lr=0.1)))
 

@@ -154,7 +154,7 @@ class PlainRetriever(nn.Module):
             inner=bert.intermediate_size, vocabulary=bert.vocab_size,
             positions=bert.max_position_embeddings,
             pooled=ours.text_backbone.pooling == 'pooler')
-        return cls(image, text, ours.head.temperature)
+        return cls(image, text, ours.heads.contrastive.temperature)
 
     def load_ours(self, state: dict[str, Tensor]) -> None:
         """Copy the weights of our ``TextImageRetriever``."""

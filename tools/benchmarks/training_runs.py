@@ -26,7 +26,7 @@ from torch.utils.data import DataLoader, Dataset
 from mmtbps.datasets.transforms import load_tokenizer
 from mmtbps.engine import CompileHook
 from mmtbps.models.backbones import bert, vit
-from mmtbps.models.grad_cache import apply_layer
+from mmtbps.models.backbones.base import apply_layer
 from mmtbps.registry import DATASETS, MODELS
 
 from .plain_training import (

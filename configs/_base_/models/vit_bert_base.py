@@ -18,5 +18,5 @@ model = dict(
         stride=12,
         init_cfg=dict(type='Pretrained', checkpoint='./weights/vit_base_patch16_384.pth')),
     text_backbone=dict(type=BERTBackbone, model='./weights/bert-base-uncased'),
-    head=dict(type=HardnessAwareContrastiveHead, temperature=0.005),
+    heads=dict(contrastive=dict(type=HardnessAwareContrastiveHead, temperature=0.005)),
 )

@@ -29,5 +29,5 @@ model = dict(
             hidden_dropout_prob=0.0,
             attention_probs_dropout_prob=0.0,
             max_position_embeddings=64)),
-    head=dict(type=HardnessAwareContrastiveHead, temperature=0.02),
+    heads=dict(contrastive=dict(type=HardnessAwareContrastiveHead, temperature=0.02)),
 )

@@ -21,8 +21,9 @@ def stack_pairs(items: Sequence[dict]) -> dict:
 
     Returns:
         ``inputs`` with ``image``, (N, 3, H, W), and lists of one tensor each, ``input_ids`` and
-        ``caption_lengths``, of all items one after the other; ``data_samples``, a list. Images of
-        different sizes stay a list.
+        ``caption_lengths``, of all items one after the other; ``data_samples``, a list. Further
+        inputs likewise: tokens one after the other, all others stacked. What is of different
+        sizes stays a list.
 
     Example:
         >>> item = dict(inputs=dict(image=torch.zeros(3, 4, 2), input_ids=torch.tensor([2, 7, 3]),
@@ -33,9 +34,10 @@ def stack_pairs(items: Sequence[dict]) -> dict:
     """
     batch = pseudo_collate(items)
     inputs = batch['inputs']
-    for key in ('input_ids', 'caption_lengths'):
-        if key in inputs:
-            inputs[key] = [torch.cat(inputs[key])]
-    if 'image' in inputs and len({image.shape for image in inputs['image']}) == 1:
-        inputs['image'] = default_collate(inputs['image'])  # straight to shared memory
+    tokens = {key.removesuffix('_lengths') for key in inputs if key.endswith('_lengths')}
+    for key, values in inputs.items():
+        if key in tokens or key.endswith('_lengths') or key == 'input_ids':
+            inputs[key] = [torch.cat(values)]
+        elif len({value.shape for value in values}) == 1:
+            inputs[key] = default_collate(values)  # straight to shared memory
     return batch

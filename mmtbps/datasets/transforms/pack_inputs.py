@@ -37,9 +37,13 @@ class PackTextImage(BaseTransform):
     Args:
         meta_keys: Keys to keep as metainfo. A key that an item does not have is left out
             (``flip`` exists only after ``RandomFlip``).
+        input_keys: Further keys of an item, made by other transforms for heads that ask for them:
+            lists of tokens as ``input_ids`` has them (packed with ``NAME_lengths``), images as
+            ``img`` is, or numbers and arrays of one shape. An item without images or without words
+            brings none.
 
     Raises:
-        KeyError: If ``img``, ``input_ids`` or the captions are missing.
+        KeyError: If ``img``, ``input_ids``, the captions or one of ``input_keys`` are missing.
         ValueError: If ``img`` is no uint8 (H, W, 3) array, or captions and tokens differ in number.
 
     Example:
@@ -50,13 +54,15 @@ class PackTextImage(BaseTransform):
         (tensor([3]), 5)
     """
 
-    DEFAULT_META_KEYS = ('img_path', 'person_id', 'image_id', 'ori_shape', 'img_shape', 'flip',
-                         'flip_direction')
+    DEFAULT_META_KEYS = ('img_path', 'person_id', 'image_id', 'sample_idx', 'ori_shape',
+                         'img_shape', 'flip', 'flip_direction')
 
-    def __init__(self, meta_keys: Sequence[str] = DEFAULT_META_KEYS) -> None:
-        if isinstance(meta_keys, str):
-            raise ValueError(f'meta_keys must be a list of keys, found the string {meta_keys!r}')
-        self.meta_keys = tuple(meta_keys)
+    def __init__(self, meta_keys: Sequence[str] = DEFAULT_META_KEYS,
+                 input_keys: Sequence[str] = ()) -> None:
+        for name, keys in dict(meta_keys=meta_keys, input_keys=input_keys).items():
+            if isinstance(keys, str):
+                raise ValueError(f'{name} must be a list of keys, got the string {keys!r}')
+        self.meta_keys, self.input_keys = tuple(meta_keys), tuple(input_keys)
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         where = results.get('img_path', 'item')
@@ -78,7 +84,24 @@ class PackTextImage(BaseTransform):
         if text_only:
             sample.set_data(tokens)
             return dict(inputs={}, data_samples=sample)
-        return dict(inputs={**image, **tokens}, data_samples=sample)
+        return dict(inputs={**image, **tokens, **self._further(results, where)},
+                    data_samples=sample)
+
+    def _further(self, results: dict[str, Any], where: str) -> dict[str, torch.Tensor]:
+        inputs = {}
+        for key in self.input_keys:
+            if key not in results:
+                raise KeyError(f'{where}: key {key!r} of input_keys is missing; put the transform '
+                               'that makes it before PackTextImage in the pipeline')
+            value = results[key]
+            if isinstance(value, list):
+                inputs[key] = torch.cat(value)
+                inputs[f'{key}_lengths'] = torch.tensor([len(ids) for ids in value])
+            elif isinstance(value, np.ndarray) and value.ndim == 3:
+                inputs[key] = _to_tensor(value, where)
+            else:
+                inputs[key] = torch.as_tensor(value)
+        return inputs
 
     def __repr__(self) -> str:
         return f'{type(self).__name__}(meta_keys={self.meta_keys})'

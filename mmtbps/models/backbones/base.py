@@ -1,5 +1,6 @@
 """The contract of a tower: embed, run layers from one to another, pool."""
 
+import copy
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -204,7 +205,14 @@ class Tower(BaseModule):
 
         For tests and dry runs. Settings that name weights are left out.
         """
-        return {key: value for key, value in settings.items() if key != 'init_cfg'}
+        settings = copy.copy(settings)  # a config keeps its lazy classes
+        settings.pop('init_cfg', None)
+        return settings
+
+    @classmethod
+    def pretrained_names(cls, settings: dict[str, Any]) -> list[str]:
+        """Return the folders or hub names of pretrained models that settings start from."""
+        return []
 
     def portable_settings(self, settings: dict[str, Any]) -> dict[str, Any]:
         """Return settings that build this tower without the files that it started from."""

@@ -139,9 +139,15 @@ class BERTBackbone(Tower):
         sizes = dict(vocab_size=2048, hidden_size=16, num_hidden_layers=2, num_attention_heads=2,
                      intermediate_size=32, max_position_embeddings=64, hidden_dropout_prob=0.0,
                      attention_probs_dropout_prob=0.0)
-        kept = super().tiny_settings(settings)
-        kept.pop('model', None)
-        return dict(kept, config=sizes)
+        settings = super().tiny_settings(settings)
+        settings.pop('model', None)
+        settings.update(config=sizes)
+        return settings
+
+    @classmethod
+    def pretrained_names(cls, settings: dict[str, Any]) -> list[str]:
+        """Return the folder or hub name of the transformers model, if there is one."""
+        return [settings['model']] if settings.get('model') else []
 
     def portable_settings(self, settings: dict[str, Any]) -> dict[str, Any]:
         """Return settings with the sizes of the model in the place of its folder."""

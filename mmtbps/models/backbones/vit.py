@@ -119,8 +119,9 @@ class OverlapViT(Tower, VisionTransformer):
     def tiny_settings(cls, settings: dict[str, Any]) -> dict[str, Any]:
         """Return settings of a ViT of two layers for images of 32 x 16 pixels."""
         arch = dict(embed_dims=16, num_layers=2, num_heads=2, feedforward_channels=32)
-        return dict(super().tiny_settings(settings), arch=arch, img_size=(32, 16), patch_size=8,
-                    stride=6)
+        settings = super().tiny_settings(settings)
+        settings.update(arch=arch, img_size=(32, 16), patch_size=8, stride=6)
+        return settings
 
     def train(self, mode: bool = True) -> 'OverlapViT':
         """Set the mode and return the tower; mmpretrain's own returns None."""

@@ -1,79 +1,101 @@
 """The dual encoder."""
 
-import torch.nn.functional as F
+from collections.abc import Mapping
+
+import torch
 from mmengine.model import BaseModel
-from mmpretrain.structures import DataSample
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from mmtbps.models.backbones import Tokens, Tower
+from mmtbps.models.grad_cache import encode_in_chunks
+from mmtbps.models.heads import BaseHead, EncodedSide, Pairs
+from mmtbps.models.losses import average_value
+from mmtbps.models.mixup import Mixing
+from mmtbps.models.necks import BaseNeck, ProjectionNeck, unit_feature
 from mmtbps.registry import MODELS
 
-from ..grad_cache import encode_in_chunks
-from ..losses import gather
+from .former_settings import rename_former_keys, split_former_head
+from .mmpretrain_contract import MMPretrainRetrieval
 
 
 @MODELS.register_module()
-class TextImageRetriever(BaseModel):
-    """Image tower, text tower, head: the dual Transformer and its relatives.
+class TextImageRetriever(MMPretrainRetrieval, BaseModel):
+    """Two towers, their necks, and the heads that train them: the family of dual encoders.
 
     Contrastive Transformer Learning with Proximity Data Generation for TBPS,
-    https://arxiv.org/abs/2311.09084. The way of the data, with all shapes, is in
-    ``docs/concepts/data_flow.md``.
+    https://arxiv.org/abs/2311.09084, is one of them. The way of the data, with all shapes, is in
+    ``docs/concepts/data_flow.md``. Features come from towers and necks alone: without ``heads``
+    the model searches, exports and is tested all the same.
 
     Args:
-        image_backbone: module with ``out_dims``, ``embed`` and ``encode``.
-        text_backbone: the same for captions.
-        head: module with ``loss``, ``image_projection`` and ``text_projection``.
+        image_backbone: a :class:`~mmtbps.models.backbones.Tower` of images.
+        text_backbone: one of captions.
+        heads: heads by name, each a :class:`~mmtbps.models.heads.BaseHead`; needed in training.
+        image_neck: a :class:`~mmtbps.models.necks.BaseNeck`; by default the pooled feature as it
+            is. Its ``in_dims`` is filled in.
+        text_neck: likewise; both have the same parts.
         mixup: ``FeatureMixup``, ``PixelMixup`` or none; acts in ``loss`` mode only.
         chunk_size: pairs encoded at once while training, see
             :func:`~mmtbps.models.grad_cache.encode_in_chunks`; ``None`` for the whole batch.
             Large batches fit by it, with the same gradients, for a second forward pass.
         data_preprocessor: usually ``TextImagePreprocessor``.
         init_cfg: as in every MMEngine module.
+        head: the former way to name one head; read as ``heads=dict(contrastive=head)``.
 
     Raises:
-        ValueError: ``chunk_size`` is not positive, or a tower has batch statistics, which differ
-            from chunk to chunk.
+        TypeError: a tower, neck or head does not derive from its base class.
+        ValueError: parts do not go together: necks of different parts, a mixup beyond the last
+            layer, a chunk size with a part that needs the whole batch or all tokens.
     """
 
     def __init__(self,
                  image_backbone: dict,
                  text_backbone: dict,
-                 head: dict,
+                 heads: dict[str, dict] | None = None,
+                 image_neck: dict | None = None,
+                 text_neck: dict | None = None,
                  mixup: dict | None = None,
                  chunk_size: int | None = None,
                  data_preprocessor: dict | None = None,
-                 init_cfg: dict | list | None = None):
+                 init_cfg: dict | list | None = None,
+                 head: dict | None = None):
         if isinstance(data_preprocessor, dict):
             data_preprocessor = MODELS.build(data_preprocessor)
         super().__init__(data_preprocessor, init_cfg)
-        self.image_backbone = MODELS.build(image_backbone)
-        self.text_backbone = MODELS.build(text_backbone)
-        self.head = MODELS.build(head)
+        if head is not None:
+            heads, image_neck, text_neck = split_former_head(head, heads, image_neck, text_neck)
+        self.image_backbone = _build(image_backbone, Tower)
+        self.text_backbone = _build(text_backbone, Tower)
+        # Heads stand before necks: optimizer states count weights, and one head was all there was.
+        self.heads = nn.ModuleDict({name: _build(settings, BaseHead)
+                                    for name, settings in (heads or {}).items()})
+        self.image_neck = _build_neck(image_neck, self.image_backbone)
+        self.text_neck = _build_neck(text_neck, self.text_backbone)
         self.mixup = MODELS.build(mixup) if mixup else None
         self.chunk_size = chunk_size
-        if chunk_size is not None:
-            _check_chunks(chunk_size, self)
+        self._check_parts()
+        self._register_load_state_dict_pre_hook(self._fit_state)
 
     def encode_image(self, images: Tensor) -> Tensor:
-        """``(N, 3, H, W)`` normalised images to ``(N, D)`` float32 unit features."""
-        hidden = self.image_backbone.embed(images)
-        features = self.head.image_projection(self.image_backbone.encode(hidden))
-        return F.normalize(features.float(), dim=-1)
+        """Encode ``(N, 3, H, W)`` normalised images to ``(N, D)`` float32 unit features."""
+        return unit_feature(self._encode(self.image_backbone, self.image_neck, images,
+                                         read_only=not self.image_neck.needs_tokens).parts)
 
     def encode_text(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
-        """``(K, L)`` tokens and bool mask to ``(K, D)`` float32 unit features."""
-        hidden = self.text_backbone.embed(input_ids, attention_mask)
-        features = self.head.text_projection(self.text_backbone.encode(hidden, attention_mask))
-        return F.normalize(features.float(), dim=-1)
+        """Encode ``(K, L)`` tokens and their bool mask to ``(K, D)`` float32 unit features."""
+        return unit_feature(self._encode(self.text_backbone, self.text_neck, input_ids,
+                                         attention_mask,
+                                         read_only=not self.text_neck.needs_tokens).parts)
 
     def forward(self,
                 images: Tensor | None = None,
                 input_ids: Tensor | None = None,
                 attention_mask: Tensor | None = None,
                 data_samples: list | None = None,
-                mode: str = 'tensor') -> dict | list:
-        """One batch in one of MMEngine's three modes.
+                mode: str = 'tensor',
+                inputs: Mapping[str, Tensor] | None = None) -> dict | list:
+        """Run one batch in one of MMEngine's three modes.
 
         Args:
             images: ``(N, 3, H, W)``, normalised.
@@ -83,125 +105,177 @@ class TextImageRetriever(BaseModel):
             mode: ``'tensor'``: dict of unit features of what was given; ``'loss'``: dict of
                 losses; ``'predict'``: the samples, with ``image_feature`` ``(D,)`` and
                 ``text_features`` ``(k, D)``.
+            inputs: further inputs by name, for heads.
 
         Raises:
             ValueError: another mode, or a training batch that is not made of pairs.
         """
         if mode == 'loss':
-            return self.loss(images, input_ids, attention_mask, data_samples)
+            return self.loss(images, input_ids, attention_mask, data_samples, inputs)
         if mode not in ('tensor', 'predict'):
             raise ValueError(f"mode must be 'tensor', 'loss' or 'predict', got {mode!r}")
         features = self.extract_feat(images, data_samples, input_ids, attention_mask)
         return features if mode == 'tensor' else _attach(features, data_samples)
 
     def loss(self, images: Tensor, input_ids: Tensor, attention_mask: Tensor,
-             data_samples: list) -> dict[str, Tensor]:
-        """Losses of a batch of (image, caption) pairs."""
-        if len(images) != len(input_ids):
-            raise ValueError(f'training needs one caption an image, got {len(images)} images and '
-                             f'{len(input_ids)} captions; is the data set in test mode?')
-        mask, mixing = attention_mask, ()
-        if self.mixup:
-            mixing = self.mixup.draw(len(images), images.device)
-            images, input_ids, mask = self.mixup.mix_inputs(images, input_ids, mask, *mixing)
-
-        def encode(images: Tensor, start: int, stop: int) -> tuple[Tensor, Tensor]:
-            rows, local = slice(start, stop), ()
-            if self.mixup:
-                rows, *local = self.mixup.rows_of(start, stop, *mixing)
-            return self._encode_pairs(images[rows], input_ids[rows], mask[rows], *local)
-
-        if self.chunk_size is None or self.chunk_size >= len(images):
-            features = self._encode_pairs(images, input_ids, mask, *mixing)
-        else:
-            features = encode_in_chunks(encode, images, self.chunk_size)
-        return self.head.loss(*features, data_samples)
-
-    def _encode_pairs(self, images: Tensor, input_ids: Tensor, mask: Tensor,
-                      *mixing: Tensor) -> tuple[Tensor, Tensor]:
-        """Features of both towers, not normalised, mixed half-way if ``mixing`` says how."""
-        layer = self.mixup.layer if self.mixup else 0
-        image = self.image_backbone.embed(images, layer=layer)
-        text = self.text_backbone.embed(input_ids, mask, layer=layer)
-        if mixing:
-            image, text, mask = self.mixup.mix_hidden(image, text, mask, *mixing)
-        return (self.image_backbone.encode(image, layer=layer),
-                self.text_backbone.encode(text, mask, layer=layer))
-
-    def extract_feat(self,
-                     images: Tensor | None = None,
-                     data_samples: list | None = None,
-                     input_ids: Tensor | None = None,
-                     attention_mask: Tensor | None = None) -> dict[str, Tensor]:
-        """Unit features of what is given, as mmpretrain's retrieval models call it.
+             data_samples: list, inputs: Mapping[str, Tensor] | None = None) -> dict[str, Tensor]:
+        """Compute the losses of all heads on a batch of (image, caption) pairs.
 
         Args:
             images: ``(N, 3, H, W)``, normalised.
-            data_samples: samples of text without an image carry its tokens, see ``PackTextImage``;
-                those of images carry none and add nothing.
-            input_ids: ``(K, L)``; goes before the tokens of the samples.
-            attention_mask: ``(K, L)`` bool.
+            input_ids: ``(N, L)``.
+            attention_mask: ``(N, L)`` bool.
+            data_samples: N samples with ``person_id``.
+            inputs: further inputs by name.
 
-        Returns:
-            ``image_feat`` ``(N, D)``, ``text_feat`` ``(K, D)``, or one of them.
+        Raises:
+            ValueError: the batch is not made of pairs, lacks an input that a head needs, there is
+                no head, or two heads give a loss of one name.
         """
-        if input_ids is None and data_samples and all('input_ids' in s for s in data_samples):
-            input_ids, attention_mask = self.data_preprocessor.pad(
-                [sample.input_ids for sample in data_samples],
-                [sample.caption_lengths for sample in data_samples])
-        features = {}
-        if images is not None:
-            features['image_feat'] = self.encode_image(images)
-        if input_ids is not None:
-            features['text_feat'] = self.encode_text(input_ids, attention_mask)
-        return features
+        inputs = inputs or {}
+        self._check_batch(images, input_ids, inputs)
+        mask, mixing = attention_mask, None
+        if self.mixup:
+            mixing = self.mixup.draw(len(images), images.device)
+            images, input_ids, mask = self.mixup.mix_inputs(images, input_ids, mask, mixing)
+        image, text = self._encode_pairs(images, input_ids, mask, mixing)
+        pairs = Pairs(image, text, _person_ids(data_samples, images.device),
+                      _rows(data_samples, images.device), inputs,
+                      self._encode_image_again, self._encode_text_again)
+        return self._run_heads(pairs, data_samples)
 
-    def predict_all(self,
-                    feats: dict[str, Tensor],
-                    data_samples: list | None,
-                    num_images: int | None = None,
-                    num_texts: int | None = None,
-                    cal_i2t: bool = True,
-                    cal_t2i: bool = True) -> tuple[list, ...]:
-        """Score images against texts, as mmpretrain's retrieval inferencers and loops call it.
+    def _run_heads(self, pairs: Pairs, samples: list) -> dict[str, Tensor]:
+        """Collect the losses of all heads; each is averaged over processes for the log."""
+        losses = {}
+        for name, head in self.heads.items():
+            for key, value in head(pairs, samples).items():
+                if key in losses:
+                    raise ValueError(f'two heads give {key!r}, {name} is the second; give one of '
+                                     'them another name for it')
+                losses[key] = average_value(value) if 'loss' in key else value
+        return losses
 
-        Features of several processes are joined, each must bring the same number.
+    def _encode_pairs(self, images: Tensor, input_ids: Tensor, mask: Tensor,
+                      mixing: Mixing | None) -> tuple[EncodedSide, EncodedSide]:
+        """Encode both sides of a batch, mixed half-way if ``mixing`` says how; maybe in chunks."""
+        if self.chunk_size is None or self.chunk_size >= len(images):
+            return self._encode_both(images, input_ids, mask, mixing)
 
-        Args:
-            feats: ``image_feat`` ``(N, D)`` and ``text_feat`` ``(K, D)``, from `extract_feat`.
-            data_samples: of the queries, in their order; not changed. One with k captions stands
-                for k text queries.
-            num_images: size of the joined gallery of images, without padding; default: all.
-            num_texts: the same for texts.
-            cal_i2t: search texts by each image.
-            cal_t2i: search images by each text.
+        def encode(images: Tensor, start: int, stop: int) -> tuple[Tensor, ...]:
+            part = mixing.chunk(start, stop) if mixing else None
+            rows = part.rows if part else slice(start, stop)
+            sides = self._encode_both(images[rows], input_ids[rows], mask[rows], part)
+            return tuple(value for side in sides for value in side.parts.values())
 
-        Returns:
-            For each direction asked for, image to text first, one sample a query, with
-            ``pred_score`` ``(gallery,)`` of cosine similarities and ``pred_label``, the best.
-        """
-        images, texts = feats['image_feat'], feats['text_feat']
-        samples = None if data_samples is None else [s.metainfo for s in data_samples]
-        directions = []
-        if cal_i2t:
-            scores = images @ gather(texts)[:num_texts].T
-            directions.append(_predict(samples, scores))
-        if cal_t2i:
-            scores = texts @ gather(images)[:num_images].T
-            directions.append(_predict(samples and _one_a_caption(samples), scores))
-        return tuple(directions)
+        values = encode_in_chunks(encode, images, self.chunk_size)
+        parts = self.image_neck.parts
+        return (EncodedSide(dict(zip(parts, values[:len(parts)], strict=True))),
+                EncodedSide(dict(zip(parts, values[len(parts):], strict=True))))
+
+    def _encode_both(self, images: Tensor, input_ids: Tensor, mask: Tensor,
+                     mixing: Mixing | None) -> tuple[EncodedSide, EncodedSide]:
+        towers, necks = (self.image_backbone, self.text_backbone), (self.image_neck, self.text_neck)
+        layer = mixing.layer or 0 if mixing else 0
+        halves = [tower.run(tower.embed(*inputs), 0, layer) for tower, inputs in
+                  zip(towers, ((images,), (input_ids, mask)), strict=True)]
+        if mixing:
+            halves = [mixing.mix_tokens(tokens) for tokens in halves]
+        return tuple(_finish(tower, neck, tokens, self._read_only(neck)) for tower, neck, tokens in
+                     zip(towers, necks, halves, strict=True))
+
+    def _encode(self, tower: Tower, neck: BaseNeck, *inputs: Tensor,
+                read_only: bool) -> EncodedSide:
+        return _finish(tower, neck, tower.embed(*inputs), read_only)
+
+    def _encode_image_again(self, images: Tensor) -> EncodedSide:
+        """Encode images for a head, in chunks where the batch is."""
+        return self._encode_again(self.image_backbone, self.image_neck, images)
+
+    def _encode_text_again(self, input_ids: Tensor, attention_mask: Tensor) -> EncodedSide:
+        """Encode captions for a head, in chunks where the batch is."""
+        return self._encode_again(self.text_backbone, self.text_neck, input_ids, attention_mask)
+
+    def _encode_again(self, tower: Tower, neck: BaseNeck, *inputs: Tensor) -> EncodedSide:
+        read_only = self._read_only(neck)
+        if self.chunk_size is None or self.chunk_size >= len(inputs[0]):
+            return self._encode(tower, neck, *inputs, read_only=read_only)
+
+        def encode(first: Tensor, start: int, stop: int) -> tuple[Tensor, ...]:
+            rows = [values[start:stop] for values in (first, *inputs[1:])]
+            return tuple(self._encode(tower, neck, *rows, read_only=read_only).parts.values())
+
+        values = encode_in_chunks(encode, inputs[0], self.chunk_size)
+        return EncodedSide(dict(zip(neck.parts, values, strict=True)))
+
+    def _read_only(self, neck: BaseNeck) -> bool:
+        return not (neck.needs_tokens or any(head.needs_tokens for head in self.heads.values()))
+
+    def _check_parts(self) -> None:
+        """Refuse parts that do not go together."""
+        if self.image_neck.parts != self.text_neck.parts:
+            raise ValueError(f'image_neck has the parts {self.image_neck.parts}, text_neck '
+                             f'{self.text_neck.parts}; a dot product needs the same')
+        for name in ('image_backbone', 'text_backbone'):
+            depth, layer = getattr(self, name).depth, getattr(self.mixup, 'layer', None) or 0
+            if 0 < depth < layer:
+                raise ValueError(f'mixup.layer={layer}, but {name} has {depth} layers')
+        if self.chunk_size is not None:
+            _check_chunks(self.chunk_size, self)
+
+    def _check_batch(self, images: Tensor, input_ids: Tensor,
+                     inputs: Mapping[str, Tensor]) -> None:
+        if not self.heads:
+            raise ValueError('training needs heads=dict(NAME=dict(type=...)); this retriever was '
+                             'built without one, for search')
+        if len(images) != len(input_ids):
+            raise ValueError(f'training needs one caption an image, got {len(images)} images and '
+                             f'{len(input_ids)} captions; is the data set in test mode?')
+        for name, head in self.heads.items():
+            if missing := [key for key in head.needs if key not in inputs]:
+                raise ValueError(
+                    f'head {name!r} needs {missing[0]!r} in the batch (it has '
+                    f'{sorted(inputs) or "no further inputs"}): a transform must make it, and '
+                    f'PackTextImage(input_keys=...) must name it')
+
+    def _fit_state(self, state_dict: dict[str, Tensor], prefix: str, *_) -> None:
+        """Rename weights of a former head; pass over heads that were not built."""
+        rename_former_keys(state_dict, prefix)
+        if not self.heads:
+            for key in [key for key in state_dict if key.startswith(f'{prefix}heads.')]:
+                del state_dict[key]
 
 
-def _one_a_caption(samples: list[dict]) -> list[dict]:
-    return [dict(sample, captions=[caption], num_captions=1)
-            for sample in samples for caption in sample['captions']]
+def _build(settings: dict | nn.Module, base: type[nn.Module]) -> nn.Module:
+    part = settings if isinstance(settings, nn.Module) else MODELS.build(settings)
+    if not isinstance(part, base):
+        raise TypeError(f'{type(part).__name__} is no {base.__name__}: derive it from '
+                        f'{base.__module__}.{base.__name__}, see docs/concepts/add_a_part.md')
+    return part
 
 
-def _predict(samples: list[dict] | None, scores: Tensor) -> list[DataSample]:
-    """A new sample for each row of ``scores``, with the metainfo of the query's own."""
-    samples = [{}] * len(scores) if samples is None else samples
-    return [DataSample(metainfo=sample).set_pred_score(row).set_pred_label(row.argmax())
-            for sample, row in zip(samples, scores, strict=True)]
+def _build_neck(settings: dict | nn.Module | None, tower: Tower) -> BaseNeck:
+    if settings is None:
+        return ProjectionNeck(tower.out_dims)
+    if isinstance(settings, Mapping):
+        settings = {'in_dims': tower.out_dims, **settings}
+    return _build(settings, BaseNeck)
+
+
+def _finish(tower: Tower, neck: BaseNeck, tokens: Tokens, read_only: bool) -> EncodedSide:
+    """Run the layers that are left, then the neck."""
+    tokens = tower.run(tokens, tokens.layer, read_only=read_only)
+    parts = neck(tower, tokens)
+    compute = None if read_only else (lambda: neck.tokens(tower, tokens))
+    return EncodedSide({name: parts[name] for name in neck.parts}, tokens.mask, compute)
+
+
+def _person_ids(samples: list, device: torch.device) -> Tensor:
+    return torch.tensor([sample.person_id for sample in samples]).to(device, non_blocking=True)
+
+
+def _rows(samples: list, device: torch.device) -> Tensor | None:
+    rows = [getattr(sample, 'sample_idx', None) for sample in samples]
+    return None if None in rows else torch.tensor(rows).to(device, non_blocking=True)
 
 
 def _attach(features: dict[str, Tensor], data_samples: list) -> list:
@@ -218,5 +292,8 @@ def _check_chunks(chunk_size: int, model: BaseModel) -> None:
         raise ValueError(f'chunk_size must be positive, got {chunk_size}')
     for name, module in model.named_modules():
         if isinstance(module, _BatchNorm):
-            raise ValueError(f'chunk_size needs towers without batch statistics, but {name} is a '
+            raise ValueError(f'chunk_size needs parts without batch statistics, but {name} is a '
                              f'{type(module).__name__}; leave chunk_size out')
+        if getattr(module, 'needs_tokens', False):
+            raise ValueError(f'chunk_size keeps the features of a chunk and nothing else, but '
+                             f'{name}, {type(module).__name__}, needs tokens; leave chunk_size out')

@@ -1,13 +1,28 @@
 """What turns images and sentences into features, whichever runtime computes them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from PIL import Image
 
-__all__ = ['Encoder', 'check_images', 'check_texts', 'load_encoder']
+__all__ = ['Encoder', 'Fingerprint', 'check_images', 'check_texts', 'load_encoder']
+
+
+class Fingerprint(dict):
+    """The fingerprint of a model, as JSON types, that knows the model's former ones.
+
+    Args:
+        values: ``version``, ``model``, ``pipeline`` and ``dim``.
+        former: Computes the fingerprints that earlier versions gave the same model. It is called
+            only where a gallery has another fingerprint than this.
+    """
+
+    def __init__(self, values: Mapping[str, Any],
+                 former: Callable[[], Sequence[Mapping[str, Any]]] = tuple) -> None:
+        super().__init__(values)
+        self.former = former
 
 
 @runtime_checkable

@@ -19,6 +19,8 @@ from PIL import Image
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 
+from mmtbps.models import BaseNeck, Tower
+
 if TYPE_CHECKING:
     from .torch_encoder import TorchEncoder
 
@@ -69,7 +71,7 @@ def word_heat_map(encoder: 'TorchEncoder', image: Image.Image, text: str) -> Wor
     words = split_words(text, token_spans)
     if not words:
         raise ValueError(f'there is no word in the text {text!r}')
-    tokens, sentence = _read(model.text_backbone, model.head.text_projection,
+    tokens, sentence = _read(model.text_backbone, model.text_neck,
                              *encoder.prepare_texts([text]))
     special = [place for place, (first, last) in enumerate(token_spans) if first == last]
     wordless = tokens[special].mean(0) if special else 0
@@ -77,7 +79,7 @@ def word_heat_map(encoder: 'TorchEncoder', image: Image.Image, text: str) -> Wor
 
     images = encoder.prepare_images([image])
     rows, columns = grid = _grid(model.image_backbone, images)
-    patches, _ = _read(model.image_backbone, model.head.image_projection, images)
+    patches, _ = _read(model.image_backbone, model.image_neck, images)
     heat = F.normalize(torch.cat([named, sentence]), dim=-1) @ patches[-rows * columns:].T
     heat = heat.view(-1, rows, columns).cpu().numpy()
     spans = [span for span, _ in words]
@@ -100,10 +102,14 @@ def rollout_map(encoder: 'TorchEncoder', image: Image.Image) -> np.ndarray:
     Raises:
         TypeError: As `word_heat_map`.
     """
-    backbone = _towers(encoder, 'image_backbone').image_backbone
+    tower = _towers(encoder, 'image_backbone').image_backbone
     images = encoder.prepare_images([image])
-    rows, columns = _grid(backbone, images)
-    shares = attention_rollout([weights[0] for weights in backbone.attentions(images)])
+    rows, columns = _grid(tower, images)
+    tokens, attentions = tower.embed(images), []
+    for layer in range(tower.depth):
+        attentions.append(tower.attention(tokens, layer)[0])
+        tokens = tower.run(tokens, layer, layer + 1)
+    shares = attention_rollout(attentions)
     return shares[-rows * columns:].view(rows, columns).float().cpu().numpy()
 
 
@@ -177,13 +183,12 @@ def _tokenizer(transform: Any) -> Tokenizer:
     return tokenizer
 
 
-def _read(backbone: nn.Module, projection: nn.Module, inputs: Tensor,
-          mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
-    """Unit features ``(L, D)`` of the tokens of one input, and ``(1, D)`` of all of it."""
-    hidden = backbone.embed(inputs, mask, backbone.depth - 1)
-    features = backbone.encode_tokens(hidden, mask)[0], backbone.encode(
-        hidden, mask, backbone.depth - 1)
-    return tuple(F.normalize(projection(feature).float(), dim=-1) for feature in features)
+def _read(tower: Tower, neck: BaseNeck, *inputs: Tensor) -> tuple[Tensor, Tensor]:
+    """Compute unit features ``(P, D)`` of the tokens of one input, and ``(1, D)`` of all of it."""
+    tokens = tower.run(tower.embed(*inputs), 0, tower.depth - 1)
+    single = tower.single_token_features(tokens)[0]
+    whole = tower.pool(tower.run(tokens, tower.depth - 1, read_only=True))
+    return tuple(F.normalize(neck.project(feature).float(), dim=-1) for feature in (single, whole))
 
 
 def _towers(encoder: 'TorchEncoder', *names: str) -> nn.Module:
@@ -191,7 +196,7 @@ def _towers(encoder: 'TorchEncoder', *names: str) -> nn.Module:
     model = getattr(encoder, 'model', None)
     for name in names:
         tower = getattr(model, name, None)
-        if not hasattr(tower, 'encode_tokens'):
+        if not isinstance(tower, Tower) or not tower.depth:
             what = f'{name} {type(tower).__name__}' if model else 'an encoder without a model'
             raise TypeError(f'{type(encoder).__name__} cannot be explained: {what} gives no '
                             'features of single patches or words; use the model it was exported '
@@ -199,9 +204,11 @@ def _towers(encoder: 'TorchEncoder', *names: str) -> nn.Module:
     return model
 
 
-def _grid(backbone: nn.Module, images: Tensor) -> tuple[int, int]:
-    """Rows and columns of patches of a batch of images."""
-    if images.shape[-2:] != tuple(backbone.img_size):
+def _grid(tower: Tower, images: Tensor) -> tuple[int, int]:
+    """Return rows and columns of patches of a batch of images."""
+    if tower.grid is None:
+        raise TypeError(f'{type(tower).__name__} has no grid of patches to show')
+    if images.shape[-2:] != tuple(tower.img_size):
         raise ValueError(f'the test pipeline makes images of {tuple(images.shape[-2:])} pixels, '
-                         f'but the image tower is for {tuple(backbone.img_size)}')
-    return tuple(backbone.patch_resolution)
+                         f'but the image tower is for {tuple(tower.img_size)}')
+    return tower.grid

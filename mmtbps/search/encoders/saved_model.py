@@ -8,7 +8,7 @@ it is unpickled.
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from inspect import isclass
 from pathlib import Path
@@ -19,6 +19,7 @@ from mmengine.registry import DefaultScope, Registry
 from safetensors.torch import save_file
 from torch import nn
 
+from mmtbps.models import Tower, inference_settings
 from mmtbps.registry import MODELS, TRANSFORMS
 
 __all__ = ['FILES', 'ModelSource', 'find_source', 'portable_model', 'portable_pipeline',
@@ -27,12 +28,12 @@ __all__ = ['FILES', 'ModelSource', 'find_source', 'portable_model', 'portable_pi
 #: What a folder holds, as patterns for a download.
 FILES = ('config.json', 'model.safetensors', 'tokenizer/*.json', 'tokenizer/*.txt')
 _CONFIG, _WEIGHTS, _TOKENIZER = 'config.json', 'model.safetensors', 'tokenizer'
-_FORMAT = 1
+#: 1 had one head in its settings and its weights; it is read as well.
+_FORMAT, _FORMATS = 2, (1, 2)
+_KEYS = {'format', 'retriever', 'test_pipeline', 'former_fingerprints'}
 _NAME = re.compile(r'(?:\w+\.)?\w+')
 # Keys by which parts of a model name files to start from.
 _ELSEWHERE = {'model', 'pretrained', 'init_cfg'}
-# What transformers notes in a config that is not about sizes.
-_NO_SIZES = {'transformers_version', 'architectures', '_name_or_path', 'dtype', 'torch_dtype'}
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,7 @@ class ModelSource:
         pipeline: Settings of the transforms that a test image and its captions go through.
         scope: Of the registries that the names are looked up in first.
         weights: A file that belongs to the settings, if there is one.
+        former_fingerprints: By which galleries of earlier versions know the model.
     """
 
     name: str
@@ -52,11 +54,12 @@ class ModelSource:
     pipeline: list[dict[str, Any]]
     scope: str = 'mmtbps'
     weights: Path | None = None
+    former_fingerprints: tuple[dict[str, Any], ...] = ()
 
     def build_model(self) -> nn.Module:
-        """The model; its weights are random or those its towers start from."""
+        """Build the model without heads; its weights are random or those its towers start from."""
         with DefaultScope.overwrite_default_scope(self.scope):
-            return MODELS.build(self.model)
+            return MODELS.build(inference_settings(self.model))
 
     def build_pipeline(self) -> list:
         """The transforms, in order."""
@@ -124,12 +127,22 @@ def portable_model(source: ModelSource, model: nn.Module) -> dict[str, Any]:
         source: Where the model came from.
         model: The model built from it.
     """
+    return inference_settings(portable_training_model(source, model))
+
+
+def portable_training_model(source: ModelSource, model: nn.Module) -> dict[str, Any]:
+    """Return such settings with the heads, as the first fingerprints were made of.
+
+    Args:
+        source: Where the model came from.
+        model: The model built from it.
+    """
     with DefaultScope.overwrite_default_scope(source.scope):
         settings = _portable(source.model, MODELS)
     settings.pop('mixup', None)
     for name, part in model.named_children():
-        if isinstance(settings.get(name), dict) and settings[name].get('model'):
-            settings[name] = _with_sizes(settings[name], part)
+        if isinstance(part, Tower) and isinstance(settings.get(name), dict):
+            settings[name] = part.portable_settings(settings[name])
     return settings
 
 
@@ -167,19 +180,9 @@ def _registered_name(name: str, registry: Registry) -> str:
     return name
 
 
-def _with_sizes(settings: dict[str, Any], part: nn.Module) -> dict[str, Any]:
-    for child in part.children():
-        config = getattr(child, 'config', None)
-        if hasattr(config, 'to_diff_dict'):  # a model of transformers
-            sizes = {key: value for key, value in config.to_diff_dict().items()
-                     if key not in _NO_SIZES}
-            kept = {key: value for key, value in settings.items() if key != 'model'}
-            return dict(kept, config=dict(sizes, model_type=config.model_type))
-    return settings
-
-
 # ------------------------------------------------------------------ folders
-def write_folder(folder: Path, source: ModelSource, model: nn.Module, steps: list) -> None:
+def write_folder(folder: Path, source: ModelSource, model: nn.Module, steps: list,
+                 former_fingerprints: Sequence[Mapping[str, Any]] = ()) -> None:
     """Write a model to a folder; `find_source` reads it.
 
     Args:
@@ -187,6 +190,7 @@ def write_folder(folder: Path, source: ModelSource, model: nn.Module, steps: lis
         source: Where the model came from.
         model: The model.
         steps: Its pipeline, built.
+        former_fingerprints: By which galleries of earlier versions know the model.
 
     Raises:
         ValueError: If a part is not registered or needs files from elsewhere, so that nobody could
@@ -194,13 +198,16 @@ def write_folder(folder: Path, source: ModelSource, model: nn.Module, steps: lis
     """
     settings = dict(format=_FORMAT, retriever=portable_model(source, model),
                     test_pipeline=portable_pipeline(source))
+    if former_fingerprints:
+        settings['former_fingerprints'] = list(former_fingerprints)
     _check_settings(settings, source.name)
     for step in steps:
         if hasattr(step, 'save_tokenizer'):
             step.save_tokenizer(folder / _TOKENIZER)
     # Copies: tensors that share memory are refused.
     save_file({name: tensor.cpu().clone().contiguous()
-               for name, tensor in model.state_dict().items()}, folder / _WEIGHTS)
+               for name, tensor in model.state_dict().items()
+               if not name.startswith('heads.')}, folder / _WEIGHTS)
     (folder / _CONFIG).write_text(json.dumps(settings, indent=2) + '\n', encoding='utf-8')
 
 
@@ -208,12 +215,12 @@ def _from_folder(folder: Path) -> ModelSource:
     file = folder / _CONFIG
     try:
         settings = json.loads(file.read_text(encoding='utf-8'))
-        if settings['format'] != _FORMAT:
+        if settings['format'] not in _FORMATS:
             raise ValueError(f'{file}: format {settings["format"]!r} is unknown here; a newer '
                              'mmtbps wrote it')
         model, pipeline = settings['retriever'], settings['test_pipeline']
-        if len(settings) > 3:  # the hub's mixin would take them for arguments
-            raise KeyError(*settings.keys() - {'format', 'retriever', 'test_pipeline'})
+        if unknown := settings.keys() - _KEYS:  # the hub's mixin would take them for arguments
+            raise KeyError(*unknown)
     except FileNotFoundError:
         raise FileNotFoundError(f'{folder}: no folder of a model: {_CONFIG} is missing. '
                                 'save_pretrained writes one') from None
@@ -222,7 +229,8 @@ def _from_folder(folder: Path) -> ModelSource:
     _check_settings(settings, str(file))
     tokenizer = str((folder / _TOKENIZER).resolve())
     steps = [dict(step, tokenizer=tokenizer) if 'tokenizer' in step else step for step in pipeline]
-    return ModelSource(str(folder), model, steps, weights=folder / _WEIGHTS)
+    return ModelSource(str(folder), model, steps, weights=folder / _WEIGHTS,
+                       former_fingerprints=tuple(settings.get('former_fingerprints', ())))
 
 
 def _check_settings(settings: dict[str, Any], where: str) -> None:

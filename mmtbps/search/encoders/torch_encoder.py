@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from threading import Lock
@@ -14,14 +14,24 @@ from huggingface_hub import ModelHubMixin, snapshot_download
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.device import get_device
-from mmengine.runner import load_checkpoint
 from PIL import Image
 from torch import Tensor, nn
 
-from .base import check_images, check_texts
-from .saved_model import FILES, find_source, portable_model, portable_pipeline, write_folder
+from mmtbps.models import Tower
+from mmtbps.models.loading import load_strictly
+from mmtbps.models.retrievers.former_settings import with_former_head
 
-__all__ = ['TorchEncoder', 'load_weights']
+from .base import Fingerprint, check_images, check_texts
+from .saved_model import (
+    FILES,
+    find_source,
+    portable_model,
+    portable_pipeline,
+    portable_training_model,
+    write_folder,
+)
+
+__all__ = ['TorchEncoder']
 
 _CARD = """---
 {{ card_data }}
@@ -83,8 +93,9 @@ class TorchEncoder(ModelHubMixin, library_name='mmtbps', model_card_template=_CA
                              "weights='random' to try things out")
         self.model = self._source.build_model() if built is None else built
         _check_retriever(self.model)
+        self._heads: Mapping[str, Tensor] = {}
         if weights is not None and str(weights) != 'random':
-            load_weights(self.model, weights)
+            self._heads = load_strictly(self.model, weights).heads
         self.device = str(device or get_device())
         self.model.to(self.device).eval()
         self.batch_size = batch_size
@@ -133,12 +144,37 @@ class TorchEncoder(ModelHubMixin, library_name='mmtbps', model_card_template=_CA
         return next(step for step in self._text_steps if hasattr(step, 'tokenizer_state'))
 
     @cached_property
-    def fingerprint(self) -> dict[str, Any]:
-        """Of weights, towers and pipeline: equal wherever the same model lies."""
+    def fingerprint(self) -> Fingerprint:
+        """Hashes of towers, necks, pipeline and tokenizer: equal wherever the same model lies."""
         settings = portable_model(self._source, self.model)
-        before = [settings.pop('data_preprocessor', None), portable_pipeline(self._source),
-                  self.tokenize.tokenizer_state()]
-        return dict(model=_hash_model(self.model, settings), pipeline=_hash(before), dim=self.dim)
+        preprocessing = settings.pop('data_preprocessor', None)
+        state = {name: tensor for name, tensor in self.model.state_dict().items()
+                 if not name.startswith('heads.')}
+        return Fingerprint(
+            dict(version=2, model=_hash_model(settings, state),
+                 pipeline=self._hash_pipeline(preprocessing), dim=self.dim),
+            lambda: self.former_fingerprints)
+
+    @cached_property
+    def former_fingerprints(self) -> tuple[dict[str, Any], ...]:
+        """The fingerprints of this model in galleries of earlier versions.
+
+        Version 1 hashed the one head too, as settings and as weights.
+        """
+        if self._source.former_fingerprints:
+            return self._source.former_fingerprints
+        settings = portable_training_model(self._source, self.model)
+        preprocessing = settings.pop('data_preprocessor', None)
+        towers = [part for part in self.model.children() if isinstance(part, Tower)]
+        former = with_former_head(settings, {**self._heads, **self.model.state_dict()},
+                                  [tower.out_dims for tower in towers])
+        return () if former is None else (
+            dict(model=_hash_model(*former), pipeline=self._hash_pipeline(preprocessing),
+                 dim=self.dim), )
+
+    def _hash_pipeline(self, preprocessing: Any) -> str:
+        return _hash([preprocessing, portable_pipeline(self._source),
+                      self.tokenize.tokenizer_state()])
 
     @torch.inference_mode()
     def _encode(self, inputs: Sequence, encode: Callable[[Sequence], Tensor]) -> np.ndarray:
@@ -147,7 +183,8 @@ class TorchEncoder(ModelHubMixin, library_name='mmtbps', model_card_template=_CA
         return np.concatenate(batches) if batches else np.zeros((0, self.dim), np.float32)
 
     def _save_pretrained(self, save_directory: Path) -> None:
-        write_folder(save_directory, self._source, self.model, self.steps)
+        write_folder(save_directory, self._source, self.model, self.steps,
+                     self.former_fingerprints)
 
     @classmethod
     def _from_pretrained(cls, *, model_id: str, device: str | None = None, batch_size: int = 64,
@@ -155,28 +192,6 @@ class TorchEncoder(ModelHubMixin, library_name='mmtbps', model_card_template=_CA
         if not Path(model_id).is_dir():
             model_id = snapshot_download(model_id, allow_patterns=list(FILES), **hub)
         return cls(model_id, device=device, batch_size=batch_size)
-
-
-def load_weights(model: nn.Module, weights: str | Path) -> None:
-    """Load a checkpoint all of whose weights the model has, and the other way round.
-
-    Args:
-        model: The model.
-        weights: ``.pth`` or ``.safetensors``; a path or a URL.
-
-    Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If a weight is missing, left over or of another shape.
-        pickle.UnpicklingError: If the file carries more than weights.
-    """
-    if '://' not in str(weights) and not Path(weights).is_file():
-        raise FileNotFoundError(f'{weights}: no such checkpoint')
-    try:
-        load_checkpoint(model, str(weights), map_location='cpu', strict=True, logger='silent')
-    except RuntimeError as error:
-        reason = ' '.join(str(error).split())
-        raise ValueError(f'{weights} does not fit the model; were they trained with this config? '
-                         f'{reason[:600]}') from None
 
 
 def _check_retriever(model: nn.Module) -> None:
@@ -216,9 +231,9 @@ def _hash(settings: Any) -> str:
     return hashlib.sha256(json.dumps(settings, sort_keys=True, default=repr).encode()).hexdigest()
 
 
-def _hash_model(model: nn.Module, settings: dict[str, Any]) -> str:
+def _hash_model(settings: Mapping[str, Any], state: Mapping[str, Tensor]) -> str:
     digest = hashlib.sha256(_hash(settings).encode())
-    for name, tensor in sorted(model.state_dict().items()):
+    for name, tensor in sorted(state.items()):
         digest.update(f'{name} {tensor.dtype} {tuple(tensor.shape)}\n'.encode())
         # As bytes, because numpy does not know bfloat16.
         digest.update(tensor.cpu().contiguous().flatten().view(torch.uint8).numpy())

@@ -10,7 +10,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from mmtbps.models import BERTBackbone
-from mmtbps.models.cls_last_layer import bert_first_token, vit_first_token
+from mmtbps.models.backbones.cls_last_layer import bert_first_token, vit_first_token
 
 
 def vit_layer(**options):

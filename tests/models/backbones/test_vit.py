@@ -29,7 +29,7 @@ def test_the_papers_grid():
     vit = OverlapViT(dict(TINY_VIT, num_layers=1))
     assert vit.patch_resolution == (31, 10)
     assert vit.pos_embed.shape == (1, 311, 16)
-    assert vit.embed(torch.zeros(1, 3, 384, 128)).shape == (1, 311, 16)
+    assert vit.embed(torch.zeros(1, 3, 384, 128)).hidden.shape == (1, 311, 16)
 
 
 @pytest.mark.parametrize('source, given', [((24, 24), None), ((14, 14), None), ((12, 4), (12, 4))])
@@ -82,7 +82,11 @@ def test_the_two_halves_equal_mmpretrains_forward(layer):
     whole.eval()
     vit.double(), whole.double()
     images = torch.randn(2, 3, 32, 16).double()
-    halves = vit.encode(vit.embed(images, layer=layer), layer=layer)
+    half = vit.run(vit.embed(images), 0, layer)
+    halves = vit.pool(vit.run(half, layer))
+    one_token = vit.run(half, layer, read_only=True)
+    assert one_token.hidden.shape[1] == (1 if layer < 2 else 11)
+    torch.testing.assert_close(vit.pool(one_token), halves, atol=1e-13, rtol=1e-13)
     torch.testing.assert_close(halves, whole(images)[0], atol=1e-13, rtol=1e-13)
     torch.testing.assert_close(vit(images), whole(images)[0], atol=1e-13, rtol=1e-13)
 
@@ -99,11 +103,11 @@ def tiny_vit():
 @torch.no_grad()
 def test_attentions_are_the_softmax_that_the_blocks_apply():
     vit, images = tiny_vit()
-    maps = vit.attentions(images)
+    maps = [vit.attention(vit.embed(images), layer) for layer in (0, 1)]
     assert [tuple(weights.shape) for weights in maps] == [(2, 2, 11, 11)] * 2
     for layer, (weights, block) in enumerate(zip(maps, vit.layers, strict=True)):
         torch.testing.assert_close(weights.sum(-1), torch.ones(2, 2, 11))
-        x = block.ln1(vit.embed(images, layer=layer))
+        x = block.ln1(vit.run(vit.embed(images), 0, layer).hidden)
         query, key, value = (x @ part.T + bias for part, bias in zip(
             block.attn.qkv.weight.chunk(3), block.attn.qkv.bias.chunk(3), strict=True))
         heads = []
@@ -117,9 +121,30 @@ def test_attentions_are_the_softmax_that_the_blocks_apply():
     assert maps[0].std() > 0.1
 
 
-def test_looking_at_the_attention_leaves_no_graph():
+@torch.no_grad()
+def test_tokens_of_the_last_layer_remember_what_it_read():
     vit, images = tiny_vit()
-    assert not any(weights.requires_grad for weights in vit.attentions(images))
+    tokens = vit.run(vit.embed(images))
+    expected = vit.attention(vit.embed(images), 1)
+    assert torch.equal(vit.attention(tokens), expected)
+    assert torch.equal(vit.attention(vit.run(vit.embed(images), 0, 1), -1), expected)
+    with pytest.raises(ValueError, match='beyond layer 0'):
+        vit.attention(tokens, 0)
+    with pytest.raises(ValueError, match='cannot go on with layer 0'):
+        vit.run(tokens, 0, 1)
+
+
+@torch.no_grad()
+def test_token_features_pass_the_final_norm():
+    vit, images = tiny_vit()
+    torch.nn.init.normal_(vit.ln1.weight)
+    tokens = vit.run(vit.embed(images))
+    features = vit.token_features(tokens)
+    torch.testing.assert_close(features[:, 0], vit.pool(tokens))
+    mean = tokens.hidden.mean(-1, keepdim=True)
+    spread = (tokens.hidden.var(-1, unbiased=False, keepdim=True) + vit.ln1.eps).sqrt()
+    torch.testing.assert_close(features, (tokens.hidden - mean) / spread * vit.ln1.weight
+                               + vit.ln1.bias)
 
 
 @torch.no_grad()
@@ -127,11 +152,11 @@ def test_a_tokens_feature_is_that_of_attention_to_it_alone():
     """Against the whole last block with every weight of the attention on one token."""
     vit, images = tiny_vit()
     torch.nn.init.normal_(vit.ln1.weight)
-    hidden = vit.embed(images, layer=1)
-    features = vit.encode_tokens(hidden)
-    assert vit.depth == 2 and features.shape == hidden.shape
+    tokens = vit.run(vit.embed(images), 0, 1)
+    features = vit.single_token_features(tokens)
+    assert vit.depth == 2 and features.shape == tokens.hidden.shape
     for token in range(11):
         vit.layers[1].attn.scaled_dot_product_attention = (
             lambda query, key, value, dropout_p, token=token:
             value[:, :, token:token + 1].expand_as(query))
-        torch.testing.assert_close(features[:, token], vit.encode(hidden, layer=1))
+        torch.testing.assert_close(features[:, token], vit.pool(vit.run(tokens, 1)))

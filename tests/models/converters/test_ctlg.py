@@ -13,7 +13,7 @@ from transformers import BertConfig, BertModel
 
 from mmtbps.models import TextImageRetriever
 from mmtbps.models.backbones.vit import OverlapViT
-from mmtbps.models.converters.ctlg import retriever_from_ctlg, vit_from_augreg, vit_from_timm
+from mmtbps.models.converters import retriever_from_ctlg, vit_from_augreg, vit_from_timm
 
 TOOL = Path(__file__).resolve().parents[3] / 'tools' / 'convert_weights.py'
 DIMS, HEADS, HIDDEN, DEPTH = 16, 2, 32, 2
@@ -127,7 +127,7 @@ def test_a_ctlg_checkpoint_fills_both_towers(image, text):
         image_backbone=dict(type=OverlapViT, arch=TINY_VIT, img_size=(32, 32), patch_size=8,
                             stride=6),
         text_backbone=dict(type='BERTBackbone', config=TINY_BERT),
-        head=dict(type='HardnessAwareContrastiveHead')).eval()
+        heads=dict(contrastive=dict(type='HardnessAwareContrastiveHead'))).eval()
     model.load_state_dict(conversion.state_dict)
     ids = torch.tensor([[2, 7, 9, 3]])
     torch.testing.assert_close(model.text_backbone(ids, ids > 0),

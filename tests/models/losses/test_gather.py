@@ -3,13 +3,14 @@
 import pytest
 import torch
 import torch.multiprocessing as processes
-from mmengine.structures import BaseDataElement
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from mmtbps.models import HardnessAwareContrastiveHead
+from mmtbps.models import HardnessAwareContrastiveHead, Pairs
+from mmtbps.models.heads import EncodedSide
+from mmtbps.models.losses import average_value
 from mmtbps.models.losses.info_nce import SAME_PERSON_CHOICES
 
 WORLD = 4
@@ -28,8 +29,9 @@ class Towers(nn.Module):
         self.double()
 
     def forward(self, images, texts, person_ids):
-        return self.head.loss(self.image(images), self.text(texts),
-                              people(person_ids))['loss_contrastive']
+        pairs = Pairs(EncodedSide({'global': self.image(images)}),
+                      EncodedSide({'global': self.text(texts)}), torch.tensor(person_ids))
+        return average_value(self.head(pairs, samples=[])['loss_contrastive'])
 
 
 class LargestTensor(TorchDispatchMode):
@@ -43,10 +45,6 @@ class LargestTensor(TorchDispatchMode):
             if torch.is_tensor(value):
                 self.numel = max(self.numel, value.numel())
         return results
-
-
-def people(person_ids):
-    return [BaseDataElement(metainfo=dict(person_id=i)) for i in person_ids]
 
 
 def data():
@@ -74,9 +72,10 @@ def largest_tensor(same_person, rank, world):
     image.requires_grad_(), text.requires_grad_()
     own = share(rank, world, PAIRS)
     head = HardnessAwareContrastiveHead(0.05, learnable=True, same_person=same_person)
+    pairs = Pairs(EncodedSide({'global': image}), EncodedSide({'global': text}),
+                  torch.arange(PAIRS)[own] // 2)
     with LargestTensor() as largest:
-        head.loss(image, text, people([i // 2 for i in range(PAIRS)][own])
-                  )['loss_contrastive'].backward()
+        average_value(head(pairs, samples=[])['loss_contrastive']).backward()
     return largest.numel
 
 

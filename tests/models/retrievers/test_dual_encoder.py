@@ -1,5 +1,7 @@
 """The dual encoder: modes, contracts, mixup inside."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -72,14 +74,16 @@ def test_mixup_happens_between_the_halves(layer, tiny_retriever, tiny_batch):
     torch.manual_seed(7)
     loss = model(**batch, mode='loss')['loss_contrastive']
     torch.manual_seed(7)
-    partner, _ = model.mixup.draw(4, torch.device('cpu'))
-    mask = batch['attention_mask']
-    image = model.image_backbone.embed(batch['images'], layer=layer)
-    text = model.text_backbone.embed(batch['input_ids'], mask, layer)
-    by_hand = info_nce(
-        model.image_backbone.encode(0.7 * image + 0.3 * image[partner], layer=layer),
-        model.text_backbone.encode(0.7 * text + 0.3 * text[partner], mask | mask[partner], layer),
-        0.05)
+    partner, mask = model.mixup.draw(4, torch.device('cpu')).partner, batch['attention_mask']
+    towers = model.image_backbone, model.text_backbone
+    image, text = (tower.run(tower.embed(*inputs), 0, layer) for tower, inputs in
+                   zip(towers, [(batch['images'],), (batch['input_ids'], mask)], strict=True))
+    image = replace(image, hidden=0.7 * image.hidden + 0.3 * image.hidden[partner])
+    text = replace(text, hidden=0.7 * text.hidden + 0.3 * text.hidden[partner],
+                   mask=mask | mask[partner])
+    features = [tower.pool(tower.run(tokens, layer)) for tower, tokens in
+                zip(towers, (image, text), strict=True)]
+    by_hand = info_nce(*features, 0.05)
     torch.testing.assert_close(loss, by_hand)
     with pytest.raises(AssertionError):
         torch.testing.assert_close(loss, tiny_retriever()(**batch, mode='loss')['loss_contrastive'])

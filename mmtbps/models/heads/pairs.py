@@ -1,0 +1,128 @@
+"""A batch of encoded pairs, as heads see it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import NamedTuple
+
+from mmengine.dist import get_rank
+from mmengine.logging import MessageHub
+from torch import Tensor
+
+from mmtbps.models.losses import gather, gather_with_grad
+
+__all__ = ['EncodedSide', 'GatheredPairs', 'Pairs', 'TrainingProgress']
+
+
+@dataclass
+class EncodedSide:
+    """Images or captions after their tower and neck.
+
+    Args:
+        parts: ``(N, D_i)`` of each part, not normalised.
+        mask: ``(N, P)`` bool, True where there is a token; ``None`` where all are.
+        compute_tokens: computes ``tokens`` when they are first asked for; ``None`` if the tower
+            has not kept them.
+    """
+
+    parts: dict[str, Tensor]
+    mask: Tensor | None = None
+    compute_tokens: Callable[[], Tensor] | None = None
+
+    @cached_property
+    def tokens(self) -> Tensor:
+        """Every token in the space of the part ``global``, ``(N, P, D)``, not normalised.
+
+        Raises:
+            RuntimeError: no head said that it needs them.
+        """
+        if self.compute_tokens is None:
+            raise RuntimeError('the towers have computed the pooled token alone: a head that reads '
+                               'tokens must say so, needs_tokens = True')
+        return self.compute_tokens()
+
+
+class GatheredPairs(NamedTuple):
+    """Features of the joined batch of all processes, M rows, ordered by rank.
+
+    Args:
+        image: ``(M, D)`` of one part, with gradient.
+        text: ``(M, D)`` likewise.
+        person_ids: ``(M,)``.
+        first_row: index of this process's row 0 among them.
+    """
+
+    image: Tensor
+    text: Tensor
+    person_ids: Tensor
+    first_row: int
+
+
+class TrainingProgress(NamedTuple):
+    """How far a run has come, for losses that change on the way.
+
+    Args:
+        epoch: epochs done; 0 outside a run.
+        iteration: iterations done.
+        max_epochs: of the whole run; ``None`` if it counts iterations, or outside a run.
+        max_iterations: of the whole run.
+    """
+
+    epoch: int = 0
+    iteration: int = 0
+    max_epochs: int | None = None
+    max_iterations: int | None = None
+
+    @classmethod
+    def current(cls) -> 'TrainingProgress':
+        """Read the progress of the Runner that is at work, from its message hub."""
+        hub = MessageHub.get_current_instance()
+        return cls(hub.get_info('epoch', 0), hub.get_info('iter', 0),
+                   hub.get_info('max_epochs'), hub.get_info('max_iters'))
+
+
+@dataclass
+class Pairs:
+    """N pairs of this process, image i belonging to caption i.
+
+    Args:
+        image: the images, encoded.
+        text: the captions, encoded.
+        person_ids: ``(N,)`` on the device.
+        rows: ``(N,)`` index of each pair's item in the data set; ``None`` if the samples do not
+            say.
+        inputs: further inputs of the batch by name, on the device: images ``(N, 3, H, W)``
+            normalised, tokens ``(N, L)`` padded, with ``NAME_mask`` where they bring lengths of
+            their own.
+        encode_image: encodes ``(N, 3, H, W)`` normalised images a second time, through the same
+            tower and neck, without mixup.
+        encode_text: does so with ``(N, L)`` tokens and their bool mask.
+    """
+
+    image: EncodedSide
+    text: EncodedSide
+    person_ids: Tensor
+    rows: Tensor | None = None
+    inputs: Mapping[str, Tensor] = field(default_factory=dict)
+    encode_image: Callable[[Tensor], EncodedSide] | None = None
+    encode_text: Callable[[Tensor, Tensor], EncodedSide] | None = None
+
+    def __post_init__(self) -> None:
+        self._gathered: dict[str, GatheredPairs] = {}
+
+    @property
+    def progress(self) -> TrainingProgress:
+        """How far the run has come."""
+        return TrainingProgress.current()
+
+    def gathered(self, part: str = 'global') -> GatheredPairs:
+        """Gather a part of the features of all processes, once for all heads.
+
+        Every process must bring the same number of pairs.
+        """
+        if part not in self._gathered:
+            image, text = self.image.parts[part], self.text.parts[part]
+            self._gathered[part] = GatheredPairs(
+                gather_with_grad(image), gather_with_grad(text), gather(self.person_ids),
+                get_rank() * len(image))
+        return self._gathered[part]

@@ -1,0 +1,148 @@
+"""Strict loading of weights: towers and necks fit, or the error says what does not."""
+
+import pickle
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mmengine.runner import CheckpointLoader
+from torch import Tensor, nn
+
+from mmtbps.errors import MissingFile, UserError
+
+from .retrievers import TextImageRetriever
+from .retrievers.former_settings import rename_former_keys
+
+__all__ = ['LoadReport', 'UnsafeCheckpoint', 'WeightsMisfit', 'load_strictly', 'read_weights']
+
+_SHOWN = 5
+
+
+class WeightsMisfit(UserError, ValueError):
+    """Weights that do not fit the model."""
+
+
+class UnsafeCheckpoint(UserError, pickle.UnpicklingError):
+    """A checkpoint that is broken, or holds more than weights."""
+
+
+@dataclass(frozen=True)
+class LoadReport:
+    """Account of a loading.
+
+    Args:
+        loaded: number of tensors that the model took.
+        heads: weights of heads that the model was built without, passed over.
+        misfits: a line for each weight that is missing, left over or of another shape; empty
+            unless the loading was partial.
+    """
+
+    loaded: int
+    heads: Mapping[str, Tensor] = field(default_factory=dict)
+    misfits: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        parts = [f'{self.loaded} tensors loaded']
+        if self.heads:
+            parts.append(f'{len(self.heads)} of heads passed over')
+        if self.misfits:
+            parts.append(f'PARTIAL, {len(self.misfits)} do not fit')
+        return ', '.join(parts)
+
+
+def load_strictly(model: nn.Module, weights: str | Path | Mapping[str, Tensor],
+                  partial: bool = False) -> LoadReport:
+    """Load weights that fit the model whole, and the model them.
+
+    Known conversions are no misfits: the prefix ``module.`` of distributed training, the names of
+    a former head, a position embedding that the tower resizes. Weights of heads are passed over if
+    the model was built without heads.
+
+    Args:
+        model: the model.
+        weights: ``.pth`` or ``.safetensors``, a path or a URL; or a state dict.
+        partial: load what fits and report the rest, for those who mean it.
+
+    Raises:
+        MissingFile: there is no such file.
+        UnsafeCheckpoint: the file is broken or holds more than weights.
+        WeightsMisfit: a weight is missing, left over or of another shape; the first few are named.
+
+    Example:
+        >>> layer = nn.Linear(2, 1)
+        >>> str(load_strictly(layer, layer.state_dict()))
+        '2 tensors loaded'
+        >>> load_strictly(layer, dict(layer.state_dict(), extra=layer.bias))
+        Traceback (most recent call last):
+        mmtbps.models.loading.WeightsMisfit: the weights do not fit Linear: 1 misfit: extra is \
+left over. Were they trained with this config?
+    """
+    named = isinstance(weights, Mapping)
+    state = dict(weights) if named else read_weights(weights)
+    state = {key.removeprefix('module.'): value for key, value in state.items()}
+    heads: dict[str, Tensor] = {}
+    if isinstance(model, TextImageRetriever):
+        rename_former_keys(state)
+        heads = {} if model.heads else {key: value for key, value in state.items()
+                                        if key.startswith('heads.')}
+    unfilled, misfits = _load(model, state)
+    if misfits and not partial:
+        name = 'the weights' if named else str(weights)
+        more = f' and {len(misfits) - _SHOWN} more' if len(misfits) > _SHOWN else ''
+        raise WeightsMisfit(
+            f'{name} do{"" if named else "es"} not fit {type(model).__name__}: {len(misfits)} '
+            f'misfit{"s" * (len(misfits) > 1)}: {"; ".join(misfits[:_SHOWN])}{more}. Were they '
+            'trained with this config?')
+    return LoadReport(len(model.state_dict()) - unfilled, heads, tuple(misfits))
+
+
+def read_weights(weights: str | Path) -> dict[str, Tensor]:
+    """Read the state dict of a checkpoint without running code that it carries.
+
+    Args:
+        weights: ``.pth`` or ``.safetensors``; a path or a URL.
+
+    Raises:
+        MissingFile: there is no such file.
+        UnsafeCheckpoint: it is broken or holds more than weights.
+    """
+    if '://' not in str(weights) and not Path(weights).is_file():
+        raise MissingFile(f'{weights}: no such checkpoint')
+    try:
+        checkpoint: Any = CheckpointLoader.load_checkpoint(
+            str(weights), map_location='cpu', logger='silent')
+    except pickle.UnpicklingError as error:
+        raise UnsafeCheckpoint(str(error)) from error
+    except (EOFError, RuntimeError) as error:  # torch's reader of broken archives
+        raise UnsafeCheckpoint(f'{weights}: broken, or no checkpoint ({_one_line(error)})'
+                               ) from error
+    if not isinstance(checkpoint, Mapping):
+        raise UnsafeCheckpoint(f'{weights}: no checkpoint, but a {type(checkpoint).__name__}')
+    inner = checkpoint.get('state_dict', checkpoint)
+    return {key: value for key, value in inner.items() if isinstance(value, Tensor)}
+
+
+def _load(model: nn.Module, state: dict[str, Tensor]) -> tuple[int, list[str]]:
+    """Load what fits; count the tensors of the model that got nothing, and word each misfit."""
+    shapes = []
+    try:
+        result = model.load_state_dict(state, strict=False)
+    except RuntimeError as error:
+        lines = [line.strip() for line in str(error).splitlines()]
+        shapes = [_one_line(line) for line in lines if line.startswith('size mismatch for ')]
+        if not shapes:
+            raise
+        names = {line.split()[3].rstrip(':') for line in shapes}
+        result = model.load_state_dict(
+            {key: value for key, value in state.items() if key not in names}, strict=False)
+        result.missing_keys[:] = [key for key in result.missing_keys if key not in names]
+    return len(result.missing_keys) + len(shapes), [
+        *(f'{key} is missing' for key in result.missing_keys),
+        *(f'{key} is left over' for key in result.unexpected_keys),
+        *(line.replace('size mismatch for ', '').replace('current model', 'the model')
+          .removesuffix('.') for line in shapes)]
+
+
+def _one_line(text: object) -> str:
+    return ' '.join(str(text).split())
