@@ -167,10 +167,10 @@ def test_the_cures_act_whichever_is_imported_first(first, second, tmp_path):
 def test_a_text_config_can_inherit_a_lazy_one(tmp_path):
     (tmp_path / 'heir.py').write_text(
         "_base_ = 'mmtbps::tbps/vit_bert_base_drawn.py'\n"
-        'model = dict(head=dict(temperature=0.5))\n')
+        'model = dict(heads=dict(contrastive=dict(temperature=0.5)))\n')
     cfg = Config.fromfile(tmp_path / 'heir.py')
     assert cfg.model.heads.contrastive.temperature == 0.5
-    assert cfg.model.head.type == 'mmtbps.models.HardnessAwareContrastiveHead'
+    assert cfg.model.heads.contrastive.type == 'mmtbps.models.HardnessAwareContrastiveHead'
     assert cfg.train_cfg.max_epochs == 12
 
 

@@ -72,8 +72,8 @@ def test_a_swin_of_mmpretrain_is_an_image_tower(swin_retriever, tiny_batch):
         measured = model(**data, mode='loss')['loss_contrastive'].item()
         image = model.image_backbone.backbone(data['images'])[-1].mean((2, 3))
         text = model.text_backbone(data['input_ids'], data['attention_mask'])
-        image = image @ model.head.image_projection.weight.T
-        text = text @ model.head.text_projection.weight.T
+        image = image @ model.image_neck.projection.weight.T
+        text = text @ model.text_neck.projection.weight.T
     assert type(model.image_backbone.backbone).__name__ == 'SwinTransformer'
     assert measured == pytest.approx(_slow_info_nce(image, text, 0.02), rel=1e-4)
 
@@ -81,7 +81,7 @@ def test_a_swin_of_mmpretrain_is_an_image_tower(swin_retriever, tiny_batch):
     optimizer = OptimWrapper(torch.optim.Adam(model.parameters(), lr=1e-3))
     losses = [model.train_step(batch, optimizer)['loss'].item() for _ in range(15)]
     assert losses[0] == pytest.approx(measured, rel=1e-4) and losses[-1] < losses[0] / 2
-    for part in ('image_backbone.backbone.stages.0', 'text_backbone', 'head.image_projection'):
+    for part in ('image_backbone.backbone.stages.0', 'text_backbone', 'image_neck'):
         assert any(not torch.equal(value, before[key])
                    for key, value in model.state_dict().items() if key.startswith(part))
 
@@ -121,9 +121,10 @@ def test_a_config_inherits_ours_by_package_name(elsewhere):
     assert done.returncode == 0, done.stderr[-3000:]
     heir = Config.fromfile(elsewhere / 'dumped.py')
     ours = Config.fromfile(ROOT / 'configs/tbps/vit_bert_base_drawn.py')
-    assert (heir.model.heads.contrastive.temperature, heir.model.head.learnable) == (0.05, True)
+    head = heir.model.heads.contrastive
+    assert (head.temperature, head.learnable) == (0.05, True)
     assert heir.train_cfg.max_epochs == 3 != ours.train_cfg.max_epochs
-    assert heir.model.head.type == ours.to_dict()['model']['head']['type']
+    assert head.type == ours.to_dict()['model']['heads']['contrastive']['type']
     for same in ('image_backbone', 'text_backbone'):
         assert heir.to_dict()['model'][same] == ours.to_dict()['model'][same]
     assert heir.default_scope == 'mmtbps'

@@ -5,7 +5,7 @@ from abc import abstractmethod
 from mmengine.model import BaseModule
 from torch import Tensor
 
-from .pairs import Pairs
+from .pairs import EncodedSide, Pairs, average_losses, person_ids_of
 
 __all__ = ['BaseHead']
 
@@ -38,3 +38,18 @@ class BaseHead(BaseModule):
             retriever logs their mean over processes and adds them up for the backward pass. All
             others are only logged.
         """
+
+    def loss(self, image: Tensor, text: Tensor, data_samples: list) -> dict[str, Tensor]:
+        """Compute the losses of plain features, for models of other projects.
+
+        Args:
+            image: ``(N, D)`` features, not normalised.
+            text: ``(N, D)`` features, row i belonging to image i.
+            data_samples: N samples with ``person_id``.
+
+        Returns:
+            As :meth:`forward`; losses are means over the pairs of all processes.
+        """
+        pairs = Pairs(EncodedSide({'global': image}), EncodedSide({'global': text}),
+                      person_ids_of(data_samples, image.device))
+        return average_losses(self(pairs, data_samples))

@@ -5,13 +5,15 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
 
+import torch
 from mmengine.dist import get_rank
 from mmengine.logging import MessageHub
 from torch import Tensor
 
-from mmtbps.models.losses import gather, gather_with_grad
+from mmtbps.models.losses import average_value, gather, gather_with_grad
 
-__all__ = ['EncodedSide', 'GatheredPairs', 'Pairs', 'TrainingProgress']
+__all__ = ['EncodedSide', 'GatheredPairs', 'Pairs', 'TrainingProgress', 'average_losses',
+           'person_ids_of']
 
 
 @dataclass
@@ -79,6 +81,17 @@ class TrainingProgress(NamedTuple):
         hub = MessageHub.get_current_instance()
         return cls(hub.get_info('epoch', 0), hub.get_info('iter', 0),
                    hub.get_info('max_epochs'), hub.get_info('max_iters'))
+
+
+def person_ids_of(samples: list, device: torch.device) -> Tensor:
+    """Collect the person of each of N samples, ``(N,)`` on a device."""
+    return torch.tensor([sample.person_id for sample in samples]).to(device, non_blocking=True)
+
+
+def average_losses(losses: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Give each scalar that is a loss the value of its mean over processes."""
+    return {key: average_value(value) if 'loss' in key else value
+            for key, value in losses.items()}
 
 
 @dataclass

@@ -10,7 +10,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from mmtbps.models.backbones import Tokens, Tower
 from mmtbps.models.grad_cache import encode_in_chunks
 from mmtbps.models.heads import BaseHead, EncodedSide, Pairs
-from mmtbps.models.losses import average_value
+from mmtbps.models.heads.pairs import average_losses, person_ids_of
 from mmtbps.models.mixup import Mixing
 from mmtbps.models.necks import BaseNeck, ProjectionNeck, unit_feature
 from mmtbps.registry import MODELS
@@ -139,7 +139,7 @@ class TextImageRetriever(MMPretrainRetrieval, BaseModel):
             mixing = self.mixup.draw(len(images), images.device)
             images, input_ids, mask = self.mixup.mix_inputs(images, input_ids, mask, mixing)
         image, text = self._encode_pairs(images, input_ids, mask, mixing)
-        pairs = Pairs(image, text, _person_ids(data_samples, images.device),
+        pairs = Pairs(image, text, person_ids_of(data_samples, images.device),
                       _rows(data_samples, images.device), inputs,
                       self._encode_image_again, self._encode_text_again)
         return self._run_heads(pairs, data_samples)
@@ -148,11 +148,11 @@ class TextImageRetriever(MMPretrainRetrieval, BaseModel):
         """Collect the losses of all heads; each is averaged over processes for the log."""
         losses = {}
         for name, head in self.heads.items():
-            for key, value in head(pairs, samples).items():
+            for key, value in average_losses(head(pairs, samples)).items():
                 if key in losses:
                     raise ValueError(f'two heads give {key!r}, {name} is the second; give one of '
                                      'them another name for it')
-                losses[key] = average_value(value) if 'loss' in key else value
+                losses[key] = value
         return losses
 
     def _encode_pairs(self, images: Tensor, input_ids: Tensor, mask: Tensor,
@@ -267,10 +267,6 @@ def _finish(tower: Tower, neck: BaseNeck, tokens: Tokens, read_only: bool) -> En
     parts = neck(tower, tokens)
     compute = None if read_only else (lambda: neck.tokens(tower, tokens))
     return EncodedSide({name: parts[name] for name in neck.parts}, tokens.mask, compute)
-
-
-def _person_ids(samples: list, device: torch.device) -> Tensor:
-    return torch.tensor([sample.person_id for sample in samples]).to(device, non_blocking=True)
 
 
 def _rows(samples: list, device: torch.device) -> Tensor | None:

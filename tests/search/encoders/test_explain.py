@@ -1,5 +1,6 @@
 """Heat-maps of words and attention roll-out, where the truth is known."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -26,12 +27,14 @@ TEXT = 'A man in a red coat, blue T-shirt and green shoes.'
 
 @pytest.fixture
 def build(micro_set, tmp_path):
-    """A function that builds a tiny encoder; keywords change its text tower, then its head."""
-    def build(head=None, stride=6, **text):
+    """A function that builds a tiny encoder; keywords change its text tower."""
+    def build(width=None, stride=6, **text):
         torch.manual_seed(0)
         cfg = shrink(Config.fromfile(CONFIG), micro_set, tmp_path)
         cfg.model.text_backbone.update(text)
-        cfg.model.head.update(head or {})
+        if width:
+            cfg.model.image_neck = cfg.model.text_neck = dict(type='ProjectionNeck',
+                                                              out_dims=width)
         cfg.model.image_backbone.stride = stride
         return TorchEncoder(cfg, weights='random', device='cpu')
     return build
@@ -104,21 +107,23 @@ def test_a_known_match_is_found(build, row, column):
 @pytest.mark.parametrize('pooling', ['pooler', 'cls', 'mean'])
 def test_it_is_the_cosine_of_what_the_last_layers_look_at(build, pooling):
     """Against the towers themselves, their last attention forced on one place after the other."""
-    encoder = build(pooling=pooling, head=dict(projection_dims=8, image_dims=16, text_dims=16))
+    encoder = build(pooling=pooling, width=8)
     image, model = random_image((40, 90)), encoder.model
     found = word_heat_map(encoder, image, TEXT)
-    hidden = model.image_backbone.embed(encoder.prepare_images([image]), layer=1)
+    vit, bert = model.image_backbone, model.text_backbone
+    tokens = vit.run(vit.embed(encoder.prepare_images([image])), 0, 1)
     patches = []
     for place in range(1, 11):
-        model.image_backbone.layers[1].attn.scaled_dot_product_attention = (
+        vit.layers[1].attn.scaled_dot_product_attention = (
             lambda query, key, value, dropout_p, place=place:
             value[:, :, place:place + 1].expand_as(value))
-        patches.append(model.head.image_projection(model.image_backbone.encode(hidden, layer=1)))
+        patches.append(model.image_neck(vit, vit.run(tokens, 1))['global'])
     patches = unit(torch.cat(patches))
     ids, mask = encoder.prepare_texts([TEXT])
-    hidden = model.text_backbone.embed(ids, mask, 1)
-    tokens = unit(torch.cat([model.head.text_projection(model.text_backbone.encode(
-        hidden, torch.arange(17)[None] == place, 1)) for place in range(17)]))
+    words = bert.run(bert.embed(ids, mask), 0, 1)
+    tokens = unit(torch.cat([model.text_neck(bert, bert.run(
+        replace(words, mask=torch.arange(17)[None] == place), 1))['global']
+        for place in range(17)]))
     # [CLS] a man in a red coat , blue t - shirt and green shoes . [SEP]
     groups = [[n] for n in range(1, 7)] + [[8], [9, 10, 11], [12], [13], [14]]
     assert found.words == TEXT.replace(',', '').replace('.', '').split()
@@ -243,8 +248,10 @@ def test_rollout_needs_a_layer():
 def test_rollout_map_is_the_rollout_of_the_towers_attention(build):
     encoder, image = build(), random_image()
     shares = rollout_map(encoder, image)
-    attentions = encoder.model.image_backbone.attentions(encoder.prepare_images([image]))
-    whole = attention_rollout([weights[0] for weights in attentions]).numpy()
+    vit, images = encoder.model.image_backbone, encoder.prepare_images([image])
+    with torch.no_grad():
+        attentions = [vit.attention(vit.embed(images), layer)[0] for layer in range(vit.depth)]
+    whole = attention_rollout(attentions).numpy()
     np.testing.assert_allclose(shares.ravel(), whole[1:], atol=1e-7)
     assert shares.shape == (5, 2) and 0.5 < shares.sum() + whole[0] < 1.0001
 
@@ -254,6 +261,6 @@ def test_rollout_follows_attention_to_one_patch(build):
     encoder = build()
     vit = encoder.model.image_backbone
     target = torch.full((1, 2, 11, 11), 0.).index_fill_(3, torch.tensor([1 + 3 * 2 + 1]), 1.)
-    vit.attentions = lambda images: [target, target]
+    vit.attention = lambda tokens, layer: target
     shares = rollout_map(encoder, random_image())
     assert shares[3, 1] == 0.75 and shares.sum() == 0.75

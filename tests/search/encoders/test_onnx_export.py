@@ -71,7 +71,7 @@ def other_encoder(tiny_config):
     cfg = Config.fromfile(tiny_config)
     cfg.model.data_preprocessor.to_rgb = False
     cfg.model.text_backbone.pooling = 'mean'
-    cfg.model.head.update(projection_dims=6, image_dims=16, text_dims=16)
+    cfg.model.image_neck = cfg.model.text_neck = dict(type='ProjectionNeck', out_dims=6)
     cfg.test_dataloader.dataset.pipeline[1].interpolation = 'lanczos'
     torch.manual_seed(1)
     return TorchEncoder(cfg, weights='random', device='cpu')
