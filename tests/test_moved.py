@@ -30,6 +30,7 @@ def test_every_former_name_leads_somewhere(former):
 @pytest.mark.filterwarnings('ignore::DeprecationWarning')
 def test_names_below_a_former_package_are_found():
     from mmtbps.search.page import layout
+
     from mmtbps.search.webui.layout import build_page
     assert layout.build_page is build_page
 

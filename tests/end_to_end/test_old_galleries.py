@@ -115,7 +115,8 @@ def test_old_models_give_the_features_they_gave(home, name, model):
     for found, kind in ((encoder.encode_images(crops), 'images'),
                         (encoder.encode_texts(SENTENCES), 'texts')):
         np.testing.assert_allclose(found, expected[f'{name}.{kind}'], atol=2e-6)
-    assert encoder.fingerprint == read('models/fingerprints.json')[name]['fingerprint']
+    known = read('models/fingerprints.json')[name]['fingerprint']
+    assert known == encoder.fingerprint or known in encoder.fingerprint.former()
 
 
 @pytest.mark.parametrize('name', ['plain', 'projected'])

@@ -11,7 +11,11 @@ from mmtbps.registry import MODELS
 
 CASES = json.loads((FIXTURES / 'numbers/cases.json').read_text())
 # Parameters that are called otherwise today: the old name -> the present one.
-RENAMED = {}
+RENAMED = {
+    'head.log_temperature': 'heads.contrastive.log_temperature',
+    'head.image_projection.weight': 'image_neck.projection.weight',
+    'head.text_projection.weight': 'text_neck.projection.weight',
+}
 TOLERANCES = dict(float32=(1e-5, 5e-4), float64=(1e-12, 1e-10))  # of losses and of gradients
 
 

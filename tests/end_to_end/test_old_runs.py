@@ -12,7 +12,11 @@ from safetensors.torch import load_file
 from written_by_0_1 import FIXTURES, ROOT, call, copy_of, is_key_bias
 
 # Weights that are called otherwise today: the old name -> the one that checkpoints have now.
-RENAMED = {}
+RENAMED = {
+    'head.log_temperature': 'heads.contrastive.log_temperature',
+    'head.image_projection.weight': 'image_neck.projection.weight',
+    'head.text_projection.weight': 'text_neck.projection.weight',
+}
 
 
 def assert_same_weights(found, expected):

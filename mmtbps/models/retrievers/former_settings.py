@@ -41,7 +41,7 @@ def split_former_head(head: Mapping[str, Any], heads: Mapping[str, Any] | None,
         ...     warnings.simplefilter('ignore')
         ...     split_former_head(dict(type='H', projection_dims=8, image_dims=16, text_dims=12),
         ...                       None, None, None)[:2]
-        ({'contrastive': {'type': 'H'}}, {'type': 'ProjectionNeck', 'out_dims': 8})
+        ({'contrastive': {'type': 'H'}}, {'type': 'mmtbps.ProjectionNeck', 'out_dims': 8})
     """
     warnings.warn("head=... of a retriever is now heads=dict(contrastive=...), and its projection "
                   "image_neck and text_neck=dict(type='ProjectionNeck', out_dims=...)",
@@ -57,7 +57,7 @@ def split_former_head(head: Mapping[str, Any], heads: Mapping[str, Any] | None,
         head.pop(name, None)
     heads[FORMER_HEAD] = head
     if width:
-        neck = dict(type='ProjectionNeck', out_dims=width)
+        neck = dict(type='mmtbps.ProjectionNeck', out_dims=width)
         image_neck, text_neck = image_neck or dict(neck), text_neck or dict(neck)
     return heads, image_neck, text_neck
 
