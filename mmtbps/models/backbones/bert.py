@@ -1,21 +1,31 @@
-"""BERT text backbone over transformers."""
+"""BERT-like text towers over transformers."""
 
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import AutoConfig, AutoModel
+from transformers import PretrainedConfig
 
-from mmtbps.pretrained import resolve_pretrained
+from mmtbps.errors import BadValue
 from mmtbps.registry import MODELS
 
 from .base import Tokens, Tower, apply_layer
-from .cls_last_layer import bert_first_token
+from .bert_families import (
+    FAMILIES,
+    Family,
+    attention_weights,
+    block_keys,
+    build_model,
+    embed_ids,
+    run_slice,
+)
+from .cls_last_layer import bert_first_token, is_plain_bert
 
 _POOLINGS = ('pooler', 'cls', 'mean')
 # Notes of transformers in a config that are not about sizes.
-_NO_SIZES = {'transformers_version', 'architectures', '_name_or_path', 'dtype', 'torch_dtype'}
+_NO_SIZES = {'transformers_version', 'architectures', 'dtype', 'torch_dtype', 'reference_compile'}
 
 
 @MODELS.register_module()
@@ -23,20 +33,22 @@ class BERTBackbone(Tower):
     """A BERT-like encoder of transformers, as a text tower.
 
     BERT: Pre-training of Deep Bidirectional Transformers, https://arxiv.org/abs/1810.04805.
-    Any ``AutoModel`` with ``embeddings`` and ``encoder.layer`` fits (BERT, RoBERTa, ELECTRA).
+    The families that it runs are those of `FAMILIES`, each equal to transformers: BERT, RoBERTa,
+    XLM-RoBERTa, CamemBERT, ELECTRA, DistilBERT, MPNet, ModernBERT. Any other is refused.
 
     Args:
         model: folder of a transformers model, or a hub name; ``None`` for random weights.
         config: sizes of the random model, as in transformers' ``BertConfig``; may carry
             ``model_type`` (default ``'bert'``). With ``model``, overrides of its config.
-        pooling: feature of a caption: ``'pooler'`` (as the paper), ``'cls'`` or ``'mean'``.
+        pooling: feature of a caption: ``'pooler'`` (as the paper; ELECTRA, DistilBERT and
+            ModernBERT have none), ``'cls'`` or ``'mean'``.
         with_cp: keep no activations of the layers while training, compute them again (activation
             checkpointing).
         init_cfg: as in every MMEngine module.
 
     Raises:
         FileNotFoundError: ``model`` looks like a path and is not a folder.
-        ValueError: neither or an unsuitable model is named.
+        BadValue: neither or an unsuitable model is named.
 
     Example:
         >>> sizes = dict(vocab_size=10, hidden_size=8, num_hidden_layers=1,
@@ -51,17 +63,13 @@ class BERTBackbone(Tower):
                  init_cfg: dict | list | None = None):
         super().__init__(init_cfg)
         if pooling not in _POOLINGS:
-            raise ValueError(f'pooling must be one of {_POOLINGS}, got {pooling!r}')
+            raise BadValue(f'pooling must be one of {_POOLINGS}, got {pooling!r}')
         self.pooling, self.with_cp = pooling, with_cp
-        self.bert = _build(model, dict(config or {}))
-        if not hasattr(self.bert, 'embeddings') or not hasattr(
-                getattr(self.bert, 'encoder', None), 'layer'):
-            raise ValueError(f'{type(self.bert).__name__} is not BERT-like: it has no '
-                             '`embeddings` and `encoder.layer`')
+        self.bert = build_model(model, dict(config or {}))
         if pooling != 'pooler':
             self.bert.pooler = None  # an unused layer would stall distributed training
         elif getattr(self.bert, 'pooler', None) is None:
-            raise ValueError(f"{type(self.bert).__name__} has no pooler; use pooling='cls'")
+            raise BadValue(f"{type(self.bert).__name__} has no pooler; use pooling='cls'")
         self.out_dims = self.bert.config.hidden_size
 
     def init_weights(self) -> None:
@@ -72,7 +80,7 @@ class BERTBackbone(Tower):
     @property
     def layers(self) -> nn.ModuleList:
         """The Transformer layers, first to last."""
-        return self.bert.encoder.layer
+        return Family.of(self.bert).layers_of(self.bert)
 
     def embed(self, input_ids: Tensor, mask: Tensor) -> Tokens:
         """Turn token ids into tokens.
@@ -85,40 +93,63 @@ class BERTBackbone(Tower):
             ``hidden`` ``(N, L, D)`` and the mask.
 
         Raises:
-            ValueError: an id is outside the vocabulary.
+            BadValue: an id is outside the vocabulary.
         """
         vocabulary = self.bert.config.vocab_size
         # An exported or compiled graph cannot ask what its input holds.
         if (not torch.compiler.is_compiling() and input_ids.device.type == 'cpu'
                 and int(input_ids.max()) >= vocabulary):
-            raise ValueError(
+            raise BadValue(
                 f'token id {int(input_ids.max())} is outside the text backbone\'s vocabulary of '
                 f'{vocabulary}; the tokenizer and the backbone do not belong together')
-        return Tokens(self.bert.embeddings(input_ids=input_ids), mask)
+        return Tokens(embed_ids(self.bert, input_ids), mask)
 
     def run_layers(self, tokens: Tokens, start: int, stop: int) -> Tensor:
         """Compute the hidden states after layers ``start`` to ``stop - 1``, ``(N, L, D)``."""
-        hidden, blocked = tokens.hidden, _block(tokens.mask, tokens.hidden)
-        for layer in self.layers[start:stop]:
-            hidden = apply_layer(layer, hidden, self.with_cp and self.training,
-                                 attention_mask=blocked)
+        if not (self.with_cp and self.training):
+            return run_slice(self.bert, tokens.hidden, tokens.mask, start, stop)
+        hidden = tokens.hidden
+        for layer in range(start, stop):
+            hidden = apply_layer(partial(self._run_layer, tokens.mask, layer), hidden, True)
         return hidden
 
+    def _run_layer(self, mask: Tensor | None, layer: int, hidden: Tensor) -> Tensor:
+        return run_slice(self.bert, hidden, mask, layer, layer + 1)
+
     def run_last_layer(self, tokens: Tokens) -> Tensor | None:
-        """Compute the last layer for the first token alone, ``(N, D)``."""
-        if self.pooling == 'mean':
+        """Compute the last layer for the first token alone, ``(N, D)``.
+
+        ``None`` with ``pooling='mean'`` and for layers of another make than BERT's.
+        """
+        last = self.layers[-1]
+        if self.pooling == 'mean' or not is_plain_bert(last):
             return None
-        return apply_layer(partial(bert_first_token, self.layers[-1]), tokens.hidden,
+        return apply_layer(partial(bert_first_token, last), tokens.hidden,
                            self.with_cp and self.training,
-                           blocked=_block(tokens.mask, tokens.hidden))
+                           blocked=block_keys(tokens.mask, tokens.hidden))
 
     def pool(self, tokens: Tokens) -> Tensor:
         """Reduce the tokens of the last layer to features, ``(N, D)``, not normalised."""
         if self.pooling == 'mean':
-            share = tokens.mask.to(tokens.hidden.dtype) / tokens.mask.sum(1, keepdim=True)
-            return torch.einsum('nl,nld->nd', share, tokens.hidden)
-        token = tokens.token_read()
+            hidden = self.token_features(tokens)
+            if tokens.mask is None:
+                return hidden.mean(1)
+            share = tokens.mask.to(hidden.dtype) / tokens.mask.sum(1, keepdim=True)
+            return torch.einsum('nl,nld->nd', share, hidden)
+        token = self._normed(tokens.token_read())
         return self.bert.pooler(token[:, None]) if self.pooling == 'pooler' else token
+
+    def token_features(self, tokens: Tokens) -> Tensor:
+        """Take every token through the final norm, where there is one, ``(N, L, D)``."""
+        return self._normed(tokens.hidden)
+
+    def _normed(self, hidden: Tensor) -> Tensor:
+        norm = Family.of(self.bert).norm
+        return self.bert.get_submodule(norm)(hidden) if norm else hidden
+
+    def attention_of(self, tokens: Tokens, layer: int) -> Tensor:
+        """Compute the attention of a layer from the states right before it."""
+        return attention_weights(self.bert, tokens.hidden, tokens.mask, layer)
 
     def single_token_features(self, tokens: Tokens) -> Tensor:
         """Compute the pooled feature if the last layer read one token alone, ``(N, L, D)``.
@@ -135,13 +166,18 @@ class BERTBackbone(Tower):
 
     @classmethod
     def tiny_settings(cls, settings: dict[str, Any]) -> dict[str, Any]:
-        """Return settings of a BERT of two layers and 2,048 words, without dropout."""
-        sizes = dict(vocab_size=2048, hidden_size=16, num_hidden_layers=2, num_attention_heads=2,
-                     intermediate_size=32, max_position_embeddings=64, hidden_dropout_prob=0.0,
-                     attention_probs_dropout_prob=0.0)
+        """Return settings of a model of two layers and 2,048 words, without dropout.
+
+        It is of the same family, as far as the settings or the folder that they name tell.
+        """
         settings = super().tiny_settings(settings)
-        settings.pop('model', None)
-        settings.update(config=sizes)
+        model = settings.pop('model', None)
+        kind = (settings.get('config') or {}).get('model_type', 'bert')
+        folder = Path(model or '').expanduser()
+        if model and (folder / 'config.json').is_file():
+            kind = PretrainedConfig.get_config_dict(folder)[0].get('model_type', kind)
+        sizes = dict(FAMILIES.get(kind, FAMILIES['bert']).sizes)
+        settings.update(config=sizes if kind == 'bert' else dict(sizes, model_type=kind))
         return settings
 
     @classmethod
@@ -155,21 +191,6 @@ class BERTBackbone(Tower):
             return settings
         config = self.bert.config
         sizes = {key: value for key, value in config.to_diff_dict().items()
-                 if key not in _NO_SIZES}
+                 if key not in _NO_SIZES and not key.startswith('_')}
         kept = {key: value for key, value in settings.items() if key != 'model'}
         return dict(kept, config=dict(sizes, model_type=config.model_type))
-
-
-def _block(mask: Tensor, hidden: Tensor) -> Tensor:
-    """``(N, L)`` mask to the ``(N, 1, 1, L)`` that is added to the scores of the keys."""
-    blocked = torch.zeros(mask.shape, dtype=hidden.dtype, device=hidden.device)
-    return blocked.masked_fill(~mask, torch.finfo(hidden.dtype).min)[:, None, None, :]
-
-
-def _build(model: str | None, overrides: dict):
-    if model is None:
-        if not overrides:
-            raise ValueError('BERTBackbone needs `model` (folder or hub name) or `config` (sizes)')
-        kind = overrides.pop('model_type', 'bert')
-        return AutoModel.from_config(AutoConfig.for_model(kind, **overrides))
-    return AutoModel.from_pretrained(resolve_pretrained(model), **overrides)

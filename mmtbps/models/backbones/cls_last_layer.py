@@ -8,9 +8,9 @@ for about a sixth of its multiplications.
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .base import apply_layer
+__all__ = ['bert_first_token', 'is_plain_bert', 'vit_first_token']
 
-__all__ = ['bert_first_token', 'vit_first_token']
+_PLAIN_BERT = ('BertLayer', 'RobertaLayer', 'XLMRobertaLayer', 'CamembertLayer', 'ElectraLayer')
 
 
 def vit_first_token(layer: nn.Module, hidden: Tensor) -> Tensor:
@@ -40,19 +40,17 @@ def vit_first_token(layer: nn.Module, hidden: Tensor) -> Tensor:
     return layer.ffn(layer.ln2(first), identity=first)[:, 0]
 
 
-def bert_first_token(layer: nn.Module, hidden: Tensor, blocked: Tensor) -> Tensor:
-    """What a layer of transformers' BERT, RoBERTa or ELECTRA gives for the first token.
+def bert_first_token(layer: nn.Module, hidden: Tensor, blocked: Tensor | None) -> Tensor:
+    """Compute a layer of transformers' BERT for the first token alone.
 
     Args:
-        layer: the layer. If it is of another make, the whole layer runs.
+        layer: a layer that `is_plain_bert`.
         hidden: ``(N, L, D)``.
-        blocked: ``(N, 1, 1, L)``, added to the scores of the keys.
+        blocked: ``(N, 1, 1, L)``, added to the scores of the keys, or ``None``.
 
     Returns:
         ``(N, D)``.
     """
-    if not _is_plain_bert(layer):
-        return apply_layer(layer, hidden, with_cp=False, attention_mask=blocked)[:, 0]
     attention, first = layer.attention.self, hidden[:, :1]
     query, key, value = _heads(attention.num_attention_heads, attention.query(first),
                                attention.key(hidden), attention.value(hidden))
@@ -62,8 +60,14 @@ def bert_first_token(layer: nn.Module, hidden: Tensor, blocked: Tensor) -> Tenso
     return layer.output(layer.intermediate(first), first)[:, 0]
 
 
-def _is_plain_bert(layer: nn.Module) -> bool:
-    if type(layer).__name__ not in ('BertLayer', 'RobertaLayer', 'ElectraLayer'):
+def is_plain_bert(layer: nn.Module) -> bool:
+    """Tell whether `bert_first_token` computes what a layer computes.
+
+    Args:
+        layer: a layer of any make. Those of BERT, RoBERTa, XLM-RoBERTa, CamemBERT and ELECTRA are
+            plain.
+    """
+    if type(layer).__name__ not in _PLAIN_BERT:
         return False
     positions = getattr(layer.attention.self, 'position_embedding_type', 'absolute')
     return positions == 'absolute' and not layer.is_decoder
