@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 __all__ = ['bert_first_token', 'is_plain_bert', 'vit_first_token']
 
-_PLAIN_BERT = ('BertLayer', 'RobertaLayer', 'XLMRobertaLayer', 'CamembertLayer', 'ElectraLayer')
+_PLAIN_BERT = ('BertLayer', 'RobertaLayer', 'ElectraLayer')
 
 
 def vit_first_token(layer: nn.Module, hidden: Tensor) -> Tensor:
@@ -64,8 +64,7 @@ def is_plain_bert(layer: nn.Module) -> bool:
     """Tell whether `bert_first_token` computes what a layer computes.
 
     Args:
-        layer: a layer of any make. Those of BERT, RoBERTa, XLM-RoBERTa, CamemBERT and ELECTRA are
-            plain.
+        layer: a layer of any make; those of BERT, RoBERTa and ELECTRA are plain.
     """
     if type(layer).__name__ not in _PLAIN_BERT:
         return False

@@ -8,9 +8,14 @@ from mmpretrain.models.backbones.vision_transformer import TransformerEncoderLay
 from tiny_models import TINY_BERT
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
+from transformers.models.bert.modeling_bert import BertLayer
 
 from mmtbps.models import BERTBackbone
-from mmtbps.models.backbones.cls_last_layer import bert_first_token, vit_first_token
+from mmtbps.models.backbones.cls_last_layer import (
+    bert_first_token,
+    is_plain_bert,
+    vit_first_token,
+)
 
 
 def vit_layer(**options):
@@ -62,6 +67,7 @@ def test_bert_layer_with_padding(family):
 
     layer = bert_layer(family)
     assert type(layer).__name__ != 'BertLayer' or family == 'bert'
+    assert is_plain_bert(layer)
     assert_same_value_and_gradients(
         layer, whole, lambda layer, hidden: bert_first_token(layer, hidden, blocked))
 
@@ -102,14 +108,26 @@ def test_layers_of_another_make_run_whole():
     layer.attn.qkv = LowRank(layer.attn.qkv)
     assert_same_value_and_gradients(layer, lambda layer, hidden: layer(hidden), vit_first_token)
 
-    class OtherLayer(nn.Linear):
-        def forward(self, hidden, attention_mask):
-            return (super().forward(hidden) + attention_mask,)
 
-    torch.manual_seed(0)
-    assert_same_value_and_gradients(
-        OtherLayer(16, 16).double(), lambda layer, hidden: layer(hidden, 3.0)[0],
-        lambda layer, hidden: bert_first_token(layer, hidden, 3.0))
+class OtherLayer(BertLayer):
+    """A stand-in for a layer that is nearly BERT's."""
+
+    def feed_forward_chunk(self, attention_output):
+        return super().feed_forward_chunk(attention_output) + 1
+
+
+@pytest.mark.parametrize('family', ['bert', 'distilbert', 'mpnet', 'modernbert', 'camembert'])
+def test_towers_run_a_last_layer_of_another_make_whole(family):
+    settings = BERTBackbone.tiny_settings(dict(config=dict(model_type=family), pooling='cls'))
+    tower = BERTBackbone(**settings).double().eval()
+    if family == 'bert':
+        tower.layers[-1] = OtherLayer(tower.bert.config).double().eval()
+    ids, mask = torch.arange(4, 16).view(2, 6), torch.arange(6) < torch.tensor([[6], [3]])
+    tokens = tower.run(tower.embed(ids, mask), 0, 1)
+    assert not is_plain_bert(tower.layers[-1]) and tower.run_last_layer(tokens) is None
+    whole = tower.run(tokens, 1)
+    assert whole.hidden.shape == (2, 6, 16)
+    assert torch.equal(tower(ids, mask), tower.pool(whole))
 
 
 def test_dropout_reaches_every_place_while_training():
