@@ -16,7 +16,8 @@ from transformers import AutoConfig, AutoModel, PretrainedConfig, PreTrainedMode
 from mmtbps.errors import BadValue
 from mmtbps.pretrained import resolve_pretrained
 
-__all__ = ['FAMILIES', 'Family', 'attention_weights', 'build_model', 'embed_ids', 'run_slice']
+__all__ = ['FAMILIES', 'Family', 'attention_weights', 'block_far_keys', 'block_keys',
+           'build_model', 'embed_ids', 'run_slice']
 
 _SIZES = dict(vocab_size=2048, hidden_size=16, num_hidden_layers=2, num_attention_heads=2,
               intermediate_size=32, max_position_embeddings=64, hidden_dropout_prob=0.0,
@@ -196,13 +197,17 @@ def block_keys(mask: Tensor | None, hidden: Tensor) -> Tensor | None:
     return None if mask is None else _block(mask[:, None, None, :], hidden)
 
 
-def _block(seen: Tensor, hidden: Tensor) -> Tensor:
-    blocked = torch.zeros(seen.shape, dtype=hidden.dtype, device=hidden.device)
-    return blocked.masked_fill(~seen, torch.finfo(hidden.dtype).min)
+def block_far_keys(mask: Tensor | None, hidden: Tensor, reach: int) -> Tensor:
+    """Turn the mask of tokens into what is added to the scores of keys that must be near, too.
 
+    Args:
+        mask: ``(N, L)`` bool, True where there is a token; ``None`` where all are.
+        hidden: ``(N, L, D)`` of the type and device wanted.
+        reach: how many places away a token reads.
 
-def _block_far(mask: Tensor | None, hidden: Tensor, reach: int) -> Tensor:
-    """``(N, 1, L, L)`` for layers in which a token reads no further than ``reach`` places."""
+    Returns:
+        ``(N, 1, L, L)``, or ``(1, 1, L, L)`` for ``None``; 0 or the least number.
+    """
     places = torch.arange(hidden.shape[1], device=hidden.device)
     distance = (places[:, None] - places).abs()
     seen = (distance <= reach)[None, None]
@@ -211,6 +216,11 @@ def _block_far(mask: Tensor | None, hidden: Tensor, reach: int) -> Tensor:
         # Padding far from any token reads itself: of nothing a softmax makes no numbers.
         seen = seen | ((distance == 0) & ~seen.any(-1, keepdim=True))
     return _block(seen, hidden)
+
+
+def _block(seen: Tensor, hidden: Tensor) -> Tensor:
+    blocked = torch.zeros(seen.shape, dtype=hidden.dtype, device=hidden.device)
+    return blocked.masked_fill(~seen, torch.finfo(hidden.dtype).min)
 
 
 class _PassThrough(nn.Module):
@@ -244,7 +254,7 @@ def _run_modernbert(piece: PreTrainedModel, hidden: Tensor, mask: Tensor | None,
                     weights: bool) -> Tensor:
     """Run a ModernBERT whose layers alone are left; some read all tokens, some only near ones."""
     full = block_keys(mask, hidden)
-    near = _block_far(mask, hidden, piece.config.local_attention // 2)
+    near = block_far_keys(mask, hidden, piece.config.local_attention // 2)
     makes_own = hasattr(piece, '_update_attention_mask')
     if makes_own:  # before transformers 5.1, in places on the CPU
         full = torch.zeros_like(near) if full is None else full

@@ -8,12 +8,17 @@ import torch
 import transformers
 from tiny_models import TINY_BERT
 from torch import nn
-from transformers import AutoConfig, AutoModel, BertConfig, BertModel
+from transformers import AutoConfig, AutoModel
 
 from mmtbps.errors import BadValue
 from mmtbps.models import BERTBackbone, PooledBackbone
 from mmtbps.models.backbones.base import Tokens
-from mmtbps.models.backbones.bert_families import FAMILIES, Family, block_keys
+from mmtbps.models.backbones.bert_families import (
+    FAMILIES,
+    Family,
+    block_far_keys,
+    block_keys,
+)
 from mmtbps.models.preprocessor import pad_captions
 
 ROBERTA = dict(TINY_BERT, max_position_embeddings=70)
@@ -41,7 +46,7 @@ families = pytest.mark.parametrize('family', sorted(SIZES))
 
 
 def config_of(family, **options):
-    return dict(SIZES[family], model_type=family, **options)
+    return {**SIZES[family], 'model_type': family, **options}
 
 
 def spread(module, seed=0):
@@ -145,29 +150,35 @@ def test_no_mask_is_a_mask_of_all(family, ids_and_mask):
 @torch.no_grad()
 @families
 def test_attention_equals_transformers(family, ids_and_mask):
-    backbone, (ids, mask) = tower(family), ids_and_mask
+    backbone, (ids, mask) = tower(family, **dropouts(family)), ids_and_mask
     eager = library_model(backbone, family, attn_implementation='eager')
     output = eager(input_ids=ids, attention_mask=mask.long(), output_attentions=True)
     embedded, features = backbone.embed(ids, mask), backbone(ids, mask)
     implementation = backbone.bert.config._attn_implementation
-    backbone.train()  # dropout or not, each row is a share of one
     for layer, expected in enumerate(output.attentions):
-        for before in range(layer + 1):
-            found = backbone.attention(backbone.run(embedded, 0, before), layer)
+        states = [backbone.run(embedded, 0, before) for before in range(layer + 1)]
+        weights = [backbone.attention(tokens, layer) for tokens in states]
+        backbone.train()  # dropout or not, each row is a share of one
+        for found in (*weights, backbone.attention(states[-1], layer)):
             assert found.shape == (3, backbone.bert.config.num_attention_heads, 12, 12)
             torch.testing.assert_close(found.transpose(1, 2)[mask],
                                        expected.transpose(1, 2)[mask], atol=1e-5, rtol=1e-5)
             torch.testing.assert_close(found.sum(-1), torch.ones(3, 2, 12))
+        assert all(module.training for module in backbone.modules())
+        backbone.eval()
     torch.testing.assert_close(backbone.attention(backbone.run(embedded)),
                                backbone.attention(embedded, -1))
-    assert backbone.training and all(module.training for module in backbone.modules())
     assert backbone.bert.config._attn_implementation == implementation
-    assert torch.equal(backbone.eval()(ids, mask), features)
+    assert torch.equal(backbone(ids, mask), features)
+
+
+def dropouts(family, rate=0.3):
+    keys = DROPOUTS.get(family, ('hidden_dropout_prob', 'attention_probs_dropout_prob'))
+    return dict.fromkeys(keys, rate)
 
 
 def dropping(family, rate=0.3):
-    keys = DROPOUTS.get(family, ('hidden_dropout_prob', 'attention_probs_dropout_prob'))
-    return {**SIZES[family], **dict.fromkeys(keys, rate), 'model_type': family}
+    return config_of(family, **dropouts(family, rate))
 
 
 @families
@@ -297,22 +308,35 @@ def test_padding_changes_no_feature(family, pooling, captions):
     torch.testing.assert_close(short, long, atol=1e-5, rtol=1e-5)
 
 
-class Masks(nn.Module):
-    """Takes the place of an encoder and keeps the mask that it is given."""
+def mask_read_by(layer, model, ids_and_mask):
+    """The mask that a layer of transformers' own model is given."""
+    kept = []
 
-    def forward(self, hidden, attention_mask, **kwargs):
-        self.mask = attention_mask
-        return transformers.modeling_outputs.BaseModelOutputWithPoolingAndCrossAttentions(hidden)
+    def keep(module, args, kwargs):
+        # By position in BERT, by name in ModernBERT; before transformers 5.1 it is given both.
+        far = kwargs.get('sliding_window_mask') if layer % 2 else None
+        kept.append(kwargs.get('attention_mask', *args[1:2]) if far is None else far)
+
+    eager = library_model(model, model.bert.config.model_type, attn_implementation='eager')
+    Family.of(eager).layers_of(eager)[layer].register_forward_pre_hook(keep, with_kwargs=True)
+    eager(input_ids=ids_and_mask[0], attention_mask=ids_and_mask[1].long())
+    return kept[0]
 
 
-def test_the_mask_is_that_of_transformers(ids_and_mask):
-    ids, mask = ids_and_mask
-    model = BertModel(BertConfig(**TINY_BERT, attn_implementation='eager'))
-    model.encoder = Masks()
-    model(input_ids=ids, attention_mask=mask.long())
-    found = block_keys(mask, torch.zeros(3, 12, 16))
-    assert torch.equal(found.expand_as(model.encoder.mask), model.encoder.mask)
-    assert block_keys(mask, torch.zeros(3, 12, 16).bfloat16()).dtype == torch.bfloat16
+def test_masks_are_those_of_transformers(ids_and_mask):
+    mask, hidden = ids_and_mask[1], torch.zeros(3, 12, 16)
+    for family in sorted(SIZES.keys() & {'bert', 'modernbert'}):
+        expected = mask_read_by(0, tower(family), ids_and_mask)
+        assert torch.equal(block_keys(mask, hidden).expand_as(expected), expected)
+    if 'modernbert' in SIZES:
+        expected = mask_read_by(1, tower('modernbert'), ids_and_mask)
+        some = (expected == 0).any(-1)
+        found = block_far_keys(mask, hidden, 2)
+        assert torch.equal(found[some], expected[some]) and some.sum() == 7 + 12 + 5
+        lost = block_far_keys(mask, hidden, 2)[~some]
+        assert ((lost == 0).sum(-1) == 1).all(), 'of nothing a softmax makes no numbers'
+    assert torch.equal(block_far_keys(None, hidden, 2)[0], block_far_keys(mask, hidden, 2)[1])
+    assert block_keys(mask, hidden.bfloat16()).dtype == torch.bfloat16
 
 
 @torch.no_grad()
@@ -320,8 +344,7 @@ def test_the_mask_is_that_of_transformers(ids_and_mask):
 def test_a_tokens_feature_is_that_of_attention_to_it_alone(family, pooling, captions):
     """Against the whole last layer with all tokens but one masked."""
     options = dict(local_attention=64) if family == 'modernbert' else {}
-    backbone = spread(BERTBackbone(config={**config_of(family), **options},
-                                   pooling=pooling)).eval()
+    backbone = tower(family, pooling, **options)
     ids, mask = pad_captions(*captions)
     last = backbone.depth - 1
     tokens = backbone.run(backbone.embed(ids, mask), 0, last)
