@@ -160,7 +160,7 @@ class BERTBackbone(Tower):
         hidden = tokens.hidden
         first = hidden[:, :1].expand_as(hidden)
         pairs = torch.stack([first, hidden], dim=2).flatten(0, 1)
-        seen = torch.tensor([False, True], device=hidden.device).expand(len(pairs), 2)
+        seen = torch.arange(2, device=hidden.device).bool().expand(len(pairs), 2)
         read = self.run(Tokens(pairs, seen, layer=tokens.layer), tokens.layer, read_only=True)
         return self.pool(read).unflatten(0, hidden.shape[:2])
 
