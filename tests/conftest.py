@@ -16,6 +16,14 @@ import mmtbps  # noqa: E402, F401  before mmpretrain, which may miss torchvision
 ROOT = Path(__file__).resolve().parent.parent
 
 
+def pytest_sessionstart(session):
+    """Print the seed of the order, also with -q, and first: a run that hangs can be repeated."""
+    seed = session.config.getoption('randomly_seed', None)
+    reporter = session.config.pluginmanager.get_plugin('terminalreporter')
+    if reporter and seed is not None:
+        reporter.write_line(f'tests in random order; the same again: --randomly-seed={seed}')
+
+
 @pytest.fixture(scope='module')
 def tool(request):
     """The module of the command line that a test file names: ``TOOL = 'tools/search.py'``."""
