@@ -9,6 +9,7 @@ os.environ['OMP_NUM_THREADS'] = '1'
 
 import pytest  # noqa: E402
 import torch  # noqa: E402
+from fresh_state import fresh_state  # noqa: E402
 from tiny_models import TINY_BERT, TINY_VIT  # noqa: E402
 
 import mmtbps  # noqa: E402, F401  before mmpretrain, which may miss torchvision
@@ -35,10 +36,17 @@ def tool(request):
 
 
 @pytest.fixture(autouse=True, scope='module')
-def own_log(request):
-    """A logger for each file: the web server closes the log files that runs before it left open."""
-    from mmengine.logging import MMLogger
-    MMLogger.get_instance(request.module.__name__)
+def own_state_of_the_file():
+    """Fixtures of a file start as in a new process, whatever files ran before."""
+    with fresh_state():
+        yield
+
+
+@pytest.fixture(autouse=True)
+def own_state(own_state_of_the_file):
+    """So does every test, also beside what the fixtures of its file left behind."""
+    with fresh_state():
+        yield
 
 
 @pytest.fixture(scope='session')
