@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
-from .encoders.base import Encoder, load_encoder
+from .encoders.base import Encoder
+from .encoders.loading import load_encoder
 from .galleries.base import BaseGallery, GalleryEntry, GalleryMismatch, Hit, check_fingerprint
 from .galleries.factory import open_gallery
 from .galleries.provenance import read_origin
