@@ -141,8 +141,8 @@ def test_missing_stack_is_one_clear_line_where_it_is_needed_first():
         'import mmtbps, mmtbps.search\n'
         "for part in ('registry', 'datasets', 'models', 'models.backbones.vit', 'engine',\n"
         "             'evaluation', 'generation', 'generation.gates',\n"
-        "             *(f'search.encoders.{name}' for name in ('device', 'explain', 'onnx_export',\n"
-        "               'saved_model', 'torch_encoder'))):\n"
+        "             *(f'search.encoders.{name}' for name in (\n"
+        "                 'device', 'explain', 'onnx_export', 'saved_model', 'torch_encoder'))):\n"
         '    try:\n'
         "        importlib.import_module(f'mmtbps.{part}')\n"
         '    except ImportError as error:\n'

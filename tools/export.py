@@ -20,7 +20,7 @@ from mmtbps.search.encoders.base import Encoder
 from mmtbps.search.encoders.onnx_encoder import OnnxEncoder
 from mmtbps.search.encoders.onnx_export import export_encoder
 from mmtbps.search.encoders.torch_encoder import TorchEncoder
-from mmtbps.search.media.images import find_images, read_image
+from mmtbps.search.media.images import list_images, read_image
 
 MOST_COMPARED = 64
 BATCH = 64
@@ -50,7 +50,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
 
 def images_of(folder: str) -> list[Image.Image]:
     """The first readable images of a folder."""
-    return [read_image(path) for path in find_images(folder)[:MOST_COMPARED]]
+    return [read_image(path) for path in list_images(folder)[:MOST_COMPARED]]
 
 
 def captions_of(file: str) -> list[str]:

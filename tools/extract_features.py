@@ -23,7 +23,7 @@ from rich.progress import track
 from mmtbps.search import load_encoder
 from mmtbps.search.encoders.base import Encoder
 from mmtbps.search.galleries.files import write_durably
-from mmtbps.search.media.images import UnreadableImage, find_images, read_image
+from mmtbps.search.media.images import UnreadableImage, list_images, read_image
 
 BATCH = 64
 WHAT = 'extraction.json'
@@ -93,7 +93,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
     if args.part_size < 1 or args.workers < 1:
         raise SystemExit('error: --part-size and --workers must be positive')
-    if not args.images.is_dir() or not (paths := find_images(args.images)):
+    if not args.images.is_dir() or not (paths := list_images(args.images)):
         raise SystemExit(f'error: {args.images}: no such folder, or no image in it')
     checkpoint = None if args.checkpoint == 'none' else args.checkpoint
     encoder = load_encoder(args.model, checkpoint, args.device)

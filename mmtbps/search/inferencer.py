@@ -11,7 +11,8 @@ from .encoders.loading import load_encoder
 from .galleries.base import BaseGallery, GalleryEntry, GalleryMismatch, Hit, check_fingerprint
 from .galleries.factory import open_gallery
 from .galleries.provenance import read_origin
-from .media.images import read_crop, read_image
+from .media.crops import read_crop
+from .media.images import read_image
 
 if TYPE_CHECKING:
     from .encoders.explain import WordHeatMap

@@ -52,7 +52,7 @@ def joined(out):
 
 def test_features_of_all_readable_images_in_order(tool, encoder, folders, capsys):
     run(tool, folders, '--dtype', 'float32')
-    paths = [path for path in tool.find_images(folders[0]) if path.name != 'broken.png']
+    paths = [path for path in tool.list_images(folders[0]) if path.name != 'broken.png']
     expected = encoder.encode_images([Image.open(path) for path in paths])
     np.testing.assert_array_equal(joined(folders[1]), expected)
     printed = capsys.readouterr()

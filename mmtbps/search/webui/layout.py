@@ -7,7 +7,8 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
-from ..media.images import IMAGE_SUFFIXES
+from mmtbps.fileio import IMAGE_SUFFIXES
+
 from .api import offer_api
 from .html import draw_masthead
 from .service import MAX_COUNT, MAX_TEXT, Desk, Facets, Refused

@@ -9,7 +9,7 @@ from typing import Any
 from PIL import Image
 
 from ..galleries.base import GalleryEntry
-from ..media.images import read_crop
+from ..media.crops import read_crop
 
 __all__ = ['Desk', 'Facets', 'Refused', 'make_where', 'read_line', 'refusing']
 

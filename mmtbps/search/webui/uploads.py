@@ -7,11 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
+from mmtbps.fileio import IMAGE_SUFFIXES, write_durably
+
 from ..galleries.base import GalleryEntry
-from ..galleries.files import write_durably
 from ..galleries.filters import parse_time
 from ..indexing.index import entry_id
-from ..media.images import IMAGE_SUFFIXES, UnreadableImage, decode_image, read_bytes
+from ..media.images import UnreadableImage, decode_image, read_bytes
 from .service import Desk, Refused, read_line, refusing
 
 __all__ = ['Added', 'add_crops']
