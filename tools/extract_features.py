@@ -22,6 +22,7 @@ from rich.progress import track
 
 from mmtbps.search import load_encoder
 from mmtbps.search.encoders.base import Encoder
+from mmtbps.search.galleries.base import is_same_model
 from mmtbps.search.galleries.files import write_durably
 from mmtbps.search.media.images import UnreadableImage, list_images, read_image
 
@@ -47,11 +48,12 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def settle(out: Path, what: dict) -> None:
-    """Write down what the folder holds, or refuse one that holds something else."""
+    """Write down the content of the folder, or refuse a folder that holds something else."""
     file = out / WHAT
     if file.exists():
-        before = json.loads(file.read_text())
-        changed = [key for key in what if before.get(key) != what[key]]
+        before = json.loads(file.read_text(encoding='utf-8'))
+        changed = [key for key in what if before.get(key) != what[key] and not (
+            key == 'model' and is_same_model(before[key], what[key]))]
         if changed:
             raise SystemExit(f'error: {out} was begun with other {", ".join(changed)}; take a new '
                              'folder, or remove this one')

@@ -114,9 +114,10 @@ def read_weights(weights: str | Path) -> dict[str, Tensor]:
         raise
     except OSError as error:
         raise MissingFile(f'{weights}: cannot be read ({error})') from error
-    if not isinstance(checkpoint, Mapping):
+    inner = checkpoint.get('state_dict', checkpoint) if isinstance(checkpoint, Mapping) else None
+    if not isinstance(inner, Mapping):
+        checkpoint = checkpoint if inner is None else inner
         raise BrokenCheckpoint(f'{weights}: no checkpoint, but a {type(checkpoint).__name__}')
-    inner = checkpoint.get('state_dict', checkpoint)
     return {key: value for key, value in inner.items() if isinstance(value, Tensor)}
 
 

@@ -1,10 +1,14 @@
 """Interface of an encoder, whichever runtime computes the features."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from PIL import Image
+
+from mmtbps.errors import BadValue
+
+__all__ = ['Encoder', 'Fingerprint', 'check_images', 'check_texts']
 
 
 class Fingerprint(dict):

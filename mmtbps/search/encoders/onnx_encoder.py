@@ -17,7 +17,7 @@ from PIL import Image
 
 from mmtbps.errors import BadValue, MissingFile, MissingPackage, Remedy
 
-from .base import check_images, check_texts
+from .base import Fingerprint, check_images, check_texts
 
 __all__ = ['OnnxEncoder', 'graph_file', 'import_package', 'open_graph', 'pad', 'read_manifest',
            'sha256_of']
@@ -65,7 +65,8 @@ class OnnxEncoder:
             raise ValueError(f'batch_size must be at least 1, got {batch_size}')
         self.batch_size = batch_size
         self.dim: int = self.manifest['dim']
-        self.fingerprint: dict[str, Any] = self.manifest['fingerprint']
+        self.fingerprint = Fingerprint(self.manifest['fingerprint'],
+                                       lambda: self.manifest.get('former_fingerprints', ()))
         height, width = self.manifest['image']['size']
         self._size = width, height
         self._filter = Image.Resampling[self.manifest['image']['resize'].upper()]

@@ -221,6 +221,7 @@ def _describe(encoder: 'TorchEncoder', precision: str) -> tuple[dict[str, Any], 
     step = 1 if preprocessor.to_rgb else -1
     return dict(
         schema=SCHEMA, precision=precision, dim=encoder.dim, fingerprint=encoder.fingerprint,
+        former_fingerprints=list(encoder.former_fingerprints),
         image=dict(size=list(resize.scale[::-1]), channels='rgb', resize=resize.interpolation,
                    mean=mean[::step], std=std[::step]),
         text=dict(max_length=tokenize.max_length, pad_token_id=preprocessor.pad_token_id),

@@ -243,8 +243,8 @@ def _from_folder(folder: Path) -> ModelSource:
     try:
         settings = json.loads(file.read_text(encoding='utf-8'))
         if settings['format'] not in _FORMATS:
-            raise BadValue(f'{file}: format must be one of {_FORMATS}, got {settings["format"]!r}; a newer '
-                           'mmtbps wrote it')
+            raise BadValue(f'{file}: format must be one of {_FORMATS}, got '
+                           f'{settings["format"]!r}; a newer mmtbps wrote it')
         model, pipeline = settings['retriever'], settings['test_pipeline']
         if unknown := settings.keys() - _KEYS:  # the hub's mixin would take them for arguments
             raise KeyError(*unknown)

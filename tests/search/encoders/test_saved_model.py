@@ -97,7 +97,7 @@ def test_a_strangers_folder_fetches_nothing(saved, tmp_path, change):
 
 
 @pytest.mark.parametrize('change', [
-    lambda settings: settings.pop('retriever'), lambda settings: settings.update(format=2),
+    lambda settings: settings.pop('retriever'), lambda settings: settings.update(format=3),
     lambda settings: settings.update(weights='stranger.pth')])
 def test_another_config_json_is_refused(saved, tmp_path, change):
     with pytest.raises(ValueError, match='config.json'):

@@ -181,7 +181,7 @@ def test_a_checkpoint_that_is_cut_short_is_named(tiny_config, weights, tmp_path,
 @pytest.mark.parametrize('content', [[1, 2], dict(state_dict=3)])
 def test_a_checkpoint_without_weights_is_named(tiny_config, tmp_path, content):
     torch.save(content, tmp_path / 'other.pth')
-    with pytest.raises(UserError, match='other.pth does not fit the model'):
+    with pytest.raises(UserError, match='other.pth: no checkpoint, but'):
         TorchEncoder(tiny_config, tmp_path / 'other.pth')
 
 
