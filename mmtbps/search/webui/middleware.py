@@ -1,7 +1,7 @@
-"""What stands between the network and the page: few doors, and no errand outside.
+"""Filter of requests between the network and the page.
 
 Gradio can do more than the page needs: serve files, fetch addresses it is given, relay to other
-hosts. The gate lets through what the page uses and nothing else, and tells the browser to load
+hosts. It lets through what the page uses and nothing else, and tells the browser to load
 nothing from anywhere else either.
 """
 
@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-__all__ = ['Gate']
+__all__ = ['RequestFilter']
 
 #: A request is small: sentences, filters, names of uploaded files.
 MAX_BODY = 2**18
@@ -30,14 +30,14 @@ _HEADERS = {
 }
 
 
-class Gate:
-    """ASGI middleware: refuses what the page does not need.
+class RequestFilter:
+    """ASGI middleware that refuses requests the page does not need.
 
     Answers 404 to every route but those of the page and its API, so that no file can be asked
     for; 413 to a long request and 400 to one that names an address to fetch a file from.
 
     Args:
-        app: The application behind the gate.
+        app: The application behind the filter.
         uploads: Whether visitors may send files.
     """
 
@@ -66,7 +66,7 @@ class Gate:
 
 
 def is_open(path: str, uploads: bool = False) -> bool:
-    """Whether a route is one the page needs.
+    """Tell whether a route is one that the page needs.
 
     Example:
         >>> is_open('/assets/index.js'), is_open('/gradio_api/file=/etc/passwd')
@@ -81,7 +81,7 @@ def is_open(path: str, uploads: bool = False) -> bool:
 
 
 def refusal(body: bytes) -> str | None:
-    """Why the body of a request is refused, or ``None``.
+    """Return the reason to refuse the body of a request, or ``None``.
 
     Example:
         >>> refusal(b'{"data": [{"path": "https://example.org/x.jpg"}]}')
@@ -98,7 +98,7 @@ def refusal(body: bytes) -> str | None:
 
 
 def _places(value: Any) -> Iterator[str]:
-    """Every text under a key ``path``, however deep."""
+    """Yield every text under a key ``path``, however deep."""
     if isinstance(value, dict):
         if isinstance(value.get('path'), str):
             yield value['path']
@@ -109,7 +109,7 @@ def _places(value: Any) -> Iterator[str]:
 
 
 async def _read(receive: Any) -> bytes | None:
-    """The whole body, or ``None`` if it is too long."""
+    """Read the whole body, or return ``None`` if it is too long."""
     body, more = b'', True
     while more:
         message = await receive()
@@ -123,7 +123,7 @@ async def _read(receive: Any) -> bytes | None:
 
 
 def _replay(body: bytes, receive: Any) -> Any:
-    """Gives the body that was read, then what comes after it."""
+    """Return a receiver of the body that was read, then of all that comes after it."""
     left = [dict(type='http.request', body=body, more_body=False)]
 
     async def again() -> dict:

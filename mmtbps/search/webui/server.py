@@ -1,11 +1,11 @@
-"""Putting the page on the network, by default on this machine alone."""
+"""Server of the page, by default for this machine alone."""
 
 import os
 from typing import Any
 
 from ..media.images import MAX_BYTES
 from .layout import build_page
-from .middleware import Gate
+from .middleware import RequestFilter
 from .style import CSS, make_theme
 
 __all__ = ['serve']
@@ -41,16 +41,16 @@ def serve(inferencer: Any, images: str | os.PathLike, uploads: str | os.PathLike
     page = build_page(inferencer, images, uploads, title)
     from starlette.middleware import Middleware
     from starlette.middleware.trustedhost import TrustedHostMiddleware
-    guards = [Middleware(Gate, uploads=uploads is not None)]
+    filters = [Middleware(RequestFilter, uploads=uploads is not None)]
     if host in _HERE:
         # Another site's name that was made to point here is turned away.
-        guards.insert(0, Middleware(TrustedHostMiddleware, allowed_hosts=list(_HERE)))
+        filters.insert(0, Middleware(TrustedHostMiddleware, allowed_hosts=list(_HERE)))
     _reach_directly(host)
     page.queue(max_size=64, api_open=False).launch(
         server_name=host, server_port=port, share=False, quiet=True, prevent_thread_lock=True,
         show_error=False, theme=make_theme(), css=CSS, max_file_size=MAX_BYTES,
         footer_links=['api', 'settings'], run_history=False, enable_monitoring=False, pwa=False,
-        mcp_server=False, ssr_mode=False, app_kwargs=dict(middleware=guards))
+        mcp_server=False, ssr_mode=False, app_kwargs=dict(middleware=filters))
     if wait:
         print(f'The page is at {page.local_url}; Ctrl+C ends it.')
         page.block_thread()
@@ -58,7 +58,7 @@ def serve(inferencer: Any, images: str | os.PathLike, uploads: str | os.PathLike
 
 
 def _reach_directly(host: str) -> None:
-    """Gradio looks at its own page once at the start; a proxy must not come between."""
+    """Keep proxies away from Gradio's look at its own page at the start."""
     for name in ('no_proxy', 'NO_PROXY'):
         hosts = os.environ.get(name, '').split(',')
         os.environ[name] = ','.join(dict.fromkeys(filter(None, [*hosts, host, 'localhost'])))

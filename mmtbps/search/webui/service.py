@@ -1,4 +1,4 @@
-"""What the page asks of the search, with everything a visitor sends checked first."""
+"""Search on behalf of visitors, all of whose input is checked first."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -11,7 +11,7 @@ from PIL import Image
 from ..galleries.base import GalleryEntry
 from ..media.crops import read_crop
 
-__all__ = ['Desk', 'Facets', 'Refused', 'make_where', 'read_line', 'refusing']
+__all__ = ['SearchService', 'Facets', 'Refused', 'make_where', 'read_line', 'refusing']
 
 MAX_TEXT = 1000
 MAX_COUNT = 100
@@ -23,12 +23,12 @@ _SMALL_WORDS = frozenset(
 
 
 class Refused(ValueError):
-    """What a visitor asked for cannot be; the message is for them."""
+    """A request that cannot be answered; the message is for the visitor."""
 
 
 @contextmanager
 def refusing() -> Iterator[None]:
-    """Turns the errors of bad input and lost files into `Refused`; faults of ours pass.
+    """Turn errors of bad input and lost files into `Refused`; faults of the program pass.
 
     Raises:
         Refused: For a bad filter, an unknown person, an unreadable picture.
@@ -45,7 +45,7 @@ def refusing() -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Facets:
-    """What the people of a gallery can be filtered by.
+    """The values that the people of a gallery can be filtered by.
 
     Args:
         count: Number of entries.
@@ -76,7 +76,7 @@ class Facets:
 
 def make_where(cameras: Sequence[str] | None = None, since: str = '', until: str = '',
                track: str = '') -> dict[str, Any] | None:
-    """The filter that the fields of the page say; empty fields say nothing.
+    """Build the filter of the fields of the page; empty fields are left out.
 
     Example:
         >>> make_where(['c1', 'c2'], since='2024-01-01')
@@ -96,8 +96,8 @@ def make_where(cameras: Sequence[str] | None = None, since: str = '', until: str
 
 
 @dataclass
-class Desk:
-    """Asks the search on behalf of visitors.
+class SearchService:
+    """Search on behalf of visitors.
 
     Args:
         inferencer: A `TextToPersonInferencer` with a gallery.
@@ -109,14 +109,14 @@ class Desk:
     _facets: Facets | None = field(default=None, repr=False)
 
     def facets(self) -> Facets:
-        """What can be filtered by now; looks through the gallery when its size has changed."""
+        """Return the present facets; looks through the gallery when its size has changed."""
         if self._facets is None or self._facets.count != self.inferencer.gallery.count():
             self._facets = Facets.of(self.inferencer.gallery.entries())
         return self._facets
 
     def search(self, text: str, count: int = 20,
                where: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
-        """The people a sentence describes, best first.
+        """Find the people a sentence describes, best first.
 
         Raises:
             Refused: If the sentence is empty or too long, or the filter bad.
@@ -126,7 +126,7 @@ class Desk:
 
     def similar(self, entry_id: str, count: int = 20,
                 where: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
-        """The people who look most like one of the gallery, without that one.
+        """Find the people who look most like one of the gallery, without that one.
 
         Raises:
             Refused: If there is no such person, or the filter is bad.
@@ -137,7 +137,7 @@ class Desk:
             return found[0]['hits']
 
     def entry(self, entry_id: str) -> GalleryEntry:
-        """What the gallery knows of one person.
+        """Return the entry of one person.
 
         Raises:
             Refused: If there is none of this id.
@@ -148,7 +148,7 @@ class Desk:
             return self.inferencer.gallery.get([entry_id])[0][0]
 
     def explain(self, text: str, entry_id: str) -> Image.Image:
-        """The crop, and beside it where each telling word of a sentence is found in it.
+        """Draw the crop, and beside it the places of each telling word of a sentence.
 
         Raises:
             Refused: If the model cannot say, the picture is lost, or the input is bad.
@@ -171,7 +171,7 @@ class Desk:
                                        [found.words[place] for place in telling], columns=4)
 
     def picture(self, entry: GalleryEntry) -> Image.Image | None:
-        """The crop of an entry, from the images' folder and nowhere else; ``None`` if it is lost.
+        """Read the crop of an entry from the images' folder; ``None`` if it is lost.
         """
         try:
             return read_crop(self.images, entry.path, entry.frame, entry.box)
@@ -188,7 +188,7 @@ def _sentence(text: Any) -> str:
 
 
 def read_line(value: Any, name: str, longest: int = 200) -> str:
-    """A text of a field, of sane length, on one line; nothing is empty.
+    """Read the text of a field: of sane length, on one line; nothing is empty.
 
     Raises:
         Refused: If it is no text or too long.

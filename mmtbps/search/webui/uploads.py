@@ -1,4 +1,4 @@
-"""Crops that visitors add to the gallery: checked, kept under names of their content, indexed."""
+"""Uploads of visitors: checked, kept under names of their content, indexed."""
 
 import hashlib
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from ..galleries.base import GalleryEntry
 from ..galleries.filters import parse_time
 from ..indexing.index import entry_id
 from ..media.images import UnreadableImage, decode_image, read_bytes
-from .service import Desk, Refused, read_line, refusing
+from .service import Refused, SearchService, read_line, refusing
 
 __all__ = ['Added', 'add_crops']
 
@@ -22,7 +22,7 @@ MAX_FILES = 50
 
 @dataclass
 class Added:
-    """What became of the files of a visitor.
+    """Account of the files of a visitor.
 
     Args:
         count: Crops now in the gallery.
@@ -38,15 +38,15 @@ class Added:
         return ' '.join([said, *(f'{name}: {reason}.' for name, reason in self.refused)])
 
 
-def add_crops(desk: Desk, folder: Path, files: Sequence[str], camera: str = '', time: str = '',
-              track: str = '') -> Added:
+def add_crops(service: SearchService, folder: Path, files: Sequence[str], camera: str = '',
+              time: str = '', track: str = '') -> Added:
     """Add pictures of single people to the gallery.
 
     The content of a file decides its new name, so that nothing of the visitor's name reaches the
     disk and the same picture is added once.
 
     Args:
-        desk: Of the gallery.
+        service: Of the gallery.
         folder: Where the files are kept, inside the images' folder.
         files: Uploaded files.
         camera: Where the pictures were taken.
@@ -73,20 +73,20 @@ def add_crops(desk: Desk, folder: Path, files: Sequence[str], camera: str = '', 
             report.refused.append((Path(file).name, error.reason))
             continue
         place = _keep(data, folder, Path(file).suffix.lower())
-        path = place.relative_to(desk.images.resolve()).as_posix()
+        path = place.relative_to(service.images.resolve()).as_posix()
         if path not in entries:
-            features.append(desk.inferencer.encoder.encode_images([image])[0])
+            features.append(service.inferencer.encoder.encode_images([image])[0])
             entries[path] = GalleryEntry(entry_id(path), path, len(data),
                                          hashlib.sha256(data).hexdigest(), **known)
     if entries:
         with refusing():
-            desk.inferencer.gallery.upsert(list(entries.values()), np.stack(features))
+            service.inferencer.gallery.upsert(list(entries.values()), np.stack(features))
     report.count = len(entries)
     return report
 
 
 def _keep(data: bytes, folder: Path, suffix: str) -> Path:
-    """The file of this content."""
+    """Keep data in the file named by its content."""
     folder.mkdir(parents=True, exist_ok=True)
     suffix = suffix if suffix in IMAGE_SUFFIXES else '.jpg'
     place = folder.resolve() / (hashlib.sha256(data).hexdigest()[:32] + suffix)
