@@ -14,15 +14,16 @@ Many processes, each of which may be killed and started again:
 
 Diffusion models:
     python tools/generate.py finetune CONFIG
-    python tools/generate.py toy data/DrawnBalanced data/toy_diffusion
 """
 
 import argparse
 import os
+import shlex
 from pathlib import Path
 
 from mmengine.config import Config
 
+from mmtbps.commands.user_errors import fail, one_line_errors
 from mmtbps.datasets import TBPSDataset
 from mmtbps.engine.launch import (
     add_common_options,
@@ -30,14 +31,16 @@ from mmtbps.engine.launch import (
     leave_group,
     load_config,
 )
-from mmtbps.generation.planning.planner import write_plan
+from mmtbps.errors import BadValue
 from mmtbps.generation.quality.negative_controls import try_controls
 from mmtbps.generation.runs.merge import CUHK_FILE, PAIRS_FILE, merge
+from mmtbps.generation.runs.plan import write_plan
 from mmtbps.generation.runs.report import write_report
-from mmtbps.generation.runs.run_summary import InvalidRun
 from mmtbps.generation.runs.runner import ShardedRunner
 from mmtbps.records import PairRecord
 from mmtbps.registry import DATASETS, TASK_UTILS
+
+TOY = ('python', '-m', 'projects.toy_diffusion.train')
 
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
@@ -65,18 +68,15 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     command = add('all', everything, 'plan, run, report and merge')
     command.set_defaults(check=False, shard=None, retry_failed=False, samples=24)
     add('finetune', finetune, 'adapt a diffusion model to the images of a data set')
-    command = add('toy', toy, 'train a tiny diffusion model on drawn people')
-    command.add_argument('data_root', help='folder of drawn people, see tools/draw_balanced.py')
-    command.add_argument('out_dir', help='folder of the model')
-    command.add_argument('--work-dir', default='work_dirs/toy', help='folder of checkpoints')
-    command.add_argument('--seed', type=int, default=0)
+    command = add('toy', toy, 'moved: python -m projects.toy_diffusion.train')
+    command.add_argument('arguments', nargs=argparse.REMAINDER)
     return parser.parse_args(argv)
 
 
 def source_of(cfg: Config) -> tuple[list[PairRecord], Path, str]:
-    """All pairs of the data set to edit, its image folder and its name."""
+    """Read all pairs of the data set to edit, its image folder and its name."""
     if 'dataset' not in cfg:
-        raise ValueError(f'{cfg.filename} names no data set to edit: add dataset='
+        raise BadValue(f'{cfg.filename} names no data set to edit: add dataset='
                          "dict(type=CUHKPEDES, data_root='data/CUHK-PEDES') to a config of your "
                          'own that inherits it, or pass --cfg-options '
                          'dataset.type=mmtbps.CUHKPEDES '
@@ -84,7 +84,7 @@ def source_of(cfg: Config) -> tuple[list[PairRecord], Path, str]:
     dataset: TBPSDataset = DATASETS.build(dict(cfg.dataset, lazy_init=True))
     sources = dataset.sources()
     if len(sources) != 1:
-        raise ValueError('edit one annotation file at a time; `dataset` of the config names '
+        raise BadValue('edit one annotation file at a time; `dataset` of the config names '
                          f'{len(sources)}')
     records = [located.record for located in dataset.read_records()]
     return records, sources[0].images, dataset.dataset_name
@@ -124,7 +124,7 @@ def run(cfg: Config, args: argparse.Namespace) -> None:
 
 
 def use_own_device() -> None:
-    """With several processes on a machine each takes its own GPU."""
+    """Take a GPU of its own for each of several processes on a machine."""
     import torch
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ.get('LOCAL_RANK', 0)) % torch.cuda.device_count())
@@ -159,16 +159,13 @@ def finetune(cfg: Config, args: argparse.Namespace) -> None:
 
 
 def toy(cfg: None, args: argparse.Namespace) -> None:
-    from mmtbps.generation.toy_training import train_toy
-    print(train_toy(args.data_root, args.out_dir, args.work_dir, seed=args.seed))
+    fail(f'the toy diffusion model is a project now: {shlex.join([*TOY, *args.arguments])}', 2)
 
 
 def main(argv: list[str] | None = None) -> None:
     args = parse_args(argv)
-    try:
+    with one_line_errors('interrupted; the same command goes on'):
         args.action(load_config(args) if 'config' in args else None, args)
-    except (FileNotFoundError, ImportError, InvalidRun, OSError, ValueError) as error:
-        raise SystemExit(f'error: {error}') from error
 
 
 if __name__ == '__main__':

@@ -22,9 +22,9 @@ from mmtbps.drawing.captions import caption
 from mmtbps.drawing.edits import colours_for
 from mmtbps.drawing.person import Person
 from mmtbps.generation.editing.base import BaseEditor, EditRequest
-from mmtbps.generation.planning.planner import Job
 from mmtbps.generation.quality.gates import BaseGate, run_gates
 from mmtbps.generation.quality.negative_controls import try_controls
+from mmtbps.generation.runs.plan import Job
 from mmtbps.lexicon import find_color_mentions
 from mmtbps.records import PairRecord
 from mmtbps.registry import TASK_UTILS

@@ -22,11 +22,11 @@ from PIL import Image
 from mmtbps.generation.diffusion.attention import ControlSession, EditControl, trace_attention
 from mmtbps.generation.diffusion.inversion import NegativePromptInversion
 from mmtbps.generation.diffusion.latent_diffusion import Schedule
+from mmtbps.generation.diffusion.pixels import images_to_tensor
 from mmtbps.generation.editing.base import EditRequest
 from mmtbps.generation.editing.prompt_to_prompt import (
     P2PEditor,
     build_control,
-    images_to_tensor,
     sample_edit,
 )
 

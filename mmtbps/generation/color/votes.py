@@ -1,12 +1,13 @@
-"""Which basic colours pixels have, in light or shadow, and where a garment may be looked for."""
+"""Votes of pixels for basic colours, in light or shadow, and the bands of garments."""
 
 from functools import cache
 
 import numpy as np
 
+from mmtbps.errors import BadValue
 from mmtbps.lexicon import colors
 
-from .colorspace import palette, rgb_to_lab
+from .colorspace import linear_to_srgb, palette, rgb_to_lab, srgb_to_linear
 
 __all__ = ['BANDS', 'band_of', 'color_votes', 'region_mask', 'shaded_palette']
 
@@ -19,23 +20,13 @@ _VOTERS = 4096                 # pixels that vote at most, evenly spread
 
 @cache
 def shaded_palette() -> np.ndarray:
-    """Every basic colour from deep shadow to bright light, Lab, (n, shades, 3)."""
-    linear = _to_linear(np.array([colors()[name].rgb for name in palette()[0]]))
-    return np.stack([rgb_to_lab(_to_srgb(linear * shade)) for shade in _SHADES], axis=1)
-
-
-def _to_linear(rgb: np.ndarray) -> np.ndarray:
-    value = rgb / 255
-    return np.where(value <= .04045, value / 12.92, ((value + .055) / 1.055) ** 2.4)
-
-
-def _to_srgb(linear: np.ndarray) -> np.ndarray:
-    clipped = linear.clip(0, 1)
-    return 255 * np.where(clipped <= .0031308, clipped * 12.92, 1.055 * clipped ** (1 / 2.4) - .055)
+    """Compute every basic colour from deep shadow to bright light, Lab, (n, shades, 3)."""
+    linear = srgb_to_linear(np.array([colors()[name].rgb for name in palette()[0]]))
+    return np.stack([rgb_to_lab(linear_to_srgb(linear * shade)) for shade in _SHADES], axis=1)
 
 
 def color_votes(pixels: np.ndarray) -> np.ndarray:
-    """Share of the pixels that have each basic colour, in light or shadow.
+    """Count the share of the pixels that have each basic colour, in light or shadow.
 
     A pixel votes for the colour whose nearest shade is nearest to it in CIE Lab: a shirt that is
     white in the sun and gray in its own shadow is white.
@@ -59,18 +50,18 @@ def color_votes(pixels: np.ndarray) -> np.ndarray:
 
 
 def band_of(region: str) -> tuple[float, float]:
-    """Top and bottom of a region's band.
+    """Return top and bottom of a region's band.
 
     Raises:
         ValueError: If the region is not one of ``BANDS``.
     """
     if region not in BANDS:
-        raise ValueError(f'no band for region {region!r}; there are {", ".join(BANDS)}')
+        raise BadValue(f'no band for region {region!r}; there are {", ".join(BANDS)}')
     return BANDS[region]
 
 
 def region_mask(size: tuple[int, int], region: str) -> np.ndarray:
-    """Where a garment of a region is expected, (H, W) bool: the middle of its band.
+    """Mark the middle of a region's band, where its garment is expected, (H, W) bool.
 
     Raises:
         ValueError: If the region is not one of ``BANDS``.

@@ -14,6 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mmtbps.errors import BadValue
+
 __all__ = ['AttentionLayer', 'ControlSession', 'EditControl', 'attention_control',
            'blend_mask', 'control_cross_attention', 'trace_attention']
 
@@ -216,8 +218,8 @@ class ControlSession:
         levels = {layer.level: layer.size for layer in crosses}
         self.blend_level = max(levels, default=None) if blend_level is None else blend_level
         if self.blend_level not in levels:
-            raise ValueError(f'blend_level {blend_level} has no cross-attention outside the '
-                             f'bottleneck; there is some on levels {sorted(levels)}')
+            raise BadValue(f'blend_level {blend_level} has no cross-attention outside the '
+                           f'bottleneck; there is some on levels {sorted(levels)}')
         self.control, self.self_min_level, self.step = control, self_min_level, 0
         self.coarse = coarse
         self.heat = control.token_map.new_zeros(2, len(control), *levels[self.blend_level])

@@ -11,6 +11,7 @@ from mmengine.hooks import Hook
 from mmengine.model import BaseDataPreprocessor, BaseModel, is_model_wrapper
 from torch import Tensor, nn
 
+from mmtbps.errors import BadValue, MissingPackage
 from mmtbps.registry import HOOKS, MODELS
 
 from .latent_diffusion import DTYPES, check_source, load_pipeline, move_parts
@@ -103,9 +104,9 @@ class DiffusionFinetuner(BaseModel):
                  caption_dropout: float = .1, gamma: float | None = 5., dtype: str = 'fp32',
                  data_preprocessor: dict | None = None) -> None:
         if (pretrained is None) == (pipeline is None):
-            raise ValueError('give either pretrained or pipeline')
+            raise BadValue('give either pretrained or pipeline')
         if dtype not in DTYPES:
-            raise ValueError(f'dtype must be one of {sorted(DTYPES)}, found {dtype!r}')
+            raise BadValue(f'dtype must be one of {sorted(DTYPES)}, found {dtype!r}')
         super().__init__(MODELS.build(data_preprocessor or dict(type=CaptionedImages, size=size)))
         if pipeline is None:
             check_source(pretrained)
@@ -143,7 +144,7 @@ class DiffusionFinetuner(BaseModel):
             ValueError: On another mode.
         """
         if mode not in ('loss', 'tensor'):
-            raise ValueError(f"mode must be 'loss' or 'tensor', found {mode!r}")
+            raise BadValue(f"mode must be 'loss' or 'tensor', found {mode!r}")
         clean, context = self._encode(images, captions)
         steps = torch.randint(len(self.levels), (len(images),), device=images.device)
         level = self.levels[steps]
@@ -221,7 +222,7 @@ def _add_updates(unet: nn.Module, rank: int, targets: list[str]) -> None:
     try:
         from peft import LoraConfig
     except ImportError as error:
-        raise ImportError('fine-tuning needs peft: pip install "mmtbps[pdg]"') from error
+        raise MissingPackage('fine-tuning needs peft: pip install "mmtbps[pdg]"') from error
     # The saved file holds no alpha, and who loads it takes the rank for it.
     unet.add_adapter(LoraConfig(r=rank, lora_alpha=rank, init_lora_weights='gaussian',
                                 target_modules=targets))

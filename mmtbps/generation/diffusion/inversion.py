@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from mmtbps.errors import BadValue
 from mmtbps.registry import TASK_UTILS
 
 from .latent_diffusion import LatentDiffusion, Schedule, ddim_step, ddpm_sigma
@@ -218,7 +219,7 @@ class EditFriendlyInversion(InversionMethod):
 
     def __init__(self, skip: float = 0.36) -> None:
         if not 0 <= skip < 1:
-            raise ValueError(f'skip must lie in [0, 1), found {skip}')
+            raise BadValue(f'skip must lie in [0, 1), found {skip}')
         self.skip = skip
 
     @torch.no_grad()

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from mmtbps.errors import BadValue, MissingFile, MissingPackage
 from mmtbps.pretrained import resolve_pretrained
 
 from .tokens import encode_caption
@@ -75,7 +76,7 @@ class Schedule:
     def __init__(self, scheduler: Any, steps: int) -> None:
         alphas = scheduler.alphas_cumprod.double().tolist()
         if not 1 <= steps <= len(alphas) // 2:
-            raise ValueError(f'steps must lie in [1, {len(alphas) // 2}], found {steps}')
+            raise BadValue(f'steps must lie in [1, {len(alphas) // 2}], found {steps}')
         stride = len(alphas) // steps
         self.timesteps = [i * stride + 1 for i in reversed(range(steps))]
         self.levels = [*(alphas[t] for t in self.timesteps), alphas[0]]
@@ -127,8 +128,8 @@ class LatentDiffusion:
         self.tokenizer, self.scheduler = tokenizer, scheduler
         self.prediction = getattr(scheduler.config, 'prediction_type', 'epsilon')
         if self.prediction not in ('epsilon', 'v_prediction'):
-            raise ValueError('the model must predict epsilon or v_prediction, its scheduler says '
-                             f'{self.prediction!r}')
+            raise BadValue('the model must predict epsilon or v_prediction, its scheduler says '
+                           f'{self.prediction!r}')
         self.evals = 0
 
     @property
@@ -202,7 +203,7 @@ def check_source(pretrained: str) -> str:
         FileNotFoundError: If it is a path to no folder.
     """
     if find_spec('diffusers') is None:
-        raise ImportError('editing images needs diffusers: pip install "mmtbps[pdg]"')
+        raise MissingPackage('editing images needs diffusers: pip install "mmtbps[pdg]"')
     return resolve_pretrained(pretrained)
 
 
@@ -219,7 +220,7 @@ def load_pipeline(pipeline: str, pretrained: str, dtype: torch.dtype, **argument
         return getattr(diffusers, pipeline).from_pretrained(
             source, dtype=dtype, local_files_only=os.path.isdir(source), **arguments)
     except OSError as error:
-        raise FileNotFoundError(
+        raise MissingFile(
             f'{pretrained}: {pipeline} cannot be loaded from it, neither as a folder here nor from '
             f'the Hugging Face hub or its cache ({error}). With a network: `hf download '
             f'{pretrained} --local-dir <folder>`, then name that folder') from error

@@ -3,8 +3,8 @@
 It has the classes, the folder layout and the scheduler of Stable Diffusion 1.5, so every step of
 proximity data generation runs on it unchanged: a KL autoencoder with f = 4, a cross-attention
 U-Net in its latent space, and a text tower. The text tower is a small BERT that was taught to
-*read* (which colour, which garment, see :mod:`.toy_training`) before the U-Net looked at it, as
-CLIP was before Stable Diffusion. It knows drawn people of 64 x 24 pixels and nothing else.
+*read* (which colour, which garment; ``projects/toy_diffusion`` does it) before the U-Net looked at
+it, as CLIP was before Stable Diffusion. It knows drawn people of 64 x 24 pixels and nothing else.
 """
 
 import hashlib
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from mmtbps.errors import MissingPackage
 from mmtbps.lexicon import colors
 
 if TYPE_CHECKING:
@@ -47,7 +48,8 @@ def require_diffusers() -> None:
     try:
         import diffusers  # noqa: F401
     except ImportError as error:
-        raise ImportError('generating pairs needs diffusers: pip install "mmtbps[pdg]"') from error
+        raise MissingPackage('generating pairs needs diffusers: pip install "mmtbps[pdg]"'
+                             ) from error
 
 
 def build_tokenizer(captions: Iterable[str]) -> 'PreTrainedTokenizerFast':

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
+from mmtbps.errors import BadValue
 from mmtbps.pretrained import resolve_pretrained
 from mmtbps.registry import TASK_UTILS
 
@@ -31,6 +31,7 @@ from ..diffusion.latent_diffusion import (
     load_pipeline,
     move_parts,
 )
+from ..diffusion.pixels import images_to_tensor, resize_mask, tensor_to_image
 from ..diffusion.tokens import EncodedCaption, caption_edits, encode_caption, span_tokens, token_map
 from .base import BaseEditor, EditRequest, EditResult
 from .recolor import garment_mask
@@ -86,7 +87,7 @@ def encode_request(tokenizer: Any, request: EditRequest) -> tuple[EncodedCaption
         return (encode_caption(tokenizer, request.source_caption),
                 encode_caption(tokenizer, request.target_caption))
     except ValueError as error:
-        raise ValueError(f'{request.job_id}: {error}') from error
+        raise BadValue(f'{request.job_id}: {error}') from error
 
 
 @torch.no_grad()
@@ -169,9 +170,9 @@ class P2PEditor(BaseEditor):
                  device: str | None = None, lora: str | None = None,
                  revision: str | None = None) -> None:
         if (pretrained is None) == (pipeline is None):
-            raise ValueError('give either pretrained or pipeline')
+            raise BadValue('give either pretrained or pipeline')
         if dtype not in DTYPES:
-            raise ValueError(f'dtype must be one of {sorted(DTYPES)}, found {dtype!r}')
+            raise BadValue(f'dtype must be one of {sorted(DTYPES)}, found {dtype!r}')
         for source in filter(None, (pretrained, lora)):
             check_source(source)
         self.pretrained, self.lora, self.revision = pretrained, lora, revision
@@ -184,8 +185,8 @@ class P2PEditor(BaseEditor):
             threshold=blend.pop('threshold', 0.3),
             blend_start=None if local_blend is None else blend.pop('start', 0.2))
         if blend:
-            raise ValueError('local_blend takes threshold, start, level and coarse, not '
-                             f'{sorted(blend)}')
+            raise BadValue('local_blend takes threshold, start, level and coarse, not '
+                           f'{sorted(blend)}')
         self.self_min_level, self.paste_back = self_min_level, paste_back
         self.batch_size, self.dtype = batch_size, dtype
         self.device = device or ('cuda' if torch.cuda.is_available() else 'cpu')
@@ -244,8 +245,8 @@ class P2PEditor(BaseEditor):
                                 target_context, self.guidance)
         images, masks = model.decode(edited), session.mask(edited.shape[-2:])
         if images.shape[-2:] != self.size:
-            raise ValueError(f'the model gives images of {tuple(images.shape[-2:])} for size '
-                             f'{self.size}; choose a multiple of its down-scaling')
+            raise BadValue(f'the model gives images of {tuple(images.shape[-2:])} for size '
+                           f'{self.size}; choose a multiple of its down-scaling')
         branches = 4 if inversion.guide_source else 3
         return [EditResult(
             request.job_id, *self._finish(request, image, mask[0]),
@@ -281,23 +282,3 @@ class P2PEditor(BaseEditor):
             self._layers[shape] = trace_attention(
                 model.unet, latents.to(model.dtype), model.encode_text(['']).to(model.dtype))
         return self._layers[shape]
-
-
-def images_to_tensor(images: Sequence[Image.Image], size: tuple[int, int]) -> Tensor:
-    """RGB images, resized to (height, width), as ``(N, 3, H, W)`` in [-1, 1]."""
-    arrays = [np.asarray(image.convert('RGB').resize(size[::-1], Image.Resampling.BICUBIC))
-              for image in images]
-    return torch.from_numpy(np.stack(arrays)).permute(0, 3, 1, 2) / 127.5 - 1
-
-
-def tensor_to_image(image: Tensor, size: tuple[int, int]) -> Image.Image:
-    """``(3, H, W)`` in about [-1, 1] to an RGB image of (width, height)."""
-    array = ((image.float().clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
-    return Image.fromarray(array.permute(1, 2, 0).cpu().numpy()).resize(
-        size, Image.Resampling.BICUBIC)
-
-
-def resize_mask(mask: Tensor, size: tuple[int, int]) -> np.ndarray:
-    """``(h, w)`` bool to ``(H, W)``, given (width, height)."""
-    resized = F.interpolate(mask[None, None].float(), size=size[::-1])
-    return resized[0, 0].bool().cpu().numpy()

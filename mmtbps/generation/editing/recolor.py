@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
+from mmtbps.errors import BadValue
 from mmtbps.registry import TASK_UTILS
 
 from ..color.colorspace import into_gamut, lab_to_rgb, palette, rgb_to_lab
@@ -63,7 +64,7 @@ def garment_cover(lab: np.ndarray, color: str, band: tuple[float, float],
     """
     names, _ = palette()
     if color not in names:
-        raise ValueError(f'{color!r} is no basic colour; those are {", ".join(names)}')
+        raise BadValue(f'{color!r} is no basic colour; those are {", ".join(names)}')
     height, width = lab.shape[:2]
     inside = np.broadcast_to(_between(height, *band)[:, None], (height, width))
     top, bottom = (band[0] + share * (band[1] - band[0]) for share in _CORE[0])

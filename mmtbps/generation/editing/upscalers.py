@@ -13,11 +13,12 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from mmtbps.errors import BadValue
 from mmtbps.registry import TASK_UTILS
 
 from ..diffusion.latent_diffusion import DTYPES, check_source, fingerprint, load_pipeline
+from ..diffusion.pixels import images_to_tensor, tensor_to_image
 from .base import BaseUpscaler
-from .prompt_to_prompt import images_to_tensor, tensor_to_image
 
 __all__ = ['LDMUpscaler', 'ResizeUpscaler', 'SDUpscaler']
 
@@ -57,7 +58,7 @@ class _DiffusionUpscaler(BaseUpscaler):
     def __init__(self, pretrained: str, pipeline: Any, size: tuple[int, int], steps: int,
                  batch_size: int, dtype: str, device: str | None) -> None:
         if any(side % (8 * _FACTOR) for side in size):
-            raise ValueError(f'size must be multiples of {8 * _FACTOR}, found {tuple(size)}')
+            raise BadValue(f'size must be multiples of {8 * _FACTOR}, found {tuple(size)}')
         if pipeline is None:
             check_source(pretrained)
         self.pretrained, self.size, self.steps = pretrained, tuple(size), steps
@@ -182,7 +183,7 @@ class SDUpscaler(_DiffusionUpscaler):
                  batch_size: int = 4, dtype: str = 'bf16', device: str | None = None) -> None:
         super().__init__(pretrained, pipeline, size, steps, batch_size, dtype, device)
         if guidance <= 1:
-            raise ValueError(f'guidance must be above 1, found {guidance}')
+            raise BadValue(f'guidance must be above 1, found {guidance}')
         self.prompt, self.guidance, self.noise_level = prompt, guidance, noise_level
 
     @property

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from mmtbps.errors import BadValue
 from mmtbps.lexicon import (
     ColorMention,
     colors,
@@ -132,10 +133,10 @@ class ColorSwitcher:
                  min_distance: float = 30., count_tokens: Callable[[str], int] | None = None,
                  max_tokens: int = 77) -> None:
         if mode not in MODES:
-            raise ValueError(f'mode must be one of {MODES}, found {mode!r}')
+            raise BadValue(f'mode must be one of {MODES}, found {mode!r}')
         unknown = sorted(set(regions) - set(_OVERLAPS))
         if isinstance(regions, str) or unknown or not regions:
-            raise ValueError(f'regions must be a list out of {tuple(_OVERLAPS)}, found {regions!r}')
+            raise BadValue(f'regions must be a list out of {tuple(_OVERLAPS)}, found {regions!r}')
         self.mode = mode
         self.regions = tuple(regions)
         self.min_distance = min_distance

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageFilter
 
+from mmtbps.errors import BadValue
 from mmtbps.lexicon import find_color_mentions, split_words
 from mmtbps.registry import TASK_UTILS
 
@@ -91,7 +92,7 @@ def run_gates(gates: Iterable[Callable[[EditRequest, EditResult], GateVerdict]],
     for gate in gates:
         verdict = gate(request, result)
         if verdict.name in verdicts:
-            raise ValueError(f'two gates are called {verdict.name!r}')
+            raise BadValue(f'two gates are called {verdict.name!r}')
         verdicts[verdict.name] = verdict
     return verdicts
 
@@ -288,19 +289,19 @@ class RankingGate(BaseGate):
         scores = np.asarray(self.scorer([request.image, result.image],
                                         [request.source_caption, request.target_caption]), float)
         if scores.shape != (2, 2):
-            raise ValueError(f'the scorer gave {scores.shape} scores for 2 images and 2 captions')
+            raise BadValue(f'the scorer gave {scores.shape} scores for 2 images and 2 captions')
         return min(scores[0, 0] - scores[0, 1], scores[1, 1] - scores[1, 0])
 
 
 def _check(request: EditRequest, result: EditResult) -> None:
     if request.job_id != result.job_id:
-        raise ValueError(f'{request.job_id}: the result is that of job {result.job_id}')
+        raise BadValue(f'{request.job_id}: the result is that of job {result.job_id}')
     if request.image.size != result.image.size:
-        raise ValueError(f'{request.job_id}: the image is {request.image.size}, the result '
-                         f'{result.image.size}; an editor keeps the size')
+        raise BadValue(f'{request.job_id}: the image is {request.image.size}, the result '
+                       f'{result.image.size}; an editor keeps the size')
     if result.mask is not None and result.mask.shape != request.image.size[::-1]:
-        raise ValueError(f'{request.job_id}: mask {result.mask.shape} for an image of '
-                         f'{request.image.size[::-1]} (height, width)')
+        raise BadValue(f'{request.job_id}: mask {result.mask.shape} for an image of '
+                       f'{request.image.size[::-1]} (height, width)')
 
 
 def _pixels(request: EditRequest, result: EditResult) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

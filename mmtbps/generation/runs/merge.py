@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mmtbps.errors import BadValue
+from mmtbps.fileio import write_durably
 from mmtbps.lexicon import split_words
 from mmtbps.records import PairRecord
 
-from .manifest import Record, load_done, read_run, write_atomic
+from .manifest import Record, load_done, read_run
 from .run_summary import summarise
 
 __all__ = ['CUHK_FILE', 'PAIRS_FILE', 'Merged', 'merge', 'person_numbers']
@@ -56,8 +58,8 @@ def merge(folder: str | os.PathLike, existing: Iterable[PairRecord], max_control
     Args:
         folder: Folder of the run.
         existing: All pairs of the data set the plan was made from, of all splits.
-        max_control_rate: See `Summary`.
-        min_controls: See `Summary`.
+        max_control_rate: See `RunSummary`.
+        min_controls: See `RunSummary`.
 
     Raises:
         FileNotFoundError: If no run has begun in the folder.
@@ -74,9 +76,9 @@ def merge(folder: str | os.PathLike, existing: Iterable[PairRecord], max_control
     accepted.sort(key=lambda record: (numbers[_group(record)], record.job_id))
     pairs = [_pair(record, numbers[_group(record)]) for record in accepted]
     lines = [json.dumps(pair.to_json(), ensure_ascii=False, allow_nan=False) for pair in pairs]
-    write_atomic(Path(folder, PAIRS_FILE), ''.join(f'{line}\n' for line in lines).encode())
+    write_durably(Path(folder, PAIRS_FILE), ''.join(f'{line}\n' for line in lines).encode())
     entries = [_cuhk_entry(pair) for pair in pairs]
-    write_atomic(Path(folder, CUHK_FILE), json.dumps(entries, ensure_ascii=False).encode())
+    write_durably(Path(folder, CUHK_FILE), json.dumps(entries, ensure_ascii=False).encode())
     return Merged(len(pairs), len(numbers), min(numbers.values(), default=0), len(records),
                   planned)
 
@@ -98,9 +100,9 @@ def _check_sources(records: Sequence[Record], existing: Sequence[PairRecord]) ->
     for record in records:
         image, person = record.source['image'], record.source['person_id']
         if record.source['split'] != 'train' or image in tested or (image, person) not in train:
-            raise ValueError(f'{record.job_id}: {image} of person {person} is not in the train '
-                             'split of the annotation file; merge with the data set the plan was '
-                             'made from')
+            raise BadValue(f'{record.job_id}: {image} of person {person} is not in the train '
+                           'split of the annotation file; merge with the data set the plan was '
+                           'made from')
 
 
 def _pair(record: Record, person_id: int) -> PairRecord:

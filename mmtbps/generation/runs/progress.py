@@ -1,17 +1,17 @@
-"""How far a run is: one line now and then, readable in a terminal and in a log file."""
+"""Progress of a run: a line now and then, readable in a terminal and in a log file."""
 
 import time
 from datetime import timedelta
 
 from mmengine.logging import print_log
 
-from .run_summary import Summary
+from .run_summary import RunSummary
 
-__all__ = ['Progress']
+__all__ = ['RunProgress']
 
 
-class Progress:
-    """Prints jobs done, acceptance, failures, speed and remaining time.
+class RunProgress:
+    """Printer of jobs done, acceptance, failures, speed and remaining time.
 
     Args:
         total: Jobs of this process, those of earlier starts included.
@@ -20,7 +20,7 @@ class Progress:
         title: Begins each line.
     """
 
-    def __init__(self, total: int, summary: Summary, interval: float, title: str) -> None:
+    def __init__(self, total: int, summary: RunSummary, interval: float, title: str) -> None:
         self.total = total
         self.summary = summary
         self.interval = interval

@@ -4,17 +4,19 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from mmtbps.errors import UserError
+
 from .manifest import Record
 
-__all__ = ['InvalidRun', 'Summary', 'summarise']
+__all__ = ['InvalidRun', 'RunSummary', 'summarise']
 
 
-class InvalidRun(RuntimeError):
-    """The gates let edits pass that are wrong by construction."""
+class InvalidRun(UserError, RuntimeError):
+    """A run whose gates let edits pass that are wrong by construction."""
 
 
 @dataclass
-class Summary:
+class RunSummary:
     """Counts over the jobs of a run; add to it record by record.
 
     Args:
@@ -22,7 +24,7 @@ class Summary:
             stranger may happen to wear the colour asked for.
         min_controls: How many of a control must have been tried before it can condemn a run.
 
-    >>> summary = Summary(max_control_rate=0.1, min_controls=1)
+    >>> summary = RunSummary(max_control_rate=0.1, min_controls=1)
     >>> summary.add(Record('a', 'accepted', {}, {}, {}, {}, controls=dict(unedited=True)))
     >>> summary.check()
     Traceback (most recent call last):
@@ -85,9 +87,9 @@ and start again
 
 
 def summarise(records: Iterable[Record], max_control_rate: float = 0.1,
-              min_controls: int = 10) -> Summary:
-    """The summary of all records."""
-    summary = Summary(max_control_rate, min_controls)
+              min_controls: int = 10) -> RunSummary:
+    """Summarise all records."""
+    summary = RunSummary(max_control_rate, min_controls)
     for record in records:
         summary.add(record)
     return summary

@@ -8,6 +8,7 @@ import torch
 from tiny_diffusion import request
 from torch.nn import functional as F
 
+from mmtbps.generation.diffusion import attention
 from mmtbps.generation.diffusion.attention import (
     ControlSession,
     EditControl,
@@ -16,7 +17,7 @@ from mmtbps.generation.diffusion.attention import (
     trace_attention,
 )
 from mmtbps.generation.diffusion.inversion import Inversion
-from mmtbps.generation.diffusion.latent_diffusion import LatentDiffusion, Schedule, attention
+from mmtbps.generation.diffusion.latent_diffusion import LatentDiffusion, Schedule
 from mmtbps.generation.editing.prompt_to_prompt import build_control, sample_edit
 
 STEPS = 3

@@ -16,8 +16,9 @@ from tiny_diffusion import SCHEDULE, as_pipeline, request, tiny_sd, tiny_unet, t
 from mmtbps.generation.color.colorspace import rgb_to_lab
 from mmtbps.generation.color.votes import BANDS
 from mmtbps.generation.diffusion.latent_diffusion import fingerprint
+from mmtbps.generation.diffusion.pixels import images_to_tensor
 from mmtbps.generation.editing.instruct import InstructEditor
-from mmtbps.generation.editing.prompt_to_prompt import P2PEditor, images_to_tensor
+from mmtbps.generation.editing.prompt_to_prompt import P2PEditor
 from mmtbps.generation.editing.recolor import garment_mask
 from mmtbps.registry import TASK_UTILS
 

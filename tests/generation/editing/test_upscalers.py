@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 from tiny_diffusion import SCHEDULE, tiny_sd
 
-from mmtbps.generation.editing.prompt_to_prompt import images_to_tensor, tensor_to_image
+from mmtbps.generation.diffusion.pixels import images_to_tensor, tensor_to_image
 from mmtbps.generation.editing.upscalers import LDMUpscaler, ResizeUpscaler, SDUpscaler
 
 

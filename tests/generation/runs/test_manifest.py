@@ -6,6 +6,7 @@ import os
 
 import pytest
 
+from mmtbps.fileio import write_durably
 from mmtbps.generation.runs import manifest
 from mmtbps.generation.runs.manifest import (
     ManifestPart,
@@ -15,7 +16,6 @@ from mmtbps.generation.runs.manifest import (
     job_id,
     load_done,
     read_records,
-    write_atomic,
 )
 from mmtbps.records import RecordError
 
@@ -89,7 +89,7 @@ def test_done_is_what_has_an_outcome_and_its_image(tmp_path):
     def output(key):
         return dict(captions=[], file=f'images/{key[:2]}/{key}.png')
 
-    write_atomic(tmp_path / 'images/01/01.png', b'png')
+    write_durably(tmp_path / 'images/01/01.png', b'png')
     items = [Record(key, status, {}, {}, output(key), {}) for key, status in
              [('01', 'accepted'), ('02', 'accepted')]]
     failed, again = record('03', 'failed', reason='broken: x'), record('03', 'rejected')
@@ -100,7 +100,7 @@ def test_done_is_what_has_an_outcome_and_its_image(tmp_path):
 
 def test_one_process_a_part(tmp_path):
     with ManifestPart(tmp_path, (0, 2)):
-        with pytest.raises(RuntimeError, match='part-00000-of-00002.jsonl is being written'):
+        with pytest.raises(RuntimeError, match='00000-of-00002.jsonl: another process is at'):
             ManifestPart(tmp_path, (0, 2))
         ManifestPart(tmp_path, (1, 2)).close()
     ManifestPart(tmp_path, (0, 2)).close()
@@ -113,11 +113,11 @@ def full_disk(*args):
 def test_a_full_disk_leaves_image_and_manifest_as_they_were(tmp_path, monkeypatch):
     path = fill(tmp_path, record('01'))
     before = path.read_bytes()
-    write_atomic(tmp_path / 'a.png', b'old')
+    write_durably(tmp_path / 'a.png', b'old')
     with ManifestPart(tmp_path, (0, 1)) as part:
         monkeypatch.setattr(manifest.os, 'fsync', full_disk)
         with pytest.raises(OSError, match='a.png: the disk is full.*start the same command'):
-            write_atomic(tmp_path / 'a.png', b'new')
+            write_durably(tmp_path / 'a.png', b'new')
         with pytest.raises(OSError, match='part-00000.*the disk is full'):
             part.append(record('02'))
     assert path.read_bytes() == before and (tmp_path / 'a.png').read_bytes() == b'old'

@@ -23,12 +23,12 @@ from PIL import Image
 
 from mmtbps.fileio import JobShard
 from mmtbps.generation.editing.base import EditRequest
-from mmtbps.generation.planning.planner import read_plan
 from mmtbps.generation.quality.gates import GateVerdict
 from mmtbps.generation.runs import manifest
 from mmtbps.generation.runs.manifest import load_done, read_records
-from mmtbps.generation.runs.progress import Progress
-from mmtbps.generation.runs.run_summary import InvalidRun, Summary
+from mmtbps.generation.runs.plan import read_plan
+from mmtbps.generation.runs.progress import RunProgress
+from mmtbps.generation.runs.run_summary import InvalidRun, RunSummary
 from mmtbps.generation.runs.runner import ShardedRunner
 
 FORK = multiprocessing.get_context('fork')
@@ -279,7 +279,7 @@ def test_controls_that_pass_make_the_run_invalid(planned, tmp_path):
 
 
 def test_a_few_controls_may_pass():
-    summary = Summary(max_control_rate=.1, min_controls=10)
+    summary = RunSummary(max_control_rate=.1, min_controls=10)
     summary.controls = {'other person': {True: 1, False: 9}, 'new': {True: 3, False: 0}}
     assert summary.passing_controls() == []
     summary.controls['other person'] = {True: 2, False: 9}
@@ -304,9 +304,9 @@ def test_output_sizes(planned, tmp_path, size, expected):
 
 
 def test_progress_names_what_is_left():
-    summary = Summary()
+    summary = RunSummary()
     summary.statuses.update(accepted=3, rejected=1, failed=1)
-    progress = Progress(25, summary, interval=10., title='shard 0/1')
+    progress = RunProgress(25, summary, interval=10., title='shard 0/1')
     summary.statuses.update(accepted=4, rejected=1)
     assert progress.line(elapsed=10.) == (
         'shard 0/1: 10/25 jobs, 77.8 % accepted, 1 failed, 2.00 s a job, 0:00:30 left')

@@ -1,4 +1,4 @@
-"""Draw people whose garments have every colour equally often: food for the toy diffusion model.
+"""Draw people whose garments have every colour equally often, to train the toy model on.
 
 DrawnPEDES follows taste: no trousers in purple, few coats in yellow. A model that shall dress
 anybody in any colour must have seen every colour on every garment, so here the colours of the
@@ -6,8 +6,8 @@ upper and the lower garment are drawn evenly, and no caption takes a colour for 
 people are others than those of DrawnPEDES, which is drawn with other seeds. Same layout.
 
 Examples:
-    python tools/draw_balanced.py data/DrawnBalanced
-    python tools/draw_balanced.py data/DrawnBalanced --people 8000 400 --seed 1000
+    python -m projects.toy_diffusion.draw data/DrawnBalanced
+    python -m projects.toy_diffusion.draw data/DrawnBalanced --people 8000 400 --seed 1000
 """
 
 import argparse
@@ -18,13 +18,14 @@ import numpy as np
 from PIL import Image
 from rich.progress import track
 
+from mmtbps.commands.user_errors import one_line_errors
 from mmtbps.drawing import caption, recolour, render, sample_person, sample_scene
 from mmtbps.drawing.edits import colours_for
 from mmtbps.drawing.person import Person
 
 
 def evenly_coloured(person: Person, rng: np.random.Generator) -> Person:
-    """The same person with upper and lower garment in colours drawn evenly."""
+    """Dress a person in upper and lower garments of colours drawn evenly."""
     for garment in ('upper', 'lower'):
         if person.wears(garment):
             colours = sorted({*colours_for(person, garment)})
@@ -65,4 +66,5 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    main()
+    with one_line_errors():
+        main()

@@ -1,4 +1,4 @@
-"""How well a model gives people the colours their captions name."""
+"""Measure of the colours that a model gives to the garments of a caption."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -7,12 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from mmtbps.generation.color import color_votes, palette
+from mmtbps.generation.diffusion.latent_diffusion import LatentDiffusion, Schedule
 from mmtbps.lexicon import indefinite_article
 
-from .color.colorspace import palette
-from .diffusion.latent_diffusion import LatentDiffusion, Schedule
-from .quality.gates import color_votes
-from .toy_data import ToyPairs, body_mentions
+from .data import ToyPairs, body_mentions
 
 __all__ = ['ColorPrompt', 'color_prompts', 'color_share', 'draw_samples', 'share_of_images']
 
@@ -29,7 +28,7 @@ class ColorPrompt:
 
 
 def color_prompts(captions: Sequence[str], count: int) -> list[ColorPrompt]:
-    """Captions dressed in all colours in turn: upper and lower garment, basic names only.
+    """Dress captions in all colours in turn: upper and lower garment, basic names only.
 
     Only captions that name one upper and one lower garment are used, again and again if they are
     too few.
@@ -67,7 +66,7 @@ def _recolored(text: str, span: tuple[int, int], color: str) -> str:
 @torch.no_grad()
 def draw_samples(model: LatentDiffusion, texts: Sequence[str], size: tuple[int, int],
                  guidance: float = 4., steps: int = 20, seed: int = 0) -> np.ndarray:
-    """Images of texts by DDIM with classifier-free guidance, (N, H, W, 3) uint8.
+    """Draw images of texts by DDIM with classifier-free guidance, (N, H, W, 3) uint8.
 
     Args:
         model: The diffusion model.
@@ -89,7 +88,7 @@ def draw_samples(model: LatentDiffusion, texts: Sequence[str], size: tuple[int, 
 
 
 def color_share(images: np.ndarray, prompts: Sequence[ColorPrompt]) -> dict[str, float]:
-    """Share of garments of the named colour: of a region, and of each colour in it.
+    """Count the share of garments of the named colour, by region and by colour in it.
 
     A garment has the colour most of its pixels vote for, see `mmtbps.generation.quality.gates`.
 
@@ -106,7 +105,7 @@ def color_share(images: np.ndarray, prompts: Sequence[ColorPrompt]) -> dict[str,
 
 
 def share_of_images(pairs: ToyPairs) -> dict[str, float]:
-    """The same measure on real images and their captions: what a perfect model would reach."""
+    """Measure real images and their captions: what a perfect model would reach."""
     names = set(palette()[0])
     chosen, prompts = [], []
     for image, captions in zip(pairs.images, pairs.captions, strict=True):
@@ -120,7 +119,7 @@ def share_of_images(pairs: ToyPairs) -> dict[str, float]:
 
 
 def _box(image: np.ndarray, region: str) -> np.ndarray:
-    """Pixels of a garment, (N, 3)."""
+    """Cut out the pixels of a garment, (N, 3)."""
     top, bottom, left, right = _BOXES[region]
     height, width = image.shape[:2]
     return image[round(top * height):round(bottom * height),

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 import torch
 
+from mmtbps.errors import MissingFile
 from mmtbps.generation.color.colorspace import palette
 from mmtbps.generation.diffusion import toy as toy_module
+from mmtbps.generation.diffusion.finetune import denoising_loss
 from mmtbps.generation.diffusion.latent_diffusion import LatentDiffusion, load_pipeline
 from mmtbps.generation.diffusion.toy import (
     IMAGE_SIZE,
@@ -18,25 +20,24 @@ from mmtbps.generation.diffusion.toy import (
     encode_text,
     save_toy,
 )
-from mmtbps.generation.toy_data import (
+from projects.toy_diffusion.data import (
     ToyPairs,
     balanced_weights,
     body_mentions,
     load_pairs,
     short_phrase,
 )
-from mmtbps.generation.toy_measure import (
+from projects.toy_diffusion.measure import (
     ColorPrompt,
     color_prompts,
     color_share,
     draw_samples,
     share_of_images,
 )
-from mmtbps.generation.toy_training import (
+from projects.toy_diffusion.training import (
     Stage,
     color_words,
     encode_images,
-    min_snr_loss,
     reading_labels,
     run_stage,
     to_tensor,
@@ -47,7 +48,7 @@ from mmtbps.generation.toy_training import (
 )
 
 RED, BLUE = (190, 30, 40), (40, 70, 170)
-SHIPPED = Path(toy_module.__file__).parent / 'assets' / 'toy'
+SHIPPED = Path(toy_module.__file__).parents[1] / 'assets' / 'toy'
 
 
 def block_people(count=12):
@@ -156,7 +157,7 @@ def test_it_learns_to_see_and_to_draw(toy, pairs, tmp_path):
             context = encode_text(toy, [texts[0] for texts in pairs.captions])
             noisy = level.sqrt() * clean + (1 - level).sqrt() * noise
             told = toy.unet(noisy, 500, encoder_hidden_states=context).sample
-        return min_snr_loss(told, noise, level.repeat(len(clean))).item()
+        return denoising_loss(told, noise, level.repeat(len(clean))).item()
 
     before = blur()
     train_autoencoder(toy, pairs, Stage('see', 25, 5e-3, 12), tmp_path, seed=0)
@@ -252,8 +253,9 @@ def test_samples_depend_on_seed_and_text_alone(toy):
 
 
 def test_what_is_missing_is_named(tmp_path):
-    with pytest.raises(FileNotFoundError, match='draw_dataset'):
+    with pytest.raises(MissingFile, match='Draw a data set') as error:
         load_pairs(tmp_path)
+    assert error.value.remedy.action == 'draw_dataset'
     (tmp_path / 'reid_raw.json').write_text('[]')
     with pytest.raises(ValueError, match="no image of split 'train'"):
         load_pairs(tmp_path)

@@ -1,4 +1,4 @@
-"""Three stages that teach the toy model: to read, to see, to draw.
+"""Training of the toy model in three stages: to read, to see, to draw.
 
 1. *Read*: every word of a colour phrase learns to tell the colour words and the body region of
    its phrase (the labels come from the lexicon). Then "red" in "red shirt" and "red" in "red
@@ -11,7 +11,6 @@ Every batch is drawn from ``(seed, stage, step)``, so a run that was stopped con
 not been.
 """
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -23,10 +22,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mmtbps.fileio import write_durably
+from mmtbps.generation.diffusion.finetune import denoising_loss
+from mmtbps.generation.diffusion.toy import IMAGE_SIZE, build_toy, encode_text, save_toy
 from mmtbps.lexicon import find_color_mentions
 
-from .diffusion.toy import IMAGE_SIZE, build_toy, encode_text, save_toy
-from .toy_data import ToyPairs, balanced_weights, load_pairs, short_phrase
+from .data import ToyPairs, balanced_weights, load_pairs, short_phrase
 
 if TYPE_CHECKING:
     from diffusers import StableDiffusionPipeline
@@ -34,14 +35,13 @@ if TYPE_CHECKING:
 _REGIONS = ('none', 'upper', 'lower', 'full', 'shoes', 'hat', 'bag', 'accessory', 'part', 'body')
 _SHORT, _EMPTY = .45, .10      # shares of training texts that are short phrases, or empty
 _KL = 2e-7
-_SNR_LIMIT = 5.
 
 Loss = Callable[[np.random.Generator, torch.Generator], Tensor]
 
 
 @dataclass(frozen=True)
 class Stage:
-    """How long and how fast one stage learns.
+    """Length and rate of one stage.
 
     Args:
         name: Names its checkpoint.
@@ -100,8 +100,9 @@ def run_stage(stage: Stage, module: nn.Module, loss: Loss, folder: Path, seed: i
         _update(stage, step, module, optimizer, value, averaged)
         if (step + 1) % save_every == 0 or step + 1 == stage.steps:
             bar.set_postfix(loss=f'{running:.4f}')
-            _save(path, dict(module=module.state_dict(), optimizer=optimizer.state_dict(),
-                             averaged=averaged, step=step + 1))
+            state = dict(module=module.state_dict(), optimizer=optimizer.state_dict(),
+                         averaged=averaged, step=step + 1)
+            write_durably(path, lambda place, state=state: torch.save(state, place))
     module.load_state_dict(averaged)
     return module.eval()
 
@@ -118,12 +119,6 @@ def _update(stage: Stage, step: int, module: nn.Module, optimizer: torch.optim.O
     for key, value in module.state_dict().items():
         if value.is_floating_point():
             averaged[key].lerp_(value, 1 - decay)
-
-
-def _save(path: Path, state: dict) -> None:
-    fresh = path.with_suffix('.tmp')
-    torch.save(state, fresh)
-    os.replace(fresh, path)
 
 
 class Reader(nn.Module):
@@ -243,21 +238,9 @@ def train_unet(pipeline: 'StableDiffusionPipeline', pairs: ToyPairs, stage: Stag
         noise = torch.randn(clean.shape, generator=generator)
         noisy = pipeline.scheduler.add_noise(clean, noise, steps)
         predicted = pipeline.unet(noisy, steps, encoder_hidden_states=context).sample
-        return min_snr_loss(predicted, noise, signal[steps])
+        return denoising_loss(predicted, noise, signal[steps])
 
     run_stage(stage, pipeline.unet, loss, folder, seed)
-
-
-def min_snr_loss(predicted: Tensor, noise: Tensor, signal: Tensor) -> Tensor:
-    """Squared error of predicted noise, weighted ``min(SNR, 5) / SNR``.
-
-    Args:
-        predicted, noise: (N, C, H, W).
-        signal: Cumulated alpha of each sample, (N,).
-    """
-    snr = signal / (1 - signal)
-    error = (predicted - noise).square().mean((1, 2, 3))
-    return (error * snr.clamp(max=_SNR_LIMIT) / snr).mean()
 
 
 def train_toy(data_root: str | Path, out_dir: str | Path, work_dir: str | Path, seed: int = 0,
@@ -267,7 +250,7 @@ def train_toy(data_root: str | Path, out_dir: str | Path, work_dir: str | Path, 
 
     Args:
         data_root: Data set with ``reid_raw.json``; the shipped model saw
-            ``tools/draw_balanced.py``'s.
+            the people of ``draw.py``.
         out_dir: The diffusers folder to write.
         work_dir: Keeps the checkpoints of the three stages; the same folder again continues.
         seed: Of initialisation and of every batch.

@@ -1,0 +1,1 @@
+"""Training and measure of the toy diffusion model that the package ships."""
