@@ -1,4 +1,4 @@
-"""What today's libraries get wrong, in one place; each cure is a no-op where it is not needed.
+"""Cures of faults of today's libraries; each is a no-op where it is not needed.
 
 ===========================  =====================================================  ================
 cure                         upstream fault                                         may go when

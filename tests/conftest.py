@@ -2,6 +2,8 @@
 
 import importlib.util
 import os
+import re
+from contextlib import contextmanager
 from pathlib import Path
 
 # Tiny models: threads would only get in each other's way, and sums would depend on their number.
@@ -47,6 +49,21 @@ def own_state(own_state_of_the_file):
     """So does every test, also beside what the fixtures of its file left behind."""
     with fresh_state():
         yield
+
+
+@pytest.fixture
+def refused(capsys):
+    """A context in which a command line says one line of error, which is matched, and exits."""
+    @contextmanager
+    def check(pattern, code=1):
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as stop:
+            yield
+        said = [line for line in capsys.readouterr().err.splitlines() if line.startswith('error:')]
+        assert stop.value.code == code and len(said) == 1, said
+        assert re.search(pattern, said[0]), said
+
+    return check
 
 
 @pytest.fixture(scope='session')

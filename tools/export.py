@@ -14,6 +14,8 @@ import numpy as np
 from mmengine.config import Config, DictAction
 from PIL import Image
 
+from mmtbps.commands.user_errors import one_line_errors
+from mmtbps.errors import BadValue
 from mmtbps.evaluation import evaluate_ranking
 from mmtbps.registry import DATASETS
 from mmtbps.search.encoders.base import Encoder
@@ -94,7 +96,7 @@ def compare_ranking(items: list[dict], encoders: dict[str, Encoder]) -> None:
     worse = [f'{name} loses {reference - points:.2f} points of R1'
              for name, points in found.items() if reference - points > MAX_R1_LOSS]
     if worse:
-        raise ValueError(f'{", ".join(worse)}; at most {MAX_R1_LOSS:g} is allowed')
+        raise BadValue(f'{", ".join(worse)}; at most {MAX_R1_LOSS:g} is allowed')
 
 
 def export(args: argparse.Namespace) -> None:
@@ -117,10 +119,8 @@ def export(args: argparse.Namespace) -> None:
 
 def main(argv: list[str] | None = None) -> None:
     args = parse_args(argv)
-    try:
+    with one_line_errors():
         export(args)
-    except (ImportError, OSError, ValueError) as error:
-        raise SystemExit(f'error: {error}') from error
 
 
 if __name__ == '__main__':

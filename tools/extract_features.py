@@ -20,6 +20,8 @@ import numpy as np
 from PIL import Image
 from rich.progress import track
 
+from mmtbps.commands.user_errors import one_line_errors
+from mmtbps.errors import BadValue, MissingFile
 from mmtbps.search import load_encoder
 from mmtbps.search.encoders.base import Encoder
 from mmtbps.search.galleries.base import is_same_model
@@ -55,8 +57,8 @@ def settle(out: Path, what: dict) -> None:
         changed = [key for key in what if before.get(key) != what[key] and not (
             key == 'model' and is_same_model(before[key], what[key]))]
         if changed:
-            raise SystemExit(f'error: {out} was begun with other {", ".join(changed)}; take a new '
-                             'folder, or remove this one')
+            raise BadValue(f'{out} was begun with other {", ".join(changed)}; take a new folder, '
+                           'or remove this one')
         return
     out.mkdir(parents=True, exist_ok=True)
     write_durably(file, json.dumps(what).encode())
@@ -93,10 +95,15 @@ def missing_parts(paths: Sequence[Path], size: int,
 
 def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
+    with one_line_errors('interrupted; the same command goes on'):
+        extract(args)
+
+
+def extract(args: argparse.Namespace) -> None:
     if args.part_size < 1 or args.workers < 1:
-        raise SystemExit('error: --part-size and --workers must be positive')
+        raise BadValue('--part-size and --workers must be positive')
     if not args.images.is_dir() or not (paths := list_images(args.images)):
-        raise SystemExit(f'error: {args.images}: no such folder, or no image in it')
+        raise MissingFile(f'{args.images}: no such folder, or no image in it')
     checkpoint = None if args.checkpoint == 'none' else args.checkpoint
     encoder = load_encoder(args.model, checkpoint, args.device)
     settle(args.out, dict(model=encoder.fingerprint, part_size=args.part_size, dtype=args.dtype,

@@ -11,7 +11,6 @@ For heatmap and rollout CONFIG may also be the name of a shipped config.
 
 import argparse
 import json
-import pickle
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,13 +22,16 @@ from mmengine.runner import Runner
 from PIL import Image
 from torch import Tensor
 
+from mmtbps.commands.user_errors import one_line_errors
 from mmtbps.engine.launch import (
     add_common_options,
     build_runner,
+    check_weights,
     leave_group,
     load_config,
     prepare_test,
 )
+from mmtbps.errors import BadValue
 from mmtbps.search.encoders.explain import rollout_map, word_heat_map
 from mmtbps.search.encoders.torch_encoder import TorchEncoder
 from mmtbps.search.media.images import read_image
@@ -149,6 +151,7 @@ def encode_test_set(args: argparse.Namespace) -> Encoded | None:
     cfg = load_config(args)
     prepare_test(cfg, args.checkpoint, args.split)
     runner, keep = build_runner(cfg), _Keep()
+    check_weights(runner, args.checkpoint)
     runner.register_hook(keep)
     runner.test()
     dataset = runner.test_dataloader.dataset
@@ -175,7 +178,7 @@ def _join(entries: list[dict], runner: Runner) -> Encoded:
 # ------------------------------------------------------------------ failures
 def failures(args: argparse.Namespace) -> None:
     if args.worst < 1 or args.topk < 1:
-        raise ValueError('--worst and --topk must be at least 1')
+        raise BadValue('--worst and --topk must be at least 1')
     data = encode_test_set(args)
     if data is None:
         return
@@ -260,7 +263,7 @@ def draw_failure(failure: dict) -> Iterator[Image.Image]:
 def embedding(args: argparse.Namespace) -> None:
     load_tsne()  # before the minutes of encoding
     if args.people < 1:
-        raise ValueError('--people must be at least 1')
+        raise BadValue('--people must be at least 1')
     data = encode_test_set(args)
     if data is None:
         return
@@ -281,10 +284,8 @@ def embedding(args: argparse.Namespace) -> None:
 
 def main(argv: list[str] | None = None) -> None:
     args = parse_args(argv)
-    try:
+    with one_line_errors():
         args.action(args)
-    except (ImportError, OSError, TypeError, ValueError, pickle.UnpicklingError) as error:
-        raise SystemExit(f'error: {error}') from error
 
 
 if __name__ == '__main__':

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image
 
+from mmtbps.errors import MissingPackage
+
 __all__ = ['draw_embedding_map', 'load_tsne', 'project_embeddings']
 
 _MARKERS = {'image': dict(marker='o', s=42), 'caption': dict(marker='x', s=36, linewidths=1.6)}
@@ -19,8 +21,8 @@ def load_tsne() -> type:
     try:
         from sklearn.manifold import TSNE
     except ImportError as error:
-        raise ImportError('a map of features needs scikit-learn: '
-                          'pip install "mmtbps[visualize]"') from error
+        raise MissingPackage('a map of features needs scikit-learn: '
+                             'pip install "mmtbps[visualize]"') from error
     return TSNE
 
 

@@ -152,7 +152,7 @@ def _draw_missing(name: str) -> Image.Image:
 
 
 def _frame_masks() -> tuple[Image.Image, Image.Image]:
-    """Where a tile shows its frame, and where the paper shows around its round corners."""
+    """Make the masks of a tile's frame, and of the paper around its round corners."""
     size = (_TILE[0] * _SMOOTH, _TILE[1] * _SMOOTH)
     box = (0, 0, size[0] - 1, size[1] - 1)
     frame, paper = Image.new('L', size, 0), Image.new('L', size, 255)

@@ -82,18 +82,18 @@ def test_strangers_join_a_gallery(tool, encoder, folders):
     assert streamed == expected and streamed['num_gallery'] == 10
 
 
-def test_a_folder_of_another_model_or_other_images_is_refused(tool, encoder, folders):
+def test_a_folder_of_another_model_or_other_images_is_refused(tool, encoder, folders, refused):
     run(tool, folders)
-    with pytest.raises(SystemExit, match='begun with other dtype'):
+    with refused('begun with other dtype'):
         run(tool, folders, '--dtype', 'float32')
     (folders[0] / '0.png').unlink()
-    with pytest.raises(SystemExit, match='begun with other images'):
+    with refused('begun with other images'):
         run(tool, folders)
     assert len(json.loads((folders[1] / tool.WHAT).read_text())['images']) == 8
 
 
-def test_mistakes_are_one_line(tool, encoder, folders, tmp_path):
-    with pytest.raises(SystemExit, match='no such folder, or no image in it'):
+def test_mistakes_are_one_line(tool, encoder, folders, tmp_path, refused):
+    with refused('no such folder, or no image in it'):
         run(tool, (tmp_path / 'nowhere', folders[1]))
-    with pytest.raises(SystemExit, match='must be positive'):
+    with refused('must be positive'):
         run(tool, folders, '--workers', '0')

@@ -174,24 +174,27 @@ def test_embedding_map_shows_images_and_captions_of_some_people(tool, model, cro
     np.testing.assert_allclose(given['features'], np.concatenate(expected), atol=1e-5)
 
 
-def test_faults_are_one_clear_line(tool, model, crops, tmp_path, monkeypatch):
+def test_faults_are_one_clear_line(tool, model, crops, tmp_path, monkeypatch, refused):
     config, checkpoint, _ = model
     crop, out = crops[0][0], str(tmp_path / 'out.png')
     with open(tmp_path / 'code.pth', 'wb') as file:
         pickle.dump(print, file)
+    torch.save(dict(weight=torch.ones(2)), tmp_path / 'other.pth')
     for arguments, message in (
             (['heatmap', config, checkpoint, 'nowhere.jpg', 'red', '--out', out], 'nowhere.jpg'),
             (['heatmap', config, 'nowhere.pth', crop, 'red', '--out', out], 'nowhere.pth'),
             (['heatmap', config, str(tmp_path / 'code.pth'), crop, 'red', '--out', out], 'code'),
             (['heatmap', config, checkpoint, crop, '...', '--out', out], 'no word'),
             (['heatmap', 'nowhere.py', checkpoint, crop, 'red', '--out', out], 'nowhere.py'),
+            (['failures', config, str(tmp_path / 'other.pth'), '--out-dir', out],
+             'other.pth does not fit TextImageRetriever: .* more'),
             (['failures', config, checkpoint, '--out-dir', out, '--worst', '0'], 'at least 1'),
             (['embedding', config, checkpoint, '--out', out, '--people', '0'], 'at least 1')):
-        with pytest.raises(SystemExit, match=f'error: .*{message}'):
+        with refused(message):
             tool.main(arguments)
     assert not Path(out).exists()
     monkeypatch.setitem(__import__('sys').modules, 'sklearn.manifold', None)
-    with pytest.raises(SystemExit, match='scikit-learn'):
+    with refused('scikit-learn'):
         tool.main(['embedding', config, checkpoint, '--out', out])
 
 

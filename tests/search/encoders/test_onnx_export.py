@@ -220,8 +220,8 @@ def test_the_tool_fails_when_the_ranking_gets_worse(tool, tiny_config, capsys):
         tool.compare_ranking(items, dict(torch=right, mistaken=wrong))
 
 
-def test_the_tool_names_what_is_missing(tool, tiny_config, tmp_path):
-    with pytest.raises(SystemExit, match='error: .*nothing.pth: no such checkpoint'):
+def test_the_tool_names_what_is_missing(tool, tiny_config, tmp_path, refused):
+    with refused('nothing.pth: no such checkpoint'):
         tool.main([str(tiny_config), str(tmp_path / 'nothing.pth'), str(tmp_path / 'out')])
     assert list(tmp_path.iterdir()) == []
 
