@@ -9,16 +9,16 @@ from .html import as_data_uri
 from .service import Refused, SearchService, make_where
 from .views import SHEET_SIZE
 
-__all__ = ['offer_api']
+__all__ = ['add_api']
 
 
-def offer_api(gr: ModuleType, service: SearchService, lane: dict[str, Any]) -> None:
-    """Give the open page the endpoints ``/search``, ``/similar`` and ``/explain``.
+def add_api(gr: ModuleType, service: SearchService, queue: dict[str, Any]) -> None:
+    """Add to the page the endpoints ``/search``, ``/similar`` and ``/explain``.
 
     Args:
         gr: Gradio, inside the blocks of the page.
         service: Answers.
-        lane: Which requests wait for each other.
+        queue: Gradio's settings of the requests that wait for each other.
     """
     def search(text: str, topk: int = 20, cameras: list[str] | None = None, since: str = '',
                until: str = '', track: str = '') -> list[dict]:
@@ -36,7 +36,7 @@ def offer_api(gr: ModuleType, service: SearchService, lane: dict[str, Any]) -> N
         return as_data_uri(service.explain(text, entry_id), SHEET_SIZE)
 
     for function in (search, similar, explain):
-        gr.api(_with_plain_errors(gr, function), api_name=function.__name__, **lane)
+        gr.api(_with_plain_errors(gr, function), api_name=function.__name__, **queue)
 
 
 def _for_programs(hits: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

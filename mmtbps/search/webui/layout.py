@@ -7,9 +7,10 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
+from mmtbps.errors import BadValue, MissingPackage
 from mmtbps.fileio import IMAGE_SUFFIXES
 
-from .api import offer_api
+from .api import add_api
 from .html import draw_masthead
 from .service import MAX_COUNT, MAX_TEXT, Facets, Refused, SearchService
 from .style import PICK
@@ -19,21 +20,21 @@ from .views import Question, answer, describe, greet, show_person
 __all__ = ['build_page', 'import_gradio']
 
 #: One request at a time uses the model and the gallery.
-_LANE = dict(concurrency_id='gallery', concurrency_limit=1)
-_PRIVATE = dict(api_visibility='private', **_LANE)
+_QUEUE = dict(concurrency_id='gallery', concurrency_limit=1)
+_PRIVATE = dict(api_visibility='private', **_QUEUE)
 
 
 def import_gradio() -> ModuleType:
     """Import Gradio, told before it starts not to report home.
 
     Raises:
-        ImportError: If it is not installed; the message says how.
+        MissingPackage: It is not installed; the message names the extra.
     """
     os.environ['GRADIO_ANALYTICS_ENABLED'] = 'False'
     try:
         import gradio
     except ImportError as error:
-        raise ImportError('the web page needs gradio: pip install "mmtbps[demo]"') from error
+        raise MissingPackage('the web page needs gradio: pip install "mmtbps[demo]"') from error
     return gradio
 
 
@@ -49,14 +50,14 @@ def build_page(inferencer: Any, images: str | os.PathLike, uploads: str | os.Pat
         title: Stands on top.
 
     Raises:
-        ValueError: If ``uploads`` is not inside ``images``.
-        ImportError: If Gradio is not installed.
+        BadValue: ``uploads`` is not inside ``images``.
+        MissingPackage: Gradio is not installed.
     """
     gr = import_gradio()
     service = SearchService(inferencer, Path(images))
     if uploads is not None and not Path(uploads).resolve().is_relative_to(service.images.resolve()):
-        raise ValueError(f'{uploads}: uploads must be kept inside {images}, the folder of the '
-                         "gallery's images")
+        raise BadValue(f'{uploads}: uploads must be kept inside {images}, the folder of the '
+                       "gallery's images")
     with gr.Blocks(title=title, analytics_enabled=False, fill_width=True,
                    delete_cache=(600, 3600)) as page:
         parts = _lay_out(gr, title, service.facets(), uploads is not None)
@@ -67,7 +68,7 @@ def build_page(inferencer: Any, images: str | os.PathLike, uploads: str | os.Pat
         _connect_people(gr, parts, service)
         if uploads is not None:
             _connect_uploads(gr, parts, service, Path(uploads), refresh)
-        offer_api(gr, service, _LANE)
+        add_api(gr, service, _QUEUE)
     return page
 
 
@@ -106,9 +107,9 @@ def _lay_out_uploads(gr: ModuleType, parts: SimpleNamespace) -> None:
         parts.files = gr.File(label='Pictures, each of one person', file_count='multiple',
                               file_types=list(IMAGE_SUFFIXES), height=170)
         with gr.Row():
-            parts.camera = gr.Textbox(label='Camera', max_length=200, min_width=90)
-            parts.time = gr.Textbox(label='Time', max_length=40, min_width=90)
-            parts.sighting = gr.Textbox(label='Track', max_length=200, min_width=90)
+            parts.upload_camera = gr.Textbox(label='Camera', max_length=200, min_width=90)
+            parts.upload_time = gr.Textbox(label='Time', max_length=40, min_width=90)
+            parts.upload_track = gr.Textbox(label='Track', max_length=200, min_width=90)
         parts.add = gr.Button('Add to the gallery', elem_id='add-button')
         parts.said = gr.HTML(elem_id='said')
 
@@ -192,8 +193,8 @@ def _connect_uploads(gr: ModuleType, parts: SimpleNamespace, service: SearchServ
             for file in files or []:
                 Path(file).unlink(missing_ok=True)
 
-    given = [parts.files, parts.camera, parts.time, parts.sighting]
-    parts.add.click(add, given, parts.said, api_name='add', **_LANE).then(
+    given = [parts.files, parts.upload_camera, parts.upload_time, parts.upload_track]
+    parts.add.click(add, given, parts.said, api_name='add', **_QUEUE).then(
         **refresh).then(lambda: None, None, parts.files, **_PRIVATE)
 
 

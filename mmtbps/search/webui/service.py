@@ -8,6 +8,8 @@ from typing import Any
 
 from PIL import Image
 
+from mmtbps.errors import BadValue
+
 from ..galleries.base import GalleryEntry
 from ..media.crops import read_crop
 
@@ -22,7 +24,7 @@ _SMALL_WORDS = frozenset(
     'wear wearing wears who with'.split())
 
 
-class Refused(ValueError):
+class Refused(BadValue):
     """A request that cannot be answered; the message is for the visitor."""
 
 
@@ -31,7 +33,7 @@ def refusing() -> Iterator[None]:
     """Turn errors of bad input and lost files into `Refused`; faults of the program pass.
 
     Raises:
-        Refused: For a bad filter, an unknown person, an unreadable picture.
+        Refused: The filter is bad, the person unknown or the picture unreadable.
     """
     try:
         yield
@@ -119,7 +121,7 @@ class SearchService:
         """Find the people a sentence describes, best first.
 
         Raises:
-            Refused: If the sentence is empty or too long, or the filter bad.
+            Refused: the sentence is empty or too long, or the filter bad.
         """
         with refusing():
             return self.inferencer(_sentence(text), topk=_number(count), where=where)[0]['hits']
@@ -129,7 +131,7 @@ class SearchService:
         """Find the people who look most like one of the gallery, without that one.
 
         Raises:
-            Refused: If there is no such person, or the filter is bad.
+            Refused: there is no such person, or the filter is bad.
         """
         with refusing():
             found = self.inferencer.similar_to(self.entry(entry_id).id, topk=_number(count),
@@ -140,7 +142,7 @@ class SearchService:
         """Return the entry of one person.
 
         Raises:
-            Refused: If there is none of this id.
+            Refused: there is none of this id.
         """
         with refusing():
             if not isinstance(entry_id, str) or not 0 < len(entry_id) <= 200:
@@ -151,7 +153,7 @@ class SearchService:
         """Draw the crop, and beside it the places of each telling word of a sentence.
 
         Raises:
-            Refused: If the model cannot say, the picture is lost, or the input is bad.
+            Refused: The model cannot say, the picture is lost, or the input is bad.
         """
         from mmtbps.visualization.heat_map import draw_heat_map, draw_word_heat_maps
         entry = self.entry(entry_id)
@@ -171,8 +173,7 @@ class SearchService:
                                        [found.words[place] for place in telling], columns=4)
 
     def picture(self, entry: GalleryEntry) -> Image.Image | None:
-        """Read the crop of an entry from the images' folder; ``None`` if it is lost.
-        """
+        """Read the crop of an entry from the images' folder; ``None`` if it is lost."""
         try:
             return read_crop(self.images, entry.path, entry.frame, entry.box)
         except (ValueError, OSError):
@@ -191,7 +192,7 @@ def read_line(value: Any, name: str, longest: int = 200) -> str:
     """Read the text of a field: of sane length, on one line; nothing is empty.
 
     Raises:
-        Refused: If it is no text or too long.
+        Refused: It is no text or too long.
     """
     if value is None:
         return ''

@@ -15,13 +15,13 @@ from ..indexing.index import entry_id
 from ..media.images import UnreadableImage, decode_image, read_bytes
 from .service import Refused, SearchService, read_line, refusing
 
-__all__ = ['Added', 'add_crops']
+__all__ = ['UploadReport', 'add_crops']
 
 MAX_FILES = 50
 
 
 @dataclass
-class Added:
+class UploadReport:
     """Account of the files of a visitor.
 
     Args:
@@ -39,7 +39,7 @@ class Added:
 
 
 def add_crops(service: SearchService, folder: Path, files: Sequence[str], camera: str = '',
-              time: str = '', track: str = '') -> Added:
+              time: str = '', track: str = '') -> UploadReport:
     """Add pictures of single people to the gallery.
 
     The content of a file decides its new name, so that nothing of the visitor's name reaches the
@@ -47,14 +47,14 @@ def add_crops(service: SearchService, folder: Path, files: Sequence[str], camera
 
     Args:
         service: Of the gallery.
-        folder: Where the files are kept, inside the images' folder.
+        folder: Keeps the files, inside the images' folder.
         files: Uploaded files.
-        camera: Where the pictures were taken.
-        time: When; a date, a date and time, or seconds.
-        track: Of which sighting they are.
+        camera: Of the pictures.
+        time: Of the pictures; a date, a date and time, or seconds.
+        track: Of the pictures.
 
     Raises:
-        Refused: If there is no file or there are too many, or the time is none.
+        Refused: There is no file or there are too many, or the time is none.
     """
     if not files:
         raise Refused('Choose one picture or more, each of one person.')
@@ -64,7 +64,7 @@ def add_crops(service: SearchService, folder: Path, files: Sequence[str], camera
         known = dict(camera=read_line(camera, 'camera') or None,
                      time=parse_time(time) if read_line(time, 'time') else None,
                      track=read_line(track, 'track') or None)
-    report, entries, features = Added(), {}, []
+    report, entries, features = UploadReport(), {}, []
     for file in files:
         try:
             data = read_bytes(file)
@@ -87,7 +87,6 @@ def add_crops(service: SearchService, folder: Path, files: Sequence[str], camera
 
 def _keep(data: bytes, folder: Path, suffix: str) -> Path:
     """Keep data in the file named by its content."""
-    folder.mkdir(parents=True, exist_ok=True)
     suffix = suffix if suffix in IMAGE_SUFFIXES else '.jpg'
     place = folder.resolve() / (hashlib.sha256(data).hexdigest()[:32] + suffix)
     if not place.exists():

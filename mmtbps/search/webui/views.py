@@ -26,7 +26,7 @@ class Question:
         cameras: One of these.
         since: Earliest time.
         until: Latest time.
-        track: Sighting.
+        track: Of this track.
         count: Number of people to show.
     """
 
@@ -57,7 +57,7 @@ def greet(facets: Facets) -> str:
     if not facets.count:
         return html.draw_welcome(
             'The gallery is empty',
-            'Add pictures on this page, or index a folder of pictures with tools/search.py.')
+            'Add pictures on this page, or index a folder of pictures.')
     return html.draw_welcome(
         'Whom are you looking for?',
         'Describe clothes, colours, bags and build in a sentence. The people who fit best come '
@@ -124,7 +124,7 @@ def show_person(service: SearchService, entry_id: Any,
 
 def _history(asked: Sequence[Question]) -> str:
     return html.draw_history([' · '.join(filter(None, [str(one), one.filters]))
-                               for one in asked])
+                              for one in asked])
 
 
 def _person(service: SearchService, hit: Mapping[str, Any]) -> dict[str, Any]:

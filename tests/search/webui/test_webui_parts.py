@@ -1,15 +1,17 @@
 """The parts of the page, without a server."""
 
+import socket
 import sys
 
 import pytest
 from fakes import ColorEncoder, paint
 from webui_rig import fill
 
+from mmtbps.errors import BadValue, MissingPackage, UserError
 from mmtbps.search.galleries.base import GalleryEntry
 from mmtbps.search.inferencer import TextToPersonInferencer
-from mmtbps.search.webui import build_page, html
-from mmtbps.search.webui.middleware import is_open, refusal
+from mmtbps.search.webui import build_page, html, serve
+from mmtbps.search.webui.middleware import is_allowed, refuse_body
 from mmtbps.search.webui.service import Facets, Refused, SearchService, make_where
 from mmtbps.search.webui.views import MAX_HISTORY, Question, answer, show_person
 
@@ -107,34 +109,47 @@ def test_a_filter_that_is_no_line_of_text_is_refused(fields):
         make_where(**fields)
 
 
-def test_the_gate_opens_what_the_page_needs_only():
+def test_the_filter_passes_what_the_page_needs_only():
     closed = ['/gradio_api/file=/etc/passwd', '/gradio_api/file/etc/passwd', '/file=/etc/passwd',
               '/gradio_api/proxy=https://example.org', '/gradio_api/stream/x', '/monitoring',
               '/gradio_api/component_server', '/gradio_api/vibe-edit', '/gradio_api/deep_link',
               '/gradio_api/process_recording', '/gradio_api/uploads', '/login', '/docs']
-    assert not [path for path in closed if is_open(path)]
-    assert is_open('/') and is_open('/gradio_api/queue/join') and is_open('/assets/index.js')
-    assert is_open('/gradio_api/upload', uploads=True) and not is_open('/gradio_api/upload')
+    assert not [path for path in closed if is_allowed(path)]
+    assert all(map(is_allowed, ('/', '/gradio_api/queue/join', '/assets/index.js')))
+    assert is_allowed('/gradio_api/upload', uploads=True) and not is_allowed('/gradio_api/upload')
 
 
 @pytest.mark.parametrize('body', [
     b'{', b'[' * 100_000, b'{"data": [[{"a": {"path": "http://x/y"}}]]}',
     rb'{"p\u0061th": "\u0068ttps://x"}', b'{"path": "file:///etc/passwd"}'])
-def test_the_gate_refuses_addresses_however_written(body):
-    assert refusal(body)
-    assert refusal(b'{"data": ["see http://x", {"url": "http://x", "path": "/tmp/a.png"}]}') is None
+def test_the_filter_refuses_addresses_however_written(body):
+    assert refuse_body(body)
+    passed = b'{"data": ["see http://x", {"url": "http://x", "path": "/tmp/a.png"}]}'
+    assert refuse_body(passed) is None
 
 
 def test_without_gradio_the_error_names_the_extra(service, monkeypatch):
     monkeypatch.setitem(sys.modules, 'gradio', None)
-    with pytest.raises(ImportError, match=r'pip install "mmtbps\[demo\]"'):
+    with pytest.raises(MissingPackage, match=r'pip install "mmtbps\[demo\]"'):
         build_page(service.inferencer, service.images)
 
 
 def test_uploads_must_lie_with_the_images_and_are_off_by_default(service, tmp_path):
     pytest.importorskip('gradio')
-    with pytest.raises(ValueError, match='must be kept inside'):
+    with pytest.raises(BadValue, match='must be kept inside'):
         build_page(service.inferencer, service.images, tmp_path / 'elsewhere')
     names = {fn.api_name for fn in build_page(service.inferencer, service.images).fns.values()
              if fn.api_visibility == 'public'}
     assert names == {'search', 'similar', 'explain'}
+
+
+@pytest.mark.parametrize('port', [None, 99_999])
+def test_an_address_that_cannot_be_listened_at_is_named(service, port):
+    pytest.importorskip('gradio')
+    with socket.socket() as taken:
+        taken.bind(('127.0.0.1', 0))
+        taken.listen()
+        port = port or taken.getsockname()[1]
+        with pytest.raises(UserError, match=f'127.0.0.1:{port}: the page cannot') as caught:
+            serve(service.inferencer, service.images, port=port, wait=False)
+    assert isinstance(caught.value, OSError)
