@@ -212,7 +212,7 @@ class ByHeart:
 
 
 def test_the_tool_fails_when_the_ranking_gets_worse(tool, tiny_config, capsys):
-    items = tool.items_to_test(Config.fromfile(tiny_config))
+    items = tool.list_test_items(Config.fromfile(tiny_config))
     right, wrong = ByHeart(items), ByHeart(items, mistaken=True)
     tool.compare_ranking(items, dict(torch=right, same=right))
     assert '| same | 100.00 |' in capsys.readouterr().out
@@ -220,9 +220,17 @@ def test_the_tool_fails_when_the_ranking_gets_worse(tool, tiny_config, capsys):
         tool.compare_ranking(items, dict(torch=right, mistaken=wrong))
 
 
-def test_the_tool_names_what_is_missing(tool, tiny_config, tmp_path, refused):
-    with refused('nothing.pth: no such checkpoint'):
-        tool.main([str(tiny_config), str(tmp_path / 'nothing.pth'), str(tmp_path / 'out')])
+@pytest.mark.parametrize('config, options, message', [
+    (None, [], 'nothing.pth: no such checkpoint'), ('nowhere.py', [], 'nowhere.py: '),
+    (None, ['--images', 'nowhere'], 'nowhere: no such folder'),
+    (None, ['--captions', 'nowhere.txt'], 'nowhere.txt: ')])
+def test_the_tool_names_what_is_missing(tool, tiny_config, tmp_path, capsys, config, options,
+                                        message):
+    with pytest.raises(SystemExit) as stop:
+        tool.main([str(config or tiny_config), str(tmp_path / 'nothing.pth'),
+                   str(tmp_path / 'out'), *options])
+    line, = capsys.readouterr().err.splitlines()
+    assert stop.value.code == 1 and line.startswith('error: ') and message in line
     assert list(tmp_path.iterdir()) == []
 
 
