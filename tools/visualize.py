@@ -26,6 +26,7 @@ from mmtbps.commands.user_errors import one_line_errors
 from mmtbps.engine.launch import (
     add_common_options,
     build_runner,
+    check_weights,
     leave_group,
     load_config,
     prepare_test,
@@ -152,6 +153,7 @@ def encode_test_set(args: argparse.Namespace) -> Encoded | None:
     cfg = load_config(args)
     prepare_test(cfg, args.checkpoint, args.split)
     runner, keep = build_runner(cfg), _Keep()
+    check_weights(runner, args.checkpoint)
     runner.register_hook(keep)
     runner.test()
     dataset = runner.test_dataloader.dataset

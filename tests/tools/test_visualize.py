@@ -180,6 +180,8 @@ def test_faults_are_one_clear_line(tool, model, crops, tmp_path, monkeypatch, ca
     crop, out = crops[0][0], str(tmp_path / 'out.png')
     with open(tmp_path / 'code.pth', 'wb') as file:
         pickle.dump(print, file)
+    torch.save(dict(state_dict={}), tmp_path / 'none.pth')
+    options = ['--cfg-options', f'work_dir={tmp_path / "work"}']
     for arguments, message in (
             (['heatmap', config, checkpoint, 'nowhere.jpg', 'red', '--out', out], 'nowhere.jpg'),
             (['heatmap', config, 'nowhere.pth', crop, 'red', '--out', out], 'nowhere.pth'),
@@ -189,6 +191,10 @@ def test_faults_are_one_clear_line(tool, model, crops, tmp_path, monkeypatch, ca
             (['heatmap', config, checkpoint, crop, 'red', '--out', out, '--device', 'gpu'], 'gpu'),
             (['failures', config, checkpoint, '--out-dir', out, '--worst', '0'], 'at least 1'),
             (['failures', 'nowhere.py', checkpoint, '--out-dir', out], 'nowhere.py'),
+            (['failures', config, 'nowhere.pth', '--out-dir', out, *options], 'nowhere.pth'),
+            (['failures', config, str(tmp_path / 'code.pth'), '--out-dir', out, *options], 'code'),
+            (['failures', config, str(tmp_path / 'none.pth'), '--out-dir', out, *options],
+             'does not fit'),
             (['embedding', config, checkpoint, '--out', out, '--people', '0'], 'at least 1')):
         assert message in refusal(tool, arguments, capsys)
     assert not Path(out).exists()
