@@ -1,4 +1,4 @@
-"""Cures of faults of today's libraries; each is a no-op where it is not needed.
+"""Cures for faults of today's libraries, in one place; each is a no-op where it is not needed.
 
 ===========================  =====================================================  ================
 cure                         upstream fault                                         may go when
