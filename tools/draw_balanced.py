@@ -1,4 +1,4 @@
-"""Draw people whose garments have every colour equally often: food for the toy diffusion model.
+"""Draw people whose garments have every colour equally often, to train the toy diffusion model.
 
 DrawnPEDES follows taste: no trousers in purple, few coats in yellow. A model that shall dress
 anybody in any colour must have seen every colour on every garment, so here the colours of the
@@ -23,19 +23,19 @@ from mmtbps.drawing.edits import colours_for
 from mmtbps.drawing.person import Person
 
 
-def evenly_coloured(person: Person, rng: np.random.Generator) -> Person:
-    """The same person with upper and lower garment in colours drawn evenly."""
+def evenly_colored(person: Person, rng: np.random.Generator) -> Person:
+    """Return the same person with upper and lower garment in colours drawn evenly."""
     for garment in ('upper', 'lower'):
         if person.wears(garment):
-            colours = sorted({*colours_for(person, garment)})
-            person = recolour(person, garment, colours[int(rng.integers(len(colours)))], rng)
+            colors = sorted({*colours_for(person, garment)})
+            person = recolour(person, garment, colors[int(rng.integers(len(colors)))], rng)
     return person
 
 
 def draw_person(root: Path, seed: int, person_id: int, split: str) -> dict:
     """Draw one image and return its annotation."""
     rng = np.random.default_rng((seed, person_id))
-    person, scene = evenly_coloured(sample_person(rng), rng), sample_scene(rng)
+    person, scene = evenly_colored(sample_person(rng), rng), sample_scene(rng)
     file_path = f'even/{person_id:05d}.jpg'
     Image.fromarray(render(person, scene)).save(root / 'imgs' / file_path, 'JPEG',
                                                 quality=scene.quality)

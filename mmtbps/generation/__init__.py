@@ -1,13 +1,51 @@
 """Proximity data generation: captions with one colour switched, images edited to match.
 
-Importing the package registers its parts; nothing here imports diffusers before it is used.
+Importing the package registers its parts; nothing here imports diffusers or peft before it is used.
 """
 
-from .diffusion import finetune, inversion
-from .editing import instruct, prompt_to_prompt, recolor, upscalers
-from .planning import planner
-from .quality import gates
-from .runs import runner
+from .color.colorspace import palette, rgb_to_lab
+from .color.votes import color_votes
+from .diffusion.finetune import CaptionedImages, DiffusionFinetuner, SaveLoraHook
+from .diffusion.inversion import (
+    DirectInversion,
+    EditFriendlyInversion,
+    NegativePromptInversion,
+    NullTextInversion,
+)
+from .editing.base import BaseEditor, BaseUpscaler, EditRequest, EditResult
+from .editing.instruct import InstructEditor
+from .editing.options import AttentionOptions, BlendOptions, SamplingOptions, WeightOptions
+from .editing.prompt_to_prompt import P2PEditor
+from .editing.recolor import RecolorEditor
+from .editing.upscalers import LDMUpscaler, ResizeUpscaler, SDUpscaler
+from .planning.caption_edits import ColorSwitcher
+from .planning.planner import ColorSwitchPlanner
+from .quality.gates import (
+    BaseGate,
+    CaptionGate,
+    EditStrengthGate,
+    KeepColorsGate,
+    LocalityGate,
+    MaskGate,
+    RankingGate,
+    SanityGate,
+    SeamGate,
+)
+from .quality.negative_controls import try_controls
+from .runs.manifest import Record, load_done
+from .runs.merge import merge_run
+from .runs.plan import Job, read_plan, write_plan
+from .runs.report import write_report
+from .runs.run_summary import InvalidRun, RunSummary
+from .runs.runner import ShardedRunner
 
-__all__ = ['finetune', 'gates', 'instruct', 'inversion', 'planner', 'prompt_to_prompt', 'recolor',
-           'runner', 'upscalers']
+__all__ = ['AttentionOptions', 'BaseEditor', 'BaseGate', 'BaseUpscaler', 'BlendOptions',
+           'CaptionGate', 'CaptionedImages', 'ColorSwitchPlanner', 'ColorSwitcher',
+           'DiffusionFinetuner', 'DirectInversion', 'EditFriendlyInversion', 'EditRequest',
+           'EditResult', 'EditStrengthGate', 'InstructEditor', 'InvalidRun', 'Job',
+           'KeepColorsGate', 'LDMUpscaler', 'LocalityGate', 'MaskGate', 'NegativePromptInversion',
+           'NullTextInversion', 'P2PEditor', 'RankingGate', 'RecolorEditor', 'Record',
+           'ResizeUpscaler', 'RunSummary', 'SDUpscaler', 'SamplingOptions', 'SanityGate',
+           'SaveLoraHook', 'SeamGate', 'ShardedRunner', 'WeightOptions', 'color_votes',
+           'load_done', 'merge_run', 'palette', 'read_plan', 'rgb_to_lab', 'try_controls',
+           'write_plan', 'write_report']

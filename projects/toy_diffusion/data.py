@@ -1,4 +1,4 @@
-"""What the toy diffusion model learns from: images, captions, and short phrases cut out of them."""
+"""Training data of the toy diffusion model: images, captions, and short phrases of them."""
 
 import json
 from collections import Counter
@@ -9,7 +9,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from mmtbps.errors import BadValue, MissingFile, Remedy
 from mmtbps.lexicon import ColorMention, find_color_mentions, indefinite_article
+
+__all__ = ['BODY_REGIONS', 'ToyPairs', 'balanced_weights', 'body_mentions', 'load_pairs',
+           'short_phrase']
 
 #: Regions of `mmtbps.lexicon.Garment` whose colour the model is asked to follow.
 BODY_REGIONS = ('upper', 'lower', 'full')
@@ -31,7 +35,7 @@ class ToyPairs:
         return len(self.captions)
 
     def head(self, count: int) -> 'ToyPairs':
-        """The first ``count`` images."""
+        """Return the first ``count`` images."""
         return ToyPairs(self.images[:count], self.captions[:count])
 
 
@@ -46,18 +50,18 @@ def load_pairs(root: str | Path, split: str = 'train', size: tuple[int, int] = (
         limit: At most so many images.
 
     Raises:
-        FileNotFoundError: If there is no ``reid_raw.json`` in the folder.
-        ValueError: If the split is empty.
+        MissingFile: If there is no ``reid_raw.json`` in the folder.
+        BadValue: If the split is empty.
     """
     root = Path(root)
     annotation = root / 'reid_raw.json'
     if not annotation.is_file():
-        raise FileNotFoundError(f'{annotation}: no such file. Draw a data set there first: '
-                                f'python tools/draw_dataset.py {root}')
+        raise MissingFile(f'{annotation}: no such file; draw a data set there first',
+                          Remedy('draw_dataset', dict(root=root)))
     entries = [entry for entry in json.loads(annotation.read_text(encoding='utf-8'))
                if entry['split'] == split][:limit]
     if not entries:
-        raise ValueError(f'{annotation}: no image of split {split!r}')
+        raise BadValue(f'{annotation}: no image of split {split!r}')
     images = np.empty((len(entries), *size, 3), np.uint8)
     for row, entry in zip(images, entries, strict=True):
         with Image.open(root / 'imgs' / entry['file_path']) as image:
@@ -67,7 +71,7 @@ def load_pairs(root: str | Path, split: str = 'train', size: tuple[int, int] = (
 
 @lru_cache(maxsize=65536)   # the same captions come again and again while training
 def body_mentions(caption: str) -> list[ColorMention]:
-    """Mentions of one basic colour each that say what an upper, lower or full garment looks like.
+    """Find mentions of one basic colour each, of an upper, lower or full garment.
 
     >>> [m.noun for m in body_mentions('A man in a red shirt, black and white socks and jeans.')]
     ['shirt']
@@ -77,7 +81,7 @@ def body_mentions(caption: str) -> list[ColorMention]:
 
 
 def short_phrase(captions: tuple[str, ...], rng: np.random.Generator) -> str:
-    """One or two colour-garment phrases of an image, or one of its captions if it has none.
+    """Draw one or two colour-garment phrases of an image, or a caption if it has none.
 
     Short texts tie a colour word to a region much sooner than captions of thirty words do.
 
@@ -99,7 +103,7 @@ def _phrase(caption: str, mention: ColorMention) -> str:
 
 
 def balanced_weights(captions: list[tuple[str, ...]], power: float = 0.7) -> np.ndarray:
-    """Sampling probability of every image, so that rare colours are seen about as often.
+    """Compute sampling probabilities of images, so that rare colours are seen about as often.
 
     An image weighs the mean of ``frequency ** -power`` over the (region, colour words) pairs of
     its captions; an image without any weighs as much as the average.

@@ -1,4 +1,4 @@
-"""How well a model gives people the colours their captions name."""
+"""Measure of the colours a model gives people against those their captions name."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from mmtbps.errors import BadValue
+from mmtbps.generation.color import color_votes, palette
+from mmtbps.generation.diffusion import LatentDiffusion, Schedule
 from mmtbps.lexicon import indefinite_article
 
-from .color.colorspace import palette
-from .diffusion.latent_diffusion import LatentDiffusion, Schedule
-from .quality.gates import color_votes
-from .toy_data import ToyPairs, body_mentions
+from .data import ToyPairs, body_mentions
 
 __all__ = ['ColorPrompt', 'color_prompts', 'color_share', 'draw_samples', 'share_of_images']
 
@@ -22,20 +22,20 @@ _BOXES = {'upper': (.22, .40, .38, .62), 'lower': (.52, .70, .38, .62)}
 
 @dataclass(frozen=True)
 class ColorPrompt:
-    """A caption and the basic colours it names, region -> colour."""
+    """Caption with the basic colours it names, region -> colour."""
 
     text: str
     colors: dict[str, str]
 
 
 def color_prompts(captions: Sequence[str], count: int) -> list[ColorPrompt]:
-    """Captions dressed in all colours in turn: upper and lower garment, basic names only.
+    """Dress captions in all colours in turn: upper and lower garment, basic names only.
 
     Only captions that name one upper and one lower garment are used, again and again if they are
     too few.
 
     Raises:
-        ValueError: If there is no such caption.
+        BadValue: If there is no such caption.
 
     >>> color_prompts(['A man in a red shirt and blue jeans.'], 2)[1].text
     'A man in a black shirt and purple jeans.'
@@ -43,7 +43,7 @@ def color_prompts(captions: Sequence[str], count: int) -> list[ColorPrompt]:
     usable = [caption for caption in captions
               if sorted(str(m.region) for m in body_mentions(caption)) == ['lower', 'upper']]
     if not usable:
-        raise ValueError(f'none of {len(captions)} captions names one upper and one lower garment')
+        raise BadValue(f'none of {len(captions)} captions names one upper and one lower garment')
     names = palette()[0]
     prompts = []
     for i in range(count):
@@ -67,11 +67,11 @@ def _recolored(text: str, span: tuple[int, int], color: str) -> str:
 @torch.no_grad()
 def draw_samples(model: LatentDiffusion, texts: Sequence[str], size: tuple[int, int],
                  guidance: float = 4., steps: int = 20, seed: int = 0) -> np.ndarray:
-    """Images of texts by DDIM with classifier-free guidance, (N, H, W, 3) uint8.
+    """Draw images of texts by DDIM with classifier-free guidance, (N, H, W, 3) uint8.
 
     Args:
         model: The diffusion model.
-        texts: What to draw.
+        texts: Captions of the images.
         size: Height and width in pixels, multiples of 4.
         guidance: Weight of the text; 1 for none beyond it.
         steps: Denoising steps.
@@ -89,9 +89,9 @@ def draw_samples(model: LatentDiffusion, texts: Sequence[str], size: tuple[int, 
 
 
 def color_share(images: np.ndarray, prompts: Sequence[ColorPrompt]) -> dict[str, float]:
-    """Share of garments of the named colour: of a region, and of each colour in it.
+    """Compute the share of garments of the named colour: of a region, and each colour in it.
 
-    A garment has the colour most of its pixels vote for, see `mmtbps.generation.quality.gates`.
+    A garment has the colour most of its pixels vote for, see `mmtbps.generation.color_votes`.
 
     Returns:
         ``{'upper': .9, 'upper/red': 1., ..., 'lower': .8, ...}``.
@@ -106,7 +106,7 @@ def color_share(images: np.ndarray, prompts: Sequence[ColorPrompt]) -> dict[str,
 
 
 def share_of_images(pairs: ToyPairs) -> dict[str, float]:
-    """The same measure on real images and their captions: what a perfect model would reach."""
+    """Compute the same on real images and their captions: what a perfect model would reach."""
     names = set(palette()[0])
     chosen, prompts = [], []
     for image, captions in zip(pairs.images, pairs.captions, strict=True):
@@ -120,7 +120,7 @@ def share_of_images(pairs: ToyPairs) -> dict[str, float]:
 
 
 def _box(image: np.ndarray, region: str) -> np.ndarray:
-    """Pixels of a garment, (N, 3)."""
+    """Cut out the pixels of a garment, (N, 3)."""
     top, bottom, left, right = _BOXES[region]
     height, width = image.shape[:2]
     return image[round(top * height):round(bottom * height),

@@ -4,8 +4,9 @@ import numpy as np
 from PIL import Image
 
 from mmtbps.generation.editing.base import BaseEditor, BaseUpscaler, EditResult
-from mmtbps.generation.planning.planner import ColorSwitchPlanner, write_plan
+from mmtbps.generation.planning.planner import ColorSwitchPlanner
 from mmtbps.generation.quality.gates import GateVerdict
+from mmtbps.generation.runs.plan import write_plan
 from mmtbps.generation.runs.runner import ShardedRunner
 from mmtbps.records import PairRecord
 

@@ -4,7 +4,8 @@ import numpy as np
 
 from mmtbps.lexicon import colors
 
-__all__ = ['into_gamut', 'lab_to_rgb', 'nearest_color', 'palette', 'rgb_to_lab']
+__all__ = ['into_gamut', 'lab_to_rgb', 'linear_to_srgb', 'nearest_color', 'palette', 'rgb_to_lab',
+           'srgb_to_linear']
 
 # sRGB primaries, D65 white (IEC 61966-2-1); rows give X, Y, Z relative to the white.
 _TO_XYZ = np.array([[0.4124564, 0.3575761, 0.1804375],
@@ -13,38 +14,54 @@ _TO_XYZ = np.array([[0.4124564, 0.3575761, 0.1804375],
 _TO_XYZ /= _TO_XYZ.sum(1, keepdims=True)
 _FROM_XYZ = np.linalg.inv(_TO_XYZ)
 _KNEE = 6 / 29
-_ROOM = .0006, .965            # linear light of a channel that is surely not clipped: 2 to 251
+_UNCLIPPED = .0006, .965            # linear light of a channel that is surely not clipped: 2 to 251
 _LIGHTNESS = 2., 97.
 _BISECTIONS = 10
 
 
+def srgb_to_linear(rgb: np.ndarray) -> np.ndarray:
+    """Convert sRGB in [0, 255] to linear light in [0, 1], float64.
+
+    >>> srgb_to_linear(np.array([0, 188, 255])).round(2).tolist()
+    [0.0, 0.5, 1.0]
+    """
+    value = np.asarray(rgb, np.float64) / 255
+    return np.where(value <= .04045, value / 12.92, ((value + .055) / 1.055) ** 2.4)
+
+
+def linear_to_srgb(linear: np.ndarray) -> np.ndarray:
+    """Convert linear light, clipped to [0, 1], to sRGB in [0, 255], float64.
+
+    >>> linear_to_srgb(np.array([-.1, .5, 2.])).round().tolist()
+    [0.0, 188.0, 255.0]
+    """
+    light = np.clip(linear, 0, 1)
+    return 255 * np.where(light <= .0031308, light * 12.92, 1.055 * light ** (1 / 2.4) - .055)
+
+
 def rgb_to_lab(rgb: np.ndarray) -> np.ndarray:
-    """``(..., 3)`` sRGB in [0, 255] to CIE Lab (L in [0, 100]), float64.
+    """Convert ``(..., 3)`` sRGB in [0, 255] to CIE Lab (L in [0, 100]), float64.
 
     >>> rgb_to_lab(np.array([255, 255, 255])).round(3).tolist()
     [100.0, 0.0, 0.0]
     """
-    value = np.asarray(rgb, np.float64) / 255
-    linear = np.where(value <= .04045, value / 12.92, ((value + .055) / 1.055) ** 2.4)
-    xyz = linear @ _TO_XYZ.T
+    xyz = srgb_to_linear(rgb) @ _TO_XYZ.T
     f = np.where(xyz > _KNEE ** 3, np.cbrt(xyz), xyz / (3 * _KNEE ** 2) + 4 / 29)
     x, y, z = np.moveaxis(f, -1, 0)
     return np.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], -1)
 
 
 def lab_to_rgb(lab: np.ndarray) -> np.ndarray:
-    """``(..., 3)`` CIE Lab to uint8 sRGB; colours that do not exist are clipped.
+    """Convert ``(..., 3)`` CIE Lab to uint8 sRGB; colours that do not exist are clipped.
 
     >>> lab_to_rgb(rgb_to_lab(np.array([12, 200, 99]))).tolist()
     [12, 200, 99]
     """
-    linear = _to_linear_rgb(lab).clip(0, 1)
-    value = np.where(linear <= .0031308, linear * 12.92, 1.055 * linear ** (1 / 2.4) - .055)
-    return (value * 255).round().astype(np.uint8)
+    return linear_to_srgb(_to_linear_rgb(lab)).round().astype(np.uint8)
 
 
 def _to_linear_rgb(lab: np.ndarray) -> np.ndarray:
-    """Light of each channel; outside [0, 1] for colours that do not exist."""
+    """Compute the light of each channel; outside [0, 1] for colours that do not exist."""
     lightness, a, b = np.moveaxis(np.asarray(lab, np.float64), -1, 0)
     y = (lightness + 16) / 116
     f = np.stack([y + a / 500, y, y - b / 200], -1)
@@ -53,7 +70,7 @@ def _to_linear_rgb(lab: np.ndarray) -> np.ndarray:
 
 
 def palette() -> tuple[tuple[str, ...], np.ndarray]:
-    """Names of the basic colours, sorted, and their Lab anchors ``(n, 3)``.
+    """Return the names of the basic colours, sorted, and their Lab anchors ``(n, 3)``.
 
     >>> names, anchors = palette()
     >>> names[0], anchors.shape == (len(names), 3)
@@ -65,7 +82,7 @@ def palette() -> tuple[tuple[str, ...], np.ndarray]:
 
 
 def nearest_color(lab: np.ndarray) -> np.ndarray:
-    """Index into `palette` of the nearest basic colour, ``(..., 3)`` -> ``(...)``.
+    """Find the nearest basic colour, as an index into `palette`, ``(..., 3)`` -> ``(...)``.
 
     >>> names, _ = palette()
     >>> names[nearest_color(rgb_to_lab(np.array([200, 20, 30])))]
@@ -76,9 +93,9 @@ def nearest_color(lab: np.ndarray) -> np.ndarray:
 
 
 def into_gamut(lab: np.ndarray) -> np.ndarray:
-    """The nearest colours of the same lightness and hue that sRGB has, ``(..., 3)`` CIE Lab.
+    """Move colours into sRGB, lightness and hue kept, ``(..., 3)`` CIE Lab.
 
-    A little room is kept at both ends of each channel, so that nothing comes out clipped.
+    A little space is kept at both ends of each channel, so that nothing comes out clipped.
 
     >>> vivid = into_gamut(np.array([[50., 120., 0.], [50., 10., 0.]]))
     >>> vivid.round().tolist(), vivid[1].tolist()
@@ -97,7 +114,7 @@ def into_gamut(lab: np.ndarray) -> np.ndarray:
 
 def _exists(lab: np.ndarray) -> np.ndarray:
     linear = _to_linear_rgb(lab)
-    return ((linear > _ROOM[0]) & (linear < _ROOM[1])).all(-1)
+    return ((linear > _UNCLIPPED[0]) & (linear < _UNCLIPPED[1])).all(-1)
 
 
 def _chroma(factor: np.ndarray) -> np.ndarray:

@@ -1,16 +1,17 @@
-"""Which basic colours pixels have, in light or shadow, and where a garment may be looked for."""
+"""Votes of pixels for basic colours, in light or shadow; bands in which garments are worn."""
 
 from functools import cache
 
 import numpy as np
 
+from mmtbps.errors import BadValue
 from mmtbps.lexicon import colors
 
-from .colorspace import palette, rgb_to_lab
+from .colorspace import linear_to_srgb, palette, rgb_to_lab, srgb_to_linear
 
 __all__ = ['BANDS', 'band_of', 'color_votes', 'region_mask', 'shaded_palette']
 
-#: Where a garment may be, as shares of the height.
+#: Top and bottom of the place of a garment, as shares of the height.
 BANDS = {'upper': (.12, .60), 'lower': (.40, .95), 'full': (.12, .95)}
 _COLUMNS = (.2, .8)            # without a mask: the middle of the band
 _SHADES = (.3, .4, .5, .65, .8, 1., 1.15)   # of a colour, as factors of its linear light
@@ -19,23 +20,13 @@ _VOTERS = 4096                 # pixels that vote at most, evenly spread
 
 @cache
 def shaded_palette() -> np.ndarray:
-    """Every basic colour from deep shadow to bright light, Lab, (n, shades, 3)."""
-    linear = _to_linear(np.array([colors()[name].rgb for name in palette()[0]]))
-    return np.stack([rgb_to_lab(_to_srgb(linear * shade)) for shade in _SHADES], axis=1)
-
-
-def _to_linear(rgb: np.ndarray) -> np.ndarray:
-    value = rgb / 255
-    return np.where(value <= .04045, value / 12.92, ((value + .055) / 1.055) ** 2.4)
-
-
-def _to_srgb(linear: np.ndarray) -> np.ndarray:
-    clipped = linear.clip(0, 1)
-    return 255 * np.where(clipped <= .0031308, clipped * 12.92, 1.055 * clipped ** (1 / 2.4) - .055)
+    """Return every basic colour from deep shadow to bright light, Lab, (n, shades, 3)."""
+    linear = srgb_to_linear(np.array([colors()[name].rgb for name in palette()[0]]))
+    return np.stack([rgb_to_lab(linear_to_srgb(linear * shade)) for shade in _SHADES], axis=1)
 
 
 def color_votes(pixels: np.ndarray) -> np.ndarray:
-    """Share of the pixels that have each basic colour, in light or shadow.
+    """Count the share of the pixels that have each basic colour, in light or shadow.
 
     A pixel votes for the colour whose nearest shade is nearest to it in CIE Lab: a shirt that is
     white in the sun and gray in its own shadow is white.
@@ -59,21 +50,21 @@ def color_votes(pixels: np.ndarray) -> np.ndarray:
 
 
 def band_of(region: str) -> tuple[float, float]:
-    """Top and bottom of a region's band.
+    """Return top and bottom of a region's band, shares of the height.
 
     Raises:
-        ValueError: If the region is not one of ``BANDS``.
+        BadValue: If the region is not one of ``BANDS``.
     """
     if region not in BANDS:
-        raise ValueError(f'no band for region {region!r}; there are {", ".join(BANDS)}')
+        raise BadValue(f'no band for region {region!r}; there are {", ".join(BANDS)}')
     return BANDS[region]
 
 
 def region_mask(size: tuple[int, int], region: str) -> np.ndarray:
-    """Where a garment of a region is expected, (H, W) bool: the middle of its band.
+    """Mask the place of a garment of a region, (H, W) bool: the middle of its band.
 
     Raises:
-        ValueError: If the region is not one of ``BANDS``.
+        BadValue: If the region is not one of ``BANDS``.
     """
     top, bottom = band_of(region)
     rows = (np.arange(size[0]) + .5) / size[0]

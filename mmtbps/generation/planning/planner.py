@@ -1,88 +1,29 @@
-"""From the training pairs of a data set to the list of edits worth making."""
+"""Plans of the edits worth making, out of the training pairs of a data set."""
 
 import hashlib
-import json
-import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
-from mmtbps.fileio import iter_json_lines
+from mmtbps.errors import BadValue, MissingFile
 from mmtbps.lexicon import find_color_mentions, find_phrases, garments, split_words
 from mmtbps.pretrained import resolve_pretrained
-from mmtbps.records import Entry, PairRecord, RecordError
+from mmtbps.records import PairRecord
 from mmtbps.registry import TASK_UTILS
 
-from ..editing.base import EditRequest
-from ..runs.manifest import write_atomic
+from ..runs.plan import Job
 from .caption_edits import CaptionEdit, ColorSwitcher
 
-__all__ = ['ColorSwitchPlanner', 'Job', 'read_plan', 'write_plan']
+__all__ = ['ColorSwitchPlanner']
 
-SCHEMA = 'mmtbps.pdg.plan/1'
 _DULL = frozenset('a an the his her their its and or with in of is are was were'.split())
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """One line of a plan: an image, what changes, and what its captions will say.
-
-    Args:
-        source: ``dataset``, ``split``, ``image`` (as in the annotation), ``person_id`` and
-            ``captions``.
-        edit: ``kind``, ``region``, ``noun``, ``old`` and ``new`` (each ``text`` and ``bases``),
-            ``kept`` (which captions of the source are used) and ``spans``: for each exchanged
-            colour its ``caption`` (an index into ``kept``), ``start``, ``end`` and ``phrase`` in
-            the source caption, ``target`` and ``target_phrase`` in the new one, and
-            ``replacement``.
-        output: ``captions`` and ``group``, ``person/region/noun/new colour``: generated images of
-            one group show the same person.
-    """
-
-    source: dict[str, Any]
-    edit: dict[str, Any]
-    output: dict[str, Any]
-
-    def to_json(self) -> dict[str, Any]:
-        """A dict of JSON types."""
-        return dict(schema=SCHEMA, source=self.source, edit=self.edit, output=self.output)
-
-    @classmethod
-    def from_json(cls, raw: Any, where: str = 'job') -> 'Job':
-        """The job written by :meth:`to_json`.
-
-        Raises:
-            RecordError: If it is of another schema, a key is missing, or the split is not train.
-        """
-        entry = Entry(raw, where)
-        if (schema := entry.take('schema', str)) != SCHEMA:
-            raise RecordError(f'{where}: schema {schema!r}, but this version reads {SCHEMA!r}')
-        job = cls(*(entry.take(key, dict) for key in ('source', 'edit', 'output')))
-        if (split := Entry(job.source, f'{where}, source').take('split', str)) != 'train':
-            raise RecordError(f'{where}: an image of split {split!r} must not be edited')
-        return job
-
-    def request(self, job_id: str, image: Image.Image, seed: int) -> EditRequest:
-        """What the editor is asked."""
-        span, edit = self.edit['spans'][0], self.edit
-        captions = self.source['captions']
-        return EditRequest(
-            job_id=job_id, image=image,
-            source_captions=tuple(captions[index] for index in edit['kept']),
-            target_captions=tuple(self.output['captions']), caption_index=span['caption'],
-            source_span=(span['start'], span['end']), target_span=tuple(span['target']),
-            phrase_span=tuple(span['phrase']), target_phrase_span=tuple(span['target_phrase']),
-            old_color=edit['old']['bases'][0], new_color=edit['new']['bases'][0],
-            noun=edit['noun'], region=edit['region'], seed=seed)
 
 
 @TASK_UTILS.register_module()
 class ColorSwitchPlanner:
-    """Chooses, for the images of a training split, which garment takes which colour.
+    """Planner that gives a garment of each image of a training split another colour.
 
     The same records and seed give the same plan, and the edits of an image do not depend on the
     other images.
@@ -101,8 +42,8 @@ class ColorSwitchPlanner:
         seed: Another seed makes other choices.
 
     Raises:
-        FileNotFoundError: If the tokenizer is a path to no folder.
-        ValueError: If a number is below 1, or as `ColorSwitcher`.
+        MissingFile: If the tokenizer is a path to no folder.
+        BadValue: If a number is below 1, or as `ColorSwitcher`.
 
     Example:
         >>> record = PairRecord('a/1.jpg', ('A man in a red coat.',), person_id=7, split='train')
@@ -118,7 +59,7 @@ class ColorSwitchPlanner:
         for name, value in (('edits_per_image', edits_per_image), ('max_edits', max_edits),
                             ('images_per_person', images_per_person)):
             if value is not None and value < 1:
-                raise ValueError(f'{name} must be at least 1, found {value}')
+                raise BadValue(f'{name} must be at least 1, got {value}')
         count = None if tokenizer is None else _token_counter(resolve_pretrained(tokenizer))
         self.switcher = ColorSwitcher(mode, regions, min_distance, count, max_tokens)
         self.edits_per_image = edits_per_image
@@ -127,14 +68,14 @@ class ColorSwitchPlanner:
         self.seed = seed
 
     def plan(self, records: Iterable[PairRecord], dataset: str) -> list[Job]:
-        """All jobs, in the order of the records.
+        """Choose the jobs, in the order of the records.
 
         Args:
             records: Pairs of the train split.
             dataset: Name of the data set; part of each job's identity.
 
         Raises:
-            ValueError: If a record is of another split or is itself generated.
+            BadValue: If a record is of another split or is itself generated.
         """
         jobs = []
         for (image, person), captions in self._images(records).items():
@@ -148,14 +89,14 @@ class ColorSwitchPlanner:
         return [jobs[i * len(jobs) // wanted] for i in range(wanted)]
 
     def check(self, records: Iterable[PairRecord], top: int = 15) -> str:
-        """How much of the data set can be edited, and which phrases are not understood.
+        """Report how much of the data set can be edited, and which phrases are not understood.
 
         Args:
             records: Pairs of the train split.
-            top: How many phrases of each kind to list.
+            top: Number of phrases of each kind to list.
 
         Raises:
-            ValueError: As :meth:`plan`.
+            BadValue: As :meth:`plan`.
         """
         images = self._images(records)
         editable = sum(bool(self.switcher.options(captions)) for captions in images.values())
@@ -178,7 +119,7 @@ class ColorSwitchPlanner:
         return '\n'.join(lines)
 
     def _images(self, records: Iterable[PairRecord]) -> dict[tuple[str, int], list[str]]:
-        """Captions of each image, without those that are no text."""
+        """Collect the captions of each image, without those that are no text."""
         images: dict[tuple[str, int], list[str]] = {}
         taken: Counter[int] = Counter()
         for record in records:
@@ -192,24 +133,6 @@ class ColorSwitchPlanner:
             images[key] += [text for text in record.captions
                             if isinstance(text, str) and text.strip()]
         return images
-
-
-def write_plan(path: str | os.PathLike, jobs: Iterable[Job]) -> None:
-    """Write a plan, whole or not at all."""
-    lines = (json.dumps(job.to_json(), ensure_ascii=False) + '\n' for job in jobs)
-    write_atomic(path, ''.join(lines).encode())
-
-
-def read_plan(path: str | os.PathLike) -> list[Job]:
-    """Read a plan.
-
-    Raises:
-        FileNotFoundError: If there is none, with the command that makes it.
-        RecordError: Naming file and line of what is no job.
-    """
-    if not os.path.isfile(path):
-        raise FileNotFoundError(f'{path} not found: make it first with tools/generate.py plan')
-    return [Job.from_json(raw, f'{path}:{number}') for number, raw in iter_json_lines(path)]
 
 
 def _job(source: dict[str, Any], edit: CaptionEdit) -> Job:
@@ -232,11 +155,11 @@ def _job(source: dict[str, Any], edit: CaptionEdit) -> Job:
 
 def _refuse(record: PairRecord) -> None:
     if record.split != 'train':
-        raise ValueError(f'{record.image} is in split {record.split!r}: only pairs of train may '
-                         'be edited, or a model would be tested on what it was trained with')
+        raise BadValue(f'{record.image} is in split {record.split!r}: only pairs of train may '
+                       'be edited, or a model would be tested on what it was trained with')
     if record.source is not None:
-        raise ValueError(f'{record.image} is itself generated (from {record.source}): plan from '
-                         'the original annotation file')
+        raise BadValue(f'{record.image} is itself generated (from {record.source}): plan from '
+                       'the original annotation file')
 
 
 def _token_counter(name: str) -> Callable[[str], int]:
@@ -247,7 +170,7 @@ def _token_counter(name: str) -> Callable[[str], int]:
         except (OSError, ValueError):
             tokenizer = AutoTokenizer.from_pretrained(name)
     except (OSError, ValueError) as error:
-        raise FileNotFoundError(
+        raise MissingFile(
             f'{name}: no tokenizer in such a folder, nor one that the Hugging Face hub or its '
             'cache gives. With a network: `hf download`, then name its folder; or plan without '
             'checking lengths: generation.planner.tokenizer=None') from error
@@ -255,7 +178,7 @@ def _token_counter(name: str) -> Callable[[str], int]:
 
 
 def _bare_garments(caption: str) -> Iterator[str]:
-    """Garments that stand outside every colour phrase, with the word before them."""
+    """Yield the garments outside every colour phrase, with the word before them."""
     covered = [m.span for m in find_color_mentions(caption)]
     words = split_words(caption)
     for phrase in find_phrases(caption):

@@ -1,4 +1,4 @@
-"""From the manifest of a run to annotation files a training can read."""
+"""Annotation files for training, out of the manifest of a run."""
 
 import json
 import os
@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mmtbps.errors import BadValue
+from mmtbps.fileio import write_durably
 from mmtbps.lexicon import split_words
 from mmtbps.records import PairRecord
 
-from .manifest import Record, load_done, read_run, write_atomic
+from .manifest import Record, load_done, read_run
 from .run_summary import summarise
 
-__all__ = ['CUHK_FILE', 'PAIRS_FILE', 'Merged', 'merge', 'person_numbers']
+__all__ = ['CUHK_FILE', 'PAIRS_FILE', 'Merged', 'merge_run', 'person_numbers']
 
 PAIRS_FILE = 'pdg_pairs.jsonl'
 CUHK_FILE = 'pdg_cuhk.json'
@@ -23,7 +25,7 @@ _Group = tuple[int, str, str, str]
 
 @dataclass(frozen=True)
 class Merged:
-    """What `merge` wrote.
+    """Counts of what `merge_run` wrote.
 
     Args:
         pairs: Accepted images.
@@ -40,8 +42,8 @@ class Merged:
     planned: int
 
 
-def merge(folder: str | os.PathLike, existing: Iterable[PairRecord], max_control_rate: float = 0.1,
-          min_controls: int = 10) -> Merged:
+def merge_run(folder: str | os.PathLike, existing: Iterable[PairRecord],
+              max_control_rate: float = 0.1, min_controls: int = 10) -> Merged:
     """Write the accepted pairs of all processes as annotation files.
 
     ``pdg_pairs.jsonl`` holds `PairRecord` lines with ``source``, so that holding people out also
@@ -56,13 +58,13 @@ def merge(folder: str | os.PathLike, existing: Iterable[PairRecord], max_control
     Args:
         folder: Folder of the run.
         existing: All pairs of the data set the plan was made from, of all splits.
-        max_control_rate: See `Summary`.
-        min_controls: See `Summary`.
+        max_control_rate: See `RunSummary`.
+        min_controls: See `RunSummary`.
 
     Raises:
-        FileNotFoundError: If no run has begun in the folder.
+        MissingFile: If no run has begun in the folder.
         InvalidRun: If the gates let too many negative controls pass.
-        ValueError: If an image does not come from the train split of ``existing``.
+        BadValue: If an image does not come from the train split of ``existing``.
     """
     records = sorted(load_done(folder).values(), key=lambda record: record.job_id)
     summarise(records, max_control_rate, min_controls).check()
@@ -74,15 +76,15 @@ def merge(folder: str | os.PathLike, existing: Iterable[PairRecord], max_control
     accepted.sort(key=lambda record: (numbers[_group(record)], record.job_id))
     pairs = [_pair(record, numbers[_group(record)]) for record in accepted]
     lines = [json.dumps(pair.to_json(), ensure_ascii=False, allow_nan=False) for pair in pairs]
-    write_atomic(Path(folder, PAIRS_FILE), ''.join(f'{line}\n' for line in lines).encode())
+    write_durably(Path(folder, PAIRS_FILE), ''.join(f'{line}\n' for line in lines).encode())
     entries = [_cuhk_entry(pair) for pair in pairs]
-    write_atomic(Path(folder, CUHK_FILE), json.dumps(entries, ensure_ascii=False).encode())
+    write_durably(Path(folder, CUHK_FILE), json.dumps(entries, ensure_ascii=False).encode())
     return Merged(len(pairs), len(numbers), min(numbers.values(), default=0), len(records),
                   planned)
 
 
 def person_numbers(records: Iterable[Record], first: int) -> dict[_Group, int]:
-    """Group -> person id, from ``first`` on in sorted order."""
+    """Number the groups in sorted order from ``first`` on: group -> person id."""
     groups = sorted({_group(record) for record in records})
     return {group: first + i for i, group in enumerate(groups)}
 
@@ -98,9 +100,9 @@ def _check_sources(records: Sequence[Record], existing: Sequence[PairRecord]) ->
     for record in records:
         image, person = record.source['image'], record.source['person_id']
         if record.source['split'] != 'train' or image in tested or (image, person) not in train:
-            raise ValueError(f'{record.job_id}: {image} of person {person} is not in the train '
-                             'split of the annotation file; merge with the data set the plan was '
-                             'made from')
+            raise BadValue(f'{record.job_id}: {image} of person {person} is not in the train '
+                           'split of the annotation file; merge with the data set the plan was '
+                           'made from')
 
 
 def _pair(record: Record, person_id: int) -> PairRecord:

@@ -1,26 +1,26 @@
-"""How far a run is: one line now and then, readable in a terminal and in a log file."""
+"""Progress of a run: one line now and then, readable in a terminal and in a log file."""
 
 import time
 from datetime import timedelta
 
 from mmengine.logging import print_log
 
-from .run_summary import Summary
+from .run_summary import RunSummary
 
-__all__ = ['Progress']
+__all__ = ['RunProgress']
 
 
-class Progress:
-    """Prints jobs done, acceptance, failures, speed and remaining time.
+class RunProgress:
+    """Printer of jobs done, acceptance, failures, speed and remaining time.
 
     Args:
         total: Jobs of this process, those of earlier starts included.
-        summary: What is done; grows outside.
+        summary: Counts of the jobs done; grows outside.
         interval: Seconds between two lines.
         title: Begins each line.
     """
 
-    def __init__(self, total: int, summary: Summary, interval: float, title: str) -> None:
+    def __init__(self, total: int, summary: RunSummary, interval: float, title: str) -> None:
         self.total = total
         self.summary = summary
         self.interval = interval
@@ -41,7 +41,7 @@ class Progress:
         print_log(self.line(time.monotonic() - self._begin), 'current')
 
     def line(self, elapsed: float) -> str:
-        """The line after ``elapsed`` seconds of this start."""
+        """Word the line after ``elapsed`` seconds of this start."""
         done = self.summary.total
         text = (f'{self.title}: {done}/{self.total} jobs, {100 * self.summary.acceptance:.1f} % '
                 f'accepted, {self.summary.statuses["failed"]} failed')

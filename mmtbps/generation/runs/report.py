@@ -1,4 +1,4 @@
-"""A run on one page: what was accepted, whether the gates can be trusted, and pictures."""
+"""Report of a run on one page: acceptance, trust in the gates, and pictures."""
 
 import base64
 import io
@@ -9,8 +9,10 @@ from pathlib import Path
 
 from PIL import Image
 
-from .manifest import Record, load_done, read_run, write_atomic
-from .run_summary import Summary, summarise
+from mmtbps.fileio import write_durably
+
+from .manifest import Record, load_done, read_run
+from .run_summary import RunSummary, summarise
 
 __all__ = ['write_report']
 
@@ -42,14 +44,14 @@ def write_report(folder: str | os.PathLike, image_root: str | os.PathLike,
         page: File to write; by default ``report.html`` in the folder.
         samples: Most accepted and most rejected edits to show. The jobs with the smallest ids are
             taken, which is a random choice that does not change.
-        max_control_rate: See `Summary`.
-        min_controls: See `Summary`.
+        max_control_rate: See `RunSummary`.
+        min_controls: See `RunSummary`.
 
     Returns:
         The page.
 
     Raises:
-        FileNotFoundError: If no run has begun in the folder.
+        MissingFile: If no run has begun in the folder.
     """
     run = read_run(folder)
     records = sorted(load_done(folder).values(), key=lambda record: record.job_id)
@@ -66,11 +68,11 @@ def write_report(folder: str | os.PathLike, image_root: str | os.PathLike,
     html = ('<!DOCTYPE html><html lang="en"><meta charset="utf-8"><title>Generated pairs</title>'
             f'<style>{_STYLE}</style><body>{"".join(body)}</body></html>\n')
     path = Path(folder, 'report.html') if page is None else Path(page)
-    write_atomic(path, html.encode())
+    write_durably(path, html.encode())
     return path
 
 
-def _control_table(summary: Summary) -> str:
+def _control_table(summary: RunSummary) -> str:
     passing = summary.passing_controls()
     tried = min((sum(counts.values()) for counts in summary.controls.values()), default=0)
     if passing:
@@ -86,7 +88,7 @@ def _control_table(summary: Summary) -> str:
             + _table(('control', 'passed', 'of', 'rate'), rows))
 
 
-def _gate_table(summary: Summary, records: Sequence[Record]) -> str:
+def _gate_table(summary: RunSummary, records: Sequence[Record]) -> str:
     rows = []
     for name, counts in summary.gates.items():
         verdicts = [record.gates[name] for record in records if name in record.gates]
@@ -103,7 +105,7 @@ def _gate_table(summary: Summary, records: Sequence[Record]) -> str:
         ('gate', 'pass', 'only this one refuses', 'bounds', '10 %', 'median', '90 %'), rows)
 
 
-def _reason_table(summary: Summary) -> str:
+def _reason_table(summary: RunSummary) -> str:
     if not summary.reasons:
         return ''
     return '<h2>Failures</h2>' + _table(('reason', 'jobs'), summary.reasons.most_common())
@@ -153,7 +155,7 @@ def _picture(path: Path, title: str) -> str:
 
 
 def _marked(caption: str, spans: Iterable[Sequence[int]], tag: str) -> str:
-    """The caption as HTML with the spans in ``<tag>``."""
+    """Write the caption as HTML with the spans in ``<tag>``."""
     pieces, position = [], 0
     for start, end in sorted(map(tuple, spans)):
         pieces += [escape(caption[position:start]),

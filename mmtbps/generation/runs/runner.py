@@ -1,4 +1,4 @@
-"""From a plan to images and records, on any number of processes that may die at any moment."""
+"""Runs of a plan, on any number of processes that may die at any moment."""
 
 import hashlib
 import io
@@ -11,30 +11,29 @@ from typing import Any, NamedTuple
 from mmengine.logging import print_log
 from PIL import Image
 
-from mmtbps.fileio import JobShard
+from mmtbps.errors import BadValue, MissingFile
+from mmtbps.fileio import JobShard, write_durably
 from mmtbps.registry import TASK_UTILS
-from mmtbps.version import __version__
 
 from ..editing.base import BaseEditor, BaseUpscaler, EditRequest, EditResult
-from ..planning.planner import Job, read_plan
 from ..quality.gates import GateVerdict, run_gates
-from .manifest import ManifestPart, Record, claim_run, job_id, load_done, write_atomic
-from .progress import Progress
-from .run_summary import Summary
+from .manifest import ENGINE_VERSION, ManifestPart, Record, claim_run, job_id, load_done
+from .plan import Job, read_plan
+from .progress import RunProgress
+from .run_summary import RunSummary
 
 __all__ = ['Controls', 'Gate', 'ShardedRunner']
 
-
 #: Judges one edited image.
 Gate = Callable[[EditRequest, EditResult], GateVerdict]
-#: Whether the gates let each control, wrong by construction, of an edit pass. The image is of
-#: another person, if the plan has one. `~quality.negative_controls.try_controls` is one.
+#: Tells of each control of an edit, wrong by construction, whether the gates let it pass; see
+#: `~quality.negative_controls.try_controls`. The image is of another person, if the plan has one.
 Controls = Callable[[Sequence[Gate], EditRequest, EditResult, Image.Image | None],
                     Mapping[str, bool]]
 
 
 class _Task(NamedTuple):
-    """A job with what identifies it."""
+    """Job with its identity."""
 
     id: str
     job: Job
@@ -45,7 +44,7 @@ class _Task(NamedTuple):
 
 
 class _Source(NamedTuple):
-    """The image of a task, or why there is none."""
+    """Image of a task, or the reason that there is none."""
 
     image: Image.Image | None
     sha256: str | None
@@ -54,7 +53,7 @@ class _Source(NamedTuple):
 
 @TASK_UTILS.register_module()
 class ShardedRunner:
-    """Edits the images of a plan and lets the gates decide.
+    """Runner that edits the images of a plan and lets the gates decide.
 
     Each process does the jobs whose id falls to its shard and talks to no other; a killed process
     is started again with the same command, and the number of processes may change between starts.
@@ -68,13 +67,13 @@ class ShardedRunner:
             ``(height, width)`` is a size of your own.
         num_controls: Jobs of the plan on which the negative controls are tried too: this many or
             this fraction of the plan, whichever are more.
-        max_control_rate: See `Summary`.
-        min_controls: See `Summary`.
-        retry_failed: Whether to try again what failed in an earlier run.
+        max_control_rate: See `RunSummary`.
+        min_controls: See `RunSummary`.
+        retry_failed: Try again what failed in an earlier run.
         log_interval: Seconds between two lines of progress.
 
     Raises:
-        ValueError: If shard, batch size or output size make no sense.
+        BadValue: If shard, batch size or output size make no sense.
     """
 
     def __init__(self, out_dir: str, batch_size: int = 8, shard: str | None = None,
@@ -83,11 +82,11 @@ class ShardedRunner:
                  min_controls: int = 10, retry_failed: bool = False,
                  log_interval: float = 10.) -> None:
         if batch_size < 1:
-            raise ValueError(f'batch_size must be at least 1, found {batch_size}')
+            raise BadValue(f'batch_size must be at least 1, got {batch_size}')
         if output_size not in ('edit', 'source') and (
                 isinstance(output_size, str) or len(output_size) != 2):
-            raise ValueError("output_size must be 'edit', 'source' or (height, width), found "
-                             f'{output_size!r}')
+            raise BadValue("output_size must be 'edit', 'source' or (height, width), got "
+                           f'{output_size!r}')
         self.out_dir = Path(out_dir)
         self.batch_size = batch_size
         self.shard = JobShard.from_environment() if shard is None else JobShard.parse(shard)
@@ -99,11 +98,12 @@ class ShardedRunner:
         self.log_interval = log_interval
 
     def run(self, plan: str | Path, image_root: str | Path, upscaler: BaseUpscaler,
-            editor: BaseEditor, gates: Sequence[Gate], controls: Controls | None = None) -> Summary:
-        """Do what of this shard is not done yet.
+            editor: BaseEditor, gates: Sequence[Gate], controls: Controls | None = None
+            ) -> RunSummary:
+        """Do the jobs of this shard that are not done yet.
 
         Args:
-            plan: File written by `mmtbps.generation.planning.planner.write_plan`.
+            plan: File written by `mmtbps.generation.runs.plan.write_plan`.
             image_root: Folder the plan's image paths start from.
             upscaler: Brings a source image to the editor's size.
             editor: Edits it.
@@ -114,17 +114,17 @@ class ShardedRunner:
             The summary of the whole shard, earlier starts included.
 
         Raises:
-            FileNotFoundError: If the plan, the image folder or all images are missing.
-            ValueError: If ``out_dir`` belongs to another engine or plan.
+            MissingFile: If the plan, the image folder or all images are missing.
+            BadValue: If ``out_dir`` belongs to another engine or plan.
             InvalidRun: If the gates accept too many negative controls.
-            OSError: If the disk is full.
+            DiskFull: If the disk is full.
         """
         jobs = read_plan(plan)
         planned = dict(sha256=hashlib.sha256(Path(plan).read_bytes()).hexdigest(), jobs=len(jobs))
         digest = claim_run(self.out_dir, self._settings(upscaler, editor, gates), planned)
         tasks = {id_: _Task(id_, job) for job in jobs
                  for id_ in [job_id(job.source, job.edit, digest)]}
-        summary = Summary(self.max_control_rate, self.min_controls)
+        summary = RunSummary(self.max_control_rate, self.min_controls)
         with ManifestPart(self.out_dir, self.shard) as part:
             done = {key: record for key, record in load_done(self.out_dir).items()
                     if not (self.retry_failed and record.status == 'failed')}
@@ -136,7 +136,7 @@ class ShardedRunner:
             summary.check()
             _look_for_images(todo, Path(image_root))
             controlled = self._controlled(tasks)
-            progress = Progress(len(mine), summary, self.log_interval, f'shard {self.shard}')
+            progress = RunProgress(len(mine), summary, self.log_interval, f'shard {self.shard}')
             for start in range(0, len(todo), self.batch_size):
                 batch = todo[start:start + self.batch_size]
                 for record in self._process(batch, Path(image_root), upscaler, editor, gates,
@@ -153,10 +153,10 @@ class ShardedRunner:
                   gates: Sequence[Gate]) -> dict[str, Any]:
         return dict(upscaler=upscaler.digest_fields, editor=editor.digest_fields,
                     gates=[_describe(gate) for gate in gates], output_size=self.output_size,
-                    version=__version__)
+                    version=ENGINE_VERSION)
 
     def _controlled(self, tasks: Mapping[str, _Task]) -> dict[str, str | None]:
-        """The jobs to try controls on -> a stranger's image; the same on any process."""
+        """Choose jobs to try controls on -> a stranger's image; the same on any process."""
         ordered = sorted(tasks)
         least, fraction = self.num_controls
         strangers = {}
@@ -169,7 +169,7 @@ class ShardedRunner:
     def _process(self, batch: Sequence[_Task], root: Path, upscaler: BaseUpscaler,
                  editor: BaseEditor, gates: Sequence[Gate], controls: Controls | None,
                  controlled: Mapping[str, str | None], digest: str) -> Iterator[Record]:
-        """Edits one batch; an image is on disk before its record is given out."""
+        """Edit one batch; an image is on disk before its record is given out."""
         begin = time.monotonic()
         sources = [_load(root / task.job.source['image']) for task in batch]
         usable = [(task, source) for task, source in zip(batch, sources, strict=True)
@@ -216,7 +216,7 @@ class ShardedRunner:
         buffer = io.BytesIO()
         image.save(buffer, 'PNG')
         name = f'images/{task.id[:2]}/{task.id}.png'
-        write_atomic(self.out_dir / name, buffer.getvalue())
+        write_durably(self.out_dir / name, buffer.getvalue())
         return dict(file=name, sha256=hashlib.sha256(buffer.getvalue()).hexdigest(),
                     size=[image.height, image.width])
 
@@ -231,7 +231,7 @@ class ShardedRunner:
 
 
 def _describe(gate: Gate) -> Any:
-    """What determines a gate's verdict, as JSON types."""
+    """Collect what determines a gate's verdict, as JSON types."""
     if (fields := getattr(gate, 'digest_fields', None)) is not None:
         return fields
     name = getattr(gate, '__qualname__', type(gate).__qualname__)
@@ -245,25 +245,25 @@ def _describe(gate: Gate) -> Any:
 
 
 def _load(path: Path) -> _Source:
-    """Pillow's decoders raise nearly any type on broken data."""
+    """Read an image; a broken or missing one has its reason instead."""
     try:
         data = path.read_bytes()
         with Image.open(io.BytesIO(data)) as image:
             return _Source(image.convert('RGB'), hashlib.sha256(data).hexdigest(), None)
     except FileNotFoundError:
         return _Source(None, None, f'missing image: {path}')
-    except Exception as error:
+    except Exception as error:  # Pillow's decoders raise nearly any type on broken data
         return _Source(None, None, f'broken image: {path} ({type(error).__name__}: {error})')
 
 
 def _look_for_images(tasks: Sequence[_Task], root: Path) -> None:
-    """A wrong folder must not turn into thousands of failed jobs."""
+    """Refuse a wrong folder, which would turn into thousands of failed jobs."""
     if not root.is_dir():
-        raise FileNotFoundError(f'image folder {root} not found')
+        raise MissingFile(f'image folder {root} not found')
     tried = [root / task.job.source['image'] for task in tasks[:100]]
     if tried and not any(path.is_file() for path in tried):
-        raise FileNotFoundError(f'none of the first {len(tried)} images of the plan is in {root}, '
-                                f'for example {tried[0]}: is this the right folder?')
+        raise MissingFile(f'none of the first {len(tried)} images of the plan is in {root}, '
+                          f'for example {tried[0]}: is this the right folder?')
 
 
 def _try(controls: Controls, gates: Sequence[Gate], request: EditRequest, result: EditResult,

@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 from tiny_diffusion import SCHEDULE, tiny_sd
 
-from mmtbps.generation.editing.prompt_to_prompt import images_to_tensor, tensor_to_image
+from mmtbps.generation.diffusion.pixels import images_to_tensor, tensor_to_image
 from mmtbps.generation.editing.upscalers import LDMUpscaler, ResizeUpscaler, SDUpscaler
 
 
@@ -131,7 +131,7 @@ def test_resizing_is_lanczos():
 
 
 def test_what_cannot_work_is_refused():
-    with pytest.raises(ValueError, match=r'multiples of 32, found \(640, 240\)'):
+    with pytest.raises(ValueError, match=r'multiples of 32, got \(640, 240\)'):
         ldm(None, size=(640, 240))
     with pytest.raises(FileNotFoundError, match='/no/such/model'):
         LDMUpscaler('/no/such/model')

@@ -21,14 +21,14 @@ from fake_parts import (
 )
 from PIL import Image
 
+from mmtbps.errors import UserError
 from mmtbps.fileio import JobShard
 from mmtbps.generation.editing.base import EditRequest
-from mmtbps.generation.planning.planner import read_plan
 from mmtbps.generation.quality.gates import GateVerdict
-from mmtbps.generation.runs import manifest
-from mmtbps.generation.runs.manifest import load_done, read_records
-from mmtbps.generation.runs.progress import Progress
-from mmtbps.generation.runs.run_summary import InvalidRun, Summary
+from mmtbps.generation.runs.manifest import ENGINE_VERSION, load_done, read_records
+from mmtbps.generation.runs.plan import read_plan
+from mmtbps.generation.runs.progress import RunProgress
+from mmtbps.generation.runs.run_summary import InvalidRun, RunSummary
 from mmtbps.generation.runs.runner import ShardedRunner
 
 FORK = multiprocessing.get_context('fork')
@@ -106,31 +106,58 @@ def test_a_second_start_does_nothing(planned, quiet, tmp_path):
     assert outcome(tmp_path) == quiet
 
 
+DISK = 'write', 'fsync', 'replace', 'link', 'ftruncate', 'unlink'
+
+
+def watch_disk(before):
+    """Call ``before(name, real, *args)`` at every operation on the disk; returns the real ones."""
+    reals = {name: getattr(os, name) for name in DISK}
+
+    def watched(name):
+        def call(*args, **kwargs):
+            before(name, reals[name], *args)
+            return reals[name](*args, **kwargs)
+        return call
+
+    for name in DISK:
+        setattr(os, name, watched(name))
+    return reals
+
+
 def dying(planned, out, shard, crash_at):
     """Run in this process and kill it at its n-th step on the disk; a write is torn in half."""
     steps = iter(range(1 << 30))
 
-    def deadly(name):
-        real = getattr(os, name)
+    def deadly(name, real, *args):
+        if next(steps) == crash_at:
+            if name == 'write':
+                real(args[0], args[1][:len(args[1]) // 2])
+            os.kill(os.getpid(), signal.SIGKILL)
 
-        def call(*args, **kwargs):
-            if next(steps) == crash_at:
-                if name == 'write':
-                    real(args[0], args[1][:len(args[1]) // 2])
-                os.kill(os.getpid(), signal.SIGKILL)
-            return real(*args, **kwargs)
-        setattr(manifest.os, name, call)
-
-    for name in ('write', 'fsync', 'replace', 'link', 'ftruncate'):
-        deadly(name)
+    watch_disk(deadly)
     run(planned, out, shard)
+
+
+def steps_of(planned, out):
+    """Names of all steps on the disk of a quiet run."""
+    steps = []
+    reals = watch_disk(lambda name, *_: steps.append(name))
+    try:
+        run(planned, out)
+    finally:
+        for name, real in reals.items():
+            setattr(os, name, real)
+    return steps
 
 
 @pytest.mark.filterwarnings('ignore:.*half-written')
 def test_killed_at_every_step(tmp_path):
     """Every single disk operation of a small run is the last one once."""
     make_plan(tmp_path, people=2, images=1)  # 4 jobs
-    run(tmp_path, tmp_path / 'quiet')
+    steps = steps_of(tmp_path, tmp_path / 'quiet')
+    # The claim, and for each job its image, the folder of it and a line of the manifest.
+    assert steps[:4] == ['fsync', 'link', 'unlink', 'fsync']
+    assert steps[4:] == 4 * ['fsync', 'replace', 'fsync', 'write', 'fsync']
     expected, killed = outcome(tmp_path / 'quiet'), 0
     for step in range(1000):
         out = tmp_path / f'out{step}'
@@ -144,7 +171,7 @@ def test_killed_at_every_step(tmp_path):
         for rank in range(1 + step % 2):  # another number of processes finishes it
             run(tmp_path, out, f'{rank}/{1 + step % 2}')
         assert without_partial(out) == expected
-    assert killed > 4 * 4
+    assert killed == len(steps)
 
 
 def without_partial(out):
@@ -188,7 +215,7 @@ def test_killed_at_random_with_changing_world_sizes(planned, quiet, tmp_path):
 def test_another_engine_is_refused(planned, tmp_path):
     run(planned, tmp_path)
     before = outcome(tmp_path)
-    with pytest.raises(ValueError, match='settings.editor.strength was 9, now 10'):
+    with pytest.raises(UserError, match='settings.editor.strength was 9, now 10'):
         run(planned, tmp_path, editor=NoiseEditor(10))
     with pytest.raises(ValueError, match='settings.gates was'):
         run(planned, tmp_path, gates=[seed_gate, infinite_gate])
@@ -251,7 +278,7 @@ def test_a_full_disk_loses_nothing(planned, quiet, tmp_path, monkeypatch):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         fsync(descriptor)
 
-    monkeypatch.setattr(manifest.os, 'fsync', full_from_the_tenth)
+    monkeypatch.setattr(os, 'fsync', full_from_the_tenth)
     with pytest.raises(OSError, match='disk is full.*start the same command'):
         run(planned, tmp_path)
     monkeypatch.undo()
@@ -279,14 +306,14 @@ def test_controls_that_pass_make_the_run_invalid(planned, tmp_path):
 
 
 def test_a_few_controls_may_pass():
-    summary = Summary(max_control_rate=.1, min_controls=10)
+    summary = RunSummary(max_control_rate=.1, min_controls=10)
     summary.controls = {'other person': {True: 1, False: 9}, 'new': {True: 3, False: 0}}
     assert summary.passing_controls() == []
     summary.controls['other person'] = {True: 2, False: 9}
     assert len(summary.passing_controls()) == 1
 
 
-def test_an_editor_that_loses_a_job_is_found(planned, tmp_path):
+def test_an_editor_that_loses_a_job_is_noticed(planned, tmp_path):
     class Loser(NoiseEditor):
         def edit(self, requests):
             return super().edit(requests)[::-1]
@@ -304,9 +331,9 @@ def test_output_sizes(planned, tmp_path, size, expected):
 
 
 def test_progress_names_what_is_left():
-    summary = Summary()
+    summary = RunSummary()
     summary.statuses.update(accepted=3, rejected=1, failed=1)
-    progress = Progress(25, summary, interval=10., title='shard 0/1')
+    progress = RunProgress(25, summary, interval=10., title='shard 0/1')
     summary.statuses.update(accepted=4, rejected=1)
     assert progress.line(elapsed=10.) == (
         'shard 0/1: 10/25 jobs, 77.8 % accepted, 1 failed, 2.00 s a job, 0:00:30 left')
@@ -346,3 +373,16 @@ def test_run_json_names_the_engine(planned, quiet):
     assert found['settings']['editor'] == dict(type='NoiseEditor', strength=9)
     assert found['settings']['gates'] == [dict(type='seed_gate')]
     assert {row['engine']['digest'] for row in quiet[0].values()} == {found['digest']}
+
+
+def test_another_version_of_the_package_goes_on(planned, quiet, tmp_path, monkeypatch):
+    """The digest has a version of its own, so that a release does not refuse half-done runs."""
+    assert json.loads((planned / 'quiet/run.json').read_text())['settings']['version'] == '0.1.0'
+    run(planned, tmp_path, '0/2')
+    monkeypatch.setattr('mmtbps.version.__version__', '9.9.9')
+    monkeypatch.setattr('mmtbps.__version__', '9.9.9')
+    run(planned, tmp_path, '1/2')
+    assert outcome(tmp_path) == quiet and ENGINE_VERSION == '0.1.0'
+    monkeypatch.setattr('mmtbps.generation.runs.runner.ENGINE_VERSION', '0.2.0')
+    with pytest.raises(ValueError, match="settings.version was '0.1.0', now '0.2.0'"):
+        run(planned, tmp_path, '1/2')

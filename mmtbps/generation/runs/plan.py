@@ -1,0 +1,90 @@
+"""Plans: files of the edits to make, a JSON line a job."""
+
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from PIL import Image
+
+from mmtbps.errors import MissingFile, Remedy
+from mmtbps.fileio import iter_json_lines, write_durably
+from mmtbps.records import Entry, RecordError
+
+from ..editing.base import EditRequest
+
+__all__ = ['SCHEMA', 'Job', 'read_plan', 'write_plan']
+
+SCHEMA = 'mmtbps.pdg.plan/1'
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Line of a plan: an image, its change, and its captions afterwards.
+
+    Args:
+        source: ``dataset``, ``split``, ``image`` (as in the annotation), ``person_id`` and
+            ``captions``.
+        edit: ``kind``, ``region``, ``noun``, ``old`` and ``new`` (each ``text`` and ``bases``),
+            ``kept`` (indices of the captions used) and ``spans``: for each exchanged
+            colour its ``caption`` (an index into ``kept``), ``start``, ``end`` and ``phrase`` in
+            the source caption, ``target`` and ``target_phrase`` in the new one, and
+            ``replacement``.
+        output: ``captions`` and ``group``, ``person/region/noun/new colour``: generated images of
+            one group show the same person.
+    """
+
+    source: dict[str, Any]
+    edit: dict[str, Any]
+    output: dict[str, Any]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return a dict of JSON types."""
+        return dict(schema=SCHEMA, source=self.source, edit=self.edit, output=self.output)
+
+    @classmethod
+    def from_json(cls, raw: Any, where: str = 'job') -> 'Job':
+        """Read the job that :meth:`to_json` wrote.
+
+        Raises:
+            RecordError: If it is of another schema, a key is missing, or the split is not train.
+        """
+        entry = Entry(raw, where)
+        if (schema := entry.take('schema', str)) != SCHEMA:
+            raise RecordError(f'{where}: schema {schema!r}, but this version reads {SCHEMA!r}')
+        job = cls(*(entry.take(key, dict) for key in ('source', 'edit', 'output')))
+        if (split := Entry(job.source, f'{where}, source').take('split', str)) != 'train':
+            raise RecordError(f'{where}: an image of split {split!r} must not be edited')
+        return job
+
+    def request(self, job_id: str, image: Image.Image, seed: int) -> EditRequest:
+        """Build the request of this job to an editor."""
+        span, edit = self.edit['spans'][0], self.edit
+        captions = self.source['captions']
+        return EditRequest(
+            job_id=job_id, image=image,
+            source_captions=tuple(captions[index] for index in edit['kept']),
+            target_captions=tuple(self.output['captions']), caption_index=span['caption'],
+            source_span=(span['start'], span['end']), target_span=tuple(span['target']),
+            phrase_span=tuple(span['phrase']), target_phrase_span=tuple(span['target_phrase']),
+            old_color=edit['old']['bases'][0], new_color=edit['new']['bases'][0],
+            noun=edit['noun'], region=edit['region'], seed=seed)
+
+
+def write_plan(path: str | os.PathLike, jobs: Iterable[Job]) -> None:
+    """Write a plan, whole or not at all."""
+    lines = (json.dumps(job.to_json(), ensure_ascii=False) + '\n' for job in jobs)
+    write_durably(path, ''.join(lines).encode())
+
+
+def read_plan(path: str | os.PathLike) -> list[Job]:
+    """Read a plan.
+
+    Raises:
+        MissingFile: If there is none.
+        RecordError: Naming file and line of what is no job.
+    """
+    if not os.path.isfile(path):
+        raise MissingFile(f'{path} not found: make it first', Remedy('generate_plan'))
+    return [Job.from_json(raw, f'{path}:{number}') for number, raw in iter_json_lines(path)]
