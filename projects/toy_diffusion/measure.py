@@ -91,7 +91,7 @@ def draw_samples(model: LatentDiffusion, texts: Sequence[str], size: tuple[int, 
 def color_share(images: np.ndarray, prompts: Sequence[ColorPrompt]) -> dict[str, float]:
     """Compute the share of garments of the named colour: of a region, and each colour in it.
 
-    A garment has the colour most of its pixels vote for, see `mmtbps.generation.color_votes`.
+    A garment has the colour most of its pixels vote for, see `color_votes`.
 
     Returns:
         ``{'upper': .9, 'upper/red': 1., ..., 'lower': .8, ...}``.
