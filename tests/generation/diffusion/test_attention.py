@@ -246,7 +246,8 @@ def called_in_order(run, pairs):
 def test_a_batch_of_different_edits_equals_each_alone(exact):
     edits = [(LONGER, dict(cross_replace=1., reweight=2.)), (SAME_LENGTH, dict(blend=UNBLENDED)),
              (request('a woman in dark blue jeans', 'dark blue', 'red', 'jeans'),
-              dict(self_replace=1., blend=BlendOptions(.7))), (LONGER, dict(mode='refine', **NOTHING))]
+              dict(self_replace=1., blend=BlendOptions(.7))),
+             (LONGER, dict(mode='refine', **NOTHING))]
     requests = [r for r, _ in edits]
     controls = [exact.control(r, **settings) for r, settings in edits]
     together = exact(requests, EditControl.stack(controls))
