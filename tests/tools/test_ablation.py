@@ -53,4 +53,4 @@ def test_an_arm_that_is_not_there_is_one_line(tool, capsys):
         tool.main([str(CONFIG), '--arms', 'nothing'])
     line = capsys.readouterr().err
     assert stop.value.code == 1 and line.count('\n') == 1
-    assert line.startswith("error: no arm has a name with ['nothing']; there are: baseline, ")
+    assert line.startswith("error: no arm has a name with ['nothing']; there are: baseline ")
