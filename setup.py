@@ -57,7 +57,7 @@ setup(
         deploy=['onnx', 'onnxruntime>=1.23', 'onnxscript'],
         video=['trackers>=2.6,<3', 'av'],
         visualize=['scikit-learn'],
-        dev=['pytest', 'pytest-xdist>=3.6', 'ruff', 'tensorboard', 'playwright',
-             'milvus-lite>=3,<4'],
+        dev=['pytest', 'pytest-xdist>=3.6', 'pytest-randomly>=3.16', 'ruff', 'tensorboard',
+             'playwright', 'milvus-lite>=3,<4'],
     ),
 )

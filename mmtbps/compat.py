@@ -1,4 +1,4 @@
-"""What today's libraries get wrong, in one place; each cure is a no-op where it is not needed.
+"""Cures for faults of today's libraries, in one place; each is a no-op where it is not needed.
 
 ===========================  =====================================================  ================
 cure                         upstream fault                                         may go when
@@ -32,8 +32,18 @@ import tempfile
 import types
 from importlib.abc import MetaPathFinder
 
+from .errors import MissingFile, MissingPackage, UserError
+
 _HISTORY_STATISTICS = ('mean', 'max', 'min', 'current')
 _torchvision_schemas = []  # a torch Library lives as long as its object
+
+
+class UnsafeCheckpoint(UserError, pickle.UnpicklingError):
+    """A checkpoint that holds more than weights, or is none; nothing in it was run."""
+
+
+class BrokenCheckpoint(UserError, RuntimeError):
+    """A checkpoint that is cut short or damaged."""
 
 
 def apply() -> None:
@@ -49,12 +59,12 @@ def require_stack() -> None:
     """Ask for torch and the OpenMMLab stack.
 
     Raises:
-        ImportError: if one of them is missing; the message names the fix.
+        MissingPackage: one of them is missing; the message names the fix.
     """
     missing = [name for name in ('torch', 'mmengine', 'mmcv', 'mmpretrain')
                if importlib.util.find_spec(name) is None]
     if missing:
-        raise ImportError(
+        raise MissingPackage(
             f'mmtbps needs {", ".join(missing)}. Install torch first, then the OpenMMLab stack: '
             'pip install torch && pip install "mmtbps[mm]" (or "mmtbps[onedl]", never both)')
 
@@ -93,21 +103,33 @@ def load_checkpoint_file(filename, map_location=None, **_) -> dict:
         map_location: as in :func:`torch.load`.
 
     Raises:
-        pickle.UnpicklingError: the file carries anything else, or is not a checkpoint.
+        UnsafeCheckpoint: the file carries anything else, or is not a checkpoint.
+        BrokenCheckpoint: the file is cut short or damaged.
     """
     import torch
     if str(filename).endswith('.safetensors'):
+        from safetensors import SafetensorError
         from safetensors.torch import load_file
-        return load_file(filename, device=str(map_location or 'cpu'))
+        try:
+            return load_file(filename, device=str(map_location or 'cpu'))
+        except SafetensorError as error:
+            raise BrokenCheckpoint(f'{filename}: cut short or damaged ({error})') from error
     try:
         with torch.serialization.safe_globals(_allowed_globals()):
             return torch.load(filename, map_location=map_location, weights_only=True)
     except pickle.UnpicklingError as error:
         reason = str(error).split('WeightsUnpickler error:')[-1].strip().splitlines()
-        raise pickle.UnpicklingError(
+        raise UnsafeCheckpoint(
             f'{filename}: refused, because it holds more than weights '
             f'({reason[0] if reason else error}). Ask its author for a plain state dict or a '
             '.safetensors file.') from error
+    except EOFError as error:
+        raise BrokenCheckpoint(f'{filename}: empty or cut short') from error
+    except RuntimeError as error:
+        if 'PytorchStreamReader' not in str(error):
+            raise
+        reason = str(error).partition('. ')[0]
+        raise BrokenCheckpoint(f'{filename}: cut short or damaged ({reason})') from error
 
 
 def _allowed_globals() -> list:
@@ -277,7 +299,7 @@ def _own_config(name: str) -> str:
         path = os.path.join(folder, name)
         if os.path.isfile(path):
             return path
-    raise FileNotFoundError(f'mmtbps::{name}: no such config in {" or ".join(folders)}')
+    raise MissingFile(f'mmtbps::{name}: no such config in {" or ".join(folders)}')
 
 
 def _dump_as_text(path: str) -> str:
@@ -303,4 +325,5 @@ _AROUND_IMPORT = {
         'models', 'datasets', 'evaluation', 'engine', 'visualization')},
     **{f'mmtbps.{part}': _with_stack for part in (
         'registry', 'datasets', 'models', 'engine', 'evaluation', 'generation',
-        'search.torch_encoder')}}
+        'search.encoders.device', 'search.encoders.explain', 'search.encoders.onnx_export',
+        'search.encoders.saved_model', 'search.encoders.torch_encoder')}}

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from mmtbps.errors import MissingFile
+from .errors import MissingFile
 
 __all__ = ['resolve_pretrained']
 

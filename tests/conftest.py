@@ -2,6 +2,8 @@
 
 import importlib.util
 import os
+import re
+from contextlib import contextmanager
 from pathlib import Path
 
 # Tiny models: threads would only get in each other's way, and sums would depend on their number.
@@ -9,11 +11,20 @@ os.environ['OMP_NUM_THREADS'] = '1'
 
 import pytest  # noqa: E402
 import torch  # noqa: E402
+from fresh_state import fresh_state  # noqa: E402
 from tiny_models import TINY_BERT, TINY_VIT  # noqa: E402
 
 import mmtbps  # noqa: E402, F401  before mmpretrain, which may miss torchvision
 
 ROOT = Path(__file__).resolve().parent.parent
+
+
+def pytest_sessionstart(session):
+    """Print the seed of the order, also with -q, and first: a run that hangs can be repeated."""
+    seed = session.config.getoption('randomly_seed', None)
+    reporter = session.config.pluginmanager.get_plugin('terminalreporter')
+    if reporter and seed is not None:
+        reporter.write_line(f'tests in random order; the same again: --randomly-seed={seed}')
 
 
 @pytest.fixture(scope='module')
@@ -27,10 +38,32 @@ def tool(request):
 
 
 @pytest.fixture(autouse=True, scope='module')
-def own_log(request):
-    """A logger for each file: the web server closes the log files that runs before it left open."""
-    from mmengine.logging import MMLogger
-    MMLogger.get_instance(request.module.__name__)
+def own_state_of_the_file():
+    """Fixtures of a file start as in a new process, whatever files ran before."""
+    with fresh_state():
+        yield
+
+
+@pytest.fixture(autouse=True)
+def own_state(own_state_of_the_file):
+    """So does every test, also beside what the fixtures of its file left behind."""
+    with fresh_state():
+        yield
+
+
+@pytest.fixture
+def refused(capsys):
+    """A context in which a command line says one line of error, which is matched, and exits."""
+    @contextmanager
+    def check(pattern, code=1):
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as stop:
+            yield
+        said = [line for line in capsys.readouterr().err.splitlines() if line.startswith('error:')]
+        assert stop.value.code == code and len(said) == 1, said
+        assert re.search(pattern, said[0]), said
+
+    return check
 
 
 @pytest.fixture(scope='session')

@@ -15,6 +15,7 @@ from mmengine.logging import HistoryBuffer, MessageHub
 from mmengine.runner.checkpoint import CheckpointLoader, save_checkpoint
 
 from mmtbps import compat
+from mmtbps.errors import UserError
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -42,8 +43,9 @@ def load(path):
 def test_a_checkpoint_that_carries_code_is_refused(attack, tmp_path):
     mark = tmp_path / 'executed'
     torch.save(dict(state_dict=dict(weight=torch.ones(2)), meta=attack(mark)), tmp_path / 'a.pth')
-    with pytest.raises(pickle.UnpicklingError, match='a.pth: refused'):
+    with pytest.raises(pickle.UnpicklingError, match='a.pth: refused') as caught:
         load(tmp_path / 'a.pth')
+    assert isinstance(caught.value, UserError)
     assert not mark.exists()
 
 
@@ -78,6 +80,18 @@ def test_a_missing_or_broken_checkpoint_is_named(tmp_path):
     (tmp_path / 'broken.pth').write_bytes(b'not a checkpoint')
     with pytest.raises(pickle.UnpicklingError, match='broken.pth'):
         load(tmp_path / 'broken.pth')
+
+
+@pytest.mark.parametrize('name', ['a.pth', 'a.safetensors'])
+@pytest.mark.parametrize('size', [0, 100, -20])
+def test_a_checkpoint_that_is_cut_short_is_named(tmp_path, name, size):
+    from safetensors.torch import save_file
+    save = save_file if name.endswith('.safetensors') else torch.save
+    save(dict(weight=torch.arange(64.)), tmp_path / name)
+    (tmp_path / name).write_bytes((tmp_path / name).read_bytes()[:size])
+    with pytest.raises(UserError, match=f'{name}: (empty or )?cut short') as caught:
+        load(tmp_path / name)
+    assert isinstance(caught.value, RuntimeError)
 
 
 def test_mmpretrain_imports_and_leaves_no_stub_behind():
@@ -126,13 +140,15 @@ def test_missing_stack_is_one_clear_line_where_it_is_needed_first():
         '    sys.modules[name] = None  # as if not installed\n'
         'import mmtbps, mmtbps.search\n'
         "for part in ('registry', 'datasets', 'models', 'models.backbones.vit', 'engine',\n"
-        "             'evaluation', 'generation', 'generation.gates'):\n"
+        "             'evaluation', 'generation', 'generation.gates',\n"
+        "             *(f'search.encoders.{name}' for name in (\n"
+        "                 'device', 'explain', 'onnx_export', 'saved_model', 'torch_encoder'))):\n"
         '    try:\n'
         "        importlib.import_module(f'mmtbps.{part}')\n"
         '    except ImportError as error:\n'
         '        print(error)\n')
     lines = answer.splitlines()
-    assert len(lines) == 8 and set(lines) == {
+    assert len(lines) == 13 and set(lines) == {
         'mmtbps needs torch, mmengine, mmcv. Install torch first, then the OpenMMLab stack: '
         'pip install torch && pip install "mmtbps[mm]" (or "mmtbps[onedl]", never both)'}
 

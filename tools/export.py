@@ -14,13 +14,15 @@ import numpy as np
 from mmengine.config import Config, DictAction
 from PIL import Image
 
+from mmtbps.commands.user_errors import one_line_errors
+from mmtbps.errors import BadValue
 from mmtbps.evaluation import evaluate_ranking
 from mmtbps.registry import DATASETS
 from mmtbps.search.encoders.base import Encoder
 from mmtbps.search.encoders.onnx_encoder import OnnxEncoder
 from mmtbps.search.encoders.onnx_export import export_encoder
 from mmtbps.search.encoders.torch_encoder import TorchEncoder
-from mmtbps.search.media.images import find_images, read_image
+from mmtbps.search.media.images import list_images, read_image
 
 MOST_COMPARED = 64
 BATCH = 64
@@ -48,25 +50,25 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def images_of(folder: str) -> list[Image.Image]:
-    """The first readable images of a folder."""
-    return [read_image(path) for path in find_images(folder)[:MOST_COMPARED]]
+def read_images(folder: str) -> list[Image.Image]:
+    """Read the first images of a folder."""
+    return [read_image(path) for path in list_images(folder)[:MOST_COMPARED]]
 
 
-def captions_of(file: str) -> list[str]:
-    """The first lines of a file that are not empty."""
+def read_captions(file: str) -> list[str]:
+    """Read the first lines of a file that are not empty."""
     with open(file, encoding='utf-8') as lines:
         return list(islice((line.strip() for line in lines if line.strip()), MOST_COMPARED))
 
 
-def items_to_test(cfg: Config) -> list[dict]:
-    """Path, captions and person of each image of the config's test set."""
+def list_test_items(cfg: Config) -> list[dict]:
+    """List path, captions and person of each image of the config's test set."""
     dataset = DATASETS.build(dict(cfg.test_dataloader.dataset, pipeline=[], serialize_data=False))
     return [dataset.get_data_info(index) for index in range(len(dataset))]
 
 
 def rank(items: list[dict], encoder: Encoder) -> dict[str, float]:
-    """Measures of an encoder: all captions as queries, all images as the gallery."""
+    """Measure an encoder: all captions as queries, all images as the gallery."""
     captions = [caption for item in items for caption in item['captions']]
     counts = [len(item['captions']) for item in items]
     people = np.array([item['person_id'] for item in items])
@@ -81,27 +83,28 @@ def compare_ranking(items: list[dict], encoders: dict[str, Encoder]) -> None:
     """Print the measures of every encoder, the reference first.
 
     Raises:
-        ValueError: If one loses more than `MAX_R1_LOSS` points of R1.
+        BadValue: One loses more than `MAX_R1_LOSS` points of R1.
     """
     print('\n| encoder | R1 | R5 | R10 | mAP |\n| --- | --- | --- | --- | --- |')
-    found = {}
+    r1 = {}
     for name, encoder in encoders.items():
         measures = rank(items, encoder)
-        found[name] = measures['R1']
+        r1[name] = measures['R1']
         print(f'| {name} |', *(f'{measures[key]:.2f} |' for key in ('R1', 'R5', 'R10', 'mAP')),
               flush=True)
-    reference = next(iter(found.values()))
+    reference = next(iter(r1.values()))
     worse = [f'{name} loses {reference - points:.2f} points of R1'
-             for name, points in found.items() if reference - points > MAX_R1_LOSS]
+             for name, points in r1.items() if reference - points > MAX_R1_LOSS]
     if worse:
-        raise ValueError(f'{", ".join(worse)}; at most {MAX_R1_LOSS:g} is allowed')
+        raise BadValue(f'{", ".join(worse)}; at most {MAX_R1_LOSS:g} is allowed')
 
 
 def export(args: argparse.Namespace) -> None:
+    """Export the model, print the sizes and cosines, and compare the rankings if asked."""
     cfg = Config.fromfile(args.config)
     cfg.merge_from_dict(args.cfg_options or {})
-    images = images_of(args.images) if args.images else []
-    captions = captions_of(args.captions) if args.captions else []
+    images = read_images(args.images) if args.images else []
+    captions = read_captions(args.captions) if args.captions else []
     encoder = TorchEncoder(cfg, weights=args.checkpoint, device='cpu')
     manifest = export_encoder(encoder, args.out_dir, args.int8, images, captions)
     for name, file in manifest['files'].items():
@@ -110,17 +113,15 @@ def export(args: argparse.Namespace) -> None:
         print(f'{precision}: least cosine to torch {cosines["images"]:.6f} of images, '
               f'{cosines["captions"]:.6f} of captions')
     if args.evaluate:
-        compare_ranking(items_to_test(cfg), dict(torch=encoder, **{
+        compare_ranking(list_test_items(cfg), dict(torch=encoder, **{
             f'ONNX {precision}': OnnxEncoder(args.out_dir, precision)
             for precision in manifest['check']}))
 
 
 def main(argv: list[str] | None = None) -> None:
     args = parse_args(argv)
-    try:
+    with one_line_errors():
         export(args)
-    except (ImportError, OSError, ValueError) as error:
-        raise SystemExit(f'error: {error}') from error
 
 
 if __name__ == '__main__':

@@ -20,13 +20,16 @@ import numpy as np
 from PIL import Image
 from rich.progress import track
 
+from mmtbps.commands.user_errors import one_line_errors
+from mmtbps.errors import BadValue, MissingFile
+from mmtbps.fileio import write_durably
 from mmtbps.search import load_encoder
 from mmtbps.search.encoders.base import Encoder
-from mmtbps.search.galleries.files import write_durably
-from mmtbps.search.media.images import UnreadableImage, find_images, read_image
+from mmtbps.search.galleries.base import is_same_model
+from mmtbps.search.media.images import UnreadableImage, list_images, read_image
 
 BATCH = 64
-WHAT = 'extraction.json'
+MANIFEST = 'extraction.json'
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -46,22 +49,26 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def settle(out: Path, what: dict) -> None:
-    """Write down what the folder holds, or refuse one that holds something else."""
-    file = out / WHAT
-    if file.exists():
-        before = json.loads(file.read_text())
-        changed = [key for key in what if before.get(key) != what[key]]
-        if changed:
-            raise SystemExit(f'error: {out} was begun with other {", ".join(changed)}; take a new '
-                             'folder, or remove this one')
+def write_manifest(out: Path, manifest: dict) -> None:
+    """Write down the content of the folder, or refuse a folder that holds something else."""
+    file = out / MANIFEST
+    if not file.exists():
+        write_durably(file, json.dumps(manifest))
         return
-    out.mkdir(parents=True, exist_ok=True)
-    write_durably(file, json.dumps(what).encode())
+    try:
+        before = json.loads(file.read_text(encoding='utf-8'))
+    except ValueError as error:
+        raise BadValue(f'{file}: damaged ({error}); take a new folder, or remove this one'
+                       ) from error
+    changed = [key for key in manifest if before.get(key) != manifest[key] and not (
+        key == 'model' and is_same_model(before[key], manifest[key]))]
+    if changed:
+        raise BadValue(f'{out} was begun with other {", ".join(changed)}; take a new folder, or '
+                       'remove this one')
 
 
 def encode(paths: Sequence[Path], encoder: Encoder, workers: int) -> np.ndarray:
-    """``(n, dim)`` features of the readable ones; the others are named and left out."""
+    """Encode readable images into ``(n, dim)`` features; the others are named and left out."""
     features = [np.empty((0, encoder.dim), np.float32)]
     with ThreadPoolExecutor(workers) as pool:
         for start in range(0, len(paths), BATCH):
@@ -72,7 +79,7 @@ def encode(paths: Sequence[Path], encoder: Encoder, workers: int) -> np.ndarray:
 
 
 def try_to_read(path: Path) -> Image.Image | None:
-    """The image, or None and a line that says why."""
+    """Read an image; print the reason and return ``None`` if it cannot be read."""
     try:
         return read_image(path)
     except UnreadableImage as error:
@@ -82,24 +89,24 @@ def try_to_read(path: Path) -> Image.Image | None:
 
 def missing_parts(paths: Sequence[Path], size: int,
                   out: Path) -> Iterator[tuple[Path, Sequence[Path]]]:
-    """Files still to be written, and the images of each."""
+    """Yield the files still to be written, and the images of each."""
     for start in range(0, len(paths), size):
         file = out / f'part_{start:09d}.npy'
         if not file.exists():
             yield file, paths[start:start + size]
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    args = parse_args(argv)
+def extract(args: argparse.Namespace) -> None:
+    """Encode the images of every missing file and print their number."""
     if args.part_size < 1 or args.workers < 1:
-        raise SystemExit('error: --part-size and --workers must be positive')
-    if not args.images.is_dir() or not (paths := find_images(args.images)):
-        raise SystemExit(f'error: {args.images}: no such folder, or no image in it')
+        raise BadValue('--part-size and --workers must be positive')
+    if not args.images.is_dir() or not (paths := list_images(args.images)):
+        raise MissingFile(f'{args.images}: no such folder, or no image in it')
     checkpoint = None if args.checkpoint == 'none' else args.checkpoint
     encoder = load_encoder(args.model, checkpoint, args.device)
-    settle(args.out, dict(model=encoder.fingerprint, part_size=args.part_size, dtype=args.dtype,
-                          images=[path.relative_to(args.images.resolve()).as_posix()
-                                  for path in paths]))
+    write_manifest(args.out, dict(
+        model=encoder.fingerprint, part_size=args.part_size, dtype=args.dtype,
+        images=[path.relative_to(args.images.resolve()).as_posix() for path in paths]))
     missing = list(missing_parts(paths, args.part_size, args.out))
     encoded = 0
     for file, part in track(missing, 'Encoding', disable=not sys.stderr.isatty()):
@@ -111,6 +118,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     total = sum(len(part) for _, part in missing)
     print(f'{encoded} of {total} images encoded now into {len(missing)} files, '
           f'{len(paths) - total} were there before: {args.out}')
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    args = parse_args(argv)
+    with one_line_errors('interrupted. Whole files are kept; the same command goes on'):
+        extract(args)
 
 
 if __name__ == '__main__':

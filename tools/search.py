@@ -116,7 +116,7 @@ def _add_model(command: argparse.ArgumentParser, images: bool = False) -> None:
 
 # ------------------------------------------------------------------ commands
 def index(args: argparse.Namespace) -> None:
-    from mmtbps.search.encoders.base import load_encoder
+    from mmtbps.search.encoders.loading import load_encoder
     from mmtbps.search.indexing.index import index_people
     from mmtbps.search.indexing.metadata import read_metadata
     if not args.source.exists():
@@ -215,7 +215,7 @@ def images_of(args: argparse.Namespace) -> Path:
 
 
 def make_searcher(args: argparse.Namespace) -> Any:
-    from mmtbps.search.encoders.base import load_encoder
+    from mmtbps.search.encoders.loading import load_encoder
     from mmtbps.search.inferencer import TextToPersonInferencer
     open_gallery(args.gallery)  # before a model is loaded: is there one?
     origin = model_of(args)

@@ -1,4 +1,4 @@
-"""Look at what a model found, and why.
+"""Draw the answers of a model: heat-maps of words, attention, failures, a map of its features.
 
 Examples:
     python tools/visualize.py heatmap CONFIG CHECKPOINT crop.jpg "a man in red" --out heat.png
@@ -11,7 +11,6 @@ For heatmap and rollout CONFIG may also be the name of a shipped config.
 
 import argparse
 import json
-import pickle
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,13 +22,17 @@ from mmengine.runner import Runner
 from PIL import Image
 from torch import Tensor
 
+from mmtbps.commands.user_errors import one_line_errors
 from mmtbps.engine.launch import (
     add_common_options,
     build_runner,
+    check_weights,
     leave_group,
     load_config,
     prepare_test,
 )
+from mmtbps.errors import BadValue
+from mmtbps.fileio import write_durably
 from mmtbps.search.encoders.explain import rollout_map, word_heat_map
 from mmtbps.search.encoders.torch_encoder import TorchEncoder
 from mmtbps.search.media.images import read_image
@@ -94,13 +97,15 @@ def _add_test_options(command: argparse.ArgumentParser) -> None:
 
 # ------------------------------------------------------------------ one picture
 def heatmap(args: argparse.Namespace) -> None:
+    """Draw the similarity of each place of a picture and each word of a text."""
     image, encoder = read_image(args.image), _encoder(args)
-    found = word_heat_map(encoder, image, args.text)
-    _save(draw_word_heat_maps(image, [found.total, *found.heat],
-                              ['the whole sentence', *found.words]), args.out)
+    maps = word_heat_map(encoder, image, args.text)
+    _save(draw_word_heat_maps(image, [maps.total, *maps.heat],
+                              ['the whole sentence', *maps.words]), args.out)
 
 
 def rollout(args: argparse.Namespace) -> None:
+    """Draw the share of each place of a picture in its feature."""
     image, encoder = read_image(args.image), _encoder(args)
     _save(draw_heat_map(image, rollout_map(encoder, image), 'attention roll-out'), args.out)
 
@@ -118,7 +123,7 @@ def _save(picture: Image.Image, path: str) -> None:
 # ------------------------------------------------------------------ the test set
 @dataclass
 class Encoded:
-    """A test set in features: N images, Q captions."""
+    """Features of a test set: N images, Q captions."""
 
     name: str
     paths: list[str]
@@ -131,7 +136,7 @@ class Encoded:
 
 
 class _Keep(Hook):
-    """Keeps what the model made of every test image."""
+    """Hook that keeps the features of every test image and of its captions."""
 
     def __init__(self) -> None:
         self.entries: list[dict] = []
@@ -144,11 +149,11 @@ class _Keep(Hook):
 
 
 def encode_test_set(args: argparse.Namespace) -> Encoded | None:
-    """Evaluate as ``tools/test.py`` does and keep the features; ``None`` beside the first process.
-    """
+    """Evaluate as ``tools/test.py`` does and return the features, in the first process alone."""
     cfg = load_config(args)
     prepare_test(cfg, args.checkpoint, args.split)
     runner, keep = build_runner(cfg), _Keep()
+    check_weights(runner, args.checkpoint)
     runner.register_hook(keep)
     runner.test()
     dataset = runner.test_dataloader.dataset
@@ -174,8 +179,9 @@ def _join(entries: list[dict], runner: Runner) -> Encoded:
 
 # ------------------------------------------------------------------ failures
 def failures(args: argparse.Namespace) -> None:
+    """Write the queries with the worst ranks as sheets and as ``failures.jsonl``."""
     if args.worst < 1 or args.topk < 1:
-        raise ValueError('--worst and --topk must be at least 1')
+        raise BadValue('--worst and --topk must be at least 1')
     data = encode_test_set(args)
     if data is None:
         return
@@ -183,28 +189,26 @@ def failures(args: argparse.Namespace) -> None:
     if not queries:
         print('no failures: every query has its first right image at rank 1')
         return
-    found = [describe_failure(data, query, args.topk) for query in queries]
+    failed = [describe_failure(data, query, args.topk) for query in queries]
     folder = Path(args.out_dir)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / 'failures.jsonl').write_text(
-        ''.join(json.dumps(failure, ensure_ascii=False) + '\n' for failure in found),
-        encoding='utf-8')
+    write_durably(folder / 'failures.jsonl', ''.join(
+        json.dumps(failure, ensure_ascii=False) + '\n' for failure in failed))
     print(folder / 'failures.jsonl')
-    for start in range(0, len(found), _FAILURES_PER_SHEET):
-        some = found[start:start + _FAILURES_PER_SHEET]
+    for start in range(0, len(failed), _FAILURES_PER_SHEET):
+        some = failed[start:start + _FAILURES_PER_SHEET]
         _save(draw_rank_sheet([row for failure in some for row in draw_failure(failure)]),
               str(folder / f'failures_{start // _FAILURES_PER_SHEET:02d}.png'))
 
 
 def rank_images(data: Encoded, queries: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """All images, best first; equal scores keep the order of the data set.
+    """Rank all images, best first; equal scores keep the order of the data set.
 
     Args:
         data: the test set.
         queries: ``(q,)`` captions.
 
     Returns:
-        ``(q, N)`` scores, images, and whether each shows the person.
+        ``(q, N)`` scores, images, and a mask of the images that show the person.
     """
     scores = data.texts[queries] @ data.images.T
     right = data.people == data.people[data.owners[queries], None]
@@ -216,7 +220,7 @@ def rank_images(data: Encoded, queries: Tensor) -> tuple[Tensor, Tensor, Tensor]
 
 
 def worst_queries(data: Encoded, count: int) -> list[int]:
-    """The queries whose first right image has the worst ranks, worst first; never rank 1.
+    """Return the queries whose first right image has the worst ranks, worst first; never rank 1.
 
     Queries without a right image to be found are left out, as in the evaluation.
     """
@@ -229,7 +233,7 @@ def worst_queries(data: Encoded, count: int) -> list[int]:
 
 
 def describe_failure(data: Encoded, query: int, topk: int) -> dict:
-    """A query, the rank of its first right image, what was returned, and the right images."""
+    """Describe a query: the rank of its first right image, the images returned, the right ones."""
     scores, order, right = (row[0] for row in rank_images(data, torch.tensor([query])))
 
     def hits(ranks: list[int]) -> Iterator[dict]:
@@ -246,7 +250,7 @@ def describe_failure(data: Encoded, query: int, topk: int) -> dict:
 
 
 def draw_failure(failure: dict) -> Iterator[Image.Image]:
-    """Two lists: what was returned, and the right images."""
+    """Draw two lists: the images returned, and the right images."""
     ranks = ', '.join(str(hit['rank']) for hit in failure['right'])
     for hits, query, title in (
             (failure['returned'], failure['query'], f'first right image at rank {failure["rank"]} '
@@ -258,9 +262,10 @@ def draw_failure(failure: dict) -> Iterator[Image.Image]:
 
 # ------------------------------------------------------------------ embedding map
 def embedding(args: argparse.Namespace) -> None:
+    """Draw images and captions of a few people on a plane."""
     load_tsne()  # before the minutes of encoding
     if args.people < 1:
-        raise ValueError('--people must be at least 1')
+        raise BadValue('--people must be at least 1')
     data = encode_test_set(args)
     if data is None:
         return
@@ -281,10 +286,8 @@ def embedding(args: argparse.Namespace) -> None:
 
 def main(argv: list[str] | None = None) -> None:
     args = parse_args(argv)
-    try:
+    with one_line_errors():
         args.action(args)
-    except (ImportError, OSError, TypeError, ValueError, pickle.UnpicklingError) as error:
-        raise SystemExit(f'error: {error}') from error
 
 
 if __name__ == '__main__':

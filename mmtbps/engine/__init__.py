@@ -1,4 +1,4 @@
-"""What turns knobs while training: hooks and the mixed-precision wrapper."""
+"""Training machinery: hooks, the mixed-precision wrapper, construction of a Runner."""
 
 from .compile_hook import CompileHook
 from .finite_loss_hook import FiniteLossHook

@@ -5,6 +5,7 @@ import torch
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 
+from mmtbps.errors import UserError
 from mmtbps.models import Tower
 from mmtbps.registry import HOOKS
 
@@ -51,9 +52,13 @@ def find_layers(model: torch.nn.Module,
     return layers
 
 
+class NoCompiler(UserError, RuntimeError):
+    """A backend of ``torch.compile`` that does not work on this machine."""
+
+
 @HOOKS.register_module()
 class CompileHook(Hook):
-    """Compiles the Transformer layers of both towers in place, by ``torch.compile``.
+    """Hook that compiles the Transformer layers of both towers in place, by ``torch.compile``.
 
     Layers of a tower differ in nothing but their weights, so one compilation serves all of them
     (regional compilation), and captions of changing length cost one more, not one each. What is
@@ -73,7 +78,7 @@ class CompileHook(Hook):
         layers: names of the modules that hold the layers; by default those of the towers.
 
     Raises:
-        RuntimeError: the backend does not work on this machine; raised before training.
+        NoCompiler: the backend does not work on this machine; raised before training.
         ValueError: a named module is missing or holds no layers.
     """
 
@@ -102,7 +107,7 @@ class CompileHook(Hook):
         try:
             torch.compile(lambda x: x.sin() + 1, **self.options)(torch.ones(8, device=device))
         except Exception as error:
-            raise RuntimeError(
+            raise NoCompiler(
                 f'CompileHook: the backend {self.options["backend"]!r} of torch.compile does not '
                 f'work on {device.type} here: {_first_line(error)}. inductor needs a C++ compiler '
                 '(`apt install g++`), on a GPU also triton and the headers of Python (`apt install '

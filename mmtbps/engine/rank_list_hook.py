@@ -1,4 +1,4 @@
-"""Draws a few ranked lists after validation and test."""
+"""The hook that draws a few ranked lists after validation and test."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from mmtbps.visualization import draw_rank_list, draw_rank_sheet
 
 @HOOKS.register_module()
 class RankListHook(Hook):
-    """Writes PNG sheets of ranked lists: the query, its top crops, green and red frames.
+    """Hook that writes PNG sheets of ranked lists: the query, its top crops, green and red frames.
 
     Args:
         num_queries: queries drawn, spread evenly over the data set.

@@ -1,4 +1,4 @@
-"""Losses and other scalars reach the log without the host waiting for the device each step."""
+"""Logging of losses without the host waiting for the device in each step."""
 
 from collections.abc import Callable
 
@@ -13,7 +13,7 @@ __all__ = ['DeferredScalarsHook', 'to_numbers']
 
 
 def to_numbers(scalars: list[Tensor]) -> list[float | int]:
-    """Values of many scalars, in one transfer for each device and dtype.
+    """Fetch the values of many scalars, in one transfer for each device and dtype.
 
     Args:
         scalars: tensors of one element each.

@@ -1,11 +1,11 @@
 """Files that survive kills and several processes: durable writes, locks, JSON lines, job shards."""
 
-from .durable import DiskFull, create_once, folder_size, write_durably
+from .durable import DiskFull, create_once, durable_folder, folder_size, write_durably
 from .image_files import IMAGE_SUFFIXES, is_image
 from .jsonl import JsonlWriter, append_json_lines, iter_json_lines
 from .locks import LockTaken, file_lock
 from .shards import JobShard
 
 __all__ = ['DiskFull', 'IMAGE_SUFFIXES', 'JobShard', 'JsonlWriter', 'LockTaken',
-           'append_json_lines', 'create_once', 'file_lock', 'folder_size', 'is_image',
-           'iter_json_lines', 'write_durably']
+           'append_json_lines', 'create_once', 'durable_folder', 'file_lock', 'folder_size',
+           'is_image', 'iter_json_lines', 'write_durably']

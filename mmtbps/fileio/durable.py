@@ -3,13 +3,14 @@
 import contextlib
 import errno
 import os
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from mmtbps.errors import UserError
 
-__all__ = ['DiskFull', 'create_once', 'explain_disk_full', 'folder_size', 'sync_folder',
-           'write_durably']
+__all__ = ['DiskFull', 'create_once', 'durable_folder', 'explain_disk_full', 'folder_size',
+           'sync_folder', 'write_durably']
 
 
 class DiskFull(UserError, OSError):
@@ -82,6 +83,49 @@ def create_once(path: str | os.PathLike, content: bytes | str) -> bool:
     return made
 
 
+@contextlib.contextmanager
+def durable_folder(path: str | os.PathLike) -> Iterator[Path]:
+    """Let a new folder be filled under another name; it appears whole, on disk and under its name.
+
+    A kill at any moment leaves no folder of that name, and at most a hidden ``*.partial-PID``
+    beside it. When the block raises, nothing is left.
+
+    Args:
+        path: The folder, which must not be there or be empty; missing parents are made.
+
+    Yields:
+        The folder to fill.
+
+    Raises:
+        OSError: The disk refuses, or ``path`` holds something. :class:`DiskFull` where it is full.
+
+    Example:
+        >>> import tempfile
+        >>> target = Path(tempfile.mkdtemp()) / 'model'
+        >>> with durable_folder(target) as folder:
+        ...     _ = (folder / 'note.txt').write_text('a note')
+        ...     target.exists()
+        False
+        >>> (target / 'note.txt').read_text()
+        'a note'
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f'.{path.name}.partial-{os.getpid()}')
+    partial.mkdir()
+    try:
+        yield partial
+        _sync_tree(partial)
+        os.replace(partial, path)
+    except OSError as error:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise explain_disk_full(error, path) from error
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+    sync_folder(path.parent)
+
+
 def explain_disk_full(error: OSError, path: Path) -> OSError:
     """Word the error of a full disk for people; any other error is returned as it is."""
     if error.errno not in (errno.ENOSPC, errno.EDQUOT):
@@ -109,6 +153,16 @@ def folder_size(folder: Path) -> int:
         with contextlib.suppress(FileNotFoundError):
             total += path.stat().st_size if path.is_file() else 0
     return total
+
+
+def _sync_tree(folder: Path) -> None:
+    """Bring all files below a folder, and their names, to disk."""
+    for path in [folder, *folder.rglob('*')]:
+        if path.is_dir():
+            sync_folder(path)
+        else:
+            with open(path, 'rb') as file:
+                os.fsync(file.fileno())
 
 
 def _write(partial: Path, content: bytes | str | Callable[[Path], None], path: Path) -> None:

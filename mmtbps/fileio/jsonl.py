@@ -58,11 +58,13 @@ def append_json_lines(path: str | os.PathLike, rows: Iterable[Any]) -> None:
 class JsonlWriter:
     """A JSONL file open for appending by this process alone; every line is on disk at once.
 
-    A torn last line that a kill left is cut off when the file is opened, a whole one that lacks its
-    newline gets it: so open it first, then read it.
+    A torn last line that a kill left is cut off when the file is opened: so open it first, then
+    read it.
 
     Args:
         path: The file; missing folders are made.
+        keep_whole: A last line that lacks nothing but its newline gets it, as in a file that people
+            write; else it counts as torn.
 
     Raises:
         LockTaken: Another process has it open.
@@ -76,13 +78,13 @@ class JsonlWriter:
         [(1, {'job': 1})]
     """
 
-    def __init__(self, path: str | os.PathLike) -> None:
+    def __init__(self, path: str | os.PathLike, keep_whole: bool = True) -> None:
         self.path = Path(path)
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._descriptor = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o666)
         try:
             lock_descriptor(self._descriptor, self.path, wait=False)
-            _mend_tail(self._descriptor)
+            _mend_tail(self._descriptor, keep_whole)
         except BaseException:
             os.close(self._descriptor)
             raise
@@ -121,8 +123,8 @@ def _line(row: Any) -> bytes:
     return text.encode('utf-8', 'backslashreplace') + b'\n'
 
 
-def _mend_tail(descriptor: int) -> None:
-    """Cut off a torn last line; end a whole one that lacks its newline."""
+def _mend_tail(descriptor: int, keep_whole: bool) -> None:
+    """Cut off a torn last line, or end one that lacks its newline alone."""
     size = os.lseek(descriptor, 0, os.SEEK_END)
     if size == 0 or _read_at(descriptor, size - 1, 1) == b'\n':
         return
@@ -132,12 +134,18 @@ def _mend_tail(descriptor: int) -> None:
         start -= step
         tail = _read_at(descriptor, start, step) + tail
     last_line = tail.rpartition(b'\n')[2]
-    try:
-        json.loads(last_line)
-    except ValueError:
-        os.ftruncate(descriptor, size - len(last_line))
-    else:
+    if keep_whole and _is_json(last_line):
         os.write(descriptor, b'\n')
+    else:
+        os.ftruncate(descriptor, size - len(last_line))
+
+
+def _is_json(line: bytes) -> bool:
+    try:
+        json.loads(line)
+    except ValueError:
+        return False
+    return True
 
 
 def _read_at(descriptor: int, offset: int, length: int) -> bytes:

@@ -24,12 +24,14 @@ from .quality.gates import (
     BaseGate,
     CaptionGate,
     EditStrengthGate,
+    GateVerdict,
     KeepColorsGate,
     LocalityGate,
     MaskGate,
     RankingGate,
     SanityGate,
     SeamGate,
+    run_gates,
 )
 from .quality.negative_controls import try_controls
 from .runs.manifest import Record, load_done
@@ -42,10 +44,10 @@ from .runs.runner import ShardedRunner
 __all__ = ['AttentionOptions', 'BaseEditor', 'BaseGate', 'BaseUpscaler', 'BlendOptions',
            'CaptionGate', 'CaptionedImages', 'ColorSwitchPlanner', 'ColorSwitcher',
            'DiffusionFinetuner', 'DirectInversion', 'EditFriendlyInversion', 'EditRequest',
-           'EditResult', 'EditStrengthGate', 'InstructEditor', 'InvalidRun', 'Job',
+           'EditResult', 'EditStrengthGate', 'GateVerdict', 'InstructEditor', 'InvalidRun', 'Job',
            'KeepColorsGate', 'LDMUpscaler', 'LocalityGate', 'MaskGate', 'NegativePromptInversion',
            'NullTextInversion', 'P2PEditor', 'RankingGate', 'RecolorEditor', 'Record',
            'ResizeUpscaler', 'RunSummary', 'SDUpscaler', 'SamplingOptions', 'SanityGate',
            'SaveLoraHook', 'SeamGate', 'ShardedRunner', 'WeightOptions', 'color_votes',
-           'load_done', 'merge_run', 'palette', 'read_plan', 'rgb_to_lab', 'try_controls',
-           'write_plan', 'write_report']
+           'load_done', 'merge_run', 'palette', 'read_plan', 'rgb_to_lab', 'run_gates',
+           'try_controls', 'write_plan', 'write_report']

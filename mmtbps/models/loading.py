@@ -1,6 +1,5 @@
 """Strict loading of weights: towers and necks fit, or the error says what does not."""
 
-import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,22 +8,19 @@ from typing import Any
 from mmengine.runner import CheckpointLoader
 from torch import Tensor, nn
 
+from mmtbps.compat import BrokenCheckpoint
 from mmtbps.errors import MissingFile, UserError
 
 from .retrievers import TextImageRetriever
 from .retrievers.former_settings import rename_former_keys
 
-__all__ = ['LoadReport', 'UnsafeCheckpoint', 'WeightsMisfit', 'load_strictly', 'read_weights']
+__all__ = ['LoadReport', 'WeightsMisfit', 'load_strictly', 'read_weights']
 
 _SHOWN = 5
 
 
 class WeightsMisfit(UserError, ValueError):
     """Weights that do not fit the model."""
-
-
-class UnsafeCheckpoint(UserError, pickle.UnpicklingError):
-    """A checkpoint that is broken, or holds more than weights."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +62,8 @@ def load_strictly(model: nn.Module, weights: str | Path | Mapping[str, Tensor],
 
     Raises:
         MissingFile: there is no such file.
-        UnsafeCheckpoint: the file is broken or holds more than weights.
+        UnsafeCheckpoint: the file holds more than weights.
+        BrokenCheckpoint: it is cut short or damaged.
         WeightsMisfit: a weight is missing, left over or of another shape; the first few are named.
 
     Example:
@@ -105,21 +102,22 @@ def read_weights(weights: str | Path) -> dict[str, Tensor]:
 
     Raises:
         MissingFile: there is no such file.
-        UnsafeCheckpoint: it is broken or holds more than weights.
+        UnsafeCheckpoint: it holds more than weights.
+        BrokenCheckpoint: it is cut short, damaged or no checkpoint.
     """
     if '://' not in str(weights) and not Path(weights).is_file():
         raise MissingFile(f'{weights}: no such checkpoint')
     try:
         checkpoint: Any = CheckpointLoader.load_checkpoint(
             str(weights), map_location='cpu', logger='silent')
-    except pickle.UnpicklingError as error:
-        raise UnsafeCheckpoint(str(error)) from error
-    except (EOFError, RuntimeError) as error:  # torch's reader of broken archives
-        raise UnsafeCheckpoint(f'{weights}: broken, or no checkpoint ({_one_line(error)})'
-                               ) from error
-    if not isinstance(checkpoint, Mapping):
-        raise UnsafeCheckpoint(f'{weights}: no checkpoint, but a {type(checkpoint).__name__}')
-    inner = checkpoint.get('state_dict', checkpoint)
+    except UserError:
+        raise
+    except OSError as error:
+        raise MissingFile(f'{weights}: cannot be read ({error})') from error
+    inner = checkpoint.get('state_dict', checkpoint) if isinstance(checkpoint, Mapping) else None
+    if not isinstance(inner, Mapping):
+        checkpoint = checkpoint if inner is None else inner
+        raise BrokenCheckpoint(f'{weights}: no checkpoint, but a {type(checkpoint).__name__}')
     return {key: value for key, value in inner.items() if isinstance(value, Tensor)}
 
 

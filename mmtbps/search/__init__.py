@@ -3,7 +3,7 @@
 from importlib import import_module
 
 _HOMES = dict(
-    TextToPersonInferencer='inferencer', Encoder='encoders.base', load_encoder='encoders.base',
+    TextToPersonInferencer='inferencer', Encoder='encoders.base', load_encoder='encoders.loading',
     GalleryEntry='galleries.base', GalleryMismatch='galleries.base',
     open_gallery='galleries.factory', index_people='indexing.index')
 __all__ = [*_HOMES]

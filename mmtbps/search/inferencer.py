@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
-from .encoders.base import Encoder, load_encoder
-from .galleries.base import BaseGallery, GalleryEntry, GalleryMismatch, Hit, check_fingerprint
+from .encoders.base import Encoder
+from .encoders.loading import load_encoder
+from .galleries.base import BaseGallery, GalleryEntry, GalleryMismatch, Hit, is_same_model
 from .galleries.factory import open_gallery
 from .galleries.provenance import read_origin
-from .media.images import read_crop, read_image
+from .media.crops import read_crop
+from .media.images import read_image
 
 if TYPE_CHECKING:
     from .encoders.explain import WordHeatMap
@@ -64,7 +66,7 @@ class TextToPersonInferencer:
         self._gallery: BaseGallery | None = None
         self._address: str | None = None
         if isinstance(gallery, BaseGallery):
-            if gallery.fingerprint != check_fingerprint(self.encoder.fingerprint):
+            if not is_same_model(gallery.fingerprint, self.encoder.fingerprint):
                 raise GalleryMismatch(f'{gallery.uri} holds features of another model than this '
                                       'one; index the images again with this one')
             self._gallery = gallery

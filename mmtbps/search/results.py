@@ -12,7 +12,8 @@ from mmtbps.visualization import draw_rank_list, draw_rank_sheet
 
 from .galleries.base import GalleryEntry
 from .galleries.files import write_durably
-from .media.images import UnreadableImage, read_crop
+from .media.crops import read_crop
+from .media.images import UnreadableImage
 from .webui.html import as_data_uri, in_words
 
 __all__ = ['answer_html', 'check_target', 'write_answer']

@@ -1,4 +1,4 @@
-"""Pictures of what a model found, and why."""
+"""Pictures for a look at a model: ranked lists, heat-maps, maps of features."""
 
 from .embedding_map import draw_embedding_map, project_embeddings
 from .heat_map import draw_heat_map, draw_word_heat_maps

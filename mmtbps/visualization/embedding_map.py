@@ -5,22 +5,24 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image
 
+from mmtbps.errors import BadValue, MissingPackage
+
 __all__ = ['draw_embedding_map', 'load_tsne', 'project_embeddings']
 
 _MARKERS = {'image': dict(marker='o', s=42), 'caption': dict(marker='x', s=36, linewidths=1.6)}
 
 
 def load_tsne() -> type:
-    """The t-SNE class of scikit-learn, which is not installed with us.
+    """Import the t-SNE class of scikit-learn, which is an optional package.
 
     Raises:
-        ImportError: scikit-learn is missing; the message names the extra.
+        MissingPackage: scikit-learn is missing; the message names the extra.
     """
     try:
         from sklearn.manifold import TSNE
     except ImportError as error:
-        raise ImportError('a map of features needs scikit-learn: '
-                          'pip install "mmtbps[visualize]"') from error
+        raise MissingPackage('a map of features needs scikit-learn: '
+                             'pip install "mmtbps[visualize]"') from error
     return TSNE
 
 
@@ -40,11 +42,11 @@ def project_embeddings(features: np.ndarray, perplexity: float = 15, seed: int =
         ``(N, 2)`` float32.
 
     Raises:
-        ImportError: scikit-learn is missing.
-        ValueError: too few features.
+        MissingPackage: scikit-learn is missing.
+        BadValue: too few features.
     """
     if len(features) < 4:
-        raise ValueError(f'a map needs at least 4 features, got {len(features)}')
+        raise BadValue(f'a map needs at least 4 features, got {len(features)}')
     tsne = load_tsne()(metric='cosine', init='random', random_state=seed,
                        perplexity=min(perplexity, len(features) / 3))
     return tsne.fit_transform(np.asarray(features, np.float32))
@@ -54,11 +56,11 @@ def draw_embedding_map(points: np.ndarray,
                        people: Sequence[int],
                        kinds: Sequence[str],
                        title: str = '') -> Image.Image:
-    """Draw points on a plane: a colour a person, discs for images, crosses for captions.
+    """Draw points on a plane: a color a person, discs for images, crosses for captions.
 
     Args:
         points: ``(N, 2)``.
-        people: person of each point; colours repeat after twenty people.
+        people: person of each point; colors repeat after twenty people.
         kinds: ``'image'`` or ``'caption'`` of each point.
         title: written above.
 

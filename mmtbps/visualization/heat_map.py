@@ -1,4 +1,4 @@
-"""Heat-maps over pictures: how much each place is like a word."""
+"""Heat-maps over pictures, such as the similarity of each place and a word."""
 
 import textwrap
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 __all__ = ['colorize', 'draw_heat_map', 'draw_word_heat_maps']
 
-_COLORS = 'viridis'  # even steps of lightness, told apart by the colour-blind, too
+_COLORS = 'viridis'  # even steps of lightness, told apart by the color-blind, too
 _SIZE = (480, 320)  # a picture is fitted into it, small crops enlarged
 _MIN_WIDTH = 84  # room for a word
 _GAP, _MARGIN = 10, 20
@@ -24,16 +24,16 @@ def draw_heat_map(image: Image.Image,
                   opacity: float = 0.6) -> Image.Image:
     """Lay a grid of numbers over a picture, with a legend.
 
-    The picture is shown in grey, so that colour means heat alone. Between the centres of the
+    The picture is shown in gray, so that color means heat alone. Between the centres of the
     cells the numbers are interpolated.
 
     Args:
         image: a picture of any size.
         heat: ``(rows, columns)``, row 0 at the top.
         words: what the heat is of, written above.
-        limits: values of the darkest and of the brightest colour, which also stand for all
+        limits: values of the darkest and of the brightest color, which also stand for all
             beyond; default: the smallest and the largest of ``heat``.
-        opacity: of the colours over the picture, 0 to 1.
+        opacity: of the colors over the picture, 0 to 1.
 
     Raises:
         ValueError: ``heat`` is no finite matrix, the limits are the wrong way round, or the
@@ -60,7 +60,7 @@ def draw_word_heat_maps(image: Image.Image,
         heats: one ``(rows, columns)`` a word.
         words: written above their pictures.
         limits: as in :func:`draw_heat_map`; default: smallest and largest of all heats.
-        opacity: of the colours over the picture.
+        opacity: of the colors over the picture.
         columns: pictures side by side, before the next row begins.
 
     Raises:
@@ -81,11 +81,11 @@ def draw_word_heat_maps(image: Image.Image,
 
 
 def colorize(heat: np.ndarray, limits: tuple[float, float]) -> np.ndarray:
-    """Numbers to colours of even steps.
+    """Map numbers to colors of even steps.
 
     Args:
         heat: an array of any shape.
-        limits: values of the darkest and of the brightest colour; beyond them nothing changes.
+        limits: values of the darkest and of the brightest color; beyond them nothing changes.
 
     Returns:
         uint8 RGB, the shape of ``heat`` and a last axis of 3.
@@ -129,7 +129,7 @@ def _overlay(image: Image.Image, heat: np.ndarray, limits: tuple[float, float],
 
 def _sheet(panels: Sequence[tuple[str, Image.Image]], limits: tuple[float, float],
            columns: int) -> Image.Image:
-    """Pictures with their words above, in rows, and the legend below."""
+    """Lay out pictures in rows, with their words above and the legend below."""
     columns = min(columns, len(panels))
     cell = max(_MIN_WIDTH if columns > 1 else _BAR[0], panels[0][1].width)
     labels = [_wrap(words, cell) for words, _ in panels]
@@ -151,7 +151,7 @@ def _sheet(panels: Sequence[tuple[str, Image.Image]], limits: tuple[float, float
 
 
 def _legend(limits: tuple[float, float]) -> Image.Image:
-    """The colours from the lowest to the highest value, the two numbers below."""
+    """Draw the colors from the lowest to the highest value, with the two numbers below."""
     legend = Image.new('RGB', (_BAR[0], _BAR[1] + _LINE), _PAPER)
     ramp = np.broadcast_to(np.linspace(0, 1, _BAR[0]), _BAR[::-1])
     legend.paste(Image.fromarray(colorize(ramp, (0, 1))))
@@ -167,6 +167,6 @@ def _wrap(words: str, width: int) -> list[str]:
 
 
 def _font_for(text: str, width: int) -> ImageFont.FreeTypeFont:
-    """The usual size, or smaller where a line of wide letters would not fit."""
+    """Load the font in the usual size, or smaller where a line of wide letters would not fit."""
     font = ImageFont.load_default(14)
     return ImageFont.load_default(14 * min(1, width / font.getlength(text)))

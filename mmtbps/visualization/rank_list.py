@@ -28,14 +28,14 @@ def draw_rank_list(query: str,
     """Draw a query and the crops it found, best first.
 
     A right crop has a green frame and a tick, a wrong one a red frame and a cross, so the
-    picture also reads without colours. The rank and the score stand below. An image that cannot
-    be read becomes a grey tile with its file name.
+    picture also reads without colors. The rank and the score stand below. An image that cannot
+    be read becomes a gray tile with its file name.
 
     Args:
         query: the caption, wrapped above the crops.
         image_paths: crops in the order of their rank; ten look best. ``packed://`` and other
             addresses that MMEngine reads will do.
-        correct: whether each crop is the person meant; default: not known, grey frames.
+        correct: whether each crop is the person meant; default: not known, gray frames.
         scores: similarity of each crop; default: ranks only.
         title: a small line above the query, such as the data set.
 
@@ -102,11 +102,11 @@ def _check(image_paths: Sequence, correct: Sequence | None, scores: Sequence | N
 def _draw_header(query: str, title: str, width: int) -> Image.Image:
     lines = [(title, _font(13), _QUIET)] if title else []
     lines += [(line, _font(18), _INK) for line in _wrap(query, _font(18), width)]
-    heights = [round(font.size * (1.4 if colour == _INK else 1.8)) for _, font, colour in lines]
+    heights = [round(font.size * (1.4 if color == _INK else 1.8)) for _, font, color in lines]
     header = Image.new('RGB', (width, sum(heights)), _PAPER)
     pen, top = ImageDraw.Draw(header), 0
-    for (line, font, colour), height in zip(lines, heights, strict=True):
-        pen.text((0, top), line, font=font, fill=colour)
+    for (line, font, color), height in zip(lines, heights, strict=True):
+        pen.text((0, top), line, font=font, fill=color)
         top += height
     return header
 
@@ -119,7 +119,7 @@ def _open(path: str) -> Image.Image:
 
 
 def _draw_tile(path: str, correct: bool | None) -> Image.Image:
-    """A crop in its frame; bars beside it are filled with its own blurred colours."""
+    """Draw a crop in its frame; bars beside it are filled with its own blurred colors."""
     try:
         with _open(path) as image:
             crop = ImageOps.exif_transpose(image).convert('RGB')
@@ -131,12 +131,12 @@ def _draw_tile(path: str, correct: bool | None) -> Image.Image:
         tile = ImageOps.fit(crop, _TILE).filter(ImageFilter.GaussianBlur(14))
         crop = ImageOps.contain(crop, _TILE, Image.Resampling.LANCZOS)
         tile.paste(crop, ((_TILE[0] - crop.width) // 2, (_TILE[1] - crop.height) // 2))
-    colour = {True: _RIGHT, False: _WRONG, None: _NEUTRAL}[correct]
+    color = {True: _RIGHT, False: _WRONG, None: _NEUTRAL}[correct]
     frame, paper = _frame_masks()
-    tile.paste(colour, mask=frame)
+    tile.paste(color, mask=frame)
     tile.paste(_PAPER, mask=paper)
     if correct is not None:
-        badge = _draw_badge(correct, colour)
+        badge = _draw_badge(correct, color)
         tile.paste(badge, (_FRAME + 4, _FRAME + 4), badge)
     return tile
 
@@ -152,7 +152,7 @@ def _draw_missing(name: str) -> Image.Image:
 
 
 def _frame_masks() -> tuple[Image.Image, Image.Image]:
-    """Where a tile shows its frame, and where the paper shows around its round corners."""
+    """Draw the mask of a tile's frame, and the mask of the paper around its round corners."""
     size = (_TILE[0] * _SMOOTH, _TILE[1] * _SMOOTH)
     box = (0, 0, size[0] - 1, size[1] - 1)
     frame, paper = Image.new('L', size, 0), Image.new('L', size, 255)
@@ -164,12 +164,12 @@ def _frame_masks() -> tuple[Image.Image, Image.Image]:
     return tuple(mask.resize(_TILE, Image.Resampling.LANCZOS) for mask in (frame, paper))
 
 
-def _draw_badge(correct: bool, colour: str, size: int = 20) -> Image.Image:
-    """A disc with a tick or a cross."""
+def _draw_badge(correct: bool, color: str, size: int = 20) -> Image.Image:
+    """Draw a disc with a tick or a cross."""
     unit = size * _SMOOTH / 20
     badge = Image.new('RGBA', (size * _SMOOTH, size * _SMOOTH))
     pen = ImageDraw.Draw(badge)
-    pen.ellipse((0, 0, badge.width - 1, badge.height - 1), fill=colour)
+    pen.ellipse((0, 0, badge.width - 1, badge.height - 1), fill=color)
     strokes = [[(5.5, 10.5), (8.7, 13.7), (14.5, 6.8)]] if correct else [
         [(6.5, 6.5), (13.5, 13.5)], [(13.5, 6.5), (6.5, 13.5)]]
     for stroke in strokes:
@@ -180,7 +180,7 @@ def _draw_badge(correct: bool, colour: str, size: int = 20) -> Image.Image:
 
 def _draw_label(pen: ImageDraw.ImageDraw, left: int, top: int, rank: int,
                 score: float | None) -> None:
-    """The rank, and the score beside it in grey."""
+    """Draw the rank, and the score beside it in gray."""
     if score is None:
         pen.text((left + _TILE[0] / 2, top), f'{rank}', font=_font(16), fill=_INK, anchor='ma')
         return
@@ -194,7 +194,7 @@ def _font(size: int) -> ImageFont.FreeTypeFont:
 
 
 def _wrap(text: str, font: ImageFont.FreeTypeFont, width: int) -> list[str]:
-    """Lines no wider than ``width``; words break only where they alone are too wide."""
+    """Break text into lines no wider than ``width``; only words that are too wide are broken."""
     lines = ['']
     for word in text.split():
         joined = f'{lines[-1]} {word}'.strip()

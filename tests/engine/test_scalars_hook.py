@@ -1,5 +1,6 @@
 """Scalars that stay on the device: the log and the checkpoints are the stock hook's."""
 
+import itertools
 import json
 import re
 from collections import OrderedDict
@@ -16,6 +17,7 @@ from mmtbps.engine import DeferredScalarsHook, MixedPrecisionOptimWrapper
 from mmtbps.engine.scalars_hook import to_numbers
 
 CLOCK = ('time', 'data_time', 'memory', 'eta')
+NUMBERS = itertools.count()
 
 
 def test_numbers_are_those_of_item():
@@ -71,7 +73,7 @@ def step():
 def build_step(hook, device):
     torch.manual_seed(0)
     layer = torch.nn.Linear(4, 1).to(device)
-    hub = MessageHub.get_instance(f'deferred_{id(hook)}')
+    hub = MessageHub.get_instance(f'deferred_{next(NUMBERS)}')
     wrapper = OptimWrapper(torch.optim.AdamW(layer.parameters(), fused=True),
                            clip_grad=dict(max_norm=1.0))
     runner = SimpleNamespace(

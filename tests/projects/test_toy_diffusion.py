@@ -8,32 +8,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-
-import mmtbps.generation
-from mmtbps.errors import BadValue, MissingFile
-from mmtbps.generation.color.colorspace import palette
-from mmtbps.generation.diffusion.finetune import denoising_loss
-from mmtbps.generation.diffusion.latent_diffusion import LatentDiffusion, load_pipeline
-from mmtbps.generation.diffusion.toy import IMAGE_SIZE, build_toy, encode_text
-
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.append(str(ROOT / 'projects'))
-
-from toy_diffusion.data import (  # noqa: E402
+from toy_diffusion.data import (
     ToyPairs,
     balanced_weights,
     body_mentions,
     load_pairs,
     short_phrase,
 )
-from toy_diffusion.measure import (  # noqa: E402
+from toy_diffusion.measure import (
     ColorPrompt,
     color_prompts,
     color_share,
     draw_samples,
     share_of_images,
 )
-from toy_diffusion.training import (  # noqa: E402
+from toy_diffusion.training import (
     Stage,
     color_words,
     encode_images,
@@ -46,6 +35,14 @@ from toy_diffusion.training import (  # noqa: E402
     train_unet,
 )
 
+import mmtbps.generation
+from mmtbps.errors import BadValue, MissingFile
+from mmtbps.generation.color.colorspace import palette
+from mmtbps.generation.diffusion.finetune import denoising_loss
+from mmtbps.generation.diffusion.latent_diffusion import LatentDiffusion, load_pipeline
+from mmtbps.generation.diffusion.toy import IMAGE_SIZE, build_toy, encode_text
+
+ROOT = Path(__file__).resolve().parents[2]
 RED, BLUE = (190, 30, 40), (40, 70, 170)
 SHIPPED = Path(mmtbps.generation.__file__).parent / 'assets' / 'toy'
 

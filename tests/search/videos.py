@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from mmtbps.search.media.detector import Detection
+from mmtbps.search.media.base import Detection
 
 FPS = 10
 SIZE = (96, 64)  # width and height

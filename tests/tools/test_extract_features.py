@@ -9,8 +9,8 @@ from PIL import Image
 TOOL = 'tools/extract_features.py'
 
 
-class MeanColour:
-    """Mean colour of an image; counts what it was asked for."""
+class MeanColor:
+    """Encoder of the mean color of an image; counts its images."""
 
     dim, fingerprint = 3, dict(model='mean', dim=3)
 
@@ -25,7 +25,7 @@ class MeanColour:
 
 @pytest.fixture
 def encoder(tool, monkeypatch):
-    encoder = MeanColour()
+    encoder = MeanColor()
     monkeypatch.setattr(tool, 'load_encoder', lambda model, weights, device: encoder)
     return encoder
 
@@ -52,7 +52,7 @@ def joined(out):
 
 def test_features_of_all_readable_images_in_order(tool, encoder, folders, capsys):
     run(tool, folders, '--dtype', 'float32')
-    paths = [path for path in tool.find_images(folders[0]) if path.name != 'broken.png']
+    paths = [path for path in tool.list_images(folders[0]) if path.name != 'broken.png']
     expected = encoder.encode_images([Image.open(path) for path in paths])
     np.testing.assert_array_equal(joined(folders[1]), expected)
     printed = capsys.readouterr()
@@ -82,18 +82,35 @@ def test_strangers_join_a_gallery(tool, encoder, folders):
     assert streamed == expected and streamed['num_gallery'] == 10
 
 
-def test_a_folder_of_another_model_or_other_images_is_refused(tool, encoder, folders):
+@pytest.fixture
+def refusal(tool, capsys):
+    """A function that runs the tool, which must fail, and gives its one line."""
+    def refusal(folders, *options):
+        with pytest.raises(SystemExit) as stop:
+            run(tool, folders, *options)
+        line, = capsys.readouterr().err.splitlines()[-1:]
+        assert stop.value.code == 1 and line.startswith('error: ')
+        return line
+    return refusal
+
+
+def test_a_folder_of_another_model_or_other_images_is_refused(tool, encoder, folders, refusal):
     run(tool, folders)
-    with pytest.raises(SystemExit, match='begun with other dtype'):
-        run(tool, folders, '--dtype', 'float32')
+    assert 'begun with other dtype' in refusal(folders, '--dtype', 'float32')
     (folders[0] / '0.png').unlink()
-    with pytest.raises(SystemExit, match='begun with other images'):
+    assert 'begun with other images' in refusal(folders)
+    manifest = folders[1] / tool.MANIFEST
+    assert len(json.loads(manifest.read_text())['images']) == 8
+    manifest.write_text('{"model"')
+    assert 'extraction.json: damaged' in refusal(folders)
+
+
+def test_mistakes_are_one_line(encoder, folders, tmp_path, refusal):
+    assert 'no such folder, or no image in it' in refusal((tmp_path / 'nowhere', folders[1]))
+    assert 'must be positive' in refusal(folders, '--workers', '0')
+
+
+def test_any_other_error_keeps_its_traceback(tool, encoder, folders, monkeypatch):
+    monkeypatch.setattr(encoder, 'encode_images', lambda images: None)
+    with pytest.raises(ValueError):
         run(tool, folders)
-    assert len(json.loads((folders[1] / tool.WHAT).read_text())['images']) == 8
-
-
-def test_mistakes_are_one_line(tool, encoder, folders, tmp_path):
-    with pytest.raises(SystemExit, match='no such folder, or no image in it'):
-        run(tool, (tmp_path / 'nowhere', folders[1]))
-    with pytest.raises(SystemExit, match='must be positive'):
-        run(tool, folders, '--workers', '0')

@@ -12,7 +12,7 @@ from mmengine.config import Config
 from PIL import Image
 from tiny_models import shrink
 
-from mmtbps.search.encoders import base as encoders
+from mmtbps.search.encoders import loading as encoders
 
 ROOT = Path(__file__).resolve().parents[2]
 TOOL = 'tools/search.py'

@@ -40,7 +40,7 @@ Encode = Callable[[dict[str, np.ndarray]], np.ndarray]
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Options beside ``--threads`` and ``--out``."""
+    """Add the options beside ``--threads`` and ``--out``."""
     parser.add_argument('--size', choices=SIZES, default='paper',
                         help='of both towers; tiny is for a quick look (default: paper)')
     parser.add_argument('--runs', type=int, default=5, help='the fastest counts (default: 5)')
@@ -73,7 +73,7 @@ def run(args: argparse.Namespace) -> list[dict]:
 
 
 def build_model(size: str) -> torch.nn.Module:
-    """The config's model with random weights and without the files it starts from."""
+    """Build the config's model with random weights, without the files it starts from."""
     torch.manual_seed(0)
     cfg = Config.fromfile(CONFIG)
     vit, bert, _, _ = SIZES[size]
@@ -84,19 +84,19 @@ def build_model(size: str) -> torch.nn.Module:
 
 
 def image_inputs(height: int, width: int) -> dict[str, np.ndarray]:
-    """Pictures for the largest batch."""
+    """Draw pictures for the largest batch."""
     return dict(images=np.stack([np.asarray(image.resize((width, height)))
                                  for image in random_images(max(BATCHES))]))
 
 
 def text_inputs(length: int) -> dict[str, np.ndarray]:
-    """Captions for the largest batch, all of full length."""
+    """Draw captions for the largest batch, all of full length."""
     ids = np.random.default_rng(0).integers(1000, VOCABULARY, (max(BATCHES), length))
     return dict(input_ids=ids, attention_mask=np.ones(ids.shape, bool))
 
 
 def in_torch(module: torch.nn.Module) -> Encode:
-    """A tower as a function of arrays."""
+    """Make a function of arrays from a tower."""
 
     @torch.inference_mode()
     def encode(inputs: dict[str, np.ndarray]) -> np.ndarray:
@@ -107,14 +107,14 @@ def in_torch(module: torch.nn.Module) -> Encode:
 
 
 def in_onnx(path: Path, threads: int) -> Encode:
-    """An exported tower as a function of arrays."""
+    """Make a function of arrays from an exported tower."""
     session = open_graph(path, threads)
     return lambda inputs: session.run(None, inputs)[0]
 
 
 def compare(runtimes: dict[str, Encode], inputs: dict[str, np.ndarray], runs: int, labels: dict,
             sizes: list[int]) -> list[dict]:
-    """One row a runtime; the first runtime is the measure of the others."""
+    """Measure each runtime in a row; the first runtime is the measure of the others."""
     features = {name: encode(inputs) for name, encode in runtimes.items()}  # and warm up
     cpu, wall = ({name: [] for name in runtimes} for _ in range(2))
     for _ in range(runs):

@@ -1,8 +1,8 @@
-"""Heat-maps: how often the map of a garment's words points at the garment, on drawn people.
+"""Heat-maps: share of maps of a garment's words that point at the garment, on drawn people.
 
-The text is "A person wearing a COLOUR shirt and COLOUR pants."; the map of a garment is the mean of
-its colour's and its noun's. The renderer knows which pixels the garment has. People of the test
-split whose two garments have one colour are left out.
+The text is "A person wearing a COLOR shirt and COLOR pants."; the map of a garment is the mean of
+its color's and its noun's. The renderer knows the pixels of each garment. People of the test split
+whose two garments have one color are left out.
 """
 
 import argparse
@@ -26,7 +26,7 @@ NOUNS = {'upper': 'shirt', 'lower': 'pants'}
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Options beside ``--threads`` and ``--out``."""
+    """Add the options beside ``--threads`` and ``--out``."""
     parser.add_argument('--config', default='vit_bert_base_drawn', help='default: %(default)s')
     parser.add_argument('--weights', default='work_dirs/demo/epoch_12.pth',
                         help='checkpoint (default: %(default)s)')
@@ -37,7 +37,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> list[dict[str, Any]]:
-    """One row a model, and one for chance."""
+    """Measure each model in a row, and chance in another."""
     torch.set_num_threads(args.threads)
     people = list(_people(args.data_root, args.people))
     rows = []
@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> list[dict[str, Any]]:
 
 
 def _people(root: Path, count: int) -> Iterator[tuple[Image.Image, Person, dict]]:
-    """Image, person and the pixels of both garments."""
+    """Yield image, person and the pixels of both garments."""
     marker = json.loads((root / 'drawn.json').read_text())
     size = marker['height'], marker['width']
     entries = json.loads((root / 'reid_raw.json').read_text())
@@ -60,20 +60,20 @@ def _people(root: Path, count: int) -> Iterator[tuple[Image.Image, Person, dict]
         scene: Scene = shots[0].scene
         worn = [garment for garment in NOUNS if person.wears(garment)]
         masks = {garment: garment_mask(person, scene, garment, size) for garment in worn}
-        colours = {person.colours[garment] for garment in worn}
-        if len(colours) == 2 and all(mask.any() for mask in masks.values()):
+        colors = {person.colours[garment] for garment in worn}
+        if len(colors) == 2 and all(mask.any() for mask in masks.values()):
             yield Image.fromarray(render(person, scene, size)), person, masks
 
 
 def _look(encoder: TorchEncoder, image: Image.Image, person: Person, masks: dict
           ) -> Iterator[tuple[bool, bool]]:
-    """For each garment: hottest pixel on it, and hotter than the other."""
-    colours = {garment: person.colours[garment] for garment in NOUNS}
-    found = word_heat_map(encoder, image, f'A person wearing a {colours["upper"]} shirt and '
-                                          f'{colours["lower"]} pants.')
+    """Yield for each garment: is the hottest pixel on it, and is it hotter than the other?"""
+    colors = {garment: person.colours[garment] for garment in NOUNS}
+    maps = word_heat_map(encoder, image, f'A person wearing a {colors["upper"]} shirt and '
+                                         f'{colors["lower"]} pants.')
     for garment, other in (('upper', 'lower'), ('lower', 'upper')):
-        end = found.words.index(NOUNS[garment])
-        heat = found.heat[end - len(colours[garment].split()):end + 1].mean(0)
+        end = maps.words.index(NOUNS[garment])
+        heat = maps.heat[end - len(colors[garment].split()):end + 1].mean(0)
         fine = np.asarray(Image.fromarray(heat).resize(image.size, Image.Resampling.BICUBIC))
         yield (masks[garment].flat[fine.argmax()],
                fine[masks[garment]].mean() > fine[masks[other]].mean())

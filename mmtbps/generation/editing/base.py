@@ -37,7 +37,7 @@ class EditRequest:
         seed: For every random draw of this job.
 
     Raises:
-        ValueError: Naming the job, if a span is empty or outside its caption, the phrase does not
+        BadValue: Naming the job, if a span is empty or outside its caption, the phrase does not
             hold its colour, or the caption lists disagree.
 
     >>> request = EditRequest(
@@ -64,11 +64,11 @@ class EditRequest:
 
     def __post_init__(self) -> None:
         if len(self.source_captions) != len(self.target_captions):
-            raise ValueError(f'{self.job_id}: {len(self.source_captions)} source captions, but '
-                             f'{len(self.target_captions)} target captions')
+            raise BadValue(f'{self.job_id}: {len(self.source_captions)} source captions, but '
+                           f'{len(self.target_captions)} target captions')
         if not 0 <= self.caption_index < len(self.source_captions):
-            raise ValueError(f'{self.job_id}: caption_index {self.caption_index} is not among '
-                             f'{len(self.source_captions)} captions')
+            raise BadValue(f'{self.job_id}: caption_index {self.caption_index} is not among '
+                           f'{len(self.source_captions)} captions')
         self._check_spans('source', self.source_caption, self.source_span, self.phrase_span)
         self._check_spans('target', self.target_caption, self.target_span, self.target_phrase_span)
 
@@ -97,11 +97,11 @@ class EditRequest:
     def _check_spans(self, side: str, caption: str, color: Span, phrase: Span) -> None:
         for start, end in (color, phrase):
             if not 0 <= start < end <= len(caption):
-                raise ValueError(f'{self.job_id}: span ({start}, {end}) is not inside the {side} '
-                                 f'caption of {len(caption)} characters')
+                raise BadValue(f'{self.job_id}: span ({start}, {end}) is not inside the {side} '
+                               f'caption of {len(caption)} characters')
         if not (phrase[0] <= color[0] and color[1] <= phrase[1]):
-            raise ValueError(f'{self.job_id}: the {side} phrase {phrase} does not hold its '
-                             f'colour {color}')
+            raise BadValue(f'{self.job_id}: the {side} phrase {phrase} does not hold its '
+                           f'colour {color}')
 
 
 @dataclass(frozen=True, slots=True)

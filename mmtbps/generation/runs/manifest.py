@@ -19,8 +19,8 @@ from mmtbps.errors import BadValue, MissingFile
 from mmtbps.fileio import JsonlWriter, LockTaken, create_once, iter_json_lines
 from mmtbps.records import Entry, RecordError
 
-__all__ = ['ENGINE_VERSION', 'ManifestPart', 'Record', 'claim_run', 'engine_digest', 'job_id',
-           'load_done', 'read_records', 'read_run']
+__all__ = ['ENGINE_VERSION', 'ManifestPart', 'OtherRun', 'Record', 'claim_run', 'engine_digest',
+           'job_id', 'load_done', 'read_records', 'read_run']
 
 #: Part of every run's digest, apart from the version of the package. To be raised when the same
 #: settings give other images, verdicts or ids than before: a run then refuses to mix the two.
@@ -29,6 +29,10 @@ ENGINE_VERSION = '0.1.0'
 SCHEMA = 'mmtbps.pdg/1'
 STATUSES = ('accepted', 'rejected', 'failed')
 RUN_FILE = 'run.json'
+
+
+class OtherRun(BadValue):
+    """A folder that holds the pairs of another engine or plan."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +129,7 @@ class ManifestPart:
     def __init__(self, folder: str | os.PathLike, shard: tuple[int, int]) -> None:
         self.path = Path(folder) / f'part-{shard[0]:05d}-of-{shard[1]:05d}.jsonl'
         try:
-            self._writer = JsonlWriter(self.path)
+            self._writer = JsonlWriter(self.path, keep_whole=False)
         except LockTaken as error:
             raise LockTaken(f'{self.path} is being written by another process: this shard runs '
                             'already') from error
@@ -184,14 +188,14 @@ def claim_run(folder: str | os.PathLike, settings: dict[str, Any], plan: dict[st
         The digest of the engine.
 
     Raises:
-        BadValue: If the folder belongs to another engine or plan; the message says what differs.
+        OtherRun: If the folder belongs to another engine or plan; the message says what differs.
     """
     mine = dict(schema=SCHEMA, digest=engine_digest(settings),
                 settings=json.loads(_canonical(settings)), plan=plan)
     create_once(Path(folder) / RUN_FILE, json.dumps(mine, indent=1, sort_keys=True))
     differs = _differences(read_run(folder), mine)
     if differs:
-        raise BadValue(
+        raise OtherRun(
             f'{folder} belongs to another run: ' + '; '.join(differs[:5])
             + '. Its pairs and new ones would not mix: take these settings back, or use another '
             'out_dir')

@@ -115,7 +115,7 @@ class ShardedRunner:
 
         Raises:
             MissingFile: If the plan, the image folder or all images are missing.
-            BadValue: If ``out_dir`` belongs to another engine or plan.
+            OtherRun: If ``out_dir`` belongs to another engine or plan.
             InvalidRun: If the gates accept too many negative controls.
             DiskFull: If the disk is full.
         """

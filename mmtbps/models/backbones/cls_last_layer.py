@@ -14,7 +14,7 @@ _PLAIN_BERT = ('BertLayer', 'RobertaLayer', 'ElectraLayer')
 
 
 def vit_first_token(layer: nn.Module, hidden: Tensor) -> Tensor:
-    """What mmpretrain's ``TransformerEncoderLayer`` gives for the first token.
+    """Compute an mmpretrain ``TransformerEncoderLayer`` for the first token.
 
     Args:
         layer: the layer. If its attention is not the plain kind (LoRA, or a value shortcut), the

@@ -61,7 +61,7 @@ class GatheredPairs(NamedTuple):
 
 
 class TrainingProgress(NamedTuple):
-    """How far a run has come, for losses that change on the way.
+    """Progress of a run, for losses that change on the way.
 
     Args:
         epoch: epochs done; 0 outside a run.
@@ -125,7 +125,7 @@ class Pairs:
 
     @property
     def progress(self) -> TrainingProgress:
-        """How far the run has come."""
+        """Progress of the run."""
         return TrainingProgress.current()
 
     def gathered(self, part: str = 'global') -> GatheredPairs:

@@ -1,9 +1,9 @@
-"""Which places of a picture are like which words, and where the image tower looks.
+"""Maps that explain a model: similarity of words and patches, and the image tower's attention.
 
 A model is trained on one feature a picture and one a text; that patches and words have comparable
 features, too, is a by-product. After the last layer only the class token was ever trained, so the
 other tokens' own states say nothing; what they hand to the class token does. A heat-map shows
-likeness, not cause. Measured in docs/guides/explain.md.
+similarity, not cause. Measured in docs/guides/explain.md.
 """
 
 import re
@@ -19,23 +19,29 @@ from PIL import Image
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 
+from mmtbps.errors import BadValue, UserError
 from mmtbps.models import BaseNeck, Tower
 
 if TYPE_CHECKING:
     from .torch_encoder import TorchEncoder
 
-__all__ = ['WordHeatMap', 'attention_rollout', 'rollout_map', 'split_words', 'word_heat_map']
+__all__ = ['CannotExplain', 'WordHeatMap', 'align_words', 'attention_rollout', 'rollout_map',
+           'word_heat_map']
 
 # Hyphens and apostrophes inside a word belong to it: T-shirt, woman's.
 _WORD = re.compile(r"\w+(?:[-'’]\w+)*")
 
 
+class CannotExplain(UserError, TypeError):
+    """A model whose towers give no features of single patches or words."""
+
+
 @dataclass(frozen=True, eq=False)
 class WordHeatMap:
-    """How much each patch of a picture is like each word of a sentence.
+    """Similarities of the words of a sentence and the patches of a picture.
 
     Args:
-        words: As they stand in the text, W of them.
+        words: W words, as they stand in the text.
         spans: (first, one past the last) character of each word in the text.
         grid: Rows and columns of patches.
         heat: ``(W, rows, columns)`` float32 cosine similarities of words and patches.
@@ -51,7 +57,7 @@ class WordHeatMap:
 
 @torch.no_grad()
 def word_heat_map(encoder: 'TorchEncoder', image: Image.Image, text: str) -> WordHeatMap:
-    """Compare every word with every patch, by one forward pass of each tower.
+    """Compute the similarity of every word and every patch, by one forward pass of each tower.
 
     A patch has the feature that the picture would have if the last layer looked at it alone; a
     word that of the text, less what the special tokens, which say no word, have on average. A word
@@ -60,17 +66,17 @@ def word_heat_map(encoder: 'TorchEncoder', image: Image.Image, text: str) -> Wor
     Args:
         encoder: The searcher's encoder; its image tower must be an ``OverlapViT``.
         image: A crop of a person, RGB.
-        text: What is asked for. Words beyond the tokenizer's length are not in the result.
+        text: A description. Words beyond the tokenizer's length are not in the result.
 
     Raises:
-        TypeError: If the encoder has no towers of tokens, as an exported model or a ResNet.
-        ValueError: If there is no word in the text.
+        CannotExplain: The encoder has no towers of tokens, as an exported model or a ResNet.
+        BadValue: There is no word in the text, or the pipeline's images do not fit the tower.
     """
     model = _towers(encoder, 'image_backbone', 'text_backbone')
     token_spans = _token_spans(encoder, text)
-    words = split_words(text, token_spans)
+    words = align_words(text, token_spans)
     if not words:
-        raise ValueError(f'there is no word in the text {text!r}')
+        raise BadValue(f'there is no word in the text {text!r}')
     tokens, sentence = _read(model.text_backbone, model.text_neck,
                              *encoder.prepare_texts([text]))
     special = [place for place, (first, last) in enumerate(token_spans) if first == last]
@@ -89,7 +95,7 @@ def word_heat_map(encoder: 'TorchEncoder', image: Image.Image, text: str) -> Wor
 
 @torch.no_grad()
 def rollout_map(encoder: 'TorchEncoder', image: Image.Image) -> np.ndarray:
-    """Where the feature of a picture comes from, by the image tower's attention alone.
+    """Compute the share of each patch in a picture's feature, by attention alone.
 
     Args:
         encoder: As in `word_heat_map`.
@@ -100,7 +106,7 @@ def rollout_map(encoder: 'TorchEncoder', image: Image.Image) -> np.ndarray:
         token's own.
 
     Raises:
-        TypeError: As `word_heat_map`.
+        CannotExplain: As `word_heat_map`.
     """
     tower = _towers(encoder, 'image_backbone').image_backbone
     images = encoder.prepare_images([image])
@@ -114,7 +120,7 @@ def rollout_map(encoder: 'TorchEncoder', image: Image.Image) -> np.ndarray:
 
 
 def attention_rollout(attentions: Sequence[Tensor], token: int = 0) -> Tensor:
-    """How much of each input there is in a token after all layers.
+    """Compute the share of each input token in one token after all layers.
 
     Quantifying Attention Flow in Transformers, https://arxiv.org/abs/2005.00928, section 3.1: the
     mean attention of the heads, half and half with the identity for the residual connection,
@@ -123,13 +129,13 @@ def attention_rollout(attentions: Sequence[Tensor], token: int = 0) -> Tensor:
     Args:
         attentions: One ``(heads, T, T)`` a layer, first layer first; row i is what token i
             attends to. Rows are normalised here.
-        token: Whose inputs are asked for; 0 is the class token.
+        token: Its place; 0 is the class token.
 
     Returns:
         ``(T,)`` non-negative shares, of sum 1.
 
     Raises:
-        ValueError: If there is no layer.
+        ValueError: There is no layer.
 
     Example:
         >>> attention_rollout([torch.full((1, 2, 2), .5)] * 2)
@@ -145,7 +151,7 @@ def attention_rollout(attentions: Sequence[Tensor], token: int = 0) -> Tensor:
     return shares
 
 
-def split_words(text: str, token_spans: Sequence[tuple[int, int]]
+def align_words(text: str, token_spans: Sequence[tuple[int, int]]
                 ) -> list[tuple[tuple[int, int], list[int]]]:
     """Find the words of a text and the tokens that make each of them.
 
@@ -158,7 +164,7 @@ def split_words(text: str, token_spans: Sequence[tuple[int, int]]
         or an apostrophe inside a word belongs to it. Words without a token are left out.
 
     Example:
-        >>> split_words('A T-shirt.', [(0, 0), (0, 1), (2, 3), (3, 4), (4, 9), (9, 10), (0, 0)])
+        >>> align_words('A T-shirt.', [(0, 0), (0, 1), (2, 3), (3, 4), (4, 9), (9, 10), (0, 0)])
         [((0, 1), [1]), ((2, 9), [2, 3, 4])]
     """
     words = []
@@ -172,7 +178,7 @@ def split_words(text: str, token_spans: Sequence[tuple[int, int]]
 
 
 def _token_spans(encoder: 'TorchEncoder', text: str) -> list[tuple[int, int]]:
-    """Where each token that the text tower sees stands in the text."""
+    """Return the (first, one past the last) character of each token of the text tower."""
     return _tokenizer(encoder.tokenize).encode(text).offsets
 
 
@@ -192,15 +198,15 @@ def _read(tower: Tower, neck: BaseNeck, *inputs: Tensor) -> tuple[Tensor, Tensor
 
 
 def _towers(encoder: 'TorchEncoder', *names: str) -> nn.Module:
-    """The encoder's model, if the named towers can be looked into."""
+    """Return the encoder's model, or refuse it if a named tower gives no features of tokens."""
     model = getattr(encoder, 'model', None)
     for name in names:
         tower = getattr(model, name, None)
         if not isinstance(tower, Tower) or not tower.depth:
             what = f'{name} {type(tower).__name__}' if model else 'an encoder without a model'
-            raise TypeError(f'{type(encoder).__name__} cannot be explained: {what} gives no '
-                            'features of single patches or words; use the model it was exported '
-                            'from, with an OverlapViT as image tower')
+            raise CannotExplain(f'{type(encoder).__name__} cannot be explained: {what} gives no '
+                                'features of single patches or words; use the model it was '
+                                'exported from, with an OverlapViT as image tower')
     return model
 
 
@@ -209,6 +215,6 @@ def _grid(tower: Tower, images: Tensor) -> tuple[int, int]:
     if tower.grid is None:
         raise TypeError(f'{type(tower).__name__} has no grid of patches to show')
     if images.shape[-2:] != tuple(tower.img_size):
-        raise ValueError(f'the test pipeline makes images of {tuple(images.shape[-2:])} pixels, '
-                         f'but the image tower is for {tuple(tower.img_size)}')
+        raise BadValue(f'the test pipeline makes images of {tuple(images.shape[-2:])} pixels, '
+                       f'but the image tower is for {tuple(tower.img_size)}')
     return tower.grid

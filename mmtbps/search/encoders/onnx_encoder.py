@@ -1,8 +1,8 @@
-"""An exported model on ONNX Runtime: features without torch and without MMEngine.
+"""Encoder of an exported model on ONNX Runtime, without torch and without MMEngine.
 
-What `mmtbps.search.encoders.onnx_export` wrote is all that is needed, with onnxruntime, tokenizers,
-Pillow and numpy. Both graphs give unit features; the image graph takes RGB pixels as they are and
-normalises them itself.
+A folder written by `mmtbps.search.encoders.onnx_export` is all that is needed, with onnxruntime,
+tokenizers, Pillow and numpy. Both graphs give unit features; the image graph takes RGB pixels as
+they are and normalises them itself.
 """
 
 import hashlib
@@ -15,16 +15,20 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from .base import check_images, check_texts
+from mmtbps.errors import BadValue, MissingFile, MissingPackage, Remedy
 
-__all__ = ['OnnxEncoder', 'graph_file', 'open_graph', 'pad', 'read_manifest', 'sha256_of']
+from .base import Fingerprint, check_images, check_texts
+
+__all__ = ['OnnxEncoder', 'graph_file', 'import_package', 'open_graph', 'pad', 'read_manifest',
+           'sha256_of']
 
 MANIFEST, SCHEMA, TOKENIZER = 'export.json', 'mmtbps.export/1', 'tokenizer.json'
 PRECISIONS = ('fp32', 'int8')
+_KEYS = {'precision', 'dim', 'fingerprint', 'image', 'text', 'files'}
 
 
 class OnnxEncoder:
-    """Images and sentences to unit features by ONNX Runtime, on the CPU.
+    """Encoder of an exported model, by ONNX Runtime on the CPU.
 
     It has the fingerprint of the torch model it was exported from, in either precision: its
     features may be searched in, and added to, a gallery of that model. In fp32 they are the same
@@ -32,7 +36,7 @@ class OnnxEncoder:
     says how close.
 
     Args:
-        folder: Made by ``tools/export.py``.
+        folder: Written by `mmtbps.search.encoders.onnx_export.export_encoder`.
         precision: ``'fp32'`` or ``'int8'``; by default what the export was asked for.
         batch_size: Inputs of one run of a graph. One is fastest on a CPU, and the only number at
             which the int8 feature of an input is independent of its neighbours: a batch shares
@@ -46,9 +50,9 @@ class OnnxEncoder:
         manifest: Content of ``export.json``.
 
     Raises:
-        ImportError: If onnxruntime or tokenizers is missing; the message names the extra.
-        FileNotFoundError: If the folder is no export, or lacks the precision or a file.
-        ValueError: If a file is not the one that was exported: damaged, cut short, exchanged.
+        MissingPackage: onnxruntime or tokenizers is missing; the message names the extra.
+        MissingFile: The folder is no export, or lacks the precision or a file.
+        BadValue: A file is not the one that was exported: damaged, cut short, exchanged.
     """
 
     def __init__(self, folder: str | os.PathLike, precision: str | None = None,
@@ -56,12 +60,13 @@ class OnnxEncoder:
         self.folder, self.manifest = Path(folder), read_manifest(folder)
         self.precision = precision or self.manifest['precision']
         if self.precision not in PRECISIONS:
-            raise ValueError(f'precision must be one of {PRECISIONS}, got {precision!r}')
+            raise BadValue(f'precision must be one of {PRECISIONS}, got {self.precision!r}')
         if batch_size < 1:
             raise ValueError(f'batch_size must be at least 1, got {batch_size}')
         self.batch_size = batch_size
         self.dim: int = self.manifest['dim']
-        self.fingerprint: dict[str, Any] = self.manifest['fingerprint']
+        self.fingerprint = Fingerprint(self.manifest['fingerprint'],
+                                       lambda: self.manifest.get('former_fingerprints', ()))
         height, width = self.manifest['image']['size']
         self._size = width, height
         self._filter = Image.Resampling[self.manifest['image']['resize'].upper()]
@@ -71,10 +76,10 @@ class OnnxEncoder:
             for tower in ('image', 'text'))
 
     def encode_images(self, images: Sequence[Image.Image]) -> np.ndarray:
-        """Images of any size to ``(N, dim)`` float32 unit features.
+        """Encode images of any size into ``(N, dim)`` float32 unit features.
 
         Raises:
-            TypeError: If one of them is no PIL image.
+            TypeError: One of them is no PIL image.
         """
         check_images(images)
         features = [self._image.run(None, dict(images=np.stack([
@@ -83,11 +88,13 @@ class OnnxEncoder:
         return self._join(features)
 
     def encode_texts(self, texts: Sequence[str]) -> np.ndarray:
-        """Sentences to ``(N, dim)`` float32 unit features; words beyond the model's length go.
+        """Encode sentences into ``(N, dim)`` float32 unit features.
+
+        Words beyond the model's length are cut off.
 
         Raises:
-            ValueError: If a sentence is empty.
-            TypeError: If one is no string.
+            BadValue: A sentence is empty.
+            TypeError: One is no string.
         """
         check_texts(texts)
         features = []
@@ -108,30 +115,31 @@ class OnnxEncoder:
         return np.concatenate([np.empty((0, self.dim), np.float32), *features])
 
     def _load_tokenizer(self):
-        tokenizers = _needed('tokenizers')
+        tokenizers = import_package('tokenizers', 'OnnxEncoder')
         tokenizer = tokenizers.Tokenizer.from_file(str(self._checked(TOKENIZER)))
         tokenizer.no_padding()
         tokenizer.enable_truncation(self.manifest['text']['max_length'])
         return tokenizer
 
     def _checked(self, name: str) -> Path:
-        """Path of a file of the export, after a look at all of its bytes."""
+        """Return the path of a file of the export, after comparing its size and SHA-256."""
         path, expected = self.folder / name, self.manifest['files'].get(name)
         if expected is None or not path.is_file():
-            raise FileNotFoundError(
+            raise MissingFile(
                 f'{path}: {"missing" if expected else "not exported"}; '
                 f'{self.folder} holds {sorted(file.name for file in self.folder.iterdir())}. '
-                'tools/export.py writes fp32 always and int8 with --int8')
+                'An export always has fp32 graphs, and int8 graphs if it was asked for them. '
+                'Copy the folder again, or export again', Remedy('export'))
         size = path.stat().st_size
         if size != expected['bytes'] or sha256_of(path) != expected['sha256']:
-            raise ValueError(
+            raise BadValue(
                 f'{path}: not the file that was exported ({size} bytes of {expected["bytes"]}, '
-                'or another SHA-256). Copy the folder again, or export again')
+                'or another SHA-256). Copy the folder again, or export again', Remedy('export'))
         return path
 
 
 def graph_file(tower: str, precision: str) -> str:
-    """Name of the graph of a tower.
+    """Return the file name of a tower's graph.
 
     Example:
         >>> graph_file('text', 'fp32'), graph_file('text', 'int8')
@@ -141,45 +149,48 @@ def graph_file(tower: str, precision: str) -> str:
 
 
 def open_graph(path: str | os.PathLike, threads: int | None = None):
-    """A graph, ready to run on the CPU.
+    """Open a graph, ready to run on the CPU.
 
     Args:
         path: An ``.onnx`` file.
         threads: Of one run; by default one for each core.
 
     Raises:
-        ImportError: If onnxruntime is missing.
+        MissingPackage: onnxruntime is missing.
     """
-    onnxruntime = _needed('onnxruntime')
+    onnxruntime = import_package('onnxruntime', 'OnnxEncoder')
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads or 0
     return onnxruntime.InferenceSession(str(path), options, providers=['CPUExecutionProvider'])
 
 
 def read_manifest(folder: str | os.PathLike) -> dict[str, Any]:
-    """What ``export.json`` of a folder says.
+    """Read ``export.json`` of an exported folder.
 
     Raises:
-        FileNotFoundError: If there is none.
-        ValueError: If it is damaged or of another version.
+        MissingFile: There is none.
+        BadValue: It is damaged or of another version.
     """
     path = Path(folder, MANIFEST)
     if not path.is_file():
-        raise FileNotFoundError(f'{path}: no such file; tools/export.py makes a folder with it')
+        raise MissingFile(f'{path}: no such file; an exported model has one', Remedy('export'))
     try:
         manifest = json.loads(path.read_bytes())
-        found = manifest.get('schema')
+        schema = manifest.get('schema')
     except (ValueError, AttributeError) as error:
-        raise ValueError(f'{path}: damaged ({error}). Copy the folder again, or export '
-                         'again') from error
-    if found != SCHEMA:
-        raise ValueError(f'{path}: schema {found!r}, but this version reads {SCHEMA!r}; export '
-                         'again')
+        raise BadValue(f'{path}: damaged ({error}). Copy the folder again, or export again',
+                       Remedy('export')) from error
+    if schema != SCHEMA:
+        raise BadValue(f'{path}: schema must be {SCHEMA!r}, got {schema!r}: another version of '
+                       'mmtbps wrote it. Export again', Remedy('export'))
+    if missing := sorted(_KEYS - manifest.keys()):
+        raise BadValue(f'{path}: damaged (it lacks {", ".join(missing)}). Copy the folder again, '
+                       'or export again', Remedy('export'))
     return manifest
 
 
 def sha256_of(path: str | os.PathLike) -> str:
-    """SHA-256 of a file's content."""
+    """Compute the SHA-256 of a file's content."""
     digest = hashlib.sha256()
     with open(path, 'rb') as file:
         while chunk := file.read(1 << 20):
@@ -188,7 +199,7 @@ def sha256_of(path: str | os.PathLike) -> str:
 
 
 def pad(rows: Sequence[Sequence[int]], pad_token_id: int) -> tuple[np.ndarray, np.ndarray]:
-    """Rows of token ids to ``(N, L)`` int64 ids and bool mask, L the longest row's length.
+    """Pad rows of token ids to ``(N, L)`` int64 ids and bool mask, L the longest row's length.
 
     Example:
         >>> ids, mask = pad([[2, 7, 3], [2, 3]], 0)
@@ -202,9 +213,21 @@ def pad(rows: Sequence[Sequence[int]], pad_token_id: int) -> tuple[np.ndarray, n
     return ids, mask
 
 
-def _needed(package: str):
-    """A package of the extra ``deploy``, or one clear line."""
+def import_package(name: str, user: str):
+    """Import a package of the extra ``deploy``.
+
+    Args:
+        name: Of the package.
+        user: Who needs it, for the message.
+
+    Raises:
+        MissingPackage: It is not installed; the message names the extra.
+
+    Example:
+        >>> import_package('json', 'OnnxEncoder').dumps([1])
+        '[1]'
+    """
     try:
-        return __import__(package)
+        return __import__(name)
     except ImportError as error:
-        raise ImportError(f'OnnxEncoder needs {package}: pip install "mmtbps[deploy]"') from error
+        raise MissingPackage(f'{user} needs {name}: pip install "mmtbps[deploy]"') from error

@@ -1,4 +1,4 @@
-"""Both towers as ONNX graphs, with all that an encoder without torch needs beside them.
+"""Export of both towers as ONNX graphs, with all that an encoder without torch needs.
 
 The image graph takes RGB pixels, ``(N, H, W, 3)`` uint8, and normalises them itself; the text graph
 takes ids and mask, ``(N, L)``. Both give unit features. A folder appears under its name only when
@@ -9,7 +9,6 @@ import contextlib
 import json
 import logging
 import os
-import shutil
 import warnings
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -22,19 +21,35 @@ from mmcv.transforms import BaseTransform
 from PIL import Image
 from torch import Tensor, nn
 
-from .onnx_encoder import MANIFEST, SCHEMA, TOKENIZER, OnnxEncoder, graph_file, sha256_of
+from mmtbps.errors import BadValue, UserError
+from mmtbps.fileio import durable_folder
+
+from .onnx_encoder import (
+    MANIFEST,
+    SCHEMA,
+    TOKENIZER,
+    OnnxEncoder,
+    graph_file,
+    import_package,
+    sha256_of,
+)
 
 if TYPE_CHECKING:
     from .torch_encoder import TorchEncoder
 
-__all__ = ['ImageTower', 'MIN_COSINE', 'TextTower', 'export_encoder', 'export_graphs',
-           'least_cosine', 'quantize_graphs', 'random_captions', 'random_images',
+__all__ = ['ExistingFolder', 'ImageTower', 'MIN_COSINE', 'TextTower', 'export_encoder',
+           'export_graphs', 'least_cosine', 'quantize_graphs', 'random_captions', 'random_images',
            'steps_to_repeat']
 
 #: Least cosine between a feature of torch and the exported one.
 MIN_COSINE = dict(fp32=0.99999, int8=0.995)
 _OPSET = 20
 _STEPS = ('LoadImageFromFile', 'Resize', 'TokenizeCaption', 'PackTextImage')
+_USER = 'exporting'  # of the packages, for messages
+
+
+class ExistingFolder(UserError, FileExistsError):
+    """A folder that an export would have to overwrite."""
 
 
 def export_encoder(encoder: 'TorchEncoder', out_dir: str | os.PathLike, int8: bool = False,
@@ -52,36 +67,30 @@ def export_encoder(encoder: 'TorchEncoder', out_dir: str | os.PathLike, int8: bo
         The manifest; its ``check`` holds, of each precision and tower, the least cosine to torch.
 
     Raises:
-        FileExistsError: If the folder is there and not empty.
-        ImportError: If a package of the extra ``deploy`` is missing; the message names it.
-        ValueError: If the pipeline or a tower cannot be exported, or the features differ from
-            those of torch by more than `MIN_COSINE` allows; the message has the numbers.
+        ExistingFolder: The folder is there and not empty.
+        MissingPackage: A package of the extra ``deploy`` is missing; the message names it.
+        BadValue: The pipeline or a tower cannot be exported, or the features differ from those of
+            torch by more than `MIN_COSINE` allows; the message has the numbers.
     """
     out = Path(out_dir)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise FileExistsError(f'{out} exists; remove it or name another folder')
+        raise ExistingFolder(f'{out} exists; remove it or name another folder')
     manifest, tokenizer = _describe(encoder, 'int8' if int8 else 'fp32')
-    partial = out.with_name(f'.{out.name}.partial-{os.getpid()}')
-    partial.mkdir(parents=True)
-    try:
-        (partial / TOKENIZER).write_text(tokenizer, encoding='utf-8')
-        export_graphs(encoder.model, manifest['image']['size'], partial)
+    with durable_folder(out) as folder:
+        (folder / TOKENIZER).write_text(tokenizer, encoding='utf-8')
+        export_graphs(encoder.model, manifest['image']['size'], folder)
         if int8:
-            quantize_graphs(partial)
+            quantize_graphs(folder)
         manifest['files'] = {path.name: dict(bytes=path.stat().st_size, sha256=sha256_of(path))
-                             for path in sorted(partial.iterdir())}
-        _write_manifest(manifest, partial)
+                             for path in sorted(folder.iterdir())}
+        _write_manifest(manifest, folder)
         images = [*random_images(8), *images]
-        captions = [*random_captions(partial / TOKENIZER, 8), *captions]
+        captions = [*random_captions(folder / TOKENIZER, 8), *captions]
         manifest['check'] = {
-            precision: _compare(encoder, OnnxEncoder(partial, precision, batch_size), images,
+            precision: _compare(encoder, OnnxEncoder(folder, precision, batch_size), images,
                                 captions)
             for precision, batch_size in (('fp32', 4), ('int8', 1))[:1 + int8]}
-        _write_manifest(manifest, partial)
-        os.replace(partial, out)
-    except BaseException:
-        shutil.rmtree(partial)
-        raise
+        _write_manifest(manifest, folder)
     return manifest
 
 
@@ -91,14 +100,14 @@ def export_graphs(model: nn.Module, size: tuple[int, int], folder: str | os.Path
     Args:
         model: A `TextImageRetriever` in evaluation mode.
         size: (height, width) of its images.
-        folder: Where to.
+        folder: An existing folder.
 
     Raises:
-        ImportError: If a package is missing.
-        ValueError: If a tower is made of something that ONNX cannot say.
+        MissingPackage: A package of the extra ``deploy`` is missing.
+        BadValue: A tower has an operation that ONNX does not have.
     """
-    onnx = _needed('onnx')
-    _needed('onnxscript')
+    onnx = import_package('onnx', _USER)
+    import_package('onnxscript', _USER)
     device = next(model.parameters()).device
     batch, length = torch.export.Dim('batch'), torch.export.Dim('length')
     pixels = torch.zeros(2, *size, 3, dtype=torch.uint8, device=device)
@@ -115,8 +124,8 @@ def export_graphs(model: nn.Module, size: tuple[int, int], folder: str | os.Path
                     input_names=list(inputs), output_names=['features'], dynamic_shapes=shapes,
                     verbose=False)
         except torch.onnx.OnnxExporterError as error:
-            raise ValueError(f'the {name} tower of {type(model).__name__} cannot be exported: '
-                             f'{str(error).strip().splitlines()[0]}') from error
+            raise BadValue(f'the {name} tower of {type(model).__name__} cannot be exported: '
+                           f'{str(error).strip().splitlines()[0]}') from error
         onnx.save(_without_traces(program.model_proto), Path(folder, graph_file(name, 'fp32')))
 
 
@@ -127,9 +136,12 @@ def quantize_graphs(folder: str | os.PathLike) -> None:
     activations are quantised as they come, with one scale a run.
 
     Args:
-        folder: Where ``image.onnx`` and ``text.onnx`` are.
+        folder: Holds ``image.onnx`` and ``text.onnx``.
+
+    Raises:
+        MissingPackage: onnxruntime is missing.
     """
-    _needed('onnxruntime')
+    import_package('onnxruntime', _USER)
     from onnxruntime.quantization import QuantType, quantize_dynamic
     for tower in ('image', 'text'):
         with _quiet():
@@ -140,7 +152,7 @@ def quantize_graphs(folder: str | os.PathLike) -> None:
 
 
 def random_images(count: int, seed: int = 0) -> list[Image.Image]:
-    """Pictures of soft random colours, each of another size."""
+    """Draw pictures of soft random colors, each of another size."""
     rng = np.random.default_rng(seed)
     return [Image.fromarray(rng.integers(0, 256, (8, 4, 3), np.uint8)).resize(
         tuple(int(side) for side in rng.integers((20, 60), (200, 400))),
@@ -148,22 +160,33 @@ def random_images(count: int, seed: int = 0) -> list[Image.Image]:
 
 
 def random_captions(tokenizer: str | os.PathLike, count: int, seed: int = 0) -> list[str]:
-    """1 to 100 random words of the vocabulary of a ``tokenizer.json``; the last are too long."""
+    """Draw captions of 1 to 100 random words of a tokenizer's vocabulary; the last are too long.
+
+    Args:
+        tokenizer: Path of its ``tokenizer.json``.
+        count: Number of captions.
+        seed: Of the words.
+    """
     rng = np.random.default_rng(seed)
-    vocabulary = _needed('tokenizers').Tokenizer.from_file(str(tokenizer)).get_vocab()
+    vocabulary = import_package('tokenizers', _USER).Tokenizer.from_file(str(tokenizer)).get_vocab()
     words = sorted(word for word in vocabulary if word.isalpha())
     return [' '.join(rng.choice(words, length))
             for length in np.linspace(1, 100, count).astype(int)]
 
 
 class ImageTower(nn.Module):
-    """RGB pixels ``(N, H, W, 3)`` uint8 to unit features ``(N, D)``."""
+    """Image tower with its normalisation: pixels ``(N, H, W, 3)`` to unit features ``(N, D)``.
+
+    Args:
+        model: A `TextImageRetriever`.
+    """
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
         self.model = model
 
     def forward(self, images: Tensor) -> Tensor:
+        """Encode RGB pixels, uint8."""
         preprocessor = self.model.data_preprocessor
         pixels = images.permute(0, 3, 1, 2).float()
         if not preprocessor.to_rgb:  # then the model was trained on the loader's BGR
@@ -172,58 +195,67 @@ class ImageTower(nn.Module):
 
 
 class TextTower(nn.Module):
-    """Ids and mask ``(N, L)`` to unit features ``(N, D)``."""
+    """Text tower: ids and mask ``(N, L)`` to unit features ``(N, D)``.
+
+    Args:
+        model: A `TextImageRetriever`.
+    """
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
         self.model = model
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        """Encode token ids, int64, with their bool mask."""
         return self.model.encode_text(input_ids, attention_mask)
 
 
 def _describe(encoder: 'TorchEncoder', precision: str) -> tuple[dict[str, Any], str]:
-    """The manifest before there are files, and the tokenizer as JSON."""
+    """Build the manifest, still without files and cosines, and the tokenizer as JSON."""
     resize, tokenize = steps_to_repeat(encoder.steps)
+    packages = 'torch', 'onnx', 'onnxruntime'
+    for name in packages:
+        import_package(name, _USER)
     preprocessor = encoder.model.data_preprocessor
     mean, std = (values.flatten().tolist() for values in (preprocessor.mean, preprocessor.std))
     step = 1 if preprocessor.to_rgb else -1
     return dict(
         schema=SCHEMA, precision=precision, dim=encoder.dim, fingerprint=encoder.fingerprint,
+        former_fingerprints=list(encoder.former_fingerprints),
         image=dict(size=list(resize.scale[::-1]), channels='rgb', resize=resize.interpolation,
                    mean=mean[::step], std=std[::step]),
         text=dict(max_length=tokenize.max_length, pad_token_id=preprocessor.pad_token_id),
-        made_with={name: version(name) for name in ('torch', 'onnx', 'onnxruntime')},
+        made_with={name: version(name) for name in packages},
     ), tokenize.tokenizer_state()
 
 
 def steps_to_repeat(steps: Sequence[BaseTransform]) -> tuple[BaseTransform, BaseTransform]:
-    """``Resize`` and ``TokenizeCaption`` of a test pipeline that can be repeated without MMCV.
+    """Return ``Resize`` and ``TokenizeCaption`` of a pipeline that works without MMCV, too.
 
     Args:
-        steps: All steps of the pipeline.
+        steps: All steps of the test pipeline.
 
     Raises:
-        ValueError: If it has a step, or an option of a step, that gives other pixels than Pillow's
-            ``resize``. OpenCV's interpolation does: between it and Pillow's lie whole grey levels.
+        BadValue: It has a step, or an option of a step, that gives other pixels than Pillow's
+            ``resize``. OpenCV's interpolation does: between it and Pillow's lie whole gray levels.
 
     Example:
         >>> from mmcv.transforms import RandomFlip
         >>> steps_to_repeat([RandomFlip(prob=0.5)])  # doctest: +ELLIPSIS
         Traceback (most recent call last):
         ...
-        ValueError: the test pipeline has RandomFlip, which an exported model cannot repeat; ...
+        mmtbps.errors.BadValue: the test pipeline has RandomFlip, which an exported ...
     """
     named = {type(step).__name__: step for step in steps}
     strange = [name for name in named if name not in _STEPS]
     if strange:
-        raise ValueError(f'the test pipeline has {", ".join(strange)}, which an exported model '
-                         f'cannot repeat; it knows {", ".join(_STEPS)}')
+        raise BadValue(f'the test pipeline has {", ".join(strange)}, which an exported model '
+                       f'cannot repeat; it knows {", ".join(_STEPS)}')
     resize, tokenize = named.get('Resize'), named.get('TokenizeCaption')
     if resize is None or tokenize is None:
-        raise ValueError('the test pipeline needs Resize and TokenizeCaption to be exported')
+        raise BadValue('the test pipeline needs Resize and TokenizeCaption to be exported')
     if resize.backend != 'pillow' or resize.keep_ratio or not resize.scale:
-        raise ValueError(
+        raise BadValue(
             f'Resize(scale={resize.scale}, keep_ratio={resize.keep_ratio}, '
             f'backend={resize.backend!r}) cannot be repeated without MMCV; an exported model needs '
             "a fixed scale and backend='pillow'. A model trained on the pixels of cv2 should be "
@@ -233,20 +265,20 @@ def steps_to_repeat(steps: Sequence[BaseTransform]) -> tuple[BaseTransform, Base
 
 def _compare(encoder: 'TorchEncoder', exported: OnnxEncoder, images: Sequence[Image.Image],
              captions: Sequence[str]) -> dict[str, float]:
-    """Least cosine of each tower, if it is high enough."""
+    """Compute the least cosine of each tower and refuse one that is too low."""
     cosines = dict(
         images=least_cosine(encoder.encode_images(images), exported.encode_images(images)),
         captions=least_cosine(encoder.encode_texts(captions), exported.encode_texts(captions)))
     limit = MIN_COSINE[exported.precision]
     if min(cosines.values()) < limit:
-        found = ', '.join(f'{value:.6f} of {name}' for name, value in cosines.items())
-        raise ValueError(f'{exported.precision}: the least cosine to torch is {found}, and '
-                         f'{limit} is asked for; nothing was written')
+        got = ', '.join(f'{value:.6f} of {name}' for name, value in cosines.items())
+        raise BadValue(f'{exported.precision}: the least cosine to torch is {got}, and {limit} is '
+                       'asked for; nothing was written')
     return cosines
 
 
 def least_cosine(ours: np.ndarray, theirs: np.ndarray) -> float:
-    """The least cosine between rows of two ``(N, D)`` arrays.
+    """Compute the least cosine between rows of two ``(N, D)`` arrays.
 
     Example:
         >>> least_cosine(np.array([[1., 0.], [1., 1.]]), np.array([[2., 0.], [1., 0.]]))
@@ -258,7 +290,7 @@ def least_cosine(ours: np.ndarray, theirs: np.ndarray) -> float:
 
 
 def _without_traces(graph: Any) -> Any:
-    """Forget the exporter's notes: source lines and paths of the machine it ran on."""
+    """Clear the exporter's notes: source lines and paths of the machine it ran on."""
     for part in (graph, graph.graph, *graph.graph.node, *graph.graph.value_info,
                  *graph.graph.input, *graph.graph.output, *graph.graph.initializer):
         del part.metadata_props[:]
@@ -272,7 +304,7 @@ def _write_manifest(manifest: dict[str, Any], folder: Path) -> None:
 
 @contextlib.contextmanager
 def _quiet():
-    """Silence exporters that think aloud; what fails still raises."""
+    """Silence the exporters' logs and warnings; errors are still raised."""
     logging.disable(logging.WARNING)
     try:
         with warnings.catch_warnings():
@@ -280,11 +312,3 @@ def _quiet():
             yield
     finally:
         logging.disable(logging.NOTSET)
-
-
-def _needed(package: str) -> Any:
-    """A package of the extra ``deploy``, or one clear line."""
-    try:
-        return __import__(package)
-    except ImportError as error:
-        raise ImportError(f'exporting needs {package}: pip install "mmtbps[deploy]"') from error

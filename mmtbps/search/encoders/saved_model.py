@@ -1,6 +1,6 @@
-"""A model's settings, wherever they are; and as a folder that travels.
+"""Saved models: folders with all that a model needs, and configs, read into one form.
 
-Such a folder holds ``config.json`` (the settings of the model and of its test pipeline),
+A saved model is a folder with ``config.json`` (the settings of the model and of its test pipeline),
 ``model.safetensors`` and ``tokenizer/``. It needs no config, no pretrained folder and no network.
 It may come from a stranger: its settings can name nothing but registered classes, and nothing in
 it is unpickled.
@@ -9,6 +9,7 @@ it is unpickled.
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from inspect import isclass
 from pathlib import Path
@@ -19,13 +20,15 @@ from mmengine.registry import DefaultScope, Registry
 from safetensors.torch import save_file
 from torch import nn
 
+from mmtbps.errors import BadValue, MissingFile, UserError
+from mmtbps.fileio import write_durably
 from mmtbps.models import Tower, inference_settings
 from mmtbps.registry import MODELS, TRANSFORMS
 
-__all__ = ['FILES', 'ModelSource', 'find_source', 'portable_model', 'portable_pipeline',
-           'write_folder']
+__all__ = ['FILES', 'ModelSource', 'find_model_source', 'portable_model', 'portable_pipeline',
+           'write_saved_model']
 
-#: What a folder holds, as patterns for a download.
+#: Files of a saved model, as patterns for a download.
 FILES = ('config.json', 'model.safetensors', 'tokenizer/*.json', 'tokenizer/*.txt')
 _CONFIG, _WEIGHTS, _TOKENIZER = 'config.json', 'model.safetensors', 'tokenizer'
 #: 1 had one head in its settings and its weights; it is read as well.
@@ -41,7 +44,7 @@ class ModelSource:
     """Settings to build a model and its test pipeline from.
 
     Args:
-        name: For messages.
+        name: Config or folder, for messages.
         model: Settings of the model; types are names.
         pipeline: Settings of the transforms that a test image and its captions go through.
         scope: Of the registries that the names are looked up in first.
@@ -57,26 +60,48 @@ class ModelSource:
     former_fingerprints: tuple[dict[str, Any], ...] = ()
 
     def build_model(self) -> nn.Module:
-        """Build the model without heads; its weights are random or those its towers start from."""
-        with DefaultScope.overwrite_default_scope(self.scope):
+        """Build the model without heads; its weights are random or those its towers start from.
+
+        Raises:
+            BadValue: A type is not registered, or a saved model has settings unknown here.
+        """
+        with self._building('model'):
             return MODELS.build(inference_settings(self.model))
 
     def build_pipeline(self) -> list:
-        """The transforms, in order."""
-        with DefaultScope.overwrite_default_scope(self.scope):
+        """Build the transforms, in order.
+
+        Raises:
+            BadValue: As `build_model`.
+        """
+        with self._building('test pipeline'):
             return [TRANSFORMS.build(step) for step in self.pipeline]
 
+    @contextmanager
+    def _building(self, part: str) -> Iterator[None]:
+        """Look names up in the scope of the settings, and name the settings that are wrong."""
+        # A wrong argument in a config that somebody is writing keeps its traceback.
+        faults = KeyError if self.weights is None else (KeyError, TypeError, ValueError)
+        try:
+            with DefaultScope.overwrite_default_scope(self.scope):
+                yield
+        except UserError:
+            raise
+        except faults as error:
+            raise BadValue(f'{self.name}: no {part} can be built from its settings '
+                           f'({error.args[0] if error.args else error})') from error
 
-def find_source(model: str | Path | Config) -> ModelSource:
-    """Settings of what a user names.
+
+def find_model_source(model: str | Path | Config) -> ModelSource:
+    """Read the settings of a model from a config or a saved model.
 
     Args:
         model: Name of a config of ours (``'vit_bert_pdg_drawn'``), path of any config, a config,
-            or a folder written by `write_folder`.
+            or a folder written by `write_saved_model`.
 
     Raises:
-        FileNotFoundError: If there is no such config or folder.
-        ValueError: If it is there and is no config of a searchable model.
+        MissingFile: There is no such config or folder.
+        BadValue: It is there and is no config of a searchable model.
     """
     if isinstance(model, Config):
         return _from_config(model, model.filename or 'the config')
@@ -85,11 +110,11 @@ def find_source(model: str | Path | Config) -> ModelSource:
         return _from_folder(path)
     if path.suffix == '.py':
         if not path.is_file():
-            raise FileNotFoundError(f'{model}: no such config')
+            raise MissingFile(f'{model}: no such config')
         return _from_config(Config.fromfile(path), str(model))
     if len(path.parts) > 1:
-        raise FileNotFoundError(f'{model}: no such folder. For a model of the Hugging Face hub '
-                                f'write from_pretrained({str(model)!r})')
+        raise MissingFile(f'{model}: no such folder. For a model of the Hugging Face hub '
+                          f'write from_pretrained({str(model)!r})')
     # As a config of ours is found when another inherits it.
     return _from_config(
         Config.fromfile(Config._get_cfg_path(f'mmtbps::tbps/{model}.py', '')[0]), str(model))
@@ -102,12 +127,12 @@ def _from_config(config: Config, name: str) -> ModelSource:
                            settings['test_dataloader']['dataset']['pipeline'],
                            settings.get('default_scope') or 'mmtbps')
     except (KeyError, TypeError):
-        raise ValueError(f'{name}: no config of a retriever: it needs `model` and '
-                         '`test_dataloader.dataset.pipeline`') from None
+        raise BadValue(f'{name}: no config of a retriever: it needs `model` and '
+                       '`test_dataloader.dataset.pipeline`') from None
 
 
 def _plain(value: Any) -> Any:
-    """Types that JSON can hold; a class becomes its dotted name."""
+    """Convert settings to types that JSON can hold; a class becomes its dotted name."""
     if isinstance(value, dict):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
@@ -119,12 +144,13 @@ def _plain(value: Any) -> Any:
 
 # ------------------------------------------------------------------ settings that travel
 def portable_model(source: ModelSource, model: nn.Module) -> dict[str, Any]:
-    """Settings that build the same towers without the files that training started from.
+    """Return settings that build the same towers without the files that training started from.
 
-    Left out is what acts in training only; a pretrained text model is replaced by its sizes.
+    Settings that act in training only are left out; a pretrained text model is replaced by its
+    sizes.
 
     Args:
-        source: Where the model came from.
+        source: Settings that the model was built from.
         model: The model built from it.
     """
     return inference_settings(portable_training_model(source, model))
@@ -147,7 +173,7 @@ def portable_training_model(source: ModelSource, model: nn.Module) -> dict[str, 
 
 
 def portable_pipeline(source: ModelSource) -> list[dict[str, Any]]:
-    """Settings of the pipeline; the tokenizer is the one in the folder."""
+    """Return settings of the pipeline, with the tokenizer of the folder."""
     with DefaultScope.overwrite_default_scope(source.scope):
         steps = _portable(source.pipeline, TRANSFORMS)
     return [dict(step, tokenizer=_TOKENIZER) if 'tokenizer' in step else step for step in steps]
@@ -166,7 +192,7 @@ def _portable(settings: Any, registry: Registry) -> Any:
 
 
 def _registered_name(name: str, registry: Registry) -> str:
-    """``scope.Name``, or ``Name`` of what all OpenMMLab projects share; else as it is."""
+    """Return ``scope.Name``, or ``Name`` of what all OpenMMLab projects share; else ``name``."""
     with registry.switch_scope_and_registry(None) as current:
         try:
             found = current.get(name)
@@ -181,19 +207,19 @@ def _registered_name(name: str, registry: Registry) -> str:
 
 
 # ------------------------------------------------------------------ folders
-def write_folder(folder: Path, source: ModelSource, model: nn.Module, steps: list,
-                 former_fingerprints: Sequence[Mapping[str, Any]] = ()) -> None:
-    """Write a model to a folder; `find_source` reads it.
+def write_saved_model(folder: Path, source: ModelSource, model: nn.Module, steps: list,
+                      former_fingerprints: Sequence[Mapping[str, Any]] = ()) -> None:
+    """Write a model to a folder, file by file, for `find_model_source` to read.
 
     Args:
         folder: An existing folder; files of these names are replaced.
-        source: Where the model came from.
+        source: Settings that the model was built from.
         model: The model.
         steps: Its pipeline, built.
         former_fingerprints: By which galleries of earlier versions know the model.
 
     Raises:
-        ValueError: If a part is not registered or needs files from elsewhere, so that nobody could
+        BadValue: A part is not registered or needs files from elsewhere, so that nobody could
             build it.
     """
     settings = dict(format=_FORMAT, retriever=portable_model(source, model),
@@ -205,10 +231,11 @@ def write_folder(folder: Path, source: ModelSource, model: nn.Module, steps: lis
         if hasattr(step, 'save_tokenizer'):
             step.save_tokenizer(folder / _TOKENIZER)
     # Copies: tensors that share memory are refused.
-    save_file({name: tensor.cpu().clone().contiguous()
-               for name, tensor in model.state_dict().items()
-               if not name.startswith('heads.')}, folder / _WEIGHTS)
-    (folder / _CONFIG).write_text(json.dumps(settings, indent=2) + '\n', encoding='utf-8')
+    state = {name: tensor.cpu().clone().contiguous()
+             for name, tensor in model.state_dict().items() if not name.startswith('heads.')}
+    write_durably(folder / _WEIGHTS, lambda path: save_file(state, path))
+    # Last: a folder with it is whole.
+    write_durably(folder / _CONFIG, json.dumps(settings, indent=2) + '\n')
 
 
 def _from_folder(folder: Path) -> ModelSource:
@@ -216,16 +243,16 @@ def _from_folder(folder: Path) -> ModelSource:
     try:
         settings = json.loads(file.read_text(encoding='utf-8'))
         if settings['format'] not in _FORMATS:
-            raise ValueError(f'{file}: format {settings["format"]!r} is unknown here; a newer '
-                             'mmtbps wrote it')
+            raise BadValue(f'{file}: format must be one of {_FORMATS}, got '
+                           f'{settings["format"]!r}; a newer mmtbps wrote it')
         model, pipeline = settings['retriever'], settings['test_pipeline']
         if unknown := settings.keys() - _KEYS:  # the hub's mixin would take them for arguments
             raise KeyError(*unknown)
     except FileNotFoundError:
-        raise FileNotFoundError(f'{folder}: no folder of a model: {_CONFIG} is missing. '
-                                'save_pretrained writes one') from None
-    except (json.JSONDecodeError, KeyError, TypeError) as error:
-        raise ValueError(f'{file} is not what save_pretrained writes ({error!r})') from None
+        raise MissingFile(f'{folder}: no folder of a model: {_CONFIG} is missing. '
+                          'save_pretrained writes one') from None
+    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
+        raise BadValue(f'{file} is not what save_pretrained writes ({error!r})') from None
     _check_settings(settings, str(file))
     tokenizer = str((folder / _TOKENIZER).resolve())
     steps = [dict(step, tokenizer=tokenizer) if 'tokenizer' in step else step for step in pipeline]
@@ -234,21 +261,22 @@ def _from_folder(folder: Path) -> ModelSource:
 
 
 def _check_settings(settings: dict[str, Any], where: str) -> None:
-    """Refuse what is not registered, which MMEngine would import and call, and what is elsewhere.
+    """Check that settings name registered classes only, and nothing outside the folder.
+
+    MMEngine would import and call anything else.
     """
     for part, registry in (('retriever', MODELS), ('test_pipeline', TRANSFORMS)):
         for values in _dicts(settings[part]):
             if 'type' in values and not _is_registered(values['type'], registry):
-                raise ValueError(f'{where}: type {values["type"]!r} is no registered class of '
-                                 f'{registry.name}. If it is one of yours, import its module '
-                                 'first')
+                raise BadValue(f'{where}: type {values["type"]!r} is no registered class of '
+                               f'{registry.name}. If it is one of yours, import its module first')
             for key in sorted(_ELSEWHERE & values.keys()):
-                raise ValueError(f'{where}: {key}={values[key]!r} leads out of the folder; a saved '
-                                 'model brings all of its weights itself')
+                raise BadValue(f'{where}: {key}={values[key]!r} leads out of the folder; a saved '
+                               'model brings all of its weights itself')
 
 
 def _dicts(settings: Any) -> Iterator[dict[str, Any]]:
-    """All dicts inside, the outermost first."""
+    """Yield all dicts inside settings, the outermost first."""
     if isinstance(settings, dict):
         yield settings
         settings = list(settings.values())

@@ -1,4 +1,4 @@
-"""A trained retriever as an encoder: a config's own test pipeline, then its two towers."""
+"""Encoder of a trained retriever in torch: a config's own test pipeline, then its two towers."""
 
 import hashlib
 import json
@@ -17,18 +17,20 @@ from mmengine.device import get_device
 from PIL import Image
 from torch import Tensor, nn
 
+from mmtbps.errors import BadValue
 from mmtbps.models import Tower
 from mmtbps.models.loading import load_strictly
 from mmtbps.models.retrievers.former_settings import with_former_head
 
 from .base import Fingerprint, check_images, check_texts
+from .device import move_to_device
 from .saved_model import (
     FILES,
-    find_source,
+    find_model_source,
     portable_model,
     portable_pipeline,
     portable_training_model,
-    write_folder,
+    write_saved_model,
 )
 
 __all__ = ['TorchEncoder']
@@ -54,7 +56,7 @@ searcher('A woman in a red coat with a black bag.', topk=10)
 
 class TorchEncoder(ModelHubMixin, library_name='mmtbps', model_card_template=_CARD,
                    tags=['text-based-person-search', 'text-to-image-retrieval']):
-    """Images and sentences to unit features, by a model of ours in torch.
+    """Encoder of a model of ours, in torch.
 
     `save_pretrained`, `from_pretrained` and `push_to_hub` are those of ``huggingface_hub``.
 
@@ -74,30 +76,33 @@ class TorchEncoder(ModelHubMixin, library_name='mmtbps', model_card_template=_CA
         steps: The test pipeline, in order.
 
     Raises:
-        FileNotFoundError: If config, folder or checkpoint are missing.
-        ValueError: If no weights are named, they do not fit the model, or it is no retriever.
+        MissingFile: Config, folder or checkpoint are missing.
+        BadValue: No weights are named, they do not fit the model, or it is no retriever.
+        UserError: The checkpoint is damaged, or holds more than weights; or there is no such
+            device.
     """
 
     def __init__(self, model: str | Path | Config | nn.Module, weights: str | Path | None = None,
                  device: str | None = None, batch_size: int = 64) -> None:
         if batch_size < 1:
-            raise ValueError(f'batch_size must be at least 1, found {batch_size}')
+            raise ValueError(f'batch_size must be at least 1, got {batch_size}')
         built = model if isinstance(model, nn.Module) else None
         if built is not None and not isinstance(getattr(built, '_config', None), Config):
             raise ValueError(f'{type(built).__name__} has no config: set model._config to the one '
                              'it was built from, for its test pipeline')
-        self._source = find_source(model if built is None else built._config)
+        self._source = find_model_source(model if built is None else built._config)
         weights = self._source.weights if weights is None else weights
         if weights is None and built is None:
-            raise ValueError(f"{self._source.name}: no weights are named; give a checkpoint, or "
-                             "weights='random' to try things out")
+            raise BadValue(f"{self._source.name}: no weights are named; give a checkpoint, or "
+                           "weights='random' to try things out")
         self.model = self._source.build_model() if built is None else built
         _check_retriever(self.model)
         self._heads: Mapping[str, Tensor] = {}
         if weights is not None and str(weights) != 'random':
             self._heads = load_strictly(self.model, weights).heads
         self.device = str(device or get_device())
-        self.model.to(self.device).eval()
+        move_to_device(self.model, self.device)
+        self.model.eval()
         self.batch_size = batch_size
         self._one_at_a_time = Lock()
         self.steps = self._source.build_pipeline()
@@ -106,33 +111,35 @@ class TorchEncoder(ModelHubMixin, library_name='mmtbps', model_card_template=_CA
         self.dim = self.encode_texts(['a person']).shape[1]
 
     def encode_images(self, images: Sequence[Image.Image]) -> np.ndarray:
-        """Images of any size to ``(N, dim)`` float32 unit features.
+        """Encode images of any size into ``(N, dim)`` float32 unit features.
 
         Raises:
-            TypeError: If one of them is no PIL image.
+            TypeError: One of them is no PIL image.
         """
         check_images(images)
         return self._encode(images, lambda batch: self.model.encode_image(
             self.prepare_images(batch)))
 
     def encode_texts(self, texts: Sequence[str]) -> np.ndarray:
-        """Sentences to ``(N, dim)`` float32 unit features; words beyond the model's length go.
+        """Encode sentences into ``(N, dim)`` float32 unit features.
+
+        Words beyond the model's length are cut off.
 
         Raises:
-            ValueError: If a sentence is empty.
-            TypeError: If one is no string.
+            BadValue: A sentence is empty.
+            TypeError: One is no string.
         """
         check_texts(texts)
         return self._encode(texts, lambda batch: self.model.encode_text(
             *self.prepare_texts(batch)))
 
     def prepare_images(self, images: Sequence[Image.Image]) -> Tensor:
-        """PIL images to ``(N, 3, H, W)`` normalised, on the device."""
+        """Preprocess PIL images into ``(N, 3, H, W)``, normalised, on the device."""
         items = [_run(self._image_steps, dict(_read(image))) for image in images]
         return self.model.data_preprocessor(pseudo_collate(items))['images']
 
     def prepare_texts(self, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
-        """Sentences to ``(K, L)`` tokens and their bool mask, on the device."""
+        """Tokenize sentences into ``(K, L)`` ids and their bool mask, on the device."""
         with self._one_at_a_time:  # a tokenizer refuses to be used by two threads at once
             samples = [_run(self._text_steps, dict(text=text))['data_samples'] for text in texts]
         return self.model.data_preprocessor.pad([sample.input_ids for sample in samples],
@@ -183,8 +190,8 @@ class TorchEncoder(ModelHubMixin, library_name='mmtbps', model_card_template=_CA
         return np.concatenate(batches) if batches else np.zeros((0, self.dim), np.float32)
 
     def _save_pretrained(self, save_directory: Path) -> None:
-        write_folder(save_directory, self._source, self.model, self.steps,
-                     self.former_fingerprints)
+        write_saved_model(save_directory, self._source, self.model, self.steps,
+                          self.former_fingerprints)
 
     @classmethod
     def _from_pretrained(cls, *, model_id: str, device: str | None = None, batch_size: int = 64,
@@ -196,12 +203,12 @@ class TorchEncoder(ModelHubMixin, library_name='mmtbps', model_card_template=_CA
 
 def _check_retriever(model: nn.Module) -> None:
     if not all(hasattr(model, name) for name in ('encode_image', 'encode_text')):
-        raise ValueError(f'{type(model).__name__} cannot be searched with: it has no encode_image '
-                         'and encode_text, as TextImageRetriever has')
+        raise BadValue(f'{type(model).__name__} cannot be searched with: it has no encode_image '
+                       'and encode_text, as TextImageRetriever has')
 
 
 def _steps_for(probe: dict[str, Any], steps: list[Callable]) -> list[Callable]:
-    """The steps that such an item can take; those that miss a key of it are for the other side."""
+    """Choose the steps that an item can take; a step that misses a key is for the other side."""
     kept = []
     for step in steps:
         try:
@@ -210,8 +217,8 @@ def _steps_for(probe: dict[str, Any], steps: list[Callable]) -> list[Callable]:
             continue
         kept.append(step)
     if 'data_samples' not in probe:
-        raise ValueError('the test pipeline does not pack an image or a text alone: it should end '
-                         'with PackTextImage')
+        raise BadValue('the test pipeline does not pack an image or a text alone: it should end '
+                       'with PackTextImage')
     return kept
 
 
@@ -222,7 +229,7 @@ def _run(steps: list[Callable], item: dict[str, Any]) -> dict[str, Any]:
 
 
 def _read(image: Image.Image) -> dict[str, Any]:
-    """What ``LoadImageFromFile`` makes of a file."""
+    """Convert an image to what ``LoadImageFromFile`` gives."""
     pixels = np.ascontiguousarray(np.asarray(image.convert('RGB'))[..., ::-1])
     return dict(img=pixels, img_shape=pixels.shape[:2], ori_shape=pixels.shape[:2])
 

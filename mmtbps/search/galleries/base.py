@@ -102,7 +102,7 @@ class BaseGallery(ABC):
         if found is None:
             raise FileNotFoundError(
                 f'{self.uri}: there is no gallery. Make one from a folder of images: {REINDEX}')
-        if wanted is not None and found != wanted:
+        if fingerprint is not None and not is_same_model(found, fingerprint):
             differs = ', '.join(f'{key}: {_short(found.get(key))} there, {_short(wanted.get(key))} '
                                 'here' for key in sorted(found.keys() | wanted.keys())
                                 if found.get(key) != wanted.get(key))
@@ -239,6 +239,19 @@ class BaseGallery(ABC):
                     f'filter by {condition.key!r}: no entry of {self.uri} has such a key. Known to '
                     f'all galleries are {", ".join(KINDS)}')
         return answer
+
+
+def is_same_model(stored: Mapping[str, Any], fingerprint: Mapping[str, Any]) -> bool:
+    """Tell whether a stored fingerprint is that of a model, today's or one of its former ones.
+
+    Args:
+        stored: Of a gallery.
+        fingerprint: Of the model; its ``former()``, if it has one, gives those that earlier
+            versions made.
+    """
+    former = getattr(fingerprint, 'former', tuple)
+    return stored == check_fingerprint(fingerprint) or any(
+        stored == check_fingerprint(other) for other in former())
 
 
 def check_fingerprint(fingerprint: Mapping[str, Any]) -> dict[str, Any]:

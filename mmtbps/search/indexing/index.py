@@ -23,7 +23,7 @@ from ..galleries.base import (
     BaseGallery,
     GalleryEntry,
     GalleryMismatch,
-    check_fingerprint,
+    is_same_model,
 )
 from ..galleries.provenance import write_origin
 from ..media.images import UnreadableImage, decode_image, read_bytes
@@ -116,7 +116,7 @@ def index_people(source: str | os.PathLike, gallery: BaseGallery, encoder: Encod
         GalleryMismatch: If the gallery is of another model.
         ValueError: If there is no file to index, or ``source`` lies outside the images' root.
     """
-    if gallery.fingerprint != check_fingerprint(encoder.fingerprint):
+    if not is_same_model(gallery.fingerprint, encoder.fingerprint):
         raise GalleryMismatch(f'{gallery.uri} holds features of another model. Embed the images '
                               f'again, into a new gallery: {REINDEX}')
     scope = Scope.of(gallery.uri, source, shard, detector is not None, images)

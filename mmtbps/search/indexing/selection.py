@@ -5,8 +5,10 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from mmtbps.fileio import IMAGE_SUFFIXES
+
 from ..galleries.provenance import settle_root
-from ..media.images import IMAGE_SUFFIXES, find_files
+from ..media.images import find_files
 
 __all__ = ['Scope']
 

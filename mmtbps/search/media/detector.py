@@ -1,48 +1,26 @@
-"""People in whole photographs: a detector of transformers, and what is kept of its answer."""
+"""Person detector of transformers."""
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Protocol
 
 from PIL import Image
 
+from mmtbps.errors import BadValue, UserError
 from mmtbps.pretrained import resolve_pretrained
 
-__all__ = ['Detection', 'Detector', 'PersonDetector', 'whole_pixels']
+from .base import Box, Detection, Detector
+
+__all__ = ['Detection', 'Detector', 'DetectorNotLoaded', 'PersonDetector', 'whole_pixels']
 
 PERSON = 'person'
-Box = tuple[int, int, int, int]
 
 
-@dataclass(frozen=True, slots=True)
-class Detection:
-    """One person in one image.
-
-    Args:
-        box: (left, top, right, bottom) in pixels, inside the image.
-        score: How sure the detector is, 0 to 1.
-    """
-
-    box: Box
-    score: float
+class DetectorNotLoaded(UserError, OSError):
+    """A folder or a name on the hub from which no detector can be loaded."""
 
 
-class Detector(Protocol):
-    """Finds people; `PersonDetector`, or one of your own.
-
-    Attributes:
-        batch_size: How many images it likes to see at once.
-    """
-
-    batch_size: int
-
-    def __call__(self, images: Sequence[Image.Image]) -> list[list[Detection]]:
-        """The people of each RGB image, surest first."""
-
-
-class PersonDetector:
-    """An object detector of transformers that keeps the people: RT-DETR, D-FINE, DETR, YOLOS.
+class PersonDetector(Detector):
+    """Object detector of transformers of which the people are kept: RT-DETR, D-FINE, DETR, YOLOS.
 
     Needs neither torchvision nor, if ``model`` is a folder, the network. Weights are read from
     safetensors only, and code that comes with a model is never run.
@@ -50,35 +28,40 @@ class PersonDetector:
     Args:
         model: Folder with ``config.json``, ``preprocessor_config.json`` and
             ``model.safetensors``, or a name on the Hugging Face hub.
-        threshold: Less sure detections are left out.
-        min_height: So are people of fewer pixels from head to foot.
+        threshold: Detections with a lower score are left out.
+        min_height: People of fewer pixels from head to foot are left out, too.
         device: ``'cpu'``, ``'cuda'``, ``'cuda:1'``; by default CUDA if there is one.
         batch_size: Images in one forward pass.
 
     Raises:
-        FileNotFoundError: If ``model`` is a path and not there.
-        OSError: If it cannot be loaded, from disk or from the hub.
-        ValueError: If it is no object detector or knows no people; if an argument is out of range.
+        MissingFile: ``model`` is a path and not there.
+        DetectorNotLoaded: It cannot be loaded, from disk or from the hub.
+        BadValue: It is no object detector or knows no people, or an argument is out of range.
+        UserError: There is no such device.
 
-    Example:
-        ``PersonDetector('checkpoints/rtdetr_r18vd')([image])[0][0].box`` is the surest person of
-        an image.
+    Example::
+
+        people = PersonDetector('checkpoints/rtdetr_r18vd')([image])[0]
+        people[0].box  # of the person with the highest score
     """
 
     def __init__(self, model: str, threshold: float = .5, min_height: int = 32,
                  device: str | None = None, batch_size: int = 4) -> None:
         if not 0 <= threshold < 1 or batch_size < 1:
-            raise ValueError(f'threshold {threshold} must be in [0, 1) and batch_size '
-                             f'{batch_size} at least 1')
+            raise BadValue(f'threshold must be in [0, 1) and batch_size at least 1, got threshold '
+                           f'{threshold} and batch_size {batch_size}')
         import torch
+
+        from ..encoders.device import move_to_device
         self.threshold, self.min_height, self.batch_size = threshold, min_height, batch_size
-        self.device = torch.device(device or ('cuda' if torch.cuda.is_available() else 'cpu'))
+        device = device or ('cuda' if torch.cuda.is_available() else 'cpu')
         network, self._processor = _load(str(model))
-        self._network = network.eval().to(self.device)
+        move_to_device(network, device)
+        self.device, self._network = torch.device(device), network.eval()
         self._labels = _labels_of_people(str(model), network.config.id2label)
 
     def __call__(self, images: Sequence[Image.Image]) -> list[list[Detection]]:
-        """The people of each RGB image, surest first; boxes in its own pixels."""
+        """Detect the people of each RGB image, those with the highest score first."""
         return [people for start in range(0, len(images), self.batch_size)
                 for people in self._detect(images[start:start + self.batch_size])]
 
@@ -102,7 +85,7 @@ class PersonDetector:
 
 
 def whole_pixels(boxes: Iterable[Sequence[float]], size: tuple[int, int]) -> list[Box | None]:
-    """The smallest boxes of whole pixels around boxes, cut off at the borders of the image.
+    """Round boxes up to whole pixels and cut them off at the borders of the image.
 
     Args:
         boxes: (left, top, right, bottom) in pixels.
@@ -125,20 +108,21 @@ def whole_pixels(boxes: Iterable[Sequence[float]], size: tuple[int, int]) -> lis
 
 
 def _load(model: str) -> tuple:
-    """Network and image processor of a folder or a hub name."""
+    """Load network and image processor of a folder or a hub name."""
+    from safetensors import SafetensorError
     from transformers import AutoImageProcessor, AutoModelForObjectDetection
     name = resolve_pretrained(model)
     try:
         network = AutoModelForObjectDetection.from_pretrained(
             name, use_safetensors=True, trust_remote_code=False)
         return network, AutoImageProcessor.from_pretrained(name, trust_remote_code=False)
-    except OSError as error:
-        raise OSError(
+    except (OSError, SafetensorError) as error:
+        raise DetectorNotLoaded(
             f'{model}: not loaded as a detector ({_first_line(error)}). It should be a folder '
             'with config.json, preprocessor_config.json and model.safetensors, or the name of '
             'such a model on a Hugging Face hub that can be reached') from error
     except ValueError as error:
-        raise ValueError(
+        raise BadValue(
             f'{model}: no object detector of transformers ({_first_line(error)}). Take RT-DETR '
             'or D-FINE; a model that brings code of its own is refused') from error
 
@@ -151,6 +135,6 @@ def _labels_of_people(model: str, names: dict[int, str]) -> set[int]:
     labels = {int(label) for label, name in names.items() if name.lower() == PERSON}
     if not labels:
         some = ', '.join(sorted(map(str, names.values()))[:8])
-        raise ValueError(f'{model}: none of its {len(names)} labels is {PERSON!r} ({some}, ...). '
-                         'Take a detector trained on COCO or Objects365')
+        raise BadValue(f'{model}: none of its {len(names)} labels is {PERSON!r} ({some}, ...). '
+                       'Take a detector trained on COCO or Objects365')
     return labels

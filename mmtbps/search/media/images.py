@@ -1,8 +1,4 @@
-"""Photographs of strangers: found without leaving their folder, read without trusting them.
-
-A gallery keeps the path of an image relative to one folder, the images' root: the folder can move,
-and nothing outside it can be asked for (`locate`).
-"""
+"""Image files of unknown origin: found without leaving their folder, read without trusting them."""
 
 import io
 import os
@@ -11,19 +7,34 @@ from pathlib import Path
 
 from PIL import Image, ImageOps
 
-__all__ = ['IMAGE_SUFFIXES', 'MAX_BYTES', 'MAX_PIXELS', 'UnreadableImage', 'crop', 'decode_image',
-           'find_files', 'find_images', 'locate', 'read_bytes', 'read_crop', 'read_image']
+from mmtbps.errors import BadValue, UserError
+from mmtbps.fileio import IMAGE_SUFFIXES
+
+__all__ = ['MAX_BYTES', 'MAX_PIXELS', 'MissingFolder', 'UnreadableImage', 'decode_image',
+           'find_files', 'list_images', 'read_bytes', 'read_image']
 
 MAX_BYTES = 50 * 2**20
 MAX_PIXELS = 50_000_000
-IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.webp', '.bmp', '.tif', '.tiff')
 #: No other decoder of Pillow ever sees the bytes.
 _FORMATS = ('JPEG', 'PNG', 'WEBP', 'BMP', 'TIFF')
 _LINK = 'a symbolic link is not followed'
 
 
-class UnreadableImage(ValueError):
-    """An image that is refused or cannot be read; has ``path`` and ``reason``."""
+class MissingFolder(UserError, NotADirectoryError):
+    """A folder that was named and is not there, or is none."""
+
+
+class UnreadableImage(BadValue):
+    """An image that is refused or cannot be read.
+
+    Args:
+        path: Of the file.
+        reason: Half a sentence.
+
+    Attributes:
+        path: As text.
+        reason: The same.
+    """
 
     def __init__(self, path: str | os.PathLike, reason: str) -> None:
         super().__init__(f'{path}: {reason}')
@@ -44,16 +55,16 @@ def read_image(path: str | os.PathLike, max_bytes: int = MAX_BYTES,
         max_pixels: An image with more is refused by its header, before anything is decoded.
 
     Raises:
-        UnreadableImage: With the reason: missing, too large, broken, no image.
+        UnreadableImage: The file is missing, too large, broken, or no image; with the reason.
     """
     return decode_image(read_bytes(path, max_bytes), path, max_pixels)
 
 
 def read_bytes(path: str | os.PathLike, max_bytes: int = MAX_BYTES) -> bytes:
-    """The content of a regular file of at most ``max_bytes``.
+    """Read the content of a regular file of at most ``max_bytes``.
 
     Raises:
-        UnreadableImage: If it is missing, larger or no regular file.
+        UnreadableImage: It is missing, larger or no regular file.
     """
     if not os.path.isfile(path):  # to open a pipe would wait for ever
         raise UnreadableImage(path, 'no such file')
@@ -70,12 +81,15 @@ def read_bytes(path: str | os.PathLike, max_bytes: int = MAX_BYTES) -> bytes:
 
 def decode_image(data: bytes, path: str | os.PathLike = 'image',
                  max_pixels: int = MAX_PIXELS) -> Image.Image:
-    """Decode what `read_bytes` gave; see `read_image`.
+    """Decode the content of an image file as RGB, turned as its EXIF says.
 
     Args:
-        data: The content of an image file.
+        data: As `read_bytes` reads it.
         path: Its name, for the error.
-        max_pixels: More are refused before they are decoded.
+        max_pixels: An image with more is refused before it is decoded.
+
+    Raises:
+        UnreadableImage: With the reason.
     """
     try:
         with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
@@ -96,33 +110,12 @@ def _too_many_pixels(image: Image.Image, limit: int) -> str:
     return f'{image.width} x {image.height} pixels, more than {limit / 1e6:g} million'
 
 
-def crop(image: Image.Image, box: Sequence[int] | None) -> Image.Image:
-    """The part of an image in ``box``, cut off at its borders; all of it without one.
-
-    Args:
-        image: A picture.
-        box: (left, top, right, bottom) in pixels.
+def list_images(folder: str | os.PathLike) -> list[Path]:
+    """List the images below a folder, sorted; those `find_files` refuses are left out.
 
     Raises:
-        ValueError: If nothing of the image is in the box.
-
-    Example:
-        >>> crop(Image.new('RGB', (40, 80)), (30, -5, 60, 50)).size
-        (10, 50)
+        MissingFolder: There is no such folder.
     """
-    if box is None:
-        return image
-    left, top, right, bottom = box
-    left, top = max(left, 0), max(top, 0)
-    right, bottom = min(right, image.width), min(bottom, image.height)
-    if left >= right or top >= bottom:
-        raise ValueError(f'box {tuple(box)} holds nothing of an image of {image.width} x '
-                         f'{image.height} pixels')
-    return image.crop((left, top, right, bottom))
-
-
-def find_images(folder: str | os.PathLike) -> list[Path]:
-    """The images below a folder, sorted; those `find_files` refuses are left out."""
     return sorted(path for path, reason in find_files(folder, IMAGE_SUFFIXES) if reason is None)
 
 
@@ -135,16 +128,16 @@ def find_files(folder: str | os.PathLike,
         suffixes: Endings of the wanted names, in lower case.
 
     Yields:
-        Path of each wanted file and ``None``, or why it is refused. Refused are symbolic links,
-        which may lead out of the folder or show a file twice, what is no regular file, and names
-        that are no UTF-8.
+        Path of each wanted file, and ``None`` or the reason why it is refused. Refused are
+        symbolic links, which may lead out of the folder or show a file twice, anything else that
+        is no regular file, and names that are no UTF-8.
 
     Raises:
-        NotADirectoryError: If there is no such folder.
+        MissingFolder: There is no such folder.
     """
     root = Path(folder).resolve()
     if not root.is_dir():
-        raise NotADirectoryError(f'{folder}: no such folder')
+        raise MissingFolder(f'{folder}: no such folder')
     for parent, folders, names in os.walk(root):
         folders[:] = sorted(name for name in folders if not name.startswith('.'))
         for name in folders:
@@ -166,48 +159,3 @@ def _refusal(path: Path) -> str | None:
     except UnicodeEncodeError:
         return 'its name is no UTF-8'
     return None
-
-
-def locate(root: str | os.PathLike, path: str) -> Path:
-    """The file of a gallery's ``path`` below the images' root, and nothing else.
-
-    Args:
-        root: Folder of the images.
-        path: Relative, as the gallery keeps it.
-
-    Raises:
-        UnreadableImage: If ``path`` leads out of the folder, through ``..`` or a symbolic link.
-    """
-    root = Path(root).resolve()
-    try:
-        found = (root / path).resolve()
-    except (OSError, RuntimeError, ValueError) as error:  # a loop of links, a NUL in the name
-        raise UnreadableImage(path, f'no path: {error}') from error
-    if os.path.isabs(path) or not found.is_relative_to(root) or found == root:
-        raise UnreadableImage(path, 'outside the folder of the images')
-    return found
-
-
-def read_crop(root: str | os.PathLike, path: str, frame: int | None = None,
-              box: Sequence[int] | None = None) -> Image.Image:
-    """The picture of a gallery's entry, from the images' folder and nowhere else.
-
-    Args:
-        root: Folder of the images.
-        path: Of the entry, relative to it.
-        frame: Of the entry; the file is a video then.
-        box: Of the entry.
-
-    Raises:
-        UnreadableImage: If the file is outside the folder, gone, broken or smaller than the box.
-    """
-    file = locate(root, path)
-    if frame is None:
-        image = read_image(file)
-    else:
-        from .videos import read_frame
-        image = read_frame(file, frame)
-    try:
-        return crop(image, box)
-    except ValueError as error:
-        raise UnreadableImage(path, str(error)) from error

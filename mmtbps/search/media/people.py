@@ -1,4 +1,4 @@
-"""From frames to people: one entry a person seen, or one a track.
+"""People in images and videos as gallery entries: one a detection, or one a track.
 
 All of it is a stream: a few frames are held at a time, and one crop of each open track.
 """
@@ -14,11 +14,13 @@ from typing import NamedTuple
 
 from PIL import Image
 
+from mmtbps.errors import BadValue
+
 from ..galleries.base import GalleryEntry
-from .detector import Detection, Detector
-from .images import UnreadableImage, crop
-from .tracker import Tracker
-from .videos import Frame, frames_of, is_path, is_video
+from .base import Detection, Detector, Tracker
+from .crops import crop
+from .images import UnreadableImage
+from .videos import VideoFrame, frames_of, is_path, is_video
 
 __all__ = ['DetectedPerson', 'people_in', 'people_of']
 
@@ -26,7 +28,7 @@ _EVERY = 1.  # seconds between frames, without a tracker
 
 
 class DetectedPerson(NamedTuple):
-    """An entry for the gallery, yet without size, hash and metadata of its file; and its crop."""
+    """A gallery entry, yet without size, hash and metadata of its file, and its crop."""
 
     entry: GalleryEntry
     crop: Image.Image
@@ -37,19 +39,19 @@ def people_in(source: str | os.PathLike | Sequence[str | os.PathLike], detector:
               root: str | os.PathLike | None = None,
               on_unreadable: Callable[[UnreadableImage], None] | None = None
               ) -> Iterator[DetectedPerson]:
-    """The people in images and videos.
+    """Detect the people in images and videos, as a stream.
 
     Args:
         source: An image, a video, a folder of both, or a sequence of files.
         detector: Finds the people of a frame, see `mmtbps.search.media.detector.PersonDetector`.
         tracker: Makes one entry of each track of a video, see
             `mmtbps.search.media.tracker.PersonTracker`. Images are not affected.
-        every: Seconds between the frames of a video that are looked at; by default 1, or what
-            the tracker likes. 0 for every frame.
+        every: Seconds between the frames of a video that are looked at, 0 for every frame; by
+            default 1, or the tracker's ``every``.
         root: Folder that the paths of entries are relative to; by default ``source`` or the
             folder that it is in.
-        on_unreadable: Told of each file that is refused or cannot be read, which is then left
-            out. By default the error is raised.
+        on_unreadable: Called with the error of each file that is refused or cannot be read, which
+            is then left out. By default the error is raised.
 
     Yields:
         Without a tracker one entry a detection, at once; with it one a track, when the track
@@ -57,9 +59,9 @@ def people_in(source: str | os.PathLike | Sequence[str | os.PathLike], detector:
         give the same ids again.
 
     Raises:
-        FileNotFoundError: If there is no ``source``.
-        UnreadableImage: For the first unreadable file, if nobody is told of it.
-        ValueError: If a file lies outside ``root``.
+        MissingFile: There is no ``source``.
+        UnreadableImage: A file cannot be read and there is no ``on_unreadable``.
+        BadValue: A file lies outside ``root``.
     """
     if every is None:
         every = _EVERY if tracker is None else tracker.every
@@ -67,9 +69,19 @@ def people_in(source: str | os.PathLike | Sequence[str | os.PathLike], detector:
                      _folder_of(source) if root is None else root)
 
 
-def people_of(frames: Iterable[Frame], detector: Detector, tracker: Tracker | None = None,
+def people_of(frames: Iterable[VideoFrame], detector: Detector, tracker: Tracker | None = None,
               root: str | os.PathLike = '.') -> Iterator[DetectedPerson]:
-    """`people_in` for frames of any origin; those of one video must follow each other."""
+    """Detect the people in frames of your own, as `people_in` does in files.
+
+    Args:
+        frames: Those of one video follow each other.
+        detector: As in `people_in`.
+        tracker: As in `people_in`.
+        root: Folder that the paths of entries are relative to.
+
+    Yields:
+        As `people_in`.
+    """
     root = Path(root).resolve()
     for path, seen in groupby(_detect(iter(frames), detector), key=lambda pair: pair[0].path):
         if tracker is not None and is_video(path):
@@ -86,13 +98,13 @@ def _folder_of(source: str | os.PathLike | Sequence[str | os.PathLike]) -> Path:
     return Path(os.path.commonpath(folders)) if folders else Path()
 
 
-def _detect(frames: Iterator[Frame],
-            detector: Detector) -> Iterator[tuple[Frame, list[Detection]]]:
+def _detect(frames: Iterator[VideoFrame],
+            detector: Detector) -> Iterator[tuple[VideoFrame, list[Detection]]]:
     while batch := list(islice(frames, detector.batch_size)):
         yield from zip(batch, detector([frame.image for frame in batch]), strict=True)
 
 
-def _detected(frame: Frame, person: Detection, root: Path,
+def _detected(frame: VideoFrame, person: Detection, root: Path,
               track: str | None = None) -> DetectedPerson:
     path = _name(frame.path, root)
     place = [path, frame.number, *person.box] if track is None else [track]
@@ -106,14 +118,14 @@ def _detected(frame: Frame, person: Detection, root: Path,
 def _name(path: Path, root: Path) -> str:
     full = path.parent.resolve() / path.name
     if not full.is_relative_to(root):
-        raise ValueError(f'{path} lies outside {root}, the folder of the images')
+        raise BadValue(f'{path} lies outside {root}, the folder of the images')
     return full.relative_to(root).as_posix()
 
 
 # ------------------------------------------------------------------ tracks
 @dataclass(slots=True)
 class _Track:
-    """The best view of one person so far, and when the first and the last were."""
+    """Best view of one person so far, with the times of the first and the last view."""
 
     best: DetectedPerson
     quality: float
@@ -126,21 +138,21 @@ class _Track:
         return DetectedPerson(replace(entry, extra={**entry.extra, **times}), self.best.crop)
 
 
-def _one_a_track(seen: Iterable[tuple[Frame, list[Detection]]], tracker: Tracker,
+def _one_a_track(seen: Iterable[tuple[VideoFrame, list[Detection]]], tracker: Tracker,
                  root: Path) -> Iterator[DetectedPerson]:
-    """The best view of each track of one video, when the track ends."""
+    """Yield the best view of each track of one video, when the track ends."""
     tracks: dict[int, _Track] = {}
     tracker.start()
     for frame, people in seen:
         for person, number in zip(people, tracker.update(people, frame.time), strict=True):
             if number is not None:
-                _see(tracks, number, frame, person, root)
+                _extend(tracks, number, frame, person, root)
         yield from _end(tracks, tracker.open)
     yield from _end(tracks, set())
 
 
-def _see(tracks: dict[int, _Track], number: int, frame: Frame, person: Detection,
-         root: Path) -> None:
+def _extend(tracks: dict[int, _Track], number: int, frame: VideoFrame, person: Detection,
+            root: Path) -> None:
     left, top, right, bottom = person.box
     quality = person.score * (right - left) * (bottom - top)
     known = tracks.get(number)

@@ -1,4 +1,4 @@
-"""Pictures to look for people in: images, and frames of videos with their number and time."""
+"""Frames of videos with their number and time, and images in the same form."""
 
 import logging
 import os
@@ -6,16 +6,25 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
-from mmengine.logging import print_log
 from PIL import Image
 
-from .images import IMAGE_SUFFIXES, MAX_PIXELS, UnreadableImage, find_files, read_image
+from mmtbps.errors import BadValue, MissingFile, MissingPackage
+from mmtbps.fileio import IMAGE_SUFFIXES
 
-__all__ = ['VIDEO_SUFFIXES', 'Frame', 'UnreadableVideo', 'frames_of', 'is_path', 'is_video',
+from .images import MAX_PIXELS, UnreadableImage, find_files, read_image
+
+try:
+    import cv2
+    from mmengine.logging import print_log
+except ImportError as error:
+    raise MissingPackage(f'videos need {error.name}: pip install torch && pip install '
+                         '"mmtbps[mm]"') from error
+
+__all__ = ['VIDEO_SUFFIXES', 'UnreadableVideo', 'VideoFrame', 'frames_of', 'is_path', 'is_video',
            'read_frame']
 
-#: No playlists: those would let a file name others, here or on the network.
+#: Endings of video files, in lower case. No playlists: those would let a file name others, here or
+#: on the network.
 VIDEO_SUFFIXES = ('.avi', '.m4v', '.mkv', '.mov', '.mp4', '.mpeg', '.mpg', '.webm', '.wmv')
 _GIVE_UP = 250     # broken frames in a row: nothing follows
 _EARLY = 1.        # seconds; the length of a video is known less exactly than its frames
@@ -25,12 +34,12 @@ AnyPath = str | os.PathLike
 
 
 class UnreadableVideo(UnreadableImage):
-    """A video that gives no frame; has ``path`` and ``reason``."""
+    """A video that gives no frame."""
 
 
 @dataclass(frozen=True, slots=True)
-class Frame:
-    """One picture to look for people in.
+class VideoFrame:
+    """A frame of a video, or an image in its place.
 
     Args:
         image: RGB.
@@ -48,32 +57,33 @@ class Frame:
 
 
 def is_path(source: object) -> bool:
-    """Whether it names one file or folder, and not several."""
+    """Tell whether a source is the path of one file or folder, and not several."""
     return isinstance(source, (str, os.PathLike))
 
 
 def is_video(path: AnyPath) -> bool:
-    """Whether a file is a video by its ending."""
+    """Tell a video file by the ending of its name, in any case."""
     return os.fspath(path).lower().endswith(VIDEO_SUFFIXES)
 
 
 def frames_of(source: AnyPath | Sequence[AnyPath], every: float = 1.,
-              on_unreadable: Callable[[UnreadableImage], None] | None = None) -> Iterator[Frame]:
-    """The images and the frames of videos, in order.
+              on_unreadable: Callable[[UnreadableImage], None] | None = None
+              ) -> Iterator[VideoFrame]:
+    """Read images and the frames of videos, in order.
 
     Args:
         source: An image, a video, a folder of both, or a sequence of files.
         every: At least so many seconds lie between two frames of a video; 0 for every frame.
-        on_unreadable: Told of each file that is refused or cannot be read, which is then left
-            out. By default the error is raised.
+        on_unreadable: Called with the error of each file that is refused or cannot be read, which
+            is then left out. By default the error is raised.
 
     Raises:
-        FileNotFoundError: If there is no ``source``.
-        UnreadableImage: For the first unreadable file, if nobody is told of it.
-        ValueError: If ``every`` is negative.
+        MissingFile: There is no ``source``.
+        UnreadableImage: A file cannot be read and there is no ``on_unreadable``.
+        BadValue: ``every`` is negative.
     """
     if not every >= 0:
-        raise ValueError(f'every: {every} seconds between frames; it must be at least 0')
+        raise BadValue(f'every must be at least 0 seconds between frames, got {every}')
     for path, refusal in _files(source):
         try:
             if refusal is not None:
@@ -81,7 +91,7 @@ def frames_of(source: AnyPath | Sequence[AnyPath], every: float = 1.,
             if is_video(path):
                 yield from _frames(path, every)
             else:
-                yield Frame(read_image(path), path)
+                yield VideoFrame(read_image(path), path)
         except UnreadableImage as error:
             if on_unreadable is None:
                 raise
@@ -89,7 +99,7 @@ def frames_of(source: AnyPath | Sequence[AnyPath], every: float = 1.,
 
 
 def _files(source: AnyPath | Sequence[AnyPath]) -> Iterator[tuple[Path, str | None]]:
-    """Files of a source, each with the reason if it is refused."""
+    """Yield the files of a source, each with the reason if it is refused."""
     suffixes = (*IMAGE_SUFFIXES, *VIDEO_SUFFIXES)
     if not is_path(source):
         for path in source:
@@ -97,7 +107,7 @@ def _files(source: AnyPath | Sequence[AnyPath]) -> Iterator[tuple[Path, str | No
     elif os.path.isdir(source):
         yield from find_files(source, suffixes)
     elif not os.path.exists(source):
-        raise FileNotFoundError(f'{source}: no such image, video or folder')
+        raise MissingFile(f'{source}: no such image, video or folder')
     else:
         known = os.fspath(source).lower().endswith(suffixes)
         yield Path(source), None if known else f'neither image nor video: {", ".join(suffixes)}'
@@ -105,14 +115,14 @@ def _files(source: AnyPath | Sequence[AnyPath]) -> Iterator[tuple[Path, str | No
 
 # ------------------------------------------------------------------ videos
 def read_frame(path: AnyPath, number: int) -> Image.Image:
-    """One frame of a video, as `frames_of` numbers them.
+    """Read one frame of a video.
 
     Args:
         path: A video.
-        number: Of a frame.
+        number: Of the frame, as `frames_of` numbers them.
 
     Raises:
-        UnreadableVideo: If the video or this frame of it cannot be read.
+        UnreadableVideo: The video or this frame of it cannot be read.
     """
     capture = _open(path)
     try:
@@ -128,14 +138,14 @@ def read_frame(path: AnyPath, number: int) -> Image.Image:
         capture.release()
 
 
-def _frames(path: Path, every: float) -> Iterator[Frame]:
+def _frames(path: Path, every: float) -> Iterator[VideoFrame]:
     capture, due = _open(path), 0.
     try:
         for number in _grab(capture, path):
             time = _time(capture)
             if time >= due - _SLACK:
                 due = time + every
-                yield Frame(_picture(capture, path), path, number, round(time, 3))
+                yield VideoFrame(_picture(capture, path), path, number, round(time, 3))
     finally:
         capture.release()
 
@@ -153,7 +163,7 @@ def _open(path: AnyPath) -> cv2.VideoCapture:
 
 
 def _grab(capture: cv2.VideoCapture, path: AnyPath) -> Iterator[int]:
-    """Go from frame to frame, without decoding more than needed; gives their rising numbers."""
+    """Go from frame to frame, without decoding more than needed, and yield their rising numbers."""
     announced = capture.get(cv2.CAP_PROP_FRAME_COUNT)
     last, passed, broken, in_a_row = -1, 0, 0, 0
     while in_a_row < _GIVE_UP:
@@ -179,7 +189,7 @@ def _number(capture: cv2.VideoCapture) -> int:
 
 
 def _time(capture: cv2.VideoCapture) -> float:
-    """Seconds since the start of the video; not every container says it."""
+    """Compute the seconds since the start of the video, also where a container notes none."""
     seconds = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
     number = capture.get(cv2.CAP_PROP_POS_FRAMES) - 1
     return seconds if seconds > 0 else number / capture.get(cv2.CAP_PROP_FPS)

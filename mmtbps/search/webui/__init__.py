@@ -1,4 +1,4 @@
-"""The web page of a gallery. Gradio is imported when the page is built, and not before."""
+"""The web page of a gallery, on Gradio, which is imported when the page is built."""
 
 from .layout import build_page
 from .server import serve

@@ -1,4 +1,4 @@
-"""The page for programs: the same questions, answered in JSON."""
+"""JSON endpoints of the page, for programs."""
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
@@ -6,52 +6,52 @@ from types import ModuleType
 from typing import Any
 
 from .html import as_data_uri
-from .service import Desk, Refused, make_where
+from .service import Refused, SearchService, make_where
 from .views import SHEET_SIZE
 
-__all__ = ['offer_api']
+__all__ = ['add_api']
 
 
-def offer_api(gr: ModuleType, desk: Desk, lane: dict[str, Any]) -> None:
-    """Give the open page the endpoints ``/search``, ``/similar`` and ``/explain``.
+def add_api(gr: ModuleType, service: SearchService, queue: dict[str, Any]) -> None:
+    """Add to the page the endpoints ``/search``, ``/similar`` and ``/explain``.
 
     Args:
         gr: Gradio, inside the blocks of the page.
-        desk: Answers.
-        lane: Which requests wait for each other.
+        service: Answers.
+        queue: Gradio's settings of the requests that wait for each other.
     """
     def search(text: str, topk: int = 20, cameras: list[str] | None = None, since: str = '',
                until: str = '', track: str = '') -> list[dict]:
-        """People of the gallery that a sentence describes, best first."""
-        return _for_programs(desk.search(text, topk, make_where(cameras, since, until, track)))
+        """Find the people of the gallery that a sentence describes, best first."""
+        return _for_programs(service.search(text, topk, make_where(cameras, since, until, track)))
 
     def similar(entry_id: str, topk: int = 20, cameras: list[str] | None = None, since: str = '',
                 until: str = '', track: str = '') -> list[dict]:
-        """People of the gallery that look most like one of them, without that one."""
+        """Find the people of the gallery that look most like one of them, without that one."""
         return _for_programs(
-            desk.similar(entry_id, topk, make_where(cameras, since, until, track)))
+            service.similar(entry_id, topk, make_where(cameras, since, until, track)))
 
     def explain(text: str, entry_id: str) -> str:
-        """Where the words of a sentence are in a picture, as the data URI of a JPEG."""
-        return as_data_uri(desk.explain(text, entry_id), SHEET_SIZE)
+        """Draw the places of a sentence's words in a picture, as the data URI of a JPEG."""
+        return as_data_uri(service.explain(text, entry_id), SHEET_SIZE)
 
     for function in (search, similar, explain):
-        gr.api(_speaking(gr, function), api_name=function.__name__, **lane)
+        gr.api(_with_plain_errors(gr, function), api_name=function.__name__, **queue)
 
 
 def _for_programs(hits: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Hits with ``file`` for ``path``: Gradio's client would ask for a path to download it."""
+    """Name the path of each hit ``file``: Gradio's client would download a ``path``."""
     return [{'file' if key == 'path' else key: value for key, value in hit.items()}
             for hit in hits]
 
 
-def _speaking(gr: ModuleType, function: Callable) -> Callable:
-    """Tells a program why it gets no answer."""
+def _with_plain_errors(gr: ModuleType, function: Callable) -> Callable:
+    """Wrap an endpoint so that a program is told why it gets no answer."""
     @wraps(function)
-    def speaking(*args: Any, **keywords: Any) -> Any:
+    def plain(*args: Any, **keywords: Any) -> Any:
         try:
             return function(*args, **keywords)
         except Refused as refusal:
             raise gr.Error(str(refusal), print_exception=False) from refusal
 
-    return speaking
+    return plain

@@ -1,4 +1,4 @@
-"""The page's pieces of HTML: people in a grid, one person up close, what was asked before.
+"""HTML of the page: people in a grid, one person up close, the history of a visitor.
 
 All of it is text in, text out. What comes from files, filters or visitors goes through `_text`;
 pictures stand in the page itself as small JPEGs, so that no file is ever served.
@@ -41,7 +41,7 @@ def as_data_uri(image: Image.Image, size: tuple[int, int] = CARD_SIZE) -> str:
 
 
 def as_card(image: Image.Image) -> str:
-    """A crop in the shape of a card, as a data URI; bars beside it have its own blurred colours.
+    """Fit a crop into the shape of a card, as a data URI; its blurred colours fill the sides.
 
     Example:
         >>> as_card(Image.new('RGB', (30, 30)))[:23]
@@ -71,12 +71,12 @@ def in_words(entry: Any) -> list[tuple[str, str]]:
 
 
 def draw_masthead(title: str, line: str) -> str:
-    """What stands on top: a title, and a line about the gallery."""
+    """Draw the masthead: a title, and a line about the gallery."""
     return f'<h1>{_text(title)}</h1><p>{_text(line)}</p>'
 
 
 def draw_people(heading: str, people: Sequence[Mapping[str, Any]], note: str = '') -> str:
-    """The ranked grid.
+    """Draw the ranked grid.
 
     Args:
         heading: What was asked.
@@ -91,7 +91,7 @@ def draw_people(heading: str, people: Sequence[Mapping[str, Any]], note: str = '
 
 def draw_person(title: str, picture: str | None, facts: Sequence[tuple[str, str]],
                 heat: str | None = None, note: str = '') -> str:
-    """One person up close, and where the words are found in the picture.
+    """Draw one person up close, with the places of the words in the picture.
 
     Args:
         title: Names the person.
@@ -109,7 +109,7 @@ def draw_person(title: str, picture: str | None, facts: Sequence[tuple[str, str]
 
 
 def draw_history(asked: Sequence[str]) -> str:
-    """What this visitor asked, latest first, as buttons; nothing if nothing was asked."""
+    """Draw the questions of this visitor as buttons, latest first; nothing if there are none."""
     if not asked:
         return ''
     chips = ''.join(f'<button type="button" data-pick="{place}" title="{_text(words)}">'
@@ -118,12 +118,12 @@ def draw_history(asked: Sequence[str]) -> str:
 
 
 def draw_notice(message: str) -> str:
-    """A message in place of an answer."""
+    """Draw a message in the place of an answer."""
     return f'<p class="notice" role="status">{_text(message)}</p>'
 
 
 def draw_welcome(title: str, message: str) -> str:
-    """What stands where nothing was asked yet, or nothing was found."""
+    """Draw the text of a page without answers."""
     return (f'<section class="welcome"><h2>{_text(title)}</h2><p>{_text(message)}</p></section>')
 
 
@@ -158,5 +158,5 @@ def _clock(seconds: float | None) -> str | None:
 
 
 def _text(value: Any) -> str:
-    """Text that stays text in HTML, within quotes too."""
+    """Escape text so that it stays text in HTML, within quotes too."""
     return html.escape(str(value), quote=True)

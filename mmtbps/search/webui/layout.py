@@ -1,4 +1,4 @@
-"""The page itself: which parts stand where, and what happens when one is used."""
+"""Layout and events of the page."""
 
 import os
 from collections.abc import Iterator
@@ -7,38 +7,40 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
-from ..media.images import IMAGE_SUFFIXES
-from .api import offer_api
+from mmtbps.errors import BadValue, MissingPackage
+from mmtbps.fileio import IMAGE_SUFFIXES
+
+from .api import add_api
 from .html import draw_masthead
-from .service import MAX_COUNT, MAX_TEXT, Desk, Facets, Refused
+from .service import MAX_COUNT, MAX_TEXT, Facets, Refused, SearchService
 from .style import PICK
 from .uploads import add_crops
-from .views import Question, answer, describe, greet, look_closer
+from .views import Question, answer, describe, greet, show_person
 
 __all__ = ['build_page', 'import_gradio']
 
 #: One request at a time uses the model and the gallery.
-_LANE = dict(concurrency_id='gallery', concurrency_limit=1)
-_PRIVATE = dict(api_visibility='private', **_LANE)
+_QUEUE = dict(concurrency_id='gallery', concurrency_limit=1)
+_PRIVATE = dict(api_visibility='private', **_QUEUE)
 
 
 def import_gradio() -> ModuleType:
-    """Gradio, told before it starts not to report home.
+    """Import Gradio, told before it starts not to report home.
 
     Raises:
-        ImportError: If it is not installed; the message says how.
+        MissingPackage: It is not installed; the message names the extra.
     """
     os.environ['GRADIO_ANALYTICS_ENABLED'] = 'False'
     try:
         import gradio
     except ImportError as error:
-        raise ImportError('the web page needs gradio: pip install "mmtbps[demo]"') from error
+        raise MissingPackage('the web page needs gradio: pip install "mmtbps[demo]"') from error
     return gradio
 
 
 def build_page(inferencer: Any, images: str | os.PathLike, uploads: str | os.PathLike | None = None,
                title: str = 'Person search') -> Any:
-    """The page as Gradio blocks; `serve` launches it safely.
+    """Build the page as Gradio blocks; `serve` launches it safely.
 
     Args:
         inferencer: A `TextToPersonInferencer` with a gallery.
@@ -48,25 +50,25 @@ def build_page(inferencer: Any, images: str | os.PathLike, uploads: str | os.Pat
         title: Stands on top.
 
     Raises:
-        ValueError: If ``uploads`` is not inside ``images``.
-        ImportError: If Gradio is not installed.
+        BadValue: ``uploads`` is not inside ``images``.
+        MissingPackage: Gradio is not installed.
     """
     gr = import_gradio()
-    desk = Desk(inferencer, Path(images))
-    if uploads is not None and not Path(uploads).resolve().is_relative_to(desk.images.resolve()):
-        raise ValueError(f'{uploads}: uploads must be kept inside {images}, the folder of the '
-                         "gallery's images")
+    service = SearchService(inferencer, Path(images))
+    if uploads is not None and not Path(uploads).resolve().is_relative_to(service.images.resolve()):
+        raise BadValue(f'{uploads}: uploads must be kept inside {images}, the folder of the '
+                       "gallery's images")
     with gr.Blocks(title=title, analytics_enabled=False, fill_width=True,
                    delete_cache=(600, 3600)) as page:
-        parts = _lay_out(gr, title, desk.facets(), uploads is not None)
+        parts = _lay_out(gr, title, service.facets(), uploads is not None)
         parts.asked, parts.shown, parts.picked = gr.State([]), gr.State(Question()), gr.State(None)
-        refresh = _refresh(gr, parts, desk, title)
+        refresh = _refresh(gr, parts, service, title)
         page.load(**refresh)
-        _connect_questions(gr, parts, desk)
-        _connect_people(gr, parts, desk)
+        _connect_questions(gr, parts, service)
+        _connect_people(gr, parts, service)
         if uploads is not None:
-            _connect_uploads(gr, parts, desk, Path(uploads), refresh)
-        offer_api(gr, desk, _LANE)
+            _connect_uploads(gr, parts, service, Path(uploads), refresh)
+        add_api(gr, service, _QUEUE)
     return page
 
 
@@ -105,15 +107,15 @@ def _lay_out_uploads(gr: ModuleType, parts: SimpleNamespace) -> None:
         parts.files = gr.File(label='Pictures, each of one person', file_count='multiple',
                               file_types=list(IMAGE_SUFFIXES), height=170)
         with gr.Row():
-            parts.camera = gr.Textbox(label='Camera', max_length=200, min_width=90)
-            parts.time = gr.Textbox(label='Time', max_length=40, min_width=90)
-            parts.sighting = gr.Textbox(label='Track', max_length=200, min_width=90)
+            parts.upload_camera = gr.Textbox(label='Camera', max_length=200, min_width=90)
+            parts.upload_time = gr.Textbox(label='Time', max_length=40, min_width=90)
+            parts.upload_track = gr.Textbox(label='Track', max_length=200, min_width=90)
         parts.add = gr.Button('Add to the gallery', elem_id='add-button')
         parts.said = gr.HTML(elem_id='said')
 
 
 def _known(facets: Facets) -> dict[str, dict[str, Any]]:
-    """Settings of the filters; what no entry knows cannot be filtered by and is not shown."""
+    """Return settings of the filters; a key that no entry has is not shown."""
     by_clock = facets.times is not None and facets.times[1] >= 1e8
     time = dict(visible=facets.times is not None, placeholder=(
         '2024-01-31 12:00' if by_clock else 'seconds'))
@@ -122,10 +124,11 @@ def _known(facets: Facets) -> dict[str, dict[str, Any]]:
 
 
 # ------------------------------------------------------------------ what happens
-def _refresh(gr: ModuleType, parts: SimpleNamespace, desk: Desk, title: str) -> dict[str, Any]:
-    """An event: masthead and filters as the gallery is now."""
+def _refresh(gr: ModuleType, parts: SimpleNamespace, service: SearchService,
+             title: str) -> dict[str, Any]:
+    """Return an event that shows masthead and filters as the gallery is now."""
     def fresh() -> list[Any]:
-        facets = desk.facets()
+        facets = service.facets()
         return [draw_masthead(title, describe(facets)),
                 *(gr.update(**settings) for settings in _known(facets).values())]
 
@@ -133,13 +136,13 @@ def _refresh(gr: ModuleType, parts: SimpleNamespace, desk: Desk, title: str) -> 
                                    parts.track], show_progress='hidden', **_PRIVATE)
 
 
-def _connect_questions(gr: ModuleType, parts: SimpleNamespace, desk: Desk) -> None:
-    """Searching by sentence, by the person that is picked, and once more from the history."""
+def _connect_questions(gr: ModuleType, parts: SimpleNamespace, service: SearchService) -> None:
+    """Connect searching by sentence, by the picked person, and again from the history."""
     asking = [parts.text, *parts.filters]
     answers = [parts.people, parts.asked, parts.history, parts.shown]
 
     def show(question: Question, asked: list[Question]) -> tuple[Any, ...]:
-        return *answer(desk, question, asked), question
+        return *answer(service, question, asked), question
 
     def by_text(*values: Any) -> tuple[Any, ...]:
         return show(_question(*values[:-1]), values[-1])
@@ -166,11 +169,11 @@ def _connect_questions(gr: ModuleType, parts: SimpleNamespace, desk: Desk) -> No
                         show_progress_on=[parts.people], **_PRIVATE)
 
 
-def _connect_people(gr: ModuleType, parts: SimpleNamespace, desk: Desk) -> None:
-    """A click on a person shows it up close, with the words of the sentence on it."""
+def _connect_people(gr: ModuleType, parts: SimpleNamespace, service: SearchService) -> None:
+    """Connect a click on a person to the view of it up close."""
     def closer(shown: Question, event: gr.EventData) -> Iterator[tuple[Any, ...]]:
         picked = event._data.get('pick') if isinstance(event._data, dict) else None
-        for html, entry_id, name in look_closer(desk, picked, shown.text):
+        for html, entry_id, name in show_person(service, picked, shown.text):
             yield (html, gr.update(visible=entry_id is not None),
                    entry_id and (entry_id, name))
 
@@ -178,20 +181,20 @@ def _connect_people(gr: ModuleType, parts: SimpleNamespace, desk: Desk) -> None:
                        show_progress='hidden', **_PRIVATE)
 
 
-def _connect_uploads(gr: ModuleType, parts: SimpleNamespace, desk: Desk, folder: Path,
+def _connect_uploads(gr: ModuleType, parts: SimpleNamespace, service: SearchService, folder: Path,
                      refresh: dict[str, Any]) -> None:
     def add(files: list[str] | None, camera: str, time: str, track: str) -> str:
         """Add pictures, each of one person, to the gallery."""
         try:
-            return str(add_crops(desk, folder, files or [], camera, time, track))
+            return str(add_crops(service, folder, files or [], camera, time, track))
         except Refused as refusal:
             raise gr.Error(str(refusal), print_exception=False, title='Not added') from refusal
         finally:
             for file in files or []:
                 Path(file).unlink(missing_ok=True)
 
-    given = [parts.files, parts.camera, parts.time, parts.sighting]
-    parts.add.click(add, given, parts.said, api_name='add', **_LANE).then(
+    given = [parts.files, parts.upload_camera, parts.upload_time, parts.upload_track]
+    parts.add.click(add, given, parts.said, api_name='add', **_QUEUE).then(
         **refresh).then(lambda: None, None, parts.files, **_PRIVATE)
 
 

@@ -1,19 +1,19 @@
-"""What stands between the network and the page: few doors, and no errand outside.
+"""Filter of requests between the network and the page.
 
 Gradio can do more than the page needs: serve files, fetch addresses it is given, relay to other
-hosts. The gate lets through what the page uses and nothing else, and tells the browser to load
-nothing from anywhere else either.
+hosts. The filter passes the requests that the page makes and no others, and tells the browser to
+load nothing from anywhere else either.
 """
 
 import json
 from collections.abc import Iterator
 from typing import Any
 
-__all__ = ['Gate']
+__all__ = ['RequestFilter']
 
 #: A request is small: sentences, filters, names of uploaded files.
 MAX_BODY = 2**18
-_DOORS = {'/', '/config', '/config/', '/theme.css', '/favicon.ico', '/manifest.json',
+_PATHS = {'/', '/config', '/config/', '/theme.css', '/favicon.ico', '/manifest.json',
           '/robots.txt'}
 _FOLDERS = ('/assets/', '/static/')
 _API = ('info', 'openapi.json', 'app_id', 'startup-events', 'theme.css', 'upload',
@@ -30,14 +30,14 @@ _HEADERS = {
 }
 
 
-class Gate:
-    """ASGI middleware: refuses what the page does not need.
+class RequestFilter:
+    """ASGI middleware that refuses requests the page does not need.
 
     Answers 404 to every route but those of the page and its API, so that no file can be asked
     for; 413 to a long request and 400 to one that names an address to fetch a file from.
 
     Args:
-        app: The application behind the gate.
+        app: The application behind the filter.
         uploads: Whether visitors may send files.
     """
 
@@ -52,24 +52,24 @@ class Gate:
             if scope['type'] == 'lifespan':
                 await self.app(scope, receive, send)
             return
-        if not is_open(scope['path'], self.uploads):
+        if not is_allowed(scope['path'], self.uploads):
             return await _answer(send, 404, 'There is nothing here.')
         if scope['method'] == 'POST' and not scope['path'].startswith('/gradio_api/upload'):
             body = await _read(receive)
             if body is None:
                 return await _answer(send, 413, f'A request has at most {MAX_BODY} bytes.')
-            reason = refusal(body)
+            reason = refuse_body(body)
             if reason:
                 return await _answer(send, 400, reason)
             receive = _replay(body, receive)
         await self.app(scope, receive, _with_headers(send))
 
 
-def is_open(path: str, uploads: bool = False) -> bool:
-    """Whether a route is one the page needs.
+def is_allowed(path: str, uploads: bool = False) -> bool:
+    """Tell whether a route is one that the page needs.
 
     Example:
-        >>> is_open('/assets/index.js'), is_open('/gradio_api/file=/etc/passwd')
+        >>> is_allowed('/assets/index.js'), is_allowed('/gradio_api/file=/etc/passwd')
         (True, False)
     """
     if path.startswith('/gradio_api/'):
@@ -77,39 +77,38 @@ def is_open(path: str, uploads: bool = False) -> bool:
         if route.startswith('upload') and not uploads:
             return False
         return route.rstrip('/') in _API or route.startswith(_API_FOLDERS)
-    return path in _DOORS or path.startswith(_FOLDERS)
+    return path in _PATHS or path.startswith(_FOLDERS)
 
 
-def refusal(body: bytes) -> str | None:
-    """Why the body of a request is refused, or ``None``.
+def refuse_body(body: bytes) -> str | None:
+    """Return the reason to refuse the body of a request, or ``None`` to pass it.
 
     Example:
-        >>> refusal(b'{"data": [{"path": "https://example.org/x.jpg"}]}')
+        >>> refuse_body(b'{"data": [{"path": "https://example.org/x.jpg"}]}')
         'A file is uploaded, never fetched from an address.'
-        >>> refusal(b'{"data": ["a path to https://example.org"]}') is None
+        >>> refuse_body(b'{"data": ["a path to https://example.org"]}') is None
         True
     """
     try:
-        found = json.loads(body or b'null')
-        fetches = any('://' in place for place in _places(found))
+        fetches = any('://' in path for path in _paths(json.loads(body or b'null')))
     except (ValueError, RecursionError):
         return 'The request is no JSON.'
     return 'A file is uploaded, never fetched from an address.' if fetches else None
 
 
-def _places(value: Any) -> Iterator[str]:
-    """Every text under a key ``path``, however deep."""
+def _paths(value: Any) -> Iterator[str]:
+    """Yield every text under a key ``path``, however deep."""
     if isinstance(value, dict):
         if isinstance(value.get('path'), str):
             yield value['path']
         value = list(value.values())
     if isinstance(value, list):
         for item in value:
-            yield from _places(item)
+            yield from _paths(item)
 
 
 async def _read(receive: Any) -> bytes | None:
-    """The whole body, or ``None`` if it is too long."""
+    """Read the whole body, or return ``None`` if it is too long."""
     body, more = b'', True
     while more:
         message = await receive()
@@ -123,7 +122,7 @@ async def _read(receive: Any) -> bytes | None:
 
 
 def _replay(body: bytes, receive: Any) -> Any:
-    """Gives the body that was read, then what comes after it."""
+    """Return a receiver of the body that was read, then of all that comes after it."""
     left = [dict(type='http.request', body=body, more_body=False)]
 
     async def again() -> dict:

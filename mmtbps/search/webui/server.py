@@ -1,16 +1,22 @@
-"""Putting the page on the network, by default on this machine alone."""
+"""Server of the page, by default for this machine alone."""
 
 import os
 from typing import Any
 
+from mmtbps.errors import UserError
+
 from ..media.images import MAX_BYTES
 from .layout import build_page
-from .middleware import Gate
+from .middleware import RequestFilter
 from .style import CSS, make_theme
 
-__all__ = ['serve']
+__all__ = ['AddressNotFree', 'serve']
 
 _HERE = ('127.0.0.1', 'localhost')
+
+
+class AddressNotFree(UserError, OSError):
+    """An address that is in use, or not of this machine."""
 
 
 def serve(inferencer: Any, images: str | os.PathLike, uploads: str | os.PathLike | None = None,
@@ -35,22 +41,28 @@ def serve(inferencer: Any, images: str | os.PathLike, uploads: str | os.PathLike
         The Gradio blocks, with ``local_url`` and ``close()``.
 
     Raises:
-        OSError: If the port is taken.
-        ImportError: If Gradio is not installed.
+        AddressNotFree: Nothing can listen at host and port.
+        BadValue: ``uploads`` is not inside ``images``.
+        MissingPackage: Gradio is not installed.
     """
     page = build_page(inferencer, images, uploads, title)
     from starlette.middleware import Middleware
     from starlette.middleware.trustedhost import TrustedHostMiddleware
-    guards = [Middleware(Gate, uploads=uploads is not None)]
+    filters = [Middleware(RequestFilter, uploads=uploads is not None)]
     if host in _HERE:
         # Another site's name that was made to point here is turned away.
-        guards.insert(0, Middleware(TrustedHostMiddleware, allowed_hosts=list(_HERE)))
+        filters.insert(0, Middleware(TrustedHostMiddleware, allowed_hosts=list(_HERE)))
     _reach_directly(host)
-    page.queue(max_size=64, api_open=False).launch(
-        server_name=host, server_port=port, share=False, quiet=True, prevent_thread_lock=True,
-        show_error=False, theme=make_theme(), css=CSS, max_file_size=MAX_BYTES,
-        footer_links=['api', 'settings'], run_history=False, enable_monitoring=False, pwa=False,
-        mcp_server=False, ssr_mode=False, app_kwargs=dict(middleware=guards))
+    try:
+        page.queue(max_size=64, api_open=False).launch(
+            server_name=host, server_port=port, share=False, quiet=True, prevent_thread_lock=True,
+            show_error=False, theme=make_theme(), css=CSS, max_file_size=MAX_BYTES,
+            footer_links=['api', 'settings'], run_history=False, enable_monitoring=False, pwa=False,
+            mcp_server=False, ssr_mode=False, app_kwargs=dict(middleware=filters))
+    except (OSError, OverflowError) as error:
+        raise AddressNotFree(f'{host}:{port}: the page cannot be opened at this address. Another '
+                             'program uses the port, or the machine has no such address; name '
+                             'another port') from error
     if wait:
         print(f'The page is at {page.local_url}; Ctrl+C ends it.')
         page.block_thread()
@@ -58,7 +70,7 @@ def serve(inferencer: Any, images: str | os.PathLike, uploads: str | os.PathLike
 
 
 def _reach_directly(host: str) -> None:
-    """Gradio looks at its own page once at the start; a proxy must not come between."""
+    """Keep proxies away from Gradio's look at its own page at the start."""
     for name in ('no_proxy', 'NO_PROXY'):
         hosts = os.environ.get(name, '').split(',')
         os.environ[name] = ','.join(dict.fromkeys(filter(None, [*hosts, host, 'localhost'])))

@@ -1,4 +1,4 @@
-"""What the page asks of the search, with everything a visitor sends checked first."""
+"""Search on behalf of visitors, all of whose input is checked first."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -8,10 +8,12 @@ from typing import Any
 
 from PIL import Image
 
-from ..galleries.base import GalleryEntry
-from ..media.images import read_crop
+from mmtbps.errors import BadValue
 
-__all__ = ['Desk', 'Facets', 'Refused', 'make_where', 'read_line', 'refusing']
+from ..galleries.base import GalleryEntry
+from ..media.crops import read_crop
+
+__all__ = ['SearchService', 'Facets', 'Refused', 'make_where', 'read_line', 'refusing']
 
 MAX_TEXT = 1000
 MAX_COUNT = 100
@@ -22,16 +24,16 @@ _SMALL_WORDS = frozenset(
     'wear wearing wears who with'.split())
 
 
-class Refused(ValueError):
-    """What a visitor asked for cannot be; the message is for them."""
+class Refused(BadValue):
+    """A request that cannot be answered; the message is for the visitor."""
 
 
 @contextmanager
 def refusing() -> Iterator[None]:
-    """Turns the errors of bad input and lost files into `Refused`; faults of ours pass.
+    """Turn errors of bad input and lost files into `Refused`; faults of the program pass.
 
     Raises:
-        Refused: For a bad filter, an unknown person, an unreadable picture.
+        Refused: The filter is bad, the person unknown or the picture unreadable.
     """
     try:
         yield
@@ -45,7 +47,7 @@ def refusing() -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Facets:
-    """What the people of a gallery can be filtered by.
+    """The values that the people of a gallery can be filtered by.
 
     Args:
         count: Number of entries.
@@ -76,7 +78,7 @@ class Facets:
 
 def make_where(cameras: Sequence[str] | None = None, since: str = '', until: str = '',
                track: str = '') -> dict[str, Any] | None:
-    """The filter that the fields of the page say; empty fields say nothing.
+    """Build the filter of the fields of the page; empty fields are left out.
 
     Example:
         >>> make_where(['c1', 'c2'], since='2024-01-01')
@@ -96,8 +98,8 @@ def make_where(cameras: Sequence[str] | None = None, since: str = '', until: str
 
 
 @dataclass
-class Desk:
-    """Asks the search on behalf of visitors.
+class SearchService:
+    """Search on behalf of visitors.
 
     Args:
         inferencer: A `TextToPersonInferencer` with a gallery.
@@ -109,27 +111,27 @@ class Desk:
     _facets: Facets | None = field(default=None, repr=False)
 
     def facets(self) -> Facets:
-        """What can be filtered by now; looks through the gallery when its size has changed."""
+        """Return the present facets; looks through the gallery when its size has changed."""
         if self._facets is None or self._facets.count != self.inferencer.gallery.count():
             self._facets = Facets.of(self.inferencer.gallery.entries())
         return self._facets
 
     def search(self, text: str, count: int = 20,
                where: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
-        """The people a sentence describes, best first.
+        """Find the people a sentence describes, best first.
 
         Raises:
-            Refused: If the sentence is empty or too long, or the filter bad.
+            Refused: the sentence is empty or too long, or the filter bad.
         """
         with refusing():
             return self.inferencer(_sentence(text), topk=_number(count), where=where)[0]['hits']
 
     def similar(self, entry_id: str, count: int = 20,
                 where: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
-        """The people who look most like one of the gallery, without that one.
+        """Find the people who look most like one of the gallery, without that one.
 
         Raises:
-            Refused: If there is no such person, or the filter is bad.
+            Refused: there is no such person, or the filter is bad.
         """
         with refusing():
             found = self.inferencer.similar_to(self.entry(entry_id).id, topk=_number(count),
@@ -137,10 +139,10 @@ class Desk:
             return found[0]['hits']
 
     def entry(self, entry_id: str) -> GalleryEntry:
-        """What the gallery knows of one person.
+        """Return the entry of one person.
 
         Raises:
-            Refused: If there is none of this id.
+            Refused: there is none of this id.
         """
         with refusing():
             if not isinstance(entry_id, str) or not 0 < len(entry_id) <= 200:
@@ -148,10 +150,10 @@ class Desk:
             return self.inferencer.gallery.get([entry_id])[0][0]
 
     def explain(self, text: str, entry_id: str) -> Image.Image:
-        """The crop, and beside it where each telling word of a sentence is found in it.
+        """Draw the crop, and beside it the places of each telling word of a sentence.
 
         Raises:
-            Refused: If the model cannot say, the picture is lost, or the input is bad.
+            Refused: The model cannot say, the picture is lost, or the input is bad.
         """
         from mmtbps.visualization.heat_map import draw_heat_map, draw_word_heat_maps
         entry = self.entry(entry_id)
@@ -171,8 +173,7 @@ class Desk:
                                        [found.words[place] for place in telling], columns=4)
 
     def picture(self, entry: GalleryEntry) -> Image.Image | None:
-        """The crop of an entry, from the images' folder and nowhere else; ``None`` if it is lost.
-        """
+        """Read the crop of an entry from the images' folder; ``None`` if it is lost."""
         try:
             return read_crop(self.images, entry.path, entry.frame, entry.box)
         except (ValueError, OSError):
@@ -188,10 +189,10 @@ def _sentence(text: Any) -> str:
 
 
 def read_line(value: Any, name: str, longest: int = 200) -> str:
-    """A text of a field, of sane length, on one line; nothing is empty.
+    """Read the text of a field: of sane length, on one line; nothing is empty.
 
     Raises:
-        Refused: If it is no text or too long.
+        Refused: It is no text or too long.
     """
     if value is None:
         return ''

@@ -1,4 +1,4 @@
-"""How the page looks: colours, spaces and the two lines of script that make cards clickable."""
+"""Colours and spaces of the page, and the script that makes cards clickable."""
 
 from typing import Any
 
@@ -85,7 +85,7 @@ CSS = """
 
 
 def make_theme() -> Any:
-    """Gradio's plain theme in slate and teal, in fonts that the visitor already has."""
+    """Make Gradio's plain theme in slate and teal, in fonts that the visitor already has."""
     from gradio import themes
     fonts = ['system-ui', '-apple-system', 'Segoe UI', 'Roboto', 'sans-serif']
     return themes.Base(

@@ -1,4 +1,4 @@
-"""Crops that visitors add to the gallery: checked, kept under names of their content, indexed."""
+"""Uploads of visitors: checked, kept under names of their content, indexed."""
 
 import hashlib
 from collections.abc import Sequence
@@ -7,21 +7,22 @@ from pathlib import Path
 
 import numpy as np
 
+from mmtbps.fileio import IMAGE_SUFFIXES, write_durably
+
 from ..galleries.base import GalleryEntry
-from ..galleries.files import write_durably
 from ..galleries.filters import parse_time
 from ..indexing.index import entry_id
-from ..media.images import IMAGE_SUFFIXES, UnreadableImage, decode_image, read_bytes
-from .service import Desk, Refused, read_line, refusing
+from ..media.images import UnreadableImage, decode_image, read_bytes
+from .service import Refused, SearchService, read_line, refusing
 
-__all__ = ['Added', 'add_crops']
+__all__ = ['UploadReport', 'add_crops']
 
 MAX_FILES = 50
 
 
 @dataclass
-class Added:
-    """What became of the files of a visitor.
+class UploadReport:
+    """Account of the files of a visitor.
 
     Args:
         count: Crops now in the gallery.
@@ -37,23 +38,23 @@ class Added:
         return ' '.join([said, *(f'{name}: {reason}.' for name, reason in self.refused)])
 
 
-def add_crops(desk: Desk, folder: Path, files: Sequence[str], camera: str = '', time: str = '',
-              track: str = '') -> Added:
+def add_crops(service: SearchService, folder: Path, files: Sequence[str], camera: str = '',
+              time: str = '', track: str = '') -> UploadReport:
     """Add pictures of single people to the gallery.
 
     The content of a file decides its new name, so that nothing of the visitor's name reaches the
     disk and the same picture is added once.
 
     Args:
-        desk: Of the gallery.
-        folder: Where the files are kept, inside the images' folder.
+        service: Of the gallery.
+        folder: Keeps the files, inside the images' folder.
         files: Uploaded files.
-        camera: Where the pictures were taken.
-        time: When; a date, a date and time, or seconds.
-        track: Of which sighting they are.
+        camera: Of the pictures.
+        time: Of the pictures; a date, a date and time, or seconds.
+        track: Of the pictures.
 
     Raises:
-        Refused: If there is no file or there are too many, or the time is none.
+        Refused: There is no file or there are too many, or the time is none.
     """
     if not files:
         raise Refused('Choose one picture or more, each of one person.')
@@ -63,7 +64,7 @@ def add_crops(desk: Desk, folder: Path, files: Sequence[str], camera: str = '', 
         known = dict(camera=read_line(camera, 'camera') or None,
                      time=parse_time(time) if read_line(time, 'time') else None,
                      track=read_line(track, 'track') or None)
-    report, entries, features = Added(), {}, []
+    report, entries, features = UploadReport(), {}, []
     for file in files:
         try:
             data = read_bytes(file)
@@ -72,21 +73,20 @@ def add_crops(desk: Desk, folder: Path, files: Sequence[str], camera: str = '', 
             report.refused.append((Path(file).name, error.reason))
             continue
         place = _keep(data, folder, Path(file).suffix.lower())
-        path = place.relative_to(desk.images.resolve()).as_posix()
+        path = place.relative_to(service.images.resolve()).as_posix()
         if path not in entries:
-            features.append(desk.inferencer.encoder.encode_images([image])[0])
+            features.append(service.inferencer.encoder.encode_images([image])[0])
             entries[path] = GalleryEntry(entry_id(path), path, len(data),
                                          hashlib.sha256(data).hexdigest(), **known)
     if entries:
         with refusing():
-            desk.inferencer.gallery.upsert(list(entries.values()), np.stack(features))
+            service.inferencer.gallery.upsert(list(entries.values()), np.stack(features))
     report.count = len(entries)
     return report
 
 
 def _keep(data: bytes, folder: Path, suffix: str) -> Path:
-    """The file of this content."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Keep data in the file named by its content."""
     suffix = suffix if suffix in IMAGE_SUFFIXES else '.jpg'
     place = folder.resolve() / (hashlib.sha256(data).hexdigest()[:32] + suffix)
     if not place.exists():

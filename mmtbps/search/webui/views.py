@@ -1,14 +1,14 @@
-"""One visitor at the desk: a question in, pieces of the page out."""
+"""Views: HTML of the page in answer to a question of a visitor."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ..galleries.base import GalleryEntry
-from . import html as cards
-from .service import Desk, Facets, Refused, make_where
+from . import html
+from .service import Facets, Refused, SearchService, make_where
 
-__all__ = ['SHEET_SIZE', 'Question', 'answer', 'describe', 'greet', 'look_closer']
+__all__ = ['SHEET_SIZE', 'Question', 'answer', 'describe', 'greet', 'show_person']
 
 MAX_HISTORY = 12
 #: A sheet of heat-maps is at most so many pixels wide and high.
@@ -17,7 +17,7 @@ SHEET_SIZE = (1200, 2400)
 
 @dataclass(frozen=True)
 class Question:
-    """What a visitor asked, with the filters of that moment.
+    """A question of a visitor, with the filters of that moment.
 
     Args:
         text: The sentence; of a question by picture, the one it came from.
@@ -26,7 +26,7 @@ class Question:
         cameras: One of these.
         since: Earliest time.
         until: Latest time.
-        track: Sighting.
+        track: Of this track.
         count: Number of people to show.
     """
 
@@ -53,84 +53,85 @@ class Question:
 
 
 def greet(facets: Facets) -> str:
-    """What stands in the place of the answers before the first question."""
+    """Draw the page before the first question."""
     if not facets.count:
-        return cards.draw_welcome(
+        return html.draw_welcome(
             'The gallery is empty',
-            'Add pictures on this page, or index a folder of pictures with tools/search.py.')
-    return cards.draw_welcome(
+            'Add pictures on this page, or index a folder of pictures.')
+    return html.draw_welcome(
         'Whom are you looking for?',
         'Describe clothes, colours, bags and build in a sentence. The people who fit best come '
         'first.')
 
 
 def describe(facets: Facets) -> str:
-    """The gallery in a line."""
+    """Describe the gallery in a line."""
     pictures = 'one picture' if facets.count == 1 else f'{facets.count:,} pictures'
     cameras = {0: '', 1: ' from one camera'}.get(
         len(facets.cameras), f' from {len(facets.cameras):,} cameras')
     return f'{pictures}{cameras}'
 
 
-def answer(desk: Desk, question: Question,
+def answer(service: SearchService, question: Question,
            asked: Sequence[Question]) -> tuple[str, list[Question], str]:
-    """The grid of a question, the visitor's new history, and that as HTML."""
+    """Answer a question: the grid, the visitor's new history, and that as HTML."""
     try:
         where = make_where(question.cameras, question.since, question.until, question.track)
-        hits = (desk.similar(question.person, question.count, where)
+        hits = (service.similar(question.person, question.count, where)
                 if question.person is not None
-                else desk.search(question.text, question.count, where))
+                else service.search(question.text, question.count, where))
     except Refused as refusal:
-        return cards.draw_notice(str(refusal)), list(asked), _history(asked)
+        return html.draw_notice(str(refusal)), list(asked), _history(asked)
     asked = [question, *(one for one in asked if one != question)][:MAX_HISTORY]
     if not hits:
-        nobody = cards.draw_welcome(
+        nobody = html.draw_welcome(
             'Nobody found', f'Nobody passes the filters ({question.filters or "none"}). Loosen '
             'them and ask again.')
         return nobody, asked, _history(asked)
     heading = f'People {question}' if question.person else f'“{question}”'
     best = f'the best {len(hits)}' if len(hits) > 1 else 'the only one'
     note = ' · '.join(filter(None, [best, question.filters]))
-    people = cards.draw_people(heading, [_person(desk, hit) for hit in hits], note)
+    people = html.draw_people(heading, [_person(service, hit) for hit in hits], note)
     return people, asked, _history(asked)
 
 
-def look_closer(desk: Desk, entry_id: Any, text: str) -> Iterator[tuple[str, str | None, str]]:
-    """One person up close, then the same with what the words point at.
+def show_person(service: SearchService, entry_id: Any,
+                text: str) -> Iterator[tuple[str, str | None, str]]:
+    """Yield one person up close, then the same with the places of the words.
 
     Yields:
         HTML, the id of the person (``None`` if there is no such person), and the person's name.
     """
     try:
-        entry = desk.entry(entry_id)
+        entry = service.entry(entry_id)
     except Refused as refusal:
-        yield cards.draw_notice(str(refusal)), None, ''
+        yield html.draw_notice(str(refusal)), None, ''
         return
     name = entry.path.rpartition('/')[2]
-    picture = desk.picture(entry)
-    shown = None if picture is None else cards.as_data_uri(picture, cards.PERSON_SIZE)
-    parts = dict(title=name, picture=shown, facts=cards.in_words(entry))
+    picture = service.picture(entry)
+    shown = None if picture is None else html.as_data_uri(picture, html.PERSON_SIZE)
+    parts = dict(title=name, picture=shown, facts=html.in_words(entry))
     if not text.strip() or picture is None:
-        yield cards.draw_person(**parts), entry.id, name
+        yield html.draw_person(**parts), entry.id, name
         return
-    yield cards.draw_person(**parts, note='Looking for the words ...'), entry.id, name
+    yield html.draw_person(**parts, note='Looking for the words ...'), entry.id, name
     try:
-        heat = cards.as_data_uri(desk.explain(text, entry.id), SHEET_SIZE)
-        yield cards.draw_person(**parts, heat=heat), entry.id, name
+        heat = html.as_data_uri(service.explain(text, entry.id), SHEET_SIZE)
+        yield html.draw_person(**parts, heat=heat), entry.id, name
     except Refused as refusal:
-        yield cards.draw_person(**parts, note=str(refusal)), entry.id, name
+        yield html.draw_person(**parts, note=str(refusal)), entry.id, name
 
 
 def _history(asked: Sequence[Question]) -> str:
-    return cards.draw_history([' · '.join(filter(None, [str(one), one.filters]))
-                               for one in asked])
+    return html.draw_history([' · '.join(filter(None, [str(one), one.filters]))
+                              for one in asked])
 
 
-def _person(desk: Desk, hit: Mapping[str, Any]) -> dict[str, Any]:
+def _person(service: SearchService, hit: Mapping[str, Any]) -> dict[str, Any]:
     entry = GalleryEntry.from_json({key: value for key, value in hit.items()
                                     if key not in ('rank', 'score')})
-    facts = dict(cards.in_words(entry))
-    picture = desk.picture(entry)
+    facts = dict(html.in_words(entry))
+    picture = service.picture(entry)
     return dict(rank=hit['rank'], id=hit['id'], score=hit['score'],
                 lines=[facts[name] for name in ('camera', 'time') if name in facts],
-                picture=None if picture is None else cards.as_card(picture))
+                picture=None if picture is None else html.as_card(picture))

@@ -12,10 +12,11 @@ from PIL import Image
 from tiny_models import shrink
 from torch import nn
 
+from mmtbps.errors import UserError
 from mmtbps.search.encoders.explain import (
+    align_words,
     attention_rollout,
     rollout_map,
-    split_words,
     word_heat_map,
 )
 from mmtbps.search.encoders.torch_encoder import TorchEncoder
@@ -193,7 +194,7 @@ def test_what_cannot_be_explained_says_so(build):
             explain(ColorEncoder())
         encoder = build()
         encoder.model.image_backbone = nn.Conv2d(3, 4, 1)
-        with pytest.raises(TypeError, match='image_backbone Conv2d'):
+        with pytest.raises(UserError, match='image_backbone Conv2d'):
             explain(encoder)
 
 
@@ -206,9 +207,9 @@ def test_another_image_size_is_noticed(build):
 
 def test_words_and_their_tokens():
     spans = [(0, 0), (0, 2), (2, 6), (7, 8), (8, 9), (0, 0)]
-    assert split_words('unseen, x', spans[:4]) == [((0, 6), [1, 2])]
-    assert split_words('unseen x', spans) == [((0, 6), [1, 2]), ((7, 8), [3])]
-    assert split_words('', []) == []
+    assert align_words('unseen, x', spans[:4]) == [((0, 6), [1, 2])]
+    assert align_words('unseen x', spans) == [((0, 6), [1, 2]), ((7, 8), [3])]
+    assert align_words('', []) == []
 
 
 # ------------------------------------------------------------------ attention roll-out

@@ -11,7 +11,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmtbps.search.encoders.base import Encoder, load_encoder
+from mmtbps.commands.user_errors import word_remedy
+from mmtbps.errors import MissingPackage, UserError
+from mmtbps.search.encoders.base import Encoder
+from mmtbps.search.encoders.loading import load_encoder
 from mmtbps.search.encoders.onnx_encoder import OnnxEncoder
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -68,9 +71,9 @@ def test_nothing_gives_nothing_and_nonsense_is_named(exported):
     assert ours.encode_images([]).shape == ours.encode_texts([]).shape == (0, ours.dim)
     with pytest.raises(ValueError, match='empty'):
         ours.encode_texts(['a man', ' '])
-    with pytest.raises(TypeError, match='must be a string, found 7'):
+    with pytest.raises(TypeError, match='must be a string, got 7'):
         ours.encode_texts([7])
-    with pytest.raises(TypeError, match='PIL image, found ndarray'):
+    with pytest.raises(TypeError, match='PIL image, got ndarray'):
         ours.encode_images([np.zeros((4, 4, 3), np.uint8)])
     for options, message in ((dict(precision='int4'), 'int4'), (dict(batch_size=0), 'at least 1')):
         with pytest.raises(ValueError, match=message):
@@ -100,13 +103,17 @@ def test_a_missing_file_is_named_and_one_that_is_not_needed_is_not_missed(export
     folder = shutil.copytree(exported, tmp_path / 'copy')
     (folder / 'text.onnx').unlink()
     assert OnnxEncoder(folder).precision == 'int8'
-    with pytest.raises(FileNotFoundError, match='text.onnx: missing.*--int8'):
+    with pytest.raises(FileNotFoundError, match='text.onnx: missing.*export again') as caught:
         OnnxEncoder(folder, 'fp32')
+    assert word_remedy(caught.value.remedy) == 'python tools/export.py CONFIG CHECKPOINT OUT'
 
 
 @pytest.mark.parametrize('content, message', [
     ('{"schema": "mmtbps.exp', 'damaged'), ('[]', 'damaged'),
-    (json.dumps(dict(schema='mmtbps.export/9')), "schema 'mmtbps.export/9'")])
+    (json.dumps(dict(schema='mmtbps.export/9')),
+     "schema must be 'mmtbps.export/1', got 'mmtbps.export/9'"),
+    (json.dumps(dict(schema='mmtbps.export/1', precision='fp32', dim=4, image={}, files={})),
+     r'damaged \(it lacks fingerprint, text\)')])
 def test_a_damaged_manifest_is_named(tmp_path, content, message):
     (tmp_path / 'export.json').write_text(content)
     with pytest.raises(ValueError, match=f'export.json: {message}'):
@@ -114,15 +121,23 @@ def test_a_damaged_manifest_is_named(tmp_path, content, message):
 
 
 def test_a_folder_that_is_no_export_says_what_makes_one(tmp_path):
-    with pytest.raises(FileNotFoundError, match='export.json: no such file; tools/export.py'):
+    with pytest.raises(FileNotFoundError, match='export.json: no such file') as caught:
         OnnxEncoder(tmp_path)
+    assert word_remedy(caught.value.remedy) == 'python tools/export.py CONFIG CHECKPOINT OUT'
 
 
 @pytest.mark.parametrize('package', ['onnxruntime', 'tokenizers'])
 def test_a_missing_package_names_the_extra(exported, monkeypatch, package):
     monkeypatch.setitem(sys.modules, package, None)
-    with pytest.raises(ImportError, match=rf'{package}: pip install "mmtbps\[deploy\]"'):
+    with pytest.raises(MissingPackage, match=rf'{package}: pip install "mmtbps\[deploy\]"'):
         OnnxEncoder(exported)
+
+
+def test_weights_and_a_device_are_not_for_an_exported_model(exported):
+    for options in (dict(weights='x.pth'), dict(device='cuda')):
+        with pytest.raises(UserError, match='is an exported model: it brings its weights'):
+            load_encoder(exported, **options)
+    assert load_encoder(exported, device='cpu').dim == 16
 
 
 def test_people_are_found_where_there_is_no_torch(exported, tiny_encoder, pictures, tmp_path):

@@ -17,6 +17,7 @@ pytest.importorskip('onnxruntime')
 pytest.importorskip('onnxscript')
 
 from mmtbps.datasets import DrawnPEDES  # noqa: E402
+from mmtbps.errors import BadValue, MissingPackage, UserError  # noqa: E402
 from mmtbps.search.encoders.onnx_encoder import OnnxEncoder  # noqa: E402
 from mmtbps.search.encoders.onnx_export import (  # noqa: E402
     ImageTower,
@@ -120,9 +121,18 @@ def test_other_features_than_those_of_torch_are_refused(
 
 def test_an_export_in_the_way_is_not_touched(exported, tiny_encoder):
     before = sorted(path.stat().st_mtime_ns for path in exported.iterdir())
-    with pytest.raises(FileExistsError, match='remove it or name another folder'):
+    with pytest.raises(FileExistsError, match='remove it or name another folder') as caught:
         export_encoder(tiny_encoder, exported)
+    assert isinstance(caught.value, UserError)
     assert sorted(path.stat().st_mtime_ns for path in exported.iterdir()) == before
+
+
+@pytest.mark.parametrize('package', ['onnx', 'onnxruntime'])
+def test_without_a_package_the_extra_is_named(tiny_encoder, tmp_path, monkeypatch, package):
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(MissingPackage, match=rf'{package}: pip install "mmtbps\[deploy\]"'):
+        export_encoder(tiny_encoder, tmp_path / 'model')
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize('change, message', [
@@ -137,7 +147,7 @@ def test_a_pipeline_that_cannot_be_repeated_is_refused(
         step.clear()
     step.update(change)
     encoder = TorchEncoder(cfg, weights='random', device='cpu')
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(BadValue, match=message):
         export_encoder(encoder, tmp_path / 'model')
     assert list(tmp_path.iterdir()) == []
 
@@ -202,7 +212,7 @@ class ByHeart:
 
 
 def test_the_tool_fails_when_the_ranking_gets_worse(tool, tiny_config, capsys):
-    items = tool.items_to_test(Config.fromfile(tiny_config))
+    items = tool.list_test_items(Config.fromfile(tiny_config))
     right, wrong = ByHeart(items), ByHeart(items, mistaken=True)
     tool.compare_ranking(items, dict(torch=right, same=right))
     assert '| same | 100.00 |' in capsys.readouterr().out
@@ -210,9 +220,17 @@ def test_the_tool_fails_when_the_ranking_gets_worse(tool, tiny_config, capsys):
         tool.compare_ranking(items, dict(torch=right, mistaken=wrong))
 
 
-def test_the_tool_names_what_is_missing(tool, tiny_config, tmp_path):
-    with pytest.raises(SystemExit, match='error: .*nothing.pth: no such checkpoint'):
-        tool.main([str(tiny_config), str(tmp_path / 'nothing.pth'), str(tmp_path / 'out')])
+@pytest.mark.parametrize('config, options, message', [
+    (None, [], 'nothing.pth: no such checkpoint'), ('nowhere.py', [], 'nowhere.py: '),
+    (None, ['--images', 'nowhere'], 'nowhere: no such folder'),
+    (None, ['--captions', 'nowhere.txt'], 'nowhere.txt: ')])
+def test_the_tool_names_what_is_missing(tool, tiny_config, tmp_path, capsys, config, options,
+                                        message):
+    with pytest.raises(SystemExit) as stop:
+        tool.main([str(config or tiny_config), str(tmp_path / 'nothing.pth'),
+                   str(tmp_path / 'out'), *options])
+    line, = capsys.readouterr().err.splitlines()
+    assert stop.value.code == 1 and line.startswith('error: ') and message in line
     assert list(tmp_path.iterdir()) == []
 
 

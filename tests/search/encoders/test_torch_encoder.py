@@ -9,42 +9,12 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
-from mmengine.registry import DefaultScope
 from PIL import Image
-from tiny_models import TINY_BERT
 
-from mmtbps.registry import DATASETS
-from mmtbps.search.encoders.base import Encoder, load_encoder
+from mmtbps.errors import UserError
+from mmtbps.search.encoders.base import Encoder
+from mmtbps.search.encoders.loading import load_encoder
 from mmtbps.search.encoders.torch_encoder import TorchEncoder
-
-
-@pytest.fixture(scope='module')
-def weights(tiny_encoder, tmp_path_factory):
-    """A checkpoint as a Runner leaves it."""
-    path = tmp_path_factory.mktemp('weights') / 'last.pth'
-    torch.save(dict(state_dict=tiny_encoder.model.state_dict(), meta=dict(epoch=1)), path)
-    return path
-
-
-@pytest.fixture(scope='module')
-def encoder(tiny_config, weights):
-    return TorchEncoder(tiny_config, weights)
-
-
-def changed_config(config, folder, change):
-    """Path of a copy that ``change`` has changed."""
-    cfg = Config.fromfile(config)
-    change(cfg)
-    cfg.dump(folder / 'changed.py')
-    return folder / 'changed.py'
-
-
-@pytest.fixture(scope='module')
-def items(tiny_config):
-    """The test split as the config reads it."""
-    with DefaultScope.overwrite_default_scope('mmtbps'):
-        dataset = DATASETS.build(Config.fromfile(tiny_config).test_dataloader.dataset)
-    return [dataset[i] for i in range(len(dataset))]
 
 
 @pytest.fixture(scope='module')
@@ -161,8 +131,8 @@ def test_what_is_not_there_is_named(model, message):
         TorchEncoder(model, weights='random')
 
 
-def test_a_tokenizer_that_is_not_there_is_named(tiny_config, tmp_path):
-    config = changed_config(tiny_config, tmp_path, lambda cfg: cfg.test_dataloader.dataset.pipeline[
+def test_a_tokenizer_that_is_not_there_is_named(changed_config, tmp_path):
+    config = changed_config(lambda cfg: cfg.test_dataloader.dataset.pipeline[
         2].update(tokenizer=str(tmp_path / 'nowhere/tokenizer')))
     with pytest.raises(FileNotFoundError, match='nowhere/tokenizer'):
         TorchEncoder(config, weights='random')
@@ -195,9 +165,45 @@ class Trap:
 def test_a_checkpoint_runs_nothing(tiny_config, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     torch.save(dict(state_dict={}, meta=Trap()), tmp_path / 'trap.pth')
-    with pytest.raises(pickle.UnpicklingError, match='trap.pth'):
+    with pytest.raises(pickle.UnpicklingError, match='trap.pth') as caught:
         TorchEncoder(tiny_config, tmp_path / 'trap.pth')
+    assert isinstance(caught.value, UserError)
     assert not Path('sprung').exists()
+
+
+@pytest.mark.parametrize('size', [0, 10, 1000, -30])
+def test_a_checkpoint_that_is_cut_short_is_named(tiny_config, weights, tmp_path, size):
+    (tmp_path / 'cut.pth').write_bytes(weights.read_bytes()[:size])
+    with pytest.raises(UserError, match='cut.pth: (empty or )?cut short'):
+        TorchEncoder(tiny_config, tmp_path / 'cut.pth')
+
+
+@pytest.mark.parametrize('content', [[1, 2], dict(state_dict=3)])
+def test_a_checkpoint_without_weights_is_named(tiny_config, tmp_path, content):
+    torch.save(content, tmp_path / 'other.pth')
+    with pytest.raises(UserError, match='other.pth: no checkpoint, but'):
+        TorchEncoder(tiny_config, tmp_path / 'other.pth')
+
+
+def test_a_checkpoint_that_cannot_be_fetched_is_named(tiny_config, monkeypatch):
+    def refuse(*_, **__):
+        raise OSError('no network')
+
+    monkeypatch.setattr('mmengine.runner.checkpoint.load_url', refuse)
+    with pytest.raises(UserError, match=r'http://127.0.0.1:9/x.pth: cannot be read \(no network'):
+        TorchEncoder(tiny_config, 'http://127.0.0.1:9/x.pth')
+
+
+@pytest.mark.parametrize('device', ['gpu', 'cuda:99', 'cpu:x'])
+def test_a_device_that_cannot_be_used_is_named(tiny_config, weights, device):
+    with pytest.raises(UserError, match=f"device '{device}' cannot be used"):
+        TorchEncoder(tiny_config, weights, device=device)
+
+
+def test_an_unregistered_type_of_a_config_is_named(changed_config):
+    config = changed_config(lambda cfg: cfg.model.update(type='Nobody'))
+    with pytest.raises(UserError, match='changed.py: no model can be built.*Nobody'):
+        TorchEncoder(config, weights='random')
 
 
 # ------------------------------------------------------------------ fingerprint
@@ -207,9 +213,9 @@ def test_a_checkpoint_runs_nothing(tiny_config, tmp_path, monkeypatch):
         interpolation='nearest')),
     ('pipeline', lambda cfg: cfg.test_dataloader.dataset.pipeline[2].update(max_length=9)),
     ('pipeline', lambda cfg: cfg.model.data_preprocessor.update(to_rgb=False))])
-def test_what_changes_features_changes_the_fingerprint(tiny_config, weights, encoder, tmp_path, key,
+def test_what_changes_features_changes_the_fingerprint(changed_config, weights, encoder, key,
                                                        change):
-    config = changed_config(tiny_config, tmp_path, change)
+    config = changed_config(change)
     changed = TorchEncoder(config, weights).fingerprint
     assert {name for name in changed if changed[name] != encoder.fingerprint[name]} == {key}
 
@@ -223,127 +229,10 @@ def test_every_weight_counts(tiny_config, weights, encoder, tmp_path):
     assert nudged['pipeline'] == encoder.fingerprint['pipeline']
 
 
-def test_what_acts_in_training_only_does_not_count(tiny_config, weights, encoder, tmp_path):
+def test_what_acts_in_training_only_does_not_count(changed_config, weights, encoder):
     def change(cfg):
         cfg.model.mixup = None
         cfg.optim_wrapper.optimizer.lr = 7.0
 
-    config = changed_config(tiny_config, tmp_path, change)
+    config = changed_config(change)
     assert TorchEncoder(config, weights).fingerprint == encoder.fingerprint
-
-
-# ------------------------------------------------------------------ folders that travel
-@pytest.fixture(scope='module')
-def saved(encoder, tmp_path_factory):
-    folder = tmp_path_factory.mktemp('saved') / 'model'
-    encoder.save_pretrained(folder)
-    return folder
-
-
-def test_a_saved_folder_gives_bit_equal_features(encoder, saved, items, monkeypatch):
-    monkeypatch.setenv('HF_HUB_OFFLINE', '1')
-    monkeypatch.chdir(saved)
-    images, texts = [read(items[0])], ['A man in a red coat.', 'a woman']
-    for again in (TorchEncoder(saved), TorchEncoder.from_pretrained(saved), load_encoder('.')):
-        assert np.array_equal(again.encode_images(images), encoder.encode_images(images))
-        assert np.array_equal(again.encode_texts(texts), encoder.encode_texts(texts))
-        assert again.fingerprint == encoder.fingerprint
-        assert not again.model.training
-
-
-def test_a_saved_folder_holds_no_pickles_and_no_paths(saved, tiny_config):
-    names = {path.relative_to(saved).as_posix() for path in saved.rglob('*') if path.is_file()}
-    assert names == {'README.md', 'config.json', 'model.safetensors', 'tokenizer/tokenizer.json',
-                     'tokenizer/tokenizer_config.json'}
-    assert str(tiny_config.parent.parent) not in (saved / 'config.json').read_text()
-    assert 'from_pretrained' in (saved / 'README.md').read_text()
-
-
-def test_a_saved_folder_can_be_saved_again(saved, tmp_path):
-    TorchEncoder(saved).save_pretrained(tmp_path / 'copy')
-    assert (tmp_path / 'copy/config.json').read_text() == (saved / 'config.json').read_text()
-    assert ((tmp_path / 'copy/model.safetensors').read_bytes()
-            == (saved / 'model.safetensors').read_bytes())
-
-
-def test_a_pretrained_text_model_is_replaced_by_its_sizes(tiny_config, tmp_path):
-    """Whoever gets the folder does not have the one that training started from."""
-    from transformers import BertConfig, BertModel
-    start = tmp_path / 'bert'
-    BertModel(BertConfig(**dict(TINY_BERT, vocab_size=2048))).save_pretrained(start)
-    config = changed_config(tiny_config, tmp_path, lambda cfg: cfg.model.text_backbone.update(
-        model=str(start), config=None))
-    encoder = TorchEncoder(config, weights='random')
-    encoder.save_pretrained(tmp_path / 'model')
-    start.rename(tmp_path / 'gone')
-    again = TorchEncoder(tmp_path / 'model')
-    assert np.array_equal(again.encode_texts(['a man']), encoder.encode_texts(['a man']))
-    assert again.fingerprint == encoder.fingerprint
-
-
-def tampered(saved, folder, change):
-    folder.mkdir()
-    for path in saved.rglob('*'):
-        if path.is_file():
-            (folder / path.relative_to(saved)).parent.mkdir(exist_ok=True)
-            (folder / path.relative_to(saved)).write_bytes(path.read_bytes())
-    settings = json.loads((folder / 'config.json').read_text())
-    change(settings)
-    (folder / 'config.json').write_text(json.dumps(settings))
-    return folder
-
-
-@pytest.mark.parametrize('kind', [
-    'os.system', 'mmengine.load', 'mmengine.fileio.load', 'pathlib.Path.touch', 'Nobody', 7])
-@pytest.mark.parametrize('place', [
-    lambda settings: settings['retriever'],
-    lambda settings: settings['retriever']['image_backbone'],
-    lambda settings: settings['test_pipeline'][0]])
-def test_a_strangers_folder_names_registered_classes_only(saved, tmp_path, kind, place):
-    folder = tampered(saved, tmp_path / 'model',
-                      lambda settings: place(settings).update(type=kind))
-    with pytest.raises(ValueError, match='config.json.*no registered class'):
-        TorchEncoder.from_pretrained(folder)
-
-
-@pytest.mark.parametrize('change', [
-    lambda settings: settings['retriever']['text_backbone'].update(model='owner/bert'),
-    lambda settings: settings['retriever']['image_backbone'].update(
-        init_cfg=dict(type='Pretrained', checkpoint='https://example.org/weights.pth'))])
-def test_a_strangers_folder_fetches_nothing(saved, tmp_path, change):
-    with pytest.raises(ValueError, match='config.json.*(leads out|no registered class)'):
-        TorchEncoder(tampered(saved, tmp_path / 'model', change))
-
-
-@pytest.mark.parametrize('change', [
-    lambda settings: settings.pop('retriever'), lambda settings: settings.update(format=3),
-    lambda settings: settings.update(weights='stranger.pth')])
-def test_another_config_json_is_refused(saved, tmp_path, change):
-    with pytest.raises(ValueError, match='config.json'):
-        TorchEncoder(tampered(saved, tmp_path / 'model', change))
-
-
-def test_of_a_model_on_the_hub_only_its_own_files_are_fetched(saved, encoder, monkeypatch):
-    asked = []
-
-    def fetch(name, **options):
-        asked.append((name, options['revision'], options['allow_patterns']))
-        return str(saved)
-
-    monkeypatch.setattr('huggingface_hub.hub_mixin.hf_hub_download',
-                        lambda **_: str(saved / 'config.json'))
-    monkeypatch.setattr('mmtbps.search.encoders.torch_encoder.snapshot_download', fetch)
-    again = TorchEncoder.from_pretrained('owner/name', revision='v1', batch_size=2, device='cpu')
-    assert again.fingerprint == encoder.fingerprint and again.batch_size == 2
-    (name, revision, patterns), = asked
-    assert (name, revision) == ('owner/name', 'v1')
-    wanted = [path for path in saved.rglob('*') if any(path.match(one) for one in patterns)]
-    assert {path.name for path in wanted} == {
-        'config.json', 'model.safetensors', 'tokenizer.json', 'tokenizer_config.json'}
-    assert not any(Path(name).match(one) for one in patterns
-                   for name in ('pytorch_model.bin', 'model.pkl', 'modeling.py'))
-
-
-def test_a_folder_without_a_model_is_named(tmp_path):
-    with pytest.raises(FileNotFoundError, match='config.json is missing'):
-        TorchEncoder(tmp_path)

@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[3]
 def start(*arguments):
     """An indexer that runs."""
     return subprocess.Popen(
-        [sys.executable, str(Path(__file__).with_name('index_process.py')), *map(str, arguments)],
+        [sys.executable, str(Path(__file__).parents[1] / 'index_process.py'), *map(str, arguments)],
         env=os.environ | {'PYTHONPATH': str(ROOT)})
 
 

@@ -10,7 +10,9 @@ import pytest
 import torch
 from PIL import Image
 
-from mmtbps.search.media.detector import Detection, PersonDetector, whole_pixels
+from mmtbps.errors import UserError
+from mmtbps.search.media.base import Detection, Detector
+from mmtbps.search.media.detector import PersonDetector, whole_pixels
 
 transformers = pytest.importorskip('transformers')
 
@@ -179,8 +181,9 @@ def test_a_model_that_knows_no_people(rt_detr, tmp_path):
 
 
 def test_a_path_that_is_not_there(tmp_path, no_network):
-    with pytest.raises(FileNotFoundError, match='nowhere: no such folder'):
+    with pytest.raises(FileNotFoundError, match='nowhere: no such folder') as caught:
         PersonDetector(str(tmp_path / 'nowhere'))
+    assert isinstance(caught.value, UserError)
     assert not no_network
 
 
@@ -195,8 +198,23 @@ def test_pickled_weights_are_refused(rt_detr, tmp_path):
     weights = transformers.AutoModelForObjectDetection.from_pretrained(rt_detr).state_dict()
     torch.save(weights, pickled / 'pytorch_model.bin')
     (pickled / 'model.safetensors').unlink()
-    with pytest.raises(OSError, match='not loaded as a detector.*model.safetensors'):
+    with pytest.raises(OSError, match='not loaded as a detector.*model.safetensors') as caught:
         PersonDetector(str(pickled))
+    assert isinstance(caught.value, UserError)
+
+
+@pytest.mark.parametrize('name', ['config.json', 'preprocessor_config.json', 'model.safetensors'])
+@pytest.mark.parametrize('content', [b'', b'\xff\0' * 99])
+def test_a_damaged_folder_is_named(rt_detr, tmp_path, name, content):
+    damaged = copy_of(rt_detr, tmp_path)
+    (damaged / name).write_bytes(content)
+    with pytest.raises(UserError, match=str(tmp_path)):
+        PersonDetector(str(damaged))
+
+
+def test_a_device_that_cannot_be_used_is_named(rt_detr):
+    with pytest.raises(UserError, match="device 'cuda:99' cannot be used"):
+        PersonDetector(str(rt_detr), device='cuda:99')
 
 
 def test_a_folder_without_a_processor(rt_detr, tmp_path):
@@ -225,6 +243,11 @@ def test_code_that_comes_with_a_model_does_not_run(rt_detr, tmp_path):
 def test_arguments_out_of_range(rt_detr, wrong):
     with pytest.raises(ValueError, match='threshold .* batch_size'):
         PersonDetector(str(rt_detr), **wrong)
+
+
+def test_it_is_a_detector(rt_detr):
+    assert isinstance(PersonDetector(str(rt_detr)), Detector)
+    assert not isinstance(print, Detector), 'without a batch_size'
 
 
 def test_detections_are_plain_values():

@@ -7,14 +7,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from mmtbps.errors import MissingPackage, UserError
 from mmtbps.search.galleries.base import GalleryEntry
 from mmtbps.search.galleries.factory import open_gallery
 from mmtbps.search.indexing.index import index_people
-from mmtbps.search.media.detector import Detection
+from mmtbps.search.media.base import Detection, Detector, Tracker
 from mmtbps.search.media.images import UnreadableImage
 from mmtbps.search.media.people import people_in, people_of
 from mmtbps.search.media.tracker import PersonTracker
-from mmtbps.search.media.videos import Frame, frames_of, read_frame
+from mmtbps.search.media.videos import VideoFrame, frames_of, read_frame
 
 pytest.importorskip('cv2')
 from fakes import ColorEncoder  # noqa: E402
@@ -98,7 +99,7 @@ def test_paths_are_relative_to_the_root(tmp_path):
 
     assert paths(image) == ['a.png'] and paths(image, tmp_path) == ['cam1/a.png']
     assert paths([image, str(other)]) == ['cam1/a.png', 'b.png'] and paths([]) == []
-    with pytest.raises(ValueError, match='b.png lies outside .*cam1, the folder of the images'):
+    with pytest.raises(UserError, match='b.png lies outside .*cam1, the folder of the images'):
         paths(other, tmp_path / 'cam1')
 
 
@@ -133,7 +134,7 @@ def test_a_surer_view_beats_a_slightly_larger_one(tracker):
                 for number in detector.numbers.pop(0)]
 
     detector.batch_size, detector.numbers = 8, [range(8)]
-    frames = [Frame(Image.new('RGB', (96, 64)), Path('a.avi'), n, n / FPS) for n in range(8)]
+    frames = [VideoFrame(Image.new('RGB', (96, 64)), Path('a.avi'), n, n / FPS) for n in range(8)]
     person, = people_of(frames, detector, tracker)
     assert (person.entry.frame, person.entry.extra['detection_score']) == (5, '0.950')
 
@@ -220,15 +221,20 @@ def test_who_comes_back_soon_is_the_same(tracker, gap, same):
     assert not tracker.open
 
 
+def test_it_is_a_tracker(tracker):
+    assert isinstance(tracker, Tracker) and not isinstance(tracker, Detector)
+    assert isinstance(ColorDetector(), Detector) and not isinstance(ColorDetector(), Tracker)
+
+
 def test_without_the_package_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, 'trackers', None)
-    with pytest.raises(ImportError, match=r'pip install "mmtbps\[video\]"'):
+    with pytest.raises(MissingPackage, match=r'pip install "mmtbps\[video\]"'):
         PersonTracker()
 
 
 @pytest.mark.parametrize('wrong', [dict(every=0), dict(lost_after=-1), dict(every=float('nan'))])
 def test_times_must_be_above_zero(wrong):
-    with pytest.raises(ValueError, match='above 0'):
+    with pytest.raises(UserError, match='above 0'):
         PersonTracker(**wrong)
 
 

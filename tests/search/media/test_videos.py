@@ -1,17 +1,23 @@
 """Frames with their right number and time, and clear words about videos that are none."""
 
+import subprocess
+import sys
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from mmtbps.errors import UserError
 from mmtbps.search.media import videos as module
 from mmtbps.search.media.images import UnreadableImage
-from mmtbps.search.media.videos import Frame, UnreadableVideo, frames_of, is_video, read_frame
+from mmtbps.search.media.videos import UnreadableVideo, VideoFrame, frames_of, is_video, read_frame
 
 pytest.importorskip('cv2')
 from videos import FPS, break_frames, gray_frames, write_video  # noqa: E402
+
+ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture
@@ -100,7 +106,7 @@ def test_a_rate_that_varies(tmp_path, said, ending):
     assert len({frame.number for frame in frames}) == len(frames) >= 20 and not said
     for frame in frames:
         assert 1000 * frame.time == pytest.approx(times[told(frame)], abs=1)
-        assert told(Frame(read_frame(path, frame.number), path)) == told(frame)
+        assert told(VideoFrame(read_frame(path, frame.number), path)) == told(frame)
 
 
 def nothing(path):
@@ -132,8 +138,9 @@ def test_an_unreadable_video_is_named(tmp_path, make):
 @pytest.mark.parametrize('source', ['gone.mp4', 'http://127.0.0.1:9/a.mp4', '0', 'img_%03d.jpg'])
 def test_only_files_are_opened(tmp_path, source, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(FileNotFoundError, match='no such image, video or folder'):
+    with pytest.raises(FileNotFoundError, match='no such image, video or folder') as caught:
         list(frames_of(source))
+    assert isinstance(caught.value, UserError)
     with pytest.raises(UnreadableVideo, match='no such file'):
         read_frame(source, 0)
 
@@ -154,8 +161,17 @@ def test_giant_frames_are_refused(video, monkeypatch):
 
 @pytest.mark.parametrize('every', [-1, float('nan')])
 def test_time_does_not_run_back(video, every):
-    with pytest.raises(ValueError, match='every'):
+    with pytest.raises(UserError, match='every must be at least 0'):
         list(frames_of(video, every))
+
+
+def test_without_opencv_the_extra_is_named():
+    code = ('import sys\n'
+            "sys.modules['cv2'] = None\n"
+            'from mmtbps.search.media import read_crop\n'
+            'from mmtbps.search.media.videos import read_frame\n')
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, cwd=ROOT)
+    assert 'MissingPackage: videos need cv2: pip install' in done.stderr
 
 
 def test_a_folder_gives_all_that_can_be_read(tmp_path):

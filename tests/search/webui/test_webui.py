@@ -7,6 +7,7 @@ import json
 import struct
 import threading
 import zlib
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -23,10 +24,31 @@ def page(tmp_path_factory):
     pytest.importorskip('gradio')
     with open_page(tmp_path_factory.mktemp('page')) as opened:
         yield opened
+        assert opened.searcher.gallery.count() == len(PEOPLE), 'a test changed what all share'
 
 
 @pytest.fixture(scope='module')
 def client(page):
+    with connect(page) as connected:
+        yield connected
+
+
+@pytest.fixture
+def own_page(tmp_path_factory):
+    """For a test that adds people."""
+    pytest.importorskip('gradio')
+    with open_page(tmp_path_factory.mktemp('own_page')) as opened:
+        yield opened
+
+
+@pytest.fixture
+def own_client(own_page):
+    with connect(own_page) as connected:
+        yield connected
+
+
+@contextmanager
+def connect(page):
     from gradio_client import Client
     connected = Client(page.url, verbose=False, analytics_enabled=False)
     yield connected
@@ -113,7 +135,9 @@ def add(client, *files, **known):
     return client.predict([handle_file(file) for file in files], *fields.values(), api_name='/add')
 
 
-def test_added_people_are_found_and_kept_under_a_name_of_their_content(page, client, tmp_path):
+def test_added_people_are_found_and_kept_under_a_name_of_their_content(own_page, own_client,
+                                                                       tmp_path):
+    page, client = own_page, own_client
     picture = tmp_path / 'My Photo ..%2F..%2Fevil.png'
     paint('purple', 'yellow', size=(20, 50)).save(picture)
     before = page.searcher.gallery.count()
@@ -133,7 +157,8 @@ def test_added_people_are_found_and_kept_under_a_name_of_their_content(page, cli
     assert (report.indexed, report.unchanged, report.removed) == (0, 1, 0)
 
 
-def test_hostile_uploads_are_refused_by_name_and_the_rest_is_added(page, client, tmp_path):
+def test_hostile_uploads_are_refused_by_name_and_the_rest_is_added(own_page, own_client, tmp_path):
+    page, client = own_page, own_client
     (tmp_path / 'text.png').write_text('no picture at all')
     (tmp_path / 'bomb.png').write_bytes(bomb(60_000, 60_000))
     (tmp_path / 'cut.jpg').write_bytes(jpeg('orange')[:300])

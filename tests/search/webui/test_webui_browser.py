@@ -26,7 +26,7 @@ def browser():
         opened.close()
 
 
-@pytest.fixture(scope='module')
+@pytest.fixture
 def server(tmp_path_factory):
     with open_page(tmp_path_factory.mktemp('browser')) as opened:
         yield opened

@@ -1,32 +1,34 @@
 """The parts of the page, without a server."""
 
+import socket
 import sys
 
 import pytest
 from fakes import ColorEncoder, paint
 from webui_rig import fill
 
+from mmtbps.errors import BadValue, MissingPackage, UserError
 from mmtbps.search.galleries.base import GalleryEntry
 from mmtbps.search.inferencer import TextToPersonInferencer
-from mmtbps.search.webui import build_page
-from mmtbps.search.webui import html as cards
-from mmtbps.search.webui.middleware import is_open, refusal
-from mmtbps.search.webui.service import Desk, Facets, Refused, make_where
-from mmtbps.search.webui.views import MAX_HISTORY, Question, answer, look_closer
+from mmtbps.search.webui import build_page, html, serve
+from mmtbps.search.webui.middleware import is_allowed, refuse_body
+from mmtbps.search.webui.service import Facets, Refused, SearchService, make_where
+from mmtbps.search.webui.views import MAX_HISTORY, Question, answer, show_person
 
 HOSTILE = '<img src=x onerror=alert(1)>${alert(2)}{{value}}"\''
 
 
 @pytest.fixture
-def desk(tmp_path):
+def service(tmp_path):
     gallery = fill(tmp_path / 'images', tmp_path / 'gallery')
     images = tmp_path / 'images'
-    return Desk(TextToPersonInferencer(ColorEncoder(), gallery=gallery, images=images), images)
+    searcher = TextToPersonInferencer(ColorEncoder(), gallery=gallery, images=images)
+    return SearchService(searcher, images)
 
 
-def test_an_answer_shows_the_people_in_their_order_with_scores(desk):
-    html, asked, _ = answer(desk, Question('red coat, blue trousers', count=3), [])
-    hits = desk.inferencer('red coat, blue trousers', topk=3)[0]['hits']
+def test_an_answer_shows_the_people_in_their_order_with_scores(service):
+    html, asked, _ = answer(service, Question('red coat, blue trousers', count=3), [])
+    hits = service.inferencer('red coat, blue trousers', topk=3)[0]['hits']
     places = [html.index(f'data-pick="{hit["id"]}"') for hit in hits]
     assert hits[0]['id'] == 'red-blue' and places == sorted(places)
     assert all(f'>{hit["score"]:.3f}<' in html for hit in hits)
@@ -34,56 +36,56 @@ def test_an_answer_shows_the_people_in_their_order_with_scores(desk):
     assert asked == [Question('red coat, blue trousers', count=3)]
 
 
-def test_the_history_is_latest_first_without_repeats_and_bounded(desk):
+def test_the_history_is_latest_first_without_repeats_and_bounded(service):
     asked = []
     for number in range(MAX_HISTORY + 3):
-        _, asked, _ = answer(desk, Question(f'red {number}', count=1), asked)
+        _, asked, _ = answer(service, Question(f'red {number}', count=1), asked)
     assert [one.text for one in asked] == [
         f'red {number}' for number in range(MAX_HISTORY + 2, 2, -1)]
-    _, asked, html = answer(desk, Question('red 7', count=1), asked)
+    _, asked, html = answer(service, Question('red 7', count=1), asked)
     assert [one.text for one in asked][:2] == ['red 7', f'red {MAX_HISTORY + 2}']
     assert len(asked) == MAX_HISTORY and html.count('red 7') == 2  # the chip and its title
-    _, refused, _ = answer(desk, Question(''), asked)
+    _, refused, _ = answer(service, Question(''), asked)
     assert refused == asked
 
 
-def test_words_stand_where_there_are_no_people(desk, tmp_path):
-    html, _, _ = answer(desk, Question('red', cameras=('nowhere',)), [])
+def test_words_stand_where_there_are_no_people(service, tmp_path):
+    html, _, _ = answer(service, Question('red', cameras=('nowhere',)), [])
     assert 'Nobody found' in html and 'camera nowhere' in html and 'data-pick' not in html
-    html, _, _ = answer(desk, Question('   '), [])
+    html, _, _ = answer(service, Question('   '), [])
     assert 'Describe the person' in html
     (tmp_path / 'images/crops/red-blue.png').unlink()
-    html, _, _ = answer(desk, Question('red coat, blue trousers', count=2), [])
+    html, _, _ = answer(service, Question('red coat, blue trousers', count=2), [])
     assert html.count('picture not found') == 1 and html.count('data-pick') == 2
 
 
-def test_a_person_up_close_without_a_model_that_explains(desk):
-    first, last = look_closer(desk, 'red-blue', 'red coat')
+def test_a_person_up_close_without_a_model_that_explains(service):
+    first, last = show_person(service, 'red-blue', 'red coat')
     assert first[1:] == last[1:] == ('red-blue', 'red-blue.png')
     assert 'This model cannot show where the words are' in last[0]
     assert 'Looking for the words' in first[0]
-    assert len(list(look_closer(desk, 'red-blue', ''))) == 1
-    (html, entry_id, _), = look_closer(desk, {'pick': 1}, 'red')
+    assert len(list(show_person(service, 'red-blue', ''))) == 1
+    (html, entry_id, _), = show_person(service, {'pick': 1}, 'red')
     assert entry_id is None and 'Choose a person' in html
 
 
-def test_a_picture_outside_the_images_is_never_read(desk, tmp_path):
+def test_a_picture_outside_the_images_is_never_read(service, tmp_path):
     secret = tmp_path / 'secret.png'
     paint('red').save(secret)
     (tmp_path / 'images/link.png').symlink_to(secret)
     for path in (str(secret), '../secret.png', 'crops/../../secret.png', 'link.png'):
-        assert desk.picture(GalleryEntry('x', path)) is None
-    assert desk.picture(GalleryEntry('x', 'crops/red-blue.png')).size == (32, 80)
+        assert service.picture(GalleryEntry('x', path)) is None
+    assert service.picture(GalleryEntry('x', 'crops/red-blue.png')).size == (32, 80)
 
 
 def test_hostile_text_stays_text():
     person = dict(rank=1, id=HOSTILE, score=.5, lines=[HOSTILE], picture=None)
-    for html in (cards.draw_people(HOSTILE, [person], HOSTILE), cards.draw_notice(HOSTILE),
-                 cards.draw_history([HOSTILE]), cards.draw_masthead(HOSTILE, HOSTILE),
-                 cards.draw_person(HOSTILE, None, [(HOSTILE, HOSTILE)], note=HOSTILE)):
-        assert '<img' not in html and '&lt;img' in html
+    for drawn in (html.draw_people(HOSTILE, [person], HOSTILE), html.draw_notice(HOSTILE),
+                 html.draw_history([HOSTILE]), html.draw_masthead(HOSTILE, HOSTILE),
+                 html.draw_person(HOSTILE, None, [(HOSTILE, HOSTILE)], note=HOSTILE)):
+        assert '<img' not in drawn and '&lt;img' in drawn
         # No quote of it ends an attribute.
-        assert html.count('"') % 2 == 0 and "'" not in html
+        assert drawn.count('"') % 2 == 0 and "'" not in drawn
 
 
 def test_facets_are_what_the_entries_know():
@@ -93,10 +95,10 @@ def test_facets_are_what_the_entries_know():
     assert Facets.of(iter(entries[:1])) == Facets(1)
 
 
-def test_facets_follow_the_gallery(desk):
-    assert desk.facets().count == 6
-    desk.inferencer.gallery.delete(where={'camera': 'c1'})
-    assert desk.facets().cameras == ('c2', 'c3')
+def test_facets_follow_the_gallery(service):
+    assert service.facets().count == 6
+    service.inferencer.gallery.delete(where={'camera': 'c1'})
+    assert service.facets().cameras == ('c2', 'c3')
 
 
 @pytest.mark.parametrize('fields', [
@@ -107,34 +109,47 @@ def test_a_filter_that_is_no_line_of_text_is_refused(fields):
         make_where(**fields)
 
 
-def test_the_gate_opens_what_the_page_needs_only():
+def test_the_filter_passes_what_the_page_needs_only():
     closed = ['/gradio_api/file=/etc/passwd', '/gradio_api/file/etc/passwd', '/file=/etc/passwd',
               '/gradio_api/proxy=https://example.org', '/gradio_api/stream/x', '/monitoring',
               '/gradio_api/component_server', '/gradio_api/vibe-edit', '/gradio_api/deep_link',
               '/gradio_api/process_recording', '/gradio_api/uploads', '/login', '/docs']
-    assert not [path for path in closed if is_open(path)]
-    assert is_open('/') and is_open('/gradio_api/queue/join') and is_open('/assets/index.js')
-    assert is_open('/gradio_api/upload', uploads=True) and not is_open('/gradio_api/upload')
+    assert not [path for path in closed if is_allowed(path)]
+    assert all(map(is_allowed, ('/', '/gradio_api/queue/join', '/assets/index.js')))
+    assert is_allowed('/gradio_api/upload', uploads=True) and not is_allowed('/gradio_api/upload')
 
 
 @pytest.mark.parametrize('body', [
     b'{', b'[' * 100_000, b'{"data": [[{"a": {"path": "http://x/y"}}]]}',
     rb'{"p\u0061th": "\u0068ttps://x"}', b'{"path": "file:///etc/passwd"}'])
-def test_the_gate_refuses_addresses_however_written(body):
-    assert refusal(body)
-    assert refusal(b'{"data": ["see http://x", {"url": "http://x", "path": "/tmp/a.png"}]}') is None
+def test_the_filter_refuses_addresses_however_written(body):
+    assert refuse_body(body)
+    passed = b'{"data": ["see http://x", {"url": "http://x", "path": "/tmp/a.png"}]}'
+    assert refuse_body(passed) is None
 
 
-def test_without_gradio_the_error_names_the_extra(desk, monkeypatch):
+def test_without_gradio_the_error_names_the_extra(service, monkeypatch):
     monkeypatch.setitem(sys.modules, 'gradio', None)
-    with pytest.raises(ImportError, match=r'pip install "mmtbps\[demo\]"'):
-        build_page(desk.inferencer, desk.images)
+    with pytest.raises(MissingPackage, match=r'pip install "mmtbps\[demo\]"'):
+        build_page(service.inferencer, service.images)
 
 
-def test_uploads_must_lie_with_the_images_and_are_off_by_default(desk, tmp_path):
+def test_uploads_must_lie_with_the_images_and_are_off_by_default(service, tmp_path):
     pytest.importorskip('gradio')
-    with pytest.raises(ValueError, match='must be kept inside'):
-        build_page(desk.inferencer, desk.images, tmp_path / 'elsewhere')
-    names = {fn.api_name for fn in build_page(desk.inferencer, desk.images).fns.values()
+    with pytest.raises(BadValue, match='must be kept inside'):
+        build_page(service.inferencer, service.images, tmp_path / 'elsewhere')
+    names = {fn.api_name for fn in build_page(service.inferencer, service.images).fns.values()
              if fn.api_visibility == 'public'}
     assert names == {'search', 'similar', 'explain'}
+
+
+@pytest.mark.parametrize('port', [None, 99_999])
+def test_an_address_that_cannot_be_listened_at_is_named(service, port):
+    pytest.importorskip('gradio')
+    with socket.socket() as taken:
+        taken.bind(('127.0.0.1', 0))
+        taken.listen()
+        port = port or taken.getsockname()[1]
+        with pytest.raises(UserError, match=f'127.0.0.1:{port}: the page cannot') as caught:
+            serve(service.inferencer, service.images, port=port, wait=False)
+    assert isinstance(caught.value, OSError)
