@@ -19,15 +19,17 @@ from statistics import mean, stdev
 from mmengine.config import Config
 
 import mmtbps  # noqa: F401  the cures come first
+from mmtbps.commands.user_errors import one_line_errors
 from mmtbps.drawing import draw_dataset
 from mmtbps.drawing.edited_pairs import draw_edited_pairs
+from mmtbps.errors import BadValue
 from mmtbps.evaluation import chance_ranks
 
 TOOLS = Path(__file__).resolve().parent
 MEASURES = ('R1', 'R5', 'R10', 'mAP')
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('config', help='a config with `arms`')
@@ -36,16 +38,18 @@ def parse_args() -> argparse.Namespace:
                         help='only arms whose name holds one of these words')
     parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/ablation'))
     parser.add_argument('--out', type=Path, help='write the table there, too')
-    return parser.parse_args()
+    return parser.parse_args(argv)
 
 
 def run_tool(name: str, *arguments: object) -> None:
-    """Run one of our tools; its output goes on to ours."""
-    subprocess.run([sys.executable, str(TOOLS / name), *map(str, arguments)], check=True)
+    """Run another tool; its output goes on to ours, and its failure ends this one."""
+    done = subprocess.run([sys.executable, str(TOOLS / name), *map(str, arguments)])
+    if done.returncode:
+        raise SystemExit(done.returncode)
 
 
 def generated_pairs(kind: str, data_root: Path) -> Path:
-    """Annotation file of generated pairs, made on first use."""
+    """Make generated pairs on first use; return their annotation file."""
     folder = data_root.with_name(f'{data_root.name}-{kind}')
     if kind == 'renderer':
         return draw_edited_pairs(data_root, folder)
@@ -58,7 +62,7 @@ def generated_pairs(kind: str, data_root: Path) -> Path:
 
 
 def arm_config(path: str, arm: dict, seed: int, data_root: Path) -> Config:
-    """The config of one run: the arm's overrides and pairs, and the seed."""
+    """Build the config of one run: the arm's overrides and pairs, and the seed."""
     cfg = Config.fromfile(path)
     if arm.get('pairs'):
         pairs = generated_pairs(arm['pairs'], data_root).resolve()
@@ -91,7 +95,7 @@ def run_arm(path: str, arm: dict, seed: int, work_dir: Path, data_root: Path) ->
 
 
 def table(results: dict[str, list[dict]], chance: dict[str, float]) -> str:
-    """Mean and spread of each arm as Markdown."""
+    """Write mean and spread of each arm as Markdown."""
     lines = ['| arm | ' + ' | '.join(MEASURES) + ' | n |', '|---' * (len(MEASURES) + 2) + '|']
     for name, runs in results.items():
         cells = []
@@ -105,15 +109,23 @@ def table(results: dict[str, list[dict]], chance: dict[str, float]) -> str:
     return '\n'.join(lines)
 
 
-def main() -> None:
-    args = parse_args()
-    cfg = Config.fromfile(args.config)
-    data_root = draw_dataset(cfg.test_dataloader.dataset.data_root, size='small')
-    arms = [arm for arm in cfg.arms
-            if not args.arms or any(word in arm['name'] for word in args.arms)]
+def chosen_arms(cfg: Config, words: list[str] | None) -> list[dict]:
+    """Choose the arms whose name holds one of the words; all without words.
+
+    Raises:
+        BadValue: There is none.
+    """
+    arms = [arm for arm in cfg.arms if not words or any(word in arm['name'] for word in words)]
     if not arms:
-        raise SystemExit(f'no arm has a name with {args.arms}; there are: ' +
-                         ', '.join(arm['name'] for arm in cfg.arms))
+        raise BadValue(f'no arm has a name with {words}; there are: ' +
+                       ', '.join(arm['name'] for arm in cfg.arms))
+    return arms
+
+
+def run_ablation(args: argparse.Namespace) -> None:
+    cfg = Config.fromfile(args.config)
+    arms = chosen_arms(cfg, args.arms)
+    data_root = draw_dataset(cfg.test_dataloader.dataset.data_root, size='small')
     results: dict[str, list[dict]] = {arm['name']: [] for arm in arms}
     for seed in range(args.seeds):
         for arm in arms:
@@ -127,6 +139,12 @@ def main() -> None:
     if args.out:
         args.out.parent.mkdir(parents=True, exist_ok=True)
         args.out.write_text(text + '\n')
+
+
+def main(argv: list[str] | None = None) -> None:
+    args = parse_args(argv)
+    with one_line_errors('interrupted; the same command goes on'):
+        run_ablation(args)
 
 
 if __name__ == '__main__':

@@ -12,13 +12,13 @@ Many processes, each of which may be killed and started again:
     sbatch --array=0-15 --wrap 'python tools/generate.py run CONFIG'
     python tools/generate.py run CONFIG --shard 3/8
 
-Diffusion models:
+Diffusion model of your own images:
     python tools/generate.py finetune CONFIG
 """
 
 import argparse
 import os
-import shlex
+import sys
 from pathlib import Path
 
 from mmengine.config import Config
@@ -32,15 +32,10 @@ from mmtbps.engine.launch import (
     load_config,
 )
 from mmtbps.errors import BadValue
-from mmtbps.generation.quality.negative_controls import try_controls
-from mmtbps.generation.runs.merge import CUHK_FILE, PAIRS_FILE, merge
-from mmtbps.generation.runs.plan import write_plan
-from mmtbps.generation.runs.report import write_report
-from mmtbps.generation.runs.runner import ShardedRunner
+from mmtbps.generation import ShardedRunner, merge_run, try_controls, write_plan, write_report
+from mmtbps.generation.runs.merge import CUHK_FILE, PAIRS_FILE
 from mmtbps.records import PairRecord
 from mmtbps.registry import DATASETS, TASK_UTILS
-
-TOY = ('python', '-m', 'projects.toy_diffusion.train')
 
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
@@ -51,9 +46,8 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     def add(name: str, action: object, text: str) -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=text, description=text)
         command.set_defaults(action=action)
-        if name != 'toy':
-            command.add_argument('config', help='a config of configs/generation')
-            add_common_options(command)
+        command.add_argument('config', help='a config of configs/generation')
+        add_common_options(command)
         return command
 
     command = add('plan', plan, 'choose which garment of which image takes which colour')
@@ -68,8 +62,6 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     command = add('all', everything, 'plan, run, report and merge')
     command.set_defaults(check=False, shard=None, retry_failed=False, samples=24)
     add('finetune', finetune, 'adapt a diffusion model to the images of a data set')
-    command = add('toy', toy, 'moved: python -m projects.toy_diffusion.train')
-    command.add_argument('arguments', nargs=argparse.REMAINDER)
     return parser.parse_args(argv)
 
 
@@ -77,15 +69,15 @@ def source_of(cfg: Config) -> tuple[list[PairRecord], Path, str]:
     """Read all pairs of the data set to edit, its image folder and its name."""
     if 'dataset' not in cfg:
         raise BadValue(f'{cfg.filename} names no data set to edit: add dataset='
-                         "dict(type=CUHKPEDES, data_root='data/CUHK-PEDES') to a config of your "
-                         'own that inherits it, or pass --cfg-options '
-                         'dataset.type=mmtbps.CUHKPEDES '
-                         'dataset.data_root=data/CUHK-PEDES')
+                       "dict(type=CUHKPEDES, data_root='data/CUHK-PEDES') to a config of your "
+                       'own that inherits it, or pass --cfg-options '
+                       'dataset.type=mmtbps.CUHKPEDES '
+                       'dataset.data_root=data/CUHK-PEDES')
     dataset: TBPSDataset = DATASETS.build(dict(cfg.dataset, lazy_init=True))
     sources = dataset.sources()
     if len(sources) != 1:
         raise BadValue('edit one annotation file at a time; `dataset` of the config names '
-                         f'{len(sources)}')
+                       f'{len(sources)}')
     records = [located.record for located in dataset.read_records()]
     return records, sources[0].images, dataset.dataset_name
 
@@ -124,7 +116,7 @@ def run(cfg: Config, args: argparse.Namespace) -> None:
 
 
 def use_own_device() -> None:
-    """Take a GPU of its own for each of several processes on a machine."""
+    """Choose the GPU of this process, one of several on its machine."""
     import torch
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ.get('LOCAL_RANK', 0)) % torch.cuda.device_count())
@@ -133,7 +125,7 @@ def use_own_device() -> None:
 def merge_parts(cfg: Config, args: argparse.Namespace) -> None:
     records, _, _ = source_of(cfg)
     runner = runner_of(cfg)
-    merged = merge(runner.out_dir, records, runner.max_control_rate, runner.min_controls)
+    merged = merge_run(runner.out_dir, records, runner.max_control_rate, runner.min_controls)
     if merged.done < merged.planned:
         print(f'The run is not complete: {merged.done} of {merged.planned} jobs are done.')
     print(f'{runner.out_dir / PAIRS_FILE} and {CUHK_FILE}: {merged.pairs} images of '
@@ -158,14 +150,14 @@ def finetune(cfg: Config, args: argparse.Namespace) -> None:
     leave_group()
 
 
-def toy(cfg: None, args: argparse.Namespace) -> None:
-    fail(f'the toy diffusion model is a project now: {shlex.join([*TOY, *args.arguments])}', 2)
-
-
 def main(argv: list[str] | None = None) -> None:
+    words = sys.argv[1:] if argv is None else argv
+    if words[:1] == ['toy']:  # a command of version 0.1.0
+        fail('the toy diffusion model is now trained by: '
+             'python projects/toy_diffusion/train.py DATA_ROOT OUT_DIR', code=2)
     args = parse_args(argv)
-    with one_line_errors('interrupted; the same command goes on'):
-        args.action(load_config(args) if 'config' in args else None, args)
+    with one_line_errors():
+        args.action(load_config(args), args)
 
 
 if __name__ == '__main__':

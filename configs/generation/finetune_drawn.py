@@ -5,7 +5,7 @@ Here the toy model, minutes on a CPU. For Stable Diffusion 1.5 on CUHK-PEDES cha
 
 python tools/generate.py finetune configs/generation/finetune_drawn.py
 python tools/generate.py run configs/generation/pdg_drawn.py \
-    --cfg-options generation.editor.lora=work_dirs/finetune_drawn/lora
+    --cfg-options generation.editor.weights.lora=work_dirs/finetune_drawn/lora
 """
 
 from mmengine.config import read_base
@@ -15,7 +15,7 @@ from mmengine.runner import IterBasedTrainLoop
 from torch.optim import AdamW
 
 from mmtbps.datasets import DrawnPEDES
-from mmtbps.generation.diffusion.finetune import DiffusionFinetuner, SaveLoraHook
+from mmtbps.generation import DiffusionFinetuner, SaveLoraHook
 
 with read_base():
     from .._base_.pipelines.drawn import *

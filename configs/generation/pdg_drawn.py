@@ -10,8 +10,7 @@ python tools/generate.py merge configs/generation/pdg_drawn.py
 
 from mmengine.config import read_base
 
-from mmtbps.generation.editing.prompt_to_prompt import P2PEditor
-from mmtbps.generation.diffusion.inversion import DirectInversion
+from mmtbps.generation import DirectInversion, P2PEditor
 
 with read_base():
     from .pdg_recolor import *
@@ -24,14 +23,10 @@ generation.update(
     editor=dict(
         type=P2PEditor,
         pretrained='mmtbps://generation/assets/toy',
-        size=(64, 24),
-        steps=20,
-        guidance=7.0,
-        inversion=dict(type=DirectInversion),
-        cross_replace=0.3,
-        self_replace=0.0,
+        weights=dict(dtype='fp32'),
+        sampling=dict(size=(64, 24), steps=20, guidance=7.0, inversion=dict(type=DirectInversion)),
+        attention=dict(cross_replace=0.3, self_replace=0.0),
         local_blend=dict(threshold=0.2, start=None, coarse=True),
         paste_back=25.0,
-        batch_size=32,
-        dtype='fp32'))
+        batch_size=32))
 generation['runner'].update(out_dir='data/DrawnPEDES-pdg-toy')

@@ -7,14 +7,16 @@ filled them up to a square.
 
 from mmengine.config import read_base
 
-from mmtbps.generation.diffusion.inversion import NullTextInversion
+from mmtbps.generation import NullTextInversion
 
 with read_base():
     from .pdg_fast import *
 
 generation['planner'].update(mode='paper', images_per_person=1)
 generation['upscaler'].update(steps=100, eta=1.0)
-generation['editor'].update(
-    size=(512, 512), steps=50, guidance=7.5, reweight=6.0, dtype='fp32', batch_size=4,
+generation['editor'].update(batch_size=4, weights=dict(dtype='fp32'))
+generation['editor']['sampling'].update(
+    size=(512, 512), steps=50, guidance=7.5,
     inversion=dict(type=NullTextInversion, inner_steps=10, learning_rate=1e-2))
+generation['editor']['attention'].update(reweight=6.0)
 generation['runner'].update(out_dir='work_dirs/pdg_official')

@@ -7,18 +7,18 @@ python tools/generate.py merge configs/generation/pdg_recolor.py
 """
 
 from mmtbps.datasets import DrawnPEDES
-from mmtbps.generation.quality.gates import (
+from mmtbps.generation import (
     CaptionGate,
+    ColorSwitchPlanner,
     EditStrengthGate,
     KeepColorsGate,
     LocalityGate,
     MaskGate,
+    RecolorEditor,
+    ResizeUpscaler,
     SanityGate,
+    ShardedRunner,
 )
-from mmtbps.generation.planning.planner import ColorSwitchPlanner
-from mmtbps.generation.editing.recolor import RecolorEditor
-from mmtbps.generation.runs.runner import ShardedRunner
-from mmtbps.generation.editing.upscalers import ResizeUpscaler
 
 dataset = dict(type=DrawnPEDES, data_root='data/DrawnPEDES')
 generation = dict(

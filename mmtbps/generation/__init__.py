@@ -1,9 +1,11 @@
-"""Proximity data generation: captions with one color switched, images edited to match.
+"""Proximity data generation: captions with one colour switched, images edited to match.
 
-Importing the package registers its parts; nothing here imports diffusers before it is used.
+Importing the package registers its parts; nothing here imports diffusers or peft before it is used.
 """
 
-from .diffusion.finetune import DiffusionFinetuner, SaveLoraHook
+from .color.colorspace import palette, rgb_to_lab
+from .color.votes import color_votes
+from .diffusion.finetune import CaptionedImages, DiffusionFinetuner, SaveLoraHook
 from .diffusion.inversion import (
     DirectInversion,
     EditFriendlyInversion,
@@ -12,23 +14,40 @@ from .diffusion.inversion import (
 )
 from .editing.base import BaseEditor, BaseUpscaler, EditRequest, EditResult
 from .editing.instruct import InstructEditor
+from .editing.options import AttentionOptions, BlendOptions, SamplingOptions, WeightOptions
 from .editing.prompt_to_prompt import P2PEditor
 from .editing.recolor import RecolorEditor
 from .editing.upscalers import LDMUpscaler, ResizeUpscaler, SDUpscaler
 from .planning.caption_edits import ColorSwitcher
 from .planning.planner import ColorSwitchPlanner
-from .quality.gates import BaseGate, GateVerdict, run_gates
+from .quality.gates import (
+    BaseGate,
+    CaptionGate,
+    EditStrengthGate,
+    GateVerdict,
+    KeepColorsGate,
+    LocalityGate,
+    MaskGate,
+    RankingGate,
+    SanityGate,
+    SeamGate,
+    run_gates,
+)
 from .quality.negative_controls import try_controls
-from .runs.merge import merge
+from .runs.manifest import Record, load_done
+from .runs.merge import merge_run
 from .runs.plan import Job, read_plan, write_plan
 from .runs.report import write_report
 from .runs.run_summary import InvalidRun, RunSummary
 from .runs.runner import ShardedRunner
 
-__all__ = [
-    'BaseEditor', 'BaseGate', 'BaseUpscaler', 'ColorSwitchPlanner', 'ColorSwitcher',
-    'DiffusionFinetuner', 'DirectInversion', 'EditFriendlyInversion', 'EditRequest',
-    'EditResult', 'GateVerdict', 'InstructEditor', 'InvalidRun', 'Job', 'LDMUpscaler',
-    'NegativePromptInversion', 'NullTextInversion', 'P2PEditor', 'RecolorEditor',
-    'ResizeUpscaler', 'RunSummary', 'SDUpscaler', 'SaveLoraHook', 'ShardedRunner', 'merge',
-    'read_plan', 'run_gates', 'try_controls', 'write_plan', 'write_report']
+__all__ = ['AttentionOptions', 'BaseEditor', 'BaseGate', 'BaseUpscaler', 'BlendOptions',
+           'CaptionGate', 'CaptionedImages', 'ColorSwitchPlanner', 'ColorSwitcher',
+           'DiffusionFinetuner', 'DirectInversion', 'EditFriendlyInversion', 'EditRequest',
+           'EditResult', 'EditStrengthGate', 'GateVerdict', 'InstructEditor', 'InvalidRun', 'Job',
+           'KeepColorsGate', 'LDMUpscaler', 'LocalityGate', 'MaskGate', 'NegativePromptInversion',
+           'NullTextInversion', 'P2PEditor', 'RankingGate', 'RecolorEditor', 'Record',
+           'ResizeUpscaler', 'RunSummary', 'SDUpscaler', 'SamplingOptions', 'SanityGate',
+           'SaveLoraHook', 'SeamGate', 'ShardedRunner', 'WeightOptions', 'color_votes',
+           'load_done', 'merge_run', 'palette', 'read_plan', 'rgb_to_lab', 'run_gates',
+           'try_controls', 'write_plan', 'write_report']

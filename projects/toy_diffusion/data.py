@@ -1,4 +1,4 @@
-"""Training data: images, their captions, and short phrases cut out of them."""
+"""Training data of the toy diffusion model: images, captions, and short phrases of them."""
 
 import json
 from collections import Counter
@@ -11,6 +11,9 @@ from PIL import Image
 
 from mmtbps.errors import BadValue, MissingFile, Remedy
 from mmtbps.lexicon import ColorMention, find_color_mentions, indefinite_article
+
+__all__ = ['BODY_REGIONS', 'ToyPairs', 'balanced_weights', 'body_mentions', 'load_pairs',
+           'short_phrase']
 
 #: Regions of `mmtbps.lexicon.Garment` whose colour the model is asked to follow.
 BODY_REGIONS = ('upper', 'lower', 'full')
@@ -47,13 +50,13 @@ def load_pairs(root: str | Path, split: str = 'train', size: tuple[int, int] = (
         limit: At most so many images.
 
     Raises:
-        MissingFile: There is no ``reid_raw.json`` in the folder.
-        BadValue: The split is empty.
+        MissingFile: If there is no ``reid_raw.json`` in the folder.
+        BadValue: If the split is empty.
     """
     root = Path(root)
     annotation = root / 'reid_raw.json'
     if not annotation.is_file():
-        raise MissingFile(f'{annotation}: no such file. Draw a data set there first',
+        raise MissingFile(f'{annotation}: no such file; draw a data set there first',
                           Remedy('draw_dataset', dict(root=root)))
     entries = [entry for entry in json.loads(annotation.read_text(encoding='utf-8'))
                if entry['split'] == split][:limit]
@@ -68,7 +71,7 @@ def load_pairs(root: str | Path, split: str = 'train', size: tuple[int, int] = (
 
 @lru_cache(maxsize=65536)   # the same captions come again and again while training
 def body_mentions(caption: str) -> list[ColorMention]:
-    """Find the mentions of one basic colour each of an upper, lower or full garment.
+    """Find mentions of one basic colour each, of an upper, lower or full garment.
 
     >>> [m.noun for m in body_mentions('A man in a red shirt, black and white socks and jeans.')]
     ['shirt']
@@ -100,7 +103,7 @@ def _phrase(caption: str, mention: ColorMention) -> str:
 
 
 def balanced_weights(captions: list[tuple[str, ...]], power: float = 0.7) -> np.ndarray:
-    """Weigh every image for sampling, so that rare colours are seen about as often.
+    """Compute sampling probabilities of images, so that rare colours are seen about as often.
 
     An image weighs the mean of ``frequency ** -power`` over the (region, colour words) pairs of
     its captions; an image without any weighs as much as the average.

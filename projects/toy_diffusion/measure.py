@@ -1,4 +1,4 @@
-"""Measure of the colours that a model gives to the garments of a caption."""
+"""Measure of the colours a model gives people against those their captions name."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from mmtbps.errors import BadValue
 from mmtbps.generation.color import color_votes, palette
-from mmtbps.generation.diffusion.latent_diffusion import LatentDiffusion, Schedule
+from mmtbps.generation.diffusion import LatentDiffusion, Schedule
 from mmtbps.lexicon import indefinite_article
 
 from .data import ToyPairs, body_mentions
@@ -21,7 +22,7 @@ _BOXES = {'upper': (.22, .40, .38, .62), 'lower': (.52, .70, .38, .62)}
 
 @dataclass(frozen=True)
 class ColorPrompt:
-    """A caption and the basic colours it names, region -> colour."""
+    """Caption with the basic colours it names, region -> colour."""
 
     text: str
     colors: dict[str, str]
@@ -34,7 +35,7 @@ def color_prompts(captions: Sequence[str], count: int) -> list[ColorPrompt]:
     too few.
 
     Raises:
-        ValueError: If there is no such caption.
+        BadValue: If there is no such caption.
 
     >>> color_prompts(['A man in a red shirt and blue jeans.'], 2)[1].text
     'A man in a black shirt and purple jeans.'
@@ -42,7 +43,7 @@ def color_prompts(captions: Sequence[str], count: int) -> list[ColorPrompt]:
     usable = [caption for caption in captions
               if sorted(str(m.region) for m in body_mentions(caption)) == ['lower', 'upper']]
     if not usable:
-        raise ValueError(f'none of {len(captions)} captions names one upper and one lower garment')
+        raise BadValue(f'none of {len(captions)} captions names one upper and one lower garment')
     names = palette()[0]
     prompts = []
     for i in range(count):
@@ -70,7 +71,7 @@ def draw_samples(model: LatentDiffusion, texts: Sequence[str], size: tuple[int, 
 
     Args:
         model: The diffusion model.
-        texts: What to draw.
+        texts: Captions of the images.
         size: Height and width in pixels, multiples of 4.
         guidance: Weight of the text; 1 for none beyond it.
         steps: Denoising steps.
@@ -88,9 +89,9 @@ def draw_samples(model: LatentDiffusion, texts: Sequence[str], size: tuple[int, 
 
 
 def color_share(images: np.ndarray, prompts: Sequence[ColorPrompt]) -> dict[str, float]:
-    """Count the share of garments of the named colour, by region and by colour in it.
+    """Compute the share of garments of the named colour: of a region, and each colour in it.
 
-    A garment has the colour most of its pixels vote for, see `mmtbps.generation.quality.gates`.
+    A garment has the colour most of its pixels vote for, see `color_votes`.
 
     Returns:
         ``{'upper': .9, 'upper/red': 1., ..., 'lower': .8, ...}``.
@@ -105,7 +106,7 @@ def color_share(images: np.ndarray, prompts: Sequence[ColorPrompt]) -> dict[str,
 
 
 def share_of_images(pairs: ToyPairs) -> dict[str, float]:
-    """Measure real images and their captions: what a perfect model would reach."""
+    """Compute the same on real images and their captions: what a perfect model would reach."""
     names = set(palette()[0])
     chosen, prompts = [], []
     for image, captions in zip(pairs.images, pairs.captions, strict=True):

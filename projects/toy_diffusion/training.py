@@ -1,4 +1,4 @@
-"""Training of the toy model in three stages: to read, to see, to draw.
+"""Training of the toy diffusion model in three stages: to read, to see, to draw.
 
 1. *Read*: every word of a colour phrase learns to tell the colour words and the body region of
    its phrase (the labels come from the lexicon). Then "red" in "red shirt" and "red" in "red
@@ -13,7 +13,7 @@ not been.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,6 +32,9 @@ from .data import ToyPairs, balanced_weights, load_pairs, short_phrase
 if TYPE_CHECKING:
     from diffusers import StableDiffusionPipeline
 
+__all__ = ['Reader', 'Stage', 'color_words', 'encode_images', 'reading_labels', 'run_stage',
+           'to_tensor', 'train_autoencoder', 'train_reader', 'train_toy', 'train_unet']
+
 _REGIONS = ('none', 'upper', 'lower', 'full', 'shoes', 'hat', 'bag', 'accessory', 'part', 'body')
 _SHORT, _EMPTY = .45, .10      # shares of training texts that are short phrases, or empty
 _KL = 2e-7
@@ -41,7 +44,7 @@ Loss = Callable[[np.random.Generator, torch.Generator], Tensor]
 
 @dataclass(frozen=True)
 class Stage:
-    """Length and rate of one stage.
+    """Length and learning rate of one stage.
 
     Args:
         name: Names its checkpoint.
@@ -58,7 +61,7 @@ class Stage:
     average: float = 0.
 
     def rate_at(self, step: int) -> float:
-        """Learning rate of a step, counted from 0.
+        """Compute the learning rate of a step, counted from 0.
 
         >>> Stage('draw', 1000, 1., 32).rate_at(900)
         0.5
@@ -73,7 +76,7 @@ def run_stage(stage: Stage, module: nn.Module, loss: Loss, folder: Path, seed: i
 
     Args:
         stage: Length and rate.
-        module: What learns.
+        module: The part that learns.
         loss: Gives the loss of a batch that it draws from the two generators.
         folder: Keeps ``{stage.name}.pt``.
         seed: Of the run.
@@ -102,7 +105,7 @@ def run_stage(stage: Stage, module: nn.Module, loss: Loss, folder: Path, seed: i
             bar.set_postfix(loss=f'{running:.4f}')
             state = dict(module=module.state_dict(), optimizer=optimizer.state_dict(),
                          averaged=averaged, step=step + 1)
-            write_durably(path, lambda place, state=state: torch.save(state, place))
+            write_durably(path, partial(torch.save, state))
     module.load_state_dict(averaged)
     return module.eval()
 
@@ -122,7 +125,7 @@ def _update(stage: Stage, step: int, module: nn.Module, optimizer: torch.optim.O
 
 
 class Reader(nn.Module):
-    """The text tower with what it must tell of every word: a region and the colour words."""
+    """Text tower with linear layers that tell of every word a region and the colour words."""
 
     def __init__(self, encoder: nn.Module, color_words: int) -> None:
         super().__init__()
@@ -135,7 +138,7 @@ _mentions = lru_cache(maxsize=65536)(find_color_mentions)   # the same captions 
 
 
 def color_words(captions: list[str]) -> dict[str, int]:
-    """Words that occur in colour phrases (``dark``, ``navy``, ``blue``), numbered."""
+    """Number the words that occur in colour phrases (``dark``, ``navy``, ``blue``)."""
     words = {word for text in captions for mention in _mentions(text)
              for word in text[slice(*mention.color)].lower().replace('-', ' ').split()}
     return {word: i for i, word in enumerate(sorted(words))}
@@ -143,7 +146,7 @@ def color_words(captions: list[str]) -> dict[str, int]:
 
 def reading_labels(text: str, offsets: list[tuple[int, int]], words: dict[str, int]
                    ) -> tuple[np.ndarray, np.ndarray]:
-    """Region (T,) int64 and colour words (T, W) float32 of the tokens at ``offsets``."""
+    """Label tokens at ``offsets`` with region (T,) int64 and colour words (T, W) float32."""
     region = np.zeros(len(offsets), np.int64)
     color = np.zeros((len(offsets), len(words)), np.float32)
     for mention in _mentions(text):
@@ -158,7 +161,7 @@ def reading_labels(text: str, offsets: list[tuple[int, int]], words: dict[str, i
 
 def train_reader(pipeline: 'StableDiffusionPipeline', pairs: ToyPairs, stage: Stage, folder: Path,
                  seed: int) -> None:
-    """Stage 1; the text tower is frozen ever after."""
+    """Train the text tower, stage 1; it is frozen ever after."""
     words = color_words([text for texts in pairs.captions for text in texts])
     torch.manual_seed(seed)
     reader = Reader(pipeline.text_encoder, len(words))
@@ -190,13 +193,13 @@ def _draw_text(captions: tuple[str, ...], rng: np.random.Generator, empty: float
 
 
 def to_tensor(images: np.ndarray) -> Tensor:
-    """(N, H, W, 3) uint8 -> (N, 3, H, W) float in [-1, 1]."""
+    """Convert (N, H, W, 3) uint8 to (N, 3, H, W) float in [-1, 1]."""
     return torch.from_numpy(images).permute(0, 3, 1, 2).float().div(127.5).sub(1)
 
 
 def train_autoencoder(pipeline: 'StableDiffusionPipeline', pairs: ToyPairs, stage: Stage,
                       folder: Path, seed: int) -> None:
-    """Stage 2; sets ``scaling_factor`` so that latents have variance 1."""
+    """Train the autoencoder, stage 2; set ``scaling_factor`` so that latents have variance 1."""
     vae = pipeline.vae
 
     def loss(rng: np.random.Generator, generator: torch.Generator) -> Tensor:
@@ -214,7 +217,7 @@ def train_autoencoder(pipeline: 'StableDiffusionPipeline', pairs: ToyPairs, stag
 
 @torch.no_grad()
 def encode_images(vae: nn.Module, images: np.ndarray, batch: int = 128) -> Tensor:
-    """Scaled latents (the mode of the posterior) of uint8 images, (N, 8, 16, 6)."""
+    """Encode uint8 images to scaled latents (the posterior's mode), (N, 8, 16, 6)."""
     parts = [vae.encode(to_tensor(images[i:i + batch])).latent_dist.mode()
              for i in range(0, len(images), batch)]
     return torch.cat(parts) * vae.config.scaling_factor
@@ -222,7 +225,7 @@ def encode_images(vae: nn.Module, images: np.ndarray, batch: int = 128) -> Tenso
 
 def train_unet(pipeline: 'StableDiffusionPipeline', pairs: ToyPairs, stage: Stage, folder: Path,
                seed: int) -> None:
-    """Stage 3, on cached latents of the images and their mirror images."""
+    """Train the U-Net, stage 3, on cached latents of the images and their mirror images."""
     latents = torch.stack([encode_images(pipeline.vae, pairs.images),
                            encode_images(pipeline.vae, pairs.images[:, :, ::-1].copy())])
     weights = balanced_weights(pairs.captions)
@@ -250,7 +253,7 @@ def train_toy(data_root: str | Path, out_dir: str | Path, work_dir: str | Path, 
 
     Args:
         data_root: Data set with ``reid_raw.json``; the shipped model saw
-            the people of ``draw.py``.
+            ``tools/draw_balanced.py``'s.
         out_dir: The diffusers folder to write.
         work_dir: Keeps the checkpoints of the three stages; the same folder again continues.
         seed: Of initialisation and of every batch.
@@ -262,8 +265,8 @@ def train_toy(data_root: str | Path, out_dir: str | Path, work_dir: str | Path, 
         ``out_dir``; its ``recipe.json`` holds these numbers and the sha256 of the weights.
 
     Raises:
-        ImportError: If diffusers is not installed.
-        FileNotFoundError: If there is no data set in ``data_root``.
+        MissingPackage: If diffusers is not installed.
+        MissingFile: If there is no data set in ``data_root``.
     """
     work_dir, out_dir = Path(work_dir), Path(out_dir)
     work_dir.mkdir(parents=True, exist_ok=True)

@@ -1,11 +1,14 @@
 """Parts of a generation run that compute nothing but are deterministic in image and seed."""
 
+import hashlib
+
 import numpy as np
 from PIL import Image
 
 from mmtbps.generation.editing.base import BaseEditor, BaseUpscaler, EditResult
 from mmtbps.generation.planning.planner import ColorSwitchPlanner
 from mmtbps.generation.quality.gates import GateVerdict
+from mmtbps.generation.runs.manifest import read_records
 from mmtbps.generation.runs.plan import write_plan
 from mmtbps.generation.runs.runner import ShardedRunner
 from mmtbps.records import PairRecord
@@ -91,3 +94,17 @@ def run(folder, out, shard='0/1', editor=None, gates=(seed_gate,), controls=None
     runner = ShardedRunner(str(out), shard=shard, **{'batch_size': 3, **kwargs})
     return runner.run(folder / 'plan.jsonl', folder / 'imgs', DoubleUpscaler(),
                       editor or NoiseEditor(), list(gates), controls)
+
+
+def outcome(out):
+    """All that must not depend on processes, kills and order; each job exactly once."""
+    records = list(read_records(out))
+    assert len({record.job_id for record in records}) == len(records), 'a job was done twice'
+    files = {path.relative_to(out).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+             for path in out.rglob('*') if path.is_file() and path.parent != out}
+    rows = {}
+    for record in records:
+        raw = record.to_json()
+        rows[record.job_id] = {key: raw[key] for key in raw.keys() - {'shard', 'time', 'cost'}}
+        assert files[record.output['file']] == record.output['sha256']
+    return rows, files

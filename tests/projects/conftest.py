@@ -1,6 +1,6 @@
-"""Projects are imported from the root of the repository."""
+"""Every project is a package of the folder ``projects``."""
 
 import sys
 from pathlib import Path
 
-sys.path.append(str(Path(__file__).resolve().parents[2]))
+sys.path.append(str(Path(__file__).resolve().parents[2] / 'projects'))

@@ -46,3 +46,11 @@ def test_the_table_has_mean_spread_and_chance(tool):
     assert lines[2] == '| baseline | 12.0 ± 2.0 | 12.0 ± 2.0 | 12.0 ± 2.0 | 12.0 ± 2.0 | 3 |'
     assert lines[3] == '| once | 10.0 | 10.0 | 10.0 | 10.0 | 1 |'
     assert lines[4].startswith('| chance | 0.5 |')
+
+
+def test_an_arm_that_is_not_there_is_one_line(tool, capsys):
+    with pytest.raises(SystemExit) as stop:
+        tool.main([str(CONFIG), '--arms', 'nothing'])
+    line = capsys.readouterr().err
+    assert stop.value.code == 1 and line.count('\n') == 1
+    assert line.startswith("error: no arm has a name with ['nothing']; there are: baseline ")

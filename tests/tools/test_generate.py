@@ -1,6 +1,5 @@
 """The command line of generation, end to end on drawn people without any weights."""
 
-import re
 from pathlib import Path
 
 import numpy as np
@@ -76,20 +75,52 @@ def test_a_model_trains_on_them(tool, micro_set, tmp_path, how):
     assert sources <= seen and any(str(out) in path for path in seen) == (how != 'transform')
 
 
-def test_steps_out_of_order_say_what_comes_first(tool, micro_set, tmp_path, capsys):
-    for command, message in (('run', 'error: .*plan.jsonl not found.*generate.py plan'),
-                             ('merge', 'error: .*no generation has run')):
-        with pytest.raises(SystemExit) as stop:
-            call(tool, command, micro_set, tmp_path)
-        assert stop.value.code == 1
-        assert re.search(message, (said := capsys.readouterr().err)) and said.count('\n') == 1
-
-
-def test_the_toy_model_has_moved(tool, capsys):
+def error_of(capsys, command, code=1):
+    """Return the one line that a failing command prints."""
+    capsys.readouterr()
     with pytest.raises(SystemExit) as stop:
-        tool.main(['toy', 'data/people', 'out dir'])
-    assert stop.value.code == 2
-    assert "python -m projects.toy_diffusion.train data/people 'out dir'" in capsys.readouterr().err
+        command()
+    printed = capsys.readouterr().err
+    assert stop.value.code == code
+    assert printed.startswith('error: ') and printed.count('\n') == 1
+    return printed
+
+
+def test_steps_out_of_order_say_what_comes_first(tool, micro_set, tmp_path, capsys):
+    line = error_of(capsys, lambda: call(tool, 'run', micro_set, tmp_path))
+    assert f'{tmp_path}/plan.jsonl not found' in line
+    assert line.endswith('python tools/generate.py plan CONFIG\n')
+    assert 'no generation has run' in error_of(
+        capsys, lambda: call(tool, 'merge', micro_set, tmp_path))
+
+
+@pytest.mark.parametrize('option, message', [
+    ('generation.runner.batch_size=0', 'batch_size must be at least 1, got 0'),
+    ('generation.upscaler.type=SDUpscaler', 'size must be multiples of 32, got (100, 30)'),
+    ('generation.planner.mode=color', "mode must be one of ('lexicon', 'paper'), got 'color'")])
+def test_a_wrong_setting_is_one_line(tool, micro_set, tmp_path, capsys, option, message):
+    call(tool, 'plan', micro_set, tmp_path)
+    command = 'plan' if 'planner' in option else 'run'
+    options = [option, 'generation.upscaler.size=(100,30)'] + (
+        ['generation.upscaler.pretrained=x/y'] if 'SDUp' in option else [])
+    assert message in error_of(
+        capsys, lambda: call(tool, command, micro_set, tmp_path, *options))
+
+
+def test_a_fault_of_the_program_keeps_its_traceback(tool, micro_set, tmp_path, monkeypatch):
+    def broken(*_):
+        raise ValueError('a fault of ours')
+
+    monkeypatch.setattr(tool, 'write_plan', broken)
+    with pytest.raises(ValueError, match='a fault of ours'):
+        call(tool, 'plan', micro_set, tmp_path)
+
+
+def test_the_former_command_of_the_toy_model_names_the_new_one(tool, capsys):
+    line = error_of(capsys, lambda: tool.main(['toy', 'data/DrawnBalanced', 'out', '--seed', '1']),
+                    code=2)
+    assert line == ('error: the toy diffusion model is now trained by: '
+                    'python projects/toy_diffusion/train.py DATA_ROOT OUT_DIR\n')
 
 
 def test_the_config_reads():
@@ -110,7 +141,5 @@ def test_missing_weights_are_one_clear_line_offline(tool, micro_set, tmp_path, m
         f"    runner=dict(type='mmtbps.ShardedRunner', out_dir={str(tmp_path)!r}))\n")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr('huggingface_hub.constants.HF_HUB_OFFLINE', True)
-    with pytest.raises(SystemExit):
-        tool.main(['plan', str(config)])
-    said = capsys.readouterr().err
-    assert f'error: {name}: ' in said and said.count('\n') == 1
+    line = error_of(capsys, lambda: tool.main(['plan', str(config)]))
+    assert line.startswith(f'error: {name}: ')

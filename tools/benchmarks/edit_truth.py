@@ -1,4 +1,4 @@
-"""What the renderer knows of an edit, and no gate: is it right, and only that?"""
+"""Truth of an edit, which the renderer knows and no gate: is it right, and only that?"""
 
 from dataclasses import dataclass, replace
 
@@ -7,7 +7,7 @@ from PIL import Image, ImageFilter
 
 from mmtbps.drawing import render
 from mmtbps.drawing.attributes import COLOURS
-from mmtbps.generation.color.colorspace import palette, rgb_to_lab
+from mmtbps.generation.color import palette, rgb_to_lab
 
 _VISIBLE, _NOTHING = 15., 6.      # Lab distances of smoothed images: another colour, no change
 _INSIDE, _OUTSIDE = .75, .10      # of the pixels due: how many must change, how many others may
@@ -15,7 +15,7 @@ _INSIDE, _OUTSIDE = .75, .10      # of the pixels due: how many must change, how
 
 @dataclass(frozen=True)
 class Truth:
-    """One edit as the renderer makes it, in the asked colour and in all the others.
+    """Edit as the renderer makes it, in the asked colour and in all the others.
 
     Attributes:
         new: Index of the asked colour in the palette.
@@ -31,7 +31,7 @@ class Truth:
 
 
 def tell_truth(person, scene, garment, color, size=(128, 48)):
-    """The truth of dyeing one garment; its shade is that of the colour's name."""
+    """Render the truth of dyeing one garment; its shade is that of the colour's name."""
     names = palette()[0]
     before = render(person, scene, size)
     dyed = [render(replace(person, rgb={**person.rgb, garment: COLOURS[name]}), scene, size)
@@ -46,7 +46,7 @@ def tell_truth(person, scene, garment, color, size=(128, 48)):
 
 
 def coverage_and_spill(before, result, truth):
-    """Share of the pixels due that took the colour, and of others that changed, as a share of them.
+    """Compute the share of the pixels due that took the colour, and that of others that changed.
 
     A pixel has the colour if that is the nearest of the twelve in this light, or by the palette,
     and it changed at least half as much as it should.
@@ -62,13 +62,13 @@ def coverage_and_spill(before, result, truth):
 
 
 def is_right(before, result, truth):
-    """Most of the garment has the new colour, and hardly anything else changed."""
+    """Tell whether most of the garment has the new colour and hardly anything else changed."""
     coverage, spill = coverage_and_spill(before, result, truth)
     return bool(coverage >= _INSIDE and spill <= _OUTSIDE)
 
 
 def distance(first, second):
-    """Lab distance of two images smoothed over 3 x 3 pixels, (H, W)."""
+    """Compute the Lab distance of two images smoothed over 3 x 3 pixels, (H, W)."""
     smooth = [rgb_to_lab(np.asarray(Image.fromarray(image).filter(ImageFilter.BoxBlur(1))))
               for image in (first, second)]
     return np.linalg.norm(smooth[0] - smooth[1], axis=-1)

@@ -21,10 +21,8 @@ from mmtbps.drawing.build import Shot, plan_person
 from mmtbps.drawing.captions import caption
 from mmtbps.drawing.edits import colours_for
 from mmtbps.drawing.person import Person
-from mmtbps.generation.editing.base import BaseEditor, EditRequest
-from mmtbps.generation.quality.gates import BaseGate, run_gates
-from mmtbps.generation.quality.negative_controls import try_controls
-from mmtbps.generation.runs.plan import Job
+from mmtbps.generation import BaseEditor, BaseGate, EditRequest, Job, try_controls
+from mmtbps.generation.quality import run_gates
 from mmtbps.lexicon import find_color_mentions
 from mmtbps.records import PairRecord
 from mmtbps.registry import TASK_UTILS
@@ -38,7 +36,7 @@ _RIGHT, _CLEAN, _SPILL = .5, .75, .1
 
 
 class Case(NamedTuple):
-    """One edit to be made, and what is true of it."""
+    """Edit to be made, and its truth."""
 
     request: EditRequest
     before: np.ndarray
@@ -46,7 +44,7 @@ class Case(NamedTuple):
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Options beside ``--threads`` and ``--out``."""
+    """Add the options beside ``--threads`` and ``--out``."""
     parser.add_argument('--presets', nargs='+', default=['pdg_recolor', 'pdg_drawn'],
                         help='configs of configs/generation (default: %(default)s)')
     parser.add_argument('--people', type=int, default=300,
@@ -54,13 +52,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> list[dict[str, Any]]:
-    """One row a preset."""
+    """Measure one row a preset."""
     torch.set_num_threads(args.threads)
     return [measure(preset, args.people) for preset in args.presets]
 
 
 def measure(preset: str, people: int) -> dict[str, Any]:
-    """The row of one preset."""
+    """Measure the row of one preset."""
     cfg = Config.fromfile(PRESETS / f'{preset}.py').generation
     editor, *gates = (TASK_UTILS.build(part) for part in (cfg.editor, *cfg.gates))
     cases = draw_cases(TASK_UTILS.build(cfg.planner), people, tuple(cfg.upscaler['size']))
@@ -90,7 +88,7 @@ def judge(cases: list[Case], editor: BaseEditor, gates: list[BaseGate]) -> dict[
 
 
 def draw_cases(planner: Any, people: int, size: tuple[int, int]) -> list[Case]:
-    """Edits that the planner chooses, of people whose garment is known beyond doubt."""
+    """Draw edits that the planner chooses, of people whose garment is known beyond doubt."""
     cases = []
     for number in range(1, people + 1):
         person, (shot,) = plan_person(_SEED, number, 1)
@@ -111,7 +109,7 @@ def _case(person: Person, shot: Shot, garment: str, job: Job, size: tuple[int, i
 
 
 def _garment(person: Person, job: Job) -> str | None:
-    """The one garment of the region that has the old colour and can take the new one."""
+    """Find the one garment of the region that has the old colour and can take the new one."""
     old, new = (job.edit[side]['bases'][0] for side in ('old', 'new'))
     region = ('lower',) if job.edit['region'] == 'lower' else ('upper', 'inner')
     fitting = [garment for garment in region if person.wears(garment)

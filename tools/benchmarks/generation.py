@@ -19,16 +19,9 @@ import torch
 from mmengine.config import Config
 from PIL import Image
 
-from mmtbps.generation.diffusion.attention import ControlSession, EditControl, trace_attention
-from mmtbps.generation.diffusion.inversion import NegativePromptInversion
-from mmtbps.generation.diffusion.latent_diffusion import Schedule
-from mmtbps.generation.diffusion.pixels import images_to_tensor
-from mmtbps.generation.editing.base import EditRequest
-from mmtbps.generation.editing.prompt_to_prompt import (
-    P2PEditor,
-    build_control,
-    sample_edit,
-)
+from mmtbps.generation import EditRequest, NegativePromptInversion, P2PEditor
+from mmtbps.generation.diffusion import Schedule, images_to_tensor, trace_attention
+from mmtbps.generation.editing import sample_edit
 
 from .published_null_text import PublishedSchedule, invert_as_published, superfluous_passes
 from .random_diffusion import SHAPES, PassCost, PassMeter, build_parts, pass_cost
@@ -55,7 +48,7 @@ METHODS = {
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Options beside ``--threads`` and ``--out``."""
+    """Add the options beside ``--threads`` and ``--out``."""
     parser.add_argument('--size', choices=SHAPES, default='tiny',
                         help='model and images; sd15 is Stable Diffusion 1.5 at full size and '
                              'needs a GPU (default: tiny)')
@@ -83,15 +76,17 @@ def run(args: argparse.Namespace) -> list[dict]:
 
 
 def preset_of(method: Method) -> dict[str, Any]:
-    """Keywords of the editor, without the weights."""
+    """Return the options of the editor, out of their groups, without the weights."""
     editor = Config.fromfile(PRESETS / f'{method.preset}.py').generation.editor.to_dict()
     for key in ('type', 'pretrained', 'batch_size'):
         editor.pop(key)
+    for group in ('weights', 'sampling', 'attention'):
+        editor.update(editor.pop(group, {}))
     return {**editor, 'size': tuple(editor['size']), **method.changes}
 
 
 def measure(name: str, size: tuple[int, int], parts: Any, args: argparse.Namespace) -> dict:
-    """One row of the table: a method at an image size (height, width) of the full model."""
+    """Measure one row of the table: a method at an image size (height, width) of the full model."""
     method, shape = METHODS[name], SHAPES[args.size]
     preset = preset_of(method)
     actual = tuple(side // shape.shrink for side in size)
@@ -124,21 +119,19 @@ def measure(name: str, size: tuple[int, int], parts: Any, args: argparse.Namespa
 
 @cache
 def cached_cost(shape: str, size: tuple[int, int]) -> PassCost:
-    """See `pass_cost`."""
+    """Count once, see `pass_cost`."""
     return pass_cost(SHAPES[shape], size)
 
 
 def edit(editor: P2PEditor, requests: list[EditRequest], as_published: bool) -> dict[str, float]:
-    """Invert and sample; passes, seconds and the reconstruction error, all images together."""
-    model, guidance = editor.model, editor.guidance
-    schedule = (PublishedSchedule if as_published else Schedule)(model.scheduler, editor.steps)
-    latents = model.encode_images(images_to_tensor([r.image for r in requests], editor.size))
+    """Invert and sample; count passes, seconds and the error, all images together."""
+    model, sampling, guidance = editor.model, editor.sampling, editor.sampling.guidance
+    schedule = (PublishedSchedule if as_published else Schedule)(model.scheduler, sampling.steps)
+    latents = model.encode_images(images_to_tensor([r.image for r in requests], sampling.size))
     source, target = (model.encode_text([getattr(r, key) for r in requests])
                       for key in ('source_caption', 'target_caption'))
     layers = trace_attention(model.unet, latents[:1].to(model.dtype), source[:1].to(model.dtype))
-    control = EditControl.stack([build_control(model.tokenizer, r, editor.steps, **editor.control)
-                                 for r in requests]).to(model.device, model.latent_dtype)
-    session = ControlSession(control, layers, editor.self_min_level, **editor.blend)
+    session = editor.control_session(requests, sampling.steps, layers)
     begin, cpu_begin = _now(model.device), time.process_time()
     with PassMeter(model.unet) as meter:
         if as_published:
@@ -156,7 +149,7 @@ def edit(editor: P2PEditor, requests: list[EditRequest], as_published: bool) -> 
 
 
 def make_request(size: tuple[int, int], seed: int) -> EditRequest:
-    """Red shirt to green shirt on a texture of (height, width)."""
+    """Ask for a green shirt in the place of a red one, on a texture of (height, width)."""
     cells = torch.randint(0, 256, (8, 8, 3), dtype=torch.uint8,
                           generator=torch.Generator().manual_seed(seed))
     image = Image.fromarray(cells.numpy()).resize(size[::-1], Image.Resampling.BICUBIC)

@@ -4,19 +4,25 @@ The mathematics is that of `mmtbps.generation.diffusion.inversion`; what differs
 The script leaves the UNet trainable, so that every backward pass computes gradients of all weights,
 which nobody reads; predicts the noise for the caption a second time in each step; reconstructs the
 image once more before it edits, and never looks at the result; and its timesteps end at 0, so that
-the last step goes nowhere. """
+the last step goes nowhere.
+"""
 
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from mmtbps.generation.diffusion.inversion import Inversion, ddim_trajectory, optimise_null_text
-from mmtbps.generation.diffusion.latent_diffusion import LatentDiffusion, Schedule
+from mmtbps.generation.diffusion import (
+    Inversion,
+    LatentDiffusion,
+    Schedule,
+    ddim_trajectory,
+    optimise_null_text,
+)
 
 
 class PublishedSchedule(Schedule):
-    """Timesteps that are not shifted by one."""
+    """Schedule of timesteps that are not shifted by one."""
 
     def __init__(self, scheduler: Any, steps: int) -> None:
         super().__init__(scheduler, steps)
@@ -26,13 +32,13 @@ class PublishedSchedule(Schedule):
 
 
 def superfluous_passes(steps: int) -> int:
-    """Forward passes of an image that change nothing: repeated predictions, reconstruction."""
+    """Count the forward passes that change nothing: repeated predictions, reconstruction."""
     return steps + 2 * steps
 
 
 def invert_as_published(model: LatentDiffusion, schedule: Schedule, latents: Tensor,
                         context: Tensor, guidance: float, inner_steps: int = 10) -> Inversion:
-    """Inversion, optimisation and the reconstruction nobody looks at; the UNet is left trainable.
+    """Invert, optimise, and reconstruct for nobody; the UNet is left trainable.
 
     **Shapes**: latents ``(E, C, H, W)``, context ``(E, K, D)``.
     """

@@ -17,12 +17,12 @@ LATENT_CHANNELS = 4
 
 @dataclass(frozen=True)
 class ModelShape:
-    """How large each part is.
+    """Sizes of the parts.
 
     Args:
         channels: Of the UNet's resolutions.
         layers: Residual blocks of the UNet in each of them.
-        coarsest_attends: Whether the coarsest resolution attends to the text (in Stable Diffusion
+        coarsest_attends: The coarsest resolution attends to the text (in Stable Diffusion
             only its bottleneck does).
         heads: Attention heads of the UNet.
         groups: Of its group normalisation.
@@ -48,7 +48,7 @@ SHAPES = {
 
 
 def build_unet(shape: ModelShape) -> nn.Module:
-    """The UNet, on the current default device."""
+    """Build the UNet, on the current default device."""
     from diffusers import UNet2DConditionModel
     attend = [True] * (len(shape.channels) - 1) + [shape.coarsest_attends]
     return UNet2DConditionModel(
@@ -61,7 +61,7 @@ def build_unet(shape: ModelShape) -> nn.Module:
 
 def build_parts(shape: ModelShape, captions: list[str], device: str = 'cpu',
                 seed: int = 0) -> SimpleNamespace:
-    """What ``P2PEditor(pipeline=...)`` needs, and no more.
+    """Build the parts that ``P2PEditor(pipeline=...)`` needs.
 
     A random network is no denoiser: at full strength it drives the latents out of range, where
     no inversion works. So its last layer is made weak, which helps the methods that optimise.
@@ -118,7 +118,7 @@ def pass_cost(shape: ModelShape, size: tuple[int, int]) -> PassCost:
 
 
 class PassMeter:
-    """Counts the images that go through a UNet, forwards and backwards, while it is entered."""
+    """Counter of the images that go through a UNet, forwards and backwards, while entered."""
 
     def __init__(self, unet: nn.Module) -> None:
         self.unet, self.forward, self.backward = unet, 0, 0

@@ -1,7 +1,16 @@
-"""Color of pixels and of words: color spaces, and votes for the basic colors."""
+"""Colours of pixels: CIE Lab, the palette of basic colours, and votes for them."""
 
-from .colorspace import lab_to_rgb, nearest_color, palette, rgb_to_lab
-from .votes import band_of, color_votes, region_mask
+from .colorspace import (
+    into_gamut,
+    lab_to_rgb,
+    linear_to_srgb,
+    nearest_color,
+    palette,
+    rgb_to_lab,
+    srgb_to_linear,
+)
+from .votes import BANDS, band_of, color_votes, region_mask, shaded_palette
 
-__all__ = ['band_of', 'color_votes', 'lab_to_rgb', 'nearest_color', 'palette', 'region_mask',
-           'rgb_to_lab']
+__all__ = ['BANDS', 'band_of', 'color_votes', 'into_gamut', 'lab_to_rgb', 'linear_to_srgb',
+           'nearest_color', 'palette', 'region_mask', 'rgb_to_lab', 'shaded_palette',
+           'srgb_to_linear']

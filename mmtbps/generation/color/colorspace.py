@@ -1,4 +1,4 @@
-"""Color spaces: sRGB, linear light and CIE Lab, whose distances are near what people see."""
+"""sRGB and CIE Lab, where distances between colours are near what people see."""
 
 import numpy as np
 
@@ -14,22 +14,29 @@ _TO_XYZ = np.array([[0.4124564, 0.3575761, 0.1804375],
 _TO_XYZ /= _TO_XYZ.sum(1, keepdims=True)
 _FROM_XYZ = np.linalg.inv(_TO_XYZ)
 _KNEE = 6 / 29
-_ROOM = .0006, .965            # linear light of a channel that is surely not clipped: 2 to 251
+_UNCLIPPED = .0006, .965            # linear light of a channel that is surely not clipped: 2 to 251
 _LIGHTNESS = 2., 97.
 _BISECTIONS = 10
 
 
 def srgb_to_linear(rgb: np.ndarray) -> np.ndarray:
-    """Convert ``(..., 3)`` sRGB in [0, 255] to linear light in [0, 1], float64 (IEC 61966-2-1)."""
+    """Convert sRGB in [0, 255] to linear light in [0, 1], float64.
+
+    >>> srgb_to_linear(np.array([0, 188, 255])).round(2).tolist()
+    [0.0, 0.5, 1.0]
+    """
     value = np.asarray(rgb, np.float64) / 255
     return np.where(value <= .04045, value / 12.92, ((value + .055) / 1.055) ** 2.4)
 
 
 def linear_to_srgb(linear: np.ndarray) -> np.ndarray:
-    """Convert ``(..., 3)`` linear light, clipped to [0, 1], to sRGB in [0, 255], not rounded."""
-    clipped = linear.clip(0, 1)
-    return 255 * np.where(clipped <= .0031308, clipped * 12.92,
-                          1.055 * clipped ** (1 / 2.4) - .055)
+    """Convert linear light, clipped to [0, 1], to sRGB in [0, 255], float64.
+
+    >>> linear_to_srgb(np.array([-.1, .5, 2.])).round().tolist()
+    [0.0, 188.0, 255.0]
+    """
+    light = np.clip(linear, 0, 1)
+    return 255 * np.where(light <= .0031308, light * 12.92, 1.055 * light ** (1 / 2.4) - .055)
 
 
 def rgb_to_lab(rgb: np.ndarray) -> np.ndarray:
@@ -75,7 +82,7 @@ def palette() -> tuple[tuple[str, ...], np.ndarray]:
 
 
 def nearest_color(lab: np.ndarray) -> np.ndarray:
-    """Find the nearest basic colour as an index into `palette`, ``(..., 3)`` -> ``(...)``.
+    """Find the nearest basic colour, as an index into `palette`, ``(..., 3)`` -> ``(...)``.
 
     >>> names, _ = palette()
     >>> names[nearest_color(rgb_to_lab(np.array([200, 20, 30])))]
@@ -86,9 +93,9 @@ def nearest_color(lab: np.ndarray) -> np.ndarray:
 
 
 def into_gamut(lab: np.ndarray) -> np.ndarray:
-    """Reduce chroma to the nearest colours that sRGB has, ``(..., 3)`` CIE Lab.
+    """Move colours into sRGB, lightness and hue kept, ``(..., 3)`` CIE Lab.
 
-    A little room is kept at both ends of each channel, so that nothing comes out clipped.
+    A little space is kept at both ends of each channel, so that nothing comes out clipped.
 
     >>> vivid = into_gamut(np.array([[50., 120., 0.], [50., 10., 0.]]))
     >>> vivid.round().tolist(), vivid[1].tolist()
@@ -107,7 +114,7 @@ def into_gamut(lab: np.ndarray) -> np.ndarray:
 
 def _exists(lab: np.ndarray) -> np.ndarray:
     linear = _to_linear_rgb(lab)
-    return ((linear > _ROOM[0]) & (linear < _ROOM[1])).all(-1)
+    return ((linear > _UNCLIPPED[0]) & (linear < _UNCLIPPED[1])).all(-1)
 
 
 def _chroma(factor: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Votes of pixels for basic colours, in light or shadow, and the bands of garments."""
+"""Votes of pixels for basic colours, in light or shadow; bands in which garments are worn."""
 
 from functools import cache
 
@@ -11,7 +11,7 @@ from .colorspace import linear_to_srgb, palette, rgb_to_lab, srgb_to_linear
 
 __all__ = ['BANDS', 'band_of', 'color_votes', 'region_mask', 'shaded_palette']
 
-#: Where a garment may be, as shares of the height.
+#: Top and bottom of the place of a garment, as shares of the height.
 BANDS = {'upper': (.12, .60), 'lower': (.40, .95), 'full': (.12, .95)}
 _COLUMNS = (.2, .8)            # without a mask: the middle of the band
 _SHADES = (.3, .4, .5, .65, .8, 1., 1.15)   # of a colour, as factors of its linear light
@@ -20,7 +20,7 @@ _VOTERS = 4096                 # pixels that vote at most, evenly spread
 
 @cache
 def shaded_palette() -> np.ndarray:
-    """Compute every basic colour from deep shadow to bright light, Lab, (n, shades, 3)."""
+    """Return every basic colour from deep shadow to bright light, Lab, (n, shades, 3)."""
     linear = srgb_to_linear(np.array([colors()[name].rgb for name in palette()[0]]))
     return np.stack([rgb_to_lab(linear_to_srgb(linear * shade)) for shade in _SHADES], axis=1)
 
@@ -50,10 +50,10 @@ def color_votes(pixels: np.ndarray) -> np.ndarray:
 
 
 def band_of(region: str) -> tuple[float, float]:
-    """Return top and bottom of a region's band.
+    """Return top and bottom of a region's band, shares of the height.
 
     Raises:
-        ValueError: If the region is not one of ``BANDS``.
+        BadValue: If the region is not one of ``BANDS``.
     """
     if region not in BANDS:
         raise BadValue(f'no band for region {region!r}; there are {", ".join(BANDS)}')
@@ -61,10 +61,10 @@ def band_of(region: str) -> tuple[float, float]:
 
 
 def region_mask(size: tuple[int, int], region: str) -> np.ndarray:
-    """Mark the middle of a region's band, where its garment is expected, (H, W) bool.
+    """Mask the place of a garment of a region, (H, W) bool: the middle of its band.
 
     Raises:
-        ValueError: If the region is not one of ``BANDS``.
+        BadValue: If the region is not one of ``BANDS``.
     """
     top, bottom = band_of(region)
     rows = (np.arange(size[0]) + .5) / size[0]

@@ -1,14 +1,47 @@
-"""Latent diffusion: attention control, inversion, token alignment, fine-tuning."""
+"""Latent diffusion models: inversion, attention control, LoRA fine-tuning, a toy model."""
 
 from .attention import (
     AttentionLayer,
     ControlSession,
     EditControl,
+    UnfitModel,
     attention_control,
+    blend_mask,
+    control_cross_attention,
     trace_attention,
 )
-from .inversion import Inversion
-from .latent_diffusion import LatentDiffusion, Schedule
+from .finetune import CaptionedImages, DiffusionFinetuner, SaveLoraHook, denoising_loss
+from .inversion import (
+    DirectInversion,
+    EditFriendlyInversion,
+    Inversion,
+    InversionMethod,
+    NegativePromptInversion,
+    NullTextInversion,
+    ddim_trajectory,
+    optimise_null_text,
+)
+from .latent_diffusion import (
+    DTYPES,
+    LatentDiffusion,
+    Schedule,
+    check_source,
+    ddim_step,
+    ddpm_sigma,
+    fingerprint,
+    load_pipeline,
+    move_parts,
+)
+from .pixels import images_to_tensor, resize_mask, tensor_to_image
+from .tokens import EncodedCaption, Span, caption_edits, encode_caption, span_tokens, token_map
+from .toy import IMAGE_SIZE, build_toy, save_toy
 
-__all__ = ['AttentionLayer', 'ControlSession', 'EditControl', 'Inversion', 'LatentDiffusion',
-           'Schedule', 'attention_control', 'trace_attention']
+__all__ = ['AttentionLayer', 'CaptionedImages', 'ControlSession', 'DTYPES', 'DiffusionFinetuner',
+           'DirectInversion', 'EditControl', 'EditFriendlyInversion', 'EncodedCaption',
+           'IMAGE_SIZE', 'Inversion', 'InversionMethod', 'LatentDiffusion',
+           'NegativePromptInversion', 'NullTextInversion', 'SaveLoraHook', 'Schedule', 'Span',
+           'UnfitModel', 'attention_control', 'blend_mask', 'build_toy', 'caption_edits',
+           'check_source', 'control_cross_attention', 'ddim_step', 'ddim_trajectory', 'ddpm_sigma',
+           'denoising_loss', 'encode_caption', 'fingerprint', 'images_to_tensor', 'load_pipeline',
+           'move_parts', 'optimise_null_text', 'resize_mask', 'save_toy', 'span_tokens',
+           'tensor_to_image', 'token_map', 'trace_attention']

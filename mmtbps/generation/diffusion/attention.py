@@ -14,15 +14,19 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mmtbps.errors import BadValue
+from mmtbps.errors import BadValue, UserError
 
-__all__ = ['AttentionLayer', 'ControlSession', 'EditControl', 'attention_control',
+__all__ = ['AttentionLayer', 'ControlSession', 'EditControl', 'UnfitModel', 'attention_control',
            'blend_mask', 'control_cross_attention', 'trace_attention']
+
+
+class UnfitModel(UserError, RuntimeError):
+    """A model whose attention cannot be controlled."""
 
 
 @dataclass(frozen=True)
 class EditControl:
-    """What is controlled in E edits; every edit of a batch may ask for something else.
+    """Control of E edits; every edit of a batch may ask for something else.
 
     Args:
         token_map: ``(E, K, K)`` source token -> target token, see `token_map`.
@@ -49,7 +53,7 @@ class EditControl:
         return len(self.token_map)
 
     def to(self, device: torch.device | str, dtype: torch.dtype) -> 'EditControl':
-        """On another device, maps and factors in another type."""
+        """Copy to another device, maps and factors in another type."""
         real = ('token_map', 'own', 'equalizer', 'threshold')
         return EditControl(**{
             f.name: getattr(self, f.name).to(device, dtype if f.name in real else None)
@@ -57,7 +61,7 @@ class EditControl:
 
     @classmethod
     def stack(cls, controls: list['EditControl']) -> 'EditControl':
-        """Several controls as one."""
+        """Stack several controls to one."""
         return cls(**{f.name: torch.cat([getattr(control, f.name) for control in controls],
                                         dim=1 if f.name == 'words' else 0)
                       for f in fields(cls)})
@@ -65,7 +69,7 @@ class EditControl:
 
 def control_cross_attention(source: Tensor, target: Tensor, control: EditControl,
                             step: int) -> Tensor:
-    """Cross-attention of the target rows under control.
+    """Compute the cross-attention of the target rows under control.
 
     Prompt-to-Prompt (https://arxiv.org/abs/2208.01626), sections 3.2-3.4: replacement or
     refinement by the token map, then reweighting; after ``cross_steps`` the target's own.
@@ -80,7 +84,7 @@ def control_cross_attention(source: Tensor, target: Tensor, control: EditControl
 
 def blend_mask(heat: Tensor, size: tuple[int, int], threshold: Tensor, coarse: bool = False
                ) -> Tensor:
-    """Where the edited phrase is attended to, in source or target.
+    """Mask the places that attend to the edited phrase, in source or target.
 
     Args:
         heat: ``(2, E, h, w)`` summed attention to the phrase's tokens.
@@ -107,7 +111,7 @@ def blend_mask(heat: Tensor, size: tuple[int, int], threshold: Tensor, coarse: b
 
 
 class AttentionLayer(NamedTuple):
-    """One layer that control passes through.
+    """Attention layer under control.
 
     Args:
         cross: Attends to the text (else to the image itself).
@@ -123,7 +127,7 @@ class AttentionLayer(NamedTuple):
 
 
 class _Tracer:
-    """Calls another processor and notes what came by."""
+    """Processor that calls another one and notes the sizes that pass."""
 
     def __init__(self, inner: Any) -> None:
         self.inner, self.seen = inner, None
@@ -160,7 +164,7 @@ def trace_attention(unet: nn.Module, latents: Tensor, context: Tensor
         Name -> layer, for all attention inside transformer blocks.
 
     Raises:
-        RuntimeError: If there is none, or one is not reached, or cross- and self-attention do not
+        UnfitModel: If there is none, or one is not reached, or cross- and self-attention do not
             come in pairs. Sampling would then go on without control and nobody would notice.
     """
     tracers = {name: _Tracer(processor) for name, processor in unet.attn_processors.items()
@@ -170,7 +174,7 @@ def trace_attention(unet: nn.Module, latents: Tensor, context: Tensor
     missed = [name for name, tracer in tracers.items() if tracer.seen is None]
     crosses = sum(tracer.seen[0] for tracer in tracers.values() if tracer.seen)
     if not tracers or missed or 2 * crosses != len(tracers):
-        raise RuntimeError(
+        raise UnfitModel(
             f'attention control does not fit {type(unet).__name__}: {len(tracers)} layers in '
             f'transformer blocks, {crosses} of them attend to text, not reached: '
             f'{missed or "none"}. A UNet of Stable Diffusion 1.x or 2.x is expected')
@@ -180,14 +184,14 @@ def trace_attention(unet: nn.Module, latents: Tensor, context: Tensor
         cross, tokens = tracer.seen
         level = next((i for i, (h, w) in enumerate(sizes) if h * w == tokens), None)
         if level is None:
-            raise RuntimeError(f'{name} attends to {tokens} places, which is no halving of the '
-                               f'latent size {sizes[0]}')
+            raise UnfitModel(f'{name} attends to {tokens} places, which is no halving of the '
+                             f'latent size {sizes[0]}')
         layers[name] = AttentionLayer(cross, sizes[level], level, name.startswith('mid_block'))
     return layers
 
 
 def _halvings(height: int, width: int) -> list[tuple[int, int]]:
-    """The size and all its halves, rounded up as a convolution of stride 2 does."""
+    """Return the size and all its halves, rounded up as by a convolution of stride 2."""
     sizes = [(height, width)]
     while max(sizes[-1]) > 1:
         sizes.append(((sizes[-1][0] + 1) // 2, (sizes[-1][1] + 1) // 2))
@@ -195,7 +199,7 @@ def _halvings(height: int, width: int) -> list[tuple[int, int]]:
 
 
 class ControlSession:
-    """The moving part of a controlled run: which step it is, and the attention seen so far.
+    """State of a controlled run: its step, and the attention seen so far.
 
     Args:
         control: What to do.
@@ -208,7 +212,7 @@ class ControlSession:
             says, and the bottleneck counts where it has the blend level.
 
     Raises:
-        ValueError: If no cross-attention layer has the blend level.
+        BadValue: If no cross-attention layer has the blend level.
     """
 
     def __init__(self, control: EditControl, layers: dict[str, AttentionLayer],
@@ -227,7 +231,7 @@ class ControlSession:
         self._self_steps = control.self_steps.tolist()
 
     def takes_self_attention(self, layer: AttentionLayer) -> list[int]:
-        """Edits whose self-attention is taken over here and now."""
+        """List the edits whose self-attention is taken over in this layer and step."""
         if layer.level < self.self_min_level:
             return []
         return [e for e, steps in enumerate(self._self_steps) if self.step < steps]
@@ -241,13 +245,13 @@ class ControlSession:
             self.heat[side] += (probs @ words).mean(1).view(self.heat.shape[1:])
 
     def end_step(self, source: Tensor, target: Tensor) -> Tensor:
-        """Close a step: the target, held to the source outside the mask where that is asked for."""
+        """Close a step; return the target, held to the source outside the mask where asked for."""
         self.step += 1
         blend = (self.step > self.control.blend_from)[:, None, None, None]
         return torch.where(self.mask(target.shape[-2:]) | ~blend, target, source)
 
     def mask(self, size: tuple[int, int]) -> Tensor:
-        """``(E, 1, H, W)`` bool, from the attention of all steps so far."""
+        """Build the mask, ``(E, 1, H, W)`` bool, from the attention of all steps so far."""
         return blend_mask(self.heat, tuple(size), self.control.threshold, self.coarse)
 
 
@@ -268,7 +272,7 @@ class _ControlledProcessor:
         return attn.to_out[1](attn.to_out[0](mixed)) / attn.rescale_output_factor
 
     def _own(self, query: Tensor, key: Tensor, value: Tensor, scale: float) -> Tensor:
-        """Self-attention: the source's query and key give the source's map, never written out."""
+        """Compute self-attention; query and key of the source give its map, never written out."""
         edits = len(self.session.control)
         taken = self.session.takes_self_attention(self.layer)
         if taken:
@@ -281,7 +285,7 @@ class _ControlledProcessor:
         return F.scaled_dot_product_attention(query, key, value, scale=scale)
 
     def _cross(self, query: Tensor, key: Tensor, value: Tensor, scale: float) -> Tensor:
-        """Cross-attention: maps to the few text tokens, written out for source and target."""
+        """Compute cross-attention; its maps to the few tokens are written out for both rows."""
         control, session = self.session.control, self.session
         edits = len(control)
         free = F.scaled_dot_product_attention(

@@ -1,4 +1,4 @@
-"""Teaching a diffusion model what pedestrians look like: LoRA on images and their captions."""
+"""LoRA fine-tuning of a diffusion model on images and their captions."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,7 +21,7 @@ __all__ = ['CaptionedImages', 'DiffusionFinetuner', 'SaveLoraHook', 'denoising_l
 
 def denoising_loss(predicted: Tensor, target: Tensor, level: Tensor, velocity: bool = False,
                    gamma: float | None = 5.) -> Tensor:
-    """Squared error, weighted so that no noise level dominates.
+    """Compute the squared error, weighted so that no noise level dominates.
 
     Min-SNR weighting, https://arxiv.org/abs/2303.09556: ``min(SNR, gamma)`` over the SNR, or over
     SNR + 1 where the model predicts velocity.
@@ -30,7 +30,7 @@ def denoising_loss(predicted: Tensor, target: Tensor, level: Tensor, velocity: b
         predicted: ``(N, C, H, W)``.
         target: Like ``predicted``: the noise, or the velocity.
         level: Cumulative alpha of each sample, ``(N,)``.
-        velocity: What ``target`` is.
+        velocity: The target is the velocity, not the noise.
         gamma: ``None`` weighs all levels alike.
 
     >>> one = torch.ones(1, 1, 1, 1)
@@ -46,7 +46,7 @@ def denoising_loss(predicted: Tensor, target: Tensor, level: Tensor, velocity: b
 
 @MODELS.register_module()
 class CaptionedImages(BaseDataPreprocessor):
-    """From the batches of our data sets to what a diffusion model learns from.
+    """Preprocessor of batches of the data sets for a diffusion model.
 
     Takes what ``PackTextImage`` and ``pseudo_collate`` make (uint8 BGR images, captions in the
     data samples' metainfo) and gives ``images`` ``(N, 3, H, W)``, RGB in [-1, 1], and
@@ -61,7 +61,7 @@ class CaptionedImages(BaseDataPreprocessor):
         self.size = tuple(size)
 
     def forward(self, data: dict, training: bool = False) -> dict:
-        """One caption an image: a random one of several in training, else the first."""
+        """Take one caption an image: a random one of several in training, else the first."""
         images = self.cast_data(torch.stack(list(data['inputs']['image'])))
         images = images.flip(1).float() / 127.5 - 1
         captions = [sample.captions[int(torch.randint(len(sample.captions), ())) if training else 0]
@@ -73,11 +73,11 @@ class CaptionedImages(BaseDataPreprocessor):
 
 @MODELS.register_module()
 class DiffusionFinetuner(BaseModel):
-    """A text-to-image model of which low-rank updates of the UNet's attention are trained.
+    """Text-to-image model of which low-rank updates of the UNet's attention are trained.
 
     Low-Rank Adaptation, https://arxiv.org/abs/2106.09685. Everything else is frozen, and
-    checkpoints hold the updates alone. Train it with ``tools/train.py`` and `SaveLoraHook`; then
-    ``P2PEditor(lora=...)`` edits with it.
+    checkpoints hold the updates alone. It trains like any model of MMEngine, with `SaveLoraHook`;
+    ``P2PEditor(weights=dict(lora=...))`` then edits with it.
 
     Args:
         pretrained: Folder of a diffusers ``StableDiffusionPipeline``, or a hub name.
@@ -92,9 +92,9 @@ class DiffusionFinetuner(BaseModel):
         data_preprocessor: `CaptionedImages` of ``size`` by default.
 
     Raises:
-        ImportError: If diffusers or peft is not installed.
-        FileNotFoundError: If ``pretrained`` is a path to nothing.
-        ValueError: Unless exactly one of ``pretrained`` and ``pipeline`` is given; on an unknown
+        MissingPackage: If diffusers or peft is not installed.
+        MissingFile: If ``pretrained`` is a path to nothing.
+        BadValue: Unless exactly one of ``pretrained`` and ``pipeline`` is given; on an unknown
             dtype.
     """
 
@@ -106,7 +106,7 @@ class DiffusionFinetuner(BaseModel):
         if (pretrained is None) == (pipeline is None):
             raise BadValue('give either pretrained or pipeline')
         if dtype not in DTYPES:
-            raise BadValue(f'dtype must be one of {sorted(DTYPES)}, found {dtype!r}')
+            raise BadValue(f'dtype must be one of {sorted(DTYPES)}, got {dtype!r}')
         super().__init__(MODELS.build(data_preprocessor or dict(type=CaptionedImages, size=size)))
         if pipeline is None:
             check_source(pretrained)
@@ -125,7 +125,7 @@ class DiffusionFinetuner(BaseModel):
         self._register_load_state_dict_pre_hook(self._fill_in)
 
     def train(self, mode: bool = True) -> 'DiffusionFinetuner':
-        """Only the UNet trains."""
+        """Set the mode of the UNet; the other parts stay in evaluation."""
         super().train(mode)
         self.vae.eval()
         self.text_encoder.eval()
@@ -133,7 +133,7 @@ class DiffusionFinetuner(BaseModel):
 
     def forward(self, images: Tensor, captions: Sequence[str], mode: str = 'tensor'
                 ) -> dict[str, Tensor] | tuple[Tensor, Tensor]:
-        """One random noise level an image.
+        """Predict the noise of images at one random level each.
 
         Args:
             images: ``(N, 3, H, W)`` in [-1, 1].
@@ -144,7 +144,7 @@ class DiffusionFinetuner(BaseModel):
             ValueError: On another mode.
         """
         if mode not in ('loss', 'tensor'):
-            raise BadValue(f"mode must be 'loss' or 'tensor', found {mode!r}")
+            raise ValueError(f"mode must be 'loss' or 'tensor', got {mode!r}")
         clean, context = self._encode(images, captions)
         steps = torch.randint(len(self.levels), (len(images),), device=images.device)
         level = self.levels[steps]
@@ -159,7 +159,7 @@ class DiffusionFinetuner(BaseModel):
 
     @torch.no_grad()
     def _encode(self, images: Tensor, captions: Sequence[str]) -> tuple[Tensor, Tensor]:
-        """Latents in float32 and the captions' features, some of them those of no caption."""
+        """Encode to latents in float32 and text features, some of them those of no caption."""
         code = self.vae.encode(images.to(self.vae.dtype)).latent_dist.sample()
         dropped = torch.rand(len(captions)) < self.caption_dropout * self.training
         texts = ['' if drop else caption for caption, drop in zip(captions, dropped, strict=True)]
@@ -169,7 +169,7 @@ class DiffusionFinetuner(BaseModel):
         return code.float() * self.vae.config.scaling_factor, context.to(self.unet.dtype)
 
     def _fill_in(self, state: dict[str, Tensor], prefix: str, *_: Any) -> None:
-        """A checkpoint of the updates is whole: the rest is the model's own."""
+        """Complete a checkpoint of the updates by the model's own frozen weights."""
         for part in ('unet', 'vae', 'text_encoder'):
             for name, value in getattr(self, part).state_dict(prefix=f'{prefix}{part}.').items():
                 if not _is_update(name):
@@ -186,7 +186,7 @@ class DiffusionFinetuner(BaseModel):
 
 @HOOKS.register_module()
 class SaveLoraHook(Hook):
-    """Writes the low-rank updates at the end of the training, and now and then before.
+    """Hook that writes the low-rank updates at the end of the training, and now and then before.
 
     Args:
         out_dir: Folder of ``pytorch_lora_weights.safetensors``; by default ``lora`` in the work
@@ -201,12 +201,12 @@ class SaveLoraHook(Hook):
 
     def after_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None,
                          outputs: Any = None) -> None:
-        """Write, if it is time."""
+        """Write the updates, if it is time."""
         if self.interval and self.every_n_train_iters(runner, self.interval):
             self._save(runner)
 
     def after_train(self, runner: Any) -> None:
-        """Write what came out."""
+        """Write the updates of the end."""
         self._save(runner)
 
     def _save(self, runner: Any) -> None:

@@ -1,4 +1,4 @@
-"""From an image to the noise it could have come from, so that it can be sampled again, edited."""
+"""Inversion of images to the noise they could have come from, to be sampled again, edited."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ __all__ = ['DirectInversion', 'EditFriendlyInversion', 'Inversion', 'InversionMe
 
 @dataclass(frozen=True)
 class Inversion:
-    """What a sampling run needs to begin from an image. S is the number of steps it takes.
+    """Start of a sampling run from images. S is the number of steps it takes.
 
     Args:
         trajectory: ``(S + 1, E, C, H, W)`` latents, noisiest first.
@@ -45,12 +45,12 @@ class Inversion:
 
 
 class InversionMethod(ABC):
-    """Inverts a batch of images that have captions."""
+    """Method that inverts a batch of images that have captions."""
 
     @abstractmethod
     def __call__(self, model: LatentDiffusion, schedule: Schedule, latents: Tensor,
                  context: Tensor, guidance: float, seeds: Sequence[int]) -> Inversion:
-        """Invert.
+        """Invert the images.
 
         Args:
             model: The model that will sample.
@@ -70,7 +70,7 @@ class InversionMethod(ABC):
 @torch.no_grad()
 def ddim_trajectory(model: LatentDiffusion, schedule: Schedule, latents: Tensor,
                     context: Tensor) -> Tensor:
-    """Deterministic inversion without guidance: ``(S + 1, E, C, H, W)``, noisiest first.
+    """Invert deterministically, without guidance, to ``(S + 1, E, C, H, W)``, noisiest first.
 
     The noise at the level to reach is predicted from the latents of the level before, which is
     the approximation that the other methods of this module correct.
@@ -88,7 +88,7 @@ def _repeat_null(model: LatentDiffusion, steps: int, count: int) -> Tensor:
 
 @TASK_UTILS.register_module()
 class DirectInversion(InversionMethod):
-    """The source repeats its own inversion, so its reconstruction error is 0 by construction.
+    """Inversion that the source repeats, so its reconstruction error is 0 by construction.
 
     PnP Inversion / Direct Inversion (https://arxiv.org/abs/2310.01506), algorithm 1. No
     optimisation, and no unconditional row for the source: 4 forward passes a step and image,
@@ -104,7 +104,7 @@ class DirectInversion(InversionMethod):
 
 @TASK_UTILS.register_module()
 class NegativePromptInversion(InversionMethod):
-    """The source caption takes the place of the empty prompt.
+    """Inversion with the source caption in the place of the empty prompt.
 
     Negative-prompt Inversion (https://arxiv.org/abs/2305.16807). Guidance then cancels out in the
     source row, which is as well reconstructed as without guidance: 4 passes a step and image.
@@ -119,7 +119,7 @@ class NegativePromptInversion(InversionMethod):
 
 @TASK_UTILS.register_module()
 class NullTextInversion(InversionMethod):
-    """The empty prompt's embedding is optimised in each step; what CTLG generated with.
+    """Inversion that optimises the empty prompt's embedding in each step; CTLG used it.
 
     Null-text Inversion (https://arxiv.org/abs/2211.09794), algorithm 1. Costs about ten times
     as much as `DirectInversion`; kept for parity.
@@ -164,7 +164,7 @@ def optimise_null_text(model: LatentDiffusion, schedule: Schedule, step: int, la
                        goal: Tensor, noise: Tensor, null: Tensor, guidance: float,
                        inner_steps: int, learning_rate: float, tolerance: float
                        ) -> tuple[Tensor, Tensor]:
-    """The embedding for which one guided step leads to ``goal``; each image on its own.
+    """Optimise the embedding so that one guided step leads to ``goal``; each image on its own.
 
     Args:
         model: Its weights take no gradient.
@@ -204,7 +204,7 @@ def optimise_null_text(model: LatentDiffusion, schedule: Schedule, step: int, la
 
 @TASK_UTILS.register_module()
 class EditFriendlyInversion(InversionMethod):
-    """Stochastic sampling whose noise is chosen so that it arrives at the image.
+    """Inversion to the noise of a stochastic sampling that arrives at the image.
 
     An Edit Friendly DDPM Noise Space (https://arxiv.org/abs/2304.06140), algorithm 1. Latents of
     all levels are drawn independently of each other; the noise of a step is what leads from one
@@ -214,12 +214,12 @@ class EditFriendlyInversion(InversionMethod):
         skip: Share of the noisiest steps that is left out; more keeps more of the image.
 
     Raises:
-        ValueError: If ``skip`` is not in [0, 1).
+        BadValue: If ``skip`` is not in [0, 1).
     """
 
     def __init__(self, skip: float = 0.36) -> None:
         if not 0 <= skip < 1:
-            raise BadValue(f'skip must lie in [0, 1), found {skip}')
+            raise BadValue(f'skip must lie in [0, 1), got {skip}')
         self.skip = skip
 
     @torch.no_grad()
@@ -244,7 +244,7 @@ class EditFriendlyInversion(InversionMethod):
 
 
 def _draw_noise(steps: int, latents: Tensor, seeds: Sequence[int]) -> Tensor:
-    """``(steps, E, C, H, W)`` on the CPU in float32: the same on every device and in any batch."""
+    """Draw ``(steps, E, C, H, W)`` on the CPU in float32: the same on any device, in any batch."""
     drawn = [torch.randn(steps, *latents.shape[1:], generator=torch.Generator().manual_seed(seed))
              for seed in seeds]
     return torch.stack(drawn, 1).to(latents)

@@ -1,4 +1,4 @@
-"""A latent diffusion model taken apart: encode, predict noise, step in either direction, decode."""
+"""Parts of a latent diffusion model: encode, predict noise, step in either direction, decode."""
 
 import hashlib
 import os
@@ -46,7 +46,7 @@ def ddim_step(latents: Tensor, noise: Tensor, level: float, to_level: float,
 
 
 def ddpm_sigma(level: float, to_level: float) -> float:
-    """Noise of one stochastic step (eta = 1): equation 16 of the same paper.
+    """Compute the noise of one stochastic step (eta = 1): equation 16 of the same paper.
 
     >>> round(ddpm_sigma(.4, .9), 4)
     0.3043
@@ -70,13 +70,13 @@ class Schedule:
             ``levels[i + 1]``.
 
     Raises:
-        ValueError: If the steps are fewer than 1 or more than half of the training timesteps.
+        BadValue: If the steps are fewer than 1 or more than half of the training timesteps.
     """
 
     def __init__(self, scheduler: Any, steps: int) -> None:
         alphas = scheduler.alphas_cumprod.double().tolist()
         if not 1 <= steps <= len(alphas) // 2:
-            raise BadValue(f'steps must lie in [1, {len(alphas) // 2}], found {steps}')
+            raise BadValue(f'steps must lie in [1, {len(alphas) // 2}], got {steps}')
         stride = len(alphas) // steps
         self.timesteps = [i * stride + 1 for i in reversed(range(steps))]
         self.levels = [*(alphas[t] for t in self.timesteps), alphas[0]]
@@ -86,7 +86,7 @@ class Schedule:
 
     def denoise(self, i: int, latents: Tensor, noise: Tensor,
                 variance_noise: Tensor | None = None) -> Tensor:
-        """Step i towards the image; with ``variance_noise`` the stochastic one."""
+        """Take step i towards the image; with ``variance_noise`` the stochastic one."""
         level, to_level = self.levels[i], self.levels[i + 1]
         if variance_noise is None:
             return ddim_step(latents, noise, level, to_level)
@@ -94,12 +94,12 @@ class Schedule:
         return ddim_step(latents, noise, level, to_level, sigma) + sigma * variance_noise
 
     def invert(self, i: int, latents: Tensor, noise: Tensor) -> Tensor:
-        """Step i away from the image, the reverse of `denoise`."""
+        """Take step i away from the image, the reverse of `denoise`."""
         return ddim_step(latents, noise, self.levels[i + 1], self.levels[i])
 
 
 class LatentDiffusion:
-    """The parts of a text-to-image model, with one call for each thing an editor needs.
+    """Text-to-image model in parts, with one call for each thing an editor needs.
 
     Works on the parts of diffusers' ``StableDiffusionPipeline`` and on any that behave alike.
     The weights are frozen and set to evaluation. Latents stay in float32 (float64 in a float64
@@ -117,7 +117,7 @@ class LatentDiffusion:
         evals: Rows that went through the UNet in `predict_noise` so far.
 
     Raises:
-        ValueError: On another prediction type.
+        BadValue: On another prediction type.
     """
 
     def __init__(self, unet: nn.Module, vae: nn.Module, text_encoder: nn.Module, tokenizer: Any,
@@ -134,7 +134,7 @@ class LatentDiffusion:
 
     @property
     def device(self) -> torch.device:
-        """Where the UNet lies."""
+        """Device of the UNet."""
         return next(self.unet.parameters()).device
 
     @property
@@ -158,7 +158,7 @@ class LatentDiffusion:
 
     @torch.no_grad()
     def encode_text(self, captions: Sequence[str]) -> Tensor:
-        """Captions to ``(N, K, D)``, padded with the tokenizer's padding token."""
+        """Encode captions to ``(N, K, D)``, padded with the tokenizer's padding token."""
         rows = [encode_caption(self.tokenizer, caption).ids for caption in captions]
         ids = torch.full((len(rows), self.context_length), self.tokenizer.pad_token_id)
         for i, row in enumerate(rows):
@@ -167,7 +167,7 @@ class LatentDiffusion:
 
     @torch.no_grad()
     def encode_images(self, images: Tensor) -> Tensor:
-        """``(N, 3, H, W)`` in [-1, 1] to latents; one by one, to bound the memory."""
+        """Encode ``(N, 3, H, W)`` in [-1, 1] to latents; one by one, to bound the memory."""
         latents = []
         for image in images.to(self.device, self.dtype).split(1):
             encoded = self.vae.encode(image)
@@ -178,12 +178,12 @@ class LatentDiffusion:
 
     @torch.no_grad()
     def decode(self, latents: Tensor) -> Tensor:
-        """Latents to ``(N, 3, H, W)``, about [-1, 1]; one by one, to bound the memory."""
+        """Decode latents to ``(N, 3, H, W)``, about [-1, 1]; one by one, to bound the memory."""
         scaled = (latents / self.vae.config.scaling_factor).to(self.dtype)
         return torch.cat([self.vae.decode(row).sample for row in scaled.split(1)]).float()
 
     def predict_noise(self, latents: Tensor, timestep: int, context: Tensor) -> Tensor:
-        """Noise in ``(N, C, H, W)`` latents at one timestep, given ``(N, K, D)`` text."""
+        """Predict the noise in ``(N, C, H, W)`` latents at a timestep, given ``(N, K, D)`` text."""
         self.evals += len(latents)
         time = torch.tensor(timestep, device=self.device)
         output = self.unet(latents.to(self.dtype), time,
@@ -196,11 +196,14 @@ class LatentDiffusion:
 
 
 def check_source(pretrained: str) -> str:
-    """The folder or hub name, after what can be known without loading or fetching anything.
+    """Check a folder or hub name as far as is possible without loading or fetching anything.
+
+    Returns:
+        The folder or hub name.
 
     Raises:
-        ImportError: If diffusers is not installed.
-        FileNotFoundError: If it is a path to no folder.
+        MissingPackage: If diffusers is not installed.
+        MissingFile: If it is a path to no folder.
     """
     if find_spec('diffusers') is None:
         raise MissingPackage('editing images needs diffusers: pip install "mmtbps[pdg]"')
@@ -208,11 +211,11 @@ def check_source(pretrained: str) -> str:
 
 
 def load_pipeline(pipeline: str, pretrained: str, dtype: torch.dtype, **arguments) -> Any:
-    """A pipeline of diffusers by class name, from a folder or the Hugging Face hub.
+    """Load a pipeline of diffusers by class name, from a folder or the Hugging Face hub.
 
     Raises:
-        ImportError: If diffusers is not installed.
-        FileNotFoundError: If there is no such folder, or neither hub nor cache gives the model.
+        MissingPackage: If diffusers is not installed.
+        MissingFile: If there is no such folder, or neither hub nor cache gives the model.
     """
     source = check_source(pretrained)
     import diffusers  # seconds to import, and training runs never need it
@@ -235,7 +238,7 @@ def move_parts(parts: Iterable[nn.Module], device: str, dtype: torch.dtype) -> N
 
 
 def fingerprint(source: str | os.PathLike | nn.Module) -> str:
-    """Sixteen hex digits that tell two sets of weights apart.
+    """Compute sixteen hex digits that tell two sets of weights apart.
 
     A module or a single file is read in full; a folder by its JSON files and the names and sizes
     of the others, since it may hold gigabytes; a hub name stands for itself.

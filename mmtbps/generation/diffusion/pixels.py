@@ -1,4 +1,4 @@
-"""Pixels as diffusion models take and give them."""
+"""Pixels of images as tensors of a diffusion model, and back."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ __all__ = ['images_to_tensor', 'resize_mask', 'tensor_to_image']
 
 
 def images_to_tensor(images: Sequence[Image.Image], size: tuple[int, int]) -> Tensor:
-    """Resize RGB images to (height, width) and stack them, ``(N, 3, H, W)`` in [-1, 1]."""
+    """Convert RGB images, resized to (height, width), to ``(N, 3, H, W)`` in [-1, 1]."""
     arrays = [np.asarray(image.convert('RGB').resize(size[::-1], Image.Resampling.BICUBIC))
               for image in images]
     return torch.from_numpy(np.stack(arrays)).permute(0, 3, 1, 2) / 127.5 - 1
@@ -26,6 +26,6 @@ def tensor_to_image(image: Tensor, size: tuple[int, int]) -> Image.Image:
 
 
 def resize_mask(mask: Tensor, size: tuple[int, int]) -> np.ndarray:
-    """Resize a ``(h, w)`` bool mask to (width, height), as ``(H, W)`` bool."""
+    """Resize a mask, ``(h, w)`` bool, to ``(H, W)`` of an image of (width, height)."""
     resized = F.interpolate(mask[None, None].float(), size=size[::-1])
     return resized[0, 0].bool().cpu().numpy()

@@ -1,4 +1,4 @@
-"""Alignment of captions in tokens: tokens of a span, and tokens before and after an edit.
+"""Tokens of captions: those that a span of characters covers, and the map from old to new ones.
 
 The planner made the edit itself, so it knows the character spans; no word is searched for in the
 caption. That keeps punctuation, double spaces, repeated words and colours of several tokens
@@ -17,6 +17,7 @@ from mmtbps.errors import BadValue
 
 __all__ = ['EncodedCaption', 'Span', 'caption_edits', 'encode_caption', 'span_tokens', 'token_map']
 
+#: Characters of a text, ``[start, end)``.
 Span = tuple[int, int]
 _PIECE = re.compile(r'\w+|\s+|[^\w\s]')
 
@@ -29,14 +30,14 @@ class EncodedCaption(NamedTuple):
 
 
 def encode_caption(tokenizer: Any, caption: str) -> EncodedCaption:
-    """Encode a caption as tokens, special tokens included, not padded.
+    """Encode a caption to tokens, special ones included, not padded.
 
     Args:
         tokenizer: Called as ``tokenizer(text, return_offsets_mapping=True)``; its
             ``model_max_length`` is the most tokens the text encoder reads.
 
     Raises:
-        ValueError: If the caption is too long. Nothing is cut off: an edit must not act on words
+        BadValue: If the caption is too long. Nothing is cut off: an edit must not act on words
             that the model never sees.
     """
     encoded = tokenizer(caption, return_offsets_mapping=True)
@@ -68,7 +69,7 @@ def span_tokens(offsets: Sequence[Span], span: Span) -> tuple[int, int]:
 
 def caption_edits(source: str, target: str, source_span: Span, target_span: Span,
                   ) -> list[tuple[Span, Span]]:
-    """Find the places where two captions differ, as pairs of spans from left to right.
+    """Find all places where two captions differ, as pairs of spans from left to right.
 
     The colour's own spans are taken as given; what else changed with it (``a`` to ``an``, a second
     mention of the same garment) is found by comparing words before and after.
@@ -117,7 +118,7 @@ def token_map(source: EncodedCaption, target: EncodedCaption, edits: Sequence[tu
         where the target keeps its own attention.
 
     Raises:
-        ValueError: On an unknown mode.
+        BadValue: On an unknown mode.
 
     >>> source = EncodedCaption((9, 1, 2, 8), ((0, 0), (0, 3), (4, 9), (0, 0)))  # red shirt
     >>> target = EncodedCaption((9, 3, 4, 2, 8), ((0, 0), (0, 2), (2, 6), (7, 12), (0, 0)))
@@ -125,7 +126,7 @@ def token_map(source: EncodedCaption, target: EncodedCaption, edits: Sequence[tu
     [[0.0, 0.5, 0.5, 0.0, 0.0], [0.0, 0.0, 0.0, 1.0, 0.0]]
     """
     if mode not in ('replace', 'refine'):
-        raise BadValue(f"mode must be 'replace' or 'refine', found {mode!r}")
+        raise BadValue(f"mode must be 'replace' or 'refine', got {mode!r}")
     mapping, own = torch.zeros(length, length), torch.zeros(length)
     s = t = 0
     for source_span, target_span in edits:

@@ -1,10 +1,10 @@
-"""A text-to-image latent diffusion model small enough for one CPU core.
+"""Text-to-image latent diffusion model small enough for one CPU core.
 
 It has the classes, the folder layout and the scheduler of Stable Diffusion 1.5, so every step of
 proximity data generation runs on it unchanged: a KL autoencoder with f = 4, a cross-attention
 U-Net in its latent space, and a text tower. The text tower is a small BERT that was taught to
-*read* (which colour, which garment; ``projects/toy_diffusion`` does it) before the U-Net looked at
-it, as CLIP was before Stable Diffusion. It knows drawn people of 64 x 24 pixels and nothing else.
+*read* (which colour, which garment) before the U-Net looked at it, as
+CLIP was before Stable Diffusion. It knows drawn people of 64 x 24 pixels and nothing else.
 """
 
 import hashlib
@@ -40,20 +40,20 @@ _SPECIAL = dict(pad_token='[PAD]', unk_token='[UNK]', cls_token='[CLS]', sep_tok
 
 
 def require_diffusers() -> None:
-    """Say what to install where diffusers is missing.
+    """Check that diffusers is there.
 
     Raises:
-        ImportError: If diffusers cannot be imported.
+        MissingPackage: If diffusers cannot be imported.
     """
     try:
         import diffusers  # noqa: F401
     except ImportError as error:
-        raise MissingPackage('generating pairs needs diffusers: pip install "mmtbps[pdg]"'
-                             ) from error
+        raise MissingPackage(
+            'generating pairs needs diffusers: pip install "mmtbps[pdg]"') from error
 
 
 def build_tokenizer(captions: Iterable[str]) -> 'PreTrainedTokenizerFast':
-    """A word tokenizer with character offsets: the words of ``captions`` and the basic colours.
+    """Build a word tokenizer with character offsets, of ``captions`` and the basic colours.
 
     >>> tokenizer = build_tokenizer(['A man in a dark-blue shirt.'])
     >>> tokenizer.tokenize('A RED shirt, dark-blue hat')
@@ -78,7 +78,7 @@ def build_tokenizer(captions: Iterable[str]) -> 'PreTrainedTokenizerFast':
 
 
 def build_text_encoder(vocabulary: int) -> 'BertModel':
-    """Two layers, 64 wide, without dropout; word vectors start far apart."""
+    """Build the text tower: two layers, 64 wide, no dropout; word vectors start far apart."""
     from transformers import BertConfig, BertModel
     model = BertModel(BertConfig(
         vocab_size=vocabulary, hidden_size=TEXT_WIDTH, num_hidden_layers=2, num_attention_heads=4,
@@ -91,7 +91,7 @@ def build_text_encoder(vocabulary: int) -> 'BertModel':
 
 
 def build_autoencoder() -> 'AutoencoderKL':
-    """(3, 64, 24) <-> (8, 16, 6), 0.43 M parameters."""
+    """Build the autoencoder: (3, 64, 24) <-> (8, 16, 6), 0.43 M parameters."""
     from diffusers import AutoencoderKL
     return AutoencoderKL(
         block_out_channels=(16, 32, 48), layers_per_block=1, norm_num_groups=8,
@@ -100,7 +100,7 @@ def build_autoencoder() -> 'AutoencoderKL':
 
 
 def build_unet() -> 'UNet2DConditionModel':
-    """Two resolutions with cross-attention at both, 1.1 M parameters.
+    """Build the U-Net: two resolutions with cross-attention at both, 1.1 M parameters.
 
     The coarse one, 8 x 3 cells, does the reading. Without cross-attention there the model draws
     people, but after 5,000 steps none of the colours that its captions name.
@@ -115,17 +115,17 @@ def build_unet() -> 'UNet2DConditionModel':
 
 
 def build_scheduler() -> 'DDIMScheduler':
-    """The noise schedule of Stable Diffusion 1.5 with the right last step."""
+    """Build the noise schedule of Stable Diffusion 1.5 with the right last step."""
     from diffusers import DDIMScheduler
     return DDIMScheduler(beta_start=0.00085, beta_end=0.012, beta_schedule='scaled_linear',
                          clip_sample=False, set_alpha_to_one=False, steps_offset=1)
 
 
 def build_toy(captions: Iterable[str], seed: int = 0) -> 'StableDiffusionPipeline':
-    """The untrained model, with a tokenizer for the words of ``captions``.
+    """Build the untrained model, with a tokenizer for the words of ``captions``.
 
     Raises:
-        ImportError: If diffusers is not installed.
+        MissingPackage: If diffusers is not installed.
     """
     require_diffusers()
     from diffusers import StableDiffusionPipeline
@@ -142,7 +142,7 @@ def build_toy(captions: Iterable[str], seed: int = 0) -> 'StableDiffusionPipelin
 
 
 def encode_text(pipeline: 'StableDiffusionPipeline', texts: list[str]) -> torch.Tensor:
-    """Word features of ``texts``, (N, 64, 64), padded to the full length as the pipeline does."""
+    """Encode texts to word features, (N, 64, 64), padded to full length as the pipeline does."""
     ids = pipeline.tokenizer(texts, padding='max_length', truncation=True,
                              max_length=pipeline.tokenizer.model_max_length,
                              return_tensors='pt').input_ids
@@ -155,8 +155,9 @@ def save_toy(pipeline: 'StableDiffusionPipeline', folder: str | Path,
 
     Args:
         pipeline: The model.
-        folder: Where to.
-        recipe: How it was made; goes into ``recipe.json``, with the sha256 of the weight files.
+        folder: The folder to write.
+        recipe: The numbers it was made with, for ``recipe.json``, where the sha256 of the weight
+            files stand beside them.
     """
     folder = Path(folder)
     for part in (pipeline.unet, pipeline.vae):

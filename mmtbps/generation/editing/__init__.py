@@ -1,5 +1,13 @@
-"""Editors: one garment of a person in another color."""
+"""Editors that give a garment another colour, and the upscalers in front of them."""
 
 from .base import BaseEditor, BaseUpscaler, EditRequest, EditResult
+from .instruct import InstructEditor
+from .options import AttentionOptions, BlendOptions, SamplingOptions, WeightOptions
+from .prompt_to_prompt import P2PEditor, build_control, sample_edit
+from .recolor import RecolorEditor, garment_cover, garment_mask, shift_color
+from .upscalers import LDMUpscaler, ResizeUpscaler, SDUpscaler
 
-__all__ = ['BaseEditor', 'BaseUpscaler', 'EditRequest', 'EditResult']
+__all__ = ['AttentionOptions', 'BaseEditor', 'BaseUpscaler', 'BlendOptions', 'EditRequest',
+           'EditResult', 'InstructEditor', 'LDMUpscaler', 'P2PEditor', 'RecolorEditor',
+           'ResizeUpscaler', 'SDUpscaler', 'SamplingOptions', 'WeightOptions', 'build_control',
+           'garment_cover', 'garment_mask', 'sample_edit', 'shift_color']

@@ -1,4 +1,4 @@
-"""What one edit asks for and gives back: the contract between planner, editors and gates."""
+"""Requests and results of edits: the contract between planner, editors and gates."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -13,12 +13,12 @@ from mmtbps.errors import BadValue
 from ..color.votes import band_of
 from ..diffusion.tokens import Span
 
-__all__ = ['BaseEditor', 'BaseUpscaler', 'EditRequest', 'EditResult']
+__all__ = ['BaseEditor', 'BaseUpscaler', 'EditRequest', 'EditResult', 'Span']
 
 
 @dataclass(frozen=True, slots=True)
 class EditRequest:
-    """Change the colour of one garment on one image. All spans are ``[start, end)`` in characters.
+    """One garment of one image and its new colour. All spans are ``[start, end)`` in characters.
 
     Args:
         job_id: Identity of the job; names the output and seeds everything random.
@@ -37,7 +37,7 @@ class EditRequest:
         seed: For every random draw of this job.
 
     Raises:
-        ValueError: Naming the job, if a span is empty or outside its caption, the phrase does not
+        BadValue: Naming the job, if a span is empty or outside its caption, the phrase does not
             hold its colour, or the caption lists disagree.
 
     >>> request = EditRequest(
@@ -74,24 +74,24 @@ class EditRequest:
 
     @property
     def source_caption(self) -> str:
-        """The caption that drives the edit, before it."""
+        """Caption that drives the edit, before it."""
         return self.source_captions[self.caption_index]
 
     @property
     def target_caption(self) -> str:
-        """The caption that drives the edit, after it."""
+        """Caption that drives the edit, after it."""
         return self.target_captions[self.caption_index]
 
     @property
     def band(self) -> tuple[float, float]:
-        """Top and bottom of where the garment may be, shares of the height.
+        """Top and bottom of the band the garment may be in, shares of the height.
 
         Raises:
-            ValueError: Naming the job, if there is no band for the region.
+            BadValue: Naming the job, if there is no band for the region.
         """
         try:
             return band_of(self.region)
-        except ValueError as error:
+        except BadValue as error:
             raise BadValue(f'{self.job_id}: {error}') from error
 
     def _check_spans(self, side: str, caption: str, color: Span, phrase: Span) -> None:
@@ -106,12 +106,13 @@ class EditRequest:
 
 @dataclass(frozen=True, slots=True)
 class EditResult:
-    """One edited image.
+    """Edited image of one request.
 
     Args:
         job_id: The request's.
         image: RGB, of the request's image size.
-        mask: bool (H, W), where the editor believes it edited; ``None`` if it cannot tell.
+        mask: bool (H, W), true at the pixels the editor means to have edited; ``None`` if it
+            cannot tell.
         unet_evals: Forward passes of the denoiser spent on this image (a batch row counts one).
         extras: Anything worth keeping in the manifest (JSON types only).
     """
@@ -124,32 +125,32 @@ class EditResult:
 
 
 class BaseEditor(ABC):
-    """Turns requests into edited images; deterministic given the requests' seeds."""
+    """Editor of images on request; deterministic given the requests' seeds."""
 
     @abstractmethod
     def edit(self, requests: Sequence[EditRequest]) -> list[EditResult]:
-        """One result a request, in order."""
+        """Edit every image; one result a request, in order."""
 
     @property
     @abstractmethod
     def digest_fields(self) -> dict[str, Any]:
-        """Everything that determines the output (JSON types), for the manifest's digest.
+        """Settings that determine the output (JSON types), for the manifest's digest.
 
         Batch size, device and shard stay out: they may change when a run is resumed.
         """
 
 
 class BaseUpscaler(ABC):
-    """Enlarges surveillance crops to the size an editor works at."""
+    """Upscaler of surveillance crops to the size an editor works at."""
 
     #: Forward passes of the denoiser for one image.
     evals_per_image = 0
 
     @abstractmethod
     def upscale(self, images: Sequence[Image.Image], seeds: Sequence[int]) -> list[Image.Image]:
-        """One RGB image for each image and its seed, in order."""
+        """Enlarge every image; one RGB image for each image and its seed, in order."""
 
     @property
     @abstractmethod
     def digest_fields(self) -> dict[str, Any]:
-        """Everything that determines the output (JSON types), for the manifest's digest."""
+        """Settings that determine the output (JSON types), for the manifest's digest."""

@@ -17,7 +17,7 @@ __all__ = ['InstructEditor']
 
 @TASK_UTILS.register_module()
 class InstructEditor(BaseEditor):
-    """Any editing pipeline of diffusers that takes an image and an instruction.
+    """Editor by any pipeline of diffusers that takes an image and an instruction.
 
     No mask and no exact background: an optional stand-in for `P2PEditor`.
 
@@ -32,8 +32,8 @@ class InstructEditor(BaseEditor):
         call: More keywords for the pipeline's call, such as ``guidance_scale``.
 
     Raises:
-        ImportError: If diffusers is needed and not installed.
-        FileNotFoundError: If ``pretrained`` is a path to nothing.
+        MissingPackage: If diffusers is needed and not installed.
+        MissingFile: If ``pretrained`` is a path to nothing.
     """
 
     def __init__(self, pretrained: str, pipeline: Any = 'StableDiffusionInstructPix2PixPipeline',
@@ -65,7 +65,7 @@ class InstructEditor(BaseEditor):
                     dtype=self.dtype, call=self.call)
 
     def edit(self, requests: Sequence[EditRequest]) -> list[EditResult]:
-        """One by one: not every pipeline takes a batch."""
+        """Edit one by one: not every pipeline takes a batch."""
         return [self._edit_one(request) for request in requests]
 
     def _edit_one(self, request: EditRequest) -> EditResult:

@@ -1,4 +1,4 @@
-"""Recolouring without any weights: the control that every diffusion editor is compared with."""
+"""Recolouring without weights: the editor that every diffusion editor is compared with."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -33,7 +33,7 @@ _TINTS = 0., .3, .55           # of a chromatic colour, towards white
 
 def garment_mask(lab: np.ndarray, color: str, band: tuple[float, float],
                  tolerance: float = 25.) -> np.ndarray:
-    """Pixels that look like a garment of this colour: a cover of more than a quarter.
+    """Mask the pixels that look like a garment of this colour: a cover of more than a quarter.
 
     Arguments and errors as in `garment_cover`. ``(H, W)`` bool.
     """
@@ -42,7 +42,7 @@ def garment_mask(lab: np.ndarray, color: str, band: tuple[float, float],
 
 def garment_cover(lab: np.ndarray, color: str, band: tuple[float, float],
                   tolerance: float = 25.) -> np.ndarray:
-    """How much of each pixel is a garment of this colour, from colour and place alone.
+    """Estimate the share of a garment in each pixel, from colour and place alone.
 
     Pixels in the middle of the band that may be called ``color``, in light or shadow, pale or
     deep, vote for the garment's own tone (their median). The garment is what lies near that tone,
@@ -60,7 +60,7 @@ def garment_cover(lab: np.ndarray, color: str, band: tuple[float, float],
         ``(H, W)`` in [0, 1]; all zeros if no garment is clearly seen.
 
     Raises:
-        ValueError: If ``color`` is no basic colour.
+        BadValue: If ``color`` is no basic colour.
     """
     names, _ = palette()
     if color not in names:
@@ -115,14 +115,14 @@ def shift_color(lab: np.ndarray, mask: np.ndarray, color: str) -> np.ndarray:
 
 
 def _between(count: int, low: float, high: float) -> np.ndarray:
-    """Which of ``count`` rows or columns lie between two shares of them."""
+    """Mark those of ``count`` rows or columns that lie between two shares of them."""
     places = (np.arange(count) + .5) / count
     return (places >= low) & (places <= high)
 
 
 @cache
 def _families() -> tuple[np.ndarray, ...]:
-    """What may be called by each basic colour: its shades, and pale ones of those with a hue."""
+    """Return what may be called by each basic colour: its shades, and pale ones of a hue."""
     white = rgb_to_lab(np.full(3, 255))
     return tuple(
         np.concatenate([shades + tint * (white - shades) for tint in _TINTS])
@@ -141,14 +141,14 @@ def _tone_distance(lab: np.ndarray, tone: np.ndarray) -> np.ndarray:
 
 
 def _side_distance(lab: np.ndarray) -> np.ndarray:
-    """Distance of each pixel to the nearer of the two sides of its row."""
+    """Compute the distance of each pixel to the nearer of the two sides of its row."""
     strip = max(1, round(_SIDES * lab.shape[1]))
     return np.minimum(*(_tone_distance(lab, np.median(side, axis=1, keepdims=True))
                         for side in (lab[:, :strip], lab[:, -strip:])))
 
 
 def _joined(mask: np.ndarray, seeds: np.ndarray) -> np.ndarray:
-    """The parts of a mask that hold seeds."""
+    """Return the parts of a mask that hold seeds."""
     import cv2  # comes with mmengine
     _, labels = cv2.connectedComponents(mask.astype(np.uint8))
     return np.isin(labels, np.unique(labels[seeds & mask])) & mask
@@ -161,7 +161,7 @@ def _mean(mask: np.ndarray, reach: int) -> np.ndarray:
 
 @TASK_UTILS.register_module()
 class RecolorEditor(BaseEditor):
-    """Shifts the Lab colour of the pixels that look like the garment.
+    """Editor that shifts the Lab colour of the pixels that look like the garment.
 
     Needs neither weights nor a GPU. What it misses by (other things of the same colour at the same
     height, garments hidden in part) shows what a diffusion editor adds. An image on which no
@@ -171,7 +171,7 @@ class RecolorEditor(BaseEditor):
         tolerance: See `garment_cover`.
 
     Raises:
-        ValueError: On editing a request whose region has no band in ``color_votes.BANDS``.
+        BadValue: On editing a request whose region has no band in ``color.votes.BANDS``.
     """
 
     def __init__(self, tolerance: float = 25.) -> None:
@@ -179,12 +179,12 @@ class RecolorEditor(BaseEditor):
 
     @property
     def digest_fields(self) -> dict[str, Any]:
-        """Tolerance and bands."""
+        """Tolerance and bands of the regions."""
         return dict(type=type(self).__name__, tolerance=self.tolerance,
                     bands={region: list(band) for region, band in BANDS.items()})
 
     def edit(self, requests: Sequence[EditRequest]) -> list[EditResult]:
-        """One by one."""
+        """Edit one by one."""
         return [self._edit_one(request) for request in requests]
 
     def _edit_one(self, request: EditRequest) -> EditResult:

@@ -1,4 +1,4 @@
-"""From small surveillance crops to the size an editor works at.
+"""Enlargement of small surveillance crops to the size an editor works at.
 
 The diffusion pipelines are not called with PIL images: super-resolution of diffusers would round a
 crop of 60 x 160 silently down to 32 x 160. The size is fixed here, and the whole crop fills it.
@@ -27,7 +27,7 @@ _FACTOR = 4
 
 @TASK_UTILS.register_module()
 class ResizeUpscaler(BaseUpscaler):
-    """Plain Lanczos resizing.
+    """Upscaler by plain Lanczos resizing.
 
     Args:
         size: (height, width) of the result.
@@ -40,25 +40,25 @@ class ResizeUpscaler(BaseUpscaler):
         self.size = tuple(size)
 
     def upscale(self, images: Sequence[Image.Image], seeds: Sequence[int]) -> list[Image.Image]:
-        """The images resized; the seeds are not needed."""
+        """Resize the images; the seeds are not needed."""
         return [image.convert('RGB').resize(self.size[::-1], Image.Resampling.LANCZOS)
                 for image in images]
 
     @property
     def digest_fields(self) -> dict[str, Any]:
-        """The size."""
+        """Size of the result."""
         return dict(type=type(self).__name__, size=list(self.size))
 
 
 class _DiffusionUpscaler(BaseUpscaler):
-    """What the two diffusion models share: loading, batches, and a generator for each image."""
+    """Base of the two diffusion models: loading, batches, and a generator for each image."""
 
     pipeline_class = ''
 
     def __init__(self, pretrained: str, pipeline: Any, size: tuple[int, int], steps: int,
                  batch_size: int, dtype: str, device: str | None) -> None:
         if any(side % (8 * _FACTOR) for side in size):
-            raise BadValue(f'size must be multiples of {8 * _FACTOR}, found {tuple(size)}')
+            raise BadValue(f'size must be multiples of {8 * _FACTOR}, got {tuple(size)}')
         if pipeline is None:
             check_source(pretrained)
         self.pretrained, self.size, self.steps = pretrained, tuple(size), steps
@@ -68,7 +68,7 @@ class _DiffusionUpscaler(BaseUpscaler):
 
     @cached_property
     def pipeline(self) -> Any:
-        """The model, loaded at the first use."""
+        """Model, loaded at the first use."""
         pipe = self._pipeline
         if pipe is None:
             pipe = load_pipeline(self.pipeline_class, self.pretrained, DTYPES[self.dtype])
@@ -102,7 +102,7 @@ class _DiffusionUpscaler(BaseUpscaler):
 
     @abstractmethod
     def _enlarge(self, low: Tensor, generators: list[torch.Generator]) -> Tensor:
-        """``(N, 3, h, w)`` to ``(N, 3, 4 h, 4 w)``, both in [-1, 1]."""
+        """Enlarge ``(N, 3, h, w)`` to ``(N, 3, 4 h, 4 w)``, both in [-1, 1]."""
 
 
 @TASK_UTILS.register_module()
@@ -136,7 +136,7 @@ class LDMUpscaler(_DiffusionUpscaler):
 
     @property
     def digest_fields(self) -> dict[str, Any]:
-        """As of every model, and eta."""
+        """Those of every model, and eta."""
         return dict(super().digest_fields, eta=self.eta)
 
     def _enlarge(self, low: Tensor, generators: list[torch.Generator]) -> Tensor:
@@ -183,7 +183,7 @@ class SDUpscaler(_DiffusionUpscaler):
                  batch_size: int = 4, dtype: str = 'bf16', device: str | None = None) -> None:
         super().__init__(pretrained, pipeline, size, steps, batch_size, dtype, device)
         if guidance <= 1:
-            raise BadValue(f'guidance must be above 1, found {guidance}')
+            raise BadValue(f'guidance must be above 1, got {guidance}')
         self.prompt, self.guidance, self.noise_level = prompt, guidance, noise_level
 
     @property
@@ -193,7 +193,7 @@ class SDUpscaler(_DiffusionUpscaler):
 
     @property
     def digest_fields(self) -> dict[str, Any]:
-        """As of every model, and what the image is conditioned on."""
+        """Those of every model, and what the image is conditioned on."""
         return dict(super().digest_fields, prompt=self.prompt, guidance=self.guidance,
                     noise_level=self.noise_level)
 

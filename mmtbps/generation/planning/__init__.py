@@ -1,6 +1,6 @@
-"""Planning: the captions of an edit, and the edits of a data set."""
+"""Planning of edits: the garments and colours to exchange, and the captions afterwards."""
 
-from .caption_edits import CaptionEdit, ColorSwitcher
+from .caption_edits import CaptionEdit, ColorSwitcher, Replacement
 from .planner import ColorSwitchPlanner
 
-__all__ = ['CaptionEdit', 'ColorSwitchPlanner', 'ColorSwitcher']
+__all__ = ['CaptionEdit', 'ColorSwitchPlanner', 'ColorSwitcher', 'Replacement']

@@ -1,4 +1,4 @@
-"""The colour of one garment exchanged in all captions of an image."""
+"""Exchange of the colour of one garment in all captions of an image."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -18,13 +18,12 @@ from mmtbps.lexicon import (
 )
 
 from ..color.colorspace import rgb_to_lab
+from ..diffusion.tokens import Span
 
 __all__ = ['CaptionEdit', 'ColorSwitcher', 'Replacement', 'color_distance', 'garment_name']
 
-Span = tuple[int, int]
-
 MODES = ('lexicon', 'paper')
-#: What the official notebook looks for, and its limit on the words of a caption.
+#: Colours and garments of the official notebook, and its limit on the words of a caption.
 PAPER_COLORS = ('red', 'yellow', 'green', 'purple', 'white', 'brown', 'blue', 'orange', 'pink',
                 'grey')
 PAPER_GARMENTS = ('coat', 'jacket', 'shirt', 'dress', 'blouse', 'top', 'hoodie', 'suit', 'clothes',
@@ -38,7 +37,7 @@ _OVERLAPS = {'upper': ('upper', 'full'), 'lower': ('lower', 'full'),
 
 
 class Replacement(NamedTuple):
-    """Colour words that changed in one caption; spans are ``[start, end)`` in characters.
+    """Exchanged colour words of one caption; spans are ``[start, end)`` in characters.
 
     Args:
         caption: Index of the caption in `CaptionEdit.source_captions`.
@@ -57,15 +56,15 @@ class Replacement(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class CaptionEdit:
-    """What an image's captions say before and after one garment changes colour.
+    """Captions of an image before and after one garment changes colour.
 
     Args:
-        kept: Which of the image's captions are used; the others would not be true afterwards.
+        kept: Indices of the captions that are used; the others would not be true afterwards.
         source_captions: The kept captions as people wrote them.
         target_captions: The same with the new colour.
         replacements: Every exchanged colour, in order; the first drives the edit.
         noun: The garment, in the singular where it has one.
-        region: Where it is worn.
+        region: Region of the body it is worn on.
         old_color: Basic name of the old colour.
         new_color: Basic name of the new colour.
     """
@@ -87,7 +86,7 @@ class _Target(NamedTuple):
 
 
 class ColorSwitcher:
-    """Finds the garments whose colour can be exchanged, and exchanges it.
+    """Exchanger of the colours of garments in captions.
 
     Proximity data generation, step "caption modification", of Contrastive Transformer Learning
     with Proximity Data Generation for TBPS, https://arxiv.org/abs/2311.09084.
@@ -120,7 +119,7 @@ class ColorSwitcher:
             Stable Diffusion reads 77.
 
     Raises:
-        ValueError: If the mode or a region is unknown.
+        BadValue: If the mode or a region is unknown.
 
     Example:
         >>> captions = ['A man in a dark blue shirt.', 'His shirt is blue, his bag is red.']
@@ -133,10 +132,10 @@ class ColorSwitcher:
                  min_distance: float = 30., count_tokens: Callable[[str], int] | None = None,
                  max_tokens: int = 77) -> None:
         if mode not in MODES:
-            raise BadValue(f'mode must be one of {MODES}, found {mode!r}')
+            raise BadValue(f'mode must be one of {MODES}, got {mode!r}')
         unknown = sorted(set(regions) - set(_OVERLAPS))
         if isinstance(regions, str) or unknown or not regions:
-            raise BadValue(f'regions must be a list out of {tuple(_OVERLAPS)}, found {regions!r}')
+            raise BadValue(f'regions must be a list out of {tuple(_OVERLAPS)}, got {regions!r}')
         self.mode = mode
         self.regions = tuple(regions)
         self.min_distance = min_distance
@@ -145,12 +144,12 @@ class ColorSwitcher:
 
     def switch(self, captions: Sequence[str], rng: np.random.Generator,
                count: int = 1) -> list[CaptionEdit]:
-        """Up to ``count`` different edits of one image, at random.
+        """Make up to ``count`` different edits of one image, at random.
 
         Args:
             captions: All captions of the image.
             rng: Source of every choice.
-            count: How many edits are wanted.
+            count: Number of edits wanted.
         """
         edits: list[CaptionEdit] = []
         options = self.options(captions)
@@ -163,7 +162,7 @@ class ColorSwitcher:
         return edits
 
     def options(self, captions: Sequence[str]) -> list[tuple[_Target, str]]:
-        """Every pair of a garment in its colour and a new colour worth trying."""
+        """List every pair of a garment in its colour and a new colour worth trying."""
         if self.mode == 'paper':
             hit = _first_paper_hit(captions[0]) if captions else None
             return [] if hit is None else [(hit[1], color) for color in PAPER_COLORS
@@ -178,7 +177,7 @@ class ColorSwitcher:
                 if color not in used and color_distance(color, target.color) >= self.min_distance]
 
     def apply(self, captions: Sequence[str], target: _Target, new: str) -> CaptionEdit | None:
-        """One of the `options` carried out; ``None`` if no caption would stay true."""
+        """Carry out one of the `options`; ``None`` if no caption would stay true."""
         if self.mode == 'paper':
             spans = [_first_paper_hit(captions[0])[0]]
             changes: list[list[tuple[Span, Span]] | None] = [spans]
@@ -208,7 +207,7 @@ class ColorSwitcher:
             self.count_tokens(caption) <= self.max_tokens for caption in captions)
 
     def _reads_back(self, caption: str, moved: Sequence[tuple[Span, ...]], new: str) -> bool:
-        """Whether the finder sees exactly the new colour where it was written."""
+        """Tell whether the finder sees exactly the new colour where it was written."""
         if self.mode == 'paper':
             return True
         found = {mention.color: mention.bases for mention in find_color_mentions(caption)}
@@ -216,7 +215,7 @@ class ColorSwitcher:
 
 
 def garment_name(noun: str) -> str:
-    """The one name of a garment for all its forms.
+    """Return the one name of a garment for all its forms.
 
     >>> garment_name('shirts'), garment_name('jeans')
     ('shirt', 'jeans')
@@ -227,13 +226,13 @@ def garment_name(noun: str) -> str:
 
 @cache
 def base_colors() -> tuple[str, ...]:
-    """The basic colours, in the lexicon's order."""
+    """Return the basic colours, in the lexicon's order."""
     return tuple(dict.fromkeys(color.name for color in colors().values()))
 
 
 @cache
 def color_distance(first: str, second: str) -> float:
-    """Euclidean distance of two colour words in CIE Lab (CIE76).
+    """Compute the Euclidean distance of two colour words in CIE Lab (CIE76).
 
     >>> round(color_distance('black', 'white')), round(color_distance('gray', 'grey'))
     (86, 0)
@@ -243,7 +242,7 @@ def color_distance(first: str, second: str) -> float:
 
 
 def _plan(captions: Sequence[str], target: _Target) -> list[list[tuple[Span, Span]] | None]:
-    """For each caption the (colour, phrase) spans to change, or ``None`` to drop it."""
+    """Find the (colour, phrase) spans to change in each caption; ``None`` drops it."""
     found = [find_color_mentions(caption) for caption in captions]
     naming = [mentions for mentions in found if any(_names(m, target) for m in mentions)]
     # Other garments of the region: in the captions that name the target they are not the target.
@@ -271,7 +270,7 @@ def _plan_one(caption: str, mentions: Sequence[ColorMention], target: _Target,
 
 
 def _is_plain(caption: str, mention: ColorMention) -> bool:
-    """Whether the colour words are one term: "dark blue", not "blue and dark"."""
+    """Tell whether the colour words are one term: "dark blue", not "blue and dark"."""
     text = caption[slice(*mention.color)]
     return not any(word.key in ('and', 'or', '&', '/', ',') for word in split_words(text))
 
@@ -300,7 +299,7 @@ def _first_paper_hit(caption: str) -> tuple[tuple[Span, Span], _Target] | None:
 
 def _replace(caption: str, spans: Sequence[tuple[Span, Span]], new: str,
              articles: bool) -> tuple[str, list[tuple[Span, Span, Span, Span]]]:
-    """The new caption, and ``(source, target, phrase, target_phrase)`` of each colour."""
+    """Write the new caption, and ``(source, target, phrase, target_phrase)`` of each colour."""
     edits: list[tuple[int, int, str]] = []
     for (start, end), _ in spans:
         if articles:

@@ -1,4 +1,4 @@
-"""Planner: chooses the edits worth making of the training pairs of a data set."""
+"""Plans of the edits worth making, out of the training pairs of a data set."""
 
 import hashlib
 from collections import Counter
@@ -23,7 +23,7 @@ _DULL = frozenset('a an the his her their its and or with in of is are was were'
 
 @TASK_UTILS.register_module()
 class ColorSwitchPlanner:
-    """Planner of color switches: a garment and its new color for the images of a training split.
+    """Planner that gives a garment of each image of a training split another colour.
 
     The same records and seed give the same plan, and the edits of an image do not depend on the
     other images.
@@ -42,8 +42,8 @@ class ColorSwitchPlanner:
         seed: Another seed makes other choices.
 
     Raises:
-        FileNotFoundError: If the tokenizer is a path to no folder.
-        ValueError: If a number is below 1, or as `ColorSwitcher`.
+        MissingFile: If the tokenizer is a path to no folder.
+        BadValue: If a number is below 1, or as `ColorSwitcher`.
 
     Example:
         >>> record = PairRecord('a/1.jpg', ('A man in a red coat.',), person_id=7, split='train')
@@ -59,7 +59,7 @@ class ColorSwitchPlanner:
         for name, value in (('edits_per_image', edits_per_image), ('max_edits', max_edits),
                             ('images_per_person', images_per_person)):
             if value is not None and value < 1:
-                raise BadValue(f'{name} must be at least 1, found {value}')
+                raise BadValue(f'{name} must be at least 1, got {value}')
         count = None if tokenizer is None else _token_counter(resolve_pretrained(tokenizer))
         self.switcher = ColorSwitcher(mode, regions, min_distance, count, max_tokens)
         self.edits_per_image = edits_per_image
@@ -68,14 +68,14 @@ class ColorSwitchPlanner:
         self.seed = seed
 
     def plan(self, records: Iterable[PairRecord], dataset: str) -> list[Job]:
-        """Plan all jobs, in the order of the records.
+        """Choose the jobs, in the order of the records.
 
         Args:
             records: Pairs of the train split.
             dataset: Name of the data set; part of each job's identity.
 
         Raises:
-            ValueError: If a record is of another split or is itself generated.
+            BadValue: If a record is of another split or is itself generated.
         """
         jobs = []
         for (image, person), captions in self._images(records).items():
@@ -89,14 +89,14 @@ class ColorSwitchPlanner:
         return [jobs[i * len(jobs) // wanted] for i in range(wanted)]
 
     def check(self, records: Iterable[PairRecord], top: int = 15) -> str:
-        """Report the share of a data set that can be edited, and phrases that are not understood.
+        """Report how much of the data set can be edited, and which phrases are not understood.
 
         Args:
             records: Pairs of the train split.
-            top: How many phrases of each kind to list.
+            top: Number of phrases of each kind to list.
 
         Raises:
-            ValueError: As :meth:`plan`.
+            BadValue: As :meth:`plan`.
         """
         images = self._images(records)
         editable = sum(bool(self.switcher.options(captions)) for captions in images.values())
@@ -178,7 +178,7 @@ def _token_counter(name: str) -> Callable[[str], int]:
 
 
 def _bare_garments(caption: str) -> Iterator[str]:
-    """Yield garments outside every colour phrase, with the word before them."""
+    """Yield the garments outside every colour phrase, with the word before them."""
     covered = [m.span for m in find_color_mentions(caption)]
     words = split_words(caption)
     for phrase in find_phrases(caption):

@@ -1,6 +1,20 @@
-"""Gates that judge an edit, and the negative controls that judge the gates."""
+"""Gates that judge edits, and the negative controls that judge the gates."""
 
-from .gates import BaseGate, GateVerdict, run_gates
-from .negative_controls import try_controls
+from .gates import (
+    BaseGate,
+    CaptionGate,
+    EditStrengthGate,
+    GateVerdict,
+    KeepColorsGate,
+    LocalityGate,
+    MaskGate,
+    RankingGate,
+    SanityGate,
+    SeamGate,
+    run_gates,
+)
+from .negative_controls import CONTROLS, negative_controls, other_color, try_controls
 
-__all__ = ['BaseGate', 'GateVerdict', 'run_gates', 'try_controls']
+__all__ = ['BaseGate', 'CONTROLS', 'CaptionGate', 'EditStrengthGate', 'GateVerdict',
+           'KeepColorsGate', 'LocalityGate', 'MaskGate', 'RankingGate', 'SanityGate', 'SeamGate',
+           'negative_controls', 'other_color', 'run_gates', 'try_controls']

@@ -1,7 +1,7 @@
-"""Checks without people and without another network: is this edit what was asked, and only that?
+"""Gates: automatic checks that an edit is the one asked for, and no more.
 
 A gate looks at the request and the result and measures one number. Thresholds are calibrated on
-drawn people, whose perfect edits are known; `..negative_controls` proves on every run that the
+drawn people, whose perfect edits are known; `.negative_controls` proves on every run that the
 gates still refuse what they must.
 """
 
@@ -33,12 +33,12 @@ _SMOOTH, _GROW = ImageFilter.BoxBlur(1), ImageFilter.MaxFilter(3)
 
 @dataclass(frozen=True, slots=True)
 class GateVerdict:
-    """What one gate measured.
+    """Measurement and verdict of one gate.
 
     Args:
         name: Of the gate.
-        value: What it measured; NaN if there was nothing to measure.
-        ok: Whether the edit passes.
+        value: The number it measured; NaN if there was nothing to measure.
+        ok: The edit passes.
         low: Smallest value that passes, if the gate has one.
         high: Largest value that passes, if the gate has one.
     """
@@ -51,7 +51,7 @@ class GateVerdict:
 
 
 class BaseGate(ABC):
-    """A number and the bounds between which it passes; a missing number (NaN) passes.
+    """Gate on a number with the bounds between which it passes; a missing one (NaN) passes.
 
     Args:
         low: Smallest value that passes.
@@ -65,7 +65,7 @@ class BaseGate(ABC):
 
     @abstractmethod
     def measure(self, request: EditRequest, result: EditResult) -> float:
-        """The number of this gate."""
+        """Compute the number of this gate."""
 
     def __call__(self, request: EditRequest, result: EditResult) -> GateVerdict:
         """Measure and judge.
@@ -83,10 +83,10 @@ class BaseGate(ABC):
 
 def run_gates(gates: Iterable[Callable[[EditRequest, EditResult], GateVerdict]],
               request: EditRequest, result: EditResult) -> dict[str, GateVerdict]:
-    """Verdict of every gate by its name; the edit is accepted if all are ``ok``.
+    """Collect the verdict of every gate by its name; the edit is accepted if all are ``ok``.
 
     Raises:
-        ValueError: If two gates have one name.
+        BadValue: If two gates have one name.
     """
     verdicts: dict[str, GateVerdict] = {}
     for gate in gates:
@@ -99,7 +99,7 @@ def run_gates(gates: Iterable[Callable[[EditRequest, EditResult], GateVerdict]],
 
 @TASK_UTILS.register_module()
 class EditStrengthGate(BaseGate):
-    """The garment took the new colour: its vote rose, and rose more than that of any other.
+    """Gate on the strength of the edit: the new colour's vote rose more than any other.
 
     The value is the rise of the new colour's vote in the mask less the largest rise of another
     colour; 0 for an image that was not edited, negative for one edited to another colour.
@@ -119,7 +119,7 @@ class EditStrengthGate(BaseGate):
 
 @TASK_UTILS.register_module()
 class LocalityGate(BaseGate):
-    """Nothing else changed: share of the pixels outside the mask that took another colour.
+    """Gate on the share of the pixels outside the mask that took another colour.
 
     Both images are smoothed over 3 x 3 pixels and compared in CIE Lab, so noise and the blur of an
     autoencoder count for nothing, but a second garment or a new background does.
@@ -146,7 +146,7 @@ class LocalityGate(BaseGate):
 
 @TASK_UTILS.register_module()
 class SeamGate(BaseGate):
-    """The whole garment changed and nothing that runs on from it: share of the seams.
+    """Gate on the share of seams: the whole garment changed, and nothing that runs on from it.
 
     What changed should end where the source has an edge. A seam is a piece of its outline where
     source colours run on: half a garment was dyed, or a neighbour of the same colour too. Where
@@ -179,7 +179,7 @@ class SeamGate(BaseGate):
 
 @TASK_UTILS.register_module()
 class KeepColorsGate(BaseGate):
-    """The other colours of the caption stay: largest change of one's vote outside the mask."""
+    """Gate on the other colours of the caption: largest change of a vote outside the mask."""
 
     name = 'keep_colors'
 
@@ -197,7 +197,7 @@ class KeepColorsGate(BaseGate):
 
 @TASK_UTILS.register_module()
 class SanityGate(BaseGate):
-    """The image is one: share of the mask that burnt out; 1 if the image is blank.
+    """Gate on broken images: share of the mask that burnt out; 1 if the image is blank.
 
     A pixel burnt out if a channel is at its end and the asked colour does not explain that: what
     is asked to be black may be nearly so. Pure black, white and primaries are nobody's cloth.
@@ -218,7 +218,7 @@ class SanityGate(BaseGate):
 
 @TASK_UTILS.register_module()
 class MaskGate(BaseGate):
-    """The mask can be that garment: its share of the image, or -1 if it lies in another region."""
+    """Gate on the mask: its share of the image, or -1 if it lies in another region."""
 
     name = 'mask'
 
@@ -237,7 +237,7 @@ class MaskGate(BaseGate):
 
 @TASK_UTILS.register_module()
 class CaptionGate(BaseGate):
-    """The new captions say what was asked: number of captions that do not.
+    """Gate on the new captions: number of those that do not say what was asked.
 
     A caption is right if it differs from its source in colour words and articles only, and the
     driving one names the new colour, alone, in the place of the old one.
@@ -261,7 +261,7 @@ class CaptionGate(BaseGate):
 
 @TASK_UTILS.register_module()
 class RankingGate(BaseGate):
-    """A scorer agrees, both ways: the result fits the new caption better, the source the old one.
+    """Gate on a scorer: the result fits the new caption better, the source the old one.
 
     The value is the smaller of the two margins.
 
@@ -280,7 +280,7 @@ class RankingGate(BaseGate):
 
     @property
     def digest_fields(self) -> dict[str, Any]:
-        """What determines the verdict, for the manifest's digest."""
+        """Settings that determine the verdict, for the manifest's digest."""
         name = getattr(self.scorer, '__qualname__', type(self.scorer).__qualname__)
         return dict(type=type(self).__name__, low=self.low,
                     scorer=getattr(self.scorer, 'digest_fields', name))
@@ -289,23 +289,23 @@ class RankingGate(BaseGate):
         scores = np.asarray(self.scorer([request.image, result.image],
                                         [request.source_caption, request.target_caption]), float)
         if scores.shape != (2, 2):
-            raise BadValue(f'the scorer gave {scores.shape} scores for 2 images and 2 captions')
+            raise ValueError(f'the scorer gave {scores.shape} scores for 2 images and 2 captions')
         return min(scores[0, 0] - scores[0, 1], scores[1, 1] - scores[1, 0])
 
 
 def _check(request: EditRequest, result: EditResult) -> None:
     if request.job_id != result.job_id:
-        raise BadValue(f'{request.job_id}: the result is that of job {result.job_id}')
+        raise ValueError(f'{request.job_id}: the result is that of job {result.job_id}')
     if request.image.size != result.image.size:
-        raise BadValue(f'{request.job_id}: the image is {request.image.size}, the result '
-                       f'{result.image.size}; an editor keeps the size')
+        raise ValueError(f'{request.job_id}: the image is {request.image.size}, the result '
+                         f'{result.image.size}; an editor keeps the size')
     if result.mask is not None and result.mask.shape != request.image.size[::-1]:
-        raise BadValue(f'{request.job_id}: mask {result.mask.shape} for an image of '
-                       f'{request.image.size[::-1]} (height, width)')
+        raise ValueError(f'{request.job_id}: mask {result.mask.shape} for an image of '
+                         f'{request.image.size[::-1]} (height, width)')
 
 
 def _pixels(request: EditRequest, result: EditResult) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Source and result, (H, W, 3) uint8, and where the edit is, (H, W) bool."""
+    """Return source and result, (H, W, 3) uint8, and the mask of the edit, (H, W) bool."""
     before = np.asarray(request.image.convert('RGB'))
     after = np.asarray(result.image.convert('RGB'))
     mask = result.mask
@@ -313,7 +313,7 @@ def _pixels(request: EditRequest, result: EditResult) -> tuple[np.ndarray, np.nd
 
 
 def _outline_gaps(changed: np.ndarray, source: np.ndarray) -> np.ndarray:
-    """How much the source differs across each step of the outline between two rows."""
+    """Measure the difference of the source across each step of the outline between two rows."""
     crossed = changed[1:-2] != changed[2:-1]
     gaps = np.linalg.norm(source[:-3] - source[3:], axis=-1)[crossed]
     at_border = sum(changed[rows].any(0).sum() for rows in (slice(2), slice(-2, None)))
@@ -321,7 +321,7 @@ def _outline_gaps(changed: np.ndarray, source: np.ndarray) -> np.ndarray:
 
 
 def _burnt(pixels: np.ndarray, color: str) -> np.ndarray:
-    """Which pixels (N, 3) are clipped though they are not of the colour, or in all channels."""
+    """Mark pixels (N, 3) clipped though they are not of the colour, or in all channels."""
     ends = (pixels == 0) | (pixels == 255)
     burnt = ends.all(-1)
     some = ends.any(-1) & ~burnt
@@ -332,7 +332,7 @@ def _burnt(pixels: np.ndarray, color: str) -> np.ndarray:
 
 
 def _without_colors(caption: str) -> list[str]:
-    """Words of a caption with every colour phrase's colour taken out, and ``an`` made ``a``."""
+    """List the words of a caption without the colours of its phrases, ``an`` made ``a``."""
     for mention in reversed(find_color_mentions(caption)):
         start, end = mention.color
         caption = f'{caption[:start]}*{caption[end:]}'

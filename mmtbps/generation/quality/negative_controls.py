@@ -18,14 +18,14 @@ _OVERSHOOT = 4.      # an over-strong edit goes so many times as far as it shoul
 
 def negative_controls(request: EditRequest, result: EditResult, stranger: Image.Image | None = None
                       ) -> dict[str, tuple[EditRequest, EditResult]]:
-    """Wrong edits made from a right one.
+    """Make wrong edits from a right one.
 
     ``unedited`` is the source passed off as the result; ``other_person`` another person's image,
     where one is given; ``over_strong`` overshoots the change of every pixel; ``other_color`` is
     the result under a caption that asks for another colour, far from old and new.
 
     Args:
-        request, result: A job and what the editor made of it.
+        request, result: A job and its edit.
         stranger: Image of another person, resized to this one.
     """
     controls = dict(unedited=(request, replace(result, image=request.image)))
@@ -38,7 +38,7 @@ def negative_controls(request: EditRequest, result: EditResult, stranger: Image.
 
 
 def other_color(request: EditRequest) -> str:
-    """The basic colour whose smaller Lab distance to the old and the new colour is largest.
+    """Choose the basic colour whose smaller Lab distance to old and new colour is largest.
 
     >>> other_color(EditRequest(
     ...     'j1', Image.new('RGB', (8, 24)), ('A blue shirt.',), ('A red shirt.',), 0,
@@ -54,9 +54,9 @@ def other_color(request: EditRequest) -> str:
 def try_controls(gates: Iterable[Callable[[EditRequest, EditResult], GateVerdict]],
                  request: EditRequest, result: EditResult, stranger: Image.Image | None = None
                  ) -> dict[str, bool]:
-    """Whether all gates let each control pass; the names are those of ``CONTROLS``.
+    """Tell of each control whether all gates let it pass; the names are those of ``CONTROLS``.
 
-    `mmtbps.generation.runs.run_summary.Summary` counts them, and judges a run by them.
+    `mmtbps.generation.runs.run_summary.RunSummary` counts them, and judges a run by them.
     """
     gates = list(gates)
     return {name: all(verdict.ok for verdict in run_gates(gates, *control).values())
@@ -71,7 +71,7 @@ def _overshoot(request: EditRequest, result: EditResult) -> Image.Image:
 
 
 def _ask_for(request: EditRequest, color: str) -> EditRequest:
-    """The same request for another new colour."""
+    """Return the same request for another new colour."""
     start, end = request.target_span
     phrase_start, phrase_end = request.target_phrase_span
     grown = len(color) - (end - start)

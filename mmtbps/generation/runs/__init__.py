@@ -1,9 +1,13 @@
-"""Runs of a plan: manifest, runner, report, merge."""
+"""Resumable, sharded runs of a plan: manifest, summary, report, merged annotation files."""
 
-from .manifest import ManifestPart, Record, load_done, read_run
+from .manifest import ManifestPart, OtherRun, Record, load_done, read_records, read_run
+from .merge import Merged, merge_run
 from .plan import Job, read_plan, write_plan
-from .run_summary import InvalidRun, RunSummary
-from .runner import ShardedRunner
+from .progress import RunProgress
+from .report import write_report
+from .run_summary import InvalidRun, RunSummary, summarise
+from .runner import Controls, Gate, ShardedRunner
 
-__all__ = ['InvalidRun', 'Job', 'ManifestPart', 'Record', 'RunSummary', 'ShardedRunner',
-           'load_done', 'read_plan', 'read_run', 'write_plan']
+__all__ = ['Controls', 'Gate', 'InvalidRun', 'Job', 'ManifestPart', 'Merged', 'OtherRun', 'Record',
+           'RunProgress', 'RunSummary', 'ShardedRunner', 'load_done', 'merge_run', 'read_plan',
+           'read_records', 'read_run', 'summarise', 'write_plan', 'write_report']

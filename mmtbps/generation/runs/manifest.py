@@ -1,4 +1,4 @@
-"""Manifest of a run: a JSON line for each job, written so that a kill loses nothing.
+"""Manifest of a run, a JSON line a job: written so that a kill at any moment loses nothing.
 
 The image goes to a temporary file, to disk and then under its name; only after that its line goes
 to the part file of this process and to disk. Whoever reads a line finds its image. A process reads
@@ -12,14 +12,19 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 from mmtbps.errors import BadValue, MissingFile
-from mmtbps.fileio import JsonlWriter, create_once, iter_json_lines
+from mmtbps.fileio import JsonlWriter, LockTaken, create_once, iter_json_lines
 from mmtbps.records import Entry, RecordError
 
-__all__ = ['ManifestPart', 'OtherRun', 'Record', 'claim_run', 'engine_digest', 'job_id',
-           'load_done', 'read_records', 'read_run']
+__all__ = ['ENGINE_VERSION', 'ManifestPart', 'OtherRun', 'Record', 'claim_run', 'engine_digest',
+           'job_id', 'load_done', 'read_records', 'read_run']
+
+#: Part of every run's digest, apart from the version of the package. To be raised when the same
+#: settings give other images, verdicts or ids than before: a run then refuses to mix the two.
+ENGINE_VERSION = '0.1.0'
 
 SCHEMA = 'mmtbps.pdg/1'
 STATUSES = ('accepted', 'rejected', 'failed')
@@ -32,23 +37,23 @@ class OtherRun(BadValue):
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """The outcome of one job.
+    """Outcome of one job.
 
     Args:
         job_id: See `job_id`.
         status: ``'accepted'`` or ``'rejected'`` by the gates, or ``'failed'``.
         source: Data set, split, image, person id and captions edited, and the image's ``sha256``.
-        edit: What changes, see `mmtbps.generation.runs.plan.Job`.
+        edit: The change, see `mmtbps.generation.runs.plan.Job`.
         output: New captions and group; with an image its ``file`` in the folder of the run,
             ``sha256`` and ``size`` (height, width).
         engine: ``digest`` of the run and the job's ``seed``.
         gates: Name -> ``value``, ``ok`` and the bounds ``min`` and ``max`` that apply.
-        controls: Name of a negative control -> whether the gates let it pass. Empty for jobs on
+        controls: Name of a negative control -> true if the gates let it pass. Empty for jobs on
             which none was tried.
         cost: Denoiser evaluations and seconds.
-        shard: Which process did it, ``'3/8'``.
-        time: When, UTC.
-        reason: Why it failed.
+        shard: Part of the work it was done with, ``'3/8'``.
+        time: Time of its end, UTC.
+        reason: Cause of a failure.
     """
 
     job_id: str
@@ -72,7 +77,7 @@ class Record:
 
     @classmethod
     def from_json(cls, raw: Any, where: str = 'record') -> 'Record':
-        """Read the record written by :meth:`to_json`.
+        """Read the record that :meth:`to_json` wrote.
 
         Raises:
             RecordError: If it is of another schema, or a key is missing or of a wrong type.
@@ -83,14 +88,14 @@ class Record:
         texts = {key: entry.take(key, str) for key in ('job_id', 'status', 'shard', 'time')}
         if texts['status'] not in STATUSES:
             raise RecordError(f'{where}: status must be one of {STATUSES}, '
-                              f'found {texts["status"]!r}')
+                              f'got {texts["status"]!r}')
         sections = {key: entry.take(key, dict) for key in
                     ('source', 'edit', 'output', 'engine', 'gates', 'controls', 'cost')}
         return cls(**texts, **sections, reason=entry.take_or_none('reason', str))
 
 
 def engine_digest(settings: dict[str, Any]) -> str:
-    """Hash all settings that determine what comes out, as 16 hex digits.
+    """Compute a short name of all settings that determine the images.
 
     >>> engine_digest(dict(steps=20, size=[640, 256])) == engine_digest(
     ...     dict(size=(640, 256), steps=20))
@@ -100,7 +105,7 @@ def engine_digest(settings: dict[str, Any]) -> str:
 
 
 def job_id(source: dict[str, Any], edit: dict[str, Any], digest: str) -> str:
-    """Hash what goes into a job and what is done to it, as its identity of 16 hex digits.
+    """Compute the identity of a job: 16 hex digits of its image, its change and the engine.
 
     It names the image, seeds the editor and chooses the process, so that neither order nor number
     of processes can matter.
@@ -108,35 +113,49 @@ def job_id(source: dict[str, Any], edit: dict[str, Any], digest: str) -> str:
     return hashlib.sha256(_canonical([source, edit, digest])).hexdigest()[:16]
 
 
-class ManifestPart(JsonlWriter):
-    """The part file of one process, open for appending.
+class ManifestPart:
+    """Part file of one process, open for appending; see `JsonlWriter`.
 
-    A torn last line left by a kill is cut off when the file is opened; so open it first, then ask
-    `load_done`.
+    Open it first, then ask `load_done`: a torn last line left by a kill goes when it is opened.
 
     Args:
         folder: Folder of the run.
-        shard: Index and count of the process.
+        shard: Part of the work that this process does.
 
     Raises:
-        LockTaken: Another process has the part open.
+        LockTaken: If another process has the part open.
     """
 
     def __init__(self, folder: str | os.PathLike, shard: tuple[int, int]) -> None:
-        super().__init__(Path(folder) / f'part-{shard[0]:05d}-of-{shard[1]:05d}.jsonl',
-                         keep_whole=False)
+        self.path = Path(folder) / f'part-{shard[0]:05d}-of-{shard[1]:05d}.jsonl'
+        try:
+            self._writer = JsonlWriter(self.path, keep_whole=False)
+        except LockTaken as error:
+            raise LockTaken(f'{self.path} is being written by another process: this shard runs '
+                            'already') from error
 
     def append(self, record: Record) -> None:
-        """Add the line of a job; it is on disk when this returns.
+        """Add a line; it is on disk when this returns.
 
         Raises:
-            OSError: The disk refuses; the file is as before.
+            DiskFull: If the disk is full; the file is as before.
         """
-        super().append(record.to_json())
+        self._writer.append(record.to_json())
+
+    def close(self) -> None:
+        """Close the file and give up the lock."""
+        self._writer.close()
+
+    def __enter__(self) -> 'ManifestPart':
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                 trace: TracebackType | None) -> None:
+        self.close()
 
 
 def read_records(folder: str | os.PathLike) -> Iterator[Record]:
-    """Yield all records of all parts; a torn last line is passed over.
+    """Yield the records of all parts; a torn last line is passed over.
 
     Raises:
         RecordError: Naming file and line of any other line that is no record.
@@ -163,17 +182,18 @@ def load_done(folder: str | os.PathLike) -> dict[str, Record]:
 
 
 def claim_run(folder: str | os.PathLike, settings: dict[str, Any], plan: dict[str, Any]) -> str:
-    """Bind a folder to one engine and one plan; returns the digest of the engine.
+    """Bind a folder to one engine and one plan.
+
+    Returns:
+        The digest of the engine.
 
     Raises:
-        OtherRun: The folder belongs to another engine or plan; the message says what differs.
+        OtherRun: If the folder belongs to another engine or plan; the message says what differs.
     """
-    path = Path(folder) / RUN_FILE
     mine = dict(schema=SCHEMA, digest=engine_digest(settings),
                 settings=json.loads(_canonical(settings)), plan=plan)
-    create_once(path, json.dumps(mine, indent=1, sort_keys=True))
-    found = read_run(folder)
-    differs = _differences(found, mine)
+    create_once(Path(folder) / RUN_FILE, json.dumps(mine, indent=1, sort_keys=True))
+    differs = _differences(read_run(folder), mine)
     if differs:
         raise OtherRun(
             f'{folder} belongs to another run: ' + '; '.join(differs[:5])
@@ -183,10 +203,10 @@ def claim_run(folder: str | os.PathLike, settings: dict[str, Any], plan: dict[st
 
 
 def read_run(folder: str | os.PathLike) -> dict[str, Any]:
-    """Read the settings and the plan that a folder is bound to.
+    """Read what `claim_run` wrote.
 
     Raises:
-        MissingFile: No run has begun in the folder.
+        MissingFile: If no run has begun in the folder.
     """
     path = Path(folder) / RUN_FILE
     if not path.is_file():
@@ -194,11 +214,11 @@ def read_run(folder: str | os.PathLike) -> dict[str, Any]:
     return json.loads(path.read_text(encoding='utf-8'))
 
 
-def _differences(found: Any, mine: Any, name: str = '') -> list[str]:
-    if isinstance(found, dict) and isinstance(mine, dict):
-        return [text for key in sorted(found.keys() | mine.keys()) if key != 'digest'
-                for text in _differences(found.get(key), mine.get(key), f'{name}.{key}'.strip('.'))]
-    return [] if found == mine else [f'{name} was {found!r}, now {mine!r}']
+def _differences(there: Any, mine: Any, name: str = '') -> list[str]:
+    if isinstance(there, dict) and isinstance(mine, dict):
+        return [text for key in sorted(there.keys() | mine.keys()) if key != 'digest'
+                for text in _differences(there.get(key), mine.get(key), f'{name}.{key}'.strip('.'))]
+    return [] if there == mine else [f'{name} was {there!r}, now {mine!r}']
 
 
 def _canonical(value: Any) -> bytes:
@@ -214,7 +234,7 @@ def _finite(value: Any) -> Any:
 
 
 def _files_below(folder: Path) -> set[str]:
-    """List the paths of all files two levels down, as ``images/ab/abcd.png``."""
+    """Collect the paths of all files two levels down, as ``images/ab/abcd.png``."""
     return {f'{folder.name}/{child.name}/{entry.name}'
             for child in (folder.iterdir() if folder.is_dir() else ()) if child.is_dir()
             for entry in os.scandir(child)}

@@ -1,4 +1,4 @@
-"""From the manifest of a run to annotation files a training can read."""
+"""Annotation files for training, out of the manifest of a run."""
 
 import json
 import os
@@ -15,7 +15,7 @@ from mmtbps.records import PairRecord
 from .manifest import Record, load_done, read_run
 from .run_summary import summarise
 
-__all__ = ['CUHK_FILE', 'PAIRS_FILE', 'Merged', 'merge', 'person_numbers']
+__all__ = ['CUHK_FILE', 'PAIRS_FILE', 'Merged', 'merge_run', 'person_numbers']
 
 PAIRS_FILE = 'pdg_pairs.jsonl'
 CUHK_FILE = 'pdg_cuhk.json'
@@ -25,7 +25,7 @@ _Group = tuple[int, str, str, str]
 
 @dataclass(frozen=True)
 class Merged:
-    """What `merge` wrote.
+    """Counts of what `merge_run` wrote.
 
     Args:
         pairs: Accepted images.
@@ -42,8 +42,8 @@ class Merged:
     planned: int
 
 
-def merge(folder: str | os.PathLike, existing: Iterable[PairRecord], max_control_rate: float = 0.1,
-          min_controls: int = 10) -> Merged:
+def merge_run(folder: str | os.PathLike, existing: Iterable[PairRecord],
+              max_control_rate: float = 0.1, min_controls: int = 10) -> Merged:
     """Write the accepted pairs of all processes as annotation files.
 
     ``pdg_pairs.jsonl`` holds `PairRecord` lines with ``source``, so that holding people out also
@@ -62,9 +62,9 @@ def merge(folder: str | os.PathLike, existing: Iterable[PairRecord], max_control
         min_controls: See `RunSummary`.
 
     Raises:
-        FileNotFoundError: If no run has begun in the folder.
+        MissingFile: If no run has begun in the folder.
         InvalidRun: If the gates let too many negative controls pass.
-        ValueError: If an image does not come from the train split of ``existing``.
+        BadValue: If an image does not come from the train split of ``existing``.
     """
     records = sorted(load_done(folder).values(), key=lambda record: record.job_id)
     summarise(records, max_control_rate, min_controls).check()
@@ -84,7 +84,7 @@ def merge(folder: str | os.PathLike, existing: Iterable[PairRecord], max_control
 
 
 def person_numbers(records: Iterable[Record], first: int) -> dict[_Group, int]:
-    """Group -> person id, from ``first`` on in sorted order."""
+    """Number the groups in sorted order from ``first`` on: group -> person id."""
     groups = sorted({_group(record) for record in records})
     return {group: first + i for i, group in enumerate(groups)}
 

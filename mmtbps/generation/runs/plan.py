@@ -1,4 +1,4 @@
-"""Plan of a generation: a JSON line for each edit to make."""
+"""Plans: files of the edits to make, a JSON line a job."""
 
 import json
 import os
@@ -14,20 +14,20 @@ from mmtbps.records import Entry, RecordError
 
 from ..editing.base import EditRequest
 
-__all__ = ['Job', 'read_plan', 'write_plan']
+__all__ = ['SCHEMA', 'Job', 'read_plan', 'write_plan']
 
 SCHEMA = 'mmtbps.pdg.plan/1'
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One line of a plan: an image, what changes, and what its captions will say.
+    """Line of a plan: an image, its change, and its captions afterwards.
 
     Args:
         source: ``dataset``, ``split``, ``image`` (as in the annotation), ``person_id`` and
             ``captions``.
         edit: ``kind``, ``region``, ``noun``, ``old`` and ``new`` (each ``text`` and ``bases``),
-            ``kept`` (which captions of the source are used) and ``spans``: for each exchanged
+            ``kept`` (indices of the captions used) and ``spans``: for each exchanged
             colour its ``caption`` (an index into ``kept``), ``start``, ``end`` and ``phrase`` in
             the source caption, ``target`` and ``target_phrase`` in the new one, and
             ``replacement``.
@@ -45,7 +45,7 @@ class Job:
 
     @classmethod
     def from_json(cls, raw: Any, where: str = 'job') -> 'Job':
-        """Read the job written by :meth:`to_json`.
+        """Read the job that :meth:`to_json` wrote.
 
         Raises:
             RecordError: If it is of another schema, a key is missing, or the split is not train.
@@ -59,7 +59,7 @@ class Job:
         return job
 
     def request(self, job_id: str, image: Image.Image, seed: int) -> EditRequest:
-        """Return the request to the editor."""
+        """Build the request of this job to an editor."""
         span, edit = self.edit['spans'][0], self.edit
         captions = self.source['captions']
         return EditRequest(
@@ -75,16 +75,16 @@ class Job:
 def write_plan(path: str | os.PathLike, jobs: Iterable[Job]) -> None:
     """Write a plan, whole or not at all."""
     lines = (json.dumps(job.to_json(), ensure_ascii=False) + '\n' for job in jobs)
-    write_durably(path, ''.join(lines))
+    write_durably(path, ''.join(lines).encode())
 
 
 def read_plan(path: str | os.PathLike) -> list[Job]:
     """Read a plan.
 
     Raises:
-        MissingFile: There is none.
+        MissingFile: If there is none.
         RecordError: Naming file and line of what is no job.
     """
     if not os.path.isfile(path):
-        raise MissingFile(f'{path} not found: make a plan first', Remedy('generate_plan'))
+        raise MissingFile(f'{path} not found: make it first', Remedy('generate_plan'))
     return [Job.from_json(raw, f'{path}:{number}') for number, raw in iter_json_lines(path)]

@@ -1,4 +1,4 @@
-"""Progress of a run: a line now and then, readable in a terminal and in a log file."""
+"""Progress of a run: one line now and then, readable in a terminal and in a log file."""
 
 import time
 from datetime import timedelta
@@ -15,7 +15,7 @@ class RunProgress:
 
     Args:
         total: Jobs of this process, those of earlier starts included.
-        summary: What is done; grows outside.
+        summary: Counts of the jobs done; grows outside.
         interval: Seconds between two lines.
         title: Begins each line.
     """
@@ -41,7 +41,7 @@ class RunProgress:
         print_log(self.line(time.monotonic() - self._begin), 'current')
 
     def line(self, elapsed: float) -> str:
-        """The line after ``elapsed`` seconds of this start."""
+        """Word the line after ``elapsed`` seconds of this start."""
         done = self.summary.total
         text = (f'{self.title}: {done}/{self.total} jobs, {100 * self.summary.acceptance:.1f} % '
                 f'accepted, {self.summary.statuses["failed"]} failed')

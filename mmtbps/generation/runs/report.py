@@ -1,4 +1,4 @@
-"""A run on one page: what was accepted, whether the gates can be trusted, and pictures."""
+"""Report of a run on one page: acceptance, trust in the gates, and pictures."""
 
 import base64
 import io
@@ -51,7 +51,7 @@ def write_report(folder: str | os.PathLike, image_root: str | os.PathLike,
         The page.
 
     Raises:
-        FileNotFoundError: If no run has begun in the folder.
+        MissingFile: If no run has begun in the folder.
     """
     run = read_run(folder)
     records = sorted(load_done(folder).values(), key=lambda record: record.job_id)
@@ -155,7 +155,7 @@ def _picture(path: Path, title: str) -> str:
 
 
 def _marked(caption: str, spans: Iterable[Sequence[int]], tag: str) -> str:
-    """The caption as HTML with the spans in ``<tag>``."""
+    """Write the caption as HTML with the spans in ``<tag>``."""
     pieces, position = [], 0
     for start, end in sorted(map(tuple, spans)):
         pieces += [escape(caption[position:start]),

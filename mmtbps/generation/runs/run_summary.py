@@ -1,4 +1,4 @@
-"""What a run amounts to: how much the gates accept, and whether their word can be trusted."""
+"""Summary of a run: the share the gates accept, and the negative controls they let pass."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -22,7 +22,7 @@ class RunSummary:
     Args:
         max_control_rate: Largest fraction of a negative control that may pass. A few always do: a
             stranger may happen to wear the colour asked for.
-        min_controls: How many of a control must have been tried before it can condemn a run.
+        min_controls: Tries of a control before it can condemn a run.
 
     >>> summary = RunSummary(max_control_rate=0.1, min_controls=1)
     >>> summary.add(Record('a', 'accepted', {}, {}, {}, {}, controls=dict(unedited=True)))
@@ -52,7 +52,7 @@ and start again
 
     @property
     def total(self) -> int:
-        """Jobs counted."""
+        """Number of jobs counted."""
         return sum(self.statuses.values())
 
     @property
@@ -62,7 +62,7 @@ and start again
         return self.statuses['accepted'] / judged if judged else 0.
 
     def passing_controls(self) -> list[str]:
-        """A sentence on each control that passes too often; empty for a run to be trusted."""
+        """Word a sentence on each control that passes too often; none for a run to be trusted."""
         return [f'the gates accept {counts[True]} of {sum(counts.values())} {name!r} controls'
                 for name, counts in sorted(self.controls.items())
                 if sum(counts.values()) >= self.min_controls
@@ -88,7 +88,7 @@ and start again
 
 def summarise(records: Iterable[Record], max_control_rate: float = 0.1,
               min_controls: int = 10) -> RunSummary:
-    """Summarise all records."""
+    """Count all records."""
     summary = RunSummary(max_control_rate, min_controls)
     for record in records:
         summary.add(record)

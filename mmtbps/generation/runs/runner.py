@@ -1,4 +1,4 @@
-"""Runner of a plan, on any number of processes that may die at any moment."""
+"""Runs of a plan, on any number of processes that may die at any moment."""
 
 import hashlib
 import io
@@ -17,28 +17,23 @@ from mmtbps.registry import TASK_UTILS
 
 from ..editing.base import BaseEditor, BaseUpscaler, EditRequest, EditResult
 from ..quality.gates import GateVerdict, run_gates
-from .manifest import ManifestPart, Record, claim_run, job_id, load_done
+from .manifest import ENGINE_VERSION, ManifestPart, Record, claim_run, job_id, load_done
 from .plan import Job, read_plan
 from .progress import RunProgress
 from .run_summary import RunSummary
 
 __all__ = ['Controls', 'Gate', 'ShardedRunner']
 
-
-#: Part of the digest of a run. A change of what comes out of the same settings makes it another,
-#: so that pairs of both do not mix; a release that changes nothing of that leaves it, and half-done
-#: runs go on.
-ENGINE_VERSION = '0.1.0'
 #: Judges one edited image.
 Gate = Callable[[EditRequest, EditResult], GateVerdict]
-#: Whether the gates let each control, wrong by construction, of an edit pass. The image is of
-#: another person, if the plan has one. `~quality.negative_controls.try_controls` is one.
+#: Tells of each control of an edit, wrong by construction, whether the gates let it pass; see
+#: `~quality.negative_controls.try_controls`. The image is of another person, if the plan has one.
 Controls = Callable[[Sequence[Gate], EditRequest, EditResult, Image.Image | None],
                     Mapping[str, bool]]
 
 
 class _Task(NamedTuple):
-    """A job with what identifies it."""
+    """Job with its identity."""
 
     id: str
     job: Job
@@ -49,7 +44,7 @@ class _Task(NamedTuple):
 
 
 class _Source(NamedTuple):
-    """The image of a task, or why there is none."""
+    """Image of a task, or the reason that there is none."""
 
     image: Image.Image | None
     sha256: str | None
@@ -74,11 +69,11 @@ class ShardedRunner:
             this fraction of the plan, whichever are more.
         max_control_rate: See `RunSummary`.
         min_controls: See `RunSummary`.
-        retry_failed: Whether to try again what failed in an earlier run.
+        retry_failed: Try again what failed in an earlier run.
         log_interval: Seconds between two lines of progress.
 
     Raises:
-        ValueError: If shard, batch size or output size make no sense.
+        BadValue: If shard, batch size or output size make no sense.
     """
 
     def __init__(self, out_dir: str, batch_size: int = 8, shard: str | None = None,
@@ -103,8 +98,8 @@ class ShardedRunner:
         self.log_interval = log_interval
 
     def run(self, plan: str | Path, image_root: str | Path, upscaler: BaseUpscaler,
-            editor: BaseEditor, gates: Sequence[Gate],
-            controls: Controls | None = None) -> RunSummary:
+            editor: BaseEditor, gates: Sequence[Gate], controls: Controls | None = None
+            ) -> RunSummary:
         """Do the jobs of this shard that are not done yet.
 
         Args:
@@ -119,10 +114,10 @@ class ShardedRunner:
             The summary of the whole shard, earlier starts included.
 
         Raises:
-            FileNotFoundError: If the plan, the image folder or all images are missing.
-            ValueError: If ``out_dir`` belongs to another engine or plan.
+            MissingFile: If the plan, the image folder or all images are missing.
+            OtherRun: If ``out_dir`` belongs to another engine or plan.
             InvalidRun: If the gates accept too many negative controls.
-            OSError: If the disk is full.
+            DiskFull: If the disk is full.
         """
         jobs = read_plan(plan)
         planned = dict(sha256=hashlib.sha256(Path(plan).read_bytes()).hexdigest(), jobs=len(jobs))
@@ -161,7 +156,7 @@ class ShardedRunner:
                     version=ENGINE_VERSION)
 
     def _controlled(self, tasks: Mapping[str, _Task]) -> dict[str, str | None]:
-        """Choose the jobs to try controls on, with a stranger's image; alike on any process."""
+        """Choose jobs to try controls on -> a stranger's image; the same on any process."""
         ordered = sorted(tasks)
         least, fraction = self.num_controls
         strangers = {}
@@ -236,7 +231,7 @@ class ShardedRunner:
 
 
 def _describe(gate: Gate) -> Any:
-    """Describe all that determines a gate's verdict, as JSON types."""
+    """Collect what determines a gate's verdict, as JSON types."""
     if (fields := getattr(gate, 'digest_fields', None)) is not None:
         return fields
     name = getattr(gate, '__qualname__', type(gate).__qualname__)
@@ -250,14 +245,14 @@ def _describe(gate: Gate) -> Any:
 
 
 def _load(path: Path) -> _Source:
-    """Read an image or the reason why there is none; Pillow raises nearly any type."""
+    """Read an image; a broken or missing one has its reason instead."""
     try:
         data = path.read_bytes()
         with Image.open(io.BytesIO(data)) as image:
             return _Source(image.convert('RGB'), hashlib.sha256(data).hexdigest(), None)
     except FileNotFoundError:
         return _Source(None, None, f'missing image: {path}')
-    except Exception as error:
+    except Exception as error:  # Pillow's decoders raise nearly any type on broken data
         return _Source(None, None, f'broken image: {path} ({type(error).__name__}: {error})')
 
 
@@ -268,7 +263,7 @@ def _look_for_images(tasks: Sequence[_Task], root: Path) -> None:
     tried = [root / task.job.source['image'] for task in tasks[:100]]
     if tried and not any(path.is_file() for path in tried):
         raise MissingFile(f'none of the first {len(tried)} images of the plan is in {root}, '
-                                f'for example {tried[0]}: is this the right folder?')
+                          f'for example {tried[0]}: is this the right folder?')
 
 
 def _try(controls: Controls, gates: Sequence[Gate], request: EditRequest, result: EditResult,

@@ -18,11 +18,13 @@ from mmtbps.generation.diffusion.attention import (
 )
 from mmtbps.generation.diffusion.inversion import Inversion
 from mmtbps.generation.diffusion.latent_diffusion import LatentDiffusion, Schedule
+from mmtbps.generation.editing.options import AttentionOptions, BlendOptions
 from mmtbps.generation.editing.prompt_to_prompt import build_control, sample_edit
 
 STEPS = 3
-EVERYTHING = dict(cross_replace=1., self_replace=1., blend_start=None)
-NOTHING = dict(cross_replace=0., self_replace=0., blend_start=None)
+UNBLENDED = BlendOptions(start=None)
+EVERYTHING = dict(cross_replace=1., self_replace=1., blend=UNBLENDED)
+NOTHING = dict(cross_replace=0., self_replace=0., blend=UNBLENDED)
 SAME_LENGTH = request('A man in a red shirt.', 'red', 'blue', 'shirt')
 LONGER = request('A man in a red shirt.', 'red', 'pink', 'shirt')
 
@@ -40,9 +42,10 @@ class Run:
                                       context.to(self.model.dtype))
         self.null = context.expand(STEPS, 1, -1, -1)
 
-    def control(self, *requests, **settings):
-        return EditControl.stack([build_control(self.model.tokenizer, r, STEPS, **settings)
-                                  for r in requests]).to('cpu', self.model.latent_dtype)
+    def control(self, *requests, blend=None, **attention):
+        return EditControl.stack([
+            build_control(self.model.tokenizer, r, STEPS, AttentionOptions(**attention), blend)
+            for r in requests]).to('cpu', self.model.latent_dtype)
 
     def __call__(self, requests, control, replay=False, guide_source=True, rows=None,
                  coarse=False):
@@ -191,7 +194,7 @@ def test_cross_control_equals_the_slow_way(exact):
                                slow_cross_control(*probs, control, 1))
 
 
-def test_reweighting_touches_only_the_new_colour(exact):
+def test_reweighting_touches_only_the_new_color(exact):
     probs = torch.rand(2, 1, 2, 2, 24, dtype=torch.float64).softmax(-1)
     plain = control_cross_attention(*probs, exact.control(LONGER), 0)
     strong = control_cross_attention(*probs, exact.control(LONGER, reweight=6.), 0)
@@ -206,7 +209,7 @@ def test_outside_the_mask_the_target_is_the_source(tiny_parts, dtype, threshold)
     parts = {**tiny_parts, 'unet': tiny_parts['unet'].to(dtype)}
     try:
         run = Run(parts, size=(14, 6))
-        control = run.control(LONGER, threshold=threshold, blend_start=0.)
+        control = run.control(LONGER, blend=BlendOptions(threshold, start=0.))
         source, target = run([LONGER], control, replay=True, guide_source=False)
         mask = run.session.mask((14, 6)).expand_as(target)
     finally:
@@ -241,9 +244,10 @@ def called_in_order(run, pairs):
 
 
 def test_a_batch_of_different_edits_equals_each_alone(exact):
-    edits = [(LONGER, dict(cross_replace=1., reweight=2.)), (SAME_LENGTH, dict(blend_start=None)),
+    edits = [(LONGER, dict(cross_replace=1., reweight=2.)), (SAME_LENGTH, dict(blend=UNBLENDED)),
              (request('a woman in dark blue jeans', 'dark blue', 'red', 'jeans'),
-              dict(self_replace=1., threshold=.7)), (LONGER, dict(mode='refine', **NOTHING))]
+              dict(self_replace=1., blend=BlendOptions(.7))),
+             (LONGER, dict(mode='refine', **NOTHING))]
     requests = [r for r, _ in edits]
     controls = [exact.control(r, **settings) for r, settings in edits]
     together = exact(requests, EditControl.stack(controls))

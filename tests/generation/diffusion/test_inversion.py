@@ -14,6 +14,7 @@ from mmtbps.generation.diffusion.inversion import (
 )
 from mmtbps.generation.diffusion.latent_diffusion import LatentDiffusion, Schedule, ddim_step
 from mmtbps.generation.editing import prompt_to_prompt as editors  # noqa: F401  (registers what the editor builds)
+from mmtbps.generation.editing.options import BlendOptions
 from mmtbps.generation.editing.prompt_to_prompt import build_control, sample_edit
 
 CAPTIONS = ['A man in a red shirt.', 'a woman wears a dark coat']
@@ -129,7 +130,8 @@ def test_the_trajectory_is_what_its_own_noise_leads_to(world):
 def run_edit(world, inversion, request):
     """Source and target latents of the first image."""
     layers = trace_attention(world.model.unet, world.latents[:1], world.context[:1])
-    control = build_control(world.model.tokenizer, request, len(inversion), blend_start=None)
+    control = build_control(world.model.tokenizer, request, len(inversion),
+                            blend=BlendOptions(start=None))
     session = ControlSession(control.to('cpu', world.model.latent_dtype), layers)
     return sample_edit(world.model, world.schedule, inversion, session, layers,
                        world.context[:1], world.model.encode_text([request.target_caption]),

@@ -92,7 +92,7 @@ def test_span_tokens_are_those_that_share_a_character(tokenizer, caption):
             assert list(range(*span_tokens(offsets, (start, end)))) == touching
 
 
-def test_edits_away_from_the_colour_are_found():
+def test_edits_away_away_from_the_color_are_found():
     source, target = 'A red bag, the red bag', 'An orange bag, the orange bag'
     edits = caption_edits(source, target, (2, 5), (3, 9))
     assert [(source[a:b], target[c:d]) for (a, b), (c, d) in edits] == [

@@ -212,6 +212,7 @@ def test_a_folders_fingerprint_follows_its_files(tmp_path):
     (dict(pipeline=None), 'either pretrained or pipeline'),
     (dict(dtype='int8'), "dtype must be one of .*'int8'"),
     (dict(local_blend=dict(treshold=.3)), "local_blend takes .*treshold"),
+    (dict(sampling=dict(step=3)), 'sampling takes size, steps, .*got step'),
 ])
 def test_settings_that_make_no_sense_are_refused(tiny_parts, settings, message):
     with pytest.raises(ValueError, match=message):
@@ -242,18 +243,34 @@ def test_a_size_the_model_cannot_give_back_is_refused(tiny_parts):
 
 def test_registered_by_name(tiny_parts):
     built = TASK_UTILS.build(dict(type='P2PEditor', pipeline=as_pipeline(tiny_parts)))
-    assert isinstance(built, P2PEditor) and built.size == (640, 256) and built.steps == 20
+    assert isinstance(built, P2PEditor) and built.sampling.size == (640, 256)
+    assert built.sampling.steps == 20
 
 
-@pytest.mark.parametrize('name, evals', [('pdg_fast', 4 * 20), ('pdg_official', 7 * 50)])
+@pytest.mark.parametrize('name, evals', [('pdg_fast', 4 * 20), ('pdg_official', 7 * 50),
+                                         ('pdg_edit_friendly', 4 * 32)])
 def test_shipped_configs_ask_for_what_they_say(name, evals):
     settings = Config.fromfile(CONFIGS / f'{name}.py').generation
     built = TASK_UTILS.build(settings.editor)
-    branches = 4 if built.inversion.digest_fields['type'] == 'NullTextInversion' else 3
+    steps, method = built.sampling.steps, built.inversion.digest_fields
+    branches = 4 if method['type'] == 'NullTextInversion' else 3
     inverting = 3 if branches == 4 else 1  # and up to 10 more that are optimised
-    assert (branches + inverting) * built.steps == evals
+    assert (branches + inverting) * (steps - round(method.get('skip', 0) * steps)) == evals
     upscaler = TASK_UTILS.build(settings.upscaler)
-    assert upscaler.size == (640, 256) and built.control['cross_replace'] == .8
+    assert upscaler.size == (640, 256) and built.attention.cross_replace == .8
+
+
+def test_edit_friendly_inversion_edits_by_its_preset(tiny_parts):
+    """The preset's options on random weights: every pass is counted, the garment's pixels move."""
+    preset = Config.fromfile(CONFIGS / 'pdg_edit_friendly.py').generation.editor.to_dict()
+    preset.pop('type'), preset.pop('pretrained')
+    chosen = P2PEditor(**{**preset, **dict(pipeline=as_pipeline(tiny_parts), size=(64, 32),
+                                           dtype='fp32', device='cpu')})
+    results = chosen.edit(REQUESTS[:2])
+    assert [result.unet_evals for result in results] == [4 * 32] * 2
+    again = chosen.edit(REQUESTS[1:2])[0]
+    assert np.abs(pixels(results[1]) - pixels(again)).max() <= 1
+    assert all(result.mask.any() for result in results)
 
 
 def test_an_instruction_pipeline_edits_and_is_counted(tmp_path):

@@ -50,7 +50,7 @@ def overlap(found, truth):
 @pytest.mark.parametrize('old, region, truth, new', [
     ('red', 'upper', SHIRT, 'green'), ('red', 'upper', SHIRT, 'black'),
     ('blue', 'lower', JEANS, 'yellow')])
-def test_the_garment_takes_the_new_colour(old, region, truth, new):
+def test_the_garment_takes_the_new_color(old, region, truth, new):
     query = asked(old, new, region)
     result = RecolorEditor().edit([query])[0]
     before, after = np.asarray(query.image), np.asarray(result.image)
@@ -70,7 +70,7 @@ def test_folds_stay():
 
 @pytest.mark.parametrize('old', [(15, 15, 18), (245, 245, 240), (185, 40, 45)])
 @pytest.mark.parametrize('new', palette()[0])
-def test_new_colours_exist(old, new):
+def test_new_colors_exist(old, new):
     lab = rgb_to_lab(np.asarray(person(shirt=old, noise=10)))
     shifted = shift_color(lab, inside(SHIRT), new)[inside(SHIRT)]
     rgb = lab_to_rgb(shifted)
@@ -95,7 +95,7 @@ def test_a_garment_that_runs_into_its_neighbour_is_not_edited():
     assert not RecolorEditor().edit([query])[0].mask.any()
 
 
-def test_a_background_of_the_garments_colour_stays():
+def test_a_background_of_the_garments_color_stays():
     image = np.asarray(person()).copy()
     image[60:, :12] = image[60:, 53:] = (175, 50, 50)
     query = asked(image=Image.fromarray(image))
@@ -120,7 +120,7 @@ def test_the_mask_ends_with_the_band_and_grows_with_the_tolerance():
     assert sizes == sorted(sizes) and sizes[0] < sizes[1]
 
 
-def test_shifting_moves_the_median_to_the_colour():
+def test_shifting_moves_the_median_to_the_color():
     names, anchors = palette()
     lab = rgb_to_lab(np.asarray(person()))
     moved = shift_color(lab, inside(SHIRT), 'blue')

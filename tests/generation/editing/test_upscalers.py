@@ -131,7 +131,7 @@ def test_resizing_is_lanczos():
 
 
 def test_what_cannot_work_is_refused():
-    with pytest.raises(ValueError, match=r'multiples of 32, found \(640, 240\)'):
+    with pytest.raises(ValueError, match=r'multiples of 32, got \(640, 240\)'):
         ldm(None, size=(640, 240))
     with pytest.raises(FileNotFoundError, match='/no/such/model'):
         LDMUpscaler('/no/such/model')

@@ -102,7 +102,7 @@ def test_nothing_is_changed_that_could_become_false(caption):
     assert ColorSwitcher().switch([caption], np.random.default_rng(0)) == []
 
 
-def test_the_new_colour_is_free_and_far():
+def test_the_new_color_is_free_and_far():
     captions = ['A red shirt, black pants.', 'A blue bag, gray shoes, a white car.']
     new = {color for target, color in ColorSwitcher().options(captions) if target.noun == 'shirt'}
     assert not new & {'red', 'black', 'blue', 'gray', 'white'}
@@ -111,7 +111,7 @@ def test_the_new_colour_is_free_and_far():
     assert wide < {c for _, c in ColorSwitcher().options(captions)}
 
 
-def test_lab_distance_of_known_colours():
+def test_lab_distance_of_known_colors():
     # CIE76 of sRGB (190, 30, 40) and (40, 70, 170), computed by hand from the definition.
     def lab(rgb):
         lin = [v / 12.92 if v <= .04045 else ((v + .055) / 1.055) ** 2.4

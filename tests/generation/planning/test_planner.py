@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 from fake_parts import make_records
 
+from mmtbps.commands.user_errors import word_error
 from mmtbps.errors import MissingFile
 from mmtbps.generation.planning.planner import ColorSwitchPlanner
 from mmtbps.generation.runs.plan import Job, read_plan, write_plan
@@ -62,9 +63,9 @@ def test_a_plan_of_test_images_is_refused_on_reading(tmp_path):
     (tmp_path / 'old.jsonl').write_text(json.dumps({**job.to_json(), 'schema': 'pdg/0'}) + '\n')
     with pytest.raises(RecordError, match=r"old.jsonl:1: schema 'pdg/0'"):
         read_plan(tmp_path / 'old.jsonl')
-    with pytest.raises(MissingFile, match='none.jsonl not found') as error:
+    with pytest.raises(MissingFile, match='none.jsonl not found: make it first') as error:
         read_plan(tmp_path / 'none.jsonl')
-    assert error.value.remedy.action == 'generate_plan'
+    assert word_error(error.value).endswith('python tools/generate.py plan CONFIG')
 
 
 def test_the_first_images_of_each_person():

@@ -6,10 +6,10 @@ import os
 
 import pytest
 
-from mmtbps.fileio import write_durably
-from mmtbps.generation.runs import manifest
+from mmtbps.fileio import DiskFull, LockTaken, write_durably
 from mmtbps.generation.runs.manifest import (
     ManifestPart,
+    OtherRun,
     Record,
     claim_run,
     engine_digest,
@@ -78,7 +78,7 @@ def test_a_broken_line_in_the_middle_is_named(tmp_path):
 
 
 @pytest.mark.parametrize('change, message', [
-    (dict(schema='pdg/9'), "schema 'pdg/9'"), (dict(status='good'), "found 'good'"),
+    (dict(schema='pdg/9'), "schema 'pdg/9'"), (dict(status='good'), "got 'good'"),
     (dict(source='a.jpg'), "'source' must be an object")])
 def test_a_wrong_record_is_named(change, message):
     with pytest.raises(RecordError, match=f'x:3: .*{message}'):
@@ -100,7 +100,7 @@ def test_done_is_what_has_an_outcome_and_its_image(tmp_path):
 
 def test_one_process_a_part(tmp_path):
     with ManifestPart(tmp_path, (0, 2)):
-        with pytest.raises(RuntimeError, match='00000-of-00002.jsonl: another process is at'):
+        with pytest.raises(LockTaken, match='part-00000-of-00002.jsonl is being written'):
             ManifestPart(tmp_path, (0, 2))
         ManifestPart(tmp_path, (1, 2)).close()
     ManifestPart(tmp_path, (0, 2)).close()
@@ -115,10 +115,10 @@ def test_a_full_disk_leaves_image_and_manifest_as_they_were(tmp_path, monkeypatc
     before = path.read_bytes()
     write_durably(tmp_path / 'a.png', b'old')
     with ManifestPart(tmp_path, (0, 1)) as part:
-        monkeypatch.setattr(manifest.os, 'fsync', full_disk)
-        with pytest.raises(OSError, match='a.png: the disk is full.*start the same command'):
+        monkeypatch.setattr(os, 'fsync', full_disk)
+        with pytest.raises(DiskFull, match='a.png: the disk is full.*start the same command'):
             write_durably(tmp_path / 'a.png', b'new')
-        with pytest.raises(OSError, match='part-00000.*the disk is full'):
+        with pytest.raises(DiskFull, match='part-00000.*the disk is full'):
             part.append(record('02'))
     assert path.read_bytes() == before and (tmp_path / 'a.png').read_bytes() == b'old'
     assert not list(tmp_path.glob('*.partial'))
@@ -128,8 +128,8 @@ def test_half_a_line_is_taken_back(tmp_path, monkeypatch):
     path = fill(tmp_path, record('01'))
     before, write = path.read_bytes(), os.write
     with ManifestPart(tmp_path, (0, 1)) as part:
-        monkeypatch.setattr(manifest.os, 'write', lambda fd, data: write(fd, data[:20]))
-        with pytest.raises(OSError, match='the disk is full'):
+        monkeypatch.setattr(os, 'write', lambda fd, data: write(fd, data[:20]))
+        with pytest.raises(DiskFull, match='the disk is full'):
             part.append(record('02'))
     assert path.read_bytes() == before
 
@@ -138,7 +138,7 @@ def test_a_folder_belongs_to_one_engine_and_plan(tmp_path):
     settings, plan = dict(editor=dict(steps=20, size=(64, 24))), dict(sha256='a', jobs=2)
     digest = claim_run(tmp_path, settings, plan)
     assert digest == claim_run(tmp_path, settings, plan) == engine_digest(settings)
-    with pytest.raises(ValueError, match=r'settings.editor.steps was 20, now 50'):
+    with pytest.raises(OtherRun, match=r'settings.editor.steps was 20, now 50'):
         claim_run(tmp_path, dict(editor=dict(steps=50, size=(64, 24))), plan)
     with pytest.raises(ValueError, match=r'plan.jobs was 2, now 3; plan.sha256'):
         claim_run(tmp_path, settings, dict(sha256='b', jobs=3))

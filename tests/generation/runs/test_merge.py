@@ -8,7 +8,7 @@ from fake_parts import make_plan, make_records, run, unmarked_controls
 
 from mmtbps.datasets import CUHKPEDES
 from mmtbps.generation.runs.manifest import load_done
-from mmtbps.generation.runs.merge import CUHK_FILE, PAIRS_FILE, merge
+from mmtbps.generation.runs.merge import CUHK_FILE, PAIRS_FILE, merge_run
 from mmtbps.generation.runs.run_summary import InvalidRun
 from mmtbps.records import PairRecord, read_jsonl
 
@@ -30,23 +30,23 @@ def files(folder):
 
 def test_numbers_do_not_depend_on_parts_and_order(planned, existing):
     run(planned, planned / 'one')
-    merge(planned / 'one', existing)
+    merge_run(planned / 'one', existing)
     for rank in (2, 0, 1):
         run(planned, planned / 'many', f'{rank}/3', batch_size=1)
-    merge(planned / 'many', existing[::-1])
+    merge_run(planned / 'many', existing[::-1])
     assert files(planned / 'many') == files(planned / 'one')
     rng = np.random.default_rng(0)
     part = planned / 'one' / 'part-00000-of-00001.jsonl'
     for _ in range(5):
         lines = part.read_bytes().splitlines(keepends=True)
         part.write_bytes(b''.join(lines[i] for i in rng.permutation(len(lines))))
-        merge(planned / 'one', existing)
+        merge_run(planned / 'one', existing)
         assert files(planned / 'many') == files(planned / 'one')
 
 
-def test_one_number_for_each_person_garment_and_colour(planned, existing):
+def test_one_number_for_each_person_garment_and_color(planned, existing):
     run(planned, planned / 'out')
-    merged = merge(planned / 'out', existing)
+    merged = merge_run(planned / 'out', existing)
     accepted = {r.job_id: r for r in load_done(planned / 'out').values() if r.status == 'accepted'}
     pairs = read_jsonl(planned / 'out' / PAIRS_FILE)
     assert {pair.edit['job_id'] for pair in pairs} == accepted.keys() and merged.pairs == len(pairs)
@@ -67,7 +67,7 @@ def test_one_number_for_each_person_garment_and_colour(planned, existing):
 
 def test_both_files_load_beside_cuhk_pedes(planned, existing):
     run(planned, planned / 'pdg', output_size='source')
-    merged = merge(planned / 'pdg', existing)
+    merged = merge_run(planned / 'pdg', existing)
     entries = [dict(split=r.split, captions=list(r.captions), file_path=r.image, id=r.person_id,
                     processed_tokens=[]) for r in existing[:-1]]
     (planned / 'reid_raw.json').write_text(json.dumps(entries))
@@ -85,7 +85,7 @@ def test_both_files_load_beside_cuhk_pedes(planned, existing):
 
 def test_people_held_out_take_their_generated_pairs_along(planned, existing):
     run(planned, planned / 'pdg')
-    merge(planned / 'pdg', existing)
+    merge_run(planned / 'pdg', existing)
     entries = [dict(split=r.split, captions=list(r.captions), file_path=r.image, id=r.person_id)
                for r in existing[:-1]]
     (planned / 'reid_raw.json').write_text(json.dumps(entries))
@@ -111,7 +111,7 @@ def test_sources_outside_train_are_refused(planned, existing, change):
     if change == 'other person':
         wrong.append(PairRecord(image, ('A man.',), 99, 'train'))
     with pytest.raises(ValueError, match=f'{image} of person . is not in the train split'):
-        merge(planned / 'out', wrong)
+        merge_run(planned / 'out', wrong)
     assert not (planned / 'out' / PAIRS_FILE).exists()
 
 
@@ -119,13 +119,13 @@ def test_an_invalid_run_is_not_merged(planned, existing):
     with pytest.raises(InvalidRun):
         run(planned, planned / 'out', controls=unmarked_controls)
     with pytest.raises(InvalidRun):
-        merge(planned / 'out', existing)
-    merge(planned / 'out', existing, max_control_rate=1.)
+        merge_run(planned / 'out', existing)
+    merge_run(planned / 'out', existing, max_control_rate=1.)
 
 
 def test_an_unfinished_run_says_so(planned, existing):
     run(planned, planned / 'out', '0/2')
-    merged = merge(planned / 'out', existing)
+    merged = merge_run(planned / 'out', existing)
     assert 0 < merged.done < merged.planned == 72
     with pytest.raises(FileNotFoundError, match='no generation has run'):
-        merge(planned / 'nowhere', existing)
+        merge_run(planned / 'nowhere', existing)

@@ -1,4 +1,4 @@
-"""Draw people whose garments have every colour equally often, to train the toy model on.
+"""Draw people whose garments have every colour equally often, to train the toy diffusion model.
 
 DrawnPEDES follows taste: no trousers in purple, few coats in yellow. A model that shall dress
 anybody in any colour must have seen every colour on every garment, so here the colours of the
@@ -6,8 +6,8 @@ upper and the lower garment are drawn evenly, and no caption takes a colour for 
 people are others than those of DrawnPEDES, which is drawn with other seeds. Same layout.
 
 Examples:
-    python -m projects.toy_diffusion.draw data/DrawnBalanced
-    python -m projects.toy_diffusion.draw data/DrawnBalanced --people 8000 400 --seed 1000
+    python tools/draw_balanced.py data/DrawnBalanced
+    python tools/draw_balanced.py data/DrawnBalanced --people 8000 400 --seed 1000
 """
 
 import argparse
@@ -18,25 +18,24 @@ import numpy as np
 from PIL import Image
 from rich.progress import track
 
-from mmtbps.commands.user_errors import one_line_errors
 from mmtbps.drawing import caption, recolour, render, sample_person, sample_scene
 from mmtbps.drawing.edits import colours_for
 from mmtbps.drawing.person import Person
 
 
-def evenly_coloured(person: Person, rng: np.random.Generator) -> Person:
-    """Dress a person in upper and lower garments of colours drawn evenly."""
+def evenly_colored(person: Person, rng: np.random.Generator) -> Person:
+    """Return the same person with upper and lower garment in colours drawn evenly."""
     for garment in ('upper', 'lower'):
         if person.wears(garment):
-            colours = sorted({*colours_for(person, garment)})
-            person = recolour(person, garment, colours[int(rng.integers(len(colours)))], rng)
+            colors = sorted({*colours_for(person, garment)})
+            person = recolour(person, garment, colors[int(rng.integers(len(colors)))], rng)
     return person
 
 
 def draw_person(root: Path, seed: int, person_id: int, split: str) -> dict:
     """Draw one image and return its annotation."""
     rng = np.random.default_rng((seed, person_id))
-    person, scene = evenly_coloured(sample_person(rng), rng), sample_scene(rng)
+    person, scene = evenly_colored(sample_person(rng), rng), sample_scene(rng)
     file_path = f'even/{person_id:05d}.jpg'
     Image.fromarray(render(person, scene)).save(root / 'imgs' / file_path, 'JPEG',
                                                 quality=scene.quality)
@@ -66,5 +65,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    with one_line_errors():
-        main()
+    main()
