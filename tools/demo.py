@@ -15,7 +15,7 @@ import sys
 import time
 from pathlib import Path
 
-from mmtbps.evaluation import chance_ranks
+from mmtbps.evaluation import random_ranks
 
 CONFIG = 'configs/tbps/vit_bert_base_drawn.py'
 GENERATION = 'configs/generation/pdg_drawn.py'
@@ -67,7 +67,7 @@ def print_table(metrics: dict) -> None:
     records = [r for r in json.loads((DATA / 'reid_raw.json').read_text()) if r['split'] == 'test']
     images = [record['id'] for record in records]
     captions = [record['id'] for record in records for _ in record['captions']]
-    chance = dict(t2i=chance_ranks(captions, images), i2t=chance_ranks(images, captions))
+    chance = dict(t2i=random_ranks(captions, images), i2t=random_ranks(images, captions))
     columns = ('R1', 'R5', 'R10', 'mAP', 'mINP')
     print('\nDrawn test people, none of them seen in training '
           f'({len(captions)} captions, {len(images)} images), percent:\n')
