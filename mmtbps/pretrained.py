@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+from .errors import MissingFile
+
 __all__ = ['resolve_pretrained']
 
 _PACKAGE, _SHIPPED = Path(__file__).parent, 'mmtbps://'
@@ -12,7 +14,7 @@ def resolve_pretrained(name: str) -> str:
     """Tell a folder from a hub name, before anything tries the network.
 
     Args:
-        name: an existing folder; or a path, which begins with ``.``, ``/`` or ``~``; or a hub
+        name: An existing folder; or a path, which begins with ``.``, ``/`` or ``~``; or a hub
             name such as ``bert-base-uncased`` or ``google/electra-base-discriminator``; or a
             folder of this package, ``mmtbps://generation/assets/toy``.
 
@@ -20,7 +22,7 @@ def resolve_pretrained(name: str) -> str:
         The folder or the hub name.
 
     Raises:
-        FileNotFoundError: a path that is not there.
+        MissingFile: A path that is not there.
 
     Example:
         >>> resolve_pretrained('bert-base-uncased')
@@ -31,7 +33,7 @@ def resolve_pretrained(name: str) -> str:
     if os.path.isdir(folder):
         return folder
     if shipped or name.startswith(('.', '~', os.sep)):
-        raise FileNotFoundError(
+        raise MissingFile(
             f'{name}: no such folder. It should be a Hugging Face model folder (config.json, '
             'vocab.txt, tokenizer_config.json, model.safetensors); '
             'docs/guides/prepare_data.md says where to get it and where to put it')

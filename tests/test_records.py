@@ -38,11 +38,11 @@ def test_record_is_frozen_and_slotted():
 
 
 @pytest.mark.parametrize(('change', 'message'), [
-    ({'image': None}, "key 'image' must be a string, found None"),
-    ({'person_id': '7'}, "key 'person_id' must be an integer, found '7'"),
-    ({'person_id': True}, "key 'person_id' must be an integer, found True"),
-    ({'captions': 'A man.'}, "key 'captions' must be a list, found 'A man.'"),
-    ({'captions': ['A man.', 3]}, "key 'captions' must hold strings only, found 3"),
+    ({'image': None}, "key 'image' must be a string, got None"),
+    ({'person_id': '7'}, "key 'person_id' must be an integer, got '7'"),
+    ({'person_id': True}, "key 'person_id' must be an integer, got True"),
+    ({'captions': 'A man.'}, "key 'captions' must be a list, got 'A man.'"),
+    ({'captions': ['A man.', 3]}, "key 'captions' must hold strings only, got 3"),
     ({'edit': 'red'}, "key 'edit' must be an object"),
     ({'person': 1}, "unknown key 'person'"),
 ])
@@ -62,7 +62,7 @@ def test_from_json_names_missing_key(key):
 
 
 def test_from_json_refuses_what_is_no_object():
-    with pytest.raises(RecordError, match=r'expected an object \{...\}, found \[1\]'):
+    with pytest.raises(RecordError, match=r'expected an object \{...\}, got \[1\]'):
         PairRecord.from_json([1])
 
 

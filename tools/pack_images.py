@@ -18,7 +18,7 @@ from collections import Counter
 
 from rich.progress import track
 
-from mmtbps.datasets.write_packed import differing, find_images, pack_images
+from mmtbps.datasets.write_packed import differing, find_packable_images, pack_images
 
 UNITS = {'': 1, 'K': 10**3, 'M': 10**6, 'G': 10**9, 'T': 10**12}
 
@@ -61,19 +61,19 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
 def pack(args: argparse.Namespace) -> None:
     done = pack_images(args.folder, args.out, args.shard_size, args.workers, not args.quiet)
     by_kind = Counter()
-    for left in done.left:
-        if left.harmless:
-            by_kind[left.reason] += 1
+    for skipped in done.skipped:
+        if skipped.harmless:
+            by_kind[skipped.reason] += 1
         else:
-            print(f'left out: {left}')
+            print(f'left out: {skipped}')
     for reason, count in by_kind.items():
         print(f'left out: {count} x {reason}')
     print(f'{args.out}: {done.packed} images packed, {done.before} were packed before, '
-          f'{len(done.left)} files left out')
+          f'{len(done.skipped)} files left out')
 
 
 def verify(args: argparse.Namespace) -> None:
-    total = len(find_images(args.folder)[0])
+    total = len(find_packable_images(args.folder)[0])
     wrong = 0
     for name, reason in track(differing(args.folder, args.out), 'comparing', total=total,
                               disable=args.quiet):

@@ -13,5 +13,6 @@ class DrawnPEDES(CUHKPEDES):
     """
 
     dataset_name = 'DrawnPEDES'
-    how_to_get = 'Draw it: python tools/draw_dataset.py'
+    how_to_get = 'Draw it'
+    remedy = 'draw_dataset'
     published_sizes = {}

@@ -1,7 +1,8 @@
-"""Which items make a batch: seeded, the same on every process, a function of (seed, epoch)."""
+"""Samplers of batches: seeded, the same on every process, a function of (seed, epoch)."""
 
 import math
 import random
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -11,6 +12,7 @@ from mmengine.dist import get_dist_info, sync_random_seed
 from mmengine.logging import print_log
 from torch.utils.data import Sampler, get_worker_info
 
+from mmtbps.errors import BadValue
 from mmtbps.registry import DATA_SAMPLERS
 
 
@@ -23,7 +25,7 @@ class SeededIndex(NamedTuple):
 
 @contextmanager
 def seeded_random(seed: int) -> Iterator[None]:
-    """Seeds the global states of ``random`` and ``np.random``, and restores them on the way out.
+    """Seed the global states of ``random`` and ``np.random``, and restore them afterwards.
 
     PyTorch's generators are left alone: the transforms draw from NumPy, as mmcv's do. In a loader's
     worker the states stay where the items leave them: nobody else draws there, and to save and
@@ -49,7 +51,7 @@ def seeded_random(seed: int) -> Iterator[None]:
 
 
 class _EpochSampler(Sampler):
-    """What the samplers share: rank, world size and random numbers of (seed, epoch, purpose)."""
+    """Base of the samplers: rank, world size and random numbers of (seed, epoch, purpose)."""
 
     def __init__(self, dataset: Any, seed: int | None) -> None:
         self.rank, self.world_size = get_dist_info()
@@ -58,26 +60,26 @@ class _EpochSampler(Sampler):
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
-        """Called by MMEngine's ``DistSamplerSeedHook`` before each epoch."""
+        """Set the epoch; MMEngine's ``DistSamplerSeedHook`` does it before each one."""
         self.epoch = epoch
 
     def generator(self, purpose: int) -> np.random.Generator:
-        """An independent stream for each ``purpose``, equal on all processes."""
+        """Return an independent random stream for a ``purpose``, equal on all processes."""
         return np.random.default_rng((self.seed, self.epoch, purpose))
 
     def order(self) -> np.ndarray:
-        """All items in the order of this epoch."""
+        """Return all items in the order of this epoch."""
         return self.generator(0).permutation(len(self.dataset))
 
     def seeded(self, indices: np.ndarray) -> list[SeededIndex]:
-        """``indices`` with the augmentation seed of each in this epoch."""
+        """Join to each of ``indices`` the seed of its augmentation in this epoch."""
         seeds = self.generator(1).integers(2**32, size=len(self.dataset))[indices]
         return [SeededIndex(*pair) for pair in zip(indices.tolist(), seeds.tolist(), strict=True)]
 
 
 @DATA_SAMPLERS.register_module()
 class SeededSampler(_EpochSampler):
-    """MMEngine's ``DefaultSampler``, whose indices bring the seed of their augmentation along.
+    """Sampler as MMEngine's ``DefaultSampler``, whose indices bring the seed of their augmentation.
 
     A sample of epoch ``e`` is then the same with any number of workers or processes, and after a
     resume.
@@ -115,7 +117,7 @@ class SeededSampler(_EpochSampler):
 
 
 def count_full_batches(persons: np.ndarray, batch_size: int) -> int:
-    """The largest number of full batches in which no person comes twice.
+    """Count the most full batches in which no person comes twice.
 
     ``B`` batches can be filled exactly when ``sum_p min(n_p, B) >= B * batch_size``, ``n_p`` being
     the number of items of person ``p``: nobody can be in more than ``B`` batches, and
@@ -137,7 +139,7 @@ def count_full_batches(persons: np.ndarray, batch_size: int) -> int:
 
 
 def deal_batches(persons: np.ndarray, batch_size: int, rng: np.random.Generator) -> np.ndarray:
-    """Deals items into as many full batches as possible, no person twice in a batch.
+    """Deal items into as many full batches as possible, no person twice in a batch.
 
     Like cards: the items lie person after person (in random order) and are cut into
     ``batch_size`` layers of ``B`` items; each layer is shuffled and hands one item to each of the
@@ -176,7 +178,7 @@ def deal_batches(persons: np.ndarray, batch_size: int, rng: np.random.Generator)
 
 def _separate(above: np.ndarray, here: np.ndarray, layer: np.ndarray,
               rng: np.random.Generator) -> None:
-    """Swaps items within ``layer`` so that a person's items leave the batches it is in ``above``.
+    """Swap items within ``layer`` so that a person's items leave the batches it is in ``above``.
 
     There is always room: together the person has at most ``B`` items in both layers.
     """
@@ -209,23 +211,28 @@ class UniquePersonBatchSampler(Sampler):
     Args:
         sampler: Gives data set, order, seed and epoch.
         batch_size: Items of one process in a batch.
-        apart: Which ids must differ within a batch: ``'person_ids'``, or ``'family_ids'`` to keep
-            generated pairs out of the batches of their originals, too.
+        distinct_by: Ids that must differ within a batch: ``'person_ids'``, or ``'family_ids'`` to
+            keep generated pairs out of the batches of their originals, too.
+        apart: Former name of ``distinct_by``.
 
     Raises:
         TypeError: If the sampler is no :class:`SeededSampler`, or its data set has no
             ``person_ids``.
-        ValueError: If there are fewer people than items in a global batch.
+        BadValue: If there are fewer people than items in a global batch.
     """
 
     def __init__(self, sampler: SeededSampler, batch_size: int,
-                 apart: str = 'person_ids') -> None:
+                 distinct_by: str = 'person_ids', apart: str | None = None) -> None:
         if not isinstance(sampler, SeededSampler):
             raise TypeError('UniquePersonBatchSampler needs `sampler=dict(type=SeededSampler)`, '
-                            f'found {type(sampler).__name__}')
+                            f'got {type(sampler).__name__}')
+        if apart is not None:
+            warnings.warn('apart of UniquePersonBatchSampler is now distinct_by', FutureWarning,
+                          stacklevel=2)
+            distinct_by = apart
         self.sampler = sampler
         self.batch_size = batch_size
-        self.persons = _ids(sampler.dataset, apart)
+        self.persons = _ids(sampler.dataset, distinct_by)
         self.num_batches = _count_or_raise(self.persons, batch_size * sampler.world_size)
         unused = len(self.persons) - self.num_batches * batch_size * sampler.world_size
         print_log(f'UniquePersonBatchSampler: {self.num_batches} batches an epoch, {unused} of '
@@ -246,7 +253,7 @@ class UniquePersonBatchSampler(Sampler):
 
 @DATA_SAMPLERS.register_module()
 class IdentitySampler(_EpochSampler):
-    """P x K sampling: batches of ``num_persons`` people with ``num_instances`` items of each.
+    """Sampler of P x K batches: ``num_persons`` people with ``num_instances`` items of each.
 
     Goes into the ``sampler`` field; the dataloader's ``batch_size`` must be
     ``num_persons * num_instances``. A person's shuffled items are cut into groups of K, and the
@@ -261,7 +268,7 @@ class IdentitySampler(_EpochSampler):
 
     Raises:
         TypeError: If the data set has no ``person_ids``.
-        ValueError: If there are fewer people than groups in a global batch.
+        BadValue: If there are fewer people than groups in a global batch.
     """
 
     def __init__(self, dataset: Any, num_persons: int, num_instances: int,
@@ -275,7 +282,7 @@ class IdentitySampler(_EpochSampler):
         self.num_batches = _count_or_raise(self._group_persons, num_persons * self.world_size)
 
     def _groups(self) -> np.ndarray:
-        """Items of all groups, ``(len(self._group_persons), K)``, people in ascending order."""
+        """Cut the items into groups of one person, ``(G, K)``, people in ascending order."""
         order = self.order()
         order = order[np.argsort(self.persons[order], kind='stable')]
         _, starts = np.unique(self.persons[order], return_index=True)
@@ -301,7 +308,7 @@ class IdentitySampler(_EpochSampler):
 def _count_or_raise(persons: np.ndarray, global_batch: int) -> int:
     batches = count_full_batches(persons, global_batch)
     if batches == 0:
-        raise ValueError(
+        raise BadValue(
             f'{global_batch} different people are needed for one batch over all processes, but '
             f'the data set has {len(np.unique(persons))}: lower the batch size')
     return batches

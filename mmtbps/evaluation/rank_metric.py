@@ -9,23 +9,16 @@ from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
 from torch import Tensor
 
-from mmtbps.errors import BadValue, UserError
+from mmtbps.errors import BadValue, MissingKey
 from mmtbps.registry import METRICS
 
 from .streaming import PART_SIZE, GalleryPart, evaluate_streamed, open_features
 
-__all__ = ['MissingKey', 'RankKMetric']
+__all__ = ['RankKMetric']
 
 _NEEDED = ('image_feature', 'text_features', 'person_id', 'image_id')
 _COUNTS = dict(num_queries='queries', num_gallery='gallery', num_unmatched='unmatched')
 _SHORT_HASH = 12
-
-
-class MissingKey(UserError, KeyError):
-    """A sample without a key that the metric needs."""
-
-    def __str__(self) -> str:  # a KeyError shows its message in quotes
-        return str(self.args[0])
 
 
 @METRICS.register_module()

@@ -73,9 +73,9 @@ def test_a_control_keeps_edits_out_of_the_batches_of_their_originals(pairs, micr
     family = dataset.family_ids
     assert len(np.unique(family)) == 24 and len(np.unique(dataset.person_ids)) == 48
     together = {}
-    for apart in ('person_ids', 'family_ids'):
-        sampler = UniquePersonBatchSampler(SeededSampler(dataset, seed=0), 12, apart)
+    for kind in ('person_ids', 'family_ids'):
+        sampler = UniquePersonBatchSampler(SeededSampler(dataset, seed=0), 12, kind)
         batches = [[item.index for item in batch] for batch in sampler]
-        assert all(len(set(getattr(dataset, apart)[batch])) == 12 for batch in batches)
-        together[apart] = sum(len(set(family[batch])) < 12 for batch in batches)
+        assert all(len(set(getattr(dataset, kind)[batch])) == 12 for batch in batches)
+        together[kind] = sum(len(set(family[batch])) < 12 for batch in batches)
     assert together['person_ids'] > 0 and together['family_ids'] == 0
