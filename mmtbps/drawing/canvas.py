@@ -1,4 +1,4 @@
-"""A z-buffer of colour, depth and part, into which elliptic cross-sections are swept.
+"""A z-buffer of color, depth and part, into which elliptic cross-sections are swept.
 
 Body co-ordinates are in body heights: x to the person's left, y down from the crown, z to where
 the person looks. The projection is orthographic.
@@ -16,17 +16,17 @@ PARTS = ('background', 'skin', 'hair', 'glasses', 'upper', 'inner', 'lower', 'sh
 PART = {name: index for index, name in enumerate(PARTS)}
 
 Point = Sequence[float]
-Colour = Sequence[float] | np.ndarray
+Color = Sequence[float] | np.ndarray
 
 
 @dataclass
 class Patch:
-    """The visible pixels of one sweep, for a painter to colour.
+    """The visible pixels of one sweep, for a painter to color.
 
     Attributes:
         along: (n,) position on the axis, 0 to 1, beyond that in the round caps.
         around: (n,) angle about the body in radians, 0 in front, towards the person's left.
-        rgb: (n, 3) colour, painted in place.
+        rgb: (n, 3) color, painted in place.
         part: (n,) index into ``PARTS``, painted in place.
     """
 
@@ -35,9 +35,9 @@ class Patch:
     rgb: np.ndarray
     part: np.ndarray
 
-    def paint(self, where: np.ndarray, colour: Colour, part: str | None = None) -> None:
-        """Give the pixels ``where`` another colour, and another part if named."""
-        self.rgb[where] = colour
+    def paint(self, where: np.ndarray, color: Color, part: str | None = None) -> None:
+        """Give the pixels ``where`` another color, and another part if named."""
+        self.rgb[where] = color
         if part:
             self.part[where] = PART[part]
 
@@ -58,7 +58,7 @@ class Frame:
 
 
 class Canvas:
-    """Colour, depth and part buffers of one image.
+    """Color, depth and part buffers of one image.
 
     Args:
         height, width: In pixels.
@@ -87,7 +87,7 @@ class Canvas:
                 frame.top + (y + frame.pitch * near) * frame.scale, near * frame.scale)
 
     def sweep(self, start: Point, end: Point, widths: Sequence[float],
-              depths: Sequence[float] | None = None, *, part: str, colour: Colour = (255, 0, 255),
+              depths: Sequence[float] | None = None, *, part: str, color: Color = (255, 0, 255),
               painter: Painter | None = None, caps: tuple[bool, bool] = (True, True),
               lift: float = 0., square: float = 2., squash: float = 1., cloth: float = 1.) -> None:
         """Sweep an ellipse from ``start`` to ``end``.
@@ -97,8 +97,8 @@ class Canvas:
             widths: Half-widths sideways, evenly spaced along the axis.
             depths: Half-widths front to back; ``None`` sweeps a circle.
             part: Part of the pixels, a name of ``PARTS``.
-            colour: Colour of the pixels.
-            painter: Paints a pattern over the colour.
+            color: Color of the pixels.
+            painter: Paints a pattern over the color.
             caps: Whether the start and the end are round or cut off.
             lift: Moves the sweep towards the viewer, to win over what it lies on.
             square: Exponent of the outline: 2 an ellipse, more a box.
@@ -120,7 +120,7 @@ class Canvas:
         if not seen.any():
             return
         along, u, v = (np.broadcast_to(a, seen.shape)[seen] for a in (along, across, beyond))
-        patch = self._patch(along, u, part, colour)
+        patch = self._patch(along, u, part, color)
         if painter:
             painter(patch)
         shade = self._shade(u, v, np.sign(ends[1][1] - ends[0][1] + 1e-6))
@@ -176,11 +176,11 @@ class Canvas:
         thick = np.interp(inside, knots, deep).astype(np.float32)
         return along, across, beyond, z0 + inside * (z1 - z0) + thick * bulge
 
-    def _patch(self, along: np.ndarray, across: np.ndarray, part: str, colour: Colour) -> Patch:
-        """Pixels in one colour, for a painter to go over."""
+    def _patch(self, along: np.ndarray, across: np.ndarray, part: str, color: Color) -> Patch:
+        """Pixels in one color, for a painter to go over."""
         around = np.arcsin(np.clip(across, -1, 1)) - self.frame.yaw
         return Patch(along=along, around=(around + np.pi) % (2 * np.pi) - np.pi,
-                     rgb=np.broadcast_to(np.asarray(colour, np.float32), (len(along), 3)).copy(),
+                     rgb=np.broadcast_to(np.asarray(color, np.float32), (len(along), 3)).copy(),
                      part=np.full(len(along), PART[part], np.uint8))
 
     def _shade(self, u: np.ndarray, v: np.ndarray, down: float) -> np.ndarray:

@@ -1,7 +1,7 @@
 """Captions of drawn people: what is visible, said in many ways.
 
-Two captions with one seed take the same choices whatever the colours are, so the caption of a
-recoloured person differs from that of the original in the colour alone.
+Two captions with one seed take the same choices whatever the colors are, so the caption of a
+recolored person differs from that of the original in the color alone.
 """
 
 import re
@@ -30,7 +30,7 @@ def caption(person: Person, scene: Scene, seed: int, wording: str = 'train',
         seed: Seed of all choices.
         wording: ``train``, or ``unseen`` for sentence frames and some words that no training
             caption has.
-        near_miss: Probability that a colour of the clothes is taken for a similar one.
+        near_miss: Probability that a color of the clothes is taken for a similar one.
 
     Raises:
         ValueError: If there is no such wording.
@@ -113,12 +113,12 @@ class _Speaker:
     def mention(self, what: str) -> bool:
         return bool(self.rng.random() < MENTION[what])
 
-    def colour(self, slot: str) -> str:
-        name = self.person.colours[slot]
+    def color(self, slot: str) -> str:
+        name = self.person.colors[slot]
         missed = self.rng.random() < self.near_miss
         if slot == 'hair':
-            return self.choose(words.HAIR_COLOUR_WORDS[name])
-        return self.choose(words.COLOUR_WORDS[words.NEAR_MISSES[name] if missed else name])
+            return self.choose(words.HAIR_COLOR_WORDS[name])
+        return self.choose(words.COLOR_WORDS[words.NEAR_MISSES[name] if missed else name])
 
     def upper(self) -> str:
         person = self.person
@@ -132,36 +132,36 @@ class _Speaker:
         if kind == 'logo' and 'logo' not in self.shown:
             kind = 'plain'
         text = self.choose(words.PATTERNS[kind]).format(
-            c=self.colour('upper'), c2=self.colour('accent'), n=noun)
+            c=self.color('upper'), c2=self.color('accent'), n=noun)
         inner = self.choose(words.INNERS).format(
-            c=self.colour('inner'), n=self.choose(words.NOUNS['inner']))
+            c=self.color('inner'), n=self.choose(words.NOUNS['inner']))
         return f'a {text} {inner}' if 'inner' in self.shown and told_inner else f'a {text}'
 
     def lower(self) -> str:
-        person, colour = self.person, self.colour('lower')
+        person, color = self.person, self.color('lower')
         pair = 'a pair of ' if self.rng.random() < .3 else ''
         if person.lower == 'none':
             return ''
         noun = self.choose(words.NOUNS[person.lower])
         if person.lower != 'skirt':
-            return f'{pair}{colour} {noun}'
+            return f'{pair}{color} {noun}'
         length = 'short' if person.hem < .65 else 'middle' if person.hem < .75 else 'long'
-        return f'a {words.HEMS[length]} {colour} {noun}' if pair else f'a {colour} {noun}'
+        return f'a {words.HEMS[length]} {color} {noun}' if pair else f'a {color} {noun}'
 
     def hair(self) -> str:
         person = self.person
         style = person.hair
         if style in ('ponytail', 'bun') and 'tied hair' not in self.shown:
-            style = 'colour'
-        text = self.choose(words.HAIR[style]).format(c=self.colour('hair'), his=self.his)
+            style = 'color'
+        text = self.choose(words.HAIR[style]).format(c=self.color('hair'), his=self.his)
         covered = person.hat != 'none' and self.rng.random() < .5
         return text if self.mention('hair') and 'hair' in self.shown and not covered else ''
 
     def bag(self) -> str:
-        colour, told = self.colour('bag'), self.mention('bag')
+        color, told = self.color('bag'), self.mention('bag')
         if 'bag' not in self.shown or not told:
             return ''
-        return 'a ' + self.choose(words.NOUNS[self.person.bag]).format(c=colour, his=self.his)
+        return 'a ' + self.choose(words.NOUNS[self.person.bag]).format(c=color, his=self.his)
 
     def worn(self) -> list[str]:
         """Beard, glasses, hat and scarf."""
@@ -169,9 +169,9 @@ class _Speaker:
         for name, kind, slot in (('beard', 'beard', ''), ('glasses', person.glasses, ''),
                                  ('hat', person.hat, 'hat'), ('scarf', 'scarf', 'scarf')):
             noun = self.choose(words.NOUNS[kind]) if kind != 'none' else ''
-            colour = self.colour(slot) if slot else ''
+            color = self.color(slot) if slot else ''
             if self.mention(name) and name in self.shown:
-                items.append(f'a {colour} {noun}' if slot else noun)
+                items.append(f'a {color} {noun}' if slot else noun)
         return items
 
     def action(self) -> str:
@@ -194,7 +194,7 @@ class _Speaker:
         """Everything a frame may ask for."""
         upper, lower = self.upper(), self.lower()
         joined = self.choose(words.JOINED).format(upper=upper, lower=lower)
-        shoes = f'{self.colour("shoes")} {self.choose(words.NOUNS[self.person.shoes])}'
+        shoes = f'{self.color("shoes")} {self.choose(words.NOUNS[self.person.shoes])}'
         shoes = shoes if self.mention('shoes') and 'shoes' in self.shown else ''
         hair, worn, bag, action = self.hair(), self.worn(), self.bag(), self.action()
         kind = self.person.bag if self.person.bag in words.CARRYING else 'other'

@@ -7,7 +7,7 @@ import numpy as np
 from . import attributes as table
 from .attributes import RGB, dye, pick
 
-#: Garments whose colour can be named, changed and masked.
+#: Garments whose color can be named, changed and masked.
 GARMENTS = ('upper', 'inner', 'lower', 'shoes', 'bag', 'hat', 'scarf')
 
 
@@ -21,9 +21,9 @@ class Person:
         height: Share of the frame, 0.93 to 1.
         hem: Where a skirt, dress or coat ends, in body heights from the crown.
         bag_side: 1 is the person's left hand, -1 the right one.
-        colours: Colour name of ``upper, accent, inner, lower, shoes, bag, hat, scarf, hair``.
-            ``accent`` is the second colour of a pattern, or of contrasting sleeves.
-        rgb: The colours as drawn, and ``skin``.
+        colors: Color name of ``upper, accent, inner, lower, shoes, bag, hat, scarf, hair``.
+            ``accent`` is the second color of a pattern, or of contrasting sleeves.
+        rgb: The colors as drawn, and ``skin``.
     """
 
     gender: str
@@ -44,7 +44,7 @@ class Person:
     shoes: str
     bag: str
     bag_side: int
-    colours: dict[str, str]
+    colors: dict[str, str]
     rgb: dict[str, RGB]
 
     def wears(self, garment: str) -> bool:
@@ -133,12 +133,12 @@ def sample_person(rng: np.random.Generator) -> Person:
         shoes=pick(rng, table.SHOES),
         bag=pick(rng, table.BAGS),
         bag_side=1 if rng.random() < .5 else -1,
-        colours={}, rgb={})
-    colours = _sample_colours(rng, person)
+        colors={}, rgb={})
+    colors = _sample_colors(rng, person)
     skin = table.SKIN_TONES[int(rng.integers(len(table.SKIN_TONES)))]
-    rgb = {slot: dye(rng, (table.HAIR_COLOURS if slot == 'hair' else table.COLOURS)[name])
-           for slot, name in colours.items()}
-    return replace(person, colours=colours, rgb={**rgb, 'skin': dye(rng, skin, 3)})
+    rgb = {slot: dye(rng, (table.HAIR_COLORS if slot == 'hair' else table.COLORS)[name])
+           for slot, name in colors.items()}
+    return replace(person, colors=colors, rgb={**rgb, 'skin': dye(rng, skin, 3)})
 
 
 def _sample_clothes(rng: np.random.Generator, gender: str) -> dict:
@@ -165,19 +165,19 @@ def _sample_clothes(rng: np.random.Generator, gender: str) -> dict:
         contrast_sleeves=bool(contrast and pattern == 'plain' and upper in table.CONTRASTED))
 
 
-def _sample_colours(rng: np.random.Generator, person: Person) -> dict[str, str]:
-    upper = pick(rng, table.UPPER_COLOURS)
+def _sample_colors(rng: np.random.Generator, person: Person) -> dict[str, str]:
+    upper = pick(rng, table.UPPER_COLORS)
     jeans, shopping = person.lower == 'jeans', person.bag == 'shopping bag'
     return dict(
         upper=upper,
-        accent=pick(rng, table.UPPER_COLOURS, without=(upper,)),
-        inner=pick(rng, table.UPPER_COLOURS, without=(upper,)),
-        lower=pick(rng, table.JEANS_COLOURS if jeans else table.LOWER_COLOURS),
-        shoes=pick(rng, table.SHOE_COLOURS),
-        bag=pick(rng, table.SHOPPING_BAG_COLOURS if shopping else table.BAG_COLOURS),
-        hat=pick(rng, table.BAG_COLOURS),
-        scarf=pick(rng, table.UPPER_COLOURS),
-        hair=pick(rng, table.HAIR_COLOUR_WEIGHTS))
+        accent=pick(rng, table.UPPER_COLORS, without=(upper,)),
+        inner=pick(rng, table.UPPER_COLORS, without=(upper,)),
+        lower=pick(rng, table.JEANS_COLORS if jeans else table.LOWER_COLORS),
+        shoes=pick(rng, table.SHOE_COLORS),
+        bag=pick(rng, table.SHOPPING_BAG_COLORS if shopping else table.BAG_COLORS),
+        hat=pick(rng, table.BAG_COLORS),
+        scarf=pick(rng, table.UPPER_COLORS),
+        hair=pick(rng, table.HAIR_COLOR_WEIGHTS))
 
 
 def sample_scene(rng: np.random.Generator) -> Scene:

@@ -104,8 +104,8 @@ def _draw_occluder(image: np.ndarray, parts: np.ndarray | None, occluder: Occlud
     rows = slice(int(height * occluder.top), None)
     left = int(width * occluder.left)
     columns = slice(left, left + max(1, int(width * occluder.width)))
-    colour = occluder.shade * (1 + rng.normal(0, .08, 3))
+    color = occluder.shade * (1 + rng.normal(0, .08, 3))
     across = np.linspace(-1, 1, image[rows, columns].shape[1])
-    image[rows, columns] = colour * (1.1 - .35 * across[None, :, None] ** 2)
+    image[rows, columns] = color * (1.1 - .35 * across[None, :, None] ** 2)
     if parts is not None:
         parts[rows, columns] = PART['occluder']

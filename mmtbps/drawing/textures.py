@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .canvas import Colour, Painter, Patch
+from .canvas import Color, Painter, Patch
 from .person import Person
 
 
@@ -15,8 +15,8 @@ def stretched(painter: Painter, start: float, stop: float) -> Painter:
     return paint
 
 
-def pattern(kind: str, accent: Colour) -> Painter:
-    """Painter of a pattern in a second colour; ``plain`` paints nothing."""
+def pattern(kind: str, accent: Color) -> Painter:
+    """Painter of a pattern in a second color; ``plain`` paints nothing."""
     accent = np.asarray(accent, np.float32)
 
     def plaid(patch: Patch) -> None:

@@ -61,7 +61,7 @@ def test_parts_are_where_a_person_has_them():
         assert .08 < (parts > 0).mean() < .6
 
 
-def test_the_part_buffer_holds_the_garments_colour():
+def test_the_part_buffer_holds_the_garments_color():
     """Pixels of the upper garment are near its cloth in hue, far from a green street."""
     person, scene = draw_lot((2, 3), yaw=np.pi)
     person = replace(person, upper='sweater', pattern='plain', contrast_sleeves=False, bag='none',
@@ -101,7 +101,7 @@ def test_an_occluder_covers_image_and_parts():
 def test_a_sweep_is_the_ellipse_it_should_be():
     """Against the plain inequality, pixel by pixel."""
     canvas = flat_canvas()
-    canvas.sweep((0, .3, 0), (0, .3, 0), (.2,), part='upper', colour=(100, 100, 100), cloth=0.)
+    canvas.sweep((0, .3, 0), (0, .3, 0), (.2,), part='upper', color=(100, 100, 100), cloth=0.)
     y, x = np.mgrid[:60, :40] + .5
     disc = (x - 20) ** 2 + (y - 20) ** 2
     assert (canvas.part[disc < 9.5 ** 2] == PART['upper']).all()
@@ -119,7 +119,7 @@ def test_the_nearer_sweep_wins_in_either_order():
 
 def test_light_comes_from_its_side():
     canvas = flat_canvas(light=(1, 0, .2))
-    canvas.sweep((0, .2, 0), (0, .8, 0), (.2,), part='upper', colour=(100, 100, 100), cloth=0.)
+    canvas.sweep((0, .2, 0), (0, .8, 0), (.2,), part='upper', color=(100, 100, 100), cloth=0.)
     row = canvas.rgb[30, :, 0]
     assert row[27] > 1.2 * row[12] > 0
 
