@@ -18,13 +18,14 @@ from collections import Counter
 
 from rich.progress import track
 
+from mmtbps.commands.user_errors import one_line_errors
 from mmtbps.datasets.write_packed import differing, find_packable_images, pack_images
 
 UNITS = {'': 1, 'K': 10**3, 'M': 10**6, 'G': 10**9, 'T': 10**12}
 
 
 def size(text: str) -> int:
-    """Bytes of ``'500MB'`` or ``'1.5G'``.
+    """Read a number of bytes such as ``'500MB'`` or ``'1.5G'``.
 
     >>> size('1.5 GB')
     1500000000
@@ -88,10 +89,8 @@ def verify(args: argparse.Namespace) -> None:
 
 def main(argv: list[str] | None = None) -> None:
     args = parse_args(argv)
-    try:
+    with one_line_errors('interrupted; start the same command again to go on'):
         (verify if args.verify else pack)(args)
-    except (OSError, ValueError) as error:
-        raise SystemExit(f'error: {error}') from error
 
 
 if __name__ == '__main__':

@@ -13,6 +13,6 @@ class DrawnPEDES(CUHKPEDES):
     """
 
     dataset_name = 'DrawnPEDES'
-    how_to_get = 'Draw it'
+    how_to_get = 'It is drawn, not downloaded'
     remedy = 'draw_dataset'
     published_sizes = {}

@@ -1,4 +1,4 @@
-"""Input: how many training pairs a CPU core makes ready, step by step, and by data loaders.
+"""Input: training pairs a CPU core makes ready per second, step by step, and by data loaders.
 
 The pairs go through the train pipeline of configs/_base_/pipelines/paper.py with a tokenizer of
 drawn captions. Images are drawn people, saved as JPEG of quality 90 at the sizes of a data set:
@@ -43,7 +43,7 @@ BATCH = 64
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Options beside ``--threads`` and ``--out``."""
+    """Add the options beside ``--threads`` and ``--out``."""
     parser.add_argument('--sizes', nargs='+', choices=SIZES, default=list(SIZES),
                         help='data sets to imitate (default: all)')
     parser.add_argument('--images', type=int, default=256,
@@ -69,7 +69,7 @@ def run(args: argparse.Namespace) -> list[dict]:
 
 
 def draw(root: Path, size: str, count: int) -> None:
-    """Images, annotations and a tokenizer, the same each time."""
+    """Draw images, annotations and a tokenizer, the same each time."""
     (root / 'imgs').mkdir()
     rng, records = np.random.default_rng(0), []
     for number in track(range(count), f'drawing {count} images ({size})'):

@@ -1,4 +1,4 @@
-"""Search: what the three kinds of galleries cost, and what they miss, on the same features.
+"""Search: cost and misses of the three kinds of galleries, on the same features.
 
 The features are drawn so that people overlap and text queries lie apart from all images, which is
 hard for an index (`tools/benchmarks/gallery_features.py`). Recall@10 is the share of the exact ten
@@ -35,7 +35,7 @@ CAPTION_TOKENS = 32
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Options beside ``--threads`` and ``--out``."""
+    """Add the options beside ``--threads`` and ``--out``."""
     parser.add_argument('--sizes', nargs='+', type=int, default=[10_000, 100_000],
                         help='entries of a gallery (default: 10000 100000)')
     parser.add_argument('--backends', nargs='+', choices=PACKAGES, default=list(PACKAGES),
