@@ -15,6 +15,8 @@ from torch.utils.data import Sampler, get_worker_info
 from mmtbps.errors import BadValue
 from mmtbps.registry import DATA_SAMPLERS
 
+_SEED_STEP = 0x9E3779B9  # odd and large: the seeds of an item's turns lie far from each other
+
 
 class SeededIndex(NamedTuple):
     """An item and the seed of its augmentation; :class:`TBPSDataset` accepts it as an index."""
@@ -71,9 +73,17 @@ class _EpochSampler(Sampler):
         """Return all items in the order of this epoch."""
         return self.generator(0).permutation(len(self.dataset))
 
-    def seeded(self, indices: np.ndarray) -> list[SeededIndex]:
-        """Join to each of ``indices`` the seed of its augmentation in this epoch."""
+    def seeded(self, indices: np.ndarray, turns: np.ndarray | None = None) -> list[SeededIndex]:
+        """Join to each of ``indices`` the seed of its augmentation in this epoch.
+
+        Args:
+            indices: Items, ``(n,)``.
+            turns: 0 for the first time that an item comes in the epoch, 1 for the second, ...:
+                each time has another seed. ``None`` where no item comes twice.
+        """
         seeds = self.generator(1).integers(2**32, size=len(self.dataset))[indices]
+        if turns is not None:
+            seeds = (seeds + turns * _SEED_STEP) % 2**32
         return [SeededIndex(*pair) for pair in zip(indices.tolist(), seeds.tolist(), strict=True)]
 
 
@@ -258,7 +268,9 @@ class IdentitySampler(_EpochSampler):
     Goes into the ``sampler`` field; the dataloader's ``batch_size`` must be
     ``num_persons * num_instances``. A person's shuffled items are cut into groups of K, and the
     groups are dealt as in :class:`UniquePersonBatchSampler`, so that no person fills two groups of
-    a batch on any process. People with fewer than K items repeat some.
+    a batch on any process. People with fewer than K items repeat some, each time with another
+    augmentation. A loss that takes the diagonal alone as target would call the other K - 1 items of
+    a person negatives: set ``same_person='positive'``.
 
     Args:
         dataset: A data set with ``person_ids``.
@@ -281,16 +293,22 @@ class IdentitySampler(_EpochSampler):
         self._group_persons = np.repeat(ids, np.maximum(counts // num_instances, 1))
         self.num_batches = _count_or_raise(self._group_persons, num_persons * self.world_size)
 
-    def _groups(self) -> np.ndarray:
-        """Cut the items into groups of one person, ``(G, K)``, people in ascending order."""
+    def _groups(self) -> tuple[np.ndarray, np.ndarray]:
+        """Cut the items into groups of one person, people in ascending order.
+
+        Returns:
+            Items and their turns, ``(G, K)`` each.
+        """
         order = self.order()
         order = order[np.argsort(self.persons[order], kind='stable')]
         _, starts = np.unique(self.persons[order], return_index=True)
-        groups = []
+        groups, turns = [], []
         for items in np.split(order, starts[1:]):
             whole = max(len(items) // self.num_instances, 1) * self.num_instances
             groups.append(np.resize(items, whole))
-        return np.concatenate(groups).reshape(-1, self.num_instances)
+            turns.append(np.arange(whole) // len(items))
+        return tuple(np.concatenate(parts).reshape(-1, self.num_instances)
+                     for parts in (groups, turns))
 
     def __iter__(self) -> Iterator[SeededIndex]:
         rng = self.generator(2)
@@ -299,7 +317,8 @@ class IdentitySampler(_EpochSampler):
             self._group_persons[shuffled], self.num_persons * self.world_size, rng)
         start = self.rank * self.num_persons
         own = shuffled[dealt[:, start:start + self.num_persons]]
-        return iter(self.seeded(self._groups()[own].reshape(-1)))
+        items, turns = (values[own].reshape(-1) for values in self._groups())
+        return iter(self.seeded(items, turns))
 
     def __len__(self) -> int:
         return self.num_batches * self.num_persons * self.num_instances

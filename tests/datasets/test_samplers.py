@@ -269,6 +269,17 @@ def test_identity_sampler_shows_every_item_in_time():
     assert seen == set(range(42))
 
 
+def test_items_that_repeat_are_augmented_anew():
+    data = People([0, 1, 1, 2, 2, 2, 2, 2])
+    sampler = IdentitySampler(data, num_persons=3, num_instances=4, seed=0)
+    items = list(sampler)
+    assert len(items) == 12 and len(set(items)) == 12  # each time with another seed
+    assert Counter(item.index for item in items)[0] == 4
+    first_turns = {item.index: item.seed for item in reversed(items)}
+    alone = {item.index: item.seed for item in SeededSampler(data, seed=0)}
+    assert first_turns.items() <= alone.items()
+
+
 def test_identity_sampler_needs_enough_people():
     with pytest.raises(ValueError, match='5 different people .* has 2'):
         IdentitySampler(People([0, 0, 1]), num_persons=5, num_instances=2, seed=0)

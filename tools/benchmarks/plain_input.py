@@ -15,7 +15,7 @@ CAPTION_LENGTH = 64
 
 
 class PlainInput(torch.utils.data.Dataset):
-    """Data set of (image, tokens, mask, person): resized, flipped, cropped and normalised on the CPU.
+    """Data set of (image, tokens, mask, person), resized, cropped and normalised on the CPU.
 
     Args:
         items: (path of an image, caption, person). An index may bring a seed, which is ignored.
@@ -46,7 +46,7 @@ class PlainInput(torch.utils.data.Dataset):
         return (pixels - mean) / std, torch.tensor(padded), torch.tensor(mask), person
 
     def tokenize(self, caption: str) -> list[int]:
-        """Split a caption by WordPiece into ids: of each word the longest known piece, then the rest."""
+        """Split a caption into ids by WordPiece: the longest known piece, then the rest."""
         pieces = []
         for word in re.findall(r'[a-z0-9]+|[^\sa-z0-9]', caption.lower()):
             pieces += self._pieces(word)
