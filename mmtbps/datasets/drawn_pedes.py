@@ -1,4 +1,4 @@
-"""DrawnPEDES."""
+"""Reader of DrawnPEDES."""
 
 from mmtbps.registry import DATASETS
 
@@ -7,7 +7,7 @@ from .cuhk_pedes import CUHKPEDES
 
 @DATASETS.register_module()
 class DrawnPEDES(CUHKPEDES):
-    """Reader of DrawnPEDES, the data set this project draws itself, laid out like CUHK-PEDES.
+    """Reader of DrawnPEDES, the data set that this package draws, laid out like CUHK-PEDES.
 
     Arguments as in :class:`TBPSDataset`.
     """

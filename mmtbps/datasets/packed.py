@@ -53,7 +53,7 @@ class PackedShard(NamedTuple):
 
 
 class PackedImages:
-    """The images in a folder of shards, by name.
+    """Reader of the images in a folder of shards, by name.
 
     Safe in threads, in workers that were forked and in those that were spawned: reading has no
     position to share, and nothing is ever unpacked or unpickled.

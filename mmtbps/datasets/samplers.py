@@ -209,7 +209,7 @@ def _ids(dataset: Any, kind: str) -> np.ndarray:
 
 @DATA_SAMPLERS.register_module()
 class UniquePersonBatchSampler(Sampler):
-    """Full batches in which no person comes twice, over all processes together.
+    """Sampler of full batches in which no person comes twice, over all processes together.
 
     With the diagonal as target, a second pair of the same person would be a false negative.
     Goes into the ``batch_sampler`` field of a dataloader beside

@@ -1,4 +1,4 @@
-"""Bags and the scarf."""
+"""Drawing of bags and the scarf."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ from .person import Person
 
 
 def draw_scarf(canvas: Canvas, person: Person, figure: Figure) -> None:
-    """The scarf round the neck, one end hanging down in front."""
+    """Draw the scarf round the neck, one end hanging down in front."""
     if person.scarf:
         x = figure.lean
         color = np.asarray(person.rgb['scarf'])
@@ -18,7 +18,7 @@ def draw_scarf(canvas: Canvas, person: Person, figure: Figure) -> None:
 
 
 def draw_bag(canvas: Canvas, person: Person, figure: Figure) -> None:
-    """The bag on the back, at the hip, in the hand or on the ground."""
+    """Draw the bag on the back, at the hip, in the hand or on the ground."""
     draw = {'backpack': _draw_backpack, 'shoulder bag': _draw_shoulder_bag,
             'handbag': _draw_hand_bag, 'shopping bag': _draw_hand_bag,
             'suitcase': _draw_suitcase}.get(person.bag)
@@ -47,7 +47,7 @@ def _draw_shoulder_bag(canvas: Canvas, person: Person, figure: Figure,
 
 
 def _draw_hand_bag(canvas: Canvas, person: Person, figure: Figure, color: np.ndarray) -> None:
-    """A handbag or a shopping bag, hanging from the hand by two handles."""
+    """Draw a handbag or a shopping bag, hanging from the hand by two handles."""
     arm = next(arm for arm in figure.arms if arm.side == person.bag_side)
     hand = arm.hand + (0, .01, 0)
     length, widths = (.07, (.052, .060)) if person.bag == 'handbag' else (.13, (.056, .066))

@@ -1,4 +1,4 @@
-"""What a drawn person can look like: every value with its weight.
+"""Attributes of a drawn person: every value with its weight.
 
 Only three tables look at the word the captions will use (woman or man), and only so far that the
 word has something visible to stand for: hair styles, the dress and the skirt, and the beard, next
@@ -86,7 +86,7 @@ CAMERAS = 'abcde'
 
 
 def pick(rng: np.random.Generator, weights: Weights, without: tuple[str, ...] = ()) -> str:
-    """One key of ``weights``, as likely as its weight; ``without`` names keys that may not come.
+    """Draw one key of ``weights``, as likely as its weight, except the keys ``without``.
 
     >>> pick(np.random.default_rng(0), {'cap': .0, 'beanie': 1.})
     'beanie'
@@ -97,6 +97,6 @@ def pick(rng: np.random.Generator, weights: Weights, without: tuple[str, ...] = 
 
 
 def dye(rng: np.random.Generator, color: RGB, spread: float = 5.4) -> RGB:
-    """A color as one piece of cloth has it: a little lighter or darker, a little off."""
+    """Draw the shade of one piece of cloth: a little lighter or darker, a little off the color."""
     mixed = np.asarray(color) * rng.uniform(.88, 1.1) + rng.normal(0, spread, 3)
     return tuple(float(v) for v in np.clip(mixed, 4, 250))

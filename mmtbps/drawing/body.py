@@ -1,4 +1,4 @@
-"""What of a person is bare: legs, arms, neck, and the head with its hair and hat."""
+"""Drawing of the bare parts of a person: legs, arms, neck, and the head with its hair and hat."""
 
 import numpy as np
 
@@ -9,7 +9,7 @@ from .textures import face
 
 
 def draw_bare_leg(canvas: Canvas, person: Person, figure: Figure, leg: Leg) -> None:
-    """Thigh and calf in the color of the skin; trousers go over them."""
+    """Draw thigh and calf in the color of the skin; trousers go over them."""
     skin, build = person.rgb['skin'], figure.build
     canvas.sweep(leg.hip, leg.knee, np.array((.042, .033)) * build, part='skin', color=skin)
     canvas.sweep(leg.knee, leg.ankle, np.array((.031, .031, .020)) * (.5 + .5 * build),
@@ -17,7 +17,7 @@ def draw_bare_leg(canvas: Canvas, person: Person, figure: Figure, leg: Leg) -> N
 
 
 def draw_bare_arm(canvas: Canvas, person: Person, arm: Arm) -> None:
-    """Upper arm, forearm and hand; sleeves go over them."""
+    """Draw upper arm, forearm and hand; sleeves go over them."""
     skin = person.rgb['skin']
     if person.sleeves != 'long':
         canvas.sweep(arm.shoulder, arm.elbow, (.030, .025), part='skin', color=skin)
@@ -26,14 +26,14 @@ def draw_bare_arm(canvas: Canvas, person: Person, arm: Arm) -> None:
 
 
 def draw_neck(canvas: Canvas, person: Person, figure: Figure) -> None:
-    """What shows between head and collar."""
+    """Draw the skin between head and collar."""
     x = figure.lean
     canvas.sweep((x, .115, .004), (x, .18, 0), (.028, .032), part='skin',
                  color=person.rgb['skin'])
 
 
 def draw_head(canvas: Canvas, person: Person, figure: Figure) -> None:
-    """Head with face, hair and hat."""
+    """Draw the head with face, hair and hat."""
     x = figure.lean
     grow = .004 if person.hair in ('short', 'bald') and person.hat == 'none' else .007
     canvas.sweep((x, .052, .006), (x, .088, .008),
@@ -56,7 +56,7 @@ def _draw_hat(canvas: Canvas, person: Person, x: float) -> None:
 
 
 def _draw_hair(canvas: Canvas, person: Person, x: float) -> None:
-    """Hair that hangs or stands off the head; what lies on it is painted by the face."""
+    """Draw hair that hangs or stands off the head; what lies on it is painted by the face."""
     style = dict(part='hair', color=person.rgb['hair'], cloth=2.)
     if person.hair in ('long', 'shoulder-length'):
         end = .29 if person.hair == 'long' else .185

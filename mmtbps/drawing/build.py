@@ -27,7 +27,7 @@ from .attributes import CAMERAS
 from .captions import caption
 from .person import Person, Scene, sample_person, sample_scene
 from .render import render
-from .tokenizer import split_words, write_tokenizer
+from .tokenizer import pretokenize, write_tokenizer
 
 VERSION = 1
 MARKER, REQUEST = 'drawn.json', 'request.json'
@@ -272,7 +272,7 @@ def _draw_person(who: tuple[int, str], root: Path, seed: int, size: Size) -> tup
 def _entry(person_id: int, split: str, person: Person, shot: Shot, wording: str) -> dict:
     captions = [caption(person, shot.scene, seed, wording) for seed in shot.caption_seeds]
     return dict(split=split, captions=captions, file_path=shot.file_path,
-                processed_tokens=[split_words(text) for text in captions], id=person_id)
+                processed_tokens=[pretokenize(text) for text in captions], id=person_id)
 
 
 def _rounded(value):

@@ -1,4 +1,4 @@
-"""Captions of drawn people: what is visible, said in many ways.
+"""Captions of drawn people, of their visible attributes, in many wordings.
 
 Two captions with one seed take the same choices whatever the colors are, so the caption of a
 recolored person differs from that of the original in the color alone.
@@ -14,19 +14,19 @@ from .wording import Wording
 
 WORDINGS = ('train', 'unseen')
 NEAR_MISS = .03
-#: How often a caption mentions what it could mention.
+#: Share of captions that mention an attribute they could mention.
 MENTION = dict(shoes=.70, hair=.62, bag=.92, act=.40, beard=.5, glasses=.65, hat=.85, scarf=.85,
                inner=.80, sleeves=.30, build=.5)
-#: How often a caption of unseen wording takes an unseen word, where there is one.
+#: Share of words that a caption of unseen wording takes from the unseen ones, if there are any.
 UNSEEN_WORD = .3
 
 
 def caption(person: Person, scene: Scene, seed: int, wording: str = 'train',
             near_miss: float = NEAR_MISS) -> str:
-    """One caption of an image.
+    """Write one caption of an image.
 
     Args:
-        person, scene: What the image shows; what the view hides is not mentioned.
+        person, scene: Content of the image; attributes out of view are not mentioned.
         seed: Seed of all choices.
         wording: ``train``, or ``unseen`` for sentence frames and some words that no training
             caption has.
@@ -43,11 +43,11 @@ def caption(person: Person, scene: Scene, seed: int, wording: str = 'train',
     if wording not in WORDINGS:
         raise ValueError(f'no wording {wording!r}; there are {", ".join(WORDINGS)}')
     rng = np.random.default_rng(seed)
-    return _Speaker(person, scene, rng, wording == 'unseen', near_miss).say()
+    return _CaptionWriter(person, scene, rng, wording == 'unseen', near_miss).say()
 
 
 def visible(person: Person, scene: Scene) -> frozenset[str]:
-    """Names of what the view shows, of those attributes that a view can hide."""
+    """Name the attributes in view, of those attributes that a view can hide."""
     facing = np.cos(scene.pose.yaw)                   # 1 into the camera, -1 away from it
     far = person.bag_side * np.sin(scene.pose.yaw)    # 1: the bag is behind the body
     raised = scene.pose.elbows[0 if person.bag_side > 0 else 1] > 1     # before the chest
@@ -89,12 +89,12 @@ def expand(frame: str, slots: dict[str, str], rng: np.random.Generator) -> str:
 
 
 def listed(items: list[str]) -> str:
-    """``a``, ``a and b``, ``a, b and c``."""
+    """Join items as ``a``, ``a and b``, ``a, b and c``."""
     return ' and '.join(filter(None, [', '.join(items[:-1]), *items[-1:]]))
 
 
-class _Speaker:
-    """Says one caption. Every choice is drawn whether it is used or not."""
+class _CaptionWriter:
+    """Writer of one caption. Every choice is drawn whether it is used or not."""
 
     def __init__(self, person: Person, scene: Scene, rng: np.random.Generator, unseen: bool,
                  near_miss: float) -> None:
@@ -105,7 +105,7 @@ class _Speaker:
         self.he, self.his, self.him = ('she', 'her', 'her') if woman else ('he', 'his', 'him')
 
     def choose(self, wording: Wording) -> str:
-        """A wording of the training captions, or by lot an unseen one."""
+        """Choose a wording of the training captions, or by lot an unseen one."""
         where, which = self.rng.random(2)
         options = wording[int(self.unseen and where < UNSEEN_WORD)]
         return options[int(which * len(options))]
@@ -164,7 +164,7 @@ class _Speaker:
         return 'a ' + self.choose(words.NOUNS[self.person.bag]).format(c=color, his=self.his)
 
     def worn(self) -> list[str]:
-        """Beard, glasses, hat and scarf."""
+        """Describe beard, glasses, hat and scarf."""
         person, items = self.person, []
         for name, kind, slot in (('beard', 'beard', ''), ('glasses', person.glasses, ''),
                                  ('hat', person.hat, 'hat'), ('scarf', 'scarf', 'scarf')):
@@ -191,7 +191,7 @@ class _Speaker:
         return f'{word} {noun}' if told else noun
 
     def slots(self) -> dict[str, str]:
-        """Everything a frame may ask for."""
+        """Fill every slot that a frame may have."""
         upper, lower = self.upper(), self.lower()
         joined = self.choose(words.JOINED).format(upper=upper, lower=lower)
         shoes = f'{self.color("shoes")} {self.choose(words.NOUNS[self.person.shoes])}'

@@ -1,4 +1,4 @@
-"""The truth of an edit: the same person in the same scene with one garment in another color."""
+"""True edits: the same person in the same scene with one garment in another color."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -14,7 +14,7 @@ from .render import render
 
 @dataclass(frozen=True)
 class Edit:
-    """An image, its edited twin, and what was changed.
+    """An image, its edited twin, and the changed pixels.
 
     Attributes:
         before, after: (H, W, 3) uint8 RGB.
@@ -31,10 +31,10 @@ class Edit:
 
 
 def recolor(person: Person, garment: str, color: str, rng: np.random.Generator) -> Person:
-    """The same person with one garment in another color.
+    """Give a person one garment in another color.
 
     Args:
-        person: Who.
+        person: The person.
         garment: One of ``upper, inner, lower, shoes, bag, hat, scarf``.
         color: One of the 16 colors, other than the present one and the one of the pattern.
         rng: Draws the shade of the new cloth.
@@ -56,7 +56,7 @@ def recolor(person: Person, garment: str, color: str, rng: np.random.Generator) 
 
 
 def colors_for(person: Person, garment: str) -> list[str]:
-    """Colors that ``garment`` can be changed to so that the change shows.
+    """List the colors that ``garment`` can be changed to so that the change shows.
 
     Raises:
         ValueError: If the person has no such garment.
@@ -72,7 +72,7 @@ def colors_for(person: Person, garment: str) -> list[str]:
 
 def garment_mask(person: Person, scene: Scene, garment: str,
                  size: tuple[int, int] = (128, 48)) -> np.ndarray:
-    """Pixels of a garment with its pattern, (H, W) bool; empty where it is hidden.
+    """Find the pixels of a garment with its pattern, (H, W) bool; empty where it is hidden.
 
     Raises:
         ValueError: If there is no such garment.

@@ -1,4 +1,4 @@
-"""Clothes and shoes."""
+"""Drawing of clothes and shoes."""
 
 import numpy as np
 
@@ -15,7 +15,7 @@ TROUSERS = {  # half-widths of thigh and shin
 
 
 def draw_leg_wear(canvas: Canvas, person: Person, figure: Figure, leg: Leg) -> None:
-    """One trouser leg or one leg of the shorts."""
+    """Draw one trouser leg or one leg of the shorts."""
     style = dict(part='lower', color=person.rgb['lower'])
     build = figure.build
     if person.lower in TROUSERS:
@@ -29,7 +29,7 @@ def draw_leg_wear(canvas: Canvas, person: Person, figure: Figure, leg: Leg) -> N
 
 
 def draw_shoe(canvas: Canvas, person: Person, leg: Leg) -> None:
-    """A shoe with its sole; boots have a shaft, sneakers a light sole."""
+    """Draw a shoe with its sole; boots have a shaft, sneakers a light sole."""
     color = np.asarray(person.rgb['shoes'])
     ankle, heel, toe = leg.ankle, leg.heel, leg.toe
     if person.shoes == 'boots':
@@ -41,7 +41,7 @@ def draw_shoe(canvas: Canvas, person: Person, leg: Leg) -> None:
 
 
 def draw_hips(canvas: Canvas, person: Person, figure: Figure) -> None:
-    """Seat of the trousers, or the skirt."""
+    """Draw the seat of the trousers, or the skirt."""
     if person.lower == 'none':
         return
     style = dict(part='lower', color=person.rgb['lower'])
@@ -55,7 +55,7 @@ def draw_hips(canvas: Canvas, person: Person, figure: Figure) -> None:
 
 
 def draw_upper(canvas: Canvas, person: Person, figure: Figure) -> None:
-    """Torso of the upper garment, the tails of a coat or a dress, and the collar."""
+    """Draw the torso of the upper garment, the tails of a coat or a dress, and the collar."""
     x, puff, build = figure.lean, figure.puff, figure.build
     shoulder, chest, waist, hip = figure.shoulder, figure.chest, figure.waist, figure.hip
     depth = figure.depth
@@ -93,7 +93,7 @@ def _draw_collar(canvas: Canvas, person: Person, x: float) -> None:
 
 
 def draw_sleeve(canvas: Canvas, person: Person, figure: Figure, arm: Arm) -> None:
-    """A short or long sleeve, with the pattern running on or in the contrasting color."""
+    """Draw a short or long sleeve, with the pattern running on or in the contrasting color."""
     if person.sleeves == 'none':
         return
     slot = 'accent' if person.contrast_sleeves else 'upper'

@@ -1,4 +1,4 @@
-"""A drawn person and the moment of an image, and how both are drawn by lot."""
+"""Drawn people and the scenes of their images, and their random choice."""
 
 from dataclasses import dataclass, replace
 
@@ -13,13 +13,13 @@ GARMENTS = ('upper', 'inner', 'lower', 'shoes', 'bag', 'hat', 'scarf')
 
 @dataclass(frozen=True)
 class Person:
-    """Who it is, the same in every image.
+    """Looks of a person, the same in every image.
 
     Attributes:
         gender: ``woman`` or ``man``: the words of the captions, shoulders and hips.
         build: Girth, 1 is average.
         height: Share of the frame, 0.93 to 1.
-        hem: Where a skirt, dress or coat ends, in body heights from the crown.
+        hem: Lower end of a skirt, dress or coat, in body heights from the crown.
         bag_side: 1 is the person's left hand, -1 the right one.
         colors: Color name of ``upper, accent, inner, lower, shoes, bag, hat, scarf, hair``.
             ``accent`` is the second color of a pattern, or of contrasting sleeves.
@@ -48,7 +48,7 @@ class Person:
     rgb: dict[str, RGB]
 
     def wears(self, garment: str) -> bool:
-        """Whether the person has ``garment`` (a word of ``GARMENTS``) at all.
+        """Tell whether the person has ``garment`` (a word of ``GARMENTS``) at all.
 
         Raises:
             ValueError: If there is no such garment.
@@ -62,7 +62,7 @@ class Person:
 
 @dataclass(frozen=True)
 class Pose:
-    """How the person stands: angles in radians, lengths in body heights.
+    """Posture of the person: angles in radians, lengths in body heights.
 
     ``yaw`` 0 looks into the camera, pi away from it; ``view`` is its nearest quarter. ``action``
     is ``none`` or ``phone`` (one hand raised).
@@ -91,7 +91,7 @@ class Occluder:
 
     @property
     def hides_feet(self) -> bool:
-        """Whether it stands before the middle of the image, where the feet are."""
+        """True if it stands before the middle of the image, where the feet are."""
         return self.left < .38 and self.left + self.width > .62
 
 
@@ -113,7 +113,7 @@ class Scene:
 
 
 def sample_person(rng: np.random.Generator) -> Person:
-    """A person drawn by lot from the tables of :mod:`.attributes`.
+    """Draw a person by lot from the tables of :mod:`.attributes`.
 
     >>> sample_person(np.random.default_rng((0, 1))) == sample_person(np.random.default_rng((0, 1)))
     True
@@ -181,7 +181,7 @@ def _sample_colors(rng: np.random.Generator, person: Person) -> dict[str, str]:
 
 
 def sample_scene(rng: np.random.Generator) -> Scene:
-    """Pose, camera and surroundings of one image, drawn by lot."""
+    """Draw pose, camera and surroundings of one image by lot."""
     occluder = None
     if rng.random() < .06:
         occluder = Occluder(left=float(rng.uniform(0, .8)), width=float(rng.uniform(.12, .3)),

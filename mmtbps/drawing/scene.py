@@ -1,11 +1,11 @@
-"""The place a person stands in: street, floor, trees, shadow."""
+"""Surroundings of a person: street, floor, trees, shadow."""
 
 import numpy as np
 from PIL import Image, ImageFilter
 
 
 def draw_background(height: int, width: int, rng: np.random.Generator) -> np.ndarray:
-    """A blurred street; (height, width, 3) float32 in 0 to 255.
+    """Draw a blurred street; (height, width, 3) float32 in 0 to 255.
 
     The number of draws does not depend on the size, so every size shows the same place.
     """
@@ -44,7 +44,7 @@ def _grey(rng: np.random.Generator, low: float, high: float) -> np.ndarray:
 
 
 def _draw_front(image: np.ndarray, horizon: int, rng: np.random.Generator) -> None:
-    """A shop front, a door or a car, with a window or a sign."""
+    """Draw a shop front, a door or a car, with a window or a sign."""
     height, width = image.shape[:2]
     w, h = int(width * rng.uniform(.12, .7)), int(height * rng.uniform(.06, .3))
     x = int(rng.uniform(-.2, .95) * width)

@@ -1,13 +1,13 @@
 """Words and sentence frames of the captions.
 
-Every entry is a pair: what training captions may say, and what only captions of *unseen wording*
-may say. In a frame ``(a|b)`` is a choice, ``{slot}`` is filled in, and ``[...]`` is left out when
+Every entry is a pair: the words of training captions, and those of captions of *unseen wording*
+alone. In a frame ``(a|b)`` is a choice, ``{slot}`` is filled in, and ``[...]`` is left out when
 one of its slots is empty. Articles are written ``a``; :mod:`.captions` makes them ``an``.
 """
 
 Wording = tuple[tuple[str, ...], tuple[str, ...]]
 
-#: What a color is called; a word that stands twice is twice as likely.
+#: Names of a color; a word that stands twice is twice as likely.
 COLOR_WORDS: dict[str, Wording] = {
     'black': (('black', 'black', 'black', 'dark'), ('jet black', 'ebony')),
     'white': (('white', 'white', 'white', 'cream'), ('off white', 'ivory')),
@@ -124,7 +124,7 @@ HAIR: dict[str, Wording] = {
             ('{c} hair in a knot', '{c} hair pinned up')),
     'color': (('{c} hair',), ('hair that is {c}',)),
 }
-#: What the person does, by gait and view.
+#: Actions of the person, by gait and view.
 ACTIONS: dict[str, Wording] = {
     'walking front': (('walking towards the camera', 'walking forward'),
                       ('coming closer', 'strolling towards the viewer')),

@@ -1,4 +1,4 @@
-"""What turns knobs while training: hooks and the mixed-precision wrapper."""
+"""Training machinery: launch, hooks, parameter groups and mixed precision."""
 
 from .compile_hook import CompileHook
 from .finite_loss_hook import FiniteLossHook

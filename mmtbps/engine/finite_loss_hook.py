@@ -1,4 +1,4 @@
-"""Stops a run whose loss is no longer a number."""
+"""Hook that stops a run whose loss is no longer a number."""
 
 import math
 
@@ -9,7 +9,7 @@ from mmtbps.registry import HOOKS
 
 @HOOKS.register_module()
 class FiniteLossHook(Hook):
-    """Raises when the loss is infinite or NaN, before a checkpoint keeps the damage.
+    """Hook that raises when the loss is infinite or NaN, before a checkpoint keeps the damage.
 
     It looks at the last loss in the message hub, so it never makes the host wait for the device:
     with MMEngine's ``RuntimeInfoHook`` that is the loss of this iteration, with
@@ -19,7 +19,7 @@ class FiniteLossHook(Hook):
     priority = 'HIGH'  # after the hook that fills the message hub, before the checkpoint hook
 
     def after_train_iter(self, runner, batch_idx=0, data_batch=None, outputs=None) -> None:
-        """Look at the last known loss.
+        """Check the last known loss.
 
         Raises:
             FloatingPointError: with the iteration and what to try.
@@ -32,5 +32,5 @@ class FiniteLossHook(Hook):
                 'instead of float16; the last checkpoint is unharmed: resume from it with --resume')
 
     def before_save_checkpoint(self, runner, checkpoint: dict) -> None:
-        """Look before a checkpoint within an epoch too."""
+        """Check before a checkpoint within an epoch too."""
         self.after_train_iter(runner)

@@ -1,4 +1,4 @@
-"""Schedules the probability of mixup."""
+"""Schedule of the probability of mixup."""
 
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
@@ -8,7 +8,7 @@ from mmtbps.registry import HOOKS
 
 @HOOKS.register_module()
 class FeatureMixupHook(Hook):
-    """Sets ``model.mixup.prob`` at the start of each epoch.
+    """Hook that sets ``model.mixup.prob`` at the start of each epoch.
 
     Args:
         milestones: probability from each epoch on (epochs from 0).
@@ -34,7 +34,7 @@ class FeatureMixupHook(Hook):
         self.interpolate = interpolate
 
     def prob_at(self, epoch: int) -> float:
-        """The probability in force during an epoch; the first one before all milestones."""
+        """Return the probability in force during an epoch; the first one before all milestones."""
         passed = [m for m in self.milestones if m[0] <= epoch] or self.milestones[:1]
         start, prob = passed[-1]
         following = [m for m in self.milestones if m[0] > max(epoch, start)]

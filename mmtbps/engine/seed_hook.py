@@ -1,4 +1,4 @@
-"""Makes a resumed run continue as the uninterrupted one would have."""
+"""Hook that makes a resumed run continue as the uninterrupted one."""
 
 import torch
 from mmengine.dist import get_rank
@@ -9,7 +9,7 @@ from mmtbps.registry import HOOKS
 
 @HOOKS.register_module()
 class EpochSeedHook(Hook):
-    """Reseeds torch at the start of each epoch from (seed, epoch, rank).
+    """Hook that reseeds torch at the start of each epoch from (seed, epoch, rank).
 
     Dropout, mixup partners and the like draw from torch's generator, whose state no
     checkpoint holds. Samples themselves are seeded by the samplers (``SeededIndex``).

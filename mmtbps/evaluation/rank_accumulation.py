@@ -1,4 +1,4 @@
-"""Ranks of the positives, added up over the parts of a gallery."""
+"""Accumulation of the ranks of the positives, added up over the parts of a gallery."""
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -63,7 +63,7 @@ class QueryChunk:
 
 def split_queries(features: Tensor, ids: Tensor, gallery_ids: Tensor, chunk_size: int,
                   images: tuple[Tensor, Tensor] | None = None) -> list[QueryChunk]:
-    """Look the positives of all queries up, and cut the queries into chunks.
+    """Look up the positives of all queries, and cut the queries into chunks.
 
     Args:
         features: ``(Q, D)``, of length 1.
@@ -87,7 +87,7 @@ def split_queries(features: Tensor, ids: Tensor, gallery_ids: Tensor, chunk_size
 
 def accumulate_ranks(chunks: Sequence[QueryChunk], load: Callable[[slice], Tensor],
                      spans: Sequence[slice], progress: bool = False) -> None:
-    """Score the gallery part by part and add up what stands before the positives.
+    """Score the gallery part by part and count the entries before each positive.
 
     A positive's score has to come from the very product that its neighbours are scored by. So
     parts that hold positives are scored first, to find these scores; then the others, once. Of

@@ -1,4 +1,4 @@
-"""The metric of MMEngine's validation and test loops."""
+"""Metric of MMEngine's validation and test loops."""
 
 from collections.abc import Sequence
 
@@ -23,7 +23,7 @@ _SHORT_HASH = 12
 
 @METRICS.register_module()
 class RankKMetric(BaseMetric):
-    """R@k, mAP (standard and trapezoid) and mINP of text-based person search, in percent.
+    """Metric of R@k, mAP (standard and trapezoid) and mINP of text-based person search, in percent.
 
     The gallery is every image once; the queries are all captions; positives are found by person
     id. One result is kept per *image*, so the samples that a multi-process loader repeats to

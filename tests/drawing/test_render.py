@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mmtbps.drawing import render, sample_person, sample_scene
-from mmtbps.drawing.canvas import PART, Canvas, Frame
+from mmtbps.drawing.canvas import PART, Canvas, Projection
 from mmtbps.drawing.person import Occluder
 
 
@@ -20,7 +20,7 @@ def draw_lot(key, yaw=None):
 
 
 def flat_canvas(yaw=0., light=(0, 0, 1)):
-    return Canvas(60, 40, Frame(scale=50, centre=20, top=5, yaw=yaw, pitch=0.), light,
+    return Canvas(60, 40, Projection(scale=50, centre=20, top=5, yaw=yaw, pitch=0.), light,
                   np.random.default_rng(0))
 
 
