@@ -18,6 +18,10 @@ __all__ = ['MOVED', 'install_former_names']
 MOVED = {
     'datasets.packing_images': 'datasets.write_packed',
     'datasets.transforms.packing': 'datasets.transforms.pack_inputs',
+    'evaluation.chance': 'evaluation.measures',
+    'evaluation.counting': 'evaluation.rank_accumulation',
+    'evaluation.inputs': 'evaluation.ranking',
+    'evaluation.walk': 'evaluation.rank_accumulation',
     'generation.captions': 'generation.planning.caption_edits',
     'generation.color_votes': 'generation.color.votes',
     'generation.colorspace': 'generation.color.colorspace',
