@@ -1,4 +1,4 @@
-"""Galleries of people: one interface, three places to keep them."""
+"""Galleries of people: one interface; in memory, in LanceDB, on a Milvus server."""
 
 from .base import (
     BaseGallery,

@@ -1,4 +1,4 @@
-"""What a gallery is: crops of people with their features, to be searched and filtered.
+"""Interface of a gallery: crops of people with their features, to be searched and filtered.
 
 Nothing here needs torch or MMEngine, so that a deployed searcher can do without them.
 """
@@ -36,7 +36,7 @@ class GalleryEntry:
         sha256: Of the file's content.
         camera: Where it was taken, if known.
         time: When, in seconds since 1970 (UTC), or since the start of a video.
-        track: Of which sighting it is one, if known.
+        track: Name of the track it belongs to, if known.
         frame: Number of the frame in a video, from 0.
         box: (left, top, right, bottom) in pixels of the image or frame; ``None`` for all of it.
         extra: Keys of one's own; string values.
@@ -54,20 +54,20 @@ class GalleryEntry:
     extra: Mapping[str, str] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
-        """As JSON types; `from_json` reads it back."""
+        """Return a dict of JSON types; `from_json` reads it back."""
         values = {each.name: getattr(self, each.name) for each in fields(self)}
         return dict(values, box=self.box and list(self.box), extra=dict(self.extra))
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> 'GalleryEntry':
-        """Read what `to_json` wrote."""
+        """Read an entry written by `to_json`."""
         box = values.get('box')
         return cls(**{**values, 'box': None if box is None else tuple(box)})
 
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """One answer: an entry and its cosine similarity to the query, -1 to 1."""
+    """An entry found, with its cosine similarity to the query, -1 to 1."""
 
     entry: GalleryEntry
     score: float
@@ -111,7 +111,7 @@ class GalleryMismatch(BadValue):
 
 
 class BaseGallery(ABC):
-    """Unit features of crops, with what is known of each.
+    """Base of galleries: unit features of crops, with the facts known of each.
 
     What a caller may do is here, checked once for all kinds of galleries; a kind of its own fills
     in the methods that begin with an underscore and may take its arguments for sound.
@@ -166,7 +166,7 @@ class BaseGallery(ABC):
 
     def delete(self, ids: Sequence[str] | None = None,
                where: Mapping[str, Any] | None = None) -> int:
-        """Remove by id or by filter (one of the two); gives the number removed.
+        """Remove by id or by filter (one of the two); return the number removed.
 
         Ids that are not there are passed over.
         """
@@ -182,7 +182,7 @@ class BaseGallery(ABC):
 
     def search(self, vectors: np.ndarray, topk: int = 10,
                where: Mapping[str, Any] | None = None) -> list[list[Hit]]:
-        """The best entries of each query, best first; fewer than ``topk`` if there are fewer.
+        """Find the best entries of each query, best first; fewer than ``topk`` if there are fewer.
 
         Args:
             vectors: ``(Q, dim)`` float32 unit features.
@@ -194,21 +194,21 @@ class BaseGallery(ABC):
         """
         vectors, conditions = check_vectors(vectors, self.dim), read_where(where)
         if isinstance(topk, bool) or not isinstance(topk, Integral) or topk < 1:
-            raise BadValue(f'topk must be a whole number from 1, found {topk!r}')
+            raise BadValue(f'topk must be a whole number from 1, got {topk!r}')
         hits = self._search(vectors, int(topk), conditions) if len(vectors) else []
         # The seventh digit is that of the arithmetic: equal images come in a fixed order.
         hits = [sorted(row, key=lambda hit: (-round(hit.score, 6), hit.entry.id)) for row in hits]
         return hits if any(hits) else self._nothing(conditions, hits)
 
     def entries(self, where: Mapping[str, Any] | None = None) -> Iterator[GalleryEntry]:
-        """All entries, or those of a filter, in no order."""
+        """Yield all entries, or those of a filter, in no order."""
         return self._entries(read_where(where))
 
     def get(self, ids: Sequence[str]) -> tuple[list[GalleryEntry], np.ndarray]:
-        """Entries and ``(N, dim)`` vectors of ids, in their order.
+        """Get entries and ``(N, dim)`` vectors of ids, in their order.
 
         Raises:
-            KeyError: If there is none of an id.
+            UnknownEntry: There is none of an id.
         """
         found = self._get(_distinct(ids)) if len(ids) else {}
         for key in ids:
@@ -218,13 +218,13 @@ class BaseGallery(ABC):
         return [found[key][0] for key in ids], vectors.reshape(len(ids), self.dim)
 
     def count(self, where: Mapping[str, Any] | None = None) -> int:
-        """Number of entries, or of those of a filter."""
+        """Count the entries, or those of a filter."""
         conditions = read_where(where)
         return self._count(conditions) or self._nothing(conditions, 0)
 
     @abstractmethod
     def info(self) -> dict[str, Any]:
-        """What the gallery is: kind, uri, entries, dim, bytes on disk, index, fingerprint."""
+        """Describe the gallery: kind, uri, entries, dim, bytes on disk, index, fingerprint."""
 
     @abstractmethod
     def optimize(self) -> None:
@@ -232,7 +232,7 @@ class BaseGallery(ABC):
 
     @abstractmethod
     def _open(self, fingerprint: dict[str, Any] | None) -> dict[str, Any] | None:
-        """Open what is there, or else begin with a fingerprint; gives the one that is stored."""
+        """Open the gallery, or else begin it with a fingerprint; return the one that is stored."""
 
     @abstractmethod
     def _upsert(self, entries: list[GalleryEntry], vectors: np.ndarray) -> None: ...
@@ -252,17 +252,17 @@ class BaseGallery(ABC):
 
     @abstractmethod
     def _get(self, ids: list[str]) -> dict[str, tuple[GalleryEntry, np.ndarray]]:
-        """Those that are there, by id."""
+        """Get the entries that are there, by id."""
 
     @abstractmethod
     def _count(self, conditions: tuple[Condition, ...]) -> int: ...
 
     @abstractmethod
     def _has_key(self, key: str) -> bool:
-        """Whether any entry has a free key."""
+        """Tell whether any entry has a free key."""
 
     def _nothing(self, conditions: tuple[Condition, ...], answer: T) -> T:
-        """The empty answer, unless a key of the filter is unknown to a gallery with entries."""
+        """Return an empty answer, unless no entry of the gallery has a key of the filter."""
         for condition in conditions:
             if condition.free and not self._has_key(condition.key) and self._count(()):
                 raise BadValue(
@@ -272,14 +272,14 @@ class BaseGallery(ABC):
 
 
 def check_vectors(vectors: np.ndarray, dim: int) -> np.ndarray:
-    """Features as contiguous float32.
+    """Check features and return them as contiguous float32.
 
     Raises:
         ValueError: If they are not ``(N, dim)``, not finite or not of length 1.
     """
     vectors = np.ascontiguousarray(vectors, np.float32)
     if vectors.ndim != 2 or vectors.shape[1] != dim:
-        raise BadValue(f'features must be of shape (N, {dim}), found {vectors.shape}')
+        raise BadValue(f'features must be of shape (N, {dim}), got {vectors.shape}')
     lengths = np.linalg.norm(vectors, axis=1)
     if not np.all(np.abs(lengths - 1) < 1e-3):  # also false for NaN
         row = int(np.argmin(np.abs(lengths - 1) < 1e-3))
@@ -289,7 +289,7 @@ def check_vectors(vectors: np.ndarray, dim: int) -> np.ndarray:
 
 
 def check_entries(entries: Sequence[GalleryEntry]) -> None:
-    """See that entries can be stored and found again.
+    """Check that entries can be stored and found again.
 
     Raises:
         ValueError: Naming the entry and what is wrong.
@@ -314,7 +314,7 @@ def check_entries(entries: Sequence[GalleryEntry]) -> None:
 
 def _distinct(ids: Sequence[str]) -> list[str]:
     if isinstance(ids, str):
-        raise BadValue(f'ids are a list of strings, found the string {ids!r}')
+        raise BadValue(f'ids are a list of strings, got the string {ids!r}')
     return list(dict.fromkeys(ids))
 
 

@@ -1,4 +1,4 @@
-"""A gallery from its address."""
+"""Factory of galleries: a gallery of an address."""
 
 from collections.abc import Mapping
 from os import PathLike, fspath

@@ -1,4 +1,4 @@
-"""Which entries of a gallery a search may answer with: filters as data.
+"""Filters of the entries of a gallery, as data.
 
 A filter is a dict, and all its keys must hold:
 
@@ -36,7 +36,7 @@ _DAY = re.compile(r'\d{4}-\d{2}-\d{2}')
 
 
 class Condition(ABC):
-    """What one key must be.
+    """Condition on one key.
 
     Attributes:
         key: Name of a column or a free key.
@@ -47,15 +47,15 @@ class Condition(ABC):
 
     @property
     def free(self) -> bool:
-        """Whether the key is one of the user's own, in ``extra``."""
+        """True if the key is one of the user's own, in ``extra``."""
         return self.key not in KINDS
 
     @abstractmethod
     def select(self, entries: Sequence[Any]) -> list[bool]:
-        """Which of some entries pass."""
+        """Tell for each entry whether it passes."""
 
     def _values(self, entries: Sequence[Any]) -> Iterator[Any]:
-        """The value of each entry; ``None`` where it is not known."""
+        """Yield the value of each entry; ``None`` where it is not known."""
         if self.free:
             return (entry.extra.get(self.key) for entry in entries)
         return map(attrgetter(self.key), entries)
@@ -63,27 +63,27 @@ class Condition(ABC):
 
 @dataclass(frozen=True, slots=True)
 class OneOf(Condition):
-    """Equal to one of some values."""
+    """Condition that a value is one of several."""
 
     key: str
     values: tuple[Any, ...]
 
     def select(self, entries: Sequence[Any]) -> list[bool]:
-        """Which of some entries pass."""
+        """Tell for each entry whether it passes."""
         wanted = frozenset(self.values)
         return [value in wanted for value in self._values(entries)]
 
 
 @dataclass(frozen=True, slots=True)
 class Range(Condition):
-    """From ``low`` to ``high``, both included; ``None`` is an open end."""
+    """Condition that a value lies in ``low`` to ``high``, both included; ``None`` is open."""
 
     key: str
     low: float | None
     high: float | None
 
     def select(self, entries: Sequence[Any]) -> list[bool]:
-        """Which of some entries pass."""
+        """Tell for each entry whether it passes."""
         low = -math.inf if self.low is None else self.low
         high = math.inf if self.high is None else self.high
         return [value is not None and low <= value <= high for value in self._values(entries)]
@@ -111,7 +111,7 @@ def read_where(where: Mapping[str, Any] | None) -> tuple[Condition, ...]:
 
 
 def check_key(key: Any) -> str:
-    """Gives back a key that a filter may name, or an entry may have in ``extra``.
+    """Check a key that a filter may name, or an entry may have in ``extra``.
 
     Raises:
         ValueError: If it is no name, or that of a column without filter.
@@ -155,7 +155,7 @@ def _is_day(key: str, value: Any) -> bool:
 
 
 def _bounds(key: str, kind: type, value: Any) -> tuple[Any, Any]:
-    """The value twice, or beginning and end of a day."""
+    """Return the value twice, or beginning and end of a day."""
     if key == 'time' and isinstance(value, str):
         start = parse_time(value)
         if not _is_day(key, value):
@@ -167,7 +167,7 @@ def _bounds(key: str, kind: type, value: Any) -> tuple[Any, Any]:
 
 
 def check_value(key: str, value: Any, who: str) -> Any:
-    """A value of a key: text, or a number that every gallery stores exactly.
+    """Check a value of a key: text, or a number that every gallery stores exactly.
 
     Args:
         key: A column or a free key.
@@ -194,7 +194,7 @@ def check_value(key: str, value: Any, who: str) -> Any:
 
 
 def parse_time(text: str) -> float:
-    """Seconds since 1970 (UTC) of a date or time, or a number of seconds as it stands.
+    """Convert a date or time to seconds since 1970 (UTC); a number of seconds stays.
 
     Args:
         text: ``'2024-01-31'``, ``'2024-01-31T12:00'`` (UTC unless it says otherwise, as

@@ -1,4 +1,4 @@
-"""A gallery on disk, or in an object store, by LanceDB; many processes may read and write it."""
+"""LanceDB galleries, on disk or in an object store, for many readers and writers."""
 
 import contextlib
 import json
@@ -29,7 +29,7 @@ _CHUNK = 5_000  # ids in one expression
 
 
 class LanceGallery(BaseGallery):
-    """Search by LanceDB: embedded, persistent, for several processes and millions of entries.
+    """Gallery in LanceDB: embedded, persistent, for several processes and millions of entries.
 
     Every call of ``upsert`` and ``delete`` is one transaction. Below `INDEX_FROM` entries the
     search is exact. Above, ``optimize`` builds an index of the features in one byte a number; a
@@ -146,7 +146,7 @@ class LanceGallery(BaseGallery):
         return query.select(columns).to_arrow()
 
     def _indexed(self) -> int | None:
-        """Entries in the index of the features, if there is one."""
+        """Count the entries in the index of the features, if there is one."""
         for index in self._table.list_indices():
             if index.columns == ['vector']:
                 return index.num_indexed_rows
@@ -163,7 +163,7 @@ class LanceGallery(BaseGallery):
 
 
 def expression(conditions: Sequence[Condition]) -> Any:
-    """A filter as an expression object of LanceDB; ``None`` if nothing is asked for."""
+    """Convert a filter to an expression of LanceDB; ``None`` if nothing is asked for."""
     from lancedb.expr import col, lit
 
     def one(condition: Condition) -> Any:

@@ -1,4 +1,4 @@
-"""A gallery in memory, exact, kept in a folder of safetensors and JSON; numpy is all it needs.
+"""Galleries in memory, exact, kept in a folder of safetensors and JSON; they need numpy alone.
 
 The folder is a log. A call of ``upsert`` or ``delete`` writes a part: features, entries and the
 ids that went. When a part is whole and on disk, ``gallery.json`` is replaced by one that lists it;
@@ -34,7 +34,7 @@ _BLOCK = 1 << 24  # similarities held at once: 64 MB
 
 
 class MemoryGallery(BaseGallery):
-    """Exact search by one product of matrices; for up to some 100,000 entries.
+    """Gallery searched exactly by one product of matrices; for up to some 100,000 entries.
 
     All features are in memory (300 MB for 100,000 of length 768) and in a folder.
 
@@ -240,7 +240,7 @@ class MemoryGallery(BaseGallery):
         write_durably(self._folder / COMMIT_FILE, json.dumps(commit, indent=1).encode())
 
     def _commit(self, ids: list[str], merge_all: bool = False) -> None:
-        """Write what became of some ids as a part, together with the smaller parts before it."""
+        """Write the changes of some ids as a part, together with the smaller parts before it."""
         touched, kept = set(ids), len(self._parts)
         while kept and (merge_all or len(self._touched[kept - 1]) <= len(touched)):
             kept -= 1
@@ -262,7 +262,7 @@ class MemoryGallery(BaseGallery):
 
 
 def best(scores: np.ndarray, topk: int, among: np.ndarray | None = None) -> np.ndarray:
-    """Indices of the ``topk`` highest of ``(N,)`` scores, in no order.
+    """Find the indices of the ``topk`` highest of ``(N,)`` scores, in no order.
 
     Args:
         scores: ``(N,)``.

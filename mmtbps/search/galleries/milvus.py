@@ -1,4 +1,4 @@
-"""A gallery in a collection of a Milvus server, alone or a cluster."""
+"""Milvus galleries: collections of a server, alone or a cluster."""
 
 import hashlib
 import json
@@ -24,7 +24,7 @@ _CHUNK = 1_000  # ids in one expression
 
 
 class MilvusGallery(BaseGallery):
-    """Search by a Milvus server that is there already; it scales out where one machine ends.
+    """Gallery on a Milvus server that runs already; it scales out where one machine ends.
 
     Reads are of strong consistency: a search sees all that was written before.
 
@@ -168,7 +168,7 @@ class MilvusGallery(BaseGallery):
 
 
 def split_address(uri: str) -> tuple[str, str, str]:
-    """Server, database ('' for the default one) and collection.
+    """Split an address into server, database ('' for the default one) and collection.
 
     Raises:
         ValueError: If the address is of another form, or the collection has a name that Milvus
@@ -192,7 +192,7 @@ def split_address(uri: str) -> tuple[str, str, str]:
 
 
 def expression(conditions: Sequence[Condition]) -> str:
-    r"""A filter in the language of Milvus; the one place where values become literals.
+    r"""Convert a filter to the language of Milvus; the one place where values become literals.
 
     Example:
         >>> from mmtbps.search.galleries.filters import read_where

@@ -1,4 +1,4 @@
-"""Where a gallery came from: the folder of its images and the model it was made with.
+"""Provenance of a gallery: the folder of its images and the model it was made with.
 
 A gallery holds features and metadata, not the images. This note lies beside them in the gallery's
 folder, so that a query needs no more than the gallery's name. A gallery on a server has none.
@@ -19,7 +19,7 @@ _FILE = 'origin.json'
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """What a gallery was made of.
+    """The images and the model of a gallery.
 
     Args:
         images: Folder that the paths of its entries are relative to.
@@ -33,7 +33,7 @@ class Provenance:
 
 
 def read_provenance(uri: str) -> Provenance:
-    """The note of a gallery; an empty one if it has none.
+    """Read the note of a gallery; an empty one if it has none.
 
     Raises:
         ValueError: If the note is broken.
@@ -48,7 +48,7 @@ def read_provenance(uri: str) -> Provenance:
 
 
 def write_provenance(uri: str, **known: str | os.PathLike | None) -> Provenance:
-    """Note what is known now and keep the rest; gives back the whole note.
+    """Note the facts known now and keep the rest; return the whole note.
 
     Args:
         uri: An existing gallery; nothing is written for one on a server.
@@ -67,7 +67,7 @@ def write_provenance(uri: str, **known: str | os.PathLike | None) -> Provenance:
 
 def choose_images_root(uri: str, source: str | os.PathLike,
                 images: str | os.PathLike | None = None) -> Path:
-    """Which folder the paths of a gallery are relative to when ``source`` is indexed into it.
+    """Choose the folder that the paths of a gallery are relative to when ``source`` is indexed.
 
     The folder that is indexed first, or the one given as ``images``, is the root and stays it while
     folders below it are indexed. If it is gone, it has moved.
@@ -100,5 +100,5 @@ def choose_images_root(uri: str, source: str | os.PathLike,
 
 
 def _absolute(value: str | os.PathLike) -> str:
-    """An existing path in full; the name of a config stays a name."""
+    """Make an existing path absolute; the name of a config stays a name."""
     return os.path.abspath(value) if os.path.exists(value) else str(value)

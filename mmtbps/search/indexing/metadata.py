@@ -1,4 +1,4 @@
-"""What is known of each image besides its pixels, from a table beside the images."""
+"""Metadata of images, read of a table beside them."""
 
 import csv
 import io
@@ -26,12 +26,12 @@ class MetadataError(BadValue):
 
 @dataclass(frozen=True, slots=True)
 class Metadata:
-    """What a table says of one image; the fields are those of `GalleryEntry`.
+    """Facts of a table on one image; the fields are those of `GalleryEntry`.
 
     Args:
         time: When it was taken, in seconds since 1970 (UTC); of a video, when it begins.
         camera: Where.
-        track: Of which sighting it is one. Not used where a detector finds the people.
+        track: Name of the track it belongs to. Not used where a detector finds the people.
         extra: All other columns that are not empty.
     """
 
@@ -80,7 +80,7 @@ def read_metadata(path: str | os.PathLike) -> dict[str, Metadata]:
 
 
 def describe(entry: GalleryEntry, known: Metadata) -> GalleryEntry:
-    """The entry with the metadata of its file, in place of what it had.
+    """Replace the metadata of an entry by that of its file.
 
     What detection found stays: box, track, its keys of ``extra``, and where in a video it was.
 
@@ -105,7 +105,7 @@ def describe(entry: GalleryEntry, known: Metadata) -> GalleryEntry:
 
 
 def known_of(entry: GalleryEntry) -> Metadata:
-    """The metadata of its file that `describe` gave an entry.
+    """Return the metadata of its file that `describe` gave an entry.
 
     Example:
         >>> known_of(describe(GalleryEntry('7', 'a.jpg'), Metadata(5., 'c1', 't', {'coat': 'red'})))
@@ -167,7 +167,7 @@ def _read_row(row: Mapping[str, Any], where: str) -> tuple[str, Metadata]:
 
 
 def _cell(value: Any, where: str) -> str | None:
-    """A value as text, ``None`` for an empty one."""
+    """Convert a value to text, ``None`` for an empty one."""
     if value is None or isinstance(value, str):
         cell = (value or '').strip()
         if not cell.isprintable() and any('\ud800' <= sign <= '\udfff' for sign in cell):

@@ -1,17 +1,14 @@
 """BERTBackbone against transformers' own forward pass."""
 
-import inspect
 from contextlib import nullcontext
 
 import pytest
 import torch
 import transformers
-from tiny_models import TINY_BERT
+from text_towers import DROPOUTS, PAIRS, SIZES, config_of, families, library_model, spread, tower
 from torch import nn
-from transformers import AutoConfig, AutoModel
 
-from mmtbps.errors import BadValue
-from mmtbps.models import BERTBackbone, PooledBackbone
+from mmtbps.models import BERTBackbone
 from mmtbps.models.backbones.base import Tokens
 from mmtbps.models.backbones.bert_families import (
     FAMILIES,
@@ -20,66 +17,6 @@ from mmtbps.models.backbones.bert_families import (
     block_keys,
 )
 from mmtbps.models.preprocessor import pad_captions
-
-ROBERTA = dict(TINY_BERT, max_position_embeddings=70)
-SIZES = dict(
-    bert=TINY_BERT, roberta=ROBERTA, camembert=ROBERTA, mpnet=ROBERTA,
-    electra=dict(TINY_BERT, embedding_size=8),
-    distilbert=dict(vocab_size=50, dim=16, n_layers=2, n_heads=2, hidden_dim=32,
-                    max_position_embeddings=64, dropout=0.0, attention_dropout=0.0),
-    # Layers 1 and 3 read two places to either side, the others all tokens.
-    modernbert=dict(vocab_size=50, hidden_size=16, num_hidden_layers=4, num_attention_heads=2,
-                    intermediate_size=32, max_position_embeddings=64, pad_token_id=0,
-                    bos_token_id=2, cls_token_id=2, eos_token_id=3, sep_token_id=3,
-                    local_attention=4, global_attn_every_n_layers=2),
-    **{'xlm-roberta': ROBERTA})
-WITH_POOLER = {'bert', 'roberta', 'camembert', 'mpnet', 'xlm-roberta'}
-DROPOUTS = dict(
-    modernbert=('attention_dropout', 'mlp_dropout', 'embedding_dropout'),
-    distilbert=('dropout', 'attention_dropout'))
-if 'modernbert' not in transformers.CONFIG_MAPPING:  # before transformers 4.48
-    SIZES.pop('modernbert')
-PAIRS = [(family, pooling) for family in sorted(SIZES) for pooling in ('pooler', 'cls', 'mean')
-         if pooling != 'pooler' or family in WITH_POOLER]
-
-families = pytest.mark.parametrize('family', sorted(SIZES))
-
-
-def config_of(family, **options):
-    return {**SIZES[family], 'model_type': family, **options}
-
-
-def spread(module, seed=0):
-    """Weights so large that every layer, head and place counts."""
-    generator = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for name, parameter in module.named_parameters():
-            parameter.normal_(0, 0.4, generator=generator)
-            if parameter.ndim == 1 and name.endswith('weight'):  # of a norm
-                parameter.add_(1)
-    return module
-
-
-def tower(family, pooling='cls', seed=0, **options):
-    return spread(BERTBackbone(config=config_of(family, **options), pooling=pooling), seed).eval()
-
-
-def library_model(backbone, family, **options):
-    model = AutoModel.from_config(AutoConfig.for_model(**config_of(family, **options)))
-    model.load_state_dict(backbone.bert.state_dict(), strict=False)
-    return model.to(backbone.bert.dtype).train(backbone.training)
-
-
-@pytest.fixture
-def captions():
-    generator = torch.Generator().manual_seed(0)
-    rows = [torch.randint(2, 50, (n,), generator=generator) for n in (5, 12, 3)]
-    return [torch.cat(rows)], [torch.tensor([5, 12, 3])]
-
-
-@pytest.fixture
-def ids_and_mask(captions):
-    return pad_captions(*captions)
 
 
 def expected_features(output, mask, pooling):
@@ -358,136 +295,3 @@ def test_a_tokens_feature_is_that_of_attention_to_it_alone(family, pooling, capt
     padded = backbone.run(backbone.embed(*inputs), 0, last)
     torch.testing.assert_close(backbone.single_token_features(padded)[:, :12][mask],
                                features[mask], atol=1e-5, rtol=1e-5)
-
-
-@torch.no_grad()
-@families
-def test_a_folder_of_transformers_is_loaded_and_described(family, tmp_path, ids_and_mask):
-    model = AutoModel.from_config(AutoConfig.for_model(**config_of(family)))
-    spread(model).eval().save_pretrained(tmp_path / 'model')
-    settings = dict(model=str(tmp_path / 'model'), pooling='cls')
-    backbone = BERTBackbone(**settings).eval()
-    backbone.init_weights()  # as the Runner does; must not undo the loading
-    ids, mask = ids_and_mask
-    expected = model(input_ids=ids, attention_mask=mask.long()).last_hidden_state[:, 0]
-    torch.testing.assert_close(backbone(ids, mask), expected, atol=1e-5, rtol=1e-5)
-
-    portable = backbone.portable_settings(settings)
-    assert 'model' not in portable and 'transformers_version' not in portable['config']
-    again = BERTBackbone(**portable).eval()
-    assert portable['config']['model_type'] == family
-    again.load_state_dict(backbone.state_dict())
-    assert torch.equal(again(ids, mask), backbone(ids, mask))
-    assert again.portable_settings(portable) == portable
-
-    tiny = BERTBackbone(**BERTBackbone.tiny_settings(dict(settings, init_cfg=dict(type='X'))))
-    assert tiny.bert.config.model_type == family
-
-
-@torch.no_grad()
-@families
-def test_tiny_settings(family, ids_and_mask):
-    settings = BERTBackbone.tiny_settings(dict(config=dict(model_type=family), pooling='cls'))
-    tiny = BERTBackbone(**settings).train()
-    assert tiny.bert.config.model_type == family and settings['pooling'] == 'cls'
-    assert (tiny.out_dims, tiny.depth, tiny.bert.config.vocab_size) == (16, 2, 2048)
-    ids = ids_and_mask[0].repeat(1, 6)[:, :64]
-    features = tiny(ids, torch.ones_like(ids, dtype=torch.bool))
-    assert torch.equal(features, tiny(ids, torch.ones_like(ids, dtype=torch.bool)))
-
-
-def test_tiny_settings_of_an_unseen_hub_name_are_those_of_a_bert():
-    settings = BERTBackbone.tiny_settings(dict(type='BERTBackbone', model='bert-base-uncased'))
-    assert settings.keys() == {'type', 'config'} and 'model_type' not in settings['config']
-    settings.pop('type')
-    assert BERTBackbone(**settings).bert.config.model_type == 'bert'
-
-
-def test_names_of_weights_are_those_of_old_checkpoints():
-    names = set(BERTBackbone(config=TINY_BERT).state_dict())
-    layer = 'bert.encoder.layer.1.'
-    assert {'bert.embeddings.word_embeddings.weight', layer + 'attention.self.query.weight',
-            layer + 'output.LayerNorm.bias', 'bert.pooler.dense.weight'} < names
-    assert len(names) == 5 + 2 * 16 + 2
-
-
-REFUSED = {
-    'albert', 'big_bird', 'convbert', 'data2vec-text', 'deberta', 'deberta-v2', 'ernie', 'fnet',
-    'gpt2', 'ibert', 'layoutlm', 'longformer', 'megatron-bert', 'mobilebert', 'mra',
-    'nystromformer', 'rembert', 'roberta-prelayernorm', 'roformer', 'squeezebert', 't5', 'xlm',
-    'xlm-roberta-xl', 'xlnet', 'xmod', 'yoso'}
-
-
-@pytest.mark.parametrize('family', sorted(REFUSED))
-def test_other_families_are_refused_by_name(family, tmp_path):
-    (tmp_path / 'config.json').write_text(f'{{"model_type": "{family}"}}')
-    for settings in (dict(config=dict(model_type=family)), dict(model=str(tmp_path))):
-        with pytest.raises(BadValue, match=f"'{family}'.*bert, .*modernbert.*xlm-roberta"):
-            BERTBackbone(**settings)
-
-
-@pytest.mark.parametrize('family', ['bert', 'roberta', 'electra'])
-@pytest.mark.parametrize('key, value', [
-    ('is_decoder', True), ('position_embedding_type', 'relative_key'),
-    ('position_embedding_type', 'relative_key_query')])
-def test_layers_that_do_more_are_refused(family, key, value, tmp_path):
-    config = AutoConfig.for_model(**config_of(family, **{key: value}))
-    AutoModel.from_config(config).save_pretrained(tmp_path)
-    for settings in (dict(config=config_of(family, **{key: value})), dict(model=str(tmp_path))):
-        with pytest.raises(BadValue, match=f'{family}.*{key}={value!r}'):
-            BERTBackbone(pooling='cls', **settings)
-
-
-@pytest.mark.parametrize('kwargs, error, message', [
-    (dict(), BadValue, 'config'),
-    (dict(model='./nowhere/bert'), FileNotFoundError, 'nowhere'),
-    (dict(config=TINY_BERT, pooling='max'), BadValue, 'pooling'),
-    (dict(config=dict(TINY_BERT, attn_implementation='flex_attention')), BadValue,
-     'flex_attention'),
-    *((dict(config=config_of(family)), BadValue, "no pooler; use pooling='cls'")
-      for family in sorted(set(SIZES) - WITH_POOLER)),
-])
-def test_bad_models_are_named(kwargs, error, message):
-    with pytest.raises(error, match=message):
-        BERTBackbone(**kwargs)
-
-
-def test_an_older_transformers_is_named(monkeypatch):
-    monkeypatch.delitem(transformers.CONFIG_MAPPING._mapping, 'mpnet')
-    with pytest.raises(BadValue, match=f'{transformers.__version__} does not know.*mpnet'):
-        BERTBackbone(config=config_of('mpnet'))
-
-
-def test_a_foreign_tokenizer_is_noticed():
-    backbone = BERTBackbone(config=TINY_BERT)
-    with pytest.raises(BadValue, match='vocabulary of 50'):
-        backbone(torch.tensor([[2, 999, 3]]), torch.ones(1, 3, dtype=torch.bool))
-
-
-def test_tokens_go_on_where_they_are(ids_and_mask):
-    backbone = BERTBackbone(config=TINY_BERT)
-    tokens = backbone.embed(*ids_and_mask)
-    with pytest.raises(ValueError, match='tokens of 0 layers cannot go on with layer 1'):
-        backbone.run(tokens, 1)
-    with pytest.raises(ValueError, match='beyond'):
-        backbone.attention(backbone.run(tokens), 0)
-
-
-def test_every_family_names_parts_that_exist():
-    for name in SIZES:
-        family, model = FAMILIES[name], tower(name).bert
-        assert Family.of(model) is family and len(family.layers_of(model)) == (
-            model.config.num_hidden_layers)
-        attention = family.layers_of(model)[0].get_submodule(family.attention)
-        assert 'attention_mask' in (names := inspect.signature(attention.forward).parameters) or (
-            'mask' in names) or 'kwargs' in names
-
-
-def test_pooled_backbone_averages_the_last_map():
-    torch.manual_seed(0)
-    convolution = torch.nn.Conv2d(3, 4, 3)
-    images = torch.randn(2, 3, 8, 6)
-    features = PooledBackbone(convolution, out_dims=4)(images)
-    torch.testing.assert_close(features, convolution(images).mean((2, 3)))
-    with pytest.raises(ValueError, match='Conv2d'):
-        PooledBackbone(convolution, out_dims=5)(images)
