@@ -32,8 +32,14 @@ import tempfile
 import types
 from importlib.abc import MetaPathFinder
 
+from .errors import MissingFile, MissingPackage, UserError
+
 _HISTORY_STATISTICS = ('mean', 'max', 'min', 'current')
 _torchvision_schemas = []  # a torch Library lives as long as its object
+
+
+class UnsafeCheckpoint(UserError, pickle.UnpicklingError):
+    """A checkpoint that is broken, or holds more than weights."""
 
 
 def apply() -> None:
@@ -49,12 +55,12 @@ def require_stack() -> None:
     """Ask for torch and the OpenMMLab stack.
 
     Raises:
-        ImportError: if one of them is missing; the message names the fix.
+        MissingPackage: One of them is missing; the message names the fix.
     """
     missing = [name for name in ('torch', 'mmengine', 'mmcv', 'mmpretrain')
                if importlib.util.find_spec(name) is None]
     if missing:
-        raise ImportError(
+        raise MissingPackage(
             f'mmtbps needs {", ".join(missing)}. Install torch first, then the OpenMMLab stack: '
             'pip install torch && pip install "mmtbps[mm]" (or "mmtbps[onedl]", never both)')
 
@@ -89,11 +95,11 @@ def load_checkpoint_file(filename, map_location=None, **_) -> dict:
     ``.safetensors`` files are read as flat state dicts.
 
     Args:
-        filename (str | os.PathLike | IO): the checkpoint.
-        map_location: as in :func:`torch.load`.
+        filename (str | os.PathLike | IO): The checkpoint.
+        map_location: As in :func:`torch.load`.
 
     Raises:
-        pickle.UnpicklingError: the file carries anything else, or is not a checkpoint.
+        UnsafeCheckpoint: The file carries anything else, or is not a checkpoint.
     """
     import torch
     if str(filename).endswith('.safetensors'):
@@ -104,7 +110,7 @@ def load_checkpoint_file(filename, map_location=None, **_) -> dict:
             return torch.load(filename, map_location=map_location, weights_only=True)
     except pickle.UnpicklingError as error:
         reason = str(error).split('WeightsUnpickler error:')[-1].strip().splitlines()
-        raise pickle.UnpicklingError(
+        raise UnsafeCheckpoint(
             f'{filename}: refused, because it holds more than weights '
             f'({reason[0] if reason else error}). Ask its author for a plain state dict or a '
             '.safetensors file.') from error
@@ -277,7 +283,7 @@ def _own_config(name: str) -> str:
         path = os.path.join(folder, name)
         if os.path.isfile(path):
             return path
-    raise FileNotFoundError(f'mmtbps::{name}: no such config in {" or ".join(folders)}')
+    raise MissingFile(f'mmtbps::{name}: no such config in {" or ".join(folders)}')
 
 
 def _dump_as_text(path: str) -> str:

@@ -15,6 +15,7 @@ from mmengine.logging import HistoryBuffer, MessageHub
 from mmengine.runner.checkpoint import CheckpointLoader, save_checkpoint
 
 from mmtbps import compat
+from mmtbps.errors import UserError
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -42,8 +43,9 @@ def load(path):
 def test_a_checkpoint_that_carries_code_is_refused(attack, tmp_path):
     mark = tmp_path / 'executed'
     torch.save(dict(state_dict=dict(weight=torch.ones(2)), meta=attack(mark)), tmp_path / 'a.pth')
-    with pytest.raises(pickle.UnpicklingError, match='a.pth: refused'):
+    with pytest.raises(pickle.UnpicklingError, match='a.pth: refused') as error:
         load(tmp_path / 'a.pth')
+    assert isinstance(error.value, UserError)
     assert not mark.exists()
 
 

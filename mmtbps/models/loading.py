@@ -9,6 +9,7 @@ from typing import Any
 from mmengine.runner import CheckpointLoader
 from torch import Tensor, nn
 
+from mmtbps.compat import UnsafeCheckpoint
 from mmtbps.errors import MissingFile, UserError
 
 from .retrievers import TextImageRetriever
@@ -21,10 +22,6 @@ _SHOWN = 5
 
 class WeightsMisfit(UserError, ValueError):
     """Weights that do not fit the model."""
-
-
-class UnsafeCheckpoint(UserError, pickle.UnpicklingError):
-    """A checkpoint that is broken, or holds more than weights."""
 
 
 @dataclass(frozen=True)
