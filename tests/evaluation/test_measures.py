@@ -79,5 +79,8 @@ def test_k_beyond_the_gallery_and_nothing_to_find():
 def test_the_former_name_of_the_random_baseline_warns():
     with pytest.warns(DeprecationWarning, match='is now random_ranks'):
         assert mmtbps.evaluation.chance_ranks is random_ranks
+    with pytest.warns(DeprecationWarning):
+        from mmtbps.evaluation.chance import chance_ranks
+    assert chance_ranks is random_ranks and mmtbps.evaluation.__name__ == 'mmtbps.evaluation'
     with pytest.raises(AttributeError, match='no attribute'):
         mmtbps.evaluation.no_such_name  # noqa: B018
