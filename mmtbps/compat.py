@@ -59,7 +59,7 @@ def require_stack() -> None:
     """Ask for torch and the OpenMMLab stack.
 
     Raises:
-        MissingPackage: one of them is missing; the message names the fix.
+        MissingPackage: One of them is missing; the message names the fix.
     """
     missing = [name for name in ('torch', 'mmengine', 'mmcv', 'mmpretrain')
                if importlib.util.find_spec(name) is None]
@@ -99,12 +99,12 @@ def load_checkpoint_file(filename, map_location=None, **_) -> dict:
     ``.safetensors`` files are read as flat state dicts.
 
     Args:
-        filename (str | os.PathLike | IO): the checkpoint.
-        map_location: as in :func:`torch.load`.
+        filename (str | os.PathLike | IO): The checkpoint.
+        map_location: As in :func:`torch.load`.
 
     Raises:
-        UnsafeCheckpoint: the file carries anything else, or is not a checkpoint.
-        BrokenCheckpoint: the file is cut short or damaged.
+        UnsafeCheckpoint: The file carries anything else, or is not a checkpoint.
+        BrokenCheckpoint: The file is cut short or damaged.
     """
     import torch
     if str(filename).endswith('.safetensors'):

@@ -18,7 +18,7 @@ __all__ = ['MOVED', 'install_former_names']
 MOVED = {
     'datasets.packing_images': 'datasets.write_packed',
     'datasets.transforms.packing': 'datasets.transforms.pack_inputs',
-    'evaluation.chance': 'evaluation.measures',
+    'evaluation.chance': 'evaluation',
     'evaluation.counting': 'evaluation.rank_accumulation',
     'evaluation.inputs': 'evaluation.ranking',
     'evaluation.walk': 'evaluation.rank_accumulation',

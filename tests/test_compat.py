@@ -43,9 +43,9 @@ def load(path):
 def test_a_checkpoint_that_carries_code_is_refused(attack, tmp_path):
     mark = tmp_path / 'executed'
     torch.save(dict(state_dict=dict(weight=torch.ones(2)), meta=attack(mark)), tmp_path / 'a.pth')
-    with pytest.raises(pickle.UnpicklingError, match='a.pth: refused') as caught:
+    with pytest.raises(pickle.UnpicklingError, match='a.pth: refused') as error:
         load(tmp_path / 'a.pth')
-    assert isinstance(caught.value, UserError)
+    assert isinstance(error.value, UserError)
     assert not mark.exists()
 
 

@@ -36,6 +36,13 @@ def test_names_below_a_former_package_are_found():
 
 
 @pytest.mark.filterwarnings('ignore::DeprecationWarning')
+def test_a_former_function_of_a_former_module_is_found():
+    from mmtbps.evaluation import random_ranks
+    from mmtbps.evaluation.chance import chance_ranks
+    assert chance_ranks is random_ranks
+
+
+@pytest.mark.filterwarnings('ignore::DeprecationWarning')
 def test_what_was_pickled_under_a_former_name_opens():
     from mmtbps.models.mixup import mix
     data = pickle.dumps(mix, protocol=0).replace(b'mmtbps.models.mixup',

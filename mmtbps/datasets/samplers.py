@@ -12,10 +12,14 @@ from mmengine.dist import get_dist_info, sync_random_seed
 from mmengine.logging import print_log
 from torch.utils.data import Sampler, get_worker_info
 
-from mmtbps.errors import BadValue
+from mmtbps.errors import BadValue, UserError
 from mmtbps.registry import DATA_SAMPLERS
 
 _SEED_STEP = 0x9E3779B9  # odd and large: the seeds of an item's turns lie far from each other
+
+
+class UnfitSampler(UserError, TypeError):
+    """A sampler beside a data set or another sampler that it cannot work with."""
 
 
 class SeededIndex(NamedTuple):
@@ -200,9 +204,9 @@ def _separate(above: np.ndarray, here: np.ndarray, layer: np.ndarray,
 def _ids(dataset: Any, kind: str) -> np.ndarray:
     persons = getattr(dataset, kind, None)
     if persons is None:
-        raise TypeError(f'{type(dataset).__name__} has no `{kind}`, which this sampler needs: '
-                        'use TBPSDataset; it takes a list of annotation files instead of a '
-                        'ConcatDataset')
+        raise UnfitSampler(f'{type(dataset).__name__} has no `{kind}`, which this sampler needs: '
+                           'use TBPSDataset; it takes a list of annotation files instead of a '
+                           'ConcatDataset')
     # A data set sliced by the Runner's `num_batch_per_epoch` is shorter than its `person_ids`.
     return np.asarray(persons)[:len(dataset)]
 
@@ -226,7 +230,7 @@ class UniquePersonBatchSampler(Sampler):
         apart: Former name of ``distinct_by``.
 
     Raises:
-        TypeError: If the sampler is no :class:`SeededSampler`, or its data set has no
+        UnfitSampler: If the sampler is no :class:`SeededSampler`, or its data set has no
             ``person_ids``.
         BadValue: If there are fewer people than items in a global batch.
     """
@@ -234,8 +238,8 @@ class UniquePersonBatchSampler(Sampler):
     def __init__(self, sampler: SeededSampler, batch_size: int,
                  distinct_by: str = 'person_ids', apart: str | None = None) -> None:
         if not isinstance(sampler, SeededSampler):
-            raise TypeError('UniquePersonBatchSampler needs `sampler=dict(type=SeededSampler)`, '
-                            f'got {type(sampler).__name__}')
+            raise UnfitSampler('UniquePersonBatchSampler needs `sampler=dict(type=SeededSampler)`, '
+                               f'got {type(sampler).__name__}')
         if apart is not None:
             warnings.warn('apart of UniquePersonBatchSampler is now distinct_by', FutureWarning,
                           stacklevel=2)
@@ -279,7 +283,7 @@ class IdentitySampler(_EpochSampler):
         seed: As in :class:`SeededSampler`.
 
     Raises:
-        TypeError: If the data set has no ``person_ids``.
+        UnfitSampler: If the data set has no ``person_ids``.
         BadValue: If there are fewer people than groups in a global batch.
     """
 

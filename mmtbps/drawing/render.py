@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from mmtbps.errors import BadValue
+
 from . import accessories, body, garments
 from .camera import photograph
 from .canvas import PART, PARTS, Canvas, Projection
@@ -26,7 +28,7 @@ def render(person: Person, scene: Scene, size: tuple[int, int] = (128, 48),
         :data:`mmtbps.drawing.canvas.PARTS` of the part that fills most of the pixel.
 
     Raises:
-        ValueError: If ``size`` is smaller than 16 x 8.
+        BadValue: If ``size`` is smaller than 16 x 8.
 
     >>> from mmtbps.drawing.person import sample_person, sample_scene
     >>> rng = np.random.default_rng((0, 1))
@@ -35,8 +37,8 @@ def render(person: Person, scene: Scene, size: tuple[int, int] = (128, 48),
     """
     height, width = size
     if height < 16 or width < 8:
-        raise ValueError(f'size {height} x {width} is too small to draw a person; '
-                         'take at least 16 x 8 (height x width)')
+        raise BadValue(f'size {height} x {width} is too small to draw a person; '
+                       'take at least 16 x 8 (height x width)')
     layout, street, folds, optics = (np.random.default_rng((scene.seed, k)) for k in range(4))
     canvas, light, crown = _set_up(person, scene, size, layout, folds)
     ground = draw_background(height, width, street)
