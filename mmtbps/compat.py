@@ -70,7 +70,7 @@ def require_stack() -> None:
 
 
 class _CureFinder(MetaPathFinder):
-    """Runs the cure of a module before, around or after its own code."""
+    """Import finder that runs the cure of a module before, around or after its own code."""
 
     def find_spec(self, fullname, path=None, target=None):
         if fullname not in _AROUND_IMPORT and fullname not in _AFTER_IMPORT:
@@ -154,7 +154,7 @@ def _history_statistic(history, name: str):
 
 
 class _SafeTorch:
-    """torch as MMEngine's checkpoint module sees it: the same, but for ``load``."""
+    """Stand-in for ``torch`` in MMEngine's checkpoint module; only its ``load`` differs."""
 
     load = staticmethod(load_checkpoint_file)
 
@@ -221,7 +221,7 @@ def _declare_torchvision_operators() -> None:
 
 
 def _torchvision_stub() -> dict[str, types.ModuleType]:
-    """The few torchvision names that mmpretrain touches while it is imported."""
+    """Make the few torchvision names that mmpretrain touches while it is imported."""
 
     class InterpolationMode(enum.Enum):
         NEAREST = 'nearest'
@@ -291,7 +291,7 @@ def _inherit_lazy_bases(config: types.ModuleType) -> None:
 
 
 def _own_config(name: str) -> str:
-    """A config of ours, as installed or in a source tree."""
+    """Find a config of this package, as installed or in a source tree."""
     package = os.path.dirname(os.path.abspath(__file__))
     folders = [os.path.join(package, '.mim', 'configs'),
                os.path.join(os.path.dirname(package), 'configs')]

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ['BadValue', 'MissingFile', 'MissingPackage', 'RecordError', 'Remedy', 'UserError']
+__all__ = ['BadValue', 'MissingFile', 'MissingKey', 'MissingPackage', 'RecordError', 'Remedy',
+           'UserError']
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,13 @@ class BadValue(UserError, ValueError):
 
 class MissingFile(UserError, FileNotFoundError):
     """A file or folder that was named and is not there."""
+
+
+class MissingKey(UserError, KeyError):
+    """A key that an item or a setting needs and does not have."""
+
+    def __str__(self) -> str:  # a KeyError shows its message in quotes
+        return Exception.__str__(self)
 
 
 class MissingPackage(UserError, ImportError):

@@ -14,7 +14,7 @@ def resolve_pretrained(name: str) -> str:
     """Tell a folder from a hub name, before anything tries the network.
 
     Args:
-        name: an existing folder; or a path, which begins with ``.``, ``/`` or ``~``; or a hub
+        name: An existing folder; or a path, which begins with ``.``, ``/`` or ``~``; or a hub
             name such as ``bert-base-uncased`` or ``google/electra-base-discriminator``; or a
             folder of this package, ``mmtbps://generation/assets/toy``.
 
@@ -22,7 +22,7 @@ def resolve_pretrained(name: str) -> str:
         The folder or the hub name.
 
     Raises:
-        MissingFile: a path that is not there.
+        MissingFile: A path that is not there.
 
     Example:
         >>> resolve_pretrained('bert-base-uncased')

@@ -1,4 +1,4 @@
-"""One image with its captions: what generation writes and data sets read, a JSON object a line."""
+"""Record of one image with its captions, which generation writes and data sets read as JSON."""
 
 import os
 from dataclasses import dataclass, fields
@@ -16,11 +16,11 @@ _JSON_NAMES = {str: 'a string', int: 'an integer', list: 'a list', dict: 'an obj
 
 
 class Entry:
-    """One JSON object, read key by key with errors that say where it stands.
+    """One JSON object, read key by key with errors that name its place.
 
     Args:
         raw: The decoded object.
-        where: What to call it in an error, e.g. ``'reid_raw.json, record 7'``.
+        where: Name of its place in an error, e.g. ``'reid_raw.json, record 7'``.
 
     Raises:
         RecordError: If ``raw`` is not an object, or ``take`` finds no such key or another type.
@@ -29,19 +29,19 @@ class Entry:
     3
     >>> Entry({'id': '3'}, 'a.json, record 1').take('id', int)
     Traceback (most recent call last):
-    mmtbps.records.RecordError: a.json, record 1: key 'id' must be an integer, found '3'
+    mmtbps.errors.RecordError: a.json, record 1: key 'id' must be an integer, got '3'
     """
 
     __slots__ = ('raw', 'where')
 
     def __init__(self, raw: Any, where: str) -> None:
         if not isinstance(raw, dict):
-            raise RecordError(f'{where}: expected an object {{...}}, found {_short(raw)}')
+            raise RecordError(f'{where}: expected an object {{...}}, got {_short(raw)}')
         self.raw = raw
         self.where = where
 
     def take(self, key: str, kind: type[T]) -> T:
-        """The value of ``key``, which must be there and of type ``kind``."""
+        """Return the value of ``key``, which must be there and of type ``kind``."""
         if key not in self.raw:
             found = ', '.join(map(repr, self.raw)) or 'none'
             raise RecordError(f'{self.where}: key {key!r} is missing (keys found: {found})')
@@ -49,28 +49,28 @@ class Entry:
         # A bool is an int to Python, yet `true` is no person id.
         if not isinstance(value, kind) or isinstance(value, bool):
             raise RecordError(
-                f'{self.where}: key {key!r} must be {_JSON_NAMES[kind]}, found {_short(value)}')
+                f'{self.where}: key {key!r} must be {_JSON_NAMES[kind]}, got {_short(value)}')
         return value
 
     def take_or_none(self, key: str, kind: type[T]) -> T | None:
-        """Like :meth:`take`, but a missing key or ``null`` gives ``None``."""
+        """Return the value as :meth:`take` does, but ``None`` for a missing key or ``null``."""
         return None if self.raw.get(key) is None else self.take(key, kind)
 
 
 @dataclass(frozen=True, slots=True)
 class PairRecord:
-    """One image, its captions and who is on it.
+    """One image, its captions and the person in it.
 
     Args:
         image: Path of the image, relative to the image folder of its annotation file.
-        captions: What people (or an editor) wrote about it; one or more.
+        captions: Descriptions by people (or an editor); one or more.
         person_id: Identity as the file numbers it, not relabelled.
         split: ``'train'``, ``'val'`` or ``'test'``.
         source: For a generated pair the ``image`` it was made from, written as in the original
             record, so that a hold-out of people also holds out what was made from them.
             ``None`` for a real pair.
-        edit: What a generator changed (free-form, JSON types only).
-        scores: What its checks measured, by name (finite numbers).
+        edit: Changes a generator made (free-form, JSON types only).
+        scores: Measurements of its checks, by name (finite numbers).
 
     >>> record = PairRecord('a/1.jpg', ('A man in red.',), person_id=7, split='train')
     >>> record.to_json()
@@ -88,14 +88,14 @@ class PairRecord:
     scores: dict | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """A dict of JSON types; the optional fields only where they are set."""
+        """Return a dict of JSON types; the optional fields only where they are set."""
         values = {f.name: getattr(self, f.name) for f in fields(self)}
         values['captions'] = list(self.captions)
         return {name: value for name, value in values.items() if value is not None}
 
     @classmethod
     def from_json(cls, raw: dict[str, Any], where: str = 'record') -> 'PairRecord':
-        """The record written by :meth:`to_json`.
+        """Read a record written by :meth:`to_json`.
 
         Raises:
             RecordError: On a missing or unknown key, a wrong type or a caption that is no text;
@@ -109,7 +109,7 @@ class PairRecord:
         for caption in captions:
             if not isinstance(caption, str):
                 raise RecordError(
-                    f"{where}: key 'captions' must hold strings only, found {_short(caption)}")
+                    f"{where}: key 'captions' must hold strings only, got {_short(caption)}")
         return cls(
             image=entry.take('image', str), captions=tuple(captions),
             person_id=entry.take('person_id', int), split=entry.take('split', str),
@@ -118,7 +118,7 @@ class PairRecord:
 
 
 def read_jsonl(path: str | os.PathLike) -> list[PairRecord]:
-    """All records of a JSONL file, in order.
+    """Read all records of a JSONL file, in order.
 
     Raises:
         RecordError: Naming ``file:line`` of the first line that is no valid record. Only a

@@ -27,8 +27,8 @@ LAYERS = [
 SUB_PACKAGES = {
     'models': [['backbones', 'losses', 'grad_cache', 'batch_augments', 'preprocessor'],
                ['necks', 'mixup', 'heads'], ['retrievers'], ['loading', 'converters']],
-    'search': [['encoders', 'galleries'], ['media'], ['indexing'], ['presentation'], ['results'],
-               ['inferencer', 'registration'], ['webui']],
+    'search': [['encoders', 'galleries'], ['media'], ['indexing'], ['presentation', 'results'],
+               ['inferencer', 'registration', 'result_files'], ['webui']],
     'generation': [['color'], ['diffusion'], ['editing'], ['quality'], ['runs'], ['planning']],
 }
 # Who may import what of the outside; a name not listed is free for all.

@@ -6,7 +6,7 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.runner import Runner
-from tiny_models import shrink
+from tiny_models import set_batch_size, shrink
 
 from mmtbps.commands.user_errors import one_line_errors
 from mmtbps.engine.preflight import find_missing, stop_if_missing
@@ -24,7 +24,7 @@ def name(path):
 def test_it_trains_when_shrunk(path, micro_set, tmp_path):
     cfg = shrink(Config.fromfile(path), micro_set, tmp_path)
     cfg.train_cfg.max_epochs = 1
-    cfg.train_dataloader.batch_size = 24
+    set_batch_size(cfg.train_dataloader, 24)
     runner = Runner.from_cfg(cfg)
     before = {key: value.clone() for key, value in runner.model.state_dict().items()}
     runner.train()

@@ -30,7 +30,8 @@ def shrink(cfg, data_root, work_dir):
             hook.backend = 'eager'
     for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
         loader = cfg[name]
-        loader.update(num_workers=0, persistent_workers=False, batch_size=8)
+        loader.update(num_workers=0, persistent_workers=False)
+        set_batch_size(loader, 8)
         loader.dataset.update(type='DrawnPEDES', data_root=str(data_root))
         for step in loader.dataset.pipeline:
             if 'tokenizer' in step:
@@ -40,3 +41,10 @@ def shrink(cfg, data_root, work_dir):
             if 'crop_size' in step:
                 step.update(crop_size=size, padding=1)
     return cfg
+
+
+def set_batch_size(loader, batch_size):
+    """Set the batch size of a dataloader, and with it the people in a P x K batch."""
+    loader.batch_size = batch_size
+    if 'num_persons' in loader.sampler:
+        loader.sampler.num_persons = batch_size // loader.sampler.num_instances

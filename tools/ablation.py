@@ -23,7 +23,7 @@ from mmtbps.commands.user_errors import one_line_errors
 from mmtbps.drawing import draw_dataset
 from mmtbps.drawing.edited_pairs import draw_edited_pairs
 from mmtbps.errors import BadValue
-from mmtbps.evaluation import chance_ranks
+from mmtbps.evaluation import random_ranks
 
 TOOLS = Path(__file__).resolve().parent
 MEASURES = ('R1', 'R5', 'R10', 'mAP')
@@ -133,7 +133,7 @@ def run_ablation(args: argparse.Namespace) -> None:
                 run_arm(args.config, arm, seed, args.work_dir, data_root))
     test = [r for r in json.loads((data_root / 'reid_raw.json').read_text())
             if r['split'] == 'test']
-    chance = chance_ranks([r['id'] for r in test for _ in r['captions']], [r['id'] for r in test])
+    chance = random_ranks([r['id'] for r in test for _ in r['captions']], [r['id'] for r in test])
     text = table(results, chance)
     print(text)
     if args.out:

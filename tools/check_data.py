@@ -1,4 +1,4 @@
-"""Checks data sets: sizes against the published ones, missing and broken images, bad captions."""
+"""Check data sets: sizes against the published ones, missing and broken images, bad captions."""
 
 import argparse
 import sys
@@ -9,7 +9,9 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.logging import MMLogger
 
+from mmtbps.commands.user_errors import one_line_errors, word_error
 from mmtbps.datasets import CUHKPEDES, ICFGPEDES, DrawnPEDES, RSTPReid, TBPSDataset
+from mmtbps.errors import UserError
 from mmtbps.registry import DATASETS
 
 TYPES = dict(cuhk=CUHKPEDES, icfg=ICFGPEDES, rstp=RSTPReid, drawn=DrawnPEDES, jsonl=TBPSDataset)
@@ -43,7 +45,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
 
 
 def datasets_of_config(node: Any) -> Iterator[tuple[type[TBPSDataset], dict]]:
-    """Yields class and paths of every data set below a node of a config."""
+    """Yield class and paths of every data set below a node of a config."""
     if isinstance(node, (list, tuple)):
         for child in node:
             yield from datasets_of_config(child)
@@ -59,7 +61,7 @@ def datasets_of_config(node: Any) -> Iterator[tuple[type[TBPSDataset], dict]]:
 
 
 def compare_sizes(dataset: TBPSDataset) -> tuple[list[str], list[str]]:
-    """Prints one row a file and split; returns the splits and what differs from the published."""
+    """Print one row a file and split; return the splits and the differences to the published."""
     rows = defaultdict(list)
     for item in dataset.read_records():
         rows[item.source, item.record.split].append(item.record)
@@ -84,7 +86,7 @@ def compare_sizes(dataset: TBPSDataset) -> tuple[list[str], list[str]]:
 
 
 def check(cls: type[TBPSDataset], paths: dict, decode: bool, show: int) -> int:
-    """Prints what was found in one data set; returns the number of problems."""
+    """Print the findings in one data set; return the number of problems."""
     print(f'\n{cls.dataset_name}  {paths.get("data_root", "")}')
     try:
         splits, problems = compare_sizes(cls(**paths, lazy_init=True))
@@ -96,10 +98,10 @@ def check(cls: type[TBPSDataset], paths: dict, decode: bool, show: int) -> int:
                 dataset.full_init()
             except ValueError as error:
                 if not dataset.skipped:  # otherwise the list of what was skipped says why
-                    problems.append(str(error))
+                    problems.append(_word(error))
             skipped += dataset.skipped
     except (FileNotFoundError, ValueError) as error:
-        print(f'PROBLEM {error}')
+        print(f'PROBLEM {_word(error)}')
         return 1
     for text in problems:
         print(f'PROBLEM {text}')
@@ -112,9 +114,19 @@ def check(cls: type[TBPSDataset], paths: dict, decode: bool, show: int) -> int:
     return len(problems) + sum(skip.kind not in HARMLESS for skip in skipped)
 
 
+def _word(error: Exception) -> str:
+    return word_error(error) if isinstance(error, UserError) else str(error)
+
+
 def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
     MMLogger.get_current_instance().setLevel('ERROR')  # the data sets' own summaries
+    with one_line_errors():
+        return check_all(args)
+
+
+def check_all(args: argparse.Namespace) -> int:
+    """Check every data set that is asked for; return the exit code."""
     if args.config:
         config = Config.fromfile(args.config)
         loaders = [config.get(f'{name}_dataloader') for name in ('train', 'val', 'test')]

@@ -1,4 +1,4 @@
-"""The whole path on drawn pedestrians: draw, generate pairs, train, evaluate, search.
+"""Run the whole path on drawn pedestrians: draw, generate pairs, train, evaluate, search.
 
 Everything lands in work_dirs/demo; a second run reuses what is there.
 
@@ -15,7 +15,7 @@ import sys
 import time
 from pathlib import Path
 
-from mmtbps.evaluation import chance_ranks
+from mmtbps.evaluation import random_ranks
 
 CONFIG = 'configs/tbps/vit_bert_base_drawn.py'
 GENERATION = 'configs/generation/pdg_drawn.py'
@@ -37,7 +37,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def step(title: str, *commands: tuple) -> None:
-    """Run some of our tools, with their title and time."""
+    """Run some of the tools, with their title and time."""
     print(f'\n== {title}', flush=True)
     start = time.monotonic()
     for command in commands:
@@ -46,14 +46,14 @@ def step(title: str, *commands: tuple) -> None:
 
 
 def generate() -> None:
-    """Pairs of the toy diffusion model that the gates accept, beside the originals."""
+    """Generate pairs with the toy diffusion model, as far as the gates accept them."""
     step('2 of 5: generating pairs with a toy diffusion model',
          ('tools/generate.py', 'all', GENERATION, '--cfg-options',
           f'generation.planner.max_edits={EDITS}'))
 
 
 def train(work_dir: Path, seed: int) -> None:
-    """The originals and the generated pairs as one training set."""
+    """Train on the originals and the generated pairs as one training set."""
     pairs = PAIRS.resolve()
     step('3 of 5: training', (
         'tools/train.py', CONFIG, '--work-dir', work_dir, '--resume', '--cfg-options',
@@ -63,11 +63,11 @@ def train(work_dir: Path, seed: int) -> None:
 
 
 def print_table(metrics: dict) -> None:
-    """Rank-k of both directions beside what chance would give."""
+    """Print Rank-k of both directions beside that of a random ranking."""
     records = [r for r in json.loads((DATA / 'reid_raw.json').read_text()) if r['split'] == 'test']
     images = [record['id'] for record in records]
     captions = [record['id'] for record in records for _ in record['captions']]
-    chance = dict(t2i=chance_ranks(captions, images), i2t=chance_ranks(images, captions))
+    random = dict(t2i=random_ranks(captions, images), i2t=random_ranks(images, captions))
     columns = ('R1', 'R5', 'R10', 'mAP', 'mINP')
     print('\nDrawn test people, none of them seen in training '
           f'({len(captions)} captions, {len(images)} images), percent:\n')
@@ -75,12 +75,12 @@ def print_table(metrics: dict) -> None:
     print('|---' * (len(columns) + 2) + '|')
     for key, name in (('t2i', 'text to image'), ('i2t', 'image to text')):
         values = ' | '.join(f'{metrics[f"{key}/{column}"]:.1f}' for column in columns)
-        by_chance = ' / '.join(f'{chance[key][k]:.1f}' for k in ('R1', 'R5', 'R10'))
-        print(f'| {name} | {values} | {by_chance} |')
+        of_random = ' / '.join(f'{random[key][k]:.1f}' for k in ('R1', 'R5', 'R10'))
+        print(f'| {name} | {values} | {of_random} |')
 
 
 def search(work_dir: Path, checkpoint: str) -> None:
-    """A gallery of the test people alone, and three sentences asked of it."""
+    """Index the test people alone, and search them for three sentences."""
     crops = work_dir / 'test_people'
     for record in json.loads((DATA / 'reid_raw.json').read_text()):
         if record['split'] == 'test':

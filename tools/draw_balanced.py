@@ -18,8 +18,8 @@ import numpy as np
 from PIL import Image
 from rich.progress import track
 
-from mmtbps.drawing import caption, recolour, render, sample_person, sample_scene
-from mmtbps.drawing.edits import colours_for
+from mmtbps.drawing import caption, recolor, render, sample_person, sample_scene
+from mmtbps.drawing.edits import colors_for
 from mmtbps.drawing.person import Person
 
 
@@ -27,8 +27,8 @@ def evenly_colored(person: Person, rng: np.random.Generator) -> Person:
     """Return the same person with upper and lower garment in colours drawn evenly."""
     for garment in ('upper', 'lower'):
         if person.wears(garment):
-            colors = sorted({*colours_for(person, garment)})
-            person = recolour(person, garment, colors[int(rng.integers(len(colors)))], rng)
+            colors = sorted({*colors_for(person, garment)})
+            person = recolor(person, garment, colors[int(rng.integers(len(colors)))], rng)
     return person
 
 

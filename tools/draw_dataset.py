@@ -11,6 +11,7 @@ Examples:
 
 import argparse
 
+from mmtbps.commands.user_errors import one_line_errors
 from mmtbps.drawing import draw_dataset
 from mmtbps.drawing.build import SIZES, Size
 
@@ -36,12 +37,10 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     args = parse_args()
     size = Size(*args.people, images=args.images) if args.people else args.size
-    try:
+    with one_line_errors('interrupted; start the same command again to go on'):
         root = draw_dataset(args.root, size, args.seed, args.image_size, args.workers,
                             overwrite=args.overwrite)
-    except (ValueError, FileExistsError) as error:
-        raise SystemExit(f'error: {error}') from error
-    print(f'drawn data set in {root}')
+        print(f'drawn data set in {root}')
 
 
 if __name__ == '__main__':

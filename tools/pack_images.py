@@ -18,13 +18,14 @@ from collections import Counter
 
 from rich.progress import track
 
-from mmtbps.datasets.write_packed import differing, find_images, pack_images
+from mmtbps.commands.user_errors import one_line_errors
+from mmtbps.datasets.write_packed import differing, find_packable_images, pack_images
 
 UNITS = {'': 1, 'K': 10**3, 'M': 10**6, 'G': 10**9, 'T': 10**12}
 
 
 def size(text: str) -> int:
-    """Bytes of ``'500MB'`` or ``'1.5G'``.
+    """Read a number of bytes such as ``'500MB'`` or ``'1.5G'``.
 
     >>> size('1.5 GB')
     1500000000
@@ -61,19 +62,19 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
 def pack(args: argparse.Namespace) -> None:
     done = pack_images(args.folder, args.out, args.shard_size, args.workers, not args.quiet)
     by_kind = Counter()
-    for left in done.left:
-        if left.harmless:
-            by_kind[left.reason] += 1
+    for skipped in done.skipped:
+        if skipped.harmless:
+            by_kind[skipped.reason] += 1
         else:
-            print(f'left out: {left}')
+            print(f'left out: {skipped}')
     for reason, count in by_kind.items():
         print(f'left out: {count} x {reason}')
     print(f'{args.out}: {done.packed} images packed, {done.before} were packed before, '
-          f'{len(done.left)} files left out')
+          f'{len(done.skipped)} files left out')
 
 
 def verify(args: argparse.Namespace) -> None:
-    total = len(find_images(args.folder)[0])
+    total = len(find_packable_images(args.folder)[0])
     wrong = 0
     for name, reason in track(differing(args.folder, args.out), 'comparing', total=total,
                               disable=args.quiet):
@@ -88,10 +89,8 @@ def verify(args: argparse.Namespace) -> None:
 
 def main(argv: list[str] | None = None) -> None:
     args = parse_args(argv)
-    try:
+    with one_line_errors('interrupted; start the same command again to go on'):
         (verify if args.verify else pack)(args)
-    except (OSError, ValueError) as error:
-        raise SystemExit(f'error: {error}') from error
 
 
 if __name__ == '__main__':

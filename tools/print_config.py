@@ -9,6 +9,7 @@ import argparse
 from mmengine.config import Config, DictAction
 
 import mmtbps  # noqa: F401  so that mmtbps:: bases are found
+from mmtbps.commands.user_errors import one_line_errors
 
 
 def main() -> None:
@@ -17,10 +18,11 @@ def main() -> None:
     parser.add_argument('config', help='path of the config')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
     args = parser.parse_args()
-    cfg = Config.fromfile(args.config)
-    if args.cfg_options:
-        cfg.merge_from_dict(args.cfg_options)
-    print(cfg.pretty_text)
+    with one_line_errors():
+        cfg = Config.fromfile(args.config)
+        if args.cfg_options:
+            cfg.merge_from_dict(args.cfg_options)
+        print(cfg.pretty_text)
 
 
 if __name__ == '__main__':

@@ -22,18 +22,24 @@ Several processes on one gallery, each with its part of the files:
 
 import argparse
 import json
-import pickle
 import shlex
 import sys
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from mmtbps.search.galleries.base import REINDEX, GalleryEntry, GalleryMismatch
+from mmtbps.commands.user_errors import fail, one_line_errors
+from mmtbps.errors import BadValue, MissingFile
+from mmtbps.fileio import JobShard
+from mmtbps.search.galleries.base import GalleryMismatch
 from mmtbps.search.galleries.factory import open_gallery
 from mmtbps.search.galleries.filters import parse_where
-from mmtbps.search.galleries.provenance import Origin, read_origin, write_origin
+from mmtbps.search.galleries.provenance import Provenance, read_provenance, write_provenance
+
+if TYPE_CHECKING:
+    from mmtbps.search.indexing import DetectionOptions
+    from mmtbps.search.results import SearchResult
 
 _SHOWN = 10  # skipped files and unknown rows that are named; the log has all
 
@@ -117,20 +123,20 @@ def _add_model(command: argparse.ArgumentParser, images: bool = False) -> None:
 # ------------------------------------------------------------------ commands
 def index(args: argparse.Namespace) -> None:
     from mmtbps.search.encoders.loading import load_encoder
-    from mmtbps.search.indexing.index import index_people
-    from mmtbps.search.indexing.metadata import read_metadata
+    from mmtbps.search.indexing import IndexOptions, index_people, read_metadata
     if not args.source.exists():
-        raise FileNotFoundError(f'{args.source}: no such file or folder')
+        raise MissingFile(f'{args.source}: no such file or folder')
     metadata = None if args.metadata is None else read_metadata(args.metadata)
-    shard = _read_shard(args.shard)
-    origin = model_of(args)
-    detector, tracker = _detection(args)
-    encoder = load_encoder(origin.model, origin.weights, args.device)
+    options = IndexOptions(
+        batch_size=args.batch_size, workers=args.workers, commit_every=args.commit_every,
+        prune=args.prune, progress=not args.quiet, shard=JobShard.parse(args.shard), log=args.log,
+        images=args.images)
+    provenance, detection = model_of(args), _detection(args)
+    encoder = load_encoder(provenance.model, provenance.weights, args.device)
     gallery = open_gallery(args.gallery, encoder.fingerprint)
-    write_origin(args.gallery, model=origin.model, weights=origin.weights)
-    report = index_people(
-        args.source, gallery, encoder, metadata, args.batch_size, args.workers, detector, tracker,
-        args.every, args.prune, not args.quiet, shard, args.commit_every, args.log, args.images)
+    write_provenance(args.gallery, model=provenance.model, weights=provenance.weights)
+    report = index_people(args.source, gallery, encoder, metadata=metadata, detection=detection,
+                          options=options)
     for path, reason in report.skipped[:_SHOWN]:
         print(f'skipped {path}: {reason}', file=sys.stderr)
     if (more := len(report.skipped) - _SHOWN) > 0:
@@ -138,24 +144,23 @@ def index(args: argparse.Namespace) -> None:
     if report.unknown:
         print(f'{len(report.unknown)} rows of {args.metadata} name no file: '
               f'{", ".join(report.unknown[:_SHOWN])}', file=sys.stderr)
-    if shard == (0, 1) and (report.indexed or report.removed or report.updated):
+    if options.shard == (0, 1) and (report.indexed or report.removed or report.updated):
         gallery.optimize()
     print(f'{args.gallery}: {report}; {gallery.count()} in all')
 
 
 def query(args: argparse.Namespace) -> None:
-    from mmtbps.search.results import check_target, write_answer
+    from mmtbps.search.result_files import check_target, write_results
     if args.out is not None:
         check_target(args.out)
     where = parse_where(args.where)
-    searcher = make_searcher(args)
-    results = searcher(args.text, topk=args.topk, where=where or None)
+    results = make_searcher(args)(args.text, topk=args.topk, where=where or None)
     if args.json:
-        print(json.dumps(results, indent=2, ensure_ascii=False))
+        print(json.dumps([result.to_json() for result in results], indent=2, ensure_ascii=False))
     elif args.out is None:
         print('\n\n'.join(map(_as_text, results)))
     if args.out is not None:
-        print(write_answer(results, args.out, images_of(args)), file=sys.stderr)
+        print(write_results(results, args.out, images_of(args)), file=sys.stderr)
 
 
 def serve(args: argparse.Namespace) -> None:
@@ -166,8 +171,8 @@ def serve(args: argparse.Namespace) -> None:
 
 def info(args: argparse.Namespace) -> None:
     known = open_gallery(args.gallery).info()
-    origin = read_origin(args.gallery)
-    known |= dict(images=origin.images, model=origin.model, weights=origin.weights)
+    noted = read_provenance(args.gallery)
+    known |= dict(images=noted.images, model=noted.model, weights=noted.weights)
     if args.json:
         print(json.dumps(known, indent=2, ensure_ascii=False))
         return
@@ -194,38 +199,38 @@ def compact(args: argparse.Namespace) -> None:
 
 
 # ------------------------------------------------------------------ what they share
-def model_of(args: argparse.Namespace) -> Origin:
+def model_of(args: argparse.Namespace) -> Provenance:
     """Model and weights of the command line, else those noted in the gallery."""
-    noted = read_origin(args.gallery)
+    noted = read_provenance(args.gallery)
     if args.config is None and noted.model is None:
-        raise ValueError(f'{args.gallery} has no note of its model; name it with --config and '
+        raise BadValue(f'{args.gallery} has no note of its model; name it with --config and '
                          '--weights')
-    return Origin(model=args.config or noted.model,
+    return Provenance(model=args.config or noted.model,
                   weights=args.weights or (noted.weights if args.config is None else None))
 
 
 def images_of(args: argparse.Namespace) -> Path:
     """Folder of the images, from the command line or the gallery's note."""
-    images = args.images or read_origin(args.gallery).images
+    images = args.images or read_provenance(args.gallery).images
     if images is None or not Path(images).is_dir():
         said = 'is not noted' if images is None else f'was {images}, which is gone'
-        raise FileNotFoundError(f'{args.gallery}: the folder of its images {said}; name it with '
-                                '--images')
+        raise MissingFile(f'{args.gallery}: the folder of its images {said}; name it with '
+                          '--images')
     return Path(images)
 
 
 def make_searcher(args: argparse.Namespace) -> Any:
     from mmtbps.search.encoders.loading import load_encoder
     from mmtbps.search.inferencer import TextToPersonInferencer
-    open_gallery(args.gallery)  # before a model is loaded: is there one?
-    origin = model_of(args)
-    encoder = load_encoder(origin.model, origin.weights, args.device)
-    return TextToPersonInferencer(encoder, gallery=args.gallery, images=args.images)
+    gallery = open_gallery(args.gallery)  # before a model is loaded: is there one?
+    provenance = model_of(args)
+    encoder = load_encoder(provenance.model, provenance.weights, args.device)
+    return TextToPersonInferencer(encoder, gallery=gallery, images=args.images)
 
 
 def reindex_command(args: argparse.Namespace) -> str:
     """What to run when the gallery is of another model."""
-    noted, given = read_origin(args.gallery), model_of(args)
+    noted, given = read_provenance(args.gallery), model_of(args)
     words = ['python', 'tools/search.py', 'index', 'NEW.lance',
              str(getattr(args, 'source', None) or noted.images or 'IMAGES')]
     words += ['--config', given.model]
@@ -233,39 +238,33 @@ def reindex_command(args: argparse.Namespace) -> str:
     return shlex.join(words)
 
 
-def _detection(args: argparse.Namespace) -> tuple[Any, Any]:
+def _detection(args: argparse.Namespace) -> 'DetectionOptions | None':
     if args.detector is None:
         if args.track or args.every is not None:
-            raise ValueError('--track and --every are about people found by a --detector')
-        return None, None
+            raise BadValue('--track and --every are about people found by a --detector')
+        return None
+    from mmtbps.search.indexing import DetectionOptions
     from mmtbps.search.media.detector import PersonDetector
     from mmtbps.search.media.tracker import PersonTracker
     tracker = PersonTracker(**({} if args.every is None else dict(every=args.every))) \
         if args.track else None
-    return PersonDetector(args.detector, threshold=args.threshold, device=args.device), tracker
+    detector = PersonDetector(args.detector, threshold=args.threshold, device=args.device)
+    return DetectionOptions(detector, tracker, args.every)
 
 
-def _read_shard(text: str) -> tuple[int, int]:
-    part, slash, parts = text.partition('/')
-    if not (slash and part.isdecimal() and parts.isdecimal() and int(part) < int(parts)):
-        raise ValueError(f'--shard {text}: write i/n, with i from 0 to n - 1')
-    return int(part), int(parts)
-
-
-def _as_text(result: Mapping[str, Any]) -> str:
-    from mmtbps.search.webui.html import in_words
-    lines = [result['query'] if len(result['query']) < 200 else result['query'][:200] + ' ...']
-    for hit in result['hits']:
-        entry = GalleryEntry.from_json({key: value for key, value in hit.items()
-                                        if key not in ('rank', 'score')})
-        facts = '  '.join(f'{name} {value}' for name, value in in_words(entry) if name != 'file')
-        lines.append(f'{hit["rank"]:>4}  {hit["score"]:.3f}  {hit["path"]}  {facts}'.rstrip())
-    return '\n'.join(lines if result['hits'] else [*lines, '      nothing found'])
+def _as_text(result: 'SearchResult') -> str:
+    from mmtbps.search.presentation import in_words
+    lines = [result.query if len(result.query) < 200 else result.query[:200] + ' ...']
+    for hit in result.hits:
+        facts = '  '.join(f'{name} {value}' for name, value in in_words(hit.entry)
+                          if name != 'file')
+        lines.append(f'{hit.rank:>4}  {hit.score:.3f}  {hit.entry.path}  {facts}'.rstrip())
+    return '\n'.join(lines if result.hits else [*lines, '      nothing found'])
 
 
 def _confirm(question: str) -> None:
     if not sys.stdin.isatty():
-        raise ValueError(f'{question} Say so with --yes')
+        raise BadValue(f'{question} Say so with --yes')
     if input(f'{question} [y/N] ').strip().lower() not in ('y', 'yes'):
         raise SystemExit('Nothing was removed.')
 
@@ -274,20 +273,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
     # mmcv-lite has no operators of its own, and no model of ours needs one.
     warnings.filterwarnings('ignore', message='Fail to import ``MultiScaleDeformable')
-    try:
-        args.action(args)
-    except GalleryMismatch as error:
-        _fail(str(error).replace(REINDEX, reindex_command(args)))
-    except (FileNotFoundError, ImportError, KeyError, OSError, RuntimeError, ValueError,
-            pickle.UnpicklingError) as error:
-        _fail(error.args[0] if isinstance(error, KeyError) and error.args else error)
-    except KeyboardInterrupt:
-        _fail('interrupted. What was stored is safe; the same command goes on', 130)
-
-
-def _fail(message: object, code: int = 1) -> None:
-    print('error: ' + ' '.join(str(message).split()), file=sys.stderr)
-    raise SystemExit(code) from None
+    with one_line_errors('interrupted. What was stored is safe; the same command goes on'):
+        try:
+            args.action(args)
+        except GalleryMismatch as error:
+            fail(f'{error}: {reindex_command(args)}')
 
 
 if __name__ == '__main__':

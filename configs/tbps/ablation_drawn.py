@@ -35,7 +35,7 @@ arms = [
     dict(name='+ feature mixup', options=feature_mixup),
     dict(name='+ renderer pairs', pairs='renderer'),
     dict(name='+ renderer pairs, kept from their originals', pairs='renderer',
-         options={'train_dataloader.batch_sampler.apart': 'family_ids'}),
+         options={'train_dataloader.batch_sampler.distinct_by': 'family_ids'}),
     dict(name='+ recolour pairs', pairs='recolor'),
     dict(name='+ diffusion pairs', pairs='drawn'),
     dict(name='all: text generation, mixup, diffusion pairs', pairs='drawn',

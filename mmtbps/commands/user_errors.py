@@ -18,7 +18,8 @@ COMMANDS = {
     'generate_merge': 'python tools/generate.py merge CONFIG',
     'generate_plan': 'python tools/generate.py plan CONFIG',
     'index': 'python tools/search.py index {gallery} {images}',
-    'pack_images': 'python tools/pack_images.py {folder}',
+    'overwrite': 'add --overwrite to the command',
+    'pack_images': 'python tools/pack_images.py {folder} {out}',
 }
 
 

@@ -1,4 +1,4 @@
-"""From annotation files to seeded items: data sets, samplers and transforms."""
+"""Data sets of text-based person search, their samplers and transforms."""
 
 from . import transforms
 from .cuhk_pedes import CUHKPEDES

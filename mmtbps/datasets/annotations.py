@@ -1,4 +1,4 @@
-"""From annotation files to records: finding them, reading them, choosing a split."""
+"""Annotation files: finding them, reading their records, choosing a split."""
 
 import hashlib
 import json
@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from mmtbps.errors import BadValue, MissingFile, Remedy
 from mmtbps.fileio import iter_json_lines
 from mmtbps.records import Entry, PairRecord, RecordError
 
@@ -16,7 +17,7 @@ from .packed import SUFFIX, image_path
 
 
 class Source(NamedTuple):
-    """An annotation file, as the user calls it and where it lies, and the folder of its images.
+    """An annotation file, by the user's name for it and by its path, and the folder of its images.
 
     The folder may be one of packed images, see :mod:`mmtbps.datasets.packed`.
     """
@@ -26,8 +27,8 @@ class Source(NamedTuple):
     images: Path
 
 
-class Located(NamedTuple):
-    """A record and where it stands; ``number`` counts from 1 and is the line in a JSONL file."""
+class LocatedRecord(NamedTuple):
+    """A record with its place: annotation file and ``number`` from 1, in JSONL that of the line."""
 
     record: PairRecord
     source: Source
@@ -35,12 +36,14 @@ class Located(NamedTuple):
 
     @property
     def image_path(self) -> str:
+        """Path of the image, in a folder or packed."""
         return image_path(self.source.images, self.record.image)
 
 
 def find_sources(data_root: str, names: Sequence[str], prefixes: Sequence[str],
-                 aliases: Sequence[str], how_to_get: str) -> list[Source]:
-    """The annotation files ``names`` with their image folders, all of which must exist.
+                 aliases: Sequence[str], how_to_get: str,
+                 remedy: Remedy | None = None) -> list[Source]:
+    """Find the annotation files ``names`` with their image folders, all of which must exist.
 
     Args:
         data_root: Folder that relative names and prefixes start from.
@@ -50,16 +53,17 @@ def find_sources(data_root: str, names: Sequence[str], prefixes: Sequence[str],
         aliases: Names under which one and the same file is published; any of them stands for
             the others.
         how_to_get: Sentence that ends the error when something is missing.
+        remedy: Command that makes what is missing.
 
     Raises:
-        FileNotFoundError: Naming the missing file or folder.
-        ValueError: If there are neither one nor ``len(names)`` prefixes.
+        MissingFile: Naming the missing file or folder.
+        BadValue: If there are neither one nor ``len(names)`` prefixes.
     """
     if len(prefixes) == 1:
         prefixes = [*prefixes] * len(names)
     if len(prefixes) != len(names):
-        raise ValueError(f'data_prefix has {len(prefixes)} image folders for {len(names)} '
-                         'annotation files: give one for all, or one for each')
+        raise BadValue(f'data_prefix has {len(prefixes)} image folders for {len(names)} '
+                       'annotation files: give one for all, or one for each')
     sources = []
     for name, prefix in zip(names, prefixes, strict=True):
         tried = list(dict.fromkeys([name, *aliases] if name in aliases else [name]))
@@ -67,20 +71,20 @@ def find_sources(data_root: str, names: Sequence[str], prefixes: Sequence[str],
         path = next((p for p in paths if p.is_file()), None)
         if path is None:
             missing = ' or '.join(map(str, paths))
-            raise FileNotFoundError(f'Annotation file {missing} not found. {how_to_get}')
+            raise MissingFile(f'Annotation file {missing} not found. {how_to_get}', remedy)
         images = Path(data_root, prefix)
         packed = Path(f'{images}{SUFFIX}')
         if not images.is_dir() and packed.is_dir():
             images = packed
         if not images.is_dir():
-            raise FileNotFoundError(
-                f'Image folder {images} of {path} not found. {how_to_get}')
+            raise MissingFile(
+                f'Image folder {images} of {path} not found. {how_to_get}', remedy)
         sources.append(Source(path.name if name in aliases else name, path, images))
     return sources
 
 
 def read_entries(source: Source) -> list[tuple[int, Entry]]:
-    """All ``(number, entry)`` of a ``.jsonl`` file or of a ``.json`` file that holds a list.
+    """Read all ``(number, entry)`` of a ``.jsonl`` file or of a ``.json`` file that holds a list.
 
     Raises:
         RecordError: On broken JSON or an entry that is no object, with file and line or record.
@@ -97,20 +101,20 @@ def read_entries(source: Source) -> list[tuple[int, Entry]]:
     except UnicodeDecodeError as error:
         raise RecordError(f'{path}: not UTF-8 text ({error})') from error
     if not isinstance(entries, list):
-        raise RecordError(f'{path}: expected a list of records [...], found '
+        raise RecordError(f'{path}: expected a list of records [...], got '
                           f'{type(entries).__name__}')
     return [(number, Entry(raw, f'{path}, record {number}'))
             for number, raw in enumerate(entries, start=1)]
 
 
 def sha256(path: Path) -> str:
-    """Hex digest of a file, by which a result names the annotations it was made with."""
+    """Compute the hex digest of a file, by which a result names its annotations."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def select_split(located: Sequence[Located], split: str, holdout: float,
-                 seed: int) -> list[Located]:
-    """The records of one split, where ``val`` may be held out of the people of ``train``.
+def select_split(located: Sequence[LocatedRecord], split: str, holdout: float,
+                 seed: int) -> list[LocatedRecord]:
+    """Select the records of one split, where ``val`` may be held out of the people of ``train``.
 
     Held-out people never depend on the order of the file. Pairs generated from their images leave
     ``train`` too; a held-out ``val`` has real pairs only. ``test`` is as the file has it.
@@ -119,22 +123,22 @@ def select_split(located: Sequence[Located], split: str, holdout: float,
         located: Records of all splits.
         split: Wanted split.
         holdout: 0 to take the file's splits; below 1 a fraction, otherwise a number of people.
-        seed: Which people are held out.
+        seed: Seed of the choice of people who are held out.
 
     Raises:
-        ValueError: If there is no such split, or nothing sensible to hold out.
+        BadValue: If there is no such split, or nothing sensible to hold out.
     """
     found = Counter(item.record.split for item in located)
     listing = ', '.join(f'{name!r} ({count} records)' for name, count in found.items()) or 'none'
     if not holdout or split not in ('train', 'val'):
         if split not in found:
             hint = '; `holdout=0.1` makes one of people of train' if split == 'val' else ''
-            raise ValueError(f'split {split!r} is in none of the annotation files; '
-                             f'splits found: {listing}{hint}')
+            raise BadValue(f'split {split!r} is in none of the annotation files; '
+                           f'splits found: {listing}{hint}')
         return [item for item in located if item.record.split == split]
     if 'val' in found:
-        raise ValueError(f'holdout={holdout}, but the annotation files have a val split of their '
-                         f'own (found: {listing}); set holdout=0')
+        raise BadValue(f'holdout={holdout}, but the annotation files have a val split of their '
+                       f'own (found: {listing}); set holdout=0')
     train = [item for item in located if item.record.split == 'train']
     held_out = _choose_people(train, holdout, seed)
     images = {item.record.image for item in train if item.record.person_id in held_out}
@@ -145,10 +149,10 @@ def select_split(located: Sequence[Located], split: str, holdout: float,
             if item.record.person_id not in held_out and item.record.source not in images]
 
 
-def _choose_people(train: Sequence[Located], holdout: float, seed: int) -> set[int]:
+def _choose_people(train: Sequence[LocatedRecord], holdout: float, seed: int) -> set[int]:
     people = sorted({item.record.person_id for item in train if item.record.source is None})
     count = max(1, round(holdout * len(people))) if 0 < holdout < 1 else int(holdout)
     if not 0 < count < len(people):
-        raise ValueError(f'holdout={holdout} would hold {count} of the {len(people)} people of '
-                         'train out; at least one must be held out and at least one must stay')
+        raise BadValue(f'holdout={holdout} would hold {count} of the {len(people)} people of '
+                       'train out; at least one must be held out and at least one must stay')
     return set(np.random.default_rng(seed).choice(people, count, replace=False).tolist())

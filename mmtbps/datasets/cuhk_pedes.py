@@ -1,4 +1,4 @@
-"""CUHK-PEDES."""
+"""Reader of CUHK-PEDES."""
 
 from mmtbps.records import Entry, PairRecord
 from mmtbps.registry import DATASETS

@@ -1,4 +1,4 @@
-"""DrawnPEDES."""
+"""Reader of DrawnPEDES."""
 
 from mmtbps.registry import DATASETS
 
@@ -7,11 +7,12 @@ from .cuhk_pedes import CUHKPEDES
 
 @DATASETS.register_module()
 class DrawnPEDES(CUHKPEDES):
-    """Reader of DrawnPEDES, the data set this project draws itself, laid out like CUHK-PEDES.
+    """Reader of DrawnPEDES, the data set that this package draws, laid out like CUHK-PEDES.
 
     Arguments as in :class:`TBPSDataset`.
     """
 
     dataset_name = 'DrawnPEDES'
-    how_to_get = 'Draw it: python tools/draw_dataset.py'
+    how_to_get = 'It is drawn, not downloaded'
+    remedy = 'draw_dataset'
     published_sizes = {}

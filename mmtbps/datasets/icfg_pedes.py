@@ -1,4 +1,4 @@
-"""ICFG-PEDES."""
+"""Reader of ICFG-PEDES."""
 
 from mmtbps.registry import DATASETS
 

@@ -1,4 +1,4 @@
-"""Are the images there, and can they be decoded?"""
+"""Checks of images: missing files, and files that cannot be decoded."""
 
 import io
 import os
@@ -16,11 +16,11 @@ from .packed import PREFIX, open_packed, split_packed
 _PROGRESS_FROM = 2000
 
 
-def find_missing(paths: Iterable[str]) -> set[str]:
-    """The paths that do not exist; each folder is listed once instead of each file asked for.
+def find_missing_images(paths: Iterable[str]) -> set[str]:
+    """Find the paths that do not exist; each folder is listed once instead of each file asked for.
 
     Raises:
-        FileNotFoundError: If a folder of packed images has no shards.
+        MissingFile: If a folder of packed images has no shards.
         PackedImagesError: If a shard or an index in one is missing or broken.
     """
     files: dict[str, set[str]] = {}
@@ -51,7 +51,7 @@ def _names_in(folder: str) -> set[str]:
 
 
 def decode_error(path: str) -> str | None:
-    """Why an image cannot be decoded, or ``None`` if it can.
+    """Return the reason why an image cannot be decoded, ``None`` if it can.
 
     A JPEG is decoded at an eighth of its size: all its bytes are read, at a fraction of the cost.
     """
@@ -65,7 +65,7 @@ def decode_error(path: str) -> str | None:
 
 
 def find_undecodable(paths: Sequence[str]) -> dict[str, str]:
-    """Decodes all images in threads; returns ``{path: reason}`` of those that cannot be."""
+    """Decode all images in threads; return ``{path: reason}`` of those that cannot be."""
     quiet = len(paths) < _PROGRESS_FROM or not is_main_process()
     with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
         decoded = track(pool.map(decode_error, paths), 'Decoding images once',

@@ -10,9 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
+from mmtbps.errors import BadValue, MissingFile
+
 
 def noisy_order(length: int, rate: float, seed: int) -> np.ndarray:
-    """A permutation that shuffles a random ``rate`` of the positions among themselves.
+    """Make a permutation that shuffles a random ``rate`` of the positions among themselves.
 
     A chosen position may by chance keep its place, as in the published index files.
 
@@ -20,7 +22,7 @@ def noisy_order(length: int, rate: float, seed: int) -> np.ndarray:
     np.True_
     """
     if not 0 <= rate <= 1:
-        raise ValueError(f'noise_rate must lie between 0 and 1, found {rate}')
+        raise BadValue(f'noise_rate must lie between 0 and 1, got {rate}')
     rng = np.random.default_rng(seed)
     chosen = rng.choice(length, int(rate * length), replace=False)
     order = np.arange(length)
@@ -29,24 +31,26 @@ def noisy_order(length: int, rate: float, seed: int) -> np.ndarray:
 
 
 def load_noisy_order(path: str | Path, length: int) -> np.ndarray:
-    """Reads a published ``.npy`` index: caption ``i`` of the split is replaced by ``index[i]``.
+    """Read a published ``.npy`` index: caption ``i`` of the split is replaced by ``index[i]``.
 
     Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If the index is no permutation of all ``length`` captions of the split.
+        MissingFile: If there is no such file.
+        BadValue: If the index is no permutation of all ``length`` captions of the split.
     """
+    if not Path(path).is_file():
+        raise MissingFile(f'noise_index {path}: no such file')
     order = np.load(path)
     if order.shape != (length,):
-        raise ValueError(
+        raise BadValue(
             f'noise_index {path} has shape {order.shape}, but the split has {length} captions '
             '(empty ones count); people held out of train shorten it: set holdout=0')
     if not np.array_equal(np.sort(order), np.arange(length)):
-        raise ValueError(f'noise_index {path} is no permutation of 0..{length - 1}')
+        raise BadValue(f'noise_index {path} is no permutation of 0..{length - 1}')
     return order
 
 
 def reorder_captions(captions: Sequence[Sequence[str]], order: np.ndarray) -> list[tuple[str, ...]]:
-    """Moves captions between images; every image keeps its number of captions.
+    """Move captions between images; every image keeps its number of captions.
 
     >>> reorder_captions([('a', 'b'), ('c',)], np.array([2, 1, 0]))
     [('c', 'b'), ('a',)]

@@ -1,4 +1,4 @@
-"""Images in a few large files instead of millions of small ones: the format, and reading it.
+"""Packed images: a few large files instead of millions of small ones, their format and reader.
 
 A folder whose name ends in ``.tars`` takes the place of a folder of images::
 
@@ -13,7 +13,7 @@ a loader no memory of their own.
 
 An image in it has the path ``packed://imgs.tars/cam_a/0001.jpg``. Importing this module registers
 that prefix with ``mmengine.fileio``, by which mmcv's ``LoadImageFromFile`` reads.
-`mmtbps.datasets.write_packed` and ``tools/pack_images.py`` write such folders.
+`mmtbps.datasets.write_packed` writes such folders.
 """
 
 import os
@@ -27,6 +27,8 @@ from typing import BinaryIO, NamedTuple
 import numpy as np
 from mmengine.fileio import BaseStorageBackend, register_backend
 
+from mmtbps.errors import MissingFile, Remedy, UserError
+
 #: How the name of a folder of packed images ends.
 SUFFIX = '.tars'
 PREFIX = 'packed://'
@@ -34,12 +36,12 @@ PREFIX = 'packed://'
 _MAX_OPEN = 256
 
 
-class PackedImagesError(OSError):
+class PackedImagesError(UserError, OSError):
     """A folder of packed images, a shard or an index that is not as it should be."""
 
 
-class Shard(NamedTuple):
-    """A tar file and its index."""
+class PackedShard(NamedTuple):
+    """One tar file of packed images with its index."""
 
     tar: Path
     index: np.ndarray
@@ -51,16 +53,16 @@ class Shard(NamedTuple):
 
 
 class PackedImages:
-    """The images in a folder of shards, by name.
+    """Reader of the images in a folder of shards, by name.
 
     Safe in threads, in workers that were forked and in those that were spawned: reading has no
     position to share, and nothing is ever unpacked or unpickled.
 
     Args:
-        folder: A folder written by ``tools/pack_images.py``.
+        folder: A folder written by :func:`~mmtbps.datasets.write_packed.pack_images`.
 
     Raises:
-        FileNotFoundError: If there is no such folder, or no shard in it.
+        MissingFile: If there is no such folder, or no shard in it.
         PackedImagesError: If a shard is shorter than its index says, or the index is missing or
             broken; the message names the file and what to do.
     """
@@ -69,8 +71,8 @@ class PackedImages:
         self.folder = Path(folder)
         self.shards = [read_shard(tar) for tar in sorted(self.folder.glob('*.tar'))]
         if not self.shards:
-            raise FileNotFoundError(f'{folder}: no folder with shards (*.tar); '
-                                    'tools/pack_images.py makes one of a folder of images')
+            raise MissingFile(f'{folder}: no folder with shards (*.tar); a folder of images can be '
+                              'packed into one', _pack_again(self.folder))
         # Shards are runs of the sorted names, so that one or two can have a name at all.
         self._ranges = [(bytes(shard.names[0]), bytes(shard.names[-1])) if len(shard.names)
                         else (b'\xff', b'') for shard in self.shards]
@@ -83,27 +85,27 @@ class PackedImages:
         return self._find(name) is not None
 
     def __iter__(self) -> Iterator[str]:
-        """The names of all images."""
+        """Yield the names of all images."""
         for shard in self.shards:
             for name in shard.names:
                 yield bytes(name).decode('utf-8', 'surrogateescape')
 
     def read(self, name: str) -> bytes:
-        """The bytes of an image file, as they were packed.
+        """Read the bytes of an image file, as they were packed.
 
         Raises:
-            FileNotFoundError: If there is no such image.
+            MissingFile: If there is no such image.
             PackedImagesError: If the bytes are not those that were packed.
         """
         found = self._find(name)
         if found is None:
-            raise FileNotFoundError(f'{self.folder}: no image {name!r} in its {len(self)} images')
+            raise MissingFile(f'{self.folder}: no image {name!r} in its {len(self)} images')
         tar, entry = found
         file = self._open(tar)  # held here: another thread may push it out of the cache
         data = os.pread(file.fileno(), int(entry['size']), int(entry['offset']))
         if zlib.crc32(data) != entry['crc']:
             raise PackedImagesError(f'{tar}: {name!r} is damaged, or {tar.stem}.npy belongs to '
-                                    f'another shard. {_how_to_mend(tar)}')
+                                    f'another shard. {_mend_shard(tar)}', _pack_again(self.folder))
         return data
 
     def _find(self, name: str) -> tuple[Path, np.void] | None:
@@ -116,37 +118,38 @@ class PackedImages:
         return None
 
 
-def read_shard(tar: Path) -> Shard:
-    """A shard with its index, mapped and checked against the size of the tar file.
+def read_shard(tar: Path) -> PackedShard:
+    """Open a shard with its index, mapped and checked against the size of the tar file.
 
     Raises:
         PackedImagesError: As in :class:`PackedImages`.
     """
-    path = tar.with_suffix('.npy')
+    path, again = tar.with_suffix('.npy'), _pack_again(tar.parent)
     try:
         index = np.load(path, mmap_mode='r', allow_pickle=False)
     except FileNotFoundError as error:
-        raise PackedImagesError(f'{tar} has no index {path.name}. {_HOW_TO_INDEX}') from error
+        raise PackedImagesError(f'{tar} has no index {path.name}. {_INDEX_ANEW}', again) from error
     except (ValueError, EOFError, OSError) as error:
-        raise PackedImagesError(f'{path}: broken index ({error}). {_mend_index(path)}') from error
+        raise PackedImagesError(f'{path}: broken index ({error}). {_mend_index(path)}',
+                                again) from error
     index = np.asarray(index)  # a look-up in a memmap takes ten times as long
     if index.ndim != 1 or index.dtype != index_dtype(index.dtype):
         raise PackedImagesError(f'{path} is no index of packed images but {index.dtype} of shape '
-                                f'{index.shape}. {_mend_index(path)}')
+                                f'{index.shape}. {_mend_index(path)}', again)
     names, offsets, sizes = (np.ascontiguousarray(index[key])
                              for key in ('name', 'offset', 'size'))
     if (names[1:] <= names[:-1]).any() or (offsets < 0).any() or (sizes < 0).any():
         raise PackedImagesError(f'{path}: broken index (names out of order or sizes below 0). '
-                                f'{_mend_index(path)}')
+                                f'{_mend_index(path)}', again)
     length = tar.stat().st_size
     if (sizes > length).any() or (offsets > length - sizes).any():
         raise PackedImagesError(f'{tar} ends after {length:,} bytes, before the last image that '
-                                f'{path.name} lists. {_how_to_mend(tar)}')
-    return Shard(tar, index)
+                                f'{path.name} lists. {_mend_shard(tar)}', again)
+    return PackedShard(tar, index)
 
 
 def index_dtype(like: np.dtype | int) -> np.dtype:
-    """The type of an index entry whose longest name has so many bytes (or as many as another)."""
+    """Return the type of an index entry for names of so many bytes, or of as many as another."""
     width = like
     if isinstance(like, np.dtype):
         width = like['name'].itemsize if like.names and 'name' in like.names else 0
@@ -154,16 +157,20 @@ def index_dtype(like: np.dtype | int) -> np.dtype:
                      ('crc', '<u4')])
 
 
-_HOW_TO_INDEX = 'Run `python tools/pack_images.py` again with the same folders: it writes it anew'
+_INDEX_ANEW = 'Pack the same folder again, which writes the index anew'
 
 
 def _mend_index(path: Path) -> str:
-    return f'Delete {path.name}. {_HOW_TO_INDEX}'
+    return f'Delete {path.name}. {_INDEX_ANEW}'
 
 
-def _how_to_mend(tar: Path) -> str:
-    return (f'Copy the shard anew; or delete {tar.name} and {tar.stem}.npy and run '
-            '`python tools/pack_images.py` again, which packs its images once more')
+def _mend_shard(tar: Path) -> str:
+    return (f'Copy the shard anew; or delete {tar.name} and {tar.stem}.npy and pack the same '
+            'folder again, which packs its images once more')
+
+
+def _pack_again(out: Path) -> Remedy:
+    return Remedy('pack_images', dict(out=out))
 
 
 def _open_unbuffered(path: Path) -> BinaryIO:
@@ -175,14 +182,14 @@ _readers: dict[str, PackedImages] = {}
 
 
 def open_packed(folder: str, fresh: bool = False) -> PackedImages:
-    """The reader of a folder, opened once a process, or now if ``fresh``."""
+    """Return the reader of a folder, opened once a process, or now if ``fresh``."""
     if fresh or folder not in _readers:
         _readers[folder] = PackedImages(folder)
     return _readers[folder]
 
 
 def image_path(folder: str | os.PathLike, name: str) -> str:
-    """The path of an image in a folder, be it one of packed images or a usual one.
+    """Return the path of an image in a folder, be it one of packed images or a usual one.
 
     >>> image_path('data/imgs.tars', 'cam_a/1.jpg')
     'packed://data/imgs.tars/cam_a/1.jpg'
@@ -194,7 +201,7 @@ def image_path(folder: str | os.PathLike, name: str) -> str:
 
 
 def split_packed(path: str) -> tuple[str, str] | None:
-    """Folder and name of such a path; ``None`` if it is another.
+    """Split the path of a packed image into folder and name; ``None`` for any other path.
 
     >>> split_packed('packed://data/imgs.tars/./cam_a/1.jpg')
     ('data/imgs.tars', 'cam_a/1.jpg')
@@ -206,23 +213,23 @@ def split_packed(path: str) -> tuple[str, str] | None:
 
 
 def absolute_path(path: str) -> str:
-    """``os.path.abspath`` for paths of either kind."""
+    """Make a path of either kind absolute, as ``os.path.abspath`` does."""
     parts = split_packed(path)
     return image_path(os.path.abspath(parts[0]), parts[1]) if parts else os.path.abspath(path)
 
 
 @register_backend('packed', prefixes='packed')
 class PackedImagesBackend(BaseStorageBackend):
-    """MMEngine's way to the images: ``mmengine.fileio.get('packed://imgs.tars/a.jpg')``."""
+    """Storage backend of MMEngine for packed images: ``mmengine.fileio.get('packed://imgs.tars/a.jpg')``."""
 
     def get(self, filepath: str | os.PathLike) -> bytes:
-        """The bytes of an image; raises as :meth:`PackedImages.read` does."""
+        """Read the bytes of an image; raises as :meth:`PackedImages.read` does."""
         parts = split_packed(str(filepath))
         if parts is None:
-            raise FileNotFoundError(f'{filepath}: a packed image has a path like '
-                                    f'{image_path("FOLDER" + SUFFIX, "NAME")}')
+            raise MissingFile(f'{filepath}: a packed image has a path like '
+                              f'{image_path("FOLDER" + SUFFIX, "NAME")}')
         return open_packed(parts[0]).read(parts[1])
 
     def get_text(self, filepath: str | os.PathLike, encoding: str = 'utf-8') -> str:
-        """The same as text, for completeness."""
+        """Read the same as text, for completeness."""
         return self.get(filepath).decode(encoding)

@@ -1,4 +1,4 @@
-"""RSTPReid."""
+"""Reader of RSTPReid."""
 
 from mmtbps.records import Entry, PairRecord
 from mmtbps.registry import DATASETS

@@ -1,7 +1,8 @@
-"""Which items make a batch: seeded, the same on every process, a function of (seed, epoch)."""
+"""Samplers of batches: seeded, the same on every process, a function of (seed, epoch)."""
 
 import math
 import random
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -11,7 +12,10 @@ from mmengine.dist import get_dist_info, sync_random_seed
 from mmengine.logging import print_log
 from torch.utils.data import Sampler, get_worker_info
 
+from mmtbps.errors import BadValue
 from mmtbps.registry import DATA_SAMPLERS
+
+_SEED_STEP = 0x9E3779B9  # odd and large: the seeds of an item's turns lie far from each other
 
 
 class SeededIndex(NamedTuple):
@@ -23,7 +27,7 @@ class SeededIndex(NamedTuple):
 
 @contextmanager
 def seeded_random(seed: int) -> Iterator[None]:
-    """Seeds the global states of ``random`` and ``np.random``, and restores them on the way out.
+    """Seed the global states of ``random`` and ``np.random``, and restore them afterwards.
 
     PyTorch's generators are left alone: the transforms draw from NumPy, as mmcv's do. In a loader's
     worker the states stay where the items leave them: nobody else draws there, and to save and
@@ -49,7 +53,7 @@ def seeded_random(seed: int) -> Iterator[None]:
 
 
 class _EpochSampler(Sampler):
-    """What the samplers share: rank, world size and random numbers of (seed, epoch, purpose)."""
+    """Base of the samplers: rank, world size and random numbers of (seed, epoch, purpose)."""
 
     def __init__(self, dataset: Any, seed: int | None) -> None:
         self.rank, self.world_size = get_dist_info()
@@ -58,26 +62,34 @@ class _EpochSampler(Sampler):
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
-        """Called by MMEngine's ``DistSamplerSeedHook`` before each epoch."""
+        """Set the epoch; MMEngine's ``DistSamplerSeedHook`` does it before each one."""
         self.epoch = epoch
 
     def generator(self, purpose: int) -> np.random.Generator:
-        """An independent stream for each ``purpose``, equal on all processes."""
+        """Return an independent random stream for a ``purpose``, equal on all processes."""
         return np.random.default_rng((self.seed, self.epoch, purpose))
 
     def order(self) -> np.ndarray:
-        """All items in the order of this epoch."""
+        """Return all items in the order of this epoch."""
         return self.generator(0).permutation(len(self.dataset))
 
-    def seeded(self, indices: np.ndarray) -> list[SeededIndex]:
-        """``indices`` with the augmentation seed of each in this epoch."""
+    def seeded(self, indices: np.ndarray, turns: np.ndarray | None = None) -> list[SeededIndex]:
+        """Join to each of ``indices`` the seed of its augmentation in this epoch.
+
+        Args:
+            indices: Items, ``(n,)``.
+            turns: 0 for the first time that an item comes in the epoch, 1 for the second, ...:
+                each time has another seed. ``None`` where no item comes twice.
+        """
         seeds = self.generator(1).integers(2**32, size=len(self.dataset))[indices]
+        if turns is not None:
+            seeds = (seeds + turns * _SEED_STEP) % 2**32
         return [SeededIndex(*pair) for pair in zip(indices.tolist(), seeds.tolist(), strict=True)]
 
 
 @DATA_SAMPLERS.register_module()
 class SeededSampler(_EpochSampler):
-    """MMEngine's ``DefaultSampler``, whose indices bring the seed of their augmentation along.
+    """Sampler as MMEngine's ``DefaultSampler``, whose indices bring the seed of their augmentation.
 
     A sample of epoch ``e`` is then the same with any number of workers or processes, and after a
     resume.
@@ -115,7 +127,7 @@ class SeededSampler(_EpochSampler):
 
 
 def count_full_batches(persons: np.ndarray, batch_size: int) -> int:
-    """The largest number of full batches in which no person comes twice.
+    """Count the most full batches in which no person comes twice.
 
     ``B`` batches can be filled exactly when ``sum_p min(n_p, B) >= B * batch_size``, ``n_p`` being
     the number of items of person ``p``: nobody can be in more than ``B`` batches, and
@@ -137,7 +149,7 @@ def count_full_batches(persons: np.ndarray, batch_size: int) -> int:
 
 
 def deal_batches(persons: np.ndarray, batch_size: int, rng: np.random.Generator) -> np.ndarray:
-    """Deals items into as many full batches as possible, no person twice in a batch.
+    """Deal items into as many full batches as possible, no person twice in a batch.
 
     Like cards: the items lie person after person (in random order) and are cut into
     ``batch_size`` layers of ``B`` items; each layer is shuffled and hands one item to each of the
@@ -176,7 +188,7 @@ def deal_batches(persons: np.ndarray, batch_size: int, rng: np.random.Generator)
 
 def _separate(above: np.ndarray, here: np.ndarray, layer: np.ndarray,
               rng: np.random.Generator) -> None:
-    """Swaps items within ``layer`` so that a person's items leave the batches it is in ``above``.
+    """Swap items within ``layer`` so that a person's items leave the batches it is in ``above``.
 
     There is always room: together the person has at most ``B`` items in both layers.
     """
@@ -197,7 +209,7 @@ def _ids(dataset: Any, kind: str) -> np.ndarray:
 
 @DATA_SAMPLERS.register_module()
 class UniquePersonBatchSampler(Sampler):
-    """Full batches in which no person comes twice, over all processes together.
+    """Sampler of full batches in which no person comes twice, over all processes together.
 
     With the diagonal as target, a second pair of the same person would be a false negative.
     Goes into the ``batch_sampler`` field of a dataloader beside
@@ -209,23 +221,28 @@ class UniquePersonBatchSampler(Sampler):
     Args:
         sampler: Gives data set, order, seed and epoch.
         batch_size: Items of one process in a batch.
-        apart: Which ids must differ within a batch: ``'person_ids'``, or ``'family_ids'`` to keep
-            generated pairs out of the batches of their originals, too.
+        distinct_by: Ids that must differ within a batch: ``'person_ids'``, or ``'family_ids'`` to
+            keep generated pairs out of the batches of their originals, too.
+        apart: Former name of ``distinct_by``.
 
     Raises:
         TypeError: If the sampler is no :class:`SeededSampler`, or its data set has no
             ``person_ids``.
-        ValueError: If there are fewer people than items in a global batch.
+        BadValue: If there are fewer people than items in a global batch.
     """
 
     def __init__(self, sampler: SeededSampler, batch_size: int,
-                 apart: str = 'person_ids') -> None:
+                 distinct_by: str = 'person_ids', apart: str | None = None) -> None:
         if not isinstance(sampler, SeededSampler):
             raise TypeError('UniquePersonBatchSampler needs `sampler=dict(type=SeededSampler)`, '
-                            f'found {type(sampler).__name__}')
+                            f'got {type(sampler).__name__}')
+        if apart is not None:
+            warnings.warn('apart of UniquePersonBatchSampler is now distinct_by', FutureWarning,
+                          stacklevel=2)
+            distinct_by = apart
         self.sampler = sampler
         self.batch_size = batch_size
-        self.persons = _ids(sampler.dataset, apart)
+        self.persons = _ids(sampler.dataset, distinct_by)
         self.num_batches = _count_or_raise(self.persons, batch_size * sampler.world_size)
         unused = len(self.persons) - self.num_batches * batch_size * sampler.world_size
         print_log(f'UniquePersonBatchSampler: {self.num_batches} batches an epoch, {unused} of '
@@ -246,12 +263,14 @@ class UniquePersonBatchSampler(Sampler):
 
 @DATA_SAMPLERS.register_module()
 class IdentitySampler(_EpochSampler):
-    """P x K sampling: batches of ``num_persons`` people with ``num_instances`` items of each.
+    """Sampler of P x K batches: ``num_persons`` people with ``num_instances`` items of each.
 
     Goes into the ``sampler`` field; the dataloader's ``batch_size`` must be
     ``num_persons * num_instances``. A person's shuffled items are cut into groups of K, and the
     groups are dealt as in :class:`UniquePersonBatchSampler`, so that no person fills two groups of
-    a batch on any process. People with fewer than K items repeat some.
+    a batch on any process. People with fewer than K items repeat some, each time with another
+    augmentation. A loss that takes the diagonal alone as target would call the other K - 1 items of
+    a person negatives: set ``same_person='positive'``.
 
     Args:
         dataset: A data set with ``person_ids``.
@@ -261,7 +280,7 @@ class IdentitySampler(_EpochSampler):
 
     Raises:
         TypeError: If the data set has no ``person_ids``.
-        ValueError: If there are fewer people than groups in a global batch.
+        BadValue: If there are fewer people than groups in a global batch.
     """
 
     def __init__(self, dataset: Any, num_persons: int, num_instances: int,
@@ -274,16 +293,22 @@ class IdentitySampler(_EpochSampler):
         self._group_persons = np.repeat(ids, np.maximum(counts // num_instances, 1))
         self.num_batches = _count_or_raise(self._group_persons, num_persons * self.world_size)
 
-    def _groups(self) -> np.ndarray:
-        """Items of all groups, ``(len(self._group_persons), K)``, people in ascending order."""
+    def _groups(self) -> tuple[np.ndarray, np.ndarray]:
+        """Cut the items into groups of one person, people in ascending order.
+
+        Returns:
+            Items and their turns, ``(G, K)`` each.
+        """
         order = self.order()
         order = order[np.argsort(self.persons[order], kind='stable')]
         _, starts = np.unique(self.persons[order], return_index=True)
-        groups = []
+        groups, turns = [], []
         for items in np.split(order, starts[1:]):
             whole = max(len(items) // self.num_instances, 1) * self.num_instances
             groups.append(np.resize(items, whole))
-        return np.concatenate(groups).reshape(-1, self.num_instances)
+            turns.append(np.arange(whole) // len(items))
+        return tuple(np.concatenate(parts).reshape(-1, self.num_instances)
+                     for parts in (groups, turns))
 
     def __iter__(self) -> Iterator[SeededIndex]:
         rng = self.generator(2)
@@ -292,7 +317,8 @@ class IdentitySampler(_EpochSampler):
             self._group_persons[shuffled], self.num_persons * self.world_size, rng)
         start = self.rank * self.num_persons
         own = shuffled[dealt[:, start:start + self.num_persons]]
-        return iter(self.seeded(self._groups()[own].reshape(-1)))
+        items, turns = (values[own].reshape(-1) for values in self._groups())
+        return iter(self.seeded(items, turns))
 
     def __len__(self) -> int:
         return self.num_batches * self.num_persons * self.num_instances
@@ -301,7 +327,7 @@ class IdentitySampler(_EpochSampler):
 def _count_or_raise(persons: np.ndarray, global_batch: int) -> int:
     batches = count_full_batches(persons, global_batch)
     if batches == 0:
-        raise ValueError(
+        raise BadValue(
             f'{global_batch} different people are needed for one batch over all processes, but '
             f'the data set has {len(np.unique(persons))}: lower the batch size')
     return batches

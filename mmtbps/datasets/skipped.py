@@ -1,12 +1,22 @@
-"""What a data set leaves out, and how it says so."""
+"""Records that a data set leaves out, and their summary."""
 
 from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from mmtbps.errors import UserError
 
-class Skip(NamedTuple):
-    """Something left out of a data set: annotation file, record (from 1) and ``kind: detail``."""
+
+class UndecodableImage(UserError, OSError):
+    """An image that cannot be decoded where it must not be left out."""
+
+
+class NoSample(UserError, RuntimeError):
+    """An item for which the pipeline gave nothing, nor for any item in its place."""
+
+
+class SkippedRecord(NamedTuple):
+    """A record or caption left out: annotation file, record (from 1) and ``kind: detail``."""
 
     file: str
     record: int
@@ -14,14 +24,15 @@ class Skip(NamedTuple):
 
     @property
     def kind(self) -> str:
+        """The part of ``reason`` before the colon."""
         return self.reason.partition(':')[0]
 
     def __str__(self) -> str:
         return f'{self.file}, record {self.record}: {self.reason}'
 
 
-def summarise(skipped: Sequence[Skip]) -> str:
-    """One phrase for the log: how many of which kind, and the first three.
+def summarise(skipped: Sequence[SkippedRecord]) -> str:
+    """Summarise for the log: the number of each kind, and the first three.
 
     >>> summarise([])
     'nothing skipped'

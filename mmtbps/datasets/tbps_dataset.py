@@ -1,4 +1,4 @@
-"""Images of people and what is written about them: reading, cleaning and serving pairs."""
+"""Data set of images of people and their captions: reading, cleaning and serving pairs."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -9,19 +9,20 @@ import numpy as np
 from mmengine.dataset import BaseDataset
 from mmengine.logging import print_log
 
+from mmtbps.errors import BadValue, Remedy
 from mmtbps.records import Entry, PairRecord, RecordError
 from mmtbps.registry import DATASETS
 
-from .annotations import Located, Source, find_sources, read_entries, select_split, sha256
-from .images import decode_error, find_missing, find_undecodable
+from .annotations import LocatedRecord, Source, find_sources, read_entries, select_split, sha256
+from .images import decode_error, find_missing_images, find_undecodable
 from .noise import load_noisy_order, noisy_order, reorder_captions
 from .samplers import SeededIndex, seeded_random
-from .skipped import Skip, summarise
+from .skipped import NoSample, SkippedRecord, UndecodableImage, summarise
 
 
 @DATASETS.register_module()
 class TBPSDataset(BaseDataset):
-    """Text-based person search data from JSONL files of :class:`~mmtbps.records.PairRecord`.
+    """Data set of text-based person search from JSONL files of :class:`~mmtbps.records.PairRecord`.
 
     An item for training is one (image, caption): ``img_path``, ``caption``, ``person_id``
     relabelled to 0..C-1 in the order of the raw ids, ``image_id``. An item for testing is one
@@ -41,9 +42,9 @@ class TBPSDataset(BaseDataset):
         data_prefix: ``dict(img_path=...)``, the image folder, one for all files or one for each.
         split: ``'train'``, ``'val'`` or ``'test'``.
         pipeline: Transforms.
-        test_mode: Which kind of item to give.
-        strict: Whether to raise at the first thing that would be skipped.
-        verify_images: Whether to decode every image once at the start. By default only in test
+        test_mode: Give items for testing instead of items for training.
+        strict: Raise at the first thing that would be skipped.
+        verify_images: Decode every image once at the start. By default only in test
             mode, where a broken image would otherwise change the gallery half-way; in training a
             broken image is found when it is loaded, and another item of the same person (or the
             next item) takes its place.
@@ -52,13 +53,13 @@ class TBPSDataset(BaseDataset):
         noise_seed: Seed of ``noise_rate``.
         holdout: People of train that make up ``val``: a fraction below 1 or a number; 0 takes the
             splits of the file. ``None`` is the class's default.
-        holdout_seed: Which people are held out.
+        holdout_seed: Seed of the choice of people who are held out.
         kwargs: Further arguments of MMEngine's ``BaseDataset``.
 
     Raises:
-        FileNotFoundError: If an annotation file or image folder is missing (and how to get it).
+        MissingFile: If an annotation file or image folder is missing (and how to get it).
         RecordError: If an annotation cannot be read, with file, record and key.
-        ValueError: If split, hold-out or noise do not fit the data, or nothing usable is left.
+        BadValue: If split, hold-out or noise do not fit the data, or nothing usable is left.
     """
 
     dataset_name: ClassVar[str] = 'pairs'
@@ -66,6 +67,8 @@ class TBPSDataset(BaseDataset):
     ann_files: ClassVar[tuple[str, ...]] = ()
     image_folder: ClassVar[str] = ''
     how_to_get: ClassVar[str] = 'docs/guides/prepare_data.md shows how to write your own.'
+    #: Name of the command that makes the data set in its ``data_root``, if there is one.
+    remedy: ClassVar[str | None] = None
     #: People, images and captions that each split is published with.
     published_sizes: ClassVar[dict[str, tuple[int, int, int]]] = {}
     default_holdout: ClassVar[float] = 0
@@ -82,7 +85,7 @@ class TBPSDataset(BaseDataset):
         self.noise_rate, self.noise_index, self.noise_seed = noise_rate, noise_index, noise_seed
         self.holdout = self.default_holdout if holdout is None else holdout
         self.holdout_seed = holdout_seed
-        self.skipped: list[Skip] = []
+        self.skipped: list[SkippedRecord] = []
         self._broken: set[int] = set()  # ids of images found undecodable after the start
         super().__init__(
             ann_file=ann_file or self.ann_files[:1],
@@ -90,7 +93,7 @@ class TBPSDataset(BaseDataset):
             data_root=data_root, pipeline=list(pipeline), test_mode=test_mode, **kwargs)
 
     def parse(self, annotation: list[Entry]) -> list[PairRecord]:
-        """Reads the entries of one annotation file: one record an entry, in order.
+        """Read the entries of one annotation file: one record an entry, in order.
 
         The only method that differs between data sets. Captions that are no text may stay in: the
         data set counts and skips them.
@@ -103,43 +106,44 @@ class TBPSDataset(BaseDataset):
                 source=entry.take_or_none('source', str))
             if record.source is not None and record.split != 'train':
                 raise RecordError(f"{entry.where}: a generated pair (it has a key 'source') must "
-                                  f"be in split 'train', found {record.split!r}")
+                                  f"be in split 'train', got {record.split!r}")
             records.append(record)
         return records
 
     def sources(self) -> list[Source]:
-        """The annotation files with their image folders.
+        """Find the annotation files with their image folders.
 
         Raises:
-            FileNotFoundError: If one is missing, with how to get it.
+            MissingFile: If one is missing, with how to get it.
         """
         names, prefixes = self.ann_file, self.data_prefix.get('img_path', '')
         names = [names] if isinstance(names, str) else list(names)
         prefixes = [prefixes] if isinstance(prefixes, str) else list(prefixes)
         if not names:
-            raise ValueError(f'{type(self).__name__} needs `ann_file`. {self.how_to_get}')
-        return find_sources(
-            self.data_root, names, prefixes, aliases=self.ann_files, how_to_get=self.how_to_get)
+            raise BadValue(f'{type(self).__name__} needs `ann_file`. {self.how_to_get}')
+        remedy = self.remedy and Remedy(self.remedy, dict(root=self.data_root or None))
+        return find_sources(self.data_root, names, prefixes, aliases=self.ann_files,
+                            how_to_get=self.how_to_get, remedy=remedy)
 
-    def read_records(self) -> list[Located]:
-        """Every record of every split, as the annotation files have it: nothing skipped."""
+    def read_records(self) -> list[LocatedRecord]:
+        """Read every record of every split, as the annotation files have it: nothing skipped."""
         sources, located = self.sources(), []
         for source in sources:
             numbered = read_entries(source)
             parse = TBPSDataset.parse if source.ann_file.suffix == '.jsonl' else type(self).parse
             records = parse(self, [entry for _, entry in numbered])
-            located += [Located(record, source, number)
+            located += [LocatedRecord(record, source, number)
                         for (number, _), record in zip(numbered, records, strict=True)]
         self._metainfo['ann_files'] = {s.name: sha256(s.ann_file) for s in sources}
         return located
 
     def load_data_list(self) -> list[dict]:
-        """Called by MMEngine at the start: from annotation files to items."""
+        """Turn annotation files into items; MMEngine calls it at the start."""
         located = select_split(self.read_records(), self.split, self.holdout, self.holdout_seed)
         located = self._drop_unusable(self._permute_captions(located))
         items = self._image_items(located) if self.test_mode else self._pair_items(located)
         if not items:
-            raise ValueError(
+            raise BadValue(
                 f'{self.dataset_name}: nothing usable in split {self.split!r}; '
                 f'{summarise(self.skipped)}')
         self._person_ids = np.array([item['person_id'] for item in items], dtype=np.int64)
@@ -154,12 +158,12 @@ class TBPSDataset(BaseDataset):
                   f'{captions} captions; {summarise(self.skipped)}', logger='current')
         return items
 
-    def _permute_captions(self, located: list[Located]) -> list[Located]:
+    def _permute_captions(self, located: list[LocatedRecord]) -> list[LocatedRecord]:
         if not self.noise_rate and self.noise_index is None:
             return located
         if self.split != 'train' or self.test_mode:
-            raise ValueError('noise_rate and noise_index are for training on split train, '
-                             f'found split={self.split!r}, test_mode={self.test_mode}')
+            raise BadValue('noise_rate and noise_index are for training on split train, '
+                           f'got split={self.split!r}, test_mode={self.test_mode}')
         captions = [item.record.captions for item in located]
         count = sum(map(len, captions))
         order = (noisy_order(count, self.noise_rate, self.noise_seed)
@@ -167,9 +171,9 @@ class TBPSDataset(BaseDataset):
         return [item._replace(record=replace(item.record, captions=moved)) for item, moved
                 in zip(located, reorder_captions(captions, order), strict=True)]
 
-    def _drop_unusable(self, located: list[Located]) -> list[Located]:
+    def _drop_unusable(self, located: list[LocatedRecord]) -> list[LocatedRecord]:
         paths = list(dict.fromkeys(item.image_path for item in located))
-        missing = find_missing(paths)
+        missing = find_missing_images(paths)
         broken = (find_undecodable([path for path in paths if path not in missing])
                   if self.verify_images else {})
         usable = []
@@ -183,7 +187,7 @@ class TBPSDataset(BaseDataset):
                 usable.append(item._replace(record=replace(item.record, captions=captions)))
         return usable
 
-    def _texts(self, item: Located) -> Iterator[str]:
+    def _texts(self, item: LocatedRecord) -> Iterator[str]:
         for position, caption in enumerate(item.record.captions, start=1):
             if not isinstance(caption, str):
                 self._skip(item, f'caption is no text: number {position} is {caption!r}')
@@ -194,12 +198,12 @@ class TBPSDataset(BaseDataset):
         if not item.record.captions:
             self._skip(item, 'empty caption: the list has none')
 
-    def _pair_items(self, located: list[Located]) -> list[dict]:
+    def _pair_items(self, located: list[LocatedRecord]) -> list[dict]:
         raw_ids = sorted({item.record.person_id for item in located})
         label = {raw: new for new, raw in enumerate(raw_ids)}
         original = {item.record.image: item.record.person_id for item in located
                     if item.record.source is None}
-        first: dict[str, Located] = {}
+        first: dict[str, LocatedRecord] = {}
         image_id: dict[str, int] = {}
         items = []
         for item in located:
@@ -214,7 +218,7 @@ class TBPSDataset(BaseDataset):
         self._image_origins = [(item.source.name, item.number) for item in first.values()]
         return items
 
-    def _image_items(self, located: list[Located]) -> list[dict]:
+    def _image_items(self, located: list[LocatedRecord]) -> list[dict]:
         items: dict[str, dict] = {}
         self._image_origins = []
         for item in located:
@@ -230,18 +234,18 @@ class TBPSDataset(BaseDataset):
             items[path]['captions'] += item.record.captions
         return list(items.values())
 
-    def _skip(self, item: Located, reason: str) -> None:
-        skip = Skip(item.source.name, item.number, reason)
+    def _skip(self, item: LocatedRecord, reason: str) -> None:
+        skip = SkippedRecord(item.source.name, item.number, reason)
         if self.strict:
             raise RecordError(f'{skip} (strict=True)')
         self.skipped.append(skip)
 
     def __getitem__(self, index: int | SeededIndex) -> Any:
-        """The item through the pipeline, with its own random state if the index brings a seed.
+        """Pass an item through the pipeline, with its own random state if the index brings a seed.
 
         Raises:
-            OSError: In test mode or with ``strict`` if the image cannot be decoded.
-            RuntimeError: If no item could be had in ``max_refetch`` attempts.
+            UndecodableImage: In test mode or with ``strict`` if the image cannot be decoded.
+            NoSample: If no item could be had in ``max_refetch`` attempts.
         """
         self.full_init()
         if isinstance(index, SeededIndex):
@@ -255,11 +259,11 @@ class TBPSDataset(BaseDataset):
             sample = self._prepare(candidate)
             if sample is not None:
                 return sample
-        raise RuntimeError(f'{self.dataset_name}: the pipeline gave no sample for item {index}'
-                           f'{"" if self.test_mode else " nor for those in its place"}')
+        raise NoSample(f'{self.dataset_name}: the pipeline gave no sample for item {index}'
+                       f'{"" if self.test_mode else " nor for those in its place"}')
 
     def _stand_ins(self, index: int) -> Iterator[int]:
-        """The item itself, the person's other items, all others; always in the same order."""
+        """Yield the item itself, the person's other items, all others; always in one order."""
         yield index
         others = np.roll(np.arange(len(self)), -index - 1)[:-1]
         same = self.person_ids[others] == self.person_ids[index]
@@ -276,10 +280,11 @@ class TBPSDataset(BaseDataset):
             reason = decode_error(path)
             if reason is None:
                 raise  # the image is fine, so the fault is in the pipeline
-            skip = Skip(*self._image_origins[image], f'undecodable image: {path} ({reason})')
+            skip = SkippedRecord(*self._image_origins[image],
+                                 f'undecodable image: {path} ({reason})')
             if self.test_mode or self.strict:
-                raise OSError(f'{skip}; verify_images=True drops such images at the start'
-                              ) from error
+                raise UndecodableImage(f'{skip}; verify_images=True drops such images at the '
+                                       'start') from error
         self._broken.add(image)
         self.skipped.append(skip)
         print_log(f'{self.dataset_name}: {skip}; another item takes its place '
@@ -300,7 +305,7 @@ class TBPSDataset(BaseDataset):
 
     @property
     def family_ids(self) -> np.ndarray:
-        """As ``person_ids``, but a generated pair has the person of its source image."""
+        """Ids as ``person_ids``, but a generated pair has the person of its source image."""
         self.full_init()
         return self._family_ids
 
@@ -321,7 +326,7 @@ class TBPSDataset(BaseDataset):
         return subset
 
     def _select(self, indices: Sequence[int] | int) -> None:
-        """Keeps ids in step with the items; labels and image ids keep their meaning."""
+        """Keep ids in step with the items; labels and image ids keep their meaning."""
         if isinstance(indices, int):
             chosen = slice(indices) if indices >= 0 else slice(indices, None)
         else:
@@ -331,4 +336,4 @@ class TBPSDataset(BaseDataset):
         self._family_ids = self._family_ids[chosen]
 
     def _join_prefix(self) -> None:
-        """Nothing to do: :func:`find_sources` joins the paths, several of each."""
+        """Leave the paths alone: :func:`find_sources` joins them, several of each."""

@@ -1,8 +1,8 @@
-"""What a drawn person can look like: every value with its weight.
+"""Attributes of a drawn person: every value with its weight.
 
 Only three tables look at the word the captions will use (woman or man), and only so far that the
 word has something visible to stand for: hair styles, the dress and the skirt, and the beard, next
-to the shoulder and hip widths of :mod:`.figure`. Skin, build, height, colours, bags, hats, glasses
+to the shoulder and hip widths of :mod:`.figure`. Skin, build, height, colors, bags, hats, glasses
 and shoes are drawn from one table for everybody and independently of each other.
 """
 
@@ -11,8 +11,8 @@ import numpy as np
 RGB = tuple[float, float, float]
 Weights = dict[str, float]
 
-#: The 16 clothing colours, in sRGB.
-COLOURS: dict[str, RGB] = {
+#: The 16 clothing colors, in sRGB.
+COLORS: dict[str, RGB] = {
     'black': (28, 28, 30), 'white': (236, 236, 234), 'gray': (132, 134, 138),
     'red': (192, 32, 38), 'blue': (40, 84, 188), 'dark blue': (28, 38, 84),
     'light blue': (138, 184, 226), 'green': (44, 136, 66), 'olive': (92, 96, 50),
@@ -20,7 +20,7 @@ COLOURS: dict[str, RGB] = {
     'purple': (112, 58, 146), 'brown': (108, 70, 42), 'beige': (206, 184, 146),
     'maroon': (104, 26, 40),
 }
-HAIR_COLOURS: dict[str, RGB] = {
+HAIR_COLORS: dict[str, RGB] = {
     'black': (24, 20, 20), 'dark brown': (58, 38, 28), 'brown': (98, 66, 40),
     'blonde': (206, 172, 104), 'gray': (160, 158, 156), 'red': (150, 66, 34),
 }
@@ -29,23 +29,23 @@ SKIN_TONES: tuple[RGB, ...] = ((246, 214, 188), (228, 184, 148), (196, 146, 108)
                                (92, 62, 46))
 
 #: Clothing that hangs from the shoulders.
-UPPER_COLOURS: Weights = {
+UPPER_COLORS: Weights = {
     'black': .16, 'white': .13, 'gray': .11, 'red': .09, 'blue': .08, 'dark blue': .06,
     'light blue': .06, 'green': .06, 'olive': .03, 'yellow': .05, 'orange': .04, 'pink': .05,
     'purple': .04, 'brown': .03, 'beige': .03, 'maroon': .03,
 }
-LOWER_COLOURS: Weights = {
+LOWER_COLORS: Weights = {
     'black': .28, 'dark blue': .12, 'blue': .14, 'light blue': .06, 'gray': .11, 'white': .07,
     'beige': .08, 'brown': .05, 'red': .03, 'green': .03, 'olive': .03, 'pink': .02,
 }
-JEANS_COLOURS: Weights = {'blue': .45, 'dark blue': .25, 'light blue': .18, 'black': .12}
-SHOE_COLOURS: Weights = {'black': .32, 'white': .28, 'gray': .12, 'brown': .12, 'red': .06,
-                         'blue': .06, 'pink': .04}
-BAG_COLOURS: Weights = {'black': .27, 'brown': .14, 'red': .11, 'gray': .1, 'blue': .1,
-                        'white': .06, 'pink': .06, 'green': .06, 'yellow': .05, 'dark blue': .05}
-SHOPPING_BAG_COLOURS: Weights = {'white': .5, 'red': .2, 'yellow': .15, 'green': .15}
-HAIR_COLOUR_WEIGHTS: Weights = {'black': .4, 'dark brown': .14, 'brown': .2, 'blonde': .13,
-                                'gray': .08, 'red': .05}
+JEANS_COLORS: Weights = {'blue': .45, 'dark blue': .25, 'light blue': .18, 'black': .12}
+SHOE_COLORS: Weights = {'black': .32, 'white': .28, 'gray': .12, 'brown': .12, 'red': .06,
+                        'blue': .06, 'pink': .04}
+BAG_COLORS: Weights = {'black': .27, 'brown': .14, 'red': .11, 'gray': .1, 'blue': .1,
+                       'white': .06, 'pink': .06, 'green': .06, 'yellow': .05, 'dark blue': .05}
+SHOPPING_BAG_COLORS: Weights = {'white': .5, 'red': .2, 'yellow': .15, 'green': .15}
+HAIR_COLOR_WEIGHTS: Weights = {'black': .4, 'dark brown': .14, 'brown': .2, 'blonde': .13,
+                               'gray': .08, 'red': .05}
 
 GENDERS: Weights = {'woman': .5, 'man': .5}
 HAIR_STYLES: dict[str, Weights] = {
@@ -86,7 +86,7 @@ CAMERAS = 'abcde'
 
 
 def pick(rng: np.random.Generator, weights: Weights, without: tuple[str, ...] = ()) -> str:
-    """One key of ``weights``, as likely as its weight; ``without`` names keys that may not come.
+    """Draw one key of ``weights``, as likely as its weight, except the keys ``without``.
 
     >>> pick(np.random.default_rng(0), {'cap': .0, 'beanie': 1.})
     'beanie'
@@ -96,7 +96,7 @@ def pick(rng: np.random.Generator, weights: Weights, without: tuple[str, ...] = 
     return names[int(np.searchsorted(cumulated, rng.random() * cumulated[-1], side='right'))]
 
 
-def dye(rng: np.random.Generator, colour: RGB, spread: float = 5.4) -> RGB:
-    """A colour as one piece of cloth has it: a little lighter or darker, a little off."""
-    mixed = np.asarray(colour) * rng.uniform(.88, 1.1) + rng.normal(0, spread, 3)
+def dye(rng: np.random.Generator, color: RGB, spread: float = 5.4) -> RGB:
+    """Draw the shade of one piece of cloth: a little lighter or darker, a little off the color."""
+    mixed = np.asarray(color) * rng.uniform(.88, 1.1) + rng.normal(0, spread, 3)
     return tuple(float(v) for v in np.clip(mixed, 4, 250))

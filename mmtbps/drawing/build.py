@@ -1,8 +1,9 @@
-"""Writing the drawn data set to disk, in the layout of CUHK-PEDES.
+"""Writing of the drawn data set to disk, in the layout of CUHK-PEDES.
 
 The set grows in ``<root>.partial`` and is moved to ``<root>`` when it is complete, so a set that
 can be seen is a whole one, whatever stops the drawing. A second start goes on where the first one
-stopped.
+stopped. The lock file ``.<root>.lock``, beside the set, lets one process at a time draw it; it is
+empty and stays.
 """
 
 import json
@@ -19,20 +20,27 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from mmtbps.errors import BadValue, Remedy, UserError
+from mmtbps.fileio import file_lock, write_durably
+
 from .attributes import CAMERAS
 from .captions import caption
 from .person import Person, Scene, sample_person, sample_scene
 from .render import render
-from .tokenizer import split_words, write_tokenizer
+from .tokenizer import pretokenize, write_tokenizer
 
 VERSION = 1
 MARKER, REQUEST = 'drawn.json', 'request.json'
 CAPTIONS_PER_IMAGE = 2
 
 
+class FolderInUse(UserError, FileExistsError):
+    """A folder that holds something else than the set to be drawn."""
+
+
 @dataclass(frozen=True)
 class Size:
-    """How many people and images a set has.
+    """Number of people and images of a set.
 
     Attributes:
         train, val, test: People of each split.
@@ -51,7 +59,7 @@ class Size:
     reserved: int = 0
 
     def people(self) -> list[tuple[int, str]]:
-        """``(id, split)`` of everybody; ids count from 1."""
+        """List ``(id, split)`` of everybody; ids count from 1."""
         start = max(self.reserved, self.train)
         ids = [*range(1, self.train + 1), *range(start + 1, start + self.val + self.test + 1)]
         return list(zip(ids, ['train'] * self.train + ['val'] * self.val + ['test'] * self.test,
@@ -76,7 +84,7 @@ class Shot:
 
 
 def plan_person(seed: int, person_id: int, images: int) -> tuple[Person, list[Shot]]:
-    """Who person ``person_id`` of the set ``seed`` is, and what the images show.
+    """Draw by lot person ``person_id`` of the set ``seed`` and the scenes of the images.
 
     Depends on nothing else: not on the size of the set, the other people or the processes.
     """
@@ -108,8 +116,8 @@ def draw_dataset(root: str | Path, size: str | Size = 'default', seed: int = 0,
         ``root``.
 
     Raises:
-        ValueError: If there is no such size.
-        FileExistsError: If ``root`` holds anything else.
+        BadValue: If there is no such size, or a number is too small.
+        FolderInUse: If ``root`` holds anything else.
     """
     root = Path(root)
     request = _request(size, seed, image_size)
@@ -117,7 +125,8 @@ def draw_dataset(root: str | Path, size: str | Size = 'default', seed: int = 0,
         return root
     _refuse_strangers(root, request, overwrite)
     partial_root = root.with_name(root.name + '.partial')
-    with _locked(partial_root):
+    root.parent.mkdir(parents=True, exist_ok=True)
+    with file_lock(root.with_name(f'.{root.name}.lock')):
         if _is_finished(root, request):                     # another process was faster
             return root
         _begin(partial_root, request)
@@ -129,17 +138,17 @@ def draw_dataset(root: str | Path, size: str | Size = 'default', seed: int = 0,
 def _request(size: str | Size, seed: int, image_size: tuple[int, int] | None) -> dict:
     if isinstance(size, str):
         if size not in SIZES:
-            raise ValueError(f'no size {size!r}; there are {", ".join(SIZES)}')
+            raise BadValue(f'no size {size!r}; there are {", ".join(SIZES)}')
         name, size = size, SIZES[size]
     else:
         name = 'custom'
     if min(size.train, size.val, size.test, size.images) < 1:
-        raise ValueError(f'{size}: train, val, test and images must each be at least 1')
+        raise BadValue(f'{size}: train, val, test and images must each be at least 1')
     counts = asdict(size)
     if image_size:
         counts['height'], counts['width'] = image_size
     if seed < 0:
-        raise ValueError(f'seed {seed}: must not be negative')
+        raise BadValue(f'seed {seed}: must not be negative')
     return dict(version=VERSION, size=name, seed=seed, **counts)
 
 
@@ -151,33 +160,18 @@ def _is_finished(root: Path, request: dict) -> bool:
 
 
 def _refuse_strangers(root: Path, request: dict, overwrite: bool) -> None:
-    """Never write over what is not ours, nor over another drawn set unasked."""
+    """Refuse to write over any other folder, or over another drawn set unasked."""
     if not root.exists() or (root.is_dir() and not any(root.iterdir())):
         return
     if not (root / MARKER).is_file():
-        raise FileExistsError(f'{root} holds something that is no drawn data set; '
-                              'choose another folder')
+        raise FolderInUse(f'{root} holds something that is no drawn data set; '
+                          'choose another folder')
     if not overwrite:
-        found = json.loads((root / MARKER).read_text())
-        differs = ', '.join(f'{key} {found.get(key)} instead of {value}'
-                            for key, value in request.items() if found.get(key) != value)
-        raise FileExistsError(f'{root} holds another drawn data set ({differs}); choose another '
-                              'folder, or replace it with --overwrite (overwrite=True)')
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Only one process draws into ``folder``; the lock dies with the process."""
-    try:
-        import fcntl
-    except ImportError:                                     # no such locks on this system
-        yield
-        return
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with open(folder.with_name(folder.name + '.lock'), 'w') as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-    folder.with_name(folder.name + '.lock').unlink(missing_ok=True)
+        present = json.loads((root / MARKER).read_text())
+        differs = ', '.join(f'{key} {present.get(key)} instead of {value}'
+                            for key, value in request.items() if present.get(key) != value)
+        raise FolderInUse(f'{root} holds another drawn data set ({differs}); choose another '
+                          'folder, or replace it', Remedy('overwrite'))
 
 
 def _begin(folder: Path, request: dict) -> None:
@@ -185,19 +179,19 @@ def _begin(folder: Path, request: dict) -> None:
     opened = folder / REQUEST
     if folder.exists() and any(folder.iterdir()):
         if not opened.is_file():
-            raise FileExistsError(f'{folder} is in the way: it is no drawing that was '
-                                  'interrupted; move it')
+            raise FolderInUse(f'{folder} is in the way: it is no drawing that was interrupted; '
+                              'move it')
         if opened.read_text() != json.dumps(request):
             shutil.rmtree(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    opened.write_text(json.dumps(request))
+    write_durably(opened, json.dumps(request))
     for camera in CAMERAS:
         (folder / 'imgs' / f'cam_{camera}').mkdir(parents=True, exist_ok=True)
 
 
 def _publish(folder: Path, root: Path, request: dict) -> None:
-    """The marker last, then the move that makes the set appear."""
-    _write(folder / MARKER, json.dumps(request, indent=2) + '\n')
+    """Write the marker, then move the folder to the place of the set."""
+    write_durably(folder / MARKER, json.dumps(request, indent=2) + '\n')
     if root.exists():
         old = root.with_name(root.name + '.old')
         shutil.rmtree(old, ignore_errors=True)
@@ -220,15 +214,15 @@ def _draw_into(root: Path, request: dict, workers: int, progress: bool) -> None:
         unseen += own_unseen
         persons[person_id] = person
         images.update(shots)
-    _write(root / 'reid_raw.json', json.dumps(entries))
-    _write(root / 'unseen_wording.json', json.dumps(unseen))
-    _write(root / 'attributes.json', json.dumps(dict(people=persons, images=images)))
+    write_durably(root / 'reid_raw.json', json.dumps(entries))
+    write_durably(root / 'unseen_wording.json', json.dumps(unseen))
+    write_durably(root / 'attributes.json', json.dumps(dict(people=persons, images=images)))
     write_tokenizer(root / 'tokenizer', (text for entry in entries if entry['split'] == 'train'
                                          for text in entry['captions']))
 
 
 def _tracked(draw, people: list, workers: int, progress: bool) -> Iterator:
-    """Results in order, drawn by ``workers`` processes, with a bar."""
+    """Yield results in order, drawn by ``workers`` processes, with a bar."""
     from rich.progress import track
     with _maybe_pool(min(workers, 1 + len(people) // 50)) as pool:
         results = pool.imap(draw, people, chunksize=8) if pool else map(draw, people)
@@ -269,13 +263,16 @@ def _draw_person(who: tuple[int, str], root: Path, seed: int, size: Size) -> tup
             unseen.append(_entry(person_id, split, person, shot, 'unseen'))
         images[shot.file_path] = _rounded(dict(id=person_id, caption_seeds=shot.caption_seeds,
                                                scene=asdict(shot.scene)))
-    return person_id, _rounded(asdict(person)), images, entries, unseen
+    # The file keeps the spelling it always had.
+    looks = {'colours' if key == 'colors' else key: value
+             for key, value in asdict(person).items()}
+    return person_id, _rounded(looks), images, entries, unseen
 
 
 def _entry(person_id: int, split: str, person: Person, shot: Shot, wording: str) -> dict:
     captions = [caption(person, shot.scene, seed, wording) for seed in shot.caption_seeds]
     return dict(split=split, captions=captions, file_path=shot.file_path,
-                processed_tokens=[split_words(text) for text in captions], id=person_id)
+                processed_tokens=[pretokenize(text) for text in captions], id=person_id)
 
 
 def _rounded(value):
@@ -284,9 +281,3 @@ def _rounded(value):
     if isinstance(value, (list, tuple)):
         return [_rounded(item) for item in value]
     return round(value, 4) if isinstance(value, float) else value
-
-
-def _write(path: Path, text: str) -> None:
-    fresh = path.with_name(path.name + '.tmp')
-    fresh.write_text(text, encoding='utf-8')
-    os.replace(fresh, path)

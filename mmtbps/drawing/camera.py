@@ -1,16 +1,16 @@
-"""From light to pixels: white balance, exposure, blur, resolution and noise of a camera."""
+"""Camera that turns light into pixels: white balance, exposure, blur, resolution and noise."""
 
 import numpy as np
 from PIL import Image, ImageFilter
 
 
 def photograph(light: np.ndarray, camera: int, rng: np.random.Generator) -> np.ndarray:
-    """Photograph of a scene.
+    """Photograph a scene.
 
     Args:
         light: (H, W, 3) float, the scene in 0 to 255.
-        camera: Which camera; each has a tint and a contrast of its own.
-        rng: Draws what changes from image to image.
+        camera: Number of the camera; each has a tint and a contrast of its own.
+        rng: Draws all that changes from image to image.
 
     Returns:
         (H, W, 3) uint8 RGB.

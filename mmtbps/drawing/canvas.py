@@ -1,4 +1,4 @@
-"""A z-buffer of colour, depth and part, into which elliptic cross-sections are swept.
+"""A z-buffer of color, depth and part, into which elliptic cross-sections are swept.
 
 Body co-ordinates are in body heights: x to the person's left, y down from the crown, z to where
 the person looks. The projection is orthographic.
@@ -10,23 +10,23 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-#: What a pixel can belong to; the index is the value in the part buffer.
+#: Parts a pixel can belong to; the index is the value in the part buffer.
 PARTS = ('background', 'skin', 'hair', 'glasses', 'upper', 'inner', 'lower', 'shoes', 'bag', 'hat',
          'scarf', 'occluder')
 PART = {name: index for index, name in enumerate(PARTS)}
 
 Point = Sequence[float]
-Colour = Sequence[float] | np.ndarray
+Color = Sequence[float] | np.ndarray
 
 
 @dataclass
 class Patch:
-    """The visible pixels of one sweep, for a painter to colour.
+    """The visible pixels of one sweep, for a painter to color.
 
     Attributes:
         along: (n,) position on the axis, 0 to 1, beyond that in the round caps.
         around: (n,) angle about the body in radians, 0 in front, towards the person's left.
-        rgb: (n, 3) colour, painted in place.
+        rgb: (n, 3) color, painted in place.
         part: (n,) index into ``PARTS``, painted in place.
     """
 
@@ -35,9 +35,9 @@ class Patch:
     rgb: np.ndarray
     part: np.ndarray
 
-    def paint(self, where: np.ndarray, colour: Colour, part: str | None = None) -> None:
-        """Give the pixels ``where`` another colour, and another part if named."""
-        self.rgb[where] = colour
+    def paint(self, where: np.ndarray, color: Color, part: str | None = None) -> None:
+        """Give the pixels ``where`` another color, and another part if named."""
+        self.rgb[where] = color
         if part:
             self.part[where] = PART[part]
 
@@ -46,9 +46,16 @@ Painter = Callable[[Patch], None]
 
 
 @dataclass
-class Frame:
-    """Where body co-ordinates fall in the image: pixels per body height, centre column, row of the
-    crown, yaw of the person and pitch (rows per depth) of the camera."""
+class Projection:
+    """Projection of body co-ordinates into the image.
+
+    Attributes:
+        scale: Pixels per body height.
+        centre: Column of the person's axis.
+        top: Row of the crown.
+        yaw: Turn of the person, in radians.
+        pitch: Tilt of the camera, in rows per depth.
+    """
 
     scale: float
     centre: float
@@ -58,7 +65,7 @@ class Frame:
 
 
 class Canvas:
-    """Colour, depth and part buffers of one image.
+    """Color, depth and part buffers of one image.
 
     Args:
         height, width: In pixels.
@@ -67,7 +74,7 @@ class Canvas:
         rng: Draws the folds of the cloth.
     """
 
-    def __init__(self, height: int, width: int, frame: Frame, light: Point,
+    def __init__(self, height: int, width: int, frame: Projection, light: Point,
                  rng: np.random.Generator) -> None:
         self.height, self.width, self.frame = height, width, frame
         self.rgb = np.zeros((height, width, 3), np.float32)
@@ -79,7 +86,7 @@ class Canvas:
         self.cos, self.sin = float(np.cos(frame.yaw)), float(np.sin(frame.yaw))
 
     def project(self, point: Point) -> tuple[float, float, float]:
-        """Column, row and depth (towards the viewer) in pixels."""
+        """Return column, row and depth (towards the viewer) in pixels."""
         x, y, z = point
         right, near = x * self.cos + z * self.sin, -x * self.sin + z * self.cos
         frame = self.frame
@@ -87,7 +94,7 @@ class Canvas:
                 frame.top + (y + frame.pitch * near) * frame.scale, near * frame.scale)
 
     def sweep(self, start: Point, end: Point, widths: Sequence[float],
-              depths: Sequence[float] | None = None, *, part: str, colour: Colour = (255, 0, 255),
+              depths: Sequence[float] | None = None, *, part: str, color: Color = (255, 0, 255),
               painter: Painter | None = None, caps: tuple[bool, bool] = (True, True),
               lift: float = 0., square: float = 2., squash: float = 1., cloth: float = 1.) -> None:
         """Sweep an ellipse from ``start`` to ``end``.
@@ -97,9 +104,9 @@ class Canvas:
             widths: Half-widths sideways, evenly spaced along the axis.
             depths: Half-widths front to back; ``None`` sweeps a circle.
             part: Part of the pixels, a name of ``PARTS``.
-            colour: Colour of the pixels.
-            painter: Paints a pattern over the colour.
-            caps: Whether the start and the end are round or cut off.
+            color: Color of the pixels.
+            painter: Paints a pattern over the color.
+            caps: Round start and round end; false for one that is cut off.
             lift: Moves the sweep towards the viewer, to win over what it lies on.
             square: Exponent of the outline: 2 an ellipse, more a box.
             squash: Length of the round caps relative to the half-width.
@@ -120,7 +127,7 @@ class Canvas:
         if not seen.any():
             return
         along, u, v = (np.broadcast_to(a, seen.shape)[seen] for a in (along, across, beyond))
-        patch = self._patch(along, u, part, colour)
+        patch = self._patch(along, u, part, color)
         if painter:
             painter(patch)
         shade = self._shade(u, v, np.sign(ends[1][1] - ends[0][1] + 1e-6))
@@ -130,13 +137,13 @@ class Canvas:
         self.depth[window][seen] = depth[seen]
 
     def _half_widths(self, widths: Sequence[float], depths: Sequence[float]) -> np.ndarray:
-        """Half-widths across and along the line of sight, in pixels: (2, knots)."""
+        """Return half-widths across and along the line of sight, in pixels: (2, knots)."""
         a, b = np.asarray(widths, np.float64), np.asarray(depths, np.float64)
         turned = np.hypot(a * self.cos, b * self.sin), np.hypot(a * self.sin, b * self.cos)
         return np.stack(turned) * self.frame.scale
 
     def _window(self, ends: tuple, margin: float) -> tuple[slice, slice] | None:
-        """Rows and columns around a sweep, or None if they are outside the image."""
+        """Return rows and columns around a sweep, or None if they are outside the image."""
         (x0, y0, _), (x1, y1, _) = ends
         rows = slice(int(max(min(y0, y1) - margin, 0)),
                      int(min(max(y0, y1) + margin + 1, self.height)))
@@ -148,7 +155,7 @@ class Canvas:
     @staticmethod
     def _surface(window: tuple[slice, slice], ends: tuple, wide: np.ndarray, deep: np.ndarray,
                  squash: float) -> tuple[np.ndarray, ...]:
-        """Place of every pixel on the sweep, and its depth.
+        """Return the place of every pixel on the sweep, and its depth.
 
         Returns:
             Position along the axis (0 to 1 between the ends), distance across it and distance
@@ -176,15 +183,15 @@ class Canvas:
         thick = np.interp(inside, knots, deep).astype(np.float32)
         return along, across, beyond, z0 + inside * (z1 - z0) + thick * bulge
 
-    def _patch(self, along: np.ndarray, across: np.ndarray, part: str, colour: Colour) -> Patch:
-        """Pixels in one colour, for a painter to go over."""
+    def _patch(self, along: np.ndarray, across: np.ndarray, part: str, color: Color) -> Patch:
+        """Make a patch of pixels in one color, for a painter to go over."""
         around = np.arcsin(np.clip(across, -1, 1)) - self.frame.yaw
         return Patch(along=along, around=(around + np.pi) % (2 * np.pi) - np.pi,
-                     rgb=np.broadcast_to(np.asarray(colour, np.float32), (len(along), 3)).copy(),
+                     rgb=np.broadcast_to(np.asarray(color, np.float32), (len(along), 3)).copy(),
                      part=np.full(len(along), PART[part], np.uint8))
 
     def _shade(self, u: np.ndarray, v: np.ndarray, down: float) -> np.ndarray:
-        """Lambert's light on the round surface, and a darker rim that sets parts apart."""
+        """Compute Lambert's light on the round surface, and a darker rim that sets parts apart."""
         facing = np.sqrt(np.clip(1 - u * u - v * v, 0, 1))
         slope = np.clip(v, -1, 1) * down - .15
         light = np.clip(u * self.light[0] + slope * self.light[1] + facing * self.light[2], 0, 1)

@@ -1,7 +1,7 @@
-"""Captions of drawn people: what is visible, said in many ways.
+"""Captions of drawn people, of their visible attributes, in many wordings.
 
-Two captions with one seed take the same choices whatever the colours are, so the caption of a
-recoloured person differs from that of the original in the colour alone.
+Two captions with one seed take the same choices whatever the colors are, so the caption of a
+recolored person differs from that of the original in the color alone.
 """
 
 import re
@@ -14,23 +14,23 @@ from .wording import Wording
 
 WORDINGS = ('train', 'unseen')
 NEAR_MISS = .03
-#: How often a caption mentions what it could mention.
+#: Share of captions that mention an attribute they could mention.
 MENTION = dict(shoes=.70, hair=.62, bag=.92, act=.40, beard=.5, glasses=.65, hat=.85, scarf=.85,
                inner=.80, sleeves=.30, build=.5)
-#: How often a caption of unseen wording takes an unseen word, where there is one.
+#: Share of words that a caption of unseen wording takes from the unseen ones, if there are any.
 UNSEEN_WORD = .3
 
 
 def caption(person: Person, scene: Scene, seed: int, wording: str = 'train',
             near_miss: float = NEAR_MISS) -> str:
-    """One caption of an image.
+    """Write one caption of an image.
 
     Args:
-        person, scene: What the image shows; what the view hides is not mentioned.
+        person, scene: Content of the image; attributes out of view are not mentioned.
         seed: Seed of all choices.
         wording: ``train``, or ``unseen`` for sentence frames and some words that no training
             caption has.
-        near_miss: Probability that a colour of the clothes is taken for a similar one.
+        near_miss: Probability that a color of the clothes is taken for a similar one.
 
     Raises:
         ValueError: If there is no such wording.
@@ -43,11 +43,11 @@ def caption(person: Person, scene: Scene, seed: int, wording: str = 'train',
     if wording not in WORDINGS:
         raise ValueError(f'no wording {wording!r}; there are {", ".join(WORDINGS)}')
     rng = np.random.default_rng(seed)
-    return _Speaker(person, scene, rng, wording == 'unseen', near_miss).say()
+    return _CaptionWriter(person, scene, rng, wording == 'unseen', near_miss).say()
 
 
 def visible(person: Person, scene: Scene) -> frozenset[str]:
-    """Names of what the view shows, of those attributes that a view can hide."""
+    """Name the attributes in view, of those attributes that a view can hide."""
     facing = np.cos(scene.pose.yaw)                   # 1 into the camera, -1 away from it
     far = person.bag_side * np.sin(scene.pose.yaw)    # 1: the bag is behind the body
     raised = scene.pose.elbows[0 if person.bag_side > 0 else 1] > 1     # before the chest
@@ -89,12 +89,12 @@ def expand(frame: str, slots: dict[str, str], rng: np.random.Generator) -> str:
 
 
 def listed(items: list[str]) -> str:
-    """``a``, ``a and b``, ``a, b and c``."""
+    """Join items as ``a``, ``a and b``, ``a, b and c``."""
     return ' and '.join(filter(None, [', '.join(items[:-1]), *items[-1:]]))
 
 
-class _Speaker:
-    """Says one caption. Every choice is drawn whether it is used or not."""
+class _CaptionWriter:
+    """Writer of one caption. Every choice is drawn whether it is used or not."""
 
     def __init__(self, person: Person, scene: Scene, rng: np.random.Generator, unseen: bool,
                  near_miss: float) -> None:
@@ -105,7 +105,7 @@ class _Speaker:
         self.he, self.his, self.him = ('she', 'her', 'her') if woman else ('he', 'his', 'him')
 
     def choose(self, wording: Wording) -> str:
-        """A wording of the training captions, or by lot an unseen one."""
+        """Choose a wording of the training captions, or by lot an unseen one."""
         where, which = self.rng.random(2)
         options = wording[int(self.unseen and where < UNSEEN_WORD)]
         return options[int(which * len(options))]
@@ -113,12 +113,12 @@ class _Speaker:
     def mention(self, what: str) -> bool:
         return bool(self.rng.random() < MENTION[what])
 
-    def colour(self, slot: str) -> str:
-        name = self.person.colours[slot]
+    def color(self, slot: str) -> str:
+        name = self.person.colors[slot]
         missed = self.rng.random() < self.near_miss
         if slot == 'hair':
-            return self.choose(words.HAIR_COLOUR_WORDS[name])
-        return self.choose(words.COLOUR_WORDS[words.NEAR_MISSES[name] if missed else name])
+            return self.choose(words.HAIR_COLOR_WORDS[name])
+        return self.choose(words.COLOR_WORDS[words.NEAR_MISSES[name] if missed else name])
 
     def upper(self) -> str:
         person = self.person
@@ -132,46 +132,46 @@ class _Speaker:
         if kind == 'logo' and 'logo' not in self.shown:
             kind = 'plain'
         text = self.choose(words.PATTERNS[kind]).format(
-            c=self.colour('upper'), c2=self.colour('accent'), n=noun)
+            c=self.color('upper'), c2=self.color('accent'), n=noun)
         inner = self.choose(words.INNERS).format(
-            c=self.colour('inner'), n=self.choose(words.NOUNS['inner']))
+            c=self.color('inner'), n=self.choose(words.NOUNS['inner']))
         return f'a {text} {inner}' if 'inner' in self.shown and told_inner else f'a {text}'
 
     def lower(self) -> str:
-        person, colour = self.person, self.colour('lower')
+        person, color = self.person, self.color('lower')
         pair = 'a pair of ' if self.rng.random() < .3 else ''
         if person.lower == 'none':
             return ''
         noun = self.choose(words.NOUNS[person.lower])
         if person.lower != 'skirt':
-            return f'{pair}{colour} {noun}'
+            return f'{pair}{color} {noun}'
         length = 'short' if person.hem < .65 else 'middle' if person.hem < .75 else 'long'
-        return f'a {words.HEMS[length]} {colour} {noun}' if pair else f'a {colour} {noun}'
+        return f'a {words.HEMS[length]} {color} {noun}' if pair else f'a {color} {noun}'
 
     def hair(self) -> str:
         person = self.person
         style = person.hair
         if style in ('ponytail', 'bun') and 'tied hair' not in self.shown:
-            style = 'colour'
-        text = self.choose(words.HAIR[style]).format(c=self.colour('hair'), his=self.his)
+            style = 'color'
+        text = self.choose(words.HAIR[style]).format(c=self.color('hair'), his=self.his)
         covered = person.hat != 'none' and self.rng.random() < .5
         return text if self.mention('hair') and 'hair' in self.shown and not covered else ''
 
     def bag(self) -> str:
-        colour, told = self.colour('bag'), self.mention('bag')
+        color, told = self.color('bag'), self.mention('bag')
         if 'bag' not in self.shown or not told:
             return ''
-        return 'a ' + self.choose(words.NOUNS[self.person.bag]).format(c=colour, his=self.his)
+        return 'a ' + self.choose(words.NOUNS[self.person.bag]).format(c=color, his=self.his)
 
     def worn(self) -> list[str]:
-        """Beard, glasses, hat and scarf."""
+        """Describe beard, glasses, hat and scarf."""
         person, items = self.person, []
         for name, kind, slot in (('beard', 'beard', ''), ('glasses', person.glasses, ''),
                                  ('hat', person.hat, 'hat'), ('scarf', 'scarf', 'scarf')):
             noun = self.choose(words.NOUNS[kind]) if kind != 'none' else ''
-            colour = self.colour(slot) if slot else ''
+            color = self.color(slot) if slot else ''
             if self.mention(name) and name in self.shown:
-                items.append(f'a {colour} {noun}' if slot else noun)
+                items.append(f'a {color} {noun}' if slot else noun)
         return items
 
     def action(self) -> str:
@@ -191,10 +191,10 @@ class _Speaker:
         return f'{word} {noun}' if told else noun
 
     def slots(self) -> dict[str, str]:
-        """Everything a frame may ask for."""
+        """Fill every slot that a frame may have."""
         upper, lower = self.upper(), self.lower()
         joined = self.choose(words.JOINED).format(upper=upper, lower=lower)
-        shoes = f'{self.colour("shoes")} {self.choose(words.NOUNS[self.person.shoes])}'
+        shoes = f'{self.color("shoes")} {self.choose(words.NOUNS[self.person.shoes])}'
         shoes = shoes if self.mention('shoes') and 'shoes' in self.shown else ''
         hair, worn, bag, action = self.hair(), self.worn(), self.bag(), self.action()
         kind = self.person.bag if self.person.bag in words.CARRYING else 'other'

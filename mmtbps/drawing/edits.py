@@ -1,11 +1,11 @@
-"""The truth of an edit: the same person in the same scene with one garment in another colour."""
+"""True edits: the same person in the same scene with one garment in another color."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .attributes import COLOURS, dye
+from .attributes import COLORS, dye
 from .canvas import PART
 from .captions import caption
 from .person import GARMENTS, Person, Scene
@@ -14,13 +14,13 @@ from .render import render
 
 @dataclass(frozen=True)
 class Edit:
-    """An image, its edited twin, and what was changed.
+    """An image, its edited twin, and the changed pixels.
 
     Attributes:
         before, after: (H, W, 3) uint8 RGB.
         mask: (H, W) bool, the pixels of the garment.
         captions: Captions of ``before``.
-        edited_captions: The same sentences with the new colour.
+        edited_captions: The same sentences with the new color.
     """
 
     before: np.ndarray
@@ -30,33 +30,33 @@ class Edit:
     edited_captions: tuple[str, ...]
 
 
-def recolour(person: Person, garment: str, colour: str, rng: np.random.Generator) -> Person:
-    """The same person with one garment in another colour.
+def recolor(person: Person, garment: str, color: str, rng: np.random.Generator) -> Person:
+    """Give a person one garment in another color.
 
     Args:
-        person: Who.
+        person: The person.
         garment: One of ``upper, inner, lower, shoes, bag, hat, scarf``.
-        colour: One of the 16 colours, other than the present one and the one of the pattern.
+        color: One of the 16 colors, other than the present one and the one of the pattern.
         rng: Draws the shade of the new cloth.
 
     Raises:
-        ValueError: If the person has no such garment, or the colour is not one of
-            :func:`colours_for`.
+        ValueError: If the person has no such garment, or the color is not one of
+            :func:`colors_for`.
 
     >>> rng = np.random.default_rng((0, 1))
     >>> from mmtbps.drawing.person import sample_person
-    >>> recolour(sample_person(rng), 'shoes', 'green', rng).colours['shoes']
+    >>> recolor(sample_person(rng), 'shoes', 'green', rng).colors['shoes']
     'green'
     """
-    possible = colours_for(person, garment)
-    if colour not in possible:
-        raise ValueError(f'{garment} cannot turn {colour!r}; possible are {", ".join(possible)}')
-    return replace(person, colours={**person.colours, garment: colour},
-                   rgb={**person.rgb, garment: dye(rng, COLOURS[colour])})
+    possible = colors_for(person, garment)
+    if color not in possible:
+        raise ValueError(f'{garment} cannot turn {color!r}; possible are {", ".join(possible)}')
+    return replace(person, colors={**person.colors, garment: color},
+                   rgb={**person.rgb, garment: dye(rng, COLORS[color])})
 
 
-def colours_for(person: Person, garment: str) -> list[str]:
-    """Colours that ``garment`` can be changed to so that the change shows.
+def colors_for(person: Person, garment: str) -> list[str]:
+    """List the colors that ``garment`` can be changed to so that the change shows.
 
     Raises:
         ValueError: If the person has no such garment.
@@ -64,15 +64,15 @@ def colours_for(person: Person, garment: str) -> list[str]:
     if not person.wears(garment):
         worn = ', '.join(name for name in GARMENTS if person.wears(name))
         raise ValueError(f'the person has no {garment!r}; there are {worn}')
-    taken = {person.colours[garment]}
+    taken = {person.colors[garment]}
     if garment == 'upper' and (person.pattern != 'plain' or person.contrast_sleeves):
-        taken.add(person.colours['accent'])
-    return [colour for colour in COLOURS if colour not in taken]
+        taken.add(person.colors['accent'])
+    return [color for color in COLORS if color not in taken]
 
 
 def garment_mask(person: Person, scene: Scene, garment: str,
                  size: tuple[int, int] = (128, 48)) -> np.ndarray:
-    """Pixels of a garment with its pattern, (H, W) bool; empty where it is hidden.
+    """Find the pixels of a garment with its pattern, (H, W) bool; empty where it is hidden.
 
     Raises:
         ValueError: If there is no such garment.
@@ -81,10 +81,10 @@ def garment_mask(person: Person, scene: Scene, garment: str,
     return render(person, scene, size, with_parts=True)[1] == PART[garment]
 
 
-def draw_edit(person: Person, scene: Scene, garment: str, colour: str, rng: np.random.Generator,
+def draw_edit(person: Person, scene: Scene, garment: str, color: str, rng: np.random.Generator,
               caption_seeds: Sequence[int] = (0, 1), size: tuple[int, int] = (128, 48)) -> Edit:
-    """Draw an edit as a perfect editor would make it. Arguments as in :func:`recolour`."""
-    other = recolour(person, garment, colour, rng)
+    """Draw an edit as a perfect editor would make it. Arguments as in :func:`recolor`."""
+    other = recolor(person, garment, color, rng)
     before, parts = render(person, scene, size, with_parts=True)
     return Edit(before=before, after=render(other, scene, size), mask=parts == PART[garment],
                 captions=tuple(caption(person, scene, seed) for seed in caption_seeds),

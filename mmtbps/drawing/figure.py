@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .canvas import Frame
+from .canvas import Projection
 from .person import Person, Pose
 
 #: How far a garment stands off the body.
@@ -56,18 +56,18 @@ class Figure:
     arms: tuple[Arm, Arm]
 
     def flare(self, y: float) -> float:
-        """How far cloth at height ``y`` reaches forward to let the striding legs through."""
+        """Compute how far cloth at height ``y`` reaches forward, to let striding legs through."""
         return .05 + (y - .5) * abs(np.sin(self.stride)) * 1.05
 
-    def ground(self, frame: Frame) -> float:
-        """Height of the lower foot as the camera sees it, in body heights from the crown."""
+    def ground(self, frame: Projection) -> float:
+        """Compute the height of the lower foot in the image, in body heights from the crown."""
         lows = [p[1] + frame.pitch * (-p[0] * np.sin(frame.yaw) + p[2] * np.cos(frame.yaw))
                 for leg in self.legs for p in (leg.heel, leg.toe)]
         return max(lows)
 
 
 def build_figure(person: Person, pose: Pose) -> Figure:
-    """Measures of ``person`` standing as ``pose`` says."""
+    """Compute the measures of ``person`` standing as ``pose`` says."""
     shoulder, chest, waist, hip = OUTLINE[person.gender]
     build = person.build
     shoulder *= .8 + .2 * build

@@ -1,4 +1,4 @@
-"""Clothes and shoes."""
+"""Drawing of clothes and shoes."""
 
 import numpy as np
 
@@ -15,8 +15,8 @@ TROUSERS = {  # half-widths of thigh and shin
 
 
 def draw_leg_wear(canvas: Canvas, person: Person, figure: Figure, leg: Leg) -> None:
-    """One trouser leg or one leg of the shorts."""
-    style = dict(part='lower', colour=person.rgb['lower'])
+    """Draw one trouser leg or one leg of the shorts."""
+    style = dict(part='lower', color=person.rgb['lower'])
     build = figure.build
     if person.lower in TROUSERS:
         thigh, shin = TROUSERS[person.lower]
@@ -29,22 +29,22 @@ def draw_leg_wear(canvas: Canvas, person: Person, figure: Figure, leg: Leg) -> N
 
 
 def draw_shoe(canvas: Canvas, person: Person, leg: Leg) -> None:
-    """A shoe with its sole; boots have a shaft, sneakers a light sole."""
-    colour = np.asarray(person.rgb['shoes'])
+    """Draw a shoe with its sole; boots have a shaft, sneakers a light sole."""
+    color = np.asarray(person.rgb['shoes'])
     ankle, heel, toe = leg.ankle, leg.heel, leg.toe
     if person.shoes == 'boots':
-        canvas.sweep(ankle - (0, .10, .005), ankle, (.036, .031), part='shoes', colour=colour,
+        canvas.sweep(ankle - (0, .10, .005), ankle, (.036, .031), part='shoes', color=color,
                      lift=.008)
-    canvas.sweep(ankle, toe, (.027, .022), part='shoes', colour=colour, lift=.006)
-    sole = colour * .6 + (90 if person.shoes == 'sneakers' else 0)
-    canvas.sweep(heel, toe + (0, .008, 0), (.016, .013), part='shoes', colour=sole, lift=.004)
+    canvas.sweep(ankle, toe, (.027, .022), part='shoes', color=color, lift=.006)
+    sole = color * .6 + (90 if person.shoes == 'sneakers' else 0)
+    canvas.sweep(heel, toe + (0, .008, 0), (.016, .013), part='shoes', color=sole, lift=.004)
 
 
 def draw_hips(canvas: Canvas, person: Person, figure: Figure) -> None:
-    """Seat of the trousers, or the skirt."""
+    """Draw the seat of the trousers, or the skirt."""
     if person.lower == 'none':
         return
-    style = dict(part='lower', colour=person.rgb['lower'])
+    style = dict(part='lower', color=person.rgb['lower'])
     waist, hip = figure.waist, figure.hip
     canvas.sweep((0, .39, 0), (0, .505, 0), (waist + .002, hip, hip * .93),
                  np.array((.05, .058, .05)) * figure.build, **style)
@@ -55,12 +55,12 @@ def draw_hips(canvas: Canvas, person: Person, figure: Figure) -> None:
 
 
 def draw_upper(canvas: Canvas, person: Person, figure: Figure) -> None:
-    """Torso of the upper garment, the tails of a coat or a dress, and the collar."""
+    """Draw the torso of the upper garment, the tails of a coat or a dress, and the collar."""
     x, puff, build = figure.lean, figure.puff, figure.build
     shoulder, chest, waist, hip = figure.shoulder, figure.chest, figure.waist, figure.hip
     depth = figure.depth
     paint = torso(person)
-    style = dict(part='upper', colour=person.rgb['upper'])
+    style = dict(part='upper', color=person.rgb['upper'])
     middle = (chest + waist) / 2
     canvas.sweep((x, .172, 0), (x * .5, .30, 0),
                  np.array((shoulder * .72, shoulder, chest, middle)) + puff,
@@ -83,21 +83,21 @@ def draw_upper(canvas: Canvas, person: Person, figure: Figure) -> None:
 
 
 def _draw_collar(canvas: Canvas, person: Person, x: float) -> None:
-    colour = np.asarray(person.rgb['upper'])
+    color = np.asarray(person.rgb['upper'])
     if person.upper in ('jacket', 'coat', 'shirt', 'hoodie'):
         canvas.sweep((x, .152, .002), (x, .178, 0), (.036, .05), (.036, .04), part='upper',
-                     colour=colour * .86, caps=(False, False))
+                     color=color * .86, caps=(False, False))
     if person.upper == 'hoodie':
         canvas.sweep((x, .160, -.045), (x, .192, -.052), (.052, .060), (.028, .032),
-                     part='upper', colour=colour * .88)
+                     part='upper', color=color * .88)
 
 
 def draw_sleeve(canvas: Canvas, person: Person, figure: Figure, arm: Arm) -> None:
-    """A short or long sleeve, with the pattern running on or in the contrasting colour."""
+    """Draw a short or long sleeve, with the pattern running on or in the contrasting color."""
     if person.sleeves == 'none':
         return
     slot = 'accent' if person.contrast_sleeves else 'upper'
-    style = dict(part='upper', colour=person.rgb[slot], lift=.004)
+    style = dict(part='upper', color=person.rgb[slot], lift=.004)
     paint, puff = sleeve(person), figure.puff * .6
     if person.sleeves == 'short':
         end = arm.shoulder + .68 * (arm.elbow - arm.shoulder)

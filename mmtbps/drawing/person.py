@@ -1,4 +1,4 @@
-"""A drawn person and the moment of an image, and how both are drawn by lot."""
+"""Drawn people and the scenes of their images, and their random choice."""
 
 from dataclasses import dataclass, replace
 
@@ -7,23 +7,23 @@ import numpy as np
 from . import attributes as table
 from .attributes import RGB, dye, pick
 
-#: Garments whose colour can be named, changed and masked.
+#: Garments whose color can be named, changed and masked.
 GARMENTS = ('upper', 'inner', 'lower', 'shoes', 'bag', 'hat', 'scarf')
 
 
 @dataclass(frozen=True)
 class Person:
-    """Who it is, the same in every image.
+    """Looks of a person, the same in every image.
 
     Attributes:
         gender: ``woman`` or ``man``: the words of the captions, shoulders and hips.
         build: Girth, 1 is average.
         height: Share of the frame, 0.93 to 1.
-        hem: Where a skirt, dress or coat ends, in body heights from the crown.
+        hem: Lower end of a skirt, dress or coat, in body heights from the crown.
         bag_side: 1 is the person's left hand, -1 the right one.
-        colours: Colour name of ``upper, accent, inner, lower, shoes, bag, hat, scarf, hair``.
-            ``accent`` is the second colour of a pattern, or of contrasting sleeves.
-        rgb: The colours as drawn, and ``skin``.
+        colors: Color name of ``upper, accent, inner, lower, shoes, bag, hat, scarf, hair``.
+            ``accent`` is the second color of a pattern, or of contrasting sleeves.
+        rgb: The colors as drawn, and ``skin``.
     """
 
     gender: str
@@ -44,11 +44,11 @@ class Person:
     shoes: str
     bag: str
     bag_side: int
-    colours: dict[str, str]
+    colors: dict[str, str]
     rgb: dict[str, RGB]
 
     def wears(self, garment: str) -> bool:
-        """Whether the person has ``garment`` (a word of ``GARMENTS``) at all.
+        """Tell whether the person has ``garment`` (a word of ``GARMENTS``) at all.
 
         Raises:
             ValueError: If there is no such garment.
@@ -62,7 +62,7 @@ class Person:
 
 @dataclass(frozen=True)
 class Pose:
-    """How the person stands: angles in radians, lengths in body heights.
+    """Posture of the person: angles in radians, lengths in body heights.
 
     ``yaw`` 0 looks into the camera, pi away from it; ``view`` is its nearest quarter. ``action``
     is ``none`` or ``phone`` (one hand raised).
@@ -91,7 +91,7 @@ class Occluder:
 
     @property
     def hides_feet(self) -> bool:
-        """Whether it stands before the middle of the image, where the feet are."""
+        """True if it stands before the middle of the image, where the feet are."""
         return self.left < .38 and self.left + self.width > .62
 
 
@@ -113,7 +113,7 @@ class Scene:
 
 
 def sample_person(rng: np.random.Generator) -> Person:
-    """A person drawn by lot from the tables of :mod:`.attributes`.
+    """Draw a person by lot from the tables of :mod:`.attributes`.
 
     >>> sample_person(np.random.default_rng((0, 1))) == sample_person(np.random.default_rng((0, 1)))
     True
@@ -133,12 +133,12 @@ def sample_person(rng: np.random.Generator) -> Person:
         shoes=pick(rng, table.SHOES),
         bag=pick(rng, table.BAGS),
         bag_side=1 if rng.random() < .5 else -1,
-        colours={}, rgb={})
-    colours = _sample_colours(rng, person)
+        colors={}, rgb={})
+    colors = _sample_colors(rng, person)
     skin = table.SKIN_TONES[int(rng.integers(len(table.SKIN_TONES)))]
-    rgb = {slot: dye(rng, (table.HAIR_COLOURS if slot == 'hair' else table.COLOURS)[name])
-           for slot, name in colours.items()}
-    return replace(person, colours=colours, rgb={**rgb, 'skin': dye(rng, skin, 3)})
+    rgb = {slot: dye(rng, (table.HAIR_COLORS if slot == 'hair' else table.COLORS)[name])
+           for slot, name in colors.items()}
+    return replace(person, colors=colors, rgb={**rgb, 'skin': dye(rng, skin, 3)})
 
 
 def _sample_clothes(rng: np.random.Generator, gender: str) -> dict:
@@ -165,23 +165,23 @@ def _sample_clothes(rng: np.random.Generator, gender: str) -> dict:
         contrast_sleeves=bool(contrast and pattern == 'plain' and upper in table.CONTRASTED))
 
 
-def _sample_colours(rng: np.random.Generator, person: Person) -> dict[str, str]:
-    upper = pick(rng, table.UPPER_COLOURS)
+def _sample_colors(rng: np.random.Generator, person: Person) -> dict[str, str]:
+    upper = pick(rng, table.UPPER_COLORS)
     jeans, shopping = person.lower == 'jeans', person.bag == 'shopping bag'
     return dict(
         upper=upper,
-        accent=pick(rng, table.UPPER_COLOURS, without=(upper,)),
-        inner=pick(rng, table.UPPER_COLOURS, without=(upper,)),
-        lower=pick(rng, table.JEANS_COLOURS if jeans else table.LOWER_COLOURS),
-        shoes=pick(rng, table.SHOE_COLOURS),
-        bag=pick(rng, table.SHOPPING_BAG_COLOURS if shopping else table.BAG_COLOURS),
-        hat=pick(rng, table.BAG_COLOURS),
-        scarf=pick(rng, table.UPPER_COLOURS),
-        hair=pick(rng, table.HAIR_COLOUR_WEIGHTS))
+        accent=pick(rng, table.UPPER_COLORS, without=(upper,)),
+        inner=pick(rng, table.UPPER_COLORS, without=(upper,)),
+        lower=pick(rng, table.JEANS_COLORS if jeans else table.LOWER_COLORS),
+        shoes=pick(rng, table.SHOE_COLORS),
+        bag=pick(rng, table.SHOPPING_BAG_COLORS if shopping else table.BAG_COLORS),
+        hat=pick(rng, table.BAG_COLORS),
+        scarf=pick(rng, table.UPPER_COLORS),
+        hair=pick(rng, table.HAIR_COLOR_WEIGHTS))
 
 
 def sample_scene(rng: np.random.Generator) -> Scene:
-    """Pose, camera and surroundings of one image, drawn by lot."""
+    """Draw pose, camera and surroundings of one image by lot."""
     occluder = None
     if rng.random() < .06:
         occluder = Occluder(left=float(rng.uniform(0, .8)), width=float(rng.uniform(.12, .3)),

@@ -1,10 +1,10 @@
-"""From a person and a scene to an image, and to the part every pixel belongs to."""
+"""Rendering of a person in a scene, with the part that every pixel belongs to."""
 
 import numpy as np
 
 from . import accessories, body, garments
 from .camera import photograph
-from .canvas import PART, PARTS, Canvas, Frame
+from .canvas import PART, PARTS, Canvas, Projection
 from .figure import build_figure
 from .person import Occluder, Person, Scene
 from .scene import cast_shadow, draw_background
@@ -72,13 +72,13 @@ def draw_person(canvas: Canvas, person: Person, scene: Scene) -> None:
 
 def _set_up(person: Person, scene: Scene, size: tuple[int, int], layout: np.random.Generator,
             folds: np.random.Generator) -> tuple[Canvas, np.ndarray, float]:
-    """Canvas on which the person stands on the ground, the light, and the row of the ground."""
+    """Make the canvas with the person on the ground, the light, and the row of the ground."""
     height, width = (n * SUPERSAMPLING for n in size)
     scale = height * layout.uniform(.84, .93)
     bottom = height * layout.uniform(.025, .07) + scale * .985
     centre = width * layout.uniform(.44, .56)
     light = np.array((layout.uniform(-.9, .9), -layout.uniform(.2, .9), layout.uniform(.5, 1.)))
-    frame = Frame(scale * person.height, centre, 0., scene.pose.yaw, layout.uniform(0, .22))
+    frame = Projection(scale * person.height, centre, 0., scene.pose.yaw, layout.uniform(0, .22))
     frame.top = bottom - build_figure(person, scene.pose).ground(frame) * frame.scale
     return Canvas(height, width, frame, light, folds), light, bottom
 
@@ -104,8 +104,8 @@ def _draw_occluder(image: np.ndarray, parts: np.ndarray | None, occluder: Occlud
     rows = slice(int(height * occluder.top), None)
     left = int(width * occluder.left)
     columns = slice(left, left + max(1, int(width * occluder.width)))
-    colour = occluder.shade * (1 + rng.normal(0, .08, 3))
+    color = occluder.shade * (1 + rng.normal(0, .08, 3))
     across = np.linspace(-1, 1, image[rows, columns].shape[1])
-    image[rows, columns] = colour * (1.1 - .35 * across[None, :, None] ** 2)
+    image[rows, columns] = color * (1.1 - .35 * across[None, :, None] ** 2)
     if parts is not None:
         parts[rows, columns] = PART['occluder']

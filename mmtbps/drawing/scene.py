@@ -1,11 +1,11 @@
-"""The place a person stands in: street, floor, trees, shadow."""
+"""Surroundings of a person: street, floor, trees, shadow."""
 
 import numpy as np
 from PIL import Image, ImageFilter
 
 
 def draw_background(height: int, width: int, rng: np.random.Generator) -> np.ndarray:
-    """A blurred street; (height, width, 3) float32 in 0 to 255.
+    """Draw a blurred street; (height, width, 3) float32 in 0 to 255.
 
     The number of draws does not depend on the size, so every size shows the same place.
     """
@@ -44,18 +44,18 @@ def _grey(rng: np.random.Generator, low: float, high: float) -> np.ndarray:
 
 
 def _draw_front(image: np.ndarray, horizon: int, rng: np.random.Generator) -> None:
-    """A shop front, a door or a car, with a window or a sign."""
+    """Draw a shop front, a door or a car, with a window or a sign."""
     height, width = image.shape[:2]
     w, h = int(width * rng.uniform(.12, .7)), int(height * rng.uniform(.06, .3))
     x = int(rng.uniform(-.2, .95) * width)
     y = int(max(0, horizon - h - rng.uniform(0, .25) * height))
-    colour = _grey(rng, 40, 230)
+    color = _grey(rng, 40, 230)
     if rng.random() < .35:
-        colour = .6 * colour + .4 * rng.uniform(20, 230, 3)
-    image[y:y + h, max(x, 0):max(x + w, 0)] = colour
+        color = .6 * color + .4 * rng.uniform(20, 230, 3)
+    image[y:y + h, max(x, 0):max(x + w, 0)] = color
     if rng.random() < .5:
         image[y + h // 4:y + h // 2, max(x + w // 5, 0):max(x + w // 2, 0)] = (
-            colour * rng.uniform(.5, 1.4))
+            color * rng.uniform(.5, 1.4))
 
 
 def _draw_tiles(image: np.ndarray, horizon: int, rng: np.random.Generator) -> None:

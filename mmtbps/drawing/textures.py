@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from .canvas import Colour, Painter, Patch
+from .canvas import Color, Painter, Patch
 from .person import Person
 
 
 def stretched(painter: Painter, start: float, stop: float) -> Painter:
-    """``painter`` seeing its axis as ``start`` to ``stop``: one pattern over several sweeps."""
+    """Make ``painter`` see its axis as ``start`` to ``stop``: one pattern over several sweeps."""
     def paint(patch: Patch) -> None:
         own, patch.along = patch.along, start + patch.along * (stop - start)
         painter(patch)
@@ -15,8 +15,8 @@ def stretched(painter: Painter, start: float, stop: float) -> Painter:
     return paint
 
 
-def pattern(kind: str, accent: Colour) -> Painter:
-    """Painter of a pattern in a second colour; ``plain`` paints nothing."""
+def pattern(kind: str, accent: Color) -> Painter:
+    """Make the painter of a pattern in a second color; ``plain`` paints nothing."""
     accent = np.asarray(accent, np.float32)
 
     def plaid(patch: Patch) -> None:
@@ -37,7 +37,7 @@ def pattern(kind: str, accent: Colour) -> Painter:
 
 
 def torso(person: Person) -> Painter:
-    """Painter of the upper garment: pattern, opening or zip, and the straps of a bag."""
+    """Make the painter of the upper garment: pattern, opening or zip, and the straps of a bag."""
     rgb = {slot: np.asarray(value, np.float32) for slot, value in person.rgb.items()}
     kind = 'plain' if person.contrast_sleeves else person.pattern
     base = pattern(kind, rgb['accent'])
@@ -65,13 +65,13 @@ def torso(person: Person) -> Painter:
 
 
 def sleeve(person: Person) -> Painter:
-    """Painter of a sleeve: patterns that run on over the arm."""
+    """Make the painter of a sleeve: patterns that run on over the arm."""
     runs_on = person.pattern in ('striped', 'plaid', 'dotted')
     return pattern(person.pattern if runs_on else 'plain', person.rgb['accent'])
 
 
 def face(person: Person) -> Painter:
-    """Painter of the head: eyes, mouth, beard, glasses, hair line and hat."""
+    """Make the painter of the head: eyes, mouth, beard, glasses, hair line and hat."""
     rgb = {slot: np.asarray(value, np.float32) for slot, value in person.rgb.items()}
     skin, hair = rgb['skin'], rgb['hair']
     if person.hair == 'short':

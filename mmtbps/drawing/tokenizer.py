@@ -1,4 +1,4 @@
-"""The word vocabulary of the drawn captions, as a Hugging Face tokenizer folder."""
+"""Word vocabulary of the drawn captions, as a Hugging Face tokenizer folder."""
 
 import json
 import re
@@ -10,21 +10,21 @@ SPECIAL = ('[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]')
 CHARACTERS = "abcdefghijklmnopqrstuvwxyz0123456789.,;:!?'\"-()/&"
 
 
-def split_words(text: str) -> list[str]:
-    """Words and punctuation marks, lower case, as BERT's pre-tokenizer splits them.
+def pretokenize(text: str) -> list[str]:
+    """Split a text into lower-case words and punctuation marks, as BERT's pre-tokenizer does.
 
-    >>> split_words('A dark-blue T-shirt.')
+    >>> pretokenize('A dark-blue T-shirt.')
     ['a', 'dark', '-', 'blue', 't', '-', 'shirt', '.']
     """
     return re.findall(r'[a-z0-9]+|[^\sa-z0-9]', text.lower())
 
 
 def build_vocabulary(captions: Iterable[str]) -> list[str]:
-    """Special tokens, the words of ``captions`` by frequency, then single characters.
+    """List special tokens, the words of ``captions`` by frequency, then single characters.
 
     The characters, alone and as ``##`` pieces, spell out every word the captions do not have.
     """
-    counts = Counter(word for text in captions for word in split_words(text))
+    counts = Counter(word for text in captions for word in pretokenize(text))
     known = [word for word, _ in sorted(counts.items(), key=lambda item: (-item[1], item[0]))]
     pieces = [*CHARACTERS, *(f'##{c}' for c in CHARACTERS if c.isalnum())]
     return list(dict.fromkeys([*SPECIAL, *known, *pieces]))

@@ -1,14 +1,14 @@
 """Words and sentence frames of the captions.
 
-Every entry is a pair: what training captions may say, and what only captions of *unseen wording*
-may say. In a frame ``(a|b)`` is a choice, ``{slot}`` is filled in, and ``[...]`` is left out when
+Every entry is a pair: the words of training captions, and those of captions of *unseen wording*
+alone. In a frame ``(a|b)`` is a choice, ``{slot}`` is filled in, and ``[...]`` is left out when
 one of its slots is empty. Articles are written ``a``; :mod:`.captions` makes them ``an``.
 """
 
 Wording = tuple[tuple[str, ...], tuple[str, ...]]
 
-#: What a colour is called; a word that stands twice is twice as likely.
-COLOUR_WORDS: dict[str, Wording] = {
+#: Names of a color; a word that stands twice is twice as likely.
+COLOR_WORDS: dict[str, Wording] = {
     'black': (('black', 'black', 'black', 'dark'), ('jet black', 'ebony')),
     'white': (('white', 'white', 'white', 'cream'), ('off white', 'ivory')),
     'gray': (('gray', 'grey', 'grey', 'dark gray'), ('slate gray', 'ash grey')),
@@ -28,7 +28,7 @@ COLOUR_WORDS: dict[str, Wording] = {
     'beige': (('beige', 'tan', 'khaki', 'tan'), ('sand', 'camel')),
     'maroon': (('maroon', 'dark red', 'burgundy'), ('wine red', 'deep red')),
 }
-HAIR_COLOUR_WORDS: dict[str, Wording] = {
+HAIR_COLOR_WORDS: dict[str, Wording] = {
     'black': (('black', 'black', 'dark'), ('jet black', 'raven')),
     'dark brown': (('dark', 'dark brown', 'brown'), ('deep brown', 'chocolate brown')),
     'brown': (('brown', 'brown', 'light brown'), ('chestnut', 'hazel')),
@@ -36,7 +36,7 @@ HAIR_COLOUR_WORDS: dict[str, Wording] = {
     'gray': (('gray', 'grey', 'white'), ('silver', 'graying')),
     'red': (('red', 'red', 'reddish'), ('ginger', 'auburn')),
 }
-#: Colours that people take for one another.
+#: Colors that people take for one another.
 NEAR_MISSES = {
     'black': 'dark blue', 'dark blue': 'black', 'gray': 'black', 'maroon': 'red', 'red': 'orange',
     'olive': 'green', 'beige': 'white', 'white': 'beige', 'light blue': 'gray', 'brown': 'maroon',
@@ -122,9 +122,9 @@ HAIR: dict[str, Wording] = {
                  ('{c} hair in a tail', 'pulled back {c} hair')),
     'bun': (('{c} hair in a bun', '{c} hair pulled up', 'a {c} bun'),
             ('{c} hair in a knot', '{c} hair pinned up')),
-    'colour': (('{c} hair',), ('hair that is {c}',)),
+    'color': (('{c} hair',), ('hair that is {c}',)),
 }
-#: What the person does, by gait and view.
+#: Actions of the person, by gait and view.
 ACTIONS: dict[str, Wording] = {
     'walking front': (('walking towards the camera', 'walking forward'),
                       ('coming closer', 'strolling towards the viewer')),

@@ -1,4 +1,4 @@
-"""Training machinery: hooks, the mixed-precision wrapper, construction of a Runner."""
+"""Training machinery: launch, hooks, parameter groups and mixed precision."""
 
 from .compile_hook import CompileHook
 from .finite_loss_hook import FiniteLossHook

@@ -1,4 +1,4 @@
-"""The hook that has the Transformer layers of a model compiled before it is trained."""
+"""Hook that compiles the Transformer layers of a model before training."""
 
 import numpy as np
 import torch
@@ -91,7 +91,7 @@ class CompileHook(Hook):
         self.layers = layers
 
     def before_train(self, runner) -> None:
-        """Compile, or rather: have each layer compiled when it is first called."""
+        """Mark each layer to be compiled when it is first called."""
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
         layers = find_layers(model, self.layers)
         self._try(next(model.parameters()).device)
@@ -120,7 +120,7 @@ def _first_line(error: Exception) -> str:
 
 
 def _unwrap_numpy(layer: torch.nn.Module) -> None:
-    """Make numbers of NumPy Python's own; the rates of mmpretrain's stochastic depth are such.
+    """Turn numbers of NumPy into Python's own; the rates of mmpretrain's stochastic depth are such.
 
     The compiler takes them for tensors, whose value it cannot ask for, and would cut the layer.
     """

@@ -1,4 +1,4 @@
-"""The hook that stops a run whose loss is no longer a number."""
+"""Hook that stops a run whose loss is no longer a number."""
 
 import math
 
@@ -24,7 +24,7 @@ class FiniteLossHook(Hook):
     priority = 'HIGH'  # after the hook that fills the message hub, before the checkpoint hook
 
     def after_train_iter(self, runner, batch_idx=0, data_batch=None, outputs=None) -> None:
-        """Look at the last known loss.
+        """Check the last known loss.
 
         Raises:
             LossNotFinite: with the iteration and what to try.
@@ -37,5 +37,5 @@ class FiniteLossHook(Hook):
                 'instead of float16; the last checkpoint is unharmed: resume from it with --resume')
 
     def before_save_checkpoint(self, runner, checkpoint: dict) -> None:
-        """Look before a checkpoint within an epoch too."""
+        """Check before a checkpoint within an epoch too."""
         self.after_train_iter(runner)

@@ -64,7 +64,7 @@ def load_config(args: argparse.Namespace) -> Config:
 
 
 def prepare_test(cfg: Config, checkpoint: str, split: str = 'test') -> None:
-    """Make a config one that only evaluates: no training part, no heads.
+    """Reduce a config to one that only evaluates: no training part, no heads.
 
     Args:
         cfg: a complete config; changed in place.
@@ -86,7 +86,7 @@ def use_mixed_precision(cfg: Config) -> None:
 
 
 def use_compilation(cfg: Config) -> None:
-    """Have the Transformer layers compiled; a ``CompileHook`` of the config keeps its settings."""
+    """Add the compilation of layers; a ``CompileHook`` of the config keeps its settings."""
     hooks = cfg.get('custom_hooks') or []
     names = [getattr(hook['type'], '__name__', hook['type']) for hook in hooks]
     if not any(name.endswith('CompileHook') for name in names):
@@ -109,7 +109,7 @@ def build_runner(cfg: Config) -> Runner:
 
 
 def check_weights(runner: Runner, checkpoint: str, partial: bool = False) -> LoadReport:
-    """Load the checkpoint that a Runner is about to test strictly, and log what came of it.
+    """Load strictly the checkpoint that a Runner is about to test, and log the result.
 
     Args:
         runner: from `build_runner`.

@@ -1,4 +1,4 @@
-"""Few parameter groups instead of one for each weight."""
+"""Merging into few parameter groups instead of one for each weight."""
 
 from mmengine.optim import DefaultOptimWrapperConstructor
 from torch import nn
@@ -32,7 +32,7 @@ def merge_groups(groups: list[dict]) -> list[dict]:
 
 @OPTIM_WRAPPER_CONSTRUCTORS.register_module()
 class MergedGroupsConstructor(DefaultOptimWrapperConstructor):
-    """MMEngine's constructor, whose ``paramwise_cfg`` makes few groups.
+    """Constructor as MMEngine's, whose ``paramwise_cfg`` makes few groups.
 
     Stock, each weight becomes a group of its own. A fused optimizer then has a kernel for each
     instead of one for many, and every scheduler visits each in every iteration. The options of
@@ -43,7 +43,7 @@ class MergedGroupsConstructor(DefaultOptimWrapperConstructor):
 
     def add_params(self, params: list[dict], module: nn.Module, prefix: str = '',
                    is_dcn_module: bool | None = None) -> None:
-        """As in MMEngine, then merge what the whole model has."""
+        """Add parameters as MMEngine does, then merge the groups of the whole model."""
         super().add_params(params, module, prefix, is_dcn_module)
         if not prefix:
             params[:] = merge_groups(params)

@@ -1,4 +1,4 @@
-"""Mixed precision that also runs on CPU."""
+"""Mixed precision that also runs on a CPU."""
 
 from contextlib import contextmanager
 
@@ -11,7 +11,7 @@ from mmtbps.registry import OPTIM_WRAPPERS
 
 @OPTIM_WRAPPERS.register_module()
 class MixedPrecisionOptimWrapper(OptimWrapper):
-    """Autocast in bfloat16 or float16, on GPU and on CPU (MMEngine's refuses CPU).
+    """Optimizer wrapper with autocast in bfloat16 or float16, also on a CPU (MMEngine's is not).
 
     float16 on a GPU scales the loss; everything else needs no scaler. Similarities stay in
     float32: the loss leaves autocast by itself.
@@ -40,7 +40,7 @@ class MixedPrecisionOptimWrapper(OptimWrapper):
             yield
 
     def backward(self, loss: torch.Tensor, **kwargs) -> None:
-        """Backward pass of the scaled loss."""
+        """Run the backward pass of the scaled loss."""
         self.loss_scaler.scale(loss).backward(**kwargs)
         self._inner_count += 1
 
@@ -57,7 +57,7 @@ class MixedPrecisionOptimWrapper(OptimWrapper):
         self.loss_scaler.update()
 
     def state_dict(self) -> dict:
-        """Optimizer and scaler."""
+        """Return the states of optimizer and scaler."""
         state = super().state_dict()
         state['loss_scaler'] = self.loss_scaler.state_dict()
         return state

@@ -1,4 +1,4 @@
-"""The schedule of the probability of mixup."""
+"""Schedule of the probability of mixup."""
 
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
@@ -34,7 +34,7 @@ class FeatureMixupHook(Hook):
         self.interpolate = interpolate
 
     def prob_at(self, epoch: int) -> float:
-        """Return the probability of an epoch; the first one before all milestones."""
+        """Return the probability in force during an epoch; the first one before all milestones."""
         passed = [m for m in self.milestones if m[0] <= epoch] or self.milestones[:1]
         start, prob = passed[-1]
         following = [m for m in self.milestones if m[0] > max(epoch, start)]

@@ -1,4 +1,4 @@
-"""A search for missing files before anything slow begins."""
+"""Search for missing files before anything slow begins."""
 
 import os
 from collections.abc import Iterator, Mapping

@@ -1,4 +1,4 @@
-"""The hook that draws a few ranked lists after validation and test."""
+"""Hook that draws a few ranked lists after validation and test."""
 
 from pathlib import Path
 
@@ -33,18 +33,18 @@ class RankListHook(Hook):
         self._entries = []
 
     def before_val_epoch(self, runner) -> None:
-        """Forget the last round."""
+        """Forget the results of the last round."""
         self._entries = []
 
     before_test_epoch = before_val_epoch
 
     def after_val_iter(self, runner, batch_idx, data_batch=None, outputs=None) -> None:
-        """Keep what the lists need of each image."""
+        """Keep the features and captions that the lists need."""
         if 'val' in self.stages:
             self._keep(outputs)
 
     def after_test_iter(self, runner, batch_idx, data_batch=None, outputs=None) -> None:
-        """Keep what the lists need of each image."""
+        """Keep the features and captions that the lists need."""
         if 'test' in self.stages:
             self._keep(outputs)
 

@@ -37,7 +37,7 @@ def to_numbers(scalars: list[Tensor]) -> list[float | int]:
 
 @HOOKS.register_module()
 class DeferredScalarsHook(RuntimeInfoHook):
-    """MMEngine's ``RuntimeInfoHook``, whose losses stay on the device until somebody reads them.
+    """Hook as MMEngine's ``RuntimeInfoHook`` that leaves losses on the device until they are read.
 
     The stock hook asks for the value of every loss in every iteration, and clipping for that of
     the gradient's norm: each time the host waits until the device has done all it was given,
@@ -62,7 +62,7 @@ class DeferredScalarsHook(RuntimeInfoHook):
         self._iterations = 0
 
     def before_train(self, runner) -> None:
-        """As stock, and keep the norms of clipped gradients too."""
+        """Prepare as MMEngine does, and keep the norms of clipped gradients too."""
         super().before_train(runner)
         wrappers = runner.optim_wrapper
         for wrapper in wrappers.values() if isinstance(wrappers, OptimWrapperDict) else [wrappers]:
@@ -80,19 +80,19 @@ class DeferredScalarsHook(RuntimeInfoHook):
             self.hand_over(runner)
 
     def after_train(self, runner) -> None:
-        """Leave nothing behind."""
+        """Hand over the scalars of the last iterations."""
         self.hand_over(runner)
         super().after_train(runner)
 
     def before_save_checkpoint(self, runner, checkpoint: dict) -> None:
-        """A checkpoint saved within an epoch holds all scalars until now."""
+        """Hand over all scalars, so that a checkpoint within an epoch holds them."""
         if self._kept:
             self.hand_over(runner)
             history = runner.message_hub.state_dict()['log_scalars']
             checkpoint['message_hub']['log_scalars'] = history
 
     def hand_over(self, runner) -> None:
-        """Transfer what was kept, all at once, and give it to the message hub."""
+        """Transfer the kept scalars, all at once, and give it to the message hub."""
         numbers = iter(to_numbers([value for _, value in self._kept if torch.is_tensor(value)]))
         for key, value in self._kept:
             number = next(numbers) if torch.is_tensor(value) else value

@@ -1,4 +1,4 @@
-"""The hook by which a resumed run goes on as the uninterrupted one would have."""
+"""Hook that makes a resumed run continue as the uninterrupted one."""
 
 import torch
 from mmengine.dist import get_rank

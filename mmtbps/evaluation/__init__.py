@@ -1,9 +1,18 @@
 """Ranking measures of text-based person search."""
 
-from .chance import chance_ranks
+import warnings
+
+from .measures import random_ranks
 from .rank_metric import RankKMetric
 from .ranking import evaluate_ranking
 from .streaming import evaluate_streamed, open_features
 
-__all__ = ['RankKMetric', 'chance_ranks', 'evaluate_ranking', 'evaluate_streamed',
-           'open_features']
+__all__ = ['RankKMetric', 'evaluate_ranking', 'evaluate_streamed', 'open_features', 'random_ranks']
+
+
+def __getattr__(name: str):
+    if name == 'chance_ranks':
+        warnings.warn('mmtbps.evaluation.chance_ranks is now random_ranks', DeprecationWarning,
+                      stacklevel=2)
+        return random_ranks
+    raise AttributeError(f'module {__name__!r} has no attribute {name!r}')

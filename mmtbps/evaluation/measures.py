@@ -1,18 +1,24 @@
-"""What the ranks of a query's positives are worth.
+"""Measures of a ranking from the ranks of each query's positives, and their random baseline.
 
-Every function takes ``ranks`` ``(Q, P)``: float64, ascending in each row, 1 is the best place,
+Every measure takes ``ranks`` ``(Q, P)``: float64, ascending in each row, 1 is the best place,
 and ``inf`` fills the rows of queries that have fewer than P positives.
 """
+
+from collections import Counter
+from collections.abc import Sequence
+from math import comb
 
 import torch
 from torch import Tensor
 
-__all__ = ['recall_at', 'average_precision', 'trapezoid_average_precision',
-           'inverse_negative_penalty']
+from mmtbps.errors import BadValue
+
+__all__ = ['average_precision', 'inverse_negative_penalty', 'random_ranks', 'recall_at',
+           'trapezoid_average_precision']
 
 
 def recall_at(ranks: Tensor, k: int) -> Tensor:
-    """``(Q,)``: 1 where the first positive is among the best k, else 0.
+    """Compute ``(Q,)``: 1 where the first positive is among the best k, else 0.
 
     Example:
         >>> recall_at(torch.tensor([[2., 5.], [6., 7.]]).double(), k=5).tolist()
@@ -22,7 +28,7 @@ def recall_at(ranks: Tensor, k: int) -> Tensor:
 
 
 def average_precision(ranks: Tensor) -> Tensor:
-    r"""``(Q,)``: mean of the precision at each positive, :math:`\frac1P \sum_i i / r_i`.
+    r"""Compute ``(Q,)``: mean precision at each positive, :math:`\frac1P \sum_i i / r_i`.
 
     Example:
         >>> average_precision(torch.tensor([[1., 4.]]).double()).tolist()
@@ -32,7 +38,7 @@ def average_precision(ranks: Tensor) -> Tensor:
 
 
 def trapezoid_average_precision(ranks: Tensor) -> Tensor:
-    r"""``(Q,)``: area below the precision-recall curve by the trapezoid rule.
+    r"""Compute ``(Q,)``: area below the precision-recall curve by the trapezoid rule.
 
     The AP of CTLG, SSAN, LGUR and many re-identification codes. At each positive the mean of the
     old and the new precision counts, :math:`\frac1P \sum_i (o_i + i / r_i) / 2`. The old
@@ -50,7 +56,7 @@ def trapezoid_average_precision(ranks: Tensor) -> Tensor:
 
 
 def inverse_negative_penalty(ranks: Tensor) -> Tensor:
-    """``(Q,)``: number of positives over the rank of the last one; its mean is mINP.
+    """Compute ``(Q,)``: number of positives over the rank of the last one; its mean is mINP.
 
     Deep Learning for Person Re-identification: A Survey and Outlook,
     https://arxiv.org/abs/2001.04193, section 4.1.
@@ -61,6 +67,39 @@ def inverse_negative_penalty(ranks: Tensor) -> Tensor:
     """
     last = ranks.masked_fill(ranks.isinf(), 0).amax(1)
     return _count(ranks) / last
+
+
+def random_ranks(query_ids: Sequence[int], gallery_ids: Sequence[int],
+                 topk: Sequence[int] = (1, 5, 10)) -> dict[str, float]:
+    """Compute the expected Rank-k of a random order of the gallery, in percent.
+
+    It is the random baseline beside every Rank-k. A query with p positives among N images has one
+    of them among the first k with probability 1 - C(N - p, k) / C(N, k). Queries without a
+    positive are left out, as in :func:`~mmtbps.evaluation.evaluate_ranking`.
+
+    Args:
+        query_ids: Person of each query.
+        gallery_ids: Person of each gallery item.
+        topk: Values of k.
+
+    Returns:
+        ``R1 R5 R10`` (for the default ``topk``).
+
+    Raises:
+        BadValue: No query has a positive.
+
+    Example:
+        >>> random_ranks([0, 1], [0, 1, 2, 3], topk=(1, 2))
+        {'R1': 25.0, 'R2': 50.0}
+    """
+    count, size = Counter(gallery_ids), len(gallery_ids)
+    positives = Counter(count[person] for person in query_ids if count[person])
+    if not positives:
+        raise BadValue('no query has a positive in the gallery')
+    total = sum(positives.values())
+    return {f'R{k}': 100 * sum(
+        number * (1 - comb(size - p, min(k, size)) / comb(size, min(k, size)))
+        for p, number in positives.items()) / total for k in topk}
 
 
 def _hits(ranks: Tensor) -> Tensor:

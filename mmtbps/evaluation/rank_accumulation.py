@@ -1,20 +1,21 @@
-"""Ranks of the positives, added up over the parts of a gallery."""
+"""Accumulation of the ranks of the positives, added up over the parts of a gallery."""
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
+import numpy as np
 import torch
 from mmengine.utils import ProgressBar
 from torch import Tensor
 
-from .counting import entries_before
+__all__ = ['QueryChunk', 'accumulate_ranks', 'entries_before', 'split_queries']
 
-__all__ = ['QueryChunk', 'split_queries', 'walk_gallery']
+_MANY = 100  # positives of one query from which on sorting its scores costs less than counting
 
 
 class QueryChunk:
-    """Some of the queries, scored at once, and what stands before each of their positives.
+    """Some of the queries, scored at once, and the count of entries before each of their positives.
 
     Args:
         features: ``(Q, D)``, of length 1.
@@ -34,7 +35,7 @@ class QueryChunk:
         self.before = torch.zeros_like(positives)
 
     def score(self, part: Tensor, span: slice, memory: Tensor) -> Tensor:
-        """``(Q, n)`` float32 cosines with the ``(n, D)`` entries at ``span``, in ``memory``."""
+        """Compute ``(Q, n)`` float32 cosines with the ``(n, D)`` entries at ``span``."""
         scores = memory[:len(self.features) * len(part)].view(-1, len(part))
         # Given `out`, the product stays in float32 under autocast, too.
         torch.mm(self.features, part.T, out=scores)
@@ -55,20 +56,20 @@ class QueryChunk:
             scores, self.wanted, self.positives - span.start, self.present)
 
     def ranks(self) -> Tensor:
-        """``(Q, P)`` float64 on the CPU, ascending from 1, ``inf`` where not present."""
+        """Return ``(Q, P)`` float64 on the CPU, ascending from 1, ``inf`` where not present."""
         ranks = (self.before + 1).double().masked_fill_(~self.present, torch.inf)
         return ranks.cpu().sort(1).values
 
 
 def split_queries(features: Tensor, ids: Tensor, gallery_ids: Tensor, chunk_size: int,
                   images: tuple[Tensor, Tensor] | None = None) -> list[QueryChunk]:
-    """Look the positives of all queries up, and cut the queries into chunks.
+    """Look up the positives of all queries, and cut the queries into chunks.
 
     Args:
         features: ``(Q, D)``, of length 1.
         ids: ``(Q,)`` person of each query.
         gallery_ids: ``(N,)`` person of each gallery entry.
-        chunk_size: queries of a chunk.
+        chunk_size: Queries of a chunk.
         images: ``(Q,)`` and ``(N,)`` image ids, to leave a query's own image out.
     """
     sorted_ids, order = gallery_ids.sort(stable=True)
@@ -84,9 +85,9 @@ def split_queries(features: Tensor, ids: Tensor, gallery_ids: Tensor, chunk_size
     return chunks
 
 
-def walk_gallery(chunks: Sequence[QueryChunk], load: Callable[[slice], Tensor],
-                 spans: Sequence[slice], progress: bool = False) -> None:
-    """Score the gallery part by part and add up what stands before the positives.
+def accumulate_ranks(chunks: Sequence[QueryChunk], load: Callable[[slice], Tensor],
+                     spans: Sequence[slice], progress: bool = False) -> None:
+    """Score the gallery part by part and count the entries before each positive.
 
     A positive's score has to come from the very product that its neighbours are scored by. So
     parts that hold positives are scored first, to find these scores; then the others, once. Of
@@ -94,18 +95,18 @@ def walk_gallery(chunks: Sequence[QueryChunk], load: Callable[[slice], Tensor],
     or one with distractors in many others, is scored exactly once.
 
     Args:
-        chunks: of :func:`split_queries`.
-        load: gives the ``(n, D)`` entries at a span, of length 1.
-        spans: cut the gallery into parts, in order.
-        progress: show a bar.
+        chunks: Of :func:`split_queries`.
+        load: Gives the ``(n, D)`` entries at a span, of length 1.
+        spans: Cut the gallery into parts, in order.
+        progress: Show a bar.
     """
-    visits = list(_visits(chunks, spans))
-    bar = ProgressBar(len(visits) * len(chunks), file=sys.stderr) if progress else None
+    schedule = list(_schedule(chunks, spans))
+    bar = ProgressBar(len(schedule) * len(chunks), file=sys.stderr) if progress else None
     # Fresh memory for each product would cost a fifth of the time in page faults.
     memory = chunks[0].features.new_empty(
         len(chunks[0].features) * max(span.stop - span.start for span in spans))
     with _true_float32():
-        for span, find, count in visits:
+        for span, find, count in schedule:
             part = load(span)
             for chunk in chunks:
                 scores = chunk.score(part, span, memory)
@@ -117,9 +118,9 @@ def walk_gallery(chunks: Sequence[QueryChunk], load: Callable[[slice], Tensor],
                     bar.update()
 
 
-def _visits(chunks: Sequence[QueryChunk],
-            spans: Sequence[slice]) -> Iterator[tuple[slice, bool, bool]]:
-    """In which order to see the parts, and whether to find and to count there."""
+def _schedule(chunks: Sequence[QueryChunk],
+              spans: Sequence[slice]) -> Iterator[tuple[slice, bool, bool]]:
+    """Yield the parts in the order to score them, each with whether to find and to count there."""
     positives = torch.cat([chunk.positives[chunk.present].cpu() for chunk in chunks])
     stops = torch.tensor([span.stop for span in spans])
     holding = torch.bucketize(positives, stops, right=True).unique().tolist()
@@ -130,9 +131,79 @@ def _visits(chunks: Sequence[QueryChunk],
             yield span, False, True
 
 
+def entries_before(scores: Tensor, wanted: Tensor, places: Tensor, present: Tensor) -> Tensor:
+    """Count the entries that stand before each positive, among those of one part of a gallery.
+
+    These are the entries with a better score, and those of equal score that come earlier in the
+    gallery. So in front of the positive's place an equal score counts, behind it only a better
+    one does: one comparison of each score. The counts of several parts add up.
+
+    Args:
+        scores: ``(Q, N)``, higher is better; ``-inf`` is out of the ranking.
+        wanted: ``(Q, P)`` scores of the positives.
+        places: ``(Q, P)`` int64 columns of the positives; below 0 for one in an earlier part of
+            the gallery, N or more in a later one.
+        present: ``(Q, P)`` bool; False marks slots that only fill the row.
+
+    Returns:
+        ``(Q, P)`` int64, 0 where not present.
+
+    Example:
+        >>> scores = torch.tensor([[.9, .3, .9, .5]])
+        >>> wanted, places = torch.tensor([[.9, .9, .9]]), torch.tensor([[-1, 2, 4]])
+        >>> entries_before(scores, wanted, places, torch.ones(1, 3, dtype=torch.bool))
+        tensor([[0, 1, 2]])
+    """
+    if scores.device.type != 'cpu':
+        return _before_on_device(scores, wanted, places).masked_fill_(~present, 0)
+    before = torch.zeros_like(places)
+    scores, wanted, places, present, counts = (
+        tensor.numpy() for tensor in (scores, wanted, places, present, before))
+
+    memory = np.empty(scores.shape[1], bool)
+    for row in range(len(scores)):
+        mask = present[row]
+        if mask.sum() > _MANY:
+            counts[row, mask] = _before_by_sorting(scores[row], wanted[row, mask],
+                                                   places[row, mask])
+        else:
+            counts[row, mask] = _before_by_counting(scores[row], wanted[row, mask],
+                                                    places[row, mask], memory)
+    return before
+
+
+def _before_on_device(scores: Tensor, wanted: Tensor, places: Tensor) -> Tensor:
+    columns = torch.arange(scores.shape[1], device=scores.device)
+    return torch.stack([
+        ((scores > score) | ((scores == score) & (columns < place))).sum(1)
+        for score, place in zip(wanted.T[..., None], places.T[..., None], strict=True)], dim=1)
+
+
+def _before_by_counting(row: np.ndarray, wanted: np.ndarray, places: np.ndarray,
+                        memory: np.ndarray) -> list[int]:
+    # Comparing one row of plain numbers runs at the speed of the cache, in vector instructions;
+    # two threads would take turns in Python itself.
+    counts = []
+    for score, place in zip(wanted, np.maximum(places, 0).tolist(), strict=True):
+        np.greater_equal(row[:place], score, out=memory[:place])
+        np.greater(row[place:], score, out=memory[place:])
+        counts.append(np.count_nonzero(memory))
+    return counts
+
+
+def _before_by_sorting(row: np.ndarray, wanted: np.ndarray, places: np.ndarray) -> np.ndarray:
+    ascending = np.sort(row)
+    first, end = (ascending.searchsorted(wanted, side) for side in ('left', 'right'))
+    before = len(row) - end
+    itself = (places >= 0) & (places < len(row))
+    for k in np.flatnonzero((end - first > itself) & (places > 0)):
+        before[k] += np.count_nonzero(row[:places[k]] == wanted[k])
+    return before
+
+
 @contextmanager
 def _true_float32() -> Iterator[None]:
-    """Training may have allowed products of fewer digits."""
+    """Multiply in full float32, though training may have allowed products of fewer digits."""
     before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision('highest')
     try:

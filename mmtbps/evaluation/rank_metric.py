@@ -1,4 +1,4 @@
-"""The metric of MMEngine's validation and test loops."""
+"""Metric of MMEngine's validation and test loops."""
 
 from collections.abc import Sequence
 
@@ -9,6 +9,7 @@ from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
 from torch import Tensor
 
+from mmtbps.errors import BadValue, MissingKey
 from mmtbps.registry import METRICS
 
 from .streaming import PART_SIZE, GalleryPart, evaluate_streamed, open_features
@@ -22,7 +23,7 @@ _SHORT_HASH = 12
 
 @METRICS.register_module()
 class RankKMetric(BaseMetric):
-    """R@k, mAP (standard and trapezoid) and mINP of text-based person search, in percent.
+    """Metric of R@k, mAP (standard and trapezoid) and mINP of text-based person search, in percent.
 
     The gallery is every image once; the queries are all captions; positives are found by person
     id. One result is kept per *image*, so the samples that a multi-process loader repeats to
@@ -34,18 +35,18 @@ class RankKMetric(BaseMetric):
     ``t2i/mINP``, ``t2i/queries``, ``t2i/gallery``, ``t2i/unmatched``; the same with ``i2t``.
 
     Args:
-        topk: the k of ``R{k}``.
+        topk: The k of ``R{k}``.
         directions: ``'t2i'`` ranks images for each caption, ``'i2t'`` captions for each image.
-        cross_image_only: leave the query's own image (or its own captions) out of its ranking.
-        chunk_size: queries scored at once.
-        device: where to compute; default where the model left the features.
-        distractors: folder of image features of strangers, for
+        cross_image_only: Leave the query's own image (or its own captions) out of its ranking.
+        chunk_size: Queries scored at once.
+        device: Where to compute; default where the model left the features.
+        distractors: Folder of image features of strangers, for
             :func:`~mmtbps.evaluation.open_features`; they join the gallery of ``'t2i'``.
-        selection: the split on which checkpoints are chosen, for the protocol line.
-        prefix: put before every metric key, with a slash.
+        selection: The split on which checkpoints are chosen, for the protocol line.
+        prefix: Put before every metric key, with a slash.
 
     Raises:
-        ValueError: a direction is unknown; or, while evaluating, an image arrives twice.
+        BadValue: A direction is unknown; or, while evaluating, an image arrives twice.
 
     Example:
         >>> metric = RankKMetric(topk=(1,))
@@ -69,7 +70,7 @@ class RankKMetric(BaseMetric):
                  prefix: str | None = None):
         super().__init__(collect_device='gpu', prefix=prefix)  # no files, on a CPU neither
         if not directions or not set(directions) <= {'t2i', 'i2t'}:
-            raise ValueError(f"directions must be of 't2i' and 'i2t', got {directions!r}")
+            raise BadValue(f"directions must be of 't2i' and 'i2t', got {directions!r}")
         self.topk, self.directions = tuple(topk), tuple(directions)
         self.cross_image_only, self.chunk_size = cross_image_only, chunk_size
         self.device, self.distractors, self.selection = device, distractors, selection
@@ -79,19 +80,19 @@ class RankKMetric(BaseMetric):
         """Keep the features and ids of each image.
 
         Args:
-            data_batch: not used.
-            data_samples: dicts with ``image_feature`` ``(D,)``, ``text_features`` ``(k, D)``,
+            data_batch: Not used.
+            data_samples: Dicts with ``image_feature`` ``(D,)``, ``text_features`` ``(k, D)``,
                 ``person_id`` and ``image_id``.
 
         Raises:
-            KeyError: a sample lacks one of them.
+            MissingKey: A sample lacks one of them.
         """
         for sample in data_samples:
             missing = [key for key in _NEEDED if key not in sample]
             if missing:
-                raise KeyError(f'{sample.get("img_path", "a sample")} came to RankKMetric without '
-                               f'{missing}; features are set by the model in predict mode, ids by '
-                               'the packing transform')
+                raise MissingKey(f'{sample.get("img_path", "a sample")} came to RankKMetric '
+                                 f'without {missing}; features are set by the model in predict '
+                                 'mode, ids by the packing transform')
         blocks = [block for sample in data_samples
                   for block in (sample['image_feature'][None], sample['text_features'])]
         features = torch.cat(blocks).detach()
@@ -105,10 +106,12 @@ class RankKMetric(BaseMetric):
             for sample, rows in zip(data_samples, features, strict=True)]
 
     def evaluate(self, size: int) -> dict[str, float | int]:
-        """As any metric of MMEngine, but features travel as one tensor and are not pickled.
+        """Gather the results of all processes and measure them.
+
+        Features travel as one tensor and are not pickled.
 
         Args:
-            size: images of the data set; what a loader repeats beyond is dropped.
+            size: Images of the data set; what a loader repeats beyond is dropped.
         """
         features = [result.pop('features') for result in self.results]
         first = 0
@@ -143,14 +146,14 @@ class RankKMetric(BaseMetric):
         return metrics
 
     def _sides(self, results: list[dict]) -> tuple[dict, dict]:
-        """The two sides of the search, images and captions, in the order of the data set."""
+        """Return the two sides of the search, images and captions, in the order of the data set."""
         if not results:
-            raise ValueError('RankKMetric got no sample; is the data set empty?')
+            raise BadValue('RankKMetric got no sample; is the data set empty?')
         person_ids = torch.tensor([result['person_id'] for result in results])
         image_ids = torch.tensor([result['image_id'] for result in results])
         values, counts = image_ids.unique(return_counts=True)
         if len(values) < len(image_ids):
-            raise ValueError(
+            raise BadValue(
                 f'image_id {int(values[counts > 1][0])} came more than once, which would change '
                 'the gallery; the data set must yield each image once, with all its captions '
                 '(test_mode=True)')
@@ -165,7 +168,7 @@ class RankKMetric(BaseMetric):
         return images, texts
 
     def _protocol(self, metrics: dict) -> str:
-        """One line that says what the numbers mean."""
+        """Word the protocol line that the log keeps beside the numbers."""
         meta = self.dataset_meta or {}
         files = [f'{name} (sha256 {sha256[:_SHORT_HASH]})'
                  for name, sha256 in meta.get('ann_files', {}).items()]
@@ -185,7 +188,7 @@ class RankKMetric(BaseMetric):
 
 
 def _gather_rows(rows: Tensor) -> list[Tensor]:
-    """``(n, D)`` of each process, n of its own, to the float32 matrices of all processes."""
+    """Gather the ``(n, D)`` float32 rows of every process, where n is its own."""
     shapes = all_gather_object(tuple(rows.shape))
     height, width = (max(sizes) for sizes in zip(*shapes, strict=True))
     padded = F.pad(rows.float(), (0, width - rows.shape[1], 0, height - rows.shape[0]))

@@ -1,20 +1,25 @@
-"""Exact ranks of the positives, a few queries at a time."""
+"""Exact ranking of a gallery for every query, a few queries at a time."""
 
 from collections.abc import Callable, Sequence
 
+import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from .inputs import Array, integers, unit_features
+from mmtbps.errors import BadValue
+
 from .measures import (
     average_precision,
     inverse_negative_penalty,
     recall_at,
     trapezoid_average_precision,
 )
-from .rank_accumulation import split_queries, walk_gallery
+from .rank_accumulation import accumulate_ranks, split_queries
 
-__all__ = ['evaluate_ranking', 'measure_ranking']
+__all__ = ['Array', 'evaluate_ranking', 'integers', 'measure_ranking', 'unit_features']
+
+Array = Tensor | np.ndarray | Sequence
 
 
 @torch.no_grad()
@@ -41,13 +46,13 @@ def evaluate_ranking(query_features: Array,
         query_ids: ``(Q,)`` integer person ids.
         gallery_features: ``(N, D)``.
         gallery_ids: ``(N,)`` integer person ids.
-        topk: the k of ``R{k}``.
-        chunk_size: queries scored at once; memory is 4 bytes x ``chunk_size`` x N, on a GPU 8.
-        device: where to compute; default the device of ``query_features``.
+        topk: The k of ``R{k}``.
+        chunk_size: Queries scored at once; memory is 4 bytes x ``chunk_size`` x N, on a GPU 8.
+        device: Where to compute; default the device of ``query_features``.
         query_images: ``(Q,)`` integer image ids; needed for ``cross_image_only``.
         gallery_images: ``(N,)`` integer image ids; likewise.
-        cross_image_only: leave gallery entries of the query's own image out of its ranking.
-        progress: show a bar.
+        cross_image_only: Leave gallery entries of the query's own image out of its ranking.
+        progress: Show a bar.
 
     Returns:
         In percent ``R{k}`` for each k, ``mAP`` (standard), ``mAP_trapz`` (trapezoid rule) and
@@ -55,7 +60,7 @@ def evaluate_ranking(query_features: Array,
         ``num_gallery``, ``num_unmatched`` (queries without a positive).
 
     Raises:
-        ValueError: shapes, lengths or types do not fit, something is empty, a feature is not
+        ValueError: Shapes, lengths or types do not fit, something is empty, a feature is not
             finite, or no query at all has a positive.
 
     Example:
@@ -88,27 +93,33 @@ def measure_ranking(queries: Tensor,
                     topk: Sequence[int],
                     chunk_size: int,
                     progress: bool) -> dict[str, float | int]:
-    """What :func:`evaluate_ranking` does, for a gallery in parts and with inputs in one form.
+    """Measure as :func:`evaluate_ranking` does, with a gallery in parts and inputs in one form.
 
     Args:
         queries: ``(Q, D)`` float32, of length 1.
         query_ids: ``(Q,)``.
         gallery_ids: ``(N,)``.
         images: ``(Q,)`` and ``(N,)`` image ids, for ``cross_image_only``.
-        load: gives the ``(n, D)`` entries at a span of the gallery, float32, of length 1.
-        spans: cut the gallery into parts, in order.
-        topk: the k of ``R{k}``.
-        chunk_size: queries scored at once.
-        progress: show a bar.
+        load: Gives the ``(n, D)`` entries at a span of the gallery, float32, of length 1.
+        spans: Cut the gallery into parts, in order.
+        topk: The k of ``R{k}``.
+        chunk_size: Queries scored at once.
+        progress: Show a bar.
+
+    Returns:
+        As :func:`evaluate_ranking`.
+
+    Raises:
+        BadValue: ``topk`` or ``chunk_size`` is not positive, or no query has a positive.
     """
     if not topk or min(topk) < 1 or chunk_size < 1:
-        raise ValueError(f'topk and chunk_size must be positive, got {topk} and {chunk_size}')
+        raise BadValue(f'topk and chunk_size must be positive, got {topk} and {chunk_size}')
     chunks = split_queries(queries, query_ids, gallery_ids, chunk_size, images)
-    walk_gallery(chunks, load, spans, progress)
+    accumulate_ranks(chunks, load, spans, progress)
     measures = torch.cat([_measure(chunk.ranks(), topk) for chunk in chunks])
     if not len(measures):
-        raise ValueError(f'none of the {len(queries)} queries has a positive among the '
-                         f'{len(gallery_ids)} gallery entries; do both use the same person ids?')
+        raise BadValue(f'none of the {len(queries)} queries has a positive among the '
+                       f'{len(gallery_ids)} gallery entries; do both use the same person ids?')
     names = [*(f'R{k}' for k in topk), 'mAP', 'mAP_trapz', 'mINP']
     means = (100 * measures.mean(0)).tolist()
     return dict(zip(names, means, strict=True), num_queries=len(queries),
@@ -116,9 +127,47 @@ def measure_ranking(queries: Tensor,
 
 
 def _measure(ranks: Tensor, topk: Sequence[int]) -> Tensor:
-    """``(Q, P)`` ranks to ``(M, len(topk) + 3)`` measures of the M queries with a positive."""
+    """Compute ``(M, len(topk) + 3)`` measures of the M queries with a positive."""
     ranks = ranks[ranks[:, 0].isfinite()]
     return torch.stack([*(recall_at(ranks, k) for k in topk),
                         average_precision(ranks),
                         trapezoid_average_precision(ranks),
                         inverse_negative_penalty(ranks)], dim=1)
+
+
+def unit_features(name: str, features: Array, device: str | torch.device | None) -> Tensor:
+    """Bring features to ``(rows, width)`` float32 of length 1.
+
+    Raises:
+        BadValue: It is no matrix, is empty, or a value is not finite; the message gives ``name``.
+    """
+    features = torch.as_tensor(features).detach().to(device).float()
+    if features.ndim != 2 or not features.numel():
+        raise BadValue(f'{name} must be a non-empty (rows, width) matrix, got shape '
+                       f'{tuple(features.shape)}')
+    broken = (~features.isfinite()).any(1).nonzero().flatten()
+    if len(broken):
+        raise BadValue(f'{name}: {len(broken)} rows hold NaN or infinity in float32, the first '
+                       f'is row {int(broken[0])}; did the training diverge?')
+    return F.normalize(features, dim=1)
+
+
+def integers(name: str, values: Array | None, count: int,
+             device: str | torch.device | None) -> Tensor:
+    """Bring ids to ``(count,)`` int64.
+
+    Raises:
+        BadValue: They are no integers, or their number is another; the message gives ``name``.
+    """
+    if values is None:
+        raise BadValue(f'cross_image_only needs {name}')
+    try:
+        ids = torch.as_tensor(values, device=device)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise BadValue(f'{name} must be integers: {error}') from error
+    if ids.is_floating_point() or ids.is_complex():
+        raise BadValue(f'{name} must be integers, got {ids.dtype}')
+    if ids.shape != (count,):
+        raise BadValue(f'{name} must hold one id for each of the {count} features, '
+                       f'got shape {tuple(ids.shape)}')
+    return ids.long()

@@ -1,4 +1,4 @@
-"""Galleries too large for the memory: a million distractors, streamed from disk."""
+"""Evaluation with galleries that exceed the memory: a million distractors, streamed from disk."""
 
 from bisect import bisect_right
 from collections.abc import Sequence
@@ -12,8 +12,9 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from .inputs import Array, integers, unit_features
-from .ranking import measure_ranking
+from mmtbps.errors import BadValue
+
+from .ranking import Array, integers, measure_ranking, unit_features
 
 __all__ = ['FeatureFile', 'GalleryPart', 'evaluate_streamed', 'open_features']
 
@@ -43,8 +44,8 @@ class FeatureFile:
     is ever unpickled.
 
     Attributes:
-        path: the file.
-        shape: rows and width of the matrix.
+        path: The file.
+        shape: Rows and width of the matrix.
     """
 
     path: Path
@@ -64,16 +65,16 @@ class FeatureFile:
 
 
 def open_features(folder: str | Path) -> list[GalleryPart]:
-    """The files of a folder as parts of a gallery, in the order of their names.
+    """Open the feature files of a folder as parts of a gallery, in the order of their names.
 
     A ``.npy`` file holds the ``(n, D)`` features of distractors. A ``.safetensors`` file holds
     ``features``, and may hold ``ids`` and ``images``.
 
     Args:
-        folder: holds the files; others in it are not looked at.
+        folder: Holds the files; others in it are not looked at.
 
     Raises:
-        ValueError: it has no such file, or a file holds no matrix; the message names it.
+        BadValue: It has no such file, or a file holds no matrix; the message names it.
 
     Example:
         >>> import tempfile
@@ -88,7 +89,7 @@ def open_features(folder: str | Path) -> list[GalleryPart]:
     paths = sorted(path for path in Path(folder).glob('*')
                    if path.suffix in ('.npy', '.safetensors'))
     if not paths:
-        raise ValueError(f'{folder} holds no .npy or .safetensors file of features')
+        raise BadValue(f'{folder} holds no .npy or .safetensors file of features')
     return [_open_part(path) for path in paths]
 
 
@@ -103,7 +104,7 @@ def evaluate_streamed(query_features: Array,
                       query_images: Array | None = None,
                       cross_image_only: bool = False,
                       progress: bool = False) -> dict[str, float | int]:
-    """:func:`~mmtbps.evaluation.evaluate_ranking` with a gallery that is read part by part.
+    """Measure as :func:`~mmtbps.evaluation.evaluate_ranking`, reading the gallery part by part.
 
     The numbers are those of the joined gallery, ties included: what stands before a positive is
     added up over the parts. Memory is 4 bytes x ``chunk_size`` x ``part_size`` (8 on a GPU), a
@@ -116,19 +117,19 @@ def evaluate_streamed(query_features: Array,
         query_ids: ``(Q,)`` integer person ids.
         gallery: :class:`GalleryPart` or tuples like it, e.g. ``[(features, ids),
             *open_features(folder)]``.
-        topk: the k of ``R{k}``.
-        chunk_size: queries scored at once.
-        part_size: entries scored at once; larger parts are cut.
-        device: where to compute; default the device of ``query_features``.
+        topk: The k of ``R{k}``.
+        chunk_size: Queries scored at once.
+        part_size: Entries scored at once; larger parts are cut.
+        device: Where to compute; default the device of ``query_features``.
         query_images: ``(Q,)`` integer image ids; needed for ``cross_image_only``.
-        cross_image_only: leave gallery entries of the query's own image out of its ranking.
-        progress: show a bar.
+        cross_image_only: Leave gallery entries of the query's own image out of its ranking.
+        progress: Show a bar.
 
     Returns:
         As :func:`~mmtbps.evaluation.evaluate_ranking`.
 
     Raises:
-        ValueError: as there; the message names the part or its file, and its rows.
+        ValueError: As there; the message names the part or its file, and its rows.
     """
     queries = unit_features('query_features', query_features, device)
     query_ids = integers('query_ids', query_ids, len(queries), queries.device)
@@ -155,12 +156,12 @@ class _Parts:
         for name, part in zip(self.names, self.parts, strict=True):
             shape = tuple(part.features.shape)
             if len(shape) != 2 or not shape[0] or shape[1] != queries.shape[1]:
-                raise ValueError(f'{name} must hold rows as wide as the queries, '
-                                 f'{queries.shape[1]}; got shape {shape}')
+                raise BadValue(f'{name} must hold rows as wide as the queries, '
+                               f'{queries.shape[1]}; got shape {shape}')
         self.starts = list(accumulate((len(part.features) for part in self.parts), initial=0))
 
     def join(self, field: str, asked: Tensor) -> Tensor:
-        """``(N,)`` ids of the whole gallery; where a part has none, one that nobody asks for."""
+        """Return ``(N,)`` ids of the whole gallery; a part without has one nobody asks for."""
         joined = []
         for name, part in zip(self.names, self.parts, strict=True):
             count, ids = len(part.features), getattr(part, field)
@@ -171,12 +172,12 @@ class _Parts:
         return torch.cat(joined)
 
     def spans(self, size: int) -> list[slice]:
-        """All parts, cut into pieces of at most ``size`` entries."""
+        """Return all parts, cut into pieces of at most ``size`` entries."""
         return [slice(start, min(start + size, stop))
                 for begin, stop in pairwise(self.starts) for start in range(begin, stop, size)]
 
     def load(self, span: slice) -> Tensor:
-        """``(n, D)`` entries at a span, of length 1."""
+        """Read the ``(n, D)`` entries at a span, brought to length 1."""
         number = bisect_right(self.starts, span.start) - 1
         begin = self.starts[number]
         rows = slice(span.start - begin, span.stop - begin)
@@ -194,7 +195,7 @@ def _open_part(path: Path) -> GalleryPart:
                            for key in ('ids', 'images'))
             return GalleryPart(FeatureFile(path, shape), ids, images)
     except (ValueError, OSError, EOFError, SafetensorError) as error:
-        raise ValueError(f'{path} cannot be read as features: {error}') from error
+        raise BadValue(f'{path} cannot be read as features: {error}') from error
 
 
 def _map_array(path: Path) -> np.ndarray:

@@ -31,7 +31,7 @@ def file_lock(path: str | os.PathLike, wait: bool = True) -> Iterator[None]:
 
     Example:
         >>> import tempfile
-        >>> with file_lock(Path(tempfile.mkdtemp()) / '.lock'):
+        >>> with file_lock(f'{tempfile.mkdtemp()}/.lock'):
         ...     print('alone')
         alone
     """

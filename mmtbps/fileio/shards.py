@@ -26,7 +26,7 @@ class JobShard(NamedTuple):
         >>> shard.owns_id('7c1e9f20a4b3d852'), str(shard)
         (True, '2/8')
         >>> [JobShard(part, 2).owns_name('cam_a/0001.jpg') for part in (0, 1)]
-        [True, False]
+        [False, True]
     """
 
     index: int

@@ -1,4 +1,4 @@
-"""Colours, garments and synonyms of person captions, and how to find them in a sentence."""
+"""Colors, garments and synonyms of person captions, and their search in a sentence."""
 
 from .mentions import ColorMention, find_color_mentions, protected_spans
 from .phrases import Phrase, Word, find_phrases, split_words

@@ -1,6 +1,6 @@
-"""Which words say that something has a colour, and which say that it is absent.
+"""Color phrases and negations of a caption.
 
-A small phrase grammar over the lexicon, no parser: colour words and the noun
+A small phrase grammar over the lexicon, no parser: color words and the noun
 they belong to ("dark blue t-shirt", "red, knee-length dress", "shirt is red"),
 and negations with their object ("not wearing a hat").
 """
@@ -33,15 +33,15 @@ _MAX_NEGATION = 8
 
 
 class ColorMention(NamedTuple):
-    """A colour phrase of a caption; all spans are ``[start, end)`` in characters.
+    """A color phrase of a caption; all spans are ``[start, end)`` in characters.
 
     Args:
-        color: Span of the colour words with their shades (``'very dark blue'``).
-        span: Span of the whole phrase, from colour to noun or noun to colour.
-        noun: The lexicon noun the colour describes, ``None`` when it is not in
+        color: Span of the color words with their shades (``'very dark blue'``).
+        span: Span of the whole phrase, from color to noun or noun to color.
+        noun: The lexicon noun the color describes, ``None`` when it is not in
             the lexicon (then ``span`` takes the next two words along).
         region: The noun's `Garment.region`.
-        bases: Basic colours named, in order; empty for a bare shade
+        bases: Basic colors named, in order; empty for a bare shade
             (``'dark jeans'``).
         predicative: The noun comes first (``'shirt is red'``).
     """
@@ -55,7 +55,7 @@ class ColorMention(NamedTuple):
 
 
 class _Term(NamedTuple):
-    """One colour of a run, as word indices."""
+    """One color of a run, as word indices."""
 
     start: int
     end: int
@@ -69,7 +69,7 @@ class _Noun(NamedTuple):
 
 
 def find_color_mentions(caption: str) -> list[ColorMention]:
-    """Every colour phrase of a caption, left to right.
+    """Find every color phrase of a caption, left to right.
 
     >>> [(m.bases, m.noun, m.region) for m in find_color_mentions(
     ...     'Her dark blue t-shirt is tucked in and her shoes are red and white.')]
@@ -79,7 +79,7 @@ def find_color_mentions(caption: str) -> list[ColorMention]:
 
 
 def find_color_mentions_in(words: Sequence[Word]) -> list[ColorMention]:
-    """`find_color_mentions` for a caption that is already split."""
+    """Find color mentions as `find_color_mentions` does, for a caption that is already split."""
     found, i = [], 0
     while i < len(words):
         run = _color_run(words, i)
@@ -92,9 +92,9 @@ def find_color_mentions_in(words: Sequence[Word]) -> list[ColorMention]:
 
 
 def protected_spans(caption: str) -> list[tuple[int, int]]:
-    """Character spans that carry the meaning of a caption: colours and negations.
+    """Find the character spans that carry the meaning of a caption: colors and negations.
 
-    A protected span holds a colour, its noun and all between them, or a
+    A protected span holds a color, its noun and all between them, or a
     negation and its object. Removing words inside one can turn a true
     description into a false one ("black [hair and a] shirt"). Spans are sorted
     and disjoint.
@@ -107,7 +107,7 @@ def protected_spans(caption: str) -> list[tuple[int, int]]:
 
 
 def protected_spans_in(words: Sequence[Word]) -> list[tuple[int, int]]:
-    """`protected_spans` for a caption that is already split."""
+    """Find spans as `protected_spans` does, for a caption that is already split."""
     spans = [mention.span for mention in find_color_mentions_in(words)]
     spans += _negations(words)
     merged: list[tuple[int, int]] = []
@@ -120,7 +120,7 @@ def protected_spans_in(words: Sequence[Word]) -> list[tuple[int, int]]:
 
 
 def _read_mention(words: Sequence[Word], run: list[_Term]) -> tuple[ColorMention, int]:
-    """The mention a colour run belongs to, and the word index to go on from."""
+    """Read the mention a color run belongs to, and the word index to go on from."""
     start, end = run[0].start, run[-1].end
     head, subject = _head_after(words, end), _subject_before(words, start)
     if subject and head and len(run) > 1:  # "shirt is red and blue jeans": give blue back
@@ -145,7 +145,7 @@ def _read_mention(words: Sequence[Word], run: list[_Term]) -> tuple[ColorMention
 
 
 def _color_run(words: Sequence[Word], i: int) -> list[_Term]:
-    """Colours that stand together: "red, dark blue and white"."""
+    """Read colors that stand together: "red, dark blue and white"."""
     run: list[_Term] = []
     term = _color_term(words, i)
     while term:
@@ -158,7 +158,7 @@ def _color_run(words: Sequence[Word], i: int) -> list[_Term]:
 
 
 def _color_term(words: Sequence[Word], i: int) -> _Term | None:
-    """One colour with its shades and suffix: "very dark blue colored"."""
+    """Read one color with its shades and suffix: "very dark blue colored"."""
     qualifiers, tones, suffixes = _color_words()
     start, count, toned = i, len(words), False
     while i < count and words[i].key in qualifiers:
@@ -180,7 +180,7 @@ def _color_term(words: Sequence[Word], i: int) -> _Term | None:
 
 @lru_cache(maxsize=4096)
 def _hyphenated(key: str) -> tuple[str, ...] | None:
-    """Basic colours of "light-gray" or "black-and-white"; ``None`` for other words."""
+    """Split into basic colors "light-gray" or "black-and-white"; ``None`` for other words."""
     qualifiers, tones, suffixes = _color_words()
     bases, toned = [], False
     for part in key.split('-'):
@@ -193,7 +193,7 @@ def _hyphenated(key: str) -> tuple[str, ...] | None:
 
 
 def _head_after(words: Sequence[Word], i: int) -> _Noun | None:
-    """The noun a colour stands before, across a few modifiers and one comma."""
+    """Find the noun a color stands before, across a few modifiers and one comma."""
     start = i + (i < len(words) and words[i].key == ',')
     noun, m = None, start
     while m < len(words) and m - start <= _MAX_MODIFIERS:
@@ -217,7 +217,7 @@ def _ends_noun_phrase(words: Sequence[Word], i: int) -> bool:
 
 
 def _subject_before(words: Sequence[Word], i: int) -> _Noun | None:
-    """The noun of "pants are long and dark gray" for the colour at word ``i``."""
+    """Find the noun of "pants are long and dark gray" for the color at word ``i``."""
     m = i - 1
     while m >= 0 and i - m <= _MAX_FILLERS and words[m].key not in _COPULAS:
         if words[m].key not in _FILLERS and _ends_noun_phrase(words, m):
@@ -231,7 +231,7 @@ def _subject_before(words: Sequence[Word], i: int) -> _Noun | None:
 
 
 def _noun_in_color(words: Sequence[Word], i: int) -> _Noun | None:
-    """The noun of "a coat in black"."""
+    """Find the noun of "a coat in black"."""
     return _noun_ending_at(words, i - 2) if i >= 2 and words[i - 1].key == 'in' else None
 
 
@@ -265,7 +265,7 @@ def _negations(words: Sequence[Word]) -> list[tuple[int, int]]:
 
 
 def _object_end(words: Sequence[Word], i: int) -> int:
-    """Word index after the object of the negation at word ``i``."""
+    """Find the word index after the object of the negation at word ``i``."""
     m = i + 1
     while m < len(words) and m - i <= _MAX_NEGATION:
         if words[m].is_punctuation or (m > i + 1 and words[m].key in _CLAUSE_ENDS):
@@ -283,7 +283,7 @@ def _object_end(words: Sequence[Word], i: int) -> int:
 
 @cache
 def _color_words() -> tuple[frozenset[str], frozenset[str], frozenset[str]]:
-    """Words before a colour, those of them that stand alone too, and words after it."""
+    """List the words before a color, those of them that stand alone too, and words after it."""
     table = read_table('colors')
     tones = frozenset(table['tones'])
     return tones | frozenset(table['shades']), tones, frozenset(table['suffixes'])

@@ -1,4 +1,4 @@
-"""Splits a caption into words and finds the lexicon's phrases in it."""
+"""Splitting of a caption into words, and the search for the lexicon's phrases."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,7 +12,7 @@ _WORD = re.compile(r"[^\W_]+(?:['’\-][^\W_]+)*|[^\w\s]|_")
 
 
 class Word(NamedTuple):
-    """A word or punctuation mark; ``caption[start:end]`` is how it is written.
+    """A word or punctuation mark, written as ``caption[start:end]``.
 
     ``key`` is the lower-cased form.
     """
@@ -35,7 +35,7 @@ class Phrase(NamedTuple):
 
 
 class PhraseIndex:
-    """Finds the longest of many phrases that starts at a given word.
+    """Index that finds the longest of many phrases that starts at a given word.
 
     Args:
         phrases: Lower-case phrases, words separated by one space.
@@ -53,7 +53,7 @@ class PhraseIndex:
         }
 
     def longest_at(self, words: Sequence[Word], index: int) -> tuple[int, str] | None:
-        """The end (exclusive word index) and key of the longest phrase, or ``None``."""
+        """Return the end (exclusive word index) and key of the longest phrase, or ``None``."""
         for length in self._lengths.get(words[index].key, ()):
             end = index + length
             key = ' '.join([word.key for word in words[index:end]])
@@ -63,7 +63,7 @@ class PhraseIndex:
 
 
 def split_words(caption: str) -> list[Word]:
-    """Words and punctuation marks of a caption, in order.
+    """Split a caption into words and punctuation marks, in order.
 
     >>> [word.key for word in split_words("A man's T-shirt, blue.")]
     ['a', "man's", 't-shirt', ',', 'blue', '.']
@@ -75,7 +75,7 @@ def split_words(caption: str) -> list[Word]:
 
 
 def find_phrases(caption: str) -> list[Phrase]:
-    """All lexicon phrases (colours, garments, synonyms) of a caption, left to right.
+    """Find all lexicon phrases (colors, garments, synonyms) of a caption, left to right.
 
     At each word the longest phrase wins, and phrases never overlap.
 
@@ -86,7 +86,7 @@ def find_phrases(caption: str) -> list[Phrase]:
 
 
 def find_phrases_in(words: Sequence[Word]) -> list[Phrase]:
-    """`find_phrases` for a caption that is already split."""
+    """Find phrases as `find_phrases` does, for a caption that is already split."""
     index, found, i = _lexicon_index(), [], 0
     while i < len(words):
         match = index.longest_at(words, i)

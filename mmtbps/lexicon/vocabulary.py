@@ -1,4 +1,4 @@
-"""The words themselves: JSON data, loaded once and indexed by surface form.
+"""Words of the lexicon: JSON data, loaded once and indexed by surface form.
 
 Every look-up is case-insensitive and answers for one *surface form*, a word or
 phrase exactly as it is written (``'jeans'``, ``'navy blue'``, ``'tee-shirt'``).
@@ -18,12 +18,12 @@ _SPOKEN_VOWEL = re.compile(r'(?:[aeiou]|hour|honest|heir|8|11\b|18\b|x-)')
 
 
 class Color(NamedTuple):
-    """One of the twelve basic colours.
+    """One of the twelve basic colors.
 
     Args:
         name: The basic term, American spelling (``'gray'``).
         rgb: sRGB anchor, 0-255.
-        names: Every other term that means a kind of this colour, compounds
+        names: Every other term that means a kind of this color, compounds
             included (``'navy'``, ``'sky blue'``).
     """
 
@@ -33,7 +33,7 @@ class Color(NamedTuple):
 
 
 class Garment(NamedTuple):
-    """A noun that a colour word may describe.
+    """A noun that a color word may describe.
 
     Args:
         singular: ``None`` where there is only a plural (``'jeans'``).
@@ -57,7 +57,7 @@ class Garment(NamedTuple):
 
 @cache
 def colors() -> Mapping[str, Color]:
-    """Every colour term -> its basic colour.
+    """Map every color term to its basic color.
 
     >>> colors()['navy blue'].name
     'blue'
@@ -73,7 +73,7 @@ def colors() -> Mapping[str, Color]:
 
 @cache
 def garments() -> Mapping[str, Garment]:
-    """Every word for something worn or carried -> its entry.
+    """Map every word for something worn or carried to its entry.
 
     >>> garments()['scarves'].singular, garments()['scarves'].region
     ('scarf', 'accessory')
@@ -85,7 +85,7 @@ def garments() -> Mapping[str, Garment]:
 
 @cache
 def details() -> Mapping[str, Garment]:
-    """Nouns that take a colour but are no garment: stripes, soles, hair.
+    """List nouns that take a color but are no garment: stripes, soles, hair.
 
     >>> details()['stripes'].region, details()['hair'].region
     ('part', 'body')
@@ -94,7 +94,7 @@ def details() -> Mapping[str, Garment]:
 
 
 def synonyms(phrase: str) -> tuple[str, ...]:
-    """Words that may stand for ``phrase`` in any caption, same number and form.
+    """List words that may stand for ``phrase`` in any caption, same number and form.
 
     The relation is symmetric and transitive: the terms of one group replace
     each other freely.
@@ -110,7 +110,7 @@ def synonyms(phrase: str) -> tuple[str, ...]:
 
 @cache
 def synonym_table() -> Mapping[str, tuple[str, ...]]:
-    """Term -> its whole group; ``fixed`` phrases map to an empty group.
+    """Map each term to its whole group; ``fixed`` phrases map to an empty group.
 
     A fixed phrase shields the words in it: ``'mirror image'`` must not become
     ``'mirror photo'``.
@@ -123,7 +123,7 @@ def synonym_table() -> Mapping[str, tuple[str, ...]]:
 
 
 def synonym_groups() -> Iterator[tuple[str, ...]]:
-    """All groups of at least two terms; a noun gives one group for each number."""
+    """List all groups of at least two terms; a noun gives one group for each number."""
     for kind, groups in read_table('synonyms').items():
         if kind == 'nouns':
             for members in groups:
@@ -136,7 +136,7 @@ def synonym_groups() -> Iterator[tuple[str, ...]]:
 
 
 def indefinite_article(phrase: str) -> str:
-    """``'a'`` or ``'an'`` by the sound of the first word.
+    """Choose ``'a'`` or ``'an'`` by the sound of the first word.
 
     >>> [indefinite_article(p) for p in ('orange bag', 'uniform', 'umbrella', 'one-piece suit')]
     ['an', 'a', 'an', 'a']
@@ -147,7 +147,7 @@ def indefinite_article(phrase: str) -> str:
 
 @cache
 def read_table(name: str) -> dict:
-    """The raw content of ``{name}.json`` beside this file; treat it as read-only."""
+    """Read the raw content of ``{name}.json`` beside this file; treat it as read-only."""
     return json.loads(files(__package__).joinpath(f'{name}.json').read_text(encoding='utf-8'))
 
 

@@ -1,4 +1,4 @@
-"""Sentences in, people of a gallery out."""
+"""Inferencer: finds people of a gallery by sentences."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -6,17 +6,22 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
+from mmtbps.errors import BadValue, MissingFile
+
 from .encoders.base import Encoder
 from .encoders.loading import load_encoder
-from .galleries.base import BaseGallery, GalleryEntry, GalleryMismatch, Hit, is_same_model
+from .galleries.base import BaseGallery, GalleryEntry, GalleryMismatch, NoGallery
 from .galleries.factory import open_gallery
-from .galleries.provenance import read_origin
+from .galleries.fingerprint import is_same_model
+from .galleries.provenance import read_provenance
+from .media.base import Detector, Tracker
 from .media.crops import read_crop
 from .media.images import read_image
+from .results import SearchHit, SearchResult
 
 if TYPE_CHECKING:
     from .encoders.explain import WordHeatMap
-    from .indexing.index import IndexReport
+    from .indexing import IndexReport, Metadata
 
 __all__ = ['TextToPersonInferencer']
 
@@ -24,9 +29,10 @@ Where = Mapping[str, Any]
 
 
 class TextToPersonInferencer:
-    """Searches a gallery of people by sentences, by pictures, or by one of its own entries.
+    """Searcher of a gallery of people by sentences, by pictures, or by one of its own entries.
 
-    Every search gives a list with one answer a query, of JSON types::
+    Every search gives a list with one `SearchResult` a query. It can be read as what its
+    ``to_json()`` gives::
 
         [{'query': 'a man in a red coat',
           'hits': [{'rank': 1, 'score': 0.83, 'id': ..., 'path': 'lobby/0007.jpg',
@@ -66,10 +72,7 @@ class TextToPersonInferencer:
         self._gallery: BaseGallery | None = None
         self._address: str | None = None
         if isinstance(gallery, BaseGallery):
-            if not is_same_model(gallery.fingerprint, self.encoder.fingerprint):
-                raise GalleryMismatch(f'{gallery.uri} holds features of another model than this '
-                                      'one; index the images again with this one')
-            self._gallery = gallery
+            self._gallery = self._of_this_model(gallery)
         elif gallery is not None:
             self._address = os.fspath(gallery)
             self._open_existing()
@@ -79,7 +82,7 @@ class TextToPersonInferencer:
                         gallery: str | os.PathLike | BaseGallery | None = None,
                         images: str | os.PathLike | None = None,
                         **options: Any) -> 'TextToPersonInferencer':
-        """A model of the Hugging Face hub, or a folder of `save_pretrained`, to search with.
+        """Load a model of the Hugging Face hub, or a folder of `save_pretrained`, to search with.
 
         Args:
             name: ``'owner/name'`` or a folder. No code of it is run and nothing unpickled.
@@ -106,29 +109,36 @@ class TextToPersonInferencer:
         """The gallery that is searched.
 
         Raises:
-            ValueError: If none was named.
-            FileNotFoundError: If there is none of this name yet.
+            BadValue: None was named.
+            NoGallery: There is none of this name yet.
         """
         if self._gallery is None and self._address is None:
-            raise ValueError("no gallery is named: TextToPersonInferencer(..., "
-                             "gallery='people.lance')")
+            raise BadValue("no gallery is named: TextToPersonInferencer(..., "
+                           "gallery='people.lance')")
         return self._gallery or self._open_existing() or open_gallery(self._address)
 
-    def index(self, source: str | os.PathLike, **options: Any) -> 'IndexReport':
+    def index(self, source: str | os.PathLike, metadata: Mapping[str, 'Metadata'] | None = None,
+              detector: Detector | None = None, tracker: Tracker | None = None,
+              every: float | None = None, **options: Any) -> 'IndexReport':
         """Bring the gallery up to date with a folder of images; begin it if it is not there.
 
         Args:
             source: Folder of crops. Images that cannot be read are skipped and reported.
-            **options: ``metadata``, ``batch_size``, ``workers``, ``detector`` and the rest of
-                `mmtbps.search.indexing.index.index_people`.
+            metadata: See `mmtbps.search.indexing.index_people`.
+            detector: Finds the people first; see `DetectionOptions`, also for the next two.
+            tracker: Makes one entry of a track.
+            every: Seconds between the frames of a video.
+            **options: Of `mmtbps.search.indexing.IndexOptions`: ``batch_size``, ``workers``, ...
         """
-        from .indexing.index import index_people
+        from .indexing import DetectionOptions, IndexOptions, index_people
         if self._gallery is None and self._address is not None:
             self._gallery = open_gallery(self._address, self.encoder.fingerprint)
-        return index_people(source, self.gallery, self.encoder, **options)
+        detection = None if detector is None else DetectionOptions(detector, tracker, every)
+        return index_people(source, self.gallery, self.encoder, metadata=metadata,
+                            detection=detection, options=IndexOptions(**options))
 
     def __call__(self, texts: str | Sequence[str], topk: int = 10,
-                 where: Where | None = None) -> list[dict[str, Any]]:
+                 where: Where | None = None) -> list[SearchResult]:
         """Find the people that sentences describe.
 
         Args:
@@ -144,7 +154,7 @@ class TextToPersonInferencer:
         return self._answer(texts, self.encoder.encode_texts(texts), topk, where)
 
     def search_image(self, image: str | os.PathLike | Image.Image, topk: int = 10,
-                     where: Where | None = None) -> list[dict[str, Any]]:
+                     where: Where | None = None) -> list[SearchResult]:
         """Find the people who look like the one in a picture.
 
         Args:
@@ -160,7 +170,7 @@ class TextToPersonInferencer:
         return self._answer([query], self.encoder.encode_images([picture]), topk, where)
 
     def similar_to(self, entry_id: str, topk: int = 10,
-                   where: Where | None = None) -> list[dict[str, Any]]:
+                   where: Where | None = None) -> list[SearchResult]:
         """Find the people who look like one of the gallery, without that one.
 
         Args:
@@ -175,10 +185,11 @@ class TextToPersonInferencer:
         # One more, for the entry itself; what is no number of hits stays none and is refused.
         hits = self.gallery.search(vectors, topk + 1 if topk > 0 else topk, where)[0]
         others = [hit for hit in hits if hit.entry.id != entry_id]
-        return [_to_json(entry_id, others[:topk])]
+        return [SearchResult.of(entry_id, others[:topk])]
 
-    def explain(self, text: str, entry: GalleryEntry | Mapping[str, Any] | str) -> 'WordHeatMap':
-        """Where in the picture of an entry each word of a text is found.
+    def explain(self, text: str,
+                entry: GalleryEntry | SearchHit | Mapping[str, Any] | str) -> 'WordHeatMap':
+        """Find each word of a text in the picture of an entry.
 
         Args:
             text: A description.
@@ -191,8 +202,8 @@ class TextToPersonInferencer:
         from .encoders.explain import word_heat_map
         return word_heat_map(self.encoder, self.picture(entry), text)
 
-    def picture(self, entry: GalleryEntry | Mapping[str, Any] | str) -> Image.Image:
-        """The crop that an entry stands for.
+    def picture(self, entry: GalleryEntry | SearchHit | Mapping[str, Any] | str) -> Image.Image:
+        """Read the crop of an entry.
 
         Args:
             entry: A hit of an answer, an entry, or its id.
@@ -202,32 +213,29 @@ class TextToPersonInferencer:
             UnreadableImage: If the picture is not there any more.
         """
         if not isinstance(entry, GalleryEntry):
-            entry = self.gallery.get([entry if isinstance(entry, str) else entry['id']])[0][0]
-        root = self._images or read_origin(self.gallery.uri).images
+            entry = entry.entry if isinstance(entry, SearchHit) else self.gallery.get(
+                [entry if isinstance(entry, str) else entry['id']])[0][0]
+        root = self._images or read_provenance(self.gallery.uri).images
         if root is None:
-            raise FileNotFoundError(f'{self.gallery.uri} does not say where its images are: '
-                                    'TextToPersonInferencer(..., images=FOLDER)')
+            raise MissingFile(f'{self.gallery.uri} does not say where its images are: '
+                              'TextToPersonInferencer(..., images=FOLDER)')
         return read_crop(root, entry.path, entry.frame, entry.box)
 
     def _open_existing(self) -> BaseGallery | None:
-        """Open the gallery if it is there, and see that it is of this model."""
+        """Open the gallery if it is there, and check that it is of this model."""
         try:
-            open_gallery(self._address)
-        except FileNotFoundError:
+            gallery = open_gallery(self._address)
+        except NoGallery:
             return None
-        self._gallery = open_gallery(self._address, self.encoder.fingerprint)
+        self._gallery = self._of_this_model(gallery)
         return self._gallery
 
+    def _of_this_model(self, gallery: BaseGallery) -> BaseGallery:
+        if not is_same_model(gallery.fingerprint, self.encoder.fingerprint):
+            raise GalleryMismatch(gallery.uri, gallery.fingerprint, self.encoder.fingerprint)
+        return gallery
+
     def _answer(self, queries: list[str], vectors: Any, topk: int,
-                where: Where | None) -> list[dict[str, Any]]:
+                where: Where | None) -> list[SearchResult]:
         found = self.gallery.search(vectors, topk, where)
-        return [_to_json(query, hits) for query, hits in zip(queries, found, strict=True)]
-
-
-def _to_json(query: str, hits: Sequence[Hit]) -> dict[str, Any]:
-    return dict(query=query, hits=[
-        dict(rank=rank, score=float(hit.score), id=hit.entry.id, path=hit.entry.path,
-             camera=hit.entry.camera, time=hit.entry.time, track=hit.entry.track,
-             frame=hit.entry.frame, box=None if hit.entry.box is None else list(hit.entry.box),
-             extra=dict(hit.entry.extra))
-        for rank, hit in enumerate(hits, start=1)])
+        return [SearchResult.of(query, hits) for query, hits in zip(queries, found, strict=True)]

@@ -1,179 +1,73 @@
-"""Answers to keep and to send: one HTML page that needs no other file, a picture, or JSON."""
+"""Results of a search: one object a query, made once, read by programs, commands and pages."""
 
-import html
-import json
-import os
-import tempfile
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-from mmtbps.visualization import draw_rank_list, draw_rank_sheet
+from .galleries.base import GalleryEntry, Hit
 
-from .galleries.base import GalleryEntry
-from .galleries.files import write_durably
-from .media.crops import read_crop
-from .media.images import UnreadableImage
-from .webui.html import as_data_uri, in_words
-
-__all__ = ['answer_html', 'check_target', 'write_answer']
-
-SUFFIXES = ('.html', '.png', '.json')
-#: So many letters of a query are shown; a longer one is no caption any more.
-_QUERY_LETTERS = 400
-#: So many crops fit on a picture.
-_PICTURE_HITS = 20
-
-_STYLE = """
-:root { color-scheme: light dark; --paper: #fff; --ink: #1f2328; --quiet: #626b76;
-        --rule: #dfe3e8; --tile: #f3f5f7 }
-@media (prefers-color-scheme: dark) {
-  :root { --paper: #14171a; --ink: #e8eaed; --quiet: #9aa4af; --rule: #30363d; --tile: #1d2125 } }
-* { box-sizing: border-box }
-body { font: 15px/1.45 system-ui, sans-serif; max-width: 78rem; margin: 0 auto; padding: 2rem 1rem;
-       color: var(--ink); background: var(--paper) }
-h1 { font-size: 1.3rem; margin: 0 0 .3rem; overflow-wrap: anywhere }
-section + section { margin-top: 2.5rem; padding-top: 2rem; border-top: 1px solid var(--rule) }
-.quiet { color: var(--quiet); margin: 0 }
-ol { list-style: none; margin: 1.2rem 0 0; padding: 0; display: grid; gap: 1rem;
-     grid-template-columns: repeat(auto-fill, minmax(9.5rem, 1fr)) }
-li { background: var(--tile); border-radius: .6rem; overflow: hidden }
-.crop { height: 16rem; display: flex; align-items: center; justify-content: center }
-.crop img { height: 100%; width: 100%; object-fit: contain }
-.line { display: flex; justify-content: space-between; padding: .5rem .7rem 0;
-        font-variant-numeric: tabular-nums }
-dl { display: grid; grid-template-columns: auto 1fr; gap: 0 .6rem; margin: 0;
-     padding: .2rem .7rem .7rem; font-size: 12.5px }
-dt { color: var(--quiet) } dd { margin: 0; overflow-wrap: anywhere }
-footer.quiet { margin-top: 2.5rem }
-"""
-_NOTE = ('Ranked by a model from most to least alike. A rank is no identification: look at the '
-         'pictures and check.')
+__all__ = ['SearchHit', 'SearchResult']
 
 
-def write_answer(results: Sequence[Mapping[str, Any]], path: str | os.PathLike,
-                 images_root: str | os.PathLike) -> Path:
-    """Write what a search found.
+class SearchHit(dict):
+    """One person found. It is also the dict of JSON types that `to_json` gives.
 
     Args:
-        results: Of `TextToPersonInferencer`.
-        path: ``.html`` with the pictures inside, ``.png`` with the first 20 of each query, or
-            ``.json``.
-        images_root: Folder that the paths of the entries are relative to.
+        rank: 1 for the best.
+        score: Cosine similarity to the query, -1 to 1.
+        entry: Of the gallery.
 
-    Returns:
-        The file.
-
-    Raises:
-        ValueError: If the ending is another, or there is nothing to draw.
-        FileNotFoundError: If there is no folder for the file.
+    Example:
+        >>> hit = SearchHit(1, .83, GalleryEntry('7', 'lobby/0007.jpg', camera='c1'))
+        >>> hit.entry.camera, hit['path']
+        ('c1', 'lobby/0007.jpg')
     """
-    path = check_target(path)
-    if path.suffix.lower() == '.png':
-        picture = draw_answer(results, images_root)
-        write_durably(path, lambda to: picture.save(to, 'PNG'))
-    elif path.suffix.lower() == '.json':
-        write_durably(path, (json.dumps(results, indent=2, ensure_ascii=False) + '\n').encode())
-    else:
-        write_durably(path, answer_html(results, images_root).encode())
-    return path
+
+    def __init__(self, rank: int, score: float, entry: GalleryEntry) -> None:
+        super().__init__(
+            rank=rank, score=score, id=entry.id, path=entry.path, camera=entry.camera,
+            time=entry.time, track=entry.track, frame=entry.frame,
+            box=None if entry.box is None else list(entry.box), extra=dict(entry.extra))
+        self.rank, self.score, self.entry = rank, score, entry
+
+    def to_json(self) -> dict[str, Any]:
+        """Return a dict of JSON types: rank, score, and what is known of the entry."""
+        return dict(self)
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> 'SearchHit':
+        """Read a hit written by :meth:`to_json`."""
+        values = dict(values)
+        return cls(values.pop('rank'), values.pop('score'), GalleryEntry.from_json(values))
 
 
-def check_target(path: str | os.PathLike) -> Path:
-    """See that an answer can be written there, before anything is computed; gives the path.
-
-    Raises:
-        ValueError: If the ending is not one of `write_answer`.
-        FileNotFoundError: If there is no folder for the file.
-    """
-    path = Path(path)
-    if path.suffix.lower() not in SUFFIXES:
-        raise ValueError(f'{path}: an answer is written as {", ".join(SUFFIXES)}')
-    if not path.absolute().parent.is_dir():
-        raise FileNotFoundError(f'{path.parent}: no such folder')
-    return path
-
-
-def answer_html(results: Sequence[Mapping[str, Any]], images_root: str | os.PathLike) -> str:
-    """A page with the pictures inside it, light or dark as the reader's system is.
-
-    It loads nothing and runs nothing, whatever the names of files or the metadata hold.
+class SearchResult(dict):
+    """The people found for one query, best first. Also the dict of JSON types of `to_json`.
 
     Args:
-        results: Of `TextToPersonInferencer`.
-        images_root: Folder that the paths of the entries are relative to.
+        query: The sentence, the path of the picture, or the id of the entry that was asked for.
+        hits: In order of rank.
+
+    Example:
+        >>> result = SearchResult.of('a man in red', [Hit(GalleryEntry('7', 'a.jpg'), .83)])
+        >>> [hit['rank'] for hit in result['hits']], result.hits[0].score
+        ([1], 0.83)
     """
-    sections = ''.join(_section(result, images_root) for result in results)
-    return ('<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
-            '<meta name="viewport" content="width=device-width, initial-scale=1">'
-            '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; '
-            'img-src data:; style-src \'unsafe-inline\'">'
-            f'<title>People found</title><style>{_STYLE}</style></head><body>{sections}'
-            f'<footer class="quiet">{_NOTE}</footer></body></html>\n')
 
+    def __init__(self, query: str, hits: Sequence[SearchHit]) -> None:
+        super().__init__(query=query, hits=list(hits))
+        self.query, self.hits = query, tuple(hits)
 
-def draw_answer(results: Sequence[Mapping[str, Any]], images_root: str | os.PathLike) -> Any:
-    """One ranked list a query on a PIL image.
+    @classmethod
+    def of(cls, query: str, hits: Sequence[Hit]) -> 'SearchResult':
+        """Rank the hits of a gallery, which come best first."""
+        return cls(query, [SearchHit(rank, float(hit.score), hit.entry)
+                           for rank, hit in enumerate(hits, start=1)])
 
-    Args:
-        results: Of `TextToPersonInferencer`; queries without a hit are left out.
-        images_root: Folder that the paths of the entries are relative to.
+    def to_json(self) -> dict[str, Any]:
+        """Return a dict of JSON types: the query and a dict for each hit."""
+        return dict(query=self.query, hits=[hit.to_json() for hit in self.hits])
 
-    Raises:
-        ValueError: If no query has a hit.
-    """
-    found = [result for result in results if result['hits']]
-    if not found:
-        raise ValueError('nothing was found, so there is nothing to draw')
-    with tempfile.TemporaryDirectory() as folder:
-        rows = []
-        for number, result in enumerate(found):
-            hits = result['hits'][:_PICTURE_HITS]
-            crops = [_lay_out(hit, images_root, Path(folder, f'{number}-{hit["rank"]}'))
-                     for hit in hits]
-            rows.append(draw_rank_list(_short(result['query']), crops,
-                                       scores=[hit['score'] for hit in hits]))
-        return draw_rank_sheet(rows)
-
-
-def _lay_out(hit: Mapping[str, Any], images_root: str | os.PathLike, folder: Path) -> Path:
-    """The crop as a file of its own; a path where none is, if it cannot be read."""
-    folder.mkdir()
-    try:
-        crop = read_crop(images_root, hit['path'], hit['frame'], hit['box'])
-    except UnreadableImage:
-        return folder / Path(hit['path']).name
-    crop.thumbnail((512, 1024))
-    crop.save(folder / 'crop.png')
-    return folder / 'crop.png'
-
-
-def _section(result: Mapping[str, Any], images_root: str | os.PathLike) -> str:
-    hits = result['hits']
-    found = f'{len(hits)} found' if hits else 'Nothing found'
-    items = ''.join(_item(hit, images_root) for hit in hits)
-    return (f'<section><h1>{_escape(_short(result["query"]))}</h1><p class="quiet">{found}</p>'
-            f'<ol>{items}</ol></section>')
-
-
-def _item(hit: Mapping[str, Any], images_root: str | os.PathLike) -> str:
-    try:
-        crop = read_crop(images_root, hit['path'], hit['frame'], hit['box'])
-        picture = f'<img alt="crop {hit["rank"]}" src="{as_data_uri(crop)}">'
-    except UnreadableImage as error:
-        picture = f'<span class="quiet">{_escape(error.reason)}</span>'
-    entry = GalleryEntry.from_json({key: value for key, value in hit.items()
-                                    if key not in ('rank', 'score')})
-    facts = ''.join(f'<dt>{_escape(name)}</dt><dd>{_escape(value)}</dd>'
-                    for name, value in in_words(entry))
-    return (f'<li><div class="crop">{picture}</div><div class="line"><b>{hit["rank"]}</b>'
-            f'<span>{hit["score"]:.3f}</span></div><dl>{facts}</dl></li>')
-
-
-def _short(query: str) -> str:
-    words = ' '.join(query.split())
-    return words if len(words) <= _QUERY_LETTERS else words[:_QUERY_LETTERS].rstrip() + ' ...'
-
-
-def _escape(text: str) -> str:
-    return html.escape(str(text))
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> 'SearchResult':
+        """Read a result written by :meth:`to_json`."""
+        return cls(values['query'], [SearchHit.from_json(hit) for hit in values['hits']])

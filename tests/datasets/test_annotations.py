@@ -4,14 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from mmtbps.datasets.annotations import Located, Source, find_sources, select_split
+from mmtbps.datasets.annotations import LocatedRecord, Source, find_sources, select_split
 from mmtbps.records import PairRecord
 
 SOURCE = Source('a.jsonl', Path('a.jsonl'), Path('imgs'))
 
 
 def located(*rows):
-    return [Located(PairRecord(image, ('A man.',), person, split, source), SOURCE, number)
+    return [LocatedRecord(PairRecord(image, ('A man.',), person, split, source), SOURCE, number)
             for number, (image, person, split, source) in enumerate(rows, start=1)]
 
 

@@ -4,14 +4,14 @@ import pytest
 from PIL import Image
 
 from mmtbps.datasets import images
-from mmtbps.datasets.images import decode_error, find_missing, find_undecodable
+from mmtbps.datasets.images import decode_error, find_missing_images, find_undecodable
 
 
 def test_find_missing_over_folders(tmp_path, write_image):
     for name in ('a/1.jpg', 'a/b/2.jpg'):
         write_image(tmp_path / name)
     names = ['a/1.jpg', 'a/2.jpg', 'a/b/2.jpg', 'none/1.jpg', 'a/1.jpg/x.jpg']
-    missing = find_missing(str(tmp_path / name) for name in names)
+    missing = find_missing_images(str(tmp_path / name) for name in names)
     assert missing == {str(tmp_path / name) for name in ('a/2.jpg', 'none/1.jpg', 'a/1.jpg/x.jpg')}
 
 

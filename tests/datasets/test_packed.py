@@ -9,6 +9,7 @@ from mmcv.transforms import LoadImageFromFile
 from mmengine.fileio import get
 from torch.utils.data import DataLoader
 
+from mmtbps.commands.user_errors import word_error
 from mmtbps.datasets import SeededSampler, packed
 from mmtbps.datasets.packed import PackedImages, PackedImagesError, image_path, open_packed
 from mmtbps.datasets.transforms import PDGTransform
@@ -195,8 +196,10 @@ def test_a_broken_index_is_named_with_its_cure(build, own, pack, harm):
     folder = pack()
     path = sorted(folder.glob('*.npy'))[1]
     harm(path)
-    with pytest.raises(PackedImagesError, match=rf'{path.name}.*pack_images\.py. again') as error:
+    with pytest.raises(PackedImagesError, match=rf'{path.name}.*ack the same folder') as error:
         build(own, data_prefix=dict(img_path='imgs.tars'))
+    assert word_error(error.value).endswith(
+        f': python tools/pack_images.py FOLDER {folder}')
     if path.exists():
         assert f'Delete {path.name}' in str(error.value)
         path.unlink()

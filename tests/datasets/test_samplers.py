@@ -209,8 +209,20 @@ def test_too_large_batches_name_the_number_of_people(on_rank):
         UniquePersonBatchSampler(sampler, batch_size=2)
 
 
+@pytest.mark.parametrize('kind', ['person_ids', 'family_ids'])
+def test_the_former_name_of_distinct_by_is_read_with_a_warning(kind):
+    data = People([0, 0, 1, 1, 2, 2, 3, 3])
+    data.family_ids = np.array([0, 0, 1, 1, 0, 0, 1, 1])
+    sampler = SeededSampler(data, seed=0)
+    with pytest.warns(FutureWarning, match='is now distinct_by'):
+        former = UniquePersonBatchSampler(sampler, batch_size=2, apart=kind)
+    batches = indices(former)
+    assert batches == indices(UniquePersonBatchSampler(sampler, batch_size=2, distinct_by=kind))
+    assert all(len(set(getattr(data, kind)[batch])) == 2 for batch in batches)
+
+
 def test_wrong_partners_are_named():
-    with pytest.raises(TypeError, match='SeededSampler.*found DefaultSampler'):
+    with pytest.raises(TypeError, match='SeededSampler.*got DefaultSampler'):
         UniquePersonBatchSampler(DefaultSampler(People([0, 1]), seed=0), batch_size=1)
     with pytest.raises(TypeError, match='range has no `person_ids`'):
         UniquePersonBatchSampler(SeededSampler(range(4), seed=0), batch_size=1)
@@ -255,6 +267,17 @@ def test_identity_sampler_shows_every_item_in_time():
         sampler.set_epoch(epoch)
         seen |= {item.index for item in sampler}
     assert seen == set(range(42))
+
+
+def test_items_that_repeat_are_augmented_anew():
+    data = People([0, 1, 1, 2, 2, 2, 2, 2])
+    sampler = IdentitySampler(data, num_persons=3, num_instances=4, seed=0)
+    items = list(sampler)
+    assert len(items) == 12 and len(set(items)) == 12  # each time with another seed
+    assert Counter(item.index for item in items)[0] == 4
+    first_turns = {item.index: item.seed for item in reversed(items)}
+    alone = {item.index: item.seed for item in SeededSampler(data, seed=0)}
+    assert first_turns.items() <= alone.items()
 
 
 def test_identity_sampler_needs_enough_people():

@@ -72,7 +72,7 @@ def test_pairs_made_from_held_out_people_leave_train(with_generated, cuhk_root, 
 def test_generated_pairs_are_refused_outside_train(with_generated, cuhk_root):
     path = cuhk_root / 'pdg/pairs.jsonl'
     path.write_text(path.read_text().replace('"split": "train"', '"split": "test"', 1))
-    with pytest.raises(RecordError, match="record 1: a generated pair .* found 'test'"):
+    with pytest.raises(RecordError, match="record 1: a generated pair .* got 'test'"):
         CUHKPEDES(**with_generated)
 
 
@@ -117,7 +117,7 @@ def test_hold_out_beside_a_val_split_is_refused(cuhk_root):
     ('[{"split": "train", "captions": "a", "file_path": "x", "id": 1}]',
      "record 1: key 'captions' must be a list"),
     ('[{"split": "train", "captions": [], "file_path": "x", "id": "1"}]',
-     "record 1: key 'id' must be an integer, found '1'"),
+     "record 1: key 'id' must be an integer, got '1'"),
 ])
 def test_unreadable_annotations_name_file_record_and_key(cuhk_root, text, message):
     (cuhk_root / 'reid_raw.json').write_text(text)

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from pathlib import Path
@@ -13,7 +14,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmtbps.drawing import draw_dataset, render
+from mmtbps.commands.user_errors import word_error
+from mmtbps.drawing import build, draw_dataset, render
 from mmtbps.drawing.build import MARKER, SIZES, Size, plan_person
 
 TINY = Size(4, 2, 2, height=32, width=16)
@@ -49,7 +51,8 @@ def test_micro_has_the_layout_of_cuhk_pedes(micro_set):
 def test_nothing_but_the_set_is_left(tiny):
     assert {p.name for p in tiny.iterdir()} == {
         'reid_raw.json', 'unseen_wording.json', 'attributes.json', 'tokenizer', 'imgs', MARKER}
-    assert [p.name for p in tiny.parent.iterdir()] == ['tiny']
+    assert sorted(p.name for p in tiny.parent.iterdir()) == ['.tiny.lock', 'tiny']
+    assert not (tiny.parent / '.tiny.lock').read_bytes()
 
 
 def test_unseen_wording_has_the_test_images_in_other_words(micro_set):
@@ -65,7 +68,7 @@ def test_attributes_are_those_of_the_people_and_rounded(tiny):
     attributes = read(tiny, 'attributes.json')
     person, shots = plan_person(0, 3, 2)
     stored = attributes['people']['3']
-    assert stored['colours'] == person.colours
+    assert stored['colours'] == person.colors
     assert stored['build'] == round(person.build, 4)
     image = attributes['images'][shots[1].file_path]
     assert image['id'] == 3 and image['scene']['seed'] == shots[1].scene.seed
@@ -110,11 +113,12 @@ def test_a_second_run_returns_at_once(tiny):
 
 def test_another_set_in_the_folder_is_kept_unless_told(tmp_path):
     root = draw(tmp_path / 'set')
-    with pytest.raises(FileExistsError, match='seed 0 instead of 1.*--overwrite'):
+    with pytest.raises(FileExistsError, match='seed 0 instead of 1.*replace it') as error:
         draw(root, seed=1)
+    assert word_error(error.value).endswith('add --overwrite to the command')
     draw(root, seed=1, overwrite=True)
     assert json.loads((root / MARKER).read_text())['seed'] == 1
-    assert [p.name for p in tmp_path.iterdir()] == ['set']
+    assert sorted(p.name for p in tmp_path.iterdir()) == ['.set.lock', 'set']
 
 
 @pytest.mark.parametrize('overwrite', [False, True])
@@ -173,3 +177,39 @@ def test_leftovers_of_another_request_are_not_mixed_in(tmp_path):
     root = draw(tmp_path / 'set')
     assert sorted(str(p.relative_to(root / 'imgs')) for p in root.glob('imgs/*/*')) == sorted(
         entry['file_path'] for entry in read(root))
+
+
+def test_one_process_at_a_time_draws_also_when_several_wait(tmp_path, monkeypatch):
+    """One that waited is in when a third comes; each holds the lock by a descriptor of its own."""
+    inside, most, let_out = [], [], {seed: threading.Event() for seed in range(3)}
+
+    def draw_slowly(folder, request, *args):
+        inside.append(request['seed'])
+        most.append(len(inside))
+        assert let_out[request['seed']].wait(20)
+        inside.remove(request['seed'])
+
+    monkeypatch.setattr(build, '_draw_into', draw_slowly)
+    monkeypatch.setattr(build, '_publish', lambda *args: None)
+    threads = [threading.Thread(target=draw, args=(tmp_path / 'set',), kwargs=dict(seed=seed))
+               for seed in range(3)]
+
+    def wait_until(condition):
+        deadline = time.time() + 20
+        while not condition() and time.time() < deadline:
+            time.sleep(.01)
+
+    threads[0].start()
+    wait_until(lambda: inside == [0])
+    threads[1].start()
+    time.sleep(.3)  # the second waits for the lock now
+    let_out[0].set()
+    wait_until(lambda: inside == [1])
+    threads[2].start()
+    time.sleep(.3)
+    assert inside == [1]
+    for event in let_out.values():
+        event.set()
+    for thread in threads:
+        thread.join()
+    assert most == [1, 1, 1] and not inside

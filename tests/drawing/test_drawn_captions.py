@@ -62,7 +62,7 @@ def test_unseen_frames_and_words_are_not_in_training_captions():
     assert not set(words.FRAMES[0]) & set(words.FRAMES[1])
 
 
-@pytest.mark.parametrize('table', [words.COLOUR_WORDS, words.HAIR_COLOUR_WORDS, words.NOUNS,
+@pytest.mark.parametrize('table', [words.COLOR_WORDS, words.HAIR_COLOR_WORDS, words.NOUNS,
                                    words.PATTERNS, words.HAIR, words.ACTIONS, words.CARRYING])
 def test_every_entry_has_words_and_held_out_words(table):
     for key, (train, unseen) in table.items():
@@ -71,9 +71,9 @@ def test_every_entry_has_words_and_held_out_words(table):
 
 def test_near_misses_are_as_rare_as_asked():
     person, scene = lot((4, 2))
-    person = replace(person, upper='sweater', pattern='plain', colours={
-        **person.colours, 'upper': 'yellow'})
-    usual = words.COLOUR_WORDS['yellow'][0]
+    person = replace(person, upper='sweater', pattern='plain', colors={
+        **person.colors, 'upper': 'yellow'})
+    usual = words.COLOR_WORDS['yellow'][0]
 
     def misses(rate):
         return np.mean([not any(word in caption(person, scene, seed, near_miss=rate)
@@ -84,8 +84,8 @@ def test_near_misses_are_as_rare_as_asked():
 
 def test_hair_is_never_a_near_miss():
     person, scene = lot((4, 3))
-    person = replace(person, hair='shoulder-length', hat='none', colours={
-        **{slot: 'orange' for slot in person.colours}, 'hair': 'black'})
+    person = replace(person, hair='shoulder-length', hat='none', colors={
+        **{slot: 'orange' for slot in person.colors}, 'hair': 'black'})
     said = ' '.join(caption(person, scene, seed, near_miss=1.) for seed in range(200))
     assert set(re.findall(r'length (\w+) hair', said)) == {'black', 'dark'}
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from mmtbps.drawing.tokenizer import SPECIAL, build_vocabulary, split_words, write_tokenizer
+from mmtbps.drawing.tokenizer import SPECIAL, build_vocabulary, pretokenize, write_tokenizer
 
 CAPTIONS = ['A man in a dark-blue T-shirt.', 'The man carries a bag.']
 
@@ -29,7 +29,7 @@ def tokenizer(tmp_path_factory):
 def test_auto_tokenizer_gives_the_ids_of_the_vocabulary(tokenizer):
     vocabulary = build_vocabulary(CAPTIONS)
     ids = [vocabulary.index(word) for word in
-           ['[CLS]', *split_words('A man in a dark-blue T-shirt.'), '[SEP]']]
+           ['[CLS]', *pretokenize('A man in a dark-blue T-shirt.'), '[SEP]']]
     assert tokenizer('A man in a dark-blue T-shirt.')['input_ids'] == ids
     assert tokenizer.unk_token_id not in ids
     assert (tokenizer.pad_token_id, tokenizer.cls_token_id, tokenizer.sep_token_id) == (0, 2, 3)

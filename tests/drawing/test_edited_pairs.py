@@ -10,6 +10,7 @@ from mmtbps.datasets import DrawnPEDES, SeededSampler, UniquePersonBatchSampler
 from mmtbps.drawing.build import plan_person
 from mmtbps.drawing.edited_pairs import draw_edited_pairs
 from mmtbps.drawing.edits import garment_mask
+from mmtbps.errors import Remedy
 from mmtbps.records import read_jsonl
 
 
@@ -45,7 +46,7 @@ def test_the_picture_differs_inside_the_garment_only(pairs, micro_set):
     assert np.median(inside) > 25 and np.median(outside) < 4  # blur and JPEG bleed a little
 
 
-def test_captions_name_the_new_colour_where_they_name_the_garments(pairs, micro_set):
+def test_captions_name_the_new_color_where_they_name_the_garments(pairs, micro_set):
     originals = {entry['file_path']: entry['captions']
                  for entry in json.loads((micro_set / 'reid_raw.json').read_text())}
     changed = [old != new for record in read_jsonl(pairs)
@@ -63,8 +64,9 @@ def test_a_second_call_changes_nothing_and_a_stranger_is_refused(pairs, micro_se
     before = pairs.stat().st_mtime_ns
     assert draw_edited_pairs(micro_set, pairs.parent) == pairs
     assert pairs.stat().st_mtime_ns == before
-    with pytest.raises(FileNotFoundError, match='draw_dataset'):
+    with pytest.raises(FileNotFoundError, match='no finished drawn data set') as error:
         draw_edited_pairs(tmp_path, tmp_path / 'out')
+    assert error.value.remedy == Remedy('draw_dataset', dict(root=tmp_path))
 
 
 def test_a_control_keeps_edits_out_of_the_batches_of_their_originals(pairs, micro_set):
@@ -73,9 +75,9 @@ def test_a_control_keeps_edits_out_of_the_batches_of_their_originals(pairs, micr
     family = dataset.family_ids
     assert len(np.unique(family)) == 24 and len(np.unique(dataset.person_ids)) == 48
     together = {}
-    for apart in ('person_ids', 'family_ids'):
-        sampler = UniquePersonBatchSampler(SeededSampler(dataset, seed=0), 12, apart)
+    for kind in ('person_ids', 'family_ids'):
+        sampler = UniquePersonBatchSampler(SeededSampler(dataset, seed=0), 12, kind)
         batches = [[item.index for item in batch] for batch in sampler]
-        assert all(len(set(getattr(dataset, apart)[batch])) == 12 for batch in batches)
-        together[apart] = sum(len(set(family[batch])) < 12 for batch in batches)
+        assert all(len(set(getattr(dataset, kind)[batch])) == 12 for batch in batches)
+        together[kind] = sum(len(set(family[batch])) < 12 for batch in batches)
     assert together['person_ids'] > 0 and together['family_ids'] == 0

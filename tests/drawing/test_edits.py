@@ -6,10 +6,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mmtbps.drawing import recolour, sample_person, sample_scene
-from mmtbps.drawing.attributes import COLOURS
-from mmtbps.drawing.edits import colours_for, draw_edit, garment_mask
-from mmtbps.drawing.wording import COLOUR_WORDS
+import mmtbps.drawing
+from mmtbps.drawing import recolor, sample_person, sample_scene
+from mmtbps.drawing.attributes import COLORS
+from mmtbps.drawing.edits import colors_for, draw_edit, garment_mask
+from mmtbps.drawing.wording import COLOR_WORDS
 
 
 def lot(key):
@@ -25,11 +26,11 @@ def grown(mask, by=3):
     return out
 
 
-def without_colours(text):
-    """The caption with every colour word as COLOUR, and the colours."""
-    names = {name for words in COLOUR_WORDS.values() for name in words[0]}
+def without_colors(text):
+    """The caption with every color word as COLOR, and the colors."""
+    names = {name for words in COLOR_WORDS.values() for name in words[0]}
     pattern = r'\b(' + '|'.join(sorted(names, key=len, reverse=True)) + r')\b'
-    return re.sub(r'\b([Aa])n ', r'\1 ', re.sub(pattern, 'COLOUR', text)), re.findall(pattern, text)
+    return re.sub(r'\b([Aa])n ', r'\1 ', re.sub(pattern, 'COLOR', text)), re.findall(pattern, text)
 
 
 @pytest.mark.parametrize('garment', ['upper', 'lower', 'shoes', 'bag'])
@@ -39,8 +40,8 @@ def test_an_edit_changes_the_garment_and_nothing_else(garment):
         person, scene, rng = lot((8, i))
         if not person.wears(garment) or edits == 6:
             continue
-        colour = 'yellow' if 'yellow' in colours_for(person, garment) else 'green'
-        edit = draw_edit(person, scene, garment, colour, rng)
+        color = 'yellow' if 'yellow' in colors_for(person, garment) else 'green'
+        edit = draw_edit(person, scene, garment, color, rng)
         change = np.abs(edit.before.astype(int) - edit.after).max(-1)
         if edit.mask.sum() < 40:
             continue
@@ -50,14 +51,19 @@ def test_an_edit_changes_the_garment_and_nothing_else(garment):
     assert edits == 6
 
 
-def test_edited_captions_differ_in_the_colour_alone():
+def test_the_former_name_of_recolor_warns():
+    with pytest.warns(DeprecationWarning, match='is now recolor'):
+        assert mmtbps.drawing.recolour is recolor
+
+
+def test_edited_captions_differ_in_the_color_alone():
     changed = 0
     for i in range(80):
         person, scene, rng = lot((8, i))
-        colour = colours_for(person, 'upper')[i % 14]
-        edit = draw_edit(person, scene, 'upper', colour, rng, size=(16, 8))
+        color = colors_for(person, 'upper')[i % 14]
+        edit = draw_edit(person, scene, 'upper', color, rng, size=(16, 8))
         for before, after in zip(edit.captions, edit.edited_captions, strict=True):
-            (frame, old), (other_frame, new) = without_colours(before), without_colours(after)
+            (frame, old), (other_frame, new) = without_colors(before), without_colors(after)
             assert frame == other_frame
             swapped = [pair for pair in zip(old, new, strict=True) if pair[0] != pair[1]]
             assert len(swapped) <= 1, (before, after)
@@ -65,30 +71,30 @@ def test_edited_captions_differ_in_the_colour_alone():
     assert changed > 150                           # a few near misses meet the same word
 
 
-def test_the_new_cloth_has_the_new_colour():
+def test_the_new_cloth_has_the_new_color():
     person, _, rng = lot((8, 1))
-    shades = [recolour(person, 'shoes', 'green', rng).rgb['shoes'] for _ in range(200)]
-    assert np.mean(shades, 0) == pytest.approx(COLOURS['green'], abs=6)
-    assert recolour(person, 'shoes', 'green', rng).rgb['upper'] == person.rgb['upper']
+    shades = [recolor(person, 'shoes', 'green', rng).rgb['shoes'] for _ in range(200)]
+    assert np.mean(shades, 0) == pytest.approx(COLORS['green'], abs=6)
+    assert recolor(person, 'shoes', 'green', rng).rgb['upper'] == person.rgb['upper']
 
 
-def test_a_mask_is_the_same_whatever_the_colour():
+def test_a_mask_is_the_same_whatever_the_color():
     person, scene, rng = lot((8, 2))
-    other = recolour(person, 'upper', 'orange', rng)
+    other = recolor(person, 'upper', 'orange', rng)
     mask = garment_mask(person, scene, 'upper')
     assert mask.any() and np.array_equal(mask, garment_mask(other, scene, 'upper'))
 
 
-def test_the_colour_of_the_pattern_is_no_choice():
+def test_the_color_of_the_pattern_is_no_choice():
     person, _, rng = lot((8, 2))
     person = replace(person, upper='t-shirt', pattern='striped',
-                     colours={**person.colours, 'upper': 'red', 'accent': 'white'})
-    assert not {'red', 'white'} & set(colours_for(person, 'upper'))
+                     colors={**person.colors, 'upper': 'red', 'accent': 'white'})
+    assert not {'red', 'white'} & set(colors_for(person, 'upper'))
     with pytest.raises(ValueError, match="upper cannot turn 'white'; possible are black"):
-        recolour(person, 'upper', 'white', rng)
+        recolor(person, 'upper', 'white', rng)
 
 
 def test_a_garment_that_is_not_worn_cannot_change():
     person, _, rng = lot((8, 2))
     with pytest.raises(ValueError, match="the person has no 'scarf'; there are upper"):
-        recolour(replace(person, scarf=False), 'scarf', 'red', rng)
+        recolor(replace(person, scarf=False), 'scarf', 'red', rng)

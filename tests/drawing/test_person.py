@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mmtbps.drawing import sample_person, sample_scene
-from mmtbps.drawing.attributes import COLOURS, UPPER_COLOURS, dye, pick
+from mmtbps.drawing.attributes import COLORS, UPPER_COLORS, dye, pick
 
 
 def crowd(n=1500, seed=3):
@@ -42,22 +42,22 @@ def test_pick_follows_the_weights():
 
 def test_pick_never_gives_what_is_excluded():
     rng = np.random.default_rng(0)
-    assert {pick(rng, UPPER_COLOURS, without=('black',)) for _ in range(500)} == (
-        set(UPPER_COLOURS) - {'black'})
+    assert {pick(rng, UPPER_COLORS, without=('black',)) for _ in range(500)} == (
+        set(UPPER_COLORS) - {'black'})
 
 
-@pytest.mark.parametrize('colour', list(COLOURS))
-def test_dyed_cloth_stays_nearest_to_its_own_colour_most_of_the_time(colour):
+@pytest.mark.parametrize('color', list(COLORS))
+def test_dyed_cloth_stays_nearest_to_its_own_color_most_of_the_time(color):
     rng = np.random.default_rng(0)
-    names, values = list(COLOURS), np.array(list(COLOURS.values()))
-    cloth = np.array([dye(rng, COLOURS[colour]) for _ in range(300)])
+    names, values = list(COLORS), np.array(list(COLORS.values()))
+    cloth = np.array([dye(rng, COLORS[color]) for _ in range(300)])
     nearest = ((cloth[:, None] - values) ** 2).sum(-1).argmin(1)
-    assert np.mean(nearest == names.index(colour)) > .8
+    assert np.mean(nearest == names.index(color)) > .8
 
 
-def test_colours_keep_their_entropy(people):
-    """The captions can only tell people apart if no colour dominates."""
-    counts = np.array(list(Counter(p.colours['upper'] for p in people).values())) / len(people)
+def test_colors_keep_their_entropy(people):
+    """The captions can only tell people apart if no color dominates."""
+    counts = np.array(list(Counter(p.colors['upper'] for p in people).values())) / len(people)
     assert len(counts) == 16
     assert -(counts * np.log2(counts)).sum() > 3.6
 
@@ -67,7 +67,7 @@ def test_combinations_that_could_not_be_seen_never_occur(people):
         assert (p.lower == 'none') == (p.upper == 'dress')
         assert not (p.upper == 'coat' and p.lower in ('shorts', 'skirt'))
         assert not p.open or p.upper in ('jacket', 'coat')
-        assert p.colours['accent'] != p.colours['upper'] != p.colours['inner']
+        assert p.colors['accent'] != p.colors['upper'] != p.colors['inner']
 
 
 def test_what_the_captions_never_say_does_not_depend_on_gender(people):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mmtbps.drawing import render, sample_person, sample_scene
-from mmtbps.drawing.canvas import PART, Canvas, Frame
+from mmtbps.drawing.canvas import PART, Canvas, Projection
 from mmtbps.drawing.person import Occluder
 
 
@@ -20,7 +20,7 @@ def draw_lot(key, yaw=None):
 
 
 def flat_canvas(yaw=0., light=(0, 0, 1)):
-    return Canvas(60, 40, Frame(scale=50, centre=20, top=5, yaw=yaw, pitch=0.), light,
+    return Canvas(60, 40, Projection(scale=50, centre=20, top=5, yaw=yaw, pitch=0.), light,
                   np.random.default_rng(0))
 
 
@@ -61,7 +61,7 @@ def test_parts_are_where_a_person_has_them():
         assert .08 < (parts > 0).mean() < .6
 
 
-def test_the_part_buffer_holds_the_garments_colour():
+def test_the_part_buffer_holds_the_garments_color():
     """Pixels of the upper garment are near its cloth in hue, far from a green street."""
     person, scene = draw_lot((2, 3), yaw=np.pi)
     person = replace(person, upper='sweater', pattern='plain', contrast_sleeves=False, bag='none',
@@ -101,7 +101,7 @@ def test_an_occluder_covers_image_and_parts():
 def test_a_sweep_is_the_ellipse_it_should_be():
     """Against the plain inequality, pixel by pixel."""
     canvas = flat_canvas()
-    canvas.sweep((0, .3, 0), (0, .3, 0), (.2,), part='upper', colour=(100, 100, 100), cloth=0.)
+    canvas.sweep((0, .3, 0), (0, .3, 0), (.2,), part='upper', color=(100, 100, 100), cloth=0.)
     y, x = np.mgrid[:60, :40] + .5
     disc = (x - 20) ** 2 + (y - 20) ** 2
     assert (canvas.part[disc < 9.5 ** 2] == PART['upper']).all()
@@ -119,7 +119,7 @@ def test_the_nearer_sweep_wins_in_either_order():
 
 def test_light_comes_from_its_side():
     canvas = flat_canvas(light=(1, 0, .2))
-    canvas.sweep((0, .2, 0), (0, .8, 0), (.2,), part='upper', colour=(100, 100, 100), cloth=0.)
+    canvas.sweep((0, .2, 0), (0, .8, 0), (.2,), part='upper', color=(100, 100, 100), cloth=0.)
     row = canvas.rgb[30, :, 0]
     assert row[27] > 1.2 * row[12] > 0
 

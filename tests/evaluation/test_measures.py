@@ -1,8 +1,13 @@
-"""Measures of ranks, against numbers worked out by hand."""
+"""Measures of ranks against numbers worked out by hand, the random baseline against all orders."""
 
+from itertools import permutations
+
+import numpy as np
 import pytest
 import torch
 
+import mmtbps.evaluation
+from mmtbps.evaluation import random_ranks
 from mmtbps.evaluation.measures import (
     average_precision,
     inverse_negative_penalty,
@@ -53,3 +58,26 @@ def test_trapezoid_is_never_above_standard():
         ranks = torch.stack([torch.randperm(30, generator=draw)[:positives] + 1
                              for _ in range(50)]).double().sort(1).values
         assert (trapezoid_average_precision(ranks) <= average_precision(ranks) + 1e-12).all()
+
+
+def test_a_random_ranking_scores_the_share_of_all_orders():
+    gallery, queries = [0, 0, 1, 2, 3], [0, 1, 9]
+    expected = {}
+    for k in (1, 2, 3):
+        hits = [any(gallery[i] == q for i in order[:k])
+                for q in (0, 1) for order in permutations(range(5))]
+        expected[f'R{k}'] = 100 * np.mean(hits)
+    assert random_ranks(queries, gallery, (1, 2, 3)) == pytest.approx(expected)
+
+
+def test_k_beyond_the_gallery_and_nothing_to_find():
+    assert random_ranks([0], [0, 1], (10,)) == {'R10': 100.0}
+    with pytest.raises(ValueError, match='positive'):
+        random_ranks([5], [0, 1])
+
+
+def test_the_former_name_of_the_random_baseline_warns():
+    with pytest.warns(DeprecationWarning, match='is now random_ranks'):
+        assert mmtbps.evaluation.chance_ranks is random_ranks
+    with pytest.raises(AttributeError, match='no attribute'):
+        mmtbps.evaluation.no_such_name  # noqa: B018

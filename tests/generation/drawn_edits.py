@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image, ImageFilter
 
 from mmtbps.drawing import caption, sample_person, sample_scene
-from mmtbps.drawing.edits import colours_for, draw_edit, garment_mask
+from mmtbps.drawing.edits import colors_for, draw_edit, garment_mask
 from mmtbps.generation.editing.base import EditRequest, EditResult
 from mmtbps.generation.planning.caption_edits import ColorSwitcher
 from mmtbps.generation.quality.gates import (
@@ -72,7 +72,7 @@ def draw_some(count, seed=11, size=SIZE):
         texts = [caption(person, scene, i, near_miss=0.) for i in (0, 1)]
         for edit in ColorSwitcher().switch(texts, rng):
             garment = 'lower' if edit.region == 'lower' else 'upper'
-            if not person.open and edit.new_color in colours_for(person, garment) \
+            if not person.open and edit.new_color in colors_for(person, garment) \
                     and garment_mask(person, scene, garment, size).mean() > .04:
                 drawn.append(Drawn(person, scene, edit, rng, size))
     return drawn

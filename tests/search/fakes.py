@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from mmtbps.errors import BadValue
+
 COLORS = dict(red=(220, 20, 30), green=(20, 160, 40), blue=(30, 50, 220), yellow=(240, 220, 30),
               black=(10, 10, 10), white=(245, 245, 245), purple=(130, 30, 160),
               orange=(250, 140, 20))
@@ -33,7 +35,7 @@ class ColorEncoder:
 
     def _imagine(self, text):
         if not text.strip():
-            raise ValueError('the query is empty')
+            raise BadValue('the query is empty')
         words = [word.strip('.,;:!?').lower() for word in text.split()]
         named = [COLORS[word] for word in words if word in COLORS]
         if not named:

@@ -1,5 +1,6 @@
 """tools/pack_images.py: what it prints, and what it answers to mistakes."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -52,11 +53,18 @@ def test_wrong_options_are_refused(tool, folders, options):
     assert stop.value.code == 2
 
 
-def test_mistakes_are_one_line(tool, folders):
-    with pytest.raises(SystemExit, match=r'^error: .*no such folder of images'):
-        tool.main(['nowhere', folders[1]])
-    with pytest.raises(SystemExit, match=r'^error: .*must be named \*\.tars'):
-        tool.main([folders[0], folders[0] + '-packed'])
+@pytest.mark.parametrize('folder, out, message', [
+    ('nowhere', 'imgs.tars', r'error: nowhere: no such folder of images\n'),
+    ('imgs', 'imgs-packed', r'error: .*must be named \*\.tars.*\n'),
+    ('imgs', 'broken.tars', r'error: .*000000\.tar: broken tar file .*once more: '
+                            r'python tools/pack_images\.py FOLDER .*broken\.tars\n')])
+def test_mistakes_are_one_line(tool, folders, tmp_path, capsys, folder, out, message):
+    (tmp_path / 'broken.tars').mkdir()
+    (tmp_path / 'broken.tars/000000.tar').write_bytes(b'no tar' * 500)
+    with pytest.raises(SystemExit) as stop:
+        tool.main([folder if folder == 'nowhere' else folders[0], str(tmp_path / out)])
+    assert stop.value.code == 1
+    assert re.fullmatch(message, capsys.readouterr().err)
 
 
 def test_help_shows_examples(tool, capsys):

@@ -190,7 +190,7 @@ def test_delete_asks(indexed, call, monkeypatch, terminal, said, left):
     (['index', '{}/new', '{}/crops'], 'no note of its model'),
     (['index', '{}/people', '{}/crops', '--metadata', '{}/config.py'], '.csv or .jsonl'),
     (['index', '{}/people', '{}/crops', '--metadata', '{}/none.csv'], 'none.csv'),
-    (['index', '{}/people', '{}/crops', '--shard', '4/4'], 'i from 0 to n - 1'),
+    (['index', '{}/people', '{}/crops', '--shard', '4/4'], 'i from 0 to n-1'),
     (['index', '{}/people', '{}', '--quiet'], 'lies outside'),
     (['index', '{}/people', '{}/crops', '--track'], '--detector'),
     (['index', '{}/crops', '{}/crops', '--config', 'x', '--weights', '{}/weights.pth'],

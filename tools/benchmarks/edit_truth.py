@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image, ImageFilter
 
 from mmtbps.drawing import render
-from mmtbps.drawing.attributes import COLOURS
+from mmtbps.drawing.attributes import COLORS
 from mmtbps.generation.color import palette, rgb_to_lab
 
 _VISIBLE, _NOTHING = 15., 6.      # Lab distances of smoothed images: another colour, no change
@@ -34,7 +34,7 @@ def tell_truth(person, scene, garment, color, size=(128, 48)):
     """Render the truth of dyeing one garment; its shade is that of the colour's name."""
     names = palette()[0]
     before = render(person, scene, size)
-    dyed = [render(replace(person, rgb={**person.rgb, garment: COLOURS[name]}), scene, size)
+    dyed = [render(replace(person, rgb={**person.rgb, garment: COLORS[name]}), scene, size)
             for name in names]
     new = names.index(color)
     lab = rgb_to_lab(np.array(dyed))

@@ -19,7 +19,7 @@ from PIL import Image
 
 from mmtbps.drawing.build import Shot, plan_person
 from mmtbps.drawing.captions import caption
-from mmtbps.drawing.edits import colours_for
+from mmtbps.drawing.edits import colors_for
 from mmtbps.drawing.person import Person
 from mmtbps.generation import BaseEditor, BaseGate, EditRequest, Job, try_controls
 from mmtbps.generation.quality import run_gates
@@ -113,8 +113,8 @@ def _garment(person: Person, job: Job) -> str | None:
     old, new = (job.edit[side]['bases'][0] for side in ('old', 'new'))
     region = ('lower',) if job.edit['region'] == 'lower' else ('upper', 'inner')
     fitting = [garment for garment in region if person.wears(garment)
-               and old in _basic(person.colours[garment])]
-    free = len(fitting) == 1 and new in colours_for(person, fitting[0])
+               and old in _basic(person.colors[garment])]
+    free = len(fitting) == 1 and new in colors_for(person, fitting[0])
     return fitting[0] if free else None
 
 

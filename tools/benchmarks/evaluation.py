@@ -34,7 +34,7 @@ QUERIES_AT_ONCE, ENTRIES_AT_ONCE = 1024, 65_536  # what our evaluators take by t
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Options beside ``--threads`` and ``--out``."""
+    """Add the options beside ``--threads`` and ``--out``."""
     parser.add_argument('--sizes', nargs='+', choices=SIZES, default=['cuhk', 'icfg'],
                         help='test splits to imitate (default: cuhk icfg)')
     parser.add_argument('--distractors', type=int, default=0, metavar='N',
@@ -66,7 +66,7 @@ def run(args: argparse.Namespace) -> list[dict]:
 
 
 def measure(name: str, size: str, folder: str, width: int, threads: int, repeats: int) -> dict:
-    """Time, growth of the peak memory and numbers of one evaluator, in this process."""
+    """Measure time, growth of the peak memory and numbers of one evaluator, in this process."""
     torch.set_num_threads(threads)
     features = make_features(*SIZES[size], width)
     distractors = open_features(folder) if any(Path(folder).iterdir()) else []
@@ -87,7 +87,7 @@ def measure(name: str, size: str, folder: str, width: int, threads: int, repeats
 
 
 def product_alone(queries: torch.Tensor, part: torch.Tensor, entries: int) -> None:
-    """The products of all queries with so many entries, which no exact evaluator can avoid.
+    """Compute the products of all queries with so many entries, which no exact evaluator avoids.
 
     One part, already of length 1 and in memory, stands for all.
     """
@@ -104,7 +104,7 @@ EVALUATORS = {'product alone': product_alone, 'full argsort': plain_evaluation,
 
 
 def make_features(queries: int, gallery: int, people: int, width: int) -> tuple:
-    """``(query features, query ids, gallery features, gallery ids)``, the same each time."""
+    """Draw ``(query features, query ids, gallery features, gallery ids)``, the same each time."""
     draw = torch.Generator().manual_seed(0)
     centres = torch.randn(people, width, generator=draw)
     sides = []
@@ -119,7 +119,7 @@ def make_features(queries: int, gallery: int, people: int, width: int) -> tuple:
 
 
 def write_distractors(folder: Path, count: int, width: int, store: str) -> None:
-    """Features of strangers: each a centre and noise of its own, which is noise."""
+    """Write features of strangers: each a centre and noise of its own, which is noise."""
     draw = np.random.default_rng(0)
     for start in range(0, count, ENTRIES_AT_ONCE):
         rows = min(ENTRIES_AT_ONCE, count - start)
@@ -164,7 +164,7 @@ def _demand_same_numbers(size: str, runs: dict[str, dict]) -> None:
     names = [name for name in runs if runs[name]['numbers']]
     for name in names[1:]:
         for measure in MEASURES:
-            first, other = (runs[which]['numbers'][measure] for which in (names[0], name))
+            first, other = (runs[one]['numbers'][measure] for one in (names[0], name))
             if abs(first - other) > TOLERANCE:
                 raise SystemExit(f'{size}: {measure} differs, {first} by {names[0]} and '
                                  f'{other} by {name}')

@@ -1,4 +1,4 @@
-"""Features as a trained model might give them, made hard for an index."""
+"""Features like those of a trained model, made hard for an index."""
 
 from typing import NamedTuple
 
@@ -44,7 +44,7 @@ def draw_features(size: int, dim: int, queries: int, seed: int = 0) -> Features:
 
 def exact_neighbours(features: Features, queries: np.ndarray, topk: int,
                      camera: int | None = None) -> list[set[int]]:
-    """Rows of the gallery that are most similar to each query, of one camera or of all."""
+    """Find the rows of the gallery that are most similar to each query, of one camera or of all."""
     rows = np.arange(len(features.gallery))
     if camera is not None:
         rows = rows[camera::CAMERAS]
@@ -54,6 +54,6 @@ def exact_neighbours(features: Features, queries: np.ndarray, topk: int,
 
 
 def recall(found: list[list[int]], exact: list[set[int]]) -> float:
-    """Share of the exact neighbours that were found."""
+    """Compute the share of the exact neighbours that were found."""
     hits = sum(len(set(mine) & theirs) for mine, theirs in zip(found, exact, strict=True))
     return hits / sum(map(len, exact))

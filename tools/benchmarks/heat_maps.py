@@ -60,7 +60,7 @@ def _people(root: Path, count: int) -> Iterator[tuple[Image.Image, Person, dict]
         scene: Scene = shots[0].scene
         worn = [garment for garment in NOUNS if person.wears(garment)]
         masks = {garment: garment_mask(person, scene, garment, size) for garment in worn}
-        colors = {person.colours[garment] for garment in worn}
+        colors = {person.colors[garment] for garment in worn}
         if len(colors) == 2 and all(mask.any() for mask in masks.values()):
             yield Image.fromarray(render(person, scene, size)), person, masks
 
@@ -68,7 +68,7 @@ def _people(root: Path, count: int) -> Iterator[tuple[Image.Image, Person, dict]
 def _look(encoder: TorchEncoder, image: Image.Image, person: Person, masks: dict
           ) -> Iterator[tuple[bool, bool]]:
     """Yield for each garment: is the hottest pixel on it, and is it hotter than the other?"""
-    colors = {garment: person.colours[garment] for garment in NOUNS}
+    colors = {garment: person.colors[garment] for garment in NOUNS}
     maps = word_heat_map(encoder, image, f'A person wearing a {colors["upper"]} shirt and '
                                          f'{colors["lower"]} pants.')
     for garment, other in (('upper', 'lower'), ('lower', 'upper')):

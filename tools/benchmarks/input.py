@@ -1,4 +1,4 @@
-"""Input: how many training pairs a CPU core makes ready, step by step, and by data loaders.
+"""Input: training pairs a CPU core makes ready per second, step by step, and by data loaders.
 
 The pairs go through the train pipeline of configs/_base_/pipelines/paper.py with a tokenizer of
 drawn captions. Images are drawn people, saved as JPEG of quality 90 at the sizes of a data set:
@@ -43,7 +43,7 @@ BATCH = 64
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Options beside ``--threads`` and ``--out``."""
+    """Add the options beside ``--threads`` and ``--out``."""
     parser.add_argument('--sizes', nargs='+', choices=SIZES, default=list(SIZES),
                         help='data sets to imitate (default: all)')
     parser.add_argument('--images', type=int, default=256,
@@ -69,7 +69,7 @@ def run(args: argparse.Namespace) -> list[dict]:
 
 
 def draw(root: Path, size: str, count: int) -> None:
-    """Images, annotations and a tokenizer, the same each time."""
+    """Draw images, annotations and a tokenizer, the same each time."""
     (root / 'imgs').mkdir()
     rng, records = np.random.default_rng(0), []
     for number in track(range(count), f'drawing {count} images ({size})'):
@@ -87,7 +87,7 @@ def draw(root: Path, size: str, count: int) -> None:
 
 
 def measure(root: Path, args: argparse.Namespace) -> list[dict]:
-    """One row a step, one for all of `plain`, then the loaders."""
+    """Measure each step, all of `plain`, then the loaders; one row each."""
     pipeline = Config.fromfile(PIPELINE).train_pipeline
     for step in pipeline:
         if 'tokenizer' in step:
@@ -122,7 +122,7 @@ def measure(root: Path, args: argparse.Namespace) -> list[dict]:
 
 def row(what: str, time_: float, plain: float, own: float | None = None,
         main: float | None = None) -> dict:
-    """A line of the table from seconds an image."""
+    """Make a row of the table from seconds an image."""
     print(f'{what}: {1e6 * time_:.0f} us an image', file=sys.stderr, flush=True)
     return {'what': what, 'of the step (us)': '' if own is None else round(1e6 * own),
             'us an image': round(1e6 * time_), 'images a second': round(1 / time_),
@@ -131,13 +131,13 @@ def row(what: str, time_: float, plain: float, own: float | None = None,
 
 
 def data_set(root: Path, images: str, pipeline: list) -> TBPSDataset:
-    """The drawn pairs through some steps."""
+    """Build the data set of the drawn pairs with some steps of the pipeline."""
     return TBPSDataset(data_root=str(root), ann_file='pairs.jsonl',
                        data_prefix=dict(img_path=images), pipeline=pipeline)
 
 
 def plain_set(ours: TBPSDataset, root: Path) -> PlainInput:
-    """The same pairs for `plain`, with proof that its tokens are ours."""
+    """Build the data set of the same pairs for `plain`, whose tokens must be equal."""
     items = [ours.get_data_info(index) for index in range(len(ours))]
     plain = PlainInput([(item['img_path'], item['caption'], item['person_id']) for item in items],
                        root / 'tokenizer/vocab.txt')
@@ -149,7 +149,7 @@ def plain_set(ours: TBPSDataset, root: Path) -> PlainInput:
 
 
 class Rounds(torch.utils.data.Dataset):
-    """CPU seconds of each round of some work, in the process that asks for them."""
+    """Measure the CPU seconds of each round of some work, in the process that asks for them."""
 
     def __init__(self, work: Callable[[], object], count: int):
         self.work, self.count = work, count
@@ -164,21 +164,21 @@ class Rounds(torch.utils.data.Dataset):
 
 
 def seconds(work: Callable[[], object], count: int, repeats: int) -> float:
-    """CPU seconds for each of ``count`` images in a loader's worker, the fastest of all rounds."""
+    """Measure the CPU seconds an image in a loader's worker, the fastest of all rounds."""
     rounds = torch.utils.data.DataLoader(
         Rounds(work, repeats + 1), batch_size=None, num_workers=1, multiprocessing_context='fork')
     return min(list(rounds)[1:]) / count  # the first round loads what is used later
 
 
 def step_seconds(dataset: TBPSDataset, repeats: int) -> float:
-    """CPU seconds of every item once, for each of them."""
+    """Measure the CPU seconds an item, each item read once."""
     indices = [SeededIndex(index, index) for index in range(len(dataset))]
     return seconds(lambda: [dataset[index] for index in indices], len(indices), repeats)
 
 
 def loader_seconds(dataset: torch.utils.data.Dataset, workers: int, repeats: int,
                    collate: Callable | None = None) -> tuple[float, float]:
-    """Seconds an image by the clock and of this process, with workers that have begun."""
+    """Measure seconds an image by the clock and of this process, with workers that have begun."""
     loader = torch.utils.data.DataLoader(
         dataset, batch_size=BATCH, num_workers=workers, persistent_workers=workers > 0,
         sampler=SeededSampler(dataset, seed=0), collate_fn=collate)

@@ -1,4 +1,4 @@
-"""A Milvus Lite server of one's own, on this machine only."""
+"""Milvus Lite server of a benchmark or test, on this machine only."""
 
 import contextlib
 import socket
@@ -14,13 +14,13 @@ def milvus_server(folder: Path, port: int | None = None) -> Iterator[tuple[str, 
     """Start the server, wait for it, and stop it at the end.
 
     Args:
-        folder: Where it keeps its data.
-        port: Where it listens; a free one by default.
+        folder: Folder of its data.
+        port: Port it listens on; a free one by default.
 
     Yields:
         ``http://127.0.0.1:port`` and the process.
     """
-    for chances in (2, 1, 0):
+    for attempts_left in (2, 1, 0):
         at = port or free_port()
         server = subprocess.Popen(
             [sys.executable, '-m', 'milvus_lite', 'server', '--data-dir', str(folder),
@@ -32,7 +32,7 @@ def milvus_server(folder: Path, port: int | None = None) -> Iterator[tuple[str, 
         except BaseException as error:
             stop(server)
             # Somebody may have taken the free port before the server came to it.
-            if port or not chances or not isinstance(error, RuntimeError):
+            if port or not attempts_left or not isinstance(error, RuntimeError):
                 raise
     try:
         yield f'http://127.0.0.1:{at}', server
@@ -51,7 +51,7 @@ def stop(server: subprocess.Popen) -> None:
 
 
 def free_port() -> int:
-    """A port on which nobody listens at this moment."""
+    """Find a port on which nobody listens at this moment."""
     with socket.socket() as probe:
         probe.bind(('127.0.0.1', 0))
         return probe.getsockname()[1]

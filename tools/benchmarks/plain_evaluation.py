@@ -1,4 +1,4 @@
-"""The evaluator most research code uses: sort everything, keep everything."""
+"""Evaluator as in most research code: sort everything, keep everything."""
 
 import torch
 import torch.nn.functional as F
@@ -8,7 +8,7 @@ from torch import Tensor
 @torch.no_grad()
 def plain_evaluation(query_features: Tensor, query_ids: Tensor, gallery_features: Tensor,
                      gallery_ids: Tensor) -> dict[str, float]:
-    """The six measures of ``evaluate_ranking`` from one full similarity matrix.
+    """Compute the six measures of ``evaluate_ranking`` from one full similarity matrix.
 
     The matrix, its argsort, the matches and their running sum are all held whole,
     ``(Q, N)`` each; every query needs a positive.

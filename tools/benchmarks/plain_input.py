@@ -1,5 +1,4 @@
-"""The data set most research code uses: Pillow, floats and padding in the worker, tokens in Python.
-"""
+"""Data set as in most research code: Pillow, floats and padding in the worker, tokens in Python."""
 
 import re
 from collections.abc import Sequence
@@ -16,11 +15,11 @@ CAPTION_LENGTH = 64
 
 
 class PlainInput(torch.utils.data.Dataset):
-    """(image, tokens, mask, person): resized, flipped, cropped and normalised on the CPU.
+    """Data set of (image, tokens, mask, person), resized, cropped and normalised on the CPU.
 
     Args:
         items: (path of an image, caption, person). An index may bring a seed, which is ignored.
-        vocabulary: a ``vocab.txt`` of BERT's kind, lower case.
+        vocabulary: A ``vocab.txt`` of BERT's kind, lower case.
     """
 
     def __init__(self, items: Sequence[tuple[str, str, int]], vocabulary: Path):
@@ -47,7 +46,7 @@ class PlainInput(torch.utils.data.Dataset):
         return (pixels - mean) / std, torch.tensor(padded), torch.tensor(mask), person
 
     def tokenize(self, caption: str) -> list[int]:
-        """Ids of a caption by WordPiece: of each word the longest piece known, then of the rest."""
+        """Split a caption into ids by WordPiece: the longest known piece, then the rest."""
         pieces = []
         for word in re.findall(r'[a-z0-9]+|[^\sa-z0-9]', caption.lower()):
             pieces += self._pieces(word)

@@ -1,4 +1,4 @@
-"""Search: what the three kinds of galleries cost, and what they miss, on the same features.
+"""Search: cost and misses of the three kinds of galleries, on the same features.
 
 The features are drawn so that people overlap and text queries lie apart from all images, which is
 hard for an index (`tools/benchmarks/gallery_features.py`). Recall@10 is the share of the exact ten
@@ -35,7 +35,7 @@ CAPTION_TOKENS = 32
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Options beside ``--threads`` and ``--out``."""
+    """Add the options beside ``--threads`` and ``--out``."""
     parser.add_argument('--sizes', nargs='+', type=int, default=[10_000, 100_000],
                         help='entries of a gallery (default: 10000 100000)')
     parser.add_argument('--backends', nargs='+', choices=PACKAGES, default=list(PACKAGES),
@@ -70,7 +70,7 @@ def run(args: argparse.Namespace) -> list[dict]:
 
 def measure(backend: str, size: int, folder: Path, exact: dict[str, list[set[int]]],
             args: argparse.Namespace) -> dict:
-    """One row of the table: a gallery filled, then searched."""
+    """Fill a gallery, then search it; make one row of the table."""
     place = folder / 'galleries' / backend
     place.mkdir(parents=True)
     with serving(backend, place) as (uri, server):
@@ -97,7 +97,7 @@ def measure(backend: str, size: int, folder: Path, exact: dict[str, list[set[int
 
 @contextlib.contextmanager
 def serving(backend: str, place: Path) -> Iterator[tuple[str, int | None]]:
-    """Address of the gallery, and the process id of its server if it has one."""
+    """Yield the address of the gallery, and the process id of its server if it has one."""
     if backend == 'milvus':
         with milvus_server(place) as (address, server):
             yield f'{address}/people', server.pid
@@ -112,14 +112,14 @@ def in_own_process(work: Callable[..., dict], *args: Any) -> dict:
 
 
 def load(folder: Path, threads: int) -> Features:
-    """The features, in a process that is to use so many threads."""
+    """Load the features, in a process that is to use so many threads."""
     import torch
     torch.set_num_threads(threads)
     return Features(*(np.load(folder / f'{name}.npy', mmap_mode='r') for name in Features._fields))
 
 
 def fill(uri: str, folder: Path, threads: int) -> dict:
-    """Seconds to fill a gallery and to optimise it."""
+    """Fill and optimise a gallery; return the seconds of each."""
     vectors, begin = load(folder, threads).gallery, time.perf_counter()
     gallery = open_gallery(uri, dict(model='0' * 64, pipeline='0' * 64, dim=vectors.shape[1]))
     for start in range(0, len(vectors), BATCH):
@@ -133,7 +133,7 @@ def fill(uri: str, folder: Path, threads: int) -> dict:
 
 
 def search(backend: str, uri: str, folder: Path, threads: int, text: bool) -> dict:
-    """Answers and seconds of every query, and what it took to be there."""
+    """Search for every query; return answers, seconds, and the cost of opening the gallery."""
     features = load(folder, threads)
     images, texts = np.array(features.images), np.array(features.texts)
     importlib.import_module(PACKAGES[backend])
@@ -158,7 +158,7 @@ def search(backend: str, uri: str, folder: Path, threads: int, text: bool) -> di
 
 
 def sentences_per_second(gallery: Any, count: int) -> float:
-    """Sentences encoded and answered, one after another."""
+    """Encode sentences and search for them, one after another."""
     import torch
 
     from mmtbps.models.backbones.bert import BERTBackbone
@@ -177,7 +177,7 @@ def sentences_per_second(gallery: Any, count: int) -> float:
 
 
 def memory_of(process: int | None = None) -> dict[str, int]:
-    """Bytes that a process holds now (VmRSS) and held at most (VmHWM); this one by default."""
+    """Read the bytes that a process holds now (VmRSS) and held at most (VmHWM)."""
     text = Path(f'/proc/{process or "self"}/status').read_text()
     fields = dict(line.split(':', 1) for line in text.splitlines())
     return {name: int(fields[name].split()[0]) * 1024 for name in ('VmRSS', 'VmHWM')}

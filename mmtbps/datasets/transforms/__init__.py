@@ -1,4 +1,4 @@
-"""What happens to one item between the annotation and the batch."""
+"""Transforms of an item between the annotation and the batch."""
 
 from .caption_augment import ApproximateTextGeneration, approximate_text
 from .collate import stack_pairs

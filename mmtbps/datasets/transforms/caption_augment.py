@@ -1,4 +1,4 @@
-"""Approximate Text Generation: a caption said in other, or fewer, words."""
+"""Approximate Text Generation: captions in other, or fewer, words."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from mmcv.transforms import BaseTransform
 
+from mmtbps.errors import BadValue
 from mmtbps.lexicon import Word, indefinite_article, split_words, synonyms
 from mmtbps.lexicon.mentions import protected_spans_in
 from mmtbps.lexicon.phrases import find_phrases_in
@@ -35,15 +36,15 @@ def approximate_text(caption: str, rng: np.random.Generator, *, synonym_rate: fl
         crop_rate: Length of the run of words to cut out, as a fraction of all words. Where no
             free run is that long, it is as long as the longest.
         delete_rate: Probability that a free word is dropped (at least one is).
-        protect: Whether the words in `mmtbps.lexicon.protected_spans` are not free.
-        operations: What to pick from: ``'synonym'``, ``'crop'``, ``'delete'``.
+        protect: Keep the words in `mmtbps.lexicon.protected_spans` as they are.
+        operations: Names to pick from: ``'synonym'``, ``'crop'``, ``'delete'``.
 
     Returns:
         The new caption, never without a word unless ``caption`` is. It is ``caption`` itself where
         the operation finds nothing free, or its rate is 0.
 
     Raises:
-        ValueError: If an operation is unknown or none is given, or a rate is outside [0, 1].
+        BadValue: If an operation is unknown or none is given, or a rate is outside [0, 1].
 
     Example:
         >>> rng = np.random.default_rng(0)
@@ -67,7 +68,7 @@ def approximate_text(caption: str, rng: np.random.Generator, *, synonym_rate: fl
 
 @TRANSFORMS.register_module()
 class ApproximateTextGeneration(BaseTransform):
-    """Change the caption of a training item with `approximate_text`.
+    """Transform that changes the caption of a training item with `approximate_text`.
 
     Stands before `TokenizeCaption`. Each call takes exactly one number from the global numpy
     generator and derives all else from it, so that the seed of an item fixes its caption.
@@ -87,7 +88,7 @@ class ApproximateTextGeneration(BaseTransform):
         operations: See `approximate_text`.
 
     Raises:
-        ValueError: If an argument is out of its range, or the item is tokenised already.
+        BadValue: If an argument is out of its range, or the item is tokenised already.
 
     Example:
         >>> np.random.seed(2)
@@ -104,9 +105,9 @@ class ApproximateTextGeneration(BaseTransform):
                  delete_rate: float = 0.2,
                  operations: Sequence[str] = OPERATIONS) -> None:
         if not 0 <= prob <= 1:
-            raise ValueError(f'prob must lie in [0, 1], found {prob}')
+            raise BadValue(f'prob must lie in [0, 1], got {prob}')
         if mode not in MODES:
-            raise ValueError(f'mode must be one of {MODES}, found {mode!r}')
+            raise BadValue(f'mode must be one of {MODES}, got {mode!r}')
         _check(operations, dict(synonym=synonym_rate, crop=crop_rate, delete=delete_rate))
         self.prob = prob
         self.mode = mode
@@ -119,7 +120,7 @@ class ApproximateTextGeneration(BaseTransform):
         if 'caption' not in results:
             return results
         if 'input_ids' in results:
-            raise ValueError(
+            raise BadValue(
                 f'{results.get("img_path", "item")}: the caption is tokenised already; put '
                 'ApproximateTextGeneration before TokenizeCaption in the pipeline')
         rng = np.random.default_rng(np.random.randint(2**32, dtype=np.uint64))
@@ -145,14 +146,14 @@ class _Edit(NamedTuple):
 def _check(operations: Sequence[str], rates: dict[str, float]) -> None:
     unknown = [name for name in operations if name not in OPERATIONS]
     if isinstance(operations, str) or unknown or not operations:
-        raise ValueError(f'operations must be a list out of {OPERATIONS}, found {operations!r}')
+        raise BadValue(f'operations must be a list out of {OPERATIONS}, got {operations!r}')
     for name, rate in rates.items():
         if not 0 <= rate <= 1:
-            raise ValueError(f'{name}_rate must lie in [0, 1], found {rate}')
+            raise BadValue(f'{name}_rate must lie in [0, 1], got {rate}')
 
 
 def _free_words(words: Sequence[Word]) -> list[bool]:
-    """For each word whether it lies outside all protected spans."""
+    """Mark each word that lies outside all protected spans."""
     free = [True] * len(words)
     i = 0
     for start, end in protected_spans_in(words):
@@ -165,7 +166,7 @@ def _free_words(words: Sequence[Word]) -> list[bool]:
 
 
 def _bernoulli(count: int, rate: float, rng: np.random.Generator) -> list[int]:
-    """Each of ``count`` indices with probability ``rate``, but at least one of them."""
+    """Choose each of ``count`` indices with probability ``rate``, but at least one of them."""
     chosen = np.flatnonzero(rng.random(count) < rate).tolist()
     return chosen or [int(rng.integers(count))]
 
@@ -193,7 +194,7 @@ def _replace_synonyms(caption: str, words: Sequence[Word], free: Sequence[bool],
 
 def _crop(words: Sequence[Word], free: Sequence[bool], rate: float,
           rng: np.random.Generator) -> set[int]:
-    """A run of free words, with the punctuation inside it."""
+    """Choose a run of free words, with the punctuation inside it."""
     spoken = [i for i, word in enumerate(words) if not word.is_punctuation]
     runs = [0] * (len(spoken) + 1)  # free words from here on
     for k in reversed(range(len(spoken))):
@@ -220,7 +221,7 @@ def _delete(words: Sequence[Word], free: Sequence[bool], rate: float,
 
 
 def _without(caption: str, words: Sequence[Word], free: Sequence[bool], dropped: set[int]) -> str:
-    """The caption less some words, with commas and articles put right at the seams."""
+    """Leave some words out of the caption, with commas and articles put right at the seams."""
     kept = _tidy(words, free, dropped)
     pieces = []
     for k, i in enumerate(kept):
@@ -234,7 +235,7 @@ def _without(caption: str, words: Sequence[Word], free: Sequence[bool], dropped:
 
 
 def _tidy(words: Sequence[Word], free: Sequence[bool], dropped: set[int]) -> list[int]:
-    """Indices to keep, less the punctuation that has lost the words it parted."""
+    """Return the indices to keep, less punctuation that has lost the words it parted."""
     kept: list[int] = []
     for i in range(len(words)):
         if i in dropped:
@@ -250,7 +251,7 @@ def _tidy(words: Sequence[Word], free: Sequence[bool], dropped: set[int]) -> lis
 
 def _article_edit(caption: str, words: Sequence[Word], free: Sequence[bool], i: int,
                   following: str) -> list[_Edit]:
-    """Makes an article at word ``i`` agree with the text that now follows it."""
+    """Make an article at word ``i`` agree with the text that now follows it."""
     if i < 0 or words[i].key not in _ARTICLES or not free[i] or not following[0].isalnum():
         return []
     start, end, key = words[i]

@@ -1,4 +1,4 @@
-"""From items to a batch, in the workers."""
+"""Collation of items into a batch, in the workers."""
 
 from collections.abc import Sequence
 
@@ -10,14 +10,14 @@ from torch.utils.data import default_collate
 
 @FUNCTIONS.register_module()
 def stack_pairs(items: Sequence[dict]) -> dict:
-    """As MMEngine's ``pseudo_collate``, with few large tensors in the place of many small ones.
+    """Collate as MMEngine's ``pseudo_collate``, into few large tensors instead of many small ones.
 
     Each tensor that leaves a worker takes a file, which the worker opens and the main process maps:
     for three tensors an item that costs more than to decode the images. Goes into the field
     ``collate_fn`` of a dataloader, ``dict(type=stack_pairs)``.
 
     Args:
-        items: What ``PackTextImage`` gives.
+        items: Items as ``PackTextImage`` gives them.
 
     Returns:
         ``inputs`` with ``image``, (N, 3, H, W), and lists of one tensor each, ``input_ids`` and

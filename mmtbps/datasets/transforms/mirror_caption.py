@@ -1,10 +1,11 @@
-"""Left and right of a caption, exchanged when its image is mirrored."""
+"""Exchange of left and right in the caption of a mirrored image."""
 
 import re
 from typing import Any
 
 from mmcv.transforms import BaseTransform
 
+from mmtbps.errors import BadValue
 from mmtbps.registry import TRANSFORMS
 
 _SIDE = re.compile(r'\b(left|right)(most|wards?)?\b', re.IGNORECASE)
@@ -43,7 +44,7 @@ def mirror_text(caption: str) -> str:
 
 @TRANSFORMS.register_module()
 class MirrorCaption(BaseTransform):
-    """Exchange left and right in the captions of an image that was flipped horizontally.
+    """Transform that exchanges left and right in the captions of a horizontally flipped image.
 
     Stands after mmcv's ``RandomFlip`` and before `TokenizeCaption`. A bag on the left arm hangs
     on the right arm of the mirrored person; a caption left as it is would be wrong.
@@ -55,7 +56,7 @@ class MirrorCaption(BaseTransform):
     ``'horizontal'``. A ``'diagonal'`` flip is a half turn, which keeps the person's sides.
 
     Raises:
-        ValueError: If the item is tokenised already.
+        BadValue: If the item is tokenised already.
 
     Example:
         >>> item = dict(caption='A bag in his left hand.', flip=True, flip_direction='horizontal')
@@ -67,7 +68,7 @@ class MirrorCaption(BaseTransform):
         if not results.get('flip') or results.get('flip_direction') != 'horizontal':
             return results
         if 'input_ids' in results:
-            raise ValueError(
+            raise BadValue(
                 f'{results.get("img_path", "item")}: the caption is tokenised already; put '
                 'RandomFlip and MirrorCaption before TokenizeCaption in the pipeline')
         if 'caption' in results:

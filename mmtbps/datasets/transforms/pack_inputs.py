@@ -1,4 +1,4 @@
-"""The last step of a pipeline: from a dict of results to what the model takes."""
+"""Packing of an item for the model, the last step of a pipeline."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,6 +9,7 @@ import torch
 from mmcv.transforms import BaseTransform
 from mmpretrain.structures import DataSample
 
+from mmtbps.errors import BadValue, MissingKey
 from mmtbps.registry import TRANSFORMS
 
 from .tokenize import CAPTION_KEYS, captions_of
@@ -19,7 +20,7 @@ _TEXT_KEYS = {'input_ids', *CAPTION_KEYS}
 
 @TRANSFORMS.register_module()
 class PackTextImage(BaseTransform):
-    """Pack an item into ``dict(inputs=..., data_samples=...)``.
+    """Transform that packs an item into ``dict(inputs=..., data_samples=...)``.
 
     **Required keys**: ``img``, uint8 (H, W, 3) in mmcv's BGR order; ``input_ids``; ``caption`` or
     ``captions``. In a search one side is all there is: an item without any words is packed as an
@@ -43,8 +44,8 @@ class PackTextImage(BaseTransform):
             brings none.
 
     Raises:
-        KeyError: If ``img``, ``input_ids``, the captions or one of ``input_keys`` are missing.
-        ValueError: If ``img`` is no uint8 (H, W, 3) array, or captions and tokens differ in number.
+        MissingKey: If ``img``, ``input_ids``, the captions or one of ``input_keys`` are missing.
+        BadValue: If ``img`` is no uint8 (H, W, 3) array, or captions and tokens differ in number.
 
     Example:
         >>> item = dict(img=np.zeros((4, 2, 3), np.uint8), input_ids=[torch.tensor([2, 7, 3])],
@@ -61,7 +62,7 @@ class PackTextImage(BaseTransform):
                  input_keys: Sequence[str] = ()) -> None:
         for name, keys in dict(meta_keys=meta_keys, input_keys=input_keys).items():
             if isinstance(keys, str):
-                raise ValueError(f'{name} must be a list of keys, got the string {keys!r}')
+                raise BadValue(f'{name} must be a list of keys, got the string {keys!r}')
         self.meta_keys, self.input_keys = tuple(meta_keys), tuple(input_keys)
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
@@ -71,8 +72,8 @@ class PackTextImage(BaseTransform):
         for key, source, absent in (('img', 'LoadImageFromFile', text_only),
                                     ('input_ids', 'TokenizeCaption', image_only)):
             if key not in results and not absent:
-                raise KeyError(f'{where}: key {key!r} is missing; put {source} before '
-                               'PackTextImage in the pipeline')
+                raise MissingKey(f'{where}: key {key!r} is missing; put {source} before '
+                                 'PackTextImage in the pipeline')
         meta = {key: results[key] for key in self.meta_keys if key in results}
         image = {} if text_only else dict(image=_to_tensor(results['img'], where))
         if image_only:
@@ -91,8 +92,8 @@ class PackTextImage(BaseTransform):
         inputs = {}
         for key in self.input_keys:
             if key not in results:
-                raise KeyError(f'{where}: key {key!r} of input_keys is missing; put the transform '
-                               'that makes it before PackTextImage in the pipeline')
+                raise MissingKey(f'{where}: key {key!r} of input_keys is missing; put the '
+                                 'transform that makes it before PackTextImage in the pipeline')
             value = results[key]
             if isinstance(value, list):
                 inputs[key] = torch.cat(value)
@@ -108,7 +109,7 @@ class PackTextImage(BaseTransform):
 
 
 def _sample(meta: dict[str, Any]) -> DataSample:
-    """As ``DataSample(metainfo=meta)``, without a deep copy of values that nobody else holds."""
+    """Make ``DataSample(metainfo=meta)`` without a deep copy of values that nobody else holds."""
     sample = DataSample()
     for key, value in meta.items():
         sample.set_field(value, key, field_type='metainfo')
@@ -118,15 +119,15 @@ def _sample(meta: dict[str, Any]) -> DataSample:
 def _to_tokens(input_ids: list[torch.Tensor], num_captions: int, where: str) -> dict:
     lengths = [len(ids) for ids in input_ids]
     if len(lengths) != num_captions or not lengths:
-        raise ValueError(f'{where}: {len(lengths)} token sequences for {num_captions} captions; '
-                         'an item needs one for each')
+        raise BadValue(f'{where}: {len(lengths)} token sequences for {num_captions} captions; '
+                       'an item needs one for each')
     return dict(input_ids=torch.cat(input_ids), caption_lengths=torch.tensor(lengths))
 
 
 def _to_tensor(image: np.ndarray, where: str) -> torch.Tensor:
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-        raise ValueError(
-            f'{where}: the image must be uint8 with shape (H, W, 3), found {image.dtype} '
+        raise BadValue(
+            f'{where}: the image must be uint8 with shape (H, W, 3), got {image.dtype} '
             f'{image.shape}. Read it in colour, and leave normalising to the preprocessor')
     planes = np.empty((3, *image.shape[:2]), np.uint8)
     cv2.split(image, list(planes))  # into planes; three times as fast as a transposed copy

@@ -1,4 +1,4 @@
-"""A training pair exchanged for one that was generated from it."""
+"""Exchange of a training pair for one that was generated from it."""
 
 import os
 from typing import Any
@@ -6,16 +6,17 @@ from typing import Any
 import numpy as np
 from mmcv.transforms import BaseTransform
 
+from mmtbps.errors import BadValue, MissingFile, Remedy
 from mmtbps.records import PairRecord, read_jsonl
 from mmtbps.registry import TRANSFORMS
 
-from ..images import find_missing
+from ..images import find_missing_images
 from ..packed import absolute_path, image_path
 
 
 @TRANSFORMS.register_module()
 class PDGTransform(BaseTransform):
-    """Put one of its generated neighbours in the place of a training pair.
+    """Transform that puts a generated neighbour in the place of a training pair.
 
     Contrastive Transformer Learning with Proximity Data Generation for TBPS,
     https://arxiv.org/abs/2311.09084. Stands first in the pipeline, before ``LoadImageFromFile``;
@@ -39,24 +40,25 @@ class PDGTransform(BaseTransform):
     **Modified keys**: ``img_path``, ``caption``, ``person_id``, ``image_id`` of an exchanged item.
 
     Args:
-        ann_file: ``pdg_pairs.jsonl``, written by ``tools/generate.py merge``.
+        ann_file: ``pdg_pairs.jsonl``, as merging a generation run writes it.
         source_root: Image folder of the data set, which the file's ``source`` paths start from.
         img_root: Folder that the file's ``image`` paths start from; by default its own.
         prob: Probability that an item with neighbours is exchanged.
 
     Raises:
-        FileNotFoundError: If the file is missing, or the first source image is not in
+        MissingFile: If the file is missing, or the first source image is not in
             ``source_root``.
-        ValueError: If ``prob`` is out of its range, a record is not generated from another or not
+        BadValue: If ``prob`` is out of its range, a record is not generated from another or not
             of split train, there is none, or the image is loaded already.
     """
 
     def __init__(self, ann_file: str, source_root: str, img_root: str | None = None,
                  prob: float = 0.5) -> None:
         if not 0 <= prob <= 1:
-            raise ValueError(f'prob must lie in [0, 1], found {prob}')
+            raise BadValue(f'prob must lie in [0, 1], got {prob}')
         if not os.path.isfile(ann_file):
-            raise FileNotFoundError(f'{ann_file} not found: it is made by tools/generate.py merge')
+            raise MissingFile(f'{ann_file} not found; merging a generation run makes it',
+                              Remedy('generate_merge'))
         self.ann_file = ann_file
         self.source_root = source_root
         self.img_root = os.path.dirname(ann_file) if img_root is None else img_root
@@ -64,22 +66,22 @@ class PDGTransform(BaseTransform):
         self._neighbours: dict[str, list[tuple[int, PairRecord]]] = {}
         for number, record in enumerate(read_jsonl(ann_file), start=1):
             if record.source is None or record.split != 'train' or not record.captions:
-                raise ValueError(f'{ann_file}, record {number}: not a generated pair of split '
-                                 "'train' with 'source' and captions")
+                raise BadValue(f'{ann_file}, record {number}: not a generated pair of split '
+                               "'train' with 'source' and captions")
             self._neighbours.setdefault(self._key(record.source), []).append((number, record))
         if not self._neighbours:
-            raise ValueError(f'{ann_file} holds no pairs: did the gates accept none?')
+            raise BadValue(f'{ann_file} holds no pairs: did the gates accept none?')
         first = next(iter(self._neighbours))
-        if find_missing([first]):
-            raise FileNotFoundError(f'{first} not found: source_root={source_root!r} is not the '
-                                    f'image folder of the data set {ann_file} was made from')
+        if find_missing_images([first]):
+            raise MissingFile(f'{first} not found: source_root={source_root!r} is not the '
+                              f'image folder of the data set {ann_file} was made from')
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         if 'caption' not in results:
             return results
         if 'img' in results or 'input_ids' in results:
-            raise ValueError(f'{results.get("img_path", "item")}: image or caption is read '
-                             'already; put PDGTransform first in the pipeline')
+            raise BadValue(f'{results.get("img_path", "item")}: image or caption is read '
+                           'already; put PDGTransform first in the pipeline')
         rng = np.random.default_rng(np.random.randint(2**32, dtype=np.uint64))
         neighbours = self._neighbours.get(absolute_path(results['img_path']))
         if neighbours is None or rng.random() >= self.prob:

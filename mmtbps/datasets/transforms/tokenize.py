@@ -1,4 +1,4 @@
-"""Captions to token ids, in the workers."""
+"""Tokenising of captions, in the workers."""
 
 import json
 import os
@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from mmcv.transforms import BaseTransform
 
+from mmtbps.errors import BadValue, MissingFile, MissingKey
 from mmtbps.pretrained import resolve_pretrained
 from mmtbps.registry import TRANSFORMS
 
@@ -26,7 +27,7 @@ CAPTION_KEYS = ('caption', 'text', 'captions')
 
 @cache
 def load_tokenizer(name: str) -> 'PreTrainedTokenizerBase':
-    """The fast tokenizer of a folder or hub name, loaded once per process.
+    """Load the fast tokenizer of a folder or hub name, once per process.
 
     Sets ``TOKENIZERS_PARALLELISM=false`` unless the variable is set: data loading is parallel by
     processes already, and threads would not survive the fork of the workers.
@@ -36,8 +37,8 @@ def load_tokenizer(name: str) -> 'PreTrainedTokenizerBase':
             a name of the Hugging Face hub.
 
     Raises:
-        FileNotFoundError: If it is neither a folder here nor on the hub or in its cache.
-        ValueError: If its files are no tokenizer, or one that knows no words.
+        MissingFile: If it is neither a folder here nor on the hub or in its cache.
+        BadValue: If its files are no tokenizer, or one that knows no words.
     """
     os.environ.setdefault('TOKENIZERS_PARALLELISM', 'false')
     from transformers import AutoTokenizer  # seconds to import, and only workers need it
@@ -48,11 +49,11 @@ def load_tokenizer(name: str) -> 'PreTrainedTokenizerBase':
         tokenizer = AutoTokenizer.from_pretrained(source, use_fast=True)
     except (OSError, ValueError) as error:
         if is_folder:
-            raise ValueError(
+            raise BadValue(
                 f'{name}: no tokenizer can be read from this folder, which holds '
                 f'{sorted(os.listdir(source))}. It takes vocab.txt (or tokenizer.json) and '
                 'tokenizer_config.json, as in the folder of the pretrained text model') from error
-        raise FileNotFoundError(
+        raise MissingFile(
             f'{name}: neither a tokenizer folder here nor one that the Hugging Face hub or its '
             f'cache gives. With a network: `hf download {name} --local-dir <folder>`, then name '
             'that folder') from error
@@ -62,7 +63,7 @@ def load_tokenizer(name: str) -> 'PreTrainedTokenizerBase':
 
 @cache
 def _encoder(name: str, max_length: int) -> 'Tokenizer':
-    """What the tokenizer of transformers asks, with ``truncation=True``, to do the work.
+    """Return the encoder that a tokenizer of transformers, with ``truncation=True``, works with.
 
     Asked directly it gives the same tokens in half the time. It is a copy, so that transforms of
     other lengths do not set each other's.
@@ -77,7 +78,7 @@ def _encoder(name: str, max_length: int) -> 'Tokenizer':
 
 @TRANSFORMS.register_module()
 class TokenizeCaption(BaseTransform):
-    """Turn the captions of an item into token ids, without padding.
+    """Transform of the captions of an item into token ids, without padding.
 
     A caption that is too long loses its last words, never its end token (``[SEP]``), so that every
     sequence the text tower sees is closed.
@@ -91,9 +92,9 @@ class TokenizeCaption(BaseTransform):
         max_length: Most tokens of a caption, special tokens included. CTLG uses 64.
 
     Raises:
-        FileNotFoundError: If ``tokenizer`` is a path (begins with ``.``, ``/`` or ``~``) to no
+        MissingFile: If ``tokenizer`` is a path (begins with ``.``, ``/`` or ``~``) to no
             folder; at creation.
-        KeyError: If an item has no caption.
+        MissingKey: If an item has no caption.
         TypeError: If a caption is no text.
 
     Example:
@@ -103,9 +104,9 @@ class TokenizeCaption(BaseTransform):
 
     def __init__(self, tokenizer: str, max_length: int = 64) -> None:
         if max_length < 3:
-            raise ValueError(
+            raise BadValue(
                 f'max_length must leave room for a word between the special tokens, so be at '
-                f'least 3; found {max_length}')
+                f'least 3; got {max_length}')
         resolve_pretrained(tokenizer)  # a wrong path fails here, not in the first worker
         self.tokenizer = tokenizer
         self.max_length = max_length
@@ -122,7 +123,7 @@ class TokenizeCaption(BaseTransform):
         load_tokenizer(self.tokenizer).save_pretrained(folder)
 
     def tokenizer_state(self) -> str:
-        """All that the tokens depend on, as JSON; the same wherever the tokenizer lies."""
+        """Return as JSON all that the tokens depend on; the same wherever the tokenizer lies."""
         state = json.loads(load_tokenizer(self.tokenizer).backend_tokenizer.to_str())
         # How the last call cut and padded is no part of it.
         del state['truncation'], state['padding']
@@ -134,16 +135,16 @@ class TokenizeCaption(BaseTransform):
 
 
 def captions_of(results: dict[str, Any]) -> list[str]:
-    """The captions of an item: ``[caption]`` in training, ``captions`` in testing, ``[text]``."""
+    """Return the captions of an item: ``[caption]`` or ``[text]``, or ``captions`` in testing."""
     where = results.get('img_path', 'item')
     key = next((key for key in CAPTION_KEYS if key in results), None)
     if key is None:
-        raise KeyError(f"{where}: neither 'caption' nor 'captions' among the keys "
-                       f'{sorted(results)}')
+        raise MissingKey(f"{where}: neither 'caption' nor 'captions' among the keys "
+                         f'{sorted(results)}')
     captions = list(results[key]) if key == 'captions' else [results[key]]
     for caption in captions:
         if not isinstance(caption, str):
-            raise TypeError(f'{where}: a caption must be a str, found {caption!r}')
+            raise TypeError(f'{where}: a caption must be a str, got {caption!r}')
     return captions
 
 
@@ -165,7 +166,7 @@ def _check_knows_words(tokenizer: 'PreTrainedTokenizerBase', name: str) -> None:
                 break
     ids = tokenizer(words, add_special_tokens=False)['input_ids'] if words else []
     if not any(i != unknown for sequence in ids for i in sequence):
-        raise ValueError(
+        raise BadValue(
             f'{name}: this tokenizer maps every word to {tokenizer.unk_token!r}; its vocabulary '
             f'has {len(tokenizer)} entries. Usually vocab.txt (or tokenizer.json) is missing or '
             'empty: put it beside tokenizer_config.json')

@@ -3,7 +3,6 @@
 Nothing here needs torch or MMEngine, so that a deployed searcher can do without them.
 """
 
-import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
@@ -13,13 +12,16 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from mmtbps.errors import BadValue, MissingFile, Remedy, UserError
+
 from .filters import KINDS, Condition, check_key, check_value, read_where
+from .fingerprint import check_fingerprint, is_same_model
 
-__all__ = ['BaseGallery', 'GalleryEntry', 'GalleryMismatch', 'Hit']
+__all__ = ['BaseGallery', 'GalleryChanged', 'GalleryEntry', 'GalleryMismatch', 'Hit', 'NoGallery',
+           'UnknownEntry']
 
-#: How a gallery is made; named by the messages for which this is the way out.
-REINDEX = 'python tools/search.py index NEW.lance IMAGES --config CONFIG --weights CHECKPOINT'
-
+#: The way to a gallery of this model.
+REINDEX = Remedy('index', dict(gallery='NEW.lance'))
 T = TypeVar('T')
 
 
@@ -71,8 +73,41 @@ class Hit:
     score: float
 
 
-class GalleryMismatch(ValueError):
-    """The gallery holds features of another model; the message names the way out."""
+class NoGallery(MissingFile):
+    """An address at which there is no gallery."""
+
+
+class UnknownEntry(UserError, KeyError):
+    """An id that no entry of the gallery has."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])  # KeyError would quote it
+
+
+class GalleryChanged(BadValue):
+    """A gallery that another process has made anew with another model since it was opened."""
+
+
+class GalleryMismatch(BadValue):
+    """A gallery of features of another model than the one at hand.
+
+    Args:
+        uri: Of the gallery.
+        stored: The fingerprint of the gallery.
+        given: The fingerprint of the model.
+    """
+
+    def __init__(self, uri: str, stored: Mapping[str, Any], given: Mapping[str, Any]) -> None:
+        differs = ', '.join(f'{key}: {_short(stored.get(key))} there, {_short(given.get(key))} here'
+                            for key in sorted(stored.keys() | given.keys())
+                            if stored.get(key) != given.get(key))
+        super().__init__(
+            f'{uri} holds features of another model ({differs}); they cannot be compared with '
+            'those of this one. Index the images again, into a new gallery', REINDEX)
+        self.uri, self.stored, self.given = uri, dict(stored), dict(given)
+
+    def __reduce__(self) -> tuple:
+        return type(self), (self.uri, self.stored, self.given)
 
 
 class BaseGallery(ABC):
@@ -88,7 +123,7 @@ class BaseGallery(ABC):
             there.
 
     Raises:
-        FileNotFoundError: If there is no gallery and no fingerprint to begin one with.
+        NoGallery: There is no gallery and no fingerprint to begin one with.
         GalleryMismatch: If it holds features of another model.
     """
 
@@ -100,15 +135,10 @@ class BaseGallery(ABC):
         wanted = None if fingerprint is None else check_fingerprint(fingerprint)
         found = self._open(wanted)
         if found is None:
-            raise FileNotFoundError(
-                f'{self.uri}: there is no gallery. Make one from a folder of images: {REINDEX}')
+            raise NoGallery(f'{self.uri}: there is no gallery. Make one from a folder of images',
+                            REINDEX)
         if fingerprint is not None and not is_same_model(found, fingerprint):
-            differs = ', '.join(f'{key}: {_short(found.get(key))} there, {_short(wanted.get(key))} '
-                                'here' for key in sorted(found.keys() | wanted.keys())
-                                if found.get(key) != wanted.get(key))
-            raise GalleryMismatch(
-                f'{self.uri} holds features of another model ({differs}); they cannot be compared '
-                f'with those of this one. Embed the images again, into a new gallery: {REINDEX}')
+            raise GalleryMismatch(self.uri, found, wanted)
         self.fingerprint = found
 
     @property
@@ -130,7 +160,7 @@ class BaseGallery(ABC):
         vectors = check_vectors(vectors, self.dim)
         check_entries(entries)
         if len(entries) != len(vectors):
-            raise ValueError(f'{len(entries)} entries with {len(vectors)} features')
+            raise BadValue(f'{len(entries)} entries with {len(vectors)} features')
         if len(entries):
             self._upsert(list(entries), vectors)
 
@@ -141,11 +171,11 @@ class BaseGallery(ABC):
         Ids that are not there are passed over.
         """
         if (ids is None) == (where is None):
-            raise ValueError('delete takes either ids or a filter')
+            raise BadValue('delete takes either ids or a filter')
         if ids is not None:
             return self._delete_ids(_distinct(ids)) if len(ids) else 0
         if not where:
-            raise ValueError('an empty filter would remove all entries; name what is to go')
+            raise BadValue('an empty filter would remove all entries; name what is to go')
         conditions = read_where(where)
         removed = self._delete_where(conditions)
         return removed or self._nothing(conditions, 0)
@@ -164,7 +194,7 @@ class BaseGallery(ABC):
         """
         vectors, conditions = check_vectors(vectors, self.dim), read_where(where)
         if isinstance(topk, bool) or not isinstance(topk, Integral) or topk < 1:
-            raise ValueError(f'topk must be a whole number from 1, found {topk!r}')
+            raise BadValue(f'topk must be a whole number from 1, found {topk!r}')
         hits = self._search(vectors, int(topk), conditions) if len(vectors) else []
         # The seventh digit is that of the arithmetic: equal images come in a fixed order.
         hits = [sorted(row, key=lambda hit: (-round(hit.score, 6), hit.entry.id)) for row in hits]
@@ -183,7 +213,7 @@ class BaseGallery(ABC):
         found = self._get(_distinct(ids)) if len(ids) else {}
         for key in ids:
             if key not in found:
-                raise KeyError(f'{self.uri} has no entry {key!r}')
+                raise UnknownEntry(f'{self.uri} has no entry {key!r}')
         vectors = np.array([found[key][1] for key in ids], np.float32)
         return [found[key][0] for key in ids], vectors.reshape(len(ids), self.dim)
 
@@ -235,39 +265,10 @@ class BaseGallery(ABC):
         """The empty answer, unless a key of the filter is unknown to a gallery with entries."""
         for condition in conditions:
             if condition.free and not self._has_key(condition.key) and self._count(()):
-                raise ValueError(
+                raise BadValue(
                     f'filter by {condition.key!r}: no entry of {self.uri} has such a key. Known to '
                     f'all galleries are {", ".join(KINDS)}')
         return answer
-
-
-def is_same_model(stored: Mapping[str, Any], fingerprint: Mapping[str, Any]) -> bool:
-    """Tell whether a stored fingerprint is that of a model, today's or one of its former ones.
-
-    Args:
-        stored: Of a gallery.
-        fingerprint: Of the model; its ``former()``, if it has one, gives those that earlier
-            versions made.
-    """
-    former = getattr(fingerprint, 'former', tuple)
-    return stored == check_fingerprint(fingerprint) or any(
-        stored == check_fingerprint(other) for other in former())
-
-
-def check_fingerprint(fingerprint: Mapping[str, Any]) -> dict[str, Any]:
-    """A fingerprint as it comes back from a file.
-
-    Raises:
-        ValueError: If it cannot be stored, or lacks the length of a feature.
-    """
-    try:
-        stored = json.loads(json.dumps(dict(fingerprint), allow_nan=False))
-    except (TypeError, ValueError) as error:
-        raise ValueError(f'a fingerprint is a dict of JSON types: {error}') from None
-    dim = stored.get('dim')
-    if not isinstance(dim, int) or isinstance(dim, bool) or dim < 1:
-        raise ValueError(f"a fingerprint needs 'dim', the length of a feature; found {dim!r}")
-    return stored
 
 
 def check_vectors(vectors: np.ndarray, dim: int) -> np.ndarray:
@@ -278,12 +279,12 @@ def check_vectors(vectors: np.ndarray, dim: int) -> np.ndarray:
     """
     vectors = np.ascontiguousarray(vectors, np.float32)
     if vectors.ndim != 2 or vectors.shape[1] != dim:
-        raise ValueError(f'features must be of shape (N, {dim}), found {vectors.shape}')
+        raise BadValue(f'features must be of shape (N, {dim}), found {vectors.shape}')
     lengths = np.linalg.norm(vectors, axis=1)
     if not np.all(np.abs(lengths - 1) < 1e-3):  # also false for NaN
         row = int(np.argmin(np.abs(lengths - 1) < 1e-3))
-        raise ValueError(f'feature {row} has length {lengths[row]:.4g}, not 1: normalise features '
-                         'before they go to a gallery')
+        raise BadValue(f'feature {row} has length {lengths[row]:.4g}, not 1: normalise features '
+                       'before they go to a gallery')
     return vectors
 
 
@@ -296,24 +297,24 @@ def check_entries(entries: Sequence[GalleryEntry]) -> None:
     seen = set()
     for entry in entries:
         if entry.id in seen:
-            raise ValueError(f'entry {entry.id!r} comes twice in one call')
+            raise BadValue(f'entry {entry.id!r} comes twice in one call')
         seen.add(entry.id)
         if not entry.id:
-            raise ValueError(f'the entry of {entry.path!r} has an empty id')
+            raise BadValue(f'the entry of {entry.path!r} has an empty id')
         for key in ('id', 'path', 'camera', 'track', 'time', 'frame'):
             value = getattr(entry, key)
             if value is not None or key in ('id', 'path'):
                 check_value(key, value, f'entry {entry.id!r}')
         for key, value in entry.extra.items():
             if check_key(key) in KINDS:
-                raise ValueError(f'entry {entry.id!r}: {key!r} is a column of its own and cannot '
-                                 'be in extra')
+                raise BadValue(f'entry {entry.id!r}: {key!r} is a column of its own and cannot '
+                               'be in extra')
             check_value(key, value, f'entry {entry.id!r}')
 
 
 def _distinct(ids: Sequence[str]) -> list[str]:
     if isinstance(ids, str):
-        raise ValueError(f'ids are a list of strings, found the string {ids!r}')
+        raise BadValue(f'ids are a list of strings, found the string {ids!r}')
     return list(dict.fromkeys(ids))
 
 

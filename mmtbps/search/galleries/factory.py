@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from os import PathLike, fspath
 from typing import Any
 
+from mmtbps.errors import BadValue
+
 from .base import BaseGallery
 from .lance import LanceGallery
 from .memory import MemoryGallery
@@ -32,6 +34,6 @@ def open_gallery(uri: str | PathLike, fingerprint: Mapping[str, Any] | None = No
     if address.rstrip('/').endswith('.lance'):
         return LanceGallery(address, fingerprint)
     if '://' in address:
-        raise ValueError(f'{address}: a gallery elsewhere is a Lance one (its name ends in .lance) '
-                         'or a Milvus server (http://host:port/collection)')
+        raise BadValue(f'{address}: a gallery elsewhere is a Lance one (its name ends in .lance) '
+                       'or a Milvus server (http://host:port/collection)')
     return MemoryGallery(address, fingerprint)

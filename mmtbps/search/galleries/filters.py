@@ -23,6 +23,8 @@ from datetime import datetime, timedelta, timezone
 from operator import attrgetter
 from typing import Any
 
+from mmtbps.errors import BadValue
+
 __all__ = ['KINDS', 'Condition', 'OneOf', 'Range', 'check_key', 'check_value', 'parse_time',
            'parse_where', 'read_where']
 
@@ -104,7 +106,7 @@ def read_where(where: Mapping[str, Any] | None) -> tuple[Condition, ...]:
     if where is None:
         return ()
     if not isinstance(where, Mapping):
-        raise ValueError(f"a filter is a dict such as {{'camera': 'c1'}}, found {where!r}")
+        raise BadValue(f"a filter is a dict such as {{'camera': 'c1'}}, found {where!r}")
     return tuple(_condition(check_key(key), value) for key, value in where.items())
 
 
@@ -115,11 +117,11 @@ def check_key(key: Any) -> str:
         ValueError: If it is no name, or that of a column without filter.
     """
     if not isinstance(key, str) or not _FREE_KEY.fullmatch(key):
-        raise ValueError(f'filter key {key!r} is no name: write letters, digits, "_", "-" and ".", '
-                         'at most 64')
+        raise BadValue(f'filter key {key!r} is no name: write letters, digits, "_", "-" and ".", '
+                       'at most 64')
     if key in _RESERVED:
-        raise ValueError(f'{key!r} is no filter key: filter by {", ".join(KINDS)} or a key of your '
-                         'own')
+        raise BadValue(f'{key!r} is no filter key: filter by {", ".join(KINDS)} or a key of your '
+                       'own')
     return key
 
 
@@ -127,22 +129,22 @@ def _condition(key: str, value: Any) -> Condition:
     kind = KINDS.get(key, str)
     if isinstance(value, tuple):
         if kind is str:
-            raise ValueError(f'filter: {key!r}: a tuple is a range, and text has none; write a '
-                             f'list for one of several')
+            raise BadValue(f'filter: {key!r}: a tuple is a range, and text has none; write a '
+                           f'list for one of several')
         if len(value) != 2 or value == (None, None):
-            raise ValueError(f'filter: {key!r}: a range is (from, to) with None for one open end '
-                             f'at most, found {value!r}')
+            raise BadValue(f'filter: {key!r}: a range is (from, to) with None for one open end '
+                           f'at most, found {value!r}')
         low = None if value[0] is None else _bounds(key, kind, value[0])[0]
         high = None if value[1] is None else _bounds(key, kind, value[1])[1]
         if low is not None and high is not None and low > high:
-            raise ValueError(f'filter: {key!r}: the range {value!r} ends before it begins')
+            raise BadValue(f'filter: {key!r}: the range {value!r} ends before it begins')
         return Range(key, low, high)
     if isinstance(value, list):
         if not value:
-            raise ValueError(f'filter: {key!r}: the list is empty; leave the key out for all')
+            raise BadValue(f'filter: {key!r}: the list is empty; leave the key out for all')
         if any(_is_day(key, item) for item in value):
-            raise ValueError(f'filter: {key!r}: a day is a range of times and cannot be in a '
-                             'list; give (first day, last day)')
+            raise BadValue(f'filter: {key!r}: a day is a range of times and cannot be in a '
+                           'list; give (first day, last day)')
         return OneOf(key, tuple(_bounds(key, kind, item)[0] for item in value))
     low, high = _bounds(key, kind, value)
     return OneOf(key, (low,)) if low == high else Range(key, low, high)
@@ -178,16 +180,16 @@ def check_value(key: str, value: Any, who: str) -> Any:
     kind = KINDS.get(key, str)
     if kind is str:
         if not isinstance(value, str):
-            raise ValueError(f'{who}: {key!r} must be text, found {value!r}')
+            raise BadValue(f'{who}: {key!r} must be text, found {value!r}')
         try:
             value.encode()
         except UnicodeEncodeError:
-            raise ValueError(f'{who}: {key!r} is not valid Unicode text: {value!r}') from None
+            raise BadValue(f'{who}: {key!r} is not valid Unicode text: {value!r}') from None
         return value
     fits = isinstance(value, int if kind is int else (int, float)) and not isinstance(value, bool)
     if not fits or not abs(value) < 2**53:  # also refuses NaN
         names = {int: 'a whole number', float: 'a number of seconds'}
-        raise ValueError(f'{who}: {key!r} must be {names[kind]}, found {value!r}')
+        raise BadValue(f'{who}: {key!r} must be {names[kind]}, found {value!r}')
     return kind(value)
 
 
@@ -216,8 +218,8 @@ def parse_time(text: str) -> float:
         # Python 3.10 does not know the Z.
         moment = datetime.fromisoformat(text[:-1] + '+00:00' if text[-1:] in 'Zz' else text)
     except ValueError:
-        raise ValueError(f'time {text!r} is neither a number of seconds nor a date and time such '
-                         'as 2024-01-31 or 2024-01-31T12:00') from None
+        raise BadValue(f'time {text!r} is neither a number of seconds nor a date and time such '
+                       'as 2024-01-31 or 2024-01-31T12:00') from None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=timezone.utc)
     return moment.timestamp()
@@ -242,10 +244,10 @@ def parse_where(words: Sequence[str] | None) -> dict[str, Any]:
     for word in words or ():
         key, equals, text = word.partition('=')
         if not equals or not text:
-            raise ValueError(f'filter {word!r} is not of the form key=value')
+            raise BadValue(f'filter {word!r} is not of the form key=value')
         if check_key(key) in where:
-            raise ValueError(f'filter key {key!r} is given twice: write {key}=one,two for one of '
-                             'several')
+            raise BadValue(f'filter key {key!r} is given twice: write {key}=one,two for one of '
+                           'several')
         where[key] = _parse_value(key, text)
     read_where(where)
     return where
@@ -255,11 +257,11 @@ def _parse_value(key: str, text: str) -> Any:
     if KINDS.get(key, str) is not str and '..' in text:
         ends = text.split('..')
         if len(ends) != 2:
-            raise ValueError(f'filter {key}={text}: a range is {key}=from..to')
+            raise BadValue(f'filter {key}={text}: a range is {key}=from..to')
         return tuple(_parse_number(key, end) if end.strip() else None for end in ends)
     parts = [part.replace('\\,', ',') for part in re.split(r'(?<!\\),', text)]
     if '' in parts:
-        raise ValueError(f'filter {key}={text}: a value between the commas is missing')
+        raise BadValue(f'filter {key}={text}: a value between the commas is missing')
     values = [part if KINDS.get(key, str) is str else _parse_number(key, part) for part in parts]
     return values[0] if len(values) == 1 else values
 
@@ -269,6 +271,6 @@ def _parse_number(key: str, text: str) -> Any:
         try:
             return int(text)
         except ValueError:
-            raise ValueError(f'filter {key}={text}: a frame is a whole number') from None
+            raise BadValue(f'filter {key}={text}: a frame is a whole number') from None
     return text.strip() if _is_day(key, text) else parse_time(text)
 

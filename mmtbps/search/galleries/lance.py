@@ -11,8 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from mmtbps.errors import BadValue, MissingPackage
+from mmtbps.fileio import file_lock, folder_size
+
 from .base import BaseGallery, GalleryEntry, Hit
-from .files import folder_lock, folder_size
 from .filters import KINDS, Condition, OneOf
 
 __all__ = ['LanceGallery']
@@ -63,7 +65,8 @@ class LanceGallery(BaseGallery):
         try:
             import lancedb
         except ImportError as error:
-            raise ImportError('LanceGallery needs lancedb: pip install "mmtbps[search]"') from error
+            raise MissingPackage('LanceGallery needs lancedb: pip install "mmtbps[search]"'
+                                 ) from error
         parent, _, name = self.uri.rstrip('/').rpartition('/')
         if fingerprint is None and self._local() is not None and not self._local().exists():
             return None
@@ -81,7 +84,7 @@ class LanceGallery(BaseGallery):
                 self._table = base.open_table(name)
         stored = (self._table.schema.metadata or {}).get(b'mmtbps')
         if stored is None:
-            raise ValueError(f'{self.uri} is a table of LanceDB, but no gallery of mmtbps')
+            raise BadValue(f'{self.uri} is a table of LanceDB, but no gallery of mmtbps')
         return json.loads(stored)
 
     def _upsert(self, entries: list[GalleryEntry], vectors: np.ndarray) -> None:
@@ -156,7 +159,7 @@ class LanceGallery(BaseGallery):
         # Without turns, two writers that insert one new id leave it twice, and a crowd of writers
         # fails with conflicts. An object store has no lock: it must have one writer.
         local = self._local()
-        return contextlib.nullcontext() if local is None else folder_lock(local)
+        return contextlib.nullcontext() if local is None else file_lock(local / '.lock')
 
 
 def expression(conditions: Sequence[Condition]) -> Any:

@@ -20,8 +20,10 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
-from .base import BaseGallery, GalleryEntry, GalleryMismatch, Hit
-from .files import folder_lock, folder_size, write_durably
+from mmtbps.errors import BadValue
+from mmtbps.fileio import file_lock, folder_size, write_durably
+
+from .base import BaseGallery, GalleryChanged, GalleryEntry, Hit
 from .filters import Condition
 
 __all__ = ['MemoryGallery']
@@ -75,10 +77,10 @@ class MemoryGallery(BaseGallery):
             if self._folder.is_dir() and any(
                     path.name != '.lock' and not path.name.startswith(('part-', COMMIT_FILE))
                     for path in self._folder.iterdir()):
-                raise ValueError(f'{self.uri} is a folder with other files and no gallery: name a '
-                                 'new one')
+                raise BadValue(f'{self.uri} is a folder with other files and no gallery: name a '
+                               'new one')
             self._folder.mkdir(parents=True, exist_ok=True)
-            with folder_lock(self._folder):
+            with file_lock(self._folder / '.lock'):
                 if not commit.exists():
                     self._write_commit([], fingerprint)
         self.fingerprint = self._read_commit()['fingerprint']
@@ -177,7 +179,7 @@ class MemoryGallery(BaseGallery):
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[None]:
-        with self._mutex, folder_lock(self._folder):
+        with self._mutex, file_lock(self._folder / '.lock'):
             self._catch_up()
             try:
                 yield
@@ -189,7 +191,7 @@ class MemoryGallery(BaseGallery):
         for last_try in (False,) * 9 + (True,):
             commit = self._read_commit()
             if commit['fingerprint'] != self.fingerprint:
-                raise GalleryMismatch(f'{self.uri} was made anew with another model: open it again')
+                raise GalleryChanged(f'{self.uri} was made anew with another model: open it again')
             names = commit['parts']
             known = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1],
                                              zip(names, self._parts, strict=False)))
@@ -217,8 +219,8 @@ class MemoryGallery(BaseGallery):
             self._apply(entries, vectors, log['removed'])
         except (SafetensorError, KeyError, TypeError, ValueError) as error:
             self._forget()
-            raise ValueError(f'{path}.*: damaged ({error}). Take the gallery from a backup or '
-                             'index the images again') from error
+            raise BadValue(f'{path}.*: damaged ({error}). Take the gallery from a backup or '
+                           'index the images again') from error
         self._parts.append(name)
         self._touched.append({entry.id for entry in entries} | set(log['removed']))
 
@@ -228,9 +230,9 @@ class MemoryGallery(BaseGallery):
             commit = json.loads(path.read_bytes())
             schema, _, _ = (commit[key] for key in ('schema', 'parts', 'fingerprint'))
         except (KeyError, TypeError, ValueError):
-            raise ValueError(f'{path} is no gallery of mmtbps') from None
+            raise BadValue(f'{path} is no gallery of mmtbps') from None
         if schema != SCHEMA:
-            raise ValueError(f'{path}: schema {schema!r}, but this version reads {SCHEMA!r}')
+            raise BadValue(f'{path}: schema {schema!r}, but this version reads {SCHEMA!r}')
         return commit
 
     def _write_commit(self, parts: list[str], fingerprint: dict[str, Any]) -> None:

@@ -10,6 +10,8 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
+from mmtbps.errors import BadValue, MissingPackage
+
 from .base import BaseGallery, GalleryEntry, Hit
 from .filters import KINDS, Condition, OneOf
 
@@ -60,8 +62,8 @@ class MilvusGallery(BaseGallery):
         try:
             from pymilvus import MilvusClient, MilvusException
         except ImportError as error:
-            raise ImportError('MilvusGallery needs pymilvus: pip install "mmtbps[milvus]"'
-                              ) from error
+            raise MissingPackage('MilvusGallery needs pymilvus: pip install "mmtbps[milvus]"'
+                                 ) from error
         server, database, self._name = split_address(self.uri)
         try:
             self._client = MilvusClient(server, token=os.environ.get('MILVUS_TOKEN', ''),
@@ -78,8 +80,8 @@ class MilvusGallery(BaseGallery):
         try:
             return json.loads(stored)
         except ValueError:
-            raise ValueError(f'{self.uri} is a collection of Milvus, but no gallery of mmtbps'
-                             ) from None
+            raise BadValue(f'{self.uri} is a collection of Milvus, but no gallery of mmtbps'
+                           ) from None
 
     def _create(self, fingerprint: dict[str, Any]) -> None:
         from pymilvus import DataType
@@ -105,8 +107,8 @@ class MilvusGallery(BaseGallery):
         for entry in entries:
             for name, kind in KINDS.items():
                 if kind is str and len((getattr(entry, name) or '').encode()) > _TEXT_BYTES:
-                    raise ValueError(f'entry {entry.id[:40]!r}...: {name!r} is longer than the '
-                                     f'{_TEXT_BYTES} bytes that a Milvus gallery holds')
+                    raise BadValue(f'entry {entry.id[:40]!r}...: {name!r} is longer than the '
+                                   f'{_TEXT_BYTES} bytes that a Milvus gallery holds')
         step = max(1, (1 << 24) // (4 * self.dim + 4096))  # calls of some 16 MB; Milvus takes 64
         for start in range(0, len(entries), step):
             part = slice(start, start + step)
@@ -132,7 +134,7 @@ class MilvusGallery(BaseGallery):
     def _search(self, vectors: np.ndarray, topk: int,
                 conditions: tuple[Condition, ...]) -> list[list[Hit]]:
         if topk > _MOST_HITS:
-            raise ValueError(f'Milvus gives at most {_MOST_HITS} hits a query, asked for {topk}')
+            raise BadValue(f'Milvus gives at most {_MOST_HITS} hits a query, asked for {topk}')
         answers = self._client.search(
             self._name, data=list(vectors), limit=topk, filter=expression(conditions),
             search_params=dict(metric_type='COSINE', params=self._search_params),
@@ -179,13 +181,13 @@ def split_address(uri: str) -> tuple[str, str, str]:
     parts = urlsplit(uri)
     names = [name for name in parts.path.split('/') if name]
     if parts.query or parts.fragment or len(names) not in (1, 2):
-        raise ValueError(f'{uri}: write http://host:port/collection')
+        raise BadValue(f'{uri}: write http://host:port/collection')
     if parts.username or parts.password:
-        raise ValueError('a password does not belong into an address, which is shown and kept: '
-                         'put user:password into the environment variable MILVUS_TOKEN')
+        raise BadValue('a password does not belong into an address, which is shown and kept: '
+                       'put user:password into the environment variable MILVUS_TOKEN')
     if not re.fullmatch('[A-Za-z_][A-Za-z0-9_]*', names[-1]):
-        raise ValueError(f'{uri}: a collection has a name of letters, digits and "_", '
-                         f'found {names[-1]!r}')
+        raise BadValue(f'{uri}: a collection has a name of letters, digits and "_", '
+                       f'found {names[-1]!r}')
     return f'{parts.scheme}://{parts.netloc}', '/'.join(names[:-1]), names[-1]
 
 

@@ -9,15 +9,16 @@ import os
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from .files import folder_lock, write_durably
+from mmtbps.errors import BadValue, MissingFile
+from mmtbps.fileio import file_lock, write_durably
 
-__all__ = ['Origin', 'read_origin', 'settle_root', 'write_origin']
+__all__ = ['Provenance', 'read_provenance', 'choose_images_root', 'write_provenance']
 
 _FILE = 'origin.json'
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
+class Provenance:
     """What a gallery was made of.
 
     Args:
@@ -31,7 +32,7 @@ class Origin:
     weights: str | None = None
 
 
-def read_origin(uri: str) -> Origin:
+def read_provenance(uri: str) -> Provenance:
     """The note of a gallery; an empty one if it has none.
 
     Raises:
@@ -39,14 +40,14 @@ def read_origin(uri: str) -> Origin:
     """
     file = Path(uri, _FILE)
     if '://' in uri or not file.is_file():
-        return Origin()
+        return Provenance()
     try:
-        return Origin(**json.loads(file.read_text(encoding='utf-8')))
+        return Provenance(**json.loads(file.read_text(encoding='utf-8')))
     except (ValueError, TypeError) as error:
-        raise ValueError(f'{file}: broken ({error}); remove it and index again') from error
+        raise BadValue(f'{file}: broken ({error}); remove it and index again') from error
 
 
-def write_origin(uri: str, **known: str | os.PathLike | None) -> Origin:
+def write_provenance(uri: str, **known: str | os.PathLike | None) -> Provenance:
     """Note what is known now and keep the rest; gives back the whole note.
 
     Args:
@@ -55,16 +56,16 @@ def write_origin(uri: str, **known: str | os.PathLike | None) -> Origin:
     """
     said = {key: _absolute(value) for key, value in known.items() if value is not None}
     if '://' in uri or not Path(uri).is_dir():
-        return Origin(**said)
-    with folder_lock(Path(uri)):
-        old = read_origin(uri)
+        return Provenance(**said)
+    with file_lock(Path(uri, '.lock')):
+        old = read_provenance(uri)
         new = replace(old, **said)
         if new != old:
-            write_durably(Path(uri, _FILE), (json.dumps(asdict(new), indent=2) + '\n').encode())
+            write_durably(Path(uri, _FILE), json.dumps(asdict(new), indent=2) + '\n')
     return new
 
 
-def settle_root(uri: str, source: str | os.PathLike,
+def choose_images_root(uri: str, source: str | os.PathLike,
                 images: str | os.PathLike | None = None) -> Path:
     """Which folder the paths of a gallery are relative to when ``source`` is indexed into it.
 
@@ -82,19 +83,19 @@ def settle_root(uri: str, source: str | os.PathLike,
     """
     source = Path(source).resolve()
     if not source.exists():
-        raise FileNotFoundError(f'{source}: no such file or folder')
+        raise MissingFile(f'{source}: no such file or folder')
     folder = source if source.is_dir() else source.parent
     wanted = None if images is None else Path(images).resolve()
-    noted = read_origin(uri).images
+    noted = read_provenance(uri).images
     root = wanted or folder
     if noted is not None and Path(noted).is_dir():
         root = Path(noted).resolve()
     if not folder.is_relative_to(root):
-        raise ValueError(f'{folder} lies outside {root}, which the paths of {uri} are relative to. '
-                         'Begin a new gallery for it; one for both can be begun with a folder '
-                         'above them, --images FOLDER')
+        raise BadValue(f'{folder} lies outside {root}, which the paths of {uri} are relative to. '
+                       'Begin a new gallery for it; one for both can be begun with a folder '
+                       'above them, --images FOLDER')
     if wanted not in (None, root):
-        raise ValueError(f'the paths of {uri} are relative to {root}, not to {wanted}')
+        raise BadValue(f'the paths of {uri} are relative to {root}, not to {wanted}')
     return root
 
 

@@ -1,4 +1,4 @@
-"""From files to a gallery: find, read, encode, store; to be killed and started again at will.
+"""Indexing of a folder into a gallery; may be killed and started again at any moment.
 
 What a gallery has of a file is replaced as a whole, and the old goes after the new is stored. So at
 any moment each file is there, and a second run does what the first one left.
@@ -13,24 +13,22 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 from PIL import Image
 
+from mmtbps.fileio import append_json_lines
+
 from ..encoders.base import Encoder
-from ..galleries.base import (
-    REINDEX,
-    BaseGallery,
-    GalleryEntry,
-    GalleryMismatch,
-    is_same_model,
-)
-from ..galleries.provenance import write_origin
+from ..galleries.base import BaseGallery, GalleryEntry, GalleryMismatch
+from ..galleries.fingerprint import is_same_model
+from ..galleries.provenance import write_provenance
 from ..media.images import UnreadableImage, decode_image, read_bytes
 from .metadata import Metadata, describe, known_of
-from .progress import Progress
-from .selection import Scope
-from .writer import Intake, append_lines, remove
+from .options import DetectionOptions, IndexOptions
+from .progress import IndexProgress
+from .selection import FileSelection
+from .writer import GalleryWriter, remove_entries
 
 __all__ = ['IndexReport', 'entry_id', 'index_people']
 
@@ -41,7 +39,7 @@ _AHEAD = 4
 
 @dataclass
 class IndexReport:
-    """What became of the files; prints as one line.
+    """Account of the files of a run; prints as one line.
 
     Args:
         indexed: Crops that were encoded and stored, new ones and those of changed files.
@@ -68,7 +66,7 @@ class IndexReport:
 
 
 def entry_id(path: str) -> str:
-    """The id of a file that is a crop of one person, the same in every run.
+    """Compute the id of a file that is a crop of one person, the same in every run.
 
     Args:
         path: Of the file, relative to the images' root.
@@ -80,61 +78,49 @@ def entry_id(path: str) -> str:
     return hashlib.sha256(json.dumps([path, None, None]).encode()).hexdigest()[:32]
 
 
-def index_people(source: str | os.PathLike, gallery: BaseGallery, encoder: Encoder,
-                 metadata: Mapping[str, Metadata] | None = None, batch_size: int = 64,
-                 workers: int = 2, detector: Any = None, tracker: Any = None,
-                 every: float | None = None, prune: bool = False, progress: bool = True,
-                 shard: tuple[int, int] = (0, 1), commit_every: int = 512,
-                 log: str | os.PathLike | None = None,
-                 images: str | os.PathLike | None = None) -> IndexReport:
+def index_people(source: str | os.PathLike, gallery: BaseGallery, encoder: Encoder, *,
+                 metadata: Mapping[str, Metadata] | None = None,
+                 detection: DetectionOptions | None = None,
+                 options: IndexOptions | None = None) -> IndexReport:
     """Bring a gallery up to date with a folder.
 
     A file whose content is in the gallery is passed over; one that has changed replaces what the
     gallery has of it. A file that cannot be read is skipped and reported.
 
     Args:
-        source: A folder of crops, or one file. With a detector: of photographs and videos. It may
-            be a part of the folder that was indexed first.
+        source: A folder of crops, or one file. With ``detection``: of photographs and videos. It
+            may be a part of the folder that was indexed first.
         gallery: Made with the fingerprint of ``encoder``.
         encoder: Computes the features.
         metadata: By path relative to the images' root, see `.metadata`. A file that
             is not in it keeps what the gallery knows of it.
-        batch_size: Crops encoded at once.
-        workers: Threads that read and decode.
-        detector: Finds the people in a photograph; without one a file is a crop of one person.
-        tracker: Makes one entry of a track, see `mmtbps.search.media.people.people_in`.
-        every: Seconds between the frames of a video that are looked at.
-        prune: Remove what the gallery has of files that are gone from ``source``.
-        progress: Show how far it is.
-        shard: (i, n): take the i-th of n parts of the files, i from 0, for n processes at a time.
-        commit_every: Crops stored at once. More are faster, fewer are lost when killed.
-        log: A JSON line is appended to this file for each file that is safe or was skipped.
-        images: The images' root, which paths are relative to; by default the folder that was
-            indexed first, see `mmtbps.search.galleries.provenance.settle_root`.
+        detection: Find the people first; without it a file is a crop of one person.
+        options: Of the run.
 
     Raises:
-        GalleryMismatch: If the gallery is of another model.
-        ValueError: If there is no file to index, or ``source`` lies outside the images' root.
+        GalleryMismatch: The gallery is of another model.
+        BadValue: There is no file to index, or ``source`` lies outside the images' root.
     """
     if not is_same_model(gallery.fingerprint, encoder.fingerprint):
-        raise GalleryMismatch(f'{gallery.uri} holds features of another model. Embed the images '
-                              f'again, into a new gallery: {REINDEX}')
-    scope = Scope.of(gallery.uri, source, shard, detector is not None, images)
-    files, refused = scope.find()
-    write_origin(gallery.uri, images=scope.root)
-    run = _Run(scope, gallery, encoder, metadata or {}, log, batch_size, commit_every)
+        raise GalleryMismatch(gallery.uri, gallery.fingerprint, encoder.fingerprint)
+    options = options or IndexOptions()
+    selection = FileSelection.of(gallery.uri, source, options.shard, detection is not None,
+                                 options.images)
+    files, refused = selection.find()
+    write_provenance(gallery.uri, images=selection.root)
+    run = _Run(selection, gallery, encoder, metadata or {}, options)
     for path, reason in refused:
         run.skip(path, reason)
-    with Progress(len(files), progress) as bar:
-        if detector is None:
-            run.take_crops(files, workers, bar)
+    with IndexProgress(len(files), options.progress) as bar:
+        if detection is None:
+            run.take_crops(files, bar)
         else:
-            run.take_photographs(files, workers, bar, detector, tracker, every)
-    return run.finish(files, prune)
+            run.take_photographs(files, bar, detection)
+    return run.finish(files)
 
 
 class _File(NamedTuple):
-    """What was read of one file: nothing but its hash if it is known, else maybe an image."""
+    """One file as read: nothing but its hash if it is known, else maybe an image."""
 
     path: str
     size: int = 0
@@ -147,38 +133,37 @@ class _File(NamedTuple):
 class _Run:
     """One run of `index_people`."""
 
-    def __init__(self, scope: Scope, gallery: BaseGallery, encoder: Encoder,
-                 metadata: Mapping[str, Metadata], log: str | os.PathLike | None, batch_size: int,
-                 commit_every: int) -> None:
-        self.scope = scope
+    def __init__(self, selection: FileSelection, gallery: BaseGallery, encoder: Encoder,
+                 metadata: Mapping[str, Metadata], options: IndexOptions) -> None:
+        self.selection = selection
         self.gallery = gallery
         self.metadata = metadata
-        self.log = log
+        self.options = options
         self.report = IndexReport()
         self.known: dict[str, list[GalleryEntry]] = {}
         for entry in gallery.entries():
             self.known.setdefault(entry.path, []).append(entry)
-        self.intake = Intake(gallery, encoder, self.known, batch_size, commit_every, log)
-        self.commit_every = commit_every
+        self.writer = GalleryWriter(gallery, encoder, self.known, options.batch_size,
+                                    options.commit_every, options.log)
         self.changed: list[GalleryEntry] = []
 
-    def take_crops(self, paths: Sequence[Path], workers: int, bar: Progress) -> None:
-        """Each file is a crop of one person."""
-        for file in _ahead(self._read_crop, paths, workers):
+    def take_crops(self, paths: Sequence[Path], bar: IndexProgress) -> None:
+        """Take files each of which is a crop of one person."""
+        for file in _ahead(self._read_crop, paths, self.options.workers):
             if file.image is None:
                 self._pass_over(file)
             else:
                 entry = GalleryEntry(entry_id(file.path), file.path, file.size, file.sha256)
-                self.intake.add(describe(entry, self._known_of(file.path)), file.image)
-                self.intake.complete({file.path: file.sha256})
+                self.writer.add(describe(entry, self._known_of(file.path)), file.image)
+                self.writer.complete({file.path: file.sha256})
             bar.advance(self._note())
 
-    def take_photographs(self, paths: Sequence[Path], workers: int, bar: Progress, detector: Any,
-                         tracker: Any, every: float | None) -> None:
-        """The people in each file are found first."""
+    def take_photographs(self, paths: Sequence[Path], bar: IndexProgress,
+                         detection: DetectionOptions) -> None:
+        """Take files in each of which the people are found first."""
         from ..media.people import people_in
         fresh: dict[str, _File] = {}
-        for file in _ahead(self._hash_file, paths, workers):
+        for file in _ahead(self._hash_file, paths, self.options.workers):
             if file.known or file.reason:
                 self._pass_over(file)
                 bar.advance(self._note())
@@ -187,48 +172,49 @@ class _Run:
         left = {path: file.sha256 for path, file in fresh.items()}
 
         def leave_out(error: UnreadableImage) -> None:
-            path = self.scope.relative(error.path)
+            path = self.selection.relative(error.path)
             left.pop(path, None)
             self.skip(path, error.reason)
             bar.advance(self._note())
 
-        people = people_in([self.scope.root / path for path in fresh], detector, tracker, every,
-                           self.scope.root, leave_out)
+        people = people_in([self.selection.root / path for path in fresh], detection.detector,
+                           detection.tracker, detection.every, self.selection.root, leave_out)
         for path, group in groupby(people, lambda person: person.entry.path):
             for entry, crop in group:
-                self.intake.add(self._found(entry, fresh[path]), crop)
-            self.intake.complete({path: fresh[path].sha256})
+                self.writer.add(self._found(entry, fresh[path]), crop)
+            self.writer.complete({path: fresh[path].sha256})
             left.pop(path, None)
             bar.advance(self._note())
-        self.intake.complete(left)  # nobody is in these
+        self.writer.complete(left)  # nobody is in these
         for _ in left:
             bar.advance(self._note())
 
     def skip(self, path: str, reason: str) -> None:
-        """A file that is not taken."""
+        """Report a file that is not taken."""
         self.report.skipped.append((path, reason))
-        append_lines(self.log, [dict(path=path, skipped=reason)])
+        if self.options.log is not None:
+            append_json_lines(self.options.log, [dict(path=path, skipped=reason)])
 
-    def finish(self, paths: Sequence[Path], prune: bool) -> IndexReport:
-        """Store the rest, then what has nothing to do with pixels."""
-        self.intake.commit()
-        for start in range(0, len(self.changed), self.commit_every):
-            part = self.changed[start:start + self.commit_every]
+    def finish(self, paths: Sequence[Path]) -> IndexReport:
+        """Store the rest, then changes that have nothing to do with pixels."""
+        self.writer.commit()
+        for start in range(0, len(self.changed), self.options.commit_every):
+            part = self.changed[start:start + self.options.commit_every]
             _, features = self.gallery.get([entry.id for entry in part])
             self.gallery.upsert(part, features)
-        there = {self.scope.relative(path) for path in paths}
+        there = {self.selection.relative(path) for path in paths}
         report = self.report
-        if prune:
-            report.removed += remove(self.gallery, [
+        if self.options.prune:
+            report.removed += remove_entries(self.gallery, [
                 entry.id for path, entries in self.known.items()
-                if path not in there and self.scope.holds(path) for entry in entries])
+                if path not in there and self.selection.holds(path) for entry in entries])
         report.unknown = [path for path in self.metadata
-                          if path not in there and self.scope.holds(path)]
-        report.indexed, report.removed = self.intake.stored, report.removed + self.intake.removed
+                          if path not in there and self.selection.holds(path)]
+        report.indexed, report.removed = self.writer.stored, report.removed + self.writer.removed
         return report
 
     def _read_crop(self, path: Path) -> _File:
-        name = self.scope.relative(path)
+        name = self.selection.relative(path)
         try:
             data = read_bytes(path)
             sha256 = hashlib.sha256(data).hexdigest()
@@ -239,7 +225,7 @@ class _Run:
             return _File(name, reason=error.reason)
 
     def _hash_file(self, path: Path) -> _File:
-        name, content, size = self.scope.relative(path), hashlib.sha256(), 0
+        name, content, size = self.selection.relative(path), hashlib.sha256(), 0
         try:
             with open(path, 'rb') as file:
                 while block := file.read(1 << 20):
@@ -251,11 +237,10 @@ class _Run:
         return _File(name, size, sha256, known=self._is_known(name, size, sha256))
 
     def _is_known(self, path: str, size: int, sha256: str) -> bool:
-        """Whether all that the gallery has of a path is of this content, found in this way."""
-        entries = self.known.get(path)
+        """Tell whether all entries of a path are of this content, found in this way."""
+        entries, content = self.known.get(path), (size, sha256, self.selection.detected)
         return bool(entries) and all(
-            (entry.size, entry.sha256, entry.box is not None) == (size, sha256, self.scope.detected)
-            for entry in entries)
+            (entry.size, entry.sha256, entry.box is not None) == content for entry in entries)
 
     def _pass_over(self, file: _File) -> None:
         if file.reason is not None:
@@ -274,7 +259,7 @@ class _Run:
         return known_of(entries[0]) if entries else Metadata()
 
     def _found(self, entry: GalleryEntry, file: _File) -> GalleryEntry:
-        """What a detector found, with what is known of its file."""
+        """Complete an entry of a detector with what is known of its file."""
         extra = dict(entry.extra)
         if entry.time is not None:
             extra['video_time'] = f'{entry.time:.3f}'
@@ -282,12 +267,12 @@ class _Run:
                         self._known_of(entry.path))
 
     def _note(self) -> str:
-        return (f'{self.intake.stored} stored, {self.report.unchanged} unchanged, '
+        return (f'{self.writer.stored} stored, {self.report.unchanged} unchanged, '
                 f'{len(self.report.skipped)} skipped')
 
 
 def _ahead(function: Callable[[T], R], items: Iterable[T], workers: int) -> Iterator[R]:
-    """Results in order, computed by threads a few items ahead of their use."""
+    """Yield results in order, computed by threads a few items ahead of their use."""
     with ThreadPoolExecutor(workers) as pool:
         waiting: deque = deque()
         try:

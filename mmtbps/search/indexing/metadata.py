@@ -10,6 +10,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from mmtbps.errors import BadValue
+
 from ..galleries.base import GalleryEntry
 from ..galleries.filters import check_key, parse_time
 
@@ -18,7 +20,7 @@ __all__ = ['Metadata', 'MetadataError', 'describe', 'known_of', 'read_metadata']
 #: Keys that detection finds by itself; a table neither gives nor takes them.
 _FOUND = ('detection_score', 'first_seen', 'last_seen', 'video_time')
 
-class MetadataError(ValueError):
+class MetadataError(BadValue):
     """A table that cannot be read; the message names file and line."""
 
 

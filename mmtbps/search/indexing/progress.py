@@ -1,14 +1,14 @@
-"""How far an index run is: a bar in a terminal, a line now and then anywhere else."""
+"""Progress of an index run: a bar in a terminal, a line now and then anywhere else."""
 
 import sys
 import time
 from types import TracebackType
 
-__all__ = ['Progress']
+__all__ = ['IndexProgress']
 
 
-class Progress:
-    """Shows files done of all, and what came of them.
+class IndexProgress:
+    """Display of the files done of all, with a note.
 
     Args:
         total: Files.
@@ -24,7 +24,7 @@ class Progress:
         self._begin = self._last = time.monotonic()
         self._bar = _bar(total) if shown and sys.stderr.isatty() else None
 
-    def __enter__(self) -> 'Progress':
+    def __enter__(self) -> 'IndexProgress':
         if self._bar is not None:
             self._bar.start()
         return self
@@ -35,7 +35,7 @@ class Progress:
             self._bar.stop()
 
     def advance(self, note: str) -> None:
-        """One more file is done.
+        """Count one more file as done.
 
         Args:
             note: What came of all so far, for the end of the line.
@@ -48,7 +48,7 @@ class Progress:
             print(self.line(note, self._last - self._begin), file=sys.stderr, flush=True)
 
     def line(self, note: str, elapsed: float) -> str:
-        """The line after ``elapsed`` seconds."""
+        """Format the line after ``elapsed`` seconds."""
         pace = self._done / max(elapsed, 1e-9)
         left = (self.total - self._done) / max(pace, 1e-9)
         return (f'{self._done} of {self.total} files, {note}; {pace:.1f} files a second, '
@@ -56,7 +56,7 @@ class Progress:
 
 
 def _bar(total: int):
-    """A bar of rich, which comes with MMEngine; ``None`` where that is not installed."""
+    """Make a bar of rich, which comes with MMEngine; ``None`` where that is not installed."""
     try:
         from rich import progress
         from rich.console import Console

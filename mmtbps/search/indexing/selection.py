@@ -1,20 +1,20 @@
-"""Which files an index run is about."""
+"""Selection of the files of an index run."""
 
-import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from mmtbps.fileio import IMAGE_SUFFIXES
+from mmtbps.errors import BadValue
+from mmtbps.fileio import IMAGE_SUFFIXES, JobShard
 
-from ..galleries.provenance import settle_root
+from ..galleries.provenance import choose_images_root
 from ..media.images import find_files
 
-__all__ = ['Scope']
+__all__ = ['FileSelection']
 
 
 @dataclass(frozen=True, slots=True)
-class Scope:
+class FileSelection:
     """A folder or a file below the images' root, or a part of its files.
 
     Args:
@@ -26,17 +26,18 @@ class Scope:
 
     root: Path
     source: Path
-    shard: tuple[int, int] = (0, 1)
+    shard: JobShard = JobShard(0, 1)
     detected: bool = False
 
     @classmethod
     def of(cls, uri: str, source: str | os.PathLike, shard: tuple[int, int],
-           detected: bool, images: str | os.PathLike | None = None) -> 'Scope':
-        """What to index into the gallery ``uri``; see `settle_root` for the errors."""
-        part, parts = shard
-        if not 0 <= part < parts:
-            raise ValueError(f'shard {part} of {parts}: the parts are 0 to {parts - 1}')
-        return cls(settle_root(uri, source, images), Path(source).resolve(), shard, detected)
+           detected: bool, images: str | os.PathLike | None = None) -> 'FileSelection':
+        """Select the files to index into a gallery; see `choose_images_root` for the errors."""
+        shard = JobShard(*shard)
+        if not 0 <= shard.index < shard.count:
+            raise BadValue(f'shard {shard.index} of {shard.count}: the parts are 0 to '
+                           f'{shard.count - 1}')
+        return cls(choose_images_root(uri, source, images), Path(source).resolve(), shard, detected)
 
     @property
     def suffixes(self) -> tuple[str, ...]:
@@ -47,10 +48,10 @@ class Scope:
         return IMAGE_SUFFIXES + VIDEO_SUFFIXES
 
     def find(self) -> tuple[list[Path], list[tuple[str, str]]]:
-        """The files, and path and reason of those refused.
+        """Find the files, and path and reason of those refused.
 
         Raises:
-            ValueError: If there is none at all below the source, in any part.
+            BadValue: There is none at all below the source, in any part.
         """
         if self.source.is_dir():
             found = list(find_files(self.source, self.suffixes))
@@ -58,21 +59,19 @@ class Scope:
             wanted = self.source.name.lower().endswith(self.suffixes)
             found = [(self.source, None if wanted else 'no image by its name')]
         if not found:
-            raise ValueError(f'{self.source}: no file to index below it '
-                             f'({", ".join(self.suffixes)})')
+            raise BadValue(f'{self.source}: no file to index below it '
+                           f'({", ".join(self.suffixes)})')
         mine = [(path, reason) for path, reason in found if self.holds(self.relative(path))]
         return ([path for path, reason in mine if reason is None],
                 [(self.relative(path), reason) for path, reason in mine if reason is not None])
 
     def relative(self, path: str | os.PathLike) -> str:
-        """The path as the gallery keeps it."""
+        """Return a path as the gallery keeps it."""
         return Path(path).relative_to(self.root).as_posix()
 
     def holds(self, path: str) -> bool:
-        """Whether a path of the gallery is one of this run, be it there or not."""
+        """Tell whether a path of the gallery is one of this run, be it there or not."""
         whole = self.root / path
         if whole != self.source and self.source not in whole.parents:
             return False
-        part, parts = self.shard
-        lot = hashlib.blake2b(path.encode('utf-8', 'replace'), digest_size=8).digest()
-        return int.from_bytes(lot, 'big') % parts == part
+        return self.shard.owns_name(path)

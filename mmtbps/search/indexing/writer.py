@@ -1,24 +1,25 @@
-"""The narrow end of indexing: crops in, features out, whole files into the gallery."""
+"""Writer of a gallery: encodes crops in batches and stores them file by file."""
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 from PIL import Image
 
+from mmtbps.fileio import append_json_lines
+
 from ..encoders.base import Encoder
 from ..galleries.base import BaseGallery, GalleryEntry
 
-__all__ = ['Intake']
+__all__ = ['GalleryWriter']
 
 #: A batch is full at so many pixels too, so that photographs do not fill the memory.
 _BATCH_PIXELS = 64_000_000
 _DELETE_AT_ONCE = 1000
 
 
-class Intake:
-    """Encodes crops in batches and stores them when their files are complete.
+class GalleryWriter:
+    """Writer that encodes crops in batches and stores them when their files are complete.
 
     Args:
         gallery: Takes the crops.
@@ -49,7 +50,7 @@ class Intake:
         self._files: dict[str, str] = {}
 
     def add(self, entry: GalleryEntry, image: Image.Image) -> None:
-        """Take one crop; its file is not complete yet."""
+        """Add one crop; its file is not complete yet."""
         self._entries.append(entry)
         self._images.append(image)
         pixels = sum(image.width * image.height for image in self._images)
@@ -57,7 +58,7 @@ class Intake:
             self._encode()
 
     def complete(self, files: Mapping[str, str]) -> None:
-        """All crops of these files were added.
+        """Mark files as complete: all of their crops were added.
 
         Args:
             files: SHA-256 by path.
@@ -72,12 +73,13 @@ class Intake:
         if self._entries:
             self.gallery.upsert(self._entries, np.concatenate(self._features))
         new = {entry.id for entry in self._entries}
-        self.removed += remove(self.gallery, [
+        self.removed += remove_entries(self.gallery, [
             old.id for path in self._files for old in self.known.get(path, ())
             if old.id not in new])
         self.stored += len(self._entries)
-        append_lines(self.log, [dict(path=path, sha256=sha256)
-                                for path, sha256 in self._files.items()])
+        if self.log is not None:
+            append_json_lines(self.log, [dict(path=path, sha256=sha256)
+                                         for path, sha256 in self._files.items()])
         self._entries, self._features, self._files = [], [], {}
 
     def _encode(self) -> None:
@@ -86,15 +88,7 @@ class Intake:
             self._images = []
 
 
-def remove(gallery: BaseGallery, ids: Sequence[str]) -> int:
-    """Remove entries, so many at once that no request grows too long; gives their number."""
+def remove_entries(gallery: BaseGallery, ids: Sequence[str]) -> int:
+    """Remove entries, so many at once that no request grows too long; return their number."""
     return sum(gallery.delete(ids=ids[start:start + _DELETE_AT_ONCE])
                for start in range(0, len(ids), _DELETE_AT_ONCE))
-
-
-def append_lines(log: str | os.PathLike | None, rows: Sequence[Mapping]) -> None:
-    """Append JSON lines to a file in one write, which several processes may do at a time."""
-    if log is not None and rows:
-        text = ''.join(json.dumps(row, ensure_ascii=False) + '\n' for row in rows)
-        with open(log, 'ab', buffering=0) as file:
-            file.write(text.encode('utf-8', 'backslashreplace'))

@@ -1,11 +1,12 @@
 """JSON endpoints of the page, for programs."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import wraps
 from types import ModuleType
 from typing import Any
 
-from .html import as_data_uri
+from ..presentation import as_data_uri
+from ..results import SearchHit
 from .service import Refused, SearchService, make_where
 from .views import SHEET_SIZE
 
@@ -39,9 +40,9 @@ def add_api(gr: ModuleType, service: SearchService, queue: dict[str, Any]) -> No
         gr.api(_with_plain_errors(gr, function), api_name=function.__name__, **queue)
 
 
-def _for_programs(hits: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def _for_programs(hits: Sequence[SearchHit]) -> list[dict[str, Any]]:
     """Name the path of each hit ``file``: Gradio's client would download a ``path``."""
-    return [{'file' if key == 'path' else key: value for key, value in hit.items()}
+    return [{'file' if key == 'path' else key: value for key, value in hit.to_json().items()}
             for hit in hits]
 
 

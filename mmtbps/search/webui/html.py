@@ -4,40 +4,19 @@ All of it is text in, text out. What comes from files, filters or visitors goes 
 pictures stand in the page itself as small JPEGs, so that no file is ever served.
 """
 
-import base64
 import html
-import io
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timezone
 from typing import Any
 
 from PIL import Image, ImageFilter, ImageOps
 
-__all__ = ['as_card', 'as_data_uri', 'draw_history', 'draw_masthead', 'draw_notice', 'draw_people',
-           'draw_person', 'draw_welcome', 'in_words']
+from ..presentation import CARD_SIZE, as_data_uri
 
-#: A picture on the page is at most so many pixels wide and high.
-CARD_SIZE = (200, 520)
+__all__ = ['as_card', 'draw_history', 'draw_masthead', 'draw_notice', 'draw_people',
+           'draw_person', 'draw_welcome']
+
+#: A picture up close is at most so many pixels wide and high.
 PERSON_SIZE = (480, 900)
-_YEAR_1990 = 631152000  # a time before it counts from the beginning of a video
-
-
-def as_data_uri(image: Image.Image, size: tuple[int, int] = CARD_SIZE) -> str:
-    """A picture as a JPEG that stands in the page itself.
-
-    Args:
-        image: RGB; shrunk to fit.
-        size: Largest width and height.
-
-    Example:
-        >>> as_data_uri(Image.new('RGB', (4, 8)))[:23]
-        'data:image/jpeg;base64,'
-    """
-    image = image.copy()
-    image.thumbnail(size, Image.Resampling.LANCZOS)
-    buffer = io.BytesIO()
-    image.save(buffer, 'JPEG', quality=88)
-    return 'data:image/jpeg;base64,' + base64.b64encode(buffer.getvalue()).decode()
 
 
 def as_card(image: Image.Image) -> str:
@@ -52,22 +31,6 @@ def as_card(image: Image.Image) -> str:
     image = ImageOps.contain(image, CARD_SIZE, Image.Resampling.LANCZOS)
     card.paste(image, ((card.width - image.width) // 2, (card.height - image.height) // 2))
     return as_data_uri(card)
-
-
-def in_words(entry: Any) -> list[tuple[str, str]]:
-    """What is known of a crop, as (name, value) for people to read; unknown things are left out.
-
-    Args:
-        entry: With the attributes of `mmtbps.search.galleries.base.GalleryEntry`.
-
-    Example:
-        >>> from mmtbps.search.galleries.base import GalleryEntry
-        >>> in_words(GalleryEntry('7', 'a.jpg', camera='c1', time=75.5, extra={'coat': 'red'}))
-        [('camera', 'c1'), ('time', '0:01:15'), ('coat', 'red'), ('file', 'a.jpg')]
-    """
-    known = [('camera', entry.camera), ('time', _clock(entry.time)), ('track', entry.track),
-             ('frame', entry.frame), *entry.extra.items(), ('file', entry.path)]
-    return [(name, str(value)) for name, value in known if value is not None]
 
 
 def draw_masthead(title: str, line: str) -> str:
@@ -141,20 +104,6 @@ def _frame(picture: str | None) -> str:
     inside = (f'<img src="{_text(picture)}" alt="">' if picture
               else '<span class="lost">picture not found</span>')
     return f'<span class="frame">{inside}</span>'
-
-
-def _clock(seconds: float | None) -> str | None:
-    """A date and time of day in UTC, or hours, minutes and seconds since a video began."""
-    if seconds is None:
-        return None
-    if seconds >= _YEAR_1990:
-        try:
-            moment = datetime.fromtimestamp(seconds, timezone.utc)
-            return moment.strftime('%Y-%m-%d %H:%M:%S')
-        except (OverflowError, OSError, ValueError):
-            return f'{seconds:g} s'
-    whole = int(seconds)
-    return f'{whole // 3600}:{whole // 60 % 60:02}:{whole % 60:02}'
 
 
 def _text(value: Any) -> str:

@@ -12,6 +12,7 @@ from mmtbps.errors import BadValue
 
 from ..galleries.base import GalleryEntry
 from ..media.crops import read_crop
+from ..results import SearchHit
 
 __all__ = ['SearchService', 'Facets', 'Refused', 'make_where', 'read_line', 'refusing']
 
@@ -117,17 +118,17 @@ class SearchService:
         return self._facets
 
     def search(self, text: str, count: int = 20,
-               where: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+               where: Mapping[str, Any] | None = None) -> Sequence[SearchHit]:
         """Find the people a sentence describes, best first.
 
         Raises:
             Refused: the sentence is empty or too long, or the filter bad.
         """
         with refusing():
-            return self.inferencer(_sentence(text), topk=_number(count), where=where)[0]['hits']
+            return self.inferencer(_sentence(text), topk=_number(count), where=where)[0].hits
 
     def similar(self, entry_id: str, count: int = 20,
-                where: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+                where: Mapping[str, Any] | None = None) -> Sequence[SearchHit]:
         """Find the people who look most like one of the gallery, without that one.
 
         Raises:
@@ -136,7 +137,7 @@ class SearchService:
         with refusing():
             found = self.inferencer.similar_to(self.entry(entry_id).id, topk=_number(count),
                                                where=where)
-            return found[0]['hits']
+            return found[0].hits
 
     def entry(self, entry_id: str) -> GalleryEntry:
         """Return the entry of one person.

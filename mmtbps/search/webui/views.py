@@ -1,10 +1,11 @@
 """Views: HTML of the page in answer to a question of a visitor."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..galleries.base import GalleryEntry
+from ..presentation import as_data_uri, in_words
+from ..results import SearchHit
 from . import html
 from .service import Facets, Refused, SearchService, make_where
 
@@ -109,14 +110,14 @@ def show_person(service: SearchService, entry_id: Any,
         return
     name = entry.path.rpartition('/')[2]
     picture = service.picture(entry)
-    shown = None if picture is None else html.as_data_uri(picture, html.PERSON_SIZE)
-    parts = dict(title=name, picture=shown, facts=html.in_words(entry))
+    shown = None if picture is None else as_data_uri(picture, html.PERSON_SIZE)
+    parts = dict(title=name, picture=shown, facts=in_words(entry))
     if not text.strip() or picture is None:
         yield html.draw_person(**parts), entry.id, name
         return
     yield html.draw_person(**parts, note='Looking for the words ...'), entry.id, name
     try:
-        heat = html.as_data_uri(service.explain(text, entry.id), SHEET_SIZE)
+        heat = as_data_uri(service.explain(text, entry.id), SHEET_SIZE)
         yield html.draw_person(**parts, heat=heat), entry.id, name
     except Refused as refusal:
         yield html.draw_person(**parts, note=str(refusal)), entry.id, name
@@ -127,11 +128,8 @@ def _history(asked: Sequence[Question]) -> str:
                               for one in asked])
 
 
-def _person(service: SearchService, hit: Mapping[str, Any]) -> dict[str, Any]:
-    entry = GalleryEntry.from_json({key: value for key, value in hit.items()
-                                    if key not in ('rank', 'score')})
-    facts = dict(html.in_words(entry))
-    picture = service.picture(entry)
-    return dict(rank=hit['rank'], id=hit['id'], score=hit['score'],
+def _person(service: SearchService, hit: SearchHit) -> dict[str, Any]:
+    facts, picture = dict(in_words(hit.entry)), service.picture(hit.entry)
+    return dict(rank=hit.rank, id=hit.entry.id, score=hit.score,
                 lines=[facts[name] for name in ('camera', 'time') if name in facts],
                 picture=None if picture is None else html.as_card(picture))

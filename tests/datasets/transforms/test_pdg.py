@@ -8,6 +8,7 @@ import pytest
 from mmtbps.datasets import TBPSDataset, UniquePersonBatchSampler
 from mmtbps.datasets.samplers import SeededSampler
 from mmtbps.datasets.transforms import PDGTransform
+from mmtbps.errors import Remedy
 from mmtbps.fileio import append_json_lines
 from mmtbps.records import PairRecord
 
@@ -106,8 +107,9 @@ def test_no_batch_calls_different_looks_one_person(own, generated, build):
 def test_wrong_use_is_named(own, generated, tmp_path):
     with pytest.raises(ValueError, match='prob must lie'):
         make(own, generated, prob=2)
-    with pytest.raises(FileNotFoundError, match='generate.py merge'):
+    with pytest.raises(FileNotFoundError, match='merging a generation run makes it') as error:
         make(own, own / 'none.jsonl')
+    assert error.value.remedy == Remedy('generate_merge')
     with pytest.raises(FileNotFoundError, match='source_root='):
         PDGTransform(str(generated), source_root=str(own))
     with pytest.raises(ValueError, match='first in the pipeline'):

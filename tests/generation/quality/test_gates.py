@@ -18,7 +18,7 @@ from drawn_edits import (
 from PIL import Image
 
 from mmtbps.drawing import render
-from mmtbps.drawing.edits import colours_for, recolour
+from mmtbps.drawing.edits import colors_for, recolor
 from mmtbps.generation.color.colorspace import palette, rgb_to_lab
 from mmtbps.generation.editing.base import EditResult
 from mmtbps.generation.quality.gates import (
@@ -58,8 +58,8 @@ def spill(case):
     """The edit also dyes the other garment."""
     other = 'lower' if case.garment == 'upper' else 'upper'
     color, rng = case.request.new_color, np.random.default_rng(0)
-    person = recolour(case.person, case.garment, color, rng)
-    return render(recolour(person, other, color, rng), case.scene, SIZE)
+    person = recolor(case.person, case.garment, color, rng)
+    return render(recolor(person, other, color, rng), case.scene, SIZE)
 
 
 def contrast(case):
@@ -92,8 +92,8 @@ def test_corrupted_edits_are_refused(drawn, corrupt, limit):
 
 def test_an_edit_that_dyes_two_garments_is_refused(drawn):
     cases = [case for case in drawn if case.person.wears('lower')
-             and case.request.new_color in colours_for(case.person, 'lower')
-             and case.request.new_color in colours_for(case.person, 'upper')]
+             and case.request.new_color in colors_for(case.person, 'lower')
+             and case.request.new_color in colors_for(case.person, 'upper')]
     assert len(cases) > 20
     assert np.mean([case.accepts(spill(case)) for case in cases]) <= .2
 

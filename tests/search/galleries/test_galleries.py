@@ -23,6 +23,7 @@ from mmtbps.search.galleries import (
     LanceGallery,
     MemoryGallery,
     MilvusGallery,
+    NoGallery,
     open_gallery,
 )
 
@@ -130,8 +131,10 @@ def test_equal_features_come_in_the_order_of_their_ids(people):
 
 def test_features_of_another_model_are_refused(people, address):
     fill(people, range(5))
-    with pytest.raises(GalleryMismatch, match='python tools/search.py index .*--config') as refusal:
+    with pytest.raises(GalleryMismatch, match='Index the images again') as refusal:
         open_gallery(address, OTHER_FINGERPRINT)
+    assert refusal.value.remedy.action == 'index'
+    assert (refusal.value.stored, refusal.value.given) == (FINGERPRINT, OTHER_FINGERPRINT)
     assert address in str(refusal.value)
     assert 'model: 111111111111... there, 999999999999... here' in str(refusal.value)
     assert open_gallery(address, FINGERPRINT).count() == open_gallery(address).count() == 5
@@ -140,8 +143,9 @@ def test_features_of_another_model_are_refused(people, address):
 
 def test_a_missing_gallery_is_not_made_by_looking(address, tmp_path):
     for _ in range(2):
-        with pytest.raises(FileNotFoundError, match='python tools/search.py index'):
+        with pytest.raises(NoGallery, match='there is no gallery') as refusal:
             open_gallery(address)
+        assert refusal.value.remedy.action == 'index'
     assert not list(tmp_path.iterdir())
 
 

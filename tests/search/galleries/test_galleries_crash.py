@@ -20,7 +20,8 @@ from gallery_rig import (
     unit,
 )
 
-from mmtbps.search.galleries import GalleryMismatch, MemoryGallery, files, open_gallery
+from mmtbps.fileio import durable
+from mmtbps.search.galleries import GalleryChanged, MemoryGallery, open_gallery
 
 ROOT = Path(__file__).parents[3]
 QUERIES = unit(np.random.default_rng(5).normal(size=(2, DIM)))
@@ -116,7 +117,7 @@ def die_at(monkeypatch, number, left):
             raise Killed
         real(partial, path)
 
-    monkeypatch.setattr(files.os, 'replace', replace)
+    monkeypatch.setattr(durable.os, 'replace', replace)
     return calls
 
 
@@ -171,8 +172,8 @@ def test_a_full_disk_leaves_the_gallery_as_it_was(tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         def fsync(descriptor):
             raise OSError(28, 'No space left on device')
-        patch.setattr(files.os, 'fsync', fsync)
-        with pytest.raises(OSError, match='No space'):
+        patch.setattr(durable.os, 'fsync', fsync)
+        with pytest.raises(OSError, match='the disk is full'):
             CHANGES['add'](gallery)
     assert not list((tmp_path / 'people').glob('*.partial'))
     same_state(gallery, slow, QUERIES, [None])
@@ -212,7 +213,7 @@ def test_a_gallery_made_anew_is_not_taken_for_the_old(tmp_path):
     assert gallery.count() == 3
     shutil.rmtree(tmp_path / 'people')
     MemoryGallery(tmp_path / 'people', dict(FINGERPRINT, model='new'))
-    with pytest.raises(GalleryMismatch, match='made anew'):
+    with pytest.raises(GalleryChanged, match='made anew'):
         gallery.count()
 
 

@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from mmtbps.search.galleries.provenance import Origin, read_origin, write_origin
-from mmtbps.search.indexing.progress import Progress
+from mmtbps.search.galleries.provenance import Provenance, read_provenance, write_provenance
+from mmtbps.search.indexing.progress import IndexProgress
 
 
 def test_a_note_keeps_what_is_not_said_again(tmp_path, monkeypatch):
@@ -13,30 +13,31 @@ def test_a_note_keeps_what_is_not_said_again(tmp_path, monkeypatch):
     gallery.mkdir()
     (tmp_path / 'crops').mkdir()
     monkeypatch.chdir(tmp_path)
-    write_origin('people', model='vit_bert_base_drawn', weights=None)
-    write_origin('people', images='crops')
-    assert read_origin('people') == Origin(str(tmp_path / 'crops'), 'vit_bert_base_drawn', None)
-    write_origin('people', model='other')
-    assert read_origin(str(gallery)).images == str(tmp_path / 'crops')
-    assert read_origin(str(gallery)).model == 'other'
+    write_provenance('people', model='vit_bert_base_drawn', weights=None)
+    write_provenance('people', images='crops')
+    assert read_provenance('people') == Provenance(str(tmp_path / 'crops'),
+                                                   'vit_bert_base_drawn', None)
+    write_provenance('people', model='other')
+    assert read_provenance(str(gallery)).images == str(tmp_path / 'crops')
+    assert read_provenance(str(gallery)).model == 'other'
 
 
 @pytest.mark.parametrize('uri', ['http://host:19530/people', 's3://bucket/people.lance', 'nowhere'])
 def test_without_a_folder_there_is_no_note(tmp_path, monkeypatch, uri):
     monkeypatch.chdir(tmp_path)
-    write_origin(uri, images=tmp_path)
-    assert read_origin(uri) == Origin() and list(tmp_path.iterdir()) == []
+    write_provenance(uri, images=tmp_path)
+    assert read_provenance(uri) == Provenance() and list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize('text', ['{', '[]', '{"pictures": "x"}'])
 def test_a_broken_note_is_an_error_that_names_it(tmp_path, text):
     (tmp_path / 'origin.json').write_text(text)
     with pytest.raises(ValueError, match='origin.json: broken'):
-        read_origin(str(tmp_path))
+        read_provenance(str(tmp_path))
 
 
 def test_a_line_of_progress():
-    progress = Progress(200)
+    progress = IndexProgress(200)
     for _ in range(50):
         progress.advance('3 skipped')
     assert progress.line('3 skipped', elapsed=10.) == (
@@ -45,7 +46,7 @@ def test_a_line_of_progress():
 
 @pytest.mark.parametrize('shown, interval, lines', [(True, 0., 2), (True, 1e9, 0), (False, 0., 0)])
 def test_lines_come_where_there_is_no_terminal(capsys, shown, interval, lines):
-    with Progress(2, shown, interval) as progress:
+    with IndexProgress(2, shown, interval) as progress:
         progress.advance('1 stored')
         progress.advance('2 stored')
     assert capsys.readouterr().err.count('of 2 files') == lines
@@ -53,7 +54,7 @@ def test_lines_come_where_there_is_no_terminal(capsys, shown, interval, lines):
 
 def test_a_terminal_has_a_bar(capsys, monkeypatch):
     monkeypatch.setattr('sys.stderr.isatty', lambda: True)
-    with Progress(7) as progress:
+    with IndexProgress(7) as progress:
         for _ in range(3):
             progress.advance('3 stored')
     shown = re.sub(r'\x1b\[[^a-zA-Z]*[a-zA-Z]', '', capsys.readouterr().err)

@@ -13,7 +13,8 @@ from fakes import COLORS, ColorEncoder, paint, paint_folder
 
 from mmtbps.search.galleries.base import GalleryMismatch
 from mmtbps.search.galleries.factory import open_gallery
-from mmtbps.search.galleries.provenance import read_origin
+from mmtbps.search.galleries.provenance import read_provenance
+from mmtbps.search.indexing import DetectionOptions, IndexOptions
 from mmtbps.search.indexing import writer as intake
 from mmtbps.search.indexing.index import index_people
 from mmtbps.search.indexing.metadata import Metadata
@@ -49,7 +50,11 @@ def gallery(tmp_path):
 
 
 def index(folder, gallery, encoder=None, **options):
-    return index_people(folder, gallery, encoder or ColorEncoder(), progress=False, **options)
+    metadata, detector = options.pop('metadata', None), options.pop('detector', None)
+    detection = detector and DetectionOptions(detector, options.pop('tracker', None),
+                                              options.pop('every', None))
+    return index_people(folder, gallery, encoder or ColorEncoder(), metadata=metadata,
+                        detection=detection, options=IndexOptions(progress=False, **options))
 
 
 def paths(gallery):
@@ -161,13 +166,13 @@ def test_paths_are_relative_to_the_first_folder(crops, gallery, tmp_path):
     report = index(crops / 'c2', gallery)
     assert (report.indexed, report.unchanged) == (1, 3) and 'c2/white.png' in paths(gallery)
     assert index(crops / 'c2/white.png', gallery).unchanged == 1
-    assert read_origin(gallery.uri).images == str(crops)
+    assert read_provenance(gallery.uri).images == str(crops)
     with pytest.raises(ValueError, match='lies outside'):
         index(paint_folder(tmp_path / 'others', 'red'), gallery)
     crops.rename(tmp_path / 'moved')
     encoder = Counting()
     assert index(tmp_path / 'moved', gallery, encoder).unchanged == 7 and encoder.batches == []
-    assert read_origin(gallery.uri).images == str(tmp_path / 'moved')
+    assert read_provenance(gallery.uri).images == str(tmp_path / 'moved')
 
 
 def test_a_folder_above_both_is_the_root(tmp_path, gallery):

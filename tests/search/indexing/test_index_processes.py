@@ -12,7 +12,7 @@ import pytest
 from fakes import COLORS, ColorEncoder, paint
 
 from mmtbps.search.galleries.factory import open_gallery
-from mmtbps.search.indexing.index import index_people
+from mmtbps.search.indexing import IndexOptions, index_people
 from mmtbps.search.media.images import read_image
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -55,7 +55,8 @@ def survives(uri, tmp_path, kills, images):
         assert len(found) == len(set(found)), 'there twice'
     assert in_time, 'the indexer was through before it was killed'
     gallery = open_gallery(uri, ColorEncoder.fingerprint)
-    report = index_people(folder, gallery, ColorEncoder(), progress=False)
+    report = index_people(folder, gallery, ColorEncoder(),
+                          options=IndexOptions(progress=False))
     assert report.indexed + report.unchanged == images and report.unchanged >= 4
     assert_complete(gallery, folder)
     return gallery

@@ -10,7 +10,7 @@ from PIL import Image
 from mmtbps.errors import MissingPackage, UserError
 from mmtbps.search.galleries.base import GalleryEntry
 from mmtbps.search.galleries.factory import open_gallery
-from mmtbps.search.indexing.index import index_people
+from mmtbps.search.indexing import DetectionOptions, IndexOptions, index_people
 from mmtbps.search.media.base import Detection, Detector, Tracker
 from mmtbps.search.media.images import UnreadableImage
 from mmtbps.search.media.people import people_in, people_of
@@ -251,12 +251,14 @@ def test_people_of_a_video_are_indexed_and_found(tmp_path, tracker):
     crossing = zip(walk('red', 4, 4, 19), walk('blue', 78, -4, 19, top=26), strict=True)
     write_video(folder / 'a.avi', [draw(*pair) for pair in crossing])
     gallery = open_gallery(str(tmp_path / 'people'), ColorEncoder.fingerprint)
-    report = index_people(folder, gallery, ColorEncoder(), detector=ColorDetector(),
-                          tracker=tracker, progress=False)
+    report = index_people(folder, gallery, ColorEncoder(),
+                          detection=DetectionOptions(ColorDetector(), tracker),
+                          options=IndexOptions(progress=False))
     assert (report.indexed, report.skipped) == (2, [])
     hit, = gallery.search(ColorEncoder().encode_texts(['all in blue']), topk=1)[0]
     entry = hit.entry
     assert entry.track in ('a.avi#0', 'a.avi#1') and entry.extra['last_seen'] == '1.80'
     assert color_of(read_frame(folder / entry.path, entry.frame).crop(entry.box)) == 'blue'
-    assert index_people(folder, gallery, ColorEncoder(), detector=ColorDetector(),
-                        tracker=tracker, progress=False).unchanged == 1
+    assert index_people(folder, gallery, ColorEncoder(),
+                        detection=DetectionOptions(ColorDetector(), tracker),
+                        options=IndexOptions(progress=False)).unchanged == 1

@@ -15,7 +15,7 @@ from fakes import paint
 from PIL import Image
 from webui_rig import PEOPLE, open_page
 
-from mmtbps.search.galleries.provenance import write_origin
+from mmtbps.search.galleries.provenance import write_provenance
 from mmtbps.search.webui.middleware import MAX_BODY
 
 
@@ -152,7 +152,7 @@ def test_added_people_are_found_and_kept_under_a_name_of_their_content(own_page,
     assert page.images / hit['file'] == kept and kept.read_bytes() == picture.read_bytes()
     assert kept.stem.isalnum() and len(kept.stem) == 32
     # A second run of the index takes the file for the one it has.
-    write_origin(page.searcher.gallery.uri, images=page.images)
+    write_provenance(page.searcher.gallery.uri, images=page.images)
     report = page.searcher.index(page.uploads, progress=False)
     assert (report.indexed, report.unchanged, report.removed) == (0, 1, 0)
 

@@ -11,7 +11,8 @@ import pytest
 from fakes import COLORS, paint, paint_folder
 from PIL import Image
 
-from mmtbps.search.results import answer_html, write_answer
+from mmtbps.search import result_files
+from mmtbps.search.results import SearchResult
 
 EVIL = '<script>alert("1")</script>\'"&'
 
@@ -19,6 +20,14 @@ EVIL = '<script>alert("1")</script>\'"&'
 def hit(path, rank=1, score=.5, **known):
     return dict(rank=rank, score=score, id=path, path=path, camera=None, time=None, track=None,
                 frame=None, box=None, extra={}) | known
+
+
+def results_html(results, root):
+    return result_files.results_html(list(map(SearchResult.from_json, results)), root)
+
+
+def write_results(results, path, root):
+    return result_files.write_results(list(map(SearchResult.from_json, results)), path, root)
 
 
 class Reader(HTMLParser):
@@ -56,7 +65,7 @@ def root(tmp_path):
 
 
 def test_a_page_shows_what_was_found(root):
-    page = answer_html([dict(query='a man in blue', hits=[
+    page = results_html([dict(query='a man in blue', hits=[
         hit('two.png', 1, .8349, box=[32, 0, 64, 64], camera='c1', time=1714521600., track='t7',
             extra={'coat': 'navy'}),
         hit('green.png', 2, -.1)]), dict(query='nobody', hits=[])], root)
@@ -76,7 +85,7 @@ def test_text_stays_text_and_nothing_is_loaded(root):
     # A slash cannot be in a name.
     name = EVIL.replace('/', '') + '.png'
     paint('red').save(root / name)
-    page = answer_html([dict(query=EVIL, hits=[
+    page = results_html([dict(query=EVIL, hits=[
         hit(name, camera=EVIL, track=EVIL, extra={'note': EVIL}),
         hit('../' + EVIL, 2)])], root)
     reader = Reader(page)
@@ -95,15 +104,15 @@ def test_text_stays_text_and_nothing_is_loaded(root):
 def test_a_picture_that_cannot_be_shown_says_why(root, path, reason):
     (root / 'broken.png').write_bytes(b'broken')
     paint('red').save(root.parent / 'outside.png')
-    reader = Reader(answer_html([dict(query='x', hits=[hit(path)])], root))
+    reader = Reader(results_html([dict(query='x', hits=[hit(path)])], root))
     assert list(reader.pictures()) == [] and reason in reader.text
 
 
 def test_a_query_of_ten_thousand_words_does_not_fill_the_page(root):
     query = 'a man in a red coat ' * 1667
-    page = answer_html([dict(query=query, hits=[hit('green.png')])], root)
+    page = results_html([dict(query=query, hits=[hit('green.png')])], root)
     assert 'red coat' in page and len(page) < 10_000
-    write_answer([dict(query=query, hits=[hit('green.png')])], root / 'out.png', root)
+    write_results([dict(query=query, hits=[hit('green.png')])], root / 'out.png', root)
     with Image.open(root / 'out.png') as picture:
         assert picture.height < 800
 
@@ -112,7 +121,7 @@ def test_a_drawn_answer_has_the_crops(root):
     results = [dict(query='blue', hits=[hit('two.png', 1, .8, box=[32, 0, 64, 64]),
                                         hit('green.png', 2, .1), hit('gone.png', 3, 0.)]),
                dict(query='nobody', hits=[])]
-    assert write_answer(results, root / 'out.png', root) == root / 'out.png'
+    assert write_results(results, root / 'out.png', root) == root / 'out.png'
     with Image.open(root / 'out.png') as picture:
         pixels = np.asarray(picture.convert('RGB'), int)
     middle = pixels[pixels.shape[0] // 2]
@@ -123,7 +132,7 @@ def test_a_drawn_answer_has_the_crops(root):
 
 def test_json_is_what_the_search_gave(root):
     results = [dict(query='Größe', hits=[hit('two.png', camera='c1')])]
-    write_answer(results, root / 'out.json', root)
+    write_results(results, root / 'out.json', root)
     assert json.loads((root / 'out.json').read_text(encoding='utf-8')) == results
 
 
@@ -132,9 +141,9 @@ def test_json_is_what_the_search_gave(root):
     ('nowhere/out.html', FileNotFoundError, 'no such folder')])
 def test_an_answer_that_cannot_be_written(root, name, error, message):
     with pytest.raises(error, match=message):
-        write_answer([], root / name, root)
+        write_results([], root / name, root)
 
 
 def test_nothing_found_is_no_picture(root):
     with pytest.raises(ValueError, match='nothing was found'):
-        write_answer([dict(query='x', hits=[])], root / 'out.png', root)
+        write_results([dict(query='x', hits=[])], root / 'out.png', root)

@@ -1,10 +1,10 @@
-"""What stands before a positive, against a count by hand; each way of counting."""
+"""Entries before a positive, against a count by hand, in each way of counting."""
 
 import pytest
 import torch
 
-from mmtbps.evaluation import counting
-from mmtbps.evaluation.counting import entries_before
+from mmtbps.evaluation import rank_accumulation
+from mmtbps.evaluation.rank_accumulation import entries_before
 
 
 def one_by_one(scores, wanted, places, present):
@@ -16,13 +16,14 @@ def one_by_one(scores, wanted, places, present):
 
 
 def on_device(scores, wanted, places, present):
-    return counting._before_on_device(scores, wanted, places).masked_fill_(~present, 0)
+    return rank_accumulation._before_on_device(scores, wanted, places).masked_fill_(~present, 0)
 
 
 @pytest.fixture(params=['counting', 'sorting', 'device', 'mixed'])
 def count(request, monkeypatch):
     """The function, made to go one way; ``mixed`` sorts for rows of many positives."""
-    monkeypatch.setattr(counting, '_MANY', dict(sorting=-1, mixed=3).get(request.param, 100))
+    monkeypatch.setattr(rank_accumulation, '_MANY',
+                        dict(sorting=-1, mixed=3).get(request.param, 100))
     return on_device if request.param == 'device' else entries_before
 
 

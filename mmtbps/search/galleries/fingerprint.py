@@ -1,0 +1,38 @@
+"""Fingerprints: the model and the pipeline whose features a gallery holds."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from mmtbps.errors import BadValue
+
+__all__ = ['check_fingerprint', 'is_same_model']
+
+
+def is_same_model(stored: Mapping[str, Any], fingerprint: Mapping[str, Any]) -> bool:
+    """Tell whether a stored fingerprint is that of a model, today's or one of its former ones.
+
+    Args:
+        stored: Of a gallery.
+        fingerprint: Of the model; its ``former()``, if it has one, gives those that earlier
+            versions made.
+    """
+    former = getattr(fingerprint, 'former', tuple)
+    return stored == check_fingerprint(fingerprint) or any(
+        stored == check_fingerprint(other) for other in former())
+
+
+def check_fingerprint(fingerprint: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a fingerprint as it comes back from a file.
+
+    Raises:
+        ValueError: If it cannot be stored, or lacks the length of a feature.
+    """
+    try:
+        stored = json.loads(json.dumps(dict(fingerprint), allow_nan=False))
+    except (TypeError, ValueError) as error:
+        raise BadValue(f'a fingerprint is a dict of JSON types: {error}') from None
+    dim = stored.get('dim')
+    if not isinstance(dim, int) or isinstance(dim, bool) or dim < 1:
+        raise BadValue(f"a fingerprint needs 'dim', the length of a feature; got {dim!r}")
+    return stored

@@ -1,0 +1,52 @@
+"""Options of an index run."""
+
+import os
+from dataclasses import dataclass
+
+from mmtbps.fileio import JobShard
+
+from ..media.base import Detector, Tracker
+
+__all__ = ['DetectionOptions', 'IndexOptions']
+
+
+@dataclass(frozen=True)
+class IndexOptions:
+    """Options of one index run.
+
+    Args:
+        batch_size: Crops encoded at once.
+        workers: Threads that read and decode.
+        commit_every: Crops stored at once. More are faster, fewer are lost when killed.
+        prune: Remove what the gallery has of files that are gone from the source.
+        progress: Show the progress.
+        shard: (i, n): take the i-th of n parts of the files, i from 0, for n processes at a time.
+        log: A JSON line is appended to this file for each file that is safe or was skipped.
+        images: The images' root, which paths are relative to; by default the folder that was
+            indexed first, see `mmtbps.search.galleries.provenance.choose_images_root`.
+    """
+
+    batch_size: int = 64
+    workers: int = 2
+    commit_every: int = 512
+    prune: bool = False
+    progress: bool = True
+    shard: JobShard | tuple[int, int] = JobShard(0, 1)
+    log: str | os.PathLike | None = None
+    images: str | os.PathLike | None = None
+
+
+@dataclass(frozen=True)
+class DetectionOptions:
+    """Search for the people in photographs and videos.
+
+    Args:
+        detector: Finds the people in a photograph.
+        tracker: Makes one entry of a track, see `mmtbps.search.media.people.people_in`.
+        every: Seconds between the frames of a video that are looked at; by default the tracker's,
+            or one.
+    """
+
+    detector: Detector
+    tracker: Tracker | None = None
+    every: float | None = None
