@@ -25,6 +25,7 @@ from .latent_diffusion import (
     DTYPES,
     LatentDiffusion,
     Schedule,
+    check_dtype,
     check_source,
     ddim_step,
     ddpm_sigma,
@@ -41,7 +42,7 @@ __all__ = ['AttentionLayer', 'CaptionedImages', 'ControlSession', 'DTYPES', 'Dif
            'IMAGE_SIZE', 'Inversion', 'InversionMethod', 'LatentDiffusion',
            'NegativePromptInversion', 'NullTextInversion', 'SaveLoraHook', 'Schedule', 'Span',
            'UnfitModel', 'attention_control', 'blend_mask', 'build_toy', 'caption_edits',
-           'check_source', 'control_cross_attention', 'ddim_step', 'ddim_trajectory', 'ddpm_sigma',
-           'denoising_loss', 'encode_caption', 'fingerprint', 'images_to_tensor', 'load_pipeline',
-           'move_parts', 'optimise_null_text', 'resize_mask', 'save_toy', 'span_tokens',
-           'tensor_to_image', 'token_map', 'trace_attention']
+           'check_dtype', 'check_source', 'control_cross_attention', 'ddim_step',
+           'ddim_trajectory', 'ddpm_sigma', 'denoising_loss', 'encode_caption', 'fingerprint',
+           'images_to_tensor', 'load_pipeline', 'move_parts', 'optimise_null_text', 'resize_mask',
+           'save_toy', 'span_tokens', 'tensor_to_image', 'token_map', 'trace_attention']

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from mmtbps.errors import BadValue, MissingPackage
 from mmtbps.registry import HOOKS, MODELS
 
-from .latent_diffusion import DTYPES, check_source, load_pipeline, move_parts
+from .latent_diffusion import DTYPES, check_dtype, check_source, load_pipeline, move_parts
 
 __all__ = ['CaptionedImages', 'DiffusionFinetuner', 'SaveLoraHook', 'denoising_loss']
 
@@ -105,8 +105,7 @@ class DiffusionFinetuner(BaseModel):
                  data_preprocessor: dict | None = None) -> None:
         if (pretrained is None) == (pipeline is None):
             raise BadValue('give either pretrained or pipeline')
-        if dtype not in DTYPES:
-            raise BadValue(f'dtype must be one of {sorted(DTYPES)}, got {dtype!r}')
+        check_dtype(dtype)
         super().__init__(MODELS.build(data_preprocessor or dict(type=CaptionedImages, size=size)))
         if pipeline is None:
             check_source(pretrained)

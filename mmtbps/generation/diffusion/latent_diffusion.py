@@ -16,8 +16,8 @@ from mmtbps.pretrained import resolve_pretrained
 
 from .tokens import encode_caption
 
-__all__ = ['DTYPES', 'LatentDiffusion', 'Schedule', 'check_source', 'ddim_step', 'ddpm_sigma',
-           'fingerprint', 'load_pipeline', 'move_parts']
+__all__ = ['DTYPES', 'LatentDiffusion', 'Schedule', 'check_dtype', 'check_source', 'ddim_step',
+           'ddpm_sigma', 'fingerprint', 'load_pipeline', 'move_parts']
 
 DTYPES = dict(bf16=torch.bfloat16, fp16=torch.float16, fp32=torch.float32, fp64=torch.float64)
 
@@ -195,6 +195,17 @@ class LatentDiffusion:
         return output
 
 
+def check_dtype(name: str) -> str:
+    """Check the name of a type of weights and return it.
+
+    Raises:
+        BadValue: If it is none of ``DTYPES``.
+    """
+    if name not in DTYPES:
+        raise BadValue(f'dtype must be one of {sorted(DTYPES)}, got {name!r}')
+    return name
+
+
 def check_source(pretrained: str) -> str:
     """Check a folder or hub name as far as is possible without loading or fetching anything.
 
@@ -216,9 +227,12 @@ def load_pipeline(pipeline: str, pretrained: str, dtype: torch.dtype, **argument
     Raises:
         MissingPackage: If diffusers is not installed.
         MissingFile: If there is no such folder, or neither hub nor cache gives the model.
+        BadValue: If diffusers has no such pipeline.
     """
     source = check_source(pretrained)
     import diffusers  # seconds to import, and training runs never need it
+    if not hasattr(diffusers, pipeline):
+        raise BadValue(f'diffusers {diffusers.__version__} has no pipeline {pipeline!r}')
     try:
         return getattr(diffusers, pipeline).from_pretrained(
             source, dtype=dtype, local_files_only=os.path.isdir(source), **arguments)

@@ -7,9 +7,10 @@ from typing import Any
 import torch
 from PIL import Image
 
+from mmtbps.errors import BadValue
 from mmtbps.registry import TASK_UTILS
 
-from ..diffusion.latent_diffusion import DTYPES, check_source, load_pipeline
+from ..diffusion.latent_diffusion import DTYPES, check_dtype, check_source, load_pipeline
 from .base import BaseEditor, EditRequest, EditResult
 
 __all__ = ['InstructEditor']
@@ -34,6 +35,7 @@ class InstructEditor(BaseEditor):
     Raises:
         MissingPackage: If diffusers is needed and not installed.
         MissingFile: If ``pretrained`` is a path to nothing.
+        BadValue: If the instruction asks for another value, or on an unknown dtype.
     """
 
     def __init__(self, pretrained: str, pipeline: Any = 'StableDiffusionInstructPix2PixPipeline',
@@ -42,8 +44,13 @@ class InstructEditor(BaseEditor):
                  device: str | None = None, call: dict | None = None) -> None:
         if isinstance(pipeline, str):
             check_source(pretrained)
+        try:
+            instruction.format(noun='', region='', old_color='', new_color='')
+        except (KeyError, IndexError, ValueError) as error:
+            raise BadValue('an instruction may use {noun}, {region}, {old_color} and {new_color}, '
+                           f'got {instruction!r}') from error
         self.pretrained, self.pipeline, self.instruction = pretrained, pipeline, instruction
-        self.size, self.steps, self.dtype = tuple(size), steps, dtype
+        self.size, self.steps, self.dtype = tuple(size), steps, check_dtype(dtype)
         self.call = dict(call or {})
         self.device = device or ('cuda' if torch.cuda.is_available() else 'cpu')
 

@@ -8,7 +8,7 @@ import torch
 
 from mmtbps.errors import BadValue
 
-from ..diffusion.latent_diffusion import DTYPES
+from ..diffusion.latent_diffusion import DTYPES, check_dtype
 
 __all__ = ['AttentionOptions', 'BlendOptions', 'SamplingOptions', 'WeightOptions', 'read_options',
            'take_flat_keys']
@@ -39,8 +39,7 @@ class WeightOptions:
     revision: str | None = None
 
     def __post_init__(self) -> None:
-        if self.dtype not in DTYPES:
-            raise BadValue(f'dtype must be one of {sorted(DTYPES)}, got {self.dtype!r}')
+        check_dtype(self.dtype)
 
     @property
     def torch_dtype(self) -> torch.dtype:

@@ -107,8 +107,8 @@ def shift_color(lab: np.ndarray, mask: np.ndarray, color: str) -> np.ndarray:
     anchor, own = anchors[names.index(color)], shifted[mask]
     own -= np.median(own, axis=0)
     darkest, brightest = np.abs(np.quantile(own[:, 0], (.02, .98))) + 1e-6
-    room = min(1., (anchor[0] - 3) / darkest), min(1., (97 - anchor[0]) / brightest)
-    own[:, 0] *= np.where(own[:, 0] < 0, *room)
+    flatter = min(1., (anchor[0] - 3) / darkest), min(1., (97 - anchor[0]) / brightest)
+    own[:, 0] *= np.where(own[:, 0] < 0, *flatter)
     own[:, 1:] = _OWN_HUE * own[:, 1:] + anchor[1:] * own[:, :1] / anchor[0]
     shifted[mask] = into_gamut(anchor + own - np.median(own, axis=0))
     return shifted

@@ -16,7 +16,13 @@ from torch import Tensor
 from mmtbps.errors import BadValue
 from mmtbps.registry import TASK_UTILS
 
-from ..diffusion.latent_diffusion import DTYPES, check_source, fingerprint, load_pipeline
+from ..diffusion.latent_diffusion import (
+    DTYPES,
+    check_dtype,
+    check_source,
+    fingerprint,
+    load_pipeline,
+)
 from ..diffusion.pixels import images_to_tensor, tensor_to_image
 from .base import BaseUpscaler
 
@@ -62,7 +68,7 @@ class _DiffusionUpscaler(BaseUpscaler):
         if pipeline is None:
             check_source(pretrained)
         self.pretrained, self.size, self.steps = pretrained, tuple(size), steps
-        self.batch_size, self.dtype = batch_size, dtype
+        self.batch_size, self.dtype = batch_size, check_dtype(dtype)
         self.device = device or ('cuda' if torch.cuda.is_available() else 'cpu')
         self._pipeline = pipeline
 

@@ -207,11 +207,15 @@ def read_run(folder: str | os.PathLike) -> dict[str, Any]:
 
     Raises:
         MissingFile: If no run has begun in the folder.
+        RecordError: If the file is no JSON.
     """
     path = Path(folder) / RUN_FILE
     if not path.is_file():
         raise MissingFile(f'{path} not found: no generation has run in this folder yet')
-    return json.loads(path.read_text(encoding='utf-8'))
+    try:
+        return json.loads(path.read_text(encoding='utf-8'))
+    except ValueError as error:
+        raise RecordError(f'{path}: broken JSON ({error})') from error
 
 
 def _differences(there: Any, mine: Any, name: str = '') -> list[str]:

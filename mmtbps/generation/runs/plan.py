@@ -59,17 +59,26 @@ class Job:
         return job
 
     def request(self, job_id: str, image: Image.Image, seed: int) -> EditRequest:
-        """Build the request of this job to an editor."""
-        span, edit = self.edit['spans'][0], self.edit
-        captions = self.source['captions']
-        return EditRequest(
-            job_id=job_id, image=image,
-            source_captions=tuple(captions[index] for index in edit['kept']),
-            target_captions=tuple(self.output['captions']), caption_index=span['caption'],
-            source_span=(span['start'], span['end']), target_span=tuple(span['target']),
-            phrase_span=tuple(span['phrase']), target_phrase_span=tuple(span['target_phrase']),
-            old_color=edit['old']['bases'][0], new_color=edit['new']['bases'][0],
-            noun=edit['noun'], region=edit['region'], seed=seed)
+        """Build the request of this job to an editor.
+
+        Raises:
+            RecordError: Naming the job, if a key of its sections is missing or of a wrong type.
+        """
+        try:
+            span, edit = self.edit['spans'][0], self.edit
+            captions = self.source['captions']
+            return EditRequest(
+                job_id=job_id, image=image,
+                source_captions=tuple(captions[index] for index in edit['kept']),
+                target_captions=tuple(self.output['captions']), caption_index=span['caption'],
+                source_span=(span['start'], span['end']), target_span=tuple(span['target']),
+                phrase_span=tuple(span['phrase']),
+                target_phrase_span=tuple(span['target_phrase']),
+                old_color=edit['old']['bases'][0], new_color=edit['new']['bases'][0],
+                noun=edit['noun'], region=edit['region'], seed=seed)
+        except (KeyError, IndexError, TypeError) as error:
+            raise RecordError(f'{job_id}: broken job of {self.source.get("image")} '
+                              f'({type(error).__name__}: {error}); plan again') from error
 
 
 def write_plan(path: str | os.PathLike, jobs: Iterable[Job]) -> None:
