@@ -37,8 +37,9 @@ def test_names_below_a_former_package_are_found():
 
 @pytest.mark.filterwarnings('ignore::DeprecationWarning')
 def test_a_former_function_of_a_former_module_is_found():
-    from mmtbps.evaluation import random_ranks
     from mmtbps.evaluation.chance import chance_ranks
+
+    from mmtbps.evaluation import random_ranks
     assert chance_ranks is random_ranks
 
 
