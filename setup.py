@@ -30,7 +30,7 @@ def place_mim_folder() -> None:
 
 def version() -> str:
     scope = {}
-    exec((ROOT / 'mmtbps' / 'version.py').read_text(), scope)
+    exec((ROOT / 'mmtbps' / 'version.py').read_text(encoding='utf-8'), scope)
     return scope['__version__']
 
 

@@ -8,6 +8,12 @@ from pathlib import Path
 
 # Tiny models: threads would only get in each other's way, and sums would depend on their number.
 os.environ['OMP_NUM_THREADS'] = '1'
+# The shell may belong to a batch job or hold an account; the tests are no part of either.
+for name in [*os.environ]:
+    if name.startswith(('SLURM_', 'OMPI_', 'MASTER_', 'MILVUS_', 'GRADIO_')) or name in (
+            'RANK', 'LOCAL_RANK', 'GROUP_RANK', 'WORLD_SIZE', 'LOCAL_WORLD_SIZE', 'NNODES',
+            'NODE_RANK', 'PORT', 'GPUS', 'GPUS_PER_NODE', 'CPUS_PER_TASK', 'SRUN_ARGS'):
+        del os.environ[name]
 
 import pytest  # noqa: E402
 import torch  # noqa: E402

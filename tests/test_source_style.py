@@ -86,6 +86,28 @@ def not_a_plain_init(source: str, name: str) -> list[str]:
             *([f'{name}: {getters} __getattr__'] if getters > 1 else [])]
 
 
+def encodings_left_to_the_locale(source: str, name: str) -> list[str]:
+    """Text read or written without saying that it is UTF-8."""
+    def leaves(call: ast.Call) -> bool:
+        function = call.func
+        if any(word.arg in ('encoding', None) for word in call.keywords):
+            return False
+        if isinstance(function, ast.Attribute) and function.attr in ('read_text', 'write_text'):
+            return len(call.args) < (1 if function.attr == 'read_text' else 2)
+        mode = next((word.value for word in call.keywords if word.arg == 'mode'),
+                    call.args[1] if len(call.args) > 1 else ast.Constant('r'))
+        return getattr(function, 'id', '') == 'open' and 'b' not in ast.unparse(mode)
+
+    return [f'{name}:{node.lineno}: {ast.unparse(node)}' for node in ast.walk(ast.parse(source))
+            if isinstance(node, ast.Call) and leaves(node)]
+
+
+def test_no_encoding_is_left_to_the_locale():
+    left = [line for path in ALL_PYTHON if 'tests' not in path.relative_to(ROOT).parts
+            for line in encodings_left_to_the_locale(read(path), path.relative_to(ROOT).as_posix())]
+    assert not left, '\n'.join(left)
+
+
 def test_no_file_is_long_and_no_function_is_long():
     long = [line for path in ALL_PYTHON
             for line in too_long(read(path), path.relative_to(ROOT).as_posix())]
@@ -150,6 +172,10 @@ def test_these_checks_can_fail():
     assert too_long('x = 1\n' * 61, 'mmtbps/__init__.py')
     assert too_long('def f():\n' + '    x = 1\n' * 46, 'x.py')
     assert undocumented('"""M."""\nclass A:\n    pass', 'x.py') == ['x.py.A']
+    for call in ('p.read_text()', "p.write_text('a')", "open(p, 'w')", "open(p, mode='a')"):
+        assert encodings_left_to_the_locale(call, 'x.py')
+    for call in ("p.read_text('utf-8')", "open(p, 'rb')", "open(p, encoding='utf-8')", 'i.open(p)'):
+        assert not encodings_left_to_the_locale(call, 'x.py')
     assert not_a_plain_init('"""P."""\nfrom .a import *\n__all__ = []', 'x/__init__.py')
     assert not_a_plain_init('"""P."""\nfrom .a import b', 'x/__init__.py')
     assert not_a_plain_init('"""P."""\ndef f(): pass\n__all__ = []', 'x/__init__.py')

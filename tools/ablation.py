@@ -91,7 +91,7 @@ def run_arm(path: str, arm: dict, seed: int, work_dir: Path, data_root: Path) ->
         run_tool('train.py', config, '--work-dir', folder, '--resume')
         best = max(folder.glob('best_*.pth'), key=lambda file: file.stat().st_mtime)
         run_tool('test.py', config, best, '--work-dir', folder, '--out', metrics)
-    return json.loads(metrics.read_text())
+    return json.loads(metrics.read_text(encoding='utf-8'))
 
 
 def table(results: dict[str, list[dict]], chance: dict[str, float]) -> str:
@@ -131,14 +131,14 @@ def run_ablation(args: argparse.Namespace) -> None:
         for arm in arms:
             results[arm['name']].append(
                 run_arm(args.config, arm, seed, args.work_dir, data_root))
-    test = [r for r in json.loads((data_root / 'reid_raw.json').read_text())
+    test = [r for r in json.loads((data_root / 'reid_raw.json').read_text(encoding='utf-8'))
             if r['split'] == 'test']
     chance = random_ranks([r['id'] for r in test for _ in r['captions']], [r['id'] for r in test])
     text = table(results, chance)
     print(text)
     if args.out:
         args.out.parent.mkdir(parents=True, exist_ok=True)
-        args.out.write_text(text + '\n')
+        args.out.write_text(text + '\n', encoding='utf-8')
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -68,7 +68,7 @@ def describe_environment(threads: int) -> dict:
 def _cpu_name() -> str:
     cpuinfo = Path('/proc/cpuinfo')
     if cpuinfo.exists():
-        for line in cpuinfo.read_text().splitlines():
+        for line in cpuinfo.read_text(encoding='utf-8').splitlines():
             if line.startswith('model name'):
                 return line.split(':', 1)[1].strip()
     return platform.processor() or 'unknown'
@@ -87,7 +87,7 @@ def main() -> None:
                   environment=describe_environment(args.threads), rows=rows)
     args.out.mkdir(parents=True, exist_ok=True)
     path = args.out / f'{args.name}.json'
-    path.write_text(json.dumps(report, indent=2) + '\n')
+    path.write_text(json.dumps(report, indent=2) + '\n', encoding='utf-8')
     print(markdown_table(rows))
     print(f'\ndetails: {path}')
 

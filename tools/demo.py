@@ -64,7 +64,8 @@ def train(work_dir: Path, seed: int) -> None:
 
 def print_table(metrics: dict) -> None:
     """Print Rank-k of both directions beside that of a random ranking."""
-    records = [r for r in json.loads((DATA / 'reid_raw.json').read_text()) if r['split'] == 'test']
+    records = [r for r in json.loads((DATA / 'reid_raw.json').read_text(encoding='utf-8'))
+               if r['split'] == 'test']
     images = [record['id'] for record in records]
     captions = [record['id'] for record in records for _ in record['captions']]
     random = dict(t2i=random_ranks(captions, images), i2t=random_ranks(images, captions))
@@ -82,7 +83,7 @@ def print_table(metrics: dict) -> None:
 def search(work_dir: Path, checkpoint: str) -> None:
     """Index the test people alone, and search them for three sentences."""
     crops = work_dir / 'test_people'
-    for record in json.loads((DATA / 'reid_raw.json').read_text()):
+    for record in json.loads((DATA / 'reid_raw.json').read_text(encoding='utf-8')):
         if record['split'] == 'test':
             image = crops / record['file_path']
             image.parent.mkdir(parents=True, exist_ok=True)
@@ -102,13 +103,13 @@ def main() -> None:
     step('1 of 5: drawing pedestrians', ('tools/draw_dataset.py', DATA))
     generate()
     train(args.work_dir, args.seed)
-    checkpoint = (args.work_dir / 'last_checkpoint').read_text().strip()
+    checkpoint = (args.work_dir / 'last_checkpoint').read_text(encoding='utf-8').strip()
     metrics_file = args.work_dir / 'metrics.json'
     step('4 of 5: evaluating', (
         'tools/test.py', CONFIG, checkpoint, '--work-dir', args.work_dir, '--out', metrics_file,
         '--show-dir', args.work_dir / 'ranked_lists'))
     search(args.work_dir, checkpoint)
-    print_table(json.loads(metrics_file.read_text()))
+    print_table(json.loads(metrics_file.read_text(encoding='utf-8')))
     print(f'\nRanked lists: {args.work_dir / "ranked_lists"}/*.png   '
           f'Answers: {args.work_dir / "answers.html"}   Generated pairs: '
           f'{PAIRS / "report.html"}   Time: {time.monotonic() - start:.0f} s')

@@ -60,7 +60,7 @@ def main() -> None:
         print(f'{args.checkpoint}: {report}')
     if args.out and is_main_process():
         Path(args.out).parent.mkdir(parents=True, exist_ok=True)
-        Path(args.out).write_text(json.dumps(metrics, indent=1))
+        Path(args.out).write_text(json.dumps(metrics, indent=1), encoding='utf-8')
     leave_group()
 
 

@@ -154,7 +154,7 @@ def _request(size: str | Size, seed: int, image_size: tuple[int, int] | None) ->
 
 def _is_finished(root: Path, request: dict) -> bool:
     try:
-        return json.loads((root / MARKER).read_text()) == request
+        return json.loads((root / MARKER).read_text(encoding='utf-8')) == request
     except (OSError, json.JSONDecodeError):
         return False
 
@@ -167,7 +167,7 @@ def _refuse_strangers(root: Path, request: dict, overwrite: bool) -> None:
         raise FolderInUse(f'{root} holds something that is no drawn data set; '
                           'choose another folder')
     if not overwrite:
-        present = json.loads((root / MARKER).read_text())
+        present = json.loads((root / MARKER).read_text(encoding='utf-8'))
         differs = ', '.join(f'{key} {present.get(key)} instead of {value}'
                             for key, value in request.items() if present.get(key) != value)
         raise FolderInUse(f'{root} holds another drawn data set ({differs}); choose another '
@@ -181,7 +181,7 @@ def _begin(folder: Path, request: dict) -> None:
         if not opened.is_file():
             raise FolderInUse(f'{folder} is in the way: it is no drawing that was interrupted; '
                               'move it')
-        if opened.read_text() != json.dumps(request):
+        if opened.read_text(encoding='utf-8') != json.dumps(request):
             shutil.rmtree(folder)
     folder.mkdir(parents=True, exist_ok=True)
     write_durably(opened, json.dumps(request))

@@ -42,9 +42,9 @@ def draw_edited_pairs(root: str | Path, out: str | Path, seed: int = 0) -> Path:
     if not (root / 'drawn.json').is_file():
         raise MissingFile(f'{root} is no finished drawn data set; draw it',
                           Remedy('draw_dataset', dict(root=root)))
-    marker = json.loads((root / 'drawn.json').read_text())
+    marker = json.loads((root / 'drawn.json').read_text(encoding='utf-8'))
     (out / 'imgs').mkdir(parents=True, exist_ok=True)
-    entries = json.loads((root / 'reid_raw.json').read_text())
+    entries = json.loads((root / 'reid_raw.json').read_text(encoding='utf-8'))
     new_id = 1 + max(entry['id'] for entry in entries)
     people = sorted({entry['id'] for entry in entries if entry['split'] == 'train'})
     lines = [json.dumps(record.to_json()) for number, person_id in enumerate(people)

@@ -52,9 +52,9 @@ def run(args: argparse.Namespace) -> list[dict[str, Any]]:
 
 def _people(root: Path, count: int) -> Iterator[tuple[Image.Image, Person, dict]]:
     """Yield image, person and the pixels of both garments."""
-    marker = json.loads((root / 'drawn.json').read_text())
+    marker = json.loads((root / 'drawn.json').read_text(encoding='utf-8'))
     size = marker['height'], marker['width']
-    entries = json.loads((root / 'reid_raw.json').read_text())
+    entries = json.loads((root / 'reid_raw.json').read_text(encoding='utf-8'))
     for number in sorted({e['id'] for e in entries if e['split'] == 'test'})[:count]:
         person, shots = plan_person(marker['seed'], number, marker['images'])
         scene: Scene = shots[0].scene

@@ -178,6 +178,6 @@ def sentences_per_second(gallery: Any, count: int) -> float:
 
 def memory_of(process: int | None = None) -> dict[str, int]:
     """Read the bytes that a process holds now (VmRSS) and held at most (VmHWM)."""
-    text = Path(f'/proc/{process or "self"}/status').read_text()
+    text = Path(f'/proc/{process or "self"}/status').read_text(encoding='utf-8')
     fields = dict(line.split(':', 1) for line in text.splitlines())
     return {name: int(fields[name].split()[0]) * 1024 for name in ('VmRSS', 'VmHWM')}

@@ -1,6 +1,7 @@
 """LoRA fine-tuning: the base stays, the loss falls, the updates come back."""
 
 import copy
+import itertools
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from mmtbps.generation.diffusion.finetune import (
 )
 
 SIZE = (32, 16)
+NUMBERS = itertools.count()
 CAPTIONS = ['A man in a red shirt.', 'A man in a blue coat.', 'A man in green jeans.', 'A bag.']
 
 
@@ -49,7 +51,7 @@ class Pairs(torch.utils.data.Dataset):
 
 def train(model, folder, iterations, rate=1e-2, **arguments):
     runner = Runner(
-        model=model, work_dir=str(folder), experiment_name=folder.name,
+        model=model, work_dir=str(folder), experiment_name=f'{folder.name}_{next(NUMBERS)}',
         train_dataloader=dict(dataset=Pairs(), batch_size=4, num_workers=0,
                               sampler=dict(type='InfiniteSampler'),
                               collate_fn=dict(type='pseudo_collate')),
