@@ -15,6 +15,7 @@ from toy_diffusion.data import (
     load_pairs,
     short_phrase,
 )
+from toy_diffusion.evaluate import main as evaluate
 from toy_diffusion.measure import (
     ColorPrompt,
     color_prompts,
@@ -221,6 +222,24 @@ def test_the_shipped_model_draws_the_colors_it_is_told():
     images = draw_samples(model, [prompt.text for prompt in prompts], IMAGE_SIZE, steps=10)
     share = color_share(images, prompts)
     assert share['upper'] >= .8 and share['lower'] >= .8
+
+
+def test_the_command_measures_a_model_beside_its_data(micro_set, capsys):
+    evaluate(['mmtbps://generation/assets/toy', str(micro_set), '--split', 'train',
+              '--samples', '12', '--steps', '10'])
+    head, _, *rows = capsys.readouterr().out.splitlines()
+    assert head == '| garment | 12 drawn | data set |'
+    cells = [[cell.strip() for cell in row.split('|')[1:-1]] for row in rows]
+    table = {name: (drawn, real) for name, drawn, real in cells}
+    expected = share_of_images(load_pairs(micro_set, 'train'))
+    for region in ('upper', 'lower'):
+        assert {f'{region}/{color}' for color in palette()[0]} <= table.keys()
+        assert float(table[region][0].removesuffix(' %')) >= 75
+    assert {name: real for name, (_, real) in table.items() if real} == {
+        name: f'{100 * share:.1f} %' for name, share in expected.items()}
+    with pytest.raises(SystemExit):
+        evaluate(['mmtbps://generation/assets/toy', str(micro_set / 'nothing')])
+    assert capsys.readouterr().err.startswith('error: ')
 
 
 def test_the_command_runs_from_the_root_of_the_repository(tmp_path):

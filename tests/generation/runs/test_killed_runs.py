@@ -1,8 +1,10 @@
 """A run killed anywhere, or out of space, goes on and ends as a quiet one."""
 
 import errno
+import json
 import multiprocessing
 import os
+import shutil
 import signal
 import time
 
@@ -58,17 +60,39 @@ def steps_of(planned, out):
     return steps
 
 
+#: Steps of the claim of a folder, and of a job: image, folder of it, line of the manifest.
+CLAIM, JOB = ['fsync', 'link', 'unlink', 'fsync'], ['fsync', 'replace', 'fsync', 'write', 'fsync']
+
+
+def begin(quiet, out, tail):
+    """Copy a run of which half the jobs are done, its last line as a kill may have left it."""
+    shutil.copytree(quiet, out)
+    part = out / 'part-00000-of-00001.jsonl'
+    lines = part.read_bytes().splitlines(keepends=True)
+    for line in lines[2:]:
+        (out / json.loads(line)['output']['file']).unlink()
+    whole = b''.join(lines[:2])
+    part.write_bytes({'whole': whole, 'torn': whole + lines[2][:30], 'open': whole[:-1]}[tail])
+
+
+@pytest.mark.parametrize('tail, expected_steps', [
+    (None, [*CLAIM, *4 * JOB]), ('whole', 2 * JOB), ('torn', ['ftruncate', *2 * JOB]),
+    ('open', ['ftruncate', *3 * JOB])], ids=['new', 'half done', 'torn line', 'no newline'])
 @pytest.mark.filterwarnings('ignore:.*half-written')
-def test_killed_at_every_step(tmp_path):
-    """Every single disk operation of a small run is the last one once."""
+def test_killed_at_every_step(tmp_path, tail, expected_steps):
+    """Every single disk operation of a small run, or of its second start, is the last one once."""
     make_plan(tmp_path, people=2, images=1)  # 4 jobs
-    steps = steps_of(tmp_path, tmp_path / 'quiet')
-    # The claim, and for each job its image, the folder of it and a line of the manifest.
-    assert steps[:4] == ['fsync', 'link', 'unlink', 'fsync']
-    assert steps[4:] == 4 * ['fsync', 'replace', 'fsync', 'write', 'fsync']
+    run(tmp_path, tmp_path / 'quiet')
+    if tail is not None:
+        begin(tmp_path / 'quiet', tmp_path / 'again', tail)
+    steps = steps_of(tmp_path, tmp_path / 'again')
+    assert steps == expected_steps
     expected, killed = outcome(tmp_path / 'quiet'), 0
+    assert without_partial(tmp_path / 'again') == expected
     for step in range(1000):
         out = tmp_path / f'out{step}'
+        if tail is not None:
+            begin(tmp_path / 'quiet', out, tail)
         process = FORK.Process(target=dying, args=(tmp_path, out, '0/1', step))
         process.start()
         process.join()
