@@ -17,6 +17,7 @@ COMMANDS = {
     'export': 'python tools/export.py CONFIG CHECKPOINT OUT',
     'generate_merge': 'python tools/generate.py merge CONFIG',
     'generate_plan': 'python tools/generate.py plan CONFIG',
+    'images_folder': 'add --images FOLDER to the command',
     'index': 'python tools/search.py index {gallery} {images}',
     'overwrite': 'add --overwrite to the command',
     'pack_images': 'python tools/pack_images.py {folder} {out}',

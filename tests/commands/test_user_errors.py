@@ -2,6 +2,8 @@
 
 import errno
 import pickle
+import re
+from pathlib import Path
 
 import pytest
 
@@ -55,8 +57,10 @@ def test_a_user_error_travels_between_processes():
     assert (type(error), str(error), error.remedy) == (MissingFile, 'gone', Remedy('export'))
 
 
-def test_every_command_has_a_tool():
-    from pathlib import Path
+def test_every_command_has_a_tool_and_every_option_is_one_of_a_tool():
     root = Path(__file__).resolve().parents[2]
+    options = {word for path in (root / 'tools').glob('*.py')
+               for word in re.findall(r"'(--[a-z-]+)'", path.read_text(encoding='utf-8'))}
     for command in COMMANDS.values():
-        assert (root / command.split()[1]).is_file(), command
+        first, second = command.split()[:2]
+        assert second in options if first == 'add' else (root / second).is_file(), command

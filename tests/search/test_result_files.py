@@ -133,7 +133,8 @@ def test_a_drawn_answer_has_the_crops(root):
 def test_json_is_what_the_search_gave(root):
     results = [dict(query='Größe', hits=[hit('two.png', camera='c1')])]
     write_results(results, root / 'out.json', root)
-    assert json.loads((root / 'out.json').read_text(encoding='utf-8')) == results
+    assert (root / 'out.json').read_text(encoding='utf-8') == json.dumps(
+        results, indent=2, ensure_ascii=False) + '\n'
 
 
 @pytest.mark.parametrize('name, error, message', [

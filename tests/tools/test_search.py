@@ -12,7 +12,9 @@ from mmengine.config import Config
 from PIL import Image
 from tiny_models import shrink
 
+from mmtbps.errors import UserError
 from mmtbps.search.encoders import loading as encoders
+from mmtbps.search.galleries import BaseGallery
 
 ROOT = Path(__file__).resolve().parents[2]
 TOOL = 'tools/search.py'
@@ -191,13 +193,58 @@ def test_delete_asks(indexed, call, monkeypatch, terminal, said, left):
     (['index', '{}/people', '{}/crops', '--metadata', '{}/config.py'], '.csv or .jsonl'),
     (['index', '{}/people', '{}/crops', '--metadata', '{}/none.csv'], 'none.csv'),
     (['index', '{}/people', '{}/crops', '--shard', '4/4'], 'i from 0 to n-1'),
-    (['index', '{}/people', '{}', '--quiet'], 'lies outside'),
+    (['index', '{}/people', '{}/crops', '--workers', '0'], 'workers must be at least 1, got 0'),
+    (['index', '{}/people', '{}/crops', '--commit-every', '0'], 'commit_every must be'),
+    (['index', '{}/people', '{}/crops', '--batch-size', '-1'], 'batch_size must be'),
+    (['index', '{}/people', '{}', '--quiet'], 'lies outside.*: add --images FOLDER'),
     (['index', '{}/people', '{}/crops', '--track'], '--detector'),
     (['index', '{}/crops', '{}/crops', '--config', 'x', '--weights', '{}/weights.pth'],
      'other files and no gallery'),
 ])
 def test_errors_are_one_line(indexed, call, words, message):
     assert_refused(call(*(word.format(indexed) for word in words)), message)
+
+
+@pytest.mark.parametrize('error', [RuntimeError('r'), KeyError('k'), ValueError('v')])
+@pytest.mark.parametrize('words', [['query', 'red'], ['index', 'crops', '--quiet']])
+def test_a_fault_of_the_program_keeps_its_traceback(indexed, call, monkeypatch, error, words):
+    def fail(*_):
+        raise error
+
+    for name in ('encode_texts', 'encode_images'):
+        monkeypatch.setattr(ColorEncoder, name, fail)
+    monkeypatch.chdir(indexed)
+    paint_folder('crops', 'black')
+    with pytest.raises(type(error)) as raised:
+        call(words[0], 'people', *words[1:])
+    assert raised.value is error
+
+
+def test_a_fault_of_the_user_is_one_line_wherever_it_comes_from(indexed, call, monkeypatch):
+    def fail(*_):
+        raise UserError('no such\n  thing')
+
+    monkeypatch.setattr(ColorEncoder, 'encode_texts', fail)
+    assert_refused(call('query', indexed / 'people', 'red'), 'no such thing$')
+
+
+def test_a_command_opens_the_gallery_once(indexed, call, monkeypatch):
+    opened, begin = [], BaseGallery.__init__
+
+    def count(self, uri, *rest):
+        opened.append(uri)
+        begin(self, uri, *rest)
+
+    monkeypatch.setattr(BaseGallery, '__init__', count)
+    monkeypatch.setattr('mmtbps.search.webui.serve', lambda searcher, *_: searcher('red'))
+    queries = [['query', 'red', *more] for more in (
+        [], ['--json'], ['--where', 'camera=c1'],
+        *(['--out', f'answer{suffix}'] for suffix in ('.html', '.png', '.json')))]
+    monkeypatch.chdir(indexed)
+    for command, *rest in [*queries, ['serve'], ['info'], ['compact'], ['index', 'crops']]:
+        opened.clear()
+        assert call(command, 'people', *rest)[0] == 0
+        assert opened == ['people'], (command, rest)
 
 
 def test_values_are_data_and_never_a_query(indexed, call):

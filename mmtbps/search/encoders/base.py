@@ -70,7 +70,7 @@ def check_texts(texts: Sequence[Any]) -> None:
 
     Raises:
         TypeError: One is no string.
-        BadValue: One is empty.
+        BadValue: One is empty, or holds half a character as bytes of another encoding do.
 
     Example:
         >>> check_texts(['a man in red'])
@@ -80,3 +80,5 @@ def check_texts(texts: Sequence[Any]) -> None:
             raise TypeError(f'a text must be a string, got {text!r}')
         if not text.strip():
             raise BadValue('a text to search by is empty; describe the person')
+        if any('\ud800' <= sign <= '\udfff' for sign in text):
+            raise BadValue(f'a text to search by is no valid Unicode: {text[:60]!r}')

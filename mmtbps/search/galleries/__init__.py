@@ -5,13 +5,16 @@ from .base import (
     GalleryChanged,
     GalleryEntry,
     GalleryMismatch,
+    GalleryUnreadable,
     Hit,
     NoGallery,
+    UnknownEntry,
 )
 from .factory import open_gallery
 from .lance import LanceGallery
 from .memory import MemoryGallery
 from .milvus import MilvusGallery
 
-__all__ = ['BaseGallery', 'GalleryChanged', 'GalleryEntry', 'GalleryMismatch', 'Hit',
-           'LanceGallery', 'MemoryGallery', 'MilvusGallery', 'NoGallery', 'open_gallery']
+__all__ = ['BaseGallery', 'GalleryChanged', 'GalleryEntry', 'GalleryMismatch', 'GalleryUnreadable',
+           'Hit', 'LanceGallery', 'MemoryGallery', 'MilvusGallery', 'NoGallery', 'UnknownEntry',
+           'open_gallery']

@@ -17,8 +17,8 @@ from mmtbps.errors import BadValue, MissingFile, Remedy, UserError
 from .filters import KINDS, Condition, check_key, check_value, read_where
 from .fingerprint import check_fingerprint, is_same_model
 
-__all__ = ['BaseGallery', 'GalleryChanged', 'GalleryEntry', 'GalleryMismatch', 'Hit', 'NoGallery',
-           'UnknownEntry']
+__all__ = ['BaseGallery', 'GalleryChanged', 'GalleryEntry', 'GalleryMismatch', 'GalleryUnreadable',
+           'Hit', 'NoGallery', 'UnknownEntry']
 
 #: The way to a gallery of this model.
 REINDEX = Remedy('index', dict(gallery='NEW.lance'))
@@ -75,6 +75,10 @@ class Hit:
 
 class NoGallery(MissingFile):
     """An address at which there is no gallery."""
+
+
+class GalleryUnreadable(UserError, RuntimeError):
+    """A gallery whose files are damaged or gone, or whose storage does not answer."""
 
 
 class UnknownEntry(UserError, KeyError):

@@ -2,19 +2,20 @@
 
 import contextlib
 import json
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
-from functools import reduce
+from functools import reduce, wraps
 from operator import and_, or_
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from mmtbps.errors import BadValue, MissingPackage
 from mmtbps.fileio import file_lock, folder_size
 
-from .base import BaseGallery, GalleryEntry, Hit
+from .base import BaseGallery, GalleryEntry, GalleryUnreadable, Hit
 from .filters import KINDS, Condition, OneOf
 
 __all__ = ['LanceGallery']
@@ -25,7 +26,29 @@ INDEX_FROM = 20_000
 REFINE = 10
 _ALL_PARTITIONS = 1 << 20
 _KEEP_VERSIONS = timedelta(minutes=1)  # longer than any search still reads an older one
+_MOST_HITS = (1 << 31) // REFINE - 1  # more than any table has; LanceDB counts in 32 bits
 _CHUNK = 5_000  # ids in one expression
+
+
+Method = TypeVar('Method', bound=Callable[..., Any])
+
+
+def _explained(method: Method) -> Method:
+    """Raise errors of the storage, which LanceDB gives as RuntimeError, as `GalleryUnreadable`."""
+    @wraps(method)
+    def explained(self: 'LanceGallery', *args: Any, **keywords: Any) -> Any:
+        try:
+            return method(self, *args, **keywords)
+        except RuntimeError as error:
+            if not re.match('lance ?error', str(error), re.IGNORECASE):
+                raise
+            reason = re.sub(r'^lance error: |, \S+\.rs:\d+:\d+', '', str(error))
+            raise GalleryUnreadable(
+                f'{self.uri}: LanceDB cannot read or write it ({reason}). Check the address; if '
+                'files are damaged or gone, take the gallery from a backup or index the images '
+                'again') from error
+
+    return explained
 
 
 class LanceGallery(BaseGallery):
@@ -45,6 +68,7 @@ class LanceGallery(BaseGallery):
         ImportError: If LanceDB is missing.
     """
 
+    @_explained
     def info(self) -> dict[str, Any]:
         local = self._local()
         indexed = self._indexed()
@@ -53,6 +77,7 @@ class LanceGallery(BaseGallery):
                     index='none, exact' if indexed is None else f'IVF_SQ of {indexed} entries',
                     fingerprint=self.fingerprint)
 
+    @_explained
     def optimize(self) -> None:
         from lancedb.index import BTree, IvfSq
         with self._writing():
@@ -61,6 +86,7 @@ class LanceGallery(BaseGallery):
                 self._table.create_index('id', config=BTree())
             self._table.optimize(cleanup_older_than=_KEEP_VERSIONS)
 
+    @_explained
     def _open(self, fingerprint: dict[str, Any] | None) -> dict[str, Any] | None:
         try:
             import lancedb
@@ -71,7 +97,10 @@ class LanceGallery(BaseGallery):
         if fingerprint is None and self._local() is not None and not self._local().exists():
             return None
         # Interval 0: every read sees what other processes have written.
-        base = lancedb.connect(parent or '.', read_consistency_interval=timedelta(0))
+        try:
+            base = lancedb.connect(parent or '.', read_consistency_interval=timedelta(0))
+        except ValueError as error:
+            raise BadValue(f'{self.uri}: no address of LanceDB ({error})') from error
         name = name.removesuffix('.lance')
         try:
             self._table = base.open_table(name)
@@ -87,20 +116,24 @@ class LanceGallery(BaseGallery):
             raise BadValue(f'{self.uri} is a table of LanceDB, but no gallery of mmtbps')
         return json.loads(stored)
 
+    @_explained
     def _upsert(self, entries: list[GalleryEntry], vectors: np.ndarray) -> None:
         rows = _rows(entries, vectors, self._table.schema)
         with self._writing():
             (self._table.merge_insert('id').when_matched_update_all()
              .when_not_matched_insert_all().execute(rows))
 
+    @_explained
     def _delete_ids(self, ids: list[str]) -> int:
         with self._writing():
             return sum(self._table.delete(some).num_deleted_rows for some in _one_of_ids(ids))
 
+    @_explained
     def _delete_where(self, conditions: tuple[Condition, ...]) -> int:
         with self._writing():
             return self._table.delete(expression(conditions)).num_deleted_rows
 
+    @_explained
     def _search(self, vectors: np.ndarray, topk: int,
                 conditions: tuple[Condition, ...]) -> list[list[Hit]]:
         found = (self._query(vector, topk, conditions).to_arrow() for vector in vectors)
@@ -110,15 +143,17 @@ class LanceGallery(BaseGallery):
 
     def _query(self, vector: np.ndarray, topk: int, conditions: tuple[Condition, ...]) -> Any:
         query = (self._table.search(vector, vector_column_name='vector').distance_type('dot')
-                 .nprobes(_ALL_PARTITIONS).refine_factor(REFINE).limit(topk))
+                 .nprobes(_ALL_PARTITIONS).refine_factor(REFINE).limit(min(topk, _MOST_HITS)))
         if conditions:
             query = query.where(expression(conditions), prefilter=True)
         return query.select(['entry', '_distance'])
 
+    @_explained
     def _entries(self, conditions: tuple[Condition, ...]) -> Iterator[GalleryEntry]:
         found = self._scan(expression(conditions), ['entry'])
         return (_entry(text.as_py()) for text in found['entry'])
 
+    @_explained
     def _get(self, ids: list[str]) -> dict[str, tuple[GalleryEntry, np.ndarray]]:
         found = {}
         for some in _one_of_ids(ids):
@@ -128,11 +163,13 @@ class LanceGallery(BaseGallery):
                 found[entry.id] = entry, np.array(vector.values, np.float32)
         return found
 
+    @_explained
     def _count(self, conditions: tuple[Condition, ...]) -> int:
         if not conditions:
             return self._table.count_rows()
         return self._scan(expression(conditions), ['id']).num_rows
 
+    @_explained
     def _has_key(self, key: str) -> bool:
         from lancedb.expr import col, lit
         start = '\n' + json.dumps([key], ensure_ascii=False)[:-1] + ', '

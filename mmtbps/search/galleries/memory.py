@@ -23,14 +23,19 @@ from safetensors.numpy import load_file, save_file
 from mmtbps.errors import BadValue
 from mmtbps.fileio import file_lock, folder_size, write_durably
 
-from .base import BaseGallery, GalleryChanged, GalleryEntry, Hit
+from .base import BaseGallery, GalleryChanged, GalleryEntry, GalleryUnreadable, Hit
 from .filters import Condition
 
 __all__ = ['MemoryGallery']
 
 COMMIT_FILE = 'gallery.json'
 SCHEMA = 'mmtbps.gallery/1'
+_RESTORE = 'Take the gallery from a backup or index the images again'
 _BLOCK = 1 << 24  # similarities held at once: 64 MB
+
+
+class _PartGone(GalleryUnreadable, FileNotFoundError):
+    """A part of the log that is listed and not there."""
 
 
 class MemoryGallery(BaseGallery):
@@ -204,9 +209,10 @@ class MemoryGallery(BaseGallery):
                 for name in names[known:]:
                     self._read_part(name)
                 return
-            except FileNotFoundError:
-                if last_try:
-                    raise  # else a writer has merged the part meanwhile
+            except FileNotFoundError as error:
+                if last_try:  # else a writer has merged the part meanwhile
+                    raise _PartGone(f'{self._folder / COMMIT_FILE} lists a file that is gone '
+                                    f'({error}). {_RESTORE}') from error
 
     def _read_part(self, name: str) -> None:
         path = self._folder / name
@@ -219,8 +225,7 @@ class MemoryGallery(BaseGallery):
             self._apply(entries, vectors, log['removed'])
         except (SafetensorError, KeyError, TypeError, ValueError) as error:
             self._forget()
-            raise BadValue(f'{path}.*: damaged ({error}). Take the gallery from a backup or '
-                           'index the images again') from error
+            raise BadValue(f'{path}.*: damaged ({error}). {_RESTORE}') from error
         self._parts.append(name)
         self._touched.append({entry.id for entry in entries} | set(log['removed']))
 

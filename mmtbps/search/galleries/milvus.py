@@ -6,21 +6,25 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import numpy as np
 
-from mmtbps.errors import BadValue, MissingPackage
+from mmtbps.errors import BadValue, MissingPackage, UserError
 
 from .base import BaseGallery, GalleryEntry, Hit
 from .filters import KINDS, Condition, OneOf
 
-__all__ = ['MilvusGallery']
+__all__ = ['MilvusGallery', 'NoServer']
 
 _PROPERTY = 'mmtbps.fingerprint'
 _MOST_HITS = 16_384  # set by Milvus
 _TEXT_BYTES = 16_384
 _CHUNK = 1_000  # ids in one expression
+
+
+class NoServer(UserError, ConnectionError):
+    """An address at which no Milvus server lets the caller in."""
 
 
 class MilvusGallery(BaseGallery):
@@ -39,7 +43,7 @@ class MilvusGallery(BaseGallery):
 
     Raises:
         ImportError: If pymilvus is missing.
-        ConnectionError: If no server answers.
+        NoServer: No server answers.
     """
 
     def __init__(self, uri: str, fingerprint: dict[str, Any] | None = None, index: str = 'FLAT',
@@ -69,7 +73,7 @@ class MilvusGallery(BaseGallery):
             self._client = MilvusClient(server, token=os.environ.get('MILVUS_TOKEN', ''),
                                         db_name=database, timeout=10)
         except MilvusException as error:
-            raise ConnectionError(f'{self.uri}: no Milvus server lets us in ({error})') from error
+            raise NoServer(f'{self.uri}: no Milvus server lets us in ({error})') from error
         if not self._client.has_collection(self._name):
             if fingerprint is None:
                 return None
@@ -180,15 +184,22 @@ def split_address(uri: str) -> tuple[str, str, str]:
     """
     parts = urlsplit(uri)
     names = [name for name in parts.path.split('/') if name]
-    if parts.query or parts.fragment or len(names) not in (1, 2):
+    if parts.query or parts.fragment or len(names) not in (1, 2) or not _has_sound_port(parts):
         raise BadValue(f'{uri}: write http://host:port/collection')
     if parts.username or parts.password:
         raise BadValue('a password does not belong into an address, which is shown and kept: '
                        'put user:password into the environment variable MILVUS_TOKEN')
     if not re.fullmatch('[A-Za-z_][A-Za-z0-9_]*', names[-1]):
         raise BadValue(f'{uri}: a collection has a name of letters, digits and "_", '
-                       f'found {names[-1]!r}')
+                       f'got {names[-1]!r}')
     return f'{parts.scheme}://{parts.netloc}', '/'.join(names[:-1]), names[-1]
+
+
+def _has_sound_port(parts: SplitResult) -> bool:
+    try:
+        return bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        return False
 
 
 def expression(conditions: Sequence[Condition]) -> str:

@@ -9,10 +9,10 @@ import os
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from mmtbps.errors import BadValue, MissingFile
+from mmtbps.errors import BadValue, MissingFile, Remedy
 from mmtbps.fileio import file_lock, write_durably
 
-__all__ = ['Provenance', 'read_provenance', 'choose_images_root', 'write_provenance']
+__all__ = ['Provenance', 'choose_images_root', 'read_provenance', 'write_provenance']
 
 _FILE = 'origin.json'
 
@@ -42,7 +42,11 @@ def read_provenance(uri: str) -> Provenance:
     if '://' in uri or not file.is_file():
         return Provenance()
     try:
-        return Provenance(**json.loads(file.read_text(encoding='utf-8')))
+        note = Provenance(**json.loads(file.read_text(encoding='utf-8')))
+        if wrong := [value for value in asdict(note).values()
+                     if not isinstance(value, str | None)]:
+            raise TypeError(f'a path must be text, got {wrong[0]!r}')
+        return note
     except (ValueError, TypeError) as error:
         raise BadValue(f'{file}: broken ({error}); remove it and index again') from error
 
@@ -66,7 +70,7 @@ def write_provenance(uri: str, **known: str | os.PathLike | None) -> Provenance:
 
 
 def choose_images_root(uri: str, source: str | os.PathLike,
-                images: str | os.PathLike | None = None) -> Path:
+                       images: str | os.PathLike | None = None) -> Path:
     """Choose the folder that the paths of a gallery are relative to when ``source`` is indexed.
 
     The folder that is indexed first, or the one given as ``images``, is the root and stays it while
@@ -92,8 +96,8 @@ def choose_images_root(uri: str, source: str | os.PathLike,
         root = Path(noted).resolve()
     if not folder.is_relative_to(root):
         raise BadValue(f'{folder} lies outside {root}, which the paths of {uri} are relative to. '
-                       'Begin a new gallery for it; one for both can be begun with a folder '
-                       'above them, --images FOLDER')
+                       'Begin a new gallery for it; or one for both, whose images folder is '
+                       'a folder above them', Remedy('images_folder'))
     if wanted not in (None, root):
         raise BadValue(f'the paths of {uri} are relative to {root}, not to {wanted}')
     return root

@@ -3,6 +3,7 @@
 import os
 from dataclasses import dataclass
 
+from mmtbps.errors import BadValue
 from mmtbps.fileio import JobShard
 
 from ..media.base import Detector, Tracker
@@ -24,6 +25,13 @@ class IndexOptions:
         log: A JSON line is appended to this file for each file that is safe or was skipped.
         images: The images' root, which paths are relative to; by default the folder that was
             indexed first, see `mmtbps.search.galleries.provenance.choose_images_root`.
+
+    Raises:
+        BadValue: One of the first three is below 1.
+
+    Example:
+        >>> IndexOptions(batch_size=8, shard=JobShard.parse('0/4')).commit_every
+        512
     """
 
     batch_size: int = 64
@@ -34,6 +42,11 @@ class IndexOptions:
     shard: JobShard | tuple[int, int] = JobShard(0, 1)
     log: str | os.PathLike | None = None
     images: str | os.PathLike | None = None
+
+    def __post_init__(self) -> None:
+        for name in ('batch_size', 'workers', 'commit_every'):
+            if (value := getattr(self, name)) < 1:
+                raise BadValue(f'{name} must be at least 1, got {value}')
 
 
 @dataclass(frozen=True)

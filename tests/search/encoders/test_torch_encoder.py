@@ -89,6 +89,7 @@ def test_a_very_long_query_is_cut_to_the_models_length(encoder):
 @pytest.mark.parametrize(('call', 'error', 'message'), [
     (lambda e: e.encode_texts(['a man', '  ']), ValueError, 'empty'),
     (lambda e: e.encode_texts([None]), TypeError, 'string'),
+    (lambda e: e.encode_texts(['caf\udce9']), ValueError, 'no valid Unicode'),
     (lambda e: e.encode_images(['x.jpg']), TypeError, 'PIL image')])
 def test_bad_input_is_named(encoder, call, error, message):
     with pytest.raises(error, match=message):

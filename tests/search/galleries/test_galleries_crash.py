@@ -20,8 +20,14 @@ from gallery_rig import (
     unit,
 )
 
+from mmtbps.errors import BadValue
 from mmtbps.fileio import durable
-from mmtbps.search.galleries import GalleryChanged, MemoryGallery, open_gallery
+from mmtbps.search.galleries import (
+    GalleryChanged,
+    GalleryUnreadable,
+    MemoryGallery,
+    open_gallery,
+)
 
 ROOT = Path(__file__).parents[3]
 QUERIES = unit(np.random.default_rng(5).normal(size=(2, DIM)))
@@ -187,6 +193,57 @@ def test_damage_of_a_part_is_named(tmp_path, end, left):
     os.truncate(path, int(left * path.stat().st_size))
     with pytest.raises(ValueError, match=f'{path.stem}.*: damaged .*from a backup'):
         MemoryGallery(tmp_path / 'people').count()
+
+
+@pytest.mark.parametrize('end', ['.json', '.safetensors'])
+def test_a_part_that_is_gone_is_named(tmp_path, end):
+    people_gallery(tmp_path / 'people')
+    path = next((tmp_path / 'people').glob(f'part-*{end}'))
+    path.unlink()
+    with pytest.raises(GalleryUnreadable, match=f'gone .*{path.name}.*from a backup') as gone:
+        open_gallery(tmp_path / 'people').count()
+    assert isinstance(gone.value, FileNotFoundError)
+
+
+@pytest.mark.parametrize('damage', ['truncated', 'gone', 'a file'])
+def test_a_damaged_table_is_named(tmp_path, damage):
+    pytest.importorskip('lancedb')
+    uri = tmp_path / 'people.lance'
+    open_gallery(uri, FINGERPRINT).upsert(*batch_of('a', 0))
+    if damage == 'a file':
+        shutil.rmtree(uri)
+        uri.write_text('no folder')
+    for path in uri.glob('data/*'):
+        content = path.read_bytes()
+        path.unlink()
+        if damage == 'truncated':
+            path.write_bytes(content[:len(content) // 2])
+    with pytest.raises(GalleryUnreadable, match=f'{uri}: LanceDB cannot read or write it') as bad:
+        open_gallery(uri).search(QUERIES)
+    assert '.rs:' not in str(bad.value), 'a line of the source of LanceDB helps nobody'
+
+
+def test_an_address_that_lance_does_not_know_is_named():
+    pytest.importorskip('lancedb')
+    with pytest.raises(BadValue, match='foo://x/y.lance: no address of LanceDB'):
+        open_gallery('foo://x/y.lance')
+
+
+def test_a_fault_of_the_program_is_not_taken_for_damage(tmp_path, monkeypatch):
+    pytest.importorskip('lancedb')
+    gallery = open_gallery(tmp_path / 'people.lance', FINGERPRINT)
+    monkeypatch.setattr(gallery, '_query', die_of(error := RuntimeError('a fault of ours')))
+    with pytest.raises(RuntimeError) as raised:
+        gallery.search(QUERIES)
+    assert raised.value is error
+
+
+def die_of(error):
+    """A function that raises."""
+    def die(*_):
+        raise error
+
+    return die
 
 
 @pytest.mark.parametrize('content, message', [

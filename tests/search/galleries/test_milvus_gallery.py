@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from gallery_rig import DIM, FINGERPRINT, WEIRD, SlowGallery, draw_people, same_answers, unit
 
+from mmtbps.errors import UserError
 from mmtbps.search.galleries import MilvusGallery, open_gallery
 from mmtbps.search.galleries.filters import read_where
 from mmtbps.search.galleries.milvus import expression, split_address
@@ -45,10 +46,11 @@ def test_parts_of_an_address(address, parts):
 
 
 @pytest.mark.parametrize('address, message', [
+    ('http://host:99999/people', 'write http'), ('http://:19530/people', 'write http'),
     ('http://db:19530', 'write http://host:port/collection'),
     ('http://db/a/b/c', 'write http://host:port/collection'),
     ('http://db/people?x=1', 'write http://host:port/collection'),
-    ('http://db/my-people', "letters, digits and .*found 'my-people'"),
+    ('http://db/my-people', "letters, digits and .*got 'my-people'"),
     ('http://root:secret@db/people', 'MILVUS_TOKEN')])
 def test_an_address_of_another_form_is_refused(address, message):
     with pytest.raises(ValueError, match=message) as refusal:
@@ -63,8 +65,9 @@ def test_no_server_is_a_clear_error(monkeypatch):
         raise pymilvus.MilvusException(message='Fail connecting to server')
 
     monkeypatch.setattr(pymilvus, 'MilvusClient', refuse)
-    with pytest.raises(ConnectionError, match='http://localhost:1/people: no Milvus server'):
+    with pytest.raises(ConnectionError, match='http://localhost:1/people: no Milvus server') as no:
         open_gallery('http://localhost:1/people')
+    assert isinstance(no.value, UserError)
 
 
 def test_the_token_comes_from_the_environment(monkeypatch):

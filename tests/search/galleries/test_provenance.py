@@ -29,7 +29,7 @@ def test_without_a_folder_there_is_no_note(tmp_path, monkeypatch, uri):
     assert read_provenance(uri) == Provenance() and list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize('text', ['{', '[]', '{"pictures": "x"}'])
+@pytest.mark.parametrize('text', ['{', '[]', '{"pictures": "x"}', '{"images": 3}'])
 def test_a_broken_note_is_an_error_that_names_it(tmp_path, text):
     (tmp_path / 'origin.json').write_text(text)
     with pytest.raises(ValueError, match='origin.json: broken'):
