@@ -27,6 +27,7 @@ import importlib.util
 import os
 import pickle
 import shutil
+import struct
 import sys
 import tempfile
 import types
@@ -35,6 +36,8 @@ from importlib.abc import MetaPathFinder
 from .errors import MissingFile, MissingPackage, UserError
 
 _HISTORY_STATISTICS = ('mean', 'max', 'min', 'current')
+# torch reads what is no archive by its former unpickler, which fails on junk in any of these ways.
+_ERRORS_OF_JUNK = (LookupError, ValueError, TypeError, AttributeError, struct.error)
 _torchvision_schemas = []  # a torch Library lives as long as its object
 
 
@@ -104,7 +107,7 @@ def load_checkpoint_file(filename, map_location=None, **_) -> dict:
 
     Raises:
         UnsafeCheckpoint: The file carries anything else, or is not a checkpoint.
-        BrokenCheckpoint: The file is cut short or damaged.
+        BrokenCheckpoint: The file is cut short, damaged or of another kind.
     """
     import torch
     if str(filename).endswith('.safetensors'):
@@ -125,6 +128,8 @@ def load_checkpoint_file(filename, map_location=None, **_) -> dict:
             '.safetensors file.') from error
     except EOFError as error:
         raise BrokenCheckpoint(f'{filename}: empty or cut short') from error
+    except _ERRORS_OF_JUNK as error:
+        raise BrokenCheckpoint(f'{filename}: no checkpoint, or damaged ({error!r})') from error
     except RuntimeError as error:
         if 'PytorchStreamReader' not in str(error):
             raise

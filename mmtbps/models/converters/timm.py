@@ -28,6 +28,7 @@ def vit_from_timm(state: dict[str, Tensor]) -> Conversion:
         ValueError: not a timm ViT.
 
     Example:
+        >>> import torch
         >>> vit_from_timm({'norm.weight': torch.ones(1), 'patch_embed.proj.bias': torch.ones(1)}
         ...               ).used
         ['norm.weight', 'patch_embed.proj.bias']

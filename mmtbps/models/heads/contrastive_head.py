@@ -37,6 +37,7 @@ class HardnessAwareContrastiveHead(BaseHead):
         ValueError: an option is out of its range or missing.
 
     Example:
+        >>> from mmtbps.models.heads import EncodedSide
         >>> eye = EncodedSide({'global': torch.eye(2)})
         >>> head = HardnessAwareContrastiveHead(temperature=1.0)
         >>> losses = head(Pairs(eye, eye, person_ids=torch.arange(2)), samples=[])
