@@ -204,8 +204,8 @@ def test_configs_of_other_packages_are_found_as_before(tmp_path):
 
 
 @pytest.mark.parametrize('content', [
-    b'', b'a line of text\n' * 9, b'PK\x03\x04 cut short', b'\x80\x02}q', b'\xff\x8d', b'\x80\x02h\xb4.',
-    b'version https://git-lfs.github.com/spec/v1\n'])
+    b'', b'a line of text\n' * 9, b'PK\x03\x04 cut short', b'\x80\x02}q', b'\xff\x8d',
+    b'\x80\x02h\xb4.', b'version https://git-lfs.github.com/spec/v1\n'])
 def test_what_is_no_checkpoint_is_an_error_of_the_user(content, tmp_path):
     (tmp_path / 'junk.pth').write_bytes(content)
     with pytest.raises(UserError, match='junk.pth: '):

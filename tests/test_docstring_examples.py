@@ -12,8 +12,8 @@ MODULES = [path for path in SOURCES if '>>> ' in path.read_text('utf-8')]
 @pytest.mark.parametrize('path', MODULES, ids=inside)
 def test_examples_are_true(path, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    dotted = f'mmtbps/{inside(path)}'.removesuffix('.py').removesuffix('/__init__').replace('/', '.')
-    module = importlib.import_module(dotted)
+    file = f'mmtbps/{inside(path)}'.removesuffix('.py').removesuffix('/__init__')
+    module = importlib.import_module(file.replace('/', '.'))
     report, runner = [], doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
     for test in doctest.DocTestFinder(exclude_empty=True).find(module):
         runner.run(test, out=report.append)
