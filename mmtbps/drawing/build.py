@@ -129,6 +129,7 @@ def draw_dataset(root: str | Path, size: str | Size = 'default', seed: int = 0,
     with file_lock(root.with_name(f'.{root.name}.lock')):
         if _is_finished(root, request):                     # another process was faster
             return root
+        _refuse_strangers(root, request, overwrite)         # or drew another set meanwhile
         _begin(partial_root, request)
         _draw_into(partial_root, request, workers or os.cpu_count() or 1, progress)
         _publish(partial_root, root, request)
@@ -177,7 +178,8 @@ def _refuse_strangers(root: Path, request: dict, overwrite: bool) -> None:
 def _begin(folder: Path, request: dict) -> None:
     """Open the folder; keep the images of an interrupted drawing only if it was the same one."""
     opened = folder / REQUEST
-    if folder.exists() and any(folder.iterdir()):
+    # The note of the request is the first file; a kill may leave its beginning alone.
+    if folder.exists() and {path.name for path in folder.iterdir()} - {f'{REQUEST}.partial'}:
         if not opened.is_file():
             raise FolderInUse(f'{folder} is in the way: it is no drawing that was interrupted; '
                               'move it')
@@ -192,14 +194,12 @@ def _begin(folder: Path, request: dict) -> None:
 def _publish(folder: Path, root: Path, request: dict) -> None:
     """Write the marker, then move the folder to the place of the set."""
     write_durably(folder / MARKER, json.dumps(request, indent=2) + '\n')
+    old = root.with_name(f'.{root.name}.old')  # hidden, so no folder of the user's own
+    shutil.rmtree(old, ignore_errors=True)      # of an earlier replacement that was killed
     if root.exists():
-        old = root.with_name(root.name + '.old')
-        shutil.rmtree(old, ignore_errors=True)
         root.rename(old)
-        folder.rename(root)
-        shutil.rmtree(old)
-    else:
-        folder.rename(root)
+    folder.rename(root)
+    shutil.rmtree(old, ignore_errors=True)
     (root / REQUEST).unlink()
 
 

@@ -3,11 +3,14 @@
 import contextlib
 import errno
 import os
+import secrets
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from mmtbps.errors import UserError
+
+from .locks import lock_descriptor
 
 __all__ = ['DiskFull', 'create_once', 'durable_folder', 'explain_disk_full', 'folder_size',
            'sync_folder', 'write_durably']
@@ -21,7 +24,8 @@ def write_durably(path: str | os.PathLike, content: bytes | str | Callable[[Path
     """Write a file; when this returns it is whole, on disk and under its name.
 
     The content grows under another name, ``*.partial``, beside the file. A kill at any moment
-    leaves the old file or the new one, and at most such a partial file.
+    leaves the old file or the new one, and at most such a partial file. Of several processes or
+    threads that write the file at a time, one waits for the other; the last one's content stays.
 
     Args:
         path: The file, which may exist; missing folders are made.
@@ -41,17 +45,20 @@ def write_durably(path: str | os.PathLike, content: bytes | str | Callable[[Path
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f'{path.name}.partial')
-    _write(partial, content, path)
-    try:
-        os.replace(partial, path)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise explain_disk_full(error, path) from error
+    with _only_writer(partial, path):
+        _write(partial, content, path)
+        try:
+            os.replace(partial, path)
+        except OSError as error:
+            partial.unlink(missing_ok=True)
+            raise explain_disk_full(error, path) from error
     sync_folder(path.parent)
 
 
 def create_once(path: str | os.PathLike, content: bytes | str) -> bool:
     """Write a file that appears whole and only once, also when several processes write it.
+
+    A kill leaves at most a ``*.partial`` with a name of its own beside the file.
 
     Args:
         path: The file; missing folders are made.
@@ -67,7 +74,7 @@ def create_once(path: str | os.PathLike, content: bytes | str) -> bool:
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.exists():
         return False
-    partial = path.with_name(f'{path.name}.{os.getpid()}.partial')
+    partial = path.with_name(f'{path.name}.{secrets.token_hex(4)}.partial')
     _write(partial, content, path)
     try:
         os.link(partial, path)  # refuses a name that exists, unlike os.replace
@@ -87,7 +94,7 @@ def create_once(path: str | os.PathLike, content: bytes | str) -> bool:
 def durable_folder(path: str | os.PathLike) -> Iterator[Path]:
     """Let a new folder be filled under another name; it appears whole, on disk and under its name.
 
-    A kill at any moment leaves no folder of that name, and at most a hidden ``*.partial-PID``
+    A kill at any moment leaves no folder of that name, and at most a hidden ``*.partial-XXXXXXXX``
     beside it. When the block raises, nothing is left.
 
     Args:
@@ -111,7 +118,8 @@ def durable_folder(path: str | os.PathLike) -> Iterator[Path]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f'.{path.name}.partial-{os.getpid()}')
+    # Not the process's number: in a container the next start often has the same one.
+    partial = path.with_name(f'.{path.name}.partial-{secrets.token_hex(4)}')
     partial.mkdir()
     try:
         yield partial
@@ -163,6 +171,31 @@ def _sync_tree(folder: Path) -> None:
         else:
             with open(path, 'rb') as file:
                 os.fsync(file.fileno())
+
+
+@contextlib.contextmanager
+def _only_writer(partial: Path, path: Path) -> Iterator[None]:
+    """Open and lock the partial file of ``path``; other writers of it wait for the end."""
+    while True:
+        try:
+            descriptor = os.open(partial, os.O_RDWR | os.O_CREAT, 0o666)
+        except OSError as error:
+            raise explain_disk_full(error, path) from error
+        try:
+            lock_descriptor(descriptor, partial)
+            if _is_open_at(descriptor, partial):
+                yield
+                return
+        finally:
+            os.close(descriptor)
+
+
+def _is_open_at(descriptor: int, path: Path) -> bool:
+    """Tell an open file that has this name from one that was renamed or removed meanwhile."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), os.stat(path))
+    except FileNotFoundError:
+        return False
 
 
 def _write(partial: Path, content: bytes | str | Callable[[Path], None], path: Path) -> None:

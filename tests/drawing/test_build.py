@@ -1,7 +1,10 @@
 """The drawn data set on disk."""
 
+import itertools
 import json
+import multiprocessing
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -213,3 +216,80 @@ def test_one_process_at_a_time_draws_also_when_several_wait(tmp_path, monkeypatc
     for thread in threads:
         thread.join()
     assert most == [1, 1, 1] and not inside
+
+
+def test_one_that_waited_does_not_replace_the_set_of_the_first_unasked(tmp_path, monkeypatch):
+    root, let_out, errors = tmp_path / 'set', threading.Event(), []
+    draw_into = build._draw_into
+
+    def draw_slowly(folder, request, *args):
+        if request['seed'] == 0:
+            assert let_out.wait(20)
+        draw_into(folder, request, *args)
+
+    def draw_other():
+        try:
+            draw(root, seed=1)
+        except FileExistsError as error:
+            errors.append(str(error))
+
+    monkeypatch.setattr(build, '_draw_into', draw_slowly)
+    first, second = threading.Thread(target=draw, args=(root,)), threading.Thread(target=draw_other)
+    first.start()
+    deadline = time.time() + 20
+    while not (tmp_path / 'set.partial').is_dir() and time.time() < deadline:
+        time.sleep(.01)
+    second.start()
+    time.sleep(.3)  # the second waits for the lock now
+    let_out.set()
+    first.join()
+    second.join()
+    assert len(errors) == 1 and 'seed 0 instead of 1' in errors[0]
+    assert json.loads((root / MARKER).read_text())['seed'] == 0
+
+
+def test_replacing_a_set_leaves_folders_of_like_names_alone(tmp_path):
+    root = draw(tmp_path / 'set')
+    (tmp_path / 'set.old').mkdir()
+    (tmp_path / 'set.old/thesis.txt').write_text('years of work')
+    draw(root, seed=1, overwrite=True)
+    assert (tmp_path / 'set.old/thesis.txt').read_text() == 'years of work'
+
+
+def test_a_replacement_killed_at_any_step_loses_no_finished_set(tmp_path):
+    """A process dies before each step of the move; the next start ends with the new set alone."""
+    folders = [tmp_path / name for name in ('old', 'new')]
+    for seed, folder in enumerate(folders):
+        draw(folder, seed=seed)
+
+    def replace_until(moment, root):
+        steps = itertools.count()
+
+        def dying(function):
+            def call(*args, **kwargs):
+                if next(steps) == moment:
+                    os.kill(os.getpid(), signal.SIGKILL)
+                return function(*args, **kwargs)
+            return call
+
+        for name in ('rename', 'replace', 'unlink', 'rmdir', 'fsync'):
+            setattr(os, name, dying(getattr(os, name)))
+        shutil.rmtree = dying(shutil.rmtree)
+        draw(root, seed=1, overwrite=True)
+
+    for moment in itertools.count():
+        root = tmp_path / f'at{moment}/set'
+        shutil.copytree(folders[0], root)
+        process = multiprocessing.get_context('fork').Process(
+            target=replace_until, args=(moment, root))
+        process.start()
+        process.join()
+        finished = [folder for folder in root.parent.iterdir() if (folder / MARKER).is_file()]
+        assert finished  # the old set or the new one, under whichever name
+        draw(root, seed=1, overwrite=True)
+        assert {path.name for path in root.parent.iterdir()} <= {'set', '.set.lock', '.set.old'}
+        assert read(root) == read(folders[1]) and read(root, MARKER)['seed'] == 1
+        if process.exitcode == 0:
+            break
+        assert process.exitcode == -signal.SIGKILL
+    assert moment > 8

@@ -5,6 +5,7 @@ import itertools
 import multiprocessing
 import os
 import signal
+import threading
 from pathlib import Path
 
 import pytest
@@ -140,6 +141,41 @@ def test_text_is_utf_8_whatever_the_locale(tmp_path):
         assert (tmp_path / f'{name}.txt').read_bytes() == 'größer 男'.encode()
 
 
+def _rewrite(path, letters):
+    """Write contents of one letter each, one letter in a thread of its own; report failures."""
+    failures = []
+
+    def write(letter):
+        try:
+            for _ in range(40):
+                write_durably(path, letter * 50_000)
+        except OSError as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=write, args=(letter,)) for letter in letters]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    os._exit(len(failures))
+
+
+@pytest.mark.parametrize('processes', [['a', 'b', 'c'], ['abc'], ['ab', 'cd']])
+def test_of_several_writers_at_a_time_each_content_is_seen_whole(tmp_path, processes):
+    path = tmp_path / 'a.txt'
+    write_durably(path, 'x' * 50_000)
+    writers = [FORK.Process(target=_rewrite, args=(path, letters)) for letters in processes]
+    for writer in writers:
+        writer.start()
+    while any(writer.is_alive() for writer in writers):
+        text = path.read_text()
+        assert len(text) == 50_000 and len(set(text)) == 1
+    for writer in writers:
+        writer.join()
+        assert writer.exitcode == 0
+    assert [file.name for file in tmp_path.iterdir()] == ['a.txt']
+
+
 # create_once ---------------------------------------------------------------------------------
 
 def test_what_is_there_stays(tmp_path):
@@ -171,6 +207,25 @@ def test_of_several_processes_one_makes_the_file(tmp_path):
         f'{turn}.txt' for turn in range(20))
     assert all((tmp_path / f'{turn}.txt').read_text() == f'{number} ' * 5000
                for turn, number in makers.items())
+
+
+def test_of_several_threads_one_makes_the_file(tmp_path):
+    start, made = threading.Barrier(4, timeout=20), []
+
+    def create(letter):
+        for turn in range(20):
+            start.wait()
+            if create_once(tmp_path / f'{turn}.txt', letter * 9999):
+                made.append((turn, letter))
+
+    threads = [threading.Thread(target=create, args=(letter,)) for letter in 'abcd']
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(turn for turn, _ in made) == list(range(20))
+    assert all((tmp_path / f'{turn}.txt').read_text() == letter * 9999 for turn, letter in made)
+    assert len(list(tmp_path.iterdir())) == 20
 
 
 def test_a_kill_leaves_no_file_or_a_whole_one(tmp_path):

@@ -72,3 +72,11 @@ def test_a_kill_leaves_no_folder_of_that_name(tmp_path):
     done = subprocess.run([sys.executable, '-c', code, str(tmp_path / 'model')])
     assert done.returncode == -signal.SIGKILL
     assert [path.name.startswith('.model.partial-') for path in tmp_path.iterdir()] == [True]
+
+
+def test_a_leftover_of_a_process_of_the_same_number_is_not_in_the_way(tmp_path):
+    """In a container the first process of each start has the same number."""
+    (tmp_path / f'.model.partial-{os.getpid()}').mkdir()
+    with durable_folder(tmp_path / 'model') as folder:
+        (folder / 'a').write_text('a')
+    assert (tmp_path / 'model/a').read_text() == 'a'
