@@ -101,12 +101,12 @@ def read_where(where: Mapping[str, Any] | None) -> tuple[Condition, ...]:
         (OneOf(key='camera', values=('c1',)), Range(key='frame', low=10, high=None))
         >>> read_where({'camera': 3})
         Traceback (most recent call last):
-        ValueError: filter: 'camera' must be text, found 3
+        ValueError: filter: 'camera' must be text, got 3
     """
     if where is None:
         return ()
     if not isinstance(where, Mapping):
-        raise BadValue(f"a filter is a dict such as {{'camera': 'c1'}}, found {where!r}")
+        raise BadValue(f"a filter is a dict such as {{'camera': 'c1'}}, got {where!r}")
     return tuple(_condition(check_key(key), value) for key, value in where.items())
 
 
@@ -133,7 +133,7 @@ def _condition(key: str, value: Any) -> Condition:
                            f'list for one of several')
         if len(value) != 2 or value == (None, None):
             raise BadValue(f'filter: {key!r}: a range is (from, to) with None for one open end '
-                           f'at most, found {value!r}')
+                           f'at most, got {value!r}')
         low = None if value[0] is None else _bounds(key, kind, value[0])[0]
         high = None if value[1] is None else _bounds(key, kind, value[1])[1]
         if low is not None and high is not None and low > high:
@@ -180,7 +180,7 @@ def check_value(key: str, value: Any, who: str) -> Any:
     kind = KINDS.get(key, str)
     if kind is str:
         if not isinstance(value, str):
-            raise BadValue(f'{who}: {key!r} must be text, found {value!r}')
+            raise BadValue(f'{who}: {key!r} must be text, got {value!r}')
         try:
             value.encode()
         except UnicodeEncodeError:
@@ -189,7 +189,7 @@ def check_value(key: str, value: Any, who: str) -> Any:
     fits = isinstance(value, int if kind is int else (int, float)) and not isinstance(value, bool)
     if not fits or not abs(value) < 2**53:  # also refuses NaN
         names = {int: 'a whole number', float: 'a number of seconds'}
-        raise BadValue(f'{who}: {key!r} must be {names[kind]}, found {value!r}')
+        raise BadValue(f'{who}: {key!r} must be {names[kind]}, got {value!r}')
     return kind(value)
 
 

@@ -174,5 +174,5 @@ def _cell(value: Any, where: str) -> str | None:
             raise MetadataError(f'{where} is no valid Unicode text')
         return cell or None
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-        raise MetadataError(f'{where} must be a text or a number, found {str(value)[:60]}')
+        raise MetadataError(f'{where} must be a text or a number, got {str(value)[:60]}')
     return str(value)

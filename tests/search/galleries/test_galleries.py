@@ -1,5 +1,6 @@
 """All kinds of galleries give the same answers as the slow one, and the same errors."""
 
+import pickle
 import sys
 
 import numpy as np
@@ -24,6 +25,7 @@ from mmtbps.search.galleries import (
     MemoryGallery,
     MilvusGallery,
     NoGallery,
+    UnknownEntry,
     open_gallery,
 )
 
@@ -145,7 +147,8 @@ def test_a_missing_gallery_is_not_made_by_looking(address, tmp_path):
     for _ in range(2):
         with pytest.raises(NoGallery, match='there is no gallery') as refusal:
             open_gallery(address)
-        assert refusal.value.remedy.action == 'index'
+        assert (refusal.value.remedy.action, refusal.value.remedy.arguments) == (
+            'index', dict(gallery=address))
     assert not list(tmp_path.iterdir())
 
 
@@ -173,7 +176,7 @@ def test_info_says_what_it_is(people, address):
 @pytest.mark.parametrize('where, message', [
     ({'sha256': 'a'}, "'sha256' is no filter key: filter by camera"),
     ({'a b': 'x'}, "'a b' is no name"), ({"c'": 'x'}, 'is no name'), ({3: 'x'}, 'is no name'),
-    ({'camera': 3}, "'camera' must be text, found 3"), ({'camera': None}, 'must be text'),
+    ({'camera': 3}, "'camera' must be text, got 3"), ({'camera': None}, 'must be text'),
     ({'camera': ('a', 'b')}, 'a tuple is a range'), ({'coat': ('a', 'b')}, 'a tuple is a range'),
     ({'camera': []}, 'the list is empty'), ({'frame': 1.5}, "'frame' must be a whole number"),
     ({'time': (3, 1)}, 'ends before it begins'), ({'time': (None, None)}, 'one open end'),
@@ -207,13 +210,13 @@ ONE = unit(np.ones((1, DIM)))
 @pytest.mark.parametrize('entries, vectors, message', [
     ([GalleryEntry('a', 'a')], ONE * 2, 'feature 0 has length 2, not 1'),
     ([GalleryEntry('a', 'a')], ONE * np.nan, 'feature 0 has length nan'),
-    ([GalleryEntry('a', 'a')], ONE[:, :5], r'must be of shape \(N, 12\), found \(1, 5\)'),
+    ([GalleryEntry('a', 'a')], ONE[:, :5], r'must be of shape \(N, 12\), got \(1, 5\)'),
     ([GalleryEntry('a', 'a')], ONE[0], 'must be of shape'),
     ([GalleryEntry('a', 'a')] * 2, ONE, "'a' comes twice"),
     ([GalleryEntry('a', 'a'), GalleryEntry('b', 'b')], ONE, '2 entries with 1 features'),
     ([GalleryEntry('', 'a.jpg')], ONE, "'a.jpg' has an empty id"),
     ([GalleryEntry('a', '\udcff.jpg')], ONE, "'path' is not valid Unicode"),
-    ([GalleryEntry('a', 'a', camera=3)], ONE, "entry 'a': 'camera' must be text, found 3"),
+    ([GalleryEntry('a', 'a', camera=3)], ONE, "entry 'a': 'camera' must be text, got 3"),
     ([GalleryEntry('a', 'a', time=float('inf'))], ONE, "'time' must be a number of seconds"),
     ([GalleryEntry('a', 'a', frame=2.5)], ONE, "'frame' must be a whole number"),
     ([GalleryEntry('a', 'a', extra={'coat': 3})], ONE, "'coat' must be text"),
@@ -271,6 +274,14 @@ def test_a_missing_package_is_named(tmp_path, monkeypatch, address, package, ext
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(ImportError, match=f'needs {package}: pip install "mmtbps.{extra}.'):
         open_gallery(address, FINGERPRINT)
+
+
+def test_an_error_of_a_gallery_survives_another_process():
+    error = GalleryMismatch('people', FINGERPRINT, OTHER_FINGERPRINT)
+    again = pickle.loads(pickle.dumps(error))
+    assert (str(again), again.uri, again.stored, again.given, again.remedy) == (
+        str(error), 'people', FINGERPRINT, OTHER_FINGERPRINT, error.remedy)
+    assert str(UnknownEntry('people has no entry 7')) == 'people has no entry 7'
 
 
 def test_galleries_are_registered(tmp_path):
