@@ -182,3 +182,9 @@ def test_these_checks_can_fail():
     assert FORMER.search('from mmtbps.models.feature_mixup import mix')
     assert not FORMER.search('from mmtbps.search.images_of import x')
     assert FORBIDDEN_NAMES.search('models/common.py') and not FORBIDDEN_NAMES.search('commands')
+
+
+def test_test_files_have_names_of_their_own():
+    """pytest imports two files of one name as one module."""
+    names = [path.name for path in ALL_PYTHON if path.name.startswith('test_')]
+    assert not {name for name in names if names.count(name) > 1}

@@ -200,7 +200,7 @@ def compact(args: argparse.Namespace) -> None:
 
 # ------------------------------------------------------------------ what they share
 def model_of(args: argparse.Namespace) -> Provenance:
-    """Read model and weights of the command line, else those noted in the gallery."""
+    """Return model and weights of the command line, else those noted in the gallery."""
     noted = read_provenance(args.gallery)
     if args.config is None and noted.model is None:
         raise BadValue(f'{args.gallery} has no note of its model; name it with --config and '
@@ -210,7 +210,7 @@ def model_of(args: argparse.Namespace) -> Provenance:
 
 
 def images_of(args: argparse.Namespace) -> Path:
-    """Find the folder of the images, from the command line or the gallery's note."""
+    """Return the folder of the images, of the command line or of the gallery's note."""
     images = args.images or read_provenance(args.gallery).images
     if images is None or not Path(images).is_dir():
         said = 'is not noted' if images is None else f'was {images}, which is gone'
@@ -229,7 +229,7 @@ def make_searcher(args: argparse.Namespace) -> Any:
 
 
 def reindex_command(args: argparse.Namespace) -> str:
-    """Word the command that indexes the images into a new gallery, with the model at hand."""
+    """Word the command that indexes the images again, for a gallery of another model."""
     noted, given = read_provenance(args.gallery), model_of(args)
     words = ['python', 'tools/search.py', 'index', 'NEW.lance',
              str(getattr(args, 'source', None) or noted.images or 'IMAGES')]

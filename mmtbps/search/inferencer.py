@@ -1,4 +1,4 @@
-"""Inferencer: finds people of a gallery by sentences."""
+"""Inferencer that finds people of a gallery by sentences and by pictures."""
 
 import os
 from collections.abc import Mapping, Sequence

@@ -9,7 +9,7 @@ __all__ = ['SearchHit', 'SearchResult']
 
 
 class SearchHit(dict):
-    """One person found. It is also the dict of JSON types that `to_json` gives.
+    """One person found, with rank and score; also the dict of JSON types of `to_json`.
 
     Args:
         rank: 1 for the best.
@@ -41,7 +41,7 @@ class SearchHit(dict):
 
 
 class SearchResult(dict):
-    """The people found for one query, best first. Also the dict of JSON types of `to_json`.
+    """The people found for one query, best first; also the dict of JSON types of `to_json`.
 
     Args:
         query: The sentence, the path of the picture, or the id of the entry that was asked for.

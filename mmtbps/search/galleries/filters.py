@@ -101,7 +101,7 @@ def read_where(where: Mapping[str, Any] | None) -> tuple[Condition, ...]:
         (OneOf(key='camera', values=('c1',)), Range(key='frame', low=10, high=None))
         >>> read_where({'camera': 3})
         Traceback (most recent call last):
-        ValueError: filter: 'camera' must be text, got 3
+        mmtbps.errors.BadValue: filter: 'camera' must be text, got 3
     """
     if where is None:
         return ()

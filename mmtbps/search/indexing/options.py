@@ -51,7 +51,7 @@ class IndexOptions:
 
 @dataclass(frozen=True)
 class DetectionOptions:
-    """Search for the people in photographs and videos.
+    """Detection of the people in photographs and videos, before they are indexed.
 
     Args:
         detector: Finds the people in a photograph.
