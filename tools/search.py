@@ -206,7 +206,7 @@ def model_of(args: argparse.Namespace) -> Provenance:
         raise BadValue(f'{args.gallery} has no note of its model; name it with --config and '
                          '--weights')
     return Provenance(model=args.config or noted.model,
-                  weights=args.weights or (noted.weights if args.config is None else None))
+                      weights=args.weights or (noted.weights if args.config is None else None))
 
 
 def images_of(args: argparse.Namespace) -> Path:

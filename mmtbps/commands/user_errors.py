@@ -18,7 +18,8 @@ COMMANDS = {
     'generate_merge': 'python tools/generate.py merge CONFIG',
     'generate_plan': 'python tools/generate.py plan CONFIG',
     'images_folder': 'add --images FOLDER to the command',
-    'index': 'python tools/search.py index {gallery} {images}',
+    'index': 'python tools/search.py index {gallery} {images} '
+             '--config {config} --weights {checkpoint}',
     'overwrite': 'add --overwrite to the command',
     'pack_images': 'python tools/pack_images.py {folder} {out}',
 }

@@ -8,11 +8,12 @@ from PIL import Image
 
 from .galleries.base import GalleryEntry
 
-__all__ = ['CARD_SIZE', 'as_data_uri', 'in_words']
+__all__ = ['CARD_SIZE', 'YEAR_1990', 'as_data_uri', 'clock', 'in_words']
 
 #: A picture in a grid is at most so many pixels wide and high.
 CARD_SIZE = (200, 520)
-YEAR_1990 = 631152000  # a time before it counts from the beginning of a video
+#: A time before this one counts from the beginning of a video.
+YEAR_1990 = 631152000
 
 
 def as_data_uri(image: Image.Image, size: tuple[int, int] = CARD_SIZE) -> str:
@@ -43,13 +44,21 @@ def in_words(entry: GalleryEntry) -> list[tuple[str, str]]:
         >>> in_words(GalleryEntry('7', 'a.jpg', camera='c1', time=75.5, extra={'coat': 'red'}))
         [('camera', 'c1'), ('time', '0:01:15'), ('coat', 'red'), ('file', 'a.jpg')]
     """
-    known = [('camera', entry.camera), ('time', _clock(entry.time)), ('track', entry.track),
+    known = [('camera', entry.camera), ('time', clock(entry.time)), ('track', entry.track),
              ('frame', entry.frame), *entry.extra.items(), ('file', entry.path)]
     return [(name, str(value)) for name, value in known if value is not None]
 
 
-def _clock(seconds: float | None) -> str | None:
-    """Format a time as date and time of day in UTC, or as hours, minutes and seconds of a video."""
+def clock(seconds: float | None) -> str | None:
+    """Word a time as date and time of day in UTC, or as hours, minutes and seconds of a video.
+
+    Args:
+        seconds: Since 1970, or since the beginning of a video; ``None`` if it is not known.
+
+    Example:
+        >>> clock(1704067200.), clock(75.5)
+        ('2024-01-01 00:00:00', '0:01:15')
+    """
     if seconds is None:
         return None
     if seconds >= YEAR_1990:

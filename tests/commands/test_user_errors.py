@@ -28,7 +28,7 @@ def test_a_remedy_is_worded_with_what_is_known(capsys):
     assert capsys.readouterr().err == (
         "error: drawn: no data set here: python tools/draw_dataset.py 'my set'\n")
     assert word_remedy(Remedy('index', dict(gallery='a.lance'))) == (
-        'python tools/search.py index a.lance IMAGES')
+        'python tools/search.py index a.lance IMAGES --config CONFIG --weights CHECKPOINT')
 
 
 @pytest.mark.parametrize('error', [ValueError('v'), KeyError('k'), RuntimeError('r'),

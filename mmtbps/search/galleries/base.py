@@ -20,8 +20,6 @@ from .fingerprint import check_fingerprint, is_same_model
 __all__ = ['BaseGallery', 'GalleryChanged', 'GalleryEntry', 'GalleryMismatch', 'GalleryUnreadable',
            'Hit', 'NoGallery', 'UnknownEntry']
 
-#: The way to a gallery of this model.
-REINDEX = Remedy('index', dict(gallery='NEW.lance'))
 T = TypeVar('T')
 
 
@@ -107,7 +105,8 @@ class GalleryMismatch(BadValue):
                             if stored.get(key) != given.get(key))
         super().__init__(
             f'{uri} holds features of another model ({differs}); they cannot be compared with '
-            'those of this one. Index the images again, into a new gallery', REINDEX)
+            'those of this one. Index the images again, into a new gallery',
+            Remedy('index', dict(gallery='NEW.lance')))
         self.uri, self.stored, self.given = uri, dict(stored), dict(given)
 
     def __reduce__(self) -> tuple:
@@ -140,7 +139,7 @@ class BaseGallery(ABC):
         found = self._open(wanted)
         if found is None:
             raise NoGallery(f'{self.uri}: there is no gallery. Make one from a folder of images',
-                            REINDEX)
+                            Remedy('index', dict(gallery=self.uri)))
         if fingerprint is not None and not is_same_model(found, fingerprint):
             raise GalleryMismatch(self.uri, found, wanted)
         self.fingerprint = found

@@ -11,7 +11,7 @@ from ..media.base import Detector, Tracker
 __all__ = ['DetectionOptions', 'IndexOptions']
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class IndexOptions:
     """Options of one index run.
 

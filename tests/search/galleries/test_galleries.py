@@ -1,5 +1,6 @@
 """All kinds of galleries give the same answers as the slow one, and the same errors."""
 
+import pickle
 import sys
 
 import numpy as np
@@ -24,6 +25,7 @@ from mmtbps.search.galleries import (
     MemoryGallery,
     MilvusGallery,
     NoGallery,
+    UnknownEntry,
     open_gallery,
 )
 
@@ -145,7 +147,8 @@ def test_a_missing_gallery_is_not_made_by_looking(address, tmp_path):
     for _ in range(2):
         with pytest.raises(NoGallery, match='there is no gallery') as refusal:
             open_gallery(address)
-        assert refusal.value.remedy.action == 'index'
+        assert (refusal.value.remedy.action, refusal.value.remedy.arguments) == (
+            'index', dict(gallery=address))
     assert not list(tmp_path.iterdir())
 
 
@@ -271,6 +274,14 @@ def test_a_missing_package_is_named(tmp_path, monkeypatch, address, package, ext
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(ImportError, match=f'needs {package}: pip install "mmtbps.{extra}.'):
         open_gallery(address, FINGERPRINT)
+
+
+def test_an_error_of_a_gallery_survives_another_process():
+    error = GalleryMismatch('people', FINGERPRINT, OTHER_FINGERPRINT)
+    again = pickle.loads(pickle.dumps(error))
+    assert (str(again), again.uri, again.stored, again.given, again.remedy) == (
+        str(error), 'people', FINGERPRINT, OTHER_FINGERPRINT, error.remedy)
+    assert str(UnknownEntry('people has no entry 7')) == 'people has no entry 7'
 
 
 def test_galleries_are_registered(tmp_path):

@@ -14,8 +14,7 @@ from fakes import COLORS, ColorEncoder, paint, paint_folder
 from mmtbps.search.galleries.base import GalleryMismatch
 from mmtbps.search.galleries.factory import open_gallery
 from mmtbps.search.galleries.provenance import read_provenance
-from mmtbps.search.indexing import DetectionOptions, IndexOptions
-from mmtbps.search.indexing import writer as intake
+from mmtbps.search.indexing import DetectionOptions, IndexOptions, writer
 from mmtbps.search.indexing.index import index_people
 from mmtbps.search.indexing.metadata import Metadata
 from mmtbps.search.media.detector import Detection
@@ -234,7 +233,7 @@ def test_batches_and_commits(crops, gallery, monkeypatch, batch_size, commit_eve
 
 
 def test_large_pictures_make_small_batches(crops, gallery, monkeypatch):
-    monkeypatch.setattr(intake, '_BATCH_PIXELS', 3 * 8 * 16)
+    monkeypatch.setattr(writer, '_BATCH_PIXELS', 3 * 8 * 16)
     encoder = Counting()
     index(crops, gallery, encoder)
     assert encoder.batches == [3, 3]
