@@ -220,7 +220,10 @@ def absolute_path(path: str) -> str:
 
 @register_backend('packed', prefixes='packed')
 class PackedImagesBackend(BaseStorageBackend):
-    """Storage backend of MMEngine for packed images: ``mmengine.fileio.get('packed://imgs.tars/a.jpg')``."""
+    """Storage backend of MMEngine for packed images.
+
+    It reads ``mmengine.fileio.get('packed://imgs.tars/a.jpg')``.
+    """
 
     def get(self, filepath: str | os.PathLike) -> bytes:
         """Read the bytes of an image; raises as :meth:`PackedImages.read` does."""
