@@ -181,7 +181,11 @@ def test_faults_are_one_clear_line(tool, model, crops, tmp_path, monkeypatch, ca
     with open(tmp_path / 'code.pth', 'wb') as file:
         pickle.dump(print, file)
     torch.save(dict(state_dict={}), tmp_path / 'none.pth')
-    options = ['--cfg-options', f'work_dir={tmp_path / "work"}']
+
+    def options(name: str) -> list[str]:  # two runs of one second would have one name
+        return ['--out-dir', out, '--cfg-options', f'work_dir={tmp_path / "work"}',
+                f'experiment_name={name}']
+
     for arguments, message in (
             (['heatmap', config, checkpoint, 'nowhere.jpg', 'red', '--out', out], 'nowhere.jpg'),
             (['heatmap', config, 'nowhere.pth', crop, 'red', '--out', out], 'nowhere.pth'),
@@ -191,10 +195,9 @@ def test_faults_are_one_clear_line(tool, model, crops, tmp_path, monkeypatch, ca
             (['heatmap', config, checkpoint, crop, 'red', '--out', out, '--device', 'gpu'], 'gpu'),
             (['failures', config, checkpoint, '--out-dir', out, '--worst', '0'], 'at least 1'),
             (['failures', 'nowhere.py', checkpoint, '--out-dir', out], 'nowhere.py'),
-            (['failures', config, 'nowhere.pth', '--out-dir', out, *options], 'nowhere.pth'),
-            (['failures', config, str(tmp_path / 'code.pth'), '--out-dir', out, *options], 'code'),
-            (['failures', config, str(tmp_path / 'none.pth'), '--out-dir', out, *options],
-             'does not fit'),
+            (['failures', config, 'nowhere.pth', *options('nowhere')], 'nowhere.pth'),
+            (['failures', config, str(tmp_path / 'code.pth'), *options('code')], 'code'),
+            (['failures', config, str(tmp_path / 'none.pth'), *options('none')], 'does not fit'),
             (['embedding', config, checkpoint, '--out', out, '--people', '0'], 'at least 1')):
         assert message in refusal(tool, arguments, capsys)
     assert not Path(out).exists()
