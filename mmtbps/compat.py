@@ -277,7 +277,8 @@ def _fence_multimodal() -> None:
 def _inherit_lazy_bases(config: types.ModuleType) -> None:
     """Let ``_base_ = 'mmtbps::tbps/...'`` in a text config reach our pure-Python configs.
 
-    A dumped pure-Python config is a text config, so that is what the heir is given.
+    A dumped pure-Python config is a text config, so that is what the heir is given. A config that
+    is no Python is named, too.
     """
     from mmengine.config import utils as config_lookup
     config_lookup.MODULE2PACKAGE.setdefault('mmtbps', 'mmtbps')
@@ -291,8 +292,18 @@ def _inherit_lazy_bases(config: types.ModuleType) -> None:
         path = _own_config(cfg_path.removeprefix('mmtbps::'))
         return _dump_as_text(path) if config.Config._is_lazy_import(path) else path, 'mmtbps'
 
+    is_lazy = config.Config._is_lazy_import
+
+    def name_what_is_no_python(filename):
+        try:
+            return is_lazy(filename)
+        except SyntaxError as error:
+            error.filename = str(filename)
+            raise
+
     get_cfg_path.knows_mmtbps = True
     config.Config._get_cfg_path = staticmethod(get_cfg_path)
+    config.Config._is_lazy_import = staticmethod(name_what_is_no_python)
 
 
 def _own_config(name: str) -> str:

@@ -54,8 +54,8 @@ class _Capitals(dict):
 def one_line_errors(interrupted: str = 'interrupted') -> Iterator[None]:
     """Print a fault that is the user's to mend in one line and exit with 1.
 
-    These are every `UserError`, and what the operating system refuses of a file it names. Anything
-    else is a fault of the program and keeps its traceback.
+    These are every `UserError`, what the operating system refuses of a file it names, and a config
+    that is no Python. Anything else is a fault of the program and keeps its traceback.
 
     Args:
         interrupted: The line after Ctrl-C, which exits with 130.
@@ -72,6 +72,8 @@ def one_line_errors(interrupted: str = 'interrupted') -> Iterator[None]:
         if error.filename is None or error.strerror is None:
             raise
         fail(f'{error.filename}: {error.strerror}')
+    except SyntaxError as error:
+        fail(f'{error.filename}, line {error.lineno}: {error.msg}')
     except KeyboardInterrupt:
         fail(interrupted, 130)
 

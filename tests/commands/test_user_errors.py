@@ -45,6 +45,16 @@ def test_what_the_system_refuses_is_one_line(capsys):
     assert capsys.readouterr().err == 'error: gallery/meta.json: Permission denied\n'
 
 
+def test_a_config_that_is_no_python_is_named_with_its_line(tmp_path, capsys):
+    from mmengine.config import Config
+
+    import mmtbps  # noqa: F401
+    (tmp_path / 'broken.py').write_text('a = 1\nb = (\n', 'utf-8')
+    with pytest.raises(SystemExit), one_line_errors():
+        Config.fromfile(tmp_path / 'broken.py')
+    assert re.fullmatch(r'error: \S+broken.py, line 2: .*never closed\n', capsys.readouterr().err)
+
+
 def test_an_interrupt_says_what_is_safe(capsys):
     with pytest.raises(SystemExit) as stop, one_line_errors('stopped; start it again'):
         raise KeyboardInterrupt

@@ -10,6 +10,7 @@ from typing import Any
 from mmtbps.errors import BadValue, MissingPackage
 from mmtbps.fileio import IMAGE_SUFFIXES
 
+from ..presentation import YEAR_1990
 from .api import add_api
 from .html import draw_masthead
 from .service import MAX_COUNT, MAX_TEXT, Facets, Refused, SearchService
@@ -116,7 +117,7 @@ def _lay_out_uploads(gr: ModuleType, parts: SimpleNamespace) -> None:
 
 def _known(facets: Facets) -> dict[str, dict[str, Any]]:
     """Return settings of the filters; a key that no entry has is not shown."""
-    by_clock = facets.times is not None and facets.times[1] >= 1e8
+    by_clock = facets.times is not None and facets.times[1] >= YEAR_1990
     time = dict(visible=facets.times is not None, placeholder=(
         '2024-01-31 12:00' if by_clock else 'seconds'))
     return dict(cameras=dict(choices=list(facets.cameras), visible=bool(facets.cameras)),
