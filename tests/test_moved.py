@@ -27,6 +27,14 @@ def test_every_former_name_leads_somewhere(former):
     assert module.__name__ == f'mmtbps.{MOVED[former]}'
 
 
+@pytest.mark.parametrize('former', MOVED)
+@pytest.mark.filterwarnings('ignore::DeprecationWarning')
+def test_no_former_module_hides_a_public_name(former):
+    """An imported module becomes an attribute of its package, whatever stood there."""
+    package, _, name = f'mmtbps.{former}'.rpartition('.')
+    assert name not in getattr(importlib.import_module(package), '__all__', [])
+
+
 @pytest.mark.filterwarnings('ignore::DeprecationWarning')
 def test_names_below_a_former_package_are_found():
     from mmtbps.search.page import layout

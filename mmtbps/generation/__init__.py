@@ -4,7 +4,6 @@ Importing the package registers its parts; nothing here imports diffusers or pef
 """
 
 from .color.colorspace import palette, rgb_to_lab
-from .color.votes import color_votes
 from .diffusion.finetune import CaptionedImages, DiffusionFinetuner, SaveLoraHook
 from .diffusion.inversion import (
     DirectInversion,
@@ -48,6 +47,6 @@ __all__ = ['AttentionOptions', 'BaseEditor', 'BaseGate', 'BaseUpscaler', 'BlendO
            'KeepColorsGate', 'LDMUpscaler', 'LocalityGate', 'MaskGate', 'NegativePromptInversion',
            'NullTextInversion', 'P2PEditor', 'RankingGate', 'RecolorEditor', 'Record',
            'ResizeUpscaler', 'RunSummary', 'SDUpscaler', 'SamplingOptions', 'SanityGate',
-           'SaveLoraHook', 'SeamGate', 'ShardedRunner', 'WeightOptions', 'color_votes',
-           'load_done', 'merge_run', 'palette', 'read_plan', 'rgb_to_lab', 'run_gates',
+           'SaveLoraHook', 'SeamGate', 'ShardedRunner', 'WeightOptions', 'load_done',
+           'merge_run', 'palette', 'read_plan', 'rgb_to_lab', 'run_gates',
            'try_controls', 'write_plan', 'write_report']
