@@ -3,6 +3,7 @@
 import builtins
 import os
 import pickle
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -35,7 +36,7 @@ def load(path):
 
 
 @pytest.mark.parametrize('attack', [
-    lambda mark: Attack(os.system, f'touch {mark}'),
+    lambda mark: Attack(os.system, f'touch {shlex.quote(str(mark))}'),
     lambda mark: Attack(builtins.eval, f'open({str(mark)!r}, "w")'),
     lambda mark: Attack(getattr, HistoryBuffer, '__init__'),
     lambda mark: Attack(getattr, HistoryBuffer([1.0], [1]), '__class__'),
@@ -51,7 +52,7 @@ def test_a_checkpoint_that_carries_code_is_refused(attack, tmp_path):
 
 def test_the_attack_would_have_worked_without_the_cure(tmp_path):
     mark = tmp_path / 'executed'
-    torch.save(Attack(os.system, f'touch {mark}'), tmp_path / 'a.pth')
+    torch.save(Attack(os.system, f'touch {shlex.quote(str(mark))}'), tmp_path / 'a.pth')
     torch.load(tmp_path / 'a.pth', weights_only=False)
     assert mark.exists()
 
@@ -165,7 +166,7 @@ def test_importing_the_package_loads_nothing_heavy():
     ('import mmtbps', 'import mmengine.runner'), ('import mmengine.runner', 'import mmtbps')])
 def test_the_cures_act_whichever_is_imported_first(first, second, tmp_path):
     mark = tmp_path / 'executed'
-    torch.save(Attack(os.system, f'touch {mark}'), tmp_path / 'a.pth')
+    torch.save(Attack(os.system, f'touch {shlex.quote(str(mark))}'), tmp_path / 'a.pth')
     (tmp_path / 'heir.py').write_text("_base_ = 'mmtbps::tbps/vit_bert_base_drawn.py'\n")
     answer = run_python(
         f'{first}\n{second}\n'

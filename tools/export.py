@@ -11,10 +11,11 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from PIL import Image
 
 from mmtbps.commands.user_errors import one_line_errors
+from mmtbps.engine.cfg_options import CfgOptions
 from mmtbps.errors import BadValue
 from mmtbps.evaluation import evaluate_ranking
 from mmtbps.registry import DATASETS
@@ -45,7 +46,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument('--evaluate', action='store_true',
                         help="rank the config's test set by torch and by what was exported, and "
                         f'fail if R1 falls by more than {MAX_R1_LOSS:g} points')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
+    parser.add_argument('--cfg-options', nargs='+', action=CfgOptions, metavar='KEY=VALUE',
                         help='change settings of the config')
     return parser.parse_args(argv)
 

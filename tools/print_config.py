@@ -6,17 +6,18 @@ Example:
 
 import argparse
 
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 
 import mmtbps  # noqa: F401  so that mmtbps:: bases are found
 from mmtbps.commands.user_errors import one_line_errors
+from mmtbps.engine.cfg_options import CfgOptions
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('config', help='path of the config')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
+    parser.add_argument('--cfg-options', nargs='+', action=CfgOptions, metavar='KEY=VALUE')
     args = parser.parse_args()
     with one_line_errors():
         cfg = Config.fromfile(args.config)

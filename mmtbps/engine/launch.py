@@ -5,13 +5,14 @@ import os
 from pathlib import Path
 
 import torch
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
 from mmtbps.models import inference_settings
 from mmtbps.models.loading import LoadReport, load_strictly
 
+from .cfg_options import CfgOptions
 from .preflight import stop_if_missing
 
 __all__ = ['add_common_options', 'build_runner', 'check_weights', 'leave_group', 'load_config',
@@ -24,7 +25,7 @@ def add_common_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--no-pin-memory', action='store_true', help='do not pin host memory')
     parser.add_argument('--no-persistent-workers', action='store_true',
                         help='start new loader workers each epoch')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
+    parser.add_argument('--cfg-options', nargs='+', action=CfgOptions, metavar='KEY=VALUE',
                         help='change settings of the config, e.g. train_cfg.max_epochs=5')
     parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'],
                         default='none', help='how several processes were started')

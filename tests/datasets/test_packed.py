@@ -1,6 +1,7 @@
 """Packed images: the same bytes and the same items as from a folder, and errors that help."""
 
 import pickle
+import shlex
 import shutil
 
 import numpy as np
@@ -199,7 +200,7 @@ def test_a_broken_index_is_named_with_its_cure(build, own, pack, harm):
     with pytest.raises(PackedImagesError, match=rf'{path.name}.*ack the same folder') as error:
         build(own, data_prefix=dict(img_path='imgs.tars'))
     assert word_error(error.value).endswith(
-        f': python tools/pack_images.py FOLDER {folder}')
+        f': python tools/pack_images.py FOLDER {shlex.quote(str(folder))}')
     if path.exists():
         assert f'Delete {path.name}' in str(error.value)
         path.unlink()

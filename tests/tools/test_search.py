@@ -3,6 +3,7 @@
 import io
 import json
 import re
+import shlex
 import sys
 from pathlib import Path
 
@@ -123,7 +124,8 @@ def test_new_weights_are_refused_with_the_command_that_helps(indexed, call):
     (indexed / 'weights.pth').write_text('trained longer')
     answer = call('query', indexed / 'people', 'red')
     assert_refused(answer, 'features of another model')
-    words = re.search(r'(python tools/search.py index NEW.lance .*)$', answer[2].strip())[1].split()
+    words = re.search(r'(python tools/search.py index NEW.lance .*)$', answer[2].strip())[1]
+    words = shlex.split(words)
     assert words[4:] == [str(indexed / 'crops'), '--config', str(indexed / 'config.py'),
                          '--weights', str(indexed / 'weights.pth')]
     assert_refused(call('index', indexed / 'people', indexed / 'crops'), 'another model')
@@ -178,7 +180,7 @@ def test_delete_asks(indexed, call, monkeypatch, terminal, said, left):
 
 @pytest.mark.parametrize('words, message', [
     (['query', '{}/nothing', 'red'], 'no gallery'),
-    (['info', '{}/nothing'], 'no gallery.*/nothing IMAGES --config CONFIG --weights CHECKPOINT'),
+    (['info', '{}/nothing'], "no gallery.*/nothing'? IMAGES --config CONFIG --weights CHECKPOINT"),
     (['query', '{}/people', ''], 'empty'),
     (['query', '{}/people', 'red', '--topk', '0'], 'topk'),
     (['query', '{}/people', 'red', '--where', 'camera'], 'key=value'),

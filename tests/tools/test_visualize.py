@@ -148,7 +148,7 @@ def test_heat_map_and_rollout_draw_what_the_searcher_finds(tool, model, crops, t
                                          ['the whole sentence', 'a', 'man', 'in', 'red']))
     tool.main(['rollout', config, checkpoint, path, '--out', str(out), '--device', 'cpu'])
     assert same(out, draw_heat_map(image, rollout_map(encoder, image), 'attention roll-out'))
-    assert capsys.readouterr().out.split() == [str(out)] * 2
+    assert capsys.readouterr().out.splitlines() == [str(out)] * 2
 
 
 def test_embedding_map_shows_images_and_captions_of_some_people(tool, model, crops, tmp_path,

@@ -1,6 +1,7 @@
 """Milvus galleries: collections of a server, alone or a cluster."""
 
 import hashlib
+import ipaddress
 import json
 import os
 import re
@@ -21,6 +22,7 @@ _PROPERTY = 'mmtbps.fingerprint'
 _MOST_HITS = 16_384  # set by Milvus
 _TEXT_BYTES = 16_384
 _CHUNK = 1_000  # ids in one expression
+_PROXIES = ('grpc_proxy', 'https_proxy', 'http_proxy')  # as gRPC looks for them
 
 
 class NoServer(UserError, ConnectionError):
@@ -71,9 +73,11 @@ class MilvusGallery(BaseGallery):
         server, database, self._name = split_address(self.uri)
         try:
             self._client = MilvusClient(server, token=os.environ.get('MILVUS_TOKEN', ''),
-                                        db_name=database, timeout=10)
+                                        db_name=database, timeout=10,
+                                        grpc_options=_channel_options(server))
         except MilvusException as error:
-            raise NoServer(f'{self.uri}: no Milvus server lets us in ({error})') from error
+            raise NoServer(f'{self.uri}: no Milvus server lets us in ({error})'
+                           f'{_proxy_hint(server)}') from error
         if not self._client.has_collection(self._name):
             if fingerprint is None:
                 return None
@@ -193,6 +197,27 @@ def split_address(uri: str) -> tuple[str, str, str]:
         raise BadValue(f'{uri}: a collection has a name of letters, digits and "_", '
                        f'got {names[-1]!r}')
     return f'{parts.scheme}://{parts.netloc}', '/'.join(names[:-1]), names[-1]
+
+
+def _is_here(server: str) -> bool:
+    """Whether an address is of this very machine, which no proxy reaches."""
+    host = urlsplit(server).hostname or ''
+    try:
+        return host == 'localhost' or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _channel_options(server: str) -> dict[str, int]:
+    return {'grpc.enable_http_proxy': 0} if _is_here(server) else {}
+
+
+def _proxy_hint(server: str) -> str:
+    named = [name for name in _PROXIES if os.environ.get(name)]
+    if not named or _is_here(server):
+        return ''
+    return (f'. It was asked through the proxy that {named[0]} names, unless no_proxy holds '
+            f'{urlsplit(server).hostname}')
 
 
 def _has_sound_port(parts: SplitResult) -> bool:

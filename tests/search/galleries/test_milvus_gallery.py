@@ -12,7 +12,7 @@ from gallery_rig import DIM, FINGERPRINT, WEIRD, SlowGallery, draw_people, same_
 from mmtbps.errors import UserError
 from mmtbps.search.galleries import MilvusGallery, open_gallery
 from mmtbps.search.galleries.filters import read_where
-from mmtbps.search.galleries.milvus import expression, split_address
+from mmtbps.search.galleries.milvus import NoServer, expression, split_address
 
 pytest.importorskip('pymilvus')
 pytest_plugins = 'gallery_fixtures'  # `milvus_address`
@@ -70,6 +70,25 @@ def test_no_server_is_a_clear_error(monkeypatch):
     assert isinstance(no.value, UserError)
 
 
+def test_a_proxy_is_named_but_never_asked_for_this_machine(monkeypatch, milvus_address):
+    import pymilvus
+    for name in ('no_proxy', 'NO_PROXY', 'grpc_proxy', 'https_proxy'):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv('http_proxy', 'http://127.0.0.1:9')
+    MilvusGallery(f'{milvus_address}/behind_a_proxy', FINGERPRINT).upsert(*draw_people([0]))
+    assert open_gallery(f'{milvus_address}/behind_a_proxy').info()['entries'] == 1
+
+    def refuse(*args, **kwargs):
+        raise pymilvus.MilvusException(message='Fail connecting to server')
+
+    monkeypatch.setattr(pymilvus, 'MilvusClient', refuse)
+    with pytest.raises(NoServer, match='proxy that http_proxy names, unless no_proxy holds db.cam'):
+        open_gallery('http://db.cam:1/people')
+    with pytest.raises(NoServer) as here:
+        open_gallery('http://[::1]:1/people')
+    assert 'proxy' not in str(here.value)
+
+
 def test_the_token_comes_from_the_environment(monkeypatch):
     import pymilvus
     seen = {}
@@ -98,7 +117,8 @@ def test_an_index_of_ones_choice(milvus_address):
 
 def test_a_strangers_collection_is_refused(milvus_address):
     from pymilvus import MilvusClient
-    MilvusClient(milvus_address).create_collection('strange', dimension=DIM)
+    MilvusClient(milvus_address, grpc_options={'grpc.enable_http_proxy': 0}).create_collection(
+        'strange', dimension=DIM)
     with pytest.raises(ValueError, match='no gallery of mmtbps'):
         open_gallery(f'{milvus_address}/strange', FINGERPRINT)
 
