@@ -44,7 +44,9 @@ class Tokens:
         """Return the state of the pooled token, ``(N, D)``."""
         if self.read is None:
             return self.hidden[:, 0]
-        return self.hidden[torch.arange(len(self.hidden), device=self.hidden.device), self.read]
+        # By shape: the length would be a fixed number in an exported graph.
+        rows = torch.arange(self.hidden.shape[0], device=self.hidden.device)
+        return self.hidden[rows, self.read]
 
 
 class Tower(BaseModule):
