@@ -7,7 +7,7 @@ import torch
 from further_parts import IGNORED, MASK_TOKEN, MaskWords, TwoPartNeck
 
 from mmtbps.datasets.transforms import PackTextImage
-from mmtbps.models import FeatureMixup
+from mmtbps.models import FeatureMixup, HardnessAwareContrastiveHead
 from mmtbps.models.losses import info_nce
 from mmtbps.models.necks import unit_feature
 
@@ -143,6 +143,16 @@ def test_what_cannot_go_together_is_refused_by_name(tiny_retriever, masked_batch
     bare = tiny_retriever(heads=None)
     with pytest.raises(ValueError, match='training needs heads'):
         bare(**bare.data_preprocessor(tiny_batch()), mode='loss')
+
+
+def test_a_head_of_former_make_is_refused(tiny_retriever):
+    """Its own loss would be passed over in silence."""
+    class OwnLoss(HardnessAwareContrastiveHead):
+        def loss(self, image, text, data_samples):
+            return dict(super().loss(image, text, data_samples), loss_own=image.mean())
+
+    with pytest.raises(TypeError, match=r'OwnLoss.loss is not called any more.*forward'):
+        tiny_retriever(heads=dict(own=OwnLoss()))
 
 
 def test_tokens_that_nobody_asked_for_are_not_there(tiny_retriever, masked_batch, monkeypatch):
