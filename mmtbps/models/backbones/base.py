@@ -67,12 +67,14 @@ class Tower(BaseModule):
         with_cp: compute activations of the layers again in the backward pass instead of keeping
             them (activation checkpointing).
         grid: (rows, columns) of patches at the end of the tokens of an image, or ``None``.
+        image_size: (height, width) of the images that have this grid; ``None`` for any.
     """
 
     layers: Sequence[nn.Module]
     out_dims: int
     with_cp: bool = False
     grid: tuple[int, int] | None = None
+    image_size: tuple[int, int] | None = None
 
     @abstractmethod
     def embed(self, *inputs: Tensor) -> Tokens:
