@@ -167,9 +167,11 @@ class Tower(BaseModule):
             ``(N, heads, P, P)``; each row sums to 1.
 
         Raises:
-            ValueError: the tokens are beyond the layer.
+            ValueError: the tokens are beyond the layer, or there is no such layer.
             TypeError: the tower has no attention to show.
         """
+        if self.depth and not -self.depth <= layer < self.depth:
+            raise ValueError(f'{type(self).__name__} has {self.depth} layers, got layer {layer}')
         layer = layer % self.depth if self.depth else 0
         if tokens.layer == layer + 1 and tokens.before is not None:
             tokens = replace(tokens, hidden=tokens.before, layer=layer)

@@ -1,8 +1,10 @@
 """The base class of towers, by a small tower whose pooled token is the last of the caption."""
 
+import pytest
 import torch
 from torch import nn
 
+from mmtbps.engine.compile_hook import find_layers
 from mmtbps.models import Tokens, Tower
 
 
@@ -35,3 +37,33 @@ def test_exported_graph_of_an_end_token_takes_any_batch():
     features = tower(ids, mask)
     torch.testing.assert_close(program.module()(ids, mask), features)
     torch.testing.assert_close(features[1], tower(ids[1:2, :3], mask[1:2, :3])[0])
+
+
+class Wrapper(Tower):
+    """A tower around another, whose layers are its own."""
+
+    def __init__(self, inner):
+        super().__init__()
+        self.inner = inner
+
+    @property
+    def layers(self):
+        return self.inner.layers
+
+    def embed(self, *inputs):
+        return self.inner.embed(*inputs)
+
+    def pool(self, tokens):
+        return self.inner.pool(tokens)
+
+
+def test_layers_of_a_tower_in_a_tower_are_found_once():
+    tower = Wrapper(EndTokenTower())
+    assert find_layers(tower) == list(tower.inner.layers)
+
+
+@pytest.mark.parametrize('layer', [2, -3])
+def test_a_layer_that_is_not_there_has_no_attention(layer):
+    tokens = Tokens(torch.zeros(1, 3, 8))
+    with pytest.raises(ValueError, match=f'EndTokenTower has 2 layers, got layer {layer}'):
+        EndTokenTower().attention(tokens, layer)
