@@ -200,7 +200,7 @@ def split_address(uri: str) -> tuple[str, str, str]:
 
 
 def _is_here(server: str) -> bool:
-    """Whether an address is of this very machine, which no proxy reaches."""
+    """Tell whether an address is of this very machine, which no proxy reaches."""
     host = urlsplit(server).hostname or ''
     try:
         return host == 'localhost' or ipaddress.ip_address(host).is_loopback
