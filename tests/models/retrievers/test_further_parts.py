@@ -202,6 +202,18 @@ def test_a_loss_takes_one_part(part, tiny_retriever, tiny_batch):
     assert ('image_neck.projection.weight' in used) is (part == 'global')
 
 
+def test_each_part_has_a_loss_of_its_own(tiny_retriever, tiny_batch):
+    learnt = dict(CONTRASTIVE, learnable=True)
+    heads = dict(one=learnt, two=dict(learnt, part='mean', name='mean'))
+    model = tiny_retriever(**two_parts(heads=heads)).eval()
+    batch = model.data_preprocessor(tiny_batch(4))
+    losses = model(**batch, mode='loss')
+    assert list(losses) == ['loss_contrastive', 'temperature', 'loss_mean', 'temperature_mean']
+    alone = tiny_retriever(**two_parts(heads=dict(two=heads['two']))).eval()
+    alone.load_state_dict(model.state_dict(), strict=False)
+    assert torch.equal(losses['loss_mean'], alone(**batch, mode='loss')['loss_mean'])
+
+
 def test_one_part_is_left_as_it_was(tiny_retriever, tiny_batch):
     """Bit for bit: nothing is divided or joined."""
     model = tiny_retriever().eval()
