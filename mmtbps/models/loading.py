@@ -118,7 +118,7 @@ def read_weights(weights: str | Path) -> dict[str, Tensor]:
     if not isinstance(inner, Mapping):
         checkpoint = checkpoint if inner is None else inner
         raise BrokenCheckpoint(f'{weights}: no checkpoint, but a {type(checkpoint).__name__}')
-    return {key: value for key, value in inner.items() if isinstance(value, Tensor)}
+    return {str(key): value for key, value in inner.items() if isinstance(value, Tensor)}
 
 
 def _load(model: nn.Module, state: dict[str, Tensor]) -> tuple[int, list[str]]:

@@ -44,7 +44,9 @@ class Tokens:
         """Return the state of the pooled token, ``(N, D)``."""
         if self.read is None:
             return self.hidden[:, 0]
-        return self.hidden[torch.arange(len(self.hidden), device=self.hidden.device), self.read]
+        # By shape: the length would be a fixed number in an exported graph.
+        rows = torch.arange(self.hidden.shape[0], device=self.hidden.device)
+        return self.hidden[rows, self.read]
 
 
 class Tower(BaseModule):
@@ -65,12 +67,14 @@ class Tower(BaseModule):
         with_cp: compute activations of the layers again in the backward pass instead of keeping
             them (activation checkpointing).
         grid: (rows, columns) of patches at the end of the tokens of an image, or ``None``.
+        image_size: (height, width) of the images that have this grid; ``None`` for any.
     """
 
     layers: Sequence[nn.Module]
     out_dims: int
     with_cp: bool = False
     grid: tuple[int, int] | None = None
+    image_size: tuple[int, int] | None = None
 
     @abstractmethod
     def embed(self, *inputs: Tensor) -> Tokens:
@@ -163,9 +167,11 @@ class Tower(BaseModule):
             ``(N, heads, P, P)``; each row sums to 1.
 
         Raises:
-            ValueError: the tokens are beyond the layer.
+            ValueError: the tokens are beyond the layer, or there is no such layer.
             TypeError: the tower has no attention to show.
         """
+        if self.depth and not -self.depth <= layer < self.depth:
+            raise ValueError(f'{type(self).__name__} has {self.depth} layers, got layer {layer}')
         layer = layer % self.depth if self.depth else 0
         if tokens.layer == layer + 1 and tokens.before is not None:
             tokens = replace(tokens, hidden=tokens.before, layer=layer)

@@ -99,11 +99,23 @@ def build_model(name: str | None, overrides: dict[str, Any]) -> PreTrainedModel:
     if name is None:
         model = AutoModel.from_config(AutoConfig.for_model(kind, **overrides))
     else:
-        model = AutoModel.from_pretrained(name, **overrides)
+        model = _load_model(name, overrides)
     _check_config(model.config)
     if hasattr(model.config, 'reference_compile'):
         model.config.reference_compile = False  # to compile is the business of who trains
     return model
+
+
+def _load_model(name: str, overrides: dict[str, Any]) -> PreTrainedModel:
+    """Load a folder or hub model whole, its weights in float32 unless a type is asked for."""
+    model, report = AutoModel.from_pretrained(name, output_loading_info=True, **overrides)
+    # Weights of a masked language model have no pooler; it is trained from the start.
+    missing = sorted(key for key in report['missing_keys'] if not key.startswith('pooler.'))
+    if missing:
+        raise BadValue(f'{name}: {len(missing)} weights of {type(model).__name__} are missing, '
+                       f'such as {missing[0]}')
+    # transformers 5 keeps the type of the file, which is often half precision.
+    return model if overrides.keys() & {'dtype', 'torch_dtype'} else model.float()
 
 
 def _check_kind(kind: str) -> None:

@@ -9,6 +9,7 @@ from mmpretrain.models.backbones import VisionTransformer
 from mmpretrain.models.utils import resize_pos_embed
 from torch import Tensor
 
+from mmtbps.errors import BadValue
 from mmtbps.registry import MODELS
 
 from .base import Tokens, Tower, apply_layer
@@ -59,7 +60,7 @@ class OverlapViT(Tower, VisionTransformer):
                          interpolate_mode=interpolate_mode,
                          patch_cfg=dict(stride=stride, padding=0), **kwargs)
         self.source_grid, self.with_cp = source_grid, with_cp
-        self.out_dims = self.embed_dims
+        self.out_dims, self.image_size = self.embed_dims, tuple(self.img_size)
 
     @property
     def grid(self) -> tuple[int, int]:
@@ -138,7 +139,7 @@ class OverlapViT(Tower, VisionTransformer):
         side = math.isqrt(patches)
         grid = self.source_grid or (side, side)
         if grid[0] * grid[1] != patches:
-            raise ValueError(
+            raise BadValue(
                 f'{name} holds {patches} patch positions, which is not {grid[0]} x {grid[1]}; '
                 'set OverlapViT(source_grid=(rows, columns)) to the grid it was trained on')
         state_dict[name] = resize_pos_embed(source, grid, self.patch_resolution,

@@ -68,7 +68,7 @@ class TextImageRetriever(MMPretrainRetrieval, BaseModel):
         self.image_backbone = _build(image_backbone, Tower)
         self.text_backbone = _build(text_backbone, Tower)
         # Heads stand before necks: optimizer states count weights, and one head was all there was.
-        self.heads = nn.ModuleDict({name: _build(settings, BaseHead)
+        self.heads = nn.ModuleDict({name: _build_head(settings)
                                     for name, settings in (heads or {}).items()})
         self.image_neck = _build_neck(image_neck, self.image_backbone)
         self.text_neck = _build_neck(text_neck, self.text_backbone)
@@ -251,6 +251,14 @@ def _build(settings: dict | nn.Module, base: type[nn.Module]) -> nn.Module:
         raise TypeError(f'{type(part).__name__} is no {base.__name__}: derive it from '
                         f'{base.__module__}.{base.__name__}, see docs/concepts/add_a_part.md')
     return part
+
+
+def _build_head(settings: dict | nn.Module) -> BaseHead:
+    head = _build(settings, BaseHead)
+    if type(head).loss is not BaseHead.loss:  # as heads of version 0.1 had; nobody would call it
+        raise TypeError(f'{type(head).__name__}.loss is not called any more: what it computes '
+                        'belongs into forward(pairs, samples), see docs/concepts/add_a_part.md')
+    return head
 
 
 def _build_neck(settings: dict | nn.Module | None, tower: Tower) -> BaseNeck:

@@ -41,6 +41,28 @@ def test_a_folder_of_transformers_is_loaded_and_described(family, tmp_path, ids_
     assert tiny.bert.config.model_type == family
 
 
+@pytest.mark.parametrize('kind', [torch.float16, torch.bfloat16])
+def test_a_folder_in_half_precision_is_loaded_in_float32(kind, tmp_path):
+    model = AutoModel.from_config(AutoConfig.for_model(**config_of('bert'))).to(kind)
+    model.save_pretrained(tmp_path / 'half')
+    backbone = BERTBackbone(model=str(tmp_path / 'half'))
+    assert {weight.dtype for weight in backbone.parameters()} == {torch.float32}
+    weights = backbone.bert.state_dict()
+    assert all(torch.equal(weights[name], value.float())
+               for name, value in model.state_dict().items())
+
+
+def test_a_folder_without_some_of_the_weights_is_refused(tmp_path):
+    model = AutoModel.from_config(AutoConfig.for_model(**config_of('bert')))
+    weights = {name: value for name, value in model.state_dict().items() if 'pooler' not in name}
+    model.save_pretrained(tmp_path / 'model', state_dict=weights)
+    backbone = BERTBackbone(model=str(tmp_path / 'model'))  # as of a masked language model
+    assert torch.equal(backbone.bert.embeddings.word_embeddings.weight,
+                       model.embeddings.word_embeddings.weight)
+    with pytest.raises(BadValue, match='model: 16 weights of BertModel are missing, such as enc'):
+        BERTBackbone(model=str(tmp_path / 'model'), config=dict(num_hidden_layers=3))
+
+
 @torch.no_grad()
 @families
 def test_tiny_settings(family, ids_and_mask):

@@ -8,6 +8,7 @@ import torch
 from mmtbps.models import FeatureMixup, PixelMixup
 from mmtbps.models.losses import info_nce
 from mmtbps.models.preprocessor import pad_captions
+from mmtbps.models.retrievers.former_settings import with_former_head
 
 
 def test_preprocessor_normalises_like_the_formula(tiny_retriever, tiny_batch):
@@ -102,3 +103,15 @@ def test_a_test_batch_cannot_be_trained_on(tiny_retriever, tiny_batch):
         model(**model.data_preprocessor(tiny_batch(2, num_captions=2)), mode='loss')
     with pytest.raises(ValueError, match='mode'):
         model(**model.data_preprocessor(tiny_batch(2)), mode='train')
+
+
+def test_a_neck_that_version_0_1_did_not_have_has_no_former_settings():
+    """Else a gallery of the plain projection would open for another neck with its weights."""
+    def former(kind):
+        neck = dict(type=kind, out_dims=4)
+        return with_former_head(
+            dict(text_backbone={}, heads=dict(contrastive=dict(type='H')), image_neck=neck,
+                 text_neck=neck), {}, [16, 12])
+
+    assert former('mmtbps.ProjectionNeck')[0]['head']['projection_dims'] == 4
+    assert former('other.TwoPartNeck') is None

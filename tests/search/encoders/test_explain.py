@@ -13,7 +13,10 @@ from tiny_models import shrink
 from torch import nn
 
 from mmtbps.errors import UserError
+from mmtbps.models import Tokens, Tower
+from mmtbps.registry import MODELS
 from mmtbps.search.encoders.explain import (
+    CannotExplain,
     align_words,
     attention_rollout,
     rollout_map,
@@ -196,6 +199,53 @@ def test_what_cannot_be_explained_says_so(build):
         encoder.model.image_backbone = nn.Conv2d(3, 4, 1)
         with pytest.raises(UserError, match='image_backbone Conv2d'):
             explain(encoder)
+
+
+@MODELS.register_module()
+class PatchTower(Tower):
+    """An image tower of another project, which has nothing but the contract."""
+
+    grid, out_dims = (4, 2), 16
+
+    def __init__(self):
+        super().__init__()
+        self.patches, self.layers = nn.Conv2d(3, 16, 8, 8), nn.ModuleList([nn.Linear(16, 16)])
+
+    def embed(self, images):
+        patches = self.patches(images).flatten(2).transpose(1, 2)
+        return Tokens(torch.cat([patches.mean(1, keepdim=True), patches], 1))
+
+    def pool(self, tokens):
+        return tokens.token_read()
+
+
+@MODELS.register_module()
+class ExplainedPatchTower(PatchTower):
+
+    def attention_of(self, tokens, layer):
+        return tokens.hidden.new_full((len(tokens.hidden), 1, 9, 9), 1 / 9)
+
+    def single_token_features(self, tokens):
+        return self.layers[-1](tokens.hidden)
+
+
+def test_a_tower_of_another_project(micro_set, tmp_path):
+    cfg = shrink(Config.fromfile(CONFIG), micro_set, tmp_path)
+    cfg.model.image_backbone = dict(type='ExplainedPatchTower')
+    encoder = TorchEncoder(cfg, weights='random', device='cpu')
+    assert word_heat_map(encoder, random_image(), 'a red coat').heat.shape == (3, 4, 2)
+    np.testing.assert_allclose(rollout_map(encoder, random_image()), np.full((4, 2), 1 / 18))
+    cfg.model.image_backbone = dict(type='PatchTower')
+    encoder = TorchEncoder(cfg, weights='random', device='cpu')
+    for explain in (lambda: word_heat_map(encoder, random_image(), 'a red coat'),
+                    lambda: rollout_map(encoder, random_image())):
+        with pytest.raises(CannotExplain, match='image_backbone PatchTower'):
+            explain()
+    cfg.model.image_backbone = dict(type='ExplainedPatchTower')
+    encoder = TorchEncoder(cfg, weights='random', device='cpu')
+    encoder.model.image_backbone.grid = None
+    with pytest.raises(CannotExplain, match='no grid'):
+        rollout_map(encoder, random_image())
 
 
 def test_another_image_size_is_noticed(build):
