@@ -2,6 +2,7 @@
 
 from .base import Tokens, Tower
 from .bert import BERTBackbone
+from .clip import CLIPTextTower, CLIPVisionTower
 from .pooled import PooledBackbone
 
-__all__ = ['BERTBackbone', 'PooledBackbone', 'Tokens', 'Tower']
+__all__ = ['BERTBackbone', 'CLIPTextTower', 'CLIPVisionTower', 'PooledBackbone', 'Tokens', 'Tower']

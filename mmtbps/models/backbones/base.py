@@ -65,12 +65,15 @@ class Tower(BaseModule):
         with_cp: compute activations of the layers again in the backward pass instead of keeping
             them (activation checkpointing).
         grid: (rows, columns) of patches at the end of the tokens of an image, or ``None``.
+        checkpoint_kind: kind of published checkpoint that such a tower starts from, as the
+            converters name it; ``None`` if there is none.
     """
 
     layers: Sequence[nn.Module]
     out_dims: int
     with_cp: bool = False
     grid: tuple[int, int] | None = None
+    checkpoint_kind: str | None = None
 
     @abstractmethod
     def embed(self, *inputs: Tensor) -> Tokens:

@@ -22,6 +22,7 @@ from .bert_families import (
     run_slice,
 )
 from .cls_last_layer import bert_first_token, is_plain_bert
+from .token_ids import check_token_ids
 
 _POOLINGS = ('pooler', 'cls', 'mean')
 # Notes of transformers in a config that are not about sizes.
@@ -95,13 +96,7 @@ class BERTBackbone(Tower):
         Raises:
             BadValue: an id is outside the vocabulary.
         """
-        vocabulary = self.bert.config.vocab_size
-        # An exported or compiled graph cannot ask what its input holds.
-        if (not torch.compiler.is_compiling() and input_ids.device.type == 'cpu'
-                and int(input_ids.max()) >= vocabulary):
-            raise BadValue(
-                f'token id {int(input_ids.max())} is outside the text backbone\'s vocabulary of '
-                f'{vocabulary}; the tokenizer and the backbone do not belong together')
+        check_token_ids(input_ids, self.bert.config.vocab_size)
         return Tokens(embed_ids(self.bert, input_ids), mask)
 
     def run_layers(self, tokens: Tokens, start: int, stop: int) -> Tensor:
