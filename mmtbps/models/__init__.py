@@ -5,6 +5,8 @@ from .backbones import (
     CLIPTextTower,
     CLIPVisionTower,
     PooledBackbone,
+    SigLIPTextTower,
+    SigLIPVisionTower,
     Tokens,
     Tower,
 )
@@ -18,5 +20,5 @@ from .retrievers import TextImageRetriever, inference_settings
 __all__ = ['BERTBackbone', 'BaseHead', 'BaseNeck', 'BatchRandomCrop', 'BatchRandomErasing',
            'BatchRandomFlip', 'CLIPTextTower', 'CLIPVisionTower', 'FeatureMixup',
            'HardnessAwareContrastiveHead', 'Pairs', 'PixelMixup', 'PooledBackbone',
-           'ProjectionNeck', 'TextImagePreprocessor', 'TextImageRetriever', 'Tokens', 'Tower',
-           'inference_settings']
+           'ProjectionNeck', 'SigLIPTextTower', 'SigLIPVisionTower', 'TextImagePreprocessor',
+           'TextImageRetriever', 'Tokens', 'Tower', 'inference_settings']

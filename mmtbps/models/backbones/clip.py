@@ -18,7 +18,7 @@ from mmtbps.registry import MODELS
 
 from .base import Tokens, Tower, apply_layer
 from .clip_layers import Float32LayerNorm, ResidualAttentionBlock
-from .position_table import fit_position_table
+from .position_table import check_image_size, fit_position_table
 from .token_ids import check_token_ids
 
 __all__ = ['CLIPTextTower', 'CLIPVisionTower']
@@ -152,9 +152,7 @@ class CLIPVisionTower(_CLIPTower):
         Raises:
             BadValue: the images are of another size.
         """
-        if tuple(images.shape[-2:]) != self.img_size:
-            raise BadValue(f'images of {tuple(images.shape[-2:])} pixels do not fit a tower of '
-                           f'img_size={self.img_size}: its positions are for that size')
+        check_image_size(images, self.img_size)
         patches = self.conv1(images).flatten(2).transpose(1, 2)
         first = self.class_embedding.to(patches.dtype).expand(len(patches), 1, -1)
         hidden = torch.cat([first, patches], dim=1) + self.positional_embedding

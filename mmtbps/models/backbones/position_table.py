@@ -8,7 +8,25 @@ from torch import Tensor
 
 from mmtbps.errors import BadValue
 
-__all__ = ['fit_position_table', 'resize_position_table']
+__all__ = ['check_image_size', 'fit_position_table', 'resize_position_table']
+
+
+def check_image_size(images: Tensor, img_size: tuple[int, int]) -> None:
+    """Check that images have the size that a tower's positions are for.
+
+    Args:
+        images: ``(N, 3, H, W)``.
+        img_size: (height, width) of the tower.
+
+    Raises:
+        BadValue: they are of another size.
+
+    Example:
+        >>> check_image_size(torch.zeros(1, 3, 8, 4), (8, 4))
+    """
+    if tuple(images.shape[-2:]) != tuple(img_size):
+        raise BadValue(f'images of {tuple(images.shape[-2:])} pixels do not fit an image tower of '
+                       f'img_size={tuple(img_size)}: its positions are for that size')
 
 
 def resize_position_table(table: Tensor, source: tuple[int, int], grid: tuple[int, int],
