@@ -154,7 +154,7 @@ class CLIPVisionTower(_CLIPTower):
         """
         check_image_size(images, self.img_size)
         patches = self.conv1(images).flatten(2).transpose(1, 2)
-        first = self.class_embedding.to(patches.dtype).expand(len(patches), 1, -1)
+        first = self.class_embedding.to(patches.dtype).expand(patches.shape[0], 1, -1)
         hidden = torch.cat([first, patches], dim=1) + self.positional_embedding
         return Tokens(self.ln_pre(hidden))
 
