@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from mmengine.model import BaseModule
 from torch import Tensor, nn
+from torch.nn.functional import one_hot
 from torch.utils.checkpoint import checkpoint
 
 __all__ = ['Tokens', 'Tower', 'apply_layer']
@@ -44,7 +45,7 @@ class Tokens:
         """Return the state of the pooled token, ``(N, D)``."""
         if self.read is None:
             return self.hidden[:, 0]
-        # By shape: the length would be a fixed number in an exported graph.
+        # Not len(): an exported graph would be of that number for good.
         rows = torch.arange(self.hidden.shape[0], device=self.hidden.device)
         return self.hidden[rows, self.read]
 
@@ -68,6 +69,8 @@ class Tower(BaseModule):
             them (activation checkpointing).
         grid: (rows, columns) of patches at the end of the tokens of an image, or ``None``.
         image_size: (height, width) of the images that have this grid; ``None`` for any.
+        checkpoint_kind: kind of published checkpoint that such a tower starts from, as the
+            converters name it; ``None`` if there is none.
     """
 
     layers: Sequence[nn.Module]
@@ -75,6 +78,7 @@ class Tower(BaseModule):
     with_cp: bool = False
     grid: tuple[int, int] | None = None
     image_size: tuple[int, int] | None = None
+    checkpoint_kind: str | None = None
 
     @abstractmethod
     def embed(self, *inputs: Tensor) -> Tokens:
@@ -183,6 +187,21 @@ class Tower(BaseModule):
     def attention_of(self, tokens: Tokens, layer: int) -> Tensor:
         """Compute the attention of a layer from the states right before it."""
         raise TypeError(f'{type(self).__name__} has no attention to show')
+
+    def read_shares(self, tokens: Tokens) -> Tensor:
+        """Compute the share of each token of the last layer in the pooled feature.
+
+        Args:
+            tokens: states after the last layer, all of them.
+
+        Returns:
+            ``(N, P)``; each row sums to 1. By default all of it is the pooled token's.
+        """
+        count = tokens.hidden.shape[1]
+        read = tokens.read
+        if read is None:
+            read = torch.zeros(len(tokens.hidden), dtype=torch.long, device=tokens.hidden.device)
+        return one_hot(read, count).to(tokens.hidden.dtype)
 
     def single_token_features(self, tokens: Tokens) -> Tensor:
         """Compute the pooled feature if the last layer read one token alone, for each token.
