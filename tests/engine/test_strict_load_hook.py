@@ -12,7 +12,7 @@ from mmtbps.engine.preflight import MissingFiles, stop_if_missing
 from mmtbps.models.loading import WeightsMisfit
 
 ROOT = Path(__file__).resolve().parents[2]
-QUERY = 'text_backbone.bert.encoder.layer.0.attention.self.query.weight'
+STEM = 'image_backbone.patch_embed.projection.weight'
 SCALE = 'heads.contrastive.log_temperature'
 
 
@@ -52,8 +52,8 @@ def changed(trained, **changes):
 
 @pytest.mark.parametrize('resume', [False, True])
 @pytest.mark.parametrize('change, said', [
-    ({QUERY: None}, f'1 misfit: {QUERY} is missing'),
-    ({QUERY: torch.ones(3, 3)}, f'1 misfit: {QUERY}: '),
+    ({STEM: None}, f'1 misfit: {STEM} is missing'),
+    ({STEM: torch.ones(3, 3)}, f'1 misfit: {STEM}: '),
     ({'other': torch.ones(1)}, '1 misfit: other is left over')])
 def test_towers_must_fit(config, trained, tmp_path, resume, change, said):
     with pytest.raises(WeightsMisfit, match=said) as refusal:
@@ -69,7 +69,7 @@ def test_heads_may_start_anew_but_not_in_a_resumed_run(config, trained, tmp_path
     (tmp_path / 'a').mkdir()
     state, log = start(config, changed(trained, **change), tmp_path / 'a', resume=False)
     assert line in log
-    torch.testing.assert_close(state[QUERY], trained['state_dict'][QUERY], atol=0, rtol=0)
+    torch.testing.assert_close(state[STEM], trained['state_dict'][STEM], atol=0, rtol=0)
     (tmp_path / 'b').mkdir()
     with pytest.raises(WeightsMisfit, match='resume: the weights do not fit'):
         start(config, changed(trained, **change), tmp_path / 'b', resume=True)

@@ -6,7 +6,7 @@ import torch
 from mmtbps.errors import BadValue
 from mmtbps.models.loading import WeightsMisfit, load_strictly
 
-QUERY = 'text_backbone.bert.encoder.layer.0.attention.self.query.weight'
+STEM = 'image_backbone.patch_embed.projection.weight'
 
 
 @pytest.fixture
@@ -15,9 +15,9 @@ def bare(tiny_retriever):
 
 
 @pytest.mark.parametrize('change, said', [
-    (lambda state: state.pop(QUERY), f'1 misfit: {QUERY} is missing'),
+    (lambda state: state.pop(STEM), f'1 misfit: {STEM} is missing'),
     (lambda state: state.update(other=torch.ones(1)), '1 misfit: other is left over'),
-    (lambda state: state.update({QUERY: torch.ones(3, 3)}), rf'1 misfit: {QUERY}: .*\[3, 3\]'),
+    (lambda state: state.update({STEM: torch.ones(3, 3)}), rf'1 misfit: {STEM}: .*\[3, 3\]'),
     (lambda state: state.clear(), r'69 misfits: .* and 64 more')])
 def test_what_does_not_fit_is_named(change, said, bare):
     state = dict(bare.state_dict())
@@ -34,7 +34,7 @@ def test_prefix_heads_and_type_are_no_misfits(kind, tiny_retriever, bare):
     report = load_strictly(bare, {f'module.{name}': value.to(kind)
                                   for name, value in trained.state_dict().items()})
     assert (report.loaded, [*report.heads]) == (69, ['heads.contrastive.log_temperature'])
-    assert bare.state_dict()[QUERY].dtype == torch.float32
+    assert bare.state_dict()[STEM].dtype == torch.float32
 
 
 def test_a_position_table_of_no_known_grid_is_an_error_of_the_user(bare):

@@ -69,6 +69,8 @@ class Tower(BaseModule):
             them (activation checkpointing).
         grid: (rows, columns) of patches at the end of the tokens of an image, or ``None``.
         image_size: (height, width) of the images that have this grid; ``None`` for any.
+        training_only: names of settings that change nothing once a tower is trained, such as
+            dropout; also of those inside the dict ``config``.
         checkpoint_kind: kind of published checkpoint that such a tower starts from, as the
             converters name it; ``None`` if there is none.
     """
@@ -78,6 +80,7 @@ class Tower(BaseModule):
     with_cp: bool = False
     grid: tuple[int, int] | None = None
     image_size: tuple[int, int] | None = None
+    training_only: tuple[str, ...] = ('with_cp', )
     checkpoint_kind: str | None = None
 
     @abstractmethod
@@ -238,6 +241,15 @@ class Tower(BaseModule):
     def pretrained_names(cls, settings: dict[str, Any]) -> list[str]:
         """Return the folders or hub names of pretrained models that settings start from."""
         return []
+
+    @classmethod
+    def evaluation_settings(cls, settings: dict[str, Any]) -> dict[str, Any]:
+        """Return settings without those that act in training only: ``training_only``."""
+        kept = {key: value for key, value in settings.items() if key not in cls.training_only}
+        if isinstance(kept.get('config'), dict):
+            kept['config'] = {key: value for key, value in kept['config'].items()
+                              if key not in cls.training_only}
+        return kept
 
     def portable_settings(self, settings: dict[str, Any]) -> dict[str, Any]:
         """Return settings that build this tower without the files that it started from."""

@@ -27,6 +27,7 @@ class _SigLIPTower(Tower):
     """Base of both towers: transformers' model, its encoder run on slices of its layers."""
 
     checkpoint_kind = 'hf_siglip'
+    training_only = ('with_cp', 'attention_dropout')
 
     def __init__(self, kind: str, model: str | None, config: dict | None, with_cp: bool,
                  init_cfg: dict | list | None):

@@ -47,6 +47,8 @@ class OverlapViT(Tower, VisionTransformer):
 
     checkpoint_kind = 'timm'
 
+    training_only = ('with_cp', 'drop_rate', 'drop_path_rate')
+
     def __init__(self,
                  arch: str | dict = 'base',
                  img_size: tuple[int, int] = (384, 128),

@@ -115,3 +115,23 @@ def test_a_neck_that_version_0_1_did_not_have_has_no_former_settings():
 
     assert former('mmtbps.ProjectionNeck')[0]['head']['projection_dims'] == 4
     assert former('other.TwoPartNeck') is None
+
+
+HEAD = dict(type='HardnessAwareContrastiveHead')
+
+
+@pytest.mark.parametrize('name', ['my.head', 'keys', 'two heads', ''])
+def test_names_of_heads_that_torch_would_not_take_are_refused(name, tiny_retriever):
+    with pytest.raises(ValueError, match=f'{name!r} cannot be the name of a head'):
+        tiny_retriever(heads={name: HEAD})
+
+
+def test_a_head_for_a_part_that_no_neck_gives_is_refused(tiny_retriever):
+    with pytest.raises(ValueError, match=r"head 'fine' takes the part 'tse'.*\('global',\)"):
+        tiny_retriever(heads=dict(fine=dict(HEAD, part='tse')))
+
+
+def test_one_head_in_the_third_place_is_the_former_head(tiny_retriever):
+    with pytest.warns(FutureWarning, match='heads=dict'):
+        model = tiny_retriever(heads=dict(HEAD, temperature=.5))
+    assert [*model.heads] == ['contrastive'] and model.heads.contrastive.temperature == .5

@@ -57,12 +57,13 @@ def make_transparent(encoder):
     and special tokens are nothing. The last layer hands on what it looks at, the others nothing.
     """
     model = encoder.model
-    vit, bert = model.image_backbone, model.text_backbone.bert
+    vit, text = model.image_backbone, model.text_backbone
+    bert = text.bert
     for block in vit.layers:
         silence(block.attn.qkv, block.attn.proj, block.ffn.layers[1])
     nn.init.eye_(block.attn.qkv.weight[32:])
     nn.init.eye_(block.attn.proj.weight)
-    for block in bert.encoder.layer:
+    for block in text.layers:
         silence(block.attention.self.value, block.attention.output.dense, block.output.dense)
     nn.init.eye_(block.attention.self.value.weight)
     nn.init.eye_(block.attention.output.dense.weight)
@@ -161,8 +162,8 @@ def test_permuted_patches_permute_the_heat(build):
 
 def test_each_tower_runs_once(build):
     encoder, calls = build(), []
-    for module in (encoder.model.image_backbone.patch_embed,
-                   encoder.model.text_backbone.bert.embeddings):
+    vit, text = encoder.model.image_backbone, encoder.model.text_backbone
+    for module in (vit.patch_embed, text.bert.embeddings):
         module.register_forward_hook(lambda module, *_: calls.append(type(module).__name__))
     word_heat_map(encoder, random_image(), TEXT)
     assert sorted(calls) == ['BertEmbeddings', 'PatchEmbed']
