@@ -4,11 +4,11 @@ from .backbones import BERTBackbone, PooledBackbone, Tokens, Tower
 from .batch_augments import BatchRandomCrop, BatchRandomErasing, BatchRandomFlip
 from .heads import BaseHead, HardnessAwareContrastiveHead, Pairs
 from .mixup import FeatureMixup, PixelMixup
-from .necks import BaseNeck, ProjectionNeck
+from .necks import BaseNeck, ProjectionNeck, TokenSelectionNeck
 from .preprocessor import TextImagePreprocessor
 from .retrievers import TextImageRetriever, inference_settings
 
 __all__ = ['BERTBackbone', 'BaseHead', 'BaseNeck', 'BatchRandomCrop', 'BatchRandomErasing',
            'BatchRandomFlip', 'FeatureMixup', 'HardnessAwareContrastiveHead', 'Pairs',
            'PixelMixup', 'PooledBackbone', 'ProjectionNeck', 'TextImagePreprocessor',
-           'TextImageRetriever', 'Tokens', 'Tower', 'inference_settings']
+           'TextImageRetriever', 'TokenSelectionNeck', 'Tokens', 'Tower', 'inference_settings']
