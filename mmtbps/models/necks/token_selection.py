@@ -147,8 +147,8 @@ class TokenSelectionNeck(ProjectionNeck):
         with torch.no_grad():  # a choice has no gradient
             attention = tower.attention(tokens).mean(1)
             candidates, read, k = self._candidates(tower, tokens)
-            row = attention[torch.arange(len(read), device=read.device), read]
-            places, chosen = select_tokens(row, candidates, k)
+            row = read[:, None, None].expand(-1, 1, attention.shape[2])
+            places, chosen = select_tokens(attention.gather(1, row)[:, 0], candidates, k)
         states = self.tokens(tower, tokens)
         rows = states.gather(1, places[..., None].expand(-1, -1, states.shape[-1]))
         rows = rows / (rows.norm(dim=-1, keepdim=True) + 1e-8)

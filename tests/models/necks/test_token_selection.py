@@ -60,7 +60,7 @@ def captions(lengths, padded, seed=0):
     hidden = torch.randn(len(lengths), 20, DIMS, generator=generator, dtype=torch.double)
     attention = torch.rand(len(lengths), HEADS, 20, 20, generator=generator, dtype=torch.double)
     mask = torch.arange(padded) < torch.tensor(lengths)[:, None]
-    return hidden[:, :padded], attention[:, :, :padded, :padded], mask
+    return hidden[:, :padded].clone(), attention[:, :, :padded, :padded], mask
 
 
 def reference(state, hidden, attention, side, words, read, k, training=False):
@@ -184,6 +184,35 @@ def test_running_statistics_are_those_of_the_rows_that_count():
         torch.testing.assert_close(ours.state_dict()[name], value)
     ours.eval(), plain.eval()
     torch.testing.assert_close(ours(rows, chosen)[chosen], plain(rows[chosen]))
+
+
+class ReadingTower(GivenTower):
+    """A tower whose attention follows from its tokens."""
+
+    def attention(self, tokens, layer=-1):
+        return (tokens.hidden @ tokens.hidden.mT)[:, None].softmax(-1)
+
+
+class Exported(torch.nn.Module):
+    """A neck behind its tower, tensors in and out."""
+
+    def __init__(self):
+        super().__init__()
+        self.tower, self.neck = ReadingTower(None), build('text').eval()
+
+    def forward(self, hidden, mask):
+        return unit_feature(self.neck(self.tower, Tokens(hidden, mask)))
+
+
+def test_it_exports_with_batch_and_length_left_open():
+    model, sizes = Exported(), {0: torch.export.Dim('batch'), 1: torch.export.Dim('length')}
+    hidden, _, mask = captions([5, 3], 5)
+    with torch.no_grad():
+        graph = torch.export.export(model, (hidden, mask),
+                                    dynamic_shapes=(sizes, sizes)).module()
+    for lengths, padded in (([4, 14, 9], 14), ([3], 3)):
+        hidden, _, mask = captions(lengths, padded)
+        torch.testing.assert_close(graph(hidden, mask), model(hidden, mask))
 
 
 SELECTION = dict(
