@@ -134,6 +134,7 @@ class TextImageRetriever(MMPretrainRetrieval, BaseModel):
         """
         inputs = inputs or {}
         self._check_batch(images, input_ids, inputs)
+        unmixed = images, input_ids, attention_mask
         mask, mixing = attention_mask, None
         if self.mixup:
             mixing = self.mixup.draw(len(images), images.device)
@@ -141,7 +142,9 @@ class TextImageRetriever(MMPretrainRetrieval, BaseModel):
         image, text = self._encode_pairs(images, input_ids, mask, mixing)
         pairs = Pairs(image, text, person_ids_of(data_samples, images.device),
                       _rows(data_samples, images.device), inputs,
-                      self._encode_image_again, self._encode_text_again)
+                      self._encode_image_again, self._encode_text_again,
+                      lambda: (self._encode_image_again(unmixed[0]),
+                               self._encode_text_again(*unmixed[1:])))
         return self._run_heads(pairs, data_samples)
 
     def _run_heads(self, pairs: Pairs, samples: list) -> dict[str, Tensor]:
