@@ -21,7 +21,8 @@ def sdm_loss(image: Tensor, text: Tensor, person_ids: Tensor, temperature: float
 
     .. math:: \frac1N \sum_i \sum_j p_{ij} \log\frac{p_{ij}}{q_{ij} + \epsilon}
 
-    and the loss is the sum of both directions, not their mean. A batch may hold a person any number of times.
+    and the loss is the sum of both directions, not their mean. A batch may hold a person any number
+    of times.
 
     Args:
         image: ``(N, D)``, any scale. Half precision is computed in float32.
@@ -30,8 +31,8 @@ def sdm_loss(image: Tensor, text: Tensor, person_ids: Tensor, temperature: float
         temperature: positive number or scalar tensor.
         adaptive: A-SDM of FMFA, https://arxiv.org/abs/2509.13754, which has 0.1 here. Where the
             best candidate of a row is another person, the row weighs 1 + ``adaptive`` x (cosine of
-            that one - cosine of the first of the same person). Written by a description of their
-            code; theirs also weighs rows whose best is a later one of the same person.
+            that one - cosine of the first of the same person). Published code also weighs rows
+            whose best is a later one of the same person.
         gathered: the joined batch of all processes; default the N pairs alone.
         epsilon: keeps the logarithm of 0 away.
 
