@@ -91,7 +91,7 @@ class MLMHead(PartHead):
         words = pairs.encode_text(pairs.inputs['mlm_input_ids'], mask)
         states = self.decode(words.tokens, pairs.image.tokens)
         masked = (labels != self.ignored) & mask  # labels may be padded with any id
-        return self.named('mlm', masked_language_loss(self.mlm_head(states[masked]).float(),
+        return self.named('mlm', masked_language_loss(self.mlm_head(states[masked]),
                                                       labels[masked]))
 
     def decode(self, words: Tensor, image: Tensor) -> Tensor:

@@ -5,6 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .gather import sum_with_grad
+from .scores import full
 
 __all__ = ['masked_language_loss']
 
@@ -16,7 +17,8 @@ def masked_language_loss(logits: Tensor, labels: Tensor) -> Tensor:
     is normalised.
 
     Args:
-        logits: ``(K, V)`` of the masked words of this process.
+        logits: ``(K, V)`` of the masked words of this process; half precision is computed in
+            float32.
         labels: ``(K,)`` ids of the words that were there.
 
     Returns:
@@ -26,6 +28,7 @@ def masked_language_loss(logits: Tensor, labels: Tensor) -> Tensor:
         >>> round(masked_language_loss(torch.tensor([[1., 0.]]), torch.tensor([0])).item(), 4)
         0.3133
     """
+    logits = full(logits)
     one = torch.ones((), dtype=logits.dtype, device=logits.device)
     words, processes = sum_with_grad(one * len(labels)), sum_with_grad(one)
     return F.cross_entropy(logits, labels, reduction='sum') * processes / words.clamp(min=1)
