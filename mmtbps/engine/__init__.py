@@ -1,6 +1,7 @@
 """Training machinery: launch, hooks, parameter groups and mixed precision."""
 
 from .compile_hook import CompileHook
+from .consensus_division_hook import ConsensusDivisionHook
 from .finite_loss_hook import FiniteLossHook
 from .merged_groups import MergedGroupsConstructor
 from .mixed_precision import MixedPrecisionOptimWrapper
@@ -10,6 +11,6 @@ from .scalars_hook import DeferredScalarsHook
 from .seed_hook import EpochSeedHook
 from .strict_load_hook import StrictLoadHook
 
-__all__ = ['CompileHook', 'DeferredScalarsHook', 'EpochSeedHook', 'FeatureMixupHook',
-           'FiniteLossHook', 'MergedGroupsConstructor', 'MixedPrecisionOptimWrapper',
-           'RankListHook', 'StrictLoadHook']
+__all__ = ['CompileHook', 'ConsensusDivisionHook', 'DeferredScalarsHook', 'EpochSeedHook',
+           'FeatureMixupHook', 'FiniteLossHook', 'MergedGroupsConstructor',
+           'MixedPrecisionOptimWrapper', 'RankListHook', 'StrictLoadHook']
