@@ -5,10 +5,10 @@ from .collate import stack_pairs
 from .mirror_caption import MirrorCaption, mirror_text
 from .pack_inputs import PackTextImage
 from .pdg import PDGTransform
-from .tokenize import TokenizeCaption, load_tokenizer
+from .tokenize import CLIP_TOKENIZER, TokenizeCaption, load_tokenizer
 
 __all__ = [
-    'ApproximateTextGeneration', 'MirrorCaption', 'PDGTransform', 'PackTextImage',
-    'TokenizeCaption', 'approximate_text', 'load_tokenizer', 'mirror_text',
+    'CLIP_TOKENIZER', 'ApproximateTextGeneration', 'MirrorCaption', 'PDGTransform',
+    'PackTextImage', 'TokenizeCaption', 'approximate_text', 'load_tokenizer', 'mirror_text',
     'stack_pairs'
 ]
