@@ -43,7 +43,8 @@ setup(
     long_description_content_type='text/markdown',
     license='Apache-2.0',
     packages=find_packages(include=['mmtbps', 'mmtbps.*']),
-    package_data={'mmtbps': ['lexicon/*.json', 'generation/assets/**/*', '.mim/**/*', '.mim/*']},
+    package_data={'mmtbps': ['lexicon/*.json', 'datasets/transforms/assets/**/*',
+                             'generation/assets/**/*', '.mim/**/*', '.mim/*']},
     python_requires='>=3.10',
     install_requires=[
         'numpy>=1.24', 'Pillow>=10.1', 'transformers>=4.40,<6', 'tokenizers', 'safetensors'],
@@ -55,6 +56,7 @@ setup(
         milvus=['pymilvus>=3,<4'],
         demo=['gradio>=6.31,<7'],
         deploy=['onnx', 'onnxruntime>=1.23', 'onnxscript'],
+        clip=['ftfy>=6.1'],
         video=['trackers>=2.6,<3', 'av'],
         visualize=['scikit-learn'],
         dev=['pytest', 'pytest-xdist>=3.6', 'pytest-randomly>=3.16', 'ruff', 'tensorboard',

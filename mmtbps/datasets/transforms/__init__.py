@@ -7,10 +7,10 @@ from .mask_caption import MaskCaption
 from .mirror_caption import MirrorCaption, mirror_text
 from .pack_inputs import PackTextImage
 from .pdg import PDGTransform
-from .tokenize import TokenizeCaption, load_tokenizer
+from .tokenize import CLIP_TOKENIZER, TokenizeCaption, load_tokenizer
 
 __all__ = [
-    'ApproximateTextGeneration', 'ImageView', 'MaskCaption', 'MirrorCaption', 'PDGTransform',
-    'PackTextImage', 'TokenizeCaption', 'approximate_text', 'load_tokenizer', 'mirror_text',
-    'stack_pairs'
+    'CLIP_TOKENIZER', 'ApproximateTextGeneration', 'ImageView', 'MaskCaption', 'MirrorCaption',
+    'PDGTransform', 'PackTextImage', 'TokenizeCaption', 'approximate_text', 'load_tokenizer',
+    'mirror_text', 'stack_pairs'
 ]

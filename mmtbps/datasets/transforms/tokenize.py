@@ -11,6 +11,7 @@ import torch
 from mmcv.transforms import BaseTransform
 
 from mmtbps.errors import BadValue, MissingFile, MissingKey
+from mmtbps.lexicon.caption_cleaning import find_cleaning
 from mmtbps.pretrained import resolve_pretrained
 from mmtbps.registry import TRANSFORMS
 
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
 # How tokenizers mark the start, middle or end of a word in their vocabulary.
 _WORD_MARKS = ('</w>', '##', 'Ġ', '▁')
 _PROBE_WORDS = 64
+#: CLIP's byte-level BPE, MIT licence. 49406 starts a caption, 49407 ends it; 0 pads and is ``!``.
+#: A sentence that spells out ``<|endoftext|>`` means these letters. IRRA's masked language model
+#: takes 49405 (the last word of the vocabulary, ``jekyll``) for its ``<|mask|>``.
+CLIP_TOKENIZER = 'mmtbps://datasets/transforms/assets/clip'
 #: Where an item has its words; ``text`` is what mmpretrain's inferencers call a query.
 CAPTION_KEYS = ('caption', 'text', 'captions')
 
@@ -89,9 +94,15 @@ class TokenizeCaption(BaseTransform):
 
     Args:
         tokenizer: See `load_tokenizer`. Loaded at the first item, in the process that needs it.
-        max_length: Most tokens of a caption, special tokens included. CTLG uses 64.
+        max_length: Most tokens of a caption, special tokens included. CTLG uses 64, CLIP 77.
+        clean: Name of the cleaning that goes before: ``'clip'`` (OpenAI CLIP, IRRA, RDE) or
+            ``'tbps_clip'``, see `mmtbps.lexicon.caption_cleaning`. None by default.
+
+    Attributes:
+        clean_text: Cleans one caption, before it is split into tokens.
 
     Raises:
+        BadValue: If there is no such cleaning, or no room for a word.
         MissingFile: If ``tokenizer`` is a path (begins with ``.``, ``/`` or ``~``) to no
             folder; at creation.
         MissingKey: If an item has no caption.
@@ -100,9 +111,12 @@ class TokenizeCaption(BaseTransform):
     Example:
         >>> TokenizeCaption('bert-base-uncased', max_length=64)
         TokenizeCaption(tokenizer='bert-base-uncased', max_length=64)
+        >>> clip = TokenizeCaption(CLIP_TOKENIZER, max_length=77, clean='clip')
+        >>> clip(dict(caption='A man in a RED coat'))['input_ids'][0].tolist()
+        [49406, 320, 786, 530, 320, 736, 7356, 49407]
     """
 
-    def __init__(self, tokenizer: str, max_length: int = 64) -> None:
+    def __init__(self, tokenizer: str, max_length: int = 64, clean: str | None = None) -> None:
         if max_length < 3:
             raise BadValue(
                 f'max_length must leave room for a word between the special tokens, so be at '
@@ -110,9 +124,12 @@ class TokenizeCaption(BaseTransform):
         resolve_pretrained(tokenizer)  # a wrong path fails here, not in the first worker
         self.tokenizer = tokenizer
         self.max_length = max_length
+        self.clean = clean
+        self.clean_text = find_cleaning(clean)
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
-        encoded = _encoder(self.tokenizer, self.max_length).encode_batch(captions_of(results))
+        captions = [self.clean_text(caption) for caption in captions_of(results)]
+        encoded = _encoder(self.tokenizer, self.max_length).encode_batch(captions)
         # By way of NumPy: torch takes four times as long over a list.
         results['input_ids'] = [torch.from_numpy(np.array(caption.ids, dtype=np.int64))
                                 for caption in encoded]
@@ -130,8 +147,9 @@ class TokenizeCaption(BaseTransform):
         return json.dumps(state, sort_keys=True)
 
     def __repr__(self) -> str:
+        clean = f', clean={self.clean!r}' if self.clean else ''
         return (f'{type(self).__name__}(tokenizer={self.tokenizer!r}, '
-                f'max_length={self.max_length})')
+                f'max_length={self.max_length}{clean})')
 
 
 def captions_of(results: dict[str, Any]) -> list[str]:

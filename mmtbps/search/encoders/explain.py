@@ -41,8 +41,8 @@ class WordHeatMap:
     """Similarities of the words of a sentence and the patches of a picture.
 
     Args:
-        words: W words, as they stand in the text.
-        spans: (first, one past the last) character of each word in the text.
+        words: W words, as they stand in the text after the model's own cleaning of it.
+        spans: (first, one past the last) character of each word in that text.
         grid: Rows and columns of patches.
         heat: ``(W, rows, columns)`` float32 cosine similarities of words and patches.
         total: ``(rows, columns)`` float32 cosine similarities of the whole sentence and patches.
@@ -74,6 +74,7 @@ def word_heat_map(encoder: 'TorchEncoder', image: Image.Image, text: str) -> Wor
         BadValue: There is no word in the text, or the pipeline's images do not fit the tower.
     """
     model = _towers(encoder, 'single_token_features', 'image_backbone', 'text_backbone')
+    text = encoder.tokenize.clean_text(text)
     token_spans = _token_spans(encoder, text)
     words = align_words(text, token_spans)
     if not words:

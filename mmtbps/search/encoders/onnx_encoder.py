@@ -16,6 +16,7 @@ import numpy as np
 from PIL import Image
 
 from mmtbps.errors import BadValue, MissingFile, MissingPackage, Remedy
+from mmtbps.lexicon.caption_cleaning import find_cleaning
 
 from .base import Fingerprint, check_images, check_texts
 
@@ -71,6 +72,7 @@ class OnnxEncoder:
         self._size = width, height
         self._filter = Image.Resampling[self.manifest['image']['resize'].upper()]
         self._tokenizer = self._load_tokenizer()
+        self._clean = find_cleaning(self.manifest['text'].get('clean'))
         self._image, self._text = (
             open_graph(self._checked(graph_file(tower, self.precision)), threads)
             for tower in ('image', 'text'))
@@ -99,7 +101,8 @@ class OnnxEncoder:
         check_texts(texts)
         features, text = [], self.manifest['text']
         for batch in self._batches(texts):
-            rows = [encoding.ids for encoding in self._tokenizer.encode_batch(list(batch))]
+            rows = [encoding.ids for encoding in
+                    self._tokenizer.encode_batch([self._clean(words) for words in batch])]
             ids, mask = pad(rows, text['pad_token_id'], text.get('min_length', 0))
             features += self._text.run(None, dict(input_ids=ids, attention_mask=mask))
         return self._join(features)
