@@ -6,9 +6,9 @@ from .heads import BaseHead, HardnessAwareContrastiveHead, Pairs
 from .mixup import FeatureMixup, PixelMixup
 from .necks import BaseNeck, ProjectionNeck
 from .preprocessor import TextImagePreprocessor
-from .retrievers import TextImageRetriever, inference_settings
+from .retrievers import PretrainedRetriever, TextImageRetriever, inference_settings
 
 __all__ = ['BERTBackbone', 'BaseHead', 'BaseNeck', 'BatchRandomCrop', 'BatchRandomErasing',
            'BatchRandomFlip', 'FeatureMixup', 'HardnessAwareContrastiveHead', 'Pairs',
-           'PixelMixup', 'PooledBackbone', 'ProjectionNeck', 'TextImagePreprocessor',
-           'TextImageRetriever', 'Tokens', 'Tower', 'inference_settings']
+           'PixelMixup', 'PooledBackbone', 'PretrainedRetriever', 'ProjectionNeck',
+           'TextImagePreprocessor', 'TextImageRetriever', 'Tokens', 'Tower', 'inference_settings']

@@ -4,11 +4,12 @@ from .caption_augment import ApproximateTextGeneration, approximate_text
 from .collate import stack_pairs
 from .mirror_caption import MirrorCaption, mirror_text
 from .pack_inputs import PackTextImage
+from .pack_picture import PackPicture
 from .pdg import PDGTransform
 from .tokenize import TokenizeCaption, load_tokenizer
 
 __all__ = [
-    'ApproximateTextGeneration', 'MirrorCaption', 'PDGTransform', 'PackTextImage',
-    'TokenizeCaption', 'approximate_text', 'load_tokenizer', 'mirror_text',
+    'ApproximateTextGeneration', 'MirrorCaption', 'PDGTransform', 'PackPicture',
+    'PackTextImage', 'TokenizeCaption', 'approximate_text', 'load_tokenizer', 'mirror_text',
     'stack_pairs'
 ]

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..presentation import as_data_uri, in_words
+from ..presentation import as_data_uri, in_figures, in_words
 from ..results import SearchHit
 from . import html
 from .service import Facets, Refused, SearchService, make_where
@@ -130,6 +130,7 @@ def _history(asked: Sequence[Question]) -> str:
 
 def _person(service: SearchService, hit: SearchHit) -> dict[str, Any]:
     facts, picture = dict(in_words(hit.entry)), service.picture(hit.entry)
-    return dict(rank=hit.rank, id=hit.entry.id, score=hit.score,
+    return dict(rank=hit.rank, id=hit.entry.id,
+                score=in_figures(hit.score, hit.probability),
                 lines=[facts[name] for name in ('camera', 'time') if name in facts],
                 picture=None if picture is None else html.as_card(picture))
