@@ -224,7 +224,8 @@ def model_of(args: argparse.Namespace) -> Provenance:
 
 def preprocessing_of(args: argparse.Namespace) -> dict[str, Any]:
     """Return aspect and prompts of the command line, else those noted in the gallery."""
-    noted = (read_provenance(args.gallery).details or {}) if args.config is None else {}
+    named = args.model or args.config
+    noted = {} if named else read_provenance(args.gallery).details or {}
     return {key: noted[key] for key in ('aspect', 'prompts') if key in noted
             } | chosen_preprocessing(args)
 

@@ -7,7 +7,7 @@ Examples:
     python tools/visualize.py embedding CONFIG CHECKPOINT --out map.png --people 12
 
 For heatmap and rollout CONFIG may also be the name of a shipped config. In place of a CHECKPOINT a
-pretrained model of another library shows its failures and its features on the data of a config:
+pretrained model of another library can be named, on the data of a config:
     python tools/visualize.py failures CONFIG --model hf:openai/clip-vit-base-patch16 --out-dir DIR
 """
 

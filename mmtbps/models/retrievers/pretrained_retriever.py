@@ -73,10 +73,10 @@ class PretrainedRetriever(BaseModel):
         """Describe the model for the protocol line."""
         known = self.network.describe()
         prompts = ', '.join(map(repr, known['prompts']))
-        revision = known['revision'] or 'of a folder'
-        return (f'model {known["name"]}, revision {revision}, weights sha256 '
-                f'{known["weights"][:12]}, aspect {known["aspect"]}, positions '
-                f'{known["positions"]}, prompt {prompts}, reads {known["tokens"]} tokens')
+        revision = f'revision {known["revision"]}, ' if known['revision'] else ''
+        return (f'model {known["name"]}, {revision}weights sha256 {known["weights"][:12]}, '
+                f'aspect {known["aspect"]}, positions {known["positions"]}, prompt {prompts}, '
+                f'reads {known["tokens"]} tokens')
 
     def _say_cut(self, captions: Sequence[str]) -> None:
         """Log the first caption that is longer than the model reads, once."""

@@ -203,7 +203,7 @@ def _towers(encoder: 'TorchEncoder', *names: str) -> nn.Module:
     for name in names:
         tower = getattr(model, name, None)
         if not isinstance(tower, Tower) or not tower.depth:
-            what = f'{name} {type(tower).__name__}' if model else 'an encoder without a model'
+            what = f'{name} {type(tower).__name__}' if model else 'a model without towers of ours'
             raise CannotExplain(f'{type(encoder).__name__} cannot be explained: {what} gives no '
                                 'features of single patches or words; use the model it was '
                                 'exported from, with an OverlapViT as image tower')
