@@ -257,6 +257,17 @@ def run_tool(module, words):
         module.main(words)
 
 
+def test_the_page_says_what_the_model_does_not_read(folders, crops):
+    from mmtbps.search.webui.service import SearchService
+    from mmtbps.search.webui.views import Question, answer
+    searcher = TextToPersonInferencer(f'hf:{folders("siglip")}', gallery='people')
+    searcher.index(crops, progress=False)
+    service = SearchService(searcher, crops)
+    page = answer(service, Question(LONG), [])[0]
+    assert 'reads a part of the sentence, up to' in page and ' %)</i>' in page
+    assert 'reads a part' not in answer(service, Question(TEXT), [])[0]
+
+
 # ------------------------------------------------------------------ as processes
 def process(*words, folder):
     environment = {**os.environ, 'PYTHONPATH': str(ROOT), 'HF_HUB_OFFLINE': '1'}

@@ -91,7 +91,8 @@ def answer(service: SearchService, question: Question,
         return nobody, asked, _history(asked)
     heading = f'People {question}' if question.person else f'“{question}”'
     best = f'the best {len(hits)}' if len(hits) > 1 else 'the only one'
-    note = ' · '.join(filter(None, [best, question.filters]))
+    cut = '' if question.person else service.describe_cut(question.text)
+    note = ' · '.join(filter(None, [best, question.filters, cut]))
     people = html.draw_people(heading, [_person(service, hit) for hit in hits], note)
     return people, asked, _history(asked)
 
