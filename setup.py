@@ -54,6 +54,8 @@ setup(
         pdg=['diffusers>=0.41,<0.43', 'accelerate', 'peft'],
         search=['lancedb>=0.40,<0.41', 'pyarrow'],
         milvus=['pymilvus>=3,<4'],
+        # torch first: see docs/guides/pretrained_models.md
+        **{'open-clip': ['open_clip_torch>=3.3,<4']},
         demo=['gradio>=6.31,<7'],
         deploy=['onnx', 'onnxruntime>=1.23', 'onnxscript'],
         clip=['ftfy>=6.1'],

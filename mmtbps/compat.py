@@ -342,4 +342,5 @@ _AROUND_IMPORT = {
     **{f'mmtbps.{part}': _with_stack for part in (
         'registry', 'datasets', 'models', 'engine', 'evaluation', 'generation',
         'search.encoders.device', 'search.encoders.explain', 'search.encoders.onnx_export',
-        'search.encoders.saved_model', 'search.encoders.torch_encoder')}}
+        'search.encoders.pretrained_encoder', 'search.encoders.saved_model',
+        'search.encoders.torch_encoder')}}

@@ -25,8 +25,10 @@ LAYERS = [
 ]
 # The same inside a part: what stands in one line are neighbours.
 SUB_PACKAGES = {
-    'models': [['backbones', 'losses', 'grad_cache', 'batch_augments', 'preprocessor'],
-               ['necks', 'mixup', 'heads'], ['retrievers'], ['loading', 'converters']],
+    'models': [['backbones', 'losses', 'grad_cache', 'batch_augments', 'preprocessor',
+                'weights_hash'],
+               ['dual_encoders', 'necks', 'mixup', 'heads'], ['retrievers'],
+               ['loading', 'converters']],
     'search': [['encoders', 'galleries'], ['media'], ['indexing'], ['presentation', 'results'],
                ['inferencer', 'registration', 'result_files'], ['webui']],
     'generation': [['color'], ['diffusion'], ['editing'], ['quality'], ['runs'], ['planning']],
@@ -34,10 +36,13 @@ SUB_PACKAGES = {
 # Who may import what of the outside; a name not listed is free for all.
 FENCES = {
     'mmpretrain.models': ('models/backbones/vit.py',),
+    # dual_encoders: whole models as the library has them, with its own preprocessing.
     'transformers': ('models/backbones/bert.py', 'models/backbones/bert_families.py',
                      'models/backbones/library_models.py', 'models/backbones/siglip_models.py',
+                     'models/dual_encoders/hugging_face.py',
                      'datasets/transforms/tokenize.py', 'generation/', 'search/media/detector.py',
                      'compat.py'),
+    'open_clip': ('models/dual_encoders/open_clip.py',),
     'trackers': ('search/media/tracker.py',),
     'supervision': ('search/media/tracker.py',),
     'diffusers': ('generation/',),

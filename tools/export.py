@@ -4,6 +4,7 @@ Examples:
     python tools/export.py CONFIG CHECKPOINT OUT_DIR
     python tools/export.py CONFIG CHECKPOINT OUT_DIR --int8 --evaluate
     python tools/export.py CONFIG CHECKPOINT OUT_DIR --int8 --images crops/ --captions queries.txt
+    python tools/export.py --model hf:openai/clip-vit-base-patch16 OUT_DIR --int8
 """
 
 import argparse
@@ -14,12 +15,14 @@ import numpy as np
 from mmengine.config import Config
 from PIL import Image
 
+from mmtbps.commands.model_options import add_model_positionals, chosen_preprocessing
 from mmtbps.commands.user_errors import one_line_errors
 from mmtbps.engine.cfg_options import CfgOptions
 from mmtbps.errors import BadValue
 from mmtbps.evaluation import evaluate_ranking
 from mmtbps.registry import DATASETS
 from mmtbps.search.encoders.base import Encoder
+from mmtbps.search.encoders.loading import load_encoder
 from mmtbps.search.encoders.onnx_encoder import OnnxEncoder
 from mmtbps.search.encoders.onnx_export import export_encoder
 from mmtbps.search.encoders.torch_encoder import TorchEncoder
@@ -34,8 +37,7 @@ MAX_R1_LOSS = 1.0
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('config', help='path of the config')
-    parser.add_argument('checkpoint', help='path of the checkpoint')
+    add_model_positionals(parser, argv)
     parser.add_argument('out_dir', help='the new folder')
     parser.add_argument('--int8', action='store_true',
                         help='also write 8-bit graphs, and make them the default of the folder')
@@ -102,11 +104,15 @@ def compare_ranking(items: list[dict], encoders: dict[str, Encoder]) -> None:
 
 def export(args: argparse.Namespace) -> None:
     """Export the model, print the sizes and cosines, and compare the rankings if asked."""
-    cfg = Config.fromfile(args.config)
-    cfg.merge_from_dict(args.cfg_options or {})
+    if args.model and (args.evaluate or args.cfg_options):
+        raise BadValue('--evaluate and --cfg-options need a CONFIG, not --model')
+    cfg = None if args.model else Config.fromfile(args.config)
+    if cfg is not None:
+        cfg.merge_from_dict(args.cfg_options or {})
     images = read_images(args.images) if args.images else []
     captions = read_captions(args.captions) if args.captions else []
-    encoder = TorchEncoder(cfg, weights=args.checkpoint, device='cpu')
+    encoder = TorchEncoder(cfg, weights=args.checkpoint, device='cpu') if cfg is not None else \
+        load_encoder(args.model, device='cpu', **chosen_preprocessing(args))
     manifest = export_encoder(encoder, args.out_dir, args.int8, images, captions)
     for name, file in manifest['files'].items():
         print(f'{Path(args.out_dir, name)}: {file["bytes"] / 1e6:.1f} MB')

@@ -5,6 +5,7 @@ Stopped or killed, the same command goes on after the last whole file.
 Examples:
     python tools/extract_features.py CONFIG CHECKPOINT data/strangers work_dirs/strangers
     python tools/extract_features.py EXPORTED_MODEL none data/strangers work_dirs/strangers
+    python tools/extract_features.py --model hf:openai/clip-vit-base-patch16 data/strangers OUT
     python tools/test.py CONFIG CHECKPOINT --distractors work_dirs/strangers
 """
 
@@ -20,6 +21,11 @@ import numpy as np
 from PIL import Image
 from rich.progress import track
 
+from mmtbps.commands.model_options import (
+    add_model_option,
+    chosen_preprocessing,
+    names_model,
+)
 from mmtbps.commands.user_errors import one_line_errors
 from mmtbps.errors import BadValue, MissingFile
 from mmtbps.fileio import write_durably
@@ -35,8 +41,13 @@ MANIFEST = 'extraction.json'
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('model', help='path of the config, or a folder made by tools/export.py')
-    parser.add_argument('checkpoint', help='path of the checkpoint; "none" for an exported model')
+    if not names_model(argv):
+        parser.add_argument('config', metavar='model', help='path of the config, or a folder made '
+                            'by tools/export.py')
+        parser.add_argument('checkpoint', help='path of the checkpoint; "none" for an exported '
+                            'model')
+    parser.set_defaults(config=None, checkpoint='none')
+    add_model_option(parser, 'in place of MODEL and CHECKPOINT: ')
     parser.add_argument('images', type=Path, help='folder of images, with sub-folders')
     parser.add_argument('out', type=Path, help='folder of the feature files')
     parser.add_argument('--part-size', type=int, default=4096,
@@ -103,7 +114,8 @@ def extract(args: argparse.Namespace) -> None:
     if not args.images.is_dir() or not (paths := list_images(args.images)):
         raise MissingFile(f'{args.images}: no such folder, or no image in it')
     checkpoint = None if args.checkpoint == 'none' else args.checkpoint
-    encoder = load_encoder(args.model, checkpoint, args.device)
+    encoder = load_encoder(args.model or args.config, checkpoint, args.device,
+                           **chosen_preprocessing(args))
     write_manifest(args.out, dict(
         model=encoder.fingerprint, part_size=args.part_size, dtype=args.dtype,
         images=[path.relative_to(args.images.resolve()).as_posix() for path in paths]))

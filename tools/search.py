@@ -4,6 +4,7 @@ A gallery is a folder for LanceDB (people.lance), any other folder (kept in memo
 a collection of a Milvus server (http://host:19530/people).
 
 Examples:
+    python tools/search.py index people.lance crops --model hf:google/siglip2-base-patch16-naflex
     python tools/search.py index people.lance crops --config CONFIG --weights CHECKPOINT
     python tools/search.py index people.lance crops --metadata crops.csv --prune
     python tools/search.py query people.lance "a woman in a red coat with a black backpack"
@@ -14,7 +15,7 @@ Examples:
     python tools/search.py compact people.lance
 
 People in whole photographs and videos, found by a detector of transformers:
-    python tools/search.py index people.lance videos --detector weights/rtdetr_r18vd --track
+    python tools/search.py index people.lance videos --detector hf:PekingU/rtdetr_r18vd --track
 
 Several processes on one gallery, each with its part of the files:
     python tools/search.py index people.lance crops --shard 0/4
@@ -29,9 +30,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mmtbps.commands.model_options import add_model_option, chosen_preprocessing
 from mmtbps.commands.user_errors import fail, one_line_errors
 from mmtbps.errors import BadValue, MissingFile
 from mmtbps.fileio import JobShard
+from mmtbps.search.encoders.base import describe_cut
 from mmtbps.search.galleries.base import GalleryMismatch
 from mmtbps.search.galleries.factory import open_gallery
 from mmtbps.search.galleries.filters import parse_where
@@ -101,8 +104,8 @@ def _add_index(command: argparse.ArgumentParser) -> None:
     command.add_argument('--log', type=Path, help='append a JSON line for each file that is safe '
                          'or was skipped')
     command.add_argument('--quiet', action='store_true', help='show no progress')
-    command.add_argument('--detector', help='folder or hub name of an object detector of '
-                         'transformers, to find the people first')
+    command.add_argument('--detector', help='folder or hub name (hf:owner/name) of an object '
+                         'detector of transformers, to find the people first')
     command.add_argument('--threshold', type=float, default=.5, help='of the detector (default: '
                          '%(default)s)')
     command.add_argument('--every', type=float, help='seconds between frames of a video that are '
@@ -113,6 +116,7 @@ def _add_index(command: argparse.ArgumentParser) -> None:
 
 def _add_model(command: argparse.ArgumentParser, images: bool = False) -> None:
     noted = ' (default: as noted in the gallery)'
+    add_model_option(command, after=noted)
     command.add_argument('--config', help='config, model folder or exported folder' + noted)
     command.add_argument('--weights', help='checkpoint' + noted)
     command.add_argument('--device', help='cpu, cuda, cuda:1 (default: the best there is)')
@@ -132,9 +136,11 @@ def index(args: argparse.Namespace) -> None:
         prune=args.prune, progress=not args.quiet, shard=JobShard.parse(args.shard), log=args.log,
         images=args.images)
     provenance, detection = model_of(args), _detection(args)
-    encoder = load_encoder(provenance.model, provenance.weights, args.device)
+    encoder = load_encoder(provenance.model, provenance.weights, args.device,
+                           **preprocessing_of(args))
     gallery = open_gallery(args.gallery, encoder.fingerprint)
-    write_provenance(args.gallery, model=provenance.model, weights=provenance.weights)
+    write_provenance(args.gallery, model=getattr(encoder, 'address', provenance.model),
+                     weights=provenance.weights, details=getattr(encoder, 'description', None))
     report = index_people(args.source, gallery, encoder, metadata=metadata, detection=detection,
                           options=options)
     for path, reason in report.skipped[:_SHOWN]:
@@ -154,7 +160,10 @@ def query(args: argparse.Namespace) -> None:
     if args.out is not None:
         check_target(args.out)
     where = parse_where(args.where)
-    results = make_searcher(args)(args.text, topk=args.topk, where=where or None)
+    searcher = make_searcher(args)
+    for line in describe_cut(searcher.encoder, args.text):
+        print(line, file=sys.stderr)
+    results = searcher(args.text, topk=args.topk, where=where or None)
     if args.json:
         print(json.dumps([result.to_json() for result in results], indent=2, ensure_ascii=False))
     elif args.out is None:
@@ -173,6 +182,7 @@ def info(args: argparse.Namespace) -> None:
     known = open_gallery(args.gallery).info()
     noted = read_provenance(args.gallery)
     known |= dict(images=noted.images, model=noted.model, weights=noted.weights)
+    known |= {f'model {key}': value for key, value in (noted.details or {}).items()}
     if args.json:
         print(json.dumps(known, indent=2, ensure_ascii=False))
         return
@@ -202,11 +212,22 @@ def compact(args: argparse.Namespace) -> None:
 def model_of(args: argparse.Namespace) -> Provenance:
     """Return model and weights of the command line, else those noted in the gallery."""
     noted = read_provenance(args.gallery)
-    if args.config is None and noted.model is None:
-        raise BadValue(f'{args.gallery} has no note of its model; name it with --config and '
-                         '--weights')
-    return Provenance(model=args.config or noted.model,
-                      weights=args.weights or (noted.weights if args.config is None else None))
+    if args.model and (args.config or args.weights):
+        raise BadValue('--model names a model with its weights; leave --config and --weights out')
+    named = args.model or args.config
+    if named is None and noted.model is None:
+        raise BadValue(f'{args.gallery} has no note of its model; name it with --model, or with '
+                       '--config and --weights')
+    return Provenance(model=named or noted.model,
+                      weights=args.weights or (noted.weights if named is None else None))
+
+
+def preprocessing_of(args: argparse.Namespace) -> dict[str, Any]:
+    """Return aspect and prompts of the command line, else those noted in the gallery."""
+    named = args.model or args.config
+    noted = {} if named else read_provenance(args.gallery).details or {}
+    return {key: noted[key] for key in ('aspect', 'prompts') if key in noted
+            } | chosen_preprocessing(args)
 
 
 def images_of(args: argparse.Namespace) -> Path:
@@ -224,7 +245,8 @@ def make_searcher(args: argparse.Namespace) -> Any:
     from mmtbps.search.inferencer import TextToPersonInferencer
     gallery = open_gallery(args.gallery)  # before a model is loaded: is there one?
     provenance = model_of(args)
-    encoder = load_encoder(provenance.model, provenance.weights, args.device)
+    encoder = load_encoder(provenance.model, provenance.weights, args.device,
+                           **preprocessing_of(args))
     return TextToPersonInferencer(encoder, gallery=gallery, images=args.images)
 
 
@@ -233,8 +255,10 @@ def reindex_command(args: argparse.Namespace) -> str:
     noted, given = read_provenance(args.gallery), model_of(args)
     words = ['python', 'tools/search.py', 'index', 'NEW.lance',
              str(getattr(args, 'source', None) or noted.images or 'IMAGES')]
-    words += ['--config', given.model]
+    words += ['--config' if given.weights else '--model', given.model]
     words += ['--weights', given.weights] if given.weights else []
+    words += ['--aspect', args.aspect] if args.aspect else []
+    words += ['--prompt', *args.prompts] if args.prompts else []
     return shlex.join(words)
 
 
@@ -253,12 +277,13 @@ def _detection(args: argparse.Namespace) -> 'DetectionOptions | None':
 
 
 def _as_text(result: 'SearchResult') -> str:
-    from mmtbps.search.presentation import in_words
+    from mmtbps.search.presentation import in_figures, in_words
     lines = [result.query if len(result.query) < 200 else result.query[:200] + ' ...']
     for hit in result.hits:
         facts = '  '.join(f'{name} {value}' for name, value in in_words(hit.entry)
                           if name != 'file')
-        lines.append(f'{hit.rank:>4}  {hit.score:.3f}  {hit.entry.path}  {facts}'.rstrip())
+        score = in_figures(hit.score, hit.probability)
+        lines.append(f'{hit.rank:>4}  {score}  {hit.entry.path}  {facts}'.rstrip())
     return '\n'.join(lines if result.hits else [*lines, '      nothing found'])
 
 

@@ -5,6 +5,9 @@ Examples:
     python tools/test.py CONFIG CHECKPOINT --show-dir work_dirs/ranked --out metrics.json
     python tools/test.py CONFIG CHECKPOINT --split val
     python tools/test.py CONFIG CHECKPOINT --distractors work_dirs/strangers
+
+A pretrained model of another library on the data set of a config:
+    python tools/test.py configs/tbps/vit_bert_base_cuhk.py --model hf:openai/clip-vit-base-patch16
 """
 
 import argparse
@@ -13,6 +16,7 @@ from pathlib import Path
 
 from mmengine.dist import is_main_process
 
+from mmtbps.commands.model_options import add_model_positionals, prepare_named_test
 from mmtbps.commands.user_errors import one_line_errors
 from mmtbps.engine.launch import (
     add_common_options,
@@ -20,15 +24,14 @@ from mmtbps.engine.launch import (
     check_weights,
     leave_group,
     load_config,
-    prepare_test,
+    name_model,
 )
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('config', help='path of the config')
-    parser.add_argument('checkpoint', help='path of the checkpoint')
+    add_model_positionals(parser, argv, needs_config=True)
     parser.add_argument('--split', choices=['test', 'val'], default='test',
                         help='which of the config\'s data loaders to evaluate')
     parser.add_argument('--partial', action='store_true', help='evaluate even if weights are '
@@ -39,13 +42,13 @@ def parse_args() -> argparse.Namespace:
                         'tools/extract_features.py to the gallery of images')
     parser.add_argument('--show-dir', metavar='FOLDER', help='draw ranked lists as PNG there')
     add_common_options(parser)
-    return parser.parse_args()
+    return parser.parse_args(argv)
 
 
-def main() -> None:
-    args = parse_args()
+def main(argv: list[str] | None = None) -> None:
+    args = parse_args(argv)
     cfg = load_config(args)
-    prepare_test(cfg, args.checkpoint, args.split)
+    checkpoint = prepare_named_test(cfg, args)
     if args.amp:
         cfg.test_cfg.fp16 = True
     if args.distractors:
@@ -54,10 +57,10 @@ def main() -> None:
         cfg.custom_hooks = [*(cfg.get('custom_hooks') or []),
                             dict(type='mmtbps.RankListHook', out_dir=args.show_dir)]
     runner = build_runner(cfg)
-    report = check_weights(runner, args.checkpoint, args.partial)
+    report = check_weights(runner, checkpoint, args.partial) if checkpoint else name_model(runner)
     metrics = runner.test()
-    if report.misfits and is_main_process():
-        print(f'{args.checkpoint}: {report}')
+    if report and report.misfits and is_main_process():
+        print(f'{checkpoint}: {report}')
     if args.out and is_main_process():
         Path(args.out).parent.mkdir(parents=True, exist_ok=True)
         Path(args.out).write_text(json.dumps(metrics, indent=1), encoding='utf-8')

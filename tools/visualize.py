@@ -6,7 +6,9 @@ Examples:
     python tools/visualize.py failures CONFIG CHECKPOINT --out-dir work_dirs/failures --worst 20
     python tools/visualize.py embedding CONFIG CHECKPOINT --out map.png --people 12
 
-For heatmap and rollout CONFIG may also be the name of a shipped config.
+For heatmap and rollout CONFIG may also be the name of a shipped config. In place of a CHECKPOINT a
+pretrained model of another library can be named, on the data of a config:
+    python tools/visualize.py failures CONFIG --model hf:openai/clip-vit-base-patch16 --out-dir DIR
 """
 
 import argparse
@@ -22,6 +24,11 @@ from mmengine.runner import Runner
 from PIL import Image
 from torch import Tensor
 
+from mmtbps.commands.model_options import (
+    add_model_positionals,
+    chosen_preprocessing,
+    prepare_named_test,
+)
 from mmtbps.commands.user_errors import one_line_errors
 from mmtbps.engine.launch import (
     add_common_options,
@@ -29,11 +36,13 @@ from mmtbps.engine.launch import (
     check_weights,
     leave_group,
     load_config,
-    prepare_test,
+    name_model,
 )
 from mmtbps.errors import BadValue
 from mmtbps.fileio import write_durably
+from mmtbps.search.encoders.base import Encoder
 from mmtbps.search.encoders.explain import rollout_map, word_heat_map
+from mmtbps.search.encoders.loading import load_encoder
 from mmtbps.search.encoders.torch_encoder import TorchEncoder
 from mmtbps.search.media.images import read_image
 from mmtbps.visualization import (
@@ -61,8 +70,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
             name, help=text, description=text, epilog='example:\n  ' + '\n  '.join(lines),
             formatter_class=argparse.RawDescriptionHelpFormatter)
         command.set_defaults(action=action)
-        command.add_argument('config', help='path of the config')
-        command.add_argument('checkpoint', help='path of the checkpoint')
+        add_model_positionals(command, argv, needs_config=action in (failures, embedding))
         return command
 
     for name, action, text in (
@@ -110,8 +118,10 @@ def rollout(args: argparse.Namespace) -> None:
     _save(draw_heat_map(image, rollout_map(encoder, image), 'attention roll-out'), args.out)
 
 
-def _encoder(args: argparse.Namespace) -> TorchEncoder:
-    return TorchEncoder(args.config, weights=args.checkpoint, device=args.device)
+def _encoder(args: argparse.Namespace) -> Encoder:
+    if args.model is None:
+        return TorchEncoder(args.config, weights=args.checkpoint, device=args.device)
+    return load_encoder(args.model, None, args.device, **chosen_preprocessing(args))
 
 
 def _save(picture: Image.Image, path: str) -> None:
@@ -151,9 +161,12 @@ class _Keep(Hook):
 def encode_test_set(args: argparse.Namespace) -> Encoded | None:
     """Evaluate as ``tools/test.py`` does and return the features, in the first process alone."""
     cfg = load_config(args)
-    prepare_test(cfg, args.checkpoint, args.split)
+    checkpoint = prepare_named_test(cfg, args)
     runner, keep = build_runner(cfg), _Keep()
-    check_weights(runner, args.checkpoint)
+    if checkpoint is None:
+        name_model(runner)
+    else:
+        check_weights(runner, checkpoint)
     runner.register_hook(keep)
     runner.test()
     dataset = runner.test_dataloader.dataset

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -16,7 +17,8 @@ from .cfg_options import CfgOptions
 from .preflight import stop_if_missing
 
 __all__ = ['add_common_options', 'build_runner', 'check_weights', 'leave_group', 'load_config',
-           'prepare_test', 'use_compilation', 'use_mixed_precision']
+           'name_model', 'prepare_pretrained_test', 'prepare_test', 'use_compilation',
+           'use_mixed_precision']
 
 
 def add_common_options(parser: argparse.ArgumentParser) -> None:
@@ -64,12 +66,12 @@ def load_config(args: argparse.Namespace) -> Config:
     return cfg
 
 
-def prepare_test(cfg: Config, checkpoint: str, split: str = 'test') -> None:
+def prepare_test(cfg: Config, checkpoint: str | None, split: str = 'test') -> None:
     """Reduce a config to one that only evaluates: no training part, no heads.
 
     Args:
         cfg: a complete config; changed in place.
-        checkpoint: what to evaluate.
+        checkpoint: what to evaluate; ``None`` for a model that brings its weights.
         split: ``'test'``, or ``'val'`` to evaluate on the validation split.
     """
     cfg.load_from, cfg.resume = checkpoint, False
@@ -78,6 +80,38 @@ def prepare_test(cfg: Config, checkpoint: str, split: str = 'test') -> None:
         cfg.test_dataloader, cfg.test_evaluator = cfg.val_dataloader, cfg.val_evaluator
     cfg.train_dataloader = cfg.train_cfg = cfg.optim_wrapper = cfg.param_scheduler = None
     cfg.val_dataloader = cfg.val_cfg = cfg.val_evaluator = None
+
+
+def prepare_pretrained_test(cfg: Config, model: str, split: str = 'test',
+                            aspect: str | None = None, prompts: Sequence[str] | None = None
+                            ) -> None:
+    """Reduce a config to one that evaluates a pretrained dual encoder on its data set.
+
+    Data set, split and metric stay; of the pipeline only the reading of images does, because the
+    model has a preprocessing of its own.
+
+    Args:
+        cfg: a complete config; changed in place.
+        model: name of the dual encoder.
+        split: ``'test'``, or ``'val'`` to evaluate on the validation split.
+        aspect: as in :class:`~mmtbps.models.dual_encoders.DualEncoder`.
+        prompts: likewise.
+    """
+    prepare_test(cfg, None, split)
+    cfg.model = dict(type='mmtbps.PretrainedRetriever', model=model, aspect=aspect,
+                     prompts=list(prompts) if prompts else None)
+    loader = cfg.test_dataloader
+    reading = [step for step in loader.dataset.pipeline
+               if _name_of(step['type']).startswith('LoadImage')]
+    loader.dataset.pipeline = [*reading, dict(type='mmtbps.PackPicture')]
+    loader.collate_fn = dict(type='pseudo_collate')
+
+
+def name_model(runner: Runner) -> None:
+    """Put the description of a pretrained model into the protocol line of every metric."""
+    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+    for metric in runner.test_evaluator.metrics:
+        metric.model = model.in_words()
 
 
 def use_mixed_precision(cfg: Config) -> None:
@@ -89,7 +123,7 @@ def use_mixed_precision(cfg: Config) -> None:
 def use_compilation(cfg: Config) -> None:
     """Add the compilation of layers; a ``CompileHook`` of the config keeps its settings."""
     hooks = cfg.get('custom_hooks') or []
-    names = [getattr(hook['type'], '__name__', hook['type']) for hook in hooks]
+    names = [_name_of(hook['type']) for hook in hooks]
     if not any(name.endswith('CompileHook') for name in names):
         cfg.custom_hooks = [*hooks, dict(type='mmtbps.CompileHook')]
 
@@ -134,6 +168,11 @@ def leave_group() -> None:
     if torch.distributed.is_initialized():
         torch.distributed.barrier()
         torch.distributed.destroy_process_group()
+
+
+def _name_of(kind: str | type) -> str:
+    """Return the bare name of a class, or of one that a config names in any way."""
+    return getattr(kind, '__name__', str(kind)).rpartition('.')[2]
 
 
 def _start_cpu_group(cfg: Config) -> None:

@@ -43,6 +43,8 @@ class RankKMetric(BaseMetric):
         distractors: Folder of image features of strangers, for
             :func:`~mmtbps.evaluation.open_features`; they join the gallery of ``'t2i'``.
         selection: The split on which checkpoints are chosen, for the protocol line.
+        model: Description of a model that was not trained by this config, for the protocol line;
+            it stands in place of ``selection``.
         prefix: Put before every metric key, with a slash.
 
     Raises:
@@ -67,6 +69,7 @@ class RankKMetric(BaseMetric):
                  device: str | None = None,
                  distractors: str | None = None,
                  selection: str = 'val',
+                 model: str | None = None,
                  prefix: str | None = None):
         super().__init__(collect_device='gpu', prefix=prefix)  # no files, on a CPU neither
         if not directions or not set(directions) <= {'t2i', 'i2t'}:
@@ -74,6 +77,7 @@ class RankKMetric(BaseMetric):
         self.topk, self.directions = tuple(topk), tuple(directions)
         self.cross_image_only, self.chunk_size = cross_image_only, chunk_size
         self.device, self.distractors, self.selection = device, distractors, selection
+        self.model = model
         self._features_device, self._features = None, []
 
     def process(self, data_batch, data_samples: Sequence[dict]) -> None:
@@ -184,7 +188,7 @@ class RankKMetric(BaseMetric):
             *counts,
             *([f'gallery with distractors of {self.distractors}'] if self.distractors else []),
             f'positives: same person, own image {own}',
-            f'checkpoints selected on {self.selection}'])
+            self.model or f'checkpoints selected on {self.selection}'])
 
 
 def _gather_rows(rows: Tensor) -> list[Tensor]:

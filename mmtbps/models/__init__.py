@@ -29,12 +29,12 @@ from .heads import (
 from .mixup import FeatureMixup, PixelMixup
 from .necks import BaseNeck, ProjectionNeck, TokenSelectionNeck
 from .preprocessor import TextImagePreprocessor
-from .retrievers import TextImageRetriever, inference_settings
+from .retrievers import PretrainedRetriever, TextImageRetriever, inference_settings
 
 __all__ = ['BERTBackbone', 'BaseHead', 'BaseNeck', 'BatchRandomCrop', 'BatchRandomErasing',
            'BatchRandomFlip', 'CLIPTextTower', 'CLIPVisionTower', 'CMPMHead', 'FeatureMixup',
            'HardestTripletHead', 'HardnessAwareContrastiveHead', 'IdentityHead', 'MLMHead', 'Pairs',
-           'PixelMixup', 'PooledBackbone', 'ProjectionNeck', 'QCAlignHead', 'SDMHead',
-           'SigLIPTextTower', 'SigLIPVisionTower', 'SigmoidHead', 'SimCLRHead', 'TALHead',
+           'PixelMixup', 'PooledBackbone', 'PretrainedRetriever', 'ProjectionNeck', 'QCAlignHead',
+           'SDMHead', 'SigLIPTextTower', 'SigLIPVisionTower', 'SigmoidHead', 'SimCLRHead', 'TALHead',
            'TBPSCLIPHead', 'TextImagePreprocessor', 'TextImageRetriever', 'TokenSelectionNeck',
            'Tokens', 'Tower', 'inference_settings']

@@ -1,7 +1,7 @@
 """Inferencer that finds people of a gallery by sentences and by pictures."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from PIL import Image
@@ -39,11 +39,13 @@ class TextToPersonInferencer:
                     'camera': 'c1', 'time': 1700000000.0, 'track': None, 'frame': None,
                     'box': None, 'extra': {}}, ...]}]
 
-    Scores are cosine similarities, best first. A gallery with fewer entries gives fewer hits.
+    Scores are cosine similarities, best first. A gallery with fewer entries gives fewer hits. A hit
+    has a ``probability`` where a sentence was asked of a model that was trained to tell one.
 
     Args:
-        model: What `load_encoder` takes: name or path of a config, folder of a saved or exported
-            model, built model; or an encoder.
+        model: What `load_encoder` takes: ``'hf:owner/name'`` and other names of pretrained models,
+            name or path of a config, folder of a saved or exported model, built model; or an
+            encoder.
         weights: The checkpoint of a config.
         gallery: An open gallery or its address, see `open_gallery`; `index` begins one that is
             not there yet. None for the encoder alone.
@@ -151,7 +153,8 @@ class TextToPersonInferencer:
             ValueError: If a text is empty, or topk or the filter ill-formed.
         """
         texts = [texts] if isinstance(texts, str) else list(texts)
-        return self._answer(texts, self.encoder.encode_texts(texts), topk, where)
+        return self._answer(texts, self.encoder.encode_texts(texts), topk, where,
+                            getattr(self.encoder, 'probability', lambda score: None))
 
     def search_image(self, image: str | os.PathLike | Image.Image, topk: int = 10,
                      where: Where | None = None) -> list[SearchResult]:
@@ -236,6 +239,9 @@ class TextToPersonInferencer:
         return gallery
 
     def _answer(self, queries: list[str], vectors: Any, topk: int,
-                where: Where | None) -> list[SearchResult]:
+                where: Where | None,
+                probability: Callable[[float], float | None] = lambda score: None
+                ) -> list[SearchResult]:
         found = self.gallery.search(vectors, topk, where)
-        return [SearchResult.of(query, hits) for query, hits in zip(queries, found, strict=True)]
+        return [SearchResult.of(query, hits, probability)
+                for query, hits in zip(queries, found, strict=True)]

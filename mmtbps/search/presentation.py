@@ -8,7 +8,7 @@ from PIL import Image
 
 from .galleries.base import GalleryEntry
 
-__all__ = ['CARD_SIZE', 'YEAR_1990', 'as_data_uri', 'clock', 'in_words']
+__all__ = ['CARD_SIZE', 'YEAR_1990', 'as_data_uri', 'clock', 'in_figures', 'in_words']
 
 #: A picture in a grid is at most so many pixels wide and high.
 CARD_SIZE = (200, 520)
@@ -47,6 +47,16 @@ def in_words(entry: GalleryEntry) -> list[tuple[str, str]]:
     known = [('camera', entry.camera), ('time', clock(entry.time)), ('track', entry.track),
              ('frame', entry.frame), *entry.extra.items(), ('file', entry.path)]
     return [(name, str(value)) for name, value in known if value is not None]
+
+
+def in_figures(score: float, probability: float | None = None) -> str:
+    """Word a score, with the probability where the model was trained to tell one.
+
+    Example:
+        >>> in_figures(.834), in_figures(.12, .0345)
+        ('0.834', '0.120 (3.45 %)')
+    """
+    return f'{score:.3f}' + ('' if probability is None else f' ({100 * probability:.3g} %)')
 
 
 def clock(seconds: float | None) -> str | None:

@@ -14,7 +14,7 @@ from mmtbps.visualization import draw_rank_list, draw_rank_sheet
 
 from .media.crops import read_crop
 from .media.images import UnreadableImage
-from .presentation import as_data_uri, in_words
+from .presentation import as_data_uri, in_figures, in_words
 from .results import SearchHit, SearchResult
 
 __all__ = ['results_html', 'check_target', 'write_results']
@@ -167,7 +167,7 @@ def _item(hit: SearchHit, images_root: str | os.PathLike) -> str:
     facts = ''.join(f'<dt>{_escape(name)}</dt><dd>{_escape(value)}</dd>'
                     for name, value in in_words(hit.entry))
     return (f'<li><div class="crop">{picture}</div><div class="line"><b>{hit.rank}</b>'
-            f'<span>{hit.score:.3f}</span></div><dl>{facts}</dl></li>')
+            f'<span>{in_figures(hit.score, hit.probability)}</span></div><dl>{facts}</dl></li>')
 
 
 def _short(query: str) -> str:

@@ -1,6 +1,6 @@
 """Results of a search: one object a query, made once, read by programs, commands and pages."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from .galleries.base import GalleryEntry, Hit
@@ -15,6 +15,8 @@ class SearchHit(dict):
         rank: 1 for the best.
         score: Cosine similarity to the query, -1 to 1.
         entry: Of the gallery.
+        probability: That query and entry belong together, 0 to 1; None for a model that was not
+            trained to tell. It is a key of the dict only where it is known.
 
     Example:
         >>> hit = SearchHit(1, .83, GalleryEntry('7', 'lobby/0007.jpg', camera='c1'))
@@ -22,12 +24,16 @@ class SearchHit(dict):
         ('c1', 'lobby/0007.jpg')
     """
 
-    def __init__(self, rank: int, score: float, entry: GalleryEntry) -> None:
+    def __init__(self, rank: int, score: float, entry: GalleryEntry,
+                 probability: float | None = None) -> None:
         super().__init__(
             rank=rank, score=score, id=entry.id, path=entry.path, camera=entry.camera,
             time=entry.time, track=entry.track, frame=entry.frame,
             box=None if entry.box is None else list(entry.box), extra=dict(entry.extra))
         self.rank, self.score, self.entry = rank, score, entry
+        self.probability = probability
+        if probability is not None:
+            self['probability'] = probability
 
     def to_json(self) -> dict[str, Any]:
         """Return a dict of JSON types: rank, score, and what is known of the entry."""
@@ -37,7 +43,9 @@ class SearchHit(dict):
     def from_json(cls, values: Mapping[str, Any]) -> 'SearchHit':
         """Read a hit written by :meth:`to_json`."""
         values = dict(values)
-        return cls(values.pop('rank'), values.pop('score'), GalleryEntry.from_json(values))
+        rank, score = values.pop('rank'), values.pop('score')
+        probability = values.pop('probability', None)
+        return cls(rank, score, GalleryEntry.from_json(values), probability)
 
 
 class SearchResult(dict):
@@ -58,9 +66,17 @@ class SearchResult(dict):
         self.query, self.hits = query, tuple(hits)
 
     @classmethod
-    def of(cls, query: str, hits: Sequence[Hit]) -> 'SearchResult':
-        """Rank the hits of a gallery, which come best first."""
-        return cls(query, [SearchHit(rank, float(hit.score), hit.entry)
+    def of(cls, query: str, hits: Sequence[Hit],
+           probability: Callable[[float], float | None] = lambda score: None) -> 'SearchResult':
+        """Rank the hits of a gallery, which come best first.
+
+        Args:
+            query: The sentence, path or id that was asked for.
+            hits: Of the gallery.
+            probability: Of a score, where the model was trained to tell.
+        """
+        return cls(query, [SearchHit(rank, float(hit.score), hit.entry,
+                                     probability(float(hit.score)))
                            for rank, hit in enumerate(hits, start=1)])
 
     def to_json(self) -> dict[str, Any]:

@@ -6,11 +6,12 @@ from .image_view import ImageView
 from .mask_caption import MaskCaption
 from .mirror_caption import MirrorCaption, mirror_text
 from .pack_inputs import PackTextImage
+from .pack_picture import PackPicture
 from .pdg import PDGTransform
 from .tokenize import CLIP_TOKENIZER, TokenizeCaption, load_tokenizer
 
 __all__ = [
     'CLIP_TOKENIZER', 'ApproximateTextGeneration', 'ImageView', 'MaskCaption', 'MirrorCaption',
-    'PDGTransform', 'PackTextImage', 'TokenizeCaption', 'approximate_text', 'load_tokenizer',
-    'mirror_text', 'stack_pairs'
+    'PDGTransform', 'PackPicture', 'PackTextImage', 'TokenizeCaption', 'approximate_text',
+    'load_tokenizer', 'mirror_text', 'stack_pairs'
 ]

@@ -2,5 +2,6 @@
 
 from .dual_encoder import TextImageRetriever
 from .inference import inference_settings
+from .pretrained_retriever import PretrainedRetriever
 
-__all__ = ['TextImageRetriever', 'inference_settings']
+__all__ = ['PretrainedRetriever', 'TextImageRetriever', 'inference_settings']

@@ -13,14 +13,17 @@ from .onnx_encoder import OnnxEncoder
 if TYPE_CHECKING:
     from .explain import WordHeatMap, attention_rollout, rollout_map, word_heat_map
     from .onnx_export import export_encoder
+    from .pretrained_encoder import PretrainedEncoder
     from .torch_encoder import TorchEncoder
 
-__all__ = ['Encoder', 'OnnxEncoder', 'TorchEncoder', 'WordHeatMap', 'attention_rollout',
-           'check_images', 'check_texts', 'export_encoder', 'load_encoder', 'rollout_map',
-           'word_heat_map']
+__all__ = ['Encoder', 'OnnxEncoder', 'PretrainedEncoder', 'TorchEncoder', 'WordHeatMap',
+           'attention_rollout', 'check_images', 'check_texts', 'export_encoder', 'load_encoder',
+           'rollout_map', 'word_heat_map']
 
-_NEED_TORCH = dict(TorchEncoder='torch_encoder', WordHeatMap='explain', attention_rollout='explain',
-                   export_encoder='onnx_export', rollout_map='explain', word_heat_map='explain')
+_NEED_TORCH = dict(
+    PretrainedEncoder='pretrained_encoder', TorchEncoder='torch_encoder', WordHeatMap='explain',
+    attention_rollout='explain', export_encoder='onnx_export', rollout_map='explain',
+    word_heat_map='explain')
 
 
 def __getattr__(name: str) -> Any:

@@ -8,7 +8,7 @@ from PIL import Image
 
 from mmtbps.errors import BadValue
 
-__all__ = ['Encoder', 'Fingerprint', 'check_images', 'check_texts']
+__all__ = ['Encoder', 'Fingerprint', 'check_images', 'check_texts', 'describe_cut']
 
 
 class Fingerprint(dict):
@@ -49,6 +49,18 @@ class Encoder(Protocol):
         Raises:
             ValueError: One of them is empty.
         """
+
+
+def describe_cut(encoder: Encoder, texts: Sequence[str]) -> list[str]:
+    """Word, for each text that is longer than an encoder reads, up to where it is read.
+
+    Args:
+        encoder: One without a method ``cut`` does not tell.
+        texts: Sentences.
+    """
+    cut = getattr(encoder, 'cut', lambda texts: [])
+    return [f'the model reads a part of the sentence, up to "...{read[-40:]}"'
+            for _, read in cut(texts)]
 
 
 def check_images(images: Sequence[Any]) -> None:

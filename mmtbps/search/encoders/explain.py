@@ -209,7 +209,7 @@ def _towers(encoder: 'TorchEncoder', method: str, *names: str) -> nn.Module:
         tower = getattr(model, name, None)
         if (not isinstance(tower, Tower) or not tower.depth
                 or getattr(type(tower), method) is getattr(Tower, method)):
-            what = f'{name} {type(tower).__name__}' if model else 'an encoder without a model'
+            what = f'{name} {type(tower).__name__}' if model else 'a model without towers of ours'
             raise CannotExplain(f'{type(encoder).__name__} cannot be explained: {what} gives no '
                                 'features of single patches or words; use the model it was '
                                 'exported from, with a Transformer over patches as image tower')

@@ -1,38 +1,92 @@
 """Factory of encoders: a model by its name or folder, in the runtime that it is made for."""
 
+import os
+import re
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from mmtbps.errors import BadValue
+from mmtbps.errors import BadValue, MissingFile
+from mmtbps.pretrained import is_dual_encoder
 
 from .base import Encoder
 from .onnx_encoder import MANIFEST, OnnxEncoder
 
 __all__ = ['load_encoder']
 
+# A name on the hub; a path begins with a dot or a slash, or ends in a suffix of a file.
+_HUB_NAME = re.compile(r'[\w-][\w.-]*/[\w.-]+(@[\w./-]+)?')
 
-def load_encoder(model: Any, weights: str | None = None, device: str | None = None) -> Encoder:
+
+def load_encoder(model: Any, weights: str | None = None, device: str | None = None,
+                 aspect: str | None = None, prompts: Sequence[str] | None = None,
+                 notify: Callable[[str], None] | None = None) -> Encoder:
     """Load a model as an encoder: on ONNX Runtime if it is an exported folder, else in torch.
 
     Args:
         model: A folder written by `mmtbps.search.encoders.export_encoder` (it holds
-            ``export.json``) for ONNX Runtime; anything else is for torch, see
-            `mmtbps.search.encoders.torch_encoder.TorchEncoder`.
-        weights: Checkpoint of a torch model; an exported folder brings its own.
+            ``export.json``) for ONNX Runtime; ``'hf:NAME[@REVISION]'``, ``'hf:FOLDER'`` or
+            ``'open_clip:NAME/TAG'`` for a pretrained dual encoder of another library, see
+            `mmtbps.search.encoders.PretrainedEncoder`; anything else is ours, see
+            `mmtbps.search.encoders.torch_encoder.TorchEncoder`: a config, a folder, or
+            ``'owner/name[@REVISION]'`` on the hub.
+        weights: Checkpoint of a config; all other models bring their own.
         device: ``'cpu'``, ``'cuda'``, ``'cuda:1'``; by default the best there is.
+        aspect: ``'letterbox'``, ``'stretch'`` or ``'processor'``, for a pretrained dual encoder.
+        prompts: Templates with one ``{}``, for a pretrained dual encoder.
+        notify: Is handed the name of a pretrained dual encoder before anything is loaded.
 
     Raises:
-        BadValue: Weights or a device are given for an exported folder, which takes neither.
+        BadValue: Weights, a device, an aspect or prompts are given for a model that takes none.
+        UserError: The model cannot be loaded; the message says why.
 
     Example::
 
         encoder = load_encoder('vit_bert_pdg_drawn', 'best.pth')
         encoder.encode_texts(['a man in a red coat']).shape  # (1, dim)
+        load_encoder('hf:openai/clip-vit-base-patch16')
     """
-    if isinstance(model, (str, Path)) and Path(model, MANIFEST).is_file():
+    exported = isinstance(model, (str, Path)) and Path(model, MANIFEST).is_file()
+    if not exported and is_dual_encoder(model):
+        return _load_pretrained(str(model), weights, device, aspect, prompts, notify)
+    if aspect is not None or prompts:
+        raise BadValue(f'{model}: aspect and prompts are for pretrained models of other libraries '
+                       '(hf:NAME, open_clip:NAME/TAG); this one has its own preprocessing')
+    if exported:
         if weights is not None or device not in (None, 'cpu'):
             raise BadValue(f'{model} is an exported model: it brings its weights and runs on the '
                            'CPU; leave weights and device out')
         return OnnxEncoder(model)
     from .torch_encoder import TorchEncoder  # torch may not be installed beside ONNX Runtime
+    if weights is None and _is_hub_name(model):
+        return _from_hub(model, device)
     return TorchEncoder(model, weights=weights, device=device)
+
+
+def _load_pretrained(model: str, weights: str | None, device: str | None, aspect: str | None,
+                     prompts: Sequence[str] | None,
+                     notify: Callable[[str], None] | None) -> Encoder:
+    if weights is not None:
+        raise BadValue(f'{model} brings its weights; leave {weights} out')
+    from .pretrained_encoder import PretrainedEncoder
+    return PretrainedEncoder(model, device, aspect=aspect, prompts=prompts, notify=notify)
+
+
+def _is_hub_name(model: Any) -> bool:
+    """Tell whether a name is ``owner/name``, with no such file or folder here."""
+    return isinstance(model, str) and not os.path.exists(model) and bool(
+        _HUB_NAME.fullmatch(model)) and Path(model).suffix not in ('.py', '.pth')
+
+
+def _from_hub(model: str, device: str | None) -> Encoder:
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+    from .torch_encoder import TorchEncoder
+    name, _, revision = model.partition('@')
+    try:
+        return TorchEncoder.from_pretrained(name, revision=revision or None, device=device)
+    except (HfHubHTTPError, LocalEntryNotFoundError, ConnectionError, TimeoutError) as error:
+        raise MissingFile(
+            f'{model}: no such folder here, and not loaded from the Hugging Face hub '
+            f'({str(error).strip().splitlines()[0][:160]}). A model of transformers is named '
+            f'hf:{model}') from error

@@ -75,6 +75,9 @@ def export_encoder(encoder: 'TorchEncoder', out_dir: str | os.PathLike, int8: bo
     out = Path(out_dir)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ExistingFolder(f'{out} exists; remove it or name another folder')
+    if not hasattr(encoder, 'steps'):
+        raise BadValue(f'{encoder!r} cannot be exported: its preprocessing is that of another '
+                       'library, and it needs torch')
     manifest, tokenizer = _describe(encoder, 'int8' if int8 else 'fp32')
     with durable_folder(out) as folder:
         (folder / TOKENIZER).write_text(tokenizer, encoding='utf-8')

@@ -21,6 +21,7 @@ from mmtbps.errors import BadValue
 from mmtbps.models import Tower
 from mmtbps.models.loading import load_strictly
 from mmtbps.models.retrievers.former_settings import with_former_head
+from mmtbps.models.weights_hash import hash_weights
 
 from .base import Fingerprint, check_images, check_texts
 from .device import move_to_device
@@ -239,9 +240,4 @@ def _hash(settings: Any) -> str:
 
 
 def _hash_model(settings: Mapping[str, Any], state: Mapping[str, Tensor]) -> str:
-    digest = hashlib.sha256(_hash(settings).encode())
-    for name, tensor in sorted(state.items()):
-        digest.update(f'{name} {tensor.dtype} {tuple(tensor.shape)}\n'.encode())
-        # As bytes, because numpy does not know bfloat16.
-        digest.update(tensor.cpu().contiguous().flatten().view(torch.uint8).numpy())
-    return digest.hexdigest()
+    return hash_weights(state, _hash(settings))

@@ -8,6 +8,7 @@ import json
 import os
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from mmtbps.errors import BadValue, MissingFile, Remedy
 from mmtbps.fileio import file_lock, write_durably
@@ -23,13 +24,16 @@ class Provenance:
 
     Args:
         images: Folder that the paths of its entries are relative to.
-        model: Config or folder of the model.
+        model: Name, config or folder of the model.
         weights: Its checkpoint.
+        details: Of a pretrained model: name, revision, hash of the weights, aspect, prompts, scale
+            and bias of its score.
     """
 
     images: str | None = None
     model: str | None = None
     weights: str | None = None
+    details: dict[str, Any] | None = None
 
 
 def read_provenance(uri: str) -> Provenance:
@@ -43,20 +47,21 @@ def read_provenance(uri: str) -> Provenance:
         return Provenance()
     try:
         note = Provenance(**json.loads(file.read_text(encoding='utf-8')))
-        if wrong := [value for value in asdict(note).values()
-                     if not isinstance(value, str | None)]:
+        if wrong := [value for key, value in asdict(note).items()
+                     if not isinstance(value, dict | None if key == 'details' else str | None)]:
             raise TypeError(f'a path must be text, got {wrong[0]!r}')
         return note
     except (ValueError, TypeError) as error:
         raise BadValue(f'{file}: broken ({error}); remove it and index again') from error
 
 
-def write_provenance(uri: str, **known: str | os.PathLike | None) -> Provenance:
+def write_provenance(uri: str, **known: str | os.PathLike | dict | None) -> Provenance:
     """Note the facts known now and keep the rest; return the whole note.
 
     Args:
         uri: An existing gallery; nothing is written for one on a server.
-        known: ``images``, ``model``, ``weights``; paths are made absolute, ``None`` is not known.
+        known: ``images``, ``model``, ``weights``, ``details``; paths are made absolute, ``None`` is
+            not known.
     """
     said = {key: _absolute(value) for key, value in known.items() if value is not None}
     if '://' in uri or not Path(uri).is_dir():
@@ -65,7 +70,10 @@ def write_provenance(uri: str, **known: str | os.PathLike | None) -> Provenance:
         old = read_provenance(uri)
         new = replace(old, **said)
         if new != old:
-            write_durably(Path(uri, _FILE), json.dumps(asdict(new), indent=2) + '\n')
+            # Without details the note is one that earlier versions read, too.
+            written = {key: value for key, value in asdict(new).items()
+                       if key != 'details' or value is not None}
+            write_durably(Path(uri, _FILE), json.dumps(written, indent=2) + '\n')
     return new
 
 
@@ -103,6 +111,8 @@ def choose_images_root(uri: str, source: str | os.PathLike,
     return root
 
 
-def _absolute(value: str | os.PathLike) -> str:
+def _absolute(value: str | os.PathLike | dict) -> str | dict:
     """Make an existing path absolute; the name of a config stays a name."""
+    if isinstance(value, dict):
+        return value
     return os.path.abspath(value) if os.path.exists(value) else str(value)

@@ -27,7 +27,7 @@ class PersonDetector(Detector):
 
     Args:
         model: Folder with ``config.json``, ``preprocessor_config.json`` and
-            ``model.safetensors``, or a name on the Hugging Face hub.
+            ``model.safetensors``, or a name on the Hugging Face hub; ``hf:`` may stand before it.
         threshold: Detections with a lower score are left out.
         min_height: People of fewer pixels from head to foot are left out, too.
         device: ``'cpu'``, ``'cuda'``, ``'cuda:1'``; by default CUDA if there is one.
@@ -111,7 +111,7 @@ def _load(model: str) -> tuple:
     """Load network and image processor of a folder or a hub name."""
     from safetensors import SafetensorError
     from transformers import AutoImageProcessor, AutoModelForObjectDetection
-    name = resolve_pretrained(model)
+    name = resolve_pretrained(model.removeprefix('hf:'))
     try:
         network = AutoModelForObjectDetection.from_pretrained(
             name, use_safetensors=True, trust_remote_code=False)

@@ -92,11 +92,11 @@ def draw_welcome(title: str, message: str) -> str:
 
 def _card(person: Mapping[str, Any]) -> str:
     lines = ''.join(f'<span class="caption">{_text(line)}</span>' for line in person['lines'])
-    name = ', '.join([f'Person {person["rank"]}', f'score {person["score"]:.3f}',
+    name = ', '.join([f'Person {person["rank"]}', f'score {person["score"]}',
                       *person['lines']])
     return (f'<button type="button" class="card" data-pick="{_text(person["id"])}" '
             f'aria-pressed="false" aria-label="{_text(name)}">{_frame(person["picture"])}'
-            f'<span class="line"><b>{person["rank"]}</b><i>{person["score"]:.3f}</i></span>'
+            f'<span class="line"><b>{person["rank"]}</b><i>{_text(person["score"])}</i></span>'
             f'{lines}</button>')
 
 

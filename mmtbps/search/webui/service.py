@@ -10,6 +10,7 @@ from PIL import Image
 
 from mmtbps.errors import BadValue
 
+from ..encoders.base import describe_cut
 from ..galleries.base import GalleryEntry
 from ..media.crops import read_crop
 from ..results import SearchHit
@@ -126,6 +127,10 @@ class SearchService:
         """
         with refusing():
             return self.inferencer(_sentence(text), topk=_number(count), where=where)[0].hits
+
+    def describe_cut(self, text: str) -> str:
+        """Word up to where the model reads a sentence; empty if it reads all of it."""
+        return ' '.join(describe_cut(self.inferencer.encoder, [text]))
 
     def similar(self, entry_id: str, count: int = 20,
                 where: Mapping[str, Any] | None = None) -> Sequence[SearchHit]:

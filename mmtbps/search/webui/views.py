@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..presentation import as_data_uri, in_words
+from ..presentation import as_data_uri, in_figures, in_words
 from ..results import SearchHit
 from . import html
 from .service import Facets, Refused, SearchService, make_where
@@ -91,7 +91,8 @@ def answer(service: SearchService, question: Question,
         return nobody, asked, _history(asked)
     heading = f'People {question}' if question.person else f'“{question}”'
     best = f'the best {len(hits)}' if len(hits) > 1 else 'the only one'
-    note = ' · '.join(filter(None, [best, question.filters]))
+    cut = '' if question.person else service.describe_cut(question.text)
+    note = ' · '.join(filter(None, [best, question.filters, cut]))
     people = html.draw_people(heading, [_person(service, hit) for hit in hits], note)
     return people, asked, _history(asked)
 
@@ -130,6 +131,7 @@ def _history(asked: Sequence[Question]) -> str:
 
 def _person(service: SearchService, hit: SearchHit) -> dict[str, Any]:
     facts, picture = dict(in_words(hit.entry)), service.picture(hit.entry)
-    return dict(rank=hit.rank, id=hit.entry.id, score=hit.score,
+    return dict(rank=hit.rank, id=hit.entry.id,
+                score=in_figures(hit.score, hit.probability),
                 lines=[facts[name] for name in ('camera', 'time') if name in facts],
                 picture=None if picture is None else html.as_card(picture))

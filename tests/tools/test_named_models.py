@@ -1,0 +1,299 @@
+"""Pretrained models by name through every command, family by family, on crops of 48 x 128."""
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from pretrained_models import KINDS, save_tiny
+
+from mmtbps.models.dual_encoders import load_dual_encoder
+from mmtbps.search import TextToPersonInferencer, load_encoder, open_gallery
+from mmtbps.search.galleries.provenance import read_provenance
+
+ROOT = Path(__file__).resolve().parents[2]
+CONFIG = str(ROOT / 'configs/tbps/vit_bert_base_drawn.py')
+TEXT, LONG = 'a man in a red coat', 'a woman in white shoes with a black bag and a red hat ' * 6
+#: Families that tools/export.py writes.
+EXPORTED = ()
+
+
+@pytest.fixture(scope='module')
+def tools():
+    """The command lines as modules, by name."""
+    found = {}
+    for name in ('search', 'export', 'extract_features', 'visualize', 'test'):
+        spec = importlib.util.spec_from_file_location(f'named_{name}', ROOT / f'tools/{name}.py')
+        found[name] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(found[name])
+    return found
+
+
+@pytest.fixture(scope='module')
+def folders(tmp_path_factory):
+    """A function that gives the folder of a random model of a family, saved once."""
+    known = {}
+
+    def folder(kind):
+        if kind not in known:
+            known[kind] = save_tiny(tmp_path_factory.mktemp(kind), kind)
+        return known[kind]
+
+    return folder
+
+
+@pytest.fixture(scope='module')
+def crops(tmp_path_factory):
+    """A folder of eight crops."""
+    folder, draw = tmp_path_factory.mktemp('crops'), np.random.default_rng(0)
+    for number in range(8):
+        Image.fromarray(draw.integers(0, 256, (16, 6, 3), dtype=np.uint8)).resize(
+            (48, 128), Image.Resampling.BICUBIC).save(folder / f'{number}.png')
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path, monkeypatch):
+    """Another working directory."""
+    monkeypatch.chdir(tmp_path)
+
+
+def read_crops(folder):
+    return [Image.open(path) for path in sorted(folder.iterdir())]
+
+
+def data_of(micro_set, split='test'):
+    loader = f'{split}_dataloader'
+    return ['--work-dir', 'work', '--cfg-options', f'{loader}.num_workers=0',
+            f'{loader}.dataset.data_root={micro_set}']
+
+
+@pytest.mark.parametrize('kind', KINDS)
+def test_every_command_takes_a_model_by_name(kind, tools, folders, crops, micro_set, monkeypatch,
+                                             capsys):
+    name = f'hf:{folders(kind)}'
+    model = load_dual_encoder(name)
+    with torch.no_grad():
+        images, text = model.encode_images(read_crops(crops)), model.encode_texts([TEXT])
+    expected = (images @ text[0]).sort(descending=True, stable=True)
+
+    tools['search'].main(['index', 'people', str(crops), '--model', name, '--quiet'])
+    capsys.readouterr()
+    tools['search'].main(['query', 'people', TEXT, LONG, '--json', '--topk', '8'])
+    printed = capsys.readouterr()
+    hits = json.loads(printed.out)[0]['hits']
+    assert [hit['path'] for hit in hits] == [f'{i}.png' for i in expected.indices.tolist()]
+    np.testing.assert_allclose([hit['score'] for hit in hits], expected.values, atol=1e-5)
+    assert printed.err.count('up to "') == 1  # the long one
+    served = []
+    monkeypatch.setattr('mmtbps.search.webui.serve', lambda *words: served.append(words))
+    tools['search'].main(['serve', 'people'])
+    assert served[0][0](TEXT, topk=1)[0].hits[0].entry.path == hits[0]['path']
+
+    tools['extract_features'].main(['--model', name, str(crops), 'features', '--dtype', 'float32'])
+    np.testing.assert_allclose(np.load('features/part_000000000.npy'), images, atol=1e-5)
+
+    tools['test'].main([CONFIG, '--model', name, '--out', 'metrics.json', *data_of(micro_set)])
+    log = next(Path('work').glob('*/*.log')).read_text()
+    assert f'| model {name}, weights sha256 {model.weights_hash[:12]}, aspect ' in log
+    tools['visualize'].main(['failures', CONFIG, '--model', name, '--out-dir', 'failures',
+                             '--worst', '1', '--topk', '2', *data_of(micro_set)])
+    failure = json.loads(Path('failures/failures.jsonl').read_text().splitlines()[0])
+    assert json.loads(Path('metrics.json').read_text())['t2i/R1'] == pytest.approx(
+        rank_one(model, micro_set)) and failure['rank'] > 1
+
+    if kind not in EXPORTED:
+        with pytest.raises(SystemExit):
+            tools['export'].main(['--model', name, 'exported'])
+        assert 'cannot be exported' in capsys.readouterr().err
+
+
+def rank_one(model, micro_set):
+    """R@1 of text to image on the drawn test set, query by query."""
+    records = [record for record in json.loads((micro_set / 'reid_raw.json').read_text())
+               if record['split'] == 'test']
+    with torch.no_grad():
+        gallery = torch.cat([model.encode_images([Image.open(
+            micro_set / 'imgs' / record['file_path'])]) for record in records])
+        right = []
+        for record in records:
+            for caption in record['captions']:
+                best = int((gallery @ model.encode_texts([caption])[0]).argmax())
+                right.append(records[best]['id'] == record['id'])
+    return 100 * sum(right) / len(right)
+
+
+def test_a_gallery_notes_the_model_and_refuses_another(tools, folders, crops, refused, capsys):
+    name = f'hf:{folders("siglip")}'
+    tools['search'].main(['index', 'people', str(crops), '--model', name, '--aspect', 'stretch',
+                          '--prompt', 'a photo of {}', '{} in black', '--quiet'])
+    note = read_provenance('people')
+    model = load_dual_encoder(name, 'stretch', ['a photo of {}', '{} in black'])
+    assert note.model == name and note.details == json.loads(json.dumps(model.describe()))
+    assert note.details['scale'] == pytest.approx(np.exp(2)) and note.details['bias'] == -3
+    # Asked as noted, without a word of the model.
+    capsys.readouterr()
+    tools['search'].main(['query', 'people', TEXT, '--json', '--topk', '1'])
+    hit = json.loads(capsys.readouterr().out)[0]['hits'][0]
+    with torch.no_grad():
+        scores = model.encode_images(read_crops(crops)) @ model.encode_texts([TEXT])[0]
+    assert hit['score'] == pytest.approx(scores.max().item(), abs=1e-5)
+    assert hit['probability'] == pytest.approx(
+        1 / (1 + np.exp(-(np.exp(2) * hit['score'] - 3))), abs=1e-5)
+    tools['search'].main(['query', 'people', TEXT, '--topk', '1'])
+    assert f'({100 * hit["probability"]:.3g} %)' in capsys.readouterr().out
+    with refused('aspect: stretch there, letterbox here'):
+        tools['search'].main(['query', 'people', TEXT, '--model', name])
+    with refused("prompts: .* there, .*the {}.* here.*--prompt 'the {}'"):
+        tools['search'].main(['query', 'people', TEXT, '--prompt', 'the {}'])
+    tools['search'].main(['info', 'people'])
+    assert 'model weights' in capsys.readouterr().out
+
+
+def test_an_answer_to_a_picture_has_no_probability(folders, crops):
+    searcher = TextToPersonInferencer(f'hf:{folders("siglip")}', gallery='people')
+    searcher.index(crops, progress=False)
+    assert 'probability' in searcher(TEXT, topk=1)[0].hits[0]
+    assert 'probability' not in searcher.search_image(crops / '0.png', topk=1)[0].hits[0]
+    other = TextToPersonInferencer(f'hf:{folders("clip")}', gallery='others')
+    other.index(crops, progress=False)
+    assert 'probability' not in other(TEXT, topk=1)[0].hits[0]
+
+
+def test_other_weights_in_the_same_place_are_refused(tools, folders, crops, tmp_path, refused):
+    save_tiny(tmp_path, 'clip', seed=0)
+    tools['search'].main(['index', 'people', str(crops), '--model', f'hf:{tmp_path}', '--quiet'])
+    save_tiny(tmp_path, 'clip', seed=1)
+    with refused('another model .model: '):
+        tools['search'].main(['query', 'people', TEXT])
+
+
+def test_another_revision_is_refused(folders, monkeypatch):
+    """The same weights, of two commits of a hub."""
+    marks = []
+    for revision in ('aaaa', 'bbbb'):
+        encoder = load_encoder(f'hf:{folders("clip")}', device='cpu')
+        encoder.network.name, encoder.network.revision = 'hf:owner/name', revision
+        marks.append(encoder.fingerprint)
+        assert encoder.address == f'hf:owner/name@{revision}'
+        open_gallery('people', marks[0])
+    from mmtbps.search import GalleryMismatch
+    with pytest.raises(GalleryMismatch, match='revision: aaaa there, bbbb here'):
+        open_gallery('people', marks[1])
+
+
+def test_a_folder_that_moves_is_the_same_model(folders, tmp_path):
+    (tmp_path / 'moved').mkdir()
+    for path in folders('clip').iterdir():
+        (tmp_path / 'moved' / path.name).write_bytes(path.read_bytes())
+    there, here = (load_encoder(place, device='cpu') for place in (
+        f'hf:{folders("clip")}', tmp_path / 'moved'))
+    assert there.fingerprint == here.fingerprint
+
+
+def test_a_setting_that_the_weights_do_not_tell_is_another_model(folders, tmp_path):
+    marks = [load_encoder(folders('clip')).fingerprint]
+    for file, values in (('config.json', dict(text_config=dict(hidden_act='gelu'))),
+                         ('preprocessor_config.json', dict(image_mean=[.5, .5, .5]))):
+        for path in folders('clip').iterdir():
+            (tmp_path / path.name).write_bytes(path.read_bytes())
+        settings = json.loads((tmp_path / file).read_text())
+        for key, value in values.items():
+            settings[key] = {**settings[key], **value} if isinstance(value, dict) else value
+        (tmp_path / file).write_text(json.dumps(settings))
+        marks.append(load_encoder(tmp_path).fingerprint)
+    assert len({mark['pipeline'] for mark in marks}) == 3
+    assert len({mark['model'] for mark in marks}) == 1
+
+
+def test_a_folder_of_ours_is_taken_by_model_too(tools, crops, micro_set, tmp_path, capsys):
+    from mmengine.config import Config
+    from tiny_models import shrink
+
+    from mmtbps.search.encoders import TorchEncoder
+    cfg = shrink(Config.fromfile(CONFIG), micro_set, tmp_path / 'tiny')
+    torch.manual_seed(0)
+    TorchEncoder(cfg, weights='random', device='cpu').save_pretrained(tmp_path / 'ours')
+    tools['search'].main(['index', 'people', str(crops), '--model', 'ours', '--quiet'])
+    tools['search'].main(['query', 'people', TEXT])
+    tools['test'].main([CONFIG, '--model', 'ours', *data_of(micro_set)])
+    tools['visualize'].main(['rollout', '--model', 'ours', str(crops / '0.png'), '--out', 'r.png'])
+    exported = ROOT / 'tests/fixtures/written_by_0_1/models/exported'
+    tools['extract_features'].main(['--model', str(exported), str(crops), 'features'])
+    assert Path('r.png').exists() and np.load('features/part_000000000.npy').shape[0] == 8
+
+
+def test_what_a_command_cannot_do_is_one_line(tools, folders, crops, micro_set, refused, tmp_path):
+    name = f'hf:{folders("clip")}'
+    (tmp_path / 'export.json').write_text('{}')
+    for command, words, reason in (
+            ('visualize', ['rollout', '--model', name, str(crops / '0.png'), '--out', 'r.png'],
+             'cannot be explained'),
+            ('test', [CONFIG, '--model', str(tmp_path), *data_of(micro_set)], 'exported model'),
+            ('test', [CONFIG, 'last.pth', '--aspect', 'stretch', *data_of(micro_set)],
+             'for pretrained models of other libraries'),
+            ('export', ['--model', name, 'out', '--evaluate'], 'need a CONFIG'),
+            ('search', ['index', 'people', str(crops), '--model', name, '--weights', 'x'],
+             'leave --config and --weights out'),
+            ('search', ['index', 'people', str(crops), '--config', 'x.py', '--prompt', '{}'],
+             'for pretrained models of other libraries'),
+            ('search', ['index', 'people', str(crops)], 'name it with --model'),
+            ('search', ['index', 'people', str(crops), '--model', 'hf:/not/there'],
+             '/not/there: no such folder')):
+        with refused(reason):
+            run_tool(tools[command], words)
+
+
+def run_tool(module, words):
+    """Run a command line as its last lines do."""
+    from mmtbps.commands.user_errors import one_line_errors
+    with one_line_errors():
+        module.main(words)
+
+
+def test_the_page_says_what_the_model_does_not_read(folders, crops):
+    from mmtbps.search.webui.service import SearchService
+    from mmtbps.search.webui.views import Question, answer
+    searcher = TextToPersonInferencer(f'hf:{folders("siglip")}', gallery='people')
+    searcher.index(crops, progress=False)
+    service = SearchService(searcher, crops)
+    page = answer(service, Question(LONG), [])[0]
+    assert 'reads a part of the sentence, up to' in page and ' %)</i>' in page
+    assert 'reads a part' not in answer(service, Question(TEXT), [])[0]
+
+
+# ------------------------------------------------------------------ as processes
+def process(*words, folder):
+    environment = {**os.environ, 'PYTHONPATH': str(ROOT), 'HF_HUB_OFFLINE': '1'}
+    return subprocess.run([sys.executable, *map(str, words)], cwd=folder, env=environment,
+                          capture_output=True, text=True, timeout=300)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('kind', KINDS)
+def test_every_command_as_a_process(kind, folders, crops, micro_set, tmp_path):
+    name, tool = f'hf:{folders(kind)}', lambda command: ROOT / f'tools/{command}.py'
+    serve = ('import sys, mmtbps.search.webui as webui, runpy\n'
+             'webui.serve = lambda find, *rest: print(find("a man")[0].hits[0].entry.path)\n'
+             f'sys.argv = ["search.py", "serve", "people"]\n'
+             f'runpy.run_path({str(tool("search"))!r}, run_name="__main__")')
+    for words, said in (
+            ([tool('search'), 'index', 'people', crops, '--model', name], '8 indexed'),
+            ([tool('search'), 'query', 'people', TEXT], TEXT), (['-c', serve], '.png'),
+            ([tool('extract_features'), '--model', name, crops, 'out'], '8 of 8'),
+            ([tool('test'), CONFIG, '--model', name, *data_of(micro_set)], 'protocol: DrawnPEDES'),
+            ([tool('visualize'), 'embedding', CONFIG, '--model', name, '--out', 'map.png',
+              *data_of(micro_set)], 'map.png')):
+        done = process(*words, folder=tmp_path)
+        assert done.returncode == 0 and said in done.stdout + done.stderr, done.stderr[-2000:]
+    done = process(tool('export'), '--model', name, 'exported', folder=tmp_path)
+    if kind in EXPORTED:
+        assert done.returncode == 0, done.stderr
+    else:
+        assert done.returncode == 1 and done.stderr.startswith('error:'), done.stderr
