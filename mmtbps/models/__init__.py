@@ -35,6 +35,6 @@ __all__ = ['BERTBackbone', 'BaseHead', 'BaseNeck', 'BatchRandomCrop', 'BatchRand
            'BatchRandomFlip', 'CLIPTextTower', 'CLIPVisionTower', 'CMPMHead', 'FeatureMixup',
            'HardestTripletHead', 'HardnessAwareContrastiveHead', 'IdentityHead', 'MLMHead', 'Pairs',
            'PixelMixup', 'PooledBackbone', 'PretrainedRetriever', 'ProjectionNeck', 'QCAlignHead',
-           'SDMHead', 'SigLIPTextTower', 'SigLIPVisionTower', 'SigmoidHead', 'SimCLRHead', 'TALHead',
-           'TBPSCLIPHead', 'TextImagePreprocessor', 'TextImageRetriever', 'TokenSelectionNeck',
-           'Tokens', 'Tower', 'inference_settings']
+           'SDMHead', 'SigLIPTextTower', 'SigLIPVisionTower', 'SigmoidHead', 'SimCLRHead',
+           'TALHead', 'TBPSCLIPHead', 'TextImagePreprocessor', 'TextImageRetriever',
+           'TokenSelectionNeck', 'Tokens', 'Tower', 'inference_settings']
