@@ -6,6 +6,7 @@ from .finite_loss_hook import FiniteLossHook
 from .merged_groups import MergedGroupsConstructor
 from .mixed_precision import MixedPrecisionOptimWrapper
 from .mixup_hook import FeatureMixupHook
+from .parameter_rules import ParameterRulesConstructor
 from .rank_list_hook import RankListHook
 from .scalars_hook import DeferredScalarsHook
 from .seed_hook import EpochSeedHook
@@ -13,4 +14,4 @@ from .strict_load_hook import StrictLoadHook
 
 __all__ = ['CompileHook', 'ConsensusDivisionHook', 'DeferredScalarsHook', 'EpochSeedHook',
            'FeatureMixupHook', 'FiniteLossHook', 'MergedGroupsConstructor',
-           'MixedPrecisionOptimWrapper', 'RankListHook', 'StrictLoadHook']
+           'MixedPrecisionOptimWrapper', 'ParameterRulesConstructor', 'RankListHook', 'StrictLoadHook']

@@ -1,0 +1,99 @@
+"""Learning rate and weight decay of each weight, by ordered rules over its name."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mmengine.optim import DefaultOptimWrapperConstructor
+from torch import nn
+
+from mmtbps.errors import BadValue
+from mmtbps.registry import OPTIM_WRAPPER_CONSTRUCTORS
+
+from .merged_groups import merge_groups
+
+__all__ = ['ParameterRulesConstructor', 'apply_rules']
+
+_KEYS = {'contains', 'max_ndim', 'lr_mult', 'lr', 'weight_decay', 'frozen'}
+
+
+def apply_rules(name: str, ndim: int, rules: Sequence[Mapping[str, Any]],
+                lr: float) -> dict[str, Any]:
+    """Collect the options of one weight: each rule that fits sets its own, the last one counts.
+
+    Args:
+        name: of the weight, such as ``'text_backbone.ln_final.bias'``.
+        ndim: number of its dimensions.
+        rules: dicts with conditions, all of which hold for a rule that fits: ``contains`` (a part
+            of the name, or a list of them, one of which is enough), ``max_ndim``; and with
+            options: ``lr_mult`` (of ``lr``) or ``lr``, ``weight_decay``, ``frozen``.
+        lr: learning rate of weights that no rule speaks of.
+
+    Returns:
+        Any of ``lr``, ``weight_decay`` and ``frozen``.
+
+    Raises:
+        BadValue: a rule has an unknown key.
+
+    Example:
+        >>> rules = [dict(contains='cross', lr_mult=5),
+        ...          dict(contains='bias', lr_mult=2, weight_decay=0)]
+        >>> apply_rules('cross_attn.in_proj_bias', 1, rules, lr=1.0)
+        {'lr': 2.0, 'weight_decay': 0}
+    """
+    options: dict[str, Any] = {}
+    for rule in rules:
+        if unknown := rule.keys() - _KEYS:
+            raise BadValue(f'a rule of parameters has the unknown key {min(unknown)!r}; known are '
+                           f'{", ".join(sorted(_KEYS))}')
+        words = rule.get('contains', '')
+        words = [words] if isinstance(words, str) else words
+        if not any(word in name for word in words) or ndim > rule.get('max_ndim', ndim):
+            continue
+        if 'lr_mult' in rule:
+            options['lr'] = lr * rule['lr_mult']
+        options.update({key: rule[key] for key in ('lr', 'weight_decay', 'frozen') if key in rule})
+    return options
+
+
+@OPTIM_WRAPPER_CONSTRUCTORS.register_module()
+class ParameterRulesConstructor(DefaultOptimWrapperConstructor):
+    """Constructor whose ``paramwise_cfg=dict(rules=[...])`` is a list of ordered rules.
+
+    The methods that start from CLIP say in this form which weights learn faster and which do not
+    decay: rules over parts of names, of which a later one overrides an earlier one. MMEngine's
+    ``custom_keys`` takes the longest key that fits and no other. The rules are those of
+    :func:`apply_rules`; weights with equal options share a group.
+
+    Goes into the field ``constructor`` of ``optim_wrapper``.
+
+    Raises:
+        BadValue: ``paramwise_cfg`` holds anything but ``rules``, or no weight is left to train.
+
+    Example:
+        >>> from torch.optim import SGD
+        >>> constructor = ParameterRulesConstructor(
+        ...     dict(type='OptimWrapper', optimizer=dict(type=SGD, lr=.1)),
+        ...     dict(rules=[dict(contains='bias', lr_mult=2)]))
+        >>> wrapper = constructor(nn.Linear(2, 1))
+        >>> [group['lr'] for group in wrapper.optimizer.param_groups]
+        [0.1, 0.2]
+    """
+
+    def _validate_cfg(self) -> None:
+        if set(self.paramwise_cfg) != {'rules'}:
+            raise BadValue('ParameterRulesConstructor takes paramwise_cfg=dict(rules=[...]), got '
+                           f'the keys {sorted(self.paramwise_cfg)}')
+
+    def add_params(self, params: list[dict], module: nn.Module, prefix: str = '',
+                   is_dcn_module: bool | None = None) -> None:
+        """Add the weights of the model, each with the options of its rules."""
+        rules = self.paramwise_cfg['rules']
+        for name, weight in module.named_parameters():
+            options = apply_rules(name, weight.ndim, rules, self.base_lr)
+            if options.pop('frozen', False):
+                weight.requires_grad_(False)
+            if weight.requires_grad:
+                params.append(dict(params=[weight], **options))
+        if not params:
+            raise BadValue('the rules of parameters leave no weight to train')
+        params[:] = merge_groups(params)
