@@ -14,4 +14,5 @@ from .strict_load_hook import StrictLoadHook
 
 __all__ = ['CompileHook', 'ConsensusDivisionHook', 'DeferredScalarsHook', 'EpochSeedHook',
            'FeatureMixupHook', 'FiniteLossHook', 'MergedGroupsConstructor',
-           'MixedPrecisionOptimWrapper', 'ParameterRulesConstructor', 'RankListHook', 'StrictLoadHook']
+           'MixedPrecisionOptimWrapper', 'ParameterRulesConstructor', 'RankListHook',
+           'StrictLoadHook']

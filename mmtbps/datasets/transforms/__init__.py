@@ -2,6 +2,7 @@
 
 from .caption_augment import ApproximateTextGeneration, approximate_text
 from .collate import stack_pairs
+from .corrupt_caption import CorruptCaption
 from .image_view import ImageView
 from .mask_caption import MaskCaption
 from .mirror_caption import MirrorCaption, mirror_text
@@ -11,7 +12,7 @@ from .pdg import PDGTransform
 from .tokenize import CLIP_TOKENIZER, TokenizeCaption, load_tokenizer
 
 __all__ = [
-    'CLIP_TOKENIZER', 'ApproximateTextGeneration', 'ImageView', 'MaskCaption', 'MirrorCaption',
-    'PDGTransform', 'PackPicture', 'PackTextImage', 'TokenizeCaption', 'approximate_text',
-    'load_tokenizer', 'mirror_text', 'stack_pairs'
+    'CLIP_TOKENIZER', 'ApproximateTextGeneration', 'CorruptCaption', 'ImageView', 'MaskCaption',
+    'MirrorCaption', 'PDGTransform', 'PackPicture', 'PackTextImage', 'TokenizeCaption',
+    'approximate_text', 'load_tokenizer', 'mirror_text', 'stack_pairs'
 ]

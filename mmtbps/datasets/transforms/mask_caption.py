@@ -15,6 +15,29 @@ from .tokenize import load_tokenizer
 CLIP_WORDS, CLIP_MASK = (1, 49405), 49405
 
 
+def words_and_mask(tokenizer: str | None) -> tuple[np.ndarray, int]:
+    """Return the ids of all words of a vocabulary, ascending, and that of its mask token.
+
+    Args:
+        tokenizer: see `load_tokenizer`; its special tokens are no words. ``None`` for CLIP's.
+
+    Raises:
+        BadValue: the tokenizer has no mask token.
+
+    Example:
+        >>> words, mask = words_and_mask(None)
+        >>> words[[0, -1]].tolist(), mask
+        ([1, 49404], 49405)
+    """
+    if tokenizer is None:
+        return np.arange(*CLIP_WORDS), CLIP_MASK
+    loaded = load_tokenizer(tokenizer)
+    if loaded.mask_token_id is None:
+        raise BadValue(f'{tokenizer}: this tokenizer has no mask token; leave tokenizer out for a '
+                       'vocabulary of CLIP')
+    return np.setdiff1d(np.arange(len(loaded)), loaded.all_special_ids), loaded.mask_token_id
+
+
 @TRANSFORMS.register_module()
 class MaskCaption(BaseTransform):
     """Transform that hides some words of a caption, for a head that predicts them (``MLMHead``).
@@ -48,7 +71,7 @@ class MaskCaption(BaseTransform):
         >>> np.random.seed(0)
         >>> item = MaskCaption(prob=0.5)(dict(input_ids=[torch.tensor([49406, 320, 786, 49407])]))
         >>> item['mlm_input_ids'][0].tolist(), item['mlm_labels'][0].tolist()
-        ([49406, 49405, 786, 49407], [0, 320, 0, 0])
+        ([49406, 320, 49405, 49407], [0, 0, 786, 0])
     """
 
     def __init__(self, tokenizer: str | None = None, prob: float = 0.15, ignored: int = 0) -> None:
@@ -63,23 +86,12 @@ class MaskCaption(BaseTransform):
             raise MissingKey(f"{results.get('img_path', 'item')}: key 'input_ids' is missing; put "
                              'TokenizeCaption before MaskCaption in the pipeline')
         if self._words is None:
-            self._words, self._mask = self._vocabulary()
+            self._words, self._mask = words_and_mask(self.tokenizer)
         rng = np.random.default_rng(np.random.randint(2**32, dtype=np.uint64))
         masked = [self._hide(ids.numpy(), rng) for ids in results['input_ids']]
         results['mlm_input_ids'] = [torch.from_numpy(ids) for ids, _ in masked]
         results['mlm_labels'] = [torch.from_numpy(labels) for _, labels in masked]
         return results
-
-    def _vocabulary(self) -> tuple[np.ndarray, int]:
-        """Return the ids of all words, ascending, and that of the mask."""
-        if self.tokenizer is None:
-            return np.arange(*CLIP_WORDS), CLIP_MASK
-        tokenizer = load_tokenizer(self.tokenizer)
-        if tokenizer.mask_token_id is None:
-            raise BadValue(f'{self.tokenizer}: this tokenizer has no mask token; leave tokenizer '
-                           'out for a vocabulary of CLIP')
-        words = np.setdiff1d(np.arange(len(tokenizer)), tokenizer.all_special_ids)
-        return words, tokenizer.mask_token_id
 
     def _hide(self, ids: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Choose words of one caption and hide them; return new ids and labels."""
