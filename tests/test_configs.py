@@ -12,7 +12,9 @@ from mmtbps.commands.user_errors import one_line_errors
 from mmtbps.engine.preflight import find_missing, stop_if_missing
 
 ROOT = Path(__file__).resolve().parent.parent
-CONFIGS = sorted((ROOT / 'configs' / 'tbps').glob('vit_*.py'))
+CONFIGS = sorted(path for data in ('cuhk', 'icfg', 'rstp', 'drawn')
+                 for path in (ROOT / 'configs').glob(f'*/*_{data}.py')
+                 if path.parent.name != 'generation' and not path.stem.startswith('ablation'))
 REAL = [path for path in CONFIGS if 'drawn' not in path.stem]
 
 

@@ -17,6 +17,7 @@ def shrink(cfg, data_root, work_dir):
     """
     cfg.work_dir = str(work_dir)
     cfg.experiment_name = f'test_{work_dir.name}'
+    cfg.load_from = None
     size, tokenizer = (32, 16), str(data_root / 'tokenizer')
     for name in ('image_backbone', 'text_backbone'):
         kind = cfg.model[name].type
@@ -34,13 +35,21 @@ def shrink(cfg, data_root, work_dir):
         set_batch_size(loader, 8)
         loader.dataset.update(type='DrawnPEDES', data_root=str(data_root))
         for step in loader.dataset.pipeline:
-            if 'tokenizer' in step:
-                step.tokenizer = tokenizer
-            if 'scale' in step:
-                step.scale = size[::-1]
-            if 'crop_size' in step:
-                step.update(crop_size=size, padding=1)
+            shrink_step(step, size, tokenizer)
     return cfg
+
+
+def shrink_step(step, size, tokenizer):
+    """Make a transform small, and those inside it."""
+    if 'mmtbps://' not in step.get('tokenizer', 'mmtbps://'):
+        step.tokenizer = tokenizer
+    if 'scale' in step:
+        step.scale = size[::-1]
+    if 'crop_size' in step:
+        step.update(crop_size=size, padding=1)
+    for inner in step.get('transforms', []):
+        for one in inner if isinstance(inner, list) else [inner]:
+            shrink_step(one, size, tokenizer)
 
 
 def set_batch_size(loader, batch_size):

@@ -1,0 +1,58 @@
+"""Images and captions of TBPS-CLIP: bicubic 224 x 224, two of six augmentations, cleaned text."""
+
+from mmcv.transforms import LoadImageFromFile, RandomChoice, RandomFlip, RandomGrayscale, Resize
+from mmpretrain.datasets.transforms import (
+    ColorJitter,
+    GaussianBlur,
+    RandomErasing,
+    RandomResizedCrop,
+    Rotate,
+)
+
+from mmtbps.datasets.transforms import CLIP_TOKENIZER, ImageView, PackTextImage, TokenizeCaption
+
+clip_resize = dict(type=Resize, scale=(224, 224), interpolation='bicubic', backend='pillow')
+clip_tokenize = dict(type=TokenizeCaption, tokenizer=CLIP_TOKENIZER, max_length=77,
+                     clean='tbps_clip')
+# One of six; it stands twice in a pipeline, so that a draw may repeat itself.
+augment = dict(type=RandomChoice, transforms=[
+    [dict(type=ColorJitter, brightness=0.1, contrast=0.1, saturation=0.1)],
+    [dict(type=Rotate, magnitude_range=(0, 15), magnitude_level=1, total_level=1,
+          magnitude_std='inf', prob=1.0)],
+    [dict(type=RandomResizedCrop, scale=(224, 224), crop_ratio_range=(0.9, 1.0),
+          interpolation='bicubic', backend='pillow')],
+    [dict(type=RandomGrayscale, prob=1.0, keep_channels=True)],
+    [dict(type=RandomFlip, prob=1.0)],
+    [dict(type=RandomErasing, erase_prob=1.0, min_area_ratio=0.1, max_area_ratio=0.2,
+          aspect_range=(0.3, 3.3), mode='const', fill_color=(0, 0, 0))],
+])
+simclr = [
+    dict(type=RandomResizedCrop, scale=(224, 224), crop_ratio_range=(0.2, 1.0),
+         interpolation='bicubic', backend='pillow'),
+    dict(type=RandomChoice, transforms=[
+        [dict(type=ColorJitter, brightness=0.4, contrast=0.4, saturation=0.4, hue=0.1)], []],
+        prob=[0.8, 0.2]),
+    dict(type=RandomGrayscale, prob=0.2, keep_channels=True),
+    dict(type=GaussianBlur, magnitude_range=(0.1, 2), magnitude_level=1, total_level=1,
+         magnitude_std='inf', prob=0.5),
+    dict(type=RandomFlip, prob=0.5),
+]
+
+clip_train_pipeline = [
+    dict(type=LoadImageFromFile),
+    clip_resize,
+    augment,
+    augment,
+    clip_tokenize,
+    dict(type=PackTextImage),
+]
+views_train_pipeline = [
+    *clip_train_pipeline[:2],
+    dict(type=ImageView, key='second', transforms=[augment, augment]),
+    dict(type=ImageView, key='image_2', transforms=simclr),
+    dict(type=ImageView, key='image_3', transforms=simclr),
+    *clip_train_pipeline[2:-1],
+    dict(type=PackTextImage, input_keys=['second', 'image_2', 'image_3']),
+]
+clip_test_pipeline = [
+    dict(type=LoadImageFromFile), clip_resize, clip_tokenize, dict(type=PackTextImage)]
