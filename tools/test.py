@@ -44,7 +44,7 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> None:
     args = parse_args()
-    cfg = load_config(args)
+    cfg = load_config(args, 'model')
     prepare_test(cfg, args.checkpoint, args.split)
     if args.amp:
         cfg.test_cfg.fp16 = True
