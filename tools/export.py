@@ -15,6 +15,7 @@ from mmengine.config import Config
 from PIL import Image
 
 from mmtbps.commands.user_errors import one_line_errors
+from mmtbps.config_file import read_config
 from mmtbps.engine.cfg_options import CfgOptions
 from mmtbps.errors import BadValue
 from mmtbps.evaluation import evaluate_ranking
@@ -58,8 +59,11 @@ def read_images(folder: str) -> list[Image.Image]:
 
 def read_captions(file: str) -> list[str]:
     """Read the first lines of a file that are not empty."""
-    with open(file, encoding='utf-8') as lines:
-        return list(islice((line.strip() for line in lines if line.strip()), MOST_COMPARED))
+    try:
+        with open(file, encoding='utf-8') as lines:
+            return list(islice((line.strip() for line in lines if line.strip()), MOST_COMPARED))
+    except UnicodeDecodeError as error:
+        raise BadValue(f'{file}: not UTF-8 text ({error})') from error
 
 
 def list_test_items(cfg: Config) -> list[dict]:
@@ -102,7 +106,7 @@ def compare_ranking(items: list[dict], encoders: dict[str, Encoder]) -> None:
 
 def export(args: argparse.Namespace) -> None:
     """Export the model, print the sizes and cosines, and compare the rankings if asked."""
-    cfg = Config.fromfile(args.config)
+    cfg = read_config(args.config, 'model')
     cfg.merge_from_dict(args.cfg_options or {})
     images = read_images(args.images) if args.images else []
     captions = read_captions(args.captions) if args.captions else []
