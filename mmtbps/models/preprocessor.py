@@ -48,7 +48,8 @@ class TextImagePreprocessor(BaseDataPreprocessor):
         to_rgb: turn the loader's BGR into RGB.
         pad_token_id: filler of short captions.
         pad_multiple: round the caption length up to a multiple of this (8 suits GPUs).
-        min_length: pad captions at least to this length.
+        min_length: pad captions, and further token inputs, at least to this length; a tower that
+            reads the last place, such as SigLIP's, needs all of its places.
         batch_augments: augmentations of ``mmtbps.models.batch_augments``, applied in this order to
             the uint8 images of a training batch.
         pad_values: fillers of further token inputs by name, such as -100 for labels; by default
@@ -121,7 +122,8 @@ class TextImagePreprocessor(BaseDataPreprocessor):
             if f'{name}_lengths' in inputs:
                 ready[name], ready[f'{name}_mask'] = self.cast_data(pad_captions(
                     values, inputs[f'{name}_lengths'],
-                    self.pad_values.get(name, self.pad_token_id), self.pad_multiple))
+                    self.pad_values.get(name, self.pad_token_id), self.pad_multiple,
+                    self.min_length))
             elif not name.endswith('_lengths'):
                 image = values[0].dtype == torch.uint8 and values[0].ndim == 3
                 ready[name] = (self._images(values, samples, training) if image

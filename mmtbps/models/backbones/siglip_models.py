@@ -3,6 +3,7 @@
 from typing import Any
 
 import torch
+import transformers
 from torch import Tensor, nn
 from transformers import (
     PretrainedConfig,
@@ -15,7 +16,7 @@ from transformers import (
 from mmtbps.errors import BadValue
 from mmtbps.pretrained import resolve_pretrained
 
-from .library_models import sharing_copy
+from .library_models import load_whole, model_errors, sharing_copy
 
 __all__ = ['attention_weights', 'build_siglip', 'read_alone', 'replace_positions', 'run_slice']
 
@@ -44,16 +45,17 @@ def build_siglip(kind: str, name: str | None, overrides: dict[str, Any]) -> nn.M
         if not overrides:
             raise BadValue(f'a SigLIP {kind} tower needs `model` (folder or hub name) or `config` '
                            '(sizes)')
-        model = model_type(config_type(**overrides))
+        with model_errors(f'the sizes of the {kind} tower are none of a SigLIP model'):
+            model = model_type(config_type(**overrides))
     else:
         name = resolve_pretrained(name)
-        _check_type(name, PretrainedConfig.get_config_dict(name)[0].get('model_type'), kind)
-        model = model_type.from_pretrained(name, **overrides)
-    if not getattr(model.config, 'vision_use_head', True):
-        raise BadValue('a SigLIP vision tower without its head (vision_use_head=False) has no '
-                       'feature of an image')
+        with model_errors(f'{name}: no SigLIP model can be read from it'):
+            _check_type(name, PretrainedConfig.get_config_dict(name)[0].get('model_type'), kind)
+            model = load_whole(model_type, name, overrides)
     # Older versions of transformers have the half as a module inside the model.
-    return getattr(model, f'{kind}_model', model).float()
+    half = getattr(model, f'{kind}_model', model).float()
+    _check_head(half)
+    return half
 
 
 def _check_type(name: str, found: str | None, kind: str) -> None:
@@ -62,6 +64,17 @@ def _check_type(name: str, found: str | None, kind: str) -> None:
                        'not images; use a checkpoint of fixed resolution')
     if found not in ('siglip', f'siglip_{kind}_model'):
         raise BadValue(f'{name}: no SigLIP model with a {kind} half, but model_type={found!r}')
+
+
+def _check_head(half: nn.Module) -> None:
+    config = half.config
+    if not getattr(config, 'vision_use_head', True):
+        raise BadValue('a SigLIP vision tower without its head (vision_use_head=False) has no '
+                       'feature of an image')
+    wanted = getattr(config, 'projection_size', None)
+    if wanted and half.head.out_features != wanted:
+        raise BadValue(f'transformers {transformers.__version__} does not know projection_size='
+                       f'{wanted} of SigLIP texts; install a newer one')
 
 
 def replace_positions(embeddings: nn.Module, table: Tensor) -> None:

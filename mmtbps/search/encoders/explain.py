@@ -64,7 +64,8 @@ def word_heat_map(encoder: 'TorchEncoder', image: Image.Image, text: str) -> Wor
     of several tokens has their mean.
 
     Args:
-        encoder: The searcher's encoder; its image tower must be an ``OverlapViT``.
+        encoder: The searcher's encoder; its image tower must be a Transformer over patches, such as
+            ``OverlapViT``, ``CLIPVisionTower`` or ``SigLIPVisionTower``.
         image: A crop of a person, RGB.
         text: A description. Words beyond the tokenizer's length are not in the result.
 
@@ -72,7 +73,7 @@ def word_heat_map(encoder: 'TorchEncoder', image: Image.Image, text: str) -> Wor
         CannotExplain: The encoder has no towers of tokens, as an exported model or a ResNet.
         BadValue: There is no word in the text, or the pipeline's images do not fit the tower.
     """
-    model = _towers(encoder, 'image_backbone', 'text_backbone')
+    model = _towers(encoder, 'single_token_features', 'image_backbone', 'text_backbone')
     token_spans = _token_spans(encoder, text)
     words = align_words(text, token_spans)
     if not words:
@@ -102,25 +103,25 @@ def rollout_map(encoder: 'TorchEncoder', image: Image.Image) -> np.ndarray:
         image: A crop of a person, RGB.
 
     Returns:
-        ``(rows, columns)`` float32 shares of the patches; what they lack to 1 is the class
-        token's own.
+        ``(rows, columns)`` float32 shares of the patches; what they lack to 1 is a class token's
+        own.
 
     Raises:
         CannotExplain: As `word_heat_map`.
     """
-    tower = _towers(encoder, 'image_backbone').image_backbone
+    tower = _towers(encoder, 'attention_of', 'image_backbone').image_backbone
     images = encoder.prepare_images([image])
     rows, columns = _grid(tower, images)
     tokens, attentions = tower.embed(images), []
     for layer in range(tower.depth):
         attentions.append(tower.attention(tokens, layer)[0])
         tokens = tower.run(tokens, layer, layer + 1)
-    shares = attention_rollout(attentions)
+    shares = attention_rollout(attentions, tower.read_shares(tokens)[0])
     return shares[-rows * columns:].view(rows, columns).float().cpu().numpy()
 
 
-def attention_rollout(attentions: Sequence[Tensor], token: int = 0) -> Tensor:
-    """Compute the share of each input token in one token after all layers.
+def attention_rollout(attentions: Sequence[Tensor], token: int | Tensor = 0) -> Tensor:
+    """Compute the share of each input token in what is read after all layers.
 
     Quantifying Attention Flow in Transformers, https://arxiv.org/abs/2005.00928, section 3.1: the
     mean attention of the heads, half and half with the identity for the residual connection,
@@ -129,7 +130,8 @@ def attention_rollout(attentions: Sequence[Tensor], token: int = 0) -> Tensor:
     Args:
         attentions: One ``(heads, T, T)`` a layer, first layer first; row i is what token i
             attends to. Rows are normalised here.
-        token: Its place; 0 is the class token.
+        token: Place of the one token that is read, 0 for a class token; or ``(T,)`` shares of all
+            tokens in the feature, as an attention pool reads them.
 
     Returns:
         ``(T,)`` non-negative shares, of sum 1.
@@ -144,7 +146,9 @@ def attention_rollout(attentions: Sequence[Tensor], token: int = 0) -> Tensor:
     if not len(attentions):
         raise ValueError('attention roll-out needs the attention of at least one layer')
     # From the last layer to the first a row stays a row: T x T products are never needed.
-    shares = torch.eye(attentions[0].shape[-1]).to(attentions[0])[token]
+    shares = token
+    if not isinstance(token, Tensor):
+        shares = torch.eye(attentions[0].shape[-1]).to(attentions[0])[token]
     for weights in reversed(attentions):
         mean = weights.mean(0)
         shares = (shares + shares @ (mean / mean.sum(-1, keepdim=True))) / 2
@@ -197,24 +201,25 @@ def _read(tower: Tower, neck: BaseNeck, *inputs: Tensor) -> tuple[Tensor, Tensor
     return tuple(F.normalize(neck.project(feature).float(), dim=-1) for feature in (single, whole))
 
 
-def _towers(encoder: 'TorchEncoder', *names: str) -> nn.Module:
-    """Return the encoder's model, or refuse it if a named tower gives no features of tokens."""
+def _towers(encoder: 'TorchEncoder', method: str, *names: str) -> nn.Module:
+    """Return the encoder's model, or refuse it if a named tower has no such method of its own."""
     model = getattr(encoder, 'model', None)
     for name in names:
         tower = getattr(model, name, None)
-        if not isinstance(tower, Tower) or not tower.depth:
+        if (not isinstance(tower, Tower) or not tower.depth
+                or getattr(type(tower), method) is getattr(Tower, method)):
             what = f'{name} {type(tower).__name__}' if model else 'an encoder without a model'
             raise CannotExplain(f'{type(encoder).__name__} cannot be explained: {what} gives no '
                                 'features of single patches or words; use the model it was '
-                                'exported from, with an OverlapViT as image tower')
+                                'exported from, with a Transformer over patches as image tower')
     return model
 
 
 def _grid(tower: Tower, images: Tensor) -> tuple[int, int]:
     """Return rows and columns of patches of a batch of images."""
     if tower.grid is None:
-        raise TypeError(f'{type(tower).__name__} has no grid of patches to show')
-    if images.shape[-2:] != tuple(tower.img_size):
+        raise CannotExplain(f'{type(tower).__name__} has no grid of patches to show')
+    if tower.image_size not in (None, tuple(images.shape[-2:])):
         raise BadValue(f'the test pipeline makes images of {tuple(images.shape[-2:])} pixels, '
-                       f'but the image tower is for {tuple(tower.img_size)}')
+                       f'but the image tower is for {tower.image_size}')
     return tower.grid
