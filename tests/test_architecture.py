@@ -35,6 +35,7 @@ SUB_PACKAGES = {
 FENCES = {
     'mmpretrain.models': ('models/backbones/vit.py',),
     'transformers': ('models/backbones/bert.py', 'models/backbones/bert_families.py',
+                     'models/backbones/library_models.py', 'models/backbones/siglip_models.py',
                      'datasets/transforms/tokenize.py', 'generation/', 'search/media/detector.py',
                      'compat.py'),
     'trackers': ('search/media/tracker.py',),

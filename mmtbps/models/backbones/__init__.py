@@ -2,6 +2,9 @@
 
 from .base import Tokens, Tower
 from .bert import BERTBackbone
+from .clip import CLIPTextTower, CLIPVisionTower
 from .pooled import PooledBackbone
+from .siglip import SigLIPTextTower, SigLIPVisionTower
 
-__all__ = ['BERTBackbone', 'PooledBackbone', 'Tokens', 'Tower']
+__all__ = ['BERTBackbone', 'CLIPTextTower', 'CLIPVisionTower', 'PooledBackbone',
+           'SigLIPTextTower', 'SigLIPVisionTower', 'Tokens', 'Tower']

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from mmengine.model import BaseModule
 from torch import Tensor, nn
+from torch.nn.functional import one_hot
 from torch.utils.checkpoint import checkpoint
 
 __all__ = ['Tokens', 'Tower', 'apply_layer']
@@ -65,12 +66,15 @@ class Tower(BaseModule):
         with_cp: compute activations of the layers again in the backward pass instead of keeping
             them (activation checkpointing).
         grid: (rows, columns) of patches at the end of the tokens of an image, or ``None``.
+        checkpoint_kind: kind of published checkpoint that such a tower starts from, as the
+            converters name it; ``None`` if there is none.
     """
 
     layers: Sequence[nn.Module]
     out_dims: int
     with_cp: bool = False
     grid: tuple[int, int] | None = None
+    checkpoint_kind: str | None = None
 
     @abstractmethod
     def embed(self, *inputs: Tensor) -> Tokens:
@@ -177,6 +181,21 @@ class Tower(BaseModule):
     def attention_of(self, tokens: Tokens, layer: int) -> Tensor:
         """Compute the attention of a layer from the states right before it."""
         raise TypeError(f'{type(self).__name__} has no attention to show')
+
+    def read_shares(self, tokens: Tokens) -> Tensor:
+        """Compute the share of each token of the last layer in the pooled feature.
+
+        Args:
+            tokens: states after the last layer, all of them.
+
+        Returns:
+            ``(N, P)``; each row sums to 1. By default all of it is the pooled token's.
+        """
+        count = tokens.hidden.shape[1]
+        read = tokens.read
+        if read is None:
+            read = torch.zeros(len(tokens.hidden), dtype=torch.long, device=tokens.hidden.device)
+        return one_hot(read, count).to(tokens.hidden.dtype)
 
     def single_token_features(self, tokens: Tokens) -> Tensor:
         """Compute the pooled feature if the last layer read one token alone, for each token.

@@ -22,10 +22,10 @@ from .bert_families import (
     run_slice,
 )
 from .cls_last_layer import bert_first_token, is_plain_bert
+from .library_models import sizes_of
+from .token_ids import check_token_ids
 
 _POOLINGS = ('pooler', 'cls', 'mean')
-# Notes of transformers in a config that are not about sizes.
-_NO_SIZES = {'transformers_version', 'architectures', 'dtype', 'torch_dtype', 'reference_compile'}
 
 
 @MODELS.register_module()
@@ -95,13 +95,7 @@ class BERTBackbone(Tower):
         Raises:
             BadValue: an id is outside the vocabulary.
         """
-        vocabulary = self.bert.config.vocab_size
-        # An exported or compiled graph cannot ask what its input holds.
-        if (not torch.compiler.is_compiling() and input_ids.device.type == 'cpu'
-                and int(input_ids.max()) >= vocabulary):
-            raise BadValue(
-                f'token id {int(input_ids.max())} is outside the text backbone\'s vocabulary of '
-                f'{vocabulary}; the tokenizer and the backbone do not belong together')
+        check_token_ids(input_ids, self.bert.config.vocab_size)
         return Tokens(embed_ids(self.bert, input_ids), mask)
 
     def run_layers(self, tokens: Tokens, start: int, stop: int) -> Tensor:
@@ -131,13 +125,19 @@ class BERTBackbone(Tower):
     def pool(self, tokens: Tokens) -> Tensor:
         """Reduce the tokens of the last layer to features, ``(N, D)``, not normalised."""
         if self.pooling == 'mean':
-            hidden = self.token_features(tokens)
-            if tokens.mask is None:
-                return hidden.mean(1)
-            share = tokens.mask.to(hidden.dtype) / tokens.mask.sum(1, keepdim=True)
-            return torch.einsum('nl,nld->nd', share, hidden)
+            return torch.einsum('nl,nld->nd', self.read_shares(tokens),
+                                self.token_features(tokens))
         token = self._normed(tokens.token_read())
         return self.bert.pooler(token[:, None]) if self.pooling == 'pooler' else token
+
+    def read_shares(self, tokens: Tokens) -> Tensor:
+        """Compute the share of each token of the last layer in the feature, ``(N, L)``."""
+        if self.pooling != 'mean':
+            return super().read_shares(tokens)
+        mask = tokens.mask
+        if mask is None:
+            mask = torch.ones_like(tokens.hidden[..., 0], dtype=torch.bool)
+        return mask.to(tokens.hidden.dtype) / mask.sum(1, keepdim=True)
 
     def token_features(self, tokens: Tokens) -> Tensor:
         """Take every token through the final norm, where there is one, ``(N, L, D)``."""
@@ -190,7 +190,5 @@ class BERTBackbone(Tower):
         if not settings.get('model'):
             return settings
         config = self.bert.config
-        sizes = {key: value for key, value in config.to_diff_dict().items()
-                 if key not in _NO_SIZES and not key.startswith('_')}
         kept = {key: value for key, value in settings.items() if key != 'model'}
-        return dict(kept, config=dict(sizes, model_type=config.model_type))
+        return dict(kept, config=dict(sizes_of(config), model_type=config.model_type))

@@ -16,6 +16,8 @@ from transformers import AutoConfig, AutoModel, PretrainedConfig, PreTrainedMode
 from mmtbps.errors import BadValue
 from mmtbps.pretrained import resolve_pretrained
 
+from .library_models import sharing_copy
+
 __all__ = ['FAMILIES', 'Family', 'attention_weights', 'block_far_keys', 'block_keys',
            'build_model', 'embed_ids', 'run_slice']
 
@@ -176,7 +178,7 @@ def attention_weights(model: PreTrainedModel, hidden: Tensor, mask: Tensor | Non
     attention = twin.get_submodule(family.attention)
     attention._forward_hooks = OrderedDict()
     attention.register_forward_hook(lambda module, inputs, output: kept.append(output[1]))
-    model = _copy(model)
+    model = sharing_copy(model)
     model.config = config
     _run(model, nn.ModuleList([twin]), hidden, mask, weights=True)
     return kept[0]
@@ -235,7 +237,7 @@ def _run(model: PreTrainedModel, layers: nn.ModuleList, hidden: Tensor, mask: Te
     family = Family.of(model)
     encoder = model.get_submodule(family.encoder)
     if not family.encoder:
-        piece = _copy(encoder, {family.layers: layers, family.norm: nn.Identity(),
+        piece = sharing_copy(encoder, {family.layers: layers, family.norm: nn.Identity(),
                                 'embeddings': _PassThrough()})
         return _run_modernbert(piece, hidden, mask, weights)
     accepted, options = _parameters(type(encoder)), {}
@@ -247,7 +249,7 @@ def _run(model: PreTrainedModel, layers: nn.ModuleList, hidden: Tensor, mask: Te
     if 'attn_mask' in accepted and (weights or model.config._attn_implementation == 'eager'):
         # DistilBERT before transformers 5
         blocked = torch.ones_like(hidden[..., 0]) if mask is None else mask
-    return _copy(encoder, {family.layers: layers})(hidden, blocked, **options)[0]
+    return sharing_copy(encoder, {family.layers: layers})(hidden, blocked, **options)[0]
 
 
 def _run_modernbert(piece: PreTrainedModel, hidden: Tensor, mask: Tensor | None,
@@ -265,16 +267,9 @@ def _run_modernbert(piece: PreTrainedModel, hidden: Tensor, mask: Tensor | None,
                  output_attentions=weights and makes_own)[0]
 
 
-def _copy(module: nn.Module, children: Mapping[str, nn.Module] | None = None) -> nn.Module:
-    """Copy a module that shares parameters and children, but for the given ones."""
-    twin = copy.copy(module)
-    twin._modules = {**module._modules, **(children or {})}
-    return twin
-
-
 def _eager_copy(module: nn.Module, config: PretrainedConfig) -> nn.Module:
     """Copy a module and all inside it, sharing parameters, with another config, not training."""
-    twin = _copy(module, {name: child if child is None else _eager_copy(child, config)
+    twin = sharing_copy(module, {name: child if child is None else _eager_copy(child, config)
                           for name, child in module._modules.items()})
     twin.training = False
     if hasattr(twin, 'config'):

@@ -8,7 +8,7 @@ for about a sixth of its multiplications.
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = ['bert_first_token', 'is_plain_bert', 'vit_first_token']
+__all__ = ['bert_first_token', 'is_plain_bert', 'siglip_last_token', 'vit_first_token']
 
 _PLAIN_BERT = ('BertLayer', 'RobertaLayer', 'ElectraLayer')
 
@@ -58,6 +58,25 @@ def bert_first_token(layer: nn.Module, hidden: Tensor, blocked: Tensor | None) -
                                              attention.dropout.p * layer.training)
     first = layer.attention.output(context.transpose(1, 2).flatten(2), first)
     return layer.output(layer.intermediate(first), first)[:, 0]
+
+
+def siglip_last_token(layer: nn.Module, hidden: Tensor) -> Tensor:
+    """Compute a layer of transformers' SigLIP for the last token alone.
+
+    Args:
+        layer: a ``SiglipEncoderLayer``.
+        hidden: ``(N, L, D)``, all tokens to be attended.
+
+    Returns:
+        ``(N, D)``.
+    """
+    attention, normed = layer.self_attn, layer.layer_norm1(hidden)
+    query, key, value = _heads(attention.num_heads, attention.q_proj(normed[:, -1:]),
+                               attention.k_proj(normed), attention.v_proj(normed))
+    context = F.scaled_dot_product_attention(query, key, value,
+                                             dropout_p=attention.dropout * layer.training)
+    last = hidden[:, -1:] + attention.out_proj(context.transpose(1, 2).flatten(2))
+    return (last + layer.mlp(layer.layer_norm2(last)))[:, 0]
 
 
 def is_plain_bert(layer: nn.Module) -> bool:

@@ -1,6 +1,5 @@
 """Overlapping-patch Vision Transformer; the one file that imports mmpretrain's model zoo."""
 
-import math
 from functools import partial
 from typing import Any
 
@@ -13,6 +12,7 @@ from mmtbps.registry import MODELS
 
 from .base import Tokens, Tower, apply_layer
 from .cls_last_layer import vit_first_token
+from .position_table import fit_position_table
 
 
 @MODELS.register_module()
@@ -44,6 +44,8 @@ class OverlapViT(Tower, VisionTransformer):
         >>> vit(torch.zeros(2, 3, 384, 128)).shape
         torch.Size([2, 8])
     """
+
+    checkpoint_kind = 'timm'
 
     def __init__(self,
                  arch: str | dict = 'base',
@@ -131,15 +133,7 @@ class OverlapViT(Tower, VisionTransformer):
     def _prepare_pos_embed(self, state_dict: dict, prefix: str, *_, **__) -> None:
         """Resize a checkpoint's position embedding from any grid while it is loaded."""
         name = prefix + 'pos_embed'
-        source = state_dict.get(name)
-        if source is None or source.shape == self.pos_embed.shape:
-            return
-        patches = source.shape[1] - self.num_extra_tokens
-        side = math.isqrt(patches)
-        grid = self.source_grid or (side, side)
-        if grid[0] * grid[1] != patches:
-            raise ValueError(
-                f'{name} holds {patches} patch positions, which is not {grid[0]} x {grid[1]}; '
-                'set OverlapViT(source_grid=(rows, columns)) to the grid it was trained on')
-        state_dict[name] = resize_pos_embed(source, grid, self.patch_resolution,
-                                            self.interpolate_mode, self.num_extra_tokens)
+        if name in state_dict:
+            state_dict[name] = fit_position_table(
+                state_dict[name][0], self.grid, self.num_extra_tokens, self.source_grid,
+                self.interpolate_mode, name)[None]

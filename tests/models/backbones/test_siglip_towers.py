@@ -1,0 +1,328 @@
+"""SigLIP's towers against their published formulas, and against transformers."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from clip_reference import difference, linear, spread_
+from transformers import SiglipConfig, SiglipModel
+
+from mmtbps.errors import BadValue, MissingFile
+from mmtbps.models import SigLIPTextTower, SigLIPVisionTower
+
+LAYERS = dict(hidden_size=24, intermediate_size=40, num_hidden_layers=3, num_attention_heads=3)
+VISION = dict(LAYERS, image_size=32, patch_size=8)
+TEXT = dict(LAYERS, vocab_size=60, max_position_embeddings=16, projection_size=20)
+
+
+# ------------------------------------------------------------------ the published formulas
+def norm(states, state, name):
+    weight, bias = state[f'{name}.weight'], state[f'{name}.bias']
+    return F.layer_norm(states, weight.shape, weight, bias, 1e-6)
+
+
+def attend(query, key, value, heads, causal=False):
+    width, outputs = query.shape[-1] // heads, []
+    for head in range(heads):
+        own = slice(head * width, (head + 1) * width)
+        scores = query[..., own] @ key[..., own].transpose(1, 2) / width**0.5
+        if causal:
+            scores = scores + torch.full(scores.shape[-2:], float('-inf')).to(scores).triu(1)
+        outputs.append(scores.softmax(-1) @ value[..., own])
+    return torch.cat(outputs, -1)
+
+
+def tanh_gelu(states):
+    return F.gelu(states, approximate='tanh')
+
+
+def feed_forward(states, state, name, activation=tanh_gelu):
+    return linear(activation(linear(states, state, f'{name}.fc1')), state, f'{name}.fc2')
+
+
+def run_layers(states, state, activation=tanh_gelu, causal=False):
+    for i in range(3):
+        layer = f'encoder.layers.{i}'
+        normed = norm(states, state, f'{layer}.layer_norm1')
+        query, key, value = (linear(normed, state, f'{layer}.self_attn.{part}_proj')
+                             for part in 'qkv')
+        read = attend(query, key, value, 3, causal)
+        states = states + linear(read, state, f'{layer}.self_attn.out_proj')
+        states = states + feed_forward(norm(states, state, f'{layer}.layer_norm2'), state,
+                                       f'{layer}.mlp', activation)
+    return states
+
+
+def image_tokens(images, state, post_norm=True, **options):
+    conv = 'embeddings.patch_embedding'
+    patches = F.conv2d(images, state[f'{conv}.weight'], state[f'{conv}.bias'], stride=8)
+    states = patches.flatten(2).transpose(1, 2) + state['embeddings.position_embedding.weight']
+    states = run_layers(states, state, **options)
+    return norm(states, state, 'post_layernorm') if post_norm else states
+
+
+def image_feature(images, state, residual=True, **options):
+    tokens = image_tokens(images, state, **options)
+    weights = state['head.attention.in_proj_weight'].chunk(3)
+    biases = state['head.attention.in_proj_bias'].chunk(3)
+    probe = state['head.probe'].expand(len(images), -1, -1)
+    query, key, value = (F.linear(states, weight, bias) for states, weight, bias in
+                         zip((probe, tokens, tokens), weights, biases, strict=True))
+    states = linear(attend(query, key, value, 3), state, 'head.attention.out_proj')
+    added = feed_forward(norm(states, state, 'head.layernorm'), state, 'head.mlp')
+    return (states * residual + added)[:, 0]
+
+
+def text_feature(ids, state, place=-1, **options):
+    states = F.embedding(ids, state['embeddings.token_embedding.weight'])
+    states = run_layers(states + state['embeddings.position_embedding.weight'], state, **options)
+    return linear(norm(states, state, 'final_layer_norm'), state, 'head')[:, place]
+
+
+# ------------------------------------------------------------------ ours
+def vision(seed=0, **options):
+    return spread_(SigLIPVisionTower(config=VISION, **options), seed).eval()
+
+
+def text(seed=1):
+    return spread_(SigLIPTextTower(config=TEXT), seed).eval()
+
+
+@pytest.fixture
+def images():
+    return torch.randn(3, 3, 48, 16, generator=torch.Generator().manual_seed(2))
+
+
+@pytest.fixture
+def ids():
+    """Words, end token 59, and padding 1 up to all 16 places."""
+    ids = torch.randint(2, 58, (4, 16), generator=torch.Generator().manual_seed(3))
+    for row, end in enumerate((3, 7, 5, 15)):
+        ids[row, end], ids[row, end + 1:] = 59, 1
+    return ids
+
+
+@torch.no_grad()
+def test_features_equal_the_published_formula(images, ids):
+    image, words = vision(img_size=(48, 16)), text()
+    assert image.grid == (6, 2) and (image.out_dims, words.out_dims) == (24, 20)
+    theirs = image_feature(images, image.siglip.state_dict())
+    assert difference(image(images), theirs) < 1e-5
+    assert F.cosine_similarity(theirs[0], theirs[1], 0) < 0.95, 'weights should spread features'
+    theirs = text_feature(ids, words.siglip.state_dict())
+    assert difference(words(ids, ids != 1), theirs) < 1e-5
+    assert F.cosine_similarity(theirs[0], theirs[1], 0) < 0.95, 'weights should spread features'
+
+
+@torch.no_grad()
+def test_the_comparison_sees_planted_faults(images, ids):
+    image, words = vision(img_size=(48, 16)), text()
+    state, other = image.siglip.state_dict(), words.siglip.state_dict()
+    features = image(images)
+    for fault, wrong in dict(
+            gelu=image_feature(images, state, activation=lambda x: x * torch.sigmoid(1.702 * x)),
+            no_post_norm=image_feature(images, state, post_norm=False),
+            no_residual=image_feature(images, state, residual=False),
+            mean=image_tokens(images, state).mean(1)).items():
+        assert difference(features, wrong) > 1e-3, fault
+    features = words(ids, ids != 1)
+    for fault, wrong in dict(
+            relu=text_feature(ids, other, activation=F.relu),
+            causal=text_feature(ids, other, causal=True),
+            first=text_feature(ids, other, place=0),
+            other_padding=text_feature(ids.where(ids != 1, 0), other)).items():
+        assert difference(features, wrong) > 1e-3, fault
+
+
+@torch.no_grad()
+def test_padding_is_attended_whatever_the_mask_says(ids):
+    tower = text()
+    features = tower(ids, ids != 1)
+    for mask in (None, torch.ones_like(ids, dtype=torch.bool), torch.zeros_like(ids).bool()):
+        assert torch.equal(tower(ids, mask), features)
+    for row in range(4):
+        torch.testing.assert_close(tower(ids[row:row + 1], None)[0], features[row])
+
+
+def test_captions_of_another_length_or_vocabulary_are_refused(ids):
+    tower = text()
+    for wrong in (ids[:, :9], torch.cat([ids, ids], 1)):
+        with pytest.raises(BadValue, match=r'last of 16 places.*min_length=16'):
+            tower(wrong, wrong != 1)
+    ids[0, 0] = 60
+    with pytest.raises(BadValue, match='token id 60 .*vocabulary of 60'):
+        tower(ids, ids != 1)
+
+
+# ------------------------------------------------------------------ transformers
+@pytest.fixture
+def folder(tmp_path):
+    """A whole SigLIP with 4 x 4 patches, as a checkpoint of fixed resolution is published."""
+    torch.manual_seed(0)
+    config = SiglipConfig(vision_config=VISION, text_config=dict(TEXT, projection_size=24))
+    model = spread_(SiglipModel(config)).eval()
+    model.save_pretrained(tmp_path / 'siglip')
+    return str(tmp_path / 'siglip'), model
+
+
+@torch.no_grad()
+def test_features_of_a_folder_equal_transformers(folder, ids):
+    name, model = folder
+    images = torch.randn(2, 3, 32, 32)
+    image, words = SigLIPVisionTower(name).eval(), SigLIPTextTower(name).eval()
+    assert image.grid == (4, 4) and image.img_size == (32, 32)
+    assert difference(image(images), model.vision_model(images).pooler_output) < 1e-6
+    theirs = model.text_model(ids).pooler_output
+    assert difference(words(ids, ids != 1), theirs) < 1e-6
+    assert SigLIPVisionTower.pretrained_names(dict(model=name)) == [name]
+
+
+@torch.no_grad()
+def test_a_rectangle_resizes_the_positions_of_a_folder_once(folder, images):
+    name, model = folder
+    square = model.vision_model.embeddings.position_embedding.weight
+    for mode in ('bilinear', 'bicubic'):
+        image = SigLIPVisionTower(name, img_size=(48, 16), interpolate_mode=mode).eval()
+        grid = square.view(1, 4, 4, 24).permute(0, 3, 1, 2)
+        grid = F.interpolate(grid, size=(6, 2), mode=mode, align_corners=False)
+        table = image.siglip.embeddings.position_embedding.weight
+        torch.testing.assert_close(table, grid[0].permute(1, 2, 0).reshape(12, 24))
+    theirs = model.vision_model(images, interpolate_pos_encoding=True).pooler_output
+    assert difference(image(images), theirs) < 1e-5
+    again = SigLIPVisionTower(config=VISION, img_size=(48, 16)).eval()
+    again.load_state_dict(image.state_dict())
+    assert torch.equal(again(images), image(images))
+    assert list(image.siglip.state_dict()) == list(SigLIPVisionTower(name).siglip.state_dict())
+
+
+@torch.no_grad()
+def test_a_rectangle_of_as_many_patches_is_resized_too(folder):
+    """8 x 2 patches are 16, as 4 x 4 are, and the places are others."""
+    name, model = folder
+    image = SigLIPVisionTower(name, img_size=(64, 16))
+    square = model.vision_model.embeddings.position_embedding.weight
+    grid = F.interpolate(square.view(1, 4, 4, 24).permute(0, 3, 1, 2), size=(8, 2), mode='bilinear')
+    torch.testing.assert_close(image.siglip.embeddings.position_embedding.weight,
+                               grid[0].permute(1, 2, 0).reshape(16, 24))
+
+
+def test_a_state_dict_of_another_grid_is_resized(images):
+    square, image = vision(), vision(seed=4, img_size=(48, 16))
+    image.load_state_dict(square.state_dict())
+    grid = square.siglip.embeddings.position_embedding.weight.view(1, 4, 4, 24).permute(0, 3, 1, 2)
+    grid = F.interpolate(grid, size=(6, 2), mode='bilinear')[0].permute(1, 2, 0)
+    torch.testing.assert_close(image.siglip.embeddings.position_embedding.weight,
+                               grid.reshape(12, 24))
+
+
+@torch.no_grad()
+def test_portable_settings_need_no_folder(folder, images, ids):
+    name, _ = folder
+    for kind, settings, inputs in (
+            (SigLIPVisionTower, dict(model=name, img_size=(48, 16)), (images,)),
+            (SigLIPTextTower, dict(model=name), (ids, None))):
+        tower = kind(**settings).eval()
+        portable = tower.portable_settings(settings)
+        assert 'model' not in portable and name not in str(portable)
+        other = kind(**portable).eval()
+        other.load_state_dict(tower.state_dict())
+        assert torch.equal(other(*inputs), tower(*inputs))
+
+
+def test_models_that_do_not_fit_are_refused(folder, tmp_path):
+    from transformers import BertConfig, Siglip2Config
+    for name, config, message in (('naflex', Siglip2Config(), 'NaFlex'),
+                                  ('bert', BertConfig(), "model_type='bert'")):
+        config.save_pretrained(tmp_path / name)
+        with pytest.raises(BadValue, match=message):
+            SigLIPVisionTower(str(tmp_path / name))
+    with pytest.raises(BadValue, match='text tower needs `model`'):
+        SigLIPTextTower()
+    with pytest.raises(MissingFile, match='no such folder'):
+        SigLIPTextTower('./nowhere')
+    with pytest.raises(BadValue, match='vision_use_head'):
+        SigLIPVisionTower(config=dict(VISION, vision_use_head=False))
+    with pytest.raises(BadValue, match='smaller than a patch'):
+        SigLIPVisionTower(config=VISION, img_size=(64, 4))
+    with pytest.raises(BadValue, match=r'\(32, 16\) pixels do not fit .*\(32, 32\)'):
+        vision()(torch.zeros(1, 3, 32, 16))
+
+
+# ------------------------------------------------------------------ parts of the contract
+@pytest.fixture
+def towers(images, ids):
+    """Both towers in double precision, each with its inputs."""
+    return [(vision(img_size=(48, 16)).double(), (images.double(),)),
+            (text().double(), (ids, ids != 1))]
+
+
+@torch.no_grad()
+def test_slices_and_the_last_layer_of_one_token_equal_the_plain_run(towers):
+    for tower, inputs in towers:
+        expected = tower.pool(tower.run(tower.embed(*inputs)))
+        for cut in range(4):
+            half = tower.run(tower.embed(*inputs), 0, cut)
+            torch.testing.assert_close(tower.pool(tower.run(half, cut)), expected)
+            read = tower.run(half, cut, read_only=True)
+            torch.testing.assert_close(tower.pool(read), expected)
+            one = isinstance(tower, SigLIPTextTower) and cut < 3
+            assert read.hidden.shape[1] == (1 if one else half.hidden.shape[1])
+
+
+def test_checkpointing_gives_the_same_gradients(towers):
+    for tower, inputs in towers:
+        gradients = []
+        for with_cp in (False, True):
+            tower.with_cp = with_cp
+            tower.train().zero_grad()
+            tower(*inputs).square().sum().backward()
+            gradients.append([weight.grad.clone() for weight in tower.parameters()])
+        for plain, again in zip(*gradients, strict=True):
+            torch.testing.assert_close(again, plain)
+
+
+@torch.no_grad()
+def test_attention_is_the_softmax_that_the_layers_apply(towers):
+    for tower, inputs in towers:
+        state = tower.siglip.state_dict()
+        for layer in range(3):
+            tokens = tower.run(tower.embed(*inputs), 0, layer)
+            weights, name = tower.attention(tokens, layer), f'encoder.layers.{layer}'
+            normed = norm(tokens.hidden, state, f'{name}.layer_norm1')
+            query, key, value = (linear(normed, state, f'{name}.self_attn.{part}_proj')
+                                 for part in 'qkv')
+            read = weights @ value.unflatten(-1, (3, 8)).transpose(1, 2)
+            torch.testing.assert_close(read.transpose(1, 2).flatten(2),
+                                       attend(query, key, value, 3))
+            assert weights.std() > 0.05
+
+
+@torch.no_grad()
+def test_the_feature_of_a_token_alone(towers):
+    """Text: the last layer's attention on one token. Images: the head's."""
+    (image, (images, )), (words, inputs) = towers
+    tokens = image.run(image.embed(images), 0, 2)
+    features, last = image.single_token_features(tokens), image.run(tokens, 2)
+    shares, head = image.read_shares(last), image.siglip.head
+    weight, bias = (value[:48].chunk(2) for value in (head.attention.in_proj_weight,
+                                                      head.attention.in_proj_bias))
+    query, key = (F.linear(states, weight[i], bias[i]).unflatten(-1, (3, 8)) for i, states in
+                  enumerate((head.probe[0], image.token_features(last))))
+    scores = torch.einsum('qhd,nkhd->nhqk', query, key) / 8**0.5
+    torch.testing.assert_close(shares, scores.softmax(-1).mean(1)[:, 0])
+    for place in range(12):
+        alone = type(last)(last.hidden[:, place:place + 1].expand_as(last.hidden))
+        torch.testing.assert_close(features[:, place], image.pool(alone))
+    tokens = words.run(words.embed(*inputs), 0, 2)
+    features, attention = words.single_token_features(tokens), words.layers[2].self_attn
+    values = attention.out_proj(attention.v_proj(words.layers[2].layer_norm1(tokens.hidden)))
+    for place in range(16):
+        attention.forward = lambda *_, place=place, **__: (
+            values[:, place:place + 1].expand_as(values), None)
+        torch.testing.assert_close(features[:, place], words.pool(words.run(tokens, 2)))
+    assert words.read_shares(tokens).argmax(1).tolist() == [15] * 4
+
+
+def test_random_rectangles_have_spread_positions():
+    table = SigLIPVisionTower(config=VISION, img_size=(96, 32)).siglip.embeddings.position_embedding
+    assert table.weight.shape == (48, 24) and table.weight.requires_grad
+    assert table.weight.std().item() == pytest.approx(24**-0.5, rel=0.1)
