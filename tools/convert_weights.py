@@ -1,74 +1,134 @@
-"""Convert pretrained weights of other projects into ours.
+"""Convert published checkpoints into ours.
+
+A target that ends in .pth or .safetensors gets the weights alone. Any other target becomes a model
+folder (settings, weights, tokenizer), which searching, exporting and testing take as it is.
 
 Examples:
+    python tools/convert_weights.py irra best0.pth person-model
+    python tools/convert_weights.py irra IRRA/best.pth person-model --config IRRA/configs.yaml
+    python tools/convert_weights.py tbps_clip checkpoint_best.pth person-model
+    python tools/convert_weights.py openai_clip ViT-B-16.pt clip-b16
+    python tools/convert_weights.py openai_clip ViT-B-16.pt clip-b16-tall --image-size 384x128
+    python tools/convert_weights.py open_clip weights.bin clip-b16 --activation gelu
+    python tools/convert_weights.py hf_clip clip-vit-base-patch16/ weights/clip_b16.pth
     python tools/convert_weights.py timm vit_base_patch16_384.pth weights/vit_base_patch16_384.pth
     python tools/convert_weights.py timm augreg_B_16-i21k.npz weights/vit_base_patch16_384.pth
     python tools/convert_weights.py ctlg official_checkpoint.pth weights/ctlg_cuhk.pth
+
+A source may lie inside a tar: weights.tar:folder/best.pth. Nothing in a source is run.
 """
 
 import argparse
+import re
+from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import torch
+from mmengine.config import Config
 
 from mmtbps.commands.user_errors import one_line_errors
-from mmtbps.compat import load_checkpoint_file
-from mmtbps.errors import BadValue, MissingFile
+from mmtbps.errors import BadValue
 from mmtbps.fileio import write_durably
 from mmtbps.models.converters import (
+    KINDS,
     Conversion,
-    retriever_from_ctlg,
-    vit_from_augreg,
-    vit_from_timm,
+    ConversionOptions,
+    convert_checkpoint,
+    read_training_config,
 )
+from mmtbps.models.loading import load_strictly
+from mmtbps.search.encoders import TorchEncoder
+
+_FILES = ('.pth', '.safetensors')
+_CARD = """# Converted weights
+
+The weights of {source}, converted by mmtbps as kind `{kind}` ({serves}). Their licence is that of
+their publisher.
+
+```python
+from mmtbps.search import TextToPersonInferencer
+
+searcher = TextToPersonInferencer('this folder', gallery='people.lance')
+searcher.index('a folder of crops')
+searcher('A woman in a red coat with a black bag.', topk=10)
+```
+"""
 
 
-def read_state(path: Path) -> dict:
-    """The state dict inside a checkpoint, whatever key it hides under."""
-    state = load_checkpoint_file(path, map_location='cpu')
-    for key in ('state_dict', 'model', 'model_state_dict', 'network'):
-        if isinstance(state.get(key), dict):
-            return state[key]
-    return state
-
-
-def convert(kind: str, source: Path) -> Conversion:
-    """Read and convert one file of a kind."""
-    if not source.is_file():
-        raise MissingFile(
-            f'{source}: no such file; docs/guides/prepare_data.md says where to get it')
-    try:
-        if source.suffix == '.npz':
-            with np.load(source, allow_pickle=False) as arrays:
-                return vit_from_augreg({key: arrays[key] for key in arrays.files})
-        return (vit_from_timm if kind == 'timm' else retriever_from_ctlg)(read_state(source))
-    except ValueError as error:
-        raise BadValue(f'{source}: {error}') from error
-
-
-def save(state: dict, target: Path) -> None:
+def save_weights(state: dict, target: Path) -> None:
     """Write the weights; a stopped conversion leaves no half file."""
     if target.suffix == '.safetensors':
         from safetensors.torch import save
         write_durably(target, save({key: value.contiguous() for key, value in state.items()}))
     else:
+        state = {key: value.clone() for key, value in state.items()}
         write_durably(target, lambda path: torch.save(dict(state_dict=state), path))
+
+
+def save_folder(conversion: Conversion, target: Path, kind: str, source: str) -> None:
+    """Write a model folder, as `TorchEncoder.save_pretrained` does."""
+    config = Config(dict(
+        default_scope='mmtbps', model=conversion.model,
+        test_dataloader=dict(dataset=dict(pipeline=conversion.pipeline))))
+    encoder = TorchEncoder(config, weights='random', device='cpu')
+    load_strictly(encoder.model, conversion.state_dict)
+    encoder.save_pretrained(target)
+    write_durably(target / 'README.md', _CARD.format(
+        source=Path(source).name, kind=kind, serves=KINDS[kind].serves))
+
+
+def check_target(target: Path) -> None:
+    """Refuse a target that is of the other kind, or that holds something else."""
+    if target.suffix in _FILES:
+        if target.is_dir():
+            raise BadValue(f'{target}: a folder; name a file')
+        return
+    if target.exists() and not target.is_dir():
+        raise BadValue(f'{target}: a file; name a folder, or a file that ends in '
+                       f'{" or ".join(_FILES)}')
+    if target.is_dir() and any(target.iterdir()) and not (target / 'config.json').is_file():
+        raise BadValue(f'{target}: a folder with something else in it; name a new one')
+
+
+def size(text: str) -> tuple[int, int]:
+    """Read ``384x128``."""
+    match = re.fullmatch(r'(\d+)x(\d+)', text)
+    if not match or '0' in match.groups():
+        raise argparse.ArgumentTypeError(f'must be HEIGHTxWIDTH, such as 384x128; got {text!r}')
+    return int(match[1]), int(match[2])
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('kind', choices=['timm', 'ctlg'],
-                        help='timm: a ViT of timm or augreg; ctlg: a whole official model')
-    parser.add_argument('source', type=Path, help='.pth, .safetensors or (timm) .npz')
-    parser.add_argument('target', type=Path, help='.pth or .safetensors')
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog='kinds:\n' + '\n'.join(f'  {name:12} {kind.serves}' for name, kind in KINDS.items()))
+    parser.add_argument('kind', choices=KINDS, metavar='KIND', help='layout, see below')
+    parser.add_argument('source', help='file, FILE.tar:MEMBER, or a folder of transformers')
+    parser.add_argument('target', type=Path, help='.pth, .safetensors, or a new folder')
+    parser.add_argument('--image-size', type=size, metavar='HxW',
+                        help='of the images, where it is not that of the publication')
+    parser.add_argument('--stride', type=int, help='pixels between patches; default: side by side')
+    parser.add_argument('--config', type=Path,
+                        help="configs.yaml of IRRA's code, which says image size and stride")
+    parser.add_argument('--activation', choices=['quick_gelu', 'gelu'],
+                        help='where neither the kind nor the name says it')
     args = parser.parse_args()
-    conversion = convert(args.kind, args.source)
+    options = read_training_config(args.config) if args.config else ConversionOptions()
+    options = replace(options, image_size=args.image_size or options.image_size,
+                      stride=args.stride or options.stride, activation=args.activation)
+    check_target(args.target)
+    conversion = convert_checkpoint(args.kind, args.source, options)
     print(conversion.report())
-    if conversion.missing:
-        raise BadValue(f'{args.source}: incomplete, nothing written')
-    save(conversion.state_dict, args.target)
+    if not conversion.complete:
+        raise BadValue(f'{args.source}: incomplete or of other shapes, nothing written')
+    if args.target.suffix in _FILES:
+        save_weights(conversion.state_dict, args.target)
+    elif conversion.no_folder:
+        raise BadValue(f'{args.source}: no model folder can be made of it, because '
+                       f'{conversion.no_folder}. Its weights alone can be converted: name a file '
+                       f'that ends in {" or ".join(_FILES)}')
+    else:
+        save_folder(conversion, args.target, args.kind, args.source)
     print(f'wrote {args.target}')
 
 

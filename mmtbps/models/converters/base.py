@@ -1,17 +1,35 @@
 """A converted checkpoint, key by key."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from torch import Tensor
 
-__all__ = ['Conversion', 'collect_renamed', 'expected_vit_keys']
+__all__ = ['Conversion', 'ConversionOptions', 'abridge', 'collect_renamed', 'expected_vit_keys']
 
 _STEM = ('cls_token', 'pos_embed', 'patch_embed.projection.weight', 'patch_embed.projection.bias',
          'ln1.weight', 'ln1.bias')
 _BLOCK = tuple(f'{part}.{kind}' for part in (
     'ln1', 'attn.qkv', 'attn.proj', 'ln2', 'ffn.layers.0.0', 'ffn.layers.1')
     for kind in ('weight', 'bias'))
+
+
+@dataclass(frozen=True)
+class ConversionOptions:
+    """Facts on a model that its checkpoint does not hold, as the user knows them.
+
+    Args:
+        image_size: (height, width) in pixels; by default that of the publication.
+        stride: step between patches in pixels; by default that of the publication.
+        activation: ``'quick_gelu'`` or ``'gelu'``; by default that of the publication, if it has
+            but one.
+    """
+
+    image_size: tuple[int, int] | None = None
+    stride: int | None = None
+    activation: str | None = None
 
 
 @dataclass
@@ -21,22 +39,72 @@ class Conversion:
     Attributes:
         state_dict: ours.
         used: source keys that were taken.
+        dropped: source keys that were left out on purpose, with the reason.
         missing: keys of ours that the source lacks.
         unexpected: source keys without a place, such as a classifier.
+        misshapen: lines on weights of another shape than the model's.
+        model: settings of the retriever that the weights are for; ``None`` if they are of a tower
+            alone.
+        pipeline: settings of the published test pipeline.
+        no_folder: why no model folder can be made of it; empty if one can.
     """
 
     state_dict: dict[str, Tensor] = field(default_factory=dict)
     used: list[str] = field(default_factory=list)
+    dropped: dict[str, str] = field(default_factory=dict)
     missing: list[str] = field(default_factory=list)
     unexpected: list[str] = field(default_factory=list)
+    misshapen: list[str] = field(default_factory=list)
+    model: dict[str, Any] | None = None
+    pipeline: list[dict[str, Any]] | None = None
+    no_folder: str = 'it has no tokenizer and no settings'
+
+    @property
+    def complete(self) -> bool:
+        """True if the model gets every weight, in its shape."""
+        return not self.missing and not self.misshapen
 
     def report(self) -> str:
-        """A few lines for people."""
-        lines = [f'used {len(self.used)} keys, missing {len(self.missing)}, '
-                 f'unexpected {len(self.unexpected)}']
+        """Name every key of the source, and every one that it lacks; a few lines for people."""
+        lines = [f'used {len(self.used)} keys, dropped {len(self.dropped)}, '
+                 f'missing {len(self.missing)}, unexpected {len(self.unexpected)}']
+        lines += [f'  used: {pattern}' for pattern in abridge(self.used)]
+        for reason in dict.fromkeys(self.dropped.values()):
+            keys = [key for key, why in self.dropped.items() if why == reason]
+            lines += [f'  dropped ({reason}): {pattern}' for pattern in abridge(keys)]
         lines += [f'  missing: {key}' for key in self.missing]
+        lines += [f'  of another shape: {line}' for line in self.misshapen]
         lines += [f'  unexpected: {key}' for key in self.unexpected]
         return '\n'.join(lines)
+
+
+def abridge(keys: Sequence[str]) -> list[str]:
+    """Write keys that differ in one number as one, with the numbers in braces.
+
+    Example:
+        >>> abridge(['blocks.0.bias', 'blocks.1.bias', 'norm.bias', 'blocks.3.bias'])
+        ['blocks.{0-1,3}.bias', 'norm.bias']
+    """
+    numbers: dict[str, list[int]] = {}
+    for key in keys:
+        match = re.search(r'(?<=\.)\d+(?=\.)', key)
+        pattern = f'{key[:match.start()]}{{}}{key[match.end():]}' if match else key
+        numbers.setdefault(pattern, []).extend([int(match[0])] if match else [])
+    return [pattern.replace('{}', _braces(sorted(found))) if found else pattern
+            for pattern, found in numbers.items()]
+
+
+def _braces(numbers: list[int]) -> str:
+    if len(numbers) == 1:
+        return str(numbers[0])
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][1] + 1:
+            runs[-1][1] = number
+        else:
+            runs.append([number, number])
+    return '{' + ','.join(str(first) if first == last else f'{first}-{last}'
+                          for first, last in runs) + '}'
 
 
 def expected_vit_keys(state: dict) -> list[str]:

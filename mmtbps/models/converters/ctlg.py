@@ -7,6 +7,8 @@ from .timm import vit_from_timm
 
 __all__ = ['retriever_from_ctlg']
 
+_HEADS = ('img_head', 'txt_head', 'share_head')
+
 
 def retriever_from_ctlg(state: dict[str, Tensor]) -> Conversion:
     """Convert an official CTLG checkpoint to ``TextImageRetriever`` with ViT and BERT towers.
@@ -16,9 +18,14 @@ def retriever_from_ctlg(state: dict[str, Tensor]) -> Conversion:
             ``module.`` of DataParallel may be missing).
 
     Raises:
-        ValueError: one of the towers is not there.
+        ValueError: one of the towers is not there, or features go through a head after them, of
+            which the weights do not say what is in it.
     """
     short = {key.removeprefix('module.'): key for key in state}
+    heads = [name for name in short if name.split('.')[0] in _HEADS]
+    if heads:
+        raise ValueError(f'this variant of CTLG has a head after its towers ({heads[0]}), without '
+                         'which its features would be others; it cannot be converted')
     image_prefix = _prefix_before(short, 'model_img', 'patch_embed.proj.weight')
     text_prefix = _prefix_before(short, 'model_txt', 'embeddings.word_embeddings.weight')
     image = vit_from_timm({name.removeprefix(image_prefix): state[key]

@@ -156,6 +156,9 @@ def test_what_is_no_such_checkpoint_is_refused():
         vit_from_augreg({})
     with pytest.raises(ValueError, match='model_txt'):
         retriever_from_ctlg({'model_img.patch_embed.proj.weight': torch.ones(1)})
+    for head in ('img_head', 'txt_head', 'share_head'):
+        with pytest.raises(ValueError, match=f'head after its towers .{head}.weight'):
+            retriever_from_ctlg({f'module.{head}.weight': torch.ones(1)})
     incomplete = random_timm()
     del incomplete['blocks.1.attn.qkv.bias']
     assert vit_from_timm(incomplete).missing == ['layers.1.attn.qkv.bias']

@@ -1,0 +1,102 @@
+"""CLIP models of transformers."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from mmtbps.errors import BadValue
+
+from .base import Conversion, ConversionOptions
+from .clip_layout import convert_clip
+from .preprocessing import CLIP_COLORS
+from .source import Source
+
+__all__ = ['convert_hf_clip']
+
+_NAMES = (
+    (r'^vision_model\.embeddings\.class_embedding$', 'visual.class_embedding'),
+    (r'^vision_model\.embeddings\.patch_embedding\.weight$', 'visual.conv1.weight'),
+    (r'^vision_model\.embeddings\.position_embedding\.weight$', 'visual.positional_embedding'),
+    (r'^vision_model\.pre_layrnorm\.', 'visual.ln_pre.'),  # so it is spelled
+    (r'^vision_model\.post_layernorm\.', 'visual.ln_post.'),
+    (r'^visual_projection\.weight$', 'visual.proj'),
+    (r'^text_model\.embeddings\.token_embedding\.weight$', 'token_embedding.weight'),
+    (r'^text_model\.embeddings\.position_embedding\.weight$', 'positional_embedding'),
+    (r'^text_model\.final_layer_norm\.', 'ln_final.'),
+    (r'^text_projection\.weight$', 'text_projection'),
+    (r'^vision_model\.encoder\.layers\.', 'visual.transformer.resblocks.'),
+    (r'^text_model\.encoder\.layers\.', 'transformer.resblocks.'),
+    (r'\.self_attn\.out_proj\.', '.attn.out_proj.'),
+    (r'\.layer_norm([12])\.', r'.ln_\1.'),
+    (r'\.mlp\.fc1\.', '.mlp.c_fc.'), (r'\.mlp\.fc2\.', '.mlp.c_proj.'))
+_HALVES = ('vision_model.', 'text_model.')
+_TRANSPOSED = ('visual.proj', 'text_projection')
+_INTERPOLATIONS = {0: 'nearest', 1: 'lanczos', 2: 'bilinear', 3: 'bicubic'}  # Pillow's numbers
+
+
+def convert_hf_clip(source: Source, options: ConversionOptions) -> Conversion:
+    """Convert a ``CLIPModel`` of transformers, a folder or a file of it.
+
+    ``config.json`` beside the weights says the activation and the heads, and
+    ``preprocessor_config.json`` the colors.
+
+    Raises:
+        BadValue: the activation is unknown, the towers differ in it, or it is no CLIP.
+    """
+    if 'vision_model.embeddings.class_embedding' not in source.state:
+        raise BadValue('this is no CLIPModel of transformers: it has no '
+                       'vision_model.embeddings.class_embedding')
+    config = source.config('config.json') or {}
+    halves = [config.get(f'{half}_config') or {} for half in ('vision', 'text')]
+    options = replace(options, activation=options.activation or _activation(config, halves))
+    renamed, origins = _rename(source.state)
+    processor = source.config('preprocessor_config.json') or {}
+    colors = tuple(tuple(processor.get(key, default)) for key, default in
+                   zip(('image_mean', 'image_std'), CLIP_COLORS, strict=True))
+    result = convert_clip(
+        renamed, options, colors=colors,
+        interpolation=_INTERPOLATIONS.get(processor.get('resample'), 'bicubic'),
+        heads=tuple(half.get('num_attention_heads') for half in halves))
+    result.used = [origin for key in result.used for origin in origins[key]]
+    result.misshapen = [' + '.join(origins[key]) + f' {rest}' for key, _, rest in
+                        (line.partition(' ') for line in result.misshapen)]
+    named = {*result.used, *result.dropped, *result.unexpected}
+    result.unexpected += [key for key in source.state if key not in named]
+    if foreign := [key for key in result.unexpected if key.startswith(_HALVES)]:
+        raise BadValue(f'its towers hold {foreign[0]}, which CLIP does not have or not alone')
+    return result
+
+
+def _rename(state: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, list[str]]]:
+    """Bring weights to OpenAI's names and layout; return also the source keys of each."""
+    renamed: dict[str, Tensor] = {}
+    origins: dict[str, list[str]] = {}
+    for key, value in state.items():
+        name = key
+        for pattern, replacement in _NAMES:
+            name = re.sub(pattern, replacement, name)
+        thirds = re.fullmatch(r'(.*)\.self_attn\.q_proj\.(weight|bias)', name)
+        if thirds:
+            joined = [key.replace('.q_proj.', f'.{part}_proj.') for part in 'qkv']
+            name = f'{thirds[1]}.attn.in_proj_{thirds[2]}'
+            if all(part in state for part in joined):
+                renamed[name] = torch.cat([state[part] for part in joined])
+                origins[name] = joined
+        elif not re.search(r'\.self_attn\.[kv]_proj\.', name):
+            renamed[name] = value.T if name in _TRANSPOSED else value
+            origins[name] = [key]
+    return renamed, origins
+
+
+def _activation(config: Mapping[str, Any], halves: list[Mapping[str, Any]]) -> str:
+    if not config:
+        raise BadValue('a file of weights does not say its activation: name it with --activation, '
+                       'or put its config.json beside it')
+    found = {half.get('hidden_act', 'quick_gelu') for half in halves}
+    if len(found) > 1:
+        raise BadValue(f'its towers have different activations, {sorted(found)}')
+    return found.pop()

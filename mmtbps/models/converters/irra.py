@@ -1,0 +1,84 @@
+"""IRRA, and the methods that publish its layout."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from mmtbps.errors import BadValue, MissingFile
+
+from .base import Conversion, ConversionOptions
+from .clip_layout import convert_clip
+from .source import Source
+
+__all__ = ['convert_irra', 'read_training_config']
+
+_MASKED_WORDS = 'training-only, masked words of IRRA and GA-DMS'
+_MATCHING = 'training-only, of VFE-TPS'
+_PATCHES = 'training-only, restored patches of SEN'
+_TRAINING_ONLY = {
+    'classifier': 'training-only, identities',
+    **dict.fromkeys(('cross_attn', 'cross_modal_transformer', 'ln_pre_t', 'ln_pre_i', 'ln_post',
+                     'mlm_head'), _MASKED_WORDS),
+    **dict.fromkeys(('mlp_itm', 'decoder', 'cross_attention_image',
+                     'cross_modal_transformer_image'), _MATCHING),
+    **dict.fromkeys(('decoder_pos_embed', 'decoder_embed', 'decoder_pred', 'cross_attn_Text',
+                     'cross_attn_TextImage', 'cross_attn_Image', 'cross_modal_transformer_mae',
+                     *(f'norm_{number}' for number in range(1, 8))), _PATCHES),
+    'mask_token': 'training-only, masked patches of VFE-TPS and SEN'}
+#: (height, width) that the family trains at.
+_IMAGE_SIZE = (384, 128)
+
+
+def convert_irra(source: Source, options: ConversionOptions) -> Conversion:
+    """Convert a model of IRRA's layout: IRRA, NAM, HAM, GTR+, GA-DMS, FMFA, CRST, VFE-TPS, SEN.
+
+    Cross-Modal Implicit Relation Reasoning and Aligning for Text-to-Image Person Retrieval,
+    https://arxiv.org/abs/2303.12501. Their score is the cosine of CLIP's projected features; all
+    beyond the towers is for training and left out.
+
+    Raises:
+        BadValue: it is another layout, or for another size of images than is named.
+    """
+    if any(key.startswith(('visul_emb_layer.', 'texual_emb_layer.')) for key in source.state):
+        raise BadValue('this is a model of RDE, whose score needs its token selection: kind rde')
+    options = replace(options, activation=options.activation or 'quick_gelu')
+    return convert_clip(source.state, options, image='base_model.visual.', text='base_model.',
+                        image_size=_IMAGE_SIZE, training_only=_TRAINING_ONLY,
+                        interpolation='bilinear')
+
+
+class _PlainLoader(yaml.SafeLoader):
+    """YAML loader that reads Python's tagged tuples as lists, and makes no other object."""
+
+
+def _plain(loader: yaml.Loader, suffix: str, node: yaml.Node) -> Any:
+    if isinstance(node, yaml.SequenceNode):
+        return loader.construct_sequence(node)
+    return loader.construct_mapping(node) if isinstance(node, yaml.MappingNode) else None
+
+
+_PlainLoader.add_multi_constructor('tag:yaml.org,2002:python/', _plain)
+
+
+def read_training_config(path: Path) -> ConversionOptions:
+    """Read image size and stride from the ``configs.yaml`` that IRRA's code leaves beside weights.
+
+    Raises:
+        MissingFile: there is no such file.
+        BadValue: it is no YAML, or its sizes are none.
+    """
+    if not path.is_file():
+        raise MissingFile(f'{path}: no such file')
+    try:
+        settings = yaml.load(path.read_text(encoding='utf-8'), Loader=_PlainLoader)
+        size, stride = settings.get('img_size'), settings.get('stride_size')
+        return ConversionOptions(
+            image_size=None if size is None else (int(size[0]), int(size[1])),
+            stride=None if stride is None else int(stride))
+    except (yaml.YAMLError, UnicodeDecodeError, AttributeError, TypeError, ValueError,
+            IndexError) as error:
+        reason = ' '.join(str(error).split())
+        raise BadValue(f'{path}: no configs.yaml of IRRA with img_size and stride_size '
+                       f'({reason})') from error

@@ -1,0 +1,82 @@
+"""Kinds of published checkpoints: one table."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from mmtbps.errors import BadValue
+
+from .augreg import vit_from_augreg
+from .base import Conversion, ConversionOptions
+from .ctlg import retriever_from_ctlg
+from .hf_clip import convert_hf_clip
+from .irra import convert_irra
+from .open_clip import convert_open_clip
+from .openai_clip import convert_openai_clip
+from .source import Source, read_source
+from .tbps_clip import convert_tbps_clip
+from .timm import vit_from_timm
+
+__all__ = ['KINDS', 'Kind', 'convert_checkpoint']
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A layout of checkpoints.
+
+    Args:
+        serves: the models that are published in it.
+        convert: from the weights to ours.
+        landmark: a key that every checkpoint of the layout has, and no other.
+    """
+
+    serves: str
+    convert: Callable[[Source, ConversionOptions], Conversion]
+    landmark: str
+
+
+def _convert_vit(source: Source, _: ConversionOptions) -> Conversion:
+    if 'embedding/kernel' in source.state:
+        return vit_from_augreg({key: value.numpy() for key, value in source.state.items()})
+    return vit_from_timm(source.state)
+
+
+#: Layouts by the name of their kind.
+KINDS = {
+    'irra': Kind('IRRA, NAM, HAM, GTR+, GA-DMS, FMFA, CRST, VFE-TPS, SEN', convert_irra,
+                 'base_model.visual.conv1.weight'),
+    'tbps_clip': Kind('TBPS-CLIP, full and simplified', convert_tbps_clip,
+                      'encode_text.token_embedding.weight'),
+    'openai_clip': Kind("OpenAI's CLIP ViTs", convert_openai_clip, 'visual.class_embedding'),
+    'open_clip': Kind('CLIP ViTs of open_clip', convert_open_clip, 'visual.class_embedding'),
+    'hf_clip': Kind('CLIPModel of transformers', convert_hf_clip,
+                    'vision_model.embeddings.class_embedding'),
+    'ctlg': Kind('a whole model of the official CTLG code',
+                 lambda source, _: retriever_from_ctlg(source.state),
+                 'model_txt.embeddings.word_embeddings.weight'),
+    'timm': Kind('a ViT of timm; a tower alone', _convert_vit, 'patch_embed.proj.weight'),
+    'augreg': Kind('a ViT of the augreg release (.npz); a tower alone', _convert_vit,
+                   'embedding/kernel'),
+}
+
+
+def convert_checkpoint(kind: str, source: str,
+                       options: ConversionOptions | None = None) -> Conversion:
+    """Read and convert a published checkpoint.
+
+    Args:
+        kind: one of ``KINDS``.
+        source: file, member of a tar, or folder; see `read_source`.
+        options: what the checkpoint does not say.
+
+    Raises:
+        UserError: it cannot be read, is of another kind, or has other sizes than are named.
+    """
+    checkpoint = read_source(source)
+    try:
+        return KINDS[kind].convert(checkpoint, options or ConversionOptions())
+    except ValueError as error:
+        others = [name for name, other in KINDS.items()
+                  if name != kind and other.landmark in checkpoint.state]
+        hint = f' (its keys are those of kind {" or ".join(others)})' if (
+            others and KINDS[kind].landmark not in checkpoint.state) else ''
+        raise BadValue(f'{source}: {error}{hint}') from error

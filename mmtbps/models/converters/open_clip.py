@@ -1,0 +1,56 @@
+"""CLIP models trained with open_clip."""
+
+import re
+from dataclasses import replace
+from typing import Any
+
+from mmtbps.errors import BadValue
+
+from .base import Conversion, ConversionOptions
+from .clip_layout import convert_clip
+from .openai_clip import refuse_resnet
+from .preprocessing import CLIP_COLORS
+from .source import Source
+
+__all__ = ['convert_open_clip']
+
+# Trained with OpenAI's activation, or with the exact one; no file of weights says so.
+_QUICK = re.compile('quickgelu|openai|dfn|metaclip', re.IGNORECASE)
+_EXACT = re.compile('laion|datacomp|commonpool', re.IGNORECASE)
+_CONFIG = 'open_clip_config.json'
+
+
+def convert_open_clip(source: Source, options: ConversionOptions) -> Conversion:
+    """Convert a CLIP ViT of open_clip, also one with ``custom_text``.
+
+    Reproducible scaling laws for contrastive language-image learning,
+    https://arxiv.org/abs/2212.07143. ``open_clip_config.json`` beside the weights says the
+    activation and the preprocessing; without it the name of the file may, or the user.
+
+    Raises:
+        BadValue: the activation is unknown, or it is no CLIP with a Vision Transformer of
+            open_clip's own.
+    """
+    refuse_resnet(source.state)
+    if any(key.startswith('visual.trunk.') for key in source.state):
+        raise BadValue('its image tower is one of timm (visual.trunk.*), not a CLIP ViT')
+    config = source.config(_CONFIG) or {}
+    options = replace(options, activation=options.activation or _activation(source.name, config))
+    text = 'text.' if 'text.token_embedding.weight' in source.state else ''
+    preprocess = config.get('preprocess_cfg') or {}
+    colors = tuple(tuple(preprocess.get(key, default))
+                   for key, default in zip(('mean', 'std'), CLIP_COLORS, strict=True))
+    return convert_clip(source.state, options, text=text, colors=colors,
+                        interpolation=preprocess.get('interpolation', 'bicubic'))
+
+
+def _activation(name: str, config: dict[str, Any]) -> str:
+    if 'model_cfg' in config:
+        return 'quick_gelu' if config['model_cfg'].get('quick_gelu') else 'gelu'
+    quick, exact = _QUICK.search(name), _EXACT.search(name)
+    if bool(quick) == bool(exact):
+        raise BadValue(
+            'a file of weights does not say its activation: weights of OpenAI, DFN and MetaCLIP '
+            'and all models named quickgelu have quick_gelu, those of LAION and DataComp gelu. '
+            'Name it with --activation')
+    return 'quick_gelu' if quick else 'gelu'

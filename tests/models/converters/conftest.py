@@ -1,0 +1,36 @@
+"""The command that converts, and pictures to compare features on."""
+
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mmtbps.search.encoders import TorchEncoder
+
+
+@pytest.fixture
+def convert(tool, monkeypatch, capsys):
+    """Run the command, which the test file names as TOOL, in this process; gives what it prints."""
+    def run(*words):
+        monkeypatch.setattr(sys, 'argv', ['convert_weights.py', *map(str, words)])
+        tool.main()
+        return capsys.readouterr().out
+    return run
+
+
+@pytest.fixture
+def open_folder(monkeypatch, tmp_path_factory):
+    """Open a model folder from another working directory."""
+    def open_it(folder):
+        monkeypatch.chdir(tmp_path_factory.mktemp('elsewhere'))
+        return TorchEncoder.from_pretrained(folder, device='cpu', batch_size=2)
+    return open_it
+
+
+@pytest.fixture(scope='session')
+def crops():
+    """Three crops of people's shape."""
+    noise = np.random.default_rng(0)
+    return [Image.fromarray(noise.integers(0, 256, (90, 40, 3), dtype=np.uint8)).resize((50, 120))
+            for _ in range(3)]

@@ -1,0 +1,192 @@
+"""Published CLIP checkpoints through the command, against features from their own names."""
+
+import json
+
+import pytest
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from published_checkpoints import (
+    CAPTIONS,
+    CLIP_COLORS,
+    IMAGENET_COLORS,
+    clip_state,
+    expected_images,
+    expected_texts,
+    irra_heads,
+    pixels_of,
+    transformers_state,
+)
+from safetensors.torch import save_file
+
+TOOL = 'tools/convert_weights.py'
+TEXTS = list(CAPTIONS)
+TALL, SQUARE = (384, 128), (64, 64)
+
+
+def wrapped(state, path, prefix=''):
+    """As training code saves it."""
+    torch.save(dict(model={prefix + key: value for key, value in state.items()},
+                    optimizer=dict(state={}, param_groups=[]), epoch=3), path)
+    return path
+
+
+def check(encoder, crops, state, *, image='visual.', text='', size=SQUARE, colors=CLIP_COLORS,
+          resample=Image.BICUBIC, **options):
+    pixels = pixels_of(crops, size, resample, colors)
+    activation = dict(activation=options.pop('activation')) if 'activation' in options else {}
+    expected = expected_images(pixels, state, image, **options, **activation)
+    assert torch.pdist(expected).min() > 0.1  # the features are far apart
+    torch.testing.assert_close(torch.from_numpy(encoder.encode_images(crops)), expected,
+                               rtol=0, atol=1e-5)
+    expected = expected_texts(TEXTS, state, text, **activation)
+    assert torch.pdist(expected).min() > 0.1
+    torch.testing.assert_close(torch.from_numpy(encoder.encode_texts(TEXTS)), expected,
+                               rtol=0, atol=1e-5)
+    for caption, feature in zip(TEXTS, expected, strict=True):  # without padding
+        torch.testing.assert_close(torch.from_numpy(encoder.encode_texts([caption])[0]), feature,
+                                   rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize('prefix', ['', 'module.'])
+def test_irra(prefix, convert, open_folder, crops, tmp_path):
+    state = clip_state(193, 'base_model.visual.', 'base_model.')
+    source = wrapped(state | irra_heads(), tmp_path / 'best0.pth', prefix)
+    report = convert('irra', source, tmp_path / 'person')
+    check(open_folder(tmp_path / 'person'), crops, state, image='base_model.visual.',
+          text='base_model.', size=TALL, resample=Image.BILINEAR)
+    assert f'used {len(state)} keys, dropped {len(irra_heads())}, missing 0, unexpected 0' in report
+    for line in ('used: base_model.visual.transformer.resblocks.{0-1}.attn.in_proj_weight',
+                 'dropped (training-only, identities): classifier.weight',
+                 'masked words of IRRA and GA-DMS): cross_modal_transformer.resblocks.{0-3}.'):
+        assert line in report
+
+
+def test_irra_of_another_grid(convert, open_folder, crops, tmp_path):
+    state = clip_state(311, 'base_model.visual.', 'base_model.')
+    source = wrapped(state, tmp_path / 'best.pth')
+    with pytest.raises(ValueError, match='best.pth: it has 310 patch positions.* 24 x 8 = 192'):
+        convert('irra', source, tmp_path / 'person')
+    convert('irra', source, tmp_path / 'person', '--stride', 12)
+    check(open_folder(tmp_path / 'person'), crops, state, image='base_model.visual.',
+          text='base_model.', size=TALL, resample=Image.BILINEAR, stride=12)
+
+
+def test_irra_with_its_training_config(convert, open_folder, crops, tmp_path):
+    (tmp_path / 'configs.yaml').write_text(
+        'batch_size: 64\nimg_size: !!python/tuple\n- 256\n- 128\nlr: 1.0e-05\nstride_size: 16\n'
+        'run: !!python/object/apply:os.system ["touch hacked"]\n')
+    state = clip_state(129, 'base_model.visual.', 'base_model.')
+    convert('irra', wrapped(state, tmp_path / 'best.pth'), tmp_path / 'person', '--config',
+            tmp_path / 'configs.yaml')
+    check(open_folder(tmp_path / 'person'), crops, state, image='base_model.visual.',
+          text='base_model.', size=(256, 128), resample=Image.BILINEAR)
+
+
+def test_tbps_clip(convert, open_folder, crops, tmp_path):
+    state = clip_state(197, 'visual.', 'encode_text.')
+    heads = {'simclr_mlp.0.weight': torch.ones(4, 48), 'simclr_mlp.0.bias': torch.ones(4),
+             'logit_scale': torch.tensor(4.)}
+    report = convert('tbps_clip', wrapped(state | heads, tmp_path / 'checkpoint_best.pth'),
+                     tmp_path / 'person')
+    encoder = open_folder(tmp_path / 'person')
+    without_mark = dict(CAPTIONS, **{'Coat!': [49406, 7356, 49407]})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(CAPTIONS, 'Coat!', without_mark['Coat!'])
+        check(encoder, crops, state, text='encode_text.', size=(224, 224), colors=IMAGENET_COLORS)
+    assert 'dropped (training-only, views of an image): simclr_mlp.{0}' not in report
+    assert 'simclr_mlp.0.weight' in report and 'missing 0, unexpected 0' in report
+
+
+def test_openai_clip_in_half_precision(convert, open_folder, crops, tmp_path):
+    state = {key: value.half() if 'ln_' not in key else value
+             for key, value in clip_state(17).items()}
+    numbers = dict(input_resolution=torch.tensor(64), context_length=torch.tensor(77),
+                   vocab_size=torch.tensor(49408), logit_scale=torch.tensor(4.6))
+    torch.save(state | numbers, tmp_path / 'ViT.pt')
+    report = convert('openai_clip', tmp_path / 'ViT.pt', tmp_path / 'clip')
+    check(open_folder(tmp_path / 'clip'), crops, {k: v.float() for k, v in state.items()})
+    assert 'dropped (a number of the archive, not a weight): input_resolution' in report
+
+
+def resized(table, rows, columns):
+    """Positions of a square, bilinear, half-pixel centres, by the published rule."""
+    side = int((len(table) - 1)**0.5)
+    patches = table[1:].reshape(1, side, side, -1).permute(0, 3, 1, 2)
+    patches = F.interpolate(patches, size=(rows, columns), mode='bilinear')
+    return torch.cat([table[:1], patches[0].flatten(1).T])
+
+
+def test_openai_clip_for_tall_pictures(convert, open_folder, crops, tmp_path):
+    state = clip_state(17)
+    torch.save(state, tmp_path / 'ViT.pt')
+    convert('openai_clip', tmp_path / 'ViT.pt', tmp_path / 'clip', '--image-size', '384x128',
+            '--stride', 12)
+    key = 'visual.positional_embedding'
+    check(open_folder(tmp_path / 'clip'), crops, state | {key: resized(state[key], 31, 10)},
+          size=TALL, stride=12)
+
+
+@pytest.mark.parametrize('name, words, activation', [
+    ('open_clip_vit_b_32_laion2b.bin', (), F.gelu),
+    ('weights.bin', ('--activation', 'gelu'), F.gelu), ('ViT-B-32-quickgelu.bin', (), None)])
+def test_open_clip(name, words, activation, convert, open_folder, crops, tmp_path):
+    state = clip_state(17)
+    torch.save(dict(state_dict={f'module.{key}': value for key, value in dict(
+        state, logit_scale=torch.tensor(4.)).items()}, epoch=1), tmp_path / name)
+    convert('open_clip', tmp_path / name, tmp_path / 'clip', *words)
+    check(open_folder(tmp_path / 'clip'), crops, state,
+          **(dict(activation=activation) if activation else {}))
+
+
+def test_open_clip_folder_with_custom_text(convert, open_folder, crops, tmp_path):
+    state, source = clip_state(17, text='text.'), tmp_path / 'hub'
+    source.mkdir()
+    save_file(state, source / 'open_clip_model.safetensors')
+    (source / 'open_clip_config.json').write_text(json.dumps(dict(
+        model_cfg=dict(embed_dim=48), preprocess_cfg=dict(
+            mean=[.5, .5, .5], std=[.25, .25, .25], interpolation='bilinear'))))
+    convert('open_clip', source, tmp_path / 'clip')
+    check(open_folder(tmp_path / 'clip'), crops, state, text='text.', activation=F.gelu,
+          colors=((.5, .5, .5), (.25, .25, .25)), resample=Image.BILINEAR)
+
+
+@pytest.mark.parametrize('activation', ['quick_gelu', 'gelu'])
+def test_hf_clip(activation, convert, open_folder, crops, tmp_path):
+    state, source = clip_state(17), tmp_path / 'library'
+    source.mkdir()
+    buffers = {f'{part}_model.embeddings.position_ids': torch.arange(9)[None]
+               for part in ('text', 'vision')}
+    theirs = transformers_state(state) | buffers
+    torch.save(theirs, source / 'pytorch_model.bin')
+    sizes = dict(hidden_act=activation)
+    (source / 'config.json').write_text(json.dumps(dict(
+        vision_config=dict(sizes, num_attention_heads=2), text_config=dict(sizes))))
+    report = convert('hf_clip', source, tmp_path / 'clip')
+    check(open_folder(tmp_path / 'clip'), crops, state,
+          **(dict(activation=F.gelu) if activation == 'gelu' else {}))
+    assert f'used {len(theirs) - 3} keys, dropped 3, missing 0, unexpected 0' in report
+    assert 'used: vision_model.encoder.layers.{0-1}.self_attn.k_proj.weight' in report
+
+
+def test_hf_clip_equals_transformers(convert, open_folder, crops, tmp_path):
+    from transformers import CLIPConfig, CLIPModel
+    half = dict(num_hidden_layers=2, intermediate_size=96)
+    model = CLIPModel(CLIPConfig(
+        vision_config=dict(half, hidden_size=32, num_attention_heads=4, image_size=64),
+        text_config=dict(half, hidden_size=24, num_attention_heads=3), projection_dim=16)).eval()
+    with torch.no_grad():
+        for weight in model.parameters():
+            if weight.ndim > 1:
+                weight.normal_(0, 1.2 * weight[0].numel()**-0.5)
+    model.save_pretrained(tmp_path / 'library')
+    convert('hf_clip', tmp_path / 'library', tmp_path / 'clip')
+    encoder = open_folder(tmp_path / 'clip')
+    ids = torch.tensor([CAPTIONS[TEXTS[0]]])
+    pixels = pixels_of(crops, SQUARE, Image.BICUBIC, CLIP_COLORS)
+    with torch.no_grad():
+        output = model(input_ids=ids, pixel_values=pixels)
+    torch.testing.assert_close(torch.from_numpy(encoder.encode_images(crops)), output.image_embeds,
+                               rtol=0, atol=1e-5)
+    torch.testing.assert_close(torch.from_numpy(encoder.encode_texts(TEXTS[:1])),
+                               output.text_embeds, rtol=0, atol=1e-5)
