@@ -47,8 +47,9 @@ def find_missing(cfg: Config) -> list[MissingFile]:
     for dataset in datasets:
         problems += _missing_data(dataset)
     for settings in _dicts(cfg.model):
-        problems += _missing_checkpoint(settings)
-        problems += _missing_folders(_pretrained_names(settings))
+        tower = _tower_of(settings)
+        problems += _missing_checkpoint(settings, tower)
+        problems += _missing_folders(tower.pretrained_names(settings) if tower else [])
     problems += _missing_folders(settings['tokenizer'] for settings in _dicts(datasets)
                                  if isinstance(settings.get('tokenizer'), str))
     return list({str(problem): problem for problem in problems}.values())
@@ -79,15 +80,18 @@ def _missing_data(dataset: dict) -> list[MissingFile]:
     return []
 
 
-def _missing_checkpoint(settings: Mapping[str, Any]) -> list[MissingFile]:
-    """Find a pretrained checkpoint, as MMEngine's ``init_cfg`` names it, that is not there."""
-    path = settings.get('checkpoint')
-    if not isinstance(path, str) or '://' in path or os.path.isfile(path):
-        return []
+def _missing_checkpoint(settings: Mapping[str, Any], tower: type[Tower] | None
+                        ) -> list[MissingFile]:
+    """Find pretrained checkpoints, as MMEngine's ``init_cfg`` names them, that are not there."""
+    kind = tower and tower.checkpoint_kind
+    paths = {found.get('checkpoint') for found in _dicts(settings.get('init_cfg'))}
     return [MissingFile(
-        f"{path}: no such file. It holds the image backbone's pretrained weights: download the "
-        'original and convert it, see docs/guides/prepare_data.md',
-        Remedy('convert_weights', dict(kind='timm', target=path)))]
+        f'{path}: no such file. It holds pretrained weights'
+        f'{f" of a {tower.__name__}" if tower else ""}: download the original and convert it, see '
+        'docs/guides/prepare_data.md',
+        Remedy('convert_weights', dict(kind=kind, target=path)) if kind else None)
+        for path in sorted(path for path in paths if isinstance(path, str))
+        if '://' not in path and not os.path.isfile(path)]
 
 
 def _missing_folders(names) -> list[MissingFile]:
@@ -100,11 +104,11 @@ def _missing_folders(names) -> list[MissingFile]:
     return problems
 
 
-def _pretrained_names(settings: Mapping[str, Any]) -> list[str]:
-    """Ask the tower that these settings are of, if they are of one, for its pretrained models."""
+def _tower_of(settings: Mapping[str, Any]) -> type[Tower] | None:
+    """Return the tower that these settings are of, if they are of one."""
     kind = settings.get('type')
     kind = MODELS.get(kind) if isinstance(kind, str) else kind
-    return kind.pretrained_names(settings) if isclass(kind) and issubclass(kind, Tower) else []
+    return kind if isclass(kind) and issubclass(kind, Tower) else None
 
 
 def _as_missing(error: FileNotFoundError) -> MissingFile:

@@ -61,7 +61,8 @@ def concatenate_captions(input_ids: Tensor, mask: Tensor, partner: Tensor, weigh
         pad_token_id: filler.
 
     Returns:
-        ``(N, L2)`` ids and mask.
+        ``(N, L2)`` ids and mask, L2 no less than L, up to ``max_length``: a tower may need all of
+        its places.
     """
     rows = [ids[keep] for ids, keep in zip(input_ids, mask, strict=True)]
     joined = []
@@ -72,6 +73,8 @@ def concatenate_captions(input_ids: Tensor, mask: Tensor, partner: Tensor, weigh
         joined.append(both)
     lengths = torch.tensor([len(row) for row in joined], device=input_ids.device)
     ids = torch.nn.utils.rnn.pad_sequence(joined, batch_first=True, padding_value=pad_token_id)
+    lacking = min(input_ids.shape[1], max_length) - ids.shape[1]
+    ids = torch.nn.functional.pad(ids, (0, max(lacking, 0)), value=pad_token_id)
     return ids, torch.arange(ids.shape[1], device=ids.device)[None] < lengths[:, None]
 
 

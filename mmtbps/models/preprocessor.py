@@ -10,7 +10,8 @@ from mmtbps.registry import MODELS
 
 
 def pad_captions(input_ids: list[Tensor], lengths: list[Tensor], pad_token_id: int = 0,
-                 multiple: int = 1, min_length: int = 0) -> tuple[Tensor, Tensor]:
+                 multiple: int = 1, min_length: int = 0,
+                 max_length: int | None = None) -> tuple[Tensor, Tensor]:
     """Pad the captions of a batch to the longest of them.
 
     Args:
@@ -19,6 +20,7 @@ def pad_captions(input_ids: list[Tensor], lengths: list[Tensor], pad_token_id: i
         pad_token_id: filler.
         multiple: round the length up to a multiple of this.
         min_length: pad at least to this length.
+        max_length: do not pad beyond this length; a longer caption stays whole.
 
     Returns:
         ``(K, L)`` ids and ``(K, L)`` bool mask over all K captions, in order.
@@ -30,8 +32,10 @@ def pad_captions(input_ids: list[Tensor], lengths: list[Tensor], pad_token_id: i
     """
     counts = torch.cat(lengths)
     rows = torch.cat(input_ids).split(counts.tolist())
-    length = max(int(counts.max()), min_length)
-    length = -(-length // multiple) * multiple
+    longest = int(counts.max())
+    length = -(-max(longest, min_length) // multiple) * multiple
+    if max_length is not None:
+        length = max(longest, min(length, max_length))
     padded = rows[0].new_full((len(rows), length), pad_token_id)
     mask = torch.arange(length)[None] < counts[:, None].cpu()
     padded[mask.to(padded.device)] = torch.cat(input_ids)
@@ -48,7 +52,10 @@ class TextImagePreprocessor(BaseDataPreprocessor):
         to_rgb: turn the loader's BGR into RGB.
         pad_token_id: filler of short captions.
         pad_multiple: round the caption length up to a multiple of this (8 suits GPUs).
-        min_length: pad captions at least to this length.
+        min_length: pad captions, and further token inputs, at least to this length; a tower that
+            reads the last place, such as SigLIP's, needs all of its places.
+        max_length: pad none beyond this length: the tower's number of places, where
+            ``pad_multiple`` could lead past it, such as 77 of CLIP.
         batch_augments: augmentations of ``mmtbps.models.batch_augments``, applied in this order to
             the uint8 images of a training batch.
         pad_values: fillers of further token inputs by name, such as -100 for labels; by default
@@ -73,12 +80,13 @@ class TextImagePreprocessor(BaseDataPreprocessor):
                  pad_token_id: int = 0,
                  pad_multiple: int = 1,
                  min_length: int = 0,
+                 max_length: int | None = None,
                  batch_augments: Sequence[dict] = (),
                  pad_values: Mapping[str, int] | None = None,
                  non_blocking: bool = True):
         super().__init__(non_blocking)
         self.to_rgb, self.pad_token_id = to_rgb, pad_token_id
-        self.pad_multiple, self.min_length = pad_multiple, min_length
+        self.pad_multiple, self.min_length, self.max_length = pad_multiple, min_length, max_length
         self.pad_values = dict(pad_values or {})
         if isinstance(batch_augments, dict):
             raise TypeError('batch_augments must be a list of augmentations, each with its own '
@@ -121,12 +129,16 @@ class TextImagePreprocessor(BaseDataPreprocessor):
             if f'{name}_lengths' in inputs:
                 ready[name], ready[f'{name}_mask'] = self.cast_data(pad_captions(
                     values, inputs[f'{name}_lengths'],
-                    self.pad_values.get(name, self.pad_token_id), self.pad_multiple))
+                    self.pad_values.get(name, self.pad_token_id), *self._lengths))
             elif not name.endswith('_lengths'):
                 image = values[0].dtype == torch.uint8 and values[0].ndim == 3
                 ready[name] = (self._images(values, samples, training) if image
                                else self.cast_data(self.stack(values)))
         return ready
+
+    @property
+    def _lengths(self) -> tuple[int, int, int | None]:
+        return self.pad_multiple, self.min_length, self.max_length
 
     def stack(self, images: Tensor | Sequence[Tensor]) -> Tensor:
         """Stack N tensors of one size to ``(N, ...)``, pinned if they are to go to a GPU."""
@@ -152,5 +164,4 @@ class TextImagePreprocessor(BaseDataPreprocessor):
 
     def pad(self, input_ids: list[Tensor], lengths: list[Tensor]) -> tuple[Tensor, Tensor]:
         """Pad captions as this preprocessor is set, on its device; see :func:`pad_captions`."""
-        return self.cast_data(pad_captions(input_ids, lengths, self.pad_token_id,
-                                           self.pad_multiple, self.min_length))
+        return self.cast_data(pad_captions(input_ids, lengths, self.pad_token_id, *self._lengths))

@@ -44,6 +44,16 @@ def test_captions_are_concatenated_with_one_start_and_one_end():
     assert cut.tolist() == [[101, 7, 8, 102], [101, 9, 7, 102]]
 
 
+def test_joined_captions_keep_all_places_of_their_batch():
+    ids = torch.tensor([[101, 7, 102, 1, 1, 1], [101, 9, 102, 1, 1, 1]])
+    for max_length, places in ((10, 6), (5, 5)):
+        new, mask = concatenate_captions(ids, ids != 1, torch.tensor([1, 0]),
+                                         torch.tensor([0.5, 0.0]), max_length, pad_token_id=1)
+        rows = [[101, 7, 9, 102, 1, 1], [101, 9, 102, 1, 1, 1]]
+        assert new.tolist() == [row[:places] for row in rows]
+        assert mask.sum(1).tolist() == [4, 3]
+
+
 def test_image_and_text_share_partner_and_weight():
     mixup = FeatureMixup(prob=1.0, beta=0.4)
     torch.manual_seed(0)

@@ -50,3 +50,16 @@ def test_images_reach_a_gpu_from_pinned_memory(tiny_batch):
     for key in ('images', 'input_ids', 'attention_mask'):
         torch.testing.assert_close(found[key].cpu(), expected[key])
     assert torch.equal(preprocessor.stack([found['images'][0]]), found['images'][:1])
+
+
+def test_captions_and_further_tokens_have_a_least_and_a_largest_length():
+    captions = [torch.tensor([5, 6, 7]), torch.tensor([5, 6])]
+    inputs = dict(input_ids=captions, caption_lengths=[torch.tensor([3]), torch.tensor([2])],
+                  masked=captions, masked_lengths=[torch.tensor([3]), torch.tensor([2])])
+    for options, length in ((dict(min_length=6), 6), (dict(pad_multiple=4), 4),
+                            (dict(pad_multiple=8, max_length=5), 5),
+                            (dict(min_length=6, max_length=5), 5), (dict(max_length=2), 3)):
+        batch = TextImagePreprocessor(pad_token_id=1, **options)(dict(inputs=dict(inputs)))
+        rows = [row.tolist() + [1] * (length - len(row)) for row in captions]
+        assert batch['input_ids'].tolist() == batch['inputs']['masked'].tolist() == rows, options
+        assert batch['attention_mask'].sum(1).tolist() == [3, 2]

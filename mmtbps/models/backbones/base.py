@@ -45,7 +45,9 @@ class Tokens:
         """Return the state of the pooled token, ``(N, D)``."""
         if self.read is None:
             return self.hidden[:, 0]
-        return self.hidden[torch.arange(len(self.hidden), device=self.hidden.device), self.read]
+        # Not len(): an exported graph would be of that number for good.
+        rows = torch.arange(self.hidden.shape[0], device=self.hidden.device)
+        return self.hidden[rows, self.read]
 
 
 class Tower(BaseModule):

@@ -154,7 +154,7 @@ class CLIPVisionTower(_CLIPTower):
         """
         check_image_size(images, self.img_size)
         patches = self.conv1(images).flatten(2).transpose(1, 2)
-        first = self.class_embedding.to(patches.dtype).expand(len(patches), 1, -1)
+        first = self.class_embedding.to(patches.dtype).expand(patches.shape[0], 1, -1)
         hidden = torch.cat([first, patches], dim=1) + self.positional_embedding
         return Tokens(self.ln_pre(hidden))
 
@@ -250,7 +250,8 @@ class CLIPTextTower(_CLIPTower):
         length, places = input_ids.shape[1], len(self.positional_embedding)
         if not torch.compiler.is_compiling() and length > places:
             raise BadValue(f'captions of {length} tokens are too long for a text tower of '
-                           f'context_length={places}; set max_length={places} of TokenizeCaption')
+                           f'context_length={places}; set max_length={places} of TokenizeCaption, '
+                           'and of TextImagePreprocessor if it pads to a multiple')
         check_token_ids(input_ids, self.token_embedding.num_embeddings)
         hidden = self.token_embedding(input_ids) + self.positional_embedding[:length]
         return Tokens(hidden, mask, read=input_ids.argmax(dim=-1))

@@ -225,4 +225,4 @@ def take_token(states: Tensor, place: Tensor | None) -> Tensor:
     """Take one token of each row, ``(N, P, D)`` to ``(N, 1, D)``."""
     if place is None:
         return states[:, :1]
-    return states[torch.arange(len(states), device=states.device), place][:, None]
+    return states[torch.arange(states.shape[0], device=states.device), place][:, None]

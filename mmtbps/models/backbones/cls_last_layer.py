@@ -27,9 +27,11 @@ def vit_first_token(layer: nn.Module, hidden: Tensor) -> Tensor:
     attention = layer.attn
     if type(attention.qkv) is not nn.Linear or attention.v_shortcut:
         return layer(hidden)[:, 0]
-    normed, parts = layer.ln1(hidden), (attention.embed_dims, 2 * attention.embed_dims)
-    weights = attention.qkv.weight.split(parts)
-    biases = (None, None) if attention.qkv.bias is None else attention.qkv.bias.split(parts)
+    # Slices, because an exporter cuts constants by them and leaves a split for every run.
+    normed, parts = layer.ln1(hidden), (slice(attention.embed_dims),
+                                        slice(attention.embed_dims, None))
+    weights = [attention.qkv.weight[part] for part in parts]
+    biases = [None if attention.qkv.bias is None else attention.qkv.bias[part] for part in parts]
     query = F.linear(normed[:, :1], weights[0], biases[0])
     key, value = F.linear(normed, weights[1], biases[1]).chunk(2, dim=-1)
     query, key, value = _heads(attention.num_heads, query, key, value)

@@ -292,5 +292,6 @@ class SigLIPTextTower(_SigLIPTower):
         length = (settings.get('config') or {}).get('max_position_embeddings', 64)
         settings.update(config=dict(
             vocab_size=2048, hidden_size=16, intermediate_size=32, num_hidden_layers=2,
-            num_attention_heads=2, max_position_embeddings=length, projection_size=16))
+            num_attention_heads=2, max_position_embeddings=length, projection_size=16,
+            bos_token_id=None, eos_token_id=1))
         return settings

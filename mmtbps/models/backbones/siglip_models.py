@@ -3,6 +3,7 @@
 from typing import Any
 
 import torch
+import transformers
 from torch import Tensor, nn
 from transformers import (
     PretrainedConfig,
@@ -49,11 +50,10 @@ def build_siglip(kind: str, name: str | None, overrides: dict[str, Any]) -> nn.M
         name = resolve_pretrained(name)
         _check_type(name, PretrainedConfig.get_config_dict(name)[0].get('model_type'), kind)
         model = model_type.from_pretrained(name, **overrides)
-    if not getattr(model.config, 'vision_use_head', True):
-        raise BadValue('a SigLIP vision tower without its head (vision_use_head=False) has no '
-                       'feature of an image')
     # Older versions of transformers have the half as a module inside the model.
-    return getattr(model, f'{kind}_model', model).float()
+    half = getattr(model, f'{kind}_model', model).float()
+    _check_head(half)
+    return half
 
 
 def _check_type(name: str, found: str | None, kind: str) -> None:
@@ -62,6 +62,17 @@ def _check_type(name: str, found: str | None, kind: str) -> None:
                        'not images; use a checkpoint of fixed resolution')
     if found not in ('siglip', f'siglip_{kind}_model'):
         raise BadValue(f'{name}: no SigLIP model with a {kind} half, but model_type={found!r}')
+
+
+def _check_head(half: nn.Module) -> None:
+    config = half.config
+    if not getattr(config, 'vision_use_head', True):
+        raise BadValue('a SigLIP vision tower without its head (vision_use_head=False) has no '
+                       'feature of an image')
+    wanted = getattr(config, 'projection_size', None)
+    if wanted and half.head.out_features != wanted:
+        raise BadValue(f'transformers {transformers.__version__} does not know projection_size='
+                       f'{wanted} of SigLIP texts; install a newer one')
 
 
 def replace_positions(embeddings: nn.Module, table: Tensor) -> None:

@@ -64,7 +64,8 @@ def word_heat_map(encoder: 'TorchEncoder', image: Image.Image, text: str) -> Wor
     of several tokens has their mean.
 
     Args:
-        encoder: The searcher's encoder; its image tower must be an ``OverlapViT``.
+        encoder: The searcher's encoder; its image tower must be a Transformer over patches, such as
+            ``OverlapViT``, ``CLIPVisionTower`` or ``SigLIPVisionTower``.
         image: A crop of a person, RGB.
         text: A description. Words beyond the tokenizer's length are not in the result.
 
@@ -103,8 +104,8 @@ def rollout_map(encoder: 'TorchEncoder', image: Image.Image) -> np.ndarray:
         image: A crop of a person, RGB.
 
     Returns:
-        ``(rows, columns)`` float32 shares of the patches; what they lack to 1 is the class
-        token's own.
+        ``(rows, columns)`` float32 shares of the patches; what they lack to 1 is a class token's
+        own.
 
     Raises:
         CannotExplain: As `word_heat_map`.
@@ -116,12 +117,12 @@ def rollout_map(encoder: 'TorchEncoder', image: Image.Image) -> np.ndarray:
     for layer in range(tower.depth):
         attentions.append(tower.attention(tokens, layer)[0])
         tokens = tower.run(tokens, layer, layer + 1)
-    shares = attention_rollout(attentions)
+    shares = attention_rollout(attentions, tower.read_shares(tokens)[0])
     return shares[-rows * columns:].view(rows, columns).float().cpu().numpy()
 
 
-def attention_rollout(attentions: Sequence[Tensor], token: int = 0) -> Tensor:
-    """Compute the share of each input token in one token after all layers.
+def attention_rollout(attentions: Sequence[Tensor], token: int | Tensor = 0) -> Tensor:
+    """Compute the share of each input token in what is read after all layers.
 
     Quantifying Attention Flow in Transformers, https://arxiv.org/abs/2005.00928, section 3.1: the
     mean attention of the heads, half and half with the identity for the residual connection,
@@ -130,7 +131,8 @@ def attention_rollout(attentions: Sequence[Tensor], token: int = 0) -> Tensor:
     Args:
         attentions: One ``(heads, T, T)`` a layer, first layer first; row i is what token i
             attends to. Rows are normalised here.
-        token: Its place; 0 is the class token.
+        token: Place of the one token that is read, 0 for a class token; or ``(T,)`` shares of all
+            tokens in the feature, as an attention pool reads them.
 
     Returns:
         ``(T,)`` non-negative shares, of sum 1.
@@ -145,7 +147,9 @@ def attention_rollout(attentions: Sequence[Tensor], token: int = 0) -> Tensor:
     if not len(attentions):
         raise ValueError('attention roll-out needs the attention of at least one layer')
     # From the last layer to the first a row stays a row: T x T products are never needed.
-    shares = torch.eye(attentions[0].shape[-1]).to(attentions[0])[token]
+    shares = token
+    if not isinstance(token, Tensor):
+        shares = torch.eye(attentions[0].shape[-1]).to(attentions[0])[token]
     for weights in reversed(attentions):
         mean = weights.mean(0)
         shares = (shares + shares @ (mean / mean.sum(-1, keepdim=True))) / 2
@@ -207,14 +211,14 @@ def _towers(encoder: 'TorchEncoder', *names: str) -> nn.Module:
             what = f'{name} {type(tower).__name__}' if model else 'an encoder without a model'
             raise CannotExplain(f'{type(encoder).__name__} cannot be explained: {what} gives no '
                                 'features of single patches or words; use the model it was '
-                                'exported from, with an OverlapViT as image tower')
+                                'exported from, with a Transformer over patches as image tower')
     return model
 
 
 def _grid(tower: Tower, images: Tensor) -> tuple[int, int]:
     """Return rows and columns of patches of a batch of images."""
     if tower.grid is None:
-        raise TypeError(f'{type(tower).__name__} has no grid of patches to show')
+        raise CannotExplain(f'{type(tower).__name__} has no grid of patches to show')
     if images.shape[-2:] != tuple(tower.img_size):
         raise BadValue(f'the test pipeline makes images of {tuple(images.shape[-2:])} pixels, '
                        f'but the image tower is for {tuple(tower.img_size)}')

@@ -99,11 +99,11 @@ class OnnxEncoder:
             TypeError: One is no string.
         """
         check_texts(texts)
-        features = []
+        features, text = [], self.manifest['text']
         for batch in self._batches(texts):
             rows = [encoding.ids for encoding in
-                    self._tokenizer.encode_batch([self._clean(text) for text in batch])]
-            ids, mask = pad(rows, self.manifest['text']['pad_token_id'])
+                    self._tokenizer.encode_batch([self._clean(words) for words in batch])]
+            ids, mask = pad(rows, text['pad_token_id'], text.get('min_length', 0))
             features += self._text.run(None, dict(input_ids=ids, attention_mask=mask))
         return self._join(features)
 
@@ -201,8 +201,14 @@ def sha256_of(path: str | os.PathLike) -> str:
     return digest.hexdigest()
 
 
-def pad(rows: Sequence[Sequence[int]], pad_token_id: int) -> tuple[np.ndarray, np.ndarray]:
-    """Pad rows of token ids to ``(N, L)`` int64 ids and bool mask, L the longest row's length.
+def pad(rows: Sequence[Sequence[int]], pad_token_id: int,
+        min_length: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Pad rows of token ids to ``(N, L)`` int64 ids and bool mask.
+
+    Args:
+        rows: N rows of ids.
+        pad_token_id: Filler.
+        min_length: L is the longest row's length, and no less than this.
 
     Example:
         >>> ids, mask = pad([[2, 7, 3], [2, 3]], 0)
@@ -210,7 +216,7 @@ def pad(rows: Sequence[Sequence[int]], pad_token_id: int) -> tuple[np.ndarray, n
         ([[2, 7, 3], [2, 3, 0]], [[True, True, True], [True, True, False]])
     """
     lengths = np.array([len(row) for row in rows])
-    mask = np.arange(lengths.max())[None] < lengths[:, None]
+    mask = np.arange(max(lengths.max(), min_length))[None] < lengths[:, None]
     ids = np.full(mask.shape, pad_token_id, np.int64)
     ids[mask] = np.concatenate([np.array(row, np.int64) for row in rows])
     return ids, mask

@@ -123,10 +123,18 @@ def export_graphs(model: nn.Module, size: tuple[int, int], folder: str | os.Path
                     tower.eval(), kwargs=inputs, dynamo=True, opset_version=_OPSET,
                     input_names=list(inputs), output_names=['features'], dynamic_shapes=shapes,
                     verbose=False)
+                _fold_weights(program, tower)
         except torch.onnx.OnnxExporterError as error:
             raise BadValue(f'the {name} tower of {type(model).__name__} cannot be exported: '
                            f'{str(error).strip().splitlines()[0]}') from error
         onnx.save(_without_traces(program.model_proto), Path(folder, graph_file(name, 'fp32')))
+
+
+def _fold_weights(program: torch.onnx.ONNXProgram, tower: nn.Module) -> None:
+    """Cut and turn weights in the file; done in every run, they would also escape quantisation."""
+    from onnxscript import optimizer
+    largest = max(weight.numel() for weight in tower.parameters())
+    optimizer.optimize(program.model, input_size_limit=largest, output_size_limit=largest)
 
 
 def quantize_graphs(folder: str | os.PathLike) -> None:
@@ -225,7 +233,7 @@ def _describe(encoder: 'TorchEncoder', precision: str) -> tuple[dict[str, Any], 
         image=dict(size=list(resize.scale[::-1]), channels='rgb', resize=resize.interpolation,
                    mean=mean[::step], std=std[::step]),
         text=dict(max_length=tokenize.max_length, pad_token_id=preprocessor.pad_token_id,
-                  clean=tokenize.clean),
+                  min_length=preprocessor.min_length, clean=tokenize.clean),
         made_with={name: version(name) for name in packages},
     ), tokenize.tokenizer_state()
 

@@ -47,7 +47,7 @@ def test_the_manifest_says_what_is_in_the_folder(exported, tiny_encoder):
         size=[32, 16], channels='rgb', resize='bicubic',
         mean=pytest.approx([123.675, 116.28, 103.53]),
         std=pytest.approx([58.395, 57.12, 57.375]))
-    assert manifest['text'] == dict(max_length=64, pad_token_id=0)
+    assert manifest['text'] == dict(max_length=64, pad_token_id=0, min_length=0)
     assert manifest['fingerprint'] == tiny_encoder.fingerprint and manifest['dim'] == 16
     assert {path.name for path in exported.iterdir()} == {'export.json', *manifest['files']}
     for name, file in manifest['files'].items():
@@ -60,10 +60,13 @@ def test_the_manifest_says_what_is_in_the_folder(exported, tiny_encoder):
 def test_eight_bit_weights_are_smaller(exported):
     import onnx
     kinds = {precision: [node.op_type for node in onnx.load(exported / name).graph.node]
-             for precision, name in (('fp32', 'text.onnx'), ('int8', 'text.int8.onnx'))}
+             for precision, name in (('fp32', 'text.onnx'), ('int8', 'text.int8.onnx'),
+                                     ('image', 'image.int8.onnx'))}
     # Per layer: query, key, value, output and two of the feed-forward part; and the pooler.
     assert 'MatMulInteger' not in kinds['fp32']
     assert kinds['int8'].count('MatMulInteger') >= 12
+    # The last layer of images has a part of one weight for queries, another for keys and values.
+    assert kinds['image'].count('MatMulInteger') == 4 + 5
 
 
 @pytest.fixture
