@@ -1,6 +1,7 @@
 """Training machinery: launch, hooks, parameter groups and mixed precision."""
 
 from .compile_hook import CompileHook
+from .consensus_division_hook import ConsensusDivisionHook
 from .finite_loss_hook import FiniteLossHook
 from .merged_groups import MergedGroupsConstructor
 from .mixed_precision import MixedPrecisionOptimWrapper
@@ -9,6 +10,6 @@ from .rank_list_hook import RankListHook
 from .scalars_hook import DeferredScalarsHook
 from .seed_hook import EpochSeedHook
 
-__all__ = ['CompileHook', 'DeferredScalarsHook', 'EpochSeedHook', 'FeatureMixupHook',
-           'FiniteLossHook', 'MergedGroupsConstructor', 'MixedPrecisionOptimWrapper',
-           'RankListHook']
+__all__ = ['CompileHook', 'ConsensusDivisionHook', 'DeferredScalarsHook', 'EpochSeedHook',
+           'FeatureMixupHook', 'FiniteLossHook', 'MergedGroupsConstructor',
+           'MixedPrecisionOptimWrapper', 'RankListHook']

@@ -11,14 +11,30 @@ from .backbones import (
     Tower,
 )
 from .batch_augments import BatchRandomCrop, BatchRandomErasing, BatchRandomFlip
-from .heads import BaseHead, HardnessAwareContrastiveHead, Pairs
+from .heads import (
+    BaseHead,
+    CMPMHead,
+    HardestTripletHead,
+    HardnessAwareContrastiveHead,
+    IdentityHead,
+    MLMHead,
+    Pairs,
+    QCAlignHead,
+    SDMHead,
+    SigmoidHead,
+    SimCLRHead,
+    TALHead,
+    TBPSCLIPHead,
+)
 from .mixup import FeatureMixup, PixelMixup
-from .necks import BaseNeck, ProjectionNeck
+from .necks import BaseNeck, ProjectionNeck, TokenSelectionNeck
 from .preprocessor import TextImagePreprocessor
 from .retrievers import TextImageRetriever, inference_settings
 
 __all__ = ['BERTBackbone', 'BaseHead', 'BaseNeck', 'BatchRandomCrop', 'BatchRandomErasing',
-           'BatchRandomFlip', 'CLIPTextTower', 'CLIPVisionTower', 'FeatureMixup',
-           'HardnessAwareContrastiveHead', 'Pairs', 'PixelMixup', 'PooledBackbone',
-           'ProjectionNeck', 'SigLIPTextTower', 'SigLIPVisionTower', 'TextImagePreprocessor',
-           'TextImageRetriever', 'Tokens', 'Tower', 'inference_settings']
+           'BatchRandomFlip', 'CLIPTextTower', 'CLIPVisionTower', 'CMPMHead', 'FeatureMixup',
+           'HardestTripletHead', 'HardnessAwareContrastiveHead', 'IdentityHead', 'MLMHead', 'Pairs',
+           'PixelMixup', 'PooledBackbone', 'ProjectionNeck', 'QCAlignHead', 'SDMHead',
+           'SigLIPTextTower', 'SigLIPVisionTower', 'SigmoidHead', 'SimCLRHead', 'TALHead',
+           'TBPSCLIPHead', 'TextImagePreprocessor', 'TextImageRetriever', 'TokenSelectionNeck',
+           'Tokens', 'Tower', 'inference_settings']

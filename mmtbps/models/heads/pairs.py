@@ -10,7 +10,7 @@ from mmengine.dist import get_rank
 from mmengine.logging import MessageHub
 from torch import Tensor
 
-from mmtbps.models.losses import average_value, gather, gather_with_grad
+from mmtbps.models.losses import GatheredPairs, average_value, gather, gather_with_grad
 
 __all__ = ['EncodedSide', 'GatheredPairs', 'Pairs', 'TrainingProgress', 'average_losses',
            'person_ids_of']
@@ -42,22 +42,6 @@ class EncodedSide:
             raise RuntimeError('the towers have computed the pooled token alone: a head that reads '
                                'tokens must say so, needs_tokens = True')
         return self.compute_tokens()
-
-
-class GatheredPairs(NamedTuple):
-    """Features of the joined batch of all processes, M rows, ordered by rank.
-
-    Args:
-        image: ``(M, D)`` of one part, with gradient.
-        text: ``(M, D)`` likewise.
-        person_ids: ``(M,)``.
-        first_row: index of this process's row 0 among them.
-    """
-
-    image: Tensor
-    text: Tensor
-    person_ids: Tensor
-    first_row: int
 
 
 class TrainingProgress(NamedTuple):
@@ -110,6 +94,8 @@ class Pairs:
         encode_image: encodes ``(N, 3, H, W)`` normalised images a second time, through the same
             tower and neck, without mixup.
         encode_text: does so with ``(N, L)`` tokens and their bool mask.
+        encode_again: encodes both sides of these pairs a second time, without mixup; dropout is
+            drawn anew.
     """
 
     image: EncodedSide
@@ -119,6 +105,7 @@ class Pairs:
     inputs: Mapping[str, Tensor] = field(default_factory=dict)
     encode_image: Callable[[Tensor], EncodedSide] | None = None
     encode_text: Callable[[Tensor, Tensor], EncodedSide] | None = None
+    encode_again: Callable[[], tuple[EncodedSide, EncodedSide]] | None = None
 
     def __post_init__(self) -> None:
         self._gathered: dict[str, GatheredPairs] = {}

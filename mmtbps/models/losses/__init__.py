@@ -1,6 +1,25 @@
 """Losses: plain functions of feature tensors."""
 
-from .gather import average_value, gather, gather_with_grad
+from .cmpm import cmpm_loss
+from .consensus_division import clean_pairs, consensus_weights, mixture_posterior
+from .cyclic import cyclic_loss
+from .gather import GatheredPairs, average_value, gather, gather_with_grad, sum_with_grad
+from .hardest_triplet import hardest_triplet_loss
+from .identity import identity_loss
 from .info_nce import info_nce
+from .masked_language import masked_language_loss
+from .qc_align import qc_align_loss, sinkhorn
+from .reverse import reverse_contrastive_loss
+from .scores import ScoreRows, score_rows
+from .sdm import sdm_loss
+from .sigmoid import sigmoid_loss
+from .simclr import simclr_loss
+from .soft_label import soft_label_contrastive_loss, soft_labels
+from .triplet_alignment import triplet_alignment_loss
 
-__all__ = ['average_value', 'gather', 'gather_with_grad', 'info_nce']
+__all__ = ['GatheredPairs', 'ScoreRows', 'average_value', 'clean_pairs', 'cmpm_loss',
+           'consensus_weights', 'cyclic_loss', 'gather', 'gather_with_grad',
+           'hardest_triplet_loss', 'identity_loss', 'info_nce', 'masked_language_loss',
+           'mixture_posterior', 'qc_align_loss', 'reverse_contrastive_loss', 'score_rows',
+           'sdm_loss', 'sigmoid_loss', 'simclr_loss', 'sinkhorn', 'soft_label_contrastive_loss',
+           'soft_labels', 'sum_with_grad', 'triplet_alignment_loss']

@@ -1,10 +1,28 @@
 """Features of all processes, with gradients."""
 
+from typing import NamedTuple
+
 import torch
 from mmengine.dist import get_world_size, is_distributed
 from torch import Tensor
 
-__all__ = ['gather_with_grad', 'gather', 'average_value']
+__all__ = ['GatheredPairs', 'average_value', 'gather', 'gather_with_grad', 'sum_with_grad']
+
+
+class GatheredPairs(NamedTuple):
+    """Features of the joined batch of all processes, M rows, ordered by rank.
+
+    Args:
+        image: ``(M, D)`` of one part, with gradient.
+        text: ``(M, D)`` likewise.
+        person_ids: ``(M,)``.
+        first_row: index of this process's row 0 among them.
+    """
+
+    image: Tensor
+    text: Tensor
+    person_ids: Tensor
+    first_row: int
 
 
 def gather_with_grad(features: Tensor) -> Tensor:
@@ -41,6 +59,21 @@ def gather(values: Tensor) -> Tensor:
     """
     from mmengine.dist import all_gather
     return torch.cat(all_gather(values.contiguous()))
+
+
+def sum_with_grad(values: Tensor) -> Tensor:
+    """Sum a tensor over processes; the backward pass sums what all processes derive for it.
+
+    Args:
+        values: of this process, the same shape on every process.
+
+    Returns:
+        The sum; the argument itself when there is one process.
+    """
+    if not is_distributed() or get_world_size() == 1:
+        return values
+    from torch.distributed.nn.functional import all_reduce
+    return all_reduce(values.contiguous())
 
 
 def average_value(loss: Tensor) -> Tensor:

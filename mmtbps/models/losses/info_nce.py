@@ -4,6 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .scores import unit
+
 __all__ = ['info_nce', 'SAME_PERSON_CHOICES']
 
 SAME_PERSON_CHOICES = ('negative', 'masked', 'positive')
@@ -58,9 +60,9 @@ def info_nce(image: Tensor,
     """
     _check(image, text, temperature, person_ids, same_person)
     with torch.autocast(image.device.type, enabled=False):
-        image, text = _unit(image), _unit(text)
-        all_image = image if all_image is None else _unit(all_image)
-        all_text = text if all_text is None else _unit(all_text)
+        image, text = unit(image), unit(text)
+        all_image = image if all_image is None else unit(all_image)
+        all_text = text if all_text is None else unit(all_text)
         own = torch.arange(first_row, first_row + len(image), device=image.device)
         same = None
         if same_person != 'negative':
@@ -79,12 +81,6 @@ def _cross_entropy(logits: Tensor, own: Tensor, same: Tensor | None, same_person
         own_column = F.one_hot(own, logits.shape[1]).bool()
         logits = logits.masked_fill(same & ~own_column, float('-inf'))
     return F.cross_entropy(logits, own)
-
-
-def _unit(features: Tensor) -> Tensor:
-    if features.dtype in (torch.float16, torch.bfloat16):
-        features = features.float()
-    return F.normalize(features, dim=-1)
 
 
 def _check(image: Tensor, text: Tensor, temperature: float | Tensor, person_ids: Tensor | None,

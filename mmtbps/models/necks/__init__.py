@@ -2,5 +2,6 @@
 
 from .base import BaseNeck, unit_feature
 from .projection import ProjectionNeck
+from .token_selection import TokenSelectionNeck
 
-__all__ = ['BaseNeck', 'ProjectionNeck', 'unit_feature']
+__all__ = ['BaseNeck', 'ProjectionNeck', 'TokenSelectionNeck', 'unit_feature']

@@ -134,14 +134,17 @@ class TextImageRetriever(MMPretrainRetrieval, BaseModel):
         """
         inputs = inputs or {}
         self._check_batch(images, input_ids, inputs)
+        unmixed = images, input_ids, attention_mask
         mask, mixing = attention_mask, None
         if self.mixup:
             mixing = self.mixup.draw(len(images), images.device)
             images, input_ids, mask = self.mixup.mix_inputs(images, input_ids, mask, mixing)
-        image, text = self._encode_pairs(images, input_ids, mask, mixing)
+        image, text = self.encode_pairs(images, input_ids, mask, mixing)
         pairs = Pairs(image, text, person_ids_of(data_samples, images.device),
                       _rows(data_samples, images.device), inputs,
-                      self._encode_image_again, self._encode_text_again)
+                      self._encode_image_again, self._encode_text_again,
+                      lambda: (self._encode_image_again(unmixed[0]),
+                               self._encode_text_again(*unmixed[1:])))
         return self._run_heads(pairs, data_samples)
 
     def _run_heads(self, pairs: Pairs, samples: list) -> dict[str, Tensor]:
@@ -155,8 +158,8 @@ class TextImageRetriever(MMPretrainRetrieval, BaseModel):
                 losses[key] = value
         return losses
 
-    def _encode_pairs(self, images: Tensor, input_ids: Tensor, mask: Tensor,
-                      mixing: Mixing | None) -> tuple[EncodedSide, EncodedSide]:
+    def encode_pairs(self, images: Tensor, input_ids: Tensor, mask: Tensor,
+                     mixing: Mixing | None = None) -> tuple[EncodedSide, EncodedSide]:
         """Encode both sides of a batch, mixed half-way if ``mixing`` says how; maybe in chunks."""
         if self.chunk_size is None or self.chunk_size >= len(images):
             return self._encode_both(images, input_ids, mask, mixing)

@@ -1,0 +1,192 @@
+"""Consensus division: the mixture, the votes, resumed runs, several processes."""
+
+import math
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import slow_losses as slow
+import torch
+import torch.multiprocessing as processes
+from mmengine.config import Config
+from tiny_models import shrink
+
+from mmtbps.compat import load_checkpoint_file
+from mmtbps.engine import ConsensusDivisionHook
+from mmtbps.engine.launch import build_runner, leave_group
+from mmtbps.models.losses import clean_pairs, consensus_weights, mixture_posterior
+
+CONFIG = Path(__file__).resolve().parents[2] / 'configs/tbps/vit_bert_base_drawn.py'
+NECK = dict(type='TokenSelectionNeck', out_dims=8, selection_dims=6)
+BATCH = 24
+
+
+def slow_posterior(values, iterations=10, floor=5e-4):
+    """Expectation maximisation, value by value, from the halves that k-means ends with."""
+    low, high = min(values), max(values)
+    for _ in range(100):
+        near_low = [abs(v - low) <= abs(v - high) for v in values]
+        low = np.mean([v for v, near in zip(values, near_low, strict=True) if near])
+        high = np.mean([v for v, near in zip(values, near_low, strict=True) if not near])
+    shares = [[float(near), float(not near)] for near in near_low]
+    for _ in range(iterations):
+        components = []
+        for k in (0, 1):
+            count = sum(share[k] for share in shares)
+            mean = sum(s[k] * v for s, v in zip(shares, values, strict=True)) / count
+            variance = sum(s[k] * (v - mean)**2 for s, v in zip(shares, values, strict=True))
+            components.append((count / len(values), mean, variance / count + floor))
+        shares = []
+        for value in values:
+            joint = [weight * math.exp(-(value - mean)**2 / 2 / variance)
+                     / math.sqrt(2 * math.pi * variance) for weight, mean, variance in components]
+            shares.append([part / sum(joint) for part in joint])
+    return [share[0] for share in shares]
+
+
+def mixed_losses(seed=0):
+    rng = np.random.default_rng(seed)
+    return np.concatenate([rng.normal(0.2, 0.06, 70), rng.normal(0.6, 0.15, 30)]).clip(0, 1)
+
+
+@pytest.mark.parametrize('seed', [0, 1])
+def test_the_mixture_equals_the_loops(seed):
+    values = mixed_losses(seed)
+    ours = mixture_posterior(torch.from_numpy(values), tolerance=0)
+    torch.testing.assert_close(ours, torch.tensor(slow_posterior(values.tolist())).double(),
+                               rtol=1e-5, atol=1e-6)
+    stopped = mixture_posterior(torch.from_numpy(values), tolerance=10.0)
+    assert not torch.equal(stopped, ours)
+
+
+def test_the_mixture_agrees_with_scikit_learn():
+    mixture = pytest.importorskip('sklearn.mixture')
+    values = mixed_losses(3)[:, None]
+    model = mixture.GaussianMixture(2, max_iter=200, tol=1e-6, reg_covar=5e-4, random_state=0)
+    theirs = model.fit(values).predict_proba(values)[:, model.means_.argmin()]
+    ours = mixture_posterior(torch.from_numpy(values[:, 0]), 200, 1e-6)
+    np.testing.assert_allclose(ours.numpy(), theirs, atol=2e-3)
+
+
+def test_pairs_of_high_loss_are_noisy_whatever_the_scale():
+    values = torch.from_numpy(mixed_losses())
+    clean = clean_pairs(values * 7 + 3)
+    assert torch.equal(clean, clean_pairs(values)) and clean[:70].float().mean() > 0.95
+    assert clean[70:].float().mean() < 0.2
+    same = torch.full((200,), 0.5)
+    assert clean_pairs(same).dtype == torch.bool  # nothing to divide, and no NaN
+
+
+def test_votes_become_weights():
+    votes = torch.tensor([[True] * 400, [True] * 100 + [False] * 300])
+    votes[0, 300:] = False
+    weights = consensus_weights(votes, torch.Generator().manual_seed(0))
+    assert (weights[:100] == 1).all() and (weights[300:] == 0).all()
+    assert weights[100:300].mean().item() == pytest.approx(0.5, abs=0.1)
+    again = consensus_weights(votes, torch.Generator().manual_seed(0))
+    assert torch.equal(again, weights)
+
+
+def config_of(data_root, folder, **changes):
+    cfg = shrink(Config.fromfile(CONFIG), data_root, folder)
+    cfg.model.update(
+        image_neck=dict(NECK, side='image'), text_neck=dict(NECK, side='text'),
+        heads=dict(bge=dict(type='TALHead'), tse=dict(type='TALHead', part='tse')))
+    cfg.custom_hooks.append(dict(type='ConsensusDivisionHook', interval=2))
+    cfg.train_dataloader.batch_size = BATCH
+    cfg.train_dataloader.dataset.noise_rate = 0.3
+    cfg.train_cfg.max_epochs = 4
+    cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
+    cfg.default_hooks.checkpoint = dict(type='CheckpointHook')
+    cfg.launcher = 'none'
+    cfg.merge_from_dict(changes)
+    return cfg
+
+
+def built(data_root, folder, **changes):
+    runner = build_runner(config_of(data_root, folder, **changes))
+    assert runner.train_loop.max_epochs == 4  # built by being asked
+    runner.optim_wrapper = runner.build_optim_wrapper(runner.optim_wrapper)
+    return runner, next(h for h in runner.hooks if isinstance(h, ConsensusDivisionHook))
+
+
+def test_losses_of_pairs_are_those_of_their_batches(micro_set, tmp_path):
+    """By hand: the same batches, encoded in evaluation mode."""
+    runner, hook = built(micro_set, tmp_path)
+    runner.model.train()
+    before = {name: value.clone() for name, value in runner.model.state_dict().items()}
+    losses = hook.pair_losses(runner)
+    assert runner.model.training and not losses.isnan().any()
+    assert all(torch.equal(value, before[name])
+               for name, value in runner.model.state_dict().items())
+    model, rows = runner.model.eval(), []
+    for batch in hook._batches(runner):
+        batch = model.data_preprocessor(batch)
+        people = [sample.person_id for sample in batch['data_samples']]
+        own = [sample.sample_idx for sample in batch['data_samples']]
+        with torch.no_grad():
+            image, text = model.encode_pairs(batch['images'], batch['input_ids'],
+                                             batch['attention_mask'])
+        assert BATCH <= len(own) < 2 * BATCH
+        if not rows:
+            for row, part in enumerate(('global', 'tse')):
+                expected = slow.tal(image.parts[part].double(), text.parts[part].double(), people)
+                torch.testing.assert_close(losses[row, own].double(), expected, rtol=1e-3,
+                                           atol=1e-5)
+        rows += own
+    assert sorted(rows) == list(range(len(runner.train_dataloader.dataset)))
+
+
+def share_of(rank, world, data_root, folder):
+    """The losses of all pairs, as one of ``world`` processes computes them."""
+    os.environ['LOCAL_RANK'] = str(rank)
+    if world > 1:
+        torch.distributed.init_process_group(
+            'gloo', init_method=f'file://{folder}/meet', rank=rank, world_size=world)
+    changes = {'train_dataloader.batch_size': BATCH // world,
+               'launcher': 'pytorch' if world > 1 else 'none'}
+    runner, hook = built(data_root, folder, **changes)
+    hook.before_train_epoch(runner)
+    torch.save((hook.pair_losses(runner), hook.weights), f'{folder}/{world}_{rank}.pt')
+    leave_group()
+
+
+def test_two_processes_divide_as_one(micro_set, tmp_path):
+    processes.get_context('forkserver').set_forkserver_preload(['mmtbps.engine.launch'])
+    for world in (1, 2):
+        processes.start_processes(share_of, (world, micro_set, tmp_path), nprocs=world,
+                                  start_method='forkserver')
+    losses, weights = torch.load(tmp_path / '1_0.pt')
+    for rank in range(2):
+        other_losses, other_weights = torch.load(tmp_path / f'2_{rank}.pt')
+        torch.testing.assert_close(other_losses, losses, rtol=1e-4, atol=1e-5)
+        assert torch.equal(other_weights, weights)
+
+
+@pytest.mark.parametrize('stop', [1, 2])
+def test_a_resumed_run_equals_the_uninterrupted_one(stop, micro_set, tmp_path):
+    """Stopped in the middle between two divisions, or right before one."""
+    whole, parts = tmp_path / 'whole', tmp_path / 'parts'
+    whole.mkdir(), parts.mkdir()
+    build_runner(config_of(micro_set, whole, **{'train_cfg.max_epochs': 3})).train()
+    build_runner(config_of(micro_set, parts, **{'train_cfg.max_epochs': stop})).train()
+    stored = load_checkpoint_file(parts / f'epoch_{stop}.pth')['consensus_division']
+    assert 0 < stored.mean() < 1 and set(stored.tolist()) == {0.0, 1.0}
+    cfg = config_of(micro_set, parts, resume=True, **{'train_cfg.max_epochs': 3})
+    cfg.experiment_name += '_resumed'
+    build_runner(cfg).train()
+    one, other = (load_checkpoint_file(folder / 'epoch_3.pth') for folder in (whole, parts))
+    assert torch.equal(one['consensus_division'], other['consensus_division'])
+    assert not torch.equal(stored, one['consensus_division'])  # divided anew before epoch 3
+    for name, value in one['state_dict'].items():
+        torch.testing.assert_close(other['state_dict'][name], value, atol=1e-6, rtol=0, msg=name)
+
+
+def test_what_it_cannot_work_with_is_refused(micro_set, tmp_path):
+    with pytest.raises(ValueError, match='begin must not be negative'):
+        ConsensusDivisionHook(begin=-1)
+    runner, hook = built(micro_set, tmp_path, **{'model.heads': dict(
+        _delete_=True, sdm=dict(type='SDMHead'))})
+    with pytest.raises(ValueError, match='the model has none; add one for each part'):
+        hook.before_train(runner)
