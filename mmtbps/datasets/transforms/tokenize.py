@@ -95,8 +95,9 @@ class TokenizeCaption(BaseTransform):
     Args:
         tokenizer: See `load_tokenizer`. Loaded at the first item, in the process that needs it.
         max_length: Most tokens of a caption, special tokens included. CTLG uses 64, CLIP 77.
-        clean: Name of the cleaning that goes before: ``'clip'`` (OpenAI CLIP, IRRA, RDE) or
-            ``'tbps_clip'``, see `mmtbps.lexicon.caption_cleaning`. None by default.
+        clean: Name of the cleaning that goes before: ``'clip'`` (OpenAI CLIP, IRRA, RDE),
+            ``'tbps_clip'``, ``'siglip'`` or ``'lower'`` (SigLIP 2), see
+            `mmtbps.lexicon.caption_cleaning`. None by default.
 
     Attributes:
         clean_text: Cleans one caption, before it is split into tokens.

@@ -12,7 +12,7 @@ from mmtbps.errors import BadValue
 
 from .base import Conversion, ConversionOptions
 from .clip_layout import convert_clip
-from .preprocessing import CLIP_COLORS
+from .preprocessing import CLIP_COLORS, INTERPOLATIONS
 from .source import Source
 
 __all__ = ['convert_hf_clip']
@@ -35,7 +35,6 @@ _NAMES = (
     (r'\.mlp\.fc1\.', '.mlp.c_fc.'), (r'\.mlp\.fc2\.', '.mlp.c_proj.'))
 _HALVES = ('vision_model.', 'text_model.')
 _TRANSPOSED = ('visual.proj', 'text_projection')
-_INTERPOLATIONS = {0: 'nearest', 1: 'lanczos', 2: 'bilinear', 3: 'bicubic'}  # Pillow's numbers
 
 
 def convert_hf_clip(source: Source, options: ConversionOptions) -> Conversion:
@@ -59,7 +58,7 @@ def convert_hf_clip(source: Source, options: ConversionOptions) -> Conversion:
                    zip(('image_mean', 'image_std'), CLIP_COLORS, strict=True))
     result = convert_clip(
         renamed, options, colors=colors,
-        interpolation=_INTERPOLATIONS.get(processor.get('resample'), 'bicubic'),
+        interpolation=INTERPOLATIONS.get(processor.get('resample'), 'bicubic'),
         heads=tuple(half.get('num_attention_heads') for half in halves))
     result.used = [origin for key in result.used for origin in origins[key]]
     result.misshapen = [' + '.join(origins[key]) + f' {rest}' for key, _, rest in
