@@ -177,7 +177,10 @@ def random_captions(tokenizer: str | os.PathLike, count: int, seed: int = 0) -> 
     """
     rng = np.random.default_rng(seed)
     vocabulary = import_package('tokenizers', _USER).Tokenizer.from_file(str(tokenizer)).get_vocab()
-    words = sorted(word for word in vocabulary if word.isalpha())
+    words = sorted({word.removesuffix('</w>') for word in vocabulary
+                    if word.removesuffix('</w>').isalpha()})
+    # Bytes of other letters, in a vocabulary of bytes, are no words.
+    words = [word for word in words if word.isascii()] or words
     return [' '.join(rng.choice(words, length))
             for length in np.linspace(1, 100, count).astype(int)]
 

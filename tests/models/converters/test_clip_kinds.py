@@ -159,9 +159,10 @@ def test_hf_clip(activation, convert, open_folder, crops, tmp_path):
                for part in ('text', 'vision')}
     theirs = transformers_state(state) | buffers
     torch.save(theirs, source / 'pytorch_model.bin')
-    sizes = dict(hidden_act=activation)
     (source / 'config.json').write_text(json.dumps(dict(
-        vision_config=dict(sizes, num_attention_heads=2), text_config=dict(sizes))))
+        vision_config=dict(hidden_act=activation, num_attention_heads=2),
+        text_config=dict(hidden_act='gelu_new', num_attention_heads=1),
+        text_config_dict=dict(hidden_act=activation))))
     report = convert('hf_clip', source, tmp_path / 'clip')
     check(open_folder(tmp_path / 'clip'), crops, state,
           **(dict(activation=F.gelu) if activation == 'gelu' else {}))
