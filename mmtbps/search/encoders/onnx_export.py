@@ -236,7 +236,8 @@ def _describe(encoder: 'TorchEncoder', precision: str) -> tuple[dict[str, Any], 
         image=dict(size=list(resize.scale[::-1]), channels='rgb', resize=resize.interpolation,
                    mean=mean[::step], std=std[::step]),
         text=dict(max_length=tokenize.max_length, pad_token_id=preprocessor.pad_token_id,
-                  min_length=preprocessor.min_length, clean=tokenize.clean),
+                  min_length=preprocessor.min_length,
+                  **(dict(clean=tokenize.clean) if tokenize.clean else {})),
         made_with={name: version(name) for name in packages},
     ), tokenize.tokenizer_state()
 
