@@ -30,8 +30,20 @@ RECOMPUTED = dict(
                         drop_path_rate=0.1, with_cp=True),
     text_backbone=dict(type='BERTBackbone', config=dict(TINY_BERT, hidden_dropout_prob=0.1),
                        pooling='mean', with_cp=True))
+CLIP = dict(
+    image_backbone=dict(type='CLIPVisionTower', width=16, depth=2, heads=2, patch_size=8, stride=6,
+                        img_size=(32, 16)),
+    text_backbone=dict(type='CLIPTextTower', width=16, depth=2, heads=2, vocab_size=50))
+LAYERS = dict(hidden_size=16, intermediate_size=32, num_hidden_layers=2, num_attention_heads=2)
+SIGLIP = dict(
+    image_backbone=dict(type='SigLIPVisionTower', img_size=(32, 16),
+                        config=dict(LAYERS, image_size=32, patch_size=8)),
+    text_backbone=dict(type='SigLIPTextTower', config=dict(
+        LAYERS, vocab_size=50, max_position_embeddings=16, bos_token_id=None, eos_token_id=1)),
+    data_preprocessor=dict(type='TextImagePreprocessor', min_length=16, batch_augments=AUGMENTS))
 OPTIONS = dict(
     everything={}, chunks=dict(chunk_size=2), recomputed=RECOMPUTED, plain=dict(mixup=None),
+    clip=CLIP, siglip=SIGLIP,
     masked=dict(heads=dict(contrastive=dict(HEAD, same_person='masked'))),
     positive=dict(heads=dict(contrastive=dict(HEAD, same_person='positive', learnable=True))))
 
