@@ -10,7 +10,7 @@ from mmengine.hooks import (
 from mmengine.runner import LogProcessor
 from mmengine.visualization import LocalVisBackend, Visualizer
 
-from mmtbps.engine import DeferredScalarsHook, EpochSeedHook, FiniteLossHook
+from mmtbps.engine import DeferredScalarsHook, EpochSeedHook, FiniteLossHook, StrictLoadHook
 
 default_scope = 'mmtbps'
 default_hooks = dict(
@@ -23,7 +23,7 @@ default_hooks = dict(
                     rule='greater'),
     sampler_seed=dict(type=DistSamplerSeedHook),
 )
-custom_hooks = [dict(type=EpochSeedHook), dict(type=FiniteLossHook)]
+custom_hooks = [dict(type=EpochSeedHook), dict(type=FiniteLossHook), dict(type=StrictLoadHook)]
 
 randomness = dict(seed=0)
 env_cfg = dict(cudnn_benchmark=True, mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0))

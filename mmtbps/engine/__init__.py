@@ -9,7 +9,8 @@ from .mixup_hook import FeatureMixupHook
 from .rank_list_hook import RankListHook
 from .scalars_hook import DeferredScalarsHook
 from .seed_hook import EpochSeedHook
+from .strict_load_hook import StrictLoadHook
 
 __all__ = ['CompileHook', 'ConsensusDivisionHook', 'DeferredScalarsHook', 'EpochSeedHook',
            'FeatureMixupHook', 'FiniteLossHook', 'MergedGroupsConstructor',
-           'MixedPrecisionOptimWrapper', 'RankListHook']
+           'MixedPrecisionOptimWrapper', 'RankListHook', 'StrictLoadHook']

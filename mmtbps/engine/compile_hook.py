@@ -33,8 +33,8 @@ def find_layers(model: torch.nn.Module,
         [ReLU()]
     """
     if names is None:
-        layers = [layer for part in model.modules() if isinstance(part, Tower)
-                  for layer in part.layers]
+        layers = [*dict.fromkeys(  # a tower may be part of another
+            layer for part in model.modules() if isinstance(part, Tower) for layer in part.layers)]
         if not layers:
             raise ValueError(f'CompileHook: {type(model).__name__} has no tower with layers; set '
                              'layers=(...) to the names of the lists that hold its layers')

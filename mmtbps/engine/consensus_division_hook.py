@@ -17,6 +17,7 @@ from mmtbps.models.losses import clean_pairs, consensus_weights
 from mmtbps.registry import HOOKS
 
 _STATE = 'consensus_division'
+_PAIR = ('image', 'input_ids', 'caption_lengths')
 
 
 @HOOKS.register_module()
@@ -110,7 +111,8 @@ class ConsensusDivisionHook(Hook):
         sums = torch.zeros(len(heads) + 1, len(runner.train_dataloader.dataset), device=device)
         model.eval()
         for batch in self._batches(runner):
-            batch = model.data_preprocessor(batch, training=False)
+            inputs = {key: batch['inputs'][key] for key in _PAIR}  # what further heads read is left
+            batch = model.data_preprocessor(dict(batch, inputs=inputs), training=False)
             samples = batch['data_samples']
             with runner.optim_wrapper.optim_context(runner.model):
                 sides = model.encode_pairs(batch['images'], batch['input_ids'],

@@ -52,6 +52,9 @@ def find_missing(cfg: Config) -> list[MissingFile]:
         problems += _missing_folders(tower.pretrained_names(settings) if tower else [])
     problems += _missing_folders(settings['tokenizer'] for settings in _dicts(datasets)
                                  if isinstance(settings.get('tokenizer'), str))
+    start = cfg.get('load_from')
+    if isinstance(start, str) and '://' not in start and not os.path.isfile(start):
+        problems.append(MissingFile(f'{start}: no such checkpoint'))
     return list({str(problem): problem for problem in problems}.values())
 
 

@@ -31,7 +31,7 @@ class LoadReport:
         loaded: number of tensors that the model took.
         heads: weights of heads that the model was built without, passed over.
         misfits: a line for each weight that is missing, left over or of another shape; empty
-            unless the loading was partial.
+            unless the loading was partial or heads may differ.
     """
 
     loaded: int
@@ -48,7 +48,7 @@ class LoadReport:
 
 
 def load_strictly(model: nn.Module, weights: str | Path | Mapping[str, Tensor],
-                  partial: bool = False) -> LoadReport:
+                  partial: bool = False, new_heads: bool = False) -> LoadReport:
     """Load weights that fit the model whole, and the model them.
 
     Known conversions are no misfits: the prefix ``module.`` of distributed training, the names of
@@ -59,6 +59,8 @@ def load_strictly(model: nn.Module, weights: str | Path | Mapping[str, Tensor],
         model: the model.
         weights: ``.pth`` or ``.safetensors``, a path or a URL; or a state dict.
         partial: load what fits and report the rest, for those who mean it.
+        new_heads: let heads differ, as where a training starts from another one's weights; what
+            does not fit is reported.
 
     Raises:
         MissingFile: there is no such file.
@@ -84,12 +86,13 @@ left over. Were they trained with this config?
         heads = {} if model.heads else {key: value for key, value in state.items()
                                         if key.startswith('heads.')}
     unfilled, misfits = _load(model, state)
-    if misfits and not partial:
+    grave = [line for line in misfits if not (new_heads and line.startswith('heads.'))]
+    if grave and not partial:
         name = 'the weights' if named else str(weights)
-        more = f' and {len(misfits) - _SHOWN} more' if len(misfits) > _SHOWN else ''
+        more = f' and {len(grave) - _SHOWN} more' if len(grave) > _SHOWN else ''
         raise WeightsMisfit(
-            f'{name} do{"" if named else "es"} not fit {type(model).__name__}: {len(misfits)} '
-            f'misfit{"s" * (len(misfits) > 1)}: {"; ".join(misfits[:_SHOWN])}{more}. Were they '
+            f'{name} do{"" if named else "es"} not fit {type(model).__name__}: {len(grave)} '
+            f'misfit{"s" * (len(grave) > 1)}: {"; ".join(grave[:_SHOWN])}{more}. Were they '
             'trained with this config?')
     return LoadReport(len(model.state_dict()) - unfilled, heads, tuple(misfits))
 
@@ -118,7 +121,7 @@ def read_weights(weights: str | Path) -> dict[str, Tensor]:
     if not isinstance(inner, Mapping):
         checkpoint = checkpoint if inner is None else inner
         raise BrokenCheckpoint(f'{weights}: no checkpoint, but a {type(checkpoint).__name__}')
-    return {key: value for key, value in inner.items() if isinstance(value, Tensor)}
+    return {str(key): value for key, value in inner.items() if isinstance(value, Tensor)}
 
 
 def _load(model: nn.Module, state: dict[str, Tensor]) -> tuple[int, list[str]]:

@@ -3,9 +3,11 @@
 import json
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -132,6 +134,40 @@ def without_key_biases(weights):
     return kept
 
 
+def wait_or_abort(nodes, seconds=240):
+    """Wait for processes; after that time all of their family end with their stacks in print."""
+    end = time.monotonic() + seconds
+    try:
+        for node in nodes:
+            node.wait(max(0, end - time.monotonic()))
+    except subprocess.TimeoutExpired:
+        for pid in [pid for node in nodes for pid in reversed([*family(node.pid)])]:
+            os.kill(pid, signal.SIGABRT)
+        for node in nodes:
+            node.wait(60)
+
+
+def family(pid):
+    """A process and all that it started, as Linux tells."""
+    yield pid
+    for child in Path(f'/proc/{pid}/task/{pid}/children').read_text().split():
+        yield from family(int(child))
+
+
+@pytest.mark.skipif(not Path('/proc/self/task').is_dir(), reason='needs /proc of Linux')
+def test_a_process_that_hangs_shows_where(tmp_path):
+    path = tmp_path / 'output.txt'
+    with open(path, 'wb') as output:
+        node = subprocess.Popen(
+            ['bash', '-c', '"$0" -c "$1"; true', sys.executable,
+             'import time\nprint("at work", flush=True)\ntime.sleep(600)'],
+            env=dict(ENVIRONMENT, PYTHONFAULTHANDLER='1'), stdout=output, stderr=output)
+    while 'at work' not in path.read_text('utf-8'):
+        time.sleep(.05)
+    wait_or_abort([node], seconds=0)
+    assert 'File "<string>", line 3 in <module>' in path.read_text('utf-8')
+
+
 def test_two_nodes_train_at_the_scaled_rate(micro_set, tmp_path):
     """dist_train.sh twice, a process each: one checkpoint, of mixed precision."""
     cfg = shrink(Config.fromfile(ROOT / 'configs/tbps/vit_bert_base_drawn.py'), micro_set, tmp_path)
@@ -142,13 +178,18 @@ def test_two_nodes_train_at_the_scaled_rate(micro_set, tmp_path):
     with socket.socket() as probe:
         probe.bind(('127.0.0.1', 0))
         port = str(probe.getsockname()[1])
-    nodes = [subprocess.Popen(
-        ['bash', 'tools/dist_train.sh', tmp_path / 'config.py', '1', '--work-dir',
-         tmp_path / f'node{rank}', '--amp', '--auto-scale-lr'], cwd=ROOT,
-        env=dict(ENVIRONMENT, NNODES='2', NODE_RANK=str(rank), MASTER_ADDR='127.0.0.1', PORT=port),
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) for rank in range(2)]
-    outputs = [node.communicate(timeout=300)[0] for node in nodes]
-    assert [node.returncode for node in nodes] == [0, 0], '\n'.join(outputs)[-3000:]
+    nodes = []
+    for rank in range(2):
+        with open(tmp_path / f'output{rank}.txt', 'wb') as output:
+            nodes.append(subprocess.Popen(
+                ['bash', 'tools/dist_train.sh', tmp_path / 'config.py', '1', '--work-dir',
+                 tmp_path / f'node{rank}', '--amp', '--auto-scale-lr'], cwd=ROOT,
+                env=dict(ENVIRONMENT, NNODES='2', NODE_RANK=str(rank), MASTER_ADDR='127.0.0.1',
+                         PORT=port, PYTHONFAULTHANDLER='1'),
+                stdout=output, stderr=subprocess.STDOUT))
+    wait_or_abort(nodes)
+    outputs = [path.read_text('utf-8')[-6000:] for path in sorted(tmp_path.glob('output*'))]
+    assert [node.returncode for node in nodes] == [0, 0], '\n\n'.join(outputs)
     assert [path.parent.name for path in tmp_path.rglob('epoch_1.pth')] == ['node0']
     assert 'MixedPrecisionOptimWrapper' in next(tmp_path.glob('node0/*/*.log')).read_text()
     log = next(tmp_path.glob('node0/*/vis_data/scalars.json')).read_text().splitlines()

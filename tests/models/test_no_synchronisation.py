@@ -41,7 +41,20 @@ SIGLIP = dict(
     text_backbone=dict(type='SigLIPTextTower', config=dict(
         LAYERS, vocab_size=50, max_position_embeddings=16, bos_token_id=None, eos_token_id=1)),
     data_preprocessor=dict(type='TextImagePreprocessor', min_length=16, batch_augments=AUGMENTS))
+NECK = dict(type='TokenSelectionNeck', out_dims=12, selection_dims=8)
+FURTHER = dict(
+    mixup=None, image_neck=dict(NECK, side='image'), text_neck=dict(NECK, side='text'),
+    image_backbone=dict(type='CLIPVisionTower', width=16, depth=2, heads=2, patch_size=8,
+                        img_size=(32, 16)),
+    text_backbone=dict(type='CLIPTextTower', width=16, depth=2, heads=2, vocab_size=50),
+    heads=dict(sdm=dict(type='SDMHead', adaptive=0.1), cmpm=dict(type='CMPMHead'),
+               identity=dict(type='IdentityHead', num_classes=9, in_dims=12),
+               bge=dict(type='TALHead'), tse=dict(type='TALHead', part='tse'),
+               tbps_clip=dict(type='TBPSCLIPHead', citc_weight=0.1),
+               triplet=dict(type='HardestTripletHead'), sigmoid=dict(type='SigmoidHead'),
+               qc_align=dict(type='QCAlignHead')))
 OPTIONS = dict(
+    further=FURTHER,
     everything={}, chunks=dict(chunk_size=2), recomputed=RECOMPUTED, plain=dict(mixup=None),
     clip=CLIP, siglip=SIGLIP,
     masked=dict(heads=dict(contrastive=dict(HEAD, same_person='masked'))),

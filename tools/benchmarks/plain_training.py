@@ -143,17 +143,17 @@ class PlainRetriever(nn.Module):
     @classmethod
     def like(cls, ours: nn.Module) -> 'PlainRetriever':
         """The same sizes as our ``TextImageRetriever``, on the device that is the default."""
-        vit, bert = ours.image_backbone, ours.text_backbone.bert.config
+        vit, bert = ours.image_backbone, ours.text_backbone
+        sizes = bert.bert.config
         projection = vit.patch_embed.projection
         image = dict(
             width=vit.embed_dims, depth=len(vit.layers), heads=vit.layers[0].attn.num_heads,
             inner=vit.layers[0].ffn.feedforward_channels, patch=projection.kernel_size[0],
             stride=projection.stride[0], grid=vit.patch_resolution)
         text = dict(
-            width=bert.hidden_size, depth=bert.num_hidden_layers, heads=bert.num_attention_heads,
-            inner=bert.intermediate_size, vocabulary=bert.vocab_size,
-            positions=bert.max_position_embeddings,
-            pooled=ours.text_backbone.pooling == 'pooler')
+            width=sizes.hidden_size, depth=bert.depth, heads=sizes.num_attention_heads,
+            inner=sizes.intermediate_size, vocabulary=sizes.vocab_size,
+            positions=sizes.max_position_embeddings, pooled=bert.pooling == 'pooler')
         return cls(image, text, ours.heads.contrastive.temperature)
 
     def load_ours(self, state: dict[str, Tensor]) -> None:

@@ -29,7 +29,7 @@ class ImageView(BaseTransform):
             batch need one size.
 
     Raises:
-        BadValue: the key is one that items have already.
+        BadValue: the key is one that items have already, or the view is no image in colour.
         MissingKey: an item has no ``img``.
 
     Example:
@@ -54,8 +54,12 @@ class ImageView(BaseTransform):
         if self.key in results:
             raise BadValue(f'{where}: the item has a {self.key!r} already; give each view a name '
                            'of its own')
-        view = self.transforms(dict(results, img=results['img'].copy()))
-        results[self.key] = np.ascontiguousarray(view['img'])
+        view = self.transforms(dict(results, img=results['img'].copy()))['img']
+        if view.dtype != np.uint8 or view.ndim != 3:
+            raise BadValue(f'{where}: the view {self.key!r} must be uint8 with shape (H, W, 3), '
+                           f'got {view.dtype} {view.shape}; RandomGrayscale needs '
+                           'keep_channels=True')
+        results[self.key] = np.ascontiguousarray(view)
         return results
 
     def __repr__(self) -> str:

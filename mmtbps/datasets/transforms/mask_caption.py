@@ -48,7 +48,7 @@ class MaskCaption(BaseTransform):
         >>> np.random.seed(0)
         >>> item = MaskCaption(prob=0.5)(dict(input_ids=[torch.tensor([49406, 320, 786, 49407])]))
         >>> item['mlm_input_ids'][0].tolist(), item['mlm_labels'][0].tolist()
-        ([49406, 49405, 786, 49407], [0, 320, 0, 0])
+        ([49406, 320, 49405, 49407], [0, 0, 786, 0])
     """
 
     def __init__(self, tokenizer: str | None = None, prob: float = 0.15, ignored: int = 0) -> None:

@@ -68,6 +68,9 @@ class Tower(BaseModule):
         with_cp: compute activations of the layers again in the backward pass instead of keeping
             them (activation checkpointing).
         grid: (rows, columns) of patches at the end of the tokens of an image, or ``None``.
+        image_size: (height, width) of the images that have this grid; ``None`` for any.
+        training_only: names of settings that change nothing once a tower is trained, such as
+            dropout; also of those inside the dict ``config``.
         checkpoint_kind: kind of published checkpoint that such a tower starts from, as the
             converters name it; ``None`` if there is none.
     """
@@ -76,6 +79,8 @@ class Tower(BaseModule):
     out_dims: int
     with_cp: bool = False
     grid: tuple[int, int] | None = None
+    image_size: tuple[int, int] | None = None
+    training_only: tuple[str, ...] = ('with_cp', )
     checkpoint_kind: str | None = None
 
     @abstractmethod
@@ -169,9 +174,11 @@ class Tower(BaseModule):
             ``(N, heads, P, P)``; each row sums to 1.
 
         Raises:
-            ValueError: the tokens are beyond the layer.
+            ValueError: the tokens are beyond the layer, or there is no such layer.
             TypeError: the tower has no attention to show.
         """
+        if self.depth and not -self.depth <= layer < self.depth:
+            raise ValueError(f'{type(self).__name__} has {self.depth} layers, got layer {layer}')
         layer = layer % self.depth if self.depth else 0
         if tokens.layer == layer + 1 and tokens.before is not None:
             tokens = replace(tokens, hidden=tokens.before, layer=layer)
@@ -234,6 +241,15 @@ class Tower(BaseModule):
     def pretrained_names(cls, settings: dict[str, Any]) -> list[str]:
         """Return the folders or hub names of pretrained models that settings start from."""
         return []
+
+    @classmethod
+    def evaluation_settings(cls, settings: dict[str, Any]) -> dict[str, Any]:
+        """Return settings without those that act in training only: ``training_only``."""
+        kept = {key: value for key, value in settings.items() if key not in cls.training_only}
+        if isinstance(kept.get('config'), dict):
+            kept['config'] = {key: value for key, value in kept['config'].items()
+                              if key not in cls.training_only}
+        return kept
 
     def portable_settings(self, settings: dict[str, Any]) -> dict[str, Any]:
         """Return settings that build this tower without the files that it started from."""

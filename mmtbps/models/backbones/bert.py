@@ -58,6 +58,10 @@ class BERTBackbone(Tower):
         torch.Size([1, 8])
     """
 
+    training_only = ('with_cp', 'hidden_dropout_prob', 'attention_probs_dropout_prob',
+                     'classifier_dropout', 'dropout', 'attention_dropout', 'embedding_dropout',
+                     'mlp_dropout')
+
     def __init__(self, model: str | None = None, config: dict | None = None,
                  pooling: str = 'pooler', with_cp: bool = False,
                  init_cfg: dict | list | None = None):

@@ -16,7 +16,7 @@ from transformers import AutoConfig, AutoModel, PretrainedConfig, PreTrainedMode
 from mmtbps.errors import BadValue
 from mmtbps.pretrained import resolve_pretrained
 
-from .library_models import sharing_copy
+from .library_models import load_whole, model_errors, sharing_copy
 
 __all__ = ['FAMILIES', 'Family', 'attention_weights', 'block_far_keys', 'block_keys',
            'build_model', 'embed_ids', 'run_slice']
@@ -87,21 +87,28 @@ def build_model(name: str | None, overrides: dict[str, Any]) -> PreTrainedModel:
         FileNotFoundError: ``name`` looks like a path and is not a folder.
         BadValue: there are neither name nor sizes, or the model cannot be run in pieces.
     """
-    if name is None:
-        if not overrides:
-            raise BadValue('BERTBackbone needs `model` (folder or hub name) or `config` (sizes)')
-        kind = overrides.pop('model_type', 'bert')
-    else:
+    if name is None and not overrides:
+        raise BadValue('BERTBackbone needs `model` (folder or hub name) or `config` (sizes)')
+    asked = overrides.pop('model_type', None)
+    kind = asked or 'bert'
+    if name is not None:
         name = resolve_pretrained(name)
-        kind = PretrainedConfig.get_config_dict(name)[0].get('model_type', 'bert')
+        with model_errors(f'{name}: no text model can be read from it'):
+            kind = PretrainedConfig.get_config_dict(name)[0].get('model_type', 'bert')
+        if asked not in (None, kind):
+            raise BadValue(f'{name} is a model of model_type {kind!r}, got model_type={asked!r} in '
+                           'the config of the text backbone')
     _check_kind(kind)
     if kind == 'modernbert':  # older versions would take another where its package is installed
         overrides.setdefault('attn_implementation', 'sdpa')
     _check_attention(overrides.get('attn_implementation'))
     if name is None:
-        model = AutoModel.from_config(AutoConfig.for_model(kind, **overrides))
+        with model_errors(f'the sizes of the text backbone are none of a {kind} model'):
+            model = AutoModel.from_config(AutoConfig.for_model(kind, **overrides))
     else:
-        model = AutoModel.from_pretrained(name, **overrides)
+        with model_errors(f'{name}: no text model can be read from it'):
+            # Weights of a masked language model have no pooler; it is trained from the start.
+            model = load_whole(AutoModel, name, overrides, may_miss='pooler.')
     _check_config(model.config)
     if hasattr(model.config, 'reference_compile'):
         model.config.reference_compile = False  # to compile is the business of who trains

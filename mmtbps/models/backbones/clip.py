@@ -29,6 +29,7 @@ class _CLIPTower(Tower):
 
     final_norm: nn.Module
     checkpoint_kind = 'openai_clip'
+    training_only = ('with_cp', 'attn_drop')
 
     def __init__(self, width: int, depth: int, heads: int | None, with_cp: bool,
                  init_cfg: dict | list | None, **layer: Any):
@@ -122,7 +123,7 @@ class CLIPVisionTower(_CLIPTower):
         super().__init__(width, depth, heads, with_cp, init_cfg, activation=activation,
                          mlp_width=mlp_width)
         stride = stride or patch_size
-        self.img_size = tuple(img_size)
+        self.img_size = self.image_size = tuple(img_size)
         if min(self.img_size) < patch_size:
             raise BadValue(f'img_size={self.img_size} is smaller than a patch of {patch_size}')
         self.grid = tuple((side - patch_size) // stride + 1 for side in self.img_size)

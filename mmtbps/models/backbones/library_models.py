@@ -1,13 +1,17 @@
 """Models of transformers in pieces: copies that share weights, and their sizes."""
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
+from safetensors import SafetensorError
 from torch import nn
-from transformers import PretrainedConfig
+from transformers import PretrainedConfig, PreTrainedModel
 
-__all__ = ['sharing_copy', 'sizes_of']
+from mmtbps.errors import BadValue, UserError
+
+__all__ = ['load_whole', 'model_errors', 'sharing_copy', 'sizes_of']
 
 # Notes of transformers in a config that are not about sizes.
 _NO_SIZES = {'transformers_version', 'architectures', 'dtype', 'torch_dtype', 'reference_compile'}
@@ -36,3 +40,52 @@ def sizes_of(config: PretrainedConfig) -> dict[str, Any]:
     """Return what makes a model of a config another than the default one, as settings."""
     return {key: value for key, value in config.to_diff_dict().items()
             if key not in _NO_SIZES and not key.startswith('_')}
+
+
+def load_whole(kind: Any, name: str, overrides: Mapping[str, Any],
+               may_miss: str | None = None) -> PreTrainedModel:
+    """Load a folder or hub model whole, in float32 unless a type is asked for.
+
+    Args:
+        kind: transformers' class, with ``from_pretrained``.
+        name: folder or hub name.
+        overrides: what its config is to say otherwise.
+        may_miss: first letters of the names of weights that may be missing, to be trained anew.
+
+    Raises:
+        BadValue: a weight of the model is missing.
+    """
+    model, report = kind.from_pretrained(name, output_loading_info=True, **overrides)
+    missing = sorted(key for key in report['missing_keys']
+                     if may_miss is None or not key.startswith(may_miss))
+    if missing:
+        raise BadValue(f'{name}: {len(missing)} weights of {type(model).__name__} are missing, '
+                       f'such as {missing[0]}')
+    # transformers 5 keeps the type of the file, which is often half precision.
+    return model if overrides.keys() & {'dtype', 'torch_dtype'} else model.float()
+
+
+@contextmanager
+def model_errors(what: str) -> Iterator[None]:
+    """Turn what transformers says of files or sizes that make no model into one line.
+
+    Args:
+        what: begins the line, such as the folder and what it should hold.
+
+    Raises:
+        BadValue: the library raised an error of its own; the line ends with the first of its lines.
+
+    Example:
+        >>> with model_errors('weights/bert: no text model can be read from it'):
+        ...     raise OSError('no file named config.json')
+        Traceback (most recent call last):
+        mmtbps.errors.BadValue: weights/bert: no text model can be read from it \
+(no file named config.json)
+    """
+    try:
+        yield
+    except UserError:
+        raise
+    except (OSError, ValueError, TypeError, AssertionError, SafetensorError) as error:
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        raise BadValue(f'{what} ({lines[0] if lines else repr(error)})') from error

@@ -27,6 +27,7 @@ class _SigLIPTower(Tower):
     """Base of both towers: transformers' model, its encoder run on slices of its layers."""
 
     checkpoint_kind = 'hf_siglip'
+    training_only = ('with_cp', 'attention_dropout')
 
     def __init__(self, kind: str, model: str | None, config: dict | None, with_cp: bool,
                  init_cfg: dict | list | None):
@@ -119,7 +120,8 @@ class SigLIPVisionTower(_SigLIPTower):
         sizes = self.siglip.config
         self.out_dims = sizes.hidden_size
         self.interpolate_mode, self.source_grid = interpolate_mode, source_grid
-        self.img_size = tuple(img_size or (sizes.image_size, sizes.image_size))
+        self.img_size = self.image_size = tuple(
+            img_size or (sizes.image_size, sizes.image_size))
         if min(self.img_size) < sizes.patch_size:
             raise BadValue(f'img_size={self.img_size} is smaller than a patch of '
                            f'{sizes.patch_size}')

@@ -16,7 +16,7 @@ from transformers import (
 from mmtbps.errors import BadValue
 from mmtbps.pretrained import resolve_pretrained
 
-from .library_models import sharing_copy
+from .library_models import load_whole, model_errors, sharing_copy
 
 __all__ = ['attention_weights', 'build_siglip', 'read_alone', 'replace_positions', 'run_slice']
 
@@ -45,11 +45,13 @@ def build_siglip(kind: str, name: str | None, overrides: dict[str, Any]) -> nn.M
         if not overrides:
             raise BadValue(f'a SigLIP {kind} tower needs `model` (folder or hub name) or `config` '
                            '(sizes)')
-        model = model_type(config_type(**overrides))
+        with model_errors(f'the sizes of the {kind} tower are none of a SigLIP model'):
+            model = model_type(config_type(**overrides))
     else:
         name = resolve_pretrained(name)
-        _check_type(name, PretrainedConfig.get_config_dict(name)[0].get('model_type'), kind)
-        model = model_type.from_pretrained(name, **overrides)
+        with model_errors(f'{name}: no SigLIP model can be read from it'):
+            _check_type(name, PretrainedConfig.get_config_dict(name)[0].get('model_type'), kind)
+            model = load_whole(model_type, name, overrides)
     # Older versions of transformers have the half as a module inside the model.
     half = getattr(model, f'{kind}_model', model).float()
     _check_head(half)

@@ -47,6 +47,8 @@ class OverlapViT(Tower, VisionTransformer):
 
     checkpoint_kind = 'timm'
 
+    training_only = ('with_cp', 'drop_rate', 'drop_path_rate')
+
     def __init__(self,
                  arch: str | dict = 'base',
                  img_size: tuple[int, int] = (384, 128),
@@ -61,7 +63,7 @@ class OverlapViT(Tower, VisionTransformer):
                          interpolate_mode=interpolate_mode,
                          patch_cfg=dict(stride=stride, padding=0), **kwargs)
         self.source_grid, self.with_cp = source_grid, with_cp
-        self.out_dims = self.embed_dims
+        self.out_dims, self.image_size = self.embed_dims, tuple(self.img_size)
 
     @property
     def grid(self) -> tuple[int, int]:

@@ -19,10 +19,12 @@ class BaseHead(BaseModule):
     Attributes:
         needs_tokens: whether the head reads ``pairs.image.tokens`` or ``pairs.text.tokens``; the
             towers then compute all tokens of their last layer.
+        part: name of the part of the features that is taken; ``None`` for none in particular.
         needs: names of further inputs of the batch that the head reads from ``pairs.inputs``.
     """
 
     needs_tokens: bool = False
+    part: str | None = None
     needs: tuple[str, ...] = ()
 
     @abstractmethod

@@ -31,6 +31,7 @@ class HardnessAwareContrastiveHead(BaseHead):
         same_person: ``'negative'`` (paper), ``'masked'`` or ``'positive'``; see
             :func:`~mmtbps.models.losses.info_nce`.
         part: the part of the features that the loss takes.
+        name: of the loss in the log, ``loss_NAME``; two such heads, each on a part, need two.
         init_cfg: as in every MMEngine module.
 
     Raises:
@@ -51,6 +52,7 @@ class HardnessAwareContrastiveHead(BaseHead):
                  min_temperature: float = 0.001,
                  same_person: str = 'negative',
                  part: str = 'global',
+                 name: str = 'contrastive',
                  init_cfg: dict | list | None = None):
         super().__init__(init_cfg)
         if temperature <= 0 or min_temperature <= 0:
@@ -59,7 +61,7 @@ class HardnessAwareContrastiveHead(BaseHead):
         if same_person not in SAME_PERSON_CHOICES:
             raise ValueError(
                 f'same_person must be one of {SAME_PERSON_CHOICES}, got {same_person!r}')
-        self.same_person, self.part = same_person, part
+        self.same_person, self.part, self.name = same_person, part, name
         self.min_temperature = min_temperature
         self.learnable = learnable
         self._temperature = temperature
@@ -83,13 +85,15 @@ class HardnessAwareContrastiveHead(BaseHead):
             samples: not needed.
 
         Returns:
-            ``loss_contrastive``, and ``temperature`` to be logged when it is learnable.
+            ``loss_contrastive``, and ``temperature`` to be logged when it is learnable; with
+            another ``name``, ``loss_NAME`` and ``temperature_NAME``.
         """
         everyone = pairs.gathered(self.part)
-        losses = dict(loss_contrastive=info_nce(
+        losses = {f'loss_{self.name}': info_nce(
             pairs.image.parts[self.part], pairs.text.parts[self.part], self.temperature,
             pairs.person_ids, self.same_person, everyone.image, everyone.text,
-            everyone.person_ids, everyone.first_row))
+            everyone.person_ids, everyone.first_row)}
         if self.learnable:
-            losses['temperature'] = self.temperature.detach()
+            suffix = '' if self.name == 'contrastive' else f'_{self.name}'
+            losses[f'temperature{suffix}'] = self.temperature.detach()
         return losses

@@ -40,7 +40,7 @@ class TBPSCLIPHead(PartHead):
             out.
         second_view: multi-view supervision (MVS): name of a second augmentation of the images in
             the batch, which the transform ``ImageView`` makes. N-ITC is then the mean of both with
-            the captions.
+            the captions, each with labels of its own.
         epsilon: floor of the true matches in R-ITC.
         temperature: start value.
         max_scale: ceiling of one over the temperature, whose logarithm ``logit_scale`` is learned.
@@ -100,26 +100,33 @@ class TBPSCLIPHead(PartHead):
     def _normalised_contrast(self, pairs: Pairs, temperature: Tensor) -> Tensor:
         """Compute N-ITC of the images, or the mean with that of their second view."""
         image, text, person_ids = self.features(pairs)
-        everyone = pairs.gathered(self.part)
-        soft = self._own_labels(pairs, temperature) if self.soft_share else None
+        everyone, again = pairs.gathered(self.part), None
+        if self.soft_share:
+            with torch.no_grad():
+                again = [self.part_of(side) for side in pairs.encode_again()]
         share = self.soft_share * _ramp(pairs.progress)
 
-        def contrast(images: Tensor, joined: GatheredPairs) -> Tensor:
+        def contrast(images: Tensor, joined: GatheredPairs, images_again: Tensor | None) -> Tensor:
+            soft = None if again is None else soft_labels(
+                images_again, again[1], temperature, GatheredPairs(
+                    gather(images_again), gather(again[1]), None, joined.first_row))
             return soft_label_contrastive_loss(images, text, person_ids, temperature, soft, share,
                                                joined)
 
-        loss = contrast(image, everyone)
+        loss = contrast(image, everyone, again and again[0])
         if self.second_view:
-            view = self.part_of(pairs.encode_image(pairs.inputs[self.second_view]))
-            loss = (loss + contrast(view, everyone._replace(image=gather_with_grad(view)))) / 2
+            view, view_again = self._encode_view(pairs)
+            joined = everyone._replace(image=gather_with_grad(view))
+            loss = (loss + contrast(view, joined, view_again)) / 2
         return loss
 
-    @torch.no_grad()
-    def _own_labels(self, pairs: Pairs, temperature: Tensor) -> tuple[Tensor, Tensor]:
-        image, text = (self.part_of(side) for side in pairs.encode_again())
-        everyone = GatheredPairs(gather(image), gather(text), None,
-                                 pairs.gathered(self.part).first_row)
-        return soft_labels(image, text, temperature, everyone)
+    def _encode_view(self, pairs: Pairs) -> tuple[Tensor, Tensor | None]:
+        """Encode the second view, and once more for its own labels."""
+        images, again = pairs.inputs[self.second_view], None
+        if self.soft_share:
+            with torch.no_grad():
+                again = self.part_of(pairs.encode_image(images))
+        return self.part_of(pairs.encode_image(images)), again
 
 
 def _ramp(progress: TrainingProgress) -> float:

@@ -104,8 +104,10 @@ class TokenSelectionNeck(ProjectionNeck):
     out are not selected either. The first token and the last of the mask are special. A caption
     without a word selects its pooled token.
 
-    Both sides need the same ``out_dims`` and ``selection_dims``. Batch statistics are those of
-    selected tokens only, over all processes; published training ran the norm in evaluation mode.
+    Both sides need the same ``out_dims`` and ``selection_dims``. In published files the shortcut
+    ``fc`` is ``visul_emb_layer.fc`` of images and ``texual_emb_layer.linear`` of captions. Batch
+    statistics are those of selected tokens only, over all processes; published training ran the
+    norm in evaluation mode.
 
     Args:
         in_dims: width of the tower's feature; a retriever fills it in.

@@ -63,12 +63,14 @@ class TextImageRetriever(MMPretrainRetrieval, BaseModel):
         if isinstance(data_preprocessor, dict):
             data_preprocessor = MODELS.build(data_preprocessor)
         super().__init__(data_preprocessor, init_cfg)
+        if head is None and 'type' in (heads or {}):
+            head, heads = heads, None  # the third argument was one head
         if head is not None:
             heads, image_neck, text_neck = split_former_head(head, heads, image_neck, text_neck)
         self.image_backbone = _build(image_backbone, Tower)
         self.text_backbone = _build(text_backbone, Tower)
         # Heads stand before necks: optimizer states count weights, and one head was all there was.
-        self.heads = nn.ModuleDict({name: _build(settings, BaseHead)
+        self.heads = nn.ModuleDict({_check_name(name): _build_head(settings)
                                     for name, settings in (heads or {}).items()})
         self.image_neck = _build_neck(image_neck, self.image_backbone)
         self.text_neck = _build_neck(text_neck, self.text_backbone)
@@ -218,6 +220,10 @@ class TextImageRetriever(MMPretrainRetrieval, BaseModel):
         if self.image_neck.parts != self.text_neck.parts:
             raise ValueError(f'image_neck has the parts {self.image_neck.parts}, text_neck '
                              f'{self.text_neck.parts}; a dot product needs the same')
+        for name, head in self.heads.items():
+            if head.part not in (None, *self.image_neck.parts):
+                raise ValueError(f'head {name!r} takes the part {head.part!r} of the feature; the '
+                                 f'necks have {self.image_neck.parts}')
         for name in ('image_backbone', 'text_backbone'):
             depth, layer = getattr(self, name).depth, getattr(self.mixup, 'layer', None) or 0
             if 0 < depth < layer:
@@ -254,6 +260,22 @@ def _build(settings: dict | nn.Module, base: type[nn.Module]) -> nn.Module:
         raise TypeError(f'{type(part).__name__} is no {base.__name__}: derive it from '
                         f'{base.__module__}.{base.__name__}, see docs/concepts/add_a_part.md')
     return part
+
+
+def _build_head(settings: dict | nn.Module) -> BaseHead:
+    head = _build(settings, BaseHead)
+    if type(head).loss is not BaseHead.loss:  # as heads of version 0.1 had; nobody would call it
+        raise TypeError(f'{type(head).__name__}.loss is not called any more: what it computes '
+                        'belongs into forward(pairs, samples), see docs/concepts/add_a_part.md')
+    return head
+
+
+def _check_name(name: str) -> str:
+    """Refuse the name of a head that torch would not take, or would hide by a method of its own."""
+    if not isinstance(name, str) or not name.isidentifier() or hasattr(nn.ModuleDict, name):
+        raise ValueError(f'heads: {name!r} cannot be the name of a head; take letters, digits and '
+                         '"_", and no method of a dict')
+    return name
 
 
 def _build_neck(settings: dict | nn.Module | None, tower: Tower) -> BaseNeck:

@@ -100,7 +100,8 @@ def with_former_head(settings: Mapping[str, Any], state: Mapping[str, Tensor],
             return None
         settings['head'] = dict(heads[FORMER_HEAD])
         if necks[0]:
-            if set(necks[0]) - {'type', 'in_dims', 'out_dims'}:
+            kind = str(necks[0].get('type')).rpartition('.')[2]
+            if kind != 'ProjectionNeck' or set(necks[0]) - {'type', 'in_dims', 'out_dims'}:
                 return None
             settings['head'] |= dict(projection_dims=necks[0].get('out_dims'), image_dims=dims[0],
                                      text_dims=dims[1])

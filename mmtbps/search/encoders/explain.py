@@ -73,7 +73,7 @@ def word_heat_map(encoder: 'TorchEncoder', image: Image.Image, text: str) -> Wor
         CannotExplain: The encoder has no towers of tokens, as an exported model or a ResNet.
         BadValue: There is no word in the text, or the pipeline's images do not fit the tower.
     """
-    model = _towers(encoder, 'image_backbone', 'text_backbone')
+    model = _towers(encoder, 'single_token_features', 'image_backbone', 'text_backbone')
     text = encoder.tokenize.clean_text(text)
     token_spans = _token_spans(encoder, text)
     words = align_words(text, token_spans)
@@ -110,7 +110,7 @@ def rollout_map(encoder: 'TorchEncoder', image: Image.Image) -> np.ndarray:
     Raises:
         CannotExplain: As `word_heat_map`.
     """
-    tower = _towers(encoder, 'image_backbone').image_backbone
+    tower = _towers(encoder, 'attention_of', 'image_backbone').image_backbone
     images = encoder.prepare_images([image])
     rows, columns = _grid(tower, images)
     tokens, attentions = tower.embed(images), []
@@ -202,12 +202,13 @@ def _read(tower: Tower, neck: BaseNeck, *inputs: Tensor) -> tuple[Tensor, Tensor
     return tuple(F.normalize(neck.project(feature).float(), dim=-1) for feature in (single, whole))
 
 
-def _towers(encoder: 'TorchEncoder', *names: str) -> nn.Module:
-    """Return the encoder's model, or refuse it if a named tower gives no features of tokens."""
+def _towers(encoder: 'TorchEncoder', method: str, *names: str) -> nn.Module:
+    """Return the encoder's model, or refuse it if a named tower has no such method of its own."""
     model = getattr(encoder, 'model', None)
     for name in names:
         tower = getattr(model, name, None)
-        if not isinstance(tower, Tower) or not tower.depth:
+        if (not isinstance(tower, Tower) or not tower.depth
+                or getattr(type(tower), method) is getattr(Tower, method)):
             what = f'{name} {type(tower).__name__}' if model else 'an encoder without a model'
             raise CannotExplain(f'{type(encoder).__name__} cannot be explained: {what} gives no '
                                 'features of single patches or words; use the model it was '
@@ -219,7 +220,7 @@ def _grid(tower: Tower, images: Tensor) -> tuple[int, int]:
     """Return rows and columns of patches of a batch of images."""
     if tower.grid is None:
         raise CannotExplain(f'{type(tower).__name__} has no grid of patches to show')
-    if images.shape[-2:] != tuple(tower.img_size):
+    if tower.image_size not in (None, tuple(images.shape[-2:])):
         raise BadValue(f'the test pipeline makes images of {tuple(images.shape[-2:])} pixels, '
-                       f'but the image tower is for {tuple(tower.img_size)}')
+                       f'but the image tower is for {tower.image_size}')
     return tower.grid

@@ -22,7 +22,7 @@ from torch import nn
 
 from mmtbps.errors import BadValue, MissingFile, UserError
 from mmtbps.fileio import write_durably
-from mmtbps.models import Tower, inference_settings
+from mmtbps.models import ProjectionNeck, Tower, inference_settings
 from mmtbps.registry import MODELS, TRANSFORMS
 
 __all__ = ['FILES', 'ModelSource', 'find_model_source', 'portable_model', 'portable_pipeline',
@@ -153,7 +153,16 @@ def portable_model(source: ModelSource, model: nn.Module) -> dict[str, Any]:
         source: Settings that the model was built from.
         model: The model built from it.
     """
-    return inference_settings(portable_training_model(source, model))
+    settings = inference_settings(portable_training_model(source, model))
+    for name, part in model.named_children():
+        if isinstance(part, Tower) and isinstance(settings.get(name), dict):
+            settings[name] = part.evaluation_settings(settings[name])
+        elif type(part) is ProjectionNeck and isinstance(part.projection, nn.Identity):
+            settings.pop(name, None)  # as where no neck is named
+    if isinstance(preprocessor := settings.get('data_preprocessor'), dict):
+        settings['data_preprocessor'] = {key: value for key, value in preprocessor.items()
+                                         if key != 'batch_augments'}
+    return settings
 
 
 def portable_training_model(source: ModelSource, model: nn.Module) -> dict[str, Any]:

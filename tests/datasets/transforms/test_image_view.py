@@ -49,5 +49,7 @@ def test_what_does_not_fit_is_refused():
         ImageView('img', [])
     with pytest.raises(KeyError, match='LoadImageFromFile before ImageView'):
         ImageView('image_2', [])(dict(caption='a man'))
+    with pytest.raises(ValueError, match=r"a.jpg: .*got uint8 \(4, 2\); RandomGrayscale"):
+        ImageView('image_2', [dict(type='RandomGrayscale', prob=1.0)])(item())
     with pytest.raises(ValueError, match="a.jpg: the item has a 'image_2' already"):
         ImageView('image_2', [])(ImageView('image_2', [])(item()))

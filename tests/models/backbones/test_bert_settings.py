@@ -41,6 +41,28 @@ def test_a_folder_of_transformers_is_loaded_and_described(family, tmp_path, ids_
     assert tiny.bert.config.model_type == family
 
 
+@pytest.mark.parametrize('kind', [torch.float16, torch.bfloat16])
+def test_a_folder_in_half_precision_is_loaded_in_float32(kind, tmp_path):
+    model = AutoModel.from_config(AutoConfig.for_model(**config_of('bert'))).to(kind)
+    model.save_pretrained(tmp_path / 'half')
+    backbone = BERTBackbone(model=str(tmp_path / 'half'))
+    assert {weight.dtype for weight in backbone.parameters()} == {torch.float32}
+    weights = backbone.bert.state_dict()
+    assert all(torch.equal(weights[name], value.float())
+               for name, value in model.state_dict().items())
+
+
+def test_a_folder_without_some_of_the_weights_is_refused(tmp_path):
+    model = AutoModel.from_config(AutoConfig.for_model(**config_of('bert')))
+    weights = {name: value for name, value in model.state_dict().items() if 'pooler' not in name}
+    model.save_pretrained(tmp_path / 'model', state_dict=weights)
+    backbone = BERTBackbone(model=str(tmp_path / 'model'))  # as of a masked language model
+    assert torch.equal(backbone.bert.embeddings.word_embeddings.weight,
+                       model.embeddings.word_embeddings.weight)
+    with pytest.raises(BadValue, match='model: 16 weights of BertModel are missing, such as enc'):
+        BERTBackbone(model=str(tmp_path / 'model'), config=dict(num_hidden_layers=3))
+
+
 @torch.no_grad()
 @families
 def test_tiny_settings(family, ids_and_mask):
@@ -148,3 +170,38 @@ def test_pooled_backbone_averages_the_last_map():
     torch.testing.assert_close(features, convolution(images).mean((2, 3)))
     with pytest.raises(ValueError, match='Conv2d'):
         PooledBackbone(convolution, out_dims=5)(images)
+
+
+def broken_folders(folder):
+    """Folders that hold no text model, by what is wrong."""
+    AutoModel.from_config(AutoConfig.for_model(**config_of('bert'))).save_pretrained(folder)
+    config, weights = folder / 'config.json', folder / 'model.safetensors'
+    yield 'junk weights', lambda: weights.write_bytes(b'junk')
+    yield 'no weights', weights.unlink
+    yield 'no JSON', lambda: config.write_text('{', 'utf-8')
+    yield 'empty', config.unlink
+
+
+def test_a_folder_that_holds_no_model_is_one_line(tmp_path):
+    for what, break_it in broken_folders(tmp_path):
+        break_it()
+        with pytest.raises(BadValue, match=f'{tmp_path}: no text model') as refusal:
+            BERTBackbone(model=str(tmp_path))
+        assert '\n' not in str(refusal.value), what
+
+
+@pytest.mark.parametrize('config, message', [
+    (dict(config_of('bert'), hidden_size=15), 'none of a bert model .*multiple of'),
+    (dict(config_of('bert'), add_cross_attention=True), 'none of a bert model'),
+    (dict(model_type='modernbert', vocab_size=50), 'none of a modernbert model')])
+def test_sizes_that_make_no_model_are_one_line(config, message):
+    with pytest.raises(BadValue, match=message) as refusal:
+        BERTBackbone(config=config, pooling='cls')
+    assert '\n' not in str(refusal.value)
+
+
+def test_a_folder_of_another_kind_than_the_config_says_is_refused(tmp_path):
+    AutoModel.from_config(AutoConfig.for_model(**config_of('bert'))).save_pretrained(tmp_path)
+    BERTBackbone(model=str(tmp_path), config=dict(model_type='bert'))
+    with pytest.raises(BadValue, match="model_type 'bert', got model_type='roberta'"):
+        BERTBackbone(model=str(tmp_path), config=dict(model_type='roberta'))

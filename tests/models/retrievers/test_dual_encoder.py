@@ -8,6 +8,7 @@ import torch
 from mmtbps.models import FeatureMixup, PixelMixup
 from mmtbps.models.losses import info_nce
 from mmtbps.models.preprocessor import pad_captions
+from mmtbps.models.retrievers.former_settings import with_former_head
 
 
 def test_preprocessor_normalises_like_the_formula(tiny_retriever, tiny_batch):
@@ -102,3 +103,35 @@ def test_a_test_batch_cannot_be_trained_on(tiny_retriever, tiny_batch):
         model(**model.data_preprocessor(tiny_batch(2, num_captions=2)), mode='loss')
     with pytest.raises(ValueError, match='mode'):
         model(**model.data_preprocessor(tiny_batch(2)), mode='train')
+
+
+def test_a_neck_that_version_0_1_did_not_have_has_no_former_settings():
+    """Else a gallery of the plain projection would open for another neck with its weights."""
+    def former(kind):
+        neck = dict(type=kind, out_dims=4)
+        return with_former_head(
+            dict(text_backbone={}, heads=dict(contrastive=dict(type='H')), image_neck=neck,
+                 text_neck=neck), {}, [16, 12])
+
+    assert former('mmtbps.ProjectionNeck')[0]['head']['projection_dims'] == 4
+    assert former('other.TwoPartNeck') is None
+
+
+HEAD = dict(type='HardnessAwareContrastiveHead')
+
+
+@pytest.mark.parametrize('name', ['my.head', 'keys', 'two heads', ''])
+def test_names_of_heads_that_torch_would_not_take_are_refused(name, tiny_retriever):
+    with pytest.raises(ValueError, match=f'{name!r} cannot be the name of a head'):
+        tiny_retriever(heads={name: HEAD})
+
+
+def test_a_head_for_a_part_that_no_neck_gives_is_refused(tiny_retriever):
+    with pytest.raises(ValueError, match=r"head 'fine' takes the part 'tse'.*\('global',\)"):
+        tiny_retriever(heads=dict(fine=dict(HEAD, part='tse')))
+
+
+def test_one_head_in_the_third_place_is_the_former_head(tiny_retriever):
+    with pytest.warns(FutureWarning, match='heads=dict'):
+        model = tiny_retriever(heads=dict(HEAD, temperature=.5))
+    assert [*model.heads] == ['contrastive'] and model.heads.contrastive.temperature == .5

@@ -7,7 +7,7 @@ import torch
 from further_parts import IGNORED, MASK_TOKEN, MaskWords, TwoPartNeck
 
 from mmtbps.datasets.transforms import PackTextImage
-from mmtbps.models import FeatureMixup
+from mmtbps.models import FeatureMixup, HardnessAwareContrastiveHead
 from mmtbps.models.losses import info_nce
 from mmtbps.models.necks import unit_feature
 
@@ -145,6 +145,16 @@ def test_what_cannot_go_together_is_refused_by_name(tiny_retriever, masked_batch
         bare(**bare.data_preprocessor(tiny_batch()), mode='loss')
 
 
+def test_a_head_of_former_make_is_refused(tiny_retriever):
+    """Its own loss would be passed over in silence."""
+    class OwnLoss(HardnessAwareContrastiveHead):
+        def loss(self, image, text, data_samples):
+            return dict(super().loss(image, text, data_samples), loss_own=image.mean())
+
+    with pytest.raises(TypeError, match=r'OwnLoss.loss is not called any more.*forward'):
+        tiny_retriever(heads=dict(own=OwnLoss()))
+
+
 def test_tokens_that_nobody_asked_for_are_not_there(tiny_retriever, masked_batch, monkeypatch):
     monkeypatch.setattr(further_parts.MaskedWordHead, 'needs_tokens', False)
     model = tiny_retriever(heads=dict(words=WORDS), data_preprocessor=preprocessor())
@@ -190,6 +200,18 @@ def test_a_loss_takes_one_part(part, tiny_retriever, tiny_batch):
     loss.backward()
     used = {name for name, p in model.named_parameters() if p.grad is not None and p.grad.any()}
     assert ('image_neck.projection.weight' in used) is (part == 'global')
+
+
+def test_each_part_has_a_loss_of_its_own(tiny_retriever, tiny_batch):
+    learnt = dict(CONTRASTIVE, learnable=True)
+    heads = dict(one=learnt, two=dict(learnt, part='mean', name='mean'))
+    model = tiny_retriever(**two_parts(heads=heads)).eval()
+    batch = model.data_preprocessor(tiny_batch(4))
+    losses = model(**batch, mode='loss')
+    assert list(losses) == ['loss_contrastive', 'temperature', 'loss_mean', 'temperature_mean']
+    alone = tiny_retriever(**two_parts(heads=dict(two=heads['two']))).eval()
+    alone.load_state_dict(model.state_dict(), strict=False)
+    assert torch.equal(losses['loss_mean'], alone(**batch, mode='loss')['loss_mean'])
 
 
 def test_one_part_is_left_as_it_was(tiny_retriever, tiny_batch):

@@ -13,7 +13,10 @@ from tiny_models import shrink
 from torch import nn
 
 from mmtbps.errors import UserError
+from mmtbps.models import Tokens, Tower
+from mmtbps.registry import MODELS
 from mmtbps.search.encoders.explain import (
+    CannotExplain,
     align_words,
     attention_rollout,
     rollout_map,
@@ -54,12 +57,13 @@ def make_transparent(encoder):
     and special tokens are nothing. The last layer hands on what it looks at, the others nothing.
     """
     model = encoder.model
-    vit, bert = model.image_backbone, model.text_backbone.bert
+    vit, text = model.image_backbone, model.text_backbone
+    bert = text.bert
     for block in vit.layers:
         silence(block.attn.qkv, block.attn.proj, block.ffn.layers[1])
     nn.init.eye_(block.attn.qkv.weight[32:])
     nn.init.eye_(block.attn.proj.weight)
-    for block in bert.encoder.layer:
+    for block in text.layers:
         silence(block.attention.self.value, block.attention.output.dense, block.output.dense)
     nn.init.eye_(block.attention.self.value.weight)
     nn.init.eye_(block.attention.output.dense.weight)
@@ -158,8 +162,8 @@ def test_permuted_patches_permute_the_heat(build):
 
 def test_each_tower_runs_once(build):
     encoder, calls = build(), []
-    for module in (encoder.model.image_backbone.patch_embed,
-                   encoder.model.text_backbone.bert.embeddings):
+    vit, text = encoder.model.image_backbone, encoder.model.text_backbone
+    for module in (vit.patch_embed, text.bert.embeddings):
         module.register_forward_hook(lambda module, *_: calls.append(type(module).__name__))
     word_heat_map(encoder, random_image(), TEXT)
     assert sorted(calls) == ['BertEmbeddings', 'PatchEmbed']
@@ -196,6 +200,53 @@ def test_what_cannot_be_explained_says_so(build):
         encoder.model.image_backbone = nn.Conv2d(3, 4, 1)
         with pytest.raises(UserError, match='image_backbone Conv2d'):
             explain(encoder)
+
+
+@MODELS.register_module()
+class PatchTower(Tower):
+    """An image tower of another project, which has nothing but the contract."""
+
+    grid, out_dims = (4, 2), 16
+
+    def __init__(self):
+        super().__init__()
+        self.patches, self.layers = nn.Conv2d(3, 16, 8, 8), nn.ModuleList([nn.Linear(16, 16)])
+
+    def embed(self, images):
+        patches = self.patches(images).flatten(2).transpose(1, 2)
+        return Tokens(torch.cat([patches.mean(1, keepdim=True), patches], 1))
+
+    def pool(self, tokens):
+        return tokens.token_read()
+
+
+@MODELS.register_module()
+class ExplainedPatchTower(PatchTower):
+
+    def attention_of(self, tokens, layer):
+        return tokens.hidden.new_full((len(tokens.hidden), 1, 9, 9), 1 / 9)
+
+    def single_token_features(self, tokens):
+        return self.layers[-1](tokens.hidden)
+
+
+def test_a_tower_of_another_project(micro_set, tmp_path):
+    cfg = shrink(Config.fromfile(CONFIG), micro_set, tmp_path)
+    cfg.model.image_backbone = dict(type='ExplainedPatchTower')
+    encoder = TorchEncoder(cfg, weights='random', device='cpu')
+    assert word_heat_map(encoder, random_image(), 'a red coat').heat.shape == (3, 4, 2)
+    np.testing.assert_allclose(rollout_map(encoder, random_image()), np.full((4, 2), 1 / 18))
+    cfg.model.image_backbone = dict(type='PatchTower')
+    encoder = TorchEncoder(cfg, weights='random', device='cpu')
+    for explain in (lambda: word_heat_map(encoder, random_image(), 'a red coat'),
+                    lambda: rollout_map(encoder, random_image())):
+        with pytest.raises(CannotExplain, match='image_backbone PatchTower'):
+            explain()
+    cfg.model.image_backbone = dict(type='ExplainedPatchTower')
+    encoder = TorchEncoder(cfg, weights='random', device='cpu')
+    encoder.model.image_backbone.grid = None
+    with pytest.raises(CannotExplain, match='no grid'):
+        rollout_map(encoder, random_image())
 
 
 def test_another_image_size_is_noticed(build):

@@ -1,0 +1,49 @@
+"""Strict loading of weights."""
+
+import pytest
+import torch
+
+from mmtbps.errors import BadValue
+from mmtbps.models.loading import WeightsMisfit, load_strictly
+
+STEM = 'image_backbone.patch_embed.projection.weight'
+
+
+@pytest.fixture
+def bare(tiny_retriever):
+    return tiny_retriever(heads=None)
+
+
+@pytest.mark.parametrize('change, said', [
+    (lambda state: state.pop(STEM), f'1 misfit: {STEM} is missing'),
+    (lambda state: state.update(other=torch.ones(1)), '1 misfit: other is left over'),
+    (lambda state: state.update({STEM: torch.ones(3, 3)}), rf'1 misfit: {STEM}: .*\[3, 3\]'),
+    (lambda state: state.clear(), r'69 misfits: .* and 64 more')])
+def test_what_does_not_fit_is_named(change, said, bare):
+    state = dict(bare.state_dict())
+    change(state)
+    with pytest.raises(WeightsMisfit, match=said):
+        load_strictly(bare, state)
+    assert 'PARTIAL' in str(load_strictly(bare, state, partial=True))
+
+
+@pytest.mark.parametrize('kind', [torch.float16, torch.bfloat16, torch.float64])
+def test_prefix_heads_and_type_are_no_misfits(kind, tiny_retriever, bare):
+    trained = tiny_retriever(
+        heads=dict(contrastive=dict(type='HardnessAwareContrastiveHead', learnable=True)))
+    report = load_strictly(bare, {f'module.{name}': value.to(kind)
+                                  for name, value in trained.state_dict().items()})
+    assert (report.loaded, [*report.heads]) == (69, ['heads.contrastive.log_temperature'])
+    assert bare.state_dict()[STEM].dtype == torch.float32
+
+
+def test_a_position_table_of_no_known_grid_is_an_error_of_the_user(bare):
+    table = dict(bare.state_dict(), **{'image_backbone.pos_embed': torch.zeros(1, 19, 16)})
+    with pytest.raises(BadValue, match='18 patch positions, which is not 4 x 4.*source_grid'):
+        load_strictly(bare, table)
+
+
+def test_a_file_with_names_that_are_no_text(bare, tmp_path):
+    torch.save({**bare.state_dict(), 3: torch.ones(1)}, tmp_path / 'odd.pth')
+    with pytest.raises(WeightsMisfit, match='1 misfit: 3 is left over'):
+        load_strictly(bare, tmp_path / 'odd.pth')
