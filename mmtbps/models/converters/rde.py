@@ -13,7 +13,9 @@ from .source import Source
 __all__ = ['convert_rde']
 
 _IMAGE, _TEXT = 'visul_emb_layer.', 'texual_emb_layer.'  # so they are spelled
-_UNUSED = re.compile(r'(visul|texual)_emb_layer\.(linear|mlp\.bns\.1)\.')
+# The shortcut around the MLP has one name on the image's side and another on the text's.
+_SHORTCUTS = dict(image=f'{_IMAGE}fc.', text=f'{_TEXT}linear.')
+_UNUSED = re.compile(r'visul_emb_layer\.linear\.|(visul|texual)_emb_layer\.mlp\.bns\.1\.')
 
 
 def convert_rde(source: Source, options: ConversionOptions) -> Conversion:
@@ -28,8 +30,8 @@ def convert_rde(source: Source, options: ConversionOptions) -> Conversion:
         BadValue: it is another layout, or for another size of images than is named.
     """
     state = source.state
-    if any(f'{half}fc.weight' not in state for half in (_IMAGE, _TEXT)):
-        raise BadValue('this is no RDE: it has no visul_emb_layer.fc and texual_emb_layer.fc')
+    if any(f'{shortcut}weight' not in state for shortcut in _SHORTCUTS.values()):
+        raise BadValue('this is no RDE: it has no visul_emb_layer.fc and texual_emb_layer.linear')
     unused = {key: 'stored by RDE and never used' for key in state if _UNUSED.match(key)}
     neck = dict(type='TokenSelectionNeck', selection_dims=len(state[f'{_IMAGE}fc.weight']))
     result = convert_clip(
@@ -37,7 +39,8 @@ def convert_rde(source: Source, options: ConversionOptions) -> Conversion:
         replace(options, activation=options.activation or 'quick_gelu'),
         image='base_model.visual.', text='base_model.', image_size=IMAGE_SIZE,
         training_only=TRAINING_ONLY, interpolation='bilinear',
-        further_names={_IMAGE: 'image_neck.', _TEXT: 'text_neck.'},
+        further_names={_SHORTCUTS['text']: 'text_neck.fc.', _IMAGE: 'image_neck.',
+                       _TEXT: 'text_neck.'},
         # RDE counts words by ids other than 0, which is both the padding and "!".
         overrides=dict(image_neck=dict(neck, side='image'), text_neck=dict(neck, side='text'),
                        text_backbone=dict(filler_id=0)))

@@ -38,7 +38,6 @@ def embedding_layers(draw):
     for side in ('visul', 'texual'):
         prefix = f'{side}_emb_layer'
         state |= {**draw.linear(f'{prefix}.linear', SELECTED, JOINT),
-                  **draw.linear(f'{prefix}.fc', SELECTED, JOINT),
                   **draw.linear(f'{prefix}.mlp.layers.0', SELECTED // 2, JOINT),
                   **draw.linear(f'{prefix}.mlp.layers.1', SELECTED, SELECTED // 2)}
         for i, size in enumerate((SELECTED // 2, SELECTED)):
@@ -46,7 +45,7 @@ def embedding_layers(draw):
             state |= {**draw.norm(bn, size), f'{bn}.running_mean': draw.bias(size),
                       f'{bn}.running_var': 1 + draw.bias(size).abs(),
                       f'{bn}.num_batches_tracked': torch.tensor(7)}
-    return state
+    return state | draw.linear('visul_emb_layer.fc', SELECTED, JOINT)
 
 
 def last_attention(states, state, heads, causal):
@@ -68,13 +67,17 @@ def last_attention(states, state, heads, causal):
 
 
 def embed(rows, state, prefix):
-    """Embeddings of the chosen tokens of one input, ``(D,)``."""
+    """Embeddings of the chosen tokens of one input, ``(D,)``.
+
+    The shortcut is ``fc`` for images, ``linear`` for texts.
+    """
+    shortcut = 'fc' if prefix == 'visul_emb_layer' else 'linear'
     rows = rows / (rows.norm(dim=-1, keepdim=True) + 1e-8)
     hidden, bn = linear(rows, state, f'{prefix}.mlp.layers.0'), f'{prefix}.mlp.bns.0'
     hidden = ((hidden - state[f'{bn}.running_mean']) / (state[f'{bn}.running_var'] + 1e-5).sqrt()
               * state[f'{bn}.weight'] + state[f'{bn}.bias'])
     return (linear(hidden.clamp(min=0), state, f'{prefix}.mlp.layers.1')
-            + linear(rows, state, f'{prefix}.fc')).amax(0)
+            + linear(rows, state, f'{prefix}.{shortcut}')).amax(0)
 
 
 def image_parts(pixels, state):
@@ -119,7 +122,7 @@ def state():
 def test_a_dot_product_is_rdes_score(state, convert, open_folder, crops, tmp_path):
     torch.save(dict(model=state), tmp_path / 'best.pth')
     report = convert('rde', tmp_path / 'best.pth', tmp_path / 'person')
-    unused = 2 * (2 + 5)
+    unused = 2 + 2 * 5
     assert f'used {len(state) - unused} keys, dropped {unused}, missing 0, unexpected 0' in report
     assert 'dropped (stored by RDE and never used): visul_emb_layer.linear.weight' in report
     encoder = open_folder(tmp_path / 'person')
