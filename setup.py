@@ -61,7 +61,7 @@ setup(
         clip=['ftfy>=6.1'],
         video=['trackers>=2.6,<3', 'av'],
         visualize=['scikit-learn'],
-        dev=['pytest', 'pytest-xdist>=3.6', 'pytest-randomly>=3.16', 'ruff', 'tensorboard',
+        dev=['pytest', 'pytest-xdist>=3.6', 'pytest-randomly>=3.16', 'ruff', 'tensorboard', 'ftfy',
              'playwright', 'milvus-lite>=3,<4'],
     ),
 )

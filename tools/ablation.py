@@ -20,6 +20,7 @@ from mmengine.config import Config
 
 import mmtbps  # noqa: F401  the cures come first
 from mmtbps.commands.user_errors import one_line_errors
+from mmtbps.config_file import read_config
 from mmtbps.drawing import draw_dataset
 from mmtbps.drawing.edited_pairs import draw_edited_pairs
 from mmtbps.errors import BadValue
@@ -123,7 +124,9 @@ def chosen_arms(cfg: Config, words: list[str] | None) -> list[dict]:
 
 
 def run_ablation(args: argparse.Namespace) -> None:
-    cfg = Config.fromfile(args.config)
+    if args.seeds < 1:
+        raise BadValue(f'--seeds must be at least 1, got {args.seeds}')
+    cfg = read_config(args.config, 'arms')
     arms = chosen_arms(cfg, args.arms)
     data_root = draw_dataset(cfg.test_dataloader.dataset.data_root, size='small')
     results: dict[str, list[dict]] = {arm['name']: [] for arm in arms}

@@ -6,10 +6,10 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from typing import Any
 
-from mmengine.config import Config
 from mmengine.logging import MMLogger
 
 from mmtbps.commands.user_errors import one_line_errors, word_error
+from mmtbps.config_file import read_config
 from mmtbps.datasets import CUHKPEDES, ICFGPEDES, DrawnPEDES, RSTPReid, TBPSDataset
 from mmtbps.errors import UserError
 from mmtbps.registry import DATASETS
@@ -80,6 +80,9 @@ def compare_sizes(dataset: TBPSDataset) -> tuple[list[str], list[str]]:
                                 'published')
         print(f'{source.name:<24}{split:<7}{found[0]:>9,}{found[1]:>9,}{found[2]:>10,}  {verdict}')
     splits = list(dict.fromkeys(split for _, split in rows))
+    if not rows:
+        problems.append(f'{", ".join(str(source.ann_file) for source in dataset.sources())}: '
+                        'no record in it')
     problems += [f'{dataset.dataset_name}: split {split!r} is missing'
                  for split in dataset.published_sizes if split not in splits]
     return splits, problems
@@ -128,7 +131,7 @@ def main(argv: list[str] | None = None) -> int:
 def check_all(args: argparse.Namespace) -> int:
     """Check every data set that is asked for; return the exit code."""
     if args.config:
-        config = Config.fromfile(args.config)
+        config = read_config(args.config)
         loaders = [config.get(f'{name}_dataloader') for name in ('train', 'val', 'test')]
         named = [(cls, paths) for loader in loaders for cls, paths in datasets_of_config(loader)]
         unique = [pair for i, pair in enumerate(named) if pair not in named[:i]]

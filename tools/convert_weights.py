@@ -6,6 +6,7 @@ folder (settings, weights, tokenizer), which searching, exporting and testing ta
 Examples:
     python tools/convert_weights.py irra best0.pth person-model
     python tools/convert_weights.py irra IRRA/best.pth person-model --config IRRA/configs.yaml
+    python tools/convert_weights.py rde RDE.tar:CUHK-PEDES/best.pth person-model
     python tools/convert_weights.py tbps_clip checkpoint_best.pth person-model
     python tools/convert_weights.py openai_clip ViT-B-16.pt clip-b16
     python tools/convert_weights.py openai_clip ViT-B-16.pt clip-b16-tall --image-size 384x128

@@ -18,9 +18,12 @@ import numpy as np
 from PIL import Image
 from rich.progress import track
 
+from mmtbps.commands.user_errors import one_line_errors
 from mmtbps.drawing import caption, recolor, render, sample_person, sample_scene
 from mmtbps.drawing.edits import colors_for
 from mmtbps.drawing.person import Person
+from mmtbps.errors import BadValue
+from mmtbps.fileio import write_durably
 
 
 def evenly_colored(person: Person, rng: np.random.Generator) -> Person:
@@ -44,24 +47,35 @@ def draw_person(root: Path, seed: int, person_id: int, split: str) -> dict:
                 captions=[caption(person, scene, int(seed), near_miss=0.) for seed in seeds])
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('root', type=Path, help='folder to write')
     parser.add_argument('--people', nargs=2, type=int, default=(8000, 400),
                         metavar=('TRAIN', 'VAL'), help='default: %(default)s')
     parser.add_argument('--seed', type=int, default=1000, help='default: %(default)s')
-    return parser.parse_args()
+    return parser.parse_args(argv)
 
 
-def main() -> None:
-    args = parse_args()
+def draw(args: argparse.Namespace) -> None:
+    """Draw all people; the annotations come last."""
+    if min(args.people) < 1:
+        raise BadValue('--people must be at least 1 each, got '
+                       f'{" ".join(map(str, args.people))}')
+    if args.seed < 0:
+        raise BadValue(f'--seed must not be negative, got {args.seed}')
     (args.root / 'imgs' / 'even').mkdir(parents=True, exist_ok=True)
     splits = ['train'] * args.people[0] + ['val'] * args.people[1]
     entries = [draw_person(args.root, args.seed, person_id, split) for person_id, split
                in enumerate(track(splits, f'drawing {len(splits)} people'), start=1)]
-    (args.root / 'reid_raw.json').write_text(json.dumps(entries), encoding='utf-8')
+    write_durably(args.root / 'reid_raw.json', json.dumps(entries))
     print(f'evenly coloured people in {args.root}')
+
+
+def main(argv: list[str] | None = None) -> None:
+    args = parse_args(argv)
+    with one_line_errors():
+        draw(args)
 
 
 if __name__ == '__main__':

@@ -17,6 +17,7 @@ from PIL import Image
 
 from mmtbps.commands.model_options import add_model_positionals, chosen_preprocessing
 from mmtbps.commands.user_errors import one_line_errors
+from mmtbps.config_file import read_config
 from mmtbps.engine.cfg_options import CfgOptions
 from mmtbps.errors import BadValue
 from mmtbps.evaluation import evaluate_ranking
@@ -60,8 +61,11 @@ def read_images(folder: str) -> list[Image.Image]:
 
 def read_captions(file: str) -> list[str]:
     """Read the first lines of a file that are not empty."""
-    with open(file, encoding='utf-8') as lines:
-        return list(islice((line.strip() for line in lines if line.strip()), MOST_COMPARED))
+    try:
+        with open(file, encoding='utf-8') as lines:
+            return list(islice((line.strip() for line in lines if line.strip()), MOST_COMPARED))
+    except UnicodeDecodeError as error:
+        raise BadValue(f'{file}: not UTF-8 text ({error})') from error
 
 
 def list_test_items(cfg: Config) -> list[dict]:
@@ -106,7 +110,7 @@ def export(args: argparse.Namespace) -> None:
     """Export the model, print the sizes and cosines, and compare the rankings if asked."""
     if args.model and (args.evaluate or args.cfg_options):
         raise BadValue('--evaluate and --cfg-options need a CONFIG, not --model')
-    cfg = None if args.model else Config.fromfile(args.config)
+    cfg = None if args.model else read_config(args.config, 'model')
     if cfg is not None:
         cfg.merge_from_dict(args.cfg_options or {})
     images = read_images(args.images) if args.images else []

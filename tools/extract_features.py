@@ -68,6 +68,8 @@ def write_manifest(out: Path, manifest: dict) -> None:
         return
     try:
         before = json.loads(file.read_text(encoding='utf-8'))
+        if not isinstance(before, dict):
+            raise ValueError(f'expected an object {{...}}, got {type(before).__name__}')
     except ValueError as error:
         raise BadValue(f'{file}: damaged ({error}); take a new folder, or remove this one'
                        ) from error

@@ -157,7 +157,8 @@ def main(argv: list[str] | None = None) -> None:
              'python projects/toy_diffusion/train.py DATA_ROOT OUT_DIR', code=2)
     args = parse_args(argv)
     with one_line_errors():
-        args.action(load_config(args), args)
+        needs = 'model' if args.action is finetune else 'generation'
+        args.action(load_config(args, needs), args)
 
 
 if __name__ == '__main__':

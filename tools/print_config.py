@@ -6,10 +6,9 @@ Example:
 
 import argparse
 
-from mmengine.config import Config
-
 import mmtbps  # noqa: F401  so that mmtbps:: bases are found
 from mmtbps.commands.user_errors import one_line_errors
+from mmtbps.config_file import read_config
 from mmtbps.engine.cfg_options import CfgOptions
 
 
@@ -20,7 +19,7 @@ def main() -> None:
     parser.add_argument('--cfg-options', nargs='+', action=CfgOptions, metavar='KEY=VALUE')
     args = parser.parse_args()
     with one_line_errors():
-        cfg = Config.fromfile(args.config)
+        cfg = read_config(args.config)
         if args.cfg_options:
             cfg.merge_from_dict(args.cfg_options)
         print(cfg.pretty_text)

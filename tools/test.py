@@ -47,7 +47,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 def main(argv: list[str] | None = None) -> None:
     args = parse_args(argv)
-    cfg = load_config(args)
+    cfg = load_config(args, *(() if args.model else ('model', )))
     checkpoint = prepare_named_test(cfg, args)
     if args.amp:
         cfg.test_cfg.fp16 = True

@@ -106,6 +106,7 @@ def _add_test_options(command: argparse.ArgumentParser) -> None:
 # ------------------------------------------------------------------ one picture
 def heatmap(args: argparse.Namespace) -> None:
     """Draw the similarity of each place of a picture and each word of a text."""
+    _check_target(args.out)
     image, encoder = read_image(args.image), _encoder(args)
     maps = word_heat_map(encoder, image, args.text)
     _save(draw_word_heat_maps(image, [maps.total, *maps.heat],
@@ -114,8 +115,15 @@ def heatmap(args: argparse.Namespace) -> None:
 
 def rollout(args: argparse.Namespace) -> None:
     """Draw the share of each place of a picture in its feature."""
+    _check_target(args.out)
     image, encoder = read_image(args.image), _encoder(args)
     _save(draw_heat_map(image, rollout_map(encoder, image), 'attention roll-out'), args.out)
+
+
+def _check_target(path: str) -> None:
+    known = Image.registered_extensions()
+    if known.get(Path(path).suffix.lower()) not in Image.SAVE:
+        raise BadValue(f'{path}: no picture can be written under this name; end it in .png')
 
 
 def _encoder(args: argparse.Namespace) -> Encoder:
@@ -160,7 +168,7 @@ class _Keep(Hook):
 
 def encode_test_set(args: argparse.Namespace) -> Encoded | None:
     """Evaluate as ``tools/test.py`` does and return the features, in the first process alone."""
-    cfg = load_config(args)
+    cfg = load_config(args, *(() if args.model else ('model', )))
     checkpoint = prepare_named_test(cfg, args)
     runner, keep = build_runner(cfg), _Keep()
     if checkpoint is None:
@@ -279,6 +287,7 @@ def embedding(args: argparse.Namespace) -> None:
     load_tsne()  # before the minutes of encoding
     if args.people < 1:
         raise BadValue('--people must be at least 1')
+    _check_target(args.out)
     data = encode_test_set(args)
     if data is None:
         return

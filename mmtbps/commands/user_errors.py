@@ -63,11 +63,12 @@ def one_line_errors(interrupted: str = 'interrupted') -> Iterator[None]:
     try:
         yield
     except UserError as error:
-        if problems := getattr(error, 'problems', None):
+        problems = getattr(error, 'problems', None) or [error]
+        if len(problems) > 1:
             print('error: cannot start, because of:', file=sys.stderr)
             print('\n'.join(f'  - {word_error(problem)}' for problem in problems), file=sys.stderr)
             raise SystemExit(1) from None
-        fail(word_error(error))
+        fail(word_error(problems[0]))
     except OSError as error:
         if error.filename is None or error.strerror is None:
             raise

@@ -10,6 +10,7 @@ from mmengine.config import Config
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
+from mmtbps.config_file import read_config
 from mmtbps.models import inference_settings
 from mmtbps.models.loading import LoadReport, load_strictly
 
@@ -35,17 +36,18 @@ def add_common_options(parser: argparse.ArgumentParser) -> None:
                         help=argparse.SUPPRESS)
 
 
-def load_config(args: argparse.Namespace) -> Config:
+def load_config(args: argparse.Namespace, *needs: str) -> Config:
     """Read the config and merge the shared options into it.
 
     Args:
         args: parsed options of :func:`add_common_options`, and ``config``.
+        needs: keys that the config must have.
 
     Returns:
         The config, its ``work_dir`` set.
     """
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
-    cfg = Config.fromfile(args.config)
+    cfg = read_config(args.config, *needs)
     cfg.launcher = args.launcher
     if args.cfg_options:
         cfg.merge_from_dict(args.cfg_options)

@@ -8,6 +8,7 @@ never other tokens.
 
 import html
 import re
+import string
 import unicodedata
 from collections.abc import Callable
 from functools import cache
@@ -15,7 +16,7 @@ from html.entities import html5
 
 from mmtbps.errors import BadValue, MissingPackage
 
-__all__ = ['CLEANINGS', 'clean_clip', 'clean_tbps_clip', 'find_cleaning']
+__all__ = ['CLEANINGS', 'clean_clip', 'clean_siglip', 'clean_tbps_clip', 'find_cleaning']
 
 _ENTITY = re.compile(r'&#?[0-9A-Za-z]{1,24};')
 _TERMINAL_ESCAPE = re.compile('\x1b\\[[0-9;]*[a-zA-Z]')
@@ -45,6 +46,7 @@ _ENCODINGS = {
     **dict.fromkeys(('latin-1', 'iso-8859-2', 'cp437'), _SPACED), 'mac_roman': _WHOLE}
 _NOT_ALONE = re.compile('[\x80-\x9f]|[^\0-\x7f][^\0-\x19\x1b-\x1f!->@-\x7f]')
 _PUNCTUATION = str.maketrans(dict.fromkeys('.!"()*#:;~', ' '))
+_NO_PUNCTUATION = str.maketrans('', '', string.punctuation)
 _TBPS_CLIP_WORDS = 77
 
 
@@ -81,9 +83,22 @@ def clean_tbps_clip(text: str) -> str:
     return clean_clip(' '.join(text.split(' ')[:_TBPS_CLIP_WORDS]))
 
 
-#: Cleanings by the name that a config gives.
+def clean_siglip(text: str) -> str:
+    """Clean a caption as SigLIP does: lower case, no ASCII punctuation, single spaces.
+
+    Sigmoid Loss for Language Image Pre-Training, https://arxiv.org/abs/2303.15343.
+
+    Example:
+        >>> clean_siglip("A  man's T-shirt.")
+        'a mans tshirt'
+    """
+    return ' '.join(text.lower().translate(_NO_PUNCTUATION).split())
+
+
+#: Cleanings by the name that a config gives. SigLIP 2 takes lower case and no other cleaning.
 CLEANINGS: dict[str | None, Callable[[str], str]] = {
-    None: str, 'clip': clean_clip, 'tbps_clip': clean_tbps_clip}
+    None: str, 'clip': clean_clip, 'lower': str.lower, 'siglip': clean_siglip,
+    'tbps_clip': clean_tbps_clip}
 
 
 def find_cleaning(name: str | None) -> Callable[[str], str]:

@@ -31,6 +31,22 @@ def test_a_remedy_is_worded_with_what_is_known(capsys):
         'python tools/search.py index a.lance IMAGES --config CONFIG --weights CHECKPOINT')
 
 
+def test_several_faults_are_a_list_and_a_single_one_is_one_line(capsys):
+    def printed(*problems):
+        error = UserError('cannot start')
+        error.problems = list(problems)
+        with pytest.raises(SystemExit) as stop, one_line_errors():
+            raise error
+        assert stop.value.code == 1
+        return capsys.readouterr().err
+
+    one, two = MissingFile('a.pth: no such file'), MissingFile('b', Remedy('export'))
+    assert printed(one) == 'error: a.pth: no such file\n'
+    assert printed(one, two) == (
+        'error: cannot start, because of:\n  - a.pth: no such file\n'
+        '  - b: python tools/export.py CONFIG CHECKPOINT OUT\n')
+
+
 @pytest.mark.parametrize('error', [ValueError('v'), KeyError('k'), RuntimeError('r'),
                                    ImportError('i'), OSError('without a file')])
 def test_any_other_error_keeps_its_traceback(error):

@@ -61,6 +61,11 @@ def test_tbps_clip_drops_punctuation_and_cuts_to_77_words():
     assert clean_tbps_clip('Word. ' * 100).split(' ') == ['word'] * 77
 
 
+def test_siglip_drops_all_punctuation():
+    assert find_cleaning('siglip')(" A man's\tT-shirt, (red)! café“ ") == 'a mans tshirt red café“'
+    assert find_cleaning('lower')('A  Man.') == 'a  man.'
+
+
 def test_an_unknown_cleaning_is_named():
     assert find_cleaning(None)(' A ') == ' A '
     with pytest.raises(BadValue, match="'rasa'"):

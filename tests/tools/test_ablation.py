@@ -54,3 +54,13 @@ def test_an_arm_that_is_not_there_is_one_line(tool, capsys):
     line = capsys.readouterr().err
     assert stop.value.code == 1 and line.count('\n') == 1
     assert line.startswith("error: no arm has a name with ['nothing']; there are: baseline ")
+
+
+@pytest.mark.parametrize('config, options, says', [
+    (CONFIG, ['--seeds', '0'], '--seeds must be at least 1'),
+    (CONFIG.with_name('vit_bert_base_drawn.py'), [], "no key 'arms'")])
+def test_mistakes_are_one_line(tool, config, options, says, capsys):
+    with pytest.raises(SystemExit) as stop:
+        tool.main([str(config), *options])
+    line, = capsys.readouterr().err.splitlines()
+    assert stop.value.code == 1 and line.startswith('error: ') and says in line

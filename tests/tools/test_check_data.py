@@ -111,3 +111,11 @@ def test_config_and_type_exclude_each_other(tool, capsys):
     with pytest.raises(SystemExit):
         tool.main(['--help'])
     assert 'examples:' in capsys.readouterr().out
+
+
+def test_a_file_without_a_record_is_a_problem(tool, tmp_path, capsys):
+    (tmp_path / 'photos').mkdir()
+    (tmp_path / 'pairs.jsonl').write_text('\n')
+    code = tool.main(['--type', 'jsonl', '--root', str(tmp_path), '--ann-file', 'pairs.jsonl',
+                      '--images', 'photos'])
+    assert code == 1 and 'pairs.jsonl: no record in it' in capsys.readouterr().out

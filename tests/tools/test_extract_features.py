@@ -101,8 +101,9 @@ def test_a_folder_of_another_model_or_other_images_is_refused(tool, encoder, fol
     assert 'begun with other images' in refusal(folders)
     manifest = folders[1] / tool.MANIFEST
     assert len(json.loads(manifest.read_text())['images']) == 8
-    manifest.write_text('{"model"')
-    assert 'extraction.json: damaged' in refusal(folders)
+    for damaged in ('{"model"', '[]'):
+        manifest.write_text(damaged)
+        assert 'extraction.json: damaged' in refusal(folders)
 
 
 def test_mistakes_are_one_line(encoder, folders, tmp_path, refusal):

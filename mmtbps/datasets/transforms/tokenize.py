@@ -4,6 +4,7 @@ import json
 import os
 from copy import deepcopy
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import torch
 from mmcv.transforms import BaseTransform
 
 from mmtbps.errors import BadValue, MissingFile, MissingKey
+from mmtbps.fileio import write_durably
 from mmtbps.lexicon.caption_cleaning import find_cleaning
 from mmtbps.pretrained import resolve_pretrained
 from mmtbps.registry import TRANSFORMS
@@ -95,8 +97,9 @@ class TokenizeCaption(BaseTransform):
     Args:
         tokenizer: See `load_tokenizer`. Loaded at the first item, in the process that needs it.
         max_length: Most tokens of a caption, special tokens included. CTLG uses 64, CLIP 77.
-        clean: Name of the cleaning that goes before: ``'clip'`` (OpenAI CLIP, IRRA, RDE) or
-            ``'tbps_clip'``, see `mmtbps.lexicon.caption_cleaning`. None by default.
+        clean: Name of the cleaning that goes before: ``'clip'`` (OpenAI CLIP, IRRA, RDE),
+            ``'tbps_clip'``, ``'siglip'`` or ``'lower'`` (SigLIP 2), see
+            `mmtbps.lexicon.caption_cleaning`. None by default.
 
     Attributes:
         clean_text: Cleans one caption, before it is split into tokens.
@@ -138,6 +141,9 @@ class TokenizeCaption(BaseTransform):
     def save_tokenizer(self, folder: str | os.PathLike) -> None:
         """Write the tokenizer's files to a folder, from which it loads without a network."""
         load_tokenizer(self.tokenizer).save_pretrained(folder)
+        licence = os.path.join(resolve_pretrained(self.tokenizer), 'LICENSE')
+        if os.path.isfile(licence):
+            write_durably(os.path.join(folder, 'LICENSE'), Path(licence).read_bytes())
 
     def tokenizer_state(self) -> str:
         """Return as JSON all that the tokens depend on; the same wherever the tokenizer lies."""

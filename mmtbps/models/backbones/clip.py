@@ -193,6 +193,8 @@ class CLIPTextTower(_CLIPTower):
         heads: of the attention; ``None`` for one every 64 of the width.
         activation: as in :class:`CLIPVisionTower`.
         attn_drop: share of attention weights that are dropped while training.
+        filler_id: a token that the mask leaves out wherever it stands, as RDE leaves out 0, which
+            is both the padding and ``!``.
         mlp_width: of the hidden states inside a layer; ``None`` for four times D.
         with_cp: keep no activations of the layers while training, compute them again (activation
             checkpointing).
@@ -218,11 +220,13 @@ class CLIPTextTower(_CLIPTower):
                  heads: int | None = None,
                  activation: str = 'quick_gelu',
                  attn_drop: float = 0.0,
+                 filler_id: int | None = None,
                  mlp_width: int | None = None,
                  with_cp: bool = False,
                  init_cfg: dict | list | None = None):
         super().__init__(width, depth, heads, with_cp, init_cfg, activation=activation,
                          mlp_width=mlp_width, causal=True, attn_drop=attn_drop)
+        self.filler_id = filler_id
         self.token_embedding = nn.Embedding(vocab_size, width)
         self.positional_embedding = nn.Parameter(0.01 * torch.randn(context_length, width))
         self.ln_final = Float32LayerNorm(width)
@@ -255,6 +259,9 @@ class CLIPTextTower(_CLIPTower):
                            'and of TextImagePreprocessor if it pads to a multiple')
         check_token_ids(input_ids, self.token_embedding.num_embeddings)
         hidden = self.token_embedding(input_ids) + self.positional_embedding[:length]
+        if self.filler_id is not None:
+            words = input_ids != self.filler_id
+            mask = words if mask is None else mask & words
         return Tokens(hidden, mask, read=input_ids.argmax(dim=-1))
 
     @classmethod

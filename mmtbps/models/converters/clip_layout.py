@@ -4,35 +4,28 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from mmtbps.errors import BadValue
-from mmtbps.registry import MODELS
 
 from .base import Conversion, ConversionOptions
+from .fit import check_weights, drop_training_only
 from .preprocessing import CLIP_COLORS, clip_pipeline, preprocessor
 
-__all__ = ['check_weights', 'convert_clip', 'drop_training_only', 'tower_settings']
+__all__ = ['convert_clip', 'tower_settings']
 
 _WORDS = 49408  # entries of the vocabulary that ships with us
 _TEXT_PARTS = ('token_embedding.', 'positional_embedding', 'transformer.', 'ln_final.',
                'text_projection')
-_BUFFERS = ('attn_mask', 'position_ids')
-_NUMBERS = dict(
-    logit_scale='temperature of training; a score is a cosine',
-    logit_bias='bias of training; a score is a cosine',
-    input_resolution='a number of the archive, not a weight',
-    context_length='a number of the archive, not a weight',
-    vocab_size='a number of the archive, not a weight')
 
 
 def convert_clip(state: Mapping[str, Tensor], options: ConversionOptions, *, image: str = 'visual.',
                  text: str = '', image_size: tuple[int, int] | None = None,
                  training_only: Mapping[str, str] | None = None,
                  colors: tuple = CLIP_COLORS, interpolation: str = 'bicubic',
-                 clean: str = 'clip', heads: tuple[int | None, int | None] = (None, None)
-                 ) -> Conversion:
+                 clean: str = 'clip', heads: tuple[int | None, int | None] = (None, None),
+                 further_names: Mapping[str, str] | None = None,
+                 overrides: Mapping[str, Mapping[str, Any]] | None = None) -> Conversion:
     """Convert CLIP towers to a ``TextImageRetriever`` of ours.
 
     Sizes are those of the weights. Weights inside the towers that ours do not have are an error,
@@ -50,21 +43,25 @@ def convert_clip(state: Mapping[str, Tensor], options: ConversionOptions, *, ima
         interpolation: of its resizing.
         clean: cleaning of its captions.
         heads: of the attention in the image and the text tower, where it is known.
+        further_names: our prefix for further prefixes of the checkpoint.
+        overrides: settings of parts, in the place of those that the weights say.
 
     Raises:
         BadValue: it is another architecture, or its positions are for another image size.
     """
     result = Conversion()
     for key, value in state.items():
-        name = _our_name(key, image, text)
+        name = _our_name(key, image, text, further_names or {})
         if name is None:
             result.unexpected.append(key)
             continue
         result.used.append(key)
         # Published as x @ M, which a linear layer has transposed.
         result.state_dict[name] = value.T if name.endswith('_neck.projection.weight') else value
-    drop_training_only(result, {**_NUMBERS, **(training_only or {})})
+    drop_training_only(result, training_only or {})
     settings = tower_settings(result.state_dict, options, image_size, heads)
+    for part, values in (overrides or {}).items():
+        settings[part].update(values)
     result.model = dict(type='TextImageRetriever', data_preprocessor=preprocessor(*colors),
                         **settings)
     check_weights(result, (image, text))
@@ -80,7 +77,10 @@ def convert_clip(state: Mapping[str, Tensor], options: ConversionOptions, *, ima
     return result
 
 
-def _our_name(key: str, image: str, text: str) -> str | None:
+def _our_name(key: str, image: str, text: str, further: Mapping[str, str]) -> str | None:
+    for theirs, ours in further.items():
+        if key.startswith(theirs):
+            return ours + key.removeprefix(theirs)
     if key.startswith(image):
         inside = key.removeprefix(image)
         return 'image_neck.projection.weight' if inside == 'proj' else f'image_backbone.{inside}'
@@ -89,27 +89,6 @@ def _our_name(key: str, image: str, text: str) -> str | None:
         return None
     return 'text_neck.projection.weight' if inside == 'text_projection' else (
         f'text_backbone.{inside}')
-
-
-def drop_training_only(result: Conversion, reasons: Mapping[str, str]) -> None:
-    """Move keys without a place, and buffers that are computed again, to those left out on purpose.
-
-    Args:
-        result: a conversion, changed in place.
-        reasons: by the first or the only word of a key.
-    """
-    for key in list(result.unexpected):
-        reason = reasons.get(key.split('.')[0]) or reasons.get(key.split('.')[-1])
-        if key.endswith(_BUFFERS):
-            reason = 'a buffer that is computed again'
-        if reason:
-            result.unexpected.remove(key)
-            result.dropped[key] = reason
-    for name, key in list(zip(result.state_dict, result.used, strict=True)):
-        if name.endswith(_BUFFERS):
-            del result.state_dict[name]
-            result.used.remove(key)
-            result.dropped[key] = 'a buffer that is computed again'
 
 
 # ------------------------------------------------------------------ sizes
@@ -178,32 +157,3 @@ def _check_grid(size: tuple[int, int], patch: int, stride: int, places: int) -> 
         raise BadValue(
             f'it has {places - 1} patch positions; images of {size[0]}x{size[1]} at stride '
             f'{stride} make {rows} x {columns} = {rows * columns}. Name its image size and stride')
-
-
-# ------------------------------------------------------------------ fit
-def check_weights(result: Conversion, prefixes: tuple[str, ...] = ()) -> None:
-    """Compare the weights with those of the model that the settings build, and note the misfits.
-
-    Args:
-        result: a conversion with settings, changed in place.
-        prefixes: of the towers' halves in the source; keys without a place there are an error.
-
-    Raises:
-        BadValue: the towers hold weights that ours do not have.
-    """
-    with torch.device('meta'):
-        settings = {key: value for key, value in result.model.items() if key != 'data_preprocessor'}
-        expected = {name: tuple(value.shape)
-                    for name, value in MODELS.build(settings).state_dict().items()}
-    names = dict(zip(result.state_dict, result.used, strict=True))
-    foreign = [key for name, key in names.items() if name not in expected]
-    foreign += [key for key in result.unexpected
-                if any(prefix and key.startswith(prefix) for prefix in prefixes)]
-    if foreign:
-        more = f' and {len(foreign) - 3} more' if len(foreign) > 3 else ''
-        raise BadValue(f'its towers hold weights that CLIP does not have: '
-                       f'{", ".join(foreign[:3])}{more}. Without them its features would be others')
-    result.missing = [name for name in expected if name not in result.state_dict]
-    result.misshapen = [
-        f'{names[name]} is {tuple(value.shape)}, must be {expected[name]}'
-        for name, value in result.state_dict.items() if tuple(value.shape) != expected[name]]

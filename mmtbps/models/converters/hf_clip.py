@@ -12,7 +12,7 @@ from mmtbps.errors import BadValue
 
 from .base import Conversion, ConversionOptions
 from .clip_layout import convert_clip
-from .preprocessing import CLIP_COLORS
+from .preprocessing import CLIP_COLORS, INTERPOLATIONS
 from .source import Source
 
 __all__ = ['convert_hf_clip']
@@ -34,8 +34,8 @@ _NAMES = (
     (r'\.layer_norm([12])\.', r'.ln_\1.'),
     (r'\.mlp\.fc1\.', '.mlp.c_fc.'), (r'\.mlp\.fc2\.', '.mlp.c_proj.'))
 _HALVES = ('vision_model.', 'text_model.')
+_HEADS = 12, 8  # of CLIPConfig, where a config.json does not say them
 _TRANSPOSED = ('visual.proj', 'text_projection')
-_INTERPOLATIONS = {0: 'nearest', 1: 'lanczos', 2: 'bilinear', 3: 'bicubic'}  # Pillow's numbers
 
 
 def convert_hf_clip(source: Source, options: ConversionOptions) -> Conversion:
@@ -51,16 +51,17 @@ def convert_hf_clip(source: Source, options: ConversionOptions) -> Conversion:
         raise BadValue('this is no CLIPModel of transformers: it has no '
                        'vision_model.embeddings.class_embedding')
     config = source.config('config.json') or {}
-    halves = [config.get(f'{half}_config') or {} for half in ('vision', 'text')]
-    options = replace(options, activation=options.activation or _activation(config, halves))
+    halves = [_half(config, half) for half in ('vision', 'text')]
+    options = replace(options, activation=options.activation or _activation(halves))
     renamed, origins = _rename(source.state)
     processor = source.config('preprocessor_config.json') or {}
     colors = tuple(tuple(processor.get(key, default)) for key, default in
                    zip(('image_mean', 'image_std'), CLIP_COLORS, strict=True))
     result = convert_clip(
         renamed, options, colors=colors,
-        interpolation=_INTERPOLATIONS.get(processor.get('resample'), 'bicubic'),
-        heads=tuple(half.get('num_attention_heads') for half in halves))
+        interpolation=INTERPOLATIONS.get(processor.get('resample'), 'bicubic'),
+        heads=tuple(half and half.get('num_attention_heads', default)
+                    for half, default in zip(halves, _HEADS, strict=True)))
     result.used = [origin for key in result.used for origin in origins[key]]
     result.misshapen = [' + '.join(origins[key]) + f' {rest}' for key, _, rest in
                         (line.partition(' ') for line in result.misshapen)]
@@ -92,8 +93,16 @@ def _rename(state: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, l
     return renamed, origins
 
 
-def _activation(config: Mapping[str, Any], halves: list[Mapping[str, Any]]) -> str:
-    if not config:
+def _half(config: Mapping[str, Any], name: str) -> dict[str, Any] | None:
+    """Return the settings of a half; ``None`` if the config has none, so is not of such a model."""
+    if f'{name}_config' not in config and f'{name}_config_dict' not in config:
+        return None
+    # Former versions wrote both, and the second counted.
+    return {**(config.get(f'{name}_config') or {}), **(config.get(f'{name}_config_dict') or {})}
+
+
+def _activation(halves: list[Mapping[str, Any] | None]) -> str:
+    if None in halves:
         raise BadValue('a file of weights does not say its activation: name it with --activation, '
                        'or put its config.json beside it')
     found = {half.get('hidden_act', 'quick_gelu') for half in halves}

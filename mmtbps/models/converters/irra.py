@@ -12,12 +12,13 @@ from .base import Conversion, ConversionOptions
 from .clip_layout import convert_clip
 from .source import Source
 
-__all__ = ['convert_irra', 'read_training_config']
+__all__ = ['IMAGE_SIZE', 'TRAINING_ONLY', 'convert_irra', 'read_training_config']
 
 _MASKED_WORDS = 'training-only, masked words of IRRA and GA-DMS'
 _MATCHING = 'training-only, of VFE-TPS'
 _PATCHES = 'training-only, restored patches of SEN'
-_TRAINING_ONLY = {
+#: Reasons to leave out keys of the family, by their first word.
+TRAINING_ONLY = {
     'classifier': 'training-only, identities',
     **dict.fromkeys(('cross_attn', 'cross_modal_transformer', 'ln_pre_t', 'ln_pre_i', 'ln_post',
                      'mlm_head'), _MASKED_WORDS),
@@ -28,7 +29,7 @@ _TRAINING_ONLY = {
                      *(f'norm_{number}' for number in range(1, 8))), _PATCHES),
     'mask_token': 'training-only, masked patches of VFE-TPS and SEN'}
 #: (height, width) that the family trains at.
-_IMAGE_SIZE = (384, 128)
+IMAGE_SIZE = (384, 128)
 
 
 def convert_irra(source: Source, options: ConversionOptions) -> Conversion:
@@ -45,7 +46,7 @@ def convert_irra(source: Source, options: ConversionOptions) -> Conversion:
         raise BadValue('this is a model of RDE, whose score needs its token selection: kind rde')
     options = replace(options, activation=options.activation or 'quick_gelu')
     return convert_clip(source.state, options, image='base_model.visual.', text='base_model.',
-                        image_size=_IMAGE_SIZE, training_only=_TRAINING_ONLY,
+                        image_size=IMAGE_SIZE, training_only=TRAINING_ONLY,
                         interpolation='bilinear')
 
 

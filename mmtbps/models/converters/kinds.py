@@ -9,9 +9,11 @@ from .augreg import vit_from_augreg
 from .base import Conversion, ConversionOptions
 from .ctlg import retriever_from_ctlg
 from .hf_clip import convert_hf_clip
+from .hf_siglip import convert_hf_siglip
 from .irra import convert_irra
 from .open_clip import convert_open_clip
 from .openai_clip import convert_openai_clip
+from .rde import convert_rde
 from .source import Source, read_source
 from .tbps_clip import convert_tbps_clip
 from .timm import vit_from_timm
@@ -44,12 +46,15 @@ def _convert_vit(source: Source, _: ConversionOptions) -> Conversion:
 KINDS = {
     'irra': Kind('IRRA, NAM, HAM, GTR+, GA-DMS, FMFA, CRST, VFE-TPS, SEN', convert_irra,
                  'base_model.visual.conv1.weight'),
+    'rde': Kind('RDE, KPDM, ICL, CONQUER', convert_rde, 'visul_emb_layer.fc.weight'),
     'tbps_clip': Kind('TBPS-CLIP, full and simplified', convert_tbps_clip,
                       'encode_text.token_embedding.weight'),
     'openai_clip': Kind("OpenAI's CLIP ViTs", convert_openai_clip, 'visual.class_embedding'),
     'open_clip': Kind('CLIP ViTs of open_clip', convert_open_clip, 'visual.class_embedding'),
     'hf_clip': Kind('CLIPModel of transformers', convert_hf_clip,
                     'vision_model.embeddings.class_embedding'),
+    'hf_siglip': Kind('SiglipModel of transformers: SigLIP, SigLIP 2 of fixed resolution',
+                      convert_hf_siglip, 'vision_model.head.probe'),
     'ctlg': Kind('a whole model of the official CTLG code',
                  lambda source, _: retriever_from_ctlg(source.state),
                  'model_txt.embeddings.word_embeddings.weight'),

@@ -46,7 +46,7 @@ class MaskedBatchNorm1d(nn.BatchNorm1d):
     """Batch normalisation with the statistics of some rows: what is only filler does not count.
 
     In training the statistics are those of the rows of all processes, so that several processes
-    compute what one does.
+    compute what one does; leave ``sync_bn`` of the Runner out.
 
     Example:
         >>> norm = MaskedBatchNorm1d(1, eps=0)

@@ -180,7 +180,10 @@ def random_captions(tokenizer: str | os.PathLike, count: int, seed: int = 0) -> 
     """
     rng = np.random.default_rng(seed)
     vocabulary = import_package('tokenizers', _USER).Tokenizer.from_file(str(tokenizer)).get_vocab()
-    words = sorted(word for word in vocabulary if word.isalpha())
+    words = sorted({word.removesuffix('</w>') for word in vocabulary
+                    if word.removesuffix('</w>').isalpha()})
+    # Bytes of other letters, in a vocabulary of bytes, are no words.
+    words = [word for word in words if word.isascii()] or words
     return [' '.join(rng.choice(words, length))
             for length in np.linspace(1, 100, count).astype(int)]
 
@@ -236,7 +239,8 @@ def _describe(encoder: 'TorchEncoder', precision: str) -> tuple[dict[str, Any], 
         image=dict(size=list(resize.scale[::-1]), channels='rgb', resize=resize.interpolation,
                    mean=mean[::step], std=std[::step]),
         text=dict(max_length=tokenize.max_length, pad_token_id=preprocessor.pad_token_id,
-                  min_length=preprocessor.min_length, clean=tokenize.clean),
+                  min_length=preprocessor.min_length,
+                  **(dict(clean=tokenize.clean) if tokenize.clean else {})),
         made_with={name: version(name) for name in packages},
     ), tokenize.tokenizer_state()
 

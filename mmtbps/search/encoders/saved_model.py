@@ -20,6 +20,7 @@ from mmengine.registry import DefaultScope, Registry
 from safetensors.torch import save_file
 from torch import nn
 
+from mmtbps.config_file import read_config
 from mmtbps.errors import BadValue, MissingFile, UserError
 from mmtbps.fileio import write_durably
 from mmtbps.models import ProjectionNeck, Tower, inference_settings
@@ -109,9 +110,7 @@ def find_model_source(model: str | Path | Config) -> ModelSource:
     if path.is_dir():
         return _from_folder(path)
     if path.suffix == '.py':
-        if not path.is_file():
-            raise MissingFile(f'{model}: no such config')
-        return _from_config(Config.fromfile(path), str(model))
+        return _from_config(read_config(path), str(model))
     if len(path.parts) > 1:
         raise MissingFile(f'{model}: no such folder. For a model of the Hugging Face hub '
                           f'write from_pretrained({str(model)!r})')

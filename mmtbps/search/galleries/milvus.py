@@ -209,7 +209,9 @@ def _is_here(server: str) -> bool:
 
 
 def _channel_options(server: str) -> dict[str, int]:
-    return {'grpc.enable_http_proxy': 0} if _is_here(server) else {}
+    # pymilvus would ping an idle connection every 10 s; a server may end it for too many pings.
+    options = {'grpc.keepalive_permit_without_calls': 0}
+    return {**options, 'grpc.enable_http_proxy': 0} if _is_here(server) else options
 
 
 def _proxy_hint(server: str) -> str:

@@ -74,10 +74,12 @@ def test_a_long_caption_keeps_its_end_token(max_length):
     assert END not in ids[:-1]
 
 
-def test_the_licence_is_beside_the_vocabulary():
+def test_the_licence_goes_where_the_vocabulary_goes(tmp_path):
     from mmtbps.pretrained import resolve_pretrained
-    text = Path(resolve_pretrained(CLIP_TOKENIZER), 'LICENSE').read_text(encoding='utf-8')
-    assert text.startswith('MIT License') and 'OpenAI' in text
+    TokenizeCaption(CLIP_TOKENIZER, 77).save_tokenizer(tmp_path)
+    for folder in (resolve_pretrained(CLIP_TOKENIZER), tmp_path):
+        text = Path(folder, 'LICENSE').read_text(encoding='utf-8')
+        assert text.startswith('MIT License') and 'OpenAI' in text
 
 
 def test_tbps_clip_cleans_more():
@@ -91,4 +93,4 @@ def test_the_cleaning_is_part_of_the_settings():
     clip = TokenizeCaption(CLIP_TOKENIZER, 77, clean='clip')
     assert repr(clip).endswith("max_length=77, clean='clip')")
     with pytest.raises(ValueError, match='clean'):
-        TokenizeCaption(CLIP_TOKENIZER, 77, clean='lower')
+        TokenizeCaption(CLIP_TOKENIZER, 77, clean='upper')

@@ -160,6 +160,13 @@ def test_padding_batching_and_cutting_change_no_caption(ids):
                                        features[row:row + 1])
 
 
+@torch.no_grad()
+def test_the_mask_changes_no_feature(ids):
+    tower = text()
+    for mask in (None, torch.ones_like(ids).bool(), torch.arange(12).expand(4, 12) < 3):
+        assert torch.equal(tower(ids, mask), tower(ids, ids > 0))
+
+
 def test_the_end_token_is_the_first_largest_id():
     ids = torch.tensor([[58, 3, END, END, END], [58, 4, 5, END, 0], [7, 9, 8, 9, 1]])
     assert text().embed(ids).read.tolist() == [2, 3, 1]

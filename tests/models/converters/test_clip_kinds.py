@@ -2,6 +2,7 @@
 
 import json
 
+import published_checkpoints
 import pytest
 import torch
 import torch.nn.functional as F
@@ -60,6 +61,18 @@ def test_irra(prefix, convert, open_folder, crops, tmp_path):
                  'dropped (training-only, identities): classifier.weight',
                  'masked words of IRRA and GA-DMS): cross_modal_transformer.resblocks.{0-3}.'):
         assert line in report
+
+
+@pytest.mark.slow
+def test_irra_at_full_size_in_half_precision(convert, open_folder, crops, tmp_path, monkeypatch):
+    for name, value in dict(WIDTH=768, TEXT_WIDTH=512, JOINT=512, DEPTH=12).items():
+        monkeypatch.setattr(published_checkpoints, name, value)
+    state = {key: value if 'ln_' in key or 'embedding' in key else value.half()
+             for key, value in clip_state(193, 'base_model.visual.', 'base_model.').items()}
+    convert('irra', wrapped(state, tmp_path / 'best.pth'), tmp_path / 'person')
+    with torch.no_grad():
+        check(open_folder(tmp_path / 'person'), crops, {k: v.float() for k, v in state.items()},
+              image='base_model.visual.', text='base_model.', size=TALL, resample=Image.BILINEAR)
 
 
 def test_irra_of_another_grid(convert, open_folder, crops, tmp_path):
@@ -159,9 +172,10 @@ def test_hf_clip(activation, convert, open_folder, crops, tmp_path):
                for part in ('text', 'vision')}
     theirs = transformers_state(state) | buffers
     torch.save(theirs, source / 'pytorch_model.bin')
-    sizes = dict(hidden_act=activation)
     (source / 'config.json').write_text(json.dumps(dict(
-        vision_config=dict(sizes, num_attention_heads=2), text_config=dict(sizes))))
+        vision_config=dict(hidden_act=activation, num_attention_heads=2),
+        text_config=dict(hidden_act='gelu_new', num_attention_heads=1),
+        text_config_dict=dict(hidden_act=activation))))
     report = convert('hf_clip', source, tmp_path / 'clip')
     check(open_folder(tmp_path / 'clip'), crops, state,
           **(dict(activation=F.gelu) if activation == 'gelu' else {}))

@@ -47,7 +47,7 @@ def test_the_manifest_says_what_is_in_the_folder(exported, tiny_encoder):
         size=[32, 16], channels='rgb', resize='bicubic',
         mean=pytest.approx([123.675, 116.28, 103.53]),
         std=pytest.approx([58.395, 57.12, 57.375]))
-    assert manifest['text'] == dict(max_length=64, pad_token_id=0, min_length=0, clean=None)
+    assert manifest['text'] == dict(max_length=64, pad_token_id=0, min_length=0)
     assert manifest['fingerprint'] == tiny_encoder.fingerprint and manifest['dim'] == 16
     assert {path.name for path in exported.iterdir()} == {'export.json', *manifest['files']}
     for name, file in manifest['files'].items():

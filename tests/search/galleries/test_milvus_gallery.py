@@ -102,6 +102,7 @@ def test_the_token_comes_from_the_environment(monkeypatch):
     with pytest.raises(ConnectionError) as refusal:
         MilvusGallery('http://localhost:1/station/people')
     assert (seen['server'], seen['token']) == ('http://localhost:1', 'ann:secret')
+    assert seen['grpc_options']['grpc.keepalive_permit_without_calls'] == 0
     assert seen['db_name'] == 'station' and 'secret' not in str(refusal.value)
 
 
