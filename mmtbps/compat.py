@@ -22,6 +22,7 @@ that does need them asks for them in one clear line, if they are missing (`requi
 import atexit
 import contextlib
 import enum
+import glob
 import importlib.machinery
 import importlib.util
 import os
@@ -307,14 +308,15 @@ def _inherit_lazy_bases(config: types.ModuleType) -> None:
 
 
 def _own_config(name: str) -> str:
-    """Find a config of this package, as installed or in a source tree."""
+    """Find a config of this package, as installed or in a source tree, with or without folder."""
     package = os.path.dirname(os.path.abspath(__file__))
     folders = [os.path.join(package, '.mim', 'configs'),
                os.path.join(os.path.dirname(package), 'configs')]
     for folder in folders:
-        path = os.path.join(folder, name)
-        if os.path.isfile(path):
-            return path
+        inside = glob.glob(os.path.join(glob.escape(folder), '*', glob.escape(name)))
+        for path in (os.path.join(folder, name), *sorted(inside)):
+            if os.path.isfile(path):
+                return path
     raise MissingFile(f'mmtbps::{name}: no such config in {" or ".join(folders)}')
 
 

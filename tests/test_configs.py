@@ -1,10 +1,12 @@
 """Every shipped config: it parses, says what is missing, and trains for one epoch when shrunk."""
 
+import math
 from pathlib import Path
 
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.registry import PARAM_SCHEDULERS
 from mmengine.runner import Runner
 from tiny_models import set_batch_size, shrink
 
@@ -16,6 +18,11 @@ CONFIGS = sorted(path for data in ('cuhk', 'icfg', 'rstp', 'drawn')
                  for path in (ROOT / 'configs').glob(f'*/*_{data}.py')
                  if path.parent.name != 'generation' and not path.stem.startswith('ablation'))
 REAL = [path for path in CONFIGS if 'drawn' not in path.stem]
+
+
+MISSING = dict(
+    vit=('timm', './weights/vit_base_patch16_384.pth', './weights/bert-base-uncased'),
+    **dict.fromkeys(('clip', 'irra', 'rde', 'tbps'), ('openai_clip', './weights/clip_vit_b16.pth')))
 
 
 def name(path):
@@ -52,15 +59,65 @@ def test_what_is_missing_is_named_with_its_cure(path, tmp_path, monkeypatch, cap
     with pytest.raises(SystemExit), one_line_errors():
         stop_if_missing(Config.fromfile(path))
     message = capsys.readouterr().err
-    assert message.startswith('error: cannot start') and message.count('\n') == 4
+    kind, *weights = MISSING[path.stem.rpartition('_')[0].partition('_')[0]]
+    if path.stem.startswith('clip_bert'):
+        weights.append('./weights/bert-base-uncased')
+    assert message.startswith('error: cannot start') and message.count('\n') == 2 + len(weights)
     assert 'Annotation file' in message and 'prepare_data.md' in message
-    assert './weights/vit_base_patch16_384.pth' in message and 'convert_weights.py' in message
-    assert './weights/bert-base-uncased' in message
+    assert f'convert_weights.py {kind} ' in message and all(name in message for name in weights)
 
 
 def test_nothing_is_missing_where_everything_is_there(micro_set, tmp_path):
     cfg = shrink(Config.fromfile(REAL[0]), micro_set, tmp_path)
     assert find_missing(cfg) == []
+
+
+def settings(path):
+    return Config.fromfile(ROOT / 'configs' / path)
+
+
+@pytest.mark.parametrize('path, classes', [
+    ('irra/irra_cuhk.py', 11003), ('irra/irra_icfg.py', 3102), ('irra/irra_rstp.py', 3701)])
+def test_irra_as_published(path, classes):
+    cfg = settings(path)
+    assert cfg.model.heads.identity.num_classes == classes
+    assert cfg.model.heads.sdm.temperature == 0.02 and set(cfg.model.heads) == {
+        'sdm', 'identity', 'mlm'}
+    assert (tuple(cfg.model.image_backbone.img_size), cfg.train_dataloader.batch_size) == (
+        (384, 128), 64)
+    optimizer = cfg.optim_wrapper.optimizer
+    assert (optimizer.lr, optimizer.eps, optimizer.weight_decay) == (1e-5, 1e-3, 4e-5)
+    assert cfg.train_cfg.max_epochs == 60 and 'batch_sampler' not in cfg.train_dataloader
+
+
+def test_the_learning_rate_of_irra_is_that_of_its_formula():
+    cfg = settings('irra/irra_cuhk.py')
+    weight = torch.nn.Parameter(torch.zeros(1))
+    optimizer = torch.optim.SGD([weight], lr=1.0)
+    schedulers = [PARAM_SCHEDULERS.build(dict(scheduler, optimizer=optimizer))
+                  for scheduler in cfg.param_scheduler]
+    for epoch in range(60):
+        expected = (0.1 + 0.9 * epoch / 5 if epoch < 5
+                    else (1 + math.cos(math.pi * (epoch - 5) / 55)) / 2)
+        assert optimizer.param_groups[0]['lr'] == pytest.approx(expected, abs=1e-9), epoch
+        optimizer.step()
+        for scheduler in schedulers:
+            scheduler.step()
+
+
+def test_rde_and_tbps_clip_as_published():
+    cfg = settings('rde/rde_cuhk.py')
+    assert cfg.optim_wrapper.paramwise_cfg.rules[-1] == dict(
+        contains=['neck.fc', 'neck.mlp'], lr=1e-3)
+    assert [head.get('part') for head in cfg.model.heads.values()] == [None, 'tse']
+    assert settings('rde/rde_rstp.py').custom_hooks[-1].max_iterations == 100
+    cfg = settings('tbps_clip/tbps_clip_cuhk.py')
+    assert cfg.model.heads.tbps_clip.citc_weight == 0.1 and cfg.model.heads.simclr.loss_weight == .4
+    assert cfg.train_cfg.max_epochs == 5 and cfg.auto_scale_lr.base_batch_size == 320
+    warm_up, cosine = cfg.param_scheduler
+    assert (warm_up.start_factor, cosine.eta_min) == (0.01, 5e-6)
+    simple = settings('tbps_clip/tbps_clip_simplified_cuhk.py')
+    assert set(simple.model.heads) == {'tbps_clip'}
 
 
 def test_the_papers_table():

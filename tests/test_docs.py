@@ -15,7 +15,9 @@ from mmengine.registry import init_default_scope
 from mmtbps.registry import MODELS
 
 PAGES = sorted([*ROOT.glob('*.md'), *ROOT.glob('docs/**/*.md'), *ROOT.glob('configs/**/*.md')])
-METAFILE = yaml.safe_load((ROOT / 'configs/tbps/metafile.yml').read_text())
+INDEX = yaml.safe_load((ROOT / 'model-index.yml').read_text())['Import']
+METAFILES = [yaml.safe_load((ROOT / path).read_text()) for path in INDEX]
+MODELS_LISTED = [entry for metafile in METAFILES for entry in metafile['Models']]
 BERT_BASE_VOCABULARY = 30522
 LINK = re.compile(r'!?\[[^\]]*\]\(([^)\s]+)\)')
 
@@ -118,19 +120,22 @@ def test_commands_name_tools_and_configs_that_exist(line):
 
 
 def test_the_index_lists_configs_once():
-    index = yaml.safe_load((ROOT / 'model-index.yml').read_text())
-    assert index['Import'] == ['configs/tbps/metafile.yml']
-    listed = [model['Config'] for model in METAFILE['Models']]
-    there = [name(path) for path in sorted((ROOT / 'configs/tbps').glob('vit_*.py'))]
-    assert len(set(listed)) == len(listed) > 8 and set(listed) <= set(there)
+    assert sorted(INDEX) == sorted(name(path) for path in ROOT.glob('configs/*/metafile.yml'))
+    listed = [model['Config'] for model in MODELS_LISTED]
+    there = [name(path) for path in ROOT.glob('configs/*/*.py')
+             if re.search('_(cuhk|icfg|rstp|drawn)$', path.stem)
+             and path.parent.name != 'generation' and not path.stem.startswith('ablation')]
+    assert sorted(listed) == sorted(there) and len(listed) > 30
     assert all(model['Name'] == path.rpartition('/')[2].removesuffix('.py')
-               for model, path in zip(METAFILE['Models'], listed, strict=True))
-    collections = {collection['Name'] for collection in METAFILE['Collections']}
-    assert {model['In Collection'] for model in METAFILE['Models']} == collections
-    assert all((ROOT / collection['README']).is_file() for collection in METAFILE['Collections'])
+               for model, path in zip(MODELS_LISTED, listed, strict=True))
+    for metafile in METAFILES:
+        collections = {collection['Name'] for collection in metafile['Collections']}
+        assert {model['In Collection'] for model in metafile['Models']} == collections
+        assert all((ROOT / collection['README']).is_file()
+                   for collection in metafile['Collections'])
 
 
-@pytest.mark.parametrize('entry', METAFILE['Models'], ids=lambda entry: entry['Name'])
+@pytest.mark.parametrize('entry', MODELS_LISTED, ids=lambda entry: entry['Name'])
 def test_the_index_says_the_truth(entry):
     cfg = Config.fromfile(ROOT / entry['Config'])
     assert entry['Metadata']['Training Data'] == cfg.train_dataloader.dataset.type.dataset_name

@@ -43,8 +43,8 @@ def shrink_step(step, size, tokenizer):
     """Make a transform small, and those inside it."""
     if 'mmtbps://' not in step.get('tokenizer', 'mmtbps://'):
         step.tokenizer = tokenizer
-    if 'scale' in step:
-        step.scale = size[::-1]
+    if 'scale' in step:  # (height, width) in crops of mmpretrain, else (width, height)
+        step.scale = size if 'crop_ratio_range' in step else size[::-1]
     if 'crop_size' in step:
         step.update(crop_size=size, padding=1)
     for inner in step.get('transforms', []):

@@ -10,10 +10,8 @@ with read_base():
     from ..clip.clip_b16_itc_drawn import *
 
 neck = dict(type=TokenSelectionNeck, out_dims=96, selection_dims=192)
-model.update(
-    image_neck=dict(neck, side='image'),
-    text_neck=dict(neck, side='text'),
-    heads=dict(bge=dict(type=TALHead), tse=dict(type=TALHead, part='tse')))
+model.update(image_neck=dict(neck, side='image'), text_neck=dict(neck, side='text'))
+model.heads = dict(bge=dict(type=TALHead), tse=dict(type=TALHead, part='tse'))
 custom_hooks = [*custom_hooks, dict(type=ConsensusDivisionHook)]
 train_dataloader.pop('batch_sampler')
 train_dataloader.dataset.update(pipeline=[

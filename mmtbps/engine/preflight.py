@@ -52,9 +52,7 @@ def find_missing(cfg: Config) -> list[MissingFile]:
         problems += _missing_folders(tower.pretrained_names(settings) if tower else [])
     problems += _missing_folders(settings['tokenizer'] for settings in _dicts(datasets)
                                  if isinstance(settings.get('tokenizer'), str))
-    start = cfg.get('load_from')
-    if isinstance(start, str) and '://' not in start and not os.path.isfile(start):
-        problems.append(MissingFile(f'{start}: no such checkpoint'))
+    problems += _missing_start(cfg)
     return list({str(problem): problem for problem in problems}.values())
 
 
@@ -95,6 +93,20 @@ def _missing_checkpoint(settings: Mapping[str, Any], tower: type[Tower] | None
         Remedy('convert_weights', dict(kind=kind, target=path)) if kind else None)
         for path in sorted(path for path in paths if isinstance(path, str))
         if '://' not in path and not os.path.isfile(path)]
+
+
+def _missing_start(cfg: Config) -> list[MissingFile]:
+    """Find the checkpoint to start from, if it is not there."""
+    path = cfg.get('load_from')
+    if not isinstance(path, str) or '://' in path or os.path.isfile(path):
+        return []
+    tower = _tower_of(cfg.model.get('image_backbone') or {})
+    if cfg.get('resume') or not cfg.get('train_cfg') or not (tower and tower.checkpoint_kind):
+        return [MissingFile(f'{path}: no such checkpoint')]
+    return [MissingFile(
+        f'{path}: no such checkpoint. A published one is converted first, see '
+        'docs/guides/published_checkpoints.md',
+        Remedy('convert_weights', dict(kind=tower.checkpoint_kind, target=path)))]
 
 
 def _missing_folders(names) -> list[MissingFile]:

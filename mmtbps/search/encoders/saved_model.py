@@ -116,7 +116,7 @@ def find_model_source(model: str | Path | Config) -> ModelSource:
                           f'write from_pretrained({str(model)!r})')
     # As a config of ours is found when another inherits it.
     return _from_config(
-        Config.fromfile(Config._get_cfg_path(f'mmtbps::tbps/{model}.py', '')[0]), str(model))
+        Config.fromfile(Config._get_cfg_path(f'mmtbps::{model}.py', '')[0]), str(model))
 
 
 def _from_config(config: Config, name: str) -> ModelSource:
