@@ -51,7 +51,7 @@ def spread(network):
             elif weight.ndim == 1:
                 weight.normal_(0, .05)
         for name, number in (('logit_scale', 2.), ('logit_bias', -3.), ('temperature', .5)):
-            if hasattr(network, name):
+            if getattr(network, name, None) is not None:
                 getattr(network, name).fill_(number)
 
 

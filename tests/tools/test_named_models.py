@@ -268,6 +268,52 @@ def test_the_page_says_what_the_model_does_not_read(folders, crops):
     assert 'reads a part' not in answer(service, Question(TEXT), [])[0]
 
 
+def photographs():
+    """The photographs that ship in packages, by name: a portrait, a flower, a temple."""
+    pytest.importorskip('matplotlib')
+    images = Path(pytest.importorskip('sklearn').__file__).parent / 'datasets/images'
+    from matplotlib import cbook
+    return dict(portrait=cbook.get_sample_data('grace_hopper.jpg', asfileobj=False),
+                temple=images / 'china.jpg', flower=images / 'flower.jpg')
+
+
+def test_photographs_from_folder_to_answer(tools, folders, tmp_path, monkeypatch, capsys):
+    """Index, query and picture of the answer, with a tiny random CLIP, from three folders."""
+    (tmp_path / 'photographs').mkdir()
+    for name, path in photographs().items():
+        Image.open(path).save(tmp_path / 'photographs' / f'{name}.jpg')
+    save_tiny(tmp_path, 'clip')
+    monkeypatch.chdir(tmp_path.parent)
+    tools['search'].main(['index', str(tmp_path / 'people'), str(tmp_path / 'photographs'),
+                          '--model', f'hf:{os.path.relpath(tmp_path)}', '--quiet'])
+    monkeypatch.chdir(tmp_path / 'photographs')
+    tools['search'].main(['query', '../people', TEXT, '--out', 'answer.html', '--topk', '3'])
+    capsys.readouterr()
+    tools['search'].main(['query', '../people', TEXT, '--json'])
+    found = [hit['path'] for hit in json.loads(capsys.readouterr().out)[0]['hits']]
+    page = Path('answer.html').read_text()
+    assert sorted(found) == ['flower.jpg', 'portrait.jpg', 'temple.jpg']
+    assert page.count('<img') == 3 and [page.index(name) for name in found] == sorted(
+        page.index(name) for name in found)
+
+
+def test_people_in_photographs_are_found_by_a_detector_named_hf(tools, folders, crops,
+                                                                monkeypatch):
+    from mmtbps.search.media import detector
+    asked = []
+
+    def load(name):
+        asked.append(name)
+        raise detector.DetectorNotLoaded('not here')
+
+    monkeypatch.setattr('transformers.AutoModelForObjectDetection.from_pretrained',
+                        lambda name, **options: load(name))
+    with pytest.raises(SystemExit):
+        tools['search'].main(['index', 'people', str(crops), '--model', f'hf:{folders("clip")}',
+                              '--detector', 'hf:PekingU/rtdetr_r18vd'])
+    assert asked == ['PekingU/rtdetr_r18vd']
+
+
 # ------------------------------------------------------------------ as processes
 def process(*words, folder):
     environment = {**os.environ, 'PYTHONPATH': str(ROOT), 'HF_HUB_OFFLINE': '1'}
