@@ -47,6 +47,12 @@ class HuggingFaceDualEncoder(DualEncoder):
     which the name of a special token is text like any other. Weights come from safetensors, or
     from a file of which nothing but tensors is read.
 
+    Attributes:
+        network: the model of transformers.
+        processor: its image processor, on Pillow; `settings` are those that pixels depend on.
+        tokenizer: its tokenizer.
+        family: what its files do not tell.
+
     Args:
         source: folder, or ``owner/name`` on the Hugging Face hub.
         revision: branch, tag or commit on the hub.
@@ -86,7 +92,7 @@ class HuggingFaceDualEncoder(DualEncoder):
             scale=_factor(network), bias=_number(network, 'logit_bias'),
             probability=family.probability, aspect=aspect, prompts=prompts)
         self.network, self.processor, self.tokenizer = network.eval(), processor, tokenizer
-        self._family, self._settings, self._config = family, settings, config
+        self.family, self.settings, self._config = family, settings, config
         self._encode_image, self._encode_text = _encoders(network)
 
     def process_images(self, images: Sequence[Image.Image]) -> dict[str, Tensor]:
@@ -94,7 +100,7 @@ class HuggingFaceDualEncoder(DualEncoder):
 
     def process_texts(self, texts: Sequence[str]) -> dict[str, Tensor]:
         inputs = self.tokenizer(
-            list(texts), padding=self._family.padding, truncation=True,
+            list(texts), padding=self.family.padding, truncation=True,
             max_length=self.max_tokens, return_tensors='pt')
         taken = inspect.signature(self._encode_text).parameters
         return {key: value for key, value in inputs.items() if key in taken}
@@ -121,7 +127,7 @@ class HuggingFaceDualEncoder(DualEncoder):
             self.tokenizer.backend_tokenizer.to_str())
         for state in ('padding', 'truncation'):  # of the last call
             words.pop(state, None)
-        return dict(pixels=self._settings, words=words, tokens=self.max_tokens,
+        return dict(pixels=self.settings, words=words, tokens=self.max_tokens,
                     config={key: value for key, value in sorted(self._config.items())
                             if key not in _NO_FEATURE})
 

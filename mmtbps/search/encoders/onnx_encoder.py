@@ -7,6 +7,7 @@ they are and normalises them itself.
 
 import hashlib
 import json
+import math
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -16,13 +17,16 @@ import numpy as np
 from PIL import Image
 
 from mmtbps.errors import BadValue, MissingFile, MissingPackage, Remedy
+from mmtbps.letterbox import letterbox
 
 from .base import Fingerprint, check_images, check_texts
 
-__all__ = ['OnnxEncoder', 'graph_file', 'import_package', 'open_graph', 'pad', 'read_manifest',
-           'sha256_of']
+__all__ = ['OnnxEncoder', 'average_prompts', 'graph_file', 'import_package', 'open_graph', 'pad',
+           'read_manifest', 'sha256_of']
 
-MANIFEST, SCHEMA, TOKENIZER = 'export.json', 'mmtbps.export/1', 'tokenizer.json'
+MANIFEST, TOKENIZER = 'export.json', 'tokenizer.json'
+#: Of our models, and of pretrained ones, whose crops and texts have a further way.
+SCHEMAS = ('mmtbps.export/1', 'mmtbps.export/2')
 PRECISIONS = ('fp32', 'int8')
 _KEYS = {'precision', 'dim', 'fingerprint', 'image', 'text', 'files'}
 
@@ -70,6 +74,8 @@ class OnnxEncoder:
         height, width = self.manifest['image']['size']
         self._size = width, height
         self._filter = Image.Resampling[self.manifest['image']['resize'].upper()]
+        self._color = self.manifest['image'].get('letterbox')
+        self._prompts = self.manifest['text'].get('prompts', ['{}'])
         self._tokenizer = self._load_tokenizer()
         self._image, self._text = (
             open_graph(self._checked(graph_file(tower, self.precision)), threads)
@@ -83,7 +89,7 @@ class OnnxEncoder:
         """
         check_images(images)
         features = [self._image.run(None, dict(images=np.stack([
-            np.asarray(image.convert('RGB').resize(self._size, self._filter))
+            np.asarray(self._shape(image.convert('RGB')).resize(self._size, self._filter))
             for image in batch])))[0] for batch in self._batches(images)]
         return self._join(features)
 
@@ -98,14 +104,40 @@ class OnnxEncoder:
         """
         check_texts(texts)
         features = []
-        for batch in self._batches(texts):
+        for batch in self._batches(self._asked(texts)):
             rows = [encoding.ids for encoding in self._tokenizer.encode_batch(list(batch))]
-            ids, mask = pad(rows, self.manifest['text']['pad_token_id'])
+            ids, mask = pad(rows, self.manifest['text']['pad_token_id'],
+                            self.manifest['text'].get('min_length', 0))
             features += self._text.run(None, dict(input_ids=ids, attention_mask=mask))
-        return self._join(features)
+        return average_prompts(self._join(features), len(self._prompts))
+
+    def cut(self, texts: Sequence[str]) -> list[tuple[str, str]]:
+        """List the sentences that are longer than the model reads, with the part that it reads."""
+        asked = self._asked(texts)
+        found = [(text, text[:max(last for _, last in encoding.offsets)]) for text, encoding in zip(
+            asked, self._tokenizer.encode_batch(asked), strict=True) if encoding.overflowing]
+        return found[::len(self._prompts)]
+
+    def probability(self, score: float) -> float | None:
+        """Return the probability that an image and a sentence of this cosine belong together.
+
+        Returns:
+            A number of 0-1; None if the model was not trained for it.
+        """
+        known = self.manifest.get('score')
+        return None if known is None else 1 / (
+            1 + math.exp(-(known['scale'] * score + known['bias'])))
 
     def __repr__(self) -> str:
         return f'OnnxEncoder({str(self.folder)!r}, precision={self.precision!r})'
+
+    def _shape(self, image: Image.Image) -> Image.Image:
+        """Pad a picture to the shape of the input, if the model wants it so."""
+        return image if self._color is None else letterbox(image, self._size[::-1], self._color)
+
+    def _asked(self, texts: Sequence[str]) -> list[str]:
+        """Put every text into every prompt."""
+        return [prompt.replace('{}', text, 1) for text in texts for prompt in self._prompts]
 
     def _batches(self, items: Sequence) -> Iterator[Sequence]:
         return (items[start:start + self.batch_size]
@@ -118,6 +150,7 @@ class OnnxEncoder:
         tokenizers = import_package('tokenizers', 'OnnxEncoder')
         tokenizer = tokenizers.Tokenizer.from_file(str(self._checked(TOKENIZER)))
         tokenizer.no_padding()
+        tokenizer.encode_special_tokens = self.manifest['text'].get('literal_special_tokens', False)
         tokenizer.enable_truncation(self.manifest['text']['max_length'])
         return tokenizer
 
@@ -180,9 +213,9 @@ def read_manifest(folder: str | os.PathLike) -> dict[str, Any]:
     except (ValueError, AttributeError) as error:
         raise BadValue(f'{path}: damaged ({error}). Copy the folder again, or export again',
                        Remedy('export')) from error
-    if schema != SCHEMA:
-        raise BadValue(f'{path}: schema must be {SCHEMA!r}, got {schema!r}: another version of '
-                       'mmtbps wrote it. Export again', Remedy('export'))
+    if schema not in SCHEMAS:
+        raise BadValue(f'{path}: schema must be {" or ".join(map(repr, SCHEMAS))}, got {schema!r}: '
+                       'another version of mmtbps wrote it. Export again', Remedy('export'))
     if missing := sorted(_KEYS - manifest.keys()):
         raise BadValue(f'{path}: damaged (it lacks {", ".join(missing)}). Copy the folder again, '
                        'or export again', Remedy('export'))
@@ -198,8 +231,27 @@ def sha256_of(path: str | os.PathLike) -> str:
     return digest.hexdigest()
 
 
-def pad(rows: Sequence[Sequence[int]], pad_token_id: int) -> tuple[np.ndarray, np.ndarray]:
+def average_prompts(features: np.ndarray, count: int) -> np.ndarray:
+    """Average the unit features of ``count`` prompts of each text, and bring them to length 1.
+
+    Example:
+        >>> average_prompts(np.eye(2), 2).round(4).tolist()
+        [[0.7071, 0.7071]]
+    """
+    if count == 1:
+        return features
+    mean = features.reshape(-1, count, features.shape[-1]).mean(1)
+    return mean / np.linalg.norm(mean, axis=-1, keepdims=True)
+
+
+def pad(rows: Sequence[Sequence[int]], pad_token_id: int,
+        min_length: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """Pad rows of token ids to ``(N, L)`` int64 ids and bool mask, L the longest row's length.
+
+    Args:
+        rows: Ids.
+        pad_token_id: Filler.
+        min_length: L is at least this.
 
     Example:
         >>> ids, mask = pad([[2, 7, 3], [2, 3]], 0)
@@ -207,7 +259,7 @@ def pad(rows: Sequence[Sequence[int]], pad_token_id: int) -> tuple[np.ndarray, n
         ([[2, 7, 3], [2, 3, 0]], [[True, True, True], [True, True, False]])
     """
     lengths = np.array([len(row) for row in rows])
-    mask = np.arange(lengths.max())[None] < lengths[:, None]
+    mask = np.arange(max(lengths.max(), min_length))[None] < lengths[:, None]
     ids = np.full(mask.shape, pad_token_id, np.int64)
     ids[mask] = np.concatenate([np.array(row, np.int64) for row in rows])
     return ids, mask
