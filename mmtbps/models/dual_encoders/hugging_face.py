@@ -17,6 +17,7 @@ from huggingface_hub import constants
 from PIL import Image
 from safetensors import SafetensorError
 from torch import Tensor, nn
+from transformers.utils.hub import cached_file, extract_commit_hash
 
 from mmtbps.errors import BadValue, MissingPackage, UserError
 from mmtbps.pretrained import resolve_pretrained
@@ -70,12 +71,10 @@ class HuggingFaceDualEncoder(DualEncoder):
     def __init__(self, source: str, revision: str | None = None, aspect: str | None = None,
                  prompts: Sequence[str] | None = None) -> None:
         place = resolve_pretrained(source)
-        found = dict(revision=revision) if place == source and revision else {}
-        config = _loaded(source, lambda: transformers.PretrainedConfig.get_config_dict(
-            place, **found))[0]
+        config, commit = _loaded(source, lambda: _read_config(place, revision))
         family = _family_of(source, config)
-        commit = config.get('_commit_hash')
-        found = dict(revision=commit) if commit else found
+        # All files of one commit, whatever is pushed to the branch meanwhile.
+        found = dict(revision=commit or revision) if commit or revision else {}
         processor = _loaded(source, lambda: _load_processor(place, family, found))
         tokenizer = _loaded(source, lambda: transformers.AutoTokenizer.from_pretrained(
             place, trust_remote_code=False, split_special_tokens=True, **found))
@@ -178,6 +177,14 @@ def _cure(source: str) -> str:
            else 'Check the name, and that the hub can be reached')
     return (f'{why}. Without a network, download it elsewhere (hf download {source} --local-dir '
             'FOLDER), copy the folder here and name it as hf:FOLDER')
+
+
+def _read_config(place: str, revision: str | None) -> tuple[dict[str, Any], str | None]:
+    """Read ``config.json``, and the commit that it is of; None for a folder."""
+    file = cached_file(place, 'config.json', revision=revision)
+    with open(file, encoding='utf-8') as settings:
+        config = json.load(settings)
+    return config, None if os.path.isdir(place) else extract_commit_hash(file, None)
 
 
 def _load_processor(place: str, family: Family, found: dict[str, str]) -> Any:

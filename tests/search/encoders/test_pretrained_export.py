@@ -51,7 +51,8 @@ def test_the_folder_searches_without_torch(tmp_path):
     export_encoder(encoder_of(tmp_path / 'clip'), tmp_path / 'exported')
     code = ('import sys; sys.modules.update(dict.fromkeys(["torch", "transformers", "mmengine"]));'
             'from mmtbps.search import load_encoder; from PIL import Image;'
-            'encoder = load_encoder("exported"); encoder.encode_images([Image.new("RGB", (9, 20))]);'
+            'encoder = load_encoder("exported");'
+            'encoder.encode_images([Image.new("RGB", (9, 20))]);'
             'print(encoder.encode_texts(["a man"]).shape)')
     done = subprocess.run([sys.executable, '-c', code], cwd=tmp_path, capture_output=True,
                           env=dict(PYTHONPATH=str(ROOT)), text=True)
