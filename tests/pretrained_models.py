@@ -130,7 +130,7 @@ def _roberta(kind):
                                    special_tokens=[('<s>', 0), ('</s>', 2)]))
     return transformers.PreTrainedTokenizerFast(
         tokenizer_object=inner, bos_token='<s>', cls_token='<s>', pad_token='<pad>',
-        eos_token='</s>', sep_token='</s>', unk_token='<unk>', model_max_length=16,
+        eos_token='</s>', sep_token='</s>', unk_token='<unk>', model_max_length=64,
         model_input_names=['input_ids', 'attention_mask'])
 
 
