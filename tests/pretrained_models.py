@@ -220,5 +220,4 @@ _PIXELS = dict(
                rescale_offset=True, rescale_factor=1 / 127.5, do_normalize=False,
                include_top=False, resample=2),
     blip=dict(image_processor_type='BlipImageProcessor', size=SQUARE),
-    tipsv2=dict(image_processor_type='Tipsv2ImageProcessor', size=SQUARE, do_normalize=False,
-                resample=2))
+    tipsv2=dict(image_processor_type='Tipsv2ImageProcessor', size=SQUARE, do_normalize=False))
