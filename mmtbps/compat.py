@@ -202,28 +202,31 @@ def torchvision_or_stub():
 
 
 def _import_torchvision() -> bool:
-    """Import the real torchvision, with its operator schemas declared if its binary is missing."""
+    """Import the real torchvision, if it is there and whole."""
     if importlib.util.find_spec('torchvision') is None:
         return False
-    for attempt in range(2):
-        try:
-            importlib.import_module('torchvision')
-            return True
-        except (ImportError, RuntimeError, OSError) as error:
-            for name in [n for n in sys.modules if n.split('.')[0] == 'torchvision']:
-                del sys.modules[name]
-            if attempt or 'torchvision::' not in str(error):
-                return False
-            _declare_torchvision_operators()
-    return False
+    try:
+        importlib.import_module('torchvision')
+        return True
+    except (ImportError, RuntimeError, OSError):
+        for name in [n for n in sys.modules if n.split('.')[0] == 'torchvision']:
+            del sys.modules[name]
+        return False
 
 
-def _declare_torchvision_operators() -> None:
+@contextlib.contextmanager
+def _with_torchvision_operators():
+    """Declare the operators that torchvision registers for, where its binary is for another torch.
+
+    Whoever imports it first, transformers and open_clip too, would fail beside a torch for CPUs.
+    """
     import torch
-    library = torch.library.Library('torchvision', 'DEF')
-    for operator in ('nms', 'qnms'):
-        library.define(f'{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor')
-    _torchvision_schemas.append(library)
+    if not hasattr(torch.ops.torchvision, 'nms'):
+        library = torch.library.Library('torchvision', 'DEF')
+        for operator in ('nms', 'qnms'):
+            library.define(f'{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor')
+        _torchvision_schemas.append(library)
+    yield
 
 
 def _torchvision_stub() -> dict[str, types.ModuleType]:
@@ -339,6 +342,7 @@ def _with_stack():
 _AFTER_IMPORT = {'mmengine.runner.checkpoint': _secure_checkpoints,
                  'mmengine.config': _inherit_lazy_bases}
 _AROUND_IMPORT = {
+    'torchvision._meta_registrations': _with_torchvision_operators,
     **{f'mmpretrain.{part}': _importable_mmpretrain for part in (
         'models', 'datasets', 'evaluation', 'engine', 'visualization')},
     **{f'mmtbps.{part}': _with_stack for part in (

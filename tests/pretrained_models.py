@@ -51,7 +51,7 @@ def spread(network):
             elif weight.ndim == 1:
                 weight.normal_(0, .05)
         for name, number in (('logit_scale', 2.), ('logit_bias', -3.), ('temperature', .5)):
-            if hasattr(network, name):
+            if getattr(network, name, None) is not None:
                 getattr(network, name).fill_(number)
 
 
@@ -130,7 +130,7 @@ def _roberta(kind):
                                    special_tokens=[('<s>', 0), ('</s>', 2)]))
     return transformers.PreTrainedTokenizerFast(
         tokenizer_object=inner, bos_token='<s>', cls_token='<s>', pad_token='<pad>',
-        eos_token='</s>', sep_token='</s>', unk_token='<unk>', model_max_length=16,
+        eos_token='</s>', sep_token='</s>', unk_token='<unk>', model_max_length=64,
         model_input_names=['input_ids', 'attention_mask'])
 
 
@@ -220,5 +220,4 @@ _PIXELS = dict(
                rescale_offset=True, rescale_factor=1 / 127.5, do_normalize=False,
                include_top=False, resample=2),
     blip=dict(image_processor_type='BlipImageProcessor', size=SQUARE),
-    tipsv2=dict(image_processor_type='Tipsv2ImageProcessor', size=SQUARE, do_normalize=False,
-                resample=2))
+    tipsv2=dict(image_processor_type='Tipsv2ImageProcessor', size=SQUARE, do_normalize=False))

@@ -115,6 +115,21 @@ def test_the_stub_vanishes_after_its_block():
         import torchvision.ops  # noqa: F401
 
 
+def test_torchvision_of_another_torch_can_be_imported(tmp_path):
+    """Beside a torch for CPUs its binary is not loaded, and nothing declares what it registers."""
+    (tmp_path / 'torchvision').mkdir()
+    (tmp_path / 'torchvision/__init__.py').write_text('from . import _meta_registrations')
+    (tmp_path / 'torchvision/_meta_registrations.py').write_text(
+        'import torch\n@torch.library.register_fake("torchvision::nms")\n'
+        'def nms(dets, scores, iou_threshold):\n    pass\n')
+    environment = {**os.environ, 'PYTHONPATH': f'{tmp_path}{os.pathsep}{ROOT}'}
+    for line, works in (('import torchvision', False), ('import mmtbps, torchvision', True)):
+        done = subprocess.run([sys.executable, '-c', line], env=environment, capture_output=True,
+                              text=True)
+        assert (done.returncode == 0) is works, done.stderr
+        assert works or 'torchvision::nms does not exist' in done.stderr
+
+
 def test_multimodal_fence_follows_the_versions(monkeypatch):
     import mmpretrain.utils.dependency as dependency
     import transformers

@@ -102,12 +102,17 @@ def prepare_named_test(cfg: 'Config', args: argparse.Namespace) -> str | None:
 
 
 def _use_folder(cfg: 'Config', model: str, split: str) -> str:
-    """Put model and test pipeline of a folder of ours into a config; return its weights."""
+    """Put model and test pipeline of a folder of ours, or of the hub, into a config.
+
+    Returns:
+        Its weights.
+    """
+    from mmtbps.search.encoders.loading import fetch_saved_model
     from mmtbps.search.encoders.saved_model import find_model_source
     if Path(model, MANIFEST).is_file():
         raise BadValue(f'{model} is an exported model, which a test set is not run on; --evaluate '
                        'of tools/export.py compares it with the model it was made of')
-    source = find_model_source(model)
+    source = find_model_source(fetch_saved_model(model))
     if source.weights is None:
         raise BadValue(f'{model} brings no weights; name it as CONFIG with a CHECKPOINT')
     cfg.model = source.model

@@ -2,7 +2,6 @@
 
 from .base import CutText, DualEncoder, ensemble, match_probability
 from .factory import load_dual_encoder
-from .letterbox import letterbox
 
-__all__ = ['CutText', 'DualEncoder', 'ensemble', 'letterbox', 'load_dual_encoder',
+__all__ = ['CutText', 'DualEncoder', 'ensemble', 'load_dual_encoder',
            'match_probability']

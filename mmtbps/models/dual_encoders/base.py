@@ -12,10 +12,9 @@ from PIL import Image
 from torch import Tensor, nn
 
 from mmtbps.errors import BadValue
+from mmtbps.letterbox import letterbox
 from mmtbps.models.weights_hash import hash_weights
 from mmtbps.pretrained import ASPECTS
-
-from .letterbox import letterbox
 
 __all__ = ['CutText', 'DualEncoder', 'ensemble', 'match_probability']
 

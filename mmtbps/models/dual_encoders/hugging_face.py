@@ -17,6 +17,7 @@ from huggingface_hub import constants
 from PIL import Image
 from safetensors import SafetensorError
 from torch import Tensor, nn
+from transformers.utils.hub import cached_file, extract_commit_hash
 
 from mmtbps.errors import BadValue, MissingPackage, UserError
 from mmtbps.pretrained import resolve_pretrained
@@ -47,6 +48,12 @@ class HuggingFaceDualEncoder(DualEncoder):
     which the name of a special token is text like any other. Weights come from safetensors, or
     from a file of which nothing but tensors is read.
 
+    Attributes:
+        network: the model of transformers.
+        processor: its image processor, on Pillow; `settings` are those that pixels depend on.
+        tokenizer: its tokenizer.
+        family: what its files do not tell.
+
     Args:
         source: folder, or ``owner/name`` on the Hugging Face hub.
         revision: branch, tag or commit on the hub.
@@ -64,12 +71,10 @@ class HuggingFaceDualEncoder(DualEncoder):
     def __init__(self, source: str, revision: str | None = None, aspect: str | None = None,
                  prompts: Sequence[str] | None = None) -> None:
         place = resolve_pretrained(source)
-        found = dict(revision=revision) if place == source and revision else {}
-        config = _loaded(source, lambda: transformers.PretrainedConfig.get_config_dict(
-            place, **found))[0]
+        config, commit = _loaded(source, lambda: _read_config(place, revision))
         family = _family_of(source, config)
-        commit = config.get('_commit_hash')
-        found = dict(revision=commit) if commit else found
+        # All files of one commit, whatever is pushed to the branch meanwhile.
+        found = dict(revision=commit or revision) if commit or revision else {}
         processor = _loaded(source, lambda: _load_processor(place, family, found))
         tokenizer = _loaded(source, lambda: transformers.AutoTokenizer.from_pretrained(
             place, trust_remote_code=False, split_special_tokens=True, **found))
@@ -86,7 +91,7 @@ class HuggingFaceDualEncoder(DualEncoder):
             scale=_factor(network), bias=_number(network, 'logit_bias'),
             probability=family.probability, aspect=aspect, prompts=prompts)
         self.network, self.processor, self.tokenizer = network.eval(), processor, tokenizer
-        self._family, self._settings, self._config = family, settings, config
+        self.family, self.settings, self._config = family, settings, config
         self._encode_image, self._encode_text = _encoders(network)
 
     def process_images(self, images: Sequence[Image.Image]) -> dict[str, Tensor]:
@@ -94,7 +99,7 @@ class HuggingFaceDualEncoder(DualEncoder):
 
     def process_texts(self, texts: Sequence[str]) -> dict[str, Tensor]:
         inputs = self.tokenizer(
-            list(texts), padding=self._family.padding, truncation=True,
+            list(texts), padding=self.family.padding, truncation=True,
             max_length=self.max_tokens, return_tensors='pt')
         taken = inspect.signature(self._encode_text).parameters
         return {key: value for key, value in inputs.items() if key in taken}
@@ -121,7 +126,7 @@ class HuggingFaceDualEncoder(DualEncoder):
             self.tokenizer.backend_tokenizer.to_str())
         for state in ('padding', 'truncation'):  # of the last call
             words.pop(state, None)
-        return dict(pixels=self._settings, words=words, tokens=self.max_tokens,
+        return dict(pixels=self.settings, words=words, tokens=self.max_tokens,
                     config={key: value for key, value in sorted(self._config.items())
                             if key not in _NO_FEATURE})
 
@@ -172,6 +177,14 @@ def _cure(source: str) -> str:
            else 'Check the name, and that the hub can be reached')
     return (f'{why}. Without a network, download it elsewhere (hf download {source} --local-dir '
             'FOLDER), copy the folder here and name it as hf:FOLDER')
+
+
+def _read_config(place: str, revision: str | None) -> tuple[dict[str, Any], str | None]:
+    """Read ``config.json``, and the commit that it is of; None for a folder."""
+    file = cached_file(place, 'config.json', revision=revision)
+    with open(file, encoding='utf-8') as settings:
+        config = json.load(settings)
+    return config, None if os.path.isdir(place) else extract_commit_hash(file, None)
 
 
 def _load_processor(place: str, family: Family, found: dict[str, str]) -> Any:

@@ -12,7 +12,7 @@ from mmtbps.pretrained import is_dual_encoder
 from .base import Encoder
 from .onnx_encoder import MANIFEST, OnnxEncoder
 
-__all__ = ['load_encoder']
+__all__ = ['fetch_saved_model', 'load_encoder']
 
 # A name on the hub; a path begins with a dot or a slash, or ends in a suffix of a file.
 _HUB_NAME = re.compile(r'[\w-][\w.-]*/[\w.-]+(@[\w./-]+)?')
@@ -58,9 +58,8 @@ def load_encoder(model: Any, weights: str | None = None, device: str | None = No
                            'CPU; leave weights and device out')
         return OnnxEncoder(model)
     from .torch_encoder import TorchEncoder  # torch may not be installed beside ONNX Runtime
-    if weights is None and _is_hub_name(model):
-        return _from_hub(model, device)
-    return TorchEncoder(model, weights=weights, device=device)
+    return TorchEncoder(fetch_saved_model(model) if weights is None else model, weights=weights,
+                        device=device)
 
 
 def _load_pretrained(model: str, weights: str | None, device: str | None, aspect: str | None,
@@ -72,19 +71,29 @@ def _load_pretrained(model: str, weights: str | None, device: str | None, aspect
     return PretrainedEncoder(model, device, aspect=aspect, prompts=prompts, notify=notify)
 
 
-def _is_hub_name(model: Any) -> bool:
-    """Tell whether a name is ``owner/name``, with no such file or folder here."""
-    return isinstance(model, str) and not os.path.exists(model) and bool(
-        _HUB_NAME.fullmatch(model)) and Path(model).suffix not in ('.py', '.pth')
+def fetch_saved_model(model: Any) -> Any:
+    """Download a model of ours from the Hugging Face hub, if a name is one of it.
 
+    Args:
+        model: ``'owner/name[@REVISION]'``, with no such file or folder here; anything else is
+            returned as it is.
 
-def _from_hub(model: str, device: str | None) -> Encoder:
+    Returns:
+        The folder of the model.
+
+    Raises:
+        MissingFile: It cannot be had from the hub.
+    """
+    if not isinstance(model, str) or os.path.exists(model) or not _HUB_NAME.fullmatch(
+            model) or Path(model).suffix in ('.py', '.pth'):
+        return model
+    from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
-    from .torch_encoder import TorchEncoder
+    from .saved_model import FILES
     name, _, revision = model.partition('@')
     try:
-        return TorchEncoder.from_pretrained(name, revision=revision or None, device=device)
+        return snapshot_download(name, revision=revision or None, allow_patterns=list(FILES))
     except (HfHubHTTPError, LocalEntryNotFoundError, ConnectionError, TimeoutError) as error:
         raise MissingFile(
             f'{model}: no such folder here, and not loaded from the Hugging Face hub '

@@ -7,6 +7,7 @@ they are and normalises them itself.
 
 import hashlib
 import json
+import math
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -17,13 +18,16 @@ from PIL import Image
 
 from mmtbps.errors import BadValue, MissingFile, MissingPackage, Remedy
 from mmtbps.lexicon.caption_cleaning import find_cleaning
+from mmtbps.letterbox import letterbox
 
 from .base import Fingerprint, check_images, check_texts
 
-__all__ = ['OnnxEncoder', 'graph_file', 'import_package', 'open_graph', 'pad', 'read_manifest',
-           'sha256_of']
+__all__ = ['OnnxEncoder', 'average_prompts', 'graph_file', 'import_package', 'open_graph', 'pad',
+           'read_manifest', 'sha256_of']
 
-MANIFEST, SCHEMA, TOKENIZER = 'export.json', 'mmtbps.export/1', 'tokenizer.json'
+MANIFEST, TOKENIZER = 'export.json', 'tokenizer.json'
+#: Of our models, and of pretrained ones, whose crops and texts have a further way.
+SCHEMAS = ('mmtbps.export/1', 'mmtbps.export/2')
 PRECISIONS = ('fp32', 'int8')
 _KEYS = {'precision', 'dim', 'fingerprint', 'image', 'text', 'files'}
 
@@ -71,6 +75,8 @@ class OnnxEncoder:
         height, width = self.manifest['image']['size']
         self._size = width, height
         self._filter = Image.Resampling[self.manifest['image']['resize'].upper()]
+        self._color = self.manifest['image'].get('letterbox')
+        self._prompts = self.manifest['text'].get('prompts', ['{}'])
         self._tokenizer = self._load_tokenizer()
         self._clean = find_cleaning(self.manifest['text'].get('clean'))
         self._image, self._text = (
@@ -85,7 +91,7 @@ class OnnxEncoder:
         """
         check_images(images)
         features = [self._image.run(None, dict(images=np.stack([
-            np.asarray(image.convert('RGB').resize(self._size, self._filter))
+            np.asarray(self._shape(image.convert('RGB')).resize(self._size, self._filter))
             for image in batch])))[0] for batch in self._batches(images)]
         return self._join(features)
 
@@ -100,15 +106,40 @@ class OnnxEncoder:
         """
         check_texts(texts)
         features, text = [], self.manifest['text']
-        for batch in self._batches(texts):
-            rows = [encoding.ids for encoding in
-                    self._tokenizer.encode_batch([self._clean(words) for words in batch])]
+        for batch in self._batches(self._asked(texts)):
+            rows = [encoding.ids for encoding in self._tokenizer.encode_batch(list(batch))]
             ids, mask = pad(rows, text['pad_token_id'], text.get('min_length', 0))
             features += self._text.run(None, dict(input_ids=ids, attention_mask=mask))
-        return self._join(features)
+        return average_prompts(self._join(features), len(self._prompts))
+
+    def cut(self, texts: Sequence[str]) -> list[tuple[str, str]]:
+        """List the sentences that are longer than the model reads, with the part that it reads."""
+        asked = self._asked(texts)
+        found = [(text, text[:max(last for _, last in encoding.offsets)]) for text, encoding in zip(
+            asked, self._tokenizer.encode_batch(asked), strict=True) if encoding.overflowing]
+        return found[::len(self._prompts)]
+
+    def probability(self, score: float) -> float | None:
+        """Return the probability that an image and a sentence of this cosine belong together.
+
+        Returns:
+            A number of 0-1; None if the model was not trained for it.
+        """
+        known = self.manifest.get('score')
+        return None if known is None else 1 / (
+            1 + math.exp(-(known['scale'] * score + known['bias'])))
 
     def __repr__(self) -> str:
         return f'OnnxEncoder({str(self.folder)!r}, precision={self.precision!r})'
+
+    def _shape(self, image: Image.Image) -> Image.Image:
+        """Pad a picture to the shape of the input, if the model wants it so."""
+        return image if self._color is None else letterbox(image, self._size[::-1], self._color)
+
+    def _asked(self, texts: Sequence[str]) -> list[str]:
+        """Put every text into every prompt, cleaned as the model reads it."""
+        return [self._clean(prompt.replace('{}', text, 1))
+                for text in texts for prompt in self._prompts]
 
     def _batches(self, items: Sequence) -> Iterator[Sequence]:
         return (items[start:start + self.batch_size]
@@ -121,6 +152,7 @@ class OnnxEncoder:
         tokenizers = import_package('tokenizers', 'OnnxEncoder')
         tokenizer = tokenizers.Tokenizer.from_file(str(self._checked(TOKENIZER)))
         tokenizer.no_padding()
+        tokenizer.encode_special_tokens = self.manifest['text'].get('literal_special_tokens', False)
         tokenizer.enable_truncation(self.manifest['text']['max_length'])
         return tokenizer
 
@@ -183,9 +215,9 @@ def read_manifest(folder: str | os.PathLike) -> dict[str, Any]:
     except (ValueError, AttributeError) as error:
         raise BadValue(f'{path}: damaged ({error}). Copy the folder again, or export again',
                        Remedy('export')) from error
-    if schema != SCHEMA:
-        raise BadValue(f'{path}: schema must be {SCHEMA!r}, got {schema!r}: another version of '
-                       'mmtbps wrote it. Export again', Remedy('export'))
+    if schema not in SCHEMAS:
+        raise BadValue(f'{path}: schema must be {" or ".join(map(repr, SCHEMAS))}, got {schema!r}: '
+                       'another version of mmtbps wrote it. Export again', Remedy('export'))
     if missing := sorted(_KEYS - manifest.keys()):
         raise BadValue(f'{path}: damaged (it lacks {", ".join(missing)}). Copy the folder again, '
                        'or export again', Remedy('export'))

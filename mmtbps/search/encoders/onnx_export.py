@@ -10,7 +10,7 @@ import json
 import logging
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,20 +26,22 @@ from mmtbps.fileio import durable_folder
 
 from .onnx_encoder import (
     MANIFEST,
-    SCHEMA,
+    SCHEMAS,
     TOKENIZER,
     OnnxEncoder,
     graph_file,
     import_package,
     sha256_of,
 )
+from .pretrained_export import ExportPlan, plan_pretrained
 
 if TYPE_CHECKING:
+    from .pretrained_encoder import PretrainedEncoder
     from .torch_encoder import TorchEncoder
 
 __all__ = ['ExistingFolder', 'ImageTower', 'MIN_COSINE', 'TextTower', 'export_encoder',
            'export_graphs', 'least_cosine', 'quantize_graphs', 'random_captions', 'random_images',
-           'steps_to_repeat']
+           'steps_to_repeat', 'write_graphs']
 
 #: Least cosine between a feature of torch and the exported one.
 MIN_COSINE = dict(fp32=0.99999, int8=0.995)
@@ -52,12 +54,13 @@ class ExistingFolder(UserError, FileExistsError):
     """A folder that an export would have to overwrite."""
 
 
-def export_encoder(encoder: 'TorchEncoder', out_dir: str | os.PathLike, int8: bool = False,
-                   images: Sequence[Image.Image] = (), captions: Sequence[str] = ()) -> dict:
+def export_encoder(encoder: 'TorchEncoder | PretrainedEncoder', out_dir: str | os.PathLike,
+                   int8: bool = False, images: Sequence[Image.Image] = (),
+                   captions: Sequence[str] = ()) -> dict:
     """Write a model as a folder for `OnnxEncoder`.
 
     Args:
-        encoder: The model, on any device.
+        encoder: A model of ours, or a pretrained one of transformers, on any device.
         out_dir: The new folder.
         int8: Also write graphs with 8-bit weights, and make them the folder's default.
         images: Real images to compare on, beside random ones.
@@ -75,13 +78,15 @@ def export_encoder(encoder: 'TorchEncoder', out_dir: str | os.PathLike, int8: bo
     out = Path(out_dir)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ExistingFolder(f'{out} exists; remove it or name another folder')
-    if not hasattr(encoder, 'steps'):
-        raise BadValue(f'{encoder!r} cannot be exported: its preprocessing is that of another '
-                       'library, and it needs torch')
-    manifest, tokenizer = _describe(encoder, 'int8' if int8 else 'fp32')
+    pretrained = not hasattr(encoder, 'steps')
+    plan = plan_pretrained(encoder) if pretrained else _plan(encoder)
+    manifest = _describe(encoder, plan, 'int8' if int8 else 'fp32', SCHEMAS[pretrained])
     with durable_folder(out) as folder:
-        (folder / TOKENIZER).write_text(tokenizer, encoding='utf-8')
-        export_graphs(encoder.model, manifest['image']['size'], folder)
+        (folder / TOKENIZER).write_text(plan.tokenizer, encoding='utf-8')
+        if pretrained:
+            write_graphs(plan.towers, plan.image['size'], folder, plan.text['min_length'])
+        else:
+            export_graphs(encoder.model, plan.image['size'], folder)
         if int8:
             quantize_graphs(folder)
         manifest['files'] = {path.name: dict(bytes=path.stat().st_size, sha256=sha256_of(path))
@@ -109,17 +114,35 @@ def export_graphs(model: nn.Module, size: tuple[int, int], folder: str | os.Path
         MissingPackage: A package of the extra ``deploy`` is missing.
         BadValue: A tower has an operation that ONNX does not have.
     """
+    write_graphs(dict(image=ImageTower(model), text=TextTower(model)), size, folder)
+
+
+def write_graphs(modules: Mapping[str, nn.Module], size: tuple[int, int],
+                 folder: str | os.PathLike, text_length: int = 0) -> None:
+    """Write the graphs of two towers that give unit features of pixels, and of ids and mask.
+
+    Args:
+        modules: ``image`` and ``text``.
+        size: (height, width) of the images.
+        folder: An existing folder.
+        text_length: Tokens that every text is padded to; 0 for any length.
+
+    Raises:
+        MissingPackage: A package of the extra ``deploy`` is missing.
+        BadValue: A tower has an operation that ONNX does not have.
+    """
     onnx = import_package('onnx', _USER)
     import_package('onnxscript', _USER)
-    device = next(model.parameters()).device
+    device = next(modules['image'].parameters()).device
     batch, length = torch.export.Dim('batch'), torch.export.Dim('length')
     pixels = torch.zeros(2, *size, 3, dtype=torch.uint8, device=device)
-    ids = torch.ones(2, 5, dtype=torch.int64, device=device)
-    towers = dict(
-        image=(ImageTower(model), dict(images=pixels), dict(images={0: batch})),
-        text=(TextTower(model), dict(input_ids=ids, attention_mask=ids.bool()),
-              dict(input_ids={0: batch, 1: length}, attention_mask={0: batch, 1: length})))
-    for name, (tower, inputs, shapes) in towers.items():
+    ids = torch.ones(2, text_length or 5, dtype=torch.int64, device=device)
+    sizes = {0: batch} if text_length else {0: batch, 1: length}
+    inputs_of = dict(image=(dict(images=pixels), dict(images={0: batch})),
+                     text=(dict(input_ids=ids, attention_mask=ids.bool()),
+                           dict(input_ids=sizes, attention_mask=sizes)))
+    for name, (inputs, shapes) in inputs_of.items():
+        tower = modules[name]
         try:
             with torch.no_grad(), _quiet():
                 program = torch.onnx.export(
@@ -128,7 +151,8 @@ def export_graphs(model: nn.Module, size: tuple[int, int], folder: str | os.Path
                     verbose=False)
                 _fold_weights(program, tower)
         except torch.onnx.OnnxExporterError as error:
-            raise BadValue(f'the {name} tower of {type(model).__name__} cannot be exported: '
+            network = type(getattr(tower, 'model', tower)).__name__
+            raise BadValue(f'the {name} tower of {network} cannot be exported: '
                            f'{str(error).strip().splitlines()[0]}') from error
         onnx.save(_without_traces(program.model_proto), Path(folder, graph_file(name, 'fp32')))
 
@@ -224,25 +248,31 @@ class TextTower(nn.Module):
         return self.model.encode_text(input_ids, attention_mask)
 
 
-def _describe(encoder: 'TorchEncoder', precision: str) -> tuple[dict[str, Any], str]:
-    """Build the manifest, still without files and cosines, and the tokenizer as JSON."""
-    resize, tokenize = steps_to_repeat(encoder.steps)
+def _describe(encoder: Any, plan: ExportPlan, precision: str, schema: str) -> dict[str, Any]:
+    """Build the manifest, still without files and cosines."""
     packages = 'torch', 'onnx', 'onnxruntime'
     for name in packages:
         import_package(name, _USER)
+    return dict(
+        schema=schema, precision=precision, dim=encoder.dim, fingerprint=encoder.fingerprint,
+        former_fingerprints=list(getattr(encoder, 'former_fingerprints', ())),
+        image=plan.image, text=plan.text, **(dict(score=plan.score) if plan.score else {}),
+        made_with={name: version(name) for name in packages})
+
+
+def _plan(encoder: 'TorchEncoder') -> ExportPlan:
+    """Plan the export of a model of ours."""
+    resize, tokenize = steps_to_repeat(encoder.steps)
     preprocessor = encoder.model.data_preprocessor
     mean, std = (values.flatten().tolist() for values in (preprocessor.mean, preprocessor.std))
     step = 1 if preprocessor.to_rgb else -1
-    return dict(
-        schema=SCHEMA, precision=precision, dim=encoder.dim, fingerprint=encoder.fingerprint,
-        former_fingerprints=list(encoder.former_fingerprints),
+    return ExportPlan(
         image=dict(size=list(resize.scale[::-1]), channels='rgb', resize=resize.interpolation,
                    mean=mean[::step], std=std[::step]),
         text=dict(max_length=tokenize.max_length, pad_token_id=preprocessor.pad_token_id,
                   min_length=preprocessor.min_length,
                   **(dict(clean=tokenize.clean) if tokenize.clean else {})),
-        made_with={name: version(name) for name in packages},
-    ), tokenize.tokenizer_state()
+        score=None, tokenizer=tokenize.tokenizer_state(), towers={})
 
 
 def steps_to_repeat(steps: Sequence[BaseTransform]) -> tuple[BaseTransform, BaseTransform]:

@@ -128,6 +128,34 @@ def test_a_long_sentence_is_cut_and_named(kind, folders):
     torch.testing.assert_close(same[0], same[1], atol=2e-6, rtol=0)
 
 
+@pytest.mark.parametrize('kind, config, length', [
+    ('clip', 'CLIPTextConfig', 77), ('siglip', 'SiglipTextConfig', 64),
+    ('siglip2', 'Siglip2TextConfig', 64), ('metaclip_2', 'MetaClip2TextConfig', 77),
+    ('chinese_clip', 'ChineseCLIPTextConfig', 52), ('altclip', 'AltCLIPTextConfig', 77),
+    ('aimv2', 'Aimv2TextConfig', 77), ('align', 'AlignTextConfig', 64),
+    ('blip', 'BlipTextConfig', 512), ('tipsv2', 'Tipsv2TextConfig', 64)])
+def test_tokens_read_of_a_model_of_full_size(kind, config, length):
+    positions = getattr(transformers, config)().max_position_embeddings
+    limit = 10**30 if kind != 'altclip' else 512  # of a tokenizer that knows none
+    assert families.longest_text(families.FAMILIES[kind], positions, limit) == length
+    assert families.longest_text(families.FAMILIES[kind], positions, 9) == 9
+
+
+def test_the_processor_is_asked_for_pillow(folders, monkeypatch):
+    asked, load = [], transformers.AutoImageProcessor.from_pretrained
+
+    def from_pretrained(place, **options):
+        asked.append(options)
+        return load(place, **options)
+
+    monkeypatch.setattr(transformers.AutoImageProcessor, 'from_pretrained', from_pretrained)
+    load_dual_encoder(folders('clip'))
+    monkeypatch.setattr(hugging_face.transformers, '__version__', '4.57.1')
+    load_dual_encoder(folders('siglip'))
+    assert asked == [dict(trust_remote_code=False, backend='pil'),
+                     dict(trust_remote_code=False, use_fast=False)]
+
+
 def test_scores_are_probabilities_where_a_model_was_trained_for_it(folders):
     told = {kind: load_dual_encoder(folders(kind)) for kind in ('clip', 'siglip', 'siglip2')}
     assert {kind: model.probability for kind, model in told.items()} == dict(

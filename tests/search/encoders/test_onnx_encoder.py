@@ -111,7 +111,7 @@ def test_a_missing_file_is_named_and_one_that_is_not_needed_is_not_missed(export
 @pytest.mark.parametrize('content, message', [
     ('{"schema": "mmtbps.exp', 'damaged'), ('[]', 'damaged'),
     (json.dumps(dict(schema='mmtbps.export/9')),
-     "schema must be 'mmtbps.export/1', got 'mmtbps.export/9'"),
+     "schema must be 'mmtbps.export/1' or 'mmtbps.export/2', got 'mmtbps.export/9'"),
     (json.dumps(dict(schema='mmtbps.export/1', precision='fp32', dim=4, image={}, files={})),
      r'damaged \(it lacks fingerprint, text\)')])
 def test_a_damaged_manifest_is_named(tmp_path, content, message):

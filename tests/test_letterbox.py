@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmtbps.models.dual_encoders import letterbox
-from mmtbps.models.dual_encoders.letterbox import letterbox_box
+from mmtbps.letterbox import letterbox, letterbox_box
 
 
 @pytest.mark.parametrize('size, shape, box', [

@@ -1,4 +1,4 @@
-"""Letterbox: padding of a crop to the shape of a model's input."""
+"""Letterbox: padding of a crop to the shape of a model's input, without torch."""
 
 from collections.abc import Sequence
 

@@ -1,0 +1,86 @@
+"""Export of pretrained dual encoders, against torch; searching with it needs no torch."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from pretrained_models import SENTENCES, save_tiny
+
+from mmtbps.errors import BadValue
+from mmtbps.search.encoders import OnnxEncoder, PretrainedEncoder, export_encoder
+from mmtbps.search.encoders.onnx_encoder import average_prompts
+from mmtbps.search.encoders.onnx_export import random_images
+from mmtbps.search.encoders.pretrained_export import PretrainedImageTower, plan_pretrained
+
+pytest.importorskip('onnxscript')
+ROOT = Path(__file__).resolve().parents[3]
+LONG = ' '.join(SENTENCES * 9)
+
+
+def encoder_of(folder, kind='clip', **options):
+    save_tiny(folder, kind)
+    return PretrainedEncoder(f'hf:{folder}', 'cpu', **options)
+
+
+@pytest.mark.parametrize('kind, options', [
+    ('clip', dict(prompts=['a photo of {}', '{} in black'])), ('siglip', dict(aspect='stretch'))])
+def test_an_exported_model_gives_the_features_of_torch(kind, options, tmp_path):
+    (tmp_path / kind).mkdir()
+    encoder = encoder_of(tmp_path / kind, kind, **options)
+    manifest = export_encoder(encoder, tmp_path / 'exported', int8=True)
+    assert manifest['check']['fp32']['images'] > .99999 and manifest['check']['int8']
+    exported, texts = OnnxEncoder(tmp_path / 'exported', 'fp32', 2), [*SENTENCES, LONG]
+    images = [*random_images(3, seed=1), Image.new('RGB', (48, 128), 'red')]
+    np.testing.assert_allclose(exported.encode_images(images), encoder.encode_images(images),
+                               atol=1e-5)
+    np.testing.assert_allclose(exported.encode_texts(texts), encoder.encode_texts(texts),
+                               atol=1e-5)
+    assert exported.fingerprint == encoder.fingerprint
+    assert exported.cut(texts) == [tuple(cut) for cut in encoder.cut(texts)] != []
+    assert exported.probability(.3) == pytest.approx(encoder.probability(.3))
+    assert (exported.probability(.3) is None) == (kind == 'clip')
+
+
+def test_the_folder_searches_without_torch(tmp_path):
+    (tmp_path / 'clip').mkdir()
+    export_encoder(encoder_of(tmp_path / 'clip'), tmp_path / 'exported')
+    code = ('import sys; sys.modules.update(dict.fromkeys(["torch", "transformers", "mmengine"]));'
+            'from mmtbps.search import load_encoder; from PIL import Image;'
+            'encoder = load_encoder("exported");'
+            'encoder.encode_images([Image.new("RGB", (9, 20))]);'
+            'print(encoder.encode_texts(["a man"]).shape)')
+    done = subprocess.run([sys.executable, '-c', code], cwd=tmp_path, capture_output=True,
+                          env=dict(PYTHONPATH=str(ROOT)), text=True)
+    assert done.stdout == '(1, 24)\n', done.stderr
+
+
+@pytest.mark.parametrize('kind, options, reason', [
+    ('siglip2', {}, 'takes pictures of every shape'), ('align', {}, 'shifts the pixels'),
+    ('clip', dict(aspect='processor'), 'cuts pictures')])
+def test_a_preprocessing_that_cannot_be_repeated_is_refused(kind, options, reason, tmp_path):
+    with pytest.raises(BadValue, match=f'cannot be exported: .*{reason}'):
+        export_encoder(encoder_of(tmp_path, kind, **options), tmp_path / 'exported')
+    assert not (tmp_path / 'exported').exists()
+
+
+@torch.no_grad()
+def test_the_image_tower_normalises_as_the_processor_does(tmp_path):
+    encoder = encoder_of(tmp_path)
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), dtype=np.uint8)
+    tower = PretrainedImageTower(encoder.network, encoder.network.settings)
+    np.testing.assert_allclose(tower(torch.from_numpy(pixels)), encoder.encode_images(
+        [Image.fromarray(picture) for picture in pixels]), atol=2e-6)
+    plan = plan_pretrained(encoder)
+    assert plan.image == dict(size=[32, 32], channels='rgb', resize='bicubic',
+                              letterbox=[123, 117, 104]) and json.loads(plan.tokenizer)
+
+
+def test_prompts_are_averaged_by_unit_features():
+    features = np.array([[1., 0.], [0., 1.], [.6, .8], [.8, .6]])
+    np.testing.assert_allclose(average_prompts(features, 2), np.full((2, 2), .5 ** .5))
+    assert average_prompts(features, 1) is features
