@@ -22,7 +22,6 @@ that does need them asks for them in one clear line, if they are missing (`requi
 import atexit
 import contextlib
 import enum
-import glob
 import importlib.machinery
 import importlib.util
 import os
@@ -33,6 +32,7 @@ import sys
 import tempfile
 import types
 from importlib.abc import MetaPathFinder
+from pathlib import Path
 
 from .errors import MissingFile, MissingPackage, UserError
 
@@ -312,15 +312,13 @@ def _inherit_lazy_bases(config: types.ModuleType) -> None:
 
 def _own_config(name: str) -> str:
     """Find a config of this package, as installed or in a source tree, with or without folder."""
-    package = os.path.dirname(os.path.abspath(__file__))
-    folders = [os.path.join(package, '.mim', 'configs'),
-               os.path.join(os.path.dirname(package), 'configs')]
+    package = Path(__file__).absolute().parent
+    folders = [package / '.mim/configs', package.parent / 'configs']
     for folder in folders:
-        inside = glob.glob(os.path.join(glob.escape(folder), '*', glob.escape(name)))
-        for path in (os.path.join(folder, name), *sorted(inside)):
-            if os.path.isfile(path):
-                return path
-    raise MissingFile(f'mmtbps::{name}: no such config in {" or ".join(folders)}')
+        for path in (folder / name, *sorted(folder.glob(f'*/{name}'))):
+            if path.is_file():
+                return str(path)
+    raise MissingFile(f'mmtbps::{name}: no such config in {" or ".join(map(str, folders))}')
 
 
 def _dump_as_text(path: str) -> str:

@@ -17,8 +17,8 @@ import numpy as np
 from PIL import Image
 
 from mmtbps.errors import BadValue, MissingFile, MissingPackage, Remedy
-from mmtbps.lexicon.caption_cleaning import find_cleaning
 from mmtbps.letterbox import letterbox
+from mmtbps.lexicon.caption_cleaning import find_cleaning
 
 from .base import Fingerprint, check_images, check_texts
 
@@ -231,6 +231,19 @@ def sha256_of(path: str | os.PathLike) -> str:
         while chunk := file.read(1 << 20):
             digest.update(chunk)
     return digest.hexdigest()
+
+
+def average_prompts(features: np.ndarray, count: int) -> np.ndarray:
+    """Average the unit features of ``count`` prompts of each text, and bring them to length 1.
+
+    Example:
+        >>> average_prompts(np.eye(2), 2).round(4).tolist()
+        [[0.7071, 0.7071]]
+    """
+    if count == 1:
+        return features
+    mean = features.reshape(-1, count, features.shape[-1]).mean(1)
+    return mean / np.linalg.norm(mean, axis=-1, keepdims=True)
 
 
 def pad(rows: Sequence[Sequence[int]], pad_token_id: int,

@@ -1,25 +1,18 @@
 """Export of both towers as ONNX graphs, with all that an encoder without torch needs.
 
-The image graph takes RGB pixels, ``(N, H, W, 3)`` uint8, and normalises them itself; the text graph
-takes ids and mask, ``(N, L)``. Both give unit features. A folder appears under its name only when
-it is complete and its features agree with those of torch.
+A folder appears under its name only when it is complete and its features agree with those of torch.
 """
 
-import contextlib
 import json
-import logging
 import os
-import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from mmcv.transforms import BaseTransform
 from PIL import Image
-from torch import Tensor, nn
 
 from mmtbps.errors import BadValue, UserError
 from mmtbps.fileio import durable_folder
@@ -29,10 +22,10 @@ from .onnx_encoder import (
     SCHEMAS,
     TOKENIZER,
     OnnxEncoder,
-    graph_file,
     import_package,
     sha256_of,
 )
+from .onnx_graphs import ImageTower, TextTower, export_graphs, quantize_graphs, write_graphs
 from .pretrained_export import ExportPlan, plan_pretrained
 
 if TYPE_CHECKING:
@@ -45,7 +38,6 @@ __all__ = ['ExistingFolder', 'ImageTower', 'MIN_COSINE', 'TextTower', 'export_en
 
 #: Least cosine between a feature of torch and the exported one.
 MIN_COSINE = dict(fp32=0.99999, int8=0.995)
-_OPSET = 20
 _STEPS = ('LoadImageFromFile', 'Resize', 'TokenizeCaption', 'PackTextImage')
 _USER = 'exporting'  # of the packages, for messages
 
@@ -102,90 +94,6 @@ def export_encoder(encoder: 'TorchEncoder | PretrainedEncoder', out_dir: str | o
     return manifest
 
 
-def export_graphs(model: nn.Module, size: tuple[int, int], folder: str | os.PathLike) -> None:
-    """Write ``image.onnx`` and ``text.onnx``, of any batch and caption length.
-
-    Args:
-        model: A `TextImageRetriever` in evaluation mode.
-        size: (height, width) of its images.
-        folder: An existing folder.
-
-    Raises:
-        MissingPackage: A package of the extra ``deploy`` is missing.
-        BadValue: A tower has an operation that ONNX does not have.
-    """
-    write_graphs(dict(image=ImageTower(model), text=TextTower(model)), size, folder)
-
-
-def write_graphs(modules: Mapping[str, nn.Module], size: tuple[int, int],
-                 folder: str | os.PathLike, text_length: int = 0) -> None:
-    """Write the graphs of two towers that give unit features of pixels, and of ids and mask.
-
-    Args:
-        modules: ``image`` and ``text``.
-        size: (height, width) of the images.
-        folder: An existing folder.
-        text_length: Tokens that every text is padded to; 0 for any length.
-
-    Raises:
-        MissingPackage: A package of the extra ``deploy`` is missing.
-        BadValue: A tower has an operation that ONNX does not have.
-    """
-    onnx = import_package('onnx', _USER)
-    import_package('onnxscript', _USER)
-    device = next(modules['image'].parameters()).device
-    batch, length = torch.export.Dim('batch'), torch.export.Dim('length')
-    pixels = torch.zeros(2, *size, 3, dtype=torch.uint8, device=device)
-    ids = torch.ones(2, text_length or 5, dtype=torch.int64, device=device)
-    sizes = {0: batch} if text_length else {0: batch, 1: length}
-    inputs_of = dict(image=(dict(images=pixels), dict(images={0: batch})),
-                     text=(dict(input_ids=ids, attention_mask=ids.bool()),
-                           dict(input_ids=sizes, attention_mask=sizes)))
-    for name, (inputs, shapes) in inputs_of.items():
-        tower = modules[name]
-        try:
-            with torch.no_grad(), _quiet():
-                program = torch.onnx.export(
-                    tower.eval(), kwargs=inputs, dynamo=True, opset_version=_OPSET,
-                    input_names=list(inputs), output_names=['features'], dynamic_shapes=shapes,
-                    verbose=False)
-                _fold_weights(program, tower)
-        except torch.onnx.OnnxExporterError as error:
-            network = type(getattr(tower, 'model', tower)).__name__
-            raise BadValue(f'the {name} tower of {network} cannot be exported: '
-                           f'{str(error).strip().splitlines()[0]}') from error
-        onnx.save(_without_traces(program.model_proto), Path(folder, graph_file(name, 'fp32')))
-
-
-def _fold_weights(program: torch.onnx.ONNXProgram, tower: nn.Module) -> None:
-    """Cut and turn weights in the file; done in every run, they would also escape quantisation."""
-    from onnxscript import optimizer
-    largest = max(weight.numel() for weight in tower.parameters())
-    optimizer.optimize(program.model, input_size_limit=largest, output_size_limit=largest)
-
-
-def quantize_graphs(folder: str | os.PathLike) -> None:
-    """Write ``image.int8.onnx`` and ``text.int8.onnx`` beside the graphs they are made of.
-
-    Weights of matrix products become 8-bit numbers with a scale for each output channel;
-    activations are quantised as they come, with one scale a run.
-
-    Args:
-        folder: Holds ``image.onnx`` and ``text.onnx``.
-
-    Raises:
-        MissingPackage: onnxruntime is missing.
-    """
-    import_package('onnxruntime', _USER)
-    from onnxruntime.quantization import QuantType, quantize_dynamic
-    for tower in ('image', 'text'):
-        with _quiet():
-            quantize_dynamic(
-                Path(folder, graph_file(tower, 'fp32')), Path(folder, graph_file(tower, 'int8')),
-                op_types_to_quantize=['MatMul', 'Gemm'], per_channel=True,
-                weight_type=QuantType.QInt8)
-
-
 def random_images(count: int, seed: int = 0) -> list[Image.Image]:
     """Draw pictures of soft random colors, each of another size."""
     rng = np.random.default_rng(seed)
@@ -210,42 +118,6 @@ def random_captions(tokenizer: str | os.PathLike, count: int, seed: int = 0) -> 
     words = [word for word in words if word.isascii()] or words
     return [' '.join(rng.choice(words, length))
             for length in np.linspace(1, 100, count).astype(int)]
-
-
-class ImageTower(nn.Module):
-    """Image tower with its normalisation: pixels ``(N, H, W, 3)`` to unit features ``(N, D)``.
-
-    Args:
-        model: A `TextImageRetriever`.
-    """
-
-    def __init__(self, model: nn.Module) -> None:
-        super().__init__()
-        self.model = model
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Encode RGB pixels, uint8."""
-        preprocessor = self.model.data_preprocessor
-        pixels = images.permute(0, 3, 1, 2).float()
-        if not preprocessor.to_rgb:  # then the model was trained on the loader's BGR
-            pixels = pixels.flip(1)
-        return self.model.encode_image((pixels - preprocessor.mean) / preprocessor.std)
-
-
-class TextTower(nn.Module):
-    """Text tower: ids and mask ``(N, L)`` to unit features ``(N, D)``.
-
-    Args:
-        model: A `TextImageRetriever`.
-    """
-
-    def __init__(self, model: nn.Module) -> None:
-        super().__init__()
-        self.model = model
-
-    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
-        """Encode token ids, int64, with their bool mask."""
-        return self.model.encode_text(input_ids, attention_mask)
 
 
 def _describe(encoder: Any, plan: ExportPlan, precision: str, schema: str) -> dict[str, Any]:
@@ -335,26 +207,5 @@ def least_cosine(ours: np.ndarray, theirs: np.ndarray) -> float:
     return round(min(1.0, float((products / lengths).min())), 7)
 
 
-def _without_traces(graph: Any) -> Any:
-    """Clear the exporter's notes: source lines and paths of the machine it ran on."""
-    for part in (graph, graph.graph, *graph.graph.node, *graph.graph.value_info,
-                 *graph.graph.input, *graph.graph.output, *graph.graph.initializer):
-        del part.metadata_props[:]
-        part.ClearField('doc_string')
-    return graph
-
-
 def _write_manifest(manifest: dict[str, Any], folder: Path) -> None:
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=1) + '\n', encoding='utf-8')
-
-
-@contextlib.contextmanager
-def _quiet():
-    """Silence the exporters' logs and warnings; errors are still raised."""
-    logging.disable(logging.WARNING)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter('ignore')
-            yield
-    finally:
-        logging.disable(logging.NOTSET)
