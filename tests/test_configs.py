@@ -30,7 +30,9 @@ def name(path):
 
 
 @pytest.mark.parametrize('path', CONFIGS, ids=name)
-def test_it_trains_when_shrunk(path, micro_set, tmp_path):
+def test_it_trains_when_shrunk(path, micro_set, tmp_path, monkeypatch):
+    # The text of the config, which goes into logs and checkpoints, is laid out slowly.
+    monkeypatch.setattr('yapf.yapflib.yapf_api.FormatCode', lambda text, **_: (text, True))
     cfg = shrink(Config.fromfile(path), micro_set, tmp_path)
     cfg.train_cfg.max_epochs = 1
     set_batch_size(cfg.train_dataloader, 24)

@@ -1,6 +1,6 @@
 """Sizes of towers that compute in no time."""
 
-from inspect import isclass
+from inspect import isclass, signature
 
 from mmtbps.registry import MODELS
 
@@ -23,6 +23,7 @@ def shrink(cfg, data_root, work_dir):
         kind = cfg.model[name].type
         tower = kind if isclass(kind) else MODELS.get(kind)
         cfg.model[name] = tower.tiny_settings(cfg.model[name])
+    shrink_features(cfg.model)
     for augment in cfg.model.data_preprocessor.get('batch_augments', []):
         if 'padding' in augment:
             augment.padding = 1
@@ -37,6 +38,19 @@ def shrink(cfg, data_root, work_dir):
         for step in loader.dataset.pipeline:
             shrink_step(step, size, tokenizer)
     return cfg
+
+
+def shrink_features(model):
+    """Project to few dimensions where a model projects, and make its heads fit."""
+    necks = [neck for neck in (model.get('image_neck'), model.get('text_neck')) if neck]
+    if not any('out_dims' in neck for neck in necks):
+        return
+    for neck in necks:
+        neck.update(out_dims=16, **(dict(selection_dims=32) if 'side' in neck else {}))
+    for head in model.heads.values():
+        accepted = signature(head.type if isclass(head.type) else MODELS.get(head.type)).parameters
+        small = dict(in_dims=16, dims=16, hidden_dims=8, num_layers=1, num_heads=2)
+        head.update({name: value for name, value in small.items() if name in accepted})
 
 
 def shrink_step(step, size, tokenizer):
