@@ -1,6 +1,6 @@
 """Pretrained models by name through every command, family by family, on crops of 48 x 128."""
 
-import importlib.util
+import itertools
 import json
 import os
 import shutil
@@ -11,57 +11,24 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from named_model_fixtures import COMMITS, read_crops
 from PIL import Image
 from pretrained_models import KINDS, save_tiny
 
 from mmtbps.models.dual_encoders import load_dual_encoder
 from mmtbps.search import (
-    GalleryMismatch,
     TextToPersonInferencer,
-    load_encoder,
-    open_gallery,
 )
-from mmtbps.search.galleries.provenance import read_provenance
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = str(ROOT / 'configs/tbps/vit_bert_base_drawn.py')
 TEXT, LONG = 'a man in a red coat', 'a woman in white shoes with a black bag and a red hat ' * 6
+RUNS = itertools.count()
 #: Families that tools/export.py writes with the default aspect.
 EXPORTED = tuple(kind for kind in KINDS if kind not in ('siglip2', 'align'))
 
 
-@pytest.fixture(scope='module')
-def tools():
-    """The command lines as modules, by name."""
-    found = {}
-    for name in ('search', 'export', 'extract_features', 'visualize', 'test'):
-        spec = importlib.util.spec_from_file_location(f'named_{name}', ROOT / f'tools/{name}.py')
-        found[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(found[name])
-    return found
-
-
-@pytest.fixture(scope='module')
-def folders(tmp_path_factory):
-    """A function that gives the folder of a random model of a family, saved once."""
-    known = {}
-
-    def folder(kind):
-        if kind not in known:
-            known[kind] = save_tiny(tmp_path_factory.mktemp(kind), kind)
-        return known[kind]
-
-    return folder
-
-
-@pytest.fixture(scope='module')
-def crops(tmp_path_factory):
-    """A folder of eight crops."""
-    folder, draw = tmp_path_factory.mktemp('crops'), np.random.default_rng(0)
-    for number in range(8):
-        Image.fromarray(draw.integers(0, 256, (16, 6, 3), dtype=np.uint8)).resize(
-            (48, 128), Image.Resampling.BICUBIC).save(folder / f'{number}.png')
-    return folder
+pytest_plugins = 'named_model_fixtures'  # `tools`, `folders`, `crops` and `hub`
 
 
 @pytest.fixture(autouse=True)
@@ -70,13 +37,11 @@ def elsewhere(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
 
-def read_crops(folder):
-    return [Image.open(path) for path in sorted(folder.iterdir())]
-
-
 def data_of(micro_set, split='test'):
     loader = f'{split}_dataloader'
-    return ['--work-dir', 'work', '--cfg-options', f'{loader}.num_workers=0',
+    # MMEngine names what is global by the second; two runs may be in one.
+    return ['--work-dir', 'work', '--cfg-options', f'experiment_name=named_models_{next(RUNS)}',
+            f'{loader}.num_workers=0',
             f'{loader}.dataset.data_root={micro_set}']
 
 
@@ -133,120 +98,6 @@ def rank_one(model, micro_set):
                 best = int((gallery @ model.encode_texts([caption])[0]).argmax())
                 right.append(records[best]['id'] == record['id'])
     return 100 * sum(right) / len(right)
-
-
-def test_a_gallery_notes_the_model_and_refuses_another(tools, folders, crops, refused, capsys):
-    name = f'hf:{folders("siglip")}'
-    tools['search'].main(['index', 'people', str(crops), '--model', name, '--aspect', 'stretch',
-                          '--prompt', 'a photo of {}', '{} in black', '--quiet'])
-    note = read_provenance('people')
-    model = load_dual_encoder(name, 'stretch', ['a photo of {}', '{} in black'])
-    assert note.model == name and note.details == json.loads(json.dumps(model.describe()))
-    assert note.details['scale'] == pytest.approx(np.exp(2)) and note.details['bias'] == -3
-    # Asked as noted, without a word of the model.
-    capsys.readouterr()
-    tools['search'].main(['query', 'people', TEXT, '--json', '--topk', '1'])
-    hit = json.loads(capsys.readouterr().out)[0]['hits'][0]
-    with torch.no_grad():
-        scores = model.encode_images(read_crops(crops)) @ model.encode_texts([TEXT])[0]
-    assert hit['score'] == pytest.approx(scores.max().item(), abs=1e-5)
-    assert hit['probability'] == pytest.approx(
-        1 / (1 + np.exp(-(np.exp(2) * hit['score'] - 3))), abs=1e-5)
-    tools['search'].main(['query', 'people', TEXT, '--topk', '1'])
-    assert f'({100 * hit["probability"]:.3g} %)' in capsys.readouterr().out
-    with refused('aspect: stretch there, letterbox here'):
-        tools['search'].main(['query', 'people', TEXT, '--model', name])
-    with refused("prompts: .* there, .*the {}.* here.*--prompt 'the {}'"):
-        tools['search'].main(['query', 'people', TEXT, '--prompt', 'the {}'])
-    tools['search'].main(['info', 'people'])
-    assert 'model weights' in capsys.readouterr().out
-
-
-def test_an_answer_to_a_picture_has_no_probability(folders, crops):
-    searcher = TextToPersonInferencer(f'hf:{folders("siglip")}', gallery='people')
-    searcher.index(crops, progress=False)
-    assert 'probability' in searcher(TEXT, topk=1)[0].hits[0]
-    assert 'probability' not in searcher.search_image(crops / '0.png', topk=1)[0].hits[0]
-    other = TextToPersonInferencer(f'hf:{folders("clip")}', gallery='others')
-    other.index(crops, progress=False)
-    assert 'probability' not in other(TEXT, topk=1)[0].hits[0]
-
-
-def test_other_weights_in_the_same_place_are_refused(tools, folders, crops, tmp_path, refused):
-    save_tiny(tmp_path, 'clip', seed=0)
-    tools['search'].main(['index', 'people', str(crops), '--model', f'hf:{tmp_path}', '--quiet'])
-    save_tiny(tmp_path, 'clip', seed=1)
-    with refused('another model .model: '):
-        tools['search'].main(['query', 'people', TEXT])
-
-
-COMMITS = 'a' * 40, 'b' * 40
-
-
-@pytest.fixture
-def hub(tmp_path, monkeypatch):
-    """A cache of the hub with two commits of a model, ``main`` is the first; no network."""
-    repository = tmp_path / 'cache/models--owner--name'
-    for seed, commit in enumerate(COMMITS):
-        (repository / 'snapshots' / commit).mkdir(parents=True)
-        save_tiny(repository / 'snapshots' / commit, 'clip', seed)
-    (repository / 'refs').mkdir()
-    (repository / 'refs/main').write_text(COMMITS[0])
-    monkeypatch.setattr('huggingface_hub.constants.HF_HUB_OFFLINE', True)
-    monkeypatch.setattr('huggingface_hub.constants.HF_HUB_CACHE', str(tmp_path / 'cache'))
-    return repository
-
-
-def test_a_hub_model_is_noted_by_its_commit(hub, tools, crops, refused, capsys):
-    """Later queries load that commit, and features of another are refused."""
-    tools['search'].main(['index', 'people', str(crops), '--model', 'hf:owner/name', '--quiet'])
-    note = read_provenance('people')
-    assert note.model == f'hf:owner/name@{COMMITS[0]}'
-    assert (note.details['name'], note.details['revision']) == ('hf:owner/name', COMMITS[0])
-    (hub / 'refs/main').write_text(COMMITS[1])  # the author pushes
-    capsys.readouterr()
-    tools['search'].main(['query', 'people', TEXT])
-    for name in ('hf:owner/name', f'hf:owner/name@{COMMITS[1]}'):
-        with refused('revision: aaaaaaaaaaaa.* there, bbbbbbbbbbbb.* here.*--model '):
-            tools['search'].main(['query', 'people', TEXT, '--model', name])
-    with refused('owner/name: not loaded .*HF_HUB_OFFLINE is set'):
-        tools['search'].main(['query', 'people', TEXT, '--model', 'hf:owner/name@v9'])
-
-
-def test_a_revision_is_refused_even_if_its_weights_are_the_same(folders):
-    marks = []
-    for revision in COMMITS:
-        encoder = load_encoder(f'hf:{folders("clip")}', device='cpu')
-        encoder.network.name, encoder.network.revision = 'hf:owner/name', revision
-        marks.append(encoder.fingerprint)
-        assert encoder.address == f'hf:owner/name@{revision}'
-    open_gallery('people', marks[0])
-    with pytest.raises(GalleryMismatch, match='revision: aaaaaaaaaaaa'):
-        open_gallery('people', marks[1])
-
-
-def test_a_folder_that_moves_is_the_same_model(folders, tmp_path):
-    (tmp_path / 'moved').mkdir()
-    for path in folders('clip').iterdir():
-        (tmp_path / 'moved' / path.name).write_bytes(path.read_bytes())
-    there, here = (load_encoder(place, device='cpu') for place in (
-        f'hf:{folders("clip")}', tmp_path / 'moved'))
-    assert there.fingerprint == here.fingerprint
-
-
-def test_a_setting_that_the_weights_do_not_tell_is_another_model(folders, tmp_path):
-    marks = [load_encoder(folders('clip')).fingerprint]
-    for file, values in (('config.json', dict(text_config=dict(hidden_act='gelu'))),
-                         ('preprocessor_config.json', dict(image_mean=[.5, .5, .5]))):
-        for path in folders('clip').iterdir():
-            (tmp_path / path.name).write_bytes(path.read_bytes())
-        settings = json.loads((tmp_path / file).read_text())
-        for key, value in values.items():
-            settings[key] = {**settings[key], **value} if isinstance(value, dict) else value
-        (tmp_path / file).write_text(json.dumps(settings))
-        marks.append(load_encoder(tmp_path).fingerprint)
-    assert len({mark['pipeline'] for mark in marks}) == 3
-    assert len({mark['model'] for mark in marks}) == 1
 
 
 def test_a_folder_of_ours_is_taken_by_model_too(tools, crops, micro_set, tmp_path, refused,
