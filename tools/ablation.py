@@ -25,6 +25,7 @@ from mmtbps.drawing import draw_dataset
 from mmtbps.drawing.edited_pairs import draw_edited_pairs
 from mmtbps.errors import BadValue
 from mmtbps.evaluation import random_ranks
+from mmtbps.fileio import write_durably
 
 TOOLS = Path(__file__).resolve().parent
 MEASURES = ('R1', 'R5', 'R10', 'mAP')
@@ -140,8 +141,7 @@ def run_ablation(args: argparse.Namespace) -> None:
     text = table(results, chance)
     print(text)
     if args.out:
-        args.out.parent.mkdir(parents=True, exist_ok=True)
-        args.out.write_text(text + '\n', encoding='utf-8')
+        write_durably(args.out, text + '\n')
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -28,6 +28,9 @@ from types import ModuleType
 import numpy as np
 import torch
 
+from mmtbps.commands.user_errors import one_line_errors
+from mmtbps.fileio import write_durably
+
 # Each has a module with `add_options(parser)` and `run(args) -> list[dict]`, the rows of its table.
 # They are imported late: a process that a benchmark starts imports this file again.
 BENCHMARKS = ('evaluation', 'generation', 'edits', 'deployment', 'search', 'heat-maps', 'training',
@@ -58,7 +61,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def describe_environment(threads: int) -> dict:
-    """What a reader needs to judge the numbers."""
+    """Describe the machine and the stack, by which a reader judges the numbers."""
     return dict(date=date.today().isoformat(), cpu=_cpu_name(), cores=os.cpu_count(),
                 threads=threads, machine=platform.machine(), python=platform.python_version(),
                 torch=torch.__version__, numpy=np.__version__,
@@ -75,21 +78,27 @@ def _cpu_name() -> str:
 
 
 def markdown_table(rows: list[dict]) -> str:
-    """Rows of equal keys as a table."""
+    """Lay out rows of equal keys as a table."""
     lines = [list(rows[0]), ['---'] * len(rows[0]), *(row.values() for row in rows)]
     return '\n'.join(f'| {" | ".join(map(str, line))} |' for line in lines)
 
 
-def main() -> None:
-    args = parse_args()
+def benchmark(args: argparse.Namespace) -> None:
+    """Run a benchmark, write its report and print its table."""
+    args.out.mkdir(parents=True, exist_ok=True)  # hours may pass before it is written to
     rows = load_benchmark(args.name).run(args)
     report = dict(command=' '.join(['python', 'tools/benchmark.py', *sys.argv[1:]]),
                   environment=describe_environment(args.threads), rows=rows)
-    args.out.mkdir(parents=True, exist_ok=True)
     path = args.out / f'{args.name}.json'
-    path.write_text(json.dumps(report, indent=2) + '\n', encoding='utf-8')
+    write_durably(path, json.dumps(report, indent=2) + '\n')
     print(markdown_table(rows))
     print(f'\ndetails: {path}')
+
+
+def main() -> None:
+    args = parse_args()
+    with one_line_errors():
+        benchmark(args)
 
 
 if __name__ == '__main__':

@@ -15,6 +15,7 @@ import sys
 import time
 from pathlib import Path
 
+from mmtbps.commands.user_errors import one_line_errors
 from mmtbps.evaluation import random_ranks
 
 CONFIG = 'configs/tbps/vit_bert_base_drawn.py'
@@ -96,8 +97,8 @@ def search(work_dir: Path, checkpoint: str) -> None:
            for kind in ('html', 'png')])
 
 
-def main() -> None:
-    args = parse_args()
+def demonstrate(args: argparse.Namespace) -> None:
+    """Run the five steps and print their results."""
     os.chdir(Path(__file__).resolve().parent.parent)
     start = time.monotonic()
     step('1 of 5: drawing pedestrians', ('tools/draw_dataset.py', DATA))
@@ -113,6 +114,12 @@ def main() -> None:
     print(f'\nRanked lists: {args.work_dir / "ranked_lists"}/*.png   '
           f'Answers: {args.work_dir / "answers.html"}   Generated pairs: '
           f'{PAIRS / "report.html"}   Time: {time.monotonic() - start:.0f} s')
+
+
+def main() -> None:
+    args = parse_args()
+    with one_line_errors():
+        demonstrate(args)
 
 
 if __name__ == '__main__':

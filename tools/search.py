@@ -25,7 +25,6 @@ import argparse
 import json
 import shlex
 import sys
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -296,8 +295,6 @@ def _confirm(question: str) -> None:
 
 def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
-    # mmcv-lite has no operators of its own, and no model of ours needs one.
-    warnings.filterwarnings('ignore', message='Fail to import ``MultiScaleDeformable')
     with one_line_errors('interrupted. What was stored is safe; the same command goes on'):
         try:
             args.action(args)

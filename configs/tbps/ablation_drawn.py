@@ -36,7 +36,7 @@ arms = [
     dict(name='+ renderer pairs', pairs='renderer'),
     dict(name='+ renderer pairs, kept from their originals', pairs='renderer',
          options={'train_dataloader.batch_sampler.distinct_by': 'family_ids'}),
-    dict(name='+ recolour pairs', pairs='recolor'),
+    dict(name='+ recolor pairs', pairs='recolor'),
     dict(name='+ diffusion pairs', pairs='drawn'),
     dict(name='all: text generation, mixup, diffusion pairs', pairs='drawn',
          options={**text_generation, **feature_mixup}),

@@ -100,6 +100,8 @@ def read_entries(source: Source) -> list[tuple[int, Entry]]:
                           'is the download complete?') from error
     except UnicodeDecodeError as error:
         raise RecordError(f'{path}: not UTF-8 text ({error})') from error
+    except RecursionError as error:
+        raise RecordError(f'{path}: JSON nested too deeply to be read') from error
     if not isinstance(entries, list):
         raise RecordError(f'{path}: expected a list of records [...], got '
                           f'{type(entries).__name__}')

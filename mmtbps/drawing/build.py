@@ -21,7 +21,7 @@ import numpy as np
 from PIL import Image
 
 from mmtbps.errors import BadValue, Remedy, UserError
-from mmtbps.fileio import file_lock, write_durably
+from mmtbps.fileio import file_lock, sync_folder, write_durably
 
 from .attributes import CAMERAS
 from .captions import caption
@@ -193,12 +193,14 @@ def _begin(folder: Path, request: dict) -> None:
 
 def _publish(folder: Path, root: Path, request: dict) -> None:
     """Write the marker, then move the folder to the place of the set."""
+    os.sync()  # the drawn images: one by one it would take longer than to draw them
     write_durably(folder / MARKER, json.dumps(request, indent=2) + '\n')
     old = root.with_name(f'.{root.name}.old')  # hidden, so no folder of the user's own
     shutil.rmtree(old, ignore_errors=True)      # of an earlier replacement that was killed
     if root.exists():
         root.rename(old)
     folder.rename(root)
+    sync_folder(root.parent)
     shutil.rmtree(old, ignore_errors=True)
     (root / REQUEST).unlink()
 
@@ -255,7 +257,7 @@ def _draw_person(who: tuple[int, str], root: Path, seed: int, size: Size) -> tup
         target = root / 'imgs' / shot.file_path
         if not target.exists():
             pixels = render(person, shot.scene, (size.height, size.width))
-            fresh = target.with_suffix('.tmp')
+            fresh = target.with_suffix('.tmp')  # whole, but on disk only when all are
             Image.fromarray(pixels).save(fresh, 'JPEG', quality=shot.scene.quality)
             os.replace(fresh, target)
         entries.append(_entry(person_id, split, person, shot, 'train'))

@@ -32,7 +32,7 @@ def iter_json_lines(path: str | os.PathLike) -> Iterator[tuple[int, Any]]:
                 continue
             try:
                 yield number, json.loads(line.decode('utf-8-sig'))
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 if not line.endswith(b'\n'):
                     warnings.warn(f'{path}:{number}: half-written last line ignored', stacklevel=2)
                     return

@@ -173,3 +173,10 @@ def test_appending_nothing_makes_no_file(tmp_path):
 def test_a_name_that_is_no_unicode_travels_as_an_escape(tmp_path):
     append_json_lines(tmp_path / 'a.jsonl', ['\udcff.jpg'])
     assert read(tmp_path / 'a.jsonl') == ['\udcff.jpg']
+
+
+def test_a_line_nested_too_deeply_is_named(tmp_path):
+    path = tmp_path / 'deep.jsonl'
+    path.write_text('{}\n' + '[' * 100_000 + ']' * 100_000 + '\n', 'utf-8')
+    with pytest.raises(RecordError, match='deep.jsonl:2: broken JSON'):
+        list(iter_json_lines(path))

@@ -51,13 +51,15 @@ class FileSelection:
         """Find the files, and path and reason of those refused.
 
         Raises:
-            BadValue: There is none at all below the source, in any part.
+            BadValue: There is none at all below the source, in any part; or the source is a file
+                that is no image by its name.
         """
         if self.source.is_dir():
             found = list(find_files(self.source, self.suffixes))
         else:
-            wanted = self.source.name.lower().endswith(self.suffixes)
-            found = [(self.source, None if wanted else 'no image by its name')]
+            if not self.source.name.lower().endswith(self.suffixes):
+                raise BadValue(f'{self.source}: no image by its name ({", ".join(self.suffixes)})')
+            found = [(self.source, None)]
         if not found:
             raise BadValue(f'{self.source}: no file to index below it '
                            f'({", ".join(self.suffixes)})')
