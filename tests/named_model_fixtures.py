@@ -6,10 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from pretrained_models import save_tiny
+from pretrained_models import COMMITS, save_tiny
 
 ROOT = Path(__file__).resolve().parent.parent
-COMMITS = 'a' * 40, 'b' * 40
 
 
 @pytest.fixture(scope='module')
@@ -58,7 +57,3 @@ def hub(tmp_path, monkeypatch):
     monkeypatch.setattr('huggingface_hub.constants.HF_HUB_OFFLINE', True)
     monkeypatch.setattr('huggingface_hub.constants.HF_HUB_CACHE', str(tmp_path / 'cache'))
     return repository
-
-
-def read_crops(folder):
-    return [Image.open(path) for path in sorted(folder.iterdir())]

@@ -4,10 +4,13 @@ import json
 
 import torch
 import transformers
+from PIL import Image
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 
 WORDS = ('a an the man woman person with in and black white red blue green coat shirt trousers '
          'shoes bag hat backpack photo of wears carries walks long short hair left right').split()
+#: Two commits of a model of the hub.
+COMMITS = 'a' * 40, 'b' * 40
 LETTERS = list('abcdefghijklmnopqrstuvwxyz0123456789.,-')
 SIDE, PATCH = 32, 8
 VISION = dict(hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=2,
@@ -221,3 +224,7 @@ _PIXELS = dict(
                include_top=False, resample=2),
     blip=dict(image_processor_type='BlipImageProcessor', size=SQUARE),
     tipsv2=dict(image_processor_type='Tipsv2ImageProcessor', size=SQUARE, do_normalize=False))
+
+
+def read_crops(folder):
+    return [Image.open(path) for path in sorted(folder.iterdir())]

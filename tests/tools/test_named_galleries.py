@@ -5,8 +5,7 @@ import json
 import numpy as np
 import pytest
 import torch
-from named_model_fixtures import COMMITS, read_crops
-from pretrained_models import save_tiny
+from pretrained_models import COMMITS, read_crops, save_tiny
 
 from mmtbps.models.dual_encoders import load_dual_encoder
 from mmtbps.search import (

@@ -11,9 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from named_model_fixtures import COMMITS, read_crops
 from PIL import Image
-from pretrained_models import KINDS, save_tiny
+from pretrained_models import COMMITS, KINDS, read_crops, save_tiny
 
 from mmtbps.models.dual_encoders import load_dual_encoder
 from mmtbps.search import (

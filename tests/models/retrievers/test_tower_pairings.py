@@ -93,7 +93,7 @@ def test_mixup_mixes_states_after_a_layer_and_reads_each_rows_own_place(
                   text=(batch['input_ids'], batch['attention_mask']))
     torch.manual_seed(3)
     mixing = model.mixup.draw(4, torch.device('cpu'))
-    sides = model._encode_pairs(*inputs['image'], *inputs['text'], mixing)
+    sides = model.encode_pairs(*inputs['image'], *inputs['text'], mixing)
     for side, name in zip(sides, inputs, strict=True):
         tower, neck = getattr(model, f'{name}_backbone'), getattr(model, f'{name}_neck')
         tokens = tower.run(tower.embed(*inputs[name]), 0, layer)
