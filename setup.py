@@ -43,7 +43,7 @@ setup(
     long_description_content_type='text/markdown',
     license='Apache-2.0',
     packages=find_packages(include=['mmtbps', 'mmtbps.*']),
-    package_data={'mmtbps': ['lexicon/*.json', 'datasets/transforms/assets/**/*',
+    package_data={'mmtbps': ['catalog.json', 'lexicon/*.json', 'datasets/transforms/assets/**/*',
                              'generation/assets/**/*', '.mim/**/*', '.mim/*']},
     python_requires='>=3.10',
     install_requires=[

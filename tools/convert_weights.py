@@ -27,6 +27,8 @@ from pathlib import Path
 import torch
 from mmengine.config import Config
 
+from mmtbps.catalog import kind_notice, model_notice
+from mmtbps.commands.licence_notice import print_notice
 from mmtbps.commands.user_errors import one_line_errors
 from mmtbps.errors import BadValue
 from mmtbps.fileio import write_durably
@@ -44,7 +46,7 @@ _FILES = ('.pth', '.safetensors')
 _CARD = """# Converted weights
 
 The weights of {source}, converted by mmtbps as kind `{kind}` ({serves}). Their licence is that of
-their publisher.
+their publisher.{notice}
 
 ```python
 from mmtbps.search import TextToPersonInferencer
@@ -66,7 +68,8 @@ def save_weights(state: dict, target: Path) -> None:
         write_durably(target, lambda path: torch.save(dict(state_dict=state), path))
 
 
-def save_folder(conversion: Conversion, target: Path, kind: str, source: str) -> None:
+def save_folder(conversion: Conversion, target: Path, kind: str, source: str,
+                notice: str | None) -> None:
     """Write a model folder, as `TorchEncoder.save_pretrained` does."""
     config = Config(dict(
         default_scope='mmtbps', model=conversion.model,
@@ -75,7 +78,8 @@ def save_folder(conversion: Conversion, target: Path, kind: str, source: str) ->
     load_strictly(encoder.model, conversion.state_dict)
     encoder.save_pretrained(target)
     write_durably(target / 'README.md', _CARD.format(
-        source=Path(source).name, kind=kind, serves=KINDS[kind].serves))
+        source=Path(source).name, kind=kind, serves=KINDS[kind].serves,
+        notice=f'\n\nLicence: {notice}.' if notice else ''))
 
 
 def check_target(target: Path) -> None:
@@ -122,6 +126,7 @@ def main() -> None:
     print(conversion.report())
     if not conversion.complete:
         raise BadValue(f'{args.source}: incomplete or of other shapes, nothing written')
+    notice = kind_notice(args.kind) or model_notice(args.source)
     if args.target.suffix in _FILES:
         save_weights(conversion.state_dict, args.target)
     elif conversion.no_folder:
@@ -129,7 +134,8 @@ def main() -> None:
                        f'{conversion.no_folder}. Its weights alone can be converted: name a file '
                        f'that ends in {" or ".join(_FILES)}')
     else:
-        save_folder(conversion, args.target, args.kind, args.source)
+        save_folder(conversion, args.target, args.kind, args.source, notice)
+    print_notice(notice)
     print(f'wrote {args.target}')
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from mmengine.config import Config
 from PIL import Image
 
+from mmtbps.commands.licence_notice import print_model_notice
 from mmtbps.commands.model_options import add_model_positionals, chosen_preprocessing
 from mmtbps.commands.user_errors import one_line_errors
 from mmtbps.config_file import read_config
@@ -116,7 +117,8 @@ def export(args: argparse.Namespace) -> None:
     images = read_images(args.images) if args.images else []
     captions = read_captions(args.captions) if args.captions else []
     encoder = TorchEncoder(cfg, weights=args.checkpoint, device='cpu') if cfg is not None else \
-        load_encoder(args.model, device='cpu', **chosen_preprocessing(args))
+        load_encoder(args.model, device='cpu', notify=print_model_notice,
+                     **chosen_preprocessing(args))
     manifest = export_encoder(encoder, args.out_dir, args.int8, images, captions)
     for name, file in manifest['files'].items():
         print(f'{Path(args.out_dir, name)}: {file["bytes"] / 1e6:.1f} MB')

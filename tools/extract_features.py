@@ -21,6 +21,7 @@ import numpy as np
 from PIL import Image
 from rich.progress import track
 
+from mmtbps.commands.licence_notice import print_model_notice
 from mmtbps.commands.model_options import (
     add_model_option,
     chosen_preprocessing,
@@ -117,7 +118,7 @@ def extract(args: argparse.Namespace) -> None:
         raise MissingFile(f'{args.images}: no such folder, or no image in it')
     checkpoint = None if args.checkpoint == 'none' else args.checkpoint
     encoder = load_encoder(args.model or args.config, checkpoint, args.device,
-                           **chosen_preprocessing(args))
+                           notify=print_model_notice, **chosen_preprocessing(args))
     write_manifest(args.out, dict(
         model=encoder.fingerprint, part_size=args.part_size, dtype=args.dtype,
         images=[path.relative_to(args.images.resolve()).as_posix() for path in paths]))

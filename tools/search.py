@@ -29,6 +29,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mmtbps.commands.licence_notice import print_model_notice
 from mmtbps.commands.model_options import add_model_option, chosen_preprocessing
 from mmtbps.commands.user_errors import fail, one_line_errors
 from mmtbps.errors import BadValue, MissingFile
@@ -136,7 +137,7 @@ def index(args: argparse.Namespace) -> None:
         images=args.images)
     provenance, detection = model_of(args), _detection(args)
     encoder = load_encoder(provenance.model, provenance.weights, args.device,
-                           **preprocessing_of(args))
+                           notify=print_model_notice, **preprocessing_of(args))
     gallery = open_gallery(args.gallery, encoder.fingerprint)
     write_provenance(args.gallery, model=getattr(encoder, 'address', provenance.model),
                      weights=provenance.weights, details=getattr(encoder, 'description', None))
@@ -245,7 +246,7 @@ def make_searcher(args: argparse.Namespace) -> Any:
     gallery = open_gallery(args.gallery)  # before a model is loaded: is there one?
     provenance = model_of(args)
     encoder = load_encoder(provenance.model, provenance.weights, args.device,
-                           **preprocessing_of(args))
+                           notify=print_model_notice, **preprocessing_of(args))
     return TextToPersonInferencer(encoder, gallery=gallery, images=args.images)
 
 

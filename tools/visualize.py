@@ -24,6 +24,7 @@ from mmengine.runner import Runner
 from PIL import Image
 from torch import Tensor
 
+from mmtbps.commands.licence_notice import print_model_notice
 from mmtbps.commands.model_options import (
     add_model_positionals,
     chosen_preprocessing,
@@ -129,7 +130,8 @@ def _check_target(path: str) -> None:
 def _encoder(args: argparse.Namespace) -> Encoder:
     if args.model is None:
         return TorchEncoder(args.config, weights=args.checkpoint, device=args.device)
-    return load_encoder(args.model, None, args.device, **chosen_preprocessing(args))
+    return load_encoder(args.model, None, args.device, notify=print_model_notice,
+                        **chosen_preprocessing(args))
 
 
 def _save(picture: Image.Image, path: str) -> None:

@@ -10,6 +10,8 @@ from mmtbps.errors import BadValue
 from mmtbps.pretrained import ASPECTS, is_dual_encoder
 from mmtbps.search.encoders.onnx_encoder import MANIFEST
 
+from .licence_notice import print_model_notice
+
 if TYPE_CHECKING:
     from mmengine.config import Config
 
@@ -89,6 +91,7 @@ def prepare_named_test(cfg: 'Config', args: argparse.Namespace) -> str | None:
     """
     from mmtbps.engine.launch import prepare_pretrained_test, prepare_test
     if is_dual_encoder(args.model):
+        print_model_notice(args.model)
         prepare_pretrained_test(cfg, args.model, args.split, args.aspect, args.prompts)
         return None
     if args.aspect or args.prompts:

@@ -1,0 +1,70 @@
+"""List the pretrained models worth trying: sizes, licences of the weights, published numbers.
+
+Person models are converted once (tools/convert_weights.py KIND SOURCE FOLDER), general ones are
+taken by name (--model NAME). Nothing is downloaded and no model loaded.
+
+Examples:
+    python tools/models.py
+    python tools/models.py person
+    python tools/models.py general --commercial
+    python tools/models.py --json > models.json
+"""
+
+import argparse
+import json
+from collections.abc import Sequence
+
+from mmtbps.catalog import FAMILIES, CatalogModel, list_models
+from mmtbps.commands.user_errors import one_line_errors
+
+HEADINGS = dict(
+    person='Person models: python tools/convert_weights.py NAME FOLDER, then --model FOLDER',
+    general='General dual encoders: --model NAME')
+#: Cells that are sentences stand below the table.
+SENTENCES = dict(fetch='Weights', published='Published rank-1 on people, text to image, percent')
+NOTE = """size: weights of both towers. aspect: a crop of a person is kept in its shape, padded to
+the input (--aspect stretch or processor do otherwise) or stretched to it. licence, commercial: of
+the weights. "-": not known here, so look at the publisher's page. Speed on CPU is left out: measure
+it on your machine. No weights were tried for this table; numbers are those of others."""
+
+
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('family', nargs='?', choices=FAMILIES, help='default: both')
+    parser.add_argument('--commercial', action='store_true',
+                        help='only models whose licence allows commercial use')
+    parser.add_argument('--json', action='store_true', help='print the rows as JSON')
+    return parser.parse_args(argv)
+
+
+def word_table(models: Sequence[CatalogModel]) -> str:
+    """Word a table of models, and below it the cells that are sentences."""
+    rows = [model.cells() for model in models]
+    columns = [name for name in rows[0] if name not in SENTENCES]
+    widths = {name: max(len(name), *(len(row[name]) for row in rows)) for name in columns}
+    lines = ['  '.join(cell.ljust(widths[name]) for name, cell in zip(columns, cells, strict=True))
+             for cells in (columns, *([row[name] for name in columns] for row in rows))]
+    for column, heading in SENTENCES.items():
+        known = [f'  {row["model"].ljust(widths["model"])}  {row[column]}' for row in rows
+                 if row[column] != '-']
+        lines += ['', heading, *known] if known else []
+    return '\n'.join(line.rstrip() for line in lines)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    args = parse_args(argv)
+    models = [model for model in list_models(args.family)
+              if not args.commercial or model.commercial == 'yes']
+    if args.json:
+        print(json.dumps([model.record() for model in models], indent=1))
+        return
+    for family, heading in HEADINGS.items():
+        if chosen := [model for model in models if model.family == family]:
+            print(f'{heading}\n\n{word_table(chosen)}\n')
+    print(NOTE if models else 'no such model')
+
+
+if __name__ == '__main__':
+    with one_line_errors():
+        main()
