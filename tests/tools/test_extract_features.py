@@ -26,7 +26,8 @@ class MeanColor:
 @pytest.fixture
 def encoder(tool, monkeypatch):
     encoder = MeanColor()
-    monkeypatch.setattr(tool, 'load_encoder', lambda model, weights, device: encoder)
+    monkeypatch.setattr(tool, 'load_encoder',
+                        lambda model, weights, device, notify: encoder)
     return encoder
 
 

@@ -28,15 +28,18 @@ def restricted(tmp_path, monkeypatch):
 def test_every_command_says_the_licence_once(restricted, tools, crops, micro_set, monkeypatch,
                                              capsys):
     monkeypatch.setattr('mmtbps.search.webui.serve', lambda *words: None)
-    data = ['--work-dir', 'work', '--cfg-options', 'experiment_name=licence_notices',
-            'test_dataloader.num_workers=0', f'test_dataloader.dataset.data_root={micro_set}']
+
+    def data(run):  # MMEngine names what is global by the second; two runs may be in one
+        return ['--work-dir', 'work', '--cfg-options', f'experiment_name=licence_of_{run}',
+                'test_dataloader.num_workers=0', f'test_dataloader.dataset.data_root={micro_set}']
+
     for command, words in (
             ('search', ['index', 'people', str(crops), '--model', restricted, '--quiet']),
             ('search', ['query', 'people', TEXT]), ('search', ['serve', 'people']),
             ('extract_features', ['--model', restricted, str(crops), 'features']),
-            ('test', [CONFIG, '--model', restricted, *data]),
+            ('test', [CONFIG, '--model', restricted, *data('test')]),
             ('visualize', ['failures', CONFIG, '--model', restricted, '--out-dir', 'failures',
-                           '--worst', '1', '--topk', '2', *data])):
+                           '--worst', '1', '--topk', '2', *data('failures')])):
         print_notice.cache_clear()
         capsys.readouterr()
         tools[command].main(words)

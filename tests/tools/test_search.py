@@ -39,7 +39,7 @@ def call(tool, monkeypatch, capsys):
     return run
 
 
-def load_colors(model, weights=None, device=None):
+def load_colors(model, weights=None, device=None, notify=None):
     """A model is a file here, and its content what distinguishes it."""
     encoder = ColorEncoder()
     encoder.fingerprint = dict(ColorEncoder.fingerprint, model=Path(weights).read_text())
