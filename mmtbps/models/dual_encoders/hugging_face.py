@@ -34,6 +34,8 @@ _PIXELS = ('crop_size', 'do_center_crop', 'do_convert_rgb', 'do_normalize', 'do_
 #: Settings of a config that no feature depends on.
 _NO_FEATURE = ('_commit_hash', '_name_or_path', 'architectures', 'auto_map', 'dtype', 'torch_dtype',
                'transformers_version')
+#: Texts of which a tokenizer that knows words reads two differently.
+_PROBE = ('a', 'man', 'red', '1', '\u4eba')
 _HUB_OF_DAMAGE = (SafetensorError, pickle.UnpicklingError, EOFError)
 
 
@@ -71,13 +73,14 @@ class HuggingFaceDualEncoder(DualEncoder):
     def __init__(self, source: str, revision: str | None = None, aspect: str | None = None,
                  prompts: Sequence[str] | None = None) -> None:
         place = resolve_pretrained(source)
+        if revision and os.path.isdir(place):
+            raise BadValue(f'{source}@{revision}: a folder has no revisions; leave @{revision} out')
         config, commit = _loaded(source, lambda: _read_config(place, revision))
         family = _family_of(source, config)
         # All files of one commit, whatever is pushed to the branch meanwhile.
         found = dict(revision=commit or revision) if commit or revision else {}
         processor = _loaded(source, lambda: _load_processor(place, family, found))
-        tokenizer = _loaded(source, lambda: transformers.AutoTokenizer.from_pretrained(
-            place, trust_remote_code=False, split_special_tokens=True, **found))
+        tokenizer = _load_tokenizer(source, place, found)
         network = _load_network(source, place, family, found)
         settings, parts = _settings_of(processor), network.config
         super().__init__(
@@ -95,7 +98,11 @@ class HuggingFaceDualEncoder(DualEncoder):
         self._encode_image, self._encode_text = _encoders(network)
 
     def process_images(self, images: Sequence[Image.Image]) -> dict[str, Tensor]:
-        return dict(self.processor(images=list(images), return_tensors='pt'))
+        try:
+            return dict(self.processor(images=list(images), return_tensors='pt'))
+        except (ValueError, TypeError) as error:
+            raise BadValue(f'{self.name}: its preprocessor_config.json does not serve for pictures '
+                           f'in colour ({_first_line(error)})') from error
 
     def process_texts(self, texts: Sequence[str]) -> dict[str, Tensor]:
         inputs = self.tokenizer(
@@ -133,7 +140,8 @@ class HuggingFaceDualEncoder(DualEncoder):
 
 def _family_of(source: str, config: Mapping[str, Any]) -> Family:
     """Find the family of a config, or say that it is none or that transformers is too old."""
-    kind, family = config.get('model_type'), FAMILIES.get(config.get('model_type'))
+    kind = config.get('model_type')
+    family = FAMILIES.get(kind) if isinstance(kind, str) else None
     if family is None:
         raise BadValue(f'{source}: model type {kind!r} is no dual encoder that is known to work '
                        f'here; these are: {", ".join(FAMILIES)}. A model that brings code of its '
@@ -163,7 +171,7 @@ def _loaded(source: str, load: Callable[[], Any]) -> Any:
     except OSError as error:
         raise ModelNotLoaded(
             f'{source}: not loaded ({_first_line(error)}). {_cure(source)}') from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise BadValue(f'{source}: no model that transformers {transformers.__version__} can '
                        f'load ({_first_line(error)})') from error
 
@@ -182,8 +190,12 @@ def _cure(source: str) -> str:
 def _read_config(place: str, revision: str | None) -> tuple[dict[str, Any], str | None]:
     """Read ``config.json``, and the commit that it is of; None for a folder."""
     file = cached_file(place, 'config.json', revision=revision)
+    if file is None:  # transformers 5 raises for a name on the hub only
+        raise OSError('it has no config.json')
     with open(file, encoding='utf-8') as settings:
         config = json.load(settings)
+    if not isinstance(config, dict):
+        raise ValueError(f'its config.json must be a JSON object, got {type(config).__name__}')
     return config, None if os.path.isdir(place) else extract_commit_hash(file, None)
 
 
@@ -206,13 +218,26 @@ _TORCHVISION_ONLY = dict(Tipsv2Model=dict(
     do_rescale=True, do_normalize=False, do_convert_rgb=True))
 
 
+def _load_tokenizer(source: str, place: str, found: dict[str, str]) -> Any:
+    """Load the tokenizer, and refuse one that reads every text alike."""
+    tokenizer = _loaded(source, lambda: transformers.AutoTokenizer.from_pretrained(
+        place, trust_remote_code=False, split_special_tokens=True, **found))
+    # transformers 5 builds one without complaint where the vocabulary is missing.
+    read = _loaded(source, lambda: tokenizer(list(_PROBE), add_special_tokens=False)['input_ids'])
+    if len({token for ids in read for token in ids}) < 2:
+        raise BadValue(f'{source}: its tokenizer reads every text alike, as if it had no '
+                       f'vocabulary; tokenizer.json, vocab.json or vocab.txt is missing or empty')
+    return tokenizer
+
+
 def _load_network(source: str, place: str, family: Family, found: dict[str, str]) -> nn.Module:
     """Load both towers in float32, and refuse weights that are not whole."""
     kind = getattr(transformers, family.model)
     found = found | (dict(attn_implementation='eager') if family.eager else {})
     with _no_bar_for(place):
         network, report = _loaded(source, lambda: kind.from_pretrained(
-            place, output_loading_info=True, trust_remote_code=False, **found))
+            place, output_loading_info=True, trust_remote_code=False,
+            ignore_mismatched_sizes=True, **found))  # the report names them
     lacking = sorted({*report['missing_keys'], *(str(key[0]) if isinstance(key, tuple) else key
                                                  for key in report['mismatched_keys'])})
     if lacking:
