@@ -103,6 +103,13 @@ def size(text: str) -> tuple[int, int]:
     return int(match[1]), int(match[2])
 
 
+def step(text: str) -> int:
+    """Read a number of pixels."""
+    if not re.fullmatch(r'0*[1-9]\d*', text):
+        raise argparse.ArgumentTypeError(f'must be a number of pixels, such as 16; got {text!r}')
+    return int(text)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -112,7 +119,7 @@ def main() -> None:
     parser.add_argument('target', type=Path, help='.pth, .safetensors, or a new folder')
     parser.add_argument('--image-size', type=size, metavar='HxW',
                         help='of the images, where it is not that of the publication')
-    parser.add_argument('--stride', type=int, help='pixels between patches; default: side by side')
+    parser.add_argument('--stride', type=step, help='pixels between patches; default: side by side')
     parser.add_argument('--config', type=Path,
                         help="configs.yaml of IRRA's code, which says image size and stride")
     parser.add_argument('--activation', choices=['quick_gelu', 'gelu'],

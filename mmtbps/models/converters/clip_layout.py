@@ -65,6 +65,10 @@ def convert_clip(state: Mapping[str, Tensor], options: ConversionOptions, *, ima
     result.model = dict(type='TextImageRetriever', data_preprocessor=preprocessor(*colors),
                         **settings)
     check_weights(result, (image, text))
+    widths = [settings[neck]['out_dims'] for neck in ('image_neck', 'text_neck')]
+    if widths[0] != widths[1]:
+        result.misshapen.append(f'images are projected to {widths[0]} dimensions, captions to '
+                                f'{widths[1]}; they must be equal')
     size = options.image_size or settings['image_backbone']['img_size']
     result.model['image_backbone'].update(
         img_size=size, stride=options.stride or settings['image_backbone']['stride'])

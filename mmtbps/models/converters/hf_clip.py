@@ -12,7 +12,7 @@ from mmtbps.errors import BadValue
 
 from .base import Conversion, ConversionOptions
 from .clip_layout import convert_clip
-from .preprocessing import CLIP_COLORS, INTERPOLATIONS
+from .preprocessing import INTERPOLATIONS, read_colors
 from .source import Source
 
 __all__ = ['convert_hf_clip']
@@ -34,6 +34,8 @@ _NAMES = (
     (r'\.layer_norm([12])\.', r'.ln_\1.'),
     (r'\.mlp\.fc1\.', '.mlp.c_fc.'), (r'\.mlp\.fc2\.', '.mlp.c_proj.'))
 _HALVES = ('vision_model.', 'text_model.')
+_SAME = dict.fromkeys(('gelu_pytorch_tanh', 'gelu_new'), 'gelu_tanh')  # other names of it
+_EPS = 1e-5  # of CLIP's norms
 _HEADS = 12, 8  # of CLIPConfig, where a config.json does not say them
 _TRANSPOSED = ('visual.proj', 'text_projection')
 
@@ -55,8 +57,7 @@ def convert_hf_clip(source: Source, options: ConversionOptions) -> Conversion:
     options = replace(options, activation=options.activation or _activation(halves))
     renamed, origins = _rename(source.state)
     processor = source.config('preprocessor_config.json') or {}
-    colors = tuple(tuple(processor.get(key, default)) for key, default in
-                   zip(('image_mean', 'image_std'), CLIP_COLORS, strict=True))
+    colors = read_colors(processor, 'image_mean', 'image_std')
     result = convert_clip(
         renamed, options, colors=colors,
         interpolation=INTERPOLATIONS.get(processor.get('resample'), 'bicubic'),
@@ -98,7 +99,18 @@ def _half(config: Mapping[str, Any], name: str) -> dict[str, Any] | None:
     if f'{name}_config' not in config and f'{name}_config_dict' not in config:
         return None
     # Former versions wrote both, and the second counted.
-    return {**(config.get(f'{name}_config') or {}), **(config.get(f'{name}_config_dict') or {})}
+    half: dict[str, Any] = {}
+    for key in (f'{name}_config', f'{name}_config_dict'):
+        if not isinstance(config.get(key) or {}, dict):
+            raise BadValue(f'{key} of its config.json must be an object, got {config[key]!r}')
+        half |= config.get(key) or {}
+    if not isinstance(half.get('num_attention_heads', 1), int):
+        raise BadValue(f'the heads in its config.json must be a number, got '
+                       f'{half["num_attention_heads"]!r}')
+    if half.get('layer_norm_eps', _EPS) != _EPS:
+        raise BadValue(f"its norms have an epsilon of {half['layer_norm_eps']}, CLIP's of {_EPS}; "
+                       'its features would be others')
+    return half
 
 
 def _activation(halves: list[Mapping[str, Any] | None]) -> str:
@@ -108,4 +120,5 @@ def _activation(halves: list[Mapping[str, Any] | None]) -> str:
     found = {half.get('hidden_act', 'quick_gelu') for half in halves}
     if len(found) > 1:
         raise BadValue(f'its towers have different activations, {sorted(found)}')
-    return found.pop()
+    activation = found.pop()
+    return _SAME.get(activation, activation)

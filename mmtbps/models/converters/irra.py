@@ -75,9 +75,11 @@ def read_training_config(path: Path) -> ConversionOptions:
     try:
         settings = yaml.load(path.read_text(encoding='utf-8'), Loader=_PlainLoader)
         size, stride = settings.get('img_size'), settings.get('stride_size')
-        return ConversionOptions(
-            image_size=None if size is None else (int(size[0]), int(size[1])),
-            stride=None if stride is None else int(stride))
+        size = None if size is None else (int(size[0]), int(size[1]))
+        stride = None if stride is None else int(stride)
+        if min(*(size or (1, 1)), 1 if stride is None else stride) < 1:
+            raise ValueError(f'got {size} and {stride}')
+        return ConversionOptions(image_size=size, stride=stride)
     except (yaml.YAMLError, UnicodeDecodeError, AttributeError, TypeError, ValueError,
             IndexError) as error:
         reason = ' '.join(str(error).split())

@@ -9,7 +9,7 @@ from mmtbps.errors import BadValue
 from .base import Conversion, ConversionOptions
 from .clip_layout import convert_clip
 from .openai_clip import refuse_resnet
-from .preprocessing import CLIP_COLORS
+from .preprocessing import read_colors
 from .source import Source
 
 __all__ = ['convert_open_clip']
@@ -38,9 +38,8 @@ def convert_open_clip(source: Source, options: ConversionOptions) -> Conversion:
     options = replace(options, activation=options.activation or _activation(source.name, config))
     text = 'text.' if 'text.token_embedding.weight' in source.state else ''
     preprocess = config.get('preprocess_cfg') or {}
-    colors = tuple(tuple(preprocess.get(key, default))
-                   for key, default in zip(('mean', 'std'), CLIP_COLORS, strict=True))
-    return convert_clip(source.state, options, text=text, colors=colors,
+    return convert_clip(source.state, options, text=text,
+                        colors=read_colors(preprocess, 'mean', 'std'),
                         interpolation=preprocess.get('interpolation', 'bicubic'))
 
 

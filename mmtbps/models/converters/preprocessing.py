@@ -1,16 +1,43 @@
 """Preprocessing that published models were trained with, as settings of ours."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from mmtbps.errors import BadValue
+
 __all__ = ['CLIP_COLORS', 'IMAGENET_COLORS', 'INTERPOLATIONS', 'clip_pipeline', 'preprocessor',
-           'published_pipeline']
+           'published_pipeline', 'read_colors']
 
 #: Mean and standard deviation of red, green and blue, 0-1.
 CLIP_COLORS = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
 #: Names of Pillow's filters by the numbers that transformers writes.
 INTERPOLATIONS = {0: 'nearest', 1: 'lanczos', 2: 'bilinear', 3: 'bicubic'}
 IMAGENET_COLORS = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+def read_colors(settings: Mapping[str, Any], mean: str, std: str) -> tuple:
+    """Read mean and deviation of the colors, 0-1; those of CLIP where they are not said.
+
+    Args:
+        settings: of an image processor.
+        mean: key of the first.
+        std: key of the second.
+
+    Raises:
+        BadValue: they are not three numbers each, or a deviation is not positive.
+
+    Example:
+        >>> read_colors(dict(image_mean=[.5, .5, .5]), 'image_mean', 'image_std')
+        ((0.5, 0.5, 0.5), (0.26862954, 0.26130258, 0.27577711))
+    """
+    found = [settings.get(key, default) for key, default in zip((mean, std), CLIP_COLORS,
+                                                                strict=True)]
+    for key, values in zip((mean, std), found, strict=True):
+        if not (isinstance(values, Sequence) and len(values) == 3 and all(
+                isinstance(value, (int, float)) and (key == mean or value > 0)
+                for value in values)):
+            raise BadValue(f'{key} beside its weights must be three numbers, got {values!r}')
+    return tuple(map(tuple, found))
 
 
 def preprocessor(mean: Sequence[float], std: Sequence[float], **options: Any) -> dict[str, Any]:

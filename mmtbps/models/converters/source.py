@@ -86,6 +86,9 @@ def read_source(source: str) -> Source:
     if not path.is_file():
         raise MissingFile(f'{source}: no such file; docs/guides/published_checkpoints.md says '
                           'where to get one')
+    if path.suffix == '.tar' and tarfile.is_tarfile(path):
+        source += ':'  # no member is named, and those that there are will be
+        return Source(source, _clean(_read_member(source), source))
     return Source(source, _clean(_read_file(path), source), path.parent)
 
 
@@ -145,7 +148,8 @@ def _load_member(tar: tarfile.TarFile, member: str, source: str) -> Any:
     file = tar.extractfile(found) if found else None
     if file is None:
         shown = [name for name in names if name.endswith(('.pth', '.pt', '.safetensors'))]
-        raise MissingFile(f'{source}: no such member; the tar has {", ".join(shown) or names}')
+        fault = 'no such member' if member else 'a tar, of which a member must be named'
+        raise MissingFile(f'{source}: {fault}; the tar has {", ".join(shown) or names}')
     with file, _named(file, source):
         if found.endswith('.safetensors'):
             from safetensors.torch import load

@@ -1,6 +1,7 @@
 """Published CLIP checkpoints through the command, against features from their own names."""
 
 import json
+from functools import partial
 
 import published_checkpoints
 import pytest
@@ -19,6 +20,8 @@ from published_checkpoints import (
     transformers_state,
 )
 from safetensors.torch import save_file
+
+from mmtbps.errors import UserError
 
 TOOL = 'tools/convert_weights.py'
 TEXTS = list(CAPTIONS)
@@ -164,7 +167,11 @@ def test_open_clip_folder_with_custom_text(convert, open_folder, crops, tmp_path
           colors=((.5, .5, .5), (.25, .25, .25)), resample=Image.BILINEAR)
 
 
-@pytest.mark.parametrize('activation', ['quick_gelu', 'gelu'])
+# Names in a config.json that are not the one of OpenAI's weights.
+HF_ACTIVATIONS = dict(gelu=F.gelu, gelu_pytorch_tanh=partial(F.gelu, approximate='tanh'))
+
+
+@pytest.mark.parametrize('activation', ['quick_gelu', *HF_ACTIVATIONS])
 def test_hf_clip(activation, convert, open_folder, crops, tmp_path):
     state, source = clip_state(17), tmp_path / 'library'
     source.mkdir()
@@ -178,9 +185,27 @@ def test_hf_clip(activation, convert, open_folder, crops, tmp_path):
         text_config_dict=dict(hidden_act=activation))))
     report = convert('hf_clip', source, tmp_path / 'clip')
     check(open_folder(tmp_path / 'clip'), crops, state,
-          **(dict(activation=F.gelu) if activation == 'gelu' else {}))
+          **{key: HF_ACTIVATIONS[activation] for key in ['activation'] if activation in
+             HF_ACTIVATIONS})
     assert f'used {len(theirs) - 3} keys, dropped 3, missing 0, unexpected 0' in report
     assert 'used: vision_model.encoder.layers.{0-1}.self_attn.k_proj.weight' in report
+
+
+@pytest.mark.parametrize('file, settings, message', [
+    ('config.json', dict(text_config=3), 'must be an object'),
+    ('config.json', dict(text_config=dict(num_attention_heads='2')), 'must be a number'),
+    ('config.json', dict(vision_config=dict(layer_norm_eps=1e-2)), 'epsilon of 0.01'),
+    ('preprocessor_config.json', dict(image_mean=.5), 'three numbers'),
+    ('preprocessor_config.json', dict(image_std=[1, 1, 0]), 'three numbers')])
+def test_hf_clip_of_odd_settings_is_refused(file, settings, message, convert, tmp_path):
+    torch.save(transformers_state(clip_state(17)), tmp_path / 'pytorch_model.bin')
+    halves = dict(vision_config=dict(num_attention_heads=2),
+                  text_config=dict(num_attention_heads=1))
+    (tmp_path / 'config.json').write_text(json.dumps(halves))
+    (tmp_path / file).write_text(json.dumps(halves | settings))
+    with pytest.raises(UserError, match=message):
+        convert('hf_clip', tmp_path, tmp_path / 'clip')
+    assert not (tmp_path / 'clip').exists()
 
 
 def test_hf_clip_equals_transformers(convert, open_folder, crops, tmp_path):

@@ -91,6 +91,8 @@ def test_a_member_of_a_tar(convert, irra, tmp_path, monkeypatch):
     assert Path('irra.safetensors').is_file()
     with pytest.raises(FileNotFoundError, match='no such member; the tar has ./logs/CUHK-PEDES/b'):
         convert('irra', 'weights.tar:best.pth', 'other.pth')
+    with pytest.raises(FileNotFoundError, match='a member must be named; the tar has ./logs/CUHK'):
+        convert('irra', 'weights.tar', 'other.pth')
     with pytest.raises(FileNotFoundError, match='others.tar: no such file'):
         convert('irra', 'others.tar:best.pth', 'other.pth')
     Path('noise.tar').write_bytes(b'\xff\0' * 999)
@@ -179,6 +181,8 @@ def without(state, key):
     ('irra', lambda s: without(s, 'base_model.visual.transformer.resblocks.1.ln_2.bias'),
      'incomplete'),
     ('irra', lambda s: dict(s, **{'base_model.ln_final.bias': torch.ones(3)}), 'other shapes'),
+    ('irra', lambda s: dict(s, **{'base_model.text_projection': torch.ones(64, 40)}),
+     'other shapes'),
     ('irra', lambda s: without(s, 'base_model.text_projection'), 'text_neck.projection.weight'),
     ('irra', lambda s: dict(s, **{'base_model.visual.conv1.weight': torch.ones(3)}), 'dimensions'),
     ('irra', lambda s: dict(s, **{
@@ -274,7 +278,7 @@ def test_targets_that_hold_something_else_are_refused(target, message, convert, 
 
 
 @pytest.mark.parametrize('option', [['--image-size', '384'], ['--image-size', '0x128'],
-                                    ['--activation', 'relu']])
+                                    ['--activation', 'relu'], ['--stride', '0']])
 def test_odd_options_are_refused(option, convert, capsys):
     with pytest.raises(SystemExit):
         convert('irra', 'best.pth', 'person', *option)
