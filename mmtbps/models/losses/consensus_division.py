@@ -17,7 +17,7 @@ def mixture_posterior(values: Tensor, max_iterations: int = 10, tolerance: float
 
     Args:
         values: ``(N,)``.
-        max_iterations: steps at most.
+        max_iterations: steps at most, as scikit-learn counts them.
         tolerance: stop when a step adds less than this to the mean log-likelihood.
         floor: added to each variance.
 
@@ -29,20 +29,31 @@ def mixture_posterior(values: Tensor, max_iterations: int = 10, tolerance: float
         [1.0, 1.0, 1.0, 0.0, 0.0]
     """
     values = values.double()
-    share = _two_clusters(values)
-    bound = -math.inf
+    parameters, bound = _maximise(_two_clusters(values), values, floor), -math.inf
     for _ in range(max_iterations):
-        count = share.sum(1) + 10 * torch.finfo(values.dtype).eps
-        mean = (share @ values) / count
-        variance = (share * (values - mean[:, None]).square()).sum(1) / count + floor
-        log_joint = ((count / len(values)).log()[:, None] - (2 * math.pi * variance).log()[:, None]
-                     / 2 - (values - mean[:, None]).square() / (2 * variance[:, None]))
-        evidence = log_joint.logsumexp(0)
-        share = (log_joint - evidence).exp()
-        last, bound = bound, evidence.mean().item()
+        last = bound
+        share, bound = _expect(parameters, values)
+        parameters = _maximise(share, values, floor)
         if abs(bound - last) < tolerance:
             break
-    return share[mean.argmin()]
+    return _expect(parameters, values)[0][parameters[1].argmin()]
+
+
+def _maximise(share: Tensor, values: Tensor, floor: float) -> tuple[Tensor, Tensor, Tensor]:
+    """Compute weight, mean and variance of each component from its shares ``(2, N)``."""
+    count = share.sum(1) + 10 * torch.finfo(values.dtype).eps
+    mean = (share @ values) / count
+    spread = (share * (values - mean[:, None]).square()).sum(1)
+    return count / len(values), mean, spread / count + floor
+
+
+def _expect(parameters: tuple[Tensor, Tensor, Tensor], values: Tensor) -> tuple[Tensor, float]:
+    """Compute the share ``(2, N)`` of each component, and the mean log-likelihood."""
+    weight, mean, variance = (part[:, None] for part in parameters)
+    log_joint = (weight.log() - (2 * math.pi * variance).log() / 2
+                 - (values - mean).square() / (2 * variance))
+    evidence = log_joint.logsumexp(0)
+    return (log_joint - evidence).exp(), evidence.mean().item()
 
 
 def _two_clusters(values: Tensor) -> Tensor:
@@ -65,7 +76,7 @@ def clean_pairs(losses: Tensor, **options) -> Tensor:
     Noisy-Correspondence Learning for Text-to-Image Person Re-identification (RDE),
     https://arxiv.org/abs/2308.09911, section 3.3: losses are scaled to [0, 1]; a pair is clean if
     it belongs to the component of lower loss. Where all do, the 1 / 100 of lowest posterior are
-    noisy.
+    noisy. Losses that are all equal divide nothing: every pair is clean.
 
     Args:
         losses: ``(N,)`` one a pair.
@@ -79,7 +90,9 @@ def clean_pairs(losses: Tensor, **options) -> Tensor:
         [True, True, True, False, False]
     """
     low, high = losses.min(), losses.max()
-    posterior = mixture_posterior((losses - low) / (high - low).clamp(min=1e-12), **options)
+    if low == high:
+        return torch.ones_like(losses, dtype=torch.bool)
+    posterior = mixture_posterior((losses - low) / (high - low), **options)
     threshold = 0.5
     if posterior.min() > threshold:
         threshold = posterior.sort().values[len(posterior) // 100]
