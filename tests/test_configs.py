@@ -122,6 +122,21 @@ def test_rde_and_tbps_clip_as_published():
     assert set(simple.model.heads) == {'tbps_clip'}
 
 
+def test_the_images_of_tbps_clip_are_augmented_as_published():
+    pipeline = settings('tbps_clip/tbps_clip_cuhk.py').train_dataloader.dataset.pipeline
+    kinds = [step.type.__name__ for step in pipeline]
+    assert [step.get('key') for step in pipeline[:kinds.index('Resize')]] == [
+        None, 'image_2', 'image_3']  # views among themselves are crops of the whole picture
+    jitter, rotate, crop, gray, flip, erase = (step[0] for step in pipeline[
+        kinds.index('RandomChoice')].transforms)
+    assert (jitter.brightness, tuple(rotate.magnitude_range), rotate.pad_val) == (0.1, (0, 15), 0)
+    assert (tuple(crop.crop_ratio_range), gray.prob, flip.prob) == ((0.9, 1.0), 0.1, 0.5)
+    assert (erase.erase_prob, erase.min_area_ratio, tuple(erase.fill_color)) == (0.5, 0.1,
+                                                                                 (0, 0, 0))
+    assert kinds.count('RandomChoice') == 2 and pipeline[kinds.index(
+        'Resize')].interpolation == 'bilinear'
+
+
 def test_the_papers_table():
     """The numbers of the published recipe, read back from the config."""
     cfg = Config.fromfile(ROOT / 'configs/tbps/vit_bert_pdg_cuhk.py')
