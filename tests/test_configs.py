@@ -112,6 +112,7 @@ def test_rde_and_tbps_clip_as_published():
     assert cfg.optim_wrapper.paramwise_cfg.rules[-1] == dict(
         contains=['neck.fc', 'neck.mlp'], lr=1e-3)
     assert [head.get('part') for head in cfg.model.heads.values()] == [None, 'tse']
+    assert cfg.model.text_backbone.filler_id == 0
     assert settings('rde/rde_rstp.py').custom_hooks[-1].max_iterations == 100
     cfg = settings('tbps_clip/tbps_clip_cuhk.py')
     assert cfg.model.heads.tbps_clip.citc_weight == 0.1 and cfg.model.heads.simclr.loss_weight == .4

@@ -18,6 +18,7 @@ model.update(
     image_neck=dict(type=TokenSelectionNeck, side='image', out_dims=512),
     text_neck=dict(type=TokenSelectionNeck, side='text', out_dims=512),
     heads=dict(bge=dict(type=TALHead), tse=dict(type=TALHead, part='tse')))
+model.text_backbone.update(filler_id=0)  # "!" is the id of padding, and is not selected
 custom_hooks = [*custom_hooks, dict(type=ConsensusDivisionHook)]
 optim_wrapper.paramwise_cfg.rules.append(dict(contains=['neck.fc', 'neck.mlp'], lr=1e-3))
 train_dataloader.pop('batch_sampler')  # a person may stand in a batch more than once
