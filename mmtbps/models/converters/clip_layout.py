@@ -141,8 +141,9 @@ def _block_settings(state: Mapping[str, Tensor], tower: str, width: int, heads: 
     depth = 1 + max((int(key.removeprefix(prefix).split('.')[0]) for key in state
                      if key.startswith(prefix)), default=-1)
     inner = _shape(state, f'{prefix}0.mlp.c_fc.weight', 2)[0]
-    # 64 numbers a head; the towers from ViT-H on have 16 heads, which are wider.
-    settings = dict(width=width, depth=depth, heads=heads or max(1, min(16, width // 64)),
+    # 64 numbers a head; the image towers from ViT-H on have 16 heads, which are wider.
+    most = 16 if tower == 'image_backbone' else width
+    settings = dict(width=width, depth=depth, heads=heads or max(1, min(most, width // 64)),
                     activation=options.activation)
     return settings if inner == 4 * width else dict(settings, mlp_width=inner)
 

@@ -25,7 +25,7 @@ def convert_open_clip(source: Source, options: ConversionOptions) -> Conversion:
 
     Reproducible scaling laws for contrastive language-image learning,
     https://arxiv.org/abs/2212.07143. ``open_clip_config.json`` beside the weights says the
-    activation and the preprocessing; without it the name of the file may, or the user.
+    activation, the heads and the preprocessing; without it the name of the file may, or the user.
 
     Raises:
         BadValue: the activation is unknown, or it is no CLIP with a Vision Transformer of
@@ -40,7 +40,15 @@ def convert_open_clip(source: Source, options: ConversionOptions) -> Conversion:
     preprocess = config.get('preprocess_cfg') or {}
     return convert_clip(source.state, options, text=text,
                         colors=read_colors(preprocess, 'mean', 'std'),
+                        heads=_heads(config.get('model_cfg') or {}),
                         interpolation=preprocess.get('interpolation', 'bicubic'))
+
+
+def _heads(settings: dict[str, Any]) -> tuple[int | None, int | None]:
+    """Return the heads of both towers where a config says them."""
+    vision, text = settings.get('vision_cfg') or {}, settings.get('text_cfg') or {}
+    width, head_width = vision.get('width'), vision.get('head_width')
+    return width // head_width if width and head_width else None, text.get('heads')
 
 
 def _activation(name: str, config: dict[str, Any]) -> str:

@@ -155,6 +155,24 @@ def test_open_clip(name, words, activation, convert, open_folder, crops, tmp_pat
           **(dict(activation=activation) if activation else {}))
 
 
+def test_heads_of_large_towers():
+    """Those of open_clip's configs: ViT-H, ViT-g and ViT-bigG have wide heads for images alone."""
+    from mmtbps.models.converters.base import ConversionOptions
+    from mmtbps.models.converters.clip_layout import tower_settings
+    for image, text, heads in ((768, 512, (12, 8)), (1280, 1024, (16, 16)), (1664, 1280, (16, 20))):
+        shapes = {'image_backbone.conv1.weight': (image, 3, 14, 14),
+                  'image_backbone.positional_embedding': (257, image),
+                  'image_backbone.transformer.resblocks.0.mlp.c_fc.weight': (4 * image, image),
+                  'image_neck.projection.weight': (text, image),
+                  'text_backbone.token_embedding.weight': (49408, text),
+                  'text_backbone.positional_embedding': (77, text),
+                  'text_backbone.transformer.resblocks.0.mlp.c_fc.weight': (4 * text, text),
+                  'text_neck.projection.weight': (text, text)}
+        settings = tower_settings({key: torch.empty(shape, device='meta')
+                                   for key, shape in shapes.items()}, ConversionOptions())
+        assert (settings['image_backbone']['heads'], settings['text_backbone']['heads']) == heads
+
+
 def test_open_clip_folder_with_custom_text(convert, open_folder, crops, tmp_path):
     state, source = clip_state(17, text='text.'), tmp_path / 'hub'
     source.mkdir()
