@@ -26,6 +26,7 @@ import importlib.machinery
 import importlib.util
 import os
 import pickle
+import re
 import shutil
 import struct
 import sys
@@ -122,29 +123,19 @@ def load_checkpoint_file(filename, map_location=None, **_) -> dict:
         with torch.serialization.safe_globals(_allowed_globals()):
             return torch.load(filename, map_location=map_location, weights_only=True)
     except pickle.UnpicklingError as error:
-        raise UnsafeCheckpoint(
-            f'{filename}: refused, because it holds more than weights '
-            f'({_reason(error)}). Ask its author for a plain state dict or a .safetensors file.'
-        ) from error
+        reason = re.sub(r'(?s)^.*(Unpickler error:|trusted source\.)\s*|\n.*', '', str(error))
+        raise UnsafeCheckpoint(  # without torch's advice to read the file unprotected
+            f'{filename}: refused, because it holds more than weights ({reason}). Ask its author '
+            'for a plain state dict or a .safetensors file.') from error
     except EOFError as error:
         raise BrokenCheckpoint(f'{filename}: empty or cut short') from error
     except _ERRORS_OF_JUNK as error:
         raise BrokenCheckpoint(f'{filename}: no checkpoint, or damaged ({error!r})') from error
     except RuntimeError as error:
-        if 'legacy .tar format' in str(error):
-            raise UnsafeCheckpoint(f'{filename}: refused, a tar and no checkpoint') from error
-        if 'PytorchStreamReader' not in str(error):
+        if not re.search(r'PytorchStreamReader|legacy \.tar', str(error)):
             raise
         reason = str(error).partition('. ')[0]
         raise BrokenCheckpoint(f'{filename}: cut short or damaged ({reason})') from error
-
-
-def _reason(error: Exception) -> str:
-    """Take the reason out of an error of torch, which begins with advice to read it unsafely."""
-    text = str(error).split('WeightsUnpickler error:')[-1]
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return next((line for line in lines if not line.startswith('Weights only load failed')),
-                type(error).__name__)
 
 
 def _allowed_globals() -> list:

@@ -161,9 +161,9 @@ def query(args: argparse.Namespace) -> None:
         check_target(args.out)
     where = parse_where(args.where)
     searcher = make_searcher(args)
-    for line in describe_cut(searcher.encoder, args.text):
-        print(line, file=sys.stderr)
     results = searcher(args.text, topk=args.topk, where=where or None)
+    for line in describe_cut(searcher.encoder, args.text):  # after texts that are none are refused
+        print(line, file=sys.stderr)
     if args.json:
         print(json.dumps([result.to_json() for result in results], indent=2, ensure_ascii=False))
     elif args.out is None:

@@ -138,6 +138,12 @@ class TokenizeCaption(BaseTransform):
                                 for caption in encoded]
         return results
 
+    def read_part(self, caption: str) -> str:
+        """Return what is read of a cleaned caption: all of it, or its beginning."""
+        encoding = _encoder(self.tokenizer, self.max_length).encode(caption)
+        return caption[:max(last for _, last in encoding.offsets)] if encoding.overflowing else (
+            caption)
+
     def save_tokenizer(self, folder: str | os.PathLike) -> None:
         """Write the tokenizer's files to a folder, from which it loads without a network."""
         load_tokenizer(self.tokenizer).save_pretrained(folder)

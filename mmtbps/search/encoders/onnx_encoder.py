@@ -114,10 +114,14 @@ class OnnxEncoder:
 
     def cut(self, texts: Sequence[str]) -> list[tuple[str, str]]:
         """List the sentences that are longer than the model reads, with the part that it reads."""
-        asked = self._asked(texts)
-        found = [(text, text[:max(last for _, last in encoding.offsets)]) for text, encoding in zip(
-            asked, self._tokenizer.encode_batch(asked), strict=True) if encoding.overflowing]
-        return found[::len(self._prompts)]
+        found = []
+        for text in texts:
+            asked = self._asked([text])
+            long = [(words, words[:max(last for _, last in encoding.offsets)]) for words, encoding
+                    in zip(asked, self._tokenizer.encode_batch(asked), strict=True)
+                    if encoding.overflowing]
+            found += long[:1]  # of several prompts the first
+        return found
 
     def probability(self, score: float) -> float | None:
         """Return the probability that an image and a sentence of this cosine belong together.

@@ -146,6 +146,18 @@ class TorchEncoder(ModelHubMixin, library_name='mmtbps', model_card_template=_CA
         return self.model.data_preprocessor.pad([sample.input_ids for sample in samples],
                                                 [sample.caption_lengths for sample in samples])
 
+    def cut(self, texts: Sequence[str]) -> list[tuple[str, str]]:
+        """List the sentences that are longer than the model reads, with the part that it reads.
+
+        Both are cleaned as the model's captions are.
+        """
+        if not hasattr(self.tokenize, 'read_part'):  # a transform of another project
+            return []
+        asked = [self.tokenize.clean_text(text) for text in texts]
+        with self._one_at_a_time:
+            read = [self.tokenize.read_part(text) for text in asked]
+        return [pair for pair in zip(asked, read, strict=True) if pair[0] != pair[1]]
+
     @cached_property
     def tokenize(self) -> Callable[[dict], dict]:
         """The transform of the pipeline that holds the tokenizer."""

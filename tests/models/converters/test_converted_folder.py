@@ -31,6 +31,14 @@ def test_an_export_cleans_captions_as_the_model_does(encoder, crops, tmp_path):
     assert np.abs(exported.encode_texts(ODD) - texts)[:2].max(1).min() > 0.01
 
 
+def test_a_long_caption_is_named_with_what_is_read(encoder):
+    long = 'A  man, ' * 40
+    [(text, read)] = encoder.cut(['a man', ' '.join(['woman'] * 75), long])
+    assert text == ('a man, ' * 40).strip() and read == ('a man, ' * 25).strip()
+    np.testing.assert_allclose(encoder.encode_texts([read]), encoder.encode_texts([long]),
+                               atol=1e-6)
+
+
 def test_a_heat_map_names_the_words_of_the_cleaned_caption(encoder, crops):
     maps = word_heat_map(encoder, crops[0], ODD[0])
     assert maps.words == ['a', 'red', 'coat', 'a', 'café', 'bag']

@@ -42,6 +42,9 @@ def test_an_exported_model_gives_the_features_of_torch(kind, options, tmp_path):
                                atol=1e-5)
     assert exported.fingerprint == encoder.fingerprint
     assert exported.cut(texts) == [tuple(cut) for cut in encoder.cut(texts)] != []
+    # Some are too long in one prompt alone.
+    edges = [' '.join(['a'] * length) for length in range(8, 20) for _ in range(2)]
+    assert exported.cut(edges) == [tuple(cut) for cut in encoder.cut(edges)]
     assert exported.probability(.3) == pytest.approx(encoder.probability(.3))
     assert (exported.probability(.3) is None) == (kind == 'clip')
 
