@@ -123,3 +123,9 @@ def tiny_batch():
         return pseudo_collate(samples)
 
     return build
+
+
+@pytest.fixture
+def plain_config_text(monkeypatch):
+    """The text of a config, which goes into logs and checkpoints, as it is: its layout is slow."""
+    monkeypatch.setattr('yapf.yapflib.yapf_api.FormatCode', lambda text, **_: (text, True))

@@ -14,6 +14,7 @@ from mmtbps.commands.user_errors import one_line_errors
 from mmtbps.engine.preflight import find_missing, stop_if_missing
 
 ROOT = Path(__file__).resolve().parent.parent
+pytestmark = pytest.mark.usefixtures('plain_config_text')
 CONFIGS = sorted(path for data in ('cuhk', 'icfg', 'rstp', 'drawn')
                  for path in (ROOT / 'configs').glob(f'*/*_{data}.py')
                  if path.parent.name != 'generation' and not path.stem.startswith('ablation'))
@@ -30,9 +31,7 @@ def name(path):
 
 
 @pytest.mark.parametrize('path', CONFIGS, ids=name)
-def test_it_trains_when_shrunk(path, micro_set, tmp_path, monkeypatch):
-    # The text of the config, which goes into logs and checkpoints, is laid out slowly.
-    monkeypatch.setattr('yapf.yapflib.yapf_api.FormatCode', lambda text, **_: (text, True))
+def test_it_trains_when_shrunk(path, micro_set, tmp_path):
     cfg = shrink(Config.fromfile(path), micro_set, tmp_path)
     cfg.train_cfg.max_epochs = 1
     set_batch_size(cfg.train_dataloader, 24)

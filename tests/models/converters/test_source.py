@@ -257,7 +257,8 @@ def test_what_is_no_checkpoint_is_named(words, message, convert, tmp_path, monke
 
 def test_an_error_of_the_command_is_one_line(tmp_path):
     done = subprocess.run([sys.executable, COMMAND, 'irra', 'gone.pth', 'person'], text=True,
-                          capture_output=True, cwd=tmp_path)
+                          capture_output=True, cwd=tmp_path,
+                          env=dict(os.environ, PYTHONWARNINGS='ignore'))
     assert done.returncode == 1 and done.stderr.startswith('error: gone.pth: no such file')
     assert done.stderr.count('\n') == 1
 
