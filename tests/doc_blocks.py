@@ -18,7 +18,7 @@ class Block(NamedTuple):
 
 def blocks(page: Path) -> list[Block]:
     """All fenced blocks of a page, in order."""
-    text = page.read_text()
+    text = page.read_text('utf-8')
     return [Block(match.group(1), match.group(2), text.count('\n', 0, match.start(2)) + 1)
             for match in _BLOCK.finditer(text)]
 

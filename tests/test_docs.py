@@ -15,8 +15,8 @@ from mmengine.registry import init_default_scope
 from mmtbps.registry import MODELS
 
 PAGES = sorted([*ROOT.glob('*.md'), *ROOT.glob('docs/**/*.md'), *ROOT.glob('configs/**/*.md')])
-INDEX = yaml.safe_load((ROOT / 'model-index.yml').read_text())['Import']
-METAFILES = [yaml.safe_load((ROOT / path).read_text()) for path in INDEX]
+INDEX = yaml.safe_load((ROOT / 'model-index.yml').read_text('utf-8'))['Import']
+METAFILES = [yaml.safe_load((ROOT / path).read_text('utf-8')) for path in INDEX]
 MODELS_LISTED = [entry for metafile in METAFILES for entry in metafile['Models']]
 BERT_BASE_VOCABULARY = 30522
 LINK = re.compile(r'!?\[[^\]]*\]\(([^)\s]+)\)')
@@ -45,7 +45,7 @@ def broken_links(page, text):
         if not file.exists():
             broken.append(target)
         elif anchor and file.suffix == '.md':
-            there = text if file == page else file.read_text()
+            there = text if file == page else file.read_text('utf-8')
             if anchor not in anchors(there):
                 broken.append(target)
     return broken
@@ -53,7 +53,7 @@ def broken_links(page, text):
 
 @pytest.mark.parametrize('page', PAGES, ids=name)
 def test_every_relative_link_resolves(page):
-    assert not broken_links(page, page.read_text())
+    assert not broken_links(page, page.read_text('utf-8'))
 
 
 @pytest.mark.parametrize('text, broken', [
@@ -73,7 +73,7 @@ def test_python_listings_compile(page):
             assert compile('\n' * (block.line - 1) + block.code, name(page), 'exec')
 
 
-@pytest.mark.parametrize('page', [p for p in PAGES if '```pycon' in p.read_text()], ids=name)
+@pytest.mark.parametrize('page', [p for p in PAGES if '```pycon' in p.read_text('utf-8')], ids=name)
 def test_console_examples_are_true(page):
     """All ``pycon`` blocks of a page, one session."""
     session = '\n'.join(block.code for block in blocks(page) if block.language == 'pycon')
@@ -99,10 +99,10 @@ def test_the_parts_of_add_a_part_work(tmp_path):
 
 @pytest.mark.parametrize('tool', ['train', 'test'])
 def test_the_guide_names_every_option(tool):
-    guide = (ROOT / 'docs/guides/train_and_test.md').read_text()
+    guide = (ROOT / 'docs/guides/train_and_test.md').read_text('utf-8')
     sources = [ROOT / f'tools/{tool}.py', ROOT / 'mmtbps/engine/launch.py']
     options = {argument.value for source in sources for node in ast.walk(ast.parse(
-        source.read_text())) if isinstance(node, ast.Call)
+        source.read_text('utf-8'))) if isinstance(node, ast.Call)
         and getattr(node.func, 'attr', '') == 'add_argument'
         for argument in node.args if argument.value.startswith('--')}
     assert len(options) > 8
@@ -154,9 +154,9 @@ def count_parameters(cfg):
 
 
 def test_the_readme_is_short_and_its_targets_exist():
-    readme = (ROOT / 'README.md').read_text()
+    readme = (ROOT / 'README.md').read_text('utf-8')
     assert readme.count('\n') <= 170
     targets = set(re.findall(r'(?:^|`)make (\w[\w-]*)', readme, re.MULTILINE))
     assert {'demo', 'test'} <= targets
-    rules = (ROOT / 'Makefile').read_text()
+    rules = (ROOT / 'Makefile').read_text('utf-8')
     assert not [target for target in targets if not re.search(rf'^{target}:', rules, re.MULTILINE)]
