@@ -3,11 +3,12 @@
 import numpy as np
 import torch
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 
 from mmtbps.errors import UserError
 from mmtbps.models import Tower
 from mmtbps.registry import HOOKS
+
+from .inner_model import inner_model
 
 __all__ = ['CompileHook', 'find_layers']
 
@@ -92,7 +93,7 @@ class CompileHook(Hook):
 
     def before_train(self, runner) -> None:
         """Mark each layer to be compiled when it is first called."""
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model = inner_model(runner)
         layers = find_layers(model, self.layers)
         self._try(next(model.parameters()).device)
         # DDP would cut each layer where one of its buckets ends; a layer is small enough.

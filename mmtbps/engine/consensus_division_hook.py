@@ -5,16 +5,17 @@ import torch
 from mmengine.dist import all_reduce, get_dist_info
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
-from mmengine.model import is_model_wrapper
 from torch import Tensor
 from torch.utils.data import DataLoader
 
 from mmtbps.datasets import SeededIndex, TBPSDataset
 from mmtbps.errors import BadValue
-from mmtbps.models import Pairs, TALHead, TextImageRetriever
+from mmtbps.models import Pairs, TALHead
 from mmtbps.models.heads.pairs import person_ids_of
 from mmtbps.models.losses import clean_pairs, consensus_weights
 from mmtbps.registry import HOOKS
+
+from .inner_model import inner_model
 
 _STATE = 'consensus_division'
 _PAIR = ('image', 'input_ids', 'caption_lengths')
@@ -106,7 +107,7 @@ class ConsensusDivisionHook(Hook):
         Returns:
             ``(heads, rows)`` on the CPU; NaN for a row whose image cannot be read.
         """
-        model, heads = _model(runner), _heads(runner)
+        model, heads = inner_model(runner), _heads(runner)
         device, mode = next(model.parameters()).device, model.training
         sums = torch.zeros(len(heads) + 1, len(runner.train_dataloader.dataset), device=device)
         model.eval()
@@ -141,17 +142,13 @@ class ConsensusDivisionHook(Hook):
                           multiprocessing_context=loader.multiprocessing_context)
 
     def _hand_over(self, runner) -> None:
-        device = next(_model(runner).parameters()).device
+        device = next(inner_model(runner).parameters()).device
         for head in _heads(runner):
             head.pair_weights = None if self.weights is None else self.weights.to(device)
 
 
-def _model(runner) -> TextImageRetriever:
-    return runner.model.module if is_model_wrapper(runner.model) else runner.model
-
-
 def _heads(runner) -> list[TALHead]:
-    heads = [head for head in getattr(_model(runner), 'heads', {}).values()
+    heads = [head for head in getattr(inner_model(runner), 'heads', {}).values()
              if isinstance(head, TALHead)]
     if not heads:
         raise BadValue('ConsensusDivisionHook weighs the losses of TALHead, and the model has '

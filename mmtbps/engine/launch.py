@@ -7,7 +7,6 @@ from pathlib import Path
 
 import torch
 from mmengine.config import Config
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
 from mmtbps.config_file import read_config
@@ -15,6 +14,7 @@ from mmtbps.models import inference_settings
 from mmtbps.models.loading import LoadReport, load_strictly
 
 from .cfg_options import CfgOptions
+from .inner_model import inner_model
 from .preflight import stop_if_missing
 
 __all__ = ['add_common_options', 'build_runner', 'check_weights', 'leave_group', 'load_config',
@@ -111,7 +111,7 @@ def prepare_pretrained_test(cfg: Config, model: str, split: str = 'test',
 
 def name_model(runner: Runner) -> None:
     """Put the description of a pretrained model into the protocol line of every metric."""
-    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+    model = inner_model(runner)
     for metric in runner.test_evaluator.metrics:
         metric.model = model.in_words()
 
@@ -156,7 +156,7 @@ def check_weights(runner: Runner, checkpoint: str, partial: bool = False) -> Loa
     Raises:
         WeightsMisfit: a weight of a tower or neck is missing, left over or of another shape.
     """
-    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+    model = inner_model(runner)
     report = load_strictly(model, checkpoint, partial)
     runner.logger.info(f'{checkpoint}: {report}')
     return report

@@ -1,9 +1,10 @@
 """Schedule of the probability of mixup."""
 
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 
 from mmtbps.registry import HOOKS
+
+from .inner_model import inner_model
 
 
 @HOOKS.register_module()
@@ -49,7 +50,7 @@ class FeatureMixupHook(Hook):
         Raises:
             AttributeError: the model has no mixup.
         """
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model = inner_model(runner)
         if getattr(model, 'mixup', None) is None:
             raise AttributeError(f'FeatureMixupHook: {type(model).__name__} has no mixup; add '
                                  'mixup=dict(type=FeatureMixup) to the model or drop the hook')

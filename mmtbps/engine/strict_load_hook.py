@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
 from mmtbps.models.loading import WeightsMisfit, load_strictly
 from mmtbps.registry import HOOKS
+
+from .inner_model import inner_model
 
 __all__ = ['StrictLoadHook']
 
@@ -30,7 +31,7 @@ class StrictLoadHook(Hook):
         """Check the weights and load them; MMEngine then loads the same once more."""
         if runner._train_loop is None:
             return  # testing may be partial, and has checked before
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model = inner_model(runner)
         state = checkpoint.get('state_dict', checkpoint)
         if not isinstance(state, Mapping):
             raise WeightsMisfit('the checkpoint to train from holds no weights by name, but a '
