@@ -1,12 +1,24 @@
-"""Hash of weights."""
+"""Hashes of weights and settings."""
 
 import hashlib
+import json
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
 
-__all__ = ['hash_weights']
+__all__ = ['hash_settings', 'hash_weights']
+
+
+def hash_settings(settings: Any) -> str:
+    """Compute the SHA-256 of settings, whatever the order of their keys.
+
+    Example:
+        >>> hash_settings(dict(a=1, b=2)) == hash_settings(dict(b=2, a=1))
+        True
+    """
+    return hashlib.sha256(json.dumps(settings, sort_keys=True, default=repr).encode()).hexdigest()
 
 
 def hash_weights(state: Mapping[str, Tensor], settings: str = '') -> str:

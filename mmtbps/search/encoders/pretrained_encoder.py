@@ -1,7 +1,5 @@
 """Encoder of a pretrained dual encoder of another library, by its name."""
 
-import hashlib
-import json
 import os
 from collections.abc import Callable, Sequence
 from functools import cached_property
@@ -19,6 +17,7 @@ from mmtbps.models.dual_encoders import (
     load_dual_encoder,
     match_probability,
 )
+from mmtbps.models.weights_hash import hash_settings
 
 from .base import Fingerprint, check_images, check_texts
 from .device import move_to_device
@@ -116,7 +115,7 @@ class PretrainedEncoder:
         known, network = self.description, self.network
         hub = dict(name=known['name'], revision=known['revision']) if known['revision'] else {}
         return Fingerprint(dict(
-            version=2, model=known['weights'], pipeline=_hash(network.preprocessing()),
+            version=2, model=known['weights'], pipeline=hash_settings(network.preprocessing()),
             aspect=known['aspect'], prompts=known['prompts'], dim=self.dim, **hub))
 
     def __repr__(self) -> str:
@@ -127,7 +126,3 @@ class PretrainedEncoder:
         batches = [encode(inputs[start:start + self.batch_size]).cpu().numpy()
                    for start in range(0, len(inputs), self.batch_size)]
         return np.concatenate(batches) if batches else np.zeros((0, self.dim), np.float32)
-
-
-def _hash(settings: Any) -> str:
-    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()

@@ -1,7 +1,5 @@
 """Encoder of a trained retriever in torch: a config's own test pipeline, then its two towers."""
 
-import hashlib
-import json
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -21,7 +19,7 @@ from mmtbps.errors import BadValue
 from mmtbps.models import Tower
 from mmtbps.models.loading import load_strictly
 from mmtbps.models.retrievers.former_settings import with_former_head
-from mmtbps.models.weights_hash import hash_weights
+from mmtbps.models.weights_hash import hash_settings, hash_weights
 
 from .base import Fingerprint, check_images, check_texts
 from .device import move_to_device
@@ -193,7 +191,7 @@ class TorchEncoder(ModelHubMixin, library_name='mmtbps', model_card_template=_CA
                  dim=self.dim), )
 
     def _hash_pipeline(self, preprocessing: Any) -> str:
-        return _hash([preprocessing, portable_pipeline(self._source),
+        return hash_settings([preprocessing, portable_pipeline(self._source),
                       self.tokenize.tokenizer_state()])
 
     @torch.inference_mode()
@@ -247,9 +245,5 @@ def _read(image: Image.Image) -> dict[str, Any]:
     return dict(img=pixels, img_shape=pixels.shape[:2], ori_shape=pixels.shape[:2])
 
 
-def _hash(settings: Any) -> str:
-    return hashlib.sha256(json.dumps(settings, sort_keys=True, default=repr).encode()).hexdigest()
-
-
 def _hash_model(settings: Mapping[str, Any], state: Mapping[str, Tensor]) -> str:
-    return hash_weights(state, _hash(settings))
+    return hash_weights(state, hash_settings(settings))
