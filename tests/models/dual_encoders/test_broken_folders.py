@@ -5,22 +5,11 @@ import shutil
 
 import pytest
 from PIL import Image
-from pretrained_models import save_tiny
 
 from mmtbps.errors import BadValue, UserError
 from mmtbps.models.dual_encoders import load_dual_encoder
 
-
-@pytest.fixture(scope='module')
-def folders(tmp_path_factory):
-    """A function that gives the folder of a random model of a family, saved once."""
-    known = {}
-
-    def folder(kind):
-        if kind not in known:
-            known[kind] = save_tiny(tmp_path_factory.mktemp(kind), kind)
-        return known[kind]
-    return folder
+pytest_plugins = 'named_model_fixtures'  # `folders`
 
 
 def change(folder, source, file, **values):

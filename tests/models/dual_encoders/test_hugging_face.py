@@ -28,18 +28,7 @@ BY_HAND = dict(
     align=('AlignModel', None, 16), blip=('BlipForImageTextRetrieval', dict(padding=True), 16),
     tipsv2=('Tipsv2Model', None, 20))
 
-
-@pytest.fixture(scope='module')
-def folders(tmp_path_factory):
-    """A function that gives the folder of a random model of a family, saved once."""
-    known = {}
-
-    def folder(kind):
-        if kind not in known:
-            known[kind] = save_tiny(tmp_path_factory.mktemp(kind), kind)
-        return known[kind]
-
-    return folder
+pytest_plugins = 'named_model_fixtures'  # `folders`
 
 
 @pytest.fixture(autouse=True)
