@@ -10,7 +10,7 @@ from torch import Tensor
 from mmtbps.errors import BadValue, MissingKey
 from mmtbps.registry import TRANSFORMS
 
-from .mask_caption import words_and_mask
+from .mask_caption import draw_fates, words_and_mask
 
 __all__ = ['CorruptCaption']
 
@@ -67,9 +67,7 @@ class CorruptCaption(BaseTransform):
     def _corrupt(self, input_ids: Tensor, rng: np.random.Generator) -> Tensor:
         words, mask = self._vocabulary
         ids = input_ids.numpy()
-        is_word = np.isin(ids, words)
-        chosen = is_word & (rng.random(len(ids)) < self.prob)
-        fate, random_words = rng.random(len(ids)), rng.choice(words, len(ids))
+        is_word, chosen, fate, random_words = draw_fates(ids, words, self.prob, rng)
         new = np.where(chosen & (fate < _MASKED), mask, ids)
         new = np.where(chosen & (fate >= _MASKED) & (fate < _MASKED + _REPLACED), random_words, new)
         kept = ~(chosen & (fate >= _MASKED + _REPLACED))

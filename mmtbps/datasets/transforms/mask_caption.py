@@ -38,6 +38,29 @@ def words_and_mask(tokenizer: str | None) -> tuple[np.ndarray, int]:
     return np.setdiff1d(np.arange(len(loaded)), loaded.all_special_ids), loaded.mask_token_id
 
 
+def draw_fates(ids: np.ndarray, words: np.ndarray, prob: float, rng: np.random.Generator
+               ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Choose words of a caption, and draw what may happen to each.
+
+    Args:
+        ids: ``(L,)`` tokens of the caption.
+        words: ids that are words.
+        prob: probability of each word to be chosen.
+        rng: three draws are taken from it.
+
+    Returns:
+        ``(L,)`` each: whether it is a word, whether it is chosen, a number of 0-1, a random word.
+
+    Example:
+        >>> rng = np.random.default_rng(0)
+        >>> draw_fates(np.array([9, 1, 2]), np.array([1, 2]), 1.0, rng)[1].tolist()
+        [False, True, True]
+    """
+    is_word = np.isin(ids, words)
+    chosen = is_word & (rng.random(len(ids)) < prob)
+    return is_word, chosen, rng.random(len(ids)), rng.choice(words, len(ids))
+
+
 @TRANSFORMS.register_module()
 class MaskCaption(BaseTransform):
     """Transform that hides some words of a caption, for a head that predicts them (``MLMHead``).
@@ -95,9 +118,7 @@ class MaskCaption(BaseTransform):
 
     def _hide(self, ids: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Choose words of one caption and hide them; return new ids and labels."""
-        is_word = np.isin(ids, self._words)
-        chosen = is_word & (rng.random(len(ids)) < self.prob)
-        fate, random_words = rng.random(len(ids)), rng.choice(self._words, len(ids))
+        is_word, chosen, fate, random_words = draw_fates(ids, self._words, self.prob, rng)
         if not chosen.any() and is_word.any():
             first = is_word.argmax()
             chosen[first], fate[first] = True, 0
