@@ -1,5 +1,8 @@
 """Hook that compiles the Transformer layers of a model before training."""
 
+import codecs
+import locale
+
 import numpy as np
 import torch
 from mmengine.hooks import Hook
@@ -105,6 +108,11 @@ class CompileHook(Hook):
                            'first called: the first steps are slow')
 
     def _try(self, device: torch.device) -> None:
+        if codecs.lookup(locale.getpreferredencoding(False)).name == 'ascii':
+            # torch reads its own templates in this encoding, and they hold more than ASCII.
+            raise NoCompiler('CompileHook: torch.compile does not work where Python reads text as '
+                             'ASCII; set LC_ALL=C.UTF-8 or PYTHONUTF8=1, or train without '
+                             '--compile or this hook')
         try:
             torch.compile(lambda x: x.sin() + 1, **self.options)(torch.ones(8, device=device))
         except Exception as error:

@@ -1,6 +1,8 @@
 """Compiled layers: the same training, whole graphs, few of them, nothing else changed."""
 
+import codecs
 import copy
+import locale
 import os
 import socket
 import subprocess
@@ -25,6 +27,8 @@ from mmtbps.engine.launch import use_compilation
 ROOT = Path(__file__).resolve().parents[2]
 AOT = dict(type='CompileHook', backend='aot_eager')
 EMA = dict(type='mmengine.EMAHook', momentum=0.1)
+compiles = pytest.mark.skipif(codecs.lookup(locale.getpreferredencoding(False)).name == 'ascii',
+                              reason='torch reads its own templates in the encoding of the locale')
 
 
 @pytest.fixture(autouse=True)
@@ -60,6 +64,7 @@ def gradients(model, length):
     return torch.cat([parameter.grad.flatten() for parameter in model.parameters()])
 
 
+@compiles
 @pytest.mark.parametrize('with_cp, chunk_size', [(False, None), (True, None), (False, 2)],
                          ids=['plain', 'checkpointed', 'in chunks'])
 def test_a_tower_is_one_graph_whatever_its_depth_and_the_length_of_captions(
@@ -80,6 +85,7 @@ def test_a_tower_is_one_graph_whatever_its_depth_and_the_length_of_captions(
     assert not counters['graph_break'] and not counters['recompile_limit']
 
 
+@compiles
 def test_evaluation_too_compiles_a_few_times_only(tiny_retriever):
     plain, compiled = tiny_retriever().eval(), compile_layers(tiny_retriever()).eval()
     for pairs, length in ((4, 9), (4, 12), (4, 20), (3, 7), (4, 9)):
@@ -93,6 +99,7 @@ def test_evaluation_too_compiles_a_few_times_only(tiny_retriever):
     assert not counters['graph_break']
 
 
+@compiles
 def test_a_compiled_model_is_the_same_to_checkpoints_and_copies(tiny_retriever):
     plain, compiled = tiny_retriever(), compile_layers(tiny_retriever())
     assert list(compiled.state_dict()) == list(plain.state_dict())
@@ -121,6 +128,7 @@ def assert_same(one, other, tolerance):
 TWO_EPOCHS = {'train_cfg.max_epochs': 2, 'model.text_backbone.config.hidden_dropout_prob': 0.1}
 
 
+@compiles
 def test_a_run_learns_the_same_and_is_resumed(short_config, short_run):
     """Validation, moving average, mixup, dropout and clipping included."""
     plain = final(short_run([EMA], **TWO_EPOCHS), 2)
@@ -139,6 +147,7 @@ def test_a_run_learns_the_same_and_is_resumed(short_config, short_run):
     assert_same(final(cfg.work_dir, 2), compiled, 1e-6)
 
 
+@compiles
 def test_mixed_precision_computes_the_same(tiny_retriever):
     plain, compiled = tiny_retriever(), compile_layers(tiny_retriever())
     with torch.autocast('cpu', torch.bfloat16):
@@ -177,6 +186,7 @@ def distributed_training(rank, world, port, folder):
     torch.distributed.destroy_process_group()
 
 
+@compiles
 @pytest.mark.parametrize('world', [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_distributed_training_is_the_same(tmp_path, world):
     with socket.socket() as free:
@@ -203,11 +213,22 @@ def test_what_cannot_be_compiled_is_named(tiny_retriever):
         compile_layers(tiny_retriever(), layers=('image_backbone.ln1', ))
 
 
+@compiles
 def test_a_backend_that_does_not_work_is_named_before_training(tiny_retriever):
     with pytest.raises(RuntimeError, match=r"'nonsense'.* does not work on cpu here: Invalid"):
         compile_layers(tiny_retriever(), backend='nonsense')
 
 
+def test_a_locale_in_which_torch_cannot_read_itself_is_named():
+    code = ('import torch\nfrom mmtbps.engine import CompileHook\n'
+            "CompileHook('aot_eager')._try(torch.device('cpu'))")
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, env=dict(
+        os.environ, PYTHONPATH=str(ROOT), LC_ALL='C', PYTHONUTF8='0', PYTHONCOERCECLOCALE='0'))
+    assert done.returncode
+    assert 'reads text as ASCII; set LC_ALL=C.UTF-8' in done.stderr.splitlines()[-1]
+
+
+@compiles
 @pytest.mark.slow
 def test_a_missing_compiler_is_named():
     code = ('import torch\nfrom mmtbps.engine import CompileHook\n'
@@ -229,6 +250,7 @@ def test_the_option_adds_the_hook_unless_the_config_has_one():
         assert cfg.custom_hooks == hooks
 
 
+@compiles
 @pytest.mark.slow
 def test_inductor_learns_the_same(short_config):
     """By the tool, with real code generation; a resumed run ends like an uninterrupted one."""
