@@ -1,8 +1,6 @@
 """Compiled layers: the same training, whole graphs, few of them, nothing else changed."""
 
-import codecs
 import copy
-import locale
 import os
 import socket
 import subprocess
@@ -13,6 +11,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 import torch.multiprocessing as processes
+from compilation import compiles
 from mmengine.config import Config
 from mmengine.logging import MMLogger
 from mmengine.model import MMDistributedDataParallel
@@ -27,8 +26,6 @@ from mmtbps.engine.launch import use_compilation
 ROOT = Path(__file__).resolve().parents[2]
 AOT = dict(type='CompileHook', backend='aot_eager')
 EMA = dict(type='mmengine.EMAHook', momentum=0.1)
-compiles = pytest.mark.skipif(codecs.lookup(locale.getpreferredencoding(False)).name == 'ascii',
-                              reason='torch reads its own templates in the encoding of the locale')
 
 
 @pytest.fixture(autouse=True)

@@ -5,6 +5,7 @@ from contextlib import nullcontext
 import pytest
 import torch
 import transformers
+from compilation import compiles
 from text_towers import DROPOUTS, PAIRS, SIZES, config_of, families, library_model, spread, tower
 from torch import nn
 
@@ -166,6 +167,7 @@ def test_the_models_own_layers_run(family, ids_and_mask):
     assert [len(module._forward_hooks) for module in modules] == hooks
 
 
+@compiles
 @torch.no_grad()
 @families
 def test_layers_compiled_in_place(family, ids_and_mask):

@@ -7,6 +7,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from clip_reference import difference, spread_
+from compilation import compiles
 from mmengine.logging import MMLogger
 from mmengine.optim import OptimWrapper
 from tiny_models import TINY_BERT, TINY_VIT
@@ -105,6 +106,7 @@ def test_mixup_mixes_states_after_a_layer_and_reads_each_rows_own_place(
         torch.testing.assert_close(side.parts['global'], expected)
 
 
+@compiles
 @pairings
 def test_compiled_layers_give_the_same_gradients(pairing, build, tiny_batch):
     torch._dynamo.reset()
