@@ -118,6 +118,7 @@ def test_rde_and_tbps_clip_as_published():
     assert cfg.train_cfg.max_epochs == 5 and cfg.auto_scale_lr.base_batch_size == 320
     warm_up, cosine = cfg.param_scheduler
     assert (warm_up.start_factor, cosine.eta_min) == (0.01, 5e-6)
+    assert cfg.train_dataloader.drop_last and cfg.train_dataloader.batch_size == 80
     simple = settings('tbps_clip/tbps_clip_simplified_cuhk.py')
     assert set(simple.model.heads) == {'tbps_clip'}
 
@@ -135,6 +136,17 @@ def test_the_images_of_tbps_clip_are_augmented_as_published():
                                                                                  (0, 0, 0))
     assert kinds.count('RandomChoice') == 2 and pipeline[kinds.index(
         'Resize')].interpolation == 'bilinear'
+    strong, chance = pipeline[1].transforms[1].transforms[0], pipeline[1].transforms[1].prob
+    assert [step.type.__name__ for step in strong] == ['ColorJitter', 'RandomHue']
+    assert (strong[0].contrast, strong[1].hue, chance[0]) == (0.4, 0.1, 0.8)
+
+
+@pytest.mark.parametrize('kind', ['tbps_clip', 'tbps_clip_simplified'])
+def test_the_captions_of_tbps_clip_lose_words_as_published(kind):
+    pipeline = settings(f'tbps_clip/{kind}_rstp.py').train_dataloader.dataset.pipeline
+    delete, tokenize, _ = pipeline[-3:]
+    assert (delete.type.__name__, delete.prob) == ('DeleteWords', 0.05)
+    assert tokenize.clean == 'tbps_clip'
 
 
 def test_the_papers_table():

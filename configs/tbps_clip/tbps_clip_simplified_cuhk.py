@@ -18,7 +18,7 @@ model.text_backbone.update(attn_drop=0.05)
 # ImageNet's, not CLIP's.
 model.data_preprocessor.update(mean=(123.675, 116.28, 103.53), std=(58.395, 57.12, 57.375))
 train_dataloader.pop('batch_sampler')  # a person may stand in a batch more than once
-train_dataloader.update(batch_size=80)
+train_dataloader.update(batch_size=80, drop_last=True)
 train_dataloader.dataset.update(pipeline=clip_train_pipeline)
 val_dataloader.dataset.update(pipeline=clip_test_pipeline)
 test_dataloader.dataset.update(pipeline=clip_test_pipeline)

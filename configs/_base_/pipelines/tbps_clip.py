@@ -1,4 +1,4 @@
-"""Images and captions of TBPS-CLIP: 224 x 224, two of six augmentations, cleaned text."""
+"""Images and captions of TBPS-CLIP: 224 x 224, two of six augmentations, words left out."""
 
 from mmcv.transforms import LoadImageFromFile, RandomChoice, RandomFlip, RandomGrayscale, Resize
 from mmpretrain.datasets.transforms import (
@@ -9,7 +9,14 @@ from mmpretrain.datasets.transforms import (
     Rotate,
 )
 
-from mmtbps.datasets.transforms import CLIP_TOKENIZER, ImageView, PackTextImage, TokenizeCaption
+from mmtbps.datasets.transforms import (
+    CLIP_TOKENIZER,
+    DeleteWords,
+    ImageView,
+    PackTextImage,
+    RandomHue,
+    TokenizeCaption,
+)
 
 clip_resize = dict(type=Resize, scale=(224, 224), interpolation='bicubic', backend='pillow')
 clip_tokenize = dict(type=TokenizeCaption, tokenizer=CLIP_TOKENIZER, max_length=77,
@@ -33,8 +40,8 @@ simclr = [
     dict(type=RandomResizedCrop, scale=(224, 224), crop_ratio_range=(0.2, 1.0),
          interpolation='bilinear', backend='pillow'),
     dict(type=RandomChoice, transforms=[
-        # Without the published hue of 0.1: mmcv's fails with NumPy 2.
-        [dict(type=ColorJitter, brightness=0.4, contrast=0.4, saturation=0.4)], []],
+        [dict(type=ColorJitter, brightness=0.4, contrast=0.4, saturation=0.4),
+         dict(type=RandomHue, hue=0.1)], []],
         prob=[0.8, 0.2]),
     dict(type=RandomGrayscale, prob=0.2, keep_channels=True),
     dict(type=GaussianBlur, magnitude_range=(0.1, 2), magnitude_level=1, total_level=1,
@@ -47,6 +54,7 @@ clip_train_pipeline = [
     train_resize,
     augment,
     augment,
+    dict(type=DeleteWords, prob=0.05),
     clip_tokenize,
     dict(type=PackTextImage),
 ]

@@ -3,16 +3,19 @@
 from .caption_augment import ApproximateTextGeneration, approximate_text
 from .collate import stack_pairs
 from .corrupt_caption import CorruptCaption
+from .delete_words import DeleteWords, delete_words
 from .image_view import ImageView
 from .mask_caption import MaskCaption
 from .mirror_caption import MirrorCaption, mirror_text
 from .pack_inputs import PackTextImage
 from .pack_picture import PackPicture
 from .pdg import PDGTransform
+from .random_hue import RandomHue, turn_hue
 from .tokenize import CLIP_TOKENIZER, TokenizeCaption, load_tokenizer
 
 __all__ = [
-    'CLIP_TOKENIZER', 'ApproximateTextGeneration', 'CorruptCaption', 'ImageView', 'MaskCaption',
-    'MirrorCaption', 'PDGTransform', 'PackPicture', 'PackTextImage', 'TokenizeCaption',
-    'approximate_text', 'load_tokenizer', 'mirror_text', 'stack_pairs'
+    'CLIP_TOKENIZER', 'ApproximateTextGeneration', 'CorruptCaption', 'DeleteWords', 'ImageView',
+    'MaskCaption', 'MirrorCaption', 'PDGTransform', 'PackPicture', 'PackTextImage', 'RandomHue',
+    'TokenizeCaption', 'approximate_text', 'delete_words', 'load_tokenizer', 'mirror_text',
+    'stack_pairs', 'turn_hue'
 ]

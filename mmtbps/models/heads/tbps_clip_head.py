@@ -43,7 +43,8 @@ class TBPSCLIPHead(PartHead):
             the captions, each with labels of its own.
         epsilon: floor of the true matches in R-ITC.
         temperature: start value.
-        max_scale: ceiling of one over the temperature, whose logarithm ``logit_scale`` is learned.
+        max_scale: ceiling of one over the temperature. Its logarithm ``logit_scale`` is learned and
+            may rise beyond; it has to fall as far before the temperature moves again.
         part: the part of the features that the losses take.
         loss_weight: factor of all losses.
         init_cfg: as in every MMEngine module.
@@ -77,9 +78,9 @@ class TBPSCLIPHead(PartHead):
     @property
     def temperature(self) -> Tensor:
         """The temperature in force, a scalar tensor with gradient."""
-        with torch.no_grad():  # clamping the value, not the graph: it can fall again
-            self.logit_scale.clamp_(max=math.log(self.max_scale))
-        return (-self.logit_scale).exp()
+        scale = self.logit_scale.exp()
+        # As published: the value is clamped, the gradient is that without a clamp.
+        return 1 / (scale + (scale.clamp(max=self.max_scale) - scale).detach())
 
     def forward(self, pairs: Pairs, samples: list) -> dict[str, Tensor]:
         """Compute the losses of the joined batch; ``temperature_tbps_clip`` is to be logged."""

@@ -1,5 +1,6 @@
 """Heads beyond their loss: parts, weights, second views, the model's own labels, bad options."""
 
+import math
 from types import SimpleNamespace
 
 import pytest
@@ -131,14 +132,22 @@ def test_the_simplified_recipe_makes_no_further_pass():
 
 
 def test_the_learned_scale_has_a_ceiling_it_can_leave():
-    head = TBPSCLIPHead(soft_share=0)
+    head = TBPSCLIPHead(soft_share=0, max_scale=20.0).double()
     with torch.no_grad():
-        head.logit_scale.fill_(9)
-    image = torch.eye(4)
-    losses = head(pairs_of(image[[1, 2, 3, 0]], image), [])
-    assert losses['temperature_tbps_clip'].item() == pytest.approx(0.01)
+        head.logit_scale.fill_(4)
+    image, text = features()
+    losses = head(pairs_of(image, text), [])
+    assert losses['temperature_tbps_clip'].item() == pytest.approx(1 / 20)
     losses['loss_nitc'].backward()
-    assert head.logit_scale.grad > 0  # gradient descent lowers it again
+    # As published: the loss is that of the ceiling, the parameter stands where it is, and its
+    # gradient is that of the exponential there.
+    scale = torch.tensor(20.0).double().requires_grad_()
+    expected = slow.soft_label(image, text, PEOPLE, 1 / scale, None, 0)
+    expected.backward()
+    torch.testing.assert_close(losses['loss_nitc'], expected, rtol=1e-6, atol=1e-7)
+    assert head.logit_scale.item() == 4
+    assert head.logit_scale.grad.item() == pytest.approx(scale.grad.item() * math.exp(4), rel=1e-6)
+    assert scale.grad > 0  # gradient descent lowers it again
 
 
 def test_sigmoid_head_learns_scale_and_bias():
