@@ -2,12 +2,10 @@
 
 from mmengine.config import read_base
 
-from mmtbps.datasets import RSTPReid
-
 with read_base():
+    from .._base_.datasets.rstp_reid import source
     from .irra_cuhk import *
 
-source = dict(type=RSTPReid, data_root='data/RSTPReid')
 train_dataloader.dataset.update(source)
 val_dataloader.dataset.update(source)
 test_dataloader.dataset.update(source)

@@ -2,12 +2,10 @@
 
 from mmengine.config import read_base
 
-from mmtbps.datasets import ICFGPEDES
-
 with read_base():
+    from .._base_.datasets.icfg_pedes import source
     from .clip_bert_base_cuhk import *
 
-source = dict(type=ICFGPEDES, data_root='data/ICFG-PEDES')
 train_dataloader.dataset.update(source)
 val_dataloader.dataset.update(source)
 test_dataloader.dataset.update(source)

@@ -1,20 +1,13 @@
 """Towers of CLIP's make for two CPU cores: 64 x 24 pixels in overlapping patches, 96 wide."""
 
-from mmtbps.models import (
-    CLIPTextTower,
-    CLIPVisionTower,
-    ProjectionNeck,
-    TextImagePreprocessor,
-    TextImageRetriever,
-)
+from mmengine.config import read_base
 
-model = dict(
-    type=TextImageRetriever,
-    data_preprocessor=dict(type=TextImagePreprocessor, max_length=77),
-    image_backbone=dict(type=CLIPVisionTower, width=96, depth=3, heads=4, patch_size=8, stride=6,
-                        img_size=(64, 24)),
-    text_backbone=dict(type=CLIPTextTower, width=96, depth=2, heads=4),
-    image_neck=dict(type=ProjectionNeck, out_dims=96),
-    text_neck=dict(type=ProjectionNeck, out_dims=96),
-    heads=dict(),
-)
+with read_base():
+    from .clip_b16 import *
+
+model.data_preprocessor.pop('mean')
+model.data_preprocessor.pop('std')
+model.image_backbone.update(width=96, depth=3, heads=4, patch_size=8, stride=6, img_size=(64, 24))
+model.text_backbone.update(width=96, depth=2, heads=4)
+model.image_neck.update(out_dims=96)
+model.text_neck.update(out_dims=96)
