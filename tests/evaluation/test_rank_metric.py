@@ -1,6 +1,5 @@
 """RankKMetric inside MMEngine's Evaluator, in one process and in two."""
 
-import json
 import logging
 import os
 from pathlib import Path
@@ -12,6 +11,7 @@ from mmengine.dataset import DefaultSampler
 from mmengine.evaluator import Evaluator
 from mmengine.logging import MMLogger
 from mmpretrain.structures import DataSample
+from process_group import run_in_group
 
 from mmtbps.evaluation import RankKMetric, evaluate_ranking
 from mmtbps.registry import METRICS
@@ -190,23 +190,17 @@ def _one_of_two_processes(rank, folder):
     """Sharded as MMEngine's loaders do: the last batch is filled up with first samples."""
     os.chdir(folder)
     torch.set_num_threads(1)
-    torch.distributed.init_process_group(
-        'gloo', init_method=f'file://{folder}/meeting_point', rank=rank, world_size=2)
     samples = make_samples()
     mine = [samples[index] for index in DefaultSampler(samples, shuffle=False)]
     assert len(mine) == 7
     results = [run_evaluator(mine, size=NUM_IMAGES),
                run_evaluator(samples[rank::2], size=NUM_IMAGES),  # 7 and 6 images
                run_evaluator(samples[:1] if rank == 0 else [], size=1)]
-    Path(f'result_{rank}.json').write_text(json.dumps(results))
     assert not Path('.dist_test').exists()  # MMEngine's folder for results as pickles
-    torch.distributed.barrier()  # who leaves early may leave the other waiting for ever
-    torch.distributed.destroy_process_group()
+    return results
 
 
 def test_two_processes_equal_one(tmp_path):
-    torch.multiprocessing.spawn(_one_of_two_processes, args=(str(tmp_path),), nprocs=2)
     whole, one = run_evaluator(make_samples()), run_evaluator(make_samples()[:1])
-    for rank in range(2):
-        results = json.loads((tmp_path / f'result_{rank}.json').read_text())
+    for results in run_in_group(_one_of_two_processes, 2, tmp_path, str(tmp_path)):
         assert results == [whole, whole, one]

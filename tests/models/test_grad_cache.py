@@ -4,8 +4,8 @@ import copy
 
 import pytest
 import torch
-import torch.multiprocessing as processes
 from mmengine.optim import OptimWrapper
+from process_group import run_in_group
 from tiny_models import TINY_BERT, TINY_VIT
 from torch.nn.parallel import DistributedDataParallel
 
@@ -139,10 +139,8 @@ def test_in_mixed_precision_chunks_lose_nothing(tiny_retriever, tiny_batch):
     assert errors[2].mean() < 1.1 * errors[None].mean()
 
 
-def work(rank, folder, model, batch, own_batches):
+def work(rank, model, own_batches):
     """One of two processes: the loss of its half, whole and in chunks, with and without mixup."""
-    torch.distributed.init_process_group('gloo', init_method=f'file://{folder}/meet', rank=rank,
-                                         world_size=2)
     results = {}
     for name, mixup in (('none', None), ('features', model.mixup)):
         for chunk_size in (None, 2):
@@ -152,20 +150,17 @@ def work(rank, folder, model, batch, own_batches):
             wrapped.data_preprocessor = one.data_preprocessor
             results[name, chunk_size] = gradients(wrapped, own_batches[rank], seed=rank)
             del wrapped
-    torch.save(results, f'{folder}/{rank}.pt')
-    torch.distributed.barrier()
-    torch.distributed.destroy_process_group()
+    return results
 
 
 def test_two_processes_in_chunks_equal_one_process_at_once(tmp_path, tiny_retriever, tiny_batch):
     model, batch = tiny_retriever(mixup=MIXUPS['features']).double(), tiny_batch(10)
     halves = [dict(inputs={key: values[part] for key, values in batch['inputs'].items()},
                    data_samples=batch['data_samples'][part]) for part in (slice(5), slice(5, 10))]
-    processes.spawn(work, (str(tmp_path), model, batch, halves), nprocs=2)
     joined = gradients(tiny_retriever().double(), batch)
-    for rank in range(2):
+    for result in run_in_group(work, 2, tmp_path, model, halves):
         results = {key: (loss, {name.removeprefix('module.'): grad for name, grad in grads.items()})
-                   for key, (loss, grads) in torch.load(tmp_path / f'{rank}.pt').items()}
+                   for key, (loss, grads) in result.items()}
         for chunk_size in (None, 2):
             assert_same(results['none', chunk_size], joined, atol=1e-11, rtol=1e-8)
         assert_same(results['features', 2], results['features', None], atol=1e-11, rtol=1e-8)

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-import torch.multiprocessing as processes
+from process_group import run_in_group
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
@@ -69,23 +69,15 @@ def run(model, values):
     return dict(loss=loss.detach(), grads=[parameter.grad for parameter in model.parameters()])
 
 
-def work(rank, folder):
-    torch.distributed.init_process_group('gloo', init_method=f'file://{folder}/meet', rank=rank,
-                                         world_size=WORLD)
+def work(rank):
     own = slice(rank * 4, rank * 4 + 4)
-    results = {name: run(DistributedDataParallel(Towers(name)), [x[own] for x in data()])
-               for name in HEADS}
-    torch.save(results, f'{folder}/{rank}.pt')
-    torch.distributed.barrier()
-    torch.distributed.destroy_process_group()
+    return {name: run(DistributedDataParallel(Towers(name)), [x[own] for x in data()])
+            for name in HEADS}
 
 
 @pytest.fixture(scope='module')
 def results(tmp_path_factory):
-    folder = tmp_path_factory.mktemp('gloo')
-    processes.get_context('forkserver').set_forkserver_preload(['mmtbps.models'])
-    processes.start_processes(work, (str(folder),), nprocs=WORLD, start_method='forkserver')
-    return [torch.load(folder / f'{rank}.pt') for rank in range(WORLD)]
+    return run_in_group(work, WORLD, tmp_path_factory.mktemp('gloo'))
 
 
 @pytest.mark.parametrize('name', HEADS)

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-import torch.multiprocessing as processes
+from process_group import run_in_group
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -79,24 +79,16 @@ def largest_tensor(same_person, rank, world):
     return largest.numel
 
 
-def work(rank, folder):
-    torch.distributed.init_process_group('gloo', init_method=f'file://{folder}/meet', rank=rank,
-                                         world_size=WORLD)
-    torch.save({same_person: dict(**loss_and_gradients(same_person, rank),
-                                  largest=largest_tensor(same_person, rank, WORLD))
-                for same_person in SAME_PERSON_CHOICES}, f'{folder}/{rank}.pt')
-    torch.distributed.barrier()  # who leaves early may leave the others waiting for ever
-    torch.distributed.destroy_process_group()
+def work(rank):
+    return {same_person: dict(**loss_and_gradients(same_person, rank),
+                              largest=largest_tensor(same_person, rank, WORLD))
+            for same_person in SAME_PERSON_CHOICES}
 
 
 @pytest.fixture(scope='module')
 def results(tmp_path_factory):
-    """What each of the processes found."""
-    folder = tmp_path_factory.mktemp('gloo')
-    # One server imports torch and is forked four times: four imports would take much longer.
-    processes.get_context('forkserver').set_forkserver_preload(['mmtbps.models'])
-    processes.start_processes(work, (str(folder),), nprocs=WORLD, start_method='forkserver')
-    return [torch.load(folder / f'{rank}.pt') for rank in range(WORLD)]
+    """Loss, gradients and largest tensor of each process."""
+    return run_in_group(work, WORLD, tmp_path_factory.mktemp('gloo'))
 
 
 @pytest.mark.parametrize('same_person', SAME_PERSON_CHOICES)

@@ -4,8 +4,8 @@ import math
 
 import pytest
 import torch
-import torch.multiprocessing as processes
 import torch.nn.functional as F
+from process_group import run_in_group
 
 from mmtbps.models import Tokens, TokenSelectionNeck, Tower
 from mmtbps.models.necks import unit_feature
@@ -265,19 +265,13 @@ def data():
     return rows, chosen, torch.randn(2, 2, 3, 4, generator=generator, dtype=torch.double)
 
 
-def work(rank, folder):
-    torch.distributed.init_process_group('gloo', init_method=f'file://{folder}/meet', rank=rank,
-                                         world_size=2)
-    torch.save(step(*(values[rank] for values in data()), scale=1), f'{folder}/{rank}.pt')
-    torch.distributed.barrier()
-    torch.distributed.destroy_process_group()
+def work(rank):
+    return step(*(values[rank] for values in data()), scale=1)
 
 
 def test_two_processes_have_the_statistics_of_one(tmp_path):
-    processes.get_context('forkserver').set_forkserver_preload(['mmtbps.models'])
-    processes.start_processes(work, (str(tmp_path),), nprocs=2, start_method='forkserver')
     gradient, variance = step(*(values.flatten(0, 1) for values in data()), scale=1)
-    parts = [torch.load(tmp_path / f'{rank}.pt') for rank in range(2)]
+    parts = run_in_group(work, 2, tmp_path)
     torch.testing.assert_close(torch.cat([part[0] for part in parts]), gradient)
     for part in parts:
         torch.testing.assert_close(part[1], variance)
