@@ -33,19 +33,22 @@ def quick_gelu(states):
     return states * torch.sigmoid(1.702 * states)
 
 
-def attention(states, state, name, heads, causal):
-    """Softmax of scaled products, one head at a time."""
-    query, key, value = F.linear(
-        states, state[f'{name}.in_proj_weight'], state[f'{name}.in_proj_bias']).chunk(3, dim=-1)
-    width, outputs = states.shape[-1] // heads, []
+def attend(query, key, value, heads, causal=False):
+    """Softmax of scaled products, one head at a time, before the output's matrix."""
+    width, outputs = query.shape[-1] // heads, []
     for head in range(heads):
         own = slice(head * width, (head + 1) * width)
         scores = query[..., own] @ key[..., own].transpose(1, 2) / width**0.5
         if causal:
-            scores = scores + torch.full(scores.shape[-2:], float('-inf'),
-                                         dtype=scores.dtype).triu(1)
+            scores = scores + torch.full(scores.shape[-2:], float('-inf')).to(scores).triu(1)
         outputs.append(scores.softmax(-1) @ value[..., own])
-    return linear(torch.cat(outputs, -1), state, f'{name}.out_proj')
+    return torch.cat(outputs, -1)
+
+
+def attention(states, state, name, heads, causal):
+    query, key, value = F.linear(
+        states, state[f'{name}.in_proj_weight'], state[f'{name}.in_proj_bias']).chunk(3, dim=-1)
+    return linear(attend(query, key, value, heads, causal), state, f'{name}.out_proj')
 
 
 def run_blocks(states, state, heads, causal=False, activation=quick_gelu):

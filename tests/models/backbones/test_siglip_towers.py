@@ -5,105 +5,24 @@ import json
 import pytest
 import torch
 import torch.nn.functional as F
-from clip_reference import difference, linear, spread_
-from transformers import SiglipConfig, SiglipModel, SiglipTextConfig
+from clip_reference import difference, spread_
+from clip_towers import random_images
+from siglip_reference import image_feature, image_tokens, text_feature
+from siglip_towers import TEXT, VISION, WIDTH, caption_ids, text, vision
+from transformers import SiglipConfig, SiglipModel
 
 from mmtbps.errors import BadValue, MissingFile
 from mmtbps.models import SigLIPTextTower, SigLIPVisionTower
 
-LAYERS = dict(hidden_size=24, intermediate_size=40, num_hidden_layers=3, num_attention_heads=3)
-VISION = dict(LAYERS, image_size=32, patch_size=8)
-TEXT = dict(LAYERS, vocab_size=60, max_position_embeddings=16)
-WIDTH = 24
-if 'projection_size' in SiglipTextConfig().to_dict():  # newer transformers
-    TEXT['projection_size'] = WIDTH = 20
-
-
-# ------------------------------------------------------------------ the published formulas
-def norm(states, state, name):
-    weight, bias = state[f'{name}.weight'], state[f'{name}.bias']
-    return F.layer_norm(states, weight.shape, weight, bias, 1e-6)
-
-
-def attend(query, key, value, heads, causal=False):
-    width, outputs = query.shape[-1] // heads, []
-    for head in range(heads):
-        own = slice(head * width, (head + 1) * width)
-        scores = query[..., own] @ key[..., own].transpose(1, 2) / width**0.5
-        if causal:
-            scores = scores + torch.full(scores.shape[-2:], float('-inf')).to(scores).triu(1)
-        outputs.append(scores.softmax(-1) @ value[..., own])
-    return torch.cat(outputs, -1)
-
-
-def tanh_gelu(states):
-    return F.gelu(states, approximate='tanh')
-
-
-def feed_forward(states, state, name, activation=tanh_gelu):
-    return linear(activation(linear(states, state, f'{name}.fc1')), state, f'{name}.fc2')
-
-
-def run_layers(states, state, activation=tanh_gelu, causal=False):
-    for i in range(3):
-        layer = f'encoder.layers.{i}'
-        normed = norm(states, state, f'{layer}.layer_norm1')
-        query, key, value = (linear(normed, state, f'{layer}.self_attn.{part}_proj')
-                             for part in 'qkv')
-        read = attend(query, key, value, 3, causal)
-        states = states + linear(read, state, f'{layer}.self_attn.out_proj')
-        states = states + feed_forward(norm(states, state, f'{layer}.layer_norm2'), state,
-                                       f'{layer}.mlp', activation)
-    return states
-
-
-def image_tokens(images, state, post_norm=True, **options):
-    conv = 'embeddings.patch_embedding'
-    patches = F.conv2d(images, state[f'{conv}.weight'], state[f'{conv}.bias'], stride=8)
-    states = patches.flatten(2).transpose(1, 2) + state['embeddings.position_embedding.weight']
-    states = run_layers(states, state, **options)
-    return norm(states, state, 'post_layernorm') if post_norm else states
-
-
-def image_feature(images, state, residual=True, **options):
-    tokens = image_tokens(images, state, **options)
-    weights = state['head.attention.in_proj_weight'].chunk(3)
-    biases = state['head.attention.in_proj_bias'].chunk(3)
-    probe = state['head.probe'].expand(len(images), -1, -1)
-    query, key, value = (F.linear(states, weight, bias) for states, weight, bias in
-                         zip((probe, tokens, tokens), weights, biases, strict=True))
-    states = linear(attend(query, key, value, 3), state, 'head.attention.out_proj')
-    added = feed_forward(norm(states, state, 'head.layernorm'), state, 'head.mlp')
-    return (states * residual + added)[:, 0]
-
-
-def text_feature(ids, state, place=-1, **options):
-    states = F.embedding(ids, state['embeddings.token_embedding.weight'])
-    states = run_layers(states + state['embeddings.position_embedding.weight'], state, **options)
-    return linear(norm(states, state, 'final_layer_norm'), state, 'head')[:, place]
-
-
-# ------------------------------------------------------------------ ours
-def vision(seed=0, **options):
-    return spread_(SigLIPVisionTower(config=VISION, **options), seed).eval()
-
-
-def text(seed=1):
-    return spread_(SigLIPTextTower(config=TEXT), seed).eval()
-
 
 @pytest.fixture
 def images():
-    return torch.randn(3, 3, 48, 16, generator=torch.Generator().manual_seed(2))
+    return random_images()
 
 
 @pytest.fixture
 def ids():
-    """Words, end token 59, and padding 1 up to all 16 places."""
-    ids = torch.randint(2, 58, (4, 16), generator=torch.Generator().manual_seed(3))
-    for row, end in enumerate((3, 7, 5, 15)):
-        ids[row, end], ids[row, end + 1:] = 59, 1
-    return ids
+    return caption_ids()
 
 
 @torch.no_grad()
@@ -252,59 +171,10 @@ def test_models_that_do_not_fit_are_refused(folder, tmp_path):
         vision()(torch.zeros(1, 3, 32, 16))
 
 
-# ------------------------------------------------------------------ parts of the contract
-@pytest.fixture
-def towers(images, ids):
-    """Both towers in double precision, each with its inputs."""
-    return [(vision(img_size=(48, 16)).double(), (images.double(),)),
-            (text().double(), (ids, ids != 1))]
-
-
+# ------------------------------------------------------------------ the head of images
 @torch.no_grad()
-def test_slices_and_the_last_layer_of_one_token_equal_the_plain_run(towers):
-    for tower, inputs in towers:
-        expected = tower.pool(tower.run(tower.embed(*inputs)))
-        for cut in range(4):
-            half = tower.run(tower.embed(*inputs), 0, cut)
-            torch.testing.assert_close(tower.pool(tower.run(half, cut)), expected)
-            read = tower.run(half, cut, read_only=True)
-            torch.testing.assert_close(tower.pool(read), expected)
-            one = isinstance(tower, SigLIPTextTower) and cut < 3
-            assert read.hidden.shape[1] == (1 if one else half.hidden.shape[1])
-
-
-def test_checkpointing_gives_the_same_gradients(towers):
-    for tower, inputs in towers:
-        gradients = []
-        for with_cp in (False, True):
-            tower.with_cp = with_cp
-            tower.train().zero_grad()
-            tower(*inputs).square().sum().backward()
-            gradients.append([weight.grad.clone() for weight in tower.parameters()])
-        for plain, again in zip(*gradients, strict=True):
-            torch.testing.assert_close(again, plain)
-
-
-@torch.no_grad()
-def test_attention_is_the_softmax_that_the_layers_apply(towers):
-    for tower, inputs in towers:
-        state = tower.siglip.state_dict()
-        for layer in range(3):
-            tokens = tower.run(tower.embed(*inputs), 0, layer)
-            weights, name = tower.attention(tokens, layer), f'encoder.layers.{layer}'
-            normed = norm(tokens.hidden, state, f'{name}.layer_norm1')
-            query, key, value = (linear(normed, state, f'{name}.self_attn.{part}_proj')
-                                 for part in 'qkv')
-            read = weights @ value.unflatten(-1, (3, 8)).transpose(1, 2)
-            torch.testing.assert_close(read.transpose(1, 2).flatten(2),
-                                       attend(query, key, value, 3))
-            assert weights.std() > 0.05
-
-
-@torch.no_grad()
-def test_the_feature_of_a_token_alone(towers):
-    """Text: the last layer's attention on one token. Images: the head's."""
-    (image, (images, )), (words, inputs) = towers
+def test_the_head_reads_the_tokens_it_shares_out(images):
+    image, images = vision(img_size=(48, 16)).double(), images.double()
     tokens = image.run(image.embed(images), 0, 2)
     features, last = image.single_token_features(tokens), image.run(tokens, 2)
     shares, head = image.read_shares(last), image.siglip.head
@@ -317,14 +187,6 @@ def test_the_feature_of_a_token_alone(towers):
     for place in range(12):
         alone = type(last)(last.hidden[:, place:place + 1].expand_as(last.hidden))
         torch.testing.assert_close(features[:, place], image.pool(alone))
-    tokens = words.run(words.embed(*inputs), 0, 2)
-    features, attention = words.single_token_features(tokens), words.layers[2].self_attn
-    values = attention.out_proj(attention.v_proj(words.layers[2].layer_norm1(tokens.hidden)))
-    for place in range(16):
-        attention.forward = lambda *_, place=place, **__: (
-            values[:, place:place + 1].expand_as(values), None)
-        torch.testing.assert_close(features[:, place], words.pool(words.run(tokens, 2)))
-    assert words.read_shares(tokens).argmax(1).tolist() == [15] * 4
 
 
 def test_random_rectangles_have_spread_positions():
