@@ -8,7 +8,8 @@ from PIL import Image
 
 from mmtbps.errors import BadValue
 
-__all__ = ['Encoder', 'Fingerprint', 'check_images', 'check_texts', 'describe_cut']
+__all__ = ['Encoder', 'Fingerprint', 'check_images', 'check_texts', 'describe_cut',
+           'encode_in_batches']
 
 
 class Fingerprint(dict):
@@ -49,6 +50,29 @@ class Encoder(Protocol):
         Raises:
             ValueError: One of them is empty.
         """
+
+
+def encode_in_batches(items: Sequence, encode: Callable[[Sequence], np.ndarray], batch_size: int,
+                      dim: int) -> np.ndarray:
+    """Encode items a batch at a time and join their features.
+
+    Args:
+        items: N images or texts; N may be 0.
+        encode: Gives ``(n, dim)`` float32 features of n items.
+        batch_size: Most items at a time.
+        dim: Length of a feature.
+
+    Returns:
+        ``(N, dim)`` float32, in the order of the items.
+
+    Example:
+        >>> encode_in_batches([1, 2, 3], lambda batch: np.float32([[i, -i] for i in batch]), 2, 2)
+        array([[ 1., -1.],
+               [ 2., -2.],
+               [ 3., -3.]], dtype=float32)
+    """
+    return np.concatenate([np.empty((0, dim), np.float32), *(
+        encode(items[start:start + batch_size]) for start in range(0, len(items), batch_size))])
 
 
 def describe_cut(encoder: Encoder, texts: Sequence[str]) -> list[str]:

@@ -9,7 +9,7 @@ import hashlib
 import json
 import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from mmtbps.errors import BadValue, MissingFile, MissingPackage, Remedy
 from mmtbps.letterbox import letterbox
 from mmtbps.lexicon.caption_cleaning import find_cleaning
 
-from .base import Fingerprint, check_images, check_texts
+from .base import Fingerprint, check_images, check_texts, encode_in_batches
 
 __all__ = ['OnnxEncoder', 'average_prompts', 'graph_file', 'import_package', 'open_graph', 'pad',
            'read_manifest', 'sha256_of']
@@ -90,10 +90,7 @@ class OnnxEncoder:
             TypeError: One of them is no PIL image.
         """
         check_images(images)
-        features = [self._image.run(None, dict(images=np.stack([
-            np.asarray(self._shape(image.convert('RGB')).resize(self._size, self._filter))
-            for image in batch])))[0] for batch in self._batches(images)]
-        return self._join(features)
+        return encode_in_batches(images, self._run_images, self.batch_size, self.dim)
 
     def encode_texts(self, texts: Sequence[str]) -> np.ndarray:
         """Encode sentences into ``(N, dim)`` float32 unit features.
@@ -105,12 +102,9 @@ class OnnxEncoder:
             TypeError: One is no string.
         """
         check_texts(texts)
-        features, text = [], self.manifest['text']
-        for batch in self._batches(self._asked(texts)):
-            rows = [encoding.ids for encoding in self._tokenizer.encode_batch(list(batch))]
-            ids, mask = pad(rows, text['pad_token_id'], text.get('min_length', 0))
-            features += self._text.run(None, dict(input_ids=ids, attention_mask=mask))
-        return average_prompts(self._join(features), len(self._prompts))
+        features = encode_in_batches(self._asked(texts), self._run_texts, self.batch_size,
+                                     self.dim)
+        return average_prompts(features, len(self._prompts))
 
     def cut(self, texts: Sequence[str]) -> list[tuple[str, str]]:
         """List the sentences that are longer than the model reads, with the part that it reads."""
@@ -145,12 +139,16 @@ class OnnxEncoder:
         return [self._clean(prompt.replace('{}', text, 1))
                 for text in texts for prompt in self._prompts]
 
-    def _batches(self, items: Sequence) -> Iterator[Sequence]:
-        return (items[start:start + self.batch_size]
-                for start in range(0, len(items), self.batch_size))
+    def _run_images(self, images: Sequence[Image.Image]) -> np.ndarray:
+        return self._image.run(None, dict(images=np.stack([
+            np.asarray(self._shape(image.convert('RGB')).resize(self._size, self._filter))
+            for image in images])))[0]
 
-    def _join(self, features: list[np.ndarray]) -> np.ndarray:
-        return np.concatenate([np.empty((0, self.dim), np.float32), *features])
+    def _run_texts(self, texts: list[str]) -> np.ndarray:
+        text = self.manifest['text']
+        rows = [encoding.ids for encoding in self._tokenizer.encode_batch(texts)]
+        ids, mask = pad(rows, text['pad_token_id'], text.get('min_length', 0))
+        return self._text.run(None, dict(input_ids=ids, attention_mask=mask))[0]
 
     def _load_tokenizer(self):
         tokenizers = import_package('tokenizers', 'OnnxEncoder')

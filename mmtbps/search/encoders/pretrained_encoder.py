@@ -19,7 +19,7 @@ from mmtbps.models.dual_encoders import (
 )
 from mmtbps.models.weights_hash import hash_settings
 
-from .base import Fingerprint, check_images, check_texts
+from .base import Fingerprint, check_images, check_texts, encode_in_batches
 from .device import move_to_device
 
 __all__ = ['PretrainedEncoder']
@@ -123,6 +123,5 @@ class PretrainedEncoder:
 
     @torch.inference_mode()
     def _encode(self, inputs: Sequence, encode: Callable[[Sequence], Tensor]) -> np.ndarray:
-        batches = [encode(inputs[start:start + self.batch_size]).cpu().numpy()
-                   for start in range(0, len(inputs), self.batch_size)]
-        return np.concatenate(batches) if batches else np.zeros((0, self.dim), np.float32)
+        return encode_in_batches(inputs, lambda batch: encode(batch).cpu().numpy(),
+                                 self.batch_size, self.dim)

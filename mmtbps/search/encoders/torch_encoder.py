@@ -21,7 +21,7 @@ from mmtbps.models.loading import load_strictly
 from mmtbps.models.retrievers.former_settings import with_former_head
 from mmtbps.models.weights_hash import hash_settings, hash_weights
 
-from .base import Fingerprint, check_images, check_texts
+from .base import Fingerprint, check_images, check_texts, encode_in_batches
 from .device import move_to_device
 from .saved_model import (
     FILES,
@@ -107,7 +107,8 @@ class TorchEncoder(ModelHubMixin, library_name='mmtbps', model_card_template=_CA
         self.steps = self._source.build_pipeline()
         self._image_steps = _steps_for(dict(img=np.zeros((8, 8, 3), np.uint8)), self.steps)
         self._text_steps = _steps_for(dict(text='a person'), self.steps)
-        self.dim = self.encode_texts(['a person']).shape[1]
+        with torch.inference_mode():
+            self.dim: int = self.model.encode_text(*self.prepare_texts(['a person'])).shape[1]
 
     def encode_images(self, images: Sequence[Image.Image]) -> np.ndarray:
         """Encode images of any size into ``(N, dim)`` float32 unit features.
@@ -196,9 +197,8 @@ class TorchEncoder(ModelHubMixin, library_name='mmtbps', model_card_template=_CA
 
     @torch.inference_mode()
     def _encode(self, inputs: Sequence, encode: Callable[[Sequence], Tensor]) -> np.ndarray:
-        batches = [encode(inputs[start:start + self.batch_size]).cpu().numpy()
-                   for start in range(0, len(inputs), self.batch_size)]
-        return np.concatenate(batches) if batches else np.zeros((0, self.dim), np.float32)
+        return encode_in_batches(inputs, lambda batch: encode(batch).cpu().numpy(),
+                                 self.batch_size, self.dim)
 
     def _save_pretrained(self, save_directory: Path) -> None:
         write_saved_model(save_directory, self._source, self.model, self.steps,
