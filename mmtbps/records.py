@@ -43,8 +43,8 @@ class Entry:
     def take(self, key: str, kind: type[T]) -> T:
         """Return the value of ``key``, which must be there and of type ``kind``."""
         if key not in self.raw:
-            found = ', '.join(map(repr, self.raw)) or 'none'
-            raise RecordError(f'{self.where}: key {key!r} is missing (keys found: {found})')
+            keys = ', '.join(map(repr, self.raw)) or 'none'
+            raise RecordError(f'{self.where}: key {key!r} is missing (keys: {keys})')
         value = self.raw[key]
         # A bool is an int to Python, yet `true` is no person id.
         if not isinstance(value, kind) or isinstance(value, bool):

@@ -130,17 +130,17 @@ def select_split(located: Sequence[LocatedRecord], split: str, holdout: float,
     Raises:
         BadValue: If there is no such split, or nothing sensible to hold out.
     """
-    found = Counter(item.record.split for item in located)
-    listing = ', '.join(f'{name!r} ({count} records)' for name, count in found.items()) or 'none'
+    splits = Counter(item.record.split for item in located)
+    listing = ', '.join(f'{name!r} ({count} records)' for name, count in splits.items()) or 'none'
     if not holdout or split not in ('train', 'val'):
-        if split not in found:
+        if split not in splits:
             hint = '; `holdout=0.1` makes one of people of train' if split == 'val' else ''
             raise BadValue(f'split {split!r} is in none of the annotation files; '
-                           f'splits found: {listing}{hint}')
+                           f'splits: {listing}{hint}')
         return [item for item in located if item.record.split == split]
-    if 'val' in found:
+    if 'val' in splits:
         raise BadValue(f'holdout={holdout}, but the annotation files have a val split of their '
-                       f'own (found: {listing}); set holdout=0')
+                       f'own (splits: {listing}); set holdout=0')
     train = [item for item in located if item.record.split == 'train']
     held_out = _choose_people(train, holdout, seed)
     images = {item.record.image for item in train if item.record.person_id in held_out}

@@ -45,7 +45,7 @@ def test_only_real_people_are_counted_for_the_hold_out(mixed):
 
 
 def test_no_record_at_all():
-    with pytest.raises(ValueError, match='splits found: none'):
+    with pytest.raises(ValueError, match='; splits: none'):
         select_split([], 'train', 0, 0)
 
 

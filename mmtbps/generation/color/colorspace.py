@@ -4,7 +4,7 @@ import numpy as np
 
 from mmtbps.lexicon import colors
 
-__all__ = ['into_gamut', 'lab_to_rgb', 'linear_to_srgb', 'nearest_color', 'palette', 'rgb_to_lab',
+__all__ = ['into_gamut', 'lab_to_rgb', 'linear_to_srgb', 'palette', 'rgb_to_lab',
            'srgb_to_linear']
 
 # sRGB primaries, D65 white (IEC 61966-2-1); rows give X, Y, Z relative to the white.
@@ -79,17 +79,6 @@ def palette() -> tuple[tuple[str, ...], np.ndarray]:
     basic = {color.name: color.rgb for color in colors().values()}
     names = tuple(sorted(basic))
     return names, rgb_to_lab(np.array([basic[name] for name in names]))
-
-
-def nearest_color(lab: np.ndarray) -> np.ndarray:
-    """Find the nearest basic colour, as an index into `palette`, ``(..., 3)`` -> ``(...)``.
-
-    >>> names, _ = palette()
-    >>> names[nearest_color(rgb_to_lab(np.array([200, 20, 30])))]
-    'red'
-    """
-    difference = np.asarray(lab)[..., None, :] - palette()[1]
-    return np.square(difference).sum(-1).argmin(-1)
 
 
 def into_gamut(lab: np.ndarray) -> np.ndarray:
