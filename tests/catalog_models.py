@@ -33,7 +33,7 @@ SETTINGS = {
 
 
 class Built(NamedTuple):
-    """What a built model says of itself."""
+    """Sizes of a built model, as the model itself has them."""
 
     parameters: int
     dimensions: int

@@ -1,4 +1,4 @@
-"""What a process holds for everybody, put back as it was: no test finds what another one left."""
+"""State that a process holds for everybody, put back: no test finds what another one left."""
 
 import logging
 import multiprocessing

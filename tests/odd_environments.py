@@ -124,7 +124,7 @@ def as_a_stranger(suite: Suite) -> bool:
 
 
 def starts(python: str, folder: Path, process: dict) -> bool:
-    """Whether a user can start Python with pytest."""
+    """Try to start Python with pytest."""
     try:
         return not subprocess.run([python, '-c', 'import pytest'], cwd=folder, **process,
                                   stderr=subprocess.DEVNULL).returncode

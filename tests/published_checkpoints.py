@@ -77,7 +77,7 @@ def clip_state(places, image='visual.', text='', seed=0):
 
 
 def irra_heads(people=5):
-    """What IRRA adds for training."""
+    """Weights that IRRA adds for training."""
     draw = Draw(9)
     state = {**draw.linear('classifier', people, JOINT),
              'cross_attn.in_proj_weight': draw.matrix(3 * JOINT, JOINT),

@@ -63,7 +63,7 @@ def rank_in(layers: list[list[str]], name: str) -> int | None:
 
 
 def wrong_way(layers: list[list[str]], importer: str, imported: str) -> bool:
-    """Whether an import runs upwards or between neighbours."""
+    """Check for an import that runs upwards or between neighbours."""
     if importer in ('__init__', imported):
         return False
     own, other = rank_in(layers, importer), rank_in(layers, imported)

@@ -87,7 +87,7 @@ def tiny_sd(folder, channels=(16, 32), in_channels=4, seed=0):
 
 
 def as_pipeline(parts):
-    """What `P2PEditor(pipeline=...)` needs, and no more."""
+    """Build as much of a pipeline as `P2PEditor(pipeline=...)` needs."""
     return SimpleNamespace(**parts)
 
 

@@ -300,7 +300,7 @@ def loader_config(write_dataset, pair_records):
 
 
 def epoch_of(loader, epoch):
-    """What MMEngine's train loop does, the hook included."""
+    """Run an epoch as MMEngine's train loop does, the hook included."""
     runner = SimpleNamespace(train_loop=SimpleNamespace(dataloader=loader), epoch=epoch)
     DistSamplerSeedHook().before_train_epoch(runner)
     return [list(zip(batch['caption'], batch['draw'], batch['person_id'], strict=True))

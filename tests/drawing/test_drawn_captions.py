@@ -1,4 +1,4 @@
-"""What is said about drawn people."""
+"""Captions of drawn people."""
 
 import re
 from dataclasses import replace

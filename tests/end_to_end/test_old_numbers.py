@@ -25,7 +25,7 @@ def values():
 
 
 def part_of(values, prefix):
-    """What lies below a prefix, by its old name."""
+    """Take the weights below a prefix, by their old names."""
     return {key.removeprefix(prefix): value for key, value in values.items()
             if key.startswith(prefix)}
 

@@ -66,7 +66,7 @@ def train(rank, world, chunk_size, data_root, folder):
 
 
 class Trained:
-    """What a run left behind: the joined batches, the log, the weights."""
+    """The remains of a run: the joined batches, the log, the weights."""
 
     def __init__(self, folder, world):
         shares = [torch.load(folder / f'batches_{rank}.pt') for rank in range(world)]
@@ -204,7 +204,7 @@ def run_script(name, *arguments, **environment):
 
 
 def launched(*arguments, **environment):
-    """What dist_launch.sh would start: the environment and the command, in words."""
+    """Return the environment and the command that dist_launch.sh would start, in words."""
     done = run_script('dist_launch.sh', *arguments, **environment)
     assert done.returncode == 0, done.stderr
     return done.stdout.split()

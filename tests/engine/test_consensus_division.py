@@ -24,7 +24,7 @@ BATCH = 24
 
 
 def halves(values):
-    """Which values are in the lower of the halves that k-means ends with."""
+    """Mark the values in the lower of the halves that k-means ends with."""
     low, high = min(values), max(values)
     for _ in range(100):
         near_low = [abs(v - low) <= abs(v - high) for v in values]

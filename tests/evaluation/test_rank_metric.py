@@ -20,7 +20,7 @@ NUM_IMAGES = 13  # no multiple of two processes, nor of the batch size
 
 
 def make_samples(num_images=NUM_IMAGES, people=5, width=8, seed=0):
-    """What the model returns in predict mode: 1 to 3 captions an image."""
+    """Make samples as the model returns in predict mode: 1 to 3 captions an image."""
     draw = torch.Generator().manual_seed(seed)
     centres = torch.randn(people, width, generator=draw)
     samples = []

@@ -26,7 +26,7 @@ def load(monkeypatch):
 
 @pytest.fixture(scope='module')
 def report(tmp_path_factory):
-    """What the command writes, at few sampling steps, and what it prints."""
+    """Return the file and the output of the command, at few sampling steps."""
     out = tmp_path_factory.mktemp('benchmark')
     done = subprocess.run(
         [sys.executable, 'tools/benchmark.py', 'generation', '--fraction', '.04', '--threads', '1',

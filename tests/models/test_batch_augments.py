@@ -176,7 +176,7 @@ class EpochOf:
 
 
 def test_an_epoch_begins_alike_however_it_was_reached(tiny_batch):
-    """What a resumed run needs: the draws depend on seed and epoch, not on what was before."""
+    """A resumed run needs it: the draws depend on seed and epoch, not on what was before."""
     preprocessor, batch = TextImagePreprocessor(batch_augments=AUGMENTS), tiny_batch(6)
 
     def first_batches(epoch, already):
@@ -191,7 +191,7 @@ def test_an_epoch_begins_alike_however_it_was_reached(tiny_batch):
 
 @pytest.mark.parametrize('prob', [0.0, 1.0])
 def test_flipping_twice_is_refused(prob):
-    """Whether the pipeline's flip came out one way or the other."""
+    """The pipeline's flip may have come out one way or the other."""
     results = RandomFlip(prob=prob)(dict(img=np.zeros((8, 4, 3), np.uint8)))
     batch = pseudo_collate([PackTextImage()(dict(results, caption='a man', person_id=0,
                                                  input_ids=[torch.tensor([2, 3])]))])

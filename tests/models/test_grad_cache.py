@@ -103,7 +103,7 @@ def test_activation_checkpointing_changes_no_gradient(chunk_size, tiny_retriever
 
 
 def kept_bytes(model, batch):
-    """What the forward pass leaves allocated for the backward pass."""
+    """Count the bytes that the forward pass keeps for the backward pass."""
     data = model.data_preprocessor(batch, training=True)
     with torch.profiler.profile(profile_memory=True) as profile:
         losses = model(**data, mode='loss')

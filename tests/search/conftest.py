@@ -21,7 +21,7 @@ def tiny_config(micro_set, tmp_path_factory):
 
 @pytest.fixture(scope='session')
 def tiny_encoder(tiny_config):
-    """That config's model in torch; words weigh so much that captions lie far apart."""
+    """The model of that config in torch; words weigh so much that captions lie far apart."""
     from mmtbps.search.encoders.torch_encoder import TorchEncoder
     torch.manual_seed(0)
     encoder = TorchEncoder(str(tiny_config), weights='random', device='cpu')

@@ -19,7 +19,7 @@ def milvus_address(tmp_path_factory):
 
 @pytest.fixture(params=['memory', 'lance', 'milvus'])
 def address(request, tmp_path):
-    """Where a new gallery of each kind may be."""
+    """An address for a new gallery of each kind."""
     if request.param == 'memory':
         return str(tmp_path / 'people')
     if request.param == 'lance':

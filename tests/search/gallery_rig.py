@@ -1,4 +1,4 @@
-"""What the tests of galleries share: people, filters and a slow gallery."""
+"""People, filters and a slow gallery, for the tests of galleries."""
 
 import sys
 from pathlib import Path

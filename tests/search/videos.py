@@ -66,6 +66,6 @@ class ColorDetector:
 
 
 def color_of(image):
-    """Which colour most of a crop has."""
+    """Name the colour of most of a crop."""
     mean = np.median(np.asarray(image).reshape(-1, 3), axis=0)
     return min(COLORS, key=lambda name: np.abs(mean - COLORS[name]).sum())

@@ -11,7 +11,7 @@ TOOL = 'tools/models.py'
 
 @pytest.fixture
 def printed(tool, capsys):
-    """What the command prints."""
+    """Return the output of the command."""
     def run(*words):
         tool.main(list(words))
         return capsys.readouterr().out

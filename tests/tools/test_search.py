@@ -60,7 +60,7 @@ def home(tmp_path):
 
 @pytest.fixture
 def indexed(home, call):
-    """That folder with a gallery ``people``."""
+    """The folder with a gallery ``people``."""
     code, out, err = call('index', home / 'people', home / 'crops', '--config', home / 'config.py',
                           '--weights', home / 'weights.pth', '--metadata', home / 'crops.csv')
     assert code == 0, err

@@ -49,7 +49,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def add_workload_options(parser: argparse.ArgumentParser) -> None:
-    """What is trained, and on what."""
+    """Add the options of model, data and machine."""
     parser.add_argument('--device', choices=('cpu', 'cuda'), default='cpu')
     parser.add_argument('--size', choices=CONFIGS, default='drawn',
                         help='that of configs/tbps/vit_bert_base_drawn.py; the paper\'s (base, '
@@ -95,7 +95,7 @@ def fastest(rounds: list[dict | None]) -> dict | None:
 
 def table(work: Workload, settings: dict[str, Setting], results: dict[str, dict | None],
           peaks: dict[str, float]) -> list[dict]:
-    """What was measured as rows, if all in float32 learned the same."""
+    """Format the measurements as rows, if all in float32 learned the same."""
     flops = cache(partial(flops_a_pair, work))
     reference = results['plain in float32' if 'plain in float32' in results else 'plain']
     rows = []

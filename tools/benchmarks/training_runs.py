@@ -1,4 +1,4 @@
-"""What one row of the training benchmark does, in a process of its own."""
+"""One row of the training benchmark, in a process of its own."""
 
 import contextlib
 import itertools
@@ -49,7 +49,7 @@ TINY_BERT = dict(hidden_size=16, num_attention_heads=2, intermediate_size=32)
 
 @dataclass(frozen=True)
 class Workload:
-    """What all rows have in common.
+    """Sizes and machine that all rows have in common.
 
     Attributes:
         size: a key of ``CONFIGS``.
@@ -76,7 +76,7 @@ class Workload:
 
 @dataclass(frozen=True)
 class Setting:
-    """How a row trains; the default is ours with all that makes it fast and changes no result."""
+    """The way a row trains; by default ours, with all that makes it fast and changes no result."""
 
     plain: bool = False
     dtype: str = 'float32'
@@ -278,7 +278,7 @@ class _Normalised(Dataset):
 
 
 def _order(count: int, needed: int) -> list[int]:
-    """Which pairs come when: all of them once, in random order, and again."""
+    """Draw the order of the pairs: all of them once, at random, and again."""
     draw, order = torch.Generator().manual_seed(0), []
     while len(order) < needed:
         order += torch.randperm(count, generator=draw).tolist()

@@ -1,4 +1,4 @@
-"""From a dict of results to model inputs, through the collate function of MMEngine."""
+"""Model inputs of a dict of results, through the collate function of MMEngine."""
 
 import numpy as np
 import pytest

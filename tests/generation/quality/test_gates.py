@@ -47,7 +47,7 @@ def drawn():
 
 
 def soften(image):
-    """What an autoencoder does: half the resolution and a little noise."""
+    """Halve the resolution and add a little noise, as an autoencoder does."""
     height, width = image.shape[:2]
     small = Image.fromarray(image).resize((width // 2, height // 2), Image.Resampling.BICUBIC)
     blurred = np.asarray(small.resize((width, height), Image.Resampling.BICUBIC), float)

@@ -13,6 +13,6 @@ def planned(tmp_path_factory):
 
 @pytest.fixture(scope='module')
 def quiet(planned):
-    """What one undisturbed process makes of the plan."""
+    """Run the plan in one undisturbed process."""
     run(planned, planned / 'quiet')
     return outcome(planned / 'quiet')

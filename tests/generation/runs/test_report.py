@@ -25,7 +25,7 @@ def page_of(folder, **kwargs):
 
 
 class Checker(HTMLParser):
-    """Whether every tag that opens also closes."""
+    """A parser that collects tags which open and do not close."""
 
     def __init__(self):
         super().__init__()

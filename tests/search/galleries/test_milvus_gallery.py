@@ -1,4 +1,4 @@
-"""What only a Milvus gallery has: an address, a query language, a server that may die."""
+"""Milvus galleries alone: an address, a query language, a server that may die."""
 
 import importlib
 import os

@@ -82,7 +82,7 @@ def photographs():
 
 
 def by_hand(network, image, threshold, min_height):
-    """What the detector should say, from the network's raw output, in slow loops."""
+    """Compute the detector's answer from the network's raw output, in slow loops."""
     square = np.asarray(image.resize((SIDE, SIDE), Image.Resampling.BILINEAR), np.float32) / 255
     with torch.inference_mode():
         raw = network(pixel_values=torch.from_numpy(square).permute(2, 0, 1)[None])
