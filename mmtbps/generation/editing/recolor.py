@@ -67,10 +67,7 @@ def garment_cover(lab: np.ndarray, color: str, band: tuple[float, float],
         raise BadValue(f'{color!r} is no basic colour; those are {", ".join(names)}')
     height, width = lab.shape[:2]
     inside = np.broadcast_to(_between(height, *band)[:, None], (height, width))
-    top, bottom = (band[0] + share * (band[1] - band[0]) for share in _CORE[0])
-    core = _between(height, top, bottom)[:, None] & _between(width, *_CORE[1])
-    votes = inside & core
-    votes[votes] = _may_be_called(lab[votes], names.index(color))
+    votes = _voters(lab, names.index(color), band) & inside
     if votes.sum() < _FEWEST_PIXELS * height * width:
         return np.zeros((height, width))
     off = _tone_distance(lab, np.median(lab[votes], axis=0))
@@ -87,6 +84,15 @@ def garment_cover(lab: np.ndarray, color: str, band: tuple[float, float],
     whole = found(tolerance)
     edge = _mean(whole, reach) > 0
     return np.where(whole, 1., (2 - off / tolerance).clip(0, 1) * edge) * inside
+
+
+def _voters(lab: np.ndarray, color: int, band: tuple[float, float]) -> np.ndarray:
+    """Mask the pixels in the middle of the band that may be called a color, ``(H, W)``."""
+    height, width = lab.shape[:2]
+    top, bottom = (band[0] + share * (band[1] - band[0]) for share in _CORE[0])
+    votes = _between(height, top, bottom)[:, None] & _between(width, *_CORE[1])
+    votes[votes] = _may_be_called(lab[votes], color)
+    return votes
 
 
 def shift_color(lab: np.ndarray, mask: np.ndarray, color: str) -> np.ndarray:

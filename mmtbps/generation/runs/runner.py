@@ -119,11 +119,7 @@ class ShardedRunner:
             InvalidRun: If the gates accept too many negative controls.
             DiskFull: If the disk is full.
         """
-        jobs = read_plan(plan)
-        planned = dict(sha256=hashlib.sha256(Path(plan).read_bytes()).hexdigest(), jobs=len(jobs))
-        digest = claim_run(self.out_dir, self._settings(upscaler, editor, gates), planned)
-        tasks = {id_: _Task(id_, job) for job in jobs
-                 for id_ in [job_id(job.source, job.edit, digest)]}
+        digest, tasks = self._claim(plan, self._settings(upscaler, editor, gates))
         summary = RunSummary(self.max_control_rate, self.min_controls)
         with ManifestPart(self.out_dir, self.shard) as part:
             done = {key: record for key, record in load_done(self.out_dir).items()
@@ -148,6 +144,14 @@ class ShardedRunner:
             progress.finish()
         summary.check()
         return summary
+
+    def _claim(self, plan: str | Path, settings: dict[str, Any]) -> tuple[str, dict[str, _Task]]:
+        """Claim the folder for a plan; return the digest of the run and the tasks by their id."""
+        jobs = read_plan(plan)
+        planned = dict(sha256=hashlib.sha256(Path(plan).read_bytes()).hexdigest(), jobs=len(jobs))
+        digest = claim_run(self.out_dir, settings, planned)
+        return digest, {id_: _Task(id_, job) for job in jobs
+                        for id_ in [job_id(job.source, job.edit, digest)]}
 
     def _settings(self, upscaler: BaseUpscaler, editor: BaseEditor,
                   gates: Sequence[Gate]) -> dict[str, Any]:

@@ -49,15 +49,7 @@ def convert_clip(state: Mapping[str, Tensor], options: ConversionOptions, *, ima
     Raises:
         BadValue: it is another architecture, or its positions are for another image size.
     """
-    result = Conversion()
-    for key, value in state.items():
-        name = _our_name(key, image, text, further_names or {})
-        if name is None:
-            result.unexpected.append(key)
-            continue
-        result.used.append(key)
-        # Published as x @ M, which a linear layer has transposed.
-        result.state_dict[name] = value.T if name.endswith('_neck.projection.weight') else value
+    result = _rename(state, image, text, further_names or {})
     drop_training_only(result, training_only or {})
     settings = tower_settings(result.state_dict, options, image_size, heads)
     for part, values in (overrides or {}).items():
@@ -78,6 +70,21 @@ def convert_clip(state: Mapping[str, Tensor], options: ConversionOptions, *, ima
     result.no_folder = '' if words == _WORDS else (
         f'its vocabulary has {words} entries where that of CLIP has {_WORDS}, so it reads with '
         'another tokenizer')
+    return result
+
+
+def _rename(state: Mapping[str, Tensor], image: str, text: str,
+            further: Mapping[str, str]) -> Conversion:
+    """Bring the weights of the towers to our names; all other keys are unexpected."""
+    result = Conversion()
+    for key, value in state.items():
+        name = _our_name(key, image, text, further)
+        if name is None:
+            result.unexpected.append(key)
+            continue
+        result.used.append(key)
+        # Published as x @ M, which a linear layer has transposed.
+        result.state_dict[name] = value.T if name.endswith('_neck.projection.weight') else value
     return result
 
 

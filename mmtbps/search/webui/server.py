@@ -52,6 +52,15 @@ def serve(inferencer: Any, images: str | os.PathLike, uploads: str | os.PathLike
     if host in _HERE:
         # Another site's name that was made to point here is turned away.
         filters.insert(0, Middleware(TrustedHostMiddleware, allowed_hosts=list(_HERE)))
+    _launch(page, host, port, filters)
+    if wait:
+        print(f'The page is at {page.local_url}; Ctrl+C ends it.')
+        page.block_thread()
+    return page
+
+
+def _launch(page: Any, host: str, port: int, filters: list) -> None:
+    """Listen at the address, with nothing of Gradio's that reaches out or reports."""
     _reach_directly(host)
     try:
         page.queue(max_size=64, api_open=False).launch(
@@ -63,10 +72,6 @@ def serve(inferencer: Any, images: str | os.PathLike, uploads: str | os.PathLike
         raise AddressNotFree(f'{host}:{port}: the page cannot be opened at this address. Another '
                              'program uses the port, or the machine has no such address; name '
                              'another port') from error
-    if wait:
-        print(f'The page is at {page.local_url}; Ctrl+C ends it.')
-        page.block_thread()
-    return page
 
 
 def _reach_directly(host: str) -> None:
