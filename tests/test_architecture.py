@@ -27,7 +27,7 @@ LAYERS = [
 SUB_PACKAGES = {
     'models': [['backbones', 'losses', 'grad_cache', 'batch_augments', 'preprocessor',
                 'weights_hash'],
-               ['dual_encoders', 'necks', 'mixup', 'heads'], ['retrievers'],
+               ['dual_encoders', 'necks', 'mixup', 'heads', 'lora'], ['retrievers'],
                ['loading', 'converters']],
     'search': [['encoders', 'galleries'], ['media'], ['indexing'], ['presentation', 'results'],
                ['inferencer', 'registration', 'result_files'], ['webui']],
@@ -45,7 +45,7 @@ FENCES = {
     'open_clip': ('models/dual_encoders/open_clip.py',),
     'trackers': ('search/media/tracker.py',),
     'supervision': ('search/media/tracker.py',),
-    'diffusers': ('generation/',),
+    'diffusers': ('generation/',), 'peft': ('generation/', 'models/lora.py'),
     'torchvision': ('compat.py',),
     'lancedb': ('search/galleries/lance.py',), 'pyarrow': ('search/galleries/lance.py',),
     'pymilvus': ('search/galleries/milvus.py',),

@@ -21,7 +21,7 @@ class StrictLoadHook(Hook):
     MMEngine loads what fits, warns of the rest and trains on: towers of random weights then look
     like a bad result. Towers and necks must fit whole. Heads too where a run is resumed; where it
     starts from another one's weights (``load_from``), heads that do not fit start anew, with one
-    line in the log for each of their weights.
+    line in the log for each of their weights, and so do low-rank adapters that are missing.
 
     Raises:
         WeightsMisfit: a weight is missing, left over or of another shape.
@@ -41,6 +41,10 @@ class StrictLoadHook(Hook):
         except WeightsMisfit as error:
             which = 'resume' if runner._resume else 'load_from'
             raise WeightsMisfit(f'{which}: {error}') from error
-        for line in report.misfits:
+        heads = [line for line in report.misfits if line.startswith('heads.')]
+        for line in heads:
             runner.logger.info(f'load_from: {line}; this head starts anew there')
+        if missing := len(report.misfits) - len(heads):
+            runner.logger.info(f'load_from: it lacks {missing} weights of adapters; these start '
+                               'anew')
         runner.logger.info(f'{report.loaded} tensors of the checkpoint fit')

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from mmtbps.compat import BrokenCheckpoint
 from mmtbps.errors import MissingFile, UserError
 
+from .lora import is_adapter
 from .retrievers import TextImageRetriever
 from .retrievers.former_settings import rename_former_keys
 
@@ -52,15 +53,15 @@ def load_strictly(model: nn.Module, weights: str | Path | Mapping[str, Tensor],
     """Load weights that fit the model whole, and the model them.
 
     Known conversions are no misfits: the prefix ``module.`` of distributed training, the names of
-    a former head, a position embedding that the tower resizes. Weights of heads are passed over if
-    the model was built without heads.
+    a former head, a position embedding that the tower resizes, adapters that the model is without
+    and that are merged. Weights of heads are passed over if the model was built without heads.
 
     Args:
         model: the model.
         weights: ``.pth`` or ``.safetensors``, a path or a URL; or a state dict.
         partial: load what fits and report the rest, for those who mean it.
-        new_heads: let heads differ, as where a training starts from another one's weights; what
-            does not fit is reported.
+        new_heads: let heads differ and adapters be missing, as where a training starts from
+            another one's weights; what does not fit is reported.
 
     Raises:
         MissingFile: there is no such file.
@@ -86,7 +87,7 @@ left over. Were they trained with this config?
         heads = {} if model.heads else {key: value for key, value in state.items()
                                         if key.startswith('heads.')}
     unfilled, misfits = _load(model, state)
-    grave = [line for line in misfits if not (new_heads and line.startswith('heads.'))]
+    grave = [line for line in misfits if not (new_heads and _starts_anew(line))]
     if grave and not partial:
         name = 'the weights' if named else str(weights)
         more = f' and {len(grave) - _SHOWN} more' if len(grave) > _SHOWN else ''
@@ -143,6 +144,12 @@ def _load(model: nn.Module, state: dict[str, Tensor]) -> tuple[int, list[str]]:
         *(f'{key} is left over' for key in result.unexpected_keys),
         *(line.replace('size mismatch for ', '').replace('current model', 'the model')
           .removesuffix('.') for line in shapes)]
+
+
+def _starts_anew(misfit: str) -> bool:
+    """Tell whether a new training can begin with this misfit."""
+    name, _, what = misfit.partition(' ')
+    return name.startswith('heads.') or (is_adapter(name) and what == 'is missing')
 
 
 def _one_line(text: object) -> str:

@@ -71,6 +71,8 @@ class Tower(BaseModule):
         image_size: (height, width) of the images that have this grid; ``None`` for any.
         training_only: names of settings that change nothing once a tower is trained, such as
             dropout; also of those inside the dict ``config``.
+        lora_targets: names, inside a layer, of what low-rank adapters go to unless told otherwise:
+            of linear layers, or of modules that hold them. The projections of the attention.
         checkpoint_kind: kind of published checkpoint that such a tower starts from, as the
             converters name it; ``None`` if there is none.
     """
@@ -81,6 +83,7 @@ class Tower(BaseModule):
     grid: tuple[int, int] | None = None
     image_size: tuple[int, int] | None = None
     training_only: tuple[str, ...] = ('with_cp', )
+    lora_targets: tuple[str, ...] = ('attn', )
     checkpoint_kind: str | None = None
 
     @abstractmethod

@@ -86,6 +86,11 @@ class BERTBackbone(Tower):
         """The Transformer layers, first to last."""
         return Family.of(self.bert).layers_of(self.bert)
 
+    @property
+    def lora_targets(self) -> tuple[str, ...]:
+        """Name of the attention inside a layer."""
+        return (Family.of(self.bert).attention.partition('.')[0], )
+
     def embed(self, input_ids: Tensor, mask: Tensor) -> Tokens:
         """Turn token ids into tokens.
 

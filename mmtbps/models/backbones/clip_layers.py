@@ -10,6 +10,9 @@ from torch import Tensor, nn
 
 from mmtbps.errors import BadValue
 
+from .linear_rows import linear_rows
+from .weight_names import show_weights_as
+
 __all__ = ['ACTIVATIONS', 'Float32LayerNorm', 'QuickGELU', 'ResidualAttentionBlock',
            'SelfAttention', 'quick_gelu']
 
@@ -80,10 +83,13 @@ class SelfAttention(nn.Module):
             raise BadValue(f'{heads} heads do not divide a width of {width}; CLIP has a head for '
                            'every 64')
         self.heads, self.causal, self.dropout = heads, causal, dropout
-        self.in_proj_weight = nn.Parameter(torch.empty(3 * width, width))
-        self.in_proj_bias = nn.Parameter(torch.zeros(3 * width))
+        # The weight is drawn later; a default one would take random numbers of what comes after.
+        self.in_proj = nn.utils.skip_init(nn.Linear, width, 3 * width,
+                                          device=torch.empty(0).device)
         self.out_proj = nn.Linear(width, width)
-        nn.init.zeros_(self.out_proj.bias)
+        for linear in (self.in_proj, self.out_proj):
+            nn.init.zeros_(linear.bias)
+        show_weights_as(self, 'in_proj', 'in_proj_')  # as OpenAI's files
 
     def forward(self, states: Tensor) -> Tensor:
         """Compute what every token reads, ``(N, P, D)`` to ``(N, P, D)``."""
@@ -122,15 +128,13 @@ class SelfAttention(nn.Module):
 
     def read_alone(self, states: Tensor) -> Tensor:
         """Compute what a token would read that reads one other alone, for each, ``(N, P, D)``."""
-        width = states.shape[-1]
-        return self.out_proj(F.linear(states, self.in_proj_weight[2 * width:],
-                                      self.in_proj_bias[2 * width:]))
+        rows = slice(2 * states.shape[-1], None)
+        return self.out_proj(linear_rows(self.in_proj, states, rows))
 
     def _project(self, states: Tensor, first: int, last: int) -> list[Tensor]:
         """Project to thirds ``first`` to ``last - 1`` of (query, key, value), head by head."""
         width = states.shape[-1]
-        rows = slice(first * width, last * width)
-        projected = F.linear(states, self.in_proj_weight[rows], self.in_proj_bias[rows])
+        projected = linear_rows(self.in_proj, states, slice(first * width, last * width))
         return [part.unflatten(-1, (self.heads, -1)).transpose(1, 2)
                 for part in projected.chunk(last - first, dim=-1)]
 
@@ -181,7 +185,7 @@ class ResidualAttentionBlock(nn.Module):
         """
         width = self.ln_1.normalized_shape[0]
         added = width**-0.5 * (2 * depth)**-0.5
-        for weight, std in ((self.attn.in_proj_weight, width**-0.5),
+        for weight, std in ((self.attn.in_proj.weight, width**-0.5),
                             (self.attn.out_proj.weight, added),
                             (self.mlp.c_fc.weight, (2 * width)**-0.5),
                             (self.mlp.c_proj.weight, added)):

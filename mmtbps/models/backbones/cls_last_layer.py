@@ -8,6 +8,8 @@ for about a sixth of its multiplications.
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .linear_rows import linear_rows
+
 __all__ = ['bert_first_token', 'is_plain_bert', 'siglip_last_token', 'vit_first_token']
 
 _PLAIN_BERT = ('BertLayer', 'RobertaLayer', 'ElectraLayer')
@@ -17,23 +19,19 @@ def vit_first_token(layer: nn.Module, hidden: Tensor) -> Tensor:
     """Compute an mmpretrain ``TransformerEncoderLayer`` for the first token.
 
     Args:
-        layer: the layer. If its attention is not the plain kind (LoRA, or a value shortcut), the
-            whole layer runs.
+        layer: the layer. If its attention has a value shortcut, the whole layer runs.
         hidden: ``(N, L, D)``.
 
     Returns:
         ``(N, D)``.
     """
     attention = layer.attn
-    if type(attention.qkv) is not nn.Linear or attention.v_shortcut:
+    if attention.v_shortcut:
         return layer(hidden)[:, 0]
+    normed, width = layer.ln1(hidden), attention.embed_dims
+    query = linear_rows(attention.qkv, normed[:, :1], slice(width))
     # Slices, because an exporter cuts constants by them and leaves a split for every run.
-    normed, parts = layer.ln1(hidden), (slice(attention.embed_dims),
-                                        slice(attention.embed_dims, None))
-    weights = [attention.qkv.weight[part] for part in parts]
-    biases = [None if attention.qkv.bias is None else attention.qkv.bias[part] for part in parts]
-    query = F.linear(normed[:, :1], weights[0], biases[0])
-    key, value = F.linear(normed, weights[1], biases[1]).chunk(2, dim=-1)
+    key, value = linear_rows(attention.qkv, normed, slice(width, None)).chunk(2, dim=-1)
     query, key, value = _heads(attention.num_heads, query, key, value)
     output = attention.scaled_dot_product_attention(
         query, key, value, dropout_p=attention.attn_drop * layer.training)

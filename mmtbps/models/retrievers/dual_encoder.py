@@ -11,6 +11,7 @@ from mmtbps.models.backbones import Tokens, Tower
 from mmtbps.models.grad_cache import encode_in_chunks
 from mmtbps.models.heads import BaseHead, EncodedSide, Pairs
 from mmtbps.models.heads.pairs import average_losses, person_ids_of
+from mmtbps.models.lora import add_adapters, adapters_set_aside, merge_adapters
 from mmtbps.models.mixup import Mixing
 from mmtbps.models.necks import BaseNeck, ProjectionNeck, unit_feature
 from mmtbps.registry import MODELS
@@ -42,6 +43,9 @@ class TextImageRetriever(MMPretrainRetrieval, BaseModel):
         data_preprocessor: usually ``TextImagePreprocessor``.
         init_cfg: as in every MMEngine module.
         head: the former way to name one head; read as ``heads=dict(contrastive=head)``.
+        lora: low-rank adapters on both towers, ``dict(rank=8, alpha=16)``, see
+            :func:`~mmtbps.models.lora.add_adapters`: they, necks and heads are trained, nothing
+            else. A model without them takes the checkpoint merged.
 
     Raises:
         TypeError: a tower, neck or head does not derive from its base class.
@@ -59,7 +63,8 @@ class TextImageRetriever(MMPretrainRetrieval, BaseModel):
                  chunk_size: int | None = None,
                  data_preprocessor: dict | None = None,
                  init_cfg: dict | list | None = None,
-                 head: dict | None = None):
+                 head: dict | None = None,
+                 lora: dict | None = None):
         if isinstance(data_preprocessor, dict):
             data_preprocessor = MODELS.build(data_preprocessor)
         super().__init__(data_preprocessor, init_cfg)
@@ -69,6 +74,9 @@ class TextImageRetriever(MMPretrainRetrieval, BaseModel):
             heads, image_neck, text_neck = split_former_head(head, heads, image_neck, text_neck)
         self.image_backbone = _build(image_backbone, Tower)
         self.text_backbone = _build(text_backbone, Tower)
+        if lora is not None:
+            add_adapters(dict(image_backbone=self.image_backbone,
+                              text_backbone=self.text_backbone), **lora)
         # Heads stand before necks: optimizer states count weights, and one head was all there was.
         self.heads = nn.ModuleDict({_check_name(name): _build_head(settings)
                                     for name, settings in (heads or {}).items()})
@@ -78,6 +86,11 @@ class TextImageRetriever(MMPretrainRetrieval, BaseModel):
         self.chunk_size = chunk_size
         self._check_parts()
         self._register_load_state_dict_pre_hook(self._fit_state)
+
+    def init_weights(self) -> None:
+        """Draw or load the weights as MMEngine does; adapters begin as peft made them."""
+        with adapters_set_aside(self):
+            super().init_weights()
 
     def encode_image(self, images: Tensor) -> Tensor:
         """Encode ``(N, 3, H, W)`` normalised images to ``(N, D)`` float32 unit features."""
@@ -247,8 +260,9 @@ class TextImageRetriever(MMPretrainRetrieval, BaseModel):
                     f'PackTextImage(input_keys=...) must name it')
 
     def _fit_state(self, state_dict: dict[str, Tensor], prefix: str, *_) -> None:
-        """Rename weights of a former head; pass over heads that were not built."""
+        """Rename weights of a former head; pass over heads and adapters that were not built."""
         rename_former_keys(state_dict, prefix)
+        merge_adapters(state_dict, kept={prefix + name for name in self.state_dict()})
         if not self.heads:
             for key in [key for key in state_dict if key.startswith(f'{prefix}heads.')]:
                 del state_dict[key]

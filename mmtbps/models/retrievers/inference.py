@@ -10,11 +10,11 @@ from .former_settings import split_former_head
 __all__ = ['inference_settings']
 
 #: Settings that act in training only.
-_TRAINING = ('heads', 'mixup', 'chunk_size')
+_TRAINING = ('heads', 'mixup', 'chunk_size', 'lora')
 
 
 def inference_settings(settings: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Return the settings of a model without what only training needs: heads, mixup, chunks.
+    """Return the settings of a model without what only training needs: heads, mixup, chunks, adapters.
 
     The projections of a former head become necks. Settings of a model without towers, such as
     another project's, are returned as they are.

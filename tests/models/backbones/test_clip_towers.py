@@ -266,7 +266,7 @@ def test_random_weights_have_the_published_spread():
         for layer, std in ((block.attn.out_proj, 1 / 16), (block.mlp.c_proj, 1 / 16),
                            (block.mlp.c_fc, 128**-0.5)):
             assert layer.weight.std().item() == pytest.approx(std, rel=0.05)
-        assert block.attn.in_proj_weight.std().item() == pytest.approx(1 / 8, rel=0.05)
+        assert block.attn.in_proj.weight.std().item() == pytest.approx(1 / 8, rel=0.05)
     assert image.positional_embedding.std().item() == pytest.approx(1 / 8, rel=0.1)
     assert words.positional_embedding.std().item() == pytest.approx(0.01, rel=0.05)
     assert words.token_embedding.weight.std().item() == pytest.approx(0.02, rel=0.05)

@@ -1,0 +1,219 @@
+"""Low-rank adapters on the layers of towers, through peft.
+
+State dicts name the weights of an adapted layer as if it were plain, and its adapters beside them::
+
+    attn.qkv.weight                   attn.qkv.lora_A.default.weight
+    attn.qkv.bias                     attn.qkv.lora_B.default.weight
+                                      attn.qkv.lora_scaling
+
+So a model with adapters loads what one without has saved; and one without loads what one with
+adapters has saved, merged (:func:`merge_adapters`).
+"""
+
+from collections.abc import Collection, Iterator, Mapping, MutableMapping, Sequence
+from contextlib import contextmanager
+from difflib import get_close_matches
+from functools import partial
+
+import torch
+from mmengine.logging import print_log
+from torch import Tensor, nn
+
+from mmtbps.errors import BadValue, MissingPackage
+from mmtbps.models.backbones import Tower
+from mmtbps.models.backbones.weight_names import show_weights_as
+
+__all__ = ['add_adapters', 'adapters_set_aside', 'is_adapter', 'linear_layers', 'merge_adapters',
+           'merge_low_rank']
+
+_DOWN, _UP, _SCALING = 'lora_A.default.weight', 'lora_B.default.weight', 'lora_scaling'
+
+
+def add_adapters(towers: Mapping[str, Tower], rank: int = 8, alpha: float = 16.0,
+                 dropout: float = 0.0, targets: Sequence[str] | None = None) -> None:
+    """Add low-rank adapters to the layers of towers, and freeze all else in them.
+
+    LoRA: Low-Rank Adaptation of Large Language Models, https://arxiv.org/abs/2106.09685, eq. 3:
+    ``h = W x + alpha / rank * B A x`` with a frozen W, a random A and a B that begins at zero.
+
+    Args:
+        towers: by name, such as ``image_backbone``; changed in place.
+        rank: rows of A, columns of B.
+        alpha: over the rank, the factor of the adapters.
+        dropout: share of the inputs of A that are dropped while training.
+        targets: names, inside a layer, of linear layers, or of modules that hold them: one or more
+            whole words between the dots, ``'qkv'`` or ``'attention.output'``. Each tower takes
+            those that it has. Default: the ``lora_targets`` of each tower, its attention.
+
+    Raises:
+        BadValue: a number makes no sense, a target is in none of the towers, or a tower has none.
+        MissingPackage: peft is not installed.
+
+    Example:
+        >>> from mmtbps.models import CLIPTextTower
+        >>> tower = CLIPTextTower(width=8, depth=1, vocab_size=10)
+        >>> add_adapters(dict(text_backbone=tower), rank=2)
+        >>> [name for name, weight in tower.named_parameters() if weight.requires_grad][:1]
+        ['transformer.resblocks.0.attn.in_proj.lora_A.default.weight']
+    """
+    _check_numbers(rank, alpha, dropout)
+    targets = (targets, ) if isinstance(targets, str) else targets
+    found = {name: find_targets(tower, tower.lora_targets if targets is None else targets)
+             for name, tower in towers.items()}
+    _check_targets(towers, targets, found)
+    for name, tower in towers.items():
+        _adapt(tower, rank, alpha, dropout, found[name])
+        trained = sum(weight.numel() for weight in tower.parameters() if weight.requires_grad)
+        print_log(f'{name}: adapters of rank {rank} on {len(found[name])} linear layers, '
+                  f'{trained:,} weights to train', logger='current')
+
+
+def linear_layers(tower: Tower) -> dict[str, str]:
+    """Return the linear layers inside the layers of a tower.
+
+    Returns:
+        Their names inside a layer by those inside the tower.
+
+    Example:
+        >>> from mmtbps.models import CLIPTextTower
+        >>> list(linear_layers(CLIPTextTower(width=8, depth=1, vocab_size=10)).values())
+        ['attn.in_proj', 'attn.out_proj', 'mlp.c_fc', 'mlp.c_proj']
+    """
+    outer = {layer: name for name, layer in tower.named_modules()}
+    return {f'{outer[layer]}.{name}': name for layer in tower.layers
+            for name, module in layer.named_modules() if isinstance(module, nn.Linear)
+            # torch's own attention reads the weight of this one without calling it.
+            and not isinstance(module, nn.modules.linear.NonDynamicallyQuantizableLinear)}
+
+
+def find_targets(tower: Tower, targets: Sequence[str]) -> list[str]:
+    """Return the names inside a tower of the linear layers that targets name."""
+    return [name for name, inner in linear_layers(tower).items()
+            if any(_names(target, inner) for target in targets)]
+
+
+def merge_low_rank(weight: Tensor, down: Tensor, up: Tensor, scaling: float | Tensor) -> Tensor:
+    """Compute the weight of a plain layer that computes what an adapted one does.
+
+    ``W + alpha / rank * B A``, in float32 or better.
+
+    Args:
+        weight: W, ``(out, in)``.
+        down: A, ``(rank, in)``.
+        up: B, ``(out, rank)``.
+        scaling: alpha over the rank.
+
+    Returns:
+        ``(out, in)``, of the type of W.
+
+    Example:
+        >>> merge_low_rank(torch.eye(2), torch.tensor([[1., 0.]]), torch.tensor([[0.], [1.]]), 3)
+        tensor([[1., 0.],
+                [3., 1.]])
+    """
+    kind = torch.promote_types(weight.dtype, torch.float32)
+    return (weight.to(kind) + scaling * (up.to(kind) @ down.to(kind))).to(weight.dtype)
+
+
+def merge_adapters(state: MutableMapping[str, Tensor], kept: Collection[str] = ()) -> None:
+    """Merge the adapters of a state dict into its weights, in place.
+
+    Args:
+        state: weights by name; has no names of adapters afterwards, but for those kept.
+        kept: names of weights; adapters among them stay.
+
+    Example:
+        >>> state = {'fc.weight': torch.zeros(1, 2), 'fc.lora_A.default.weight': torch.ones(1, 2),
+        ...          'fc.lora_B.default.weight': torch.ones(1, 1), 'fc.lora_scaling': torch.ones(())}
+        >>> merge_adapters(state)
+        >>> state
+        {'fc.weight': tensor([[1., 1.]])}
+    """
+    for key in [key for key in state if key.endswith(_SCALING) and key not in kept]:
+        names = [key.removesuffix(_SCALING) + name for name in ('weight', _DOWN, _UP)]
+        if all(name in state for name in names):
+            state[names[0]] = merge_low_rank(*map(state.get, names), state.pop(key))
+            for name in names[1:]:
+                del state[name]
+
+
+def is_adapter(name: str) -> bool:
+    """Tell whether a weight of a state dict is one of an adapter, by its name.
+
+    Example:
+        >>> is_adapter('attn.qkv.lora_A.default.weight'), is_adapter('attn.qkv.weight')
+        (True, False)
+    """
+    return name.endswith((_DOWN, _UP, _SCALING))
+
+
+@contextmanager
+def adapters_set_aside(model: nn.Module) -> Iterator[None]:
+    """Put plain layers in the place of adapted ones, until the context ends.
+
+    For code that draws the weights of every linear layer that it finds.
+    """
+    adapted = [(parent, name, child) for parent in model.modules()
+               for name, child in parent.named_children() if hasattr(child, _SCALING)]
+    for parent, name, child in adapted:
+        parent._modules[name] = child.base_layer
+    try:
+        yield
+    finally:
+        for parent, name, child in adapted:
+            parent._modules[name] = child
+
+
+def _adapt(tower: Tower, rank: int, alpha: float, dropout: float, names: list[str]) -> None:
+    try:
+        from peft import LoraConfig, inject_adapter_in_model
+    except ImportError as error:
+        raise MissingPackage('lora=... of a retriever needs peft: pip install "mmtbps[lora]"'
+                             ) from error
+    inject_adapter_in_model(LoraConfig(r=rank, lora_alpha=alpha, lora_dropout=dropout,
+                                       target_modules=names), tower)
+    for name in names:
+        layer = tower.get_submodule(name)
+        layer.register_buffer(_SCALING, torch.tensor(alpha / rank))
+        show_weights_as(layer, 'base_layer', '')
+        layer._register_load_state_dict_pre_hook(partial(_check_scaling, alpha / rank))
+
+
+def _check_scaling(scaling: float, state: Mapping[str, Tensor], prefix: str, *_) -> None:
+    found = state.get(f'{prefix}{_SCALING}')
+    if found is not None and abs(float(found) - scaling) > 1e-6 * scaling:
+        raise BadValue(f'lora: {prefix}{_SCALING} was trained with alpha / rank = '
+                       f'{float(found):g}; this model has {scaling:g}')
+
+
+def _check_numbers(rank: int, alpha: float, dropout: float) -> None:
+    if not isinstance(rank, int) or rank < 1:
+        raise BadValue(f'lora: rank must be a whole number from 1, got {rank!r}')
+    if not alpha > 0:
+        raise BadValue(f'lora: alpha must be positive, got {alpha!r}')
+    if not 0 <= dropout < 1:
+        raise BadValue(f'lora: dropout must be at least 0 and less than 1, got {dropout!r}')
+
+
+def _check_targets(towers: Mapping[str, Tower], targets: Sequence[str] | None,
+                   found: Mapping[str, list[str]]) -> None:
+    """Refuse a target that no tower has, and a tower that has no target."""
+    there = {name: list(dict.fromkeys(linear_layers(tower).values()))
+             for name, tower in towers.items()}
+    listed = '; '.join(f'{name} has {", ".join(names) or "none"}' for name, names in there.items())
+    inner = sorted({name for names in there.values() for name in names})
+    for target in targets or ():
+        if not any(_names(target, name) for name in inner):
+            words = sorted({word for name in inner for word in (name, *name.split('.'))})
+            near = get_close_matches(str(target), words)
+            raise BadValue(f'lora: no linear layer is named {target!r} in targets'
+                           f'{f", nearest are {near}" if near else ""}: {listed}')
+    for name, names in found.items():
+        if not names:
+            raise BadValue(f'lora: nothing in {name}, {type(towers[name]).__name__}, is a target, '
+                           f'so nothing of it would be trained: {listed}')
+
+
+def _names(target: str, name: str) -> bool:
+    """Tell whether a target is one or more whole words of a dotted name."""
+    return f'.{target}.' in f'.{name}.'
