@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from mmtbps.compat import BrokenCheckpoint
 from mmtbps.errors import MissingFile, UserError
 
+from .backbones.weight_names import shown_names
 from .lora import is_adapter
 from .retrievers import TextImageRetriever
 from .retrievers.former_settings import rename_former_keys
@@ -127,23 +128,25 @@ def read_weights(weights: str | Path) -> dict[str, Tensor]:
 
 def _load(model: nn.Module, state: dict[str, Tensor]) -> tuple[int, list[str]]:
     """Load what fits; count the tensors of the model that got nothing, and word each misfit."""
-    shapes = []
+    shapes: dict[str, str] = {}
+    names = shown_names(model)
     try:
         result = model.load_state_dict(state, strict=False)
     except RuntimeError as error:
-        lines = [line.strip() for line in str(error).splitlines()]
-        shapes = [_one_line(line) for line in lines if line.startswith('size mismatch for ')]
+        for line in map(_one_line, str(error).splitlines()):
+            if line.startswith('size mismatch for '):
+                name, _, rest = line.removeprefix('size mismatch for ').partition(': ')
+                shapes[names.get(name, name)] = rest.replace('current model', 'the model').removesuffix('.')
         if not shapes:
             raise
-        names = {line.split()[3].rstrip(':') for line in shapes}
         result = model.load_state_dict(
-            {key: value for key, value in state.items() if key not in names}, strict=False)
-        result.missing_keys[:] = [key for key in result.missing_keys if key not in names]
-    return len(result.missing_keys) + len(shapes), [
-        *(f'{key} is missing' for key in result.missing_keys),
+            {key: value for key, value in state.items() if key not in shapes}, strict=False)
+    missing = [name for key in result.missing_keys
+               if (name := names.get(key, key)) not in shapes]
+    return len(missing) + len(shapes), [
+        *(f'{key} is missing' for key in missing),
         *(f'{key} is left over' for key in result.unexpected_keys),
-        *(line.replace('size mismatch for ', '').replace('current model', 'the model')
-          .removesuffix('.') for line in shapes)]
+        *(f'{key}: {line}' for key, line in shapes.items())]
 
 
 def _starts_anew(misfit: str) -> bool:

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from mmtbps.errors import BadValue
+from mmtbps.models import CLIPTextTower
 from mmtbps.models.loading import WeightsMisfit, load_strictly
 
 STEM = 'image_backbone.patch_embed.projection.weight'
@@ -47,3 +48,14 @@ def test_a_file_with_names_that_are_no_text(bare, tmp_path):
     torch.save({**bare.state_dict(), 3: torch.ones(1)}, tmp_path / 'odd.pth')
     with pytest.raises(WeightsMisfit, match='1 misfit: 3 is left over'):
         load_strictly(bare, tmp_path / 'odd.pth')
+
+
+@pytest.mark.parametrize('change, said', [
+    (None, '{} is missing'), (torch.ones(2), r'{}: .*\[2\] from checkpoint')])
+def test_weights_of_clip_are_named_as_published(change, said):
+    tower = CLIPTextTower(width=8, depth=1, vocab_size=10)
+    name = 'transformer.resblocks.0.attn.in_proj_weight'
+    state = {key: value for key, value in {**tower.state_dict(), name: change}.items()
+             if value is not None}
+    with pytest.raises(WeightsMisfit, match=f'1 misfit: {said.format(name)}'):
+        load_strictly(tower, state)

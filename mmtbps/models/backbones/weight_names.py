@@ -2,10 +2,11 @@
 
 from collections.abc import MutableMapping
 from functools import partial
+from itertools import chain
 
 from torch import Tensor, nn
 
-__all__ = ['show_weights_as']
+__all__ = ['show_weights_as', 'shown_names']
 
 
 def show_weights_as(module: nn.Module, child: str, shown: str) -> None:
@@ -30,6 +31,24 @@ def show_weights_as(module: nn.Module, child: str, shown: str) -> None:
     module._register_state_dict_hook(partial(_rename_saved, child, shown))
     module._register_load_state_dict_pre_hook(partial(_rename_loaded, child, shown),
                                               with_module=True)
+
+
+def shown_names(module: nn.Module) -> dict[str, str]:
+    """Return the names of weights in a state dict by those that their modules have.
+
+    torch says the latter in the errors of ``load_state_dict``.
+
+    Example:
+        >>> module = nn.Module()
+        >>> module.in_proj = nn.Linear(2, 6)
+        >>> show_weights_as(module, 'in_proj', 'in_proj_')
+        >>> shown_names(module)
+        {'in_proj.weight': 'in_proj_weight', 'in_proj.bias': 'in_proj_bias'}
+    """
+    shown = {id(weight): name for name, weight in module.state_dict(keep_vars=True).items()}
+    weights = chain(module.named_parameters(remove_duplicate=False),
+                    module.named_buffers(remove_duplicate=False))
+    return {name: shown[id(weight)] for name, weight in weights if id(weight) in shown}
 
 
 def _rename_saved(child: str, shown: str, module: nn.Module, state: MutableMapping[str, Tensor],

@@ -18,16 +18,17 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.registry import DefaultScope, Registry
 from safetensors.torch import save_file
-from torch import nn
+from torch import Tensor, nn
 
 from mmtbps.config_file import read_config
 from mmtbps.errors import BadValue, MissingFile, UserError
 from mmtbps.fileio import write_durably
 from mmtbps.models import ProjectionNeck, Tower, inference_settings
+from mmtbps.models.lora import merge_adapters
 from mmtbps.registry import MODELS, TRANSFORMS
 
-__all__ = ['FILES', 'ModelSource', 'find_model_source', 'portable_model', 'portable_pipeline',
-           'write_saved_model']
+__all__ = ['FILES', 'ModelSource', 'find_model_source', 'inference_weights', 'portable_model',
+           'portable_pipeline', 'write_saved_model']
 
 #: Files of a saved model, as patterns for a download.
 FILES = ('config.json', 'model.safetensors', 'tokenizer/*.json', 'tokenizer/*.txt')
@@ -214,6 +215,14 @@ def _registered_name(name: str, registry: Registry) -> str:
     return name
 
 
+def inference_weights(model: nn.Module) -> dict[str, Tensor]:
+    """Return the weights that `portable_model` builds a model for: adapters merged, no heads."""
+    state = {name: tensor for name, tensor in model.state_dict().items()
+             if not name.startswith('heads.')}
+    merge_adapters(state)
+    return state
+
+
 # ------------------------------------------------------------------ folders
 def write_saved_model(folder: Path, source: ModelSource, model: nn.Module, steps: list,
                       former_fingerprints: Sequence[Mapping[str, Any]] = ()) -> None:
@@ -240,7 +249,7 @@ def write_saved_model(folder: Path, source: ModelSource, model: nn.Module, steps
             step.save_tokenizer(folder / _TOKENIZER)
     # Copies: tensors that share memory are refused.
     state = {name: tensor.cpu().clone().contiguous()
-             for name, tensor in model.state_dict().items() if not name.startswith('heads.')}
+             for name, tensor in inference_weights(model).items()}
     write_durably(folder / _WEIGHTS, lambda path: save_file(state, path))
     # Last: a folder with it is whole.
     write_durably(folder / _CONFIG, json.dumps(settings, indent=2) + '\n')

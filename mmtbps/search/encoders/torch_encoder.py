@@ -26,6 +26,7 @@ from .device import move_to_device
 from .saved_model import (
     FILES,
     find_model_source,
+    inference_weights,
     portable_model,
     portable_pipeline,
     portable_training_model,
@@ -167,10 +168,8 @@ class TorchEncoder(ModelHubMixin, library_name='mmtbps', model_card_template=_CA
         """Hashes of towers, necks, pipeline and tokenizer: equal wherever the same model lies."""
         settings = portable_model(self._source, self.model)
         preprocessing = settings.pop('data_preprocessor', None)
-        state = {name: tensor for name, tensor in self.model.state_dict().items()
-                 if not name.startswith('heads.')}
         return Fingerprint(
-            dict(version=2, model=_hash_model(settings, state),
+            dict(version=2, model=_hash_model(settings, inference_weights(self.model)),
                  pipeline=self._hash_pipeline(preprocessing), dim=self.dim),
             lambda: self.former_fingerprints)
 
