@@ -136,7 +136,8 @@ def _load(model: nn.Module, state: dict[str, Tensor]) -> tuple[int, list[str]]:
         for line in map(_one_line, str(error).splitlines()):
             if line.startswith('size mismatch for '):
                 name, _, rest = line.removeprefix('size mismatch for ').partition(': ')
-                shapes[names.get(name, name)] = rest.replace('current model', 'the model').removesuffix('.')
+                rest = rest.replace('current model', 'the model').removesuffix('.')
+                shapes[names.get(name, name)] = rest
         if not shapes:
             raise
         result = model.load_state_dict(

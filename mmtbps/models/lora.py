@@ -123,8 +123,9 @@ def merge_adapters(state: MutableMapping[str, Tensor], kept: Collection[str] = (
         kept: names of weights; adapters among them stay.
 
     Example:
-        >>> state = {'fc.weight': torch.zeros(1, 2), 'fc.lora_A.default.weight': torch.ones(1, 2),
-        ...          'fc.lora_B.default.weight': torch.ones(1, 1), 'fc.lora_scaling': torch.ones(())}
+        >>> state = {
+        ...     'fc.weight': torch.zeros(1, 2), 'fc.lora_A.default.weight': torch.ones(1, 2),
+        ...     'fc.lora_B.default.weight': torch.ones(1, 1), 'fc.lora_scaling': torch.ones(())}
         >>> merge_adapters(state)
         >>> state
         {'fc.weight': tensor([[1., 1.]])}

@@ -51,7 +51,7 @@ def test_a_file_with_names_that_are_no_text(bare, tmp_path):
 
 
 @pytest.mark.parametrize('change, said', [
-    (None, '{} is missing'), (torch.ones(2), r'{}: .*\[2\] from checkpoint')])
+    (None, '{} is missing'), (torch.ones(2), r'{}: .*\(\[2\]\) from checkpoint')])
 def test_weights_of_clip_are_named_as_published(change, said):
     tower = CLIPTextTower(width=8, depth=1, vocab_size=10)
     name = 'transformer.resblocks.0.attn.in_proj_weight'

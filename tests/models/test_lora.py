@@ -133,7 +133,7 @@ def add(options, **towers):
 @pytest.mark.parametrize('options, said', [
     (dict(targets=('qkv', 'kvq', 'query')),
      r"named 'kvq' in targets, nearest are \['qkv'\]: image has attn.qkv, attn.proj"),
-    (dict(targets=('attention.quary', )), r"nearest are \['attention.*'\].*text has attention.self"),
+    (dict(targets=('attention.quary', )), r"nearest are \['attention.*text has attention.self"),
     (dict(targets=('qk', 'query')), r"named 'qk' in targets.*nearest are \['qkv'\]"),
     (dict(targets=('qkv', )), 'nothing in text, BERTBackbone, is a target'),
     (dict(targets=()), 'nothing in image, OverlapViT, is a target'),

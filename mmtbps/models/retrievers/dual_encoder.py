@@ -11,7 +11,7 @@ from mmtbps.models.backbones import Tokens, Tower
 from mmtbps.models.grad_cache import encode_in_chunks
 from mmtbps.models.heads import BaseHead, EncodedSide, Pairs
 from mmtbps.models.heads.pairs import average_losses, person_ids_of
-from mmtbps.models.lora import add_adapters, adapters_set_aside, merge_adapters
+from mmtbps.models.lora import adapters_set_aside, add_adapters, merge_adapters
 from mmtbps.models.mixup import Mixing
 from mmtbps.models.necks import BaseNeck, ProjectionNeck, unit_feature
 from mmtbps.registry import MODELS

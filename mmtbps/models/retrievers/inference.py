@@ -14,10 +14,11 @@ _TRAINING = ('heads', 'mixup', 'chunk_size', 'lora')
 
 
 def inference_settings(settings: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Return the settings of a model without what only training needs: heads, mixup, chunks, adapters.
+    """Return the settings of a model without what only training needs.
 
-    The projections of a former head become necks. Settings of a model without towers, such as
-    another project's, are returned as they are.
+    That is heads, mixup, chunks, and low-rank adapters, which are merged as weights load. The
+    projections of a former head become necks. Settings of a model without towers, such as another
+    project's, are returned as they are.
 
     Example:
         >>> inference_settings(dict(text_backbone={}, heads=dict(contrastive={}), mixup={}))
