@@ -52,6 +52,9 @@ def test_a_dumped_copy_is_the_same_config(path, tmp_path):
     copy = Config.fromfile(tmp_path / 'copy.py')
     assert copy.pretty_text == cfg.pretty_text
     assert copy.model.type == 'mmtbps.models.TextImageRetriever'
+    tokenizers = [step['tokenizer'] for step in copy.test_dataloader.dataset.pipeline
+                  if 'tokenizer' in step]
+    assert tokenizers and not [name for name in tokenizers if name.startswith('mmtbps.')]
 
 
 @pytest.mark.parametrize('path', REAL, ids=name)

@@ -3,10 +3,12 @@
 from mmcv.transforms import LoadImageFromFile, RandomFlip, Resize
 from mmpretrain.datasets.transforms import RandomCrop, RandomErasing
 
-from mmtbps.datasets.transforms import CLIP_TOKENIZER, PackTextImage, TokenizeCaption
+from mmtbps.datasets.transforms import PackTextImage, TokenizeCaption
 
 clip_resize = dict(type=Resize, scale=(128, 384), interpolation='bilinear', backend='pillow')
-clip_tokenize = dict(type=TokenizeCaption, tokenizer=CLIP_TOKENIZER, max_length=77, clean='clip')
+# The text of CLIP_TOKENIZER: a dumped config would have an imported name where the text belongs.
+clip_tokenize = dict(type=TokenizeCaption, tokenizer='mmtbps://datasets/transforms/assets/clip',
+                     max_length=77, clean='clip')
 # Published code erases after normalising and fills with the mean of the pixels as they were before:
 # mean * (1 + std) of 0-1, here in the loader's BGR and 0-255.
 erase = dict(type=RandomErasing, erase_prob=0.5, min_area_ratio=0.02, max_area_ratio=0.4,

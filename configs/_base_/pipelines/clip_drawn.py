@@ -3,10 +3,12 @@
 from mmcv.transforms import LoadImageFromFile, RandomFlip, Resize
 from mmpretrain.datasets.transforms import RandomCrop
 
-from mmtbps.datasets.transforms import CLIP_TOKENIZER, PackTextImage, TokenizeCaption
+from mmtbps.datasets.transforms import PackTextImage, TokenizeCaption
 
 clip_resize = dict(type=Resize, scale=(24, 64), interpolation='bilinear', backend='pillow')
-clip_tokenize = dict(type=TokenizeCaption, tokenizer=CLIP_TOKENIZER, max_length=77, clean='clip')
+# The text of CLIP_TOKENIZER: a dumped config would have an imported name where the text belongs.
+clip_tokenize = dict(type=TokenizeCaption, tokenizer='mmtbps://datasets/transforms/assets/clip',
+                     max_length=77, clean='clip')
 
 clip_train_pipeline = [
     dict(type=LoadImageFromFile),

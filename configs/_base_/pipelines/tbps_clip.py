@@ -10,7 +10,6 @@ from mmpretrain.datasets.transforms import (
 )
 
 from mmtbps.datasets.transforms import (
-    CLIP_TOKENIZER,
     DeleteWords,
     ImageView,
     PackTextImage,
@@ -19,8 +18,9 @@ from mmtbps.datasets.transforms import (
 )
 
 clip_resize = dict(type=Resize, scale=(224, 224), interpolation='bicubic', backend='pillow')
-clip_tokenize = dict(type=TokenizeCaption, tokenizer=CLIP_TOKENIZER, max_length=77,
-                     clean='tbps_clip')
+# The text of CLIP_TOKENIZER: a dumped config would have an imported name where the text belongs.
+clip_tokenize = dict(type=TokenizeCaption, tokenizer='mmtbps://datasets/transforms/assets/clip',
+                     max_length=77, clean='tbps_clip')
 # Training resizes by the default of torchvision, testing bicubic.
 train_resize = dict(type=Resize, scale=(224, 224), interpolation='bilinear', backend='pillow')
 # One of six, some of which act by chance only; it stands twice in a pipeline, so that a draw may
