@@ -52,7 +52,7 @@ setup(
         mm=['mmengine>=0.11.0rc3,<1', 'mmcv-lite>=2.0.1,<2.4', 'mmpretrain>=1.2.0,<2'],
         onedl=['onedl-mmengine>=0.10.12', 'onedl-mmcv>=2.3.6', 'onedl-mmpretrain>=1.3.6'],
         pdg=['diffusers>=0.41,<0.43', 'accelerate', 'peft'],
-        lora=['peft'],
+        lora=['peft>=0.13'],
         search=['lancedb>=0.40,<0.41', 'pyarrow'],
         milvus=['pymilvus>=3,<4'],
         # torch first: see docs/guides/pretrained_models.md

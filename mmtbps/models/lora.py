@@ -16,15 +16,14 @@ from difflib import get_close_matches
 from functools import partial
 
 import torch
-from mmengine.logging import print_log
 from torch import Tensor, nn
 
 from mmtbps.errors import BadValue, MissingPackage
 from mmtbps.models.backbones import Tower
 from mmtbps.models.backbones.weight_names import show_weights_as
 
-__all__ = ['add_adapters', 'adapters_set_aside', 'is_adapter', 'linear_layers', 'merge_adapters',
-           'merge_low_rank']
+__all__ = ['adapters_set_aside', 'add_adapters', 'count_trained', 'is_adapter', 'linear_layers',
+           'merge_adapters', 'merge_low_rank']
 
 _DOWN, _UP, _SCALING = 'lora_A.default.weight', 'lora_B.default.weight', 'lora_scaling'
 
@@ -58,14 +57,26 @@ def add_adapters(towers: Mapping[str, Tower], rank: int = 8, alpha: float = 16.0
     """
     _check_numbers(rank, alpha, dropout)
     targets = (targets, ) if isinstance(targets, str) else targets
-    found = {name: find_targets(tower, tower.lora_targets if targets is None else targets)
+    found = {name: _find_targets(tower, tower.lora_targets if targets is None else targets)
              for name, tower in towers.items()}
     _check_targets(towers, targets, found)
     for name, tower in towers.items():
         _adapt(tower, rank, alpha, dropout, found[name])
-        trained = sum(weight.numel() for weight in tower.parameters() if weight.requires_grad)
-        print_log(f'{name}: adapters of rank {rank} on {len(found[name])} linear layers, '
-                  f'{trained:,} weights to train', logger='current')
+
+
+def count_trained(modules: Mapping[str, nn.Module]) -> str:
+    """Count the weights to train of modules, in words.
+
+    Example:
+        >>> count_trained(dict(neck=nn.Linear(3, 400), scale=nn.Linear(1, 1).requires_grad_(False)))
+        'neck 1,600 of 1,600, scale 0 of 2'
+    """
+    words = []
+    for name, module in modules.items():
+        sizes = [(weight.numel(), weight.requires_grad) for weight in module.parameters()]
+        words.append(f'{name} {sum(size for size, trained in sizes if trained):,} of '
+                     f'{sum(size for size, _ in sizes):,}')
+    return ', '.join(words)
 
 
 def linear_layers(tower: Tower) -> dict[str, str]:
@@ -84,12 +95,6 @@ def linear_layers(tower: Tower) -> dict[str, str]:
             for name, module in layer.named_modules() if isinstance(module, nn.Linear)
             # torch's own attention reads the weight of this one without calling it.
             and not isinstance(module, nn.modules.linear.NonDynamicallyQuantizableLinear)}
-
-
-def find_targets(tower: Tower, targets: Sequence[str]) -> list[str]:
-    """Return the names inside a tower of the linear layers that targets name."""
-    return [name for name, inner in linear_layers(tower).items()
-            if any(_names(target, inner) for target in targets)]
 
 
 def merge_low_rank(weight: Tensor, down: Tensor, up: Tensor, scaling: float | Tensor) -> Tensor:
@@ -165,12 +170,18 @@ def adapters_set_aside(model: nn.Module) -> Iterator[None]:
             parent._modules[name] = child
 
 
+def _find_targets(tower: Tower, targets: Sequence[str]) -> list[str]:
+    """Return the names inside a tower of the linear layers that targets name."""
+    return [name for name, inner in linear_layers(tower).items()
+            if any(_names(target, inner) for target in targets)]
+
+
 def _adapt(tower: Tower, rank: int, alpha: float, dropout: float, names: list[str]) -> None:
     try:
         from peft import LoraConfig, inject_adapter_in_model
     except ImportError as error:
-        raise MissingPackage('lora=... of a retriever needs peft: pip install "mmtbps[lora]"'
-                             ) from error
+        raise MissingPackage(f'lora=... of a retriever needs peft ({error}): pip install -U '
+                             '"mmtbps[lora]"') from error
     inject_adapter_in_model(LoraConfig(r=rank, lora_alpha=alpha, lora_dropout=dropout,
                                        target_modules=names), tower)
     for name in names:

@@ -165,7 +165,8 @@ def test_torchs_own_attention_is_left_alone():
 
 def test_without_peft_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, 'peft', None)
-    with pytest.raises(MissingPackage, match=r'needs peft: pip install "mmtbps\[lora\]"'):
+    with pytest.raises(MissingPackage, match=r'needs peft \(.*\): pip install -U '
+                                             r'"mmtbps\[lora\]"'):
         add({})
 
 

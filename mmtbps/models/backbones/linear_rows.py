@@ -26,7 +26,8 @@ def linear_rows(layer: nn.Module, states: Tensor, rows: slice) -> Tensor:
         True
     """
     plain = getattr(layer, 'base_layer', layer)
-    other = [getattr(layer, name, False) for name in ('merged', 'disable_adapters', 'lora_variant')]
+    other = [getattr(layer, name, False) for name in (
+        'merged', 'disable_adapters', 'lora_magnitude_vector', 'lora_variant')]
     if type(plain) is not nn.Linear or any(other):
         return layer(states)[..., rows]
     output = F.linear(states, plain.weight[rows], None if plain.bias is None else plain.bias[rows])

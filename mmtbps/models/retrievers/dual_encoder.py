@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 import torch
+from mmengine.logging import print_log
 from mmengine.model import BaseModel
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -11,7 +12,7 @@ from mmtbps.models.backbones import Tokens, Tower
 from mmtbps.models.grad_cache import encode_in_chunks
 from mmtbps.models.heads import BaseHead, EncodedSide, Pairs
 from mmtbps.models.heads.pairs import average_losses, person_ids_of
-from mmtbps.models.lora import adapters_set_aside, add_adapters, merge_adapters
+from mmtbps.models.lora import adapters_set_aside, add_adapters, count_trained, merge_adapters
 from mmtbps.models.mixup import Mixing
 from mmtbps.models.necks import BaseNeck, ProjectionNeck, unit_feature
 from mmtbps.registry import MODELS
@@ -75,8 +76,9 @@ class TextImageRetriever(MMPretrainRetrieval, BaseModel):
         self.image_backbone = _build(image_backbone, Tower)
         self.text_backbone = _build(text_backbone, Tower)
         if lora is not None:
-            add_adapters(dict(image_backbone=self.image_backbone,
-                              text_backbone=self.text_backbone), **lora)
+            towers = dict(image_backbone=self.image_backbone, text_backbone=self.text_backbone)
+            add_adapters(towers, **lora)
+            print_log(f'weights to train: {count_trained(towers)}', logger='current')
         # Heads stand before necks: optimizer states count weights, and one head was all there was.
         self.heads = nn.ModuleDict({_check_name(name): _build_head(settings)
                                     for name, settings in (heads or {}).items()})

@@ -49,6 +49,7 @@ def test_layers_of_another_make_run_whole(rows):
     merged, off, dora = layer(lora_alpha=6), layer(lora_alpha=6), layer(use_dora=True)
     merged.merge()
     off.enable_adapters(False)
+    dora.lora_magnitude_vector['default'].weight.data.mul_(2)
     states = torch.randn(4, 3, dtype=torch.double)
     for module in (merged, off, dora, Doubled(3, 6).double()):
         torch.testing.assert_close(linear_rows(module, states, rows), module(states)[:, rows])

@@ -62,8 +62,9 @@ def trained(settings, tmp_path_factory):
     folder = tmp_path_factory.mktemp('whole')
     runner = Runner.from_cfg(cfg := settings(folder))
     runner.train()
-    assert 'lacks 24 weights of adapters; these start anew' in next(
-        folder.glob('*/*.log')).read_text('utf-8')
+    log = next(folder.glob('*/*.log')).read_text('utf-8')
+    assert 'lacks 24 weights of adapters; these start anew' in log
+    assert 'weights to train: image_backbone 384 of' in log
     return folder / 'epoch_2.pth', cfg
 
 
