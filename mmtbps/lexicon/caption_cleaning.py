@@ -16,7 +16,8 @@ from html.entities import html5
 
 from mmtbps.errors import BadValue, MissingPackage
 
-__all__ = ['CLEANINGS', 'clean_clip', 'clean_siglip', 'clean_tbps_clip', 'find_cleaning']
+__all__ = ['CLEANINGS', 'clean_canonicalize', 'clean_clip', 'clean_siglip', 'clean_tbps_clip',
+           'clean_whitespace', 'find_cleaning']
 
 _ENTITY = re.compile(r'&#?[0-9A-Za-z]{1,24};')
 _TERMINAL_ESCAPE = re.compile('\x1b\\[[0-9;]*[a-zA-Z]')
@@ -63,8 +64,33 @@ def clean_clip(text: str) -> str:
         >>> clean_clip('A  \u201cred\u201d coat &amp; a CAF\u00c9 cup\\n')
         'a "red" coat & a café cup'
     """
-    text = html.unescape(html.unescape(_fix_text(text)))
-    return ' '.join(text.split()).lower()
+    return clean_whitespace(text).lower()
+
+
+def clean_whitespace(text: str) -> str:
+    """Clean a caption as `clean_clip` does, and keep its capitals, as some models of open_clip do.
+
+    Raises:
+        MissingPackage: As `clean_clip`.
+
+    Example:
+        >>> clean_whitespace('A  \u201cRED\u201d coat &amp; hat')
+        'A "RED" coat & hat'
+    """
+    return ' '.join(html.unescape(html.unescape(_fix_text(text))).split())
+
+
+def clean_canonicalize(text: str) -> str:
+    """Clean a caption as the SigLIP models of open_clip do: `clean_clip`, then no punctuation.
+
+    Raises:
+        MissingPackage: As `clean_clip`.
+
+    Example:
+        >>> clean_canonicalize("A dark_blue T-shirt &amp; a hat.")
+        'a dark blue tshirt a hat'
+    """
+    return clean_siglip(clean_whitespace(text).replace('_', ' '))
 
 
 def clean_tbps_clip(text: str) -> str:
@@ -97,8 +123,8 @@ def clean_siglip(text: str) -> str:
 
 #: Cleanings by the name that a config gives. SigLIP 2 takes lower case and no other cleaning.
 CLEANINGS: dict[str | None, Callable[[str], str]] = {
-    None: str, 'clip': clean_clip, 'lower': str.lower, 'siglip': clean_siglip,
-    'tbps_clip': clean_tbps_clip}
+    None: str, 'canonicalize': clean_canonicalize, 'clip': clean_clip, 'lower': str.lower,
+    'siglip': clean_siglip, 'tbps_clip': clean_tbps_clip, 'whitespace': clean_whitespace}
 
 
 def find_cleaning(name: str | None) -> Callable[[str], str]:

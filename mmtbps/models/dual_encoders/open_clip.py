@@ -26,6 +26,11 @@ _WORD = re.compile(r'\S+')
 class OpenClipDualEncoder(DualEncoder):
     """A dual encoder of open_clip, with its own transform and tokenizer.
 
+    Attributes:
+        network: the model of open_clip.
+        transform: from a picture to its input; `settings` are its own.
+        tokenizer: its tokenizer.
+
     Args:
         source: ``'ARCHITECTURE/TAG'`` of ``open_clip.list_pretrained()``,
             ``'hf-hub:owner/name'``, or a folder with ``open_clip_config.json``.
@@ -59,7 +64,7 @@ class OpenClipDualEncoder(DualEncoder):
             # The sigmoid loss alone has a bias to learn.
             probability=bias is not None, aspect=aspect, prompts=prompts)
         self.network, self.transform, self.tokenizer = network.eval(), transform, tokenizer
-        self._settings, self._model = settings, _settings_of(architecture, tag)
+        self.settings, self._model = settings, _settings_of(architecture, tag)
 
     def process_images(self, images: Sequence[Image.Image]) -> dict[str, Tensor]:
         return dict(image=torch.stack([self.transform(image) for image in images]))
@@ -87,7 +92,7 @@ class OpenClipDualEncoder(DualEncoder):
         return text if low == len(ends) else text[:ends[low - 1]]
 
     def preprocessing(self) -> dict[str, Any]:
-        pixels = json.loads(json.dumps(self._settings, default=list))
+        pixels = json.loads(json.dumps(self.settings, default=list))
         words = self.tokenizer(['A woman in a red T-shirt, with 2 bags.']).tolist()
         return dict(pixels=pixels, words=words, tokens=self.max_tokens, model=self._model)
 

@@ -17,6 +17,7 @@ from PIL import Image
 from mmtbps.errors import BadValue, UserError
 from mmtbps.fileio import durable_folder
 
+from .export_plan import ExportPlan
 from .onnx_encoder import (
     MANIFEST,
     SCHEMAS,
@@ -26,18 +27,20 @@ from .onnx_encoder import (
     sha256_of,
 )
 from .onnx_graphs import ImageTower, TextTower, export_graphs, quantize_graphs, write_graphs
-from .pretrained_export import ExportPlan, plan_pretrained
+from .pretrained_export import plan_pretrained
 
 if TYPE_CHECKING:
     from .pretrained_encoder import PretrainedEncoder
     from .torch_encoder import TorchEncoder
 
 __all__ = ['ExistingFolder', 'ImageTower', 'MIN_COSINE', 'TextTower', 'export_encoder',
-           'export_graphs', 'least_cosine', 'quantize_graphs', 'random_captions', 'random_images',
+           'export_graphs', 'in_shape', 'least_cosine', 'quantize_graphs', 'random_captions', 'random_images',
            'steps_to_repeat', 'write_graphs']
 
 #: Least cosine between a feature of torch and the exported one.
 MIN_COSINE = dict(fp32=0.99999, int8=0.995)
+#: Captions that show another cleaning than the model's own.
+ODD_CAPTIONS = ('A  RED_coat, a T-shirt &amp; 2 bags; (blue)!', "a man's “dark-blue” jeans.")
 _STEPS = ('LoadImageFromFile', 'Resize', 'TokenizeCaption', 'PackTextImage')
 _USER = 'exporting'  # of the packages, for messages
 
@@ -52,7 +55,7 @@ def export_encoder(encoder: 'TorchEncoder | PretrainedEncoder', out_dir: str | o
     """Write a model as a folder for `OnnxEncoder`.
 
     Args:
-        encoder: A model of ours, or a pretrained one of transformers, on any device.
+        encoder: A model of ours, or a pretrained one of transformers or open_clip, on any device.
         out_dir: The new folder.
         int8: Also write graphs with 8-bit weights, and make them the folder's default.
         images: Real images to compare on, beside random ones.
@@ -84,8 +87,8 @@ def export_encoder(encoder: 'TorchEncoder | PretrainedEncoder', out_dir: str | o
         manifest['files'] = {path.name: dict(bytes=path.stat().st_size, sha256=sha256_of(path))
                              for path in sorted(folder.iterdir())}
         _write_manifest(manifest, folder)
-        images = [*random_images(8), *images]
-        captions = [*random_captions(folder / TOKENIZER, 8), *captions]
+        images = in_shape([*random_images(8), *images], plan.shape)
+        captions = [*random_captions(folder / TOKENIZER, 8), *ODD_CAPTIONS, *captions]
         manifest['check'] = {
             precision: _compare(encoder, OnnxEncoder(folder, precision, batch_size), images,
                                 captions)
@@ -100,6 +103,24 @@ def random_images(count: int, seed: int = 0) -> list[Image.Image]:
     return [Image.fromarray(rng.integers(0, 256, (8, 4, 3), np.uint8)).resize(
         tuple(int(side) for side in rng.integers((20, 60), (200, 400))),
         Image.Resampling.BICUBIC) for _ in range(count)]
+
+
+def in_shape(images: Sequence[Image.Image],
+             shape: tuple[int, int] | None) -> Sequence[Image.Image]:
+    """Stretch pictures to a shape, each at its own width.
+
+    Args:
+        images: Of any size.
+        shape: (height, width), of which the quotient counts; None leaves them as they are.
+
+    Example:
+        >>> in_shape([Image.new('RGB', (20, 30))], (1000, 400))[0].size
+        (20, 50)
+    """
+    if shape is None:
+        return images
+    return [image.resize((image.width, round(image.width * shape[0] / shape[1])),
+                         Image.Resampling.BICUBIC) for image in images]
 
 
 def random_captions(tokenizer: str | os.PathLike, count: int, seed: int = 0) -> list[str]:
