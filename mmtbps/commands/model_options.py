@@ -3,12 +3,11 @@
 import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mmtbps.errors import BadValue
 from mmtbps.pretrained import ASPECTS, is_dual_encoder
-from mmtbps.search.encoders.onnx_encoder import MANIFEST
+from mmtbps.search.encoders.loading import fetch_saved_model, find_graphs
 
 from .licence_notice import print_model_notice
 
@@ -20,7 +19,8 @@ __all__ = ['MODEL_NAMES', 'add_model_option', 'add_model_positionals', 'chosen_p
 
 #: Names that --model takes, for a help text.
 MODEL_NAMES = ('hf:owner/name[@REVISION] or hf:FOLDER of transformers, open_clip:NAME/TAG, a '
-               'folder of ours or of tools/export.py, owner/name of ours on the hub')
+               'folder of ours, of tools/export.py or in the layout of Immich (also onnx:FOLDER), '
+               'owner/name of ours on the hub')
 
 
 def names_model(argv: Sequence[str] | None) -> bool:
@@ -90,6 +90,9 @@ def prepare_named_test(cfg: 'Config', args: argparse.Namespace) -> str | None:
         BadValue: the model is an exported one; or aspect and prompts are given for one of ours.
     """
     from mmtbps.engine.launch import prepare_pretrained_test, prepare_test
+    if find_graphs(args.model):
+        raise BadValue(f'{args.model} is an exported model, which a test set is not run on; '
+                       '--evaluate of tools/export.py compares it with the model it was made of')
     if is_dual_encoder(args.model):
         print_model_notice(args.model)
         prepare_pretrained_test(cfg, args.model, args.split, args.aspect, args.prompts)
@@ -110,11 +113,7 @@ def _use_folder(cfg: 'Config', model: str, split: str) -> str:
     Returns:
         Its weights.
     """
-    from mmtbps.search.encoders.loading import fetch_saved_model
     from mmtbps.search.encoders.saved_model import find_model_source
-    if Path(model, MANIFEST).is_file():
-        raise BadValue(f'{model} is an exported model, which a test set is not run on; --evaluate '
-                       'of tools/export.py compares it with the model it was made of')
     source = find_model_source(fetch_saved_model(model))
     if source.weights is None:
         raise BadValue(f'{model} brings no weights; name it as CONFIG with a CHECKPOINT')

@@ -23,9 +23,6 @@ ROOT = Path(__file__).resolve().parents[2]
 CONFIG = str(ROOT / 'configs/tbps/vit_bert_base_drawn.py')
 TEXT, LONG = 'a man in a red coat', 'a woman in white shoes with a black bag and a red hat ' * 6
 RUNS = itertools.count()
-#: Families that tools/export.py writes with the default aspect.
-EXPORTED = tuple(kind for kind in KINDS if kind not in ('siglip2', 'align'))
-
 
 pytest_plugins = 'named_model_fixtures'  # `tools`, `folders`, `crops` and `hub`
 
@@ -77,11 +74,6 @@ def test_every_command_takes_a_model_by_name(kind, tools, folders, crops, micro_
     failure = json.loads(Path('failures/failures.jsonl').read_text().splitlines()[0])
     assert json.loads(Path('metrics.json').read_text())['t2i/R1'] == pytest.approx(
         rank_one(model, micro_set)) and failure['rank'] > 1
-
-    if kind not in EXPORTED:
-        with pytest.raises(SystemExit):
-            tools['export'].main(['--model', name, 'exported'])
-        assert 'cannot be exported' in capsys.readouterr().err
 
 
 def rank_one(model, micro_set):
@@ -237,8 +229,4 @@ def test_every_command_as_a_process(kind, folders, crops, micro_set, tmp_path):
         done = process(*words, folder=tmp_path)
         assert done.returncode == 0 and said in done.stdout + done.stderr, done.stderr[-2000:]
     done = process(tool('export'), '--model', name, 'exported', folder=tmp_path)
-    if kind in EXPORTED:
-        assert done.returncode == 0, done.stderr
-    else:
-        assert done.returncode == 1, done.stderr
-        assert done.stderr.splitlines()[-1].startswith('error:')  # after notes of transformers
+    assert done.returncode == 0, done.stderr

@@ -17,7 +17,8 @@ import torch
 from mmengine.config import Config
 
 from mmtbps.registry import MODELS
-from mmtbps.search.encoders.onnx_encoder import graph_file, open_graph
+from mmtbps.search.encoders.graph_encoder import open_graph
+from mmtbps.search.encoders.onnx_encoder import graph_file
 from mmtbps.search.encoders.onnx_export import (
     ImageTower,
     TextTower,

@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from .base import Encoder, check_images, check_texts
+from .immich_encoder import ImmichEncoder
 from .loading import load_encoder
 from .onnx_encoder import OnnxEncoder
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from .pretrained_encoder import PretrainedEncoder
     from .torch_encoder import TorchEncoder
 
-__all__ = ['Encoder', 'OnnxEncoder', 'PretrainedEncoder', 'TorchEncoder', 'WordHeatMap',
+__all__ = ['Encoder', 'ImmichEncoder', 'OnnxEncoder', 'PretrainedEncoder', 'TorchEncoder', 'WordHeatMap',
            'attention_rollout', 'check_images', 'check_texts', 'export_encoder', 'load_encoder',
            'rollout_map', 'word_heat_map']
 

@@ -10,9 +10,12 @@ from mmtbps.errors import BadValue, MissingFile
 from mmtbps.pretrained import is_dual_encoder
 
 from .base import Encoder
+from .immich_encoder import ImmichEncoder, is_immich_folder
 from .onnx_encoder import MANIFEST, OnnxEncoder
 
-__all__ = ['fetch_saved_model', 'load_encoder']
+__all__ = ['fetch_saved_model', 'find_graphs', 'load_encoder']
+
+_ONNX = 'onnx:'
 
 # A name on the hub; a path begins with a dot or a slash, or ends in a suffix of a file.
 _HUB_NAME = re.compile(r'[\w-][\w.-]*/[\w.-]+(@[\w./-]+)?')
@@ -21,19 +24,21 @@ _HUB_NAME = re.compile(r'[\w-][\w.-]*/[\w.-]+(@[\w./-]+)?')
 def load_encoder(model: Any, weights: str | None = None, device: str | None = None,
                  aspect: str | None = None, prompts: Sequence[str] | None = None,
                  notify: Callable[[str], None] | None = None) -> Encoder:
-    """Load a model as an encoder: on ONNX Runtime if it is an exported folder, else in torch.
+    """Load a model as an encoder: on ONNX Runtime if it is a folder of graphs, else in torch.
 
     Args:
-        model: A folder written by `mmtbps.search.encoders.export_encoder` (it holds
-            ``export.json``) for ONNX Runtime; ``'hf:NAME[@REVISION]'``, ``'hf:FOLDER'`` or
+        model: A folder of graphs, or ``'onnx:FOLDER'``, for ONNX Runtime: written by
+            `mmtbps.search.encoders.export_encoder`, or in the layout of Immich, see
+            `mmtbps.search.encoders.ImmichEncoder`; ``'hf:NAME[@REVISION]'``, ``'hf:FOLDER'`` or
             ``'open_clip:NAME/TAG'`` for a pretrained dual encoder of another library, see
             `mmtbps.search.encoders.PretrainedEncoder`; anything else is ours, see
             `mmtbps.search.encoders.torch_encoder.TorchEncoder`: a config, a folder, or
             ``'owner/name[@REVISION]'`` on the hub.
         weights: Checkpoint of a config; all other models bring their own.
         device: ``'cpu'``, ``'cuda'``, ``'cuda:1'``; by default the best there is.
-        aspect: ``'letterbox'``, ``'stretch'`` or ``'processor'``, for a pretrained dual encoder.
-        prompts: Templates with one ``{}``, for a pretrained dual encoder.
+        aspect: ``'letterbox'``, ``'stretch'`` or ``'processor'``, for a pretrained dual encoder or
+            the layout of Immich.
+        prompts: Templates with one ``{}``, for the same.
         notify: Is handed the name of a pretrained dual encoder before anything is loaded.
 
     Raises:
@@ -46,20 +51,42 @@ def load_encoder(model: Any, weights: str | None = None, device: str | None = No
         encoder.encode_texts(['a man in a red coat']).shape  # (1, dim)
         load_encoder('hf:openai/clip-vit-base-patch16')
     """
-    exported = isinstance(model, (str, Path)) and Path(model, MANIFEST).is_file()
-    if not exported and is_dual_encoder(model):
+    graphs = find_graphs(model)
+    if graphs is None and is_dual_encoder(model):
         return _load_pretrained(str(model), weights, device, aspect, prompts, notify)
+    if graphs is not None and (weights is not None or device not in (None, 'cpu')):
+        raise BadValue(f'{model} is an exported model: it brings its weights and runs on the '
+                       'CPU; leave weights and device out')
+    if graphs is not None and not Path(graphs, MANIFEST).is_file():
+        return ImmichEncoder(graphs, aspect, prompts)
     if aspect is not None or prompts:
         raise BadValue(f'{model}: aspect and prompts are for pretrained models of other libraries '
                        '(hf:NAME, open_clip:NAME/TAG); this one has its own preprocessing')
-    if exported:
-        if weights is not None or device not in (None, 'cpu'):
-            raise BadValue(f'{model} is an exported model: it brings its weights and runs on the '
-                           'CPU; leave weights and device out')
-        return OnnxEncoder(model)
+    if graphs is not None:
+        return OnnxEncoder(graphs)
     from .torch_encoder import TorchEncoder  # torch may not be installed beside ONNX Runtime
     return TorchEncoder(fetch_saved_model(model) if weights is None else model, weights=weights,
                         device=device)
+
+
+def find_graphs(model: Any) -> Path | None:
+    """Find the folder of ONNX graphs that a name means; None for any other model.
+
+    Args:
+        model: As for `load_encoder`.
+
+    Raises:
+        MissingFile: It begins with ``onnx:`` and is no such folder.
+    """
+    if not isinstance(model, (str, Path)):
+        return None
+    folder = Path(str(model).removeprefix(_ONNX)).expanduser()
+    if (folder / MANIFEST).is_file() or is_immich_folder(folder):
+        return folder
+    if str(model).startswith(_ONNX):
+        raise MissingFile(f'{model}: no folder of ONNX graphs: it has neither {MANIFEST} nor '
+                          'visual/model.onnx and textual/model.onnx')
+    return None
 
 
 def _load_pretrained(model: str, weights: str | None, device: str | None, aspect: str | None,

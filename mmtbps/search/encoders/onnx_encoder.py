@@ -16,14 +16,14 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from mmtbps.errors import BadValue, MissingFile, MissingPackage, Remedy
+from mmtbps.errors import BadValue, MissingFile, Remedy
 from mmtbps.letterbox import letterbox
 from mmtbps.lexicon.caption_cleaning import find_cleaning
 
-from .base import Fingerprint, check_images, check_texts, encode_in_batches
+from .base import Fingerprint
+from .graph_encoder import GraphEncoder, import_package, open_graph
 
-__all__ = ['OnnxEncoder', 'average_prompts', 'graph_file', 'import_package', 'open_graph', 'pad',
-           'read_manifest', 'sha256_of']
+__all__ = ['OnnxEncoder', 'graph_file', 'pad', 'read_manifest', 'sha256_of']
 
 MANIFEST, TOKENIZER = 'export.json', 'tokenizer.json'
 #: Of our models, and of pretrained ones, whose crops and texts have a further way.
@@ -32,7 +32,7 @@ PRECISIONS = ('fp32', 'int8')
 _KEYS = {'precision', 'dim', 'fingerprint', 'image', 'text', 'files'}
 
 
-class OnnxEncoder:
+class OnnxEncoder(GraphEncoder):
     """Encoder of an exported model, by ONNX Runtime on the CPU.
 
     It has the fingerprint of the torch model it was exported from, in either precision: its
@@ -66,56 +66,24 @@ class OnnxEncoder:
         self.precision = precision or self.manifest['precision']
         if self.precision not in PRECISIONS:
             raise BadValue(f'precision must be one of {PRECISIONS}, got {self.precision!r}')
-        if batch_size < 1:
-            raise ValueError(f'batch_size must be at least 1, got {batch_size}')
-        self.batch_size = batch_size
-        self.dim: int = self.manifest['dim']
+        super().__init__(self._load_tokenizer(), self.manifest['text'].get('prompts', ['{}']),
+                         batch_size)
+        self.dim = self.manifest['dim']
         self.fingerprint = Fingerprint(self.manifest['fingerprint'],
                                        lambda: self.manifest.get('former_fingerprints', ()))
         height, width = self.manifest['image']['size']
         self._size = width, height
         self._filter = Image.Resampling[self.manifest['image']['resize'].upper()]
         self._color = self.manifest['image'].get('letterbox')
-        self._prompts = self.manifest['text'].get('prompts', ['{}'])
-        self._tokenizer = self._load_tokenizer()
         self._clean = find_cleaning(self.manifest['text'].get('clean'))
         self._image, self._text = (
             open_graph(self._checked(graph_file(tower, self.precision)), threads)
             for tower in ('image', 'text'))
 
-    def encode_images(self, images: Sequence[Image.Image]) -> np.ndarray:
-        """Encode images of any size into ``(N, dim)`` float32 unit features.
-
-        Raises:
-            TypeError: One of them is no PIL image.
-        """
-        check_images(images)
-        return encode_in_batches(images, self._run_images, self.batch_size, self.dim)
-
-    def encode_texts(self, texts: Sequence[str]) -> np.ndarray:
-        """Encode sentences into ``(N, dim)`` float32 unit features.
-
-        Words beyond the model's length are cut off.
-
-        Raises:
-            BadValue: A sentence is empty.
-            TypeError: One is no string.
-        """
-        check_texts(texts)
-        features = encode_in_batches(self._asked(texts), self._run_texts, self.batch_size,
-                                     self.dim)
-        return average_prompts(features, len(self._prompts))
-
-    def cut(self, texts: Sequence[str]) -> list[tuple[str, str]]:
-        """List the sentences that are longer than the model reads, with the part that it reads."""
-        found = []
-        for text in texts:
-            asked = self._asked([text])
-            long = [(words, words[:max(last for _, last in encoding.offsets)]) for words, encoding
-                    in zip(asked, self._tokenizer.encode_batch(asked), strict=True)
-                    if encoding.overflowing]
-            found += long[:1]  # of several prompts the first
-        return found
+    @property
+    def address(self) -> str:
+        """The folder, wherever one stands."""
+        return os.path.abspath(self.folder)
 
     def probability(self, score: float) -> float | None:
         """Return the probability that an image and a sentence of this cosine belong together.
@@ -130,23 +98,19 @@ class OnnxEncoder:
     def __repr__(self) -> str:
         return f'OnnxEncoder({str(self.folder)!r}, precision={self.precision!r})'
 
-    def _shape(self, image: Image.Image) -> Image.Image:
-        """Pad a picture to the shape of the input, if the model wants it so."""
-        return image if self._color is None else letterbox(image, self._size[::-1], self._color)
+    def shape_image(self, image: Image.Image) -> Image.Image:
+        if self._color is not None:  # the margins of a letterbox
+            image = letterbox(image, self._size[::-1], self._color)
+        return image.resize(self._size, self._filter)
 
-    def _asked(self, texts: Sequence[str]) -> list[str]:
-        """Put every text into every prompt, cleaned as the model reads it."""
-        return [self._clean(prompt.replace('{}', text, 1))
-                for text in texts for prompt in self._prompts]
+    def clean_text(self, text: str) -> str:
+        return self._clean(text)
 
-    def _run_images(self, images: Sequence[Image.Image]) -> np.ndarray:
-        return self._image.run(None, dict(images=np.stack([
-            np.asarray(self._shape(image.convert('RGB')).resize(self._size, self._filter))
-            for image in images])))[0]
+    def run_images(self, pixels: np.ndarray) -> np.ndarray:
+        return self._image.run(None, dict(images=pixels))[0]
 
-    def _run_texts(self, texts: list[str]) -> np.ndarray:
+    def run_texts(self, rows: Sequence[Sequence[int]]) -> np.ndarray:
         text = self.manifest['text']
-        rows = [encoding.ids for encoding in self._tokenizer.encode_batch(texts)]
         ids, mask = pad(rows, text['pad_token_id'], text.get('min_length', 0))
         return self._text.run(None, dict(input_ids=ids, attention_mask=mask))[0]
 
@@ -185,21 +149,6 @@ def graph_file(tower: str, precision: str) -> str:
     return f'{tower}.onnx' if precision == 'fp32' else f'{tower}.{precision}.onnx'
 
 
-def open_graph(path: str | os.PathLike, threads: int | None = None):
-    """Open a graph, ready to run on the CPU.
-
-    Args:
-        path: An ``.onnx`` file.
-        threads: Of one run; by default one for each core.
-
-    Raises:
-        MissingPackage: onnxruntime is missing.
-    """
-    onnxruntime = import_package('onnxruntime', 'OnnxEncoder')
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads or 0
-    return onnxruntime.InferenceSession(str(path), options, providers=['CPUExecutionProvider'])
-
 
 def read_manifest(folder: str | os.PathLike) -> dict[str, Any]:
     """Read ``export.json`` of an exported folder.
@@ -235,18 +184,6 @@ def sha256_of(path: str | os.PathLike) -> str:
     return digest.hexdigest()
 
 
-def average_prompts(features: np.ndarray, count: int) -> np.ndarray:
-    """Average the unit features of ``count`` prompts of each text, and bring them to length 1.
-
-    Example:
-        >>> average_prompts(np.eye(2), 2).round(4).tolist()
-        [[0.7071, 0.7071]]
-    """
-    if count == 1:
-        return features
-    mean = features.reshape(-1, count, features.shape[-1]).mean(1)
-    return mean / np.linalg.norm(mean, axis=-1, keepdims=True)
-
 
 def pad(rows: Sequence[Sequence[int]], pad_token_id: int,
         min_length: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -267,23 +204,3 @@ def pad(rows: Sequence[Sequence[int]], pad_token_id: int,
     ids = np.full(mask.shape, pad_token_id, np.int64)
     ids[mask] = np.concatenate([np.array(row, np.int64) for row in rows])
     return ids, mask
-
-
-def import_package(name: str, user: str):
-    """Import a package of the extra ``deploy``.
-
-    Args:
-        name: Of the package.
-        user: Who needs it, for the message.
-
-    Raises:
-        MissingPackage: It is not installed; the message names the extra.
-
-    Example:
-        >>> import_package('json', 'OnnxEncoder').dumps([1])
-        '[1]'
-    """
-    try:
-        return __import__(name)
-    except ImportError as error:
-        raise MissingPackage(f'{user} needs {name}: pip install "mmtbps[deploy]"') from error

@@ -18,12 +18,12 @@ from mmtbps.errors import BadValue, UserError
 from mmtbps.fileio import durable_folder
 
 from .export_plan import ExportPlan
+from .graph_encoder import import_package
 from .onnx_encoder import (
     MANIFEST,
     SCHEMAS,
     TOKENIZER,
     OnnxEncoder,
-    import_package,
     sha256_of,
 )
 from .onnx_graphs import ImageTower, TextTower, export_graphs, quantize_graphs, write_graphs

@@ -17,7 +17,8 @@ from torch import Tensor, nn
 
 from mmtbps.errors import BadValue
 
-from .onnx_encoder import graph_file, import_package
+from .graph_encoder import import_package
+from .onnx_encoder import graph_file
 
 __all__ = ['ImageTower', 'TextTower', 'export_graphs', 'quantize_graphs', 'write_graphs']
 

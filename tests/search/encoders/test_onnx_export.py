@@ -170,7 +170,7 @@ def test_random_captions_use_the_vocabulary_and_some_are_too_long(exported):
     captions = random_captions(exported / 'tokenizer.json', 8)
     assert [len(caption.split()) for caption in captions][::7] == [1, 100]
     encoder = OnnxEncoder(exported)
-    ids = encoder._tokenizer.encode_batch(captions)
+    ids = encoder.tokenizer.encode_batch(captions)
     assert max(len(encoding.ids) for encoding in ids) == 64
     assert len({token for encoding in ids for token in encoding.ids}) > 100
 
