@@ -15,6 +15,8 @@ Examples:
     python tools/convert_weights.py timm vit_base_patch16_384.pth weights/vit_base_patch16_384.pth
     python tools/convert_weights.py timm augreg_B_16-i21k.npz weights/vit_base_patch16_384.pth
     python tools/convert_weights.py ctlg official_checkpoint.pth weights/ctlg_cuhk.pth
+    python tools/convert_weights.py mmtbps work_dirs/demo/epoch_12.pth person-model
+    python tools/convert_weights.py mmtbps epoch_60.pth person-model --config my_config.py
 
 A source may lie inside a tar: weights.tar:folder/best.pth. Nothing in a source is run.
 """
@@ -37,9 +39,7 @@ from mmtbps.models.converters import (
     Conversion,
     ConversionOptions,
     convert_checkpoint,
-    read_training_config,
 )
-from mmtbps.models.loading import load_strictly
 from mmtbps.search.encoders import TorchEncoder
 
 _FILES = ('.pth', '.safetensors')
@@ -74,8 +74,8 @@ def save_folder(conversion: Conversion, target: Path, kind: str, source: str,
     config = Config(dict(
         default_scope='mmtbps', model=conversion.model,
         test_dataloader=dict(dataset=dict(pipeline=conversion.pipeline))))
-    encoder = TorchEncoder(config, weights='random', device='cpu')
-    load_strictly(encoder.model, conversion.state_dict)
+    encoder = TorchEncoder(config, weights={**conversion.state_dict, **conversion.heads},
+                           device='cpu')
     encoder.save_pretrained(target)
     write_durably(target / 'README.md', _CARD.format(
         source=Path(source).name, kind=kind, serves=KINDS[kind].serves,
@@ -121,11 +121,12 @@ def main() -> None:
                         help='of the images, where it is not that of the publication')
     parser.add_argument('--stride', type=step, help='pixels between patches; default: side by side')
     parser.add_argument('--config', type=Path,
-                        help="configs.yaml of IRRA's code, which says image size and stride")
+                        help="configs.yaml of IRRA's code, which says image size and stride; of "
+                        'mmtbps the config of the training, where the checkpoint has none')
     parser.add_argument('--activation', choices=['quick_gelu', 'gelu'],
                         help='where neither the kind nor the name says it')
     args = parser.parse_args()
-    options = read_training_config(args.config) if args.config else ConversionOptions()
+    options = KINDS[args.kind].read_config(args.config) if args.config else ConversionOptions()
     options = replace(options, image_size=args.image_size or options.image_size,
                       stride=args.stride or options.stride, activation=args.activation)
     check_target(args.target)

@@ -25,11 +25,13 @@ class ConversionOptions:
         stride: step between patches in pixels; by default that of the publication.
         activation: ``'quick_gelu'`` or ``'gelu'``; by default that of the publication, if it has
             but one.
+        config: of a training of ours.
     """
 
     image_size: tuple[int, int] | None = None
     stride: int | None = None
     activation: str | None = None
+    config: dict[str, Any] | None = None
 
 
 @dataclass
@@ -46,6 +48,7 @@ class Conversion:
         model: settings of the retriever that the weights are for; ``None`` if they are of a tower
             alone.
         pipeline: settings of the published test pipeline.
+        heads: weights of heads of ours, by which galleries of earlier versions know a model.
         no_folder: why no model folder can be made of it; empty if one can.
     """
 
@@ -57,6 +60,7 @@ class Conversion:
     misshapen: list[str] = field(default_factory=list)
     model: dict[str, Any] | None = None
     pipeline: list[dict[str, Any]] | None = None
+    heads: dict[str, Tensor] = field(default_factory=dict)
     no_folder: str = 'it has no tokenizer and no settings'
 
     @property

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from mmtbps.errors import BadValue
 
@@ -10,7 +11,8 @@ from .base import Conversion, ConversionOptions
 from .ctlg import retriever_from_ctlg
 from .hf_clip import convert_hf_clip
 from .hf_siglip import convert_hf_siglip
-from .irra import convert_irra
+from .irra import convert_irra, read_training_config
+from .mmtbps import convert_mmtbps, read_own_config
 from .open_clip import convert_open_clip
 from .openai_clip import convert_openai_clip
 from .rde import convert_rde
@@ -28,12 +30,18 @@ class Kind:
     Args:
         serves: the models that are published in it.
         convert: from the weights to ours.
-        landmark: a key that every checkpoint of the layout has, and no other.
+        landmark: a key that every checkpoint of the layout has, and no other, or its beginning.
+        read_config: of the file that ``--config`` names.
     """
 
     serves: str
     convert: Callable[[Source, ConversionOptions], Conversion]
     landmark: str
+    read_config: Callable[[Path], ConversionOptions] = read_training_config
+
+    def has_landmark(self, source: Source) -> bool:
+        """Tell whether a checkpoint may be of this layout."""
+        return any(key.startswith(self.landmark) for key in source.state)
 
 
 def _convert_vit(source: Source, _: ConversionOptions) -> Conversion:
@@ -58,6 +66,8 @@ KINDS = {
     'ctlg': Kind('a whole model of the official CTLG code',
                  lambda source, _: retriever_from_ctlg(source.state),
                  'model_txt.embeddings.word_embeddings.weight'),
+    'mmtbps': Kind('a checkpoint of tools/train.py, with its config', convert_mmtbps,
+                   'image_backbone.', read_own_config),
     'timm': Kind('a ViT of timm; a tower alone', _convert_vit, 'patch_embed.proj.weight'),
     'augreg': Kind('a ViT of the augreg release (.npz); a tower alone', _convert_vit,
                    'embedding/kernel'),
@@ -81,7 +91,7 @@ def convert_checkpoint(kind: str, source: str,
         return KINDS[kind].convert(checkpoint, options or ConversionOptions())
     except ValueError as error:
         others = [name for name, other in KINDS.items()
-                  if name != kind and other.landmark in checkpoint.state]
+                  if name != kind and other.has_landmark(checkpoint)]
         hint = f' (its keys are those of kind {" or ".join(others)})' if (
-            others and KINDS[kind].landmark not in checkpoint.state) else ''
+            others and not KINDS[kind].has_landmark(checkpoint)) else ''
         raise BadValue(f'{source}: {error}{hint}') from error

@@ -38,11 +38,13 @@ class Source:
         name: as the user named it, for messages.
         state: its weights, in float32 where they are numbers with a point.
         folder: where it lies; configs beside it say what weights cannot.
+        training_config: text of the config that MMEngine wrote into it; empty if there is none.
     """
 
     name: str
     state: dict[str, Tensor]
     folder: Path | None = None
+    training_config: str = ''
 
     def config(self, name: str) -> dict[str, Any] | None:
         """Read a JSON file beside the weights; ``None`` if there is none.
@@ -80,16 +82,31 @@ def read_source(source: str) -> Source:
     """
     path = Path(source)
     if path.is_dir():
-        return Source(source, _clean(_read_folder(path), source), path)
+        return _source(source, _read_folder(path), path)
     if _TAR in source and not path.exists():
-        return Source(source, _clean(_read_member(source), source))
+        return _source(source, _read_member(source))
     if not path.is_file():
         raise MissingFile(f'{source}: no such file; docs/guides/published_checkpoints.md says '
                           'where to get one')
     if path.suffix == '.tar' and tarfile.is_tarfile(path):
         source += ':'  # no member is named, and those that there are will be
-        return Source(source, _clean(_read_member(source), source))
-    return Source(source, _clean(_read_file(path), source), path.parent)
+        return _source(source, _read_member(source))
+    return _source(source, _read_file(path), path.parent)
+
+
+def _source(name: str, loaded: Any, folder: Path | None = None) -> Source:
+    return Source(name, _clean(loaded, name), folder, _find_config(loaded))
+
+
+def _find_config(loaded: Any) -> str:
+    """Find the text of the config in a checkpoint of MMEngine."""
+    for way in (('meta', 'cfg'), ('message_hub', 'runtime_info', 'cfg')):
+        part = loaded
+        for key in way:
+            part = part.get(key) if isinstance(part, Mapping) else None
+        if isinstance(part, str):
+            return part
+    return ''
 
 
 def _load(file: Any) -> Any:

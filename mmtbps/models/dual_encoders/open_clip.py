@@ -73,10 +73,10 @@ class OpenClipDualEncoder(DualEncoder):
         return dict(text=self.tokenizer(list(texts)))
 
     def image_features(self, **inputs: Tensor) -> Tensor:
-        return self.network.encode_image(**inputs)
+        return self.network.encode_image(*inputs.values())  # CoCa has another name for it
 
     def text_features(self, **inputs: Tensor) -> Tensor:
-        return self.network.encode_text(**inputs)
+        return self.network.encode_text(*inputs.values())
 
     def read_part(self, text: str) -> str:
         # By what the tokens tell, because tokenizers of several libraries stand behind this one.

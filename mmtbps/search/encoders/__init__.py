@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from .pretrained_encoder import PretrainedEncoder
     from .torch_encoder import TorchEncoder
 
-__all__ = ['Encoder', 'ImmichEncoder', 'OnnxEncoder', 'PretrainedEncoder', 'TorchEncoder', 'WordHeatMap',
-           'attention_rollout', 'check_images', 'check_texts', 'export_encoder', 'load_encoder',
-           'rollout_map', 'word_heat_map']
+__all__ = ['Encoder', 'ImmichEncoder', 'OnnxEncoder', 'PretrainedEncoder', 'TorchEncoder',
+           'WordHeatMap', 'attention_rollout', 'check_images', 'check_texts', 'export_encoder',
+           'load_encoder', 'rollout_map', 'word_heat_map']
 
 _NEED_TORCH = dict(
     PretrainedEncoder='pretrained_encoder', TorchEncoder='torch_encoder', WordHeatMap='explain',

@@ -1,4 +1,4 @@
-"""Base of encoders whose towers are two ONNX graphs, which run without torch and without MMEngine."""
+"""Base of encoders of two ONNX graphs, which run without torch and without MMEngine."""
 
 import os
 from abc import abstractmethod

@@ -66,8 +66,8 @@ class ImmichEncoder(GraphEncoder):
 
     Args:
         folder: With ``visual/``, ``textual/`` and ``config.json``.
-        aspect: ``'letterbox'`` (default) pads a crop to the shape of the input with the model's mean
-            colour; ``'stretch'`` brings it to that shape; ``'processor'`` does as the model's
+        aspect: ``'letterbox'`` (default) pads a crop to the shape of the input with the model's
+            mean colour; ``'stretch'`` brings it to that shape; ``'processor'`` does as the model's
             settings say: cuts the middle out (``resize_mode`` ``shortest``) or stretches
             (``squash``).
         prompts: Templates with one ``{}``, whose features are averaged; by default the bare text.

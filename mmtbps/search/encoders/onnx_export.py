@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from .torch_encoder import TorchEncoder
 
 __all__ = ['ExistingFolder', 'ImageTower', 'MIN_COSINE', 'TextTower', 'export_encoder',
-           'export_graphs', 'in_shape', 'least_cosine', 'quantize_graphs', 'random_captions', 'random_images',
-           'steps_to_repeat', 'write_graphs']
+           'export_graphs', 'in_shape', 'least_cosine', 'quantize_graphs', 'random_captions',
+           'random_images', 'steps_to_repeat', 'write_graphs']
 
 #: Least cosine between a feature of torch and the exported one.
 MIN_COSINE = dict(fp32=0.99999, int8=0.995)

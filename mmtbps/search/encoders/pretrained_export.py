@@ -90,11 +90,11 @@ def _plan_image(name: str, aspect: str, size: tuple[int, int],
     same_shape = whole[0] * size[1] == whole[1] * size[0]
     if whole != size and (not settings.get('do_center_crop') or min(
             outer - inner for outer, inner in zip(whole, size, strict=True)) < 0):
-        raise BadValue(f'{name} cannot be exported: its processor resizes to {first}, and its tower '
-                       f'reads {size}')
+        raise BadValue(f'{name} cannot be exported: its processor resizes to {first}, and its '
+                       f'tower reads {size}')
     if (aspect == 'processor' and square) or (aspect == 'letterbox' and not same_shape):
-        raise BadValue(f'{name} with aspect {aspect} cannot be exported: its processor cuts pictures '
-                       'by their shape')
+        raise BadValue(f'{name} with aspect {aspect} cannot be exported: its processor cuts '
+                       'pictures by their shape')
     if aspect == 'stretch' and whole != size:
         raise BadValue(f'{name} with aspect stretch cannot be exported: its processor resizes a '
                        'second time')

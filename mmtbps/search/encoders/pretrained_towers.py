@@ -20,7 +20,7 @@ __all__ = ['NaFlexImageTower', 'PretrainedImageTower', 'PretrainedTextTower', 'c
 
 
 def channel_scales(network: DualEncoder, size: tuple[int, int]) -> Tensor:
-    """Measure how a processor turns a byte of each channel into a number: by a factor and a summand.
+    """Measure the factor and the summand by which a processor turns bytes into numbers.
 
     Rescaling, offset, mean and deviation have other names in every library; plain pictures tell
     what they come to.
@@ -41,8 +41,8 @@ def channel_scales(network: DualEncoder, size: tuple[int, int]) -> Tensor:
     dark, gray, light = values[:, 0, :3] if values.ndim == 3 else values.flatten(2)[..., 0]
     factors = (light - dark) / 255
     if not torch.allclose(dark + 128 * factors, gray, atol=1e-5):
-        raise BadValue(f'{network.name} cannot be exported: its processor does not normalise pixels '
-                       'by a mean and a deviation')
+        raise BadValue(f'{network.name} cannot be exported: its processor does not normalise '
+                       'pixels by a mean and a deviation')
     return torch.stack([factors, dark]).float()
 
 

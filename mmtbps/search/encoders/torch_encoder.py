@@ -65,8 +65,8 @@ class TorchEncoder(ModelHubMixin, library_name='mmtbps', model_card_template=_CA
             written by `save_pretrained`, or a built model that has its config as ``_config``, as
             mmpretrain's ``get_model`` leaves it.
         weights: A checkpoint (``.pth``, ``.safetensors``), loaded without running code that it
-            carries; ``'random'`` leaves the weights as they are built. May be left out for a
-            folder, which has its own, and for a built model.
+            carries, or a state dict; ``'random'`` leaves the weights as they are built. May be left
+            out for a folder, which has its own, and for a built model.
         device: ``'cpu'``, ``'cuda'``, ``'cuda:1'``; by default the best there is.
         batch_size: Images or texts at a time.
 
@@ -82,7 +82,8 @@ class TorchEncoder(ModelHubMixin, library_name='mmtbps', model_card_template=_CA
             device.
     """
 
-    def __init__(self, model: str | Path | Config | nn.Module, weights: str | Path | None = None,
+    def __init__(self, model: str | Path | Config | nn.Module,
+                 weights: str | Path | Mapping[str, Tensor] | None = None,
                  device: str | None = None, batch_size: int = 64) -> None:
         if batch_size < 1:
             raise ValueError(f'batch_size must be at least 1, got {batch_size}')
@@ -98,7 +99,7 @@ class TorchEncoder(ModelHubMixin, library_name='mmtbps', model_card_template=_CA
         self.model = self._source.build_model() if built is None else built
         _check_retriever(self.model)
         self._heads: Mapping[str, Tensor] = {}
-        if weights is not None and str(weights) != 'random':
+        if weights is not None and weights != 'random':
             self._heads = load_strictly(self.model, weights).heads
         self.device = str(device or get_device())
         move_to_device(self.model, self.device)
