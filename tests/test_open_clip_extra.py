@@ -1,4 +1,4 @@
-"""The extra ``open-clip`` beside a torch for CPUs: pip's own plan, of which nothing is installed."""
+"""The extra ``open-clip`` beside a torch for CPUs: a plan of pip, never carried out."""
 
 import importlib.metadata
 import json

@@ -6,41 +6,14 @@ import sys
 import pytest
 import torch
 import torch.nn.functional as F
-from pretrained_models import SENTENCES, spread
+from pretrained_models import SENTENCES
 from test_hugging_face import LONG, crops
 
-from mmtbps.compat import torchvision_or_stub
 from mmtbps.errors import BadValue, MissingPackage, UserError
 from mmtbps.models.dual_encoders import load_dual_encoder
 from mmtbps.search import load_encoder
 
-CONFIG = dict(
-    model_cfg=dict(
-        embed_dim=24, vision_cfg=dict(image_size=32, layers=2, width=64, patch_size=8),
-        text_cfg=dict(context_length=16, vocab_size=49408, width=64, heads=2, layers=2)),
-    preprocess_cfg=dict(mean=[.4, .5, .6], std=[.2, .3, .25], interpolation='bicubic',
-                        resize_mode='shortest'))
-
-
-@pytest.fixture
-def open_clip():
-    """The library, if it is installed beside torchvision."""
-    with torchvision_or_stub() as kind:
-        if kind == 'stub':
-            pytest.skip('torchvision is not installed')
-        return pytest.importorskip('open_clip')
-
-
-@pytest.fixture
-def folder(open_clip, tmp_path):
-    """A random model as open_clip saves one."""
-    from safetensors.torch import save_file
-    (tmp_path / 'open_clip_config.json').write_text(json.dumps(CONFIG))
-    torch.manual_seed(0)
-    network = open_clip.CLIP(**{**CONFIG['model_cfg']})
-    spread(network)
-    save_file(network.state_dict(), tmp_path / 'open_clip_model.safetensors')
-    return tmp_path
+pytest_plugins = 'open_clip_fixtures'  # `open_clip`, `folder`, `config`
 
 
 def test_features_are_the_librarys_own(open_clip, folder):
@@ -70,10 +43,10 @@ def test_a_long_sentence_is_cut_and_named(folder):
         torch.testing.assert_close(*model.encode_texts([LONG, read]), atol=2e-6, rtol=0)
 
 
-def test_the_encoder_knows_its_config(folder, tmp_path):
+def test_the_encoder_knows_its_config(folder, config):
     first = load_encoder(f'open_clip:{folder}', device='cpu').fingerprint
-    settings = dict(CONFIG, model_cfg=dict(CONFIG['model_cfg'], quick_gelu=True))
-    (folder / 'open_clip_config.json').write_text(json.dumps(settings))
+    config['model_cfg']['quick_gelu'] = True
+    (folder / 'open_clip_config.json').write_text(json.dumps(config))
     second = load_encoder(f'open_clip:{folder}', device='cpu').fingerprint
     assert first['model'] == second['model'] and first['pipeline'] != second['pipeline']
 
@@ -84,6 +57,15 @@ def test_bad_names_are_one_line(open_clip, tmp_path):
                         (str(tmp_path), 'not loaded'), ('ViT-B-32/openai@main', 'no revisions')):
         with pytest.raises(UserError, match=words):
             load_dual_encoder(f'open_clip:{name}')
+
+
+def test_towers_are_called_whatever_their_inputs_are_named(folder):
+    """CoCa's image tower takes ``images``."""
+    model = load_dual_encoder(f'open_clip:{folder}')
+    known = model.encode_images(crops())
+    encode = model.network.encode_image
+    model.network.encode_image = lambda images: encode(images)
+    assert torch.equal(model.encode_images(crops()), known)
 
 
 @pytest.mark.parametrize('missing', ['open_clip', 'torchvision'])
