@@ -31,7 +31,7 @@ class Kind:
         serves: the models that are published in it.
         convert: from the weights to ours.
         landmark: a key that every checkpoint of the layout has, and no other, or its beginning.
-        read_config: of the file that ``--config`` names.
+        read_config: reads the file of settings that the user names.
     """
 
     serves: str
@@ -66,7 +66,7 @@ KINDS = {
     'ctlg': Kind('a whole model of the official CTLG code',
                  lambda source, _: retriever_from_ctlg(source.state),
                  'model_txt.embeddings.word_embeddings.weight'),
-    'mmtbps': Kind('a checkpoint of tools/train.py, with its config', convert_mmtbps,
+    'mmtbps': Kind('a checkpoint of a training of ours, with its config', convert_mmtbps,
                    'image_backbone.', read_own_config),
     'timm': Kind('a ViT of timm; a tower alone', _convert_vit, 'patch_embed.proj.weight'),
     'augreg': Kind('a ViT of the augreg release (.npz); a tower alone', _convert_vit,

@@ -33,7 +33,7 @@ def read_own_config(path: Path) -> ConversionOptions:
 
 
 def convert_mmtbps(source: Source, options: ConversionOptions) -> Conversion:
-    """Convert a checkpoint of ``tools/train.py``: towers and necks, without heads and optimiser.
+    """Convert a checkpoint of our training: towers and necks, without heads and optimiser.
 
     Its config is ``options.config``, else the one that MMEngine wrote into the checkpoint. That
     one may come from a stranger: its text is not run, and names registered classes only.

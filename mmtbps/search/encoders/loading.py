@@ -57,16 +57,28 @@ def load_encoder(model: Any, weights: str | None = None, device: str | None = No
     if graphs is not None and (weights is not None or device not in (None, 'cpu')):
         raise BadValue(f'{model} is an exported model: it brings its weights and runs on the '
                        'CPU; leave weights and device out')
-    if graphs is not None and not Path(graphs, MANIFEST).is_file():
-        return ImmichEncoder(graphs, aspect, prompts)
+    if graphs is not None:
+        exported = Path(graphs, MANIFEST).is_file()
+        return _load_exported(graphs, aspect, prompts) if exported else ImmichEncoder(
+            graphs, aspect, prompts)
     if aspect is not None or prompts:
         raise BadValue(f'{model}: aspect and prompts are for pretrained models of other libraries '
                        '(hf:NAME, open_clip:NAME/TAG); this one has its own preprocessing')
-    if graphs is not None:
-        return OnnxEncoder(graphs)
     from .torch_encoder import TorchEncoder  # torch may not be installed beside ONNX Runtime
     return TorchEncoder(fetch_saved_model(model) if weights is None else model, weights=weights,
                         device=device)
+
+
+def _load_exported(folder: Path, aspect: str | None,
+                   prompts: Sequence[str] | None) -> OnnxEncoder:
+    encoder = OnnxEncoder(folder)
+    known = encoder.fingerprint
+    if aspect not in (None, known.get('aspect')) or (
+            prompts and [*prompts] != known.get('prompts')):
+        raise BadValue(f'{folder}: an exported model keeps the aspect and the prompts that it was '
+                       f'exported with; here {known.get("aspect", "its own")} and '
+                       f'{known.get("prompts", "none")}')
+    return encoder
 
 
 def find_graphs(model: Any) -> Path | None:

@@ -14,6 +14,7 @@ from PIL import Image
 from pretrained_models import SENTENCES, save_tiny
 
 from mmtbps.errors import BadValue
+from mmtbps.search import load_encoder
 from mmtbps.search.encoders import OnnxEncoder, PretrainedEncoder, export_encoder
 from mmtbps.search.encoders.graph_encoder import average_prompts
 from mmtbps.search.encoders.onnx_export import in_shape, random_images
@@ -72,6 +73,12 @@ def test_the_folder_searches_without_torch(tmp_path):
     done = subprocess.run([sys.executable, '-c', code], cwd=tmp_path, capture_output=True,
                           env=dict(PYTHONPATH=str(ROOT)), text=True)
     assert done.stdout == '(1, 24)\n', done.stderr
+    # A gallery notes both, and hands them to whichever form of the model it is asked with.
+    known = dict(aspect='letterbox', prompts=['{}'])
+    assert load_encoder(f'onnx:{tmp_path / "exported"}', **known).dim == 24
+    for other in (dict(known, aspect='stretch'), dict(known, prompts=['a photo of {}'])):
+        with pytest.raises(BadValue, match='keeps the aspect and the prompts'):
+            load_encoder(tmp_path / 'exported', **other)
 
 
 @pytest.mark.parametrize('kind, options, reason', [
