@@ -75,9 +75,11 @@ def write_graphs(modules: Mapping[str, nn.Module], size: tuple[int, int],
                     verbose=False)
                 _fold_weights(program, tower)
         except torch.onnx.OnnxExporterError as error:
-            network = type(getattr(tower, 'model', tower)).__name__
-            raise BadValue(f'the {name} tower of {network} cannot be exported: '
-                           f'{str(error).strip().splitlines()[0]}') from error
+            network = getattr(tower, 'model', getattr(tower, 'network', tower))
+            network = type(getattr(network, 'network', network)).__name__
+            reason = str(error).strip().splitlines()[0].partition('\x1b')[0].strip()
+            raise BadValue(f'the {name} tower of {network} cannot be exported: {reason}'
+                           ) from error
         onnx.save(_without_traces(program.model_proto), Path(folder, graph_file(name, 'fp32')))
 
 
