@@ -92,6 +92,14 @@ def test_irra_as_published(path, classes):
     optimizer = cfg.optim_wrapper.optimizer
     assert (optimizer.lr, optimizer.eps, optimizer.weight_decay) == (1e-5, 1e-3, 4e-5)
     assert cfg.train_cfg.max_epochs == 60 and 'batch_sampler' not in cfg.train_dataloader
+    steps = {step.type.__name__: step for step in cfg.train_dataloader.dataset.pipeline}
+    assert steps['MaskCaption'].prob == 0.15 and steps['MaskCaption'].in_place
+    erase, colors = steps['EraseRectangle'], cfg.model.data_preprocessor
+    assert (erase.prob, tuple(erase.area), tuple(erase.ratio)) == (0.5, (0.02, 0.4), (0.3, 3.3))
+    # The published colour is CLIP's mean of 0-1, painted into the normalised image.
+    painted = [(fill - mean) / std for fill, mean, std in zip(
+        erase.fill[::-1], colors.mean, colors.std, strict=True)]
+    assert painted == pytest.approx([0.48145466, 0.4578275, 0.40821073], abs=0.002)
 
 
 def test_the_learning_rate_of_irra_is_that_of_its_formula():
@@ -137,6 +145,10 @@ def test_the_images_of_tbps_clip_are_augmented_as_published():
     assert (tuple(crop.crop_ratio_range), gray.prob, flip.prob) == ((0.9, 1.0), 0.1, 0.5)
     assert (erase.erase_prob, erase.min_area_ratio, tuple(erase.fill_color)) == (0.5, 0.1,
                                                                                  (0, 0, 0))
+    views = pipeline[kinds.index('ImageView')].transforms
+    for grey in (gray, next(step for step in views if 'channel_weights' in step)):
+        # The luma of ITU-R 601-2, which Pillow and torchvision take, in the loader's BGR.
+        assert tuple(grey.channel_weights) == (0.114, 0.587, 0.299)
     assert kinds.count('RandomChoice') == 2 and pipeline[kinds.index(
         'Resize')].interpolation == 'bilinear'
     strong, chance = pipeline[1].transforms[1].transforms[0], pipeline[1].transforms[1].prob

@@ -21,7 +21,7 @@ model.data_preprocessor.update(pad_multiple=77)  # filler takes part in the head
 train_dataloader.pop('batch_sampler')  # a person may stand in a batch more than once
 train_dataloader.dataset.update(pipeline=[
     *clip_train_pipeline[:-1],
-    dict(type=MaskCaption, prob=0.15),
+    dict(type=MaskCaption, prob=0.15, in_place=True),  # as the released code, see the README
     dict(type=PackTextImage, input_keys=['mlm_input_ids', 'mlm_labels']),
 ])
 val_dataloader.dataset.update(pipeline=clip_test_pipeline)

@@ -1,9 +1,9 @@
 """Images and captions as IRRA and RDE read them: bilinear 384 x 128, erasing, 77 tokens of CLIP."""
 
 from mmcv.transforms import LoadImageFromFile, RandomFlip, Resize
-from mmpretrain.datasets.transforms import RandomCrop, RandomErasing
+from mmpretrain.datasets.transforms import RandomCrop
 
-from mmtbps.datasets.transforms import PackTextImage, TokenizeCaption
+from mmtbps.datasets.transforms import EraseRectangle, PackTextImage, TokenizeCaption
 
 clip_resize = dict(type=Resize, scale=(128, 384), interpolation='bilinear', backend='pillow')
 # The text of CLIP_TOKENIZER: a dumped config would have an imported name where the text belongs.
@@ -11,8 +11,8 @@ clip_tokenize = dict(type=TokenizeCaption, tokenizer='mmtbps://datasets/transfor
                      max_length=77, clean='clip')
 # Published code erases after normalising and fills with the mean of the pixels as they were before:
 # mean * (1 + std) of 0-1, here in the loader's BGR and 0-255.
-erase = dict(type=RandomErasing, erase_prob=0.5, min_area_ratio=0.02, max_area_ratio=0.4,
-             aspect_range=(0.3, 3.3), mode='const', fill_color=(132.8, 147.3, 155.7))
+erase = dict(type=EraseRectangle, prob=0.5, area=(0.02, 0.4), ratio=(0.3, 3.3),
+             fill=(132.8, 147.3, 155.7))
 
 clip_train_pipeline = [
     dict(type=LoadImageFromFile),

@@ -4,6 +4,7 @@ from .caption_augment import ApproximateTextGeneration, approximate_text
 from .collate import stack_pairs
 from .corrupt_caption import CorruptCaption
 from .delete_words import DeleteWords, delete_words
+from .erase_rectangle import EraseRectangle, draw_rectangle
 from .image_view import ImageView
 from .mask_caption import MaskCaption
 from .mirror_caption import MirrorCaption, mirror_text
@@ -14,8 +15,8 @@ from .random_hue import RandomHue, turn_hue
 from .tokenize import CLIP_TOKENIZER, TokenizeCaption, load_tokenizer
 
 __all__ = [
-    'CLIP_TOKENIZER', 'ApproximateTextGeneration', 'CorruptCaption', 'DeleteWords', 'ImageView',
-    'MaskCaption', 'MirrorCaption', 'PDGTransform', 'PackPicture', 'PackTextImage', 'RandomHue',
-    'TokenizeCaption', 'approximate_text', 'delete_words', 'load_tokenizer', 'mirror_text',
-    'stack_pairs', 'turn_hue'
+    'CLIP_TOKENIZER', 'ApproximateTextGeneration', 'CorruptCaption', 'DeleteWords',
+    'EraseRectangle', 'ImageView', 'MaskCaption', 'MirrorCaption', 'PDGTransform', 'PackPicture',
+    'PackTextImage', 'RandomHue', 'TokenizeCaption', 'approximate_text', 'delete_words',
+    'draw_rectangle', 'load_tokenizer', 'mirror_text', 'stack_pairs', 'turn_hue'
 ]

@@ -79,12 +79,16 @@ class MaskCaption(BaseTransform):
     **Added keys**: ``mlm_input_ids``, likewise, and ``mlm_labels``: the ids of chosen words,
     ``ignored`` elsewhere.
 
+    **Modified keys**: ``input_ids``, with ``in_place`` only.
+
     Args:
         tokenizer: see `load_tokenizer`; its mask token is taken, and all but its special tokens
             are words. ``None`` for CLIP's vocabulary: words are 1 to 49404 ("!", which is 0, is
             also the filler), and 49405 is the mask.
         prob: probability of each word.
         ignored: label of words that are not chosen; the head must have the same.
+        in_place: hide the words in ``input_ids`` too, so that every loss reads the masked caption.
+            IRRA's released code does so; its paper masks a copy for this head.
 
     Raises:
         BadValue: ``prob`` is outside [0, 1], or the tokenizer has no mask token.
@@ -97,10 +101,12 @@ class MaskCaption(BaseTransform):
         ([49406, 320, 49405, 49407], [0, 0, 786, 0])
     """
 
-    def __init__(self, tokenizer: str | None = None, prob: float = 0.15, ignored: int = 0) -> None:
+    def __init__(self, tokenizer: str | None = None, prob: float = 0.15, ignored: int = 0,
+                 in_place: bool = False) -> None:
         if not 0 <= prob <= 1:
             raise BadValue(f'prob must lie in [0, 1], got {prob}')
         self.tokenizer, self.prob, self.ignored = tokenizer, prob, ignored
+        self.in_place = in_place
         self._words: np.ndarray | None = None
         self._mask = CLIP_MASK
 
@@ -114,6 +120,8 @@ class MaskCaption(BaseTransform):
         masked = [self._hide(ids.numpy(), rng) for ids in results['input_ids']]
         results['mlm_input_ids'] = [torch.from_numpy(ids) for ids, _ in masked]
         results['mlm_labels'] = [torch.from_numpy(labels) for _, labels in masked]
+        if self.in_place:
+            results['input_ids'] = list(results['mlm_input_ids'])
         return results
 
     def _hide(self, ids: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -128,4 +136,4 @@ class MaskCaption(BaseTransform):
 
     def __repr__(self) -> str:
         return (f'{type(self).__name__}(tokenizer={self.tokenizer!r}, prob={self.prob}, '
-                f'ignored={self.ignored})')
+                f'ignored={self.ignored}, in_place={self.in_place})')

@@ -14,19 +14,20 @@ from .source import Source
 
 __all__ = ['IMAGE_SIZE', 'TRAINING_ONLY', 'convert_irra', 'read_training_config']
 
-_MASKED_WORDS = 'training-only, masked words of IRRA and GA-DMS'
+_MASKED_WORDS = 'training-only, masked words of IRRA, GA-DMS and SEN'
 _MATCHING = 'training-only, of VFE-TPS'
 _PATCHES = 'training-only, restored patches of SEN'
 #: Reasons to leave out keys of the family, by their first word.
 TRAINING_ONLY = {
     'classifier': 'training-only, identities',
     **dict.fromkeys(('cross_attn', 'cross_modal_transformer', 'ln_pre_t', 'ln_pre_i', 'ln_post',
-                     'mlm_head'), _MASKED_WORDS),
+                     'mlm_head', 'cross_attn_mlm', 'cross_modal_transformer_mlm'), _MASKED_WORDS),
     **dict.fromkeys(('mlp_itm', 'decoder', 'cross_attention_image',
                      'cross_modal_transformer_image'), _MATCHING),
     **dict.fromkeys(('decoder_pos_embed', 'decoder_embed', 'decoder_pred', 'cross_attn_Text',
                      'cross_attn_TextImage', 'cross_attn_Image', 'cross_modal_transformer_mae',
                      *(f'norm_{number}' for number in range(1, 8))), _PATCHES),
+    **dict.fromkeys(('fuse_head', 'norm_image', 'norm_text'), 'training-only, fusion of SEN'),
     'mask_token': 'training-only, masked patches of VFE-TPS and SEN'}
 #: (height, width) that the family trains at.
 IMAGE_SIZE = (384, 128)

@@ -41,6 +41,6 @@ def cmpm_loss(image: Tensor, text: Tensor, person_ids: Tensor,
     log_targets = (same / same.sum(1, keepdim=True).sqrt() + epsilon).log()
     loss = 0
     for projections in rows.directions:
-        log_p = projections.log_softmax(1)
-        loss = loss + (log_p.exp() * (log_p - log_targets)).sum(1).mean()
+        divergence = projections.softmax(1) * (projections.log_softmax(1) - log_targets)
+        loss = loss + divergence.sum(1).mean()
     return loss

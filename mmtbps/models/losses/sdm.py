@@ -53,8 +53,8 @@ def sdm_loss(image: Tensor, text: Tensor, person_ids: Tensor, temperature: float
     log_targets = (rows.targets + epsilon).log()
     loss = 0
     for scores in rows.directions:
-        log_p = (scores / temperature).log_softmax(1)
-        divergence = (log_p.exp() * (log_p - log_targets)).sum(1)
+        logits = scores / temperature
+        divergence = (logits.softmax(1) * (logits.log_softmax(1) - log_targets)).sum(1)
         if adaptive:
             divergence = divergence * (1 + adaptive * _lead_of_others(scores, rows.same))
         loss = loss + divergence.mean()

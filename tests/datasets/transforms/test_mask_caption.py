@@ -50,6 +50,19 @@ def test_at_least_the_first_word_is_masked():
     assert not labels.any()
 
 
+def test_in_place_every_loss_reads_the_masked_caption():
+    ids = [caption(30, 1), caption(7, 2)]
+    np.random.seed(3)
+    item = MaskCaption(prob=0.4, in_place=True)(dict(input_ids=list(ids)))
+    hidden, labels = run(MaskCaption(prob=0.4), *ids, seed=3)
+    for read, mlm, ours, label, whole in zip(item['input_ids'], item['mlm_input_ids'], hidden,
+                                             item['mlm_labels'], ids, strict=True):
+        assert torch.equal(read, mlm) and torch.equal(read, ours) and not torch.equal(read, whole)
+        chosen = label != 0
+        assert torch.equal(label[chosen], whole[chosen]), 'labels are of the words as they were'
+    assert all(torch.equal(*pair) for pair in zip(item['mlm_labels'], labels, strict=True))
+
+
 def test_the_seed_fixes_the_masks_and_one_number_is_drawn():
     ids = [caption(30, 1), caption(7, 2)]
     one, other = (run(MaskCaption(prob=0.4), *ids, seed=5) for _ in range(2))

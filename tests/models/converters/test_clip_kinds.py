@@ -62,7 +62,7 @@ def test_irra(prefix, convert, open_folder, crops, tmp_path):
     assert f'used {len(state)} keys, dropped {len(irra_heads())}, missing 0, unexpected 0' in report
     for line in ('used: base_model.visual.transformer.resblocks.{0-1}.attn.in_proj_weight',
                  'dropped (training-only, identities): classifier.weight',
-                 'masked words of IRRA and GA-DMS): cross_modal_transformer.resblocks.{0-3}.'):
+                 'masked words of IRRA, GA-DMS and SEN): cross_modal_transformer.resblocks.{0-3}.'):
         assert line in report
 
 

@@ -67,6 +67,20 @@ def test_float32_is_near(name):
             dtype=torch.float32, tolerance=2e-5)
 
 
+def test_rounding_leaves_the_small_gradient_of_matched_pairs():
+    generator = torch.Generator().manual_seed(0)
+    text = torch.randn(6, 64, generator=generator)
+    image = text + 0.5 * torch.randn(6, 64, generator=generator)
+    gradients = []
+    for loss, dtype, people in ((ours.sdm_loss, torch.float, torch.arange(6)),
+                                (slow.sdm, torch.double, range(6))):
+        inputs = [x.to(dtype, copy=True).requires_grad_() for x in (image, text)]
+        loss(*inputs, people).backward()
+        gradients.append(torch.cat([x.grad.double() for x in inputs]))
+    single, exact = gradients
+    assert 0 < exact.norm() < 1e-9 and (single - exact).norm() < 1e-4 * exact.norm()
+
+
 @pytest.mark.parametrize('name', [name for name in PAIRS if name != 'identity'])
 def test_half_precision_is_computed_in_full(name):
     fast, _ = PAIRS[name]
