@@ -121,8 +121,9 @@ def main() -> None:
                         help='of the images, where it is not that of the publication')
     parser.add_argument('--stride', type=step, help='pixels between patches; default: side by side')
     parser.add_argument('--config', type=Path,
-                        help="configs.yaml of IRRA's code, which says image size and stride; of "
-                        'mmtbps the config of the training, where the checkpoint has none')
+                        help="configs.yaml of IRRA's or RDE's code: image size, stride, selected "
+                             'share; of mmtbps the config of the training, where the checkpoint '
+                             'has none')
     parser.add_argument('--activation', choices=['quick_gelu', 'gelu'],
                         help='where neither the kind nor the name says it')
     args = parser.parse_args()

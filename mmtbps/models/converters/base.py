@@ -26,12 +26,14 @@ class ConversionOptions:
         activation: ``'quick_gelu'`` or ``'gelu'``; by default that of the publication, if it has
             but one.
         config: of a training of ours.
+        select_ratio: share of the tokens that RDE selects; by default that of the publication.
     """
 
     image_size: tuple[int, int] | None = None
     stride: int | None = None
     activation: str | None = None
     config: dict[str, Any] | None = None
+    select_ratio: float | None = None
 
 
 @dataclass

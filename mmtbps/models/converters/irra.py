@@ -65,7 +65,9 @@ _PlainLoader.add_multi_constructor('tag:yaml.org,2002:python/', _plain)
 
 
 def read_training_config(path: Path) -> ConversionOptions:
-    """Read image size and stride from the ``configs.yaml`` that IRRA's code leaves beside weights.
+    """Read the ``configs.yaml`` that the code of IRRA and RDE leaves beside weights.
+
+    Image size, stride and, of RDE, the share of selected tokens are taken.
 
     Raises:
         MissingFile: there is no such file.
@@ -75,12 +77,15 @@ def read_training_config(path: Path) -> ConversionOptions:
         raise MissingFile(f'{path}: no such file')
     try:
         settings = yaml.load(path.read_text(encoding='utf-8'), Loader=_PlainLoader)
-        size, stride = settings.get('img_size'), settings.get('stride_size')
+        size, stride, ratio = map(settings.get, ('img_size', 'stride_size', 'select_ratio'))
         size = None if size is None else (int(size[0]), int(size[1]))
         stride = None if stride is None else int(stride)
+        ratio = None if ratio is None else float(ratio)
         if min(*(size or (1, 1)), 1 if stride is None else stride) < 1:
             raise ValueError(f'got {size} and {stride}')
-        return ConversionOptions(image_size=size, stride=stride)
+        if ratio is not None and not 0 < ratio <= 1:
+            raise ValueError(f'select_ratio must lie in (0, 1], got {ratio}')
+        return ConversionOptions(image_size=size, stride=stride, select_ratio=ratio)
     except (yaml.YAMLError, UnicodeDecodeError, AttributeError, TypeError, ValueError,
             IndexError) as error:
         reason = ' '.join(str(error).split())

@@ -34,6 +34,8 @@ def convert_rde(source: Source, options: ConversionOptions) -> Conversion:
         raise BadValue('this is no RDE: it has no visul_emb_layer.fc and texual_emb_layer.linear')
     unused = {key: 'stored by RDE and never used' for key in state if _UNUSED.match(key)}
     neck = dict(type='TokenSelectionNeck', selection_dims=len(state[f'{_IMAGE}fc.weight']))
+    if options.select_ratio:
+        neck['ratio'] = options.select_ratio
     result = convert_clip(
         {key: value for key, value in state.items() if key not in unused},
         replace(options, activation=options.activation or 'quick_gelu'),

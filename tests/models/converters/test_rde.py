@@ -80,7 +80,7 @@ def embed(rows, state, prefix):
             + linear(rows, state, f'{prefix}.{shortcut}')).amax(0)
 
 
-def image_parts(pixels, state):
+def image_parts(pixels, state, share):
     own = half(state, IRRA['image'])
     tokens = image_tokens(pixels, own, stride=PATCH, heads=WIDTH // 64) @ own['proj']
     patches = F.conv2d(pixels, own['conv1.weight'], stride=PATCH).flatten(2).transpose(1, 2)
@@ -88,13 +88,13 @@ def image_parts(pixels, state):
     states = norm(torch.cat([first, patches], 1) + own['positional_embedding'], own, 'ln_pre')
     attention = last_attention(states, own, WIDTH // 64, causal=False)[:, 0]
     attention[:, 0] = -1
-    count = int((tokens.shape[1] - 1) * 0.3)
+    count = int((tokens.shape[1] - 1) * share)
     chosen = attention.argsort(dim=1, descending=True)[:, :count]
     return tokens[:, 0], torch.stack([embed(row[places], state, 'visul_emb_layer')
                                       for row, places in zip(tokens, chosen, strict=True)])
 
 
-def text_parts(rows, state):
+def text_parts(rows, state, share):
     own = half(state, IRRA['text'])
     ids = torch.zeros(len(rows), LENGTH, dtype=torch.long)
     for row, values in zip(ids, rows, strict=True):
@@ -107,7 +107,7 @@ def text_parts(rows, state):
         scores = attention[i, end].clone()
         scores[0] = scores[end] = -1
         scores = scores * (ids[i] != 0)
-        count = min(int((LENGTH - 2) * 0.3), int((ids[i] != 0).sum()) - 2)
+        count = min(int((LENGTH - 2) * share), int((ids[i] != 0).sum()) - 2)
         selected.append(embed(tokens[i, scores.argsort(descending=True)[:count]], state,
                               'texual_emb_layer'))
         whole.append(tokens[i, end])
@@ -119,9 +119,12 @@ def state():
     return clip_state(193, **IRRA) | embedding_layers(Draw(5))
 
 
-def test_a_dot_product_is_rdes_score(state, convert, open_folder, crops, tmp_path):
+@pytest.mark.parametrize('share', [0.3, 0.1])
+def test_a_dot_product_is_rdes_score(share, state, convert, open_folder, crops, tmp_path):
     torch.save(dict(model=state), tmp_path / 'best.pth')
-    report = convert('rde', tmp_path / 'best.pth', tmp_path / 'person')
+    (tmp_path / 'configs.yaml').write_text(f'img_size: [384, 128]\nselect_ratio: {share}\n')
+    named = () if share == 0.3 else ('--config', tmp_path / 'configs.yaml')
+    report = convert('rde', tmp_path / 'best.pth', tmp_path / 'person', *named)
     unused = 2 + 2 * 5
     assert f'used {len(state) - unused} keys, dropped {unused}, missing 0, unexpected 0' in report
     assert 'dropped (stored by RDE and never used): visul_emb_layer.linear.weight' in report
@@ -129,8 +132,8 @@ def test_a_dot_product_is_rdes_score(state, convert, open_folder, crops, tmp_pat
     assert encoder.dim == JOINT + SELECTED
 
     assert min(map(len, IDS)) == 4 and max(map(len, IDS)) > 24
-    image = image_parts(pixels_of(crops, (384, 128), Image.BILINEAR, CLIP_COLORS), state)
-    text = text_parts(IDS, state)
+    pixels = pixels_of(crops, (384, 128), Image.BILINEAR, CLIP_COLORS)
+    image, text = image_parts(pixels, state, share), text_parts(IDS, state, share)
     expected = sum(F.normalize(t, dim=-1) @ F.normalize(i, dim=-1).T
                    for t, i in zip(text, image, strict=True)) / 2
     assert expected.std() > 0.02
@@ -153,3 +156,11 @@ def test_without_its_token_selection_it_is_refused(state, convert, tmp_path):
     with pytest.raises(ValueError, match='incomplete'):
         convert('rde', tmp_path / 'best.pth', tmp_path / 'person')
     assert not (tmp_path / 'person').exists()
+
+
+@pytest.mark.parametrize('share', ['0', '1.5', 'many'])
+def test_a_share_that_is_none_is_refused(share, convert, tmp_path):
+    (tmp_path / 'configs.yaml').write_text(f'select_ratio: {share}\n')
+    with pytest.raises(ValueError, match='no configs.yaml of IRRA'):
+        convert('rde', tmp_path / 'best.pth', tmp_path / 'person', '--config',
+                tmp_path / 'configs.yaml')
