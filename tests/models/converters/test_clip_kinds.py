@@ -66,6 +66,16 @@ def test_irra(prefix, convert, open_folder, crops, tmp_path):
         assert line in report
 
 
+def test_every_head_of_its_layout_is_left_out_by_name(convert, tmp_path):
+    names = ('cross_attn_mlm.in_proj_weight', 'cross_modal_transformer_mlm.resblocks.0.ln_1.bias',
+             'fuse_head.fc.weight', 'norm_image.weight', 'norm_text.bias', 'norm_7.weight',
+             'decoder_pos_embed', 'cross_attn_TextImage.out_proj.bias', 'mlp_itm.weight')
+    state = clip_state(193, 'base_model.visual.', 'base_model.')
+    source = wrapped(state | dict.fromkeys(names, torch.zeros(2)), tmp_path / 'best.pth')
+    report = convert('irra', source, tmp_path / 'person.pth')
+    assert f'dropped {len(names)}, missing 0, unexpected 0' in report
+
+
 @pytest.mark.slow
 def test_irra_at_full_size_in_half_precision(convert, open_folder, crops, tmp_path, monkeypatch):
     for name, value in dict(WIDTH=768, TEXT_WIDTH=512, JOINT=512, DEPTH=12).items():
