@@ -1,7 +1,8 @@
 """Models of transformers in pieces: copies that share weights, and their sizes."""
 
 import copy
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -11,7 +12,7 @@ from transformers import PretrainedConfig, PreTrainedModel
 
 from mmtbps.errors import BadValue, UserError
 
-__all__ = ['load_whole', 'model_errors', 'sharing_copy', 'sizes_of']
+__all__ = ['further_layers', 'load_whole', 'model_errors', 'sharing_copy', 'sizes_of']
 
 # Notes of transformers in a config that are not about sizes.
 _NO_SIZES = {'transformers_version', 'architectures', 'dtype', 'torch_dtype', 'reference_compile'}
@@ -53,7 +54,8 @@ def load_whole(kind: Any, name: str, overrides: Mapping[str, Any],
         may_miss: first letters of the names of weights that may be missing, to be trained anew.
 
     Raises:
-        BadValue: a weight of the model is missing.
+        BadValue: a weight of the model is missing; or the file has more layers than its config
+            says, unless ``overrides`` says how many.
     """
     model, report = kind.from_pretrained(name, output_loading_info=True, **overrides)
     missing = sorted(key for key in report['missing_keys']
@@ -61,8 +63,35 @@ def load_whole(kind: Any, name: str, overrides: Mapping[str, Any],
     if missing:
         raise BadValue(f'{name}: {len(missing)} weights of {type(model).__name__} are missing, '
                        f'such as {missing[0]}')
+    further = further_layers(model, report['unexpected_keys'])
+    if further and not any(key.endswith('layers') for key in overrides):
+        raise BadValue(f'{name}: {len(further)} weights are of layers that its config.json does '
+                       f'not count, such as {further[0]}')
     # transformers 5 keeps the type of the file, which is often half precision.
     return model if overrides.keys() & {'dtype', 'torch_dtype'} else model.float()
+
+
+def further_layers(model: PreTrainedModel, keys: Iterable[str]) -> list[str]:
+    """List the keys of a file that are of layers like the model's, beyond its last one.
+
+    Args:
+        model: the model; a file of a larger one has its ``base_model_prefix`` before the key.
+        keys: of weights that it did not take, in any order; heads of another task are among them.
+
+    Example:
+        >>> net = nn.ModuleDict(dict(layer=nn.Sequential(nn.Linear(1, 1))))
+        >>> net.base_model_prefix = 'bert'
+        >>> further_layers(net, ['bert.layer.1.bias', 'cls.layer.1.bias', 'layer.1.weight'])
+        ['bert.layer.1.bias', 'layer.1.weight']
+    """
+    own = {_without_number(key) for key in model.state_dict()}
+    prefix = f'{model.base_model_prefix}.'
+    return sorted(key for key in keys if _without_number(key.removeprefix(prefix)) in own
+                  or _without_number(key) in own)
+
+
+def _without_number(key: str) -> str:
+    return re.sub(r'\.\d+\.', '.N.', key, count=1)
 
 
 @contextmanager

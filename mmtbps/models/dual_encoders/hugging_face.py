@@ -8,6 +8,7 @@ import inspect
 import json
 import os
 import pickle
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -34,6 +35,9 @@ _PIXELS = ('crop_size', 'do_center_crop', 'do_convert_rgb', 'do_normalize', 'do_
 #: Settings of a config that no feature depends on.
 _NO_FEATURE = ('_commit_hash', '_name_or_path', 'architectures', 'auto_map', 'dtype', 'torch_dtype',
                'transformers_version')
+#: Weights of files that no feature depends on: buffers that are computed again, and the pooler of
+#: a BERT, where its first token is read without one.
+_UNUSED = re.compile(r'(^|\.)(position_ids|token_type_ids|inv_freq|pooler\.dense\.(weight|bias))$')
 #: Texts of which a tokenizer that knows words reads two differently.
 _PROBE = ('a', 'man', 'red', '1', '\u4eba')
 _HUB_OF_DAMAGE = (SafetensorError, pickle.UnpicklingError, EOFError)
@@ -67,7 +71,8 @@ class HuggingFaceDualEncoder(DualEncoder):
         ModelNotLoaded: it cannot be loaded, from disk or from the hub.
         MissingPackage: the installed transformers is too old for it, or its tokenizer needs a
             package.
-        BadValue: it is no dual encoder of a family that is known to work, or it lacks weights.
+        BadValue: it is no dual encoder of a family that is known to work, or its weights are not
+            those that its config says.
     """
 
     def __init__(self, source: str, revision: str | None = None, aspect: str | None = None,
@@ -231,10 +236,10 @@ def _load_tokenizer(source: str, place: str, found: dict[str, str]) -> Any:
 
 
 def _load_network(source: str, place: str, family: Family, found: dict[str, str]) -> nn.Module:
-    """Load both towers in float32, and refuse weights that are not whole."""
+    """Load both towers in float32, and refuse weights that are not whole, or of more than them."""
     kind = getattr(transformers, family.model)
     found = found | (dict(attn_implementation='eager') if family.eager else {})
-    with _no_bar_for(place):
+    with _quietly(place):
         network, report = _loaded(source, lambda: kind.from_pretrained(
             place, output_loading_info=True, trust_remote_code=False,
             ignore_mismatched_sizes=True, **found))  # the report names them
@@ -243,20 +248,32 @@ def _load_network(source: str, place: str, family: Family, found: dict[str, str]
     if lacking:
         raise BadValue(f'{source}: the weights do not fill {family.model}: {len(lacking)} are '
                        f'missing or of another shape, first {lacking[0]}')
+    foreign = sorted(key for key in report['unexpected_keys'] if not _UNUSED.search(key))
+    if foreign:
+        raise BadValue(f'{source}: its weights hold {len(foreign)} that {family.model} does not '
+                       f'use by its config.json, first {foreign[0]}; has it fewer layers than they?'
+                       )
     return network.float()
 
 
 @contextlib.contextmanager
-def _no_bar_for(place: str) -> Iterator[None]:
-    """Show progress of a download, but none of reading a folder, which takes a moment."""
-    shown = transformers.utils.logging.is_progress_bar_enabled() and os.path.isdir(place)
+def _quietly(place: str) -> Iterator[None]:
+    """Show progress of a download, but none of reading a folder, which takes a moment.
+
+    The library's table of weights that do not fit is left out, too: one line says what is wrong.
+    """
+    logging = transformers.utils.logging
+    shown = logging.is_progress_bar_enabled() and os.path.isdir(place)
+    level = logging.get_verbosity()
     if shown:
-        transformers.utils.logging.disable_progress_bar()
+        logging.disable_progress_bar()
+    logging.set_verbosity_error()
     try:
         yield
     finally:
+        logging.set_verbosity(level)
         if shown:
-            transformers.utils.logging.enable_progress_bar()
+            logging.enable_progress_bar()
 
 
 def _settings_of(processor: Any) -> dict[str, Any]:

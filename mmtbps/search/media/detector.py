@@ -36,7 +36,8 @@ class PersonDetector(Detector):
     Raises:
         MissingFile: ``model`` is a path and not there.
         DetectorNotLoaded: It cannot be loaded, from disk or from the hub.
-        BadValue: It is no object detector or knows no people, or an argument is out of range.
+        BadValue: It is no object detector or knows no people, its weights are not those that its
+            config says, or an argument is out of range.
         UserError: There is no such device.
 
     Example::
@@ -111,16 +112,25 @@ def _load(model: str) -> tuple:
     """Load network and image processor of a folder or a hub name."""
     from safetensors import SafetensorError
     from transformers import AutoImageProcessor, AutoModelForObjectDetection
+
+    from mmtbps.models.backbones.library_models import further_layers
     name = resolve_pretrained(model.removeprefix('hf:'))
     try:
-        network = AutoModelForObjectDetection.from_pretrained(
-            name, use_safetensors=True, trust_remote_code=False)
+        network, report = AutoModelForObjectDetection.from_pretrained(
+            name, use_safetensors=True, trust_remote_code=False, output_loading_info=True)
+        lacking = sorted(report['missing_keys'])
+        if wrong := lacking or further_layers(network, report['unexpected_keys']):
+            raise BadValue(f'{model}: weights and config.json do not belong together: '
+                           f'{len(wrong)} {"missing" if lacking else "of further layers"}, such as '
+                           f'{wrong[0]}')
         return network, AutoImageProcessor.from_pretrained(name, trust_remote_code=False)
     except (OSError, SafetensorError) as error:
         raise DetectorNotLoaded(
             f'{model}: not loaded as a detector ({_first_line(error)}). It should be a folder '
             'with config.json, preprocessor_config.json and model.safetensors, or the name of '
             'such a model on a Hugging Face hub that can be reached') from error
+    except BadValue:
+        raise
     except ValueError as error:
         raise BadValue(
             f'{model}: no object detector of transformers ({_first_line(error)}). Take RT-DETR '

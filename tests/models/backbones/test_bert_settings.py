@@ -1,6 +1,7 @@
 """BERTBackbone: folders, settings, names of weights, and models that are refused."""
 
 import inspect
+import json
 
 import pytest
 import torch
@@ -205,3 +206,17 @@ def test_a_folder_of_another_kind_than_the_config_says_is_refused(tmp_path):
     BERTBackbone(model=str(tmp_path), config=dict(model_type='bert'))
     with pytest.raises(BadValue, match="model_type 'bert', got model_type='roberta'"):
         BERTBackbone(model=str(tmp_path), config=dict(model_type='roberta'))
+
+
+@families
+def test_a_folder_of_more_layers_than_its_config_says_is_refused(family, tmp_path):
+    model = AutoModel.from_config(AutoConfig.for_model(**config_of(family)))
+    model.save_pretrained(tmp_path / 'model')
+    config = json.loads((tmp_path / 'model/config.json').read_text())
+    key = 'n_layers' if 'n_layers' in config else 'num_hidden_layers'
+    fewer = {name: value for name, value in config.items() if name != 'layer_types'}
+    (tmp_path / 'model/config.json').write_text(json.dumps({**fewer, key: config[key] - 1}))
+    with pytest.raises(BadValue, match='are of layers that its config.json does not count'):
+        BERTBackbone(model=str(tmp_path / 'model'), pooling='cls')
+    asked = BERTBackbone(model=str(tmp_path / 'model'), pooling='cls', config={key: 1})
+    assert asked.depth == 1  # by intention

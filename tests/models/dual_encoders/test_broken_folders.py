@@ -4,7 +4,10 @@ import json
 import shutil
 
 import pytest
+import torch
 from PIL import Image
+from pretrained_models import KINDS
+from safetensors.torch import load_file, save_file
 
 from mmtbps.errors import BadValue, UserError
 from mmtbps.models.dual_encoders import load_dual_encoder
@@ -58,3 +61,33 @@ def test_colors_that_do_not_serve_are_named(folders, tmp_path):
                                      image_mean=[.5], image_std=[.5]), aspect='stretch')
     with pytest.raises(BadValue, match='its preprocessor_config.json does not serve'):
         model.encode_images([Image.new('RGB', (6, 16))])
+
+
+@pytest.mark.parametrize('kind, half', [
+    *((kind, 'text_config') for kind in KINDS),
+    *((kind, 'vision_config') for kind in KINDS if kind != 'align')])  # it has blocks of many sizes
+def test_fewer_layers_in_the_config_than_in_the_weights_are_refused(kind, half, folders, tmp_path):
+    settings = json.loads((folders(kind) / 'config.json').read_text())[half]
+    if (kind, half) == ('tipsv2', 'vision_config'):
+        few = dict(num_hidden_layers=1, out_features=['stage1'], out_indices=[1],
+                   stage_names=['stem', 'stage1'])
+    else:
+        few = dict(num_hidden_layers=1)
+    change(tmp_path, folders(kind), 'config.json', **{half: {**settings, **few}})
+    with pytest.raises(BadValue, match=r'its weights hold \d+ that \w+ does not use by its '
+                                       r'config.json, first \S+\.1\.'):
+        load_dual_encoder(tmp_path)
+
+
+@pytest.mark.parametrize('kind, key', [
+    ('clip', 'text_model.embeddings.position_ids'),
+    ('chinese_clip', 'text_model.pooler.dense.weight'),
+    ('siglip', 'vision_model.embeddings.position_ids')])
+def test_what_no_feature_depends_on_may_be_left_over(kind, key, folders, tmp_path):
+    file = change(tmp_path, folders(kind), 'config.json') / 'model.safetensors'
+    save_file({**load_file(file), key: torch.ones(3)}, file, dict(format='pt'))
+    torch.testing.assert_close(load_dual_encoder(tmp_path).encode_texts(['a red coat']),
+                               load_dual_encoder(folders(kind)).encode_texts(['a red coat']))
+    save_file({**load_file(file), 'adapter.weight': torch.ones(3)}, file, dict(format='pt'))
+    with pytest.raises(BadValue, match='hold 1 that .* first adapter.weight'):
+        load_dual_encoder(tmp_path)

@@ -212,6 +212,15 @@ def test_a_damaged_folder_is_named(rt_detr, tmp_path, name, content):
         PersonDetector(str(damaged))
 
 
+@pytest.mark.parametrize('layers, words', [(1, 'of further layers, such as model'),
+                                           (3, 'missing, such as model')])
+def test_weights_of_other_layers_than_the_config_says_are_refused(layers, words, tmp_path):
+    file = save_detector(tmp_path) / 'config.json'
+    file.write_text(json.dumps({**json.loads(file.read_text()), 'decoder_layers': layers}))
+    with pytest.raises(UserError, match=f'do not belong together: \\d+ {words}'):
+        PersonDetector(str(tmp_path))
+
+
 def test_a_device_that_cannot_be_used_is_named(rt_detr):
     with pytest.raises(UserError, match="device 'cuda:99' cannot be used"):
         PersonDetector(str(rt_detr), device='cuda:99')
