@@ -25,7 +25,8 @@ LAYERS = [
 ]
 # The same inside a part: what stands in one line are neighbours.
 SUB_PACKAGES = {
-    'models': [['backbones', 'losses', 'grad_cache', 'batch_augments', 'preprocessor',
+    'models': [['finite_weights'],
+               ['backbones', 'losses', 'grad_cache', 'batch_augments', 'preprocessor',
                 'weights_hash'],
                ['dual_encoders', 'necks', 'mixup', 'heads', 'lora'], ['retrievers'],
                ['loading', 'converters']],

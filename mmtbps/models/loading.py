@@ -12,6 +12,7 @@ from mmtbps.compat import BrokenCheckpoint
 from mmtbps.errors import MissingFile, UserError
 
 from .backbones.weight_names import shown_names
+from .finite_weights import check_finite
 from .lora import is_adapter
 from .retrievers import TextImageRetriever
 from .retrievers.former_settings import rename_former_keys
@@ -69,6 +70,7 @@ def load_strictly(model: nn.Module, weights: str | Path | Mapping[str, Tensor],
         UnsafeCheckpoint: the file holds more than weights.
         BrokenCheckpoint: it is cut short or damaged.
         WeightsMisfit: a weight is missing, left over or of another shape; the first few are named.
+        BadValue: a weight that the model takes is NaN or infinite.
 
     Example:
         >>> layer = nn.Linear(2, 1)
@@ -87,6 +89,8 @@ left over. Were they trained with this config?
         rename_former_keys(state)
         heads = {} if model.heads else {key: value for key, value in state.items()
                                         if key.startswith('heads.')}
+    check_finite({key: value for key, value in state.items() if key not in heads},
+                 'the weights' if named else str(weights))
     unfilled, misfits = _load(model, state)
     grave = [line for line in misfits if not (new_heads and _starts_anew(line))]
     if grave and not partial:

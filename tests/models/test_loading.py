@@ -59,3 +59,20 @@ def test_weights_of_clip_are_named_as_published(change, said):
              if value is not None}
     with pytest.raises(WeightsMisfit, match=f'1 misfit: {said.format(name)}'):
         load_strictly(tower, state)
+
+
+@pytest.mark.parametrize('wrong', [torch.nan, torch.inf])
+@pytest.mark.parametrize('partial', [False, True])
+def test_weights_that_are_no_numbers_are_refused(wrong, partial, bare, tmp_path):
+    state = dict(bare.state_dict())
+    state[STEM] = torch.full_like(state[STEM], wrong)
+    torch.save(state, tmp_path / 'last.pth')
+    with pytest.raises(BadValue, match=rf'last.pth: 1 of its 69 weights holds NaN .*: {STEM}\.'):
+        load_strictly(bare, tmp_path / 'last.pth', partial=partial)
+
+
+def test_a_head_that_is_passed_over_may_be_no_number(tiny_retriever, bare):
+    state = dict(tiny_retriever(heads=dict(contrastive=dict(
+        type='HardnessAwareContrastiveHead', learnable=True))).state_dict())
+    state['heads.contrastive.log_temperature'] = torch.tensor(torch.nan)
+    assert load_strictly(bare, state).loaded == 69

@@ -11,6 +11,7 @@ from torch import nn
 from transformers import PretrainedConfig, PreTrainedModel
 
 from mmtbps.errors import BadValue, UserError
+from mmtbps.models.finite_weights import check_finite
 
 __all__ = ['further_layers', 'load_whole', 'model_errors', 'sharing_copy', 'sizes_of']
 
@@ -55,7 +56,7 @@ def load_whole(kind: Any, name: str, overrides: Mapping[str, Any],
 
     Raises:
         BadValue: a weight of the model is missing; or the file has more layers than its config
-            says, unless ``overrides`` says how many.
+            says, unless ``overrides`` says how many; or a weight is NaN or infinite.
     """
     model, report = kind.from_pretrained(name, output_loading_info=True, **overrides)
     missing = sorted(key for key in report['missing_keys']
@@ -67,6 +68,7 @@ def load_whole(kind: Any, name: str, overrides: Mapping[str, Any],
     if further and not any(key.endswith('layers') for key in overrides):
         raise BadValue(f'{name}: {len(further)} weights are of layers that its config.json does '
                        f'not count, such as {further[0]}')
+    check_finite(model.state_dict(), name)
     # transformers 5 keeps the type of the file, which is often half precision.
     return model if overrides.keys() & {'dtype', 'torch_dtype'} else model.float()
 

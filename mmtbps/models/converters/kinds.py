@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mmtbps.errors import BadValue
+from mmtbps.models.finite_weights import check_finite
 
 from .augreg import vit_from_augreg
 from .base import Conversion, ConversionOptions
@@ -84,14 +85,17 @@ def convert_checkpoint(kind: str, source: str,
         options: what the checkpoint does not say.
 
     Raises:
-        UserError: it cannot be read, is of another kind, or has other sizes than are named.
+        UserError: it cannot be read, is of another kind, has other sizes than are named, or weights
+            that are NaN or infinite.
     """
     checkpoint = read_source(source)
     try:
-        return KINDS[kind].convert(checkpoint, options or ConversionOptions())
+        conversion = KINDS[kind].convert(checkpoint, options or ConversionOptions())
     except ValueError as error:
         others = [name for name, other in KINDS.items()
                   if name != kind and other.has_landmark(checkpoint)]
         hint = f' (its keys are those of kind {" or ".join(others)})' if (
             others and not KINDS[kind].has_landmark(checkpoint)) else ''
         raise BadValue(f'{source}: {error}{hint}') from error
+    check_finite({key: checkpoint.state[key] for key in conversion.used}, source)
+    return conversion

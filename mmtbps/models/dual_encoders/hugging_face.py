@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from transformers.utils.hub import cached_file, extract_commit_hash
 
 from mmtbps.errors import BadValue, MissingPackage, UserError
+from mmtbps.models.finite_weights import check_finite
 from mmtbps.pretrained import resolve_pretrained
 
 from .base import DualEncoder
@@ -72,7 +73,7 @@ class HuggingFaceDualEncoder(DualEncoder):
         MissingPackage: the installed transformers is too old for it, or its tokenizer needs a
             package.
         BadValue: it is no dual encoder of a family that is known to work, or its weights are not
-            those that its config says.
+            those that its config says, or no numbers.
     """
 
     def __init__(self, source: str, revision: str | None = None, aspect: str | None = None,
@@ -253,6 +254,7 @@ def _load_network(source: str, place: str, family: Family, found: dict[str, str]
         raise BadValue(f'{source}: its weights hold {len(foreign)} that {family.model} does not '
                        f'use by its config.json, first {foreign[0]}; has it fewer layers than they?'
                        )
+    check_finite(network.state_dict(), source)
     return network.float()
 
 

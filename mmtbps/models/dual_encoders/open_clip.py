@@ -14,6 +14,7 @@ from torch import Tensor
 
 from mmtbps.compat import torchvision_or_stub
 from mmtbps.errors import BadValue, MissingPackage, UserError
+from mmtbps.models.finite_weights import check_finite
 
 from .base import DualEncoder
 from .families import mean_color
@@ -40,7 +41,7 @@ class OpenClipDualEncoder(DualEncoder):
 
     Raises:
         MissingPackage: open_clip or torchvision is not installed.
-        BadValue: a revision is given, or there is no such model.
+        BadValue: a revision is given, there is no such model, or its weights are no numbers.
         UserError: the weights cannot be loaded; the message says why.
     """
 
@@ -52,6 +53,7 @@ class OpenClipDualEncoder(DualEncoder):
         library = _import_library()
         architecture, tag, name = _split(source)
         network, transform, tokenizer = _load(library, source, architecture, tag)
+        check_finite(network.state_dict(), f'open_clip:{source}')
         settings = dict(getattr(network.visual, 'preprocess_cfg', {}))
         size = network.visual.image_size
         bias = getattr(network, 'logit_bias', None)

@@ -37,7 +37,7 @@ class PersonDetector(Detector):
         MissingFile: ``model`` is a path and not there.
         DetectorNotLoaded: It cannot be loaded, from disk or from the hub.
         BadValue: It is no object detector or knows no people, its weights are not those that its
-            config says, or an argument is out of range.
+            config says or no numbers, or an argument is out of range.
         UserError: There is no such device.
 
     Example::
@@ -114,6 +114,7 @@ def _load(model: str) -> tuple:
     from transformers import AutoImageProcessor, AutoModelForObjectDetection
 
     from mmtbps.models.backbones.library_models import further_layers
+    from mmtbps.models.finite_weights import check_finite
     name = resolve_pretrained(model.removeprefix('hf:'))
     try:
         network, report = AutoModelForObjectDetection.from_pretrained(
@@ -123,6 +124,7 @@ def _load(model: str) -> tuple:
             raise BadValue(f'{model}: weights and config.json do not belong together: '
                            f'{len(wrong)} {"missing" if lacking else "of further layers"}, such as '
                            f'{wrong[0]}')
+        check_finite(network.state_dict(), model)
         return network, AutoImageProcessor.from_pretrained(name, trust_remote_code=False)
     except (OSError, SafetensorError) as error:
         raise DetectorNotLoaded(

@@ -220,3 +220,11 @@ def test_a_folder_of_more_layers_than_its_config_says_is_refused(family, tmp_pat
         BERTBackbone(model=str(tmp_path / 'model'), pooling='cls')
     asked = BERTBackbone(model=str(tmp_path / 'model'), pooling='cls', config={key: 1})
     assert asked.depth == 1  # by intention
+
+
+def test_a_folder_of_weights_that_are_no_numbers_is_refused(tmp_path):
+    model = AutoModel.from_config(AutoConfig.for_model(**config_of('bert')))
+    model.encoder.layer[1].output.dense.bias.data[2] = torch.inf
+    model.save_pretrained(tmp_path)
+    with pytest.raises(BadValue, match='NaN or infinity: encoder.layer.1.output.dense.bias'):
+        BERTBackbone(model=str(tmp_path))

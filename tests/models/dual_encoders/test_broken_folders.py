@@ -91,3 +91,14 @@ def test_what_no_feature_depends_on_may_be_left_over(kind, key, folders, tmp_pat
     save_file({**load_file(file), 'adapter.weight': torch.ones(3)}, file, dict(format='pt'))
     with pytest.raises(BadValue, match='hold 1 that .* first adapter.weight'):
         load_dual_encoder(tmp_path)
+
+
+@pytest.mark.parametrize('kind', KINDS)
+def test_weights_that_are_no_numbers_are_refused(kind, folders, tmp_path):
+    file = change(tmp_path, folders(kind), 'config.json') / 'model.safetensors'
+    weights = load_file(file)
+    name = sorted(name for name in weights if weights[name].is_floating_point())[7]
+    weights[name].view(-1)[0] = torch.nan
+    save_file(weights, file, dict(format='pt'))
+    with pytest.raises(BadValue, match=r'1 of its \d+ weights holds NaN or infinity: '):
+        load_dual_encoder(tmp_path)

@@ -221,6 +221,16 @@ def test_weights_of_other_layers_than_the_config_says_are_refused(layers, words,
         PersonDetector(str(tmp_path))
 
 
+def test_weights_that_are_no_numbers_are_refused(tmp_path):
+    from safetensors.torch import load_file, save_file
+    file = save_detector(tmp_path) / 'model.safetensors'
+    weights = load_file(file)
+    weights['model.enc_output.0.bias'][3] = torch.nan
+    save_file(weights, file, dict(format='pt'))
+    with pytest.raises(UserError, match='holds NaN or infinity: model.enc_output.0.bias'):
+        PersonDetector(str(tmp_path))
+
+
 def test_a_device_that_cannot_be_used_is_named(rt_detr):
     with pytest.raises(UserError, match="device 'cuda:99' cannot be used"):
         PersonDetector(str(rt_detr), device='cuda:99')
