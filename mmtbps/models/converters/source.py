@@ -4,6 +4,7 @@ import contextlib
 import json
 import tarfile
 import zipfile
+import zlib
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mmtbps.compat import BrokenCheckpoint, load_checkpoint_file
+from mmtbps.compat import BrokenCheckpoint, UnsafeCheckpoint, load_checkpoint_file
 from mmtbps.errors import BadValue, MissingFile, UserError
 
 from .torchscript import is_torchscript, read_torchscript
@@ -117,12 +118,26 @@ def _load(file: Any) -> Any:
 
 def _read_file(path: Path) -> Any:
     if path.suffix == '.npz':
-        with np.load(path, allow_pickle=False) as arrays:
-            return {name: torch.from_numpy(arrays[name]) for name in arrays.files}
+        return _read_arrays(path)
     with contextlib.suppress(zipfile.BadZipFile), zipfile.ZipFile(path) as archive:
         if is_torchscript(archive):
             return read_torchscript(archive, str(path))
     return _load(path)
+
+
+def _read_arrays(path: Path) -> dict[str, Tensor]:
+    """Read the arrays of an archive of numpy; objects in it, which could run code, are refused."""
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return {name: torch.from_numpy(arrays[name]) for name in arrays.files}
+    except (ValueError, TypeError, AttributeError, EOFError, zipfile.BadZipFile, zlib.error
+            ) as error:
+        if not zipfile.is_zipfile(path):
+            raise BrokenCheckpoint(f'{path}: no archive of arrays (.npz), or cut short') from error
+        if 'pickle' in str(error) or isinstance(error, TypeError):
+            raise UnsafeCheckpoint(f'{path}: refused, because it holds more than arrays of numbers'
+                                   ) from error
+        raise BrokenCheckpoint(f'{path}: a damaged archive of arrays ({error})') from error
 
 
 def _read_folder(folder: Path) -> Any:
