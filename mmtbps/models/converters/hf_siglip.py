@@ -11,13 +11,13 @@ from mmtbps.errors import BadValue
 
 from .base import Conversion, ConversionOptions
 from .fit import check_weights, drop_training_only
-from .preprocessing import INTERPOLATIONS, preprocessor, published_pipeline
+from .preprocessing import INTERPOLATIONS, preprocessor, published_pipeline, read_colors
 from .source import Source
 
 __all__ = ['convert_hf_siglip']
 
 _HALVES = {'vision_model.': 'image_backbone.siglip.', 'text_model.': 'text_backbone.siglip.'}
-_GRAY = (0.5, 0.5, 0.5)
+_GRAY = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 _TOKENIZER = 'tokenizer.json'
 
 
@@ -61,7 +61,7 @@ def _describe(result: Conversion, source: Source, options: ConversionOptions,
     result.model = dict(
         type='TextImageRetriever',
         data_preprocessor=preprocessor(
-            processor.get('image_mean', _GRAY), processor.get('image_std', _GRAY),
+            *read_colors(processor, 'image_mean', 'image_std', _GRAY),
             # The last place is read, so that all captions have all places.
             min_length=length, pad_token_id=tokenizer.pad_token_id),
         image_backbone=dict(type='SigLIPVisionTower', config=sizes['vision_config'],

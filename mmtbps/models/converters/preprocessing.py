@@ -1,5 +1,6 @@
 """Preprocessing that published models were trained with, as settings of ours."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,28 +16,31 @@ INTERPOLATIONS = {0: 'nearest', 1: 'lanczos', 2: 'bilinear', 3: 'bicubic'}
 IMAGENET_COLORS = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
-def read_colors(settings: Mapping[str, Any], mean: str, std: str) -> tuple:
-    """Read mean and deviation of the colors, 0-1; those of CLIP where they are not said.
+def read_colors(settings: Mapping[str, Any], mean: str, std: str,
+                default: tuple = CLIP_COLORS) -> tuple:
+    """Read mean and deviation of the colors, 0-1; the default ones where they are not said.
 
     Args:
         settings: of an image processor.
         mean: key of the first.
         std: key of the second.
+        default: mean and deviation.
 
     Raises:
-        BadValue: they are not three numbers each, or a deviation is not positive.
+        BadValue: they are not three numbers each, or a deviation is not above 0.
 
     Example:
         >>> read_colors(dict(image_mean=[.5, .5, .5]), 'image_mean', 'image_std')
         ((0.5, 0.5, 0.5), (0.26862954, 0.26130258, 0.27577711))
     """
-    found = [settings.get(key, default) for key, default in zip((mean, std), CLIP_COLORS,
-                                                                strict=True)]
+    found = [settings.get(key, values) for key, values in zip((mean, std), default, strict=True)]
     for key, values in zip((mean, std), found, strict=True):
         if not (isinstance(values, Sequence) and len(values) == 3 and all(
-                isinstance(value, (int, float)) and (key == mean or value > 0)
-                for value in values)):
-            raise BadValue(f'{key} beside its weights must be three numbers, got {values!r}')
+                isinstance(value, (int, float)) and math.isfinite(value)
+                and (0 <= value <= 1 if key == mean else value > 0) for value in values)):
+            wanted = 'of 0 to 1' if key == mean else 'above 0'
+            raise BadValue(f'{key} beside its weights must be three numbers {wanted}, got '
+                           f'{values!r}')
     return tuple(map(tuple, found))
 
 

@@ -1,9 +1,8 @@
 """Families of dual encoders in transformers whose features are proved by tests, value by value."""
 
 from dataclasses import dataclass
-from typing import Any
 
-__all__ = ['FAMILIES', 'Family', 'input_size', 'longest_text', 'mean_color']
+__all__ = ['FAMILIES', 'Family', 'longest_text']
 
 
 @dataclass(frozen=True)
@@ -18,6 +17,8 @@ class Family:
         reserved: rows of the position table that no token ever has.
         probability: whether its score is a probability, by a sigmoid.
         own_shape: whether the image tower takes every picture in its own shape.
+        any_size: whether the image tower has no positions, so that it takes any square.
+        vocabulary_alone: whether its tokenizer is published without a ``tokenizer_config.json``.
         eager: whether the attention must be the plain one: by the fused one the text tower forgets
             its causal mask in a batch without padding, so that a feature depends on its neighbours.
         pillow: class that does with Pillow what the family's only processor does with torchvision.
@@ -30,6 +31,8 @@ class Family:
     reserved: int = 0
     probability: bool = False
     own_shape: bool = False
+    any_size: bool = False
+    vocabulary_alone: bool = False
     eager: bool = False
     pillow: str | None = None
 
@@ -37,10 +40,10 @@ class Family:
 #: By the ``model_type`` of a ``config.json``. SigLIP 2 of a fixed shape says ``siglip``.
 FAMILIES = dict(
     aimv2=Family('Aimv2Model', '4.54', eager=True),
-    align=Family('AlignModel', '4.27', 'max_length', tokens=64),
+    align=Family('AlignModel', '4.27', 'max_length', tokens=64, any_size=True),
     altclip=Family('AltCLIPModel', '4.26', tokens=77, reserved=2),
     blip=Family('BlipForImageTextRetrieval', '4.26'),
-    chinese_clip=Family('ChineseCLIPModel', '4.25', tokens=52),
+    chinese_clip=Family('ChineseCLIPModel', '4.25', tokens=52, vocabulary_alone=True),
     clip=Family('CLIPModel', '4.5'),
     metaclip_2=Family('MetaClip2Model', '4.56'),
     siglip=Family('SiglipModel', '4.37', 'max_length', tokens=64, probability=True),
@@ -60,36 +63,3 @@ def longest_text(family: Family, positions: int, tokenizer_limit: int) -> int:
         77
     """
     return min(positions - family.reserved, tokenizer_limit, family.tokens or positions)
-
-
-def input_size(settings: dict[str, Any], vision_size: Any) -> tuple[int, int]:
-    """Return (height, width) of the pixels that a processor hands to the image tower.
-
-    Args:
-        settings: of the image processor.
-        vision_size: ``image_size`` of the image tower, for a processor that does not tell.
-
-    Example:
-        >>> input_size(dict(do_center_crop=True, size=dict(shortest_edge=224),
-        ...                 crop_size=dict(height=224, width=224)), None)
-        (224, 224)
-        >>> input_size(dict(size=dict(height=384, width=128)), None)
-        (384, 128)
-    """
-    chosen = settings.get('crop_size' if settings.get('do_center_crop') else 'size') or {}
-    chosen = chosen if isinstance(chosen, int) or 'height' in chosen else vision_size
-    if isinstance(chosen, dict):
-        return int(chosen['height']), int(chosen['width'])
-    height, width = chosen if isinstance(chosen, (list, tuple)) else (chosen, chosen)
-    return int(height), int(width)
-
-
-def mean_color(settings: dict[str, Any]) -> tuple[float, ...]:
-    """Return the model's mean color, three numbers of 0-1; gray where it subtracts none.
-
-    Example:
-        >>> mean_color(dict(do_normalize=False))
-        (0.5, 0.5, 0.5)
-    """
-    mean = settings.get('image_mean') if settings.get('do_normalize', True) else None
-    return tuple(map(float, mean)) if mean is not None else (.5, .5, .5)

@@ -25,7 +25,8 @@ from mmtbps.models.finite_weights import check_finite
 from mmtbps.pretrained import resolve_pretrained
 
 from .base import DualEncoder
-from .families import FAMILIES, Family, input_size, longest_text, mean_color
+from .families import FAMILIES, Family, longest_text
+from .pixels import check_colors, check_size, input_size, mean_color
 
 __all__ = ['HuggingFaceDualEncoder', 'ModelNotLoaded']
 
@@ -41,6 +42,7 @@ _NO_FEATURE = ('_commit_hash', '_name_or_path', 'architectures', 'auto_map', 'dt
 _UNUSED = re.compile(r'(^|\.)(position_ids|token_type_ids|inv_freq|pooler\.dense\.(weight|bias))$')
 #: Texts of which a tokenizer that knows words reads two differently.
 _PROBE = ('a', 'man', 'red', '1', '\u4eba')
+_PREPROCESSOR = 'preprocessor_config.json'
 _HUB_OF_DAMAGE = (SafetensorError, pickle.UnpicklingError, EOFError)
 
 
@@ -72,8 +74,9 @@ class HuggingFaceDualEncoder(DualEncoder):
         ModelNotLoaded: it cannot be loaded, from disk or from the hub.
         MissingPackage: the installed transformers is too old for it, or its tokenizer needs a
             package.
-        BadValue: it is no dual encoder of a family that is known to work, or its weights are not
-            those that its config says, or no numbers.
+        BadValue: it is no dual encoder of a family that is known to work, its weights are not those
+            that its config says or no numbers, or its processor makes pictures that it does not
+            take.
     """
 
     def __init__(self, source: str, revision: str | None = None, aspect: str | None = None,
@@ -89,6 +92,7 @@ class HuggingFaceDualEncoder(DualEncoder):
         tokenizer = _load_tokenizer(source, place, found)
         network = _load_network(source, place, family, found)
         settings, parts = _settings_of(processor), network.config
+        check_colors(settings, source, _PREPROCESSOR)
         super().__init__(
             f'hf:{os.path.abspath(place) if os.path.isdir(place) else source}', commit,
             mean=mean_color(settings),
@@ -102,13 +106,14 @@ class HuggingFaceDualEncoder(DualEncoder):
         self.network, self.processor, self.tokenizer = network.eval(), processor, tokenizer
         self.family, self.settings, self._config = family, settings, config
         self._encode_image, self._encode_text = _encoders(network)
+        self._check_pixels(parts.vision_config)
 
     def process_images(self, images: Sequence[Image.Image]) -> dict[str, Tensor]:
         try:
             return dict(self.processor(images=list(images), return_tensors='pt'))
         except (ValueError, TypeError) as error:
-            raise BadValue(f'{self.name}: its preprocessor_config.json does not serve for pictures '
-                           f'in colour ({_first_line(error)})') from error
+            raise BadValue(f'{self.name}: its {_PREPROCESSOR} does not serve for pictures in '
+                           f'colour ({_first_line(error)})') from error
 
     def process_texts(self, texts: Sequence[str]) -> dict[str, Tensor]:
         inputs = self.tokenizer(
@@ -133,6 +138,19 @@ class HuggingFaceDualEncoder(DualEncoder):
         if offsets:
             return text[:max(last for _, last in tokens['offset_mapping'])]
         return self.tokenizer.decode(tokens['input_ids'], skip_special_tokens=True)
+
+    def _check_pixels(self, vision: Any) -> None:
+        """Compare what the processor makes of a picture with what the image tower takes."""
+        pixels = self.process_images([self._shape(Image.new('RGB', (40, 100)))])['pixel_values']
+        if self.family.own_shape:  # patches in a row, colors last
+            made, taken = pixels.shape[-1], vision.num_channels * vision.patch_size**2
+            if made != taken:
+                raise BadValue(f'{self.name}: its {_PREPROCESSOR} makes patches of {made} numbers, '
+                               f'its image tower takes {taken}')
+        elif not self.family.any_size:
+            size = vision.image_size
+            check_size(pixels.shape[-2:], size if isinstance(size, (list, tuple)) else (size, size),
+                       self.name, _PREPROCESSOR)
 
     def preprocessing(self) -> dict[str, Any]:
         words = self.tokenizer.get_vocab() if not self.tokenizer.is_fast else json.loads(

@@ -17,10 +17,11 @@ from mmtbps.errors import BadValue, MissingPackage, UserError
 from mmtbps.models.finite_weights import check_finite
 
 from .base import DualEncoder
-from .families import mean_color
+from .pixels import check_colors, check_size, mean_color
 
 __all__ = ['OpenClipDualEncoder']
 
+_CONFIG = 'open_clip_config.json'
 _WORD = re.compile(r'\S+')
 
 
@@ -55,6 +56,7 @@ class OpenClipDualEncoder(DualEncoder):
         network, transform, tokenizer = _load(library, source, architecture, tag)
         check_finite(network.state_dict(), f'open_clip:{source}')
         settings = dict(getattr(network.visual, 'preprocess_cfg', {}))
+        check_colors(settings, f'open_clip:{source}', _CONFIG, 'mean', 'std')
         size = network.visual.image_size
         bias = getattr(network, 'logit_bias', None)
         super().__init__(
@@ -67,6 +69,8 @@ class OpenClipDualEncoder(DualEncoder):
             probability=bias is not None, aspect=aspect, prompts=prompts)
         self.network, self.transform, self.tokenizer = network.eval(), transform, tokenizer
         self.settings, self._model = settings, _settings_of(architecture, tag)
+        pixels = self.process_images([self._shape(Image.new('RGB', (40, 100)))])['image']
+        check_size(pixels.shape[-2:], self.image_size, self.name, _CONFIG)
 
     def process_images(self, images: Sequence[Image.Image]) -> dict[str, Tensor]:
         return dict(image=torch.stack([self.transform(image) for image in images]))
@@ -142,6 +146,6 @@ def _load(library: ModuleType, source: str, architecture: str, tag: str | None) 
 def _settings_of(architecture: str, tag: str | None) -> Any:
     """Return all that the weights do not tell, such as the activation: the config or its name."""
     if architecture.startswith('local-dir:'):
-        file = Path(architecture.removeprefix('local-dir:'), 'open_clip_config.json')
+        file = Path(architecture.removeprefix('local-dir:'), _CONFIG)
         return json.loads(file.read_text(encoding='utf-8'))
     return [architecture, tag]

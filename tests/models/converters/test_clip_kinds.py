@@ -224,7 +224,10 @@ def test_hf_clip(activation, convert, open_folder, crops, tmp_path):
     ('config.json', dict(text_config=dict(num_attention_heads='2')), 'must be a number'),
     ('config.json', dict(vision_config=dict(layer_norm_eps=1e-2)), 'epsilon of 0.01'),
     ('preprocessor_config.json', dict(image_mean=.5), 'three numbers'),
-    ('preprocessor_config.json', dict(image_std=[1, 1, 0]), 'three numbers')])
+    ('preprocessor_config.json', dict(image_std=[1, 1, 0]), 'three numbers above 0'),
+    ('preprocessor_config.json', dict(image_std=[1, 1, float('nan')]), 'three numbers above 0'),
+    ('preprocessor_config.json', dict(image_mean=[1, 1, float('nan')]), 'numbers of 0 to 1'),
+    ('preprocessor_config.json', dict(image_mean=[124, 116, 104]), 'numbers of 0 to 1')])
 def test_hf_clip_of_odd_settings_is_refused(file, settings, message, convert, tmp_path):
     torch.save(transformers_state(clip_state(17)), tmp_path / 'pytorch_model.bin')
     halves = dict(vision_config=dict(num_attention_heads=2),

@@ -10,6 +10,8 @@ from published_checkpoints import pixels_of
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import SiglipConfig, SiglipModel
 
+from mmtbps.errors import BadValue
+
 TOOL = 'tools/convert_weights.py'
 WORDS = ['<pad>', '</s>', '<unk>', 'a', 'red', 'coat', 'man', 'in', 'mans']
 GRAY, PAD, END = ((.5, .5, .5), (.5, .5, .5)), 0, 1
@@ -99,4 +101,14 @@ def test_another_model_is_refused(change, message, folder, convert, tmp_path):
     if changed:
         path.write_text(json.dumps(changed))
     with pytest.raises(ValueError, match=message):
+        convert('hf_siglip', folder, tmp_path / 'siglip')
+
+
+@pytest.mark.parametrize('key, values', [
+    ('image_mean', [.5]), ('image_mean', [.5, .5, float('nan')]), ('image_std', [.5, .5, 0]),
+    ('image_std', [.5, -.5, .5])])
+def test_colors_that_do_not_serve_are_named(key, values, folder, convert, tmp_path):
+    file = folder / 'preprocessor_config.json'
+    file.write_text(json.dumps({**json.loads(file.read_text()), key: values}))
+    with pytest.raises(BadValue, match=f'library: {key} beside its weights must be three numbers'):
         convert('hf_siglip', folder, tmp_path / 'siglip')

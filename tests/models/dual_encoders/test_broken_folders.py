@@ -5,7 +5,6 @@ import shutil
 
 import pytest
 import torch
-from PIL import Image
 from pretrained_models import KINDS
 from safetensors.torch import load_file, save_file
 
@@ -56,11 +55,48 @@ def test_a_file_of_a_folder_that_is_no_json_object_is_one_line(folders, tmp_path
         load_dual_encoder(f'hf:{tmp_path}')
 
 
-def test_colors_that_do_not_serve_are_named(folders, tmp_path):
-    model = load_dual_encoder(change(tmp_path, folders('clip'), 'preprocessor_config.json',
-                                     image_mean=[.5], image_std=[.5]), aspect='stretch')
-    with pytest.raises(BadValue, match='its preprocessor_config.json does not serve'):
-        model.encode_images([Image.new('RGB', (6, 16))])
+@pytest.mark.parametrize('key, values, words', [
+    ('image_mean', [.5], 'of 0 to 1'), ('image_mean', [.5, .5, float('nan')], 'of 0 to 1'),
+    ('image_mean', [.5, -.1, .5], 'of 0 to 1'), ('image_mean', [123., 117., 104.], 'of 0 to 1'),
+    ('image_mean', .5, 'of 0 to 1'), ('image_std', [.5, .5, .5, .5], 'above 0'),
+    ('image_std', [.5, 0, .5], 'above 0'), ('image_std', [.5, .5, -1.], 'above 0'),
+    ('image_std', [float('inf'), .5, .5], 'above 0'), ('image_std', ['.5', .5, .5], 'above 0')])
+@pytest.mark.parametrize('kind', ['clip', 'siglip2', 'blip'])
+def test_colors_that_do_not_serve_are_named(kind, key, values, words, folders, tmp_path):
+    change(tmp_path, folders(kind), 'preprocessor_config.json', **{key: values})
+    with pytest.raises(BadValue, match=f': {key} in its preprocessor_config.json must be three '
+                                       f'numbers {words}, got'):
+        load_dual_encoder(tmp_path)
+
+
+def test_colors_that_no_pixel_is_normalised_by_may_be_any(folders, tmp_path):
+    load_dual_encoder(change(tmp_path, folders('clip'), 'preprocessor_config.json',
+                             do_normalize=False, image_std=[0, 0, 0]))
+
+
+@pytest.mark.parametrize('kind', sorted({*KINDS} - {'siglip2', 'align'}))
+@pytest.mark.parametrize('aspect', ['letterbox', 'processor'])
+def test_a_processor_of_another_size_than_the_models_is_refused(kind, aspect, folders, tmp_path):
+    settings = json.loads((folders(kind) / 'preprocessor_config.json').read_text())
+    larger = {key: dict.fromkeys(settings[key], 48) for key in ('size', 'crop_size')
+              if key in settings}
+    change(tmp_path, folders(kind), 'preprocessor_config.json', **larger)
+    with pytest.raises(BadValue, match='its preprocessor_config.json makes pictures of 48 x 48, its'
+                                       ' image tower takes 32 x 32'):
+        load_dual_encoder(tmp_path, aspect=aspect)
+
+
+def test_a_processor_that_cuts_no_square_is_refused_where_it_acts_alone(folders, tmp_path):
+    change(tmp_path, folders('clip'), 'preprocessor_config.json', do_center_crop=False)
+    load_dual_encoder(tmp_path)  # what is letterboxed is a square already
+    with pytest.raises(BadValue, match='makes pictures of 80 x 32, its image tower takes 32 x 32'):
+        load_dual_encoder(tmp_path, aspect='processor')
+
+
+def test_a_processor_of_other_patches_than_the_models_is_refused(folders, tmp_path):
+    change(tmp_path, folders('siglip2'), 'preprocessor_config.json', patch_size=4)
+    with pytest.raises(BadValue, match='makes patches of 48 numbers, its image tower takes 192'):
+        load_dual_encoder(tmp_path)
 
 
 @pytest.mark.parametrize('kind, half', [
