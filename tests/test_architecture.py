@@ -41,6 +41,7 @@ FENCES = {
     'transformers': ('models/backbones/bert.py', 'models/backbones/bert_families.py',
                      'models/backbones/library_models.py', 'models/backbones/siglip_models.py',
                      'models/dual_encoders/hugging_face.py',
+                     'models/dual_encoders/transformers_parts.py',
                      'datasets/transforms/tokenize.py', 'generation/', 'search/media/detector.py',
                      'compat.py'),
     'open_clip': ('models/dual_encoders/open_clip.py',),

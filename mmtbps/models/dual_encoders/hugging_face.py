@@ -3,51 +3,40 @@
 No code of a model is run, and nothing of it unpickled but tensors.
 """
 
-import contextlib
 import inspect
 import json
 import os
-import pickle
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
 import transformers
-from huggingface_hub import constants
 from PIL import Image
-from safetensors import SafetensorError
 from torch import Tensor, nn
-from transformers.utils.hub import cached_file, extract_commit_hash
 
-from mmtbps.errors import BadValue, MissingPackage, UserError
-from mmtbps.models.finite_weights import check_finite
+from mmtbps.errors import BadValue, MissingPackage
 from mmtbps.pretrained import resolve_pretrained
 
 from .base import DualEncoder
 from .families import FAMILIES, Family, longest_text
 from .pixels import check_colors, check_size, input_size, mean_color
+from .transformers_parts import (
+    PIXELS,
+    ModelNotLoaded,
+    first_line,
+    load_network,
+    load_processor,
+    load_tokenizer,
+    loaded,
+    read_config,
+)
 
 __all__ = ['HuggingFaceDualEncoder', 'ModelNotLoaded']
 
-#: Settings of an image processor that pixels depend on.
-_PIXELS = ('crop_size', 'do_center_crop', 'do_convert_rgb', 'do_normalize', 'do_rescale',
-           'do_resize', 'image_mean', 'image_std', 'include_top', 'max_num_patches', 'patch_size',
-           'rescale_factor', 'rescale_offset', 'resample', 'size')
+_PREPROCESSOR = 'preprocessor_config.json'
 #: Settings of a config that no feature depends on.
 _NO_FEATURE = ('_commit_hash', '_name_or_path', 'architectures', 'auto_map', 'dtype', 'torch_dtype',
                'transformers_version')
-#: Weights of files that no feature depends on: buffers that are computed again, and the pooler of
-#: a BERT, where its first token is read without one.
-_UNUSED = re.compile(r'(^|\.)(position_ids|token_type_ids|inv_freq|pooler\.dense\.(weight|bias))$')
-#: Texts of which a tokenizer that knows words reads two differently.
-_PROBE = ('a', 'man', 'red', '1', '\u4eba')
-_PREPROCESSOR = 'preprocessor_config.json'
-_HUB_OF_DAMAGE = (SafetensorError, pickle.UnpicklingError, EOFError)
-
-
-class ModelNotLoaded(UserError, OSError):
-    """A folder or a hub name from which no model can be loaded."""
 
 
 class HuggingFaceDualEncoder(DualEncoder):
@@ -84,13 +73,13 @@ class HuggingFaceDualEncoder(DualEncoder):
         place = resolve_pretrained(source)
         if revision and os.path.isdir(place):
             raise BadValue(f'{source}@{revision}: a folder has no revisions; leave @{revision} out')
-        config, commit = _loaded(source, lambda: _read_config(place, revision))
+        config, commit = loaded(source, lambda: read_config(place, revision))
         family = _family_of(source, config)
         # All files of one commit, whatever is pushed to the branch meanwhile.
         found = dict(revision=commit or revision) if commit or revision else {}
-        processor = _loaded(source, lambda: _load_processor(place, family, found))
-        tokenizer = _load_tokenizer(source, place, found)
-        network = _load_network(source, place, family, found)
+        processor = loaded(source, lambda: load_processor(place, family, found))
+        tokenizer = load_tokenizer(source, place, family, found)
+        network = load_network(source, place, family, found)
         settings, parts = _settings_of(processor), network.config
         check_colors(settings, source, _PREPROCESSOR)
         super().__init__(
@@ -113,7 +102,7 @@ class HuggingFaceDualEncoder(DualEncoder):
             return dict(self.processor(images=list(images), return_tensors='pt'))
         except (ValueError, TypeError) as error:
             raise BadValue(f'{self.name}: its {_PREPROCESSOR} does not serve for pictures in '
-                           f'colour ({_first_line(error)})') from error
+                           f'colour ({first_line(error)})') from error
 
     def process_texts(self, texts: Sequence[str]) -> dict[str, Tensor]:
         inputs = self.tokenizer(
@@ -181,125 +170,10 @@ def _family_of(source: str, config: Mapping[str, Any]) -> Family:
     return family
 
 
-def _loaded(source: str, load: Callable[[], Any]) -> Any:
-    """Load a part of a model; a fault of the folder or of the network becomes one line."""
-    try:
-        return load()
-    except UserError:
-        raise
-    except _HUB_OF_DAMAGE as error:
-        raise ModelNotLoaded(f'{source}: the weights are damaged, or hold more than tensors '
-                             f'({_first_line(error)})') from error
-    except ImportError as error:
-        raise MissingPackage(f'{source}: {_first_line(error)}') from error
-    except OSError as error:
-        raise ModelNotLoaded(
-            f'{source}: not loaded ({_first_line(error)}). {_cure(source)}') from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise BadValue(f'{source}: no model that transformers {transformers.__version__} can '
-                       f'load ({_first_line(error)})') from error
-
-
-def _cure(source: str) -> str:
-    """Say what to do about a model that is not there."""
-    if os.path.isdir(os.path.expanduser(source)):
-        return ('The folder needs config.json, preprocessor_config.json, model.safetensors and the '
-                'files of the tokenizer')
-    why = ('HF_HUB_OFFLINE is set, so nothing is downloaded' if constants.HF_HUB_OFFLINE
-           else 'Check the name, and that the hub can be reached')
-    return (f'{why}. Without a network, download it elsewhere (hf download {source} --local-dir '
-            'FOLDER), copy the folder here and name it as hf:FOLDER')
-
-
-def _read_config(place: str, revision: str | None) -> tuple[dict[str, Any], str | None]:
-    """Read ``config.json``, and the commit that it is of; None for a folder."""
-    file = cached_file(place, 'config.json', revision=revision)
-    if file is None:  # transformers 5 raises for a name on the hub only
-        raise OSError('it has no config.json')
-    with open(file, encoding='utf-8') as settings:
-        config = json.load(settings)
-    if not isinstance(config, dict):
-        raise ValueError(f'its config.json must be a JSON object, got {type(config).__name__}')
-    return config, None if os.path.isdir(place) else extract_commit_hash(file, None)
-
-
-def _load_processor(place: str, family: Family, found: dict[str, str]) -> Any:
-    """Load the image processor on Pillow: torchvision gives other pixels where it is installed."""
-    if family.pillow:
-        values, _ = transformers.ImageProcessingMixin.get_image_processor_dict(place, **found)
-        names = [name for name in _PIXELS if name in values]
-        settings = _TORCHVISION_ONLY[family.model] | {name: values[name] for name in names}
-        return getattr(transformers, family.pillow)(**settings)
-    five = int(transformers.__version__.split('.')[0]) >= 5
-    backend = dict(backend='pil') if five else dict(use_fast=False)
-    return transformers.AutoImageProcessor.from_pretrained(
-        place, trust_remote_code=False, **backend, **found)
-
-
-#: Defaults of processors that exist for torchvision alone.
-_TORCHVISION_ONLY = dict(Tipsv2Model=dict(
-    resample=Image.Resampling.BILINEAR, size=dict(height=448, width=448), do_resize=True,
-    do_rescale=True, do_normalize=False, do_convert_rgb=True))
-
-
-def _load_tokenizer(source: str, place: str, found: dict[str, str]) -> Any:
-    """Load the tokenizer, and refuse one that reads every text alike."""
-    tokenizer = _loaded(source, lambda: transformers.AutoTokenizer.from_pretrained(
-        place, trust_remote_code=False, split_special_tokens=True, **found))
-    # transformers 5 builds one without complaint where the vocabulary is missing.
-    read = _loaded(source, lambda: tokenizer(list(_PROBE), add_special_tokens=False)['input_ids'])
-    if len({token for ids in read for token in ids}) < 2:
-        raise BadValue(f'{source}: its tokenizer reads every text alike, as if it had no '
-                       f'vocabulary; tokenizer.json, vocab.json or vocab.txt is missing or empty')
-    return tokenizer
-
-
-def _load_network(source: str, place: str, family: Family, found: dict[str, str]) -> nn.Module:
-    """Load both towers in float32, and refuse weights that are not whole, or of more than them."""
-    kind = getattr(transformers, family.model)
-    found = found | (dict(attn_implementation='eager') if family.eager else {})
-    with _quietly(place):
-        network, report = _loaded(source, lambda: kind.from_pretrained(
-            place, output_loading_info=True, trust_remote_code=False,
-            ignore_mismatched_sizes=True, **found))  # the report names them
-    lacking = sorted({*report['missing_keys'], *(str(key[0]) if isinstance(key, tuple) else key
-                                                 for key in report['mismatched_keys'])})
-    if lacking:
-        raise BadValue(f'{source}: the weights do not fill {family.model}: {len(lacking)} are '
-                       f'missing or of another shape, first {lacking[0]}')
-    foreign = sorted(key for key in report['unexpected_keys'] if not _UNUSED.search(key))
-    if foreign:
-        raise BadValue(f'{source}: its weights hold {len(foreign)} that {family.model} does not '
-                       f'use by its config.json, first {foreign[0]}; has it fewer layers than they?'
-                       )
-    check_finite(network.state_dict(), source)
-    return network.float()
-
-
-@contextlib.contextmanager
-def _quietly(place: str) -> Iterator[None]:
-    """Show progress of a download, but none of reading a folder, which takes a moment.
-
-    The library's table of weights that do not fit is left out, too: one line says what is wrong.
-    """
-    logging = transformers.utils.logging
-    shown = logging.is_progress_bar_enabled() and os.path.isdir(place)
-    level = logging.get_verbosity()
-    if shown:
-        logging.disable_progress_bar()
-    logging.set_verbosity_error()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(level)
-        if shown:
-            logging.enable_progress_bar()
-
-
 def _settings_of(processor: Any) -> dict[str, Any]:
     """Return the settings of an image processor that pixels depend on, in JSON types."""
     values = processor.to_dict()
-    plain = {name: values[name] for name in _PIXELS if values.get(name) is not None}
+    plain = {name: values[name] for name in PIXELS if values.get(name) is not None}
     return json.loads(json.dumps(plain, default=lambda value: dict(value)
                                  if isinstance(value, Mapping) else int(value)))
 
@@ -336,7 +210,3 @@ def _factor(network: nn.Module) -> float | None:
 def _number(network: nn.Module, name: str) -> float | None:
     value = getattr(network, name, None)
     return float(value.detach()) if torch.is_tensor(value) else None
-
-
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)[:160]

@@ -138,3 +138,31 @@ def test_weights_that_are_no_numbers_are_refused(kind, folders, tmp_path):
     save_file(weights, file, dict(format='pt'))
     with pytest.raises(BadValue, match=r'1 of its \d+ weights holds NaN or infinity: '):
         load_dual_encoder(tmp_path)
+
+
+@pytest.mark.parametrize('kind', KINDS)
+def test_a_folder_without_the_settings_of_its_tokenizer_is_refused(kind, folders, tmp_path):
+    (change(tmp_path, folders(kind), 'config.json') / 'tokenizer_config.json').unlink()
+    if kind == 'chinese_clip':  # is published so
+        torch.testing.assert_close(load_dual_encoder(tmp_path).encode_texts(['A red coat', 'man']),
+                                   load_dual_encoder(folders(kind)).encode_texts(
+                                       ['A red coat', 'man']))
+        return
+    with pytest.raises(BadValue, match='tokenizer_config.json of its tokenizer is not in the fold'):
+        load_dual_encoder(tmp_path)
+
+
+@pytest.mark.parametrize('file', ['vocab.json', 'merges.txt'])
+def test_half_a_vocabulary_is_refused(file, folders, tmp_path):
+    change(tmp_path, folders('clip'), 'config.json')
+    words = json.loads((tmp_path / 'tokenizer.json').read_text())['model']
+    (tmp_path / 'vocab.json').write_text(json.dumps(words['vocab']))
+    (tmp_path / 'merges.txt').write_text('#version: 0.2\n' + ''.join(
+        f'{" ".join(pair)}\n' for pair in words['merges']))
+    (tmp_path / 'tokenizer.json').unlink()
+    torch.testing.assert_close(load_dual_encoder(tmp_path).encode_texts(['a red coat', 'man']),
+                               load_dual_encoder(folders('clip')).encode_texts(
+                                   ['a red coat', 'man']))
+    (tmp_path / file).unlink()
+    with pytest.raises(BadValue, match=f': {file} of its tokenizer is not in the folder'):
+        load_dual_encoder(tmp_path)
