@@ -18,7 +18,7 @@ from source_tree import (
 LAYERS = [
     ['version', 'errors', 'moved'],
     ['fileio', 'lexicon', 'compat', 'registry'],
-    ['records', 'pretrained', 'catalog', 'config_file', 'letterbox'],
+    ['records', 'pretrained', 'hub', 'catalog', 'config_file', 'letterbox'],
     ['datasets', 'models', 'evaluation', 'generation', 'drawing', 'visualization'],
     ['engine', 'search'],
     ['commands'],

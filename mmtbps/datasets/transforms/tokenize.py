@@ -13,6 +13,7 @@ from mmcv.transforms import BaseTransform
 
 from mmtbps.errors import BadValue, MissingFile, MissingKey
 from mmtbps.fileio import write_durably
+from mmtbps.hub import hub_options
 from mmtbps.lexicon.caption_cleaning import find_cleaning
 from mmtbps.pretrained import resolve_pretrained
 from mmtbps.registry import TRANSFORMS
@@ -53,7 +54,7 @@ def load_tokenizer(name: str) -> 'PreTrainedTokenizerBase':
     source = resolve_pretrained(name)
     is_folder = os.path.isdir(source)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(source, use_fast=True)
+        tokenizer = AutoTokenizer.from_pretrained(source, use_fast=True, **hub_options(source))
     except (OSError, ValueError) as error:
         if is_folder:
             raise BadValue(

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, PretrainedConfig, PreTrainedModel
 
 from mmtbps.errors import BadValue
+from mmtbps.hub import hub_options
 from mmtbps.pretrained import resolve_pretrained
 
 from .library_models import load_whole, model_errors, sharing_copy
@@ -94,7 +95,8 @@ def build_model(name: str | None, overrides: dict[str, Any]) -> PreTrainedModel:
     if name is not None:
         name = resolve_pretrained(name)
         with model_errors(f'{name}: no text model can be read from it'):
-            kind = PretrainedConfig.get_config_dict(name)[0].get('model_type', 'bert')
+            config, _ = PretrainedConfig.get_config_dict(name, **hub_options(name))
+            kind = config.get('model_type', 'bert')
         if asked not in (None, kind):
             raise BadValue(f'{name} is a model of model_type {kind!r}, got model_type={asked!r} in '
                            'the config of the text backbone')

@@ -11,6 +11,7 @@ from torch import nn
 from transformers import PretrainedConfig, PreTrainedModel
 
 from mmtbps.errors import BadValue, UserError
+from mmtbps.hub import hub_options
 from mmtbps.models.finite_weights import check_finite
 
 __all__ = ['further_layers', 'load_whole', 'model_errors', 'sharing_copy', 'sizes_of']
@@ -58,7 +59,8 @@ def load_whole(kind: Any, name: str, overrides: Mapping[str, Any],
         BadValue: a weight of the model is missing; or the file has more layers than its config
             says, unless ``overrides`` says how many; or a weight is NaN or infinite.
     """
-    model, report = kind.from_pretrained(name, output_loading_info=True, **overrides)
+    model, report = kind.from_pretrained(name, output_loading_info=True, **hub_options(name),
+                                         **overrides)
     missing = sorted(key for key in report['missing_keys']
                      if may_miss is None or not key.startswith(may_miss))
     if missing:

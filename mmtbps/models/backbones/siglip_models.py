@@ -14,6 +14,7 @@ from transformers import (
 )
 
 from mmtbps.errors import BadValue
+from mmtbps.hub import hub_options
 from mmtbps.pretrained import resolve_pretrained
 
 from .library_models import load_whole, model_errors, sharing_copy
@@ -50,7 +51,8 @@ def build_siglip(kind: str, name: str | None, overrides: dict[str, Any]) -> nn.M
     else:
         name = resolve_pretrained(name)
         with model_errors(f'{name}: no SigLIP model can be read from it'):
-            _check_type(name, PretrainedConfig.get_config_dict(name)[0].get('model_type'), kind)
+            config, _ = PretrainedConfig.get_config_dict(name, **hub_options(name))
+            _check_type(name, config.get('model_type'), kind)
             model = load_whole(model_type, name, overrides)
     # Older versions of transformers have the half as a module inside the model.
     half = getattr(model, f'{kind}_model', model).float()

@@ -23,6 +23,7 @@ from .pixels import check_colors, check_size, input_size, mean_color
 from .transformers_parts import (
     PIXELS,
     ModelNotLoaded,
+    find_hub,
     first_line,
     load_network,
     load_processor,
@@ -73,10 +74,11 @@ class HuggingFaceDualEncoder(DualEncoder):
         place = resolve_pretrained(source)
         if revision and os.path.isdir(place):
             raise BadValue(f'{source}@{revision}: a folder has no revisions; leave @{revision} out')
-        config, commit = loaded(source, lambda: read_config(place, revision))
+        found = find_hub(source, place)
+        config, commit = loaded(source, lambda: read_config(place, revision, found))
         family = _family_of(source, config)
         # All files of one commit, whatever is pushed to the branch meanwhile.
-        found = dict(revision=commit or revision) if commit or revision else {}
+        found |= dict(revision=commit or revision) if commit or revision else {}
         processor = loaded(source, lambda: load_processor(place, family, found))
         tokenizer = load_tokenizer(source, place, family, found)
         network = load_network(source, place, family, found)

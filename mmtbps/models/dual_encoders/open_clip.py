@@ -14,6 +14,7 @@ from torch import Tensor
 
 from mmtbps.compat import torchvision_or_stub
 from mmtbps.errors import BadValue, MissingPackage, UserError
+from mmtbps.hub import hub_options
 from mmtbps.models.finite_weights import check_finite
 
 from .base import DualEncoder
@@ -134,6 +135,8 @@ def _split(source: str) -> tuple[str, str | None, str]:
 def _load(library: ModuleType, source: str, architecture: str, tag: str | None) -> tuple:
     """Load network, transform and tokenizer; a fault of the name or of the network is one line."""
     try:
+        if name := _hub_name(library, architecture, tag):
+            hub_options(name)  # the library would wait for each file that it looks for
         network, transform = library.create_model_from_pretrained(architecture, pretrained=tag)
         return network, transform, library.get_tokenizer(architecture)
     except (RuntimeError, ValueError, KeyError, OSError, AssertionError) as error:
@@ -141,6 +144,14 @@ def _load(library: ModuleType, source: str, architecture: str, tag: str | None) 
         raise UserError(f'open_clip:{source}: not loaded ({reason}). Check the name, and that the '
                         'hub can be reached; weights that were downloaded once are found again '
                         'without a network') from error
+
+
+def _hub_name(library: ModuleType, architecture: str, tag: str | None) -> str:
+    """Return the name on the hub that the weights are loaded from; empty for another place."""
+    if architecture.startswith('hf-hub:'):
+        return architecture.removeprefix('hf-hub:')
+    known = (library.get_pretrained_cfg(architecture, tag) or {}) if tag else {}
+    return os.path.split(known.get('hf_hub') or '')[0]
 
 
 def _settings_of(architecture: str, tag: str | None) -> Any:

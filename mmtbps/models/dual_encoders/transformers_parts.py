@@ -8,7 +8,7 @@ import json
 import os
 import pickle
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import transformers
@@ -18,12 +18,13 @@ from safetensors import SafetensorError
 from torch import nn
 from transformers.utils.hub import cached_file, extract_commit_hash
 
-from mmtbps.errors import BadValue, MissingPackage, UserError
+from mmtbps.errors import BadValue, MissingFile, MissingPackage, UserError
+from mmtbps.hub import hub_options
 from mmtbps.models.finite_weights import check_finite
 
 from .families import Family
 
-__all__ = ['PIXELS', 'ModelNotLoaded', 'first_line', 'load_network', 'load_processor',
+__all__ = ['PIXELS', 'ModelNotLoaded', 'find_hub', 'first_line', 'load_network', 'load_processor',
            'load_tokenizer', 'loaded', 'read_config']
 
 #: Settings of an image processor that pixels depend on.
@@ -74,9 +75,22 @@ def _cure(source: str) -> str:
             'FOLDER), copy the folder here and name it as hf:FOLDER')
 
 
-def read_config(place: str, revision: str | None) -> tuple[dict[str, Any], str | None]:
+def find_hub(source: str, place: str) -> dict[str, Any]:
+    """Return options of all that is loaded from the hub: without a connection the cache alone.
+
+    Raises:
+        ModelNotLoaded: the hub cannot be reached, and its cache has nothing of the model.
+    """
+    try:
+        return dict(hub_options(place))
+    except MissingFile as error:
+        raise ModelNotLoaded(f'{error}. {_cure(source)}') from error
+
+
+def read_config(place: str, revision: str | None, found: Mapping[str, Any]
+                ) -> tuple[dict[str, Any], str | None]:
     """Read ``config.json``, and the commit that it is of; None for a folder."""
-    file = cached_file(place, 'config.json', revision=revision)
+    file = cached_file(place, 'config.json', revision=revision, **found)
     if file is None:  # transformers 5 raises for a name on the hub only
         raise OSError('it has no config.json')
     with open(file, encoding='utf-8') as settings:
@@ -86,7 +100,7 @@ def read_config(place: str, revision: str | None) -> tuple[dict[str, Any], str |
     return config, None if os.path.isdir(place) else extract_commit_hash(file, None)
 
 
-def load_processor(place: str, family: Family, found: dict[str, str]) -> Any:
+def load_processor(place: str, family: Family, found: dict[str, Any]) -> Any:
     """Load the image processor on Pillow: torchvision gives other pixels where it is installed."""
     if family.pillow:
         values, _ = transformers.ImageProcessingMixin.get_image_processor_dict(place, **found)
@@ -105,7 +119,7 @@ _TORCHVISION_ONLY = dict(Tipsv2Model=dict(
     do_rescale=True, do_normalize=False, do_convert_rgb=True))
 
 
-def load_tokenizer(source: str, place: str, family: Family, found: dict[str, str]) -> Any:
+def load_tokenizer(source: str, place: str, family: Family, found: dict[str, Any]) -> Any:
     """Load the tokenizer, and refuse one that is not whole or reads every text alike."""
     if lacking := os.path.isdir(place) and _lacking_files(place, family):
         raise BadValue(f'{source}: {" and ".join(lacking)} of its tokenizer '
@@ -132,7 +146,7 @@ def _lacking_files(folder: str, family: Family) -> list[str]:
     return [name for name in needed if not there(name)]
 
 
-def load_network(source: str, place: str, family: Family, found: dict[str, str]) -> nn.Module:
+def load_network(source: str, place: str, family: Family, found: dict[str, Any]) -> nn.Module:
     """Load both towers in float32, and refuse weights that are not whole, or of more than them."""
     kind = getattr(transformers, family.model)
     found = found | (dict(attn_implementation='eager') if family.eager else {})
@@ -175,4 +189,5 @@ def _quietly(place: str) -> Iterator[None]:
 
 
 def first_line(error: Exception) -> str:
+    """Return the first line of an error, or the name of its type."""
     return next(iter(str(error).strip().splitlines()), type(error).__name__)[:160]

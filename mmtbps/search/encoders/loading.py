@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mmtbps.errors import BadValue, MissingFile
+from mmtbps.hub import hub_options
 from mmtbps.pretrained import is_dual_encoder
 
 from .base import Encoder
@@ -132,8 +133,10 @@ def fetch_saved_model(model: Any) -> Any:
     from .saved_model import FILES
     name, _, revision = model.partition('@')
     try:
-        return snapshot_download(name, revision=revision or None, allow_patterns=list(FILES))
-    except (HfHubHTTPError, LocalEntryNotFoundError, ConnectionError, TimeoutError) as error:
+        return snapshot_download(name, revision=revision or None, allow_patterns=list(FILES),
+                                 **hub_options(name))
+    except (HfHubHTTPError, LocalEntryNotFoundError, ConnectionError, TimeoutError, MissingFile
+            ) as error:
         raise MissingFile(
             f'{model}: no such folder here, and not loaded from the Hugging Face hub '
             f'({str(error).strip().splitlines()[0][:160]}). A model of transformers is named '

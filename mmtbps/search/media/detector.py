@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from PIL import Image
 
 from mmtbps.errors import BadValue, UserError
+from mmtbps.hub import hub_options
 from mmtbps.pretrained import resolve_pretrained
 
 from .base import Box, Detection, Detector
@@ -118,14 +119,16 @@ def _load(model: str) -> tuple:
     name = resolve_pretrained(model.removeprefix('hf:'))
     try:
         network, report = AutoModelForObjectDetection.from_pretrained(
-            name, use_safetensors=True, trust_remote_code=False, output_loading_info=True)
+            name, use_safetensors=True, trust_remote_code=False, output_loading_info=True,
+            **(found := hub_options(name)))
         lacking = sorted(report['missing_keys'])
         if wrong := lacking or further_layers(network, report['unexpected_keys']):
             raise BadValue(f'{model}: weights and config.json do not belong together: '
                            f'{len(wrong)} {"missing" if lacking else "of further layers"}, such as '
                            f'{wrong[0]}')
         check_finite(network.state_dict(), model)
-        return network, AutoImageProcessor.from_pretrained(name, trust_remote_code=False)
+        return network, AutoImageProcessor.from_pretrained(name, trust_remote_code=False,
+                                                           **found)
     except (OSError, SafetensorError) as error:
         raise DetectorNotLoaded(
             f'{model}: not loaded as a detector ({_first_line(error)}). It should be a folder '

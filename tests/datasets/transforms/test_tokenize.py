@@ -106,6 +106,7 @@ def test_a_hub_name_reaches_transformers_as_it_is(monkeypatch, folder):
         return real(str(folder), **kwargs)
 
     monkeypatch.setattr(transformers.AutoTokenizer, 'from_pretrained', from_hub)
+    monkeypatch.setattr('huggingface_hub.constants.HF_HUB_OFFLINE', True)  # it is asked first
     try:
         TokenizeCaption('some-user/some-bert')(dict(caption='a man'))
     finally:
