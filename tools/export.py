@@ -57,16 +57,22 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
 
 def read_images(folder: str) -> list[Image.Image]:
     """Read the first images of a folder."""
-    return [read_image(path) for path in list_images(folder)[:MOST_COMPARED]]
+    images = [read_image(path) for path in list_images(folder)[:MOST_COMPARED]]
+    if not images:
+        raise BadValue(f'{folder}: no image below this folder to compare features of')
+    return images
 
 
 def read_captions(file: str) -> list[str]:
     """Read the first lines of a file that are not empty."""
     try:
         with open(file, encoding='utf-8') as lines:
-            return list(islice((line.strip() for line in lines if line.strip()), MOST_COMPARED))
+            captions = list(islice(filter(None, map(str.strip, lines)), MOST_COMPARED))
     except UnicodeDecodeError as error:
         raise BadValue(f'{file}: not UTF-8 text ({error})') from error
+    if not captions:
+        raise BadValue(f'{file}: no caption in this file to compare features of')
+    return captions
 
 
 def list_test_items(cfg: Config) -> list[dict]:

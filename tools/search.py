@@ -198,6 +198,9 @@ def delete(args: argparse.Namespace) -> None:
     if number and not args.yes:
         _confirm(f'Remove {number} of {gallery.count()} entries of {args.gallery}?')
     removed = gallery.delete(ids=args.id) if args.id else gallery.delete(where=where)
+    if not removed and not args.where:  # a filter may fit nothing, a name is a slip
+        raise BadValue(f'{args.gallery} has no entry of {"id" if args.id else "path"} '
+                       f'{" or ".join(args.id or args.path)}; nothing was removed')
     print(f'{args.gallery}: {removed} removed, {gallery.count()} left')
 
 

@@ -71,7 +71,7 @@ def pack_images(folder: str | os.PathLike, out: str | os.PathLike, shard_size: i
         cannot be packed.
 
     Raises:
-        NoImageFolder: If there is no such folder of images.
+        NoImageFolder: If there is no such folder of images, or no image in it.
         BadValue: If ``out`` is not named so, or lies in ``folder``.
         PackedImagesError: If a shard that is there is broken, or another process packs here.
         DiskFull: If the disk is full; what is finished stays.
@@ -84,11 +84,13 @@ def pack_images(folder: str | os.PathLike, out: str | os.PathLike, shard_size: i
                        f'data sets know it; take {out.name}{SUFFIX}')
     if out.resolve().is_relative_to(folder.resolve()):
         raise BadValue(f'{out} lies in {folder} itself; put it beside that folder')
+    found, others = find_packable_images(folder, progress)
+    if not found:
+        raise NoImageFolder(f'{folder}: no image to pack below this folder')
     out.mkdir(parents=True, exist_ok=True)
     with _packing_lock(out):
         skipped = _tidy_up(out)
         known = set(PackedImages(out)) if any(out.glob('*.tar')) else set()
-        found, others = find_packable_images(folder, progress)
         missing = [image for image in found if image[0] not in known]
         jobs = _shards(missing, shard_size, first=_next_number(out))
         unread = _write_all(jobs, folder, out, workers, len(missing), progress)

@@ -119,6 +119,8 @@ def draw_dataset(root: str | Path, size: str | Size = 'default', seed: int = 0,
         BadValue: If there is no such size, or a number is too small.
         FolderInUse: If ``root`` holds anything else.
     """
+    if workers is not None and workers < 1:
+        raise BadValue(f'workers must be at least 1, got {workers}')
     root = Path(root)
     request = _request(size, seed, image_size)
     if _is_finished(root, request):

@@ -20,6 +20,7 @@ from PIL import Image
 from mmtbps.commands.user_errors import word_error
 from mmtbps.drawing import build, draw_dataset, render
 from mmtbps.drawing.build import MARKER, SIZES, Size, plan_person
+from mmtbps.errors import BadValue
 
 TINY = Size(4, 2, 2, height=32, width=16)
 
@@ -293,3 +294,10 @@ def test_a_replacement_killed_at_any_step_loses_no_finished_set(tmp_path):
             break
         assert process.exitcode == -signal.SIGKILL
     assert moment > 8
+
+
+@pytest.mark.parametrize('workers', [0, -2])
+def test_without_a_worker_nothing_is_drawn(workers, tmp_path):
+    with pytest.raises(BadValue, match=f'workers must be at least 1, got {workers}'):
+        draw_dataset(tmp_path / 'drawn', 'micro', workers=workers)
+    assert not [*tmp_path.iterdir()]

@@ -71,3 +71,14 @@ def test_help_shows_examples(tool, capsys):
     with pytest.raises(SystemExit):
         tool.main(['--help'])
     assert '--verify\n' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize('option', [[], ['--verify']])
+def test_a_folder_without_images_is_an_error(tool, option, tmp_path, capsys):
+    (tmp_path / 'imgs').mkdir()
+    (tmp_path / 'imgs/notes.txt').touch()
+    with pytest.raises(SystemExit) as stop:
+        tool.main([str(tmp_path / 'imgs'), str(tmp_path / 'imgs.tars'), '--quiet', *option])
+    line, = capsys.readouterr().err.splitlines()
+    assert stop.value.code == 1 and line.startswith('error: ')
+    assert [path.name for path in tmp_path.iterdir()] == ['imgs']

@@ -150,7 +150,7 @@ def test_info(indexed, call):
     (['--path', 'red.png', 'blue.png'], {'red-blue.png', 'green.png'}),
     (['--where', 'camera=c1,c3'], {'blue.png', 'red-blue.png'}),
     (['--where', 'time=..2024-01-31'], {'red-blue.png', 'green.png'}),
-    (['--path', 'nothing.png'], {'red.png', 'blue.png', 'red-blue.png', 'green.png'})])
+    (['--where', 'time=..1999-01-31'], {'red.png', 'blue.png', 'red-blue.png', 'green.png'})])
 def test_delete(indexed, call, words, left):
     code, out, _ = call('delete', indexed / 'people', *words, '--yes')
     assert code == 0 and f'{4 - len(left)} removed, {len(left)} left' in out
@@ -190,6 +190,9 @@ def test_delete_asks(indexed, call, monkeypatch, terminal, said, left):
     (['query', '{}/people', 'red', '--out', '{}/nowhere/a.html'], 'no such folder'),
     (['query', '{}/people', 'red', '--out', '{}/a.html', '--images', '{}/gone'], '--images'),
     (['delete', '{}/people', '--where', 'colour=red', '--yes'], 'no entry of'),
+    (['delete', '{}/people', '--id', 'nope', 'none', '--yes'],
+     'people has no entry of id nope or none; nothing was removed'),
+    (['delete', '{}/people', '--path', 'nothing.png', '--yes'], 'no entry of path nothing.png'),
     (['index', '{}/people', '{}/nowhere'], 'no such file or folder'),
     (['index', '{}/new', '{}/crops'], 'no note of its model'),
     (['index', '{}/people', '{}/crops', '--metadata', '{}/config.py'], '.csv or .jsonl'),

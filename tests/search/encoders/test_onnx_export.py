@@ -226,12 +226,14 @@ def test_the_tool_fails_when_the_ranking_gets_worse(tool, tiny_config, capsys):
 @pytest.mark.parametrize('config, options, message', [
     (None, [], 'nothing.pth: no such checkpoint'), ('nowhere.py', [], 'nowhere.py: '),
     (None, ['--images', 'nowhere'], 'nowhere: no such folder'),
-    (None, ['--captions', 'nowhere.txt'], 'nowhere.txt: ')])
+    (None, ['--captions', 'nowhere.txt'], 'nowhere.txt: '),
+    (None, ['--images', '{}'], 'no image below this folder to compare'),
+    (None, ['--captions', os.devnull], f'{os.devnull}: no caption in this file to compare')])
 def test_the_tool_names_what_is_missing(tool, tiny_config, tmp_path, capsys, config, options,
                                         message):
     with pytest.raises(SystemExit) as stop:
         tool.main([str(config or tiny_config), str(tmp_path / 'nothing.pth'),
-                   str(tmp_path / 'out'), *options])
+                   str(tmp_path / 'out'), *(word.format(tmp_path) for word in options)])
     line, = capsys.readouterr().err.splitlines()
     assert stop.value.code == 1 and line.startswith('error: ') and message in line
     assert list(tmp_path.iterdir()) == []
