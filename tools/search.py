@@ -26,6 +26,7 @@ import json
 import shlex
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,7 +39,12 @@ from mmtbps.search.encoders.base import describe_cut
 from mmtbps.search.galleries.base import GalleryMismatch
 from mmtbps.search.galleries.factory import open_gallery
 from mmtbps.search.galleries.filters import parse_where
-from mmtbps.search.galleries.provenance import Provenance, read_provenance, write_provenance
+from mmtbps.search.galleries.provenance import (
+    Provenance,
+    check_noted_model,
+    read_provenance,
+    write_provenance,
+)
 
 if TYPE_CHECKING:
     from mmtbps.search.indexing import DetectionOptions
@@ -221,6 +227,8 @@ def model_of(args: argparse.Namespace) -> Provenance:
     if named is None and noted.model is None:
         raise BadValue(f'{args.gallery} has no note of its model; name it with --model, or with '
                        '--config and --weights')
+    if named is None:
+        check_noted_model(args.gallery, replace(noted, weights=args.weights or noted.weights))
     return Provenance(model=named or noted.model,
                       weights=args.weights or (noted.weights if named is None else None))
 

@@ -20,6 +20,8 @@ COMMANDS = {
     'images_folder': 'add --images FOLDER to the command',
     'index': 'python tools/search.py index {gallery} {images} '
              '--config {config} --weights {checkpoint}',
+    'name_checkpoint': 'add --config CONFIG --weights CHECKPOINT to the command',
+    'name_model': 'add --model {model} to the command',
     'overwrite': 'add --overwrite to the command',
     'pack_images': 'python tools/pack_images.py {folder} {out}',
 }

@@ -108,6 +108,18 @@ def test_a_folder_that_moves_is_the_same_model(folders, tmp_path):
     assert there.fingerprint == here.fingerprint
 
 
+def test_a_gallery_whose_model_moved_says_what_to_do(tools, crops, tmp_path, refused, capsys):
+    save_tiny(tmp_path / 'old', 'clip')
+    tools['search'].main(['index', 'people', str(crops), '--model', f'hf:{tmp_path}/old',
+                          '--quiet'])
+    (tmp_path / 'old').rename(tmp_path / 'new')
+    for words in (['query', 'people', TEXT], ['index', 'people', str(crops), '--quiet']):
+        with refused(f'people: its model was hf:{tmp_path}/old, which is gone. If it was moved, '
+                     'name its new place: add --model hf:NEW to the command'):
+            tools['search'].main(words)
+    tools['search'].main(['query', 'people', TEXT, '--model', f'hf:{tmp_path}/new'])
+
+
 def test_a_setting_that_the_weights_do_not_tell_is_another_model(folders, tmp_path):
     marks = [load_encoder(folders('clip')).fingerprint]
     for file, values in (('config.json', dict(text_config=dict(hidden_act='gelu'))),

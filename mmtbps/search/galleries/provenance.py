@@ -12,8 +12,10 @@ from typing import Any
 
 from mmtbps.errors import BadValue, MissingFile, Remedy
 from mmtbps.fileio import file_lock, write_durably
+from mmtbps.pretrained import parse_model_name
 
-__all__ = ['Provenance', 'choose_images_root', 'read_provenance', 'write_provenance']
+__all__ = ['Provenance', 'check_noted_model', 'choose_images_root', 'read_provenance',
+           'write_provenance']
 
 _FILE = 'origin.json'
 
@@ -53,6 +55,25 @@ def read_provenance(uri: str) -> Provenance:
         return note
     except (ValueError, TypeError) as error:
         raise BadValue(f'{file}: broken ({error}); remove it and index again') from error
+
+
+def check_noted_model(uri: str, note: Provenance) -> None:
+    """Check that the model of a gallery is where it was when the gallery was made.
+
+    A name of a hub is not looked up, nor a short name of a config.
+
+    Raises:
+        MissingFile: the folder, config or checkpoint is gone; the remedy is to name its new place.
+    """
+    scheme = parse_model_name(note.model).scheme if note.model else ''
+    for what, path in (('model', (note.model or '').removeprefix(f'{scheme}:')),
+                       ('checkpoint', note.weights or '')):
+        if os.path.isabs(path) and not os.path.exists(path):
+            prefix = f'{scheme}:' if scheme else ''
+            raise MissingFile(
+                f'{uri}: its {what} was {prefix if what == "model" else ""}{path}, which is gone. '
+                'If it was moved, name its new place', Remedy('name_checkpoint') if note.weights
+                else Remedy('name_model', dict(model=f'{prefix}NEW')))
 
 
 def write_provenance(uri: str, **known: str | os.PathLike | dict | None) -> Provenance:

@@ -4,7 +4,13 @@ import re
 
 import pytest
 
-from mmtbps.search.galleries.provenance import Provenance, read_provenance, write_provenance
+from mmtbps.errors import MissingFile
+from mmtbps.search.galleries.provenance import (
+    Provenance,
+    check_noted_model,
+    read_provenance,
+    write_provenance,
+)
 from mmtbps.search.indexing.progress import IndexProgress
 
 
@@ -59,3 +65,26 @@ def test_a_terminal_has_a_bar(capsys, monkeypatch):
             progress.advance('3 stored')
     shown = re.sub(r'\x1b\[[^a-zA-Z]*[a-zA-Z]', '', capsys.readouterr().err)
     assert '3/7' in shown and '3 stored' in shown
+
+
+@pytest.mark.parametrize('noted, lost, action', [
+    (dict(model='{}/config.py', weights='{}/best.pth'), 'config.py', 'name_checkpoint'),
+    (dict(model='{}/config.py', weights='{}/best.pth'), 'best.pth', 'name_checkpoint'),
+    (dict(model='{}/folder'), 'folder', 'name_model'),
+    (dict(model='open_clip:{}/folder'), 'folder', 'name_model')])
+def test_a_model_that_is_gone_is_named_with_its_remedy(noted, lost, action, tmp_path):
+    for name in ('config.py', 'best.pth', 'folder'):
+        (tmp_path / name).touch()
+    note = Provenance(**{key: value.format(tmp_path) for key, value in noted.items()})
+    check_noted_model('people', note)
+    (tmp_path / lost).unlink()
+    with pytest.raises(MissingFile, match=f'people: its .*{tmp_path}/{lost}, which is') as gone:
+        check_noted_model('people', note)
+    assert gone.value.remedy.action == action
+
+
+@pytest.mark.parametrize('note', [
+    Provenance(), Provenance(model='hf:owner/name@main'), Provenance(model='owner/name'),
+    Provenance(model='vit_bert_base_drawn', weights='https://here.org/best.pth')])
+def test_names_are_not_looked_up(note):
+    check_noted_model('people', note)
