@@ -18,7 +18,8 @@ from source_tree import (
 LAYERS = [
     ['version', 'errors', 'moved'],
     ['fileio', 'lexicon', 'compat', 'registry'],
-    ['records', 'pretrained', 'hub', 'catalog', 'config_file', 'letterbox'],
+    ['records', 'pretrained', 'hub', 'catalog', 'config_file', 'letterbox',
+     'unknown_types'],
     ['datasets', 'models', 'evaluation', 'generation', 'drawing', 'visualization'],
     ['engine', 'search'],
     ['commands'],

@@ -26,6 +26,7 @@ from mmtbps.engine.launch import (
     load_config,
     name_model,
 )
+from mmtbps.unknown_types import explain_unknown_types
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -58,7 +59,8 @@ def main(argv: list[str] | None = None) -> None:
                             dict(type='mmtbps.RankListHook', out_dir=args.show_dir)]
     runner = build_runner(cfg)
     report = check_weights(runner, checkpoint, args.partial) if checkpoint else name_model(runner)
-    metrics = runner.test()
+    with explain_unknown_types(cfg):
+        metrics = runner.test()
     if report and report.misfits and is_main_process():
         print(f'{checkpoint}: {report}')
     if args.out and is_main_process():

@@ -18,6 +18,7 @@ from mmtbps.engine.launch import (
     use_compilation,
     use_mixed_precision,
 )
+from mmtbps.unknown_types import explain_unknown_types
 
 
 def parse_args() -> argparse.Namespace:
@@ -50,7 +51,9 @@ def main() -> None:
         cfg.load_from = None if args.resume == 'auto' else args.resume
     if args.auto_scale_lr:
         cfg.auto_scale_lr.enable = True
-    build_runner(cfg).train()
+    runner = build_runner(cfg)
+    with explain_unknown_types(cfg):  # of loaders and their pipelines, which are built when it runs
+        runner.train()
     leave_group()
 
 

@@ -12,6 +12,7 @@ from mmengine.runner import Runner
 from mmtbps.config_file import read_config
 from mmtbps.models import inference_settings
 from mmtbps.models.loading import LoadReport, load_strictly
+from mmtbps.unknown_types import explain_unknown_types
 
 from .cfg_options import CfgOptions
 from .inner_model import inner_model
@@ -138,11 +139,13 @@ def build_runner(cfg: Config) -> Runner:
 
     Raises:
         MissingFiles: data sets or weights are missing; every one is named, with its remedy.
+        UnknownType: a type of the config is not registered.
     """
-    stop_if_missing(cfg)
-    if cfg.launcher != 'none' and not torch.cuda.is_available():
-        _start_cpu_group(cfg)
-    return Runner.from_cfg(cfg)
+    with explain_unknown_types(cfg):
+        stop_if_missing(cfg)
+        if cfg.launcher != 'none' and not torch.cuda.is_available():
+            _start_cpu_group(cfg)
+        return Runner.from_cfg(cfg)
 
 
 def check_weights(runner: Runner, checkpoint: str, partial: bool = False) -> LoadReport:
