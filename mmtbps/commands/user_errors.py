@@ -1,6 +1,7 @@
 """Errors as a command line prints them: one line, with the command that mends it."""
 
 import contextlib
+import re
 import shlex
 import sys
 from collections.abc import Iterator
@@ -26,6 +27,9 @@ COMMANDS = {
     'pack_images': 'python tools/pack_images.py {folder} {out}',
 }
 
+# How torch begins what it hands on.
+_FROM_WORKER = re.compile(r'Caught \w+ in \w+ worker process \d+\.\s+Original Traceback')
+
 
 def word_remedy(remedy: Remedy) -> str:
     """Word the command of a remedy; an argument that is not known is written in capitals.
@@ -40,8 +44,22 @@ def word_remedy(remedy: Remedy) -> str:
 
 
 def word_error(error: UserError) -> str:
-    """Word an error in one line, with the command of its remedy."""
-    message = ' '.join(str(error).split())
+    """Word an error in one line, with the command of its remedy.
+
+    torch hands on what a worker of a loader raised with the traceback as its message; of that the
+    message alone is kept.
+
+    Example:
+        >>> word_error(UserError('Caught UserError in DataLoader worker process 0.\\n'
+        ...                      'Original Traceback (most recent call last):\\n  ...\\n'
+        ...                      'mmtbps.errors.UserError: pairs.json, record 3: no caption\\n'))
+        'pairs.json, record 3: no caption'
+    """
+    message = str(error)
+    if _FROM_WORKER.match(message):
+        kind = re.escape(type(error).__name__)
+        *_, message = re.split(rf'^(?:[\w.]+\.)?{kind}: ', message, flags=re.MULTILINE)
+    message = ' '.join(message.split())
     return f'{message}: {word_remedy(error.remedy)}' if error.remedy else message
 
 

@@ -6,9 +6,19 @@ import re
 from pathlib import Path
 
 import pytest
+import torch
 
 from mmtbps.commands.user_errors import COMMANDS, one_line_errors, word_remedy
-from mmtbps.errors import BadValue, MissingFile, MissingPackage, RecordError, Remedy, UserError
+from mmtbps.datasets.skipped import UndecodableImage
+from mmtbps.errors import (
+    BadValue,
+    MissingFile,
+    MissingKey,
+    MissingPackage,
+    RecordError,
+    Remedy,
+    UserError,
+)
 
 
 @pytest.mark.parametrize('kind, builtin', [
@@ -81,6 +91,36 @@ def test_an_interrupt_says_what_is_safe(capsys):
 def test_a_user_error_travels_between_processes():
     error = pickle.loads(pickle.dumps(MissingFile('gone', Remedy('export'))))
     assert (type(error), str(error), error.remedy) == (MissingFile, 'gone', Remedy('export'))
+
+
+class Records(torch.utils.data.Dataset):
+    """A data set of which every record has a fault."""
+
+    def __init__(self, error, cause=None):
+        self.error, self.cause = error, cause
+
+    def __len__(self):
+        return 2
+
+    def __getitem__(self, index):
+        try:
+            raise self.cause or LookupError('nothing')
+        except Exception as error:
+            raise self.error from error
+
+
+@pytest.mark.parametrize('error, words', [
+    (RecordError('pairs.json, record 3: the key "caption"\nis missing'),
+     'pairs.json, record 3: the key "caption" is missing'),
+    (UndecodableImage('cuhk, record 7: undecodable image: a.jpg (OSError: cut short)'),
+     'cuhk, record 7: undecodable image: a.jpg (OSError: cut short)'),
+    (MissingKey("no 'caption' in the item"), "no 'caption' in the item")])
+@pytest.mark.parametrize('cause', [None, RecordError('an inner one: of the same kind')])
+def test_a_fault_in_a_worker_of_a_loader_is_one_line(error, words, cause, capsys):
+    loader = torch.utils.data.DataLoader(Records(error, cause), num_workers=1)
+    with pytest.raises(SystemExit) as stop, one_line_errors():
+        next(iter(loader))
+    assert stop.value.code == 1 and capsys.readouterr().err == f'error: {words}\n'
 
 
 def test_every_command_has_a_tool_and_every_option_is_one_of_a_tool():

@@ -5,7 +5,7 @@ import ipaddress
 import json
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
@@ -13,7 +13,7 @@ import numpy as np
 
 from mmtbps.errors import BadValue, MissingPackage, UserError
 
-from .base import BaseGallery, GalleryEntry, Hit
+from .base import BaseGallery, GalleryEntry, GalleryUnreadable, Hit
 from .filters import KINDS, Condition, OneOf
 
 __all__ = ['MilvusGallery', 'NoServer']
@@ -27,6 +27,32 @@ _PROXIES = ('grpc_proxy', 'https_proxy', 'http_proxy')  # as gRPC looks for them
 
 class NoServer(UserError, ConnectionError):
     """An address at which no Milvus server lets the caller in."""
+
+
+class _NamedCalls:
+    """Client of Milvus whose refusals in mid-call name the gallery.
+
+    Args:
+        client: of pymilvus.
+        uri: of the gallery.
+    """
+
+    def __init__(self, client: Any, uri: str) -> None:
+        self._client, self._uri = client, uri
+
+    def __getattr__(self, name: str) -> Callable:
+        call = getattr(self._client, name)
+
+        def named(*args: Any, **options: Any) -> Any:
+            from pymilvus import MilvusException
+            try:
+                answer = call(*args, **options)
+            except MilvusException as error:
+                raise GalleryUnreadable(f'{self._uri}: the Milvus server refused, or ended, '
+                                        f'{name!r} ({_first_line(error)})') from error
+            return _NamedCalls(answer, self._uri) if name == 'query_iterator' else answer
+
+        return named
 
 
 class MilvusGallery(BaseGallery):
@@ -46,6 +72,7 @@ class MilvusGallery(BaseGallery):
     Raises:
         ImportError: If pymilvus is missing.
         NoServer: No server answers.
+        GalleryUnreadable: The server goes away later; every call may raise it.
     """
 
     def __init__(self, uri: str, fingerprint: dict[str, Any] | None = None, index: str = 'FLAT',
@@ -72,9 +99,9 @@ class MilvusGallery(BaseGallery):
                                  ) from error
         server, database, self._name = split_address(self.uri)
         try:
-            self._client = MilvusClient(server, token=os.environ.get('MILVUS_TOKEN', ''),
-                                        db_name=database, timeout=10,
-                                        grpc_options=_channel_options(server))
+            self._client = _NamedCalls(MilvusClient(
+                server, token=os.environ.get('MILVUS_TOKEN', ''), db_name=database, timeout=10,
+                grpc_options=_channel_options(server)), self.uri)
         except MilvusException as error:
             raise NoServer(f'{self.uri}: no Milvus server lets us in ({error})'
                            f'{_proxy_hint(server)}') from error
@@ -212,6 +239,10 @@ def _channel_options(server: str) -> dict[str, int]:
     # pymilvus would ping an idle connection every 10 s; a server may end it for too many pings.
     options = {'grpc.keepalive_permit_without_calls': 0}
     return {**options, 'grpc.enable_http_proxy': 0} if _is_here(server) else options
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)[:200]
 
 
 def _proxy_hint(server: str) -> str:

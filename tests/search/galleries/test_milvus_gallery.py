@@ -10,7 +10,7 @@ import pytest
 from gallery_rig import DIM, FINGERPRINT, WEIRD, SlowGallery, draw_people, same_answers, unit
 
 from mmtbps.errors import UserError
-from mmtbps.search.galleries import MilvusGallery, open_gallery
+from mmtbps.search.galleries import GalleryUnreadable, MilvusGallery, open_gallery
 from mmtbps.search.galleries.filters import read_where
 from mmtbps.search.galleries.milvus import NoServer, expression, split_address
 
@@ -104,6 +104,43 @@ def test_the_token_comes_from_the_environment(monkeypatch):
     assert (seen['server'], seen['token']) == ('http://localhost:1', 'ann:secret')
     assert seen['grpc_options']['grpc.keepalive_permit_without_calls'] == 0
     assert seen['db_name'] == 'station' and 'secret' not in str(refusal.value)
+
+
+@pytest.mark.parametrize('call', [
+    lambda gallery: gallery.search(QUERIES, 5), lambda gallery: gallery.upsert(*draw_people([1])),
+    lambda gallery: gallery.count(), lambda gallery: list(gallery.entries()),
+    lambda gallery: gallery.delete(ids=['1']), lambda gallery: gallery.info(),
+    lambda gallery: gallery.optimize()],
+    ids=['search', 'upsert', 'count', 'entries', 'delete', 'info', 'optimize'])
+def test_a_server_that_goes_away_is_one_line_in_every_call(call, milvus_address, monkeypatch):
+    import pymilvus
+    gallery = MilvusGallery(f'{milvus_address}/goes_away', FINGERPRINT)
+
+    def gone(*args, **options):
+        raise pymilvus.MilvusException(message='server unavailable: connect refused\nat 1:2')
+
+    for name in ('search', 'upsert', 'query', 'query_iterator', 'get', 'delete', 'describe_index',
+                 'flush', 'compact'):
+        monkeypatch.setattr(pymilvus.MilvusClient, name, gone)
+    with pytest.raises(GalleryUnreadable, match='/goes_away: the Milvus server refused, or ended, '
+                                                r"'\w+' \(.*server unavailable.*\)$"):
+        call(gallery)
+
+
+def test_a_server_that_goes_away_between_two_pages_is_one_line(milvus_address, monkeypatch):
+    import pymilvus
+    gallery = MilvusGallery(f'{milvus_address}/pages', FINGERPRINT)
+
+    class Pages:
+        def next(self):
+            raise pymilvus.MilvusException(message='gone')
+
+        def close(self):
+            pass
+
+    monkeypatch.setattr(pymilvus.MilvusClient, 'query_iterator', lambda *args, **options: Pages())
+    with pytest.raises(GalleryUnreadable, match="ended, 'next'"):
+        list(gallery.entries())
 
 
 def test_an_index_of_ones_choice(milvus_address):
