@@ -49,7 +49,7 @@ this name is registered; the nearest are EpochSeedHook. A class of your own need
         name, kind = found.groups()
         places = [f'{place}={name!r}' for place in _places_of(
             name, dict(cfg.items()), '')] or [f'type={name!r}']
-        near = ', '.join(get_close_matches(name.rpartition('.')[2], _registered(kind), cutoff=.6))
+        near = ', '.join(get_close_matches(name.rpartition('.')[2], _registered(kind), cutoff=.7))
         raise UnknownType(
             f'{", ".join(places)}: no {kind} of this name is registered'
             f'{f"; the nearest are {near}" if near else ""}. A class of your own needs '

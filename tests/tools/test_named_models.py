@@ -196,6 +196,7 @@ def test_people_in_photographs_are_found_by_a_detector_named_hf(tools, folders, 
         asked.append(name)
         raise detector.DetectorNotLoaded('not here')
 
+    monkeypatch.setattr('huggingface_hub.constants.HF_HUB_OFFLINE', True)  # it is asked first
     monkeypatch.setattr('transformers.AutoModelForObjectDetection.from_pretrained',
                         lambda name, **options: load(name))
     with pytest.raises(SystemExit):
