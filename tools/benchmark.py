@@ -13,6 +13,7 @@ Examples:
     python tools/benchmark.py training --size drawn --threads 2
     python tools/benchmark.py training --device cuda --size base --preload --compile
     python tools/benchmark.py profile --size base --threads 2
+    python tools/benchmark.py index --images 400 --threads 2
 """
 
 import argparse
@@ -34,7 +35,7 @@ from mmtbps.fileio import write_durably
 # Each has a module with `add_options(parser)` and `run(args) -> list[dict]`, the rows of its table.
 # They are imported late: a process that a benchmark starts imports this file again.
 BENCHMARKS = ('evaluation', 'generation', 'edits', 'deployment', 'search', 'heat-maps', 'training',
-              'profile', 'input')
+              'profile', 'input', 'index')
 
 
 def load_benchmark(name: str) -> ModuleType:

@@ -5,31 +5,51 @@ from pathlib import Path
 
 import pytest
 import torch
+from clip_reference import spread_
 
 ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
-def plain(monkeypatch):
-    """The module of the plain training."""
+def load(monkeypatch):
+    """A function that imports a module of tools/benchmarks."""
     monkeypatch.syspath_prepend(ROOT / 'tools')
-    return importlib.import_module('benchmarks.plain_training')
+    return lambda name: importlib.import_module(f'benchmarks.{name}')
 
 
 @pytest.mark.parametrize('pooling', ['pooler', 'cls'])
-def test_loss_and_gradients_are_those_of_the_plain_model(plain, pooling, tiny_retriever,
+def test_loss_and_gradients_are_those_of_the_plain_model(load, pooling, tiny_retriever,
                                                          tiny_batch):
-    """In double precision both must be one function: what remains is rounding."""
     ours = tiny_retriever().double()
     ours.text_backbone.pooling = pooling
     if pooling == 'cls':
         text = ours.text_backbone
         text.bert.pooler = None
-    twin = plain.PlainRetriever.like(ours).double()
+    demand_one_function(ours, load('plain_training').PlainRetriever, tiny_batch(6), 'key.bias')
+
+
+def test_loss_and_gradients_of_clip_are_those_of_the_plain_model(load, tiny_retriever, tiny_batch):
+    sizes = dict(width=16, depth=2, heads=2)
+    ours = spread_(tiny_retriever(
+        image_backbone=dict(type='CLIPVisionTower', img_size=(32, 16), patch_size=8, stride=6,
+                            **sizes),
+        text_backbone=dict(type='CLIPTextTower', vocab_size=50, **sizes),
+        image_neck=dict(type='ProjectionNeck', out_dims=12),
+        text_neck=dict(type='ProjectionNeck', out_dims=12),
+        heads=dict(contrastive=dict(type='HardnessAwareContrastiveHead', temperature=.1,
+                                    learnable=True, min_temperature=.05)))).double()
+    with torch.no_grad():
+        ours.heads.contrastive.log_temperature.fill_(-2.)
+    demand_one_function(ours, load('plain_clip').PlainCLIP, tiny_batch(6), 'qkv.bias')
+
+
+def demand_one_function(ours, plain, batch, has_less):
+    """In double precision both must be one function: what remains is rounding."""
+    twin = plain.like(ours).double()
     twin.load_ours(ours.state_dict())
-    batch = ours.data_preprocessor(tiny_batch(6))
+    batch = ours.data_preprocessor(batch)
     images, length = batch['images'].double(), batch['input_ids'].shape[1]
-    padding = (0, plain.CAPTION_LENGTH - length)
+    padding = (0, plain.inputs.length - length)
     loss = ours(images, batch['input_ids'], batch['attention_mask'], batch['data_samples'],
                 mode='loss')['loss_contrastive']
     expected = twin(images, torch.nn.functional.pad(batch['input_ids'], padding),
@@ -42,4 +62,17 @@ def test_loss_and_gradients_are_those_of_the_plain_model(plain, pooling, tiny_re
     for name, weight in twin.named_parameters():
         torch.testing.assert_close(weight, weight.grad, rtol=1e-5, atol=1e-9, msg=name)
         # Softmax does not see what is added to every key.
-        assert weight.grad.abs().max() > 1e-6 or name.endswith('key.bias')
+        assert weight.grad.abs().max() > 1e-6 or name.endswith(has_less)
+
+
+def test_biases_of_plain_clip_learn_as_the_recipe_says(load, monkeypatch):
+    """The groups of both optimizers hold the same weights."""
+    runs = load('training_runs')
+    cfg = runs.load_config(runs.Workload('clip-tiny', '', 'cpu', 1, 0, 1, 0, 1), runs.Setting())
+    ours = runs.build_model(cfg)
+    optimizer = runs.build_optim_wrapper(ours, cfg.optim_wrapper).optimizer
+    plain = load('plain_clip').PlainCLIP.like(ours)
+    found = [sorted((group['lr'], group['weight_decay'], sum(map(torch.numel, group['params'])))
+                    for group in groups) for groups in (
+        optimizer.param_groups, plain.weight_groups(1e-5, 4e-5))]
+    assert found[0] == found[1] and len(found[0]) == 2

@@ -36,18 +36,23 @@ def options(load):
 
 @pytest.fixture
 def train(load, micro_set):
-    """A function that trains the tiny size for five steps and returns all that is noted."""
+    """A function that trains a tiny size for five steps and returns all that is noted."""
     runs = load('training_runs')
-    work = runs.Workload('tiny', str(micro_set), 'cpu', threads=1, workers=0, batch=8, warmup=2,
-                         steps=3)
-    return lambda **setting: runs.train(work, runs.Setting(**setting))
+
+    def train_tiny(size, **setting):
+        work = runs.Workload(size, str(micro_set), 'cpu', threads=1, workers=0, batch=8, warmup=2,
+                             steps=3)
+        return runs.train(work, runs.Setting(**setting))
+
+    return train_tiny
 
 
-def test_every_row_in_float32_has_the_losses_of_plain(train, load, options):
+@pytest.mark.parametrize('size, length', [('tiny', 64), ('clip-tiny', 77)])
+def test_every_row_in_float32_has_the_losses_of_plain(train, load, options, size, length):
     benchmark = load('training')
-    rows = benchmark.choose_rows(options('--size', 'tiny'))
+    rows = benchmark.choose_rows(options('--size', size))
     assert len(rows) == 10
-    results = {name: train(**vars(setting)) for name, setting in rows.items()}
+    results = {name: train(size, **vars(setting)) for name, setting in rows.items()}
     expected = results['plain']['losses']
     assert len(set(expected)) == 5
     for name, result in results.items():
@@ -55,7 +60,7 @@ def test_every_row_in_float32_has_the_losses_of_plain(train, load, options):
         assert difference < (1e-5 if rows[name].dtype == 'float32' else .05), name
         assert (difference == 0) == (name == 'plain'), name
         assert result['seconds'] > 0 and result['megabytes'] >= 0
-    padded = {name for name, result in results.items() if result['lengths'] == [64] * 3}
+    padded = {name for name, result in results.items() if result['lengths'] == [length] * 3}
     assert padded == {'plain', 'ours without dynamic length'}
 
 
@@ -112,6 +117,24 @@ def test_flops_are_those_of_the_formula(load):
     saved = sum(layer(tokens) - 3 * (2 * tokens * 2 * width**2 + 2 * 10 * width**2
                                      + 4 * tokens * width) for tokens in (image, text))
     assert flops(work, False, True, text) == whole - saved
+
+
+def test_flops_of_clip_are_those_of_the_formula(load):
+    """Attention of a text counts all pairs of places: a causal kernel saves what none counts."""
+    flops, runs = load('matrix_work').flops_a_pair, load('training_runs')
+    work = runs.Workload('clip', '', 'cpu', 1, 0, 1, 0, 1)
+    image, text = (1 + 24 * 8, 768), (77, 512)
+
+    def layer(tokens, width):
+        return 3 * (2 * tokens * 12 * width**2 + 4 * tokens**2 * width)
+
+    patches = 2 * 2 * 24 * 8 * (16 * 16 * 3) * 768  # pixels need no gradient
+    whole = patches + 12 * (layer(*image) + layer(*text))
+    assert flops(work, True, True, 77) == whole == flops(work, False, False, 77)
+    saved = sum(layer(tokens, width) - 3 * (
+        2 * tokens * 2 * width**2 + 2 * 10 * width**2 + 4 * tokens * width)
+        for tokens, width in (image, text))
+    assert flops(work, False, True, 77) == whole - saved
 
 
 def test_the_profile_says_whose_the_time_is(load, micro_set):

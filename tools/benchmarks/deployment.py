@@ -1,8 +1,9 @@
 """Deployment: one image or caption by torch, by ONNX Runtime, and by it with 8-bit weights.
 
-Both towers have the paper's size (ViT-B/16 at 384 x 128 in steps of 12; BERT-base, captions of 64
-tokens) and random weights. The runtimes take turns, so that a busy machine is busy for all of them;
-the fastest run of each counts. The least cosine is that to the features of torch.
+All towers have random weights: those of the paper (ViT-B/16 at 384 x 128 in steps of 12; BERT-base,
+captions of 64 tokens) and of CLIP-B/16 (384 x 128; captions of 77 tokens). The runtimes take turns,
+so that a busy machine is busy for all of them; the fastest run of each counts. The least cosine is
+that to the features of torch.
 """
 
 import argparse
@@ -11,6 +12,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -28,59 +30,96 @@ from mmtbps.search.encoders.onnx_export import (
     random_images,
 )
 
-CONFIG = Path(__file__).parents[2] / 'configs' / 'tbps' / 'vit_bert_base_cuhk.py'
+CONFIGS = Path(__file__).parents[2] / 'configs'
 BATCHES = (1, 8)
+
+
+class Model(NamedTuple):
+    """A model whose towers are measured.
+
+    Args:
+        config: below ``configs``.
+        vocabulary: of the text tower.
+        length: tokens of a caption.
+        size: (height, width) of a picture.
+        image: settings of the image tower that differ from the config's.
+        text: settings of the text tower; of BERT, its ``config``.
+    """
+
+    config: str
+    vocabulary: int
+    length: int
+    size: tuple[int, int] = (384, 128)
+    image: dict = {}
+    text: dict = {}
+
+
 TINY_VIT = dict(embed_dims=16, num_layers=2, num_heads=2, feedforward_channels=32)
 TINY_BERT = dict(hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32)
-# What differs from the config: image tower, text tower, (height, width), tokens of a caption.
-SIZES = {'paper': ({}, {}, (384, 128), 64),
-         'tiny': (dict(arch=TINY_VIT, img_size=(48, 16)), TINY_BERT, (48, 16), 8)}
-VOCABULARY = 30522  # of bert-base-uncased; every other size of BERT-base is transformers' default
+TINY_CLIP = dict(width=16, depth=2, heads=2)
+# The vocabulary of bert-base-uncased; every other size of BERT-base is transformers' default.
+VIT_BERT = Model('tbps/vit_bert_base_cuhk.py', 30522, 64)
+CLIP = Model('clip/clip_b16_itc_cuhk.py', 49408, 77)
+SIZES = {
+    'full': dict(vit_bert=VIT_BERT, clip=CLIP),
+    'tiny': dict(
+        vit_bert=VIT_BERT._replace(length=8, size=(48, 16), text=TINY_BERT,
+                                   image=dict(arch=TINY_VIT, img_size=(48, 16))),
+        clip=CLIP._replace(length=8, size=(48, 16), text=TINY_CLIP,
+                           image=dict(img_size=(48, 16), **TINY_CLIP))),
+}
 
 Encode = Callable[[dict[str, np.ndarray]], np.ndarray]
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options beside ``--threads`` and ``--out``."""
-    parser.add_argument('--size', choices=SIZES, default='paper',
-                        help='of both towers; tiny is for a quick look (default: paper)')
+    parser.add_argument('--models', nargs='+', choices=SIZES['full'], default=list(SIZES['full']),
+                        help='ViT-B/16 with BERT-base, CLIP-B/16 (default: both)')
+    parser.add_argument('--size', choices=SIZES, default='full',
+                        help='of all towers; tiny is for a quick look (default: full)')
     parser.add_argument('--runs', type=int, default=5, help='the fastest counts (default: 5)')
 
 
 def run(args: argparse.Namespace) -> list[dict]:
-    """Measure every tower, batch and runtime."""
+    """Measure every model, tower, batch and runtime."""
     torch.set_num_threads(args.threads)
-    _, _, (height, width), length = SIZES[args.size]
-    model = build_model(args.size)
-    inputs = dict(image=image_inputs(height, width), text=text_inputs(length))
-    rows = []
+    return [row for name in args.models for row in measure(name, SIZES[args.size][name], args)]
+
+
+def measure(name: str, sizes: Model, args: argparse.Namespace) -> list[dict]:
+    """Measure the towers of one model."""
+    model, rows = build_model(sizes), []
+    inputs = dict(image=image_inputs(*sizes.size), text=text_inputs(sizes))
     with tempfile.TemporaryDirectory() as folder:
-        print('exporting ...', file=sys.stderr, flush=True)
-        export_graphs(model, (height, width), folder)
+        print(f'{name}, exporting ...', file=sys.stderr, flush=True)
+        export_graphs(model, sizes.size, folder)
         quantize_graphs(folder)
         for tower, module in (('image', ImageTower(model)), ('text', TextTower(model))):
-            sizes = [sum(weight.nbytes for weight in getattr(
-                model, f'{tower}_backbone').parameters())]
+            parts = [getattr(model, f'{tower}_{part}') for part in ('backbone', 'neck')]
+            in_bytes = [sum(weight.nbytes for part in parts for weight in part.parameters())]
             runtimes: dict[str, Encode] = {'torch fp32': in_torch(module)}
             for precision in ('fp32', 'int8'):
                 graph = Path(folder, graph_file(tower, precision))
                 runtimes[f'ONNX Runtime {precision}'] = in_onnx(graph, args.threads)
-                sizes.append(graph.stat().st_size)
+                in_bytes.append(graph.stat().st_size)
             for batch in BATCHES:
-                print(f'{tower}, batch {batch} ...', file=sys.stderr, flush=True)
-                some = {name: values[:batch] for name, values in inputs[tower].items()}
-                rows += compare(runtimes, some, args.runs, dict(tower=tower, batch=batch), sizes)
+                print(f'{name}, {tower}, batch {batch} ...', file=sys.stderr, flush=True)
+                some = {key: values[:batch] for key, values in inputs[tower].items()}
+                rows += compare(runtimes, some, args.runs,
+                                dict(model=name, tower=tower, batch=batch), in_bytes)
     return rows
 
 
-def build_model(size: str) -> torch.nn.Module:
+def build_model(sizes: Model) -> torch.nn.Module:
     """Build the config's model with random weights, without the files it starts from."""
     torch.manual_seed(0)
-    cfg = Config.fromfile(CONFIG)
-    vit, bert, _, _ = SIZES[size]
-    cfg.model.image_backbone.update(init_cfg=None, **vit)
-    cfg.model.text_backbone.pop('model')
-    cfg.model.text_backbone.config = dict(vocab_size=VOCABULARY, **bert)
+    cfg = Config.fromfile(CONFIGS / sizes.config)
+    cfg.model.image_backbone.update(init_cfg=None, **sizes.image)
+    if cfg.model.text_backbone.pop('model', None):
+        cfg.model.text_backbone.config = dict(vocab_size=sizes.vocabulary, **sizes.text)
+    else:
+        cfg.model.text_backbone.update(sizes.text)
     return MODELS.build(cfg.model).eval()
 
 
@@ -90,9 +129,14 @@ def image_inputs(height: int, width: int) -> dict[str, np.ndarray]:
                                  for image in random_images(max(BATCHES))]))
 
 
-def text_inputs(length: int) -> dict[str, np.ndarray]:
-    """Draw captions for the largest batch, all of full length."""
-    ids = np.random.default_rng(0).integers(1000, VOCABULARY, (max(BATCHES), length))
+def text_inputs(sizes: Model) -> dict[str, np.ndarray]:
+    """Draw captions for the largest batch, all of full length.
+
+    The last token has the largest id, which is the end token of CLIP.
+    """
+    ids = np.random.default_rng(0).integers(1000, sizes.vocabulary - 1,
+                                            (max(BATCHES), sizes.length))
+    ids[:, -1] = sizes.vocabulary - 1
     return dict(input_ids=ids, attention_mask=np.ones(ids.shape, bool))
 
 
@@ -128,6 +172,7 @@ def compare(runtimes: dict[str, Encode], inputs: dict[str, np.ndarray], runs: in
     return [{**labels, 'runtime': name,
              'CPU ms an input': round(1000 * min(cpu[name]) / count, 2),
              'ms an input': round(1000 * min(wall[name]) / count, 2),
+             'inputs a second': round(count / min(wall[name]), 1),
              'times faster': round(min(cpu[first]) / min(cpu[name]), 2),
              'least cosine': least_cosine(features[first], features[name]),
              'MB': round(size / 1e6, 1)} for name, size in zip(runtimes, sizes, strict=True)]

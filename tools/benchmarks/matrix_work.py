@@ -9,8 +9,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from mmtbps.registry import MODELS
 
-from .plain_training import PlainRetriever
-from .training_runs import Setting, Workload, last_layer, load_config
+from .training_runs import Setting, Workload, last_layer, load_config, plain_kind
 
 SIDES = {'cpu': 2048, 'cuda': 8192}
 
@@ -35,7 +34,7 @@ def flops_a_pair(work: Workload, plain: bool, one_token: bool, length: int) -> i
         ids = torch.zeros(1, length, dtype=torch.int64)
         mask = torch.ones(1, length, dtype=torch.bool)
         if plain:
-            model = PlainRetriever.like(model)
+            model = plain_kind(work.size).like(model)
             towers = model.image, model.text
         else:
             towers = model.image_backbone, model.text_backbone

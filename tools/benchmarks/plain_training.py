@@ -9,6 +9,7 @@ normalised one by one, the optimizer's loop over single tensors, the loss read i
 import math
 import re
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -16,8 +17,6 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor, nn
 
-CAPTION_LENGTH = 64
-MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 # Names of our state dict, and what the same weights are called here.
 RENAMINGS = (
     (r'^image_backbone\.', 'image.'),
@@ -37,6 +36,22 @@ RENAMINGS = (
 )
 
 
+class PlainInputs(NamedTuple):
+    """Pictures and captions as a model is given them.
+
+    Args:
+        mean: of the pixels, 0-1.
+        std: of the pixels.
+        resample: Pillow's number of the filter.
+        length: tokens that every caption is padded to.
+    """
+
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    resample: int
+    length: int
+
+
 def attend(query: Tensor, key: Tensor, value: Tensor, heads: int,
            blocked: Tensor | None = None) -> Tensor:
     """Softmax of the scaled products, times the values; ``(N, L, D)`` each."""
@@ -46,6 +61,13 @@ def attend(query: Tensor, key: Tensor, value: Tensor, heads: int,
     if blocked is not None:
         scores = scores + blocked
     return (scores.softmax(dim=-1) @ value).transpose(1, 2).flatten(2)
+
+
+def contrastive_loss(image: Tensor, text: Tensor, temperature: float | Tensor) -> Tensor:
+    """InfoNCE both ways of unit features ``(N, D)``."""
+    logits = image @ text.t() / temperature
+    own = torch.arange(len(logits), device=logits.device)
+    return (F.cross_entropy(logits, own) + F.cross_entropy(logits.t(), own)) / 2
 
 
 class ImageBlock(nn.Module):
@@ -135,6 +157,9 @@ class PlainRetriever(nn.Module):
         temperature: of the softmax over similarities.
     """
 
+    inputs = PlainInputs(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225),
+                         resample=Image.BICUBIC, length=64)
+
     def __init__(self, image: dict, text: dict, temperature: float):
         super().__init__()
         self.image, self.text = ImageTower(**image), TextTower(**text)
@@ -165,49 +190,54 @@ class PlainRetriever(nn.Module):
             renamed[name] = value
         self.load_state_dict(renamed)
 
+    def weight_groups(self, lr: float, weight_decay: float) -> list[dict]:
+        """Groups for the optimizer: norms and biases do not decay."""
+        weights = list(self.parameters())
+        return [dict(params=[weight for weight in weights if weight.ndim > 1], lr=lr,
+                     weight_decay=weight_decay),
+                dict(params=[weight for weight in weights if weight.ndim == 1], lr=lr,
+                     weight_decay=0.)]
+
     def forward(self, images: Tensor, input_ids: Tensor, mask: Tensor) -> Tensor:
         """The loss of a batch of pairs."""
         image = F.normalize(self.image(images), dim=-1)
         text = F.normalize(self.text(input_ids, mask), dim=-1)
-        logits = image @ text.t() / self.temperature
-        own = torch.arange(len(logits), device=logits.device)
-        return (F.cross_entropy(logits, own) + F.cross_entropy(logits.t(), own)) / 2
+        return contrastive_loss(image, text, self.temperature)
 
 
 class PlainPairs(torch.utils.data.Dataset):
-    """(image, tokens, mask): decoded by PIL, normalised to floats, padded to 64 tokens.
+    """(image, tokens, mask): decoded by PIL, normalised to floats, padded to one length.
 
     Args:
         items: (path of an image, caption).
         tokenizer: of transformers.
         size: height and width of the model's input.
+        inputs: of the model.
     """
 
     def __init__(self, items: Sequence[tuple[str, str]], tokenizer: Callable,
-                 size: tuple[int, int]):
-        self.items, self.tokenizer, self.size = items, tokenizer, size
+                 size: tuple[int, int], inputs: PlainInputs = PlainRetriever.inputs):
+        self.items, self.tokenizer, self.size, self.inputs = items, tokenizer, size, inputs
 
     def __len__(self) -> int:
         return len(self.items)
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor, Tensor]:
         path, caption = self.items[index]
-        image = Image.open(path).convert('RGB').resize(self.size[::-1], Image.BICUBIC)
+        image = Image.open(path).convert('RGB').resize(self.size[::-1], self.inputs.resample)
         pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1).float().div(255)
-        mean, std = (torch.tensor(values).view(3, 1, 1) for values in (MEAN, STD))
-        tokens = self.tokenizer(caption, padding='max_length', truncation=True,
-                                max_length=CAPTION_LENGTH, return_tensors='pt')
-        return (pixels - mean) / std, tokens['input_ids'][0], tokens['attention_mask'][0]
+        mean, std = (torch.tensor(values).view(3, 1, 1) for values in self.inputs[:2])
+        tokens = self.tokenizer(caption, truncation=True, max_length=self.inputs.length)
+        input_ids = torch.zeros(self.inputs.length, dtype=torch.int64)  # 0 is the padding
+        input_ids[:len(tokens['input_ids'])] = torch.tensor(tokens['input_ids'])
+        mask = torch.arange(self.inputs.length) < len(tokens['input_ids'])
+        return (pixels - mean) / std, input_ids, mask
 
 
-def plain_optimizer(model: nn.Module, kind: type, weight_decay: float = 0.,
+def plain_optimizer(model: nn.Module, kind: type, lr: float, weight_decay: float = 0.,
                     **options) -> torch.optim.Optimizer:
-    """An optimizer that goes from tensor to tensor; norms and biases do not decay."""
-    weights = list(model.parameters())
-    groups = [dict(params=[weight for weight in weights if weight.ndim > 1],
-                   weight_decay=weight_decay),
-              dict(params=[weight for weight in weights if weight.ndim == 1], weight_decay=0.)]
-    return kind(groups, foreach=False, fused=False, **options)
+    """An optimizer that goes from tensor to tensor, over the groups that the model names."""
+    return kind(model.weight_groups(lr, weight_decay), foreach=False, fused=False, **options)
 
 
 def plain_step(model: nn.Module, optimizer: torch.optim.Optimizer, max_norm: float | None,

@@ -1,11 +1,12 @@
 """Training: a step of ours against one of plain PyTorch, and ours with one part changed at a time.
 
-`plain` is the published procedure written straightforwardly (`tools/benchmarks/plain_training.py`):
-explicit softmax attention, captions padded to 64 tokens, pictures normalised by the loader, an
-optimizer that goes from tensor to tensor; float32 on a CPU, float16 autocast on a GPU. All rows
-start from the same random weights, have no dropout, and see the same drawn pictures and captions in
-the same order. Each runs in a process of its own, in rounds; the fastest round counts. All losses
-are compared with those of plain in float32: a float32 row that differs fails the command.
+`plain` is the published procedure written straightforwardly (`tools/benchmarks/plain_training.py`,
+and `plain_clip.py` for CLIP's towers): explicit softmax attention, captions padded to 64 tokens
+(CLIP: 77), pictures normalised by the loader, an optimizer that goes from tensor to tensor; float32
+on a CPU, float16 autocast on a GPU. All rows start from the same random weights, have no dropout,
+and see the same drawn pictures and captions in the same order. Each runs in a process of its own,
+in rounds; the fastest round counts. All losses are compared with those of plain in float32: a
+float32 row that differs fails the command.
 
 FLOPs are those of the matrix products that a pair needs in that row, padding included, computing
 activations again not. The peak is what a product of large square matrices reaches in its dtype.
@@ -13,6 +14,7 @@ activations again not. The peak is what a product of large square matrices reach
 Examples:
     python tools/benchmark.py training --size drawn --threads 2
     python tools/benchmark.py training --size base --batch 8 --steps 4 --threads 2
+    python tools/benchmark.py training --size clip --batch 4 --steps 3 --warmup 1 --threads 2
     python tools/benchmark.py training --only "without fused attention" --compile
     python tools/benchmark.py training --device cuda --size base --steps 30 --preload --compile
     python tools/benchmark.py training --device cuda --size base --batch 4096 --only caching
@@ -34,8 +36,10 @@ from .matrix_work import flops_a_pair, matrix_peak
 from .training_runs import CONFIGS, Setting, Workload, in_own_process, train
 
 PEOPLE = Size(train=64, val=1, test=1)  # 256 pairs of train
-PICTURES = {'tiny': (64, 24), 'drawn': (128, 48), 'base': (384, 128)}  # on disk, in pixels
-BATCHES = {('cpu', 'base'): 8, ('cuda', 'base'): 256, ('cpu', 'tiny'): 8}
+PICTURES = {'tiny': (64, 24), 'drawn': (128, 48), 'base': (384, 128), 'clip': (384, 128),
+            'clip-tiny': (64, 24)}  # on disk, in pixels
+BATCHES = {('cpu', 'base'): 8, ('cuda', 'base'): 256, ('cpu', 'tiny'): 8, ('cpu', 'clip'): 8,
+           ('cuda', 'clip'): 256, ('cpu', 'clip-tiny'): 8}
 TOLERANCE = 1e-3  # of a loss in float32, relative
 
 
@@ -53,7 +57,8 @@ def add_workload_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--device', choices=('cpu', 'cuda'), default='cpu')
     parser.add_argument('--size', choices=CONFIGS, default='drawn',
                         help='that of configs/tbps/vit_bert_base_drawn.py; the paper\'s (base, '
-                             '384 x 128 and BERT-base); or one for a quick look')
+                             '384 x 128 and BERT-base); CLIP-B/16 at 384 x 128, that of '
+                             'configs/clip/clip_b16_itc_cuhk.py; or tiny ones for a quick look')
     parser.add_argument('--dtype', choices=('float32', 'bfloat16', 'float16'),
                         help='of ours (default: float32 on a CPU, bfloat16 on a GPU)')
     parser.add_argument('--batch', type=int,

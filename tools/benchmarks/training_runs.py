@@ -25,26 +25,28 @@ from torch.utils.data import DataLoader, Dataset
 
 from mmtbps.datasets.transforms import load_tokenizer
 from mmtbps.engine import CompileHook
-from mmtbps.models.backbones import bert, vit
-from mmtbps.models.backbones.base import apply_layer
+from mmtbps.models import Tower
 from mmtbps.registry import DATASETS, MODELS
 
+from .plain_clip import PlainCLIP
 from .plain_training import (
-    CAPTION_LENGTH,
+    PlainInputs,
     PlainPairs,
     PlainRetriever,
     plain_optimizer,
     plain_step,
 )
 
-FOLDER = Path(__file__).parents[2] / 'configs' / 'tbps'
-CONFIGS = {'drawn': 'vit_bert_base_drawn.py', 'base': 'vit_bert_base_cuhk.py',
-           'tiny': 'vit_bert_base_drawn.py'}
+FOLDER = Path(__file__).parents[2] / 'configs'
+CONFIGS = {'drawn': 'tbps/vit_bert_base_drawn.py', 'base': 'tbps/vit_bert_base_cuhk.py',
+           'tiny': 'tbps/vit_bert_base_drawn.py', 'clip': 'clip/clip_b16_itc_cuhk.py',
+           'clip-tiny': 'clip/clip_b16_itc_cuhk.py'}
 # Random numbers would differ, and with them the losses that are compared.
 NO_DROPOUT = dict(hidden_dropout_prob=0., attention_probs_dropout_prob=0.)
 BERT_BASE = dict(vocab_size=30522)  # all other defaults of transformers are those of BERT-base
 TINY_VIT = dict(embed_dims=16, num_layers=2, num_heads=2, feedforward_channels=32)
 TINY_BERT = dict(hidden_size=16, num_attention_heads=2, intermediate_size=32)
+TINY_CLIP = dict(width=16, depth=2, heads=2)
 
 
 @dataclass(frozen=True)
@@ -144,7 +146,7 @@ def started(work: Workload, setting: Setting) -> Iterator[Training]:
     cfg = load_config(work, setting)
     batches = open_batches(work, setting, cfg)
     megabytes, lengths = _peak_megabytes(work.device), []
-    step = (_plain_step if setting.plain else _our_step)(cfg, setting, work.device, lengths)
+    step = (_plain_step if setting.plain else _our_step)(cfg, work, setting, lengths)
     kernels = [] if setting.fused_attention else [sdpa_kernel(SDPBackend.MATH)]
     with contextlib.ExitStack() as changes:
         for change in (last_layer(setting.one_token), *kernels):
@@ -155,15 +157,19 @@ def started(work: Workload, setting: Setting) -> Iterator[Training]:
 @contextlib.contextmanager
 def last_layer(one_token: bool) -> Iterator[None]:
     """While entered, the last layers of both towers run for all tokens, unless for one."""
-    ours = vit.vit_first_token, bert.bert_first_token
+    run = Tower.run
     if not one_token:
-        vit.vit_first_token = lambda layer, hidden: layer(hidden)[:, 0]
-        bert.bert_first_token = lambda layer, hidden, blocked: apply_layer(
-            layer, hidden, with_cp=False, attention_mask=blocked)[:, 0]
+        Tower.run = lambda tower, tokens, start=0, stop=None, read_only=False: run(
+            tower, tokens, start, stop)
     try:
         yield
     finally:
-        vit.vit_first_token, bert.bert_first_token = ours
+        Tower.run = run
+
+
+def plain_kind(size: str) -> type[PlainRetriever] | type[PlainCLIP]:
+    """The plain model of a size."""
+    return PlainCLIP if size.startswith('clip') else PlainRetriever
 
 
 def load_config(work: Workload, setting: Setting) -> Config:
@@ -171,13 +177,17 @@ def load_config(work: Workload, setting: Setting) -> Config:
     cfg = Config.fromfile(FOLDER / CONFIGS[work.size])
     image, text = cfg.model.image_backbone, cfg.model.text_backbone
     image.init_cfg = None
-    text.pop('model', None)
-    text.config = {**text.get('config', BERT_BASE), **NO_DROPOUT}
+    if plain_kind(work.size) is PlainRetriever:
+        text.pop('model', None)
+        text.config = {**text.get('config', BERT_BASE), **NO_DROPOUT}
     if work.size == 'tiny':
         image.arch = TINY_VIT
         text.config.update(TINY_BERT)
+    elif work.size == 'clip-tiny':
+        image.update(TINY_CLIP)
+        text.update(TINY_CLIP)
     if not setting.dynamic_length:
-        cfg.model.data_preprocessor.min_length = CAPTION_LENGTH
+        cfg.model.data_preprocessor.min_length = plain_kind(work.size).inputs.length
     if not setting.device_normalisation:
         cfg.model.data_preprocessor.update(mean=(0., 0., 0.), std=(1., 1., 1.), to_rgb=False)
     if setting.chunk_size:
@@ -202,18 +212,19 @@ def build_model(cfg: Config) -> nn.Module:
 
 def open_batches(work: Workload, setting: Setting, cfg: Config) -> Iterator:
     """The drawn pairs in batches; nothing in the pipeline is random, so all rows see the same."""
-    pipeline, tokenizer = cfg.test_dataloader.dataset.pipeline, f'{work.folder}/tokenizer'
-    for transform in pipeline:
-        if 'tokenizer' in transform:
-            transform.tokenizer = tokenizer
+    pipeline, inputs = cfg.test_dataloader.dataset.pipeline, plain_kind(work.size).inputs
+    tokenize = next(transform for transform in pipeline if 'tokenizer' in transform)
+    if 'mmtbps://' not in tokenize.tokenizer:
+        tokenize.tokenizer = f'{work.folder}/tokenizer'
     pairs = DATASETS.build(dict(type='DrawnPEDES', data_root=work.folder, pipeline=pipeline))
     order = _order(len(pairs), work.batch * (work.warmup + work.steps))
     if setting.plain:
         items = [(item['img_path'], item['caption'])
                  for item in map(pairs.get_data_info, range(len(pairs)))]
-        pairs = PlainPairs(items, load_tokenizer(tokenizer), cfg.model.image_backbone.img_size)
+        pairs = PlainPairs(items, load_tokenizer(tokenize.tokenizer),
+                           cfg.model.image_backbone.img_size, inputs)
     elif not setting.device_normalisation:
-        pairs = _Normalised(pairs)
+        pairs = _Normalised(pairs, inputs)
     batches = DataLoader(
         pairs, work.batch, sampler=order, num_workers=work.workers,
         collate_fn=_collate_function(cfg, setting), pin_memory=work.device == 'cuda')
@@ -227,8 +238,8 @@ def _collate_function(cfg: Config, setting: Setting) -> Callable | None:
     return FUNCTIONS.get(name) if isinstance(name, str) else name
 
 
-def _our_step(cfg: Config, setting: Setting, device: str, lengths: list[int]) -> Callable:
-    model = build_model(cfg).to(device).train()
+def _our_step(cfg: Config, work: Workload, setting: Setting, lengths: list[int]) -> Callable:
+    model = build_model(cfg).to(work.device).train()
     optim_wrapper = build_optim_wrapper(model, cfg.optim_wrapper)
     model.data_preprocessor.register_forward_hook(
         lambda module, inputs, batch: lengths.append(batch['input_ids'].shape[1]))
@@ -242,17 +253,17 @@ def _our_step(cfg: Config, setting: Setting, device: str, lengths: list[int]) ->
     return step
 
 
-def _plain_step(cfg: Config, setting: Setting, device: str, lengths: list[int]) -> Callable:
+def _plain_step(cfg: Config, work: Workload, setting: Setting, lengths: list[int]) -> Callable:
     ours = build_model(cfg)
-    model = PlainRetriever.like(ours)
+    model = plain_kind(work.size).like(ours)
     model.load_ours(ours.state_dict())
-    model.to(device)
+    model.to(work.device)
     options = dict(cfg.optim_wrapper.optimizer)
     options.pop('fused')
     train_step = plain_step(
         model, plain_optimizer(model, options.pop('type'), **options),
         cfg.optim_wrapper.get('clip_grad', {}).get('max_norm'),
-        half=setting.dtype == 'float16', device=device)
+        half=setting.dtype == 'float16', device=work.device)
 
     def step(batch: list[Tensor]) -> float:
         lengths.append(batch[1].shape[1])
@@ -264,9 +275,9 @@ def _plain_step(cfg: Config, setting: Setting, device: str, lengths: list[int]) 
 class _Normalised(Dataset):
     """Our pairs with pictures that the loader has normalised."""
 
-    def __init__(self, pairs: Dataset):
-        self.pairs, settings = pairs, MODELS.build(dict(type='TextImagePreprocessor'))
-        self.mean, self.std = settings.mean, settings.std
+    def __init__(self, pairs: Dataset, inputs: PlainInputs):
+        self.pairs = pairs
+        self.mean, self.std = (255 * torch.tensor(values).view(3, 1, 1) for values in inputs[:2])
 
     def __len__(self) -> int:
         return len(self.pairs)

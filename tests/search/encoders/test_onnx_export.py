@@ -247,9 +247,11 @@ def test_the_benchmark_measures_every_runtime(tmp_path):
         env={**os.environ, 'PYTHONPATH': str(ROOT)})
     assert done.returncode == 0, done.stderr
     rows = json.loads((tmp_path / 'deployment.json').read_text())['rows']
-    assert [(row['tower'], row['batch'], row['runtime']) for row in rows] == [
-        (tower, batch, runtime) for tower in ('image', 'text') for batch in (1, 8)
+    assert [(row['model'], row['tower'], row['batch'], row['runtime']) for row in rows] == [
+        (model, tower, batch, runtime) for model in ('vit_bert', 'clip')
+        for tower in ('image', 'text') for batch in (1, 8)
         for runtime in ('torch fp32', 'ONNX Runtime fp32', 'ONNX Runtime int8')]
     for row in rows:
         limit = 0.995 if 'int8' in row['runtime'] else 0.99999
         assert limit <= row['least cosine'] <= 1 and row['times faster'] > 0
+        assert row['inputs a second'] > 0
