@@ -19,6 +19,7 @@ Examples:
 """
 
 import argparse
+import json
 import statistics
 import sys
 import tempfile
@@ -96,6 +97,7 @@ def run(args: argparse.Namespace) -> list[dict]:
         name: measure for name, short, measure in (
             (TORCH, 'torch', measure_torch), (FP32, 'fp32', measure_fp32),
             (INT8, 'int8', measure_int8)) if short in args.only}
+    transformers.utils.logging.disable_progress_bar()
     with tempfile.TemporaryDirectory() as folder:
         work = Workload(Path(folder), args.size, args.images, args.threads, args.batch)
         print('preparing ...', file=sys.stderr, flush=True)
@@ -151,9 +153,9 @@ def save_random_clip(folder: Path, size: str) -> None:
                 weight.normal_(0, 1.2 * weight[0].numel()**-.5)
     model.save_pretrained(folder)
     side = model.config.vision_config.image_size
-    transformers.CLIPImageProcessor(
-        size=dict(shortest_edge=side), crop_size=dict(height=side, width=side),
-    ).save_pretrained(folder)
+    (folder / 'preprocessor_config.json').write_text(json.dumps(dict(
+        image_processor_type='CLIPImageProcessor', size=dict(shortest_edge=side),
+        crop_size=dict(height=side, width=side))), encoding='utf-8')
     end = '<|endoftext|>'
     transformers.AutoTokenizer.from_pretrained(
         resolve_pretrained(CLIP_TOKENIZER), bos_token='<|startoftext|>', eos_token=end,

@@ -1,6 +1,6 @@
 """The loop that one writes for the features of photographs: transformers, Pillow, a numpy file."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +9,7 @@ import transformers
 from PIL import Image
 
 
-def load_plain(folder: str) -> tuple[transformers.CLIPModel, transformers.CLIPImageProcessor]:
+def load_plain(folder: str) -> tuple[transformers.CLIPModel, Callable]:
     """Load model and processor as they are saved; the processor works on Pillow."""
     five = int(transformers.__version__.split('.')[0]) >= 5
     backend = dict(backend='pil') if five else dict(use_fast=False)
@@ -18,7 +18,7 @@ def load_plain(folder: str) -> tuple[transformers.CLIPModel, transformers.CLIPIm
 
 
 @torch.inference_mode()
-def plain_index(model: transformers.CLIPModel, processor: transformers.CLIPImageProcessor,
+def plain_index(model: transformers.CLIPModel, processor: Callable,
                 files: Sequence[Path], out: Path, batch: int) -> None:
     """Read, decode, encode and store, batch after batch."""
     features = []
