@@ -54,15 +54,15 @@ def test_the_encoder_knows_its_config(folder, config):
 @pytest.mark.parametrize('key, values, words', [
     ('std', [.2, 0, .2], 'above 0'), ('std', [.2], 'above 0'),
     ('mean', [float('nan'), .5, .5], 'of 0 to 1')])
-def test_colors_that_do_not_serve_are_named(key, values, words, folder):
+def test_colors_that_do_not_serve_are_named(key, values, words, folder, config):
     (folder / 'open_clip_config.json').write_text(json.dumps(
-        dict(CONFIG, preprocess_cfg={**CONFIG['preprocess_cfg'], key: values})))
+        dict(config, preprocess_cfg={**config['preprocess_cfg'], key: values})))
     with pytest.raises(BadValue, match=f'{key} in its open_clip_config.json must be three numbers '
                                        f'{words}'):
         load_dual_encoder(f'open_clip:{folder}')
 
 
-def test_weights_that_do_not_serve_are_refused(folder):
+def test_weights_that_do_not_serve_are_refused(folder, config):
     from safetensors.torch import load_file, save_file
     file = folder / 'open_clip_model.safetensors'
     weights = load_file(file)
@@ -70,8 +70,8 @@ def test_weights_that_do_not_serve_are_refused(folder):
     save_file(weights, file)
     with pytest.raises(BadValue, match='holds NaN or infinity: ln_final.bias'):
         load_dual_encoder(f'open_clip:{folder}')
-    (folder / 'open_clip_config.json').write_text(json.dumps(dict(CONFIG, model_cfg={
-        **CONFIG['model_cfg'], 'text_cfg': {**CONFIG['model_cfg']['text_cfg'], 'layers': 1}})))
+    (folder / 'open_clip_config.json').write_text(json.dumps(dict(config, model_cfg={
+        **config['model_cfg'], 'text_cfg': {**config['model_cfg']['text_cfg'], 'layers': 1}})))
     with pytest.raises(UserError, match='not loaded'):  # of one layer more than the config says
         load_dual_encoder(f'open_clip:{folder}')
 
