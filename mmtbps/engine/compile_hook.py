@@ -108,7 +108,8 @@ class CompileHook(Hook):
                            'first called: the first steps are slow')
 
     def _try(self, device: torch.device) -> None:
-        if codecs.lookup(locale.getpreferredencoding(False)).name == 'ascii':
+        encoding = codecs.lookup(locale.getpreferredencoding(False)).name
+        if encoding == 'ascii' and self.options['backend'] != 'eager':
             # torch reads its own templates in this encoding, and they hold more than ASCII.
             raise NoCompiler('CompileHook: torch.compile does not work where Python reads text as '
                              'ASCII; set LC_ALL=C.UTF-8 or PYTHONUTF8=1, or train without '
