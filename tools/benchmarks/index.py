@@ -54,7 +54,7 @@ SAMPLE = 32  # pictures on which the features of ONNX Runtime are compared
 
 
 @dataclass(frozen=True)
-class Workload:
+    """Photographs, model and threads that all rows have in common.
     """What all rows have in common.
 
     Args:

@@ -98,7 +98,7 @@ class ImmichEncoder(GraphEncoder):
         super().__init__(_load_tokenizer(self.folder, self._words['length']), prompts, batch_size)
         self._image, self._text = (_open(self.folder / name, threads) for name in _GRAPHS)
         self._check_inputs()
-        self.dim = self.encode_texts(['a person']).shape[1]
+        self.dim = self._run_asked(self._asked(['a person'])).shape[1]
 
     def shape_image(self, image: Image.Image) -> Image.Image:
         size, resample = self._pixels['size'], self._pixels['resample']
