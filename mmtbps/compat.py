@@ -32,10 +32,12 @@ import struct
 import sys
 import tempfile
 import types
+import zipfile
 from importlib.abc import MetaPathFinder
 from pathlib import Path
 
 from .errors import MissingFile, MissingPackage, UserError
+from .fileio import damaged_record
 
 _HISTORY_STATISTICS = ('mean', 'max', 'min', 'current')
 # torch reads what is no archive by its former unpickler, which fails on junk in any of these ways.
@@ -97,7 +99,7 @@ class _CureFinder(MetaPathFinder):
 
 
 # ------------------------------------------------------------------ checkpoints
-def load_checkpoint_file(filename, map_location=None, **_) -> dict:
+def load_checkpoint_file(filename, map_location=None, mmap=False, **_) -> dict:
     """Load a checkpoint without ever running code that it carries.
 
     Tensors, containers, numpy arrays and MMEngine's training history are accepted;
@@ -106,12 +108,15 @@ def load_checkpoint_file(filename, map_location=None, **_) -> dict:
     Args:
         filename (str | os.PathLike | IO): The checkpoint.
         map_location: As in :func:`torch.load`.
+        mmap: Read tensors only where they are used; of an archive.
 
     Raises:
         UnsafeCheckpoint: The file carries anything else, or is not a checkpoint.
         BrokenCheckpoint: The file is cut short, damaged or of another kind.
     """
     import torch
+    if isinstance(filename, (str, os.PathLike)) and (record := damaged_record(filename)):
+        raise BrokenCheckpoint(f'{filename}: damaged, {record} does not fit its checksum')
     if str(filename).endswith('.safetensors'):
         from safetensors import SafetensorError
         from safetensors.torch import load_file
@@ -121,7 +126,8 @@ def load_checkpoint_file(filename, map_location=None, **_) -> dict:
             raise BrokenCheckpoint(f'{filename}: cut short or damaged ({error})') from error
     try:
         with torch.serialization.safe_globals(_allowed_globals()):
-            return torch.load(filename, map_location=map_location, weights_only=True)
+            return torch.load(filename, map_location=map_location, weights_only=True,
+                              mmap=mmap and zipfile.is_zipfile(filename))
     except pickle.UnpicklingError as error:
         reason = re.sub(r'(?s)^.*(Unpickler error:|trusted source\.)\s*|\n.*', '', str(error))
         raise UnsafeCheckpoint(  # without torch's advice to read the file unprotected

@@ -18,6 +18,7 @@ from mmtbps.engine.launch import (
     use_compilation,
     use_mixed_precision,
 )
+from mmtbps.engine.run_folder import choose_start
 from mmtbps.unknown_types import explain_unknown_types
 
 
@@ -26,7 +27,11 @@ def parse_args() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('config', help='path of the config')
     parser.add_argument('--resume', nargs='?', const='auto', metavar='CHECKPOINT',
-                        help='continue from a checkpoint, or from the newest of the work folder')
+                        help='continue from a checkpoint, or from the newest whole one of the '
+                             'work folder; without one, begin')
+    parser.add_argument('--overwrite', action='store_true',
+                        help='begin anew in a work folder that holds a run, which is moved to '
+                             'old-DATE inside it')
     parser.add_argument('--amp', action='store_true', help='mixed precision (bfloat16)')
     parser.add_argument('--compile', action='store_true',
                         help='compile the layers of both towers (inductor); slow first steps')
@@ -34,7 +39,10 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--auto-scale-lr', action='store_true',
                         help='scale the learning rate with the total batch size')
     add_common_options(parser)
-    return parser.parse_args()
+    args = parser.parse_args()
+    if args.resume and args.overwrite:
+        parser.error('--resume and --overwrite exclude each other')
+    return args
 
 
 def main() -> None:
@@ -46,12 +54,9 @@ def main() -> None:
         use_mixed_precision(cfg)
     if args.compile:
         use_compilation(cfg)
-    if args.resume:
-        cfg.resume = True
-        cfg.load_from = None if args.resume == 'auto' else args.resume
     if args.auto_scale_lr:
         cfg.auto_scale_lr.enable = True
-    runner = build_runner(cfg)
+    runner = build_runner(cfg, choose_start(cfg, args.resume), args.overwrite)
     with explain_unknown_types(cfg):  # of loaders and their pipelines, which are built when it runs
         runner.train()
     leave_group()

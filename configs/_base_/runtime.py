@@ -1,16 +1,17 @@
 """Hooks, logging and seeds shared by every run."""
 
-from mmengine.hooks import (
-    CheckpointHook,
-    DistSamplerSeedHook,
-    IterTimerHook,
-    LoggerHook,
-    ParamSchedulerHook,
-)
+from mmengine.hooks import DistSamplerSeedHook, IterTimerHook, LoggerHook, ParamSchedulerHook
 from mmengine.runner import LogProcessor
 from mmengine.visualization import LocalVisBackend, Visualizer
 
-from mmtbps.engine import DeferredScalarsHook, EpochSeedHook, FiniteLossHook, StrictLoadHook
+from mmtbps.engine import (
+    DeferredScalarsHook,
+    DurableCheckpointHook,
+    EpochSeedHook,
+    FiniteLossHook,
+    ResumeHook,
+    StrictLoadHook,
+)
 
 default_scope = 'mmtbps'
 default_hooks = dict(
@@ -19,11 +20,12 @@ default_hooks = dict(
     logger=dict(type=LoggerHook, interval=50),
     param_scheduler=dict(type=ParamSchedulerHook),
     # The best epoch is chosen on the validation split, never on test.
-    checkpoint=dict(type=CheckpointHook, interval=1, max_keep_ckpts=2, save_best='t2i/R1',
-                    rule='greater'),
+    checkpoint=dict(type=DurableCheckpointHook, interval=1, max_keep_ckpts=2,
+                    save_best='t2i/R1', rule='greater'),
     sampler_seed=dict(type=DistSamplerSeedHook),
 )
-custom_hooks = [dict(type=EpochSeedHook), dict(type=FiniteLossHook), dict(type=StrictLoadHook)]
+custom_hooks = [dict(type=EpochSeedHook), dict(type=FiniteLossHook), dict(type=StrictLoadHook),
+                dict(type=ResumeHook)]
 
 randomness = dict(seed=0)
 env_cfg = dict(cudnn_benchmark=True, mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0))

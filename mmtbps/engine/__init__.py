@@ -1,5 +1,6 @@
 """Training machinery: launch, hooks, parameter groups and mixed precision."""
 
+from .checkpoint_hook import DurableCheckpointHook
 from .compile_hook import CompileHook
 from .consensus_division_hook import ConsensusDivisionHook
 from .finite_loss_hook import FiniteLossHook
@@ -8,11 +9,12 @@ from .mixed_precision import MixedPrecisionOptimWrapper
 from .mixup_hook import FeatureMixupHook
 from .parameter_rules import ParameterRulesConstructor
 from .rank_list_hook import RankListHook
+from .resume_hook import ResumeHook
 from .scalars_hook import DeferredScalarsHook
 from .seed_hook import EpochSeedHook
 from .strict_load_hook import StrictLoadHook
 
-__all__ = ['CompileHook', 'ConsensusDivisionHook', 'DeferredScalarsHook', 'EpochSeedHook',
-           'FeatureMixupHook', 'FiniteLossHook', 'MergedGroupsConstructor',
-           'MixedPrecisionOptimWrapper', 'ParameterRulesConstructor', 'RankListHook',
-           'StrictLoadHook']
+__all__ = ['CompileHook', 'ConsensusDivisionHook', 'DeferredScalarsHook',
+           'DurableCheckpointHook', 'EpochSeedHook', 'FeatureMixupHook', 'FiniteLossHook',
+           'MergedGroupsConstructor', 'MixedPrecisionOptimWrapper', 'ParameterRulesConstructor',
+           'RankListHook', 'ResumeHook', 'StrictLoadHook']

@@ -17,6 +17,7 @@ from mmtbps.unknown_types import explain_unknown_types
 from .cfg_options import CfgOptions
 from .inner_model import inner_model
 from .preflight import stop_if_missing
+from .run_folder import Start, move_away, refuse_taken
 
 __all__ = ['add_common_options', 'build_runner', 'check_weights', 'leave_group', 'load_config',
            'name_model', 'prepare_pretrained_test', 'prepare_test', 'use_compilation',
@@ -131,21 +132,33 @@ def use_compilation(cfg: Config) -> None:
         cfg.custom_hooks = [*hooks, dict(type='mmtbps.CompileHook')]
 
 
-def build_runner(cfg: Config) -> Runner:
+def build_runner(cfg: Config, start: Start | None = None, overwrite: bool = False) -> Runner:
     """Check that every file is there, open the process group, build the Runner.
 
     Args:
         cfg: a complete config.
+        start: from `choose_start`; the checkpoint to begin with, if not that of the config.
+        overwrite: move what lies in the work folder away, once all else is in order.
 
     Raises:
         MissingFiles: data sets or weights are missing; every one is named, with its remedy.
         UnknownType: a type of the config is not registered.
+        FolderTaken: the work folder holds the checkpoints of another run.
     """
+    if start:
+        cfg.load_from, cfg.resume = start.checkpoint, start.resume
+        if not start.resume and not overwrite:
+            refuse_taken(cfg.work_dir)
     with explain_unknown_types(cfg):
         stop_if_missing(cfg)
+        if overwrite and _first_process(cfg.launcher):
+            move_away(cfg.work_dir)
         if cfg.launcher != 'none' and not torch.cuda.is_available():
             _start_cpu_group(cfg)
-        return Runner.from_cfg(cfg)
+        runner = Runner.from_cfg(cfg)
+    if start:
+        runner.logger.info(start.said)
+    return runner
 
 
 def check_weights(runner: Runner, checkpoint: str, partial: bool = False) -> LoadReport:
@@ -173,6 +186,12 @@ def leave_group() -> None:
     if torch.distributed.is_initialized():
         torch.distributed.barrier()
         torch.distributed.destroy_process_group()
+
+
+def _first_process(launcher: str) -> bool:
+    """Return whether this is the first of the processes that a launcher starts."""
+    rank = dict(pytorch='RANK', slurm='SLURM_PROCID', mpi='OMPI_COMM_WORLD_RANK').get(launcher)
+    return os.environ.get(rank or '', '0') == '0'
 
 
 def _name_of(kind: str | type) -> str:

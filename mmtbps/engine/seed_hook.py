@@ -9,18 +9,34 @@ from mmtbps.registry import HOOKS
 
 @HOOKS.register_module()
 class EpochSeedHook(Hook):
-    """Hook that reseeds torch at the start of each epoch from (seed, epoch, rank).
+    """Hook that seeds torch from the seed of the run, the place in it and the rank.
 
-    Dropout, mixup partners and the like draw from torch's generator, whose state no
-    checkpoint holds. Samples themselves are seeded by the samplers (``SeededIndex``).
+    Dropout, mixup partners and the like draw from torch's generator, whose state no checkpoint
+    holds. It is seeded when the first batch of an epoch is there, and before every step where the
+    loop counts steps alone: what loaders draw for themselves, more or less of it with workers that
+    persist, then changes nothing. Samples are seeded by the samplers (``SeededIndex``), which take
+    the seed of the run from here: a run without a seed of its own resumes with that of its
+    checkpoint.
     """
 
     priority = 'VERY_HIGH'
 
-    def before_train_epoch(self, runner) -> None:
-        """Reseed the generators of this process."""
-        sequence = [runner.seed, runner.epoch, get_rank()]
+    def before_train(self, runner) -> None:
+        """Hand the seed of the run, which may be that of a checkpoint, to the sampler."""
+        loader = runner.train_dataloader
+        for sampler in (loader.sampler, loader.batch_sampler,
+                        getattr(loader.batch_sampler, 'sampler', None)):
+            if isinstance(getattr(sampler, 'seed', None), int):
+                sampler.seed = runner.seed
+
+    def before_train_iter(self, runner, batch_idx: int, data_batch=None) -> None:
+        """Seed the generators of this process."""
+        by_epoch = hasattr(runner.train_loop, 'run_epoch')
+        if by_epoch and batch_idx:
+            return
         seed = 0
-        for number in sequence:
+        for number in (runner.seed, runner.epoch if by_epoch else runner.iter, get_rank()):
             seed = (seed * 1_000_003 + number + 1) % (1 << 63)
         torch.manual_seed(seed)
+        if by_epoch:
+            torch.empty((), dtype=torch.int64).random_()  # a loader drew this in former versions

@@ -41,24 +41,47 @@ def test_mixup_hook_sets_the_models_probability():
         FeatureMixupHook({0: 1.5})
 
 
-def test_epochs_have_their_own_repeatable_seed():
+@pytest.mark.parametrize('by_epoch', [True, False])
+def test_places_in_a_run_have_their_own_repeatable_seed(by_epoch):
+    """Whatever was drawn before; within an epoch the numbers go on."""
+    loop = SimpleNamespace(run_epoch=None) if by_epoch else SimpleNamespace()
     draws = []
-    for epoch in (0, 1, 0):
-        EpochSeedHook().before_train_epoch(runner(epoch))
+    for place in (0, 1, 0):
+        torch.rand(place + 1)
+        at = runner(place if by_epoch else 0, train_loop=loop)
+        at.iter = place
+        EpochSeedHook().before_train_iter(at, batch_idx=0)
         draws.append(torch.rand(3))
     assert torch.equal(draws[0], draws[2]) and not torch.equal(draws[0], draws[1])
+    state = torch.get_rng_state()
+    EpochSeedHook().before_train_iter(at, batch_idx=1)
+    assert torch.equal(torch.get_rng_state(), state) == by_epoch
 
 
 @pytest.mark.parametrize('value', [float('nan'), float('inf'), -float('inf')])
 def test_a_loss_that_is_no_number_stops_the_run(value):
-    hook, at = FiniteLossHook(), runner()
+    hook, at = FiniteLossHook(), runner(model=torch.nn.Linear(2, 1))
     at.message_hub.update_scalar('train/loss', 1.0)
     hook.after_train_iter(at)
     hook.before_save_checkpoint(at, {})
     at.message_hub.update_scalar('train/loss', value)
     for check in (hook.after_train_iter, lambda at: hook.before_save_checkpoint(at, {})):
-        with pytest.raises(FloatingPointError, match='epoch 1, iteration 1'):
+        with pytest.raises(FloatingPointError, match='epoch 1, at or before iteration 1'):
             check(at)
+
+
+def test_ruined_weights_are_not_written_though_the_loss_is_a_number(tmp_path):
+    at = runner(model=torch.nn.Linear(2, 1))
+    at.message_hub.update_scalar('train/loss', 1.0)
+    with torch.no_grad():
+        at.model.bias.fill_(float('inf'))
+    with pytest.raises(FloatingPointError, match='bias holds .* begin again'):
+        FiniteLossHook().before_save_checkpoint(at, {})
+    (tmp_path / 'epoch_1.pth').touch()
+    at.message_hub.update_info('last_ckpt', str(tmp_path / 'epoch_1.pth'))
+    with pytest.raises(FloatingPointError, match=r'goes on from .*epoch_1\.pth with --resume'):
+        FiniteLossHook().before_save_checkpoint(at, {})
+    at.message_hub.pop_info('last_ckpt')
 
 
 @pytest.mark.parametrize('by_epoch', [True, False])

@@ -1,0 +1,172 @@
+"""Hook that keeps the checkpoints of a run."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.dist import is_main_process, master_only
+from mmengine.fileio import LocalBackend, register_backend
+from mmengine.hooks import CheckpointHook
+
+from mmtbps.errors import UserError
+from mmtbps.fileio import write_durably
+from mmtbps.registry import HOOKS
+
+from .inner_model import inner_model
+
+__all__ = ['DurableCheckpointHook', 'NoRoom', 'checkpoint_bytes']
+
+_BACKEND = 'mmtbps.durable'
+
+
+class NoRoom(UserError, OSError):
+    """A disk that has no space for the checkpoints of a run."""
+
+
+@register_backend(_BACKEND, force=True)
+class DurableFiles(LocalBackend):
+    """Local files that are whole under their names."""
+
+    def put(self, obj: bytes, filepath: str | Path) -> None:
+        """Write a file durably."""
+        write_durably(filepath, bytes(obj))
+
+
+class _LateRemovals:
+    """A storage backend that only notes what is to be removed."""
+
+    def __init__(self, backend: Any) -> None:
+        self.backend, self.noted = backend, []
+
+    def remove(self, path: str) -> None:
+        self.noted.append(path)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.backend, name)
+
+
+@HOOKS.register_module()
+class DurableCheckpointHook(CheckpointHook):
+    """MMEngine's hook for checkpoints, safe against kills, full disks and resuming elsewhere.
+
+    - A checkpoint is written under another name and renamed when it is on disk: a kill at any
+      moment leaves no torn file.
+    - An older checkpoint goes after the newer one is there, not before, and none outside the
+      folder of the run is ever removed.
+    - A best score counts for its own metric and validation set only. Where a run goes on in
+      another folder, its best checkpoint is copied there.
+    - A run that has no room for its checkpoints is refused before it begins.
+
+    Args:
+        arguments: those of MMEngine's ``CheckpointHook``.
+
+    Raises:
+        NoRoom: the disk is too small, before the first step.
+        DiskFull: it is full when a checkpoint is written; the former ones are unharmed.
+
+    Example:
+        >>> DurableCheckpointHook(interval=1, max_keep_ckpts=2, save_best='t2i/R1').interval
+        1
+    """
+
+    def before_train(self, runner) -> None:
+        """Look at the folder, the room and the best score so far."""
+        if self.file_client_args is None and self.backend_args is None:
+            self.backend_args = dict(backend=_BACKEND)
+        super().before_train(runner)
+        self._look_for_room(runner)
+        if self.save_best and len(self.key_indicators) == 1 and runner.val_loop is not None:
+            self._adopt_best(runner)
+
+    def _save_checkpoint_with_step(self, runner, step: int, meta: dict) -> None:
+        with self._removals_last():
+            super()._save_checkpoint_with_step(runner, step, meta)
+
+    def _save_best_checkpoint(self, runner, metrics: dict) -> None:
+        runner.message_hub.update_info('best_of', self._judged(runner))
+        with self._removals_last():
+            super()._save_best_checkpoint(runner, metrics)
+
+    @contextmanager
+    def _removals_last(self) -> Iterator[None]:
+        """Keep what goes until everything new is written."""
+        backend = self.file_backend
+        self.file_backend = waiting = _LateRemovals(backend)
+        try:
+            yield
+        finally:
+            self.file_backend = backend
+        for path in waiting.noted:
+            if Path(path).resolve().parent == Path(self.out_dir).resolve():
+                backend.remove(path)
+
+    @master_only
+    def _look_for_room(self, runner) -> None:
+        folder = Path(self.out_dir)
+        if not folder.is_dir():
+            return
+        one = checkpoint_bytes(inner_model(runner), self.save_optimizer)
+        count = (self.max_keep_ckpts if self.max_keep_ckpts > 0 else 1) + 1 + bool(self.save_best)
+        there = sum(file.stat().st_size for file in folder.glob('*.pth'))
+        free = shutil.disk_usage(folder).free
+        if free + there < count * one:
+            raise NoRoom(
+                f'{folder}: a run keeps up to {count} checkpoints of {one / 1e6:,.1f} MB here, but '
+                f'{free / 1e6:,.1f} MB are free. Free some space, or name another folder')
+
+    def _judged(self, runner) -> list[str]:
+        """Describe the metric and the validation set of a best score."""
+        known = getattr(runner.val_loop.dataloader.dataset, 'metainfo', {})
+        files = known.get('ann_files') or {}
+        return [self.key_indicators[0], str(known.get('split')), *map(str, files.values())]
+
+    def _adopt_best(self, runner) -> None:
+        """Forget a best score that is not of this metric and set; bring its file here."""
+        hub = runner.message_hub
+        if 'best_score' not in hub.runtime_info:
+            return
+        path = Path(self.best_ckpt_path or '')
+        judged = hub.runtime_info.get('best_of')
+        prefix = f'best_{self.key_indicators[0]}_'.replace('/', '_')
+        if (judged != self._judged(runner) if judged else not path.name.startswith(prefix)):
+            runner.logger.info(f'The best score so far, of {path.name}, is of another metric or '
+                               'validation set: the choice of the best begins anew')
+            return self._forget_best(hub)
+        here = Path(self.out_dir) / path.name
+        if path.is_file() and here.resolve() != path.resolve() and is_main_process():
+            write_durably(here, path.read_bytes())
+            runner.logger.info(f'The best checkpoint so far is copied from {path}')
+        if not here.is_file() and not path.is_file():
+            runner.logger.info(f'{here}: the best checkpoint so far is gone, so the choice of the '
+                               'best begins anew')
+            return self._forget_best(hub)
+        self.best_ckpt_path = str(here)
+        hub.update_info('best_ckpt', str(here))
+
+    def _forget_best(self, hub) -> None:
+        self.best_ckpt_path = None
+        for key in ('best_score', 'best_ckpt', 'best_of'):
+            hub.runtime_info.pop(key, None)
+
+
+def checkpoint_bytes(model: torch.nn.Module, optimizer: bool = True) -> int:
+    """Estimate the size of a checkpoint.
+
+    Args:
+        model: the model.
+        optimizer: with two moments for each trained weight, as of Adam.
+
+    Returns:
+        Bytes of the tensors; names and settings are not counted.
+
+    Example:
+        >>> checkpoint_bytes(torch.nn.Linear(3, 1))
+        48
+    """
+    weights = sum(value.numel() * value.element_size() for value in model.state_dict().values())
+    moments = sum(2 * value.numel() * value.element_size() for value in model.parameters()
+                  if value.requires_grad)
+    return weights + moments * optimizer

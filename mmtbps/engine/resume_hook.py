@@ -1,0 +1,121 @@
+"""Hook that looks after the beginning of a run: a new one, or one that goes on."""
+
+import warnings
+from typing import Any
+
+from mmengine.dist import is_main_process
+from mmengine.hooks import Hook
+from mmengine.optim import OptimWrapperDict
+from mmengine.runner import Runner
+
+from mmtbps.errors import UserError
+from mmtbps.registry import HOOKS
+
+from .run_folder import NotResumable, check_resumable, choose_start, refuse_taken
+from .run_settings import FIXED, FREE, ChangedSettings, compare_settings, describe_run
+
+__all__ = ['ResumeHook', 'replay_schedule']
+
+
+@HOOKS.register_module()
+class ResumeHook(Hook):
+    """A hook that makes a resumed run equal the uninterrupted one, or says why it cannot.
+
+    - A new run does not begin in a folder that holds the checkpoints of another.
+    - ``resume=True`` goes on from the newest checkpoint that is whole; without one a new run
+      begins, from the weights of ``load_from`` if the config has it.
+    - Learning rate, decay, betas, clipping, schedule and length are those of the config, the
+      schedule as if it had been so from the first step; each change is a line in the log.
+    - Another seed, number of processes, batch size, sampler, data, loss or mixup makes another
+      run: it is refused, unless the config says ``resume_anyway=True``; the changes are then noted
+      in every later checkpoint.
+
+    Raises:
+        FolderTaken: a new run in the folder of another.
+        NotResumable: no checkpoint is whole, or it holds weights only.
+        ChangedSettings: the run has begun with other settings.
+    """
+
+    priority = 'VERY_LOW'  # after the schedules are built and whatever else a hook prepares
+
+    def __init__(self) -> None:
+        self._replay = False
+        self._changes: list[str] = []
+
+    def before_run(self, runner: Runner) -> None:
+        """Choose the checkpoint to begin with."""
+        if runner._train_loop is None or runner._has_loaded:
+            return
+        if not runner._resume:
+            return refuse_taken(runner.work_dir)
+        if runner._load_from is not None:
+            check_resumable(runner._load_from)
+        else:
+            start = choose_start(runner.cfg, 'auto')
+            runner._load_from, runner._resume = start.checkpoint, start.resume
+            runner.logger.info(start.said)
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
+        """Compare the settings that the run began with, and take those that may change."""
+        if runner._train_loop is None or not runner._resume:
+            return
+        before = checkpoint.get('meta', {}).get('run')
+        if before is None:
+            runner.logger.info('The checkpoint does not note the settings of its run, which '
+                               'therefore cannot be compared')
+            return
+        now = describe_run(runner)
+        self._changes = list(before.get('changed', []))
+        if changes := compare_settings(before, now, FIXED):
+            if not runner.cfg.get('resume_anyway'):
+                raise ChangedSettings(changes)
+            self._changes += changes
+        for line in changes + (free := compare_settings(before, now, FREE)):
+            runner.logger.info(f'changed: {line}')
+        if free:
+            _take_options(runner, checkpoint)
+            self._replay = bool(checkpoint.pop('param_schedulers', None))
+
+    def before_train(self, runner: Runner) -> None:
+        """Bring a schedule of the config to the place where the run goes on."""
+        if self._replay:
+            self._replay = False
+            replay_schedule(runner)
+            rates = sorted({group['lr'] for group in runner.optim_wrapper.param_groups})
+            runner.logger.info('The schedule is that of the config; the learning rate here is '
+                               + ', '.join(f'{rate:.4g}' for rate in rates))
+
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
+        """Note the settings of the run."""
+        if is_main_process():
+            checkpoint['meta']['run'] = dict(describe_run(runner), changed=self._changes)
+
+
+def replay_schedule(runner: Runner) -> None:
+    """Step schedules that are at their beginning to the place of the run.
+
+    Args:
+        runner: resumed, its schedules as built from the config.
+    """
+    schedulers = runner.param_schedulers or []
+    length, by_epoch = len(runner.train_dataloader), hasattr(runner.train_loop, 'run_epoch')
+    with warnings.catch_warnings():
+        # torch warns of schedules that move before the optimizer does.
+        warnings.simplefilter('ignore')
+        for step in range(1, runner.iter + 1):
+            for scheduler in schedulers:
+                if not scheduler.by_epoch or (by_epoch and not step % length):
+                    scheduler.step()
+
+
+def _take_options(runner: Runner, checkpoint: dict[str, Any]) -> None:
+    """Replace the options of a saved optimizer by those of the config."""
+    wrapper = runner.optim_wrapper
+    if isinstance(wrapper, OptimWrapperDict):
+        raise UserError('the settings of several optimizers cannot change where a run is resumed')
+    groups = checkpoint['optimizer']['param_groups']
+    if len(groups) != len(wrapper.optimizer.param_groups):
+        raise NotResumable('the config makes other groups of weights than this run had: undo what '
+                           'it says of them, or begin a new run from these weights (load_from)')
+    for saved, fresh in zip(groups, wrapper.optimizer.param_groups, strict=True):
+        saved.update((key, value) for key, value in fresh.items() if key != 'params')
