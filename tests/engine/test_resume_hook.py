@@ -1,0 +1,206 @@
+"""A run that goes on: equal to the uninterrupted one, with its settings looked at."""
+
+import re
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.runner import Runner
+
+from mmtbps.compat import load_checkpoint_file
+from mmtbps.engine.run_folder import FolderTaken, NotResumable
+from mmtbps.engine.run_settings import ChangedSettings
+
+EPOCHS, STOP = 3, 1
+CONSTANT = {'param_scheduler': None}
+
+
+class Stop(Exception):
+    """A kill, as far as the run can tell."""
+
+
+def train(cfg, name, stop=None, **changes):
+    """Train; end before epoch or step ``stop`` as if killed. Returns the runner."""
+    cfg = cfg.copy()
+    cfg.experiment_name = f'{Path(cfg.work_dir).name}_{name}'
+    cfg.merge_from_dict(changes)
+    runner = Runner.from_cfg(cfg)
+    if stop is not None:
+        loop = runner.train_loop
+        method = 'run_epoch' if hasattr(loop, 'run_epoch') else 'run_iter'
+        ran = getattr(loop, method)
+
+        def run(*args):
+            if (runner.epoch if method == 'run_epoch' else runner.iter) == stop:
+                raise Stop
+            ran(*args)
+
+        setattr(loop, method, run)
+        with pytest.raises(Stop):
+            runner.train()
+    else:
+        runner.train()
+    return runner
+
+
+def end(runner):
+    """Last checkpoint of a run."""
+    path = Path(runner.message_hub.get_info('last_ckpt'))
+    return load_checkpoint_file(path)
+
+
+def assert_equal_ends(one, other):
+    """To the last bit: weights, moments, steps, learning rates."""
+    one, other = end(one), end(other)
+    assert one['meta']['iter'] == other['meta']['iter']
+    assert one['state_dict'].keys() == other['state_dict'].keys()
+    for key, value in one['state_dict'].items():
+        assert torch.equal(value, other['state_dict'][key]), key
+    assert one['optimizer']['state'].keys() == other['optimizer']['state'].keys()
+    for index, state in one['optimizer']['state'].items():
+        for key, value in state.items():
+            assert torch.equal(torch.as_tensor(value),
+                               torch.as_tensor(other['optimizer']['state'][index][key])), key
+    assert ([group['lr'] for group in one['optimizer']['param_groups']]
+            == [group['lr'] for group in other['optimizer']['param_groups']])
+
+
+def log_of(runner):
+    return next(Path(runner.log_dir).glob('*.log')).read_text()
+
+
+@pytest.fixture
+def config(short_config):
+    """A function: the config with everything random in it, for some epochs without validation."""
+    def build(**changes):
+        cfg = short_config()
+        cfg.model.text_backbone.config.update(hidden_dropout_prob=0.1)
+        cfg.train_cfg.update(max_epochs=EPOCHS, val_interval=100)
+        cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
+        cfg.default_hooks.checkpoint.update(save_best=None)
+        cfg.merge_from_dict(changes)
+        return cfg
+    return build
+
+
+LOADERS = {
+    'no workers': {},
+    'one worker': {'train_dataloader.num_workers': 1},
+    'two that persist': {'train_dataloader.num_workers': 2,
+                         'train_dataloader.persistent_workers': True},
+}
+FURTHER = {
+    'no seed given': {'randomness.seed': None},
+    'accumulation': {'optim_wrapper.accumulative_counts': 3},
+    'chunks': {'model.chunk_size': 8},
+    'averaged weights': {'custom_hooks[0]': dict(type='mmengine.EMAHook')},
+    'mixed precision': {'optim_wrapper.type': 'mmtbps.MixedPrecisionOptimWrapper',
+                        'optim_wrapper.dtype': 'bfloat16'},
+}
+BY_STEP = {'train_cfg': dict(_delete_=True, type='IterBasedTrainLoop', max_iters=9,
+                             val_interval=100),
+           'default_hooks.checkpoint.by_epoch': False, 'default_hooks.checkpoint.interval': 3,
+           'default_hooks.logger.interval': 1, 'log_processor.by_epoch': False,
+           'param_scheduler': [dict(type='LinearLR', start_factor=0.1, begin=0, end=9,
+                                    by_epoch=False)]}
+
+
+@pytest.fixture(scope='module')
+def uninterrupted(short_config):
+    """Ends of uninterrupted runs, by the words of their settings."""
+    return {}
+
+
+def settle(cfg, settings):
+    """Merge settings, of which ``EMAHook`` is one more hook."""
+    settings = dict(settings)
+    if hook := settings.pop('custom_hooks[0]', None):
+        cfg.custom_hooks = [hook, *cfg.custom_hooks]
+    if loop := settings.pop('train_cfg', None):
+        cfg.train_cfg = {key: value for key, value in loop.items() if key != '_delete_'}
+    cfg.merge_from_dict(settings)
+    return cfg
+
+
+@pytest.mark.parametrize('words', [
+    'no workers', 'two that persist', *(pytest.param(words, marks=pytest.mark.slow) for words in
+                                        ('one worker', *FURTHER))])
+def test_a_run_that_was_stopped_ends_as_the_uninterrupted_one(config, words):
+    settings = {**LOADERS, **FURTHER}[words]
+    whole = train(settle(config(), settings), 'whole')
+    cfg = settle(config(), settings)
+    train(cfg, 'stopped', STOP)
+    if words == 'no seed given':  # the whole run is of the seed that the stopped one drew
+        drawn = load_checkpoint_file(Path(cfg.work_dir) / 'epoch_1.pth')['meta']['seed']
+        whole = train(config(**{'randomness.seed': drawn}), 'again')
+    assert_equal_ends(train(cfg, 'resumed', resume=True), whole)
+
+
+def test_the_number_of_workers_does_not_change_a_run(config):
+    ends = [train(settle(config(), settings), words) for words, settings in LOADERS.items()]
+    for other in ends[1:]:
+        assert_equal_ends(ends[0], other)
+
+
+def test_a_loop_of_steps_is_resumed_in_the_midst_of_an_epoch(config):
+    whole = train(settle(config(), BY_STEP), 'whole')
+    cfg = settle(config(), BY_STEP)
+    train(cfg, 'stopped', 5)
+    assert_equal_ends(train(cfg, 'resumed', resume=True), whole)
+
+
+def test_settings_of_the_optimizer_and_schedule_are_those_of_the_config(config):
+    """As if they had been so from the first step on; one line in the log each."""
+    cosine = [dict(type='CosineAnnealingLR', convert_to_iter_based=True)]
+    cfg = config(**{'param_scheduler': cosine})
+    train(cfg, 'stopped', STOP)
+    new = {'optim_wrapper.optimizer.lr': 3e-4, 'optim_wrapper.optimizer.betas': (0.8, 0.9),
+           'train_cfg.max_epochs': 5}
+    resumed = train(cfg, 'resumed', 3, resume=True, **new)
+    whole = train(config(**{'param_scheduler': cosine, **new}), 'whole', 3)
+    rates, expected = ([group['lr'] for group in end(run)['optimizer']['param_groups']]
+                       for run in (resumed, whole))
+    assert rates == pytest.approx(expected, rel=1e-12) and rates[0] < 3e-4
+    groups = end(resumed)['optimizer']['param_groups']
+    assert all(tuple(group['betas']) == (0.8, 0.9) for group in groups)
+    log = log_of(resumed)
+    for line in ('optimizer.optimizer.lr: 0.001, now 0.0003', 'length.max_epochs: 3, now 5'):
+        assert f'changed: {line}' in log
+    assert re.search(r'the learning rate here is 0\.000\d+', log)
+
+
+@pytest.mark.parametrize('changes, line', [
+    ({'randomness.seed': 7}, 'seed: 0, now 7'),
+    ({'train_dataloader.batch_size': 8}, 'batch size: 24, now 8'),
+    ({'model.heads.contrastive.temperature': 0.3}, 'loss.contrastive.temperature: .*, now 0.3'),
+    ({'model.mixup.prob': 0.1}, 'mixup.prob: 0.5, now 0.1')])
+def test_what_would_be_another_run_is_refused_unless_meant(config, changes, line):
+    cfg = config()
+    train(cfg, 'stopped', STOP)
+    with pytest.raises(ChangedSettings, match=line):
+        train(cfg, 'resumed', resume=True, **changes)
+    resumed = train(cfg, 'meant', 2, resume=True, resume_anyway=True, **changes)
+    noted = end(resumed)['meta']['run']['changed']
+    assert len(noted) == 1 and re.fullmatch(line, noted[0])
+
+
+def test_a_new_run_does_not_begin_where_another_keeps_its_checkpoints(config):
+    cfg = config()
+    train(cfg, 'stopped', STOP)
+    with pytest.raises(FolderTaken, match='holds 1 checkpoint of a run'):
+        train(cfg, 'again')
+
+
+def test_a_stock_runner_passes_over_a_broken_checkpoint(config):
+    cfg = config()
+    train(cfg, 'stopped', 2)
+    folder = Path(cfg.work_dir)
+    (folder / 'epoch_2.pth').write_bytes((folder / 'epoch_2.pth').read_bytes()[:-100])
+    (folder / 'last_checkpoint').write_text('')
+    resumed = train(cfg, 'resumed', resume=True)
+    log = log_of(resumed)
+    assert 'left out: epoch_2.pth' in log and 'resumed epoch: 1' in log
+    assert_equal_ends(resumed, train(config(), 'whole'))
+    with pytest.raises(NotResumable):
+        (folder / 'weights.pth').write_bytes(b'')
+        train(cfg, 'named', resume=True, load_from=str(folder / 'weights.pth'))
