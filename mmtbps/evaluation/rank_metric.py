@@ -48,7 +48,7 @@ class RankKMetric(BaseMetric):
         prefix: Put before every metric key, with a slash.
 
     Raises:
-        BadValue: A direction is unknown; or, while evaluating, an image arrives twice.
+        BadValue: A direction is unknown; or, while evaluating, an image arrives twice or never.
 
     Example:
         >>> metric = RankKMetric(topk=(1,))
@@ -78,7 +78,7 @@ class RankKMetric(BaseMetric):
         self.cross_image_only, self.chunk_size = cross_image_only, chunk_size
         self.device, self.distractors, self.selection = device, distractors, selection
         self.model = model
-        self._features_device, self._features = None, []
+        self._features_device, self._features, self._size = None, [], None
 
     def process(self, data_batch, data_samples: Sequence[dict]) -> None:
         """Keep the features and ids of each image.
@@ -123,6 +123,7 @@ class RankKMetric(BaseMetric):
             result.update(process=get_rank(), first=first, length=len(rows))
             first += len(rows)
         self._features = _gather_rows(torch.cat(features) if features else torch.empty(0, 0))
+        self._size = size
         try:
             return super().evaluate(size)
         finally:
@@ -155,6 +156,9 @@ class RankKMetric(BaseMetric):
             raise BadValue('RankKMetric got no sample; is the data set empty?')
         person_ids = torch.tensor([result['person_id'] for result in results])
         image_ids = torch.tensor([result['image_id'] for result in results])
+        if self._size is not None and len(results) < self._size:
+            raise BadValue(f'RankKMetric got {len(results)} of the {self._size} images of the '
+                           'data set: a smaller gallery would give other numbers')
         values, counts = image_ids.unique(return_counts=True)
         if len(values) < len(image_ids):
             raise BadValue(

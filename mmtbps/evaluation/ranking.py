@@ -1,5 +1,6 @@
 """Exact ranking of a gallery for every query, a few queries at a time."""
 
+import warnings
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -20,6 +21,7 @@ from .rank_accumulation import accumulate_ranks, split_queries
 __all__ = ['Array', 'evaluate_ranking', 'integers', 'measure_ranking', 'unit_features']
 
 Array = Tensor | np.ndarray | Sequence
+_SMALL, _LARGE = 1e-9, 1e15
 
 
 @torch.no_grad()
@@ -136,20 +138,29 @@ def _measure(ranks: Tensor, topk: Sequence[int]) -> Tensor:
 
 
 def unit_features(name: str, features: Array, device: str | torch.device | None) -> Tensor:
-    """Bring features to ``(rows, width)`` float32 of length 1.
+    """Bring features to ``(rows, width)`` float32 of length 1, whatever their scale.
+
+    A row of zeros points nowhere and stays as it is, with a warning.
 
     Raises:
-        BadValue: It is no matrix, is empty, or a value is not finite; the message gives ``name``.
+        BadValue: It is no matrix of real numbers, is empty, or a value is not finite; the message
+            gives ``name``.
     """
-    features = torch.as_tensor(features).detach().to(device).float()
-    if features.ndim != 2 or not features.numel():
-        raise BadValue(f'{name} must be a non-empty (rows, width) matrix, got shape '
-                       f'{tuple(features.shape)}')
-    broken = (~features.isfinite()).any(1).nonzero().flatten()
-    if len(broken):
-        raise BadValue(f'{name}: {len(broken)} rows hold NaN or infinity in float32, the first '
-                       f'is row {int(broken[0])}; did the training diverge?')
-    return F.normalize(features, dim=1)
+    features = torch.as_tensor(features).detach().to(device)
+    if features.ndim != 2 or not features.numel() or features.is_complex():
+        raise BadValue(f'{name} must be a non-empty (rows, width) matrix of real numbers, got '
+                       f'{features.dtype} of shape {tuple(features.shape)}')
+    features = features if features.dtype == torch.float64 else features.float()
+    largest = features.abs().amax(1, keepdim=True)  # NaN and infinity among them
+    if broken := (~largest.isfinite()).flatten().nonzero().flatten().tolist():
+        raise BadValue(f'{name}: {len(broken)} rows hold NaN or infinity, the first is row '
+                       f'{broken[0]}; did the training diverge?')
+    if zero := (largest == 0).flatten().nonzero().flatten().tolist():
+        warnings.warn(f'{name}: {len(zero)} rows are zero and point nowhere, the first is row '
+                      f'{zero[0]}: their ranks mean nothing', stacklevel=2)
+    # Squares of these would not fit float32.
+    odd = ((largest < _SMALL) | (largest > _LARGE)) & (largest > 0)
+    return F.normalize(torch.where(odd, features / largest, features).float(), dim=1)
 
 
 def integers(name: str, values: Array | None, count: int,
