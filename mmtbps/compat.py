@@ -235,10 +235,15 @@ def _inherit_lazy_bases(config: types.ModuleType) -> None:
     config.Config._is_lazy_import = staticmethod(name_what_is_no_python)
 
 
+def config_folders() -> list[Path]:
+    """List where configs of this package may lie: as installed, in a source tree."""
+    package = Path(__file__).absolute().parent
+    return [package / '.mim/configs', package.parent / 'configs']
+
+
 def _own_config(name: str) -> str:
     """Find a config of this package, as installed or in a source tree, with or without folder."""
-    package = Path(__file__).absolute().parent
-    folders = [package / '.mim/configs', package.parent / 'configs']
+    folders = config_folders()
     for folder in folders:
         for path in (folder / name, *sorted(folder.glob(f'*/{name}'))):
             if path.is_file():

@@ -2,22 +2,56 @@
 
 import json
 import os
+from difflib import get_close_matches
 from pathlib import Path
 
 from mmengine.config import Config
 
+from .compat import config_folders
 from .errors import BadValue, MissingFile
 
-__all__ = ['read_config']
+__all__ = ['find_config', 'read_config']
 
 _KINDS = ('.py', '.json', '.yaml', '.yml')
+
+
+def find_config(name: str | os.PathLike) -> Path:
+    """Find a config by its path, or one of this package by its bare name.
+
+    Args:
+        name: ``my/config.py``, or ``vit_bert_base_drawn``.
+
+    Raises:
+        MissingFile: There is none; the nearest name is given.
+
+    Example:
+        >>> find_config('vit_bert_base_drawn').name
+        'vit_bert_base_drawn.py'
+        >>> find_config('vit_bert_bas_drawn.py')
+        Traceback (most recent call last):
+        mmtbps.errors.MissingFile: vit_bert_bas_drawn.py: no such config; did you mean \
+vit_bert_base_drawn?
+    """
+    path = Path(name)
+    if path.is_file():
+        return path
+    own = {found.stem: found for folder in reversed(config_folders())
+           for found in sorted(folder.glob('[!_]*/*.py'))}
+    if path.parent == Path() and path.suffix in ('', '.py') and path.stem in own:
+        return own[path.stem]
+    beside = [str(found) for found in sorted(path.parent.glob('*')) if found.suffix in _KINDS
+              ] if path.parent.is_dir() else []
+    near = get_close_matches(str(path), beside, 1) or get_close_matches(path.stem, own, 1)
+    hint = f'; did you mean {near[0]}?' if near else ''
+    raise MissingFile(f'{path}: no such config{hint}')
 
 
 def read_config(path: str | os.PathLike, *needs: str) -> Config:
     """Read a config with all that it inherits.
 
     Args:
-        path: The file, of a kind that MMEngine knows.
+        path: The file, of a kind that MMEngine knows; or the bare name of a config of this
+            package.
         needs: Keys that the config must have.
 
     Raises:
@@ -25,9 +59,7 @@ def read_config(path: str | os.PathLike, *needs: str) -> Config:
         BadValue: It is no config, or lacks one of the keys.
         SyntaxError: It is broken Python.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise MissingFile(f'{path}: no such config')
+    path = find_config(path)
     if path.suffix not in _KINDS:
         raise BadValue(f'{path}: a config is a file in {", ".join(_KINDS)}')
     try:

@@ -19,7 +19,7 @@ from mmtbps.commands.licence_notice import print_model_notice
 from mmtbps.commands.model_options import add_model_positionals, chosen_preprocessing
 from mmtbps.commands.user_errors import one_line_errors
 from mmtbps.config_file import read_config
-from mmtbps.engine.cfg_options import CfgOptions
+from mmtbps.engine.cfg_options import CfgOptions, merge_options
 from mmtbps.errors import BadValue
 from mmtbps.evaluation import evaluate_ranking
 from mmtbps.registry import DATASETS
@@ -119,7 +119,7 @@ def export(args: argparse.Namespace) -> None:
         raise BadValue('--evaluate and --cfg-options need a CONFIG, not --model')
     cfg = None if args.model else read_config(args.config, 'model')
     if cfg is not None:
-        cfg.merge_from_dict(args.cfg_options or {})
+        merge_options(cfg, args.cfg_options)
     images = read_images(args.images) if args.images else []
     captions = read_captions(args.captions) if args.captions else []
     encoder = TorchEncoder(cfg, weights=args.checkpoint, device='cpu') if cfg is not None else \

@@ -9,7 +9,7 @@ import argparse
 import mmtbps  # noqa: F401  so that mmtbps:: bases are found
 from mmtbps.commands.user_errors import one_line_errors
 from mmtbps.config_file import read_config
-from mmtbps.engine.cfg_options import CfgOptions
+from mmtbps.engine.cfg_options import CfgOptions, merge_options
 
 
 def main() -> None:
@@ -20,8 +20,7 @@ def main() -> None:
     args = parser.parse_args()
     with one_line_errors():
         cfg = read_config(args.config)
-        if args.cfg_options:
-            cfg.merge_from_dict(args.cfg_options)
+        merge_options(cfg, args.cfg_options)
         print(cfg.pretty_text)
 
 

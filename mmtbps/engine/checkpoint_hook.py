@@ -68,7 +68,7 @@ class DurableCheckpointHook(CheckpointHook):
         DiskFull: it is full when a checkpoint is written; the former ones are unharmed.
 
     Example:
-        >>> DurableCheckpointHook(interval=1, max_keep_ckpts=2, save_best='t2i/R1').interval
+        >>> DurableCheckpointHook(save_best='t2i/R1', rule='greater', max_keep_ckpts=2).interval
         1
     """
 

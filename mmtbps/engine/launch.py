@@ -14,7 +14,7 @@ from mmtbps.models import inference_settings
 from mmtbps.models.loading import LoadReport, load_strictly
 from mmtbps.unknown_types import explain_unknown_types
 
-from .cfg_options import CfgOptions
+from .cfg_options import CfgOptions, merge_options
 from .inner_model import inner_model
 from .preflight import stop_if_missing
 from .run_folder import Start, move_away, refuse_taken
@@ -51,8 +51,7 @@ def load_config(args: argparse.Namespace, *needs: str) -> Config:
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     cfg = read_config(args.config, *needs)
     cfg.launcher = args.launcher
-    if args.cfg_options:
-        cfg.merge_from_dict(args.cfg_options)
+    merge_options(cfg, args.cfg_options)
     if args.work_dir:
         cfg.work_dir = args.work_dir
     elif not cfg.get('work_dir'):
