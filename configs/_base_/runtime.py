@@ -9,6 +9,7 @@ from mmtbps.engine import (
     DurableCheckpointHook,
     EpochSeedHook,
     FiniteLossHook,
+    RehearsalHook,
     ResumeHook,
     StrictLoadHook,
 )
@@ -25,7 +26,7 @@ default_hooks = dict(
     sampler_seed=dict(type=DistSamplerSeedHook),
 )
 custom_hooks = [dict(type=EpochSeedHook), dict(type=FiniteLossHook), dict(type=StrictLoadHook),
-                dict(type=ResumeHook)]
+                dict(type=ResumeHook), dict(type=RehearsalHook)]
 
 randomness = dict(seed=0)
 env_cfg = dict(cudnn_benchmark=True, mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0))

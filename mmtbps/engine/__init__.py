@@ -9,6 +9,7 @@ from .mixed_precision import MixedPrecisionOptimWrapper
 from .mixup_hook import FeatureMixupHook
 from .parameter_rules import ParameterRulesConstructor
 from .rank_list_hook import RankListHook
+from .rehearsal_hook import RehearsalHook
 from .resume_hook import ResumeHook
 from .scalars_hook import DeferredScalarsHook
 from .seed_hook import EpochSeedHook
@@ -17,4 +18,4 @@ from .strict_load_hook import StrictLoadHook
 __all__ = ['CompileHook', 'ConsensusDivisionHook', 'DeferredScalarsHook',
            'DurableCheckpointHook', 'EpochSeedHook', 'FeatureMixupHook', 'FiniteLossHook',
            'MergedGroupsConstructor', 'MixedPrecisionOptimWrapper', 'ParameterRulesConstructor',
-           'RankListHook', 'ResumeHook', 'StrictLoadHook']
+           'RankListHook', 'RehearsalHook', 'ResumeHook', 'StrictLoadHook']

@@ -69,6 +69,7 @@ class Tower(BaseModule):
             them (activation checkpointing).
         grid: (rows, columns) of patches at the end of the tokens of an image, or ``None``.
         image_size: (height, width) of the images that have this grid; ``None`` for any.
+        vocab_size: number of words, pieces of words and special tokens that a text tower knows.
         training_only: names of settings that change nothing once a tower is trained, such as
             dropout; also of those inside the dict ``config``.
         lora_targets: names, inside a layer, of what low-rank adapters go to unless told otherwise:
@@ -82,6 +83,7 @@ class Tower(BaseModule):
     with_cp: bool = False
     grid: tuple[int, int] | None = None
     image_size: tuple[int, int] | None = None
+    vocab_size: int | None = None
     training_only: tuple[str, ...] = ('with_cp', )
     lora_targets: tuple[str, ...] = ('attn', )
     checkpoint_kind: str | None = None

@@ -91,6 +91,11 @@ class BERTBackbone(Tower):
         """Name of the attention inside a layer."""
         return (Family.of(self.bert).attention.partition('.')[0], )
 
+    @property
+    def vocab_size(self) -> int:
+        """Number of tokens that this tower knows."""
+        return self.bert.config.vocab_size
+
     def embed(self, input_ids: Tensor, mask: Tensor) -> Tokens:
         """Turn token ids into tokens.
 
@@ -104,7 +109,7 @@ class BERTBackbone(Tower):
         Raises:
             BadValue: an id is outside the vocabulary.
         """
-        check_token_ids(input_ids, self.bert.config.vocab_size)
+        check_token_ids(input_ids, self.vocab_size)
         return Tokens(embed_ids(self.bert, input_ids), mask)
 
     def run_layers(self, tokens: Tokens, start: int, stop: int) -> Tensor:

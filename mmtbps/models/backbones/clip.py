@@ -237,6 +237,11 @@ class CLIPTextTower(_CLIPTower):
         """The norm after the last layer."""
         return self.ln_final
 
+    @property
+    def vocab_size(self) -> int:
+        """Number of tokens that this tower knows."""
+        return self.token_embedding.num_embeddings
+
     def embed(self, input_ids: Tensor, mask: Tensor | None = None) -> Tokens:
         """Turn token ids into tokens.
 
@@ -257,7 +262,7 @@ class CLIPTextTower(_CLIPTower):
             raise BadValue(f'captions of {length} tokens are too long for a text tower of '
                            f'context_length={places}; set max_length={places} of TokenizeCaption, '
                            'and of TextImagePreprocessor if it pads to a multiple')
-        check_token_ids(input_ids, self.token_embedding.num_embeddings)
+        check_token_ids(input_ids, self.vocab_size)
         hidden = self.token_embedding(input_ids) + self.positional_embedding[:length]
         if self.filler_id is not None:
             words = input_ids != self.filler_id

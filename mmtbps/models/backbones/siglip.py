@@ -242,6 +242,11 @@ class SigLIPTextTower(_SigLIPTower):
         super().__init__('text', model, config, with_cp, init_cfg)
         self.out_dims = self.siglip.head.out_features
 
+    @property
+    def vocab_size(self) -> int:
+        """Number of tokens that this tower knows."""
+        return self.siglip.config.vocab_size
+
     def embed(self, input_ids: Tensor, mask: Tensor | None = None) -> Tokens:
         """Turn token ids into tokens.
 
@@ -263,7 +268,7 @@ class SigLIPTextTower(_SigLIPTower):
                 f'captions of {length} tokens do not fit SigLIP, which reads the last of {places} '
                 f'places, padding and all; set min_length={places} and the pad_token_id of the '
                 f'tokenizer in TextImagePreprocessor, and max_length={places} in TokenizeCaption')
-        check_token_ids(input_ids, self.siglip.config.vocab_size)
+        check_token_ids(input_ids, self.vocab_size)
         return Tokens(self.siglip.embeddings(input_ids=input_ids), mask,
                       read=input_ids.new_full(input_ids.shape[:1], length - 1))
 
