@@ -13,8 +13,8 @@ from .inner_model import inner_model
 
 __all__ = ['FiniteLossHook', 'LossNotFinite']
 
-_TRY = ('Try a lower learning rate, a longer warm-up, a higher temperature or bfloat16 instead of '
-        'float16')
+_TRY = ('Try a lower learning rate, a longer warm-up, bfloat16 instead of float16, or (with '
+        'resume_anyway=True) a higher temperature')
 
 
 class LossNotFinite(UserError, FloatingPointError):
