@@ -42,7 +42,7 @@ TRANSFORMS = _child(roots.TRANSFORMS, 'mmcv.transforms', 'mmtbps.datasets')
 # a price that `import mmtbps.models` alone must not ask.
 MODELS = _child(roots.MODELS, 'mmtbps.models', 'mmtbps.models.backbones.vit')
 MODEL_WRAPPERS = _child(roots.MODEL_WRAPPERS)
-WEIGHT_INITIALIZERS = _child(roots.WEIGHT_INITIALIZERS)
+WEIGHT_INITIALIZERS = _child(roots.WEIGHT_INITIALIZERS, 'mmtbps.models')
 BATCH_AUGMENTS = Registry('batch augment', scope='mmtbps', locations=['mmtbps.registry'])
 TASK_UTILS = _child(roots.TASK_UTILS, 'mmtbps.generation', 'mmtbps.search.registration')
 

@@ -30,7 +30,7 @@ SUB_PACKAGES = {
                ['backbones', 'losses', 'grad_cache', 'batch_augments', 'preprocessor',
                 'weights_hash'],
                ['dual_encoders', 'necks', 'mixup', 'heads', 'lora'], ['retrievers'],
-               ['loading', 'converters']],
+               ['loading', 'converters'], ['pretrained_init']],
     'search': [['encoders', 'galleries'], ['media'], ['indexing'], ['presentation', 'results'],
                ['inferencer', 'registration', 'result_files'], ['webui']],
     'generation': [['color'], ['diffusion'], ['editing'], ['quality'], ['runs'], ['planning']],

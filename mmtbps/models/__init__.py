@@ -29,6 +29,7 @@ from .heads import (
 from .mixup import FeatureMixup, PixelMixup
 from .necks import BaseNeck, ProjectionNeck, TokenSelectionNeck
 from .preprocessor import TextImagePreprocessor
+from .pretrained_init import StrictPretrainedInit
 from .retrievers import PretrainedRetriever, TextImageRetriever, inference_settings
 
 __all__ = ['BERTBackbone', 'BaseHead', 'BaseNeck', 'BatchRandomCrop', 'BatchRandomErasing',
@@ -36,5 +37,5 @@ __all__ = ['BERTBackbone', 'BaseHead', 'BaseNeck', 'BatchRandomCrop', 'BatchRand
            'HardestTripletHead', 'HardnessAwareContrastiveHead', 'IdentityHead', 'MLMHead', 'Pairs',
            'PixelMixup', 'PooledBackbone', 'PretrainedRetriever', 'ProjectionNeck', 'QCAlignHead',
            'SDMHead', 'SigLIPTextTower', 'SigLIPVisionTower', 'SigmoidHead', 'SimCLRHead',
-           'TALHead', 'TBPSCLIPHead', 'TextImagePreprocessor', 'TextImageRetriever',
-           'TokenSelectionNeck', 'Tokens', 'Tower', 'inference_settings']
+           'StrictPretrainedInit', 'TALHead', 'TBPSCLIPHead', 'TextImagePreprocessor',
+           'TextImageRetriever', 'TokenSelectionNeck', 'Tokens', 'Tower', 'inference_settings']

@@ -62,7 +62,8 @@ def config():
 
 
 @pytest.mark.parametrize('key', [
-    'train_cfg.max_epochs', 'model.chunk_size', 'model.head.temperature', 'work_dir', 'resume_anyway', 'cfg', 'load_from',
+    'train_cfg.max_epochs', 'model.chunk_size', 'model.head.temperature', 'work_dir',
+    'resume_anyway', 'cfg', 'load_from',
     'model.heads.contrastive.temperature', 'train_dataloader.dataset.pipeline.0.to_float32',
     'train_dataloader.dataset.holdout', 'train_dataloader.dataset.lazy_init',
     'default_hooks.checkpoint.out_dir', 'optim_wrapper.accumulative_counts',
