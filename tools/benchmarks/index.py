@@ -54,8 +54,8 @@ SAMPLE = 32  # pictures on which the features of ONNX Runtime are compared
 
 
 @dataclass(frozen=True)
+class Workload:
     """Photographs, model and threads that all rows have in common.
-    """What all rows have in common.
 
     Args:
         folder: with ``photographs``, ``clip`` and ``exported``; results go there too.
