@@ -114,7 +114,7 @@ def list_checkpoints(folder: str | os.PathLike) -> list[Path]:
     found = [path for path in folder.glob('*.pth') if _STEP.fullmatch(path.name)]
     found.sort(key=lambda path: int(_STEP.fullmatch(path.name)[1]), reverse=True)
     pointer = folder / _POINTER
-    text = pointer.read_text(errors='replace').strip() if pointer.is_file() else ''
+    text = pointer.read_text('utf-8', errors='replace').strip() if pointer.is_file() else ''
     found.sort(key=lambda path: path.name != re.split(r'[\\/]', text)[-1])  # stable
     return found
 
