@@ -1,31 +1,34 @@
 """Packaging of mmtbps. torch and the OpenMMLab stack are not hard requirements: see README."""
 
 import shutil
-import sys
 from pathlib import Path
 
 from setuptools import find_packages, setup
+from setuptools.command.build_py import build_py
 
-ROOT = Path(__file__).parent
+ROOT = Path(__file__).resolve().parent
 
 
-def place_mim_folder() -> None:
-    """Put tools, configs and the model index where ``mim`` and ``mmtbps::...`` look for them."""
-    commands = dict(editable_wheel='link', develop='link', sdist='copy', bdist_wheel='copy')
-    mode = next((how for command, how in commands.items() if command in sys.argv), None)
-    if mode is None:
-        return
-    mim = ROOT / 'mmtbps' / '.mim'
-    shutil.rmtree(mim, ignore_errors=True)
-    mim.mkdir()
-    for name in ('tools', 'configs', 'model-index.yml'):
-        source, target = ROOT / name, mim / name
-        if mode == 'link':
-            target.symlink_to(Path('..') / '..' / name)
-        elif source.is_dir():
-            shutil.copytree(source, target, ignore=shutil.ignore_patterns('__pycache__'))
-        else:
-            shutil.copyfile(source, target)
+class BuildWithMim(build_py):
+    """Puts tools, configs and the model index where ``mmtbps``, ``mim`` and ``mmtbps::...`` look.
+
+    A wheel gets copies, an editable install links in the source tree.
+    """
+
+    def run(self):
+        super().run()
+        package = ROOT if self.editable_mode else Path(self.build_lib)
+        mim = package / 'mmtbps' / '.mim'
+        shutil.rmtree(mim, ignore_errors=True)
+        mim.mkdir(parents=True)
+        for name in ('tools', 'configs', 'model-index.yml'):
+            source, target = ROOT / name, mim / name
+            if self.editable_mode:
+                target.symlink_to(Path('..') / '..' / name)
+            elif source.is_dir():
+                shutil.copytree(source, target, ignore=shutil.ignore_patterns('__pycache__'))
+            else:
+                shutil.copyfile(source, target)
 
 
 def version() -> str:
@@ -34,7 +37,6 @@ def version() -> str:
     return scope['__version__']
 
 
-place_mim_folder()
 setup(
     name='mmtbps',
     version=version(),
@@ -44,7 +46,9 @@ setup(
     license='Apache-2.0',
     packages=find_packages(include=['mmtbps', 'mmtbps.*']),
     package_data={'mmtbps': ['catalog.json', 'lexicon/*.json', 'datasets/transforms/assets/**/*',
-                             'generation/assets/**/*', '.mim/**/*', '.mim/*']},
+                             'generation/assets/**/*']},
+    cmdclass=dict(build_py=BuildWithMim),
+    entry_points=dict(console_scripts=['mmtbps = mmtbps.commands.main:main']),
     python_requires='>=3.10',
     install_requires=[
         'numpy>=1.24', 'Pillow>=10.1', 'transformers>=4.40,<6', 'tokenizers', 'safetensors'],

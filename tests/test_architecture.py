@@ -23,6 +23,7 @@ LAYERS = [
     ['datasets', 'models', 'evaluation', 'generation', 'drawing', 'visualization'],
     ['engine', 'search'],
     ['commands'],
+    ['__main__'],
 ]
 # The same inside a part: what stands in one line are neighbours.
 SUB_PACKAGES = {

@@ -29,6 +29,7 @@ from types import ModuleType
 import numpy as np
 import torch
 
+from mmtbps.commands.command_names import CommandParser
 from mmtbps.commands.user_errors import one_line_errors
 from mmtbps.fileio import write_durably
 
@@ -44,7 +45,7 @@ def load_benchmark(name: str) -> ModuleType:
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest='name', required=True, metavar='BENCHMARK')
     asked = [name for name in BENCHMARKS if name in sys.argv[1:2]]

@@ -8,6 +8,7 @@ from typing import Any
 
 from mmengine.logging import MMLogger
 
+from mmtbps.commands.command_names import CommandParser
 from mmtbps.commands.user_errors import one_line_errors, word_error
 from mmtbps.config_file import read_config
 from mmtbps.datasets import CUHKPEDES, ICFGPEDES, DrawnPEDES, RSTPReid, TBPSDataset
@@ -28,7 +29,7 @@ The exit code is 1 if anything is missing, broken or of another size than publis
 
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         description=__doc__, epilog=EXAMPLES, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument('config', nargs='?', help='check every data set this config names')
     parser.add_argument('--type', choices=TYPES, help='or: the kind of data set at --root')

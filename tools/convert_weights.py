@@ -30,6 +30,7 @@ import torch
 from mmengine.config import Config
 
 from mmtbps.catalog import kind_notice, model_notice
+from mmtbps.commands.command_names import CommandParser
 from mmtbps.commands.licence_notice import print_notice
 from mmtbps.commands.user_errors import one_line_errors
 from mmtbps.errors import BadValue
@@ -111,7 +112,7 @@ def step(text: str) -> int:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog='kinds:\n' + '\n'.join(f'  {name:12} {kind.serves}' for name, kind in KINDS.items()))
     parser.add_argument('kind', choices=KINDS, metavar='KIND', help='layout, see below')

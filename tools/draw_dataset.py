@@ -11,13 +11,14 @@ Examples:
 
 import argparse
 
+from mmtbps.commands.command_names import CommandParser
 from mmtbps.commands.user_errors import one_line_errors
 from mmtbps.drawing import draw_dataset
 from mmtbps.drawing.build import SIZES, Size
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('root', help='folder of the data set')
     parser.add_argument('--size', choices=list(SIZES), default='default')

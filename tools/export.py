@@ -15,6 +15,7 @@ import numpy as np
 from mmengine.config import Config
 from PIL import Image
 
+from mmtbps.commands.command_names import CommandParser
 from mmtbps.commands.licence_notice import print_model_notice
 from mmtbps.commands.model_options import add_model_positionals, chosen_preprocessing
 from mmtbps.commands.user_errors import one_line_errors
@@ -37,7 +38,7 @@ MAX_R1_LOSS = 1.0
 
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_model_positionals(parser, argv)
     parser.add_argument('out_dir', help='the new folder')

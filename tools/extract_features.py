@@ -21,6 +21,7 @@ import numpy as np
 from PIL import Image
 from rich.progress import track
 
+from mmtbps.commands.command_names import CommandParser
 from mmtbps.commands.licence_notice import print_model_notice
 from mmtbps.commands.model_options import (
     add_model_option,
@@ -40,7 +41,7 @@ MANIFEST = 'extraction.json'
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     if not names_model(argv):
         parser.add_argument('config', metavar='model', help='path of the config, or a folder made '

@@ -23,6 +23,7 @@ from pathlib import Path
 
 from mmengine.config import Config
 
+from mmtbps.commands.command_names import CommandParser
 from mmtbps.commands.user_errors import fail, one_line_errors
 from mmtbps.datasets import TBPSDataset
 from mmtbps.engine.launch import (
@@ -39,7 +40,7 @@ from mmtbps.registry import DATASETS, TASK_UTILS
 
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest='command', required=True)
 

@@ -15,6 +15,7 @@ import json
 from collections.abc import Sequence
 
 from mmtbps.catalog import FAMILIES, CatalogModel, list_models
+from mmtbps.commands.command_names import CommandParser, as_typed
 from mmtbps.commands.user_errors import one_line_errors
 
 HEADINGS = dict(
@@ -29,7 +30,7 @@ it on your machine. No weights were tried for this table; numbers are those of o
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('family', nargs='?', choices=FAMILIES, help='default: both')
     parser.add_argument('--commercial', action='store_true',
@@ -61,7 +62,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         return
     for family, heading in HEADINGS.items():
         if chosen := [model for model in models if model.family == family]:
-            print(f'{heading}\n\n{word_table(chosen)}\n')
+            print(f'{as_typed(heading)}\n\n{word_table(chosen)}\n')
     print(NOTE if models else 'no such model')
 
 

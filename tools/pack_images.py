@@ -18,6 +18,7 @@ from collections import Counter
 
 from rich.progress import track
 
+from mmtbps.commands.command_names import CommandParser
 from mmtbps.commands.user_errors import one_line_errors
 from mmtbps.datasets.write_packed import differing, find_packable_images, pack_images
 
@@ -41,7 +42,7 @@ def size(text: str) -> int:
 
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('folder', help='images, in any sub-folders')
     parser.add_argument('out', help='folder of packed images, named *.tars')

@@ -7,13 +7,14 @@ Example:
 import argparse
 
 import mmtbps  # noqa: F401  so that mmtbps:: bases are found
+from mmtbps.commands.command_names import CommandParser
 from mmtbps.commands.user_errors import one_line_errors
 from mmtbps.config_file import read_config
 from mmtbps.engine.cfg_options import CfgOptions, merge_options
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('config', help='path of the config')
     parser.add_argument('--cfg-options', nargs='+', action=CfgOptions, metavar='KEY=VALUE')

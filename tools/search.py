@@ -30,6 +30,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mmtbps.commands.command_names import CommandParser
 from mmtbps.commands.licence_notice import print_model_notice
 from mmtbps.commands.model_options import add_model_option, chosen_preprocessing
 from mmtbps.commands.user_errors import fail, one_line_errors
@@ -54,7 +55,7 @@ _SHOWN = 10  # skipped files and unknown rows that are named; the log has all
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest='command', required=True)
 

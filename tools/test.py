@@ -16,6 +16,7 @@ from pathlib import Path
 
 from mmengine.dist import is_main_process
 
+from mmtbps.commands.command_names import CommandParser
 from mmtbps.commands.model_options import add_model_positionals, prepare_named_test
 from mmtbps.commands.user_errors import one_line_errors
 from mmtbps.engine.launch import (
@@ -30,7 +31,7 @@ from mmtbps.unknown_types import explain_unknown_types
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_model_positionals(parser, argv, needs_config=True)
     parser.add_argument('--split', choices=['test', 'val'], default='test',

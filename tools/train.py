@@ -9,6 +9,7 @@ Examples:
 
 import argparse
 
+from mmtbps.commands.command_names import CommandParser
 from mmtbps.commands.user_errors import one_line_errors
 from mmtbps.engine.launch import (
     add_common_options,
@@ -23,7 +24,7 @@ from mmtbps.unknown_types import explain_unknown_types
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('config', help='path of the config')
     parser.add_argument('--resume', nargs='?', const='auto', metavar='CHECKPOINT',

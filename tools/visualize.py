@@ -24,6 +24,7 @@ from mmengine.runner import Runner
 from PIL import Image
 from torch import Tensor
 
+from mmtbps.commands.command_names import CommandParser
 from mmtbps.commands.licence_notice import print_model_notice
 from mmtbps.commands.model_options import (
     add_model_positionals,
@@ -61,7 +62,7 @@ _FAILURES_PER_SHEET = 2
 
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest='command', required=True)
 

@@ -9,6 +9,8 @@ from typing import NoReturn
 
 from mmtbps.errors import Remedy, UserError
 
+from .command_names import as_typed
+
 __all__ = ['COMMANDS', 'fail', 'one_line_errors', 'word_error', 'word_remedy']
 
 #: Command line of each remedy the library may name; its arguments are filled in.
@@ -87,7 +89,8 @@ def one_line_errors(interrupted: str = 'interrupted') -> Iterator[None]:
         problems = getattr(error, 'problems', None) or [error]
         if len(problems) > 1:
             print('error: cannot start, because of:', file=sys.stderr)
-            print('\n'.join(f'  - {word_error(problem)}' for problem in problems), file=sys.stderr)
+            listed = '\n'.join(f'  - {word_error(problem)}' for problem in problems)
+            print(as_typed(listed), file=sys.stderr)
             raise SystemExit(1) from None
         fail(word_error(problems[0]))
     except OSError as error:
@@ -102,5 +105,5 @@ def one_line_errors(interrupted: str = 'interrupted') -> Iterator[None]:
 
 def fail(message: str, code: int = 1) -> NoReturn:
     """Print ``error: message`` in one line and exit with ``code``."""
-    print('error: ' + ' '.join(message.split()), file=sys.stderr)
+    print('error: ' + as_typed(' '.join(message.split())), file=sys.stderr)
     raise SystemExit(code) from None
