@@ -12,6 +12,7 @@ from doc_blocks import ROOT, blocks
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
+from mmtbps.commands.command_names import COMMANDS
 from mmtbps.registry import MODELS
 
 PAGES = sorted([*ROOT.glob('*.md'), *ROOT.glob('docs/**/*.md'), *ROOT.glob('configs/**/*.md')])
@@ -117,6 +118,13 @@ def test_commands_name_tools_and_configs_that_exist(line):
     words = line.split('#')[0].split()
     paths = [word for word in words[1:] if word.startswith(('tools/', 'configs/'))]
     assert not [path for path in paths if not (ROOT / path).is_file()]
+
+
+@pytest.mark.parametrize('line', [
+    line for page in PAGES for block in blocks(page) if block.language in ('bash', 'sh')
+    for line in block.code.splitlines() if line.startswith('mmtbps ')])
+def test_commands_of_mmtbps_exist(line):
+    assert line.split()[1] in COMMANDS
 
 
 def test_the_index_lists_configs_once():

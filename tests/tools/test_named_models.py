@@ -11,13 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from photographs import save_photographs
 from PIL import Image
 from pretrained_models import COMMITS, KINDS, read_crops, save_tiny
 
 from mmtbps.models.dual_encoders import load_dual_encoder
-from mmtbps.search import (
-    TextToPersonInferencer,
-)
+from mmtbps.search import TextToPersonInferencer
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = str(ROOT / 'configs/tbps/vit_bert_base_drawn.py')
@@ -158,20 +157,9 @@ def test_the_page_says_what_the_model_does_not_read(folders, crops):
     assert 'reads a part' not in answer(service, Question(TEXT), [])[0]
 
 
-def photographs():
-    """The photographs that ship in packages, by name: a portrait, a flower, a temple."""
-    pytest.importorskip('matplotlib')
-    images = Path(pytest.importorskip('sklearn').__file__).parent / 'datasets/images'
-    from matplotlib import cbook
-    return dict(portrait=cbook.get_sample_data('grace_hopper.jpg', asfileobj=False),
-                temple=images / 'china.jpg', flower=images / 'flower.jpg')
-
-
 def test_photographs_from_folder_to_answer(tools, folders, tmp_path, monkeypatch, capsys):
     """Index, query and picture of the answer, with a tiny random CLIP, from three folders."""
-    (tmp_path / 'photographs').mkdir()
-    for name, path in photographs().items():
-        Image.open(path).save(tmp_path / 'photographs' / f'{name}.jpg')
+    save_photographs(tmp_path / 'photographs')
     save_tiny(tmp_path, 'clip')
     monkeypatch.chdir(tmp_path.parent)
     tools['search'].main(['index', str(tmp_path / 'people'), str(tmp_path / 'photographs'),

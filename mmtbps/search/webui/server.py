@@ -54,7 +54,7 @@ def serve(inferencer: Any, images: str | os.PathLike, uploads: str | os.PathLike
         filters.insert(0, Middleware(TrustedHostMiddleware, allowed_hosts=list(_HERE)))
     _launch(page, host, port, filters)
     if wait:
-        print(f'The page is at {page.local_url}; Ctrl+C ends it.')
+        print(f'The page is at {page.local_url}; Ctrl+C ends it.', flush=True)
         page.block_thread()
     return page
 

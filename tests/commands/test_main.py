@@ -1,0 +1,89 @@
+"""``mmtbps COMMAND``: it runs the tools, and what they say names the command that was typed."""
+
+import importlib.util
+import json
+import re
+import shlex
+import sys
+
+import pytest
+
+from mmtbps.catalog import list_models
+from mmtbps.commands.command_names import COMMANDS, as_typed
+from mmtbps.commands.main import find_tools, main, parse_args
+from mmtbps.version import __version__
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    """Run a command as a process of its own would; gives what it printed and its exit code."""
+    def command(*words):
+        monkeypatch.setattr(sys, 'argv', ['/bin/mmtbps', *words])
+        monkeypatch.setattr(sys, 'path', [*sys.path])
+        monkeypatch.setitem(sys.modules, '__main__', sys.modules['__main__'])
+        code = 0
+        try:
+            main()
+        except SystemExit as stop:
+            code = stop.code
+        return capsys.readouterr(), code
+
+    return command
+
+
+def test_a_command_runs_its_tool(run):
+    printed, code = run('models', 'person', '--json')
+    assert code == 0
+    assert [row['title'] for row in json.loads(printed.out)] == [
+        model.title for model in list_models('person')]
+    assert run('models', 'person')[0].out.startswith('Person models: mmtbps convert NAME FOLDER')
+
+
+def test_a_verb_of_search_is_a_command_of_its_own(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    printed, code = run('query', 'my people', 'a man')
+    assert code == 1
+    assert re.search(r"error: my people: .*: mmtbps index 'my people' IMAGES ", printed.err)
+
+
+@pytest.mark.parametrize('name', ['index', 'models', 'convert', 'visualize', 'generate'])
+def test_help_names_the_command(run, name):
+    printed, code = run(name, '--help')
+    usage = re.search(r'usage: (mmtbps \S+) ', printed.out)[1]
+    assert (usage, code) == (f'mmtbps {name}', 0)
+    assert 'tools/' not in printed.out
+    examples = re.findall(r'^ {4}(mmtbps .*)', printed.out, re.MULTILINE)
+    assert all(shlex.split(line)[1] in COMMANDS for line in examples)
+    assert examples or name == 'index'
+
+
+def test_every_command_has_its_tool():
+    assert all((find_tools() / f'{command.tool}.py').is_file() for command in COMMANDS.values())
+    verbs = {command.verb for command in COMMANDS.values() if command.tool == 'search'}
+    spec = importlib.util.spec_from_file_location('search_verbs', find_tools() / 'search.py')
+    spec.loader.exec_module(search := importlib.util.module_from_spec(spec))
+    assert all(callable(getattr(search, verb)) for verb in verbs)
+
+
+def test_help_version_and_mistakes_of_the_command_itself(capsys):
+    for words, said, code in ((['--help'], 'convert published checkpoints', 0),
+                              (['--version'], f'mmtbps {__version__}\n', 0),
+                              ([], 'required: COMMAND', 2), (['serach'], 'invalid choice', 2)):
+        with pytest.raises(SystemExit) as stop:
+            parse_args(words)
+        printed = capsys.readouterr()
+        assert said in printed.out + printed.err and stop.value.code == code
+
+
+@pytest.mark.parametrize('started, text, worded', [
+    ('mmtbps', 'python tools/search.py index a.lance crops', 'mmtbps index a.lance crops'),
+    ('mmtbps convert', 'see python tools/export.py CONFIG', 'see mmtbps export CONFIG'),
+    ('mmtbps', 'a folder of tools/export.py, or a name', 'a folder of mmtbps export, or a name'),
+    ('mmtbps', 'python tools/generate.py merge CONFIG', 'mmtbps generate merge CONFIG'),
+    ('mmtbps', 'python tools/demo.py', 'python tools/demo.py'),
+    ('mmtbps', 'tools/search.py holds them', 'tools/search.py holds them'),
+    ('/home/tools/search.py', 'python tools/search.py index a', 'python tools/search.py index a'),
+])
+def test_texts_name_what_was_typed(started, text, worded, monkeypatch):
+    monkeypatch.setattr(sys, 'argv', [started])
+    assert as_typed(text) == worded
