@@ -13,7 +13,7 @@ from .encoders.loading import load_encoder
 from .galleries.base import BaseGallery, GalleryEntry, GalleryMismatch, NoGallery
 from .galleries.factory import open_gallery
 from .galleries.fingerprint import is_same_model
-from .galleries.provenance import read_provenance
+from .galleries.provenance import read_provenance, write_provenance
 from .media.base import Detector, Tracker
 from .media.crops import read_crop
 from .media.images import read_image
@@ -70,6 +70,8 @@ class TextToPersonInferencer:
                  device: str | None = None, images: str | os.PathLike | None = None) -> None:
         given = not isinstance(model, (str, os.PathLike)) and isinstance(model, Encoder)
         self.encoder: Encoder = model if given else load_encoder(model, weights, device)
+        named = isinstance(model, (str, os.PathLike))
+        self._model, self._weights = (model, weights) if named else (None, None)
         self._images = images
         self._gallery: BaseGallery | None = None
         self._address: str | None = None
@@ -124,6 +126,8 @@ class TextToPersonInferencer:
               every: float | None = None, **options: Any) -> 'IndexReport':
         """Bring the gallery up to date with a folder of images; begin it if it is not there.
 
+        The gallery notes the model, so that later searches need no more than its name.
+
         Args:
             source: Folder of crops. Images that cannot be read are skipped and reported.
             metadata: See `mmtbps.search.indexing.index_people`.
@@ -135,6 +139,9 @@ class TextToPersonInferencer:
         from .indexing import DetectionOptions, IndexOptions, index_people
         if self._gallery is None and self._address is not None:
             self._gallery = open_gallery(self._address, self.encoder.fingerprint)
+        write_provenance(self.gallery.uri, model=getattr(self.encoder, 'address', self._model),
+                         weights=self._weights,
+                         details=getattr(self.encoder, 'description', None))
         detection = None if detector is None else DetectionOptions(detector, tracker, every)
         return index_people(source, self.gallery, self.encoder, metadata=metadata,
                             detection=detection, options=IndexOptions(**options))

@@ -53,6 +53,20 @@ def test_a_gallery_notes_the_model_and_refuses_another(tools, folders, crops, re
     assert 'model weights' in capsys.readouterr().out
 
 
+@pytest.mark.parametrize('prompts', [None, ['a photo of {}']])
+def test_a_gallery_made_in_python_is_asked_by_its_name_alone(prompts, tools, folders, crops, capsys):
+    name = f'hf:{folders("siglip")}'
+    model = load_encoder(name, device='cpu', prompts=prompts) if prompts else name
+    searcher = TextToPersonInferencer(model, gallery='people')
+    searcher.index(crops, progress=False)
+    expected = searcher(TEXT, topk=1)[0].hits[0]
+    capsys.readouterr()
+    tools['search'].main(['query', 'people', TEXT, '--json', '--topk', '1'])
+    hit = json.loads(capsys.readouterr().out)[0]['hits'][0]
+    assert (hit['path'], hit['score']) == (expected.entry.path, pytest.approx(expected.score))
+    assert read_provenance('people').details['prompts'] == (prompts or ['{}'])
+
+
 def test_an_answer_to_a_picture_has_no_probability(folders, crops):
     searcher = TextToPersonInferencer(f'hf:{folders("siglip")}', gallery='people')
     searcher.index(crops, progress=False)

@@ -4,8 +4,6 @@ import itertools
 import json
 import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -191,31 +189,3 @@ def test_people_in_photographs_are_found_by_a_detector_named_hf(tools, folders, 
         tools['search'].main(['index', 'people', str(crops), '--model', f'hf:{folders("clip")}',
                               '--detector', 'hf:PekingU/rtdetr_r18vd'])
     assert asked == ['PekingU/rtdetr_r18vd']
-
-
-# ------------------------------------------------------------------ as processes
-def process(*words, folder):
-    environment = {**os.environ, 'PYTHONPATH': str(ROOT), 'HF_HUB_OFFLINE': '1'}
-    return subprocess.run([sys.executable, *map(str, words)], cwd=folder, env=environment,
-                          capture_output=True, text=True, timeout=300)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize('kind', KINDS)
-def test_every_command_as_a_process(kind, folders, crops, micro_set, tmp_path):
-    name, tool = f'hf:{folders(kind)}', lambda command: ROOT / f'tools/{command}.py'
-    serve = ('import sys, mmtbps.search.webui as webui, runpy\n'
-             'webui.serve = lambda find, *rest: print(find("a man")[0].hits[0].entry.path)\n'
-             f'sys.argv = ["search.py", "serve", "people"]\n'
-             f'runpy.run_path({str(tool("search"))!r}, run_name="__main__")')
-    for words, said in (
-            ([tool('search'), 'index', 'people', crops, '--model', name], '8 indexed'),
-            ([tool('search'), 'query', 'people', TEXT], TEXT), (['-c', serve], '.png'),
-            ([tool('extract_features'), '--model', name, crops, 'out'], '8 of 8'),
-            ([tool('test'), CONFIG, '--model', name, *data_of(micro_set)], 'protocol: DrawnPEDES'),
-            ([tool('visualize'), 'embedding', CONFIG, '--model', name, '--out', 'map.png',
-              *data_of(micro_set)], 'map.png')):
-        done = process(*words, folder=tmp_path)
-        assert done.returncode == 0 and said in done.stdout + done.stderr, done.stderr[-2000:]
-    done = process(tool('export'), '--model', name, 'exported', folder=tmp_path)
-    assert done.returncode == 0, done.stderr
