@@ -194,6 +194,8 @@ def info(args: argparse.Namespace) -> None:
         print(json.dumps(known, indent=2, ensure_ascii=False))
         return
     known |= {f'fingerprint {key}': value for key, value in known.pop('fingerprint').items()}
+    if noted.model and noted.weights is None:
+        known['weights'] = 'those of the model'
     for key, value in known.items():
         print(f'{key:<22}{"not known" if value is None else value}')
 

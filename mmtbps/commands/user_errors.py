@@ -22,8 +22,7 @@ COMMANDS = {
     'generate_merge': 'python tools/generate.py merge CONFIG',
     'generate_plan': 'python tools/generate.py plan CONFIG',
     'images_folder': 'add --images FOLDER to the command',
-    'index': 'python tools/search.py index {gallery} {images} '
-             '--config {config} --weights {checkpoint}',
+    'index': 'python tools/search.py index {gallery} {images} --model {model}',
     'name_checkpoint': 'add --config CONFIG --weights CHECKPOINT to the command',
     'name_model': 'add --model {model} to the command',
     'overwrite': 'add --overwrite to the command',

@@ -96,7 +96,11 @@ class TextToPersonInferencer:
                 the like of ``huggingface_hub``.
         """
         from .encoders.torch_encoder import TorchEncoder
-        return cls(TorchEncoder.from_pretrained(name, **options), gallery=gallery, images=images)
+        searcher = cls(TorchEncoder.from_pretrained(name, **options), gallery=gallery,
+                       images=images)
+        revision = options.get('revision')
+        searcher._model = f'{name}@{revision}' if revision else name
+        return searcher
 
     def save_pretrained(self, folder: str | os.PathLike) -> None:
         """Write the model with its tokenizer to a folder that needs no config; not the gallery.

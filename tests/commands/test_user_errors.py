@@ -38,7 +38,7 @@ def test_a_remedy_is_worded_with_what_is_known(capsys):
     assert capsys.readouterr().err == (
         "error: drawn: no data set here: python tools/draw_dataset.py 'my set'\n")
     assert word_remedy(Remedy('index', dict(gallery='a.lance'))) == (
-        'python tools/search.py index a.lance IMAGES --config CONFIG --weights CHECKPOINT')
+        'python tools/search.py index a.lance IMAGES --model MODEL')
 
 
 def test_several_faults_are_a_list_and_a_single_one_is_one_line(capsys):

@@ -14,6 +14,7 @@ from PIL import Image
 from mmtbps.search import TextToPersonInferencer
 from mmtbps.search.galleries.base import GalleryEntry, GalleryMismatch
 from mmtbps.search.galleries.factory import open_gallery
+from mmtbps.search.galleries.provenance import read_provenance
 from mmtbps.search.media.images import UnreadableImage
 
 NAMES = ['red-blue', 'red', 'blue', 'green-black', 'yellow', 'white-red']
@@ -227,6 +228,9 @@ def test_a_saved_model_searches_the_same_gallery(tiny_encoder, photographs, tmp_
     again = TextToPersonInferencer.from_pretrained(tmp_path / 'model',
                                                    gallery=tmp_path / 'gallery')
     assert again('a man in a red coat') == searcher('a man in a red coat')
+    assert read_provenance(str(tmp_path / 'gallery')).model is None  # a built encoder has no name
+    again.index(photographs, progress=False)
+    assert read_provenance(str(tmp_path / 'gallery')).model == str(tmp_path / 'model')
     assert TextToPersonInferencer(tmp_path / 'model', gallery=tmp_path / 'gallery')(
         'a man') == searcher('a man')
     with pytest.raises(TypeError, match='ColorEncoder has nothing to save'):

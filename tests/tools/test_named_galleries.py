@@ -50,7 +50,9 @@ def test_a_gallery_notes_the_model_and_refuses_another(tools, folders, crops, re
     with refused("prompts: .* there, .*the {}.* here.*--prompt 'the {}'"):
         tools['search'].main(['query', 'people', TEXT, '--prompt', 'the {}'])
     tools['search'].main(['info', 'people'])
-    assert 'model weights' in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert 'model weights' in printed
+    assert 'weights               those of the model\n' in printed
 
 
 @pytest.mark.parametrize('prompts', [None, ['a photo of {}']])

@@ -132,7 +132,11 @@ def test_what_a_command_cannot_do_is_one_line(tools, folders, crops, micro_set, 
              'for pretrained models of other libraries'),
             ('search', ['index', 'people', str(crops)], 'name it with --model'),
             ('search', ['index', 'people', str(crops), '--model', 'hf:/not/there'],
-             '/not/there: no such folder')):
+             '/not/there: no such folder'),
+            ('search', ['index', 'people', str(crops), '--model', 'person-modell'],
+             'person-modell: no such folder of a model, and no config of this name'),
+            ('search', ['index', 'people', str(crops), '--model', '/not/there'],
+             '/not/there: no such folder of a model')):
         with refused(reason):
             run_tool(tools[command], words)
 

@@ -180,7 +180,7 @@ def test_delete_asks(indexed, call, monkeypatch, terminal, said, left):
 
 @pytest.mark.parametrize('words, message', [
     (['query', '{}/nothing', 'red'], 'no gallery'),
-    (['info', '{}/nothing'], "no gallery.*/nothing'? IMAGES --config CONFIG --weights CHECKPOINT"),
+    (['info', '{}/nothing'], "no gallery.*/nothing'? IMAGES --model MODEL"),
     (['query', '{}/people', ''], 'empty'),
     (['query', '{}/people', 'red', '--topk', '0'], 'topk'),
     (['query', '{}/people', 'red', '--where', 'camera'], 'key=value'),

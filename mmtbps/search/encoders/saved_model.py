@@ -113,11 +113,13 @@ def find_model_source(model: str | Path | Config) -> ModelSource:
     if path.suffix == '.py':
         return _from_config(read_config(path), str(model))
     if len(path.parts) > 1:
-        raise MissingFile(f'{model}: no such folder. For a model of the Hugging Face hub '
-                          f'write from_pretrained({str(model)!r})')
-    # As a config of ours is found when another inherits it.
-    return _from_config(
-        Config.fromfile(Config._get_cfg_path(f'mmtbps::{model}.py', '')[0]), str(model))
+        raise MissingFile(f'{model}: no such folder of a model')
+    try:  # as a config of ours is found when another inherits it
+        file = Config._get_cfg_path(f'mmtbps::{model}.py', '')[0]
+    except MissingFile as error:
+        raise MissingFile(f'{model}: no such folder of a model, and no config of this name among '
+                          'ours. A model of the Hugging Face hub is named hf:owner/name') from error
+    return _from_config(Config.fromfile(file), str(model))
 
 
 def _from_config(config: Config, name: str) -> ModelSource:
