@@ -5,6 +5,7 @@ import json
 import re
 import shlex
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -87,3 +88,10 @@ def test_help_version_and_mistakes_of_the_command_itself(capsys):
 def test_texts_name_what_was_typed(started, text, worded, monkeypatch):
     monkeypatch.setattr(sys, 'argv', [started])
     assert as_typed(text) == worded
+
+
+def test_the_documentation_names_every_command():
+    page = (Path(__file__).resolve().parents[2] / 'docs/get_started.md').read_text('utf-8')
+    table = page[page.index('## The command'):page.index('## The demo')]
+    left = [line.split('|')[1] for line in table.splitlines() if line.startswith('| `mmtbps')]
+    assert set(re.findall(r'`(?:mmtbps )?([a-z-]+)`', ''.join(left))) == set(COMMANDS)

@@ -56,7 +56,7 @@ def test_a_gallery_notes_the_model_and_refuses_another(tools, folders, crops, re
 
 
 @pytest.mark.parametrize('prompts', [None, ['a photo of {}']])
-def test_a_gallery_made_in_python_is_asked_by_its_name_alone(prompts, tools, folders, crops, capsys):
+def test_a_gallery_made_in_python_is_asked_by_its_name(prompts, tools, folders, crops, capsys):
     name = f'hf:{folders("siglip")}'
     model = load_encoder(name, device='cpu', prompts=prompts) if prompts else name
     searcher = TextToPersonInferencer(model, gallery='people')
