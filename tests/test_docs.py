@@ -74,6 +74,19 @@ def test_python_listings_compile(page):
             assert compile('\n' * (block.line - 1) + block.code, name(page), 'exec')
 
 
+def imports_of_ours(page):
+    """Lines of a page's listings that import from the package."""
+    return {ast.unparse(node) for block in blocks(page) if block.language in ('python', 'py')
+            for node in ast.walk(ast.parse(block.code)) if isinstance(node, ast.ImportFrom)
+            and (node.module or '').split('.')[0] == 'mmtbps'}
+
+
+@pytest.mark.parametrize('line', sorted(set().union(*(
+    imports_of_ours(page) for page in PAGES if page.name != 'add_a_part.md'))))  # adds to it
+def test_what_listings_import_is_there(line):
+    exec(line, {})
+
+
 @pytest.mark.parametrize('page', [p for p in PAGES if '```pycon' in p.read_text('utf-8')], ids=name)
 def test_console_examples_are_true(page):
     """All ``pycon`` blocks of a page, one session."""
