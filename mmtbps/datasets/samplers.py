@@ -57,13 +57,19 @@ def seeded_random(seed: int) -> Iterator[None]:
 
 
 class _EpochSampler(Sampler):
-    """Base of the samplers: rank, world size and random numbers of (seed, epoch, purpose)."""
+    """Base of the samplers: rank, world size and random numbers of (seed, epoch, purpose).
+
+    Attributes:
+        begun: An epoch that a resumed run goes on with, and how many items of this process it has
+            done; these are left out of that epoch.
+    """
 
     def __init__(self, dataset: Any, seed: int | None) -> None:
         self.rank, self.world_size = get_dist_info()
         self.dataset = dataset
         self.seed = sync_random_seed() if seed is None else seed
         self.epoch = 0
+        self.begun = (0, 0)
 
     def set_epoch(self, epoch: int) -> None:
         """Set the epoch; MMEngine's ``DistSamplerSeedHook`` does it before each one."""
@@ -84,11 +90,17 @@ class _EpochSampler(Sampler):
             indices: Items, ``(n,)``.
             turns: 0 for the first time that an item comes in the epoch, 1 for the second, ...:
                 each time has another seed. ``None`` where no item comes twice.
+
+        Returns:
+            All of them, but for those that were done before in an epoch that is resumed.
         """
         seeds = self.generator(1).integers(2**32, size=len(self.dataset))[indices]
         if turns is not None:
             seeds = (seeds + turns * _SEED_STEP) % 2**32
-        return [SeededIndex(*pair) for pair in zip(indices.tolist(), seeds.tolist(), strict=True)]
+        epoch, done = self.begun
+        first = done if epoch == self.epoch else 0
+        pairs = zip(indices[first:].tolist(), seeds[first:].tolist(), strict=True)
+        return [SeededIndex(*pair) for pair in pairs]
 
 
 @DATA_SAMPLERS.register_module()

@@ -16,6 +16,7 @@ from mmtbps.models.losses import clean_pairs, consensus_weights
 from mmtbps.registry import HOOKS
 
 from .inner_model import inner_model
+from .resume_hook import begun_steps
 
 _STATE = 'consensus_division'
 _PAIR = ('image', 'input_ids', 'caption_lengths')
@@ -89,8 +90,11 @@ class ConsensusDivisionHook(Hook):
         self._hand_over(runner)
 
     def before_train_epoch(self, runner) -> None:
-        """Divide the pairs, log how many are clean, and give the heads their weights."""
-        if self.divides(runner.epoch):
+        """Divide the pairs, log how many are clean, and give the heads their weights.
+
+        An epoch that was begun before has its division already.
+        """
+        if self.divides(runner.epoch) and not begun_steps(runner):
             losses = self.pair_losses(runner)
             seen = ~losses.isnan().any(0)
             votes = torch.stack([clean_pairs(row[seen], **self.mixture) for row in losses])

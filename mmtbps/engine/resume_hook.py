@@ -14,7 +14,7 @@ from mmtbps.registry import HOOKS
 from .run_folder import NotResumable, check_resumable, choose_start, refuse_taken
 from .run_settings import FIXED, FREE, ChangedSettings, compare_settings, describe_run
 
-__all__ = ['ResumeHook', 'replay_schedule']
+__all__ = ['ResumeHook', 'begun_steps', 'replay_schedule']
 
 
 @HOOKS.register_module()
@@ -77,7 +77,13 @@ class ResumeHook(Hook):
             self._replay = bool(checkpoint.pop('param_schedulers', None))
 
     def before_train(self, runner: Runner) -> None:
-        """Bring a schedule of the config to the place where the run goes on."""
+        """Bring data and schedule to the place where the run goes on.
+
+        Raises:
+            NotResumable: that is within an epoch, and the sampler cannot begin there.
+        """
+        if begun := begun_steps(runner):
+            _skip(runner, begun)
         if self._replay:
             self._replay = False
             replay_schedule(runner)
@@ -89,6 +95,12 @@ class ResumeHook(Hook):
         """Note the settings of the run."""
         if is_main_process():
             checkpoint['meta']['run'] = dict(describe_run(runner), changed=self._changes)
+
+
+def begun_steps(runner: Runner) -> int:
+    """Count the steps of an epoch that was begun before; 0 in a loop that counts steps alone."""
+    by_epoch = hasattr(runner.train_loop, 'run_epoch')
+    return runner.iter % len(runner.train_dataloader) if by_epoch else 0
 
 
 def replay_schedule(runner: Runner) -> None:
@@ -106,6 +118,21 @@ def replay_schedule(runner: Runner) -> None:
             for scheduler in schedulers:
                 if not scheduler.by_epoch or (by_epoch and not step % length):
                     scheduler.step()
+
+
+def _skip(runner: Runner, steps: int) -> None:
+    """Leave out the batches that the run has seen in this epoch."""
+    loader = runner.train_dataloader
+    batches = loader.batch_sampler
+    sampler = next((one for one in (loader.sampler, getattr(batches, 'sampler', None))
+                    if hasattr(one, 'begun')), None)
+    if sampler is None:
+        raise NotResumable(
+            f'the checkpoint was written within an epoch, in which {type(loader.sampler).__name__} '
+            'cannot begin: take a SeededSampler or IdentitySampler, or resume from the end of an '
+            'epoch')
+    sampler.begun = runner.epoch, steps * batches.batch_size
+    runner.logger.info(f'{steps} steps of epoch {runner.epoch + 1} are done already')
 
 
 def _take_options(runner: Runner, checkpoint: dict[str, Any]) -> None:

@@ -45,17 +45,26 @@ def test_mixup_hook_sets_the_models_probability():
 def test_places_in_a_run_have_their_own_repeatable_seed(by_epoch):
     """Whatever was drawn before; within an epoch the numbers go on."""
     loop = SimpleNamespace(run_epoch=None) if by_epoch else SimpleNamespace()
-    draws = []
+    draws, hook = [], EpochSeedHook()
     for place in (0, 1, 0):
         torch.rand(place + 1)
-        at = runner(place if by_epoch else 0, train_loop=loop)
-        at.iter = place
-        EpochSeedHook().before_train_iter(at, batch_idx=0)
+        at = runner(place if by_epoch else 0, train_loop=loop, train_dataloader=range(4))
+        at.iter = 4 * place if by_epoch else place
+        hook.before_train_iter(at, batch_idx=0)
         draws.append(torch.rand(3))
     assert torch.equal(draws[0], draws[2]) and not torch.equal(draws[0], draws[1])
     state = torch.get_rng_state()
-    EpochSeedHook().before_train_iter(at, batch_idx=1)
+    at.iter += 1
+    hook.before_train_iter(at, batch_idx=1)
     assert torch.equal(torch.get_rng_state(), state) == by_epoch
+    # A run may go on where a checkpoint was written.
+    at.message_hub.update_info('last_ckpt', 'iter_1.pth')
+    torch.rand(5)
+    hook.before_train_iter(at, batch_idx=1)
+    first = torch.rand(3)
+    EpochSeedHook().before_train_iter(at, batch_idx=0)
+    assert torch.equal(torch.rand(3), first)
+    at.message_hub.pop_info('last_ckpt')
 
 
 @pytest.mark.parametrize('value', [float('nan'), float('inf'), -float('inf')])

@@ -19,7 +19,7 @@ class Stop(Exception):
     """A kill, as far as the run can tell."""
 
 
-def train(cfg, name, stop=None, **changes):
+def train(cfg, name, stop=None, method=None, **changes):
     """Train; end before epoch or step ``stop`` as if killed. Returns the runner."""
     cfg = cfg.copy()
     cfg.experiment_name = f'{Path(cfg.work_dir).name}_{name}'
@@ -27,7 +27,7 @@ def train(cfg, name, stop=None, **changes):
     runner = Runner.from_cfg(cfg)
     if stop is not None:
         loop = runner.train_loop
-        method = 'run_epoch' if hasattr(loop, 'run_epoch') else 'run_iter'
+        method = method or ('run_epoch' if hasattr(loop, 'run_epoch') else 'run_iter')
         ran = getattr(loop, method)
 
         def run(*args):
@@ -147,6 +147,20 @@ def test_a_loop_of_steps_is_resumed_in_the_midst_of_an_epoch(config):
     cfg = settle(config(), BY_STEP)
     train(cfg, 'stopped', 5)
     assert_equal_ends(train(cfg, 'resumed', resume=True), whole)
+
+
+def test_an_epoch_that_was_begun_goes_on_at_its_next_batch(config):
+    """Checkpoints after 3, 6 and 9 steps, epochs of 4: killed in step 8, the third of epoch 2."""
+    settings = {'default_hooks.checkpoint.by_epoch': False,
+                'default_hooks.checkpoint.interval': 3, 'train_dataloader.num_workers': 1,
+                'train_dataloader.persistent_workers': True}
+    whole = train(config(**settings), 'whole')
+    cfg = config(**settings)
+    runner = train(cfg, 'stopped', 7, method='run_iter')
+    assert Path(runner.message_hub.get_info('last_ckpt')).name == 'iter_6.pth'
+    resumed = train(cfg, 'resumed', resume=True)
+    assert '2 steps of epoch 2 are done already' in log_of(resumed)
+    assert_equal_ends(resumed, whole)
 
 
 def test_settings_of_the_optimizer_and_schedule_are_those_of_the_config(config):
