@@ -1,18 +1,21 @@
 """Record of one image with its captions, which generation writes and data sets read as JSON."""
 
 import os
+import posixpath
+import re
 from dataclasses import dataclass, fields
 from typing import Any, TypeVar
 
 from .errors import RecordError
 from .fileio import iter_json_lines
 
-__all__ = ['Entry', 'PairRecord', 'RecordError', 'read_jsonl']
+__all__ = ['Entry', 'PairRecord', 'RecordError', 'image_name', 'leads_outside', 'read_jsonl']
 
 T = TypeVar('T', str, int, list, dict)
 
 #: What an int or a dict is called in the file the user has open.
 _JSON_NAMES = {str: 'a string', int: 'an integer', list: 'a list', dict: 'an object'}
+_DRIVE = re.compile('[A-Za-z]:')
 
 
 class Entry:
@@ -94,12 +97,18 @@ class PairRecord:
         return {name: value for name, value in values.items() if value is not None}
 
     @classmethod
-    def from_json(cls, raw: dict[str, Any], where: str = 'record') -> 'PairRecord':
+    def from_json(cls, raw: dict[str, Any], where: str = 'record',
+                  allow_outside: bool = False) -> 'PairRecord':
         """Read a record written by :meth:`to_json`.
 
+        Args:
+            raw: The decoded object.
+            where: Name of its place in an error.
+            allow_outside: As in :func:`image_name`.
+
         Raises:
-            RecordError: On a missing or unknown key, a wrong type or a caption that is no text;
-                the message starts with ``where``.
+            RecordError: On a missing or unknown key, a wrong type, a caption that is no text or an
+                image outside its folder; the message starts with ``where``.
         """
         entry = Entry(raw, where)
         known = {f.name for f in fields(cls)}
@@ -110,21 +119,65 @@ class PairRecord:
             if not isinstance(caption, str):
                 raise RecordError(
                     f"{where}: key 'captions' must hold strings only, got {_short(caption)}")
+        source = entry.take_or_none('source', str)
         return cls(
-            image=entry.take('image', str), captions=tuple(captions),
+            image=image_name(entry.take('image', str), where, allow_outside),
+            captions=tuple(captions),
             person_id=entry.take('person_id', int), split=entry.take('split', str),
-            source=entry.take_or_none('source', str), edit=entry.take_or_none('edit', dict),
-            scores=entry.take_or_none('scores', dict))
+            source=source and image_name(source, where, allow_outside),
+            edit=entry.take_or_none('edit', dict), scores=entry.take_or_none('scores', dict))
 
 
-def read_jsonl(path: str | os.PathLike) -> list[PairRecord]:
+def image_name(path: str, where: str = 'record', allow_outside: bool = False) -> str:
+    """Return the path of an image as a record gives it, with ``/`` and without ``.`` and ``..``.
+
+    A path is judged by its text: it may name whatever lies below the folder that it is joined to,
+    links included, and nothing else. Annotation files come from strangers.
+
+    Args:
+        path: Path in a record; the separator may be that of Windows.
+        where: Name of the record in an error.
+        allow_outside: Let it lead out of the folder.
+
+    Raises:
+        RecordError: If it leads out of the folder.
+
+    >>> image_name('cam_a\\\\1.jpg')
+    'cam_a/1.jpg'
+    >>> image_name('a/../../b.jpg', allow_outside=True)
+    '../b.jpg'
+    """
+    if not allow_outside and leads_outside(path):
+        raise RecordError(
+            f'{where}: image {_short(path)} leads out of the image folder; write paths relative '
+            'to that folder, or set allow_outside=True if these are meant')
+    return posixpath.normpath(path.replace('\\', '/')) if path else path
+
+
+def leads_outside(path: str) -> bool:
+    """Tell from its text whether a path leads out of the folder that it is joined to.
+
+    >>> [leads_outside(path) for path in ('a/../b.jpg', '../b.jpg', 'a/../../b.jpg', 'C:b.jpg')]
+    [False, True, True, True]
+    """
+    path = path.replace('\\', '/')
+    return (path.startswith('/') or _DRIVE.match(path) is not None
+            or posixpath.normpath(path).split('/')[0] == '..')
+
+
+def read_jsonl(path: str | os.PathLike, allow_outside: bool = False) -> list[PairRecord]:
     """Read all records of a JSONL file, in order.
+
+    Args:
+        path: The file.
+        allow_outside: As in :func:`image_name`.
 
     Raises:
         RecordError: Naming ``file:line`` of the first line that is no valid record. Only a
             half-written last line is ignored, with a warning.
     """
-    return [PairRecord.from_json(raw, f'{path}:{number}') for number, raw in iter_json_lines(path)]
+    return [PairRecord.from_json(raw, f'{path}:{number}', allow_outside)
+            for number, raw in iter_json_lines(path)]
 
 
 def _short(value: Any) -> str:

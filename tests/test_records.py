@@ -75,3 +75,22 @@ def test_wrong_record_names_its_line(tmp_path):
     path.write_text(f'{json.dumps(BARE.to_json())}\n{{"image": "a"}}\n')
     with pytest.raises(RecordError, match=r"pairs\.jsonl:2: key 'captions' is missing"):
         read_jsonl(path)
+
+
+@pytest.mark.parametrize('path', ['/etc/passwd', '../x.jpg', 'a/../../x.jpg', 'C:\\x.jpg',
+                                  'c:x.jpg', '\\\\server\\x.jpg', '..\\x.jpg', '..', '//x.jpg'])
+@pytest.mark.parametrize('key', ['image', 'source'])
+def test_a_path_must_not_lead_out_of_its_folder(path, key):
+    raw = dict(FULL.to_json(), **{key: path})
+    with pytest.raises(RecordError, match=r'^x\.jsonl:2: image .* leads out .*allow_outside=True'):
+        PairRecord.from_json(raw, 'x.jsonl:2')
+    assert getattr(PairRecord.from_json(raw, allow_outside=True), key).endswith(
+        path.replace('\\', '/').split('/')[-1])
+
+
+@pytest.mark.parametrize('path, name', [
+    ('a\\b.jpg', 'a/b.jpg'), ('./a/b.jpg', 'a/b.jpg'), ('a/../b.jpg', 'b.jpg'),
+    ('...jpg', '...jpg'), ('a/..b.jpg', 'a/..b.jpg'), ('a//b.jpg', 'a/b.jpg'), ('', '')])
+def test_a_path_inside_is_brought_to_one_form(path, name):
+    record = PairRecord.from_json(dict(FULL.to_json(), image=path, source=path or 'x'))
+    assert record.image == name and record.source == (name or 'x')
