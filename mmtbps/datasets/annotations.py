@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,12 +27,25 @@ class Source(NamedTuple):
     images: Path
 
 
+class Identity(NamedTuple):
+    """A person: the annotation file that numbers them, and the id there."""
+
+    file: Path
+    id: int
+
+
 class LocatedRecord(NamedTuple):
-    """A record with its place: annotation file and ``number`` from 1, in JSONL that of the line."""
+    """A record with its place: annotation file and ``number`` from 1, in JSONL that of the line.
+
+    ``identity`` is the person, and ``original`` the one on the image that a generated pair was made
+    from; `mmtbps.datasets.people.number_people` fills them in.
+    """
 
     record: PairRecord
     source: Source
     number: int
+    identity: Identity | None = None
+    original: Identity | None = None
 
     @property
     def image_path(self) -> str:
@@ -83,16 +96,29 @@ def find_sources(data_root: str, names: Sequence[str], prefixes: Sequence[str],
     return sources
 
 
-def read_entries(source: Source) -> list[tuple[int, Entry]]:
+def read_entries(source: Source, on_torn: Callable[[int], None] | None = None
+                 ) -> list[tuple[int, Entry]]:
     """Read all ``(number, entry)`` of a ``.jsonl`` file or of a ``.json`` file that holds a list.
 
+    Args:
+        source: The annotation file.
+        on_torn: As in :func:`~mmtbps.fileio.iter_json_lines`.
+
     Raises:
-        RecordError: On broken JSON or an entry that is no object, with file and line or record.
+        RecordError: On broken JSON, an entry that is no object or a file without an entry, with
+            file and line or record.
     """
-    path = source.ann_file
+    numbered = _decode_entries(source.ann_file, on_torn)
+    if not numbered:
+        raise RecordError(f'{source.ann_file}: no record in it; is the copy complete?')
+    return numbered
+
+
+def _decode_entries(path: Path, on_torn: Callable[[int], None] | None
+                    ) -> list[tuple[int, Entry]]:
     if path.suffix == '.jsonl':
         return [(number, Entry(raw, f'{path}, record {number}'))
-                for number, raw in iter_json_lines(path)]
+                for number, raw in iter_json_lines(path, on_torn)]
     try:
         entries = json.loads(path.read_text(encoding='utf-8-sig'))
     except json.JSONDecodeError as error:
@@ -143,12 +169,12 @@ def select_split(located: Sequence[LocatedRecord], split: str, holdout: float,
                        f'own (splits: {listing}); set holdout=0')
     train = [item for item in located if item.record.split == 'train']
     held_out = _choose_people(train, holdout, seed)
-    images = {item.record.image for item in train if item.record.person_id in held_out}
+    people = {item.identity for item in train if item.record.person_id in held_out} - {None}
     if split == 'val':
         return [item for item in train
                 if item.record.person_id in held_out and item.record.source is None]
     return [item for item in train
-            if item.record.person_id not in held_out and item.record.source not in images]
+            if item.record.person_id not in held_out and item.original not in people]
 
 
 def _choose_people(train: Sequence[LocatedRecord], holdout: float, seed: int) -> set[int]:

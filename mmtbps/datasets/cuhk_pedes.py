@@ -10,8 +10,9 @@ from .tbps_dataset import TBPSDataset
 class CUHKPEDES(TBPSDataset):
     """Reader of `CUHK-PEDES <https://arxiv.org/abs/1702.05729>`_, ``reid_raw.json``.
 
-    Images have two captions as a rule, some have more; ids count from 1. Arguments as in
-    :class:`TBPSDataset`.
+    Images have two captions as a rule, some have more; ids count from 1. Records of
+    ``pdg_cuhk.json``, which merging a generation run writes, have the key ``source``. Arguments as
+    in :class:`TBPSDataset`.
     """
 
     dataset_name = 'CUHK-PEDES'
@@ -28,4 +29,5 @@ class CUHKPEDES(TBPSDataset):
         return [PairRecord(image=entry.take('file_path', str),
                            captions=tuple(entry.take('captions', list)),
                            person_id=entry.take('id', int),
-                           split=entry.take('split', str)) for entry in annotation]
+                           split=entry.take('split', str),
+                           source=entry.take_or_none('source', str)) for entry in annotation]

@@ -2,18 +2,23 @@
 
 import io
 import os
+import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
 
 from mmengine.dist import is_main_process
 from mmengine.fileio import get
 from PIL import Image
 from rich.progress import track
 
-from .packed import PREFIX, open_packed, split_packed
+from .packed import PREFIX, PackedImagesError, open_packed, split_packed
+from .skipped import UnreadableImage
 
 #: Below this, decoding takes seconds and a progress bar is noise.
 _PROGRESS_FROM = 2000
+#: Seconds between attempts to read a file: a mount may be away for a moment.
+RETRY_PAUSES = (0.5, 2., 8.)
 
 
 def find_missing_images(paths: Iterable[str]) -> set[str]:
@@ -50,25 +55,72 @@ def _names_in(folder: str) -> set[str]:
         return set()
 
 
-def decode_error(path: str) -> str | None:
-    """Return the reason why an image cannot be decoded, ``None`` if it can.
+class ImageFault(NamedTuple):
+    """Reason why there is no picture: the file cannot be read, or its bytes cannot be decoded."""
+
+    reason: str
+    unreadable: bool
+
+
+def find_fault(path: str) -> ImageFault | None:
+    """Return what is wrong with an image, ``None`` if it can be decoded.
 
     A JPEG is decoded at an eighth of its size: all its bytes are read, at a fraction of the cost.
     """
     try:
-        with Image.open(io.BytesIO(get(path))) as image:
+        data = get(path)
+    except PackedImagesError as error:  # bytes that are not those that were packed
+        return ImageFault(f'{type(error).__name__}: {error}', unreadable=False)
+    except Exception as error:  # storage backends have errors of their own
+        return ImageFault(f'{type(error).__name__}: {error}', unreadable=True)
+    try:
+        with Image.open(io.BytesIO(data)) as image:
             image.draft('RGB', (1, 1))
             image.load()
     except Exception as error:  # Pillow's decoders raise nearly any type on broken data
-        return f'{type(error).__name__}: {error}'
+        return ImageFault(f'{type(error).__name__}: {error}', unreadable=False)
     return None
 
 
+def decode_error(path: str) -> str | None:
+    """Return the reason why an image cannot be decoded, ``None`` if it can."""
+    fault = find_fault(path)
+    return fault and fault.reason
+
+
 def find_undecodable(paths: Sequence[str]) -> dict[str, str]:
-    """Decode all images in threads; return ``{path: reason}`` of those that cannot be."""
+    """Decode all images in threads; return ``{path: reason}`` of those that cannot be.
+
+    Raises:
+        UnreadableImage: If a file cannot be read, after some pauses neither.
+    """
+    faults = _find_faults(paths)
+    for pause in (*RETRY_PAUSES, None):
+        away = [path for path, fault in faults.items() if fault.unreadable]
+        if not away:
+            break
+        if pause is None:
+            raise UnreadableImage(f'{word_unreadable(away[0], faults[away[0]].reason)}'
+                                  f'{f" ({len(away)} such files)" if len(away) > 1 else ""}')
+        time.sleep(pause)
+        again = _find_faults(away)
+        faults = {path: again.get(path) if path in away else fault
+                  for path, fault in faults.items()}
+        faults = {path: fault for path, fault in faults.items() if fault is not None}
+    return {path: fault.reason for path, fault in faults.items()}
+
+
+def _find_faults(paths: Sequence[str]) -> dict[str, ImageFault]:
     quiet = len(paths) < _PROGRESS_FROM or not is_main_process()
     with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
-        decoded = track(pool.map(decode_error, paths), 'Decoding images once',
+        decoded = track(pool.map(find_fault, paths), 'Decoding images once',
                         total=len(paths), disable=quiet)
-        return {path: reason for path, reason in zip(paths, decoded, strict=True)
-                if reason is not None}
+        return {path: fault for path, fault in zip(paths, decoded, strict=True)
+                if fault is not None}
+
+
+def word_unreadable(path: str, reason: str) -> str:
+    """Word the end of a run by an image that is there and cannot be read."""
+    return (f'{path} cannot be read ({reason}), also after {sum(RETRY_PAUSES):g} s. Is its disk or '
+            'mount away? Nothing is wrong with the image, so it is not left out: go on with the '
+            'run when it is back')

@@ -2,26 +2,27 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from itertools import islice
 from typing import Any, ClassVar
 
 import numpy as np
-from mmengine.dataset import BaseDataset
 from mmengine.logging import print_log
 
 from mmtbps.errors import BadValue, Remedy
-from mmtbps.records import Entry, PairRecord, RecordError
+from mmtbps.records import Entry, PairRecord, RecordError, image_name
 from mmtbps.registry import DATASETS
 
 from .annotations import LocatedRecord, Source, find_sources, read_entries, select_split, sha256
-from .images import decode_error, find_missing_images, find_undecodable
+from .images import find_missing_images, find_undecodable
+from .items import image_items, pair_items
 from .noise import load_noisy_order, noisy_order, reorder_captions
-from .samplers import SeededIndex, seeded_random
-from .skipped import NoSample, SkippedRecord, UndecodableImage, summarise
+from .people import count_ids_in_both, number_people
+from .record_checks import check_splits, find_repeated
+from .serving import ServingDataset
+from .skipped import ImagesLeftOut, SkippedRecord, summarise, word_left_out
 
 
 @DATASETS.register_module()
-class TBPSDataset(BaseDataset):
+class TBPSDataset(ServingDataset):
     """Data set of text-based person search from JSONL files of :class:`~mmtbps.records.PairRecord`.
 
     An item for training is one (image, caption): ``img_path``, ``caption``, ``person_id``
@@ -30,9 +31,11 @@ class TBPSDataset(BaseDataset):
     ``image_id``; the gallery is thus unique by construction. ``person_ids`` and ``image_ids``
     are int64 arrays with one value an item.
 
-    Captions that are empty or no text and images that are missing or broken are left out, counted
-    and listed in ``skipped``. Subclasses read other formats: they override :meth:`parse` and the
-    class attributes.
+    Captions that are empty or no text, records that stand twice, and in training images that are
+    missing or broken are left out, counted and listed in ``skipped``. In testing an image without a
+    caption is in the gallery and has no query, and one that is missing or broken is refused: the
+    rest would be an easier gallery. Subclasses read other formats: they override :meth:`parse` and
+    the class attributes.
 
     Args:
         data_root: Folder that the other paths start from.
@@ -54,12 +57,22 @@ class TBPSDataset(BaseDataset):
         holdout: People of train that make up ``val``: a fraction below 1 or a number; 0 takes the
             splits of the file. ``None`` is the class's default.
         holdout_seed: Seed of the choice of people who are held out.
+        shared_ids: Whether several annotation files number the same people. By default each file
+            numbers its own, apart from generated pairs, see
+            :func:`~mmtbps.datasets.people.number_people`.
+        allow_outside: Let records name images outside the image folder.
+        allow_missing: In test mode, leave out images that are missing or broken.
+        allow_train_people: Let this validation or test set share people with the training set; a
+            check before the training looks at it.
+        max_broken: Most undecodable images that are left out in training, in each process.
         kwargs: Further arguments of MMEngine's ``BaseDataset``.
 
     Raises:
         MissingFile: If an annotation file or image folder is missing (and how to get it).
         RecordError: If an annotation cannot be read, with file, record and key.
         BadValue: If split, hold-out or noise do not fit the data, or nothing usable is left.
+        ImagesLeftOut: If images of a test set are missing or broken.
+        TooManyBroken: If more than ``max_broken`` images are.
     """
 
     dataset_name: ClassVar[str] = 'pairs'
@@ -72,19 +85,27 @@ class TBPSDataset(BaseDataset):
     #: People, images and captions that each split is published with.
     published_sizes: ClassVar[dict[str, tuple[int, int, int]]] = {}
     default_holdout: ClassVar[float] = 0
+    #: Splits that a record may be in.
+    splits: ClassVar[tuple[str, ...]] = ('train', 'val', 'test')
 
     def __init__(self, data_root: str = '', ann_file: str | Sequence[str] = '',
                  data_prefix: dict | None = None, split: str = 'train',
                  pipeline: Sequence[dict | Callable] = (), test_mode: bool = False,
                  strict: bool = False, verify_images: bool | None = None,
                  noise_rate: float = 0., noise_index: str | None = None, noise_seed: int = 0,
-                 holdout: float | None = None, holdout_seed: int = 0, **kwargs: Any) -> None:
+                 holdout: float | None = None, holdout_seed: int = 0, shared_ids: bool = False,
+                 allow_outside: bool = False, allow_missing: bool = False,
+                 allow_train_people: bool = False, max_broken: int = 100,
+                 **kwargs: Any) -> None:
         self.split = split
         self.strict = strict
         self.verify_images = test_mode if verify_images is None else verify_images
         self.noise_rate, self.noise_index, self.noise_seed = noise_rate, noise_index, noise_seed
         self.holdout = self.default_holdout if holdout is None else holdout
         self.holdout_seed = holdout_seed
+        self.shared_ids, self.allow_outside = shared_ids, allow_outside
+        self.allow_missing, self.allow_train_people = allow_missing, allow_train_people
+        self.max_broken = max_broken
         self.skipped: list[SkippedRecord] = []
         self._broken: set[int] = set()  # ids of images found undecodable after the start
         super().__init__(
@@ -126,23 +147,49 @@ class TBPSDataset(BaseDataset):
                             how_to_get=self.how_to_get, remedy=remedy)
 
     def read_records(self) -> list[LocatedRecord]:
-        """Read every record of every split, as the annotation files have it: nothing skipped."""
+        """Read every record of every split, as the annotation files have it, people kept apart.
+
+        Raises:
+            RecordError: On an entry that cannot be read, an image outside its folder or a split
+                that there is not.
+        """
         sources, located = self.sources(), []
         for source in sources:
-            numbered = read_entries(source)
-            parse = TBPSDataset.parse if source.ann_file.suffix == '.jsonl' else type(self).parse
-            records = parse(self, [entry for _, entry in numbered])
-            located += [LocatedRecord(record, source, number)
-                        for (number, _), record in zip(numbered, records, strict=True)]
+            located += self._read_source(source)
+        check_splits(located, self.splits)
         self._metainfo['ann_files'] = {s.name: sha256(s.ann_file) for s in sources}
+        located = number_people(located, self.shared_ids)
+        for files, count in ({} if self.shared_ids else count_ids_in_both(located)).items():
+            print_log(f'{self.dataset_name}: {" and ".join(files)} have {count} ids in common, '
+                      'which stand for different people (shared_ids=True: for the same)',
+                      logger='current')
         return located
+
+    def _read_source(self, source: Source) -> Iterator[LocatedRecord]:
+        numbered = read_entries(source, on_torn=lambda number: self._skip_at(
+            source, number, 'half-written last line: it is no whole record'))
+        parse = TBPSDataset.parse if source.ann_file.suffix == '.jsonl' else type(self).parse
+        records = parse(self, [entry for _, entry in numbered])
+        for (number, entry), record in zip(numbered, records, strict=True):
+            image, made_from = (
+                path and image_name(path, entry.where, self.allow_outside)
+                for path in (record.image, record.source))
+            if (image, made_from) != (record.image, record.source):
+                record = replace(record, image=image, source=made_from)
+            yield LocatedRecord(record, source, number)
+
+    def select_records(self) -> list[LocatedRecord]:
+        """Read the records of the data set's split, held-out people in or left out."""
+        return select_split(self.read_records(), self.split, self.holdout, self.holdout_seed)
 
     def load_data_list(self) -> list[dict]:
         """Turn annotation files into items; MMEngine calls it at the start."""
-        located = select_split(self.read_records(), self.split, self.holdout, self.holdout_seed)
-        located = self._drop_unusable(self._permute_captions(located))
-        items = self._image_items(located) if self.test_mode else self._pair_items(located)
-        if not items:
+        located = self.select_records()
+        repeated = find_repeated(located)
+        located = self._drop_unusable(self._permute_captions(located), repeated)
+        items, self._image_origins = (image_items(located, self._skip) if self.test_mode
+                                      else pair_items(located))
+        if not any('caption' in item or item['captions'] for item in items):
             raise BadValue(
                 f'{self.dataset_name}: nothing usable in split {self.split!r}; '
                 f'{summarise(self.skipped)}')
@@ -171,21 +218,41 @@ class TBPSDataset(BaseDataset):
         return [item._replace(record=replace(item.record, captions=moved)) for item, moved
                 in zip(located, reorder_captions(captions, order), strict=True)]
 
-    def _drop_unusable(self, located: list[LocatedRecord]) -> list[LocatedRecord]:
+    def _drop_unusable(self, located: list[LocatedRecord],
+                       repeated: dict[tuple, LocatedRecord]) -> list[LocatedRecord]:
         paths = list(dict.fromkeys(item.image_path for item in located))
         missing = find_missing_images(paths)
         broken = (find_undecodable([path for path in paths if path not in missing])
                   if self.verify_images else {})
+        self._check_gaps(len(paths), missing, broken)
         usable = []
         for item in located:
             path = item.image_path
-            if path in missing:
+            if earlier := repeated.get((item.source.ann_file, item.number)):
+                self._skip(item, f'record twice: it says what {earlier.source.name}, record '
+                                 f'{earlier.number} says')
+            elif path in missing:
                 self._skip(item, f'missing image: {path}')
             elif path in broken:
                 self._skip(item, f'undecodable image: {path} ({broken[path]})')
-            elif captions := tuple(self._texts(item)):
+            elif (captions := tuple(self._texts(item))) or self.test_mode:
                 usable.append(item._replace(record=replace(item.record, captions=captions)))
         return usable
+
+    def _check_gaps(self, total: int, missing: set[str], broken: dict[str, str]) -> None:
+        """Refuse what must not be left out, and note for the protocol what is."""
+        if not self.test_mode:
+            return self._check_broken(broken)
+        left_out = word_left_out(total, len(missing), len(broken))
+        if left_out and not self.allow_missing and not self.strict:
+            first = min(missing) if missing else min(broken)
+            raise ImagesLeftOut(
+                f'{self.dataset_name}, split {self.split!r}: {left_out}, first {first}. A search '
+                'in the rest is easier than in the whole gallery. Complete the images; or set '
+                'allow_missing=True in the data set, which the protocol line then says',
+                Remedy('allow_missing'))
+        if left_out:
+            self._metainfo['left_out'] = left_out
 
     def _texts(self, item: LocatedRecord) -> Iterator[str]:
         for position, caption in enumerate(item.record.captions, start=1):
@@ -198,142 +265,14 @@ class TBPSDataset(BaseDataset):
         if not item.record.captions:
             self._skip(item, 'empty caption: the list has none')
 
-    def _pair_items(self, located: list[LocatedRecord]) -> list[dict]:
-        raw_ids = sorted({item.record.person_id for item in located})
-        label = {raw: new for new, raw in enumerate(raw_ids)}
-        original = {item.record.image: item.record.person_id for item in located
-                    if item.record.source is None}
-        first: dict[str, LocatedRecord] = {}
-        image_id: dict[str, int] = {}
-        items = []
-        for item in located:
-            path = item.image_path
-            first.setdefault(path, item)
-            image = image_id.setdefault(path, len(image_id))
-            person = item.record.person_id
-            family = original.get(item.record.source, person)
-            items += [dict(img_path=path, caption=caption, image_id=image,
-                           person_id=label[person], family_id=label[family])
-                      for caption in item.record.captions]
-        self._image_origins = [(item.source.name, item.number) for item in first.values()]
-        return items
-
-    def _image_items(self, located: list[LocatedRecord]) -> list[dict]:
-        items: dict[str, dict] = {}
-        self._image_origins = []
-        for item in located:
-            path, person = item.image_path, item.record.person_id
-            if path not in items:
-                items[path] = dict(img_path=path, captions=[], person_id=person,
-                                   image_id=len(items))
-                self._image_origins.append((item.source.name, item.number))
-            if items[path]['person_id'] != person:
-                self._skip(item, f'image of two people: {path} already shows person '
-                                 f'{items[path]["person_id"]}, here it shows {person}')
-                continue
-            items[path]['captions'] += item.record.captions
-        return list(items.values())
-
     def _skip(self, item: LocatedRecord, reason: str) -> None:
-        skip = SkippedRecord(item.source.name, item.number, reason)
+        self._skip_at(item.source, item.number, reason)
+
+    def _skip_at(self, source: Source, number: int, reason: str) -> None:
+        skip = SkippedRecord(source.name, number, reason)
         if self.strict:
             raise RecordError(f'{skip} (strict=True)')
         self.skipped.append(skip)
-
-    def __getitem__(self, index: int | SeededIndex) -> Any:
-        """Pass an item through the pipeline, with its own random state if the index brings a seed.
-
-        Raises:
-            UndecodableImage: In test mode or with ``strict`` if the image cannot be decoded.
-            NoSample: If no item could be had in ``max_refetch`` attempts.
-        """
-        self.full_init()
-        if isinstance(index, SeededIndex):
-            with seeded_random(index.seed):
-                return self._fetch(index.index)
-        return self._fetch(int(index))
-
-    def _fetch(self, index: int) -> Any:
-        candidates = islice(self._stand_ins(index), 1 if self.test_mode else self.max_refetch + 1)
-        for candidate in candidates:
-            sample = self._prepare(candidate)
-            if sample is not None:
-                return sample
-        raise NoSample(f'{self.dataset_name}: the pipeline gave no sample for item {index}'
-                       f'{"" if self.test_mode else " nor for those in its place"}')
-
-    def _stand_ins(self, index: int) -> Iterator[int]:
-        """Yield the item itself, the person's other items, all others; always in one order."""
-        yield index
-        others = np.roll(np.arange(len(self)), -index - 1)[:-1]
-        same = self.person_ids[others] == self.person_ids[index]
-        yield from map(int, np.concatenate([others[same], others[~same]]))
-
-    def _prepare(self, index: int) -> Any:
-        image = int(self.image_ids[index])
-        if image in self._broken:
-            return None
-        try:
-            return self.prepare_data(index)
-        except Exception as error:
-            path = self.get_data_info(index)['img_path']
-            reason = decode_error(path)
-            if reason is None:
-                raise  # the image is fine, so the fault is in the pipeline
-            skip = SkippedRecord(*self._image_origins[image],
-                                 f'undecodable image: {path} ({reason})')
-            if self.test_mode or self.strict:
-                raise UndecodableImage(f'{skip}; verify_images=True drops such images at the '
-                                       'start') from error
-        self._broken.add(image)
-        self.skipped.append(skip)
-        print_log(f'{self.dataset_name}: {skip}; another item takes its place '
-                  f'({len(self._broken)} so far in this process)', logger='current')
-        return None
-
-    @property
-    def person_ids(self) -> np.ndarray:
-        """Person of each item, int64, ``(len(self),)``; survives MMEngine's serialising."""
-        self.full_init()
-        return self._person_ids
-
-    @property
-    def image_ids(self) -> np.ndarray:
-        """Image of each item, int64, ``(len(self),)``, numbered from 0 in order of appearance."""
-        self.full_init()
-        return self._image_ids
-
-    @property
-    def family_ids(self) -> np.ndarray:
-        """Ids as ``person_ids``, but a generated pair has the person of its source image."""
-        self.full_init()
-        return self._family_ids
-
-    def full_init(self) -> None:
-        if self._fully_initialized:
-            return
-        super().full_init()
-        if self._indices is not None:
-            self._select(self._indices)
-
-    def get_subset_(self, indices: Sequence[int] | int) -> None:
-        super().get_subset_(indices)
-        self._select(indices)
-
-    def get_subset(self, indices: Sequence[int] | int) -> 'TBPSDataset':
-        subset = super().get_subset(indices)
-        subset._select(indices)
-        return subset
-
-    def _select(self, indices: Sequence[int] | int) -> None:
-        """Keep ids in step with the items; labels and image ids keep their meaning."""
-        if isinstance(indices, int):
-            chosen = slice(indices) if indices >= 0 else slice(indices, None)
-        else:
-            chosen = np.asarray(indices, dtype=np.int64)
-        self._person_ids = self._person_ids[chosen]
-        self._image_ids = self._image_ids[chosen]
-        self._family_ids = self._family_ids[chosen]
 
     def _join_prefix(self) -> None:
         """Leave the paths alone: :func:`find_sources` joins them, several of each."""

@@ -4,7 +4,7 @@ import errno
 import json
 import os
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -17,11 +17,16 @@ from .locks import lock_descriptor
 __all__ = ['JsonlWriter', 'append_json_lines', 'iter_json_lines']
 
 
-def iter_json_lines(path: str | os.PathLike) -> Iterator[tuple[int, Any]]:
+def iter_json_lines(path: str | os.PathLike,
+                    on_torn: Callable[[int], None] | None = None) -> Iterator[tuple[int, Any]]:
     """Yield ``(line number from 1, decoded value)`` of a JSONL file; empty lines are passed over.
 
     A writer that was killed leaves a last line without its newline; such a line is ignored with a
     warning when it cannot be decoded.
+
+    Args:
+        path: The file.
+        on_torn: Called with the number of a half-written last line, in place of the warning.
 
     Raises:
         RecordError: On any other line that is not JSON, naming file and line.
@@ -33,6 +38,8 @@ def iter_json_lines(path: str | os.PathLike) -> Iterator[tuple[int, Any]]:
             try:
                 yield number, json.loads(line.decode('utf-8-sig'))
             except (ValueError, RecursionError) as error:
+                if not line.endswith(b'\n') and on_torn is not None:
+                    return on_torn(number)
                 if not line.endswith(b'\n'):
                     warnings.warn(f'{path}:{number}: half-written last line ignored', stacklevel=2)
                     return

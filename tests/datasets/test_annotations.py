@@ -5,14 +5,16 @@ from pathlib import Path
 import pytest
 
 from mmtbps.datasets.annotations import LocatedRecord, Source, find_sources, select_split
+from mmtbps.datasets.people import number_people
 from mmtbps.records import PairRecord
 
 SOURCE = Source('a.jsonl', Path('a.jsonl'), Path('imgs'))
 
 
 def located(*rows):
-    return [LocatedRecord(PairRecord(image, ('A man.',), person, split, source), SOURCE, number)
-            for number, (image, person, split, source) in enumerate(rows, start=1)]
+    return number_people([
+        LocatedRecord(PairRecord(image, ('A man.',), person, split, source), SOURCE, number)
+        for number, (image, person, split, source) in enumerate(rows, start=1)])
 
 
 def images(chosen):

@@ -1,0 +1,57 @@
+"""Items of a data set, made of its records: pairs to train with, images to test with."""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from .annotations import LocatedRecord
+
+
+class Items(NamedTuple):
+    """Items, and annotation file and record of each image."""
+
+    items: list[dict]
+    origins: list[tuple[str, int]]
+
+
+def pair_items(located: Sequence[LocatedRecord]) -> Items:
+    """Make one item of each (image, caption), with people relabelled to 0..C-1."""
+    raw_ids = sorted({item.record.person_id for item in located})
+    label = {raw: new for new, raw in enumerate(raw_ids)}
+    original = {item.identity: item.record.person_id for item in located
+                if item.record.source is None}
+    first: dict[str, LocatedRecord] = {}
+    image_id: dict[str, int] = {}
+    items = []
+    for item in located:
+        path = item.image_path
+        first.setdefault(path, item)
+        image = image_id.setdefault(path, len(image_id))
+        person = item.record.person_id
+        family = original.get(item.original, person)
+        items += [dict(img_path=path, caption=caption, image_id=image,
+                       person_id=label[person], family_id=label[family])
+                  for caption in item.record.captions]
+    return Items(items, [(item.source.name, item.number) for item in first.values()])
+
+
+def image_items(located: Sequence[LocatedRecord],
+                skip: Callable[[LocatedRecord, str], None]) -> Items:
+    """Make one item of each image with all its captions, perhaps none.
+
+    Args:
+        located: Usable records.
+        skip: Called with a record that is left out, and the reason.
+    """
+    items: dict[str, dict] = {}
+    origins = []
+    for item in located:
+        path, person = item.image_path, item.record.person_id
+        if path not in items:
+            items[path] = dict(img_path=path, captions=[], person_id=person, image_id=len(items))
+            origins.append((item.source.name, item.number))
+        if items[path]['person_id'] != person:
+            skip(item, f'image of two people: {path} already shows person '
+                       f'{items[path]["person_id"]}, here it shows {person}')
+            continue
+        items[path]['captions'] += item.record.captions
+    return Items(list(items.values()), origins)
