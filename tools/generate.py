@@ -83,8 +83,18 @@ def source_of(cfg: Config) -> tuple[list[PairRecord], Path, str]:
     return records, sources[0].images, dataset.dataset_name
 
 
+def build_part(cfg: Config, name: str) -> object:
+    """Build the planner or runner, which take what the data set says of images outside."""
+    outside = dict(allow_outside=True) if may_leave(cfg) else {}
+    return TASK_UTILS.build(dict(cfg.generation[name], **outside))
+
+
+def may_leave(cfg: Config) -> bool:
+    return bool(cfg.dataset.get('allow_outside')) if cfg.get('dataset') else False
+
+
 def runner_of(cfg: Config) -> ShardedRunner:
-    return TASK_UTILS.build(cfg.generation.runner)
+    return build_part(cfg, 'runner')
 
 
 def plan_file(cfg: Config) -> Path:
@@ -94,7 +104,7 @@ def plan_file(cfg: Config) -> Path:
 def plan(cfg: Config, args: argparse.Namespace) -> None:
     records, _, name = source_of(cfg)
     train = [record for record in records if record.split == 'train' and record.source is None]
-    planner = TASK_UTILS.build(cfg.generation.planner)
+    planner = build_part(cfg, 'planner')
     if args.check:
         print(planner.check(train))
     jobs = planner.plan(train, name)
@@ -138,7 +148,7 @@ def report(cfg: Config, args: argparse.Namespace) -> None:
     runner = runner_of(cfg)
     print(write_report(runner.out_dir, images, samples=args.samples,
                        max_control_rate=runner.max_control_rate,
-                       min_controls=runner.min_controls))
+                       min_controls=runner.min_controls, allow_outside=may_leave(cfg)))
 
 
 def everything(cfg: Config, args: argparse.Namespace) -> None:

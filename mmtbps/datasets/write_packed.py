@@ -16,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemaining
 
 from mmtbps.errors import BadValue, Remedy, UserError
 from mmtbps.fileio import LockTaken, file_lock, is_image, write_durably
+from mmtbps.records import leads_outside
 
 from .packed import SUFFIX, PackedImages, PackedImagesError, index_dtype, read_shard
 
@@ -124,7 +125,7 @@ def refusal(name: str) -> str | None:
     >>> refusal('cam_a/1.jpg')
     """
     parts = name.split('/')
-    if name.startswith('/') or '..' in parts or '\\' in name or '\0' in name:
+    if leads_outside(name) or '..' in parts or '\\' in name or '\0' in name:
         return 'unsafe name'
     if name in ('', '.') or any(part.endswith(SUFFIX) for part in parts[:-1]):
         return f'name that cannot be found again (a folder *{SUFFIX} in it)'

@@ -44,16 +44,18 @@ class PDGTransform(BaseTransform):
         source_root: Image folder of the data set, which the file's ``source`` paths start from.
         img_root: Folder that the file's ``image`` paths start from; by default its own.
         prob: Probability that an item with neighbours is exchanged.
+        allow_outside: Let the file name images outside these folders.
 
     Raises:
         MissingFile: If the file is missing, or the first source image is not in
             ``source_root``.
+        RecordError: If a record cannot be read, or names an image outside its folder.
         BadValue: If ``prob`` is out of its range, a record is not generated from another or not
             of split train, there is none, or the image is loaded already.
     """
 
     def __init__(self, ann_file: str, source_root: str, img_root: str | None = None,
-                 prob: float = 0.5) -> None:
+                 prob: float = 0.5, allow_outside: bool = False) -> None:
         if not 0 <= prob <= 1:
             raise BadValue(f'prob must lie in [0, 1], got {prob}')
         if not os.path.isfile(ann_file):
@@ -64,7 +66,7 @@ class PDGTransform(BaseTransform):
         self.img_root = os.path.dirname(ann_file) if img_root is None else img_root
         self.prob = prob
         self._neighbours: dict[str, list[tuple[int, PairRecord]]] = {}
-        for number, record in enumerate(read_jsonl(ann_file), start=1):
+        for number, record in enumerate(read_jsonl(ann_file, allow_outside), start=1):
             if record.source is None or record.split != 'train' or not record.captions:
                 raise BadValue(f'{ann_file}, record {number}: not a generated pair of split '
                                "'train' with 'source' and captions")

@@ -10,7 +10,7 @@ import numpy as np
 from mmtbps.errors import BadValue, MissingFile
 from mmtbps.lexicon import find_color_mentions, find_phrases, garments, split_words
 from mmtbps.pretrained import resolve_pretrained
-from mmtbps.records import PairRecord
+from mmtbps.records import PairRecord, image_name
 from mmtbps.registry import TASK_UTILS
 
 from ..runs.plan import Job
@@ -40,6 +40,7 @@ class ColorSwitchPlanner:
         max_tokens: What the text encoder reads, special tokens included.
         max_edits: Take only so many, spread evenly over the data set; ``None`` for all.
         seed: Another seed makes other choices.
+        allow_outside: Let records name images outside the image folder.
 
     Raises:
         MissingFile: If the tokenizer is a path to no folder.
@@ -55,7 +56,8 @@ class ColorSwitchPlanner:
     def __init__(self, mode: str = 'lexicon', regions: Sequence[str] = ('upper', 'lower', 'full'),
                  min_distance: float = 30., edits_per_image: int = 1,
                  images_per_person: int | None = None, tokenizer: str | None = None,
-                 max_tokens: int = 77, max_edits: int | None = None, seed: int = 0) -> None:
+                 max_tokens: int = 77, max_edits: int | None = None, seed: int = 0,
+                 allow_outside: bool = False) -> None:
         for name, value in (('edits_per_image', edits_per_image), ('max_edits', max_edits),
                             ('images_per_person', images_per_person)):
             if value is not None and value < 1:
@@ -66,6 +68,7 @@ class ColorSwitchPlanner:
         self.images_per_person = images_per_person
         self.max_edits = max_edits
         self.seed = seed
+        self.allow_outside = allow_outside
 
     def plan(self, records: Iterable[PairRecord], dataset: str) -> list[Job]:
         """Choose the jobs, in the order of the records.
@@ -75,7 +78,8 @@ class ColorSwitchPlanner:
             dataset: Name of the data set; part of each job's identity.
 
         Raises:
-            BadValue: If a record is of another split or is itself generated.
+            BadValue: If a record is of another split, is itself generated, or names an image
+                outside the image folder.
         """
         jobs = []
         for (image, person), captions in self._images(records).items():
@@ -124,6 +128,7 @@ class ColorSwitchPlanner:
         taken: Counter[int] = Counter()
         for record in records:
             _refuse(record)
+            image_name(record.image, 'the pairs to edit', self.allow_outside)
             key = record.image, record.person_id
             if key not in images:
                 if taken[record.person_id] == self.images_per_person:

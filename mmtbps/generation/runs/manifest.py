@@ -17,7 +17,7 @@ from typing import Any
 
 from mmtbps.errors import BadValue, MissingFile
 from mmtbps.fileio import JsonlWriter, LockTaken, create_once, iter_json_lines
-from mmtbps.records import Entry, RecordError
+from mmtbps.records import Entry, RecordError, image_name
 
 __all__ = ['ENGINE_VERSION', 'ManifestPart', 'OtherRun', 'Record', 'claim_run', 'engine_digest',
            'job_id', 'load_done', 'read_records', 'read_run']
@@ -80,7 +80,8 @@ class Record:
         """Read the record that :meth:`to_json` wrote.
 
         Raises:
-            RecordError: If it is of another schema, or a key is missing or of a wrong type.
+            RecordError: If it is of another schema, a key is missing or of a wrong type, or the
+                new image lies outside the folder of the run.
         """
         entry = Entry(raw, where)
         if (schema := entry.take('schema', str)) != SCHEMA:
@@ -91,6 +92,7 @@ class Record:
                               f'got {texts["status"]!r}')
         sections = {key: entry.take(key, dict) for key in
                     ('source', 'edit', 'output', 'engine', 'gates', 'controls', 'cost')}
+        image_name(Entry(sections['output'], where).take_or_none('file', str) or '', where)
         return cls(**texts, **sections, reason=entry.take_or_none('reason', str))
 
 

@@ -10,7 +10,7 @@ from PIL import Image
 
 from mmtbps.errors import MissingFile, Remedy
 from mmtbps.fileio import iter_json_lines, write_durably
-from mmtbps.records import Entry, RecordError
+from mmtbps.records import Entry, RecordError, image_name
 
 from ..editing.base import EditRequest
 
@@ -44,17 +44,25 @@ class Job:
         return dict(schema=SCHEMA, source=self.source, edit=self.edit, output=self.output)
 
     @classmethod
-    def from_json(cls, raw: Any, where: str = 'job') -> 'Job':
+    def from_json(cls, raw: Any, where: str = 'job', allow_outside: bool = False) -> 'Job':
         """Read the job that :meth:`to_json` wrote.
 
+        Args:
+            raw: The decoded object.
+            where: Name of its place in an error.
+            allow_outside: As in :func:`~mmtbps.records.image_name`.
+
         Raises:
-            RecordError: If it is of another schema, a key is missing, or the split is not train.
+            RecordError: If it is of another schema, a key is missing, the split is not train, or
+                the image leads out of its folder.
         """
         entry = Entry(raw, where)
         if (schema := entry.take('schema', str)) != SCHEMA:
             raise RecordError(f'{where}: schema {schema!r}, but this version reads {SCHEMA!r}')
         job = cls(*(entry.take(key, dict) for key in ('source', 'edit', 'output')))
-        if (split := Entry(job.source, f'{where}, source').take('split', str)) != 'train':
+        source = Entry(job.source, f'{where}, source')
+        image_name(source.take('image', str), where, allow_outside)
+        if (split := source.take('split', str)) != 'train':
             raise RecordError(f'{where}: an image of split {split!r} must not be edited')
         return job
 
@@ -87,8 +95,12 @@ def write_plan(path: str | os.PathLike, jobs: Iterable[Job]) -> None:
     write_durably(path, ''.join(lines).encode())
 
 
-def read_plan(path: str | os.PathLike) -> list[Job]:
+def read_plan(path: str | os.PathLike, allow_outside: bool = False) -> list[Job]:
     """Read a plan.
+
+    Args:
+        path: File of `write_plan`.
+        allow_outside: As in :func:`~mmtbps.records.image_name`.
 
     Raises:
         MissingFile: If there is none.
@@ -96,4 +108,5 @@ def read_plan(path: str | os.PathLike) -> list[Job]:
     """
     if not os.path.isfile(path):
         raise MissingFile(f'{path} not found: make it first', Remedy('generate_plan'))
-    return [Job.from_json(raw, f'{path}:{number}') for number, raw in iter_json_lines(path)]
+    return [Job.from_json(raw, f'{path}:{number}', allow_outside)
+            for number, raw in iter_json_lines(path)]

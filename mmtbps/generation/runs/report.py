@@ -10,6 +10,7 @@ from pathlib import Path
 from PIL import Image
 
 from mmtbps.fileio import write_durably
+from mmtbps.records import image_name
 
 from .manifest import Record, load_done, read_run
 from .run_summary import RunSummary, summarise
@@ -35,7 +36,8 @@ code { font-size: 12px; color: #666 }
 
 def write_report(folder: str | os.PathLike, image_root: str | os.PathLike,
                  page: str | os.PathLike | None = None, samples: int = 24,
-                 max_control_rate: float = 0.1, min_controls: int = 10) -> Path:
+                 max_control_rate: float = 0.1, min_controls: int = 10,
+                 allow_outside: bool = False) -> Path:
     """Write one HTML page that needs no other file.
 
     Args:
@@ -46,12 +48,14 @@ def write_report(folder: str | os.PathLike, image_root: str | os.PathLike,
             taken, which is a random choice that does not change.
         max_control_rate: See `RunSummary`.
         min_controls: See `RunSummary`.
+        allow_outside: Let the run name source images outside ``image_root``.
 
     Returns:
         The page.
 
     Raises:
         MissingFile: If no run has begun in the folder.
+        RecordError: If a source image lies outside ``image_root``.
     """
     run = read_run(folder)
     records = sorted(load_done(folder).values(), key=lambda record: record.job_id)
@@ -59,7 +63,8 @@ def write_report(folder: str | os.PathLike, image_root: str | os.PathLike,
     sheets = []
     for status in ('accepted', 'rejected'):
         chosen = [record for record in records if record.status == status][:samples]
-        figures = ''.join(_figure(record, Path(folder), Path(image_root)) for record in chosen)
+        figures = ''.join(_figure(record, Path(folder), Path(image_root) / image_name(
+            record.source['image'], record.job_id, allow_outside)) for record in chosen)
         sheets.append(f'<h2>{status.capitalize()} ({len(chosen)} of '
                       f'{summary.statuses[status]})</h2><div class="sheet">{figures}</div>')
     body = [f'<h1>Generated pairs</h1><p>{escape(str(summary))}; {run["plan"]["jobs"]} planned. '
@@ -123,8 +128,8 @@ def _percent(counts: dict[bool, int]) -> str:
     return f'{100 * counts[True] / sum(counts.values()):.1f} %'
 
 
-def _figure(record: Record, folder: Path, image_root: Path) -> str:
-    pictures = _picture(image_root / record.source['image'], 'before')
+def _figure(record: Record, folder: Path, source: Path) -> str:
+    pictures = _picture(source, 'before')
     if 'file' in record.output:
         pictures += _picture(folder / record.output['file'], 'after')
     refused = ', '.join(f'{name} {verdict.get("value")}' for name, verdict in record.gates.items()

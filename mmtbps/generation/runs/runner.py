@@ -71,6 +71,7 @@ class ShardedRunner:
         min_controls: See `RunSummary`.
         retry_failed: Try again what failed in an earlier run.
         log_interval: Seconds between two lines of progress.
+        allow_outside: Let the plan name images outside the image folder.
 
     Raises:
         BadValue: If shard, batch size or output size make no sense.
@@ -80,7 +81,7 @@ class ShardedRunner:
                  output_size: str | Sequence[int] = 'edit',
                  num_controls: tuple[int, float] = (50, 0.02), max_control_rate: float = 0.1,
                  min_controls: int = 10, retry_failed: bool = False,
-                 log_interval: float = 10.) -> None:
+                 log_interval: float = 10., allow_outside: bool = False) -> None:
         if batch_size < 1:
             raise BadValue(f'batch_size must be at least 1, got {batch_size}')
         if output_size not in ('edit', 'source') and (
@@ -96,6 +97,7 @@ class ShardedRunner:
         self.min_controls = min_controls
         self.retry_failed = retry_failed
         self.log_interval = log_interval
+        self.allow_outside = allow_outside
 
     def run(self, plan: str | Path, image_root: str | Path, upscaler: BaseUpscaler,
             editor: BaseEditor, gates: Sequence[Gate], controls: Controls | None = None
@@ -115,6 +117,7 @@ class ShardedRunner:
 
         Raises:
             MissingFile: If the plan, the image folder or all images are missing.
+            RecordError: If the plan cannot be read, or names an image outside the folder.
             OtherRun: If ``out_dir`` belongs to another engine or plan.
             InvalidRun: If the gates accept too many negative controls.
             DiskFull: If the disk is full.
@@ -147,7 +150,7 @@ class ShardedRunner:
 
     def _claim(self, plan: str | Path, settings: dict[str, Any]) -> tuple[str, dict[str, _Task]]:
         """Claim the folder for a plan; return the digest of the run and the tasks by their id."""
-        jobs = read_plan(plan)
+        jobs = read_plan(plan, self.allow_outside)
         planned = dict(sha256=hashlib.sha256(Path(plan).read_bytes()).hexdigest(), jobs=len(jobs))
         digest = claim_run(self.out_dir, settings, planned)
         return digest, {id_: _Task(id_, job) for job in jobs

@@ -36,6 +36,13 @@ def item(own, image, **fields):
                 **fields)
 
 
+def test_images_outside_the_folder_are_refused(own, generated):
+    generated.write_text(generated.read_text().replace('images/a.png', '../../secret.png'))
+    with pytest.raises(ValueError, match=r"pairs\.jsonl:1: image .*secret\.png' leads out"):
+        make(own, generated)
+    assert make(own, generated, allow_outside=True)
+
+
 def test_a_pair_becomes_one_of_its_neighbours(own, generated):
     transform = make(own, generated, prob=1.)
     np.random.seed(0)

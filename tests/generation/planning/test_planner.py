@@ -42,6 +42,18 @@ def test_other_pairs_than_real_ones_of_train_are_refused(tmp_path, change, messa
             use()
 
 
+@pytest.mark.parametrize('path', ['/etc/passwd', '../1.png', 'C:\\1.png'])
+def test_an_image_outside_the_folder_is_refused(tmp_path, path):
+    records = [pair(path, 'A man in a red coat.')]
+    with pytest.raises(RecordError, match='leads out of the image folder'):
+        ColorSwitchPlanner().plan(records, 'fake')
+    jobs = ColorSwitchPlanner(allow_outside=True).plan(records, 'fake')
+    write_plan(tmp_path / 'plan.jsonl', jobs)
+    with pytest.raises(RecordError, match=r'plan\.jsonl:1: image .* leads out'):
+        read_plan(tmp_path / 'plan.jsonl')
+    assert read_plan(tmp_path / 'plan.jsonl', allow_outside=True) == jobs
+
+
 def test_a_plan_reads_back(tmp_path):
     jobs = ColorSwitchPlanner().plan(make_records(tmp_path), 'fake')
     write_plan(tmp_path / 'plan.jsonl', jobs)

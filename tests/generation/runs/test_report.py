@@ -2,6 +2,7 @@
 
 import base64
 import io
+import json
 import re
 from html.parser import HTMLParser
 
@@ -12,6 +13,7 @@ from PIL import Image
 from mmtbps.generation.runs.manifest import read_records
 from mmtbps.generation.runs.report import write_report
 from mmtbps.generation.runs.run_summary import InvalidRun, summarise
+from mmtbps.records import RecordError
 
 
 @pytest.fixture
@@ -57,6 +59,22 @@ def test_numbers_and_pictures(planned):
     checker = Checker()
     checker.feed(page)
     assert checker.open in ([], ['html'])
+
+
+def test_no_picture_of_another_folder_is_shown(planned):
+    run(planned, planned / 'out')
+    part, = (planned / 'out').glob('part-*.jsonl')
+    lines = [json.loads(line) for line in part.read_text().splitlines()]
+    for line in lines:
+        line['source']['image'] = str(planned / 'imgs' / line['source']['image'])
+    part.write_text(''.join(json.dumps(line) + '\n' for line in lines))
+    with pytest.raises(RecordError, match='leads out of the image folder'):
+        page_of(planned)
+    assert page_of(planned, allow_outside=True).count('title="before"') == len(lines)
+    lines[0]['output']['file'] = '../imgs/x.png'
+    part.write_text(''.join(json.dumps(line) + '\n' for line in lines))
+    with pytest.raises(RecordError, match=r"image '\.\./imgs/x\.png' leads out"):
+        page_of(planned, allow_outside=True)
 
 
 def test_exactly_the_changed_words_are_marked(planned):
