@@ -61,8 +61,8 @@ class RankListHook(Hook):
     def _keep(self, outputs) -> None:
         for sample in outputs or []:
             self._entries.append(dict(
-                image=sample.image_feature.cpu(), text=sample.text_features[0].cpu(),
-                query=sample.captions[0], path=sample.img_path, person=sample.person_id))
+                image=sample.image_feature.cpu(), text=sample.text_features[:1].cpu(),
+                query=sample.captions[:1], path=sample.img_path, person=sample.person_id))
 
     def _draw(self, runner, stage: str, dataloader) -> None:
         entries = collect_results(self._entries, len(dataloader.dataset), device='cpu')
@@ -72,9 +72,10 @@ class RankListHook(Hook):
         folder = Path(self.out_dir or Path(runner.log_dir) / 'ranked_lists')
         folder.mkdir(parents=True, exist_ok=True)
         gallery = torch.stack([entry['image'] for entry in entries])
-        step = max(1, len(entries) // self.num_queries)
+        asked = [entry for entry in entries if entry['query']]
+        step = max(1, len(asked) // self.num_queries)
         rows = [self._rank(entry, entries, gallery)
-                for entry in entries[::step][:self.num_queries]]
+                for entry in asked[::step][:self.num_queries]]
         for start in range(0, len(rows), self.rows_per_sheet):
             sheet = draw_rank_sheet(rows[start:start + self.rows_per_sheet])
             path = folder / f'{stage}_{start // self.rows_per_sheet}.png'
@@ -82,8 +83,8 @@ class RankListHook(Hook):
             runner.logger.info(f'ranked lists: {path}')
 
     def _rank(self, entry: dict, entries: list[dict], gallery: torch.Tensor):
-        scores, order = (gallery @ entry['text']).sort(descending=True, stable=True)
+        scores, order = (gallery @ entry['text'][0]).sort(descending=True, stable=True)
         best = [entries[i] for i in order[:self.topk].tolist()]
-        return draw_rank_list(entry['query'], [hit['path'] for hit in best],
+        return draw_rank_list(entry['query'][0], [hit['path'] for hit in best],
                               correct=[hit['person'] == entry['person'] for hit in best],
                               scores=scores[:self.topk].tolist())

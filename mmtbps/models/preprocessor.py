@@ -23,7 +23,8 @@ def pad_captions(input_ids: list[Tensor], lengths: list[Tensor], pad_token_id: i
         max_length: do not pad beyond this length; a longer caption stays whole.
 
     Returns:
-        ``(K, L)`` ids and ``(K, L)`` bool mask over all K captions, in order.
+        ``(K, L)`` ids and ``(K, L)`` bool mask over all K captions, in order; ``(0, 0)`` without
+        a caption.
 
     Example:
         >>> ids, mask = pad_captions([torch.tensor([2, 7, 3, 2, 3])], [torch.tensor([3, 2])])
@@ -31,6 +32,9 @@ def pad_captions(input_ids: list[Tensor], lengths: list[Tensor], pad_token_id: i
         [[2, 7, 3], [2, 3, 0]]
     """
     counts = torch.cat(lengths)
+    if not len(counts):
+        empty = torch.cat(input_ids).view(0, 0)
+        return empty, empty.bool()
     rows = torch.cat(input_ids).split(counts.tolist())
     longest = int(counts.max())
     length = -(-max(longest, min_length) // multiple) * multiple

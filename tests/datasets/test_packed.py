@@ -141,7 +141,7 @@ def test_missing_and_broken_images_are_skipped_alike(build, own, pack, images):
     broken.write_bytes(broken.read_bytes()[:200])
     pack()
     prefix = dict(img_path=images)
-    dataset = build(own, data_prefix=prefix, test_mode=True)
+    dataset = build(own, data_prefix=prefix, test_mode=True, allow_missing=True)
     assert [(skip.record, skip.kind) for skip in dataset.skipped] == [
         (2, 'missing image'), (5, 'undecodable image')]
     assert '10_1.jpg' in str(dataset.skipped[0]) and '12_0.jpg' in str(dataset.skipped[1])

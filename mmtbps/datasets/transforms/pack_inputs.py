@@ -118,10 +118,12 @@ def _sample(meta: dict[str, Any]) -> DataSample:
 
 def _to_tokens(input_ids: list[torch.Tensor], num_captions: int, where: str) -> dict:
     lengths = [len(ids) for ids in input_ids]
-    if len(lengths) != num_captions or not lengths:
+    if len(lengths) != num_captions:
         raise BadValue(f'{where}: {len(lengths)} token sequences for {num_captions} captions; '
                        'an item needs one for each')
-    return dict(input_ids=torch.cat(input_ids), caption_lengths=torch.tensor(lengths))
+    # An image of the gallery that nobody described has neither.
+    return dict(input_ids=torch.cat([torch.empty(0, dtype=torch.int64), *input_ids]),
+                caption_lengths=torch.tensor(lengths, dtype=torch.int64))
 
 
 def _to_tensor(image: np.ndarray, where: str) -> torch.Tensor:

@@ -35,7 +35,9 @@ class MMPretrainRetrieval:
         features = {}
         if images is not None:
             features['image_feat'] = self.encode_image(images)
-        if input_ids is not None:
+        if images is not None and input_ids is not None and not len(input_ids):
+            features['text_feat'] = features['image_feat'][:0]  # images that nobody described
+        elif input_ids is not None:
             features['text_feat'] = self.encode_text(input_ids, attention_mask)
         return features
 

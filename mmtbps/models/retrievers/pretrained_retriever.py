@@ -55,9 +55,9 @@ class PretrainedRetriever(BaseModel):
                              'not trained here')
         captions = [caption for sample in data_samples for caption in sample.captions]
         self._say_cut(captions)
-        texts = self.network.encode_texts(captions).split(
-            [sample.num_captions for sample in data_samples])
         images = self.network.encode_images(image)
+        texts = self.network.encode_texts(captions) if captions else images[:0]
+        texts = texts.split([sample.num_captions for sample in data_samples])
         for sample, feature, features in zip(data_samples, images, texts, strict=True):
             sample.set_field(feature, 'image_feature')
             sample.set_field(features, 'text_features')

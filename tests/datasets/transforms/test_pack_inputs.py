@@ -91,10 +91,18 @@ def test_an_image_of_another_kind_is_refused(image):
 
 
 @pytest.mark.parametrize('changes', [
-    dict(captions=['one', 'two']), dict(captions=[], input_ids=[])])
+    dict(captions=['one', 'two']), dict(captions=[])])
 def test_each_caption_needs_its_tokens(changes):
     with pytest.raises(ValueError, match='imgs/a.jpg.*captions'):
         PackTextImage()(make_item(**changes))
+
+
+def test_an_image_that_nobody_described_is_packed_without_tokens():
+    packed = PackTextImage()(make_item(num_captions=0))
+    for key in ('input_ids', 'caption_lengths'):
+        assert packed['inputs'][key].tolist() == []
+        assert packed['inputs'][key].dtype == torch.int64
+    assert packed['data_samples'].captions == []
 
 
 def test_an_image_alone_has_no_captions():

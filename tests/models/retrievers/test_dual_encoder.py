@@ -52,6 +52,28 @@ def test_predict_keeps_captions_with_their_image(tiny_retriever, tiny_batch):
         torch.testing.assert_close(sample.image_feature.norm(), torch.tensor(1.0))
 
 
+@pytest.mark.parametrize('described', [(), (1,), (0, 1, 2)])
+def test_images_without_captions_are_encoded_too(described, tiny_retriever, tiny_batch):
+    model = tiny_retriever().eval()
+    whole = tiny_batch(3, num_captions=2)
+    expected = predict(model, whole)
+    batch = tiny_batch(3, num_captions=2)
+    for index, sample in enumerate(batch['data_samples']):
+        if index not in described:
+            sample.set_metainfo(dict(num_captions=0, captions=[]))
+            for key in ('input_ids', 'caption_lengths'):
+                batch['inputs'][key][index] = batch['inputs'][key][index][:0]
+    for index, sample in enumerate(predict(model, batch)):
+        torch.testing.assert_close(sample.image_feature, expected[index].image_feature)
+        torch.testing.assert_close(sample.text_features, expected[index].text_features[
+            :2 * (index in described)])
+
+
+def predict(model, batch):
+    with torch.no_grad():
+        return model(**model.data_preprocessor(batch), mode='predict')
+
+
 @pytest.mark.parametrize('mixup', [
     dict(type=FeatureMixup, prob=1.0, weight=0.0),
     dict(type=FeatureMixup, prob=1.0, weight=0.0, layer=1),
