@@ -21,6 +21,7 @@ from mmtbps.commands.model_options import add_model_positionals, prepare_named_t
 from mmtbps.commands.user_errors import one_line_errors
 from mmtbps.engine.launch import (
     add_common_options,
+    allow_missing_images,
     build_runner,
     check_weights,
     leave_group,
@@ -38,6 +39,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
                         help='which of the config\'s data loaders to evaluate')
     parser.add_argument('--partial', action='store_true', help='evaluate even if weights are '
                         'missing or left over')
+    parser.add_argument('--allow-missing', action='store_true', help='evaluate even if images of '
+                        'the test set are missing or broken; the protocol line says how many')
     parser.add_argument('--amp', action='store_true', help='encode in mixed precision')
     parser.add_argument('--out', metavar='FILE', help='write the metrics as JSON')
     parser.add_argument('--distractors', metavar='FOLDER', help='add the strangers of '
@@ -51,6 +54,8 @@ def main(argv: list[str] | None = None) -> None:
     args = parse_args(argv)
     cfg = load_config(args, *(() if args.model else ('model', )))
     checkpoint = prepare_named_test(cfg, args)
+    if args.allow_missing:
+        allow_missing_images(cfg)
     if args.amp:
         cfg.test_cfg.fp16 = True
     if args.distractors:
@@ -64,6 +69,8 @@ def main(argv: list[str] | None = None) -> None:
         metrics = runner.test()
     if report and report.misfits and is_main_process():
         print(f'{checkpoint}: {report}')
+    if left_out := runner.test_dataloader.dataset.metainfo.get('left_out'):
+        metrics['left_out'] = left_out
     if args.out and is_main_process():
         Path(args.out).parent.mkdir(parents=True, exist_ok=True)
         Path(args.out).write_text(json.dumps(metrics, indent=1), encoding='utf-8')

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 from mmengine.config import Config
-from mmengine.runner import Runner
+from mmengine.runner import CheckpointLoader, Runner
 
 from mmtbps.config_file import read_config
 from mmtbps.models import inference_settings
@@ -16,12 +16,13 @@ from mmtbps.unknown_types import explain_unknown_types
 
 from .cfg_options import CfgOptions, merge_options
 from .inner_model import inner_model
-from .preflight import stop_if_missing
+from .preflight import data_settings, stop_if_missing
 from .run_folder import Start, move_away, refuse_taken
+from .selection import describe_selection
 
-__all__ = ['add_common_options', 'build_runner', 'check_weights', 'leave_group', 'load_config',
-           'name_model', 'prepare_pretrained_test', 'prepare_test', 'use_compilation',
-           'use_mixed_precision']
+__all__ = ['add_common_options', 'allow_missing_images', 'build_runner', 'check_weights',
+           'leave_group', 'load_config', 'name_model', 'prepare_pretrained_test', 'prepare_test',
+           'use_compilation', 'use_mixed_precision']
 
 
 def add_common_options(parser: argparse.ArgumentParser) -> None:
@@ -117,6 +118,12 @@ def name_model(runner: Runner) -> None:
         metric.model = model.in_words()
 
 
+def allow_missing_images(cfg: Config) -> None:
+    """Let images of the test set be missing or broken; the protocol line says how many are."""
+    for settings in data_settings(cfg.test_dataloader.dataset):
+        settings['allow_missing'] = True
+
+
 def use_mixed_precision(cfg: Config) -> None:
     """Replace the config's optimizer wrapper by the mixed-precision one."""
     cfg.optim_wrapper.type = 'mmtbps.MixedPrecisionOptimWrapper'
@@ -163,6 +170,8 @@ def build_runner(cfg: Config, start: Start | None = None, overwrite: bool = Fals
 def check_weights(runner: Runner, checkpoint: str, partial: bool = False) -> LoadReport:
     """Load strictly the checkpoint that a Runner is about to test, and log the result.
 
+    The protocol line of its metrics then says how the checkpoint was chosen.
+
     Args:
         runner: from `build_runner`.
         checkpoint: ``.pth`` or ``.safetensors``.
@@ -174,6 +183,10 @@ def check_weights(runner: Runner, checkpoint: str, partial: bool = False) -> Loa
     model = inner_model(runner)
     report = load_strictly(model, checkpoint, partial)
     runner.logger.info(f'{checkpoint}: {report}')
+    content = CheckpointLoader.load_checkpoint(checkpoint, map_location='cpu', logger='silent')
+    for metric in runner.test_evaluator.metrics:
+        if getattr(metric, 'selection', '') is None:
+            metric.selection = describe_selection(checkpoint, content)
     return report
 
 

@@ -12,7 +12,7 @@ from mmtbps.models import Tower
 from mmtbps.pretrained import resolve_pretrained
 from mmtbps.registry import DATASETS, MODELS
 
-__all__ = ['MissingFiles', 'find_missing', 'stop_if_missing']
+__all__ = ['MissingFiles', 'data_settings', 'find_missing', 'stop_if_missing']
 
 _LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 
@@ -66,19 +66,26 @@ def stop_if_missing(cfg: Config) -> None:
         raise MissingFiles(problems)
 
 
+def data_settings(dataset: dict) -> Iterator[dict]:
+    """Yield the settings of a data set, or of all those that it wraps."""
+    inner = dataset.get('dataset') or dataset.get('datasets')
+    if not inner:
+        yield dataset
+    for one in inner if isinstance(inner, list) else filter(None, [inner]):
+        yield from data_settings(one)
+
+
 def _missing_data(dataset: dict) -> list[MissingFile]:
     """Ask the data set, wrapped or not, which of its files are missing."""
-    inner = dataset.get('dataset') or dataset.get('datasets')
-    if inner:
-        return [line for one in (inner if isinstance(inner, list) else [inner])
-                for line in _missing_data(one)]
-    if not hasattr(built := DATASETS.build(dict(dataset, lazy_init=True, pipeline=[])), 'sources'):
-        return []
-    try:
-        built.sources()
-    except FileNotFoundError as error:
-        return [_as_missing(error)]
-    return []
+    problems = []
+    for settings in data_settings(dataset):
+        built = DATASETS.build(dict(settings, lazy_init=True, pipeline=[]))
+        try:
+            if hasattr(built, 'sources'):
+                built.sources()
+        except FileNotFoundError as error:
+            problems.append(_as_missing(error))
+    return problems
 
 
 def _missing_checkpoint(settings: Mapping[str, Any], tower: type[Tower] | None

@@ -29,7 +29,8 @@ class RankKMetric(BaseMetric):
     id. One result is kept per *image*, so the samples that a multi-process loader repeats to
     fill its last batch are dropped by the length of the data set and never counted. What was
     measured is logged as one protocol line, made of the sample counts and of ``dataset_name``,
-    ``split`` and ``ann_files`` (file name -> sha256) in the data set's ``metainfo``.
+    ``split``, ``ann_files`` (file name -> sha256) and ``left_out`` (words on images that are not in
+    the gallery) in the data set's ``metainfo``.
 
     Metric keys: ``t2i/R1``, ``t2i/R5``, ``t2i/R10``, ``t2i/mAP``, ``t2i/mAP_trapz``,
     ``t2i/mINP``, ``t2i/queries``, ``t2i/gallery``, ``t2i/unmatched``; the same with ``i2t``.
@@ -42,7 +43,8 @@ class RankKMetric(BaseMetric):
         device: Where to compute; default where the model left the features.
         distractors: Folder of image features of strangers, for
             :func:`~mmtbps.evaluation.open_features`; they join the gallery of ``'t2i'``.
-        selection: The split on which checkpoints are chosen, for the protocol line.
+        selection: Words on how the checkpoint was chosen, for the protocol line; by default it
+            says ``unknown``.
         model: Description of a model that was not trained by this config, for the protocol line;
             it stands in place of ``selection``.
         prefix: Put before every metric key, with a slash.
@@ -68,7 +70,7 @@ class RankKMetric(BaseMetric):
                  chunk_size: int = 1024,
                  device: str | None = None,
                  distractors: str | None = None,
-                 selection: str = 'val',
+                 selection: str | None = None,
                  model: str | None = None,
                  prefix: str | None = None):
         super().__init__(collect_device='gpu', prefix=prefix)  # no files, on a CPU neither
@@ -191,8 +193,9 @@ class RankKMetric(BaseMetric):
             f'annotations {", ".join(files) or "unknown"}',
             *counts,
             *([f'gallery with distractors of {self.distractors}'] if self.distractors else []),
+            *([meta['left_out']] if 'left_out' in meta else []),
             f'positives: same person, own image {own}',
-            self.model or f'checkpoints selected on {self.selection}'])
+            self.model or f'checkpoint: {self.selection or "unknown"}'])
 
 
 def _gather_rows(rows: Tensor) -> list[Tensor]:

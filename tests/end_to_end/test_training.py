@@ -55,7 +55,7 @@ def test_the_log_states_the_protocol(overfitted):
     work_dir, _ = overfitted
     log = next(work_dir.glob('*/*.log')).read_text()
     line = next(line for line in log.splitlines() if 'pairs.json' in line and 'sha256' in line)
-    assert re.search(r'32 .*quer', line) and 'gallery' in line and 'selected on val' in line
+    assert re.search(r'32 .*quer', line) and 'gallery' in line and 'checkpoint: unknown' in line
 
 
 def test_two_processes_evaluate_like_one_on_a_set_that_does_not_divide(overfitted, tmp_path):

@@ -147,7 +147,7 @@ def log_lines():
 
 
 def test_protocol_line(log_lines):
-    metric = RankKMetric(selection='val', cross_image_only=True)
+    metric = RankKMetric(selection='last epoch, not selected', cross_image_only=True)
     metric.dataset_meta = dict(dataset_name='CUHK-PEDES', split='test',
                                ann_files={'reid_raw.json': '0123456789abcdef' * 4})
     evaluator = Evaluator(metric)
@@ -156,7 +156,29 @@ def test_protocol_line(log_lines):
     assert log_lines == [
         'protocol: CUHK-PEDES, split test | annotations reid_raw.json (sha256 0123456789ab) | '
         't2i 25 queries x 13 gallery, 0 unmatched | i2t 13 queries x 25 gallery, 0 unmatched | '
-        'positives: same person, own image left out | checkpoints selected on val']
+        'positives: same person, own image left out | checkpoint: last epoch, not selected']
+
+
+def test_protocol_line_says_what_is_not_in_the_gallery(log_lines):
+    metric = RankKMetric()
+    metric.dataset_meta = dict(left_out='8 of 21 images left out (missing)')
+    Evaluator(metric).process(data_samples=make_samples(), data_batch=None)
+    metric.evaluate(NUM_IMAGES)
+    assert '| 8 of 21 images left out (missing) | positives' in log_lines[-1]
+    assert log_lines[-1].endswith('| checkpoint: unknown')
+
+
+def test_an_image_without_captions_is_in_the_gallery_alone():
+    samples = make_samples()
+    for index in (3, 7):
+        samples[index].set_field(samples[index].text_features[:0], 'text_features')
+    result = run_evaluator(samples)
+    queries = sum(len(sample.text_features) for sample in samples)
+    assert (result['t2i/queries'], result['t2i/gallery']) == (queries, NUM_IMAGES)
+    expected = direct(samples)
+    assert all(result[f't2i/{name}'] == expected[name] for name in ('R1', 'mAP', 'mINP'))
+    assert result['t2i/mAP'] != run_evaluator(
+        [sample for sample in samples if len(sample.text_features)])['t2i/mAP']
 
 
 def test_distractors_join_the_images_of_the_gallery(tmp_path, log_lines):
