@@ -178,9 +178,15 @@ class TBPSDataset(ServingDataset):
                 record = replace(record, image=image, source=made_from)
             yield LocatedRecord(record, source, number)
 
-    def select_records(self) -> list[LocatedRecord]:
-        """Read the records of the data set's split, held-out people in or left out."""
-        return select_split(self.read_records(), self.split, self.holdout, self.holdout_seed)
+    def select_records(self, located: Sequence[LocatedRecord] | None = None
+                       ) -> list[LocatedRecord]:
+        """Select the records of the data set's split, held-out people in or left out.
+
+        Args:
+            located: Records of all splits; by default they are read.
+        """
+        located = self.read_records() if located is None else located
+        return select_split(located, self.split, self.holdout, self.holdout_seed)
 
     def load_data_list(self) -> list[dict]:
         """Turn annotation files into items; MMEngine calls it at the start."""

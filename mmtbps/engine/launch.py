@@ -15,6 +15,7 @@ from mmtbps.models.loading import LoadReport, load_strictly
 from mmtbps.unknown_types import explain_unknown_types
 
 from .cfg_options import CfgOptions, merge_options
+from .data_checks import stop_if_unfit
 from .inner_model import inner_model
 from .preflight import data_settings, stop_if_missing
 from .run_folder import Start, move_away, refuse_taken
@@ -139,7 +140,7 @@ def use_compilation(cfg: Config) -> None:
 
 
 def build_runner(cfg: Config, start: Start | None = None, overwrite: bool = False) -> Runner:
-    """Check that every file is there, open the process group, build the Runner.
+    """Check that every file is there and the data fit, open the process group, build the Runner.
 
     Args:
         cfg: a complete config.
@@ -149,6 +150,7 @@ def build_runner(cfg: Config, start: Start | None = None, overwrite: bool = Fals
     Raises:
         MissingFiles: data sets or weights are missing; every one is named, with its remedy.
         UnknownType: a type of the config is not registered.
+        UnfitData: training and validation share people, or a tokenizer does not know the captions.
         FolderTaken: the work folder holds the checkpoints of another run.
     """
     if start:
@@ -157,13 +159,14 @@ def build_runner(cfg: Config, start: Start | None = None, overwrite: bool = Fals
             refuse_taken(cfg.work_dir)
     with explain_unknown_types(cfg):
         stop_if_missing(cfg)
+        lines = stop_if_unfit(cfg)
         if overwrite and _first_process(cfg.launcher):
             move_away(cfg.work_dir)
         if cfg.launcher != 'none' and not torch.cuda.is_available():
             _start_cpu_group(cfg)
         runner = Runner.from_cfg(cfg)
-    if start:
-        runner.logger.info(start.said)
+    for line in [*lines, *([start.said] if start else [])]:
+        runner.logger.info(line)
     return runner
 
 

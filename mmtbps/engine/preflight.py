@@ -12,7 +12,7 @@ from mmtbps.models import Tower
 from mmtbps.pretrained import resolve_pretrained
 from mmtbps.registry import DATASETS, MODELS
 
-__all__ = ['MissingFiles', 'data_settings', 'find_missing', 'stop_if_missing']
+__all__ = ['MissingFiles', 'data_settings', 'dicts_in', 'find_missing', 'stop_if_missing']
 
 _LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 
@@ -46,11 +46,11 @@ def find_missing(cfg: Config) -> list[MissingFile]:
     datasets = [cfg[name]['dataset'] for name in _LOADERS if cfg.get(name)]
     for dataset in datasets:
         problems += _missing_data(dataset)
-    for settings in _dicts(cfg.model):
+    for settings in dicts_in(cfg.model):
         tower = _tower_of(settings)
         problems += _missing_checkpoint(settings, tower)
         problems += _missing_folders(tower.pretrained_names(settings) if tower else [])
-    problems += _missing_folders(settings['tokenizer'] for settings in _dicts(datasets)
+    problems += _missing_folders(settings['tokenizer'] for settings in dicts_in(datasets)
                                  if isinstance(settings.get('tokenizer'), str))
     problems += _missing_start(cfg)
     return list({str(problem): problem for problem in problems}.values())
@@ -92,7 +92,7 @@ def _missing_checkpoint(settings: Mapping[str, Any], tower: type[Tower] | None
                         ) -> list[MissingFile]:
     """Find pretrained checkpoints, as MMEngine's ``init_cfg`` names them, that are not there."""
     kind = tower and tower.checkpoint_kind
-    paths = {found.get('checkpoint') for found in _dicts(settings.get('init_cfg'))}
+    paths = {found.get('checkpoint') for found in dicts_in(settings.get('init_cfg'))}
     return [MissingFile(
         f'{path}: no such file. It holds pretrained weights'
         f'{f" of a {tower.__name__}" if tower else ""}: download the original and convert it, see '
@@ -137,11 +137,11 @@ def _as_missing(error: FileNotFoundError) -> MissingFile:
     return error if isinstance(error, MissingFile) else MissingFile(str(error))
 
 
-def _dicts(node: Any) -> Iterator[Mapping[str, Any]]:
+def dicts_in(node: Any) -> Iterator[Mapping[str, Any]]:
     """Yield every dict in nested settings."""
     if isinstance(node, Mapping):
         yield node
         node = list(node.values())
     if isinstance(node, (list, tuple)):
         for value in node:
-            yield from _dicts(value)
+            yield from dicts_in(value)

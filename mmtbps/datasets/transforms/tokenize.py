@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Sequence
 from copy import deepcopy
 from functools import cache
 from pathlib import Path
@@ -19,7 +20,7 @@ from mmtbps.pretrained import resolve_pretrained
 from mmtbps.registry import TRANSFORMS
 
 if TYPE_CHECKING:
-    from tokenizers import Tokenizer
+    from tokenizers import Encoding, Tokenizer
     from transformers import PreTrainedTokenizerBase
 
 # How tokenizers mark the start, middle or end of a word in their vocabulary.
@@ -101,6 +102,8 @@ class TokenizeCaption(BaseTransform):
         clean: Name of the cleaning that goes before: ``'clip'`` (OpenAI CLIP, IRRA, RDE),
             ``'tbps_clip'``, ``'siglip'`` or ``'lower'`` (SigLIP 2), see
             `mmtbps.lexicon.caption_cleaning`. None by default.
+        allow_unfit: Whether most tokens may be unknown, or most captions cut; a check before the
+            training refuses it.
 
     Attributes:
         clean_text: Cleans one caption, before it is split into tokens.
@@ -120,7 +123,8 @@ class TokenizeCaption(BaseTransform):
         [49406, 320, 786, 530, 320, 736, 7356, 49407]
     """
 
-    def __init__(self, tokenizer: str, max_length: int = 64, clean: str | None = None) -> None:
+    def __init__(self, tokenizer: str, max_length: int = 64, clean: str | None = None,
+                 allow_unfit: bool = False) -> None:
         if max_length < 3:
             raise BadValue(
                 f'max_length must leave room for a word between the special tokens, so be at '
@@ -130,10 +134,15 @@ class TokenizeCaption(BaseTransform):
         self.max_length = max_length
         self.clean = clean
         self.clean_text = find_cleaning(clean)
+        self.allow_unfit = allow_unfit
+
+    def encode(self, captions: Sequence[str]) -> list['Encoding']:
+        """Clean captions and split them into tokens; what is cut is in ``overflowing``."""
+        cleaned = [self.clean_text(caption) for caption in captions]
+        return _encoder(self.tokenizer, self.max_length).encode_batch(cleaned)
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
-        captions = [self.clean_text(caption) for caption in captions_of(results)]
-        encoded = _encoder(self.tokenizer, self.max_length).encode_batch(captions)
+        encoded = self.encode(captions_of(results))
         # By way of NumPy: torch takes four times as long over a list.
         results['input_ids'] = [torch.from_numpy(np.array(caption.ids, dtype=np.int64))
                                 for caption in encoded]

@@ -1,0 +1,168 @@
+"""Checks of the data sets of a config against each other and against their tokenizers."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from mmengine.config import Config
+
+from mmtbps.datasets import TBPSDataset
+from mmtbps.datasets.annotations import Identity, LocatedRecord
+from mmtbps.datasets.people import people_in, word_people
+from mmtbps.datasets.transforms import TokenizeCaption
+from mmtbps.datasets.transforms.caption_tokens import measure_tokens
+from mmtbps.errors import BadValue, MissingFile, UserError
+from mmtbps.registry import DATASETS, TRANSFORMS
+
+from .preflight import data_settings, dicts_in
+
+__all__ = ['UnfitData', 'check_data_sets', 'stop_if_unfit']
+
+_LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
+#: Arguments that decide which records there are, before a split is chosen.
+_READING = ('type', 'data_root', 'ann_file', 'data_prefix', 'shared_ids', 'allow_outside')
+
+
+class UnfitData(BadValue):
+    """Data sets that must not be trained on, or tested with, as they are.
+
+    Args:
+        problems: an error for each fault.
+    """
+
+    def __init__(self, problems: list[UserError]) -> None:
+        super().__init__('cannot start, because of the data:\n' +
+                         '\n'.join(f'  - {problem}' for problem in problems))
+        self.problems = problems
+
+    def __reduce__(self) -> tuple:
+        return type(self), (self.problems, )
+
+
+class Checked(NamedTuple):
+    """Findings in the data sets of a config: lines to print, and faults."""
+
+    lines: list[str]
+    problems: list[UserError]
+
+
+class _Part(NamedTuple):
+    """One data set of a loader, its settings and the records of its split."""
+
+    loader: str
+    settings: Mapping[str, Any]
+    dataset: TBPSDataset
+    located: list[LocatedRecord]
+
+
+def stop_if_unfit(cfg: Config) -> list[str]:
+    """Check the data sets of a config before anything slow begins.
+
+    Args:
+        cfg: a complete config.
+
+    Returns:
+        Lines for the log: how well each tokenizer knows the captions.
+
+    Raises:
+        UnfitData: with every fault of `check_data_sets`.
+    """
+    checked = check_data_sets(cfg)
+    if checked.problems:
+        raise UnfitData(checked.problems)
+    return checked.lines
+
+
+def check_data_sets(cfg: Config) -> Checked:
+    """Find people shared by training and evaluation, and captions that a tokenizer does not know.
+
+    No image is looked at, no random number drawn, and files that are missing are passed over.
+    Data sets of other projects are, too.
+
+    Args:
+        cfg: a complete config.
+    """
+    parts, problems = _read_parts(cfg)
+    problems += _shared_people(parts)
+    lines = []
+    for part in parts:
+        for step in _tokenizers(part.settings):
+            try:
+                line, problem = _check_captions(part, TRANSFORMS.build(dict(step)))
+            except MissingFile:
+                continue
+            except UserError as error:
+                line, problem = None, error
+            lines += [line] if line else []
+            problems += [problem] if problem else []
+    unique = {str(problem): problem for problem in problems}
+    return Checked(list(dict.fromkeys(lines)), list(unique.values()))
+
+
+def _read_parts(cfg: Config) -> tuple[list[_Part], list[UserError]]:
+    """Read the records of each data set; those of the same files are read once."""
+    parts, problems, read = [], [], {}
+    for loader in _LOADERS:
+        for settings in data_settings(cfg[loader]['dataset']) if cfg.get(loader) else ():
+            dataset = DATASETS.build(dict(settings, lazy_init=True, pipeline=[]))
+            if not isinstance(dataset, TBPSDataset):
+                continue
+            key = repr([settings.get(name) for name in _READING])
+            try:
+                if key not in read:
+                    read[key] = dataset.read_records()
+                located = dataset.select_records(read[key])
+            except MissingFile:
+                continue
+            except UserError as error:
+                problems.append(error)
+            else:
+                parts.append(_Part(loader, settings, dataset, located))
+    return parts, problems
+
+
+def _shared_people(parts: Sequence[_Part]) -> list[UserError]:
+    """Find the people of a training set in sets that judge the training."""
+    trained = {person for part in parts if part.loader == 'train_dataloader'
+               for person in _people(part)}
+    problems = []
+    for part in parts:
+        people = _people(part)
+        shared = people & trained
+        if part.loader == 'train_dataloader' or not shared or part.dataset.allow_train_people:
+            continue
+        problems.append(BadValue(
+            f'{part.loader}: {word_people(shared)} of {len(people)} are in train_dataloader, too, '
+            'so that its scores would say nothing about strangers. Give both data sets the same '
+            'holdout and holdout_seed and different splits; or set allow_train_people=True in the '
+            f'data set of {part.loader} if this is meant'))
+    return problems
+
+
+def _people(part: _Part) -> set[Identity]:
+    """Return the people of a data set, their files as one name for whatever path leads there."""
+    people = people_in(part.located)
+    real = {file: file.resolve() for file in {person.file for person in people}}
+    return {Identity(real[person.file], person.id) for person in people}
+
+
+def _check_captions(part: _Part, tokenize: TokenizeCaption) -> tuple[str | None, UserError | None]:
+    captions = [caption for item in part.located for caption in item.record.captions
+                if isinstance(caption, str) and caption.strip()]
+    if not captions:
+        return None, None
+    use = measure_tokens(tokenize, captions)
+    line = f'{part.dataset.dataset_name} {part.dataset.split}: {use}'
+    if not use.unfit or tokenize.allow_unfit:
+        return line, None
+    return line, BadValue(
+        f'{line}. The tokenizer {tokenize.tokenizer} is not for these captions: a model would '
+        'learn next to nothing of them. Take one of their language, with the text tower that '
+        'belongs to it, or a larger max_length; or set allow_unfit=True in TokenizeCaption')
+
+
+def _tokenizers(settings: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    for step in dicts_in(list(settings.get('pipeline') or ())):
+        kind = step.get('type')
+        kind = TRANSFORMS.get(kind) if isinstance(kind, str) else kind
+        if isinstance(kind, type) and issubclass(kind, TokenizeCaption):
+            yield step
