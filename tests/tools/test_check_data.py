@@ -113,6 +113,109 @@ def test_config_and_type_exclude_each_other(tool, capsys):
     assert 'examples:' in capsys.readouterr().out
 
 
+# What training refuses, leaves out or would be misled by ----------------------------------------
+
+def own_check(tool, capsys, folder, *records, tail=''):
+    """Write records as a JSONL file with their images; return exit code and output of the check."""
+    (folder / 'photos').mkdir(exist_ok=True)
+    for record in records:
+        name = record['image'].replace('\\', '/')
+        Image.new('RGB', (4, 12)).save(folder / 'photos' / name)
+    (folder / 'mine.jsonl').write_text(
+        ''.join(json.dumps(record) + '\n' for record in records) + tail)
+    code = tool.main(['--type', 'jsonl', '--root', str(folder), '--ann-file', 'mine.jsonl',
+                      '--images', 'photos'])
+    return code, capsys.readouterr().out
+
+
+def a_record(number, split='train', person=None, **fields):
+    return dict(image=f'{number}.jpg', captions=[f'Person {number}.'],
+                person_id=number if person is None else person, split=split, **fields)
+
+
+@pytest.mark.parametrize('split, meant', [('training', 'train'), ('Train', 'train'),
+                                          ('train ', 'train'), ('TEST', 'test')])
+def test_an_unknown_split_is_a_problem(tool, tmp_path, capsys, split, meant):
+    code, out = own_check(tool, capsys, tmp_path, a_record(1), a_record(2, split))
+    assert code == 1
+    assert f"record 2: split {split!r} is not known, write '{meant}' (1 records" in out
+
+
+def test_a_torn_last_line_is_one_problem(tool, tmp_path, capsys):
+    code, out = own_check(tool, capsys, tmp_path, a_record(1), a_record(2, 'test'), tail='{"ima')
+    assert code == 1 and out.count('PROBLEM') == 1
+    assert 'PROBLEM mine.jsonl, record 3: half-written last line' in out
+    assert '\n1 problems' in out
+
+
+def test_a_person_in_train_and_test_is_a_problem(tool, tmp_path, capsys):
+    code, out = own_check(tool, capsys, tmp_path, a_record(1), a_record(2, 'test', person=1),
+                          a_record(3, 'test'))
+    assert code == 1
+    assert "PROBLEM 1 person (mine.jsonl id 1) in split 'train' and in split 'test'" in out
+
+
+def test_a_record_that_stands_twice_is_a_problem(tool, tmp_path, capsys):
+    code, out = own_check(tool, capsys, tmp_path, a_record(1), a_record(1))
+    assert code == 1
+    assert 'PROBLEM mine.jsonl, record 2: record twice: it says what mine.jsonl, record 1' in out
+
+
+def test_an_image_outside_the_folder_is_a_problem(tool, tmp_path, capsys):
+    code, out = own_check(tool, capsys, tmp_path, a_record(1), dict(a_record(2),
+                                                                    image='../2.jpg'))
+    assert code == 1 and "record 2: image '../2.jpg' leads out of the image folder" in out
+
+
+def test_windows_separators_are_no_problem(tool, tmp_path, capsys):
+    (tmp_path / 'photos/cam').mkdir(parents=True)
+    assert own_check(tool, capsys, tmp_path, dict(a_record(1), image='cam\\1.jpg'))[0] == 0
+
+
+def test_an_image_that_cannot_be_read_is_a_problem(tool, root, capsys, monkeypatch):
+    from mmtbps.datasets import images
+    monkeypatch.setattr(images, 'RETRY_PAUSES', (0.,))
+    (root / 'imgs/2.jpg').unlink()
+    (root / 'imgs/2.jpg').mkdir()
+    assert tool.main(['--type', 'cuhk', '--root', str(root)]) == 1
+    assert 'PROBLEM' in (out := capsys.readouterr().out) and '2.jpg cannot be read' in out
+
+
+def test_ids_of_two_files_are_counted(tool, tmp_path, capsys):
+    for number in (0, 1):
+        Image.new('RGB', (4, 12)).save(tmp_path / f'{number}.jpg')
+        (tmp_path / f'{number}.jsonl').write_text(json.dumps(dict(a_record(number), person_id=5)))
+    arguments = ['--type', 'jsonl', '--root', str(tmp_path), '--images', '.', '--ann-file',
+                 '0.jsonl', '1.jsonl']
+    assert tool.main(arguments) == 0
+    assert '0.jsonl and 1.jsonl: 1 ids are in both, for different people' in capsys.readouterr().out
+    assert tool.main([*arguments, '--shared-ids']) == 0
+    assert '1 ids are in both, for the same people' in capsys.readouterr().out
+
+
+def test_a_config_is_checked_as_a_whole(tool, root, tmp_path, capsys):
+    """Validation on people of train, and a tokenizer for other captions."""
+    records = json.loads((root / 'reid_raw.json').read_text())
+    for record in records:
+        record['captions'] = ['穿着红色外套的男人背着黑色的背包', '他走路']
+    (root / 'reid_raw.json').write_text(json.dumps(records))
+    config = tmp_path / 'config.py'
+    config.write_text(f'''
+from mmtbps.datasets import CUHKPEDES
+from mmtbps.datasets.transforms import CLIP_TOKENIZER, TokenizeCaption
+data = dict(type=CUHKPEDES, data_root={str(root)!r}, split='train',
+            pipeline=[dict(type=TokenizeCaption, tokenizer=CLIP_TOKENIZER, max_length=77)])
+train_dataloader = dict(dataset=data)
+val_dataloader = dict(dataset=dict(data, test_mode=True))
+test_dataloader = dict(dataset=dict(data, split='test', test_mode=True))
+''')
+    assert tool.main([str(config)]) == 1
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith('PROBLEM')]
+    assert 'val_dataloader: 1 person (reid_raw.json id 1) of 1 are in train_dataloader' in lines[0]
+    assert 'CUHK-PEDES train: 2 captions: 0.0 % unknown tokens, 5.' in lines[1]
+    assert 'CUHK-PEDES test: 2 captions' in lines[2] and len(lines) == 3
+
+
 def test_a_file_without_a_record_is_a_problem(tool, tmp_path, capsys):
     (tmp_path / 'photos').mkdir()
     (tmp_path / 'pairs.jsonl').write_text('\n')
