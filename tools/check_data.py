@@ -19,6 +19,7 @@ from mmtbps.config_file import read_config
 from mmtbps.datasets import CUHKPEDES, ICFGPEDES, DrawnPEDES, RSTPReid, TBPSDataset
 from mmtbps.datasets.annotations import LocatedRecord
 from mmtbps.datasets.people import count_ids_in_both, find_leaks
+from mmtbps.datasets.record_checks import count_sizes
 from mmtbps.datasets.skipped import SkippedRecord
 from mmtbps.engine.data_checks import check_data_sets
 from mmtbps.errors import RecordError, UserError
@@ -82,8 +83,7 @@ def compare_sizes(dataset: TBPSDataset, located: list[LocatedRecord]
     print(f'{"file":<24}{"split":<7}{"people":>9}{"images":>9}{"captions":>10}  published')
     problems = []
     for (source, split), records in rows.items():
-        found = (len({r.person_id for r in records}), len(records),
-                 sum(len(r.captions) for r in records))
+        found = count_sizes(records)
         published = dataset.published_sizes.get(split)
         verdict = '-'
         if published is not None and source.ann_file.suffix == '.json':

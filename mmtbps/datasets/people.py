@@ -35,6 +35,7 @@ def number_people(located: Sequence[LocatedRecord], shared_ids: bool = False
     """
     files = list(dict.fromkeys(item.source.ann_file for item in located))
     originals = _Originals(located)
+    people: dict[tuple, Identity] = {}  # one object a person
     named = []
     for item in located:
         original = originals.of(item)
@@ -44,26 +45,28 @@ def number_people(located: Sequence[LocatedRecord], shared_ids: bool = False
             original = original and Identity(files[0], original.id)
         elif original and (original.file, item.record.person_id) in originals.people:
             file = original.file
-        named.append(item._replace(identity=Identity(file, item.record.person_id),
+        key = file, item.record.person_id
+        named.append(item._replace(identity=people.setdefault(key, Identity(*key)),
                                    original=original))
     if not shared_ids and len(files) > 1:
         _refuse_one_person_twice(named)
-    shift = _shifts({item.identity for item in named}, files)
+    shift = _shifts(people.values(), files)
     return [item if not shift[item.identity.file] else item._replace(record=replace(
         item.record, person_id=item.identity.id + shift[item.identity.file])) for item in named]
 
 
 class _Originals:
-    """The real people of all files, and the images they are on."""
+    """The real people of all files, and those on images that pairs were made from."""
 
     def __init__(self, located: Sequence[LocatedRecord]) -> None:
-        self.people = set()
+        self.people = {(item.source.ann_file, item.record.person_id)
+                       for item in located if item.record.source is None}
         self._images: dict[str, dict[Path, Identity | LocatedRecord]] = defaultdict(dict)
-        for item in sorted(located, key=lambda item: item.record.source is not None):
-            shown = item
-            if item.record.source is None:
-                shown = Identity(item.source.ann_file, item.record.person_id)
-                self.people.add(shown)
+        asked = {item.record.source for item in located}
+        named = [item for item in located if item.record.image in asked]
+        for item in sorted(named, key=lambda item: item.record.source is not None):
+            shown = item if item.record.source is not None else Identity(
+                item.source.ann_file, item.record.person_id)
             self._images[item.record.image].setdefault(item.source.ann_file, shown)
 
     def of(self, item: LocatedRecord, depth: int = 8) -> Identity | None:

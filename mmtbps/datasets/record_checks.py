@@ -1,10 +1,10 @@
-"""Checks of records: unknown splits, records that stand twice."""
+"""Checks of records: unknown splits, records that stand twice, published sizes."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
-from mmtbps.records import RecordError
+from mmtbps.records import PairRecord, RecordError
 
 from .annotations import LocatedRecord
 
@@ -42,12 +42,33 @@ def find_repeated(located: Iterable[LocatedRecord]) -> dict[tuple, LocatedRecord
     Returns:
         Annotation file and number of each -> the earlier record.
     """
-    first, repeated = {}, {}
+    of_image, repeated = defaultdict(list), {}
     for item in located:
-        record = item.record
-        key = (item.image_path, record.person_id, record.split, record.source,
-               tuple(map(repr, record.captions)))
-        earlier = first.setdefault(key, item)
-        if earlier is not item:
-            repeated[item.source.ann_file, item.number] = earlier
+        others = of_image[item.record.image]
+        for earlier in others:
+            if earlier.record == item.record and earlier.image_path == item.image_path:
+                repeated[item.source.ann_file, item.number] = earlier
+                break
+        else:
+            others.append(item)
     return repeated
+
+
+def count_sizes(records: Sequence[PairRecord]) -> tuple[int, int, int]:
+    """Count people, images (records) and captions, as published sizes do."""
+    return (len({record.person_id for record in records}), len(records),
+            sum(len(record.captions) for record in records))
+
+
+def compare_published(located: Sequence[LocatedRecord],
+                      published: tuple[int, int, int] | None) -> str:
+    """Word the published size of a split that has another one; empty if there is none, or equal.
+
+    Args:
+        located: Records of the split.
+        published: People, images and captions.
+    """
+    ours = [item.record for item in located if item.source.ann_file.suffix == '.json']
+    if published is None or len(ours) < len(located) or count_sizes(ours) == published:
+        return ''
+    return 'published with {:,} people, {:,} images, {:,} captions'.format(*published)

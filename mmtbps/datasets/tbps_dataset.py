@@ -16,7 +16,7 @@ from .images import find_missing_images, find_undecodable
 from .items import image_items, pair_items
 from .noise import load_noisy_order, noisy_order, reorder_captions
 from .people import count_ids_in_both, number_people
-from .record_checks import check_splits, find_repeated
+from .record_checks import check_splits, compare_published, find_repeated
 from .serving import ServingDataset
 from .skipped import ImagesLeftOut, SkippedRecord, summarise, word_left_out
 
@@ -27,9 +27,9 @@ class TBPSDataset(ServingDataset):
 
     An item for training is one (image, caption): ``img_path``, ``caption``, ``person_id``
     relabelled to 0..C-1 in the order of the raw ids, ``image_id``. An item for testing is one
-    image with all its captions: ``img_path``, ``captions``, ``person_id`` as in the file,
-    ``image_id``; the gallery is thus unique by construction. ``person_ids`` and ``image_ids``
-    are int64 arrays with one value an item.
+    image with all its captions: ``img_path``, ``captions``, ``person_id`` as in the file (or counted
+    on, see ``shared_ids``), ``image_id``; the gallery is thus unique by construction.
+    ``person_ids`` and ``image_ids`` are int64 arrays with one value an item.
 
     Captions that are empty or no text, records that stand twice, and in training images that are
     missing or broken are left out, counted and listed in ``skipped``. In testing an image without a
@@ -191,6 +191,9 @@ class TBPSDataset(ServingDataset):
     def load_data_list(self) -> list[dict]:
         """Turn annotation files into items; MMEngine calls it at the start."""
         located = self.select_records()
+        published = self.published_sizes.get(self.split) if self.test_mode else None
+        if other_size := compare_published(located, published):
+            self._metainfo['other_size'] = other_size
         repeated = find_repeated(located)
         located = self._drop_unusable(self._permute_captions(located), repeated)
         items, self._image_origins = (image_items(located, self._skip) if self.test_mode

@@ -114,3 +114,12 @@ def test_missing_images_of_a_test_set_are_refused_or_noted(build, own):
     assert len(dataset) == 4
     assert dataset.metainfo['left_out'] == '4 of 8 images left out (3 missing, 1 undecodable)'
     assert 'left_out' not in build(own).metainfo
+
+
+@pytest.mark.parametrize('published, said', [
+    ((1, 1, 2), None), ((3, 8, 16), 'published with 3 people, 8 images, 16 captions')])
+def test_another_size_than_published_is_noted(cuhk_root, published, said, monkeypatch):
+    from mmtbps.datasets import CUHKPEDES
+    monkeypatch.setattr(CUHKPEDES, 'published_sizes', {'val': published})
+    assert CUHKPEDES(data_root=str(cuhk_root), split='val', test_mode=True).metainfo.get(
+        'other_size') == said

@@ -161,10 +161,12 @@ def test_protocol_line(log_lines):
 
 def test_protocol_line_says_what_is_not_in_the_gallery(log_lines):
     metric = RankKMetric()
-    metric.dataset_meta = dict(left_out='8 of 21 images left out (missing)')
+    metric.dataset_meta = dict(left_out='8 of 21 images left out (missing)',
+                               other_size='published with 9 people')
     Evaluator(metric).process(data_samples=make_samples(), data_batch=None)
     metric.evaluate(NUM_IMAGES)
-    assert '| 8 of 21 images left out (missing) | positives' in log_lines[-1]
+    assert ('| published with 9 people | 8 of 21 images left out (missing) | positives'
+            in log_lines[-1])
     assert log_lines[-1].endswith('| checkpoint: unknown')
 
 

@@ -36,7 +36,7 @@ class TokenUse(NamedTuple):
 
     @property
     def unfit(self) -> bool:
-        """Whether the tokenizer is one for other captions."""
+        """True for a tokenizer that is one for other captions."""
         return (self.unknown > MAX_UNKNOWN or self.cut > MAX_CUT or self.pieces > MAX_PIECES)
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""How well a tokenizer knows captions: shares against a count by hand."""
+"""Shares of unknown tokens and cut captions, against a count by hand."""
 
 import pytest
 from written_by_0_1 import FIXTURES
