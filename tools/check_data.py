@@ -19,7 +19,7 @@ from mmtbps.config_file import read_config
 from mmtbps.datasets import CUHKPEDES, ICFGPEDES, DrawnPEDES, RSTPReid, TBPSDataset
 from mmtbps.datasets.annotations import LocatedRecord
 from mmtbps.datasets.people import count_ids_in_both, find_leaks
-from mmtbps.datasets.record_checks import count_sizes
+from mmtbps.datasets.record_checks import count_shared_captions, count_sizes
 from mmtbps.datasets.skipped import SkippedRecord
 from mmtbps.engine.data_checks import check_data_sets
 from mmtbps.errors import RecordError, UserError
@@ -116,6 +116,8 @@ def check(cls: type[TBPSDataset], paths: dict, decode: bool, show: int) -> int:
         print(f'note    {" and ".join(files)}: {count} ids are in both, for '
               + ('the same people' if dataset.shared_ids else 'different people (shared_ids=True: '
                  'for the same)'))
+    if shared := count_shared_captions(located):
+        print(f'note    {shared} captions are at more than one person')
     for text in problems:
         print(f'PROBLEM {text}')
     for skip in skipped[:show]:

@@ -54,6 +54,20 @@ def find_repeated(located: Iterable[LocatedRecord]) -> dict[tuple, LocatedRecord
     return repeated
 
 
+def count_shared_captions(located: Iterable[LocatedRecord]) -> int:
+    """Count the captions that stand at more than one person: such a query has no one answer.
+
+    Args:
+        located: Records of :func:`~mmtbps.datasets.people.number_people`.
+    """
+    owners = defaultdict(set)
+    for item in located:
+        for caption in filter(None, (text.strip() for text in item.record.captions
+                                     if isinstance(text, str))):
+            owners[caption].add(item.identity)
+    return sum(len(people) > 1 for people in owners.values())
+
+
 def count_sizes(records: Sequence[PairRecord]) -> tuple[int, int, int]:
     """Count people, images (records) and captions, as published sizes do."""
     return (len({record.person_id for record in records}), len(records),

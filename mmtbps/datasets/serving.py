@@ -100,7 +100,7 @@ class ServingDataset(BaseDataset):
             skip = SkippedRecord(*self._image_origins[image],
                                  f'undecodable image: {path} ({fault.reason})')
             if self.test_mode or self.strict:
-                raise UndecodableImage(f'{skip}; verify_images=True drops such images at the '
+                raise UndecodableImage(f'{skip}; verify_images=True finds such images at the '
                                        'start') from error
         self._broken.add(image)
         self.skipped.append(skip)

@@ -27,8 +27,8 @@ class TBPSDataset(ServingDataset):
 
     An item for training is one (image, caption): ``img_path``, ``caption``, ``person_id``
     relabelled to 0..C-1 in the order of the raw ids, ``image_id``. An item for testing is one
-    image with all its captions: ``img_path``, ``captions``, ``person_id`` as in the file (or counted
-    on, see ``shared_ids``), ``image_id``; the gallery is thus unique by construction.
+    image with all its captions: ``img_path``, ``captions``, ``person_id`` as in the file (or
+    counted on, see ``shared_ids``), ``image_id``; the gallery is thus unique by construction.
     ``person_ids`` and ``image_ids`` are int64 arrays with one value an item.
 
     Captions that are empty or no text, records that stand twice, and in training images that are

@@ -2,6 +2,7 @@
 
 import json
 import random
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +13,8 @@ from mmengine.runner import Runner
 from mmtbps.datasets.transforms import CLIP_TOKENIZER
 from mmtbps.engine import launch
 from mmtbps.engine.data_checks import UnfitData, check_data_sets, stop_if_unfit
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -114,6 +117,22 @@ def test_captions_are_measured_for_each_data_set(root):
     assert lines == [f'ICFG-PEDES {split}: {count} captions: 0.0 % unknown tokens, 1.2 pieces a '
                      'word, 0.0 % cut at 77 tokens'
                      for split, count in (('train', 11), ('val', 1), ('test', 4))]
+
+
+@pytest.mark.parametrize('name', ['tbps/vit_bert_pdg_drawn', 'clip/clip_b16_itc_drawn',
+                                  'tbps_clip/tbps_clip_simplified_drawn', 'irra/irra_drawn'])
+def test_shipped_configs_pass_on_drawn_people(name, micro_set):
+    cfg = Config.fromfile(ROOT / f'configs/{name}.py')
+    for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+        cfg[loader].dataset.data_root = str(micro_set)
+        for step in cfg[loader].dataset.pipeline:
+            if step.get('tokenizer', '').startswith('./data'):
+                step.tokenizer = str(micro_set / 'tokenizer')
+    lines = stop_if_unfit(cfg)
+    assert [line.split(':')[0] for line in lines] == [
+        f'DrawnPEDES {split}' for split in ('train', 'val', 'test')]
+    assert all(': 0.0 % unknown' in line and ' 1.' in line and ', 0.0 % cut' in line
+               for line in lines)
 
 
 def test_captions_that_are_cut_are_refused_with_all_else(root):

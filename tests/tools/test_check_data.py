@@ -161,6 +161,13 @@ def test_a_record_that_stands_twice_is_a_problem(tool, tmp_path, capsys):
     assert 'PROBLEM mine.jsonl, record 2: record twice: it says what mine.jsonl, record 1' in out
 
 
+def test_a_caption_of_several_people_is_a_note(tool, tmp_path, capsys):
+    records = [dict(a_record(number), captions=['A man.', f'Person {number}.', 'A man.'])
+               for number in (1, 2, 3)]
+    code, out = own_check(tool, capsys, tmp_path, *records)
+    assert code == 0 and 'note    1 captions are at more than one person' in out
+
+
 def test_an_image_outside_the_folder_is_a_problem(tool, tmp_path, capsys):
     code, out = own_check(tool, capsys, tmp_path, a_record(1), dict(a_record(2),
                                                                     image='../2.jpg'))

@@ -1,5 +1,6 @@
 """The command line of generation, end to end on drawn people without any weights."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +39,26 @@ def test_from_plan_to_training_pairs(tool, micro_set, tmp_path, capsys):
                       data_prefix=dict(img_path=['imgs', str(out)]), verify_images=True)
     assert data.skipped == []
     assert len(np.unique(data.person_ids)) == 24 + len({pair.person_id for pair in pairs})
+
+
+def test_images_elsewhere_are_edited_if_the_data_set_allows_it(tool, micro_set, tmp_path, refused,
+                                                               capsys):
+    records = json.loads((micro_set / 'reid_raw.json').read_text())
+    for record in records:
+        record['file_path'] = str(micro_set / 'imgs' / record['file_path'])
+    (tmp_path / 'data/imgs').mkdir(parents=True)
+    (tmp_path / 'data/reid_raw.json').write_text(json.dumps(records))
+    data, out = tmp_path / 'data', tmp_path / 'pdg'
+    with refused('leads out of the image folder'):
+        call(tool, 'plan', data, out)
+    options = 'dataset.allow_outside=True', 'generation.planner.max_edits=6'
+    call(tool, 'plan', data, out, *options)
+    with refused('leads out of the image folder'):
+        call(tool, 'run', data, out)
+    call(tool, 'run', data, out, *options)
+    call(tool, 'report', data, out, *options)
+    assert '0 failed' in capsys.readouterr().out
+    assert 'is gone' not in (out / 'report.html').read_text()
 
 
 def test_all_in_one_go_gives_the_same(tool, micro_set, tmp_path):
