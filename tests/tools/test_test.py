@@ -1,5 +1,6 @@
 """tools/test.py: test images that are missing are refused, or said beside the numbers."""
 
+import itertools
 import json
 import shutil
 from pathlib import Path
@@ -11,6 +12,7 @@ from mmtbps.commands.user_errors import word_error
 from mmtbps.errors import UserError
 
 TOOL = 'tools/test.py'
+RUNS = itertools.count()
 
 
 @pytest.fixture
@@ -24,7 +26,9 @@ def trained(tmp_path, monkeypatch):
 def evaluate(tool, *options):
     """Run the tool; return its JSON and the end of its protocol line."""
     tool.main(['runs/plain/plain.py', 'runs/plain/epoch_1.pth', '--work-dir', 'work',
-               '--out', 'out.json', *options])
+               '--out', 'out.json', *options,
+               # MMEngine names what is global by the second; two runs may be in one.
+               '--cfg-options', f'experiment_name=tests_{next(RUNS)}'])
     with open('out.json') as file:
         metrics = json.load(file)
     log = next(Path('work').rglob('*.log')).read_text()
