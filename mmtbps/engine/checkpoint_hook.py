@@ -68,7 +68,7 @@ class DurableCheckpointHook(CheckpointHook):
         DiskFull: it is full when a checkpoint is written; the former ones are unharmed.
 
     Example:
-        >>> DurableCheckpointHook(save_best='t2i/R1', rule='greater', max_keep_ckpts=2).interval
+        >>> DurableCheckpointHook(save_best='t2i/R1', rule='greater', interval=1).interval
         1
     """
 

@@ -151,14 +151,17 @@ def _first_line(error: Exception) -> str:
 
 @contextmanager
 def _nothing_changed(runner: Runner) -> Iterator[None]:
-    """Put random states, message hub and the modes of the model back as they were."""
+    """Put random states, message hub, the modes of the model and the log back as they were."""
     states = torch.get_rng_state(), np.random.get_state(), random.getstate()
     on_gpu = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
     hub = copy.deepcopy(runner.message_hub.state_dict())
     modes = [(module, module.training) for module in runner.model.modules()]
+    level = runner.logger.level
+    runner.logger.setLevel('WARNING')  # no protocol line of a few images beside those of the run
     try:
         yield
     finally:
+        runner.logger.setLevel(level)
         torch.set_rng_state(states[0])
         np.random.set_state(states[1])
         random.setstate(states[2])

@@ -39,13 +39,14 @@ class ResumeHook(Hook):
     priority = 'VERY_LOW'  # after the schedules are built and whatever else a hook prepares
 
     def __init__(self) -> None:
-        self._replay = False
+        self._begun = self._replay = False
         self._changes: list[str] = []
 
     def before_run(self, runner: Runner) -> None:
         """Choose the checkpoint to begin with."""
-        if runner._train_loop is None or runner._has_loaded:
-            return
+        if self._begun or runner._train_loop is None or runner._has_loaded:
+            return  # a test after the training, or a test alone
+        self._begun = True
         if not runner._resume:
             return refuse_taken(runner.work_dir)
         if runner._load_from is not None:

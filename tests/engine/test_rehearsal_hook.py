@@ -17,7 +17,7 @@ def with_validation(cfg, **changes):
 
 
 def problems_of(cfg):
-    """What is said, before any step was taken."""
+    """List what is said before any step was taken."""
     runner = Runner.from_cfg(cfg)
     with pytest.raises(SettingsMisfit) as caught:
         runner.train()
@@ -63,6 +63,7 @@ def test_a_run_is_the_same_with_and_without_it(short_config):
         assert any(type(hook).__name__ == 'RehearsalHook' for hook in runner.hooks) == hooks
         runner.train()
         ends.append(load_checkpoint_file(Path(cfg.work_dir) / 'epoch_1.pth'))
+        assert next(Path(cfg.work_dir).glob('*/*.log')).read_text().count('protocol: ') == 1
     for key, value in ends[0]['state_dict'].items():
         assert torch.equal(value, ends[1]['state_dict'][key]), key
     hubs = [dict(end['message_hub']['runtime_info']) for end in ends]

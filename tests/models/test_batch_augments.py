@@ -1,5 +1,7 @@
 """Augmentation on the device: the CPU pipeline's results, slow references, chance."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -169,7 +171,9 @@ def test_they_act_in_training_only_and_in_order(tiny_batch):
 class EpochOf:
     """All that EpochSeedHook asks of a Runner."""
 
-    seed = 3
+    seed, iter = 3, 0
+    train_loop, train_dataloader = SimpleNamespace(run_epoch=None), range(4)
+    message_hub = SimpleNamespace(runtime_info={})
 
     def __init__(self, epoch):
         self.epoch = epoch
@@ -182,7 +186,7 @@ def test_an_epoch_begins_alike_however_it_was_reached(tiny_batch):
     def first_batches(epoch, already):
         for _ in range(already):
             preprocessor(batch, training=True)
-        EpochSeedHook().before_train_epoch(EpochOf(epoch))
+        EpochSeedHook().before_train_iter(EpochOf(epoch), batch_idx=0)
         return torch.stack([preprocessor(batch, training=True)['images'] for _ in range(2)])
 
     assert torch.equal(first_batches(4, already=3), first_batches(4, already=0))

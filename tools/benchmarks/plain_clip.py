@@ -22,7 +22,7 @@ RENAMINGS = (
     (r'^heads\.contrastive\.', ''),
     (r'^(image|text)_backbone\.', r'\1.'),
     (r'\.transformer\.resblocks\.', '.blocks.'),
-    (r'\.attn\.in_proj_', '.qkv.'),
+    (r'\.attn\.in_proj[_.]', '.qkv.'),
     (r'\.attn\.out_proj\.', '.proj.'),
     (r'\.mlp\.c_fc\.', '.widen.'),
     (r'\.mlp\.c_proj\.', '.narrow.'),

@@ -1,6 +1,7 @@
 """Weights that are no numbers are refused by every kind, with nothing written."""
 
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,11 +11,12 @@ from test_ctlg import random_timm, to_augreg
 from test_hf_siglip import folder, library  # noqa: F401
 from test_rde import embedding_layers
 
-from mmtbps.compat import BrokenCheckpoint, UnsafeCheckpoint
+from mmtbps.compat import BrokenCheckpoint, UnsafeCheckpoint, load_checkpoint_file
 from mmtbps.errors import BadValue, UserError
 from mmtbps.models.converters import KINDS, convert_checkpoint, read_source
 
 TOOL = 'tools/convert_weights.py'
+ROOT = Path(__file__).resolve().parents[3]
 _BASE = dict(image='base_model.visual.', text='base_model.')
 
 
@@ -73,8 +75,20 @@ def test_a_siglip_that_is_no_numbers_is_refused(folder, library, convert, tmp_pa
         convert('hf_siglip', folder, tmp_path / 'ours')
 
 
+def test_a_training_of_ours_is_refused_likewise(convert, tmp_path):
+    file = ROOT / 'tests/fixtures/written_by_0_1/runs/pdg/epoch_1.pth'
+    run = load_checkpoint_file(file, 'cpu')
+    run['state_dict']['image_backbone.ln1.bias'][0] = torch.nan
+    run['meta']['cfg'] = run['meta']['cfg'].replace("'drawn/", f"'{file.parents[2]}/drawn/")
+    run['message_hub'] = {}  # its history holds what only our reader takes
+    torch.save(run, tmp_path / 'epoch_1.pth')
+    with pytest.raises(BadValue, match='1 of its .* holds NaN or infinity: image_backbone.ln1.bia'):
+        convert('mmtbps', tmp_path / 'epoch_1.pth', tmp_path / 'ours')
+    assert not (tmp_path / 'ours').exists()
+
+
 def test_every_kind_is_tried():
-    assert {*layouts(), 'augreg', 'hf_siglip'} == {*KINDS}
+    assert {*layouts(), 'augreg', 'hf_siglip', 'mmtbps'} == {*KINDS}
 
 
 def test_a_head_of_training_may_be_no_number(tmp_path):
