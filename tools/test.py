@@ -12,7 +12,6 @@ A pretrained model of another library on the data set of a config:
 
 import argparse
 import json
-from pathlib import Path
 
 from mmengine.dist import is_main_process
 
@@ -28,6 +27,7 @@ from mmtbps.engine.launch import (
     load_config,
     name_model,
 )
+from mmtbps.fileio import write_durably
 from mmtbps.unknown_types import explain_unknown_types
 
 
@@ -72,8 +72,7 @@ def main(argv: list[str] | None = None) -> None:
     if left_out := runner.test_dataloader.dataset.metainfo.get('left_out'):
         metrics['left_out'] = left_out
     if args.out and is_main_process():
-        Path(args.out).parent.mkdir(parents=True, exist_ok=True)
-        Path(args.out).write_text(json.dumps(metrics, indent=1), encoding='utf-8')
+        write_durably(args.out, json.dumps(metrics, indent=1))
     leave_group()
 
 
