@@ -1,16 +1,19 @@
 """Train the arms of an ablation over several seeds and write the table.
 
-Every finished run is kept; the same command goes on where it was stopped.
+Every finished run is kept; the same command goes on where it was stopped. The run that was cut off
+starts anew, so that the table comes out the same.
 
 Examples:
     python tools/ablation.py configs/tbps/ablation_drawn.py --seeds 3
     python tools/ablation.py configs/tbps/ablation_drawn.py --arms baseline renderer --seeds 3
+    python tools/ablation.py configs/clip/ablation_losses_drawn.py --work-dir work_dirs/losses
     python tools/ablation.py configs/tbps/ablation_drawn.py --out work_dirs/ablation/table.md
 """
 
 import argparse
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -73,26 +76,34 @@ def arm_config(path: str, arm: dict, seed: int, data_root: Path) -> Config:
             ann_file=['reid_raw.json', str(pairs)],
             data_prefix=dict(img_path=['imgs', str(folder)]))
     cfg.merge_from_dict(dict(arm.get('options') or {}, **{'randomness.seed': seed}))
-    for key in ('arms', 'text_generation', 'feature_mixup'):
+    for key in ('arms', 'drawn_size', 'text_generation', 'feature_mixup'):
         cfg.pop(key, None)
     for loader in (cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader):
         for step in loader.dataset.pipeline:
-            if 'tokenizer' in step:
+            if step.get('tokenizer', '').startswith('./'):  # drawn with the data
                 step.tokenizer = f'./{data_root}/tokenizer'
     return cfg
 
 
 def run_arm(path: str, arm: dict, seed: int, work_dir: Path, data_root: Path) -> dict:
-    """Train, pick the checkpoint on val, test; or read what a former call left."""
+    """Train, pick the checkpoint on val, test; or read what a former call left.
+
+    Raises:
+        BadValue: A former call had other settings.
+    """
     folder = work_dir / re.sub(r'\W+', '_', arm['name']).strip('_') / f'seed{seed}'
-    metrics = folder / 'metrics.json'
+    config, metrics = folder.with_suffix('.py'), folder / 'metrics.json'
+    settings = arm_config(path, arm, seed, data_root).pretty_text
     if not metrics.is_file():
-        folder.mkdir(parents=True, exist_ok=True)
-        config = folder.with_suffix('.py')
-        arm_config(path, arm, seed, data_root).dump(config)
-        run_tool('train.py', config, '--work-dir', folder, '--resume')
+        shutil.rmtree(folder, ignore_errors=True)  # of a run that was cut off
+        folder.mkdir(parents=True)
+        write_durably(config, settings)
+        run_tool('train.py', config, '--work-dir', folder)
         best = max(folder.glob('best_*.pth'), key=lambda file: file.stat().st_mtime)
         run_tool('test.py', config, best, '--work-dir', folder, '--out', metrics)
+    elif config.read_text(encoding='utf-8') != settings:
+        raise BadValue(f'{folder}: this run had other settings than {path} has now; choose another '
+                       '--work-dir')
     return json.loads(metrics.read_text(encoding='utf-8'))
 
 
@@ -127,9 +138,9 @@ def chosen_arms(cfg: Config, words: list[str] | None) -> list[dict]:
 def run_ablation(args: argparse.Namespace) -> None:
     if args.seeds < 1:
         raise BadValue(f'--seeds must be at least 1, got {args.seeds}')
-    cfg = read_config(args.config, 'arms')
+    cfg = read_config(args.config, 'arms', 'drawn_size')
     arms = chosen_arms(cfg, args.arms)
-    data_root = draw_dataset(cfg.test_dataloader.dataset.data_root, size='small')
+    data_root = draw_dataset(cfg.test_dataloader.dataset.data_root, size=cfg.drawn_size)
     results: dict[str, list[dict]] = {arm['name']: [] for arm in arms}
     for seed in range(args.seeds):
         for arm in arms:

@@ -20,6 +20,7 @@ param_scheduler = [
 ]
 default_hooks.checkpoint.update(interval=150, by_epoch=False, max_keep_ckpts=1)
 log_processor.update(by_epoch=False)
+drawn_size = 'small'
 small = dict(data_root='data/DrawnPEDES_small')
 train_dataloader.dataset.update(small)
 val_dataloader.dataset.update(small)

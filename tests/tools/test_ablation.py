@@ -1,18 +1,25 @@
 """The ablation tool: every arm is a config that trains, and the table says what was measured."""
 
+import json
 from pathlib import Path
 
 import pytest
 from mmengine.config import Config
+from mmengine.hooks import Hook
 from mmengine.runner import Runner
-from tiny_models import shrink
+from tiny_models import set_batch_size, shrink
 
 from mmtbps.drawing.edited_pairs import draw_edited_pairs
+from mmtbps.errors import BadValue
+from mmtbps.fileio import write_durably
 
+pytestmark = pytest.mark.usefixtures('plain_config_text')
 ROOT = Path(__file__).resolve().parents[2]
 TOOL = 'tools/ablation.py'
 CONFIG = ROOT / 'configs/tbps/ablation_drawn.py'
+LOSSES = ROOT / 'configs/clip/ablation_losses_drawn.py'
 ARMS = Config.fromfile(CONFIG).arms
+LOSS_ARMS = Config.fromfile(LOSSES).arms
 
 
 @pytest.fixture(scope='module')
@@ -38,6 +45,125 @@ def test_every_arm_trains_for_the_same_number_of_steps(number, tool, micro_set, 
     assert runner.iter == 3
     people = runner.train_dataloader.dataset.metainfo['num_persons']
     assert people == (48 if arm.get('pairs') else 24)
+
+
+def as_read(tool, arm, data_root, folder):
+    """Return the config of a run as the other tools read it, from a file."""
+    path = folder / 'arm.py'
+    path.write_text(tool.arm_config(str(LOSSES), arm, 7, data_root).pretty_text, 'utf-8')
+    return Config.fromfile(path)
+
+
+def settings(cfg):
+    """Return the settings of a config by their first two keys."""
+    return {(key, inner): value for key, part in cfg.to_dict().items()
+            for inner, value in (part.items() if isinstance(part, dict) else [('', part)])}
+
+
+HEADS, LOADER = ('model', 'heads'), 'train_dataloader'
+LOSSES_OF = {
+    'InfoNCE at 0.005': ({'contrastive'}, {(LOADER, 'batch_sampler')}),
+    'ITC, learned temperature': ({'contrastive'}, {(LOADER, 'batch_sampler')}),
+    'SDM': ({'sdm'}, set()),
+    'SDM + ID + MLM': ({'sdm', 'id', 'mlm'}, {(LOADER, 'dataset')}),
+    'TAL + TSE': ({'tal', 'tal_tse'}, {('model', 'image_neck'), ('model', 'text_neck')}),
+    'N-ITC + R-ITC': ({'nitc', 'ritc'}, {('model', 'text_backbone')}),
+}
+
+
+@pytest.mark.parametrize('arm', LOSS_ARMS, ids=[arm['name'] for arm in LOSS_ARMS])
+def test_every_loss_trains_on_the_same_towers(arm, tool, micro_set, tmp_path):
+    losses, changes = LOSSES_OF[arm['name']]
+    plain = settings(as_read(tool, {}, micro_set, tmp_path))
+    cfg = as_read(tool, arm, micro_set, tmp_path)
+    own = settings(cfg)
+    assert {key for key in {*own, *plain} if own.get(key) != plain.get(key)} == {HEADS, *changes}
+    set_batch_size(shrink(cfg, micro_set, tmp_path).train_dataloader, 24)
+    cfg.train_cfg.max_epochs = 1
+    runner = Runner.from_cfg(cfg)
+    runner.train()
+    assert runner.iter == 4 and runner.seed == 7
+    logged = {key.rpartition('/')[2] for key in runner.message_hub.log_scalars}
+    assert {key for key in logged if key.startswith('loss_')} == {f'loss_{key}' for key in losses}
+
+
+class InProcess:
+    """The tools that an ablation runs, in this process; the power fails in a step of a training."""
+
+    def __init__(self, fails_in=None):
+        self.trained, self.fails_in = [], fails_in
+
+    def __call__(self, name, config, *arguments):
+        cfg = Config.fromfile(config)
+        cfg.work_dir = str(arguments[arguments.index('--work-dir') + 1])
+        cfg.experiment_name = f'{cfg.work_dir}-{len(self.trained)}'
+        if name == 'test.py':
+            cfg.load_from = str(arguments[0])
+            write_durably(arguments[-1], json.dumps(Runner.from_cfg(cfg).test()))
+            return
+        self.trained.append('/'.join(config.with_suffix('').parts[-2:]))
+        runner = Runner.from_cfg(cfg)
+        if self.trained[-1:] == self.fails_in:
+            runner.register_hook(PowerCut())
+        runner.train()
+
+
+class PowerCut(Hook):
+    """Hook that stops a training in its second epoch, between two checkpoints."""
+
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+        if runner.epoch == 1:
+            raise KeyboardInterrupt
+
+
+@pytest.fixture
+def tiny_ablation(tool, micro_set, monkeypatch):
+    """Start an ablation of two arms and two tiny epochs; return the table and what was trained."""
+    arm_config = tool.arm_config
+
+    def tiny(*arguments):
+        cfg = arm_config(*arguments)
+        set_batch_size(shrink(cfg, micro_set, micro_set).train_dataloader, 24)
+        cfg.train_cfg.update(max_epochs=2, val_interval=1)
+        return cfg
+
+    def start(work_dir, fails_in=None):
+        tools = InProcess(fails_in)
+        monkeypatch.setattr(tool, 'run_tool', tools)
+        try:
+            tool.run_ablation(tool.parse_args([
+                str(LOSSES), '--arms', 'InfoNCE', 'N-ITC', '--seeds', '1', '--work-dir',
+                str(work_dir), '--out', str(work_dir / 'table.md')]))
+        except KeyboardInterrupt:
+            return None, tools.trained
+        return (work_dir / 'table.md').read_text('utf-8'), tools.trained
+
+    monkeypatch.setattr(tool, 'arm_config', tiny)
+    monkeypatch.setattr(tool, 'draw_dataset', lambda root, size: micro_set)
+    return start
+
+
+def test_an_ablation_that_was_cut_off_ends_in_the_same_table(tiny_ablation, tmp_path):
+    both = ['InfoNCE_at_0_005/seed0', 'N_ITC_R_ITC/seed0']
+    whole, trained = tiny_ablation(tmp_path / 'whole')
+    assert trained == both and whole.count(' | 1 |') == 2
+    assert tiny_ablation(tmp_path / 'cut', fails_in=both[1:]) == (None, both)
+    assert [*(tmp_path / 'cut' / both[1]).glob('best_*.pth')]  # of its first epoch
+    assert tiny_ablation(tmp_path / 'cut') == (whole, both[1:])
+    assert tiny_ablation(tmp_path / 'cut') == (whole, [])
+
+
+def test_runs_of_other_settings_are_not_mixed(tool, micro_set, tmp_path):
+    run = tmp_path / 'SDM' / 'seed0'
+    run.mkdir(parents=True)
+    (run / 'metrics.json').write_text('{"t2i/R1": 12.5}')
+    arm = dict(name='SDM')
+    former = tool.arm_config(str(LOSSES), arm, 0, micro_set).pretty_text
+    run.with_suffix('.py').write_text(former, 'utf-8')
+    assert tool.run_arm(str(LOSSES), arm, 0, tmp_path, micro_set) == {'t2i/R1': 12.5}
+    arm['options'] = {'train_cfg.max_epochs': 3}
+    with pytest.raises(BadValue, match='seed0: this run had other settings .* --work-dir'):
+        tool.run_arm(str(LOSSES), arm, 0, tmp_path, micro_set)
 
 
 def test_the_table_has_mean_spread_and_chance(tool):
