@@ -37,7 +37,7 @@ MEASURES = ('R1', 'R5', 'R10', 'mAP')
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('config', help='a config with `arms`')
+    parser.add_argument('config', help='a config with `arms` and `drawn_size`')
     parser.add_argument('--seeds', type=int, default=3, help='runs of each arm')
     parser.add_argument('--arms', nargs='+', metavar='WORDS',
                         help='only arms whose name holds one of these words')
