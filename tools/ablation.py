@@ -16,6 +16,7 @@ import re
 import shutil
 import subprocess
 import sys
+from copy import deepcopy
 from pathlib import Path
 from statistics import mean, stdev
 
@@ -75,7 +76,8 @@ def arm_config(path: str, arm: dict, seed: int, data_root: Path) -> Config:
         cfg.train_dataloader.dataset.update(
             ann_file=['reid_raw.json', str(pairs)],
             data_prefix=dict(img_path=['imgs', str(folder)]))
-    cfg.merge_from_dict(dict(arm.get('options') or {}, **{'randomness.seed': seed}))
+    options = deepcopy(arm.get('options') or {})  # merging takes `_delete_` out
+    cfg.merge_from_dict(dict(options, **{'randomness.seed': seed}))
     for key in ('arms', 'drawn_size', 'text_generation', 'feature_mixup'):
         cfg.pop(key, None)
     for loader in (cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader):

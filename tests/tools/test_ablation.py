@@ -87,6 +87,12 @@ def test_every_loss_trains_on_the_same_towers(arm, tool, micro_set, tmp_path):
     assert {key for key in logged if key.startswith('loss_')} == {f'loss_{key}' for key in losses}
 
 
+@pytest.mark.parametrize('arm', LOSS_ARMS, ids=[arm['name'] for arm in LOSS_ARMS])
+def test_an_arm_is_the_same_with_every_seed(arm, tool, micro_set):
+    first, again = (tool.arm_config(str(LOSSES), arm, 7, micro_set).pretty_text for _ in range(2))
+    assert first == again and '<class' not in first
+
+
 class InProcess:
     """The tools that an ablation runs, in this process; the power fails in a step of a training."""
 
