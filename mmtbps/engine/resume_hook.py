@@ -6,7 +6,7 @@ from typing import Any
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.optim import OptimWrapperDict
-from mmengine.runner import Runner
+from mmengine.runner import BaseLoop, Runner
 
 from mmtbps.errors import UserError
 from mmtbps.registry import HOOKS
@@ -44,8 +44,9 @@ class ResumeHook(Hook):
 
     def before_run(self, runner: Runner) -> None:
         """Choose the checkpoint to begin with."""
-        if self._begun or runner._train_loop is None or runner._has_loaded:
-            return  # a test after the training, or a test alone
+        # MMEngine builds the loop where it trains: in a test alone it is settings still.
+        if self._begun or runner._has_loaded or not isinstance(runner._train_loop, BaseLoop):
+            return
         self._begun = True
         if not runner._resume:
             return refuse_taken(runner.work_dir)

@@ -203,6 +203,10 @@ def test_a_new_run_does_not_begin_where_another_keeps_its_checkpoints(config):
     train(cfg, 'stopped', STOP)
     with pytest.raises(FolderTaken, match='holds 1 checkpoint of a run'):
         train(cfg, 'again')
+    tested = cfg.copy()
+    tested.experiment_name, tested.load_from = f'{cfg.work_dir}_tested', str(
+        Path(cfg.work_dir) / 'epoch_1.pth')
+    assert 't2i/R1' in Runner.from_cfg(tested).test()
 
 
 def test_a_stock_runner_passes_over_a_broken_checkpoint(config):
