@@ -1,6 +1,7 @@
 """Errors as a command line prints them: one line, with the command that mends it."""
 
 import contextlib
+import os
 import re
 import shlex
 import sys
@@ -78,13 +79,15 @@ def one_line_errors(interrupted: str = 'interrupted') -> Iterator[None]:
     """Print a fault that is the user's to mend in one line and exit with 1.
 
     These are every `UserError`, what the operating system refuses of a file it names, and a config
-    that is no Python. Anything else is a fault of the program and keeps its traceback.
+    that is no Python. Anything else is a fault of the program and keeps its traceback. Where nobody
+    reads the output any more, as after ``| head``, the command ends with 141, as by the signal.
 
     Args:
         interrupted: The line after Ctrl-C, which exits with 130.
     """
     try:
         yield
+        print(end='', flush=True)  # here, and not as Python ends, a closed pipe is noticed
     except UserError as error:
         problems = getattr(error, 'problems', None) or [error]
         if len(problems) > 1:
@@ -93,6 +96,10 @@ def one_line_errors(interrupted: str = 'interrupted') -> Iterator[None]:
             print(as_typed(listed), file=sys.stderr)
             raise SystemExit(1) from None
         fail(word_error(problems[0]))
+    except BrokenPipeError:
+        if not _reader_is_gone():
+            raise
+        raise SystemExit(141) from None
     except OSError as error:
         if error.filename is None or error.strerror is None:
             raise
@@ -101,6 +108,16 @@ def one_line_errors(interrupted: str = 'interrupted') -> Iterator[None]:
         fail(f'{error.filename}, line {error.lineno}: {error.msg}')
     except KeyboardInterrupt:
         fail(interrupted, 130)
+
+
+def _reader_is_gone() -> bool:
+    """Check for a closed standard output, and let the rest of it vanish."""
+    try:
+        print(flush=True)
+        return False
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return True
 
 
 def fail(message: str, code: int = 1) -> NoReturn:

@@ -1,8 +1,11 @@
 """A fault of the user is one line; any other keeps its traceback."""
 
 import errno
+import os
 import pickle
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -19,6 +22,9 @@ from mmtbps.errors import (
     Remedy,
     UserError,
 )
+from mmtbps.search.galleries import open_gallery
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.parametrize('kind, builtin', [
@@ -88,6 +94,36 @@ def test_an_interrupt_says_what_is_safe(capsys):
     assert capsys.readouterr().err == 'error: stopped; start it again\n'
 
 
+def run_with_closed_output(*words):
+    """Run a command whose reader has gone before anything is printed."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, 'wb') as output:
+        return subprocess.run([sys.executable, *map(str, words)], cwd=ROOT, stdout=output,
+                              stderr=subprocess.PIPE, text=True,
+                              env={**os.environ, 'PYTHONPATH': str(ROOT)})
+
+
+def test_a_command_whose_reader_is_gone_ends_quietly(tmp_path):
+    open_gallery(tmp_path / 'people', dict(model='0' * 64, pipeline='', dim=4))
+    for words in (['models.py', '--json'], ['models.py', 'person'],
+                  ['search.py', 'info', tmp_path / 'people']):
+        done = run_with_closed_output(ROOT / 'tools' / words[0], *words[1:])
+        assert (done.returncode, done.stderr) == (141, ''), words
+
+
+def test_a_pipe_of_something_else_keeps_its_traceback(capsys):
+    with pytest.raises(BrokenPipeError), one_line_errors():
+        raise BrokenPipeError(errno.EPIPE, 'of a worker')
+
+
+def test_every_tool_words_its_errors_so():
+    tools = list((ROOT / 'tools').glob('*.py'))
+    assert len(tools) > 15
+    assert not [path.name for path in tools
+                if 'with one_line_errors(' not in path.read_text('utf-8')]
+
+
 def test_a_user_error_travels_between_processes():
     error = pickle.loads(pickle.dumps(MissingFile('gone', Remedy('export'))))
     assert (type(error), str(error), error.remedy) == (MissingFile, 'gone', Remedy('export'))
@@ -124,9 +160,8 @@ def test_a_fault_in_a_worker_of_a_loader_is_one_line(error, words, cause, capsys
 
 
 def test_every_command_has_a_tool_and_every_option_is_one_of_a_tool():
-    root = Path(__file__).resolve().parents[2]
-    options = {word for path in (root / 'tools').glob('*.py')
+    options = {word for path in (ROOT / 'tools').glob('*.py')
                for word in re.findall(r"'(--[a-z-]+)'", path.read_text(encoding='utf-8'))}
     for command in COMMANDS.values():
         first, second = command.split()[:2]
-        assert second in options if first == 'add' else (root / second).is_file(), command
+        assert second in options if first == 'add' else (ROOT / second).is_file(), command
