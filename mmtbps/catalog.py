@@ -13,7 +13,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-__all__ = ['FAMILIES', 'CatalogModel', 'kind_notice', 'list_models', 'model_notice']
+__all__ = ['FAMILIES', 'CatalogModel', 'SpeedConditions', 'kind_notice', 'list_models',
+           'model_notice', 'speed_conditions']
 
 #: Families of models: made for people, by conversion; and for any picture, by name.
 FAMILIES = ('person', 'general')
@@ -40,6 +41,8 @@ class CatalogModel:
         licence: of the weights.
         commercial: whether it allows commercial use: ``'yes'``, ``'no'``, or ``'ask'`` the authors.
         fetch: the place of the weights; by a name with a scheme they are downloaded.
+        cpu_ms: milliseconds of CPU time of one ``image`` and of one sentence (``text``) of the
+            longest length, by `speed_conditions`; ``None`` where it was not measured.
         published: ``rank1`` by data set in percent, ``setting`` and ``by`` whom; ``None`` where
             nobody has published numbers on people.
     """
@@ -56,6 +59,7 @@ class CatalogModel:
     licence: str
     commercial: str
     fetch: str
+    cpu_ms: Mapping[str, float] | None
     published: Mapping[str, Any] | None
 
     def cells(self) -> dict[str, str]:
@@ -69,12 +73,42 @@ class CatalogModel:
             model=self.title, name=self.name, size=f'{self.parameters / 1e6:.0f} M',
             dims=str(self.dimensions), tokens=str(self.tokens),
             input='any' if self.image_size is None else '{}x{}'.format(*self.image_size),
+            ms='{image:.0f} / {text:.0f}'.format_map(self.cpu_ms) if self.cpu_ms else '-',
             languages=self.languages, aspect=self.aspect, licence=self.licence,
             commercial=self.commercial, fetch=self.fetch, published=_word_numbers(self.published))
 
     def record(self) -> dict[str, Any]:
         """Return the row in JSON types."""
         return json.loads(json.dumps(asdict(self)))
+
+
+@dataclass(frozen=True)
+class SpeedConditions:
+    """Conditions under which every ``cpu_ms`` was measured.
+
+    Args:
+        machine: the processor and its load.
+        threads: of the CPU.
+        runs: of which the fastest counts.
+        software: with its version.
+        date: in ISO format.
+    """
+
+    machine: str
+    threads: int
+    runs: int
+    software: str
+    date: str
+
+
+def speed_conditions() -> SpeedConditions:
+    """Return the conditions of the speeds.
+
+    Example:
+        >>> speed_conditions().threads
+        1
+    """
+    return SpeedConditions(**_read()['speed'])
 
 
 def list_models(family: str | None = None) -> tuple[CatalogModel, ...]:
@@ -128,7 +162,7 @@ def kind_notice(kind: str) -> str | None:
 
 
 @cache
-def _read() -> dict[str, list[dict[str, Any]]]:
+def _read() -> dict[str, Any]:
     return json.loads(_FILE.read_text(encoding='utf-8'))
 
 

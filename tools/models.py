@@ -13,8 +13,9 @@ Examples:
 import argparse
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 
-from mmtbps.catalog import FAMILIES, CatalogModel, list_models
+from mmtbps.catalog import FAMILIES, CatalogModel, list_models, speed_conditions
 from mmtbps.commands.command_names import CommandParser, as_typed
 from mmtbps.commands.user_errors import one_line_errors
 
@@ -25,8 +26,11 @@ HEADINGS = dict(
 SENTENCES = dict(fetch='Weights', published='Published rank-1 on people, text to image, percent')
 NOTE = """size: weights of both towers. aspect: a crop of a person is kept in its shape, padded to
 the input (--aspect stretch or processor do otherwise) or stretched to it. licence, commercial: of
-the weights. "-": not known here, so look at the publisher's page. Speed on CPU is left out: measure
-it on your machine. No weights were tried for this table; numbers are those of others."""
+the weights. "-": not known here, so look at the publisher's page. No weights were tried for this
+table; numbers on people are those of others."""
+SPEED = """ms: CPU time of one image / one sentence of full length, random weights, fastest of
+{runs} runs; {machine}, {threads} thread, {software}, {date}, by
+python tools/benchmark.py deployment --models catalog --threads {threads} --runs {runs}"""
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -63,7 +67,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     for family, heading in HEADINGS.items():
         if chosen := [model for model in models if model.family == family]:
             print(f'{as_typed(heading)}\n\n{word_table(chosen)}\n')
-    print(NOTE if models else 'no such model')
+    if not models:
+        print('no such model')
+        return
+    print(f'{NOTE}\n\n{as_typed(SPEED.format_map(asdict(speed_conditions())))}')
 
 
 if __name__ == '__main__':

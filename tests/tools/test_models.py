@@ -1,10 +1,13 @@
 """The table of models: JSON and table say the same, filters, examples of the help."""
 
+import dataclasses
 import json
 import re
 import shlex
 
 import pytest
+
+from mmtbps.catalog import speed_conditions
 
 TOOL = 'tools/models.py'
 
@@ -47,7 +50,9 @@ def test_the_table_equals_the_json(printed):
             model=record['title'], name=record['name'], dims=str(record['dimensions']),
             size=f'{round(record["parameters"] / 1e6)} M', tokens=str(record['tokens']),
             input=f'{size[0]}x{size[1]}' if size else 'any', languages=record['languages'],
-            aspect=record['aspect'], licence=record['licence'], commercial=record['commercial'])
+            ms=' / '.join(f'{record["cpu_ms"][tower]:.0f}' for tower in ('image', 'text'))
+            if record['cpu_ms'] else '-', aspect=record['aspect'], licence=record['licence'],
+            commercial=record['commercial'])
         assert sentences['Weights', record['title']] == record['fetch']
         said = sentences.get(('Published', record['title']))
         if record['published'] is None:
@@ -76,5 +81,13 @@ def test_examples_of_the_help_run(tool, printed, capsys):
         assert printed(*shlex.split(words.partition('>')[0]))
 
 
-def test_the_speed_that_is_left_out_is_said(printed):
-    assert 'Speed on CPU is left out' in printed()
+def test_the_speed_is_said_with_command_and_conditions(printed):
+    line = printed('general').rpartition('\n\n')[2]
+    conditions = dataclasses.asdict(speed_conditions())
+    assert line.startswith('ms: ') and all(str(value) in line for value in conditions.values())
+    name, _, words = re.search(r'python tools/(\w+)\.py (\w+) (.*)', line).group(1, 2, 3)
+    assert name == 'benchmark' and words == (
+        f'--models catalog --threads {conditions["threads"]} --runs {conditions["runs"]}')
+    measured = [row for row in table_rows(printed())[0] if row['ms'] != '-']
+    assert len(measured) > 20
+    assert all(int(cell) > 0 for row in measured for cell in row['ms'].split(' / '))

@@ -4,13 +4,20 @@ All towers have random weights: those of the paper (ViT-B/16 at 384 x 128 in ste
 captions of 64 tokens) and of CLIP-B/16 (384 x 128; captions of 77 tokens). The runtimes take turns,
 so that a busy machine is busy for all of them; the fastest run of each counts. The least cosine is
 that to the features of torch.
+
+Models of the catalog (``--models catalog``, or their titles) run by torch alone, one image and one
+sentence of the longest length each, at the size that their library builds; the MB are those of both
+towers. Rows that differ in their weights alone are measured once. Each model has a process of its
+own, so that the memory holds one at a time.
 """
 
 import argparse
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,6 +25,8 @@ import numpy as np
 import torch
 from mmengine.config import Config
 
+from mmtbps.catalog import CatalogModel, list_models
+from mmtbps.errors import BadValue, UserError
 from mmtbps.registry import MODELS
 from mmtbps.search.encoders.graph_encoder import open_graph
 from mmtbps.search.encoders.onnx_encoder import graph_file
@@ -29,6 +38,8 @@ from mmtbps.search.encoders.onnx_export import (
     quantize_graphs,
     random_images,
 )
+
+from .catalog_models import architecture, build
 
 CONFIGS = Path(__file__).parents[2] / 'configs'
 BATCHES = (1, 8)
@@ -69,22 +80,66 @@ SIZES = {
                            image=dict(img_size=(48, 16), **TINY_CLIP))),
 }
 
+CATALOG = {model.title: model for model in list_models()}
+#: Parameters of the largest model of the catalog that is measured.
+LARGEST = 10 ** 9
+
 Encode = Callable[[dict[str, np.ndarray]], np.ndarray]
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options beside ``--threads`` and ``--out``."""
-    parser.add_argument('--models', nargs='+', choices=SIZES['full'], default=list(SIZES['full']),
-                        help='ViT-B/16 with BERT-base, CLIP-B/16 (default: both)')
+    parser.add_argument('--models', nargs='+', metavar='MODEL', default=list(SIZES['full']),
+                        choices=[*SIZES['full'], 'catalog', *CATALOG],
+                        help='vit_bert (ViT-B/16 with BERT-base), clip (CLIP-B/16), titles of '
+                             'tools/models.py, catalog for all of those (default: vit_bert clip)')
     parser.add_argument('--size', choices=SIZES, default='full',
-                        help='of all towers; tiny is for a quick look (default: full)')
+                        help='of all towers; tiny is for a quick look, of the catalog one layer a '
+                             'tower (default: full)')
     parser.add_argument('--runs', type=int, default=5, help='the fastest counts (default: 5)')
 
 
 def run(args: argparse.Namespace) -> list[dict]:
     """Measure every model, tower, batch and runtime."""
     torch.set_num_threads(args.threads)
-    return [row for name in args.models for row in measure(name, SIZES[args.size][name], args)]
+    names = list(CATALOG) if 'catalog' in args.models else args.models
+    rows = [row for name in args.models if name in SIZES[args.size]
+            for row in measure(name, SIZES[args.size][name], args)]
+    rows += measure_catalog([CATALOG[name] for name in names if name in CATALOG], args)
+    if not rows:
+        raise BadValue('every model that was asked for is left out')
+    return rows
+
+
+def measure_catalog(models: Sequence[CatalogModel], args: argparse.Namespace) -> list[dict]:
+    """Measure models of the catalog one after the other, and say which are left out and why."""
+    measured, rows = {}, []
+    for model in models:
+        print(f'{model.title} ...', file=sys.stderr, flush=True)
+        try:
+            if model.parameters > LARGEST:
+                raise BadValue(f'it has over {LARGEST / 1e9:g} billion parameters')
+            if architecture(model) not in measured:
+                with ProcessPoolExecutor(1, mp_context=get_context('spawn')) as own_process:
+                    measured[architecture(model)] = own_process.submit(
+                        measure_model, model.title, args.threads, args.runs,
+                        1 if args.size == 'tiny' else None).result()
+            rows += [{**row, 'model': model.title} for row in measured[architecture(model)]]
+        except UserError as error:
+            print(f'{model.title} is left out: {error}', file=sys.stderr, flush=True)
+    return rows
+
+
+def measure_model(title: str, threads: int, runs: int, layers: int | None) -> list[dict]:
+    """Measure both towers of a model of the catalog, in this process."""
+    torch.set_num_threads(threads)
+    model, rows = build(CATALOG[title], layers=layers), []
+    size = sum(weight.nbytes for weight in model.network.parameters())
+    for tower, encode in model.encode.items():
+        inputs = {name: values.numpy() for name, values in model.inputs[tower].items()}
+        rows += compare({'torch fp32': in_torch(encode)}, inputs, runs,
+                        dict(model=title, tower=tower, batch=1), [size])
+    return rows
 
 
 def measure(name: str, sizes: Model, args: argparse.Namespace) -> list[dict]:
@@ -140,7 +195,7 @@ def text_inputs(sizes: Model) -> dict[str, np.ndarray]:
     return dict(input_ids=ids, attention_mask=np.ones(ids.shape, bool))
 
 
-def in_torch(module: torch.nn.Module) -> Encode:
+def in_torch(module: Callable[..., torch.Tensor]) -> Encode:
     """Make a function of arrays from a tower."""
 
     @torch.inference_mode()
