@@ -33,7 +33,7 @@ from importlib.abc import MetaPathFinder
 from pathlib import Path
 
 from .errors import MissingFile, MissingPackage
-from .fileio import BrokenCheckpoint, UnsafeCheckpoint, load_checkpoint_file  # noqa: F401
+from .fileio import load_checkpoint_file
 
 _torchvision_schemas = []  # a torch Library lives as long as its object
 

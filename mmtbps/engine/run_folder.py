@@ -9,8 +9,8 @@ from pathlib import Path
 
 from mmengine.config import Config
 
-from mmtbps.compat import BrokenCheckpoint, UnsafeCheckpoint, load_checkpoint_file
 from mmtbps.errors import MissingFile, Remedy, UserError
+from mmtbps.fileio import BrokenCheckpoint, UnsafeCheckpoint, load_checkpoint_file
 
 __all__ = ['FolderTaken', 'NotResumable', 'Start', 'choose_start', 'list_checkpoints',
            'check_resumable', 'move_away', 'newest_whole', 'refuse_taken']

@@ -8,8 +8,8 @@ from typing import Any
 from mmengine.runner import CheckpointLoader
 from torch import Tensor, nn
 
-from mmtbps.compat import BrokenCheckpoint
 from mmtbps.errors import MissingFile, UserError
+from mmtbps.fileio import BrokenCheckpoint
 
 from .backbones.weight_names import shown_names
 from .finite_weights import check_finite

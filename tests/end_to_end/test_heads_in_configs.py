@@ -6,8 +6,8 @@ import pytest
 from mmengine.config import Config
 from tiny_models import shrink
 
-from mmtbps.compat import load_checkpoint_file
 from mmtbps.engine.launch import build_runner, check_weights, prepare_test
+from mmtbps.fileio import load_checkpoint_file
 
 CONFIG = Path(__file__).resolve().parents[2] / 'configs/tbps/vit_bert_identity_drawn.py'
 VIEWS = ('image_2', 'image_3', 'image_4')

@@ -13,8 +13,8 @@ from PIL import Image
 from safetensors.torch import load_file
 from tiny_models import shrink
 
-from mmtbps.compat import load_checkpoint_file
 from mmtbps.engine.launch import check_weights, prepare_test
+from mmtbps.fileio import load_checkpoint_file
 from mmtbps.models.loading import WeightsMisfit, load_strictly
 from mmtbps.registry import MODELS
 from mmtbps.search.encoders.torch_encoder import TorchEncoder

@@ -15,7 +15,7 @@ from mmengine.config import Config
 from mmengine.optim import OptimWrapper
 from mmengine.registry import init_default_scope
 
-from mmtbps.compat import load_checkpoint_file
+from mmtbps.fileio import load_checkpoint_file
 from mmtbps.registry import MODELS
 
 PAGE = ROOT / 'docs/concepts/from_another_mm_project.md'

@@ -14,7 +14,7 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 from tiny_models import shrink
 
-from mmtbps.compat import load_checkpoint_file
+from mmtbps.fileio import load_checkpoint_file
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = ROOT / 'configs/tbps/vit_bert_pdg_drawn.py'

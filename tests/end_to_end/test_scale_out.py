@@ -18,8 +18,8 @@ from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from tiny_models import shrink
 
-from mmtbps.compat import load_checkpoint_file
 from mmtbps.engine.launch import build_runner, leave_group
+from mmtbps.fileio import load_checkpoint_file
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = ROOT / 'configs/tbps/vit_bert_pdg_drawn.py'

@@ -19,9 +19,9 @@ from mmengine.runner import Runner
 from tiny_models import TINY_BERT, TINY_VIT
 from torch._dynamo.utils import counters
 
-from mmtbps.compat import load_checkpoint_file
 from mmtbps.engine import CompileHook
 from mmtbps.engine.launch import use_compilation
+from mmtbps.fileio import load_checkpoint_file
 
 ROOT = Path(__file__).resolve().parents[2]
 AOT = dict(type='CompileHook', backend='aot_eager')

@@ -13,9 +13,9 @@ import torch.multiprocessing as processes
 from mmengine.config import Config
 from tiny_models import shrink
 
-from mmtbps.compat import load_checkpoint_file
 from mmtbps.engine import ConsensusDivisionHook
 from mmtbps.engine.launch import build_runner, leave_group
+from mmtbps.fileio import load_checkpoint_file
 from mmtbps.models.losses import clean_pairs, consensus_weights, mixture_posterior
 
 CONFIG = Path(__file__).resolve().parents[2] / 'configs/tbps/vit_bert_base_drawn.py'

@@ -6,8 +6,8 @@ import pytest
 import torch
 from mmengine.runner import Runner
 
-from mmtbps.compat import load_checkpoint_file
 from mmtbps.engine.rehearsal_hook import SettingsMisfit
+from mmtbps.fileio import load_checkpoint_file
 
 
 def with_validation(cfg, **changes):

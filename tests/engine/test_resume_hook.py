@@ -7,9 +7,9 @@ import pytest
 import torch
 from mmengine.runner import Runner
 
-from mmtbps.compat import load_checkpoint_file
 from mmtbps.engine.run_folder import FolderTaken, NotResumable
 from mmtbps.engine.run_settings import ChangedSettings
+from mmtbps.fileio import load_checkpoint_file
 
 EPOCHS, STOP = 3, 1
 CONSTANT = {'param_scheduler': None}

@@ -12,9 +12,9 @@ from mmengine.hooks import LoggerHook
 from mmengine.logging import MessageHub
 from mmengine.optim import OptimWrapper, OptimWrapperDict
 
-from mmtbps.compat import load_checkpoint_file
 from mmtbps.engine import DeferredScalarsHook, MixedPrecisionOptimWrapper
 from mmtbps.engine.scalars_hook import to_numbers
+from mmtbps.fileio import load_checkpoint_file
 
 CLOCK = ('time', 'data_time', 'memory', 'eta')
 NUMBERS = itertools.count()

@@ -5,8 +5,7 @@ import zipfile
 import pytest
 import torch
 
-from mmtbps.compat import BrokenCheckpoint, load_checkpoint_file
-from mmtbps.fileio import damaged_record
+from mmtbps.fileio import BrokenCheckpoint, damaged_record, load_checkpoint_file
 
 
 @pytest.fixture

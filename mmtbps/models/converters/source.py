@@ -15,8 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mmtbps.compat import BrokenCheckpoint, UnsafeCheckpoint, load_checkpoint_file
 from mmtbps.errors import BadValue, MissingFile, UserError
+from mmtbps.fileio import BrokenCheckpoint, UnsafeCheckpoint, load_checkpoint_file
 
 from .torchscript import is_torchscript, read_torchscript
 

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mmtbps.compat import BrokenCheckpoint, UnsafeCheckpoint
+from mmtbps.fileio import BrokenCheckpoint, UnsafeCheckpoint
 
 __all__ = ['is_torchscript', 'read_torchscript']
 

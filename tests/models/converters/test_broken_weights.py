@@ -11,8 +11,8 @@ from test_ctlg import random_timm, to_augreg
 from test_hf_siglip import folder, library  # noqa: F401
 from test_rde import embedding_layers
 
-from mmtbps.compat import BrokenCheckpoint, UnsafeCheckpoint, load_checkpoint_file
 from mmtbps.errors import BadValue, UserError
+from mmtbps.fileio import BrokenCheckpoint, UnsafeCheckpoint, load_checkpoint_file
 from mmtbps.models.converters import KINDS, convert_checkpoint, read_source
 
 TOOL = 'tools/convert_weights.py'

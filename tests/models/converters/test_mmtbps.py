@@ -8,8 +8,8 @@ import torch
 from mmengine.config import Config
 from tiny_models import shrink
 
-from mmtbps.compat import load_checkpoint_file
 from mmtbps.errors import BadValue
+from mmtbps.fileio import load_checkpoint_file
 from mmtbps.models.converters import ConversionOptions, convert_checkpoint
 from mmtbps.models.converters.config_text import read_config_text
 from mmtbps.models.converters.mmtbps import registered_types

@@ -15,8 +15,8 @@ from published_checkpoints import clip_state, irra_heads, transformers_state
 from safetensors.torch import save_file
 from torch import nn
 
-from mmtbps.compat import UnsafeCheckpoint
 from mmtbps.errors import UserError
+from mmtbps.fileio import UnsafeCheckpoint
 from mmtbps.models.converters import KINDS, read_source
 
 TOOL = 'tools/convert_weights.py'
