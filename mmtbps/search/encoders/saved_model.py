@@ -113,7 +113,9 @@ def find_model_source(model: str | Path | Config) -> ModelSource:
     if path.suffix == '.py':
         return _from_config(read_config(path), str(model))
     if len(path.parts) > 1:
-        raise MissingFile(f'{model}: no such folder of a model')
+        hub = '' if path.is_absolute() or len(path.parts) > 2 else (
+            f'. A model of the Hugging Face hub is named hf:{model}')
+        raise MissingFile(f'{model}: no such folder of a model{hub}')
     try:  # as a config of ours is found when another inherits it
         file = Config._get_cfg_path(f'mmtbps::{model}.py', '')[0]
     except MissingFile as error:

@@ -126,7 +126,7 @@ def test_a_config_of_ours_is_found_by_its_name(monkeypatch, tmp_path, micro_set)
 @pytest.mark.parametrize(('model', 'message'), [
     ('vit_bert_of_nobody', 'vit_bert_of_nobody'),
     ('nowhere/config.py', 'nowhere/config.py'),
-    ('owner/name', r"from_pretrained\('owner/name'\)")])
+    ('owner/name', 'hf:owner/name')])
 def test_what_is_not_there_is_named(model, message):
     with pytest.raises(FileNotFoundError, match=message):
         TorchEncoder(model, weights='random')
