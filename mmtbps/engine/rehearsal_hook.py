@@ -41,10 +41,10 @@ class SettingsMisfit(UserError, ValueError):
 class RehearsalHook(Hook):
     """A hook that finds settings whose fault shows only after hours.
 
-    Before the first step it gives the text tower the longest caption that its tokenizer may make,
-    evaluates some images of the validation set as a small set of their own, and looks whether the
-    metric that chooses the best checkpoint is among the results. All that is wrong is said
-    together. Random numbers, message hub, loaders and the mode of the model are left as they were:
+    Before the first step it looks whether batches hold more than one pair, gives the text tower the
+    longest caption that its tokenizer may make, evaluates some images of the validation set as a
+    small set of their own, and looks whether the metric that chooses the best checkpoint is among
+    the results. All that is wrong is said together. Random numbers, message hub, loaders and the mode of the model are left as they were:
     a run is the same with and without it.
 
     Args:
@@ -63,7 +63,8 @@ class RehearsalHook(Hook):
         """Rehearse, and refuse to begin if anything goes wrong."""
         with _nothing_changed(runner):
             # A tower that cannot read captions would fail in validation, too.
-            problems = [*self._misread_captions(runner)] or [*self._failing_validation(runner)]
+            problems = [*_lonely_batches(runner)] + (
+                [*self._misread_captions(runner)] or [*self._failing_validation(runner)])
         if problems:
             raise SettingsMisfit(problems)
         for line in _short_schedules(runner):
@@ -120,6 +121,15 @@ class RehearsalHook(Hook):
                 if key != 'auto' and key not in metrics:
                     yield UserError(f'save_best={key!r}: the evaluator gives no such metric, but '
                                     f'{", ".join(metrics)}')
+
+
+def _lonely_batches(runner: Runner) -> Iterator[UserError]:
+    """Find batches in which a pair has no other to be told apart from: their loss is 0."""
+    _, world = get_dist_info()
+    size = getattr(runner.train_dataloader.batch_sampler, 'batch_size', None)
+    if size is not None and size * world < 2:
+        yield UserError('train_dataloader.batch_size=1 in one process: a batch of one pair has '
+                        'nothing to tell it apart from, and nothing would be learned; take more')
 
 
 def _measure(evaluator: Evaluator, outputs: Any, batch: Any, count: int) -> dict[str, float]:

@@ -51,6 +51,13 @@ def test_an_evaluation_that_would_fail_after_the_first_epoch(short_config, chang
     assert all(word in problem for word in words)
 
 
+def test_all_that_is_wrong_is_said_together(short_config):
+    cfg = with_validation(short_config(), **{
+        'train_dataloader.batch_size': 1, 'model.text_backbone.config.vocab_size': 20})
+    one, other = problems_of(cfg)
+    assert 'a batch of one pair has nothing to tell it apart from' in one and 'knows 20' in other
+
+
 def test_a_run_is_the_same_with_and_without_it(short_config):
     ends = []
     for hooks in (True, False):

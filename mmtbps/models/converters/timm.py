@@ -1,8 +1,11 @@
 """ViTs of timm."""
 
 import re
+from math import isqrt
 
 from torch import Tensor
+
+from mmtbps.errors import BadValue
 
 from .base import Conversion, collect_renamed, expected_vit_keys
 
@@ -16,6 +19,16 @@ _TIMM_NAMES = (
     (r'\.mlp\.fc1\.', '.ffn.layers.0.0.'),
     (r'\.mlp\.fc2\.', '.ffn.layers.1.'),
 )
+# A classifier is left out; anything else that is left over changes what the network computes.
+_HARMLESS = re.compile(r'(head|pre_logits)\.')
+_REASONS = (
+    (r'\.ls[12]\.|gamma', 'LayerScale'),
+    (r'^norm_pre\.', 'a norm before the first layer'),
+    (r'\.[qk]_norm\.', 'norms of queries and keys'),
+    (r'reg_token|register', 'register tokens'),
+    (r'dist_token|head_dist', 'a distillation token'),
+    (r'^(fc_norm|attn_pool)', 'features pooled from patches, not read from the class token'),
+)
 
 
 def vit_from_timm(state: dict[str, Tensor]) -> Conversion:
@@ -25,7 +38,7 @@ def vit_from_timm(state: dict[str, Tensor]) -> Conversion:
         state: timm's state dict, also as found under a ``model`` or ``state_dict`` key.
 
     Raises:
-        ValueError: not a timm ViT.
+        BadValue: not a timm ViT, or one that ``OverlapViT`` cannot express.
 
     Example:
         >>> import torch
@@ -41,5 +54,21 @@ def vit_from_timm(state: dict[str, Tensor]) -> Conversion:
         renamed[key] = name
     expected = expected_vit_keys(dict.fromkeys(renamed.values()))
     if 'patch_embed.projection.bias' not in renamed.values():
-        raise ValueError('this is not a timm ViT: it has no patch_embed.proj')
-    return collect_renamed(state, renamed, expected)
+        raise BadValue('this is not a timm ViT: it has no patch_embed.proj')
+    result = collect_renamed(state, renamed, expected)
+    _refuse_others(result.unexpected, state)
+    return result
+
+
+def _refuse_others(left: list[str], state: dict[str, Tensor]) -> None:
+    """Refuse a ViT of another make, of which something would be lost."""
+    places = state['pos_embed'].shape[-2] if 'pos_embed' in state else 0
+    if places > 1 and isqrt(places) ** 2 == places:  # a square of patches and nothing more
+        raise BadValue(f'pos_embed has {places} places: this ViT gives its class token none, which '
+                       'OverlapViT cannot express')
+    if strange := [key for key in left if not _HARMLESS.match(key)]:
+        reason = next((reason for pattern, reason in _REASONS for key in strange
+                       if re.search(pattern, key)), 'weights that OverlapViT has no place for')
+        raise BadValue(f'this ViT has {reason}, without which it computes other features: '
+                       f'{", ".join(strange[:3])}{", ..." if len(strange) > 3 else ""} '
+                       f'({len(strange)} weights)')

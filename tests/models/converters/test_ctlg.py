@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from tiny_models import TINY_BERT, TINY_VIT
 from transformers import BertConfig, BertModel
 
+from mmtbps.errors import BadValue
 from mmtbps.models import TextImageRetriever
 from mmtbps.models.backbones.vit import OverlapViT
 from mmtbps.models.converters import retriever_from_ctlg, vit_from_augreg, vit_from_timm
@@ -63,6 +64,25 @@ def timm_forward(state, images, stride):
 
 def vit():
     return OverlapViT(TINY_VIT, img_size=(32, 32), patch_size=8, stride=6).eval()
+
+
+@pytest.mark.parametrize('keys, reason', [
+    (['blocks.0.ls1.gamma', 'blocks.0.ls2.gamma'], 'LayerScale'),
+    (['norm_pre.weight'], 'a norm before the first layer'),
+    (['blocks.1.attn.q_norm.weight'], 'norms of queries and keys'),
+    (['reg_token'], 'register tokens'),
+    (['dist_token', 'head_dist.weight'], 'a distillation token'),
+    (['fc_norm.weight'], 'features pooled from patches'),
+    (['blocks.0.attn.relative.table'], 'weights that OverlapViT has no place for')])
+def test_a_vit_of_another_make_is_refused_with_the_reason(keys, reason):
+    with pytest.raises(BadValue, match=rf'{reason}.*: {keys[0]}.*\({len(keys)} weights\)'):
+        vit_from_timm(random_timm() | {key: torch.ones(1) for key in keys})
+    assert vit_from_timm(random_timm()).unexpected == ['head.weight', 'head.bias']
+
+
+def test_a_table_without_a_place_for_the_class_token_is_refused():
+    with pytest.raises(BadValue, match='pos_embed has 16 places: .* class token'):
+        vit_from_timm(random_timm(tokens=16))
 
 
 def test_timm_weights_give_timms_features():
