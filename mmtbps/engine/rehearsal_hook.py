@@ -44,8 +44,8 @@ class RehearsalHook(Hook):
     Before the first step it looks whether batches hold more than one pair, gives the text tower the
     longest caption that its tokenizer may make, evaluates some images of the validation set as a
     small set of their own, and looks whether the metric that chooses the best checkpoint is among
-    the results. All that is wrong is said together. Random numbers, message hub, loaders and the mode of the model are left as they were:
-    a run is the same with and without it.
+    the results. All that is wrong is said together. Random numbers, message hub, loaders and the
+    mode of the model are left as they were: a run is the same with and without it.
 
     Args:
         images: images of the validation set that are evaluated.
