@@ -23,7 +23,7 @@ from mmtbps.engine.launch import (
     allow_missing_images,
     build_runner,
     check_weights,
-    leave_group,
+    end_group,
     load_config,
     name_model,
 )
@@ -73,7 +73,7 @@ def main(argv: list[str] | None = None) -> None:
         metrics['left_out'] = left_out
     if args.out and is_main_process():
         write_durably(args.out, json.dumps(metrics, indent=1))
-    leave_group()
+    end_group()
 
 
 if __name__ == '__main__':

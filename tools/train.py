@@ -14,7 +14,7 @@ from mmtbps.commands.user_errors import one_line_errors
 from mmtbps.engine.launch import (
     add_common_options,
     build_runner,
-    leave_group,
+    end_group,
     load_config,
     use_compilation,
     use_mixed_precision,
@@ -60,7 +60,7 @@ def main() -> None:
     runner = build_runner(cfg, choose_start(cfg, args.resume), args.overwrite)
     with explain_unknown_types(cfg):  # of loaders and their pipelines, which are built when it runs
         runner.train()
-    leave_group()
+    end_group()
 
 
 if __name__ == '__main__':

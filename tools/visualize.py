@@ -36,7 +36,7 @@ from mmtbps.engine.launch import (
     add_common_options,
     build_runner,
     check_weights,
-    leave_group,
+    end_group,
     load_config,
     name_model,
 )
@@ -182,7 +182,7 @@ def encode_test_set(args: argparse.Namespace) -> Encoded | None:
     runner.test()
     dataset = runner.test_dataloader.dataset
     entries = collect_results(keep.entries, len(dataset), device='cpu')
-    leave_group()
+    end_group()
     return entries and _join(entries, runner)
 
 
