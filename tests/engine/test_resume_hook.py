@@ -123,8 +123,8 @@ def settle(cfg, settings):
 
 
 @pytest.mark.parametrize('words', [
-    'no workers', 'two that persist', *(pytest.param(words, marks=pytest.mark.slow) for words in
-                                        ('one worker', *FURTHER))])
+    'two that persist', *(pytest.param(words, marks=pytest.mark.slow) for words in
+                                        ('no workers', 'one worker', *FURTHER))])
 def test_a_run_that_was_stopped_ends_as_the_uninterrupted_one(config, words):
     settings = {**LOADERS, **FURTHER}[words]
     whole = train(settle(config(), settings), 'whole')
@@ -136,6 +136,7 @@ def test_a_run_that_was_stopped_ends_as_the_uninterrupted_one(config, words):
     assert_equal_ends(train(cfg, 'resumed', resume=True), whole)
 
 
+@pytest.mark.slow
 def test_the_number_of_workers_does_not_change_a_run(config):
     ends = [train(settle(config(), settings), words) for words, settings in LOADERS.items()]
     for other in ends[1:]:
@@ -185,9 +186,10 @@ def test_settings_of_the_optimizer_and_schedule_are_those_of_the_config(config):
 
 @pytest.mark.parametrize('changes, line', [
     ({'randomness.seed': 7}, 'seed: 0, now 7'),
-    ({'train_dataloader.batch_size': 8}, 'batch size: 24, now 8'),
+    pytest.param({'train_dataloader.batch_size': 8}, 'batch size: 24, now 8',
+                 marks=pytest.mark.slow),
     ({'model.heads.contrastive.temperature': 0.3}, 'loss.contrastive.temperature: .*, now 0.3'),
-    ({'model.mixup.prob': 0.1}, 'mixup.prob: 0.5, now 0.1')])
+    pytest.param({'model.mixup.prob': 0.1}, 'mixup.prob: 0.5, now 0.1', marks=pytest.mark.slow)])
 def test_what_would_be_another_run_is_refused_unless_meant(config, changes, line):
     cfg = config()
     train(cfg, 'stopped', STOP)
