@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 __all__ = ['BadValue', 'MissingFile', 'MissingKey', 'MissingPackage', 'RecordError', 'Remedy',
-           'UserError']
+           'SeveralFaults', 'UserError', 'first_line']
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,26 @@ class UserError(Exception):
         self.remedy = remedy
 
 
+class SeveralFaults(UserError):
+    """Base of an error that names everything that is wrong, so that all can be mended at once.
+
+    Args:
+        problems: an error for each fault.
+
+    Attributes:
+        heading: The line before them; a subclass has its own.
+    """
+
+    heading = 'several faults:'
+
+    def __init__(self, problems: list[UserError]) -> None:
+        super().__init__('\n'.join([self.heading, *(f'  - {problem}' for problem in problems)]))
+        self.problems = problems
+
+    def __reduce__(self) -> tuple:
+        return type(self), (self.problems, )
+
+
 class BadValue(UserError, ValueError):
     """A setting, an option or the content of a file that cannot be used."""
 
@@ -62,3 +82,17 @@ class MissingPackage(UserError, ImportError):
 
 class RecordError(BadValue):
     """A record of a file that cannot be read; the message names file, record and key."""
+
+
+def first_line(error: Exception, most: int = 160) -> str:
+    """Return the first line of an error's text, or the name of its type if it has none.
+
+    Args:
+        error: Of any kind, such as a library's with a page of advice.
+        most: Letters of it.
+
+    Example:
+        >>> first_line(RuntimeError('no such key\\nPlease report this')), first_line(ValueError())
+        ('no such key', 'ValueError')
+    """
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)[:most]

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from mmengine.hooks import Hook
 
-from mmtbps.errors import UserError
+from mmtbps.errors import UserError, first_line
 from mmtbps.models import Tower
 from mmtbps.registry import HOOKS
 
@@ -119,14 +119,10 @@ class CompileHook(Hook):
         except Exception as error:
             raise NoCompiler(
                 f'CompileHook: the backend {self.options["backend"]!r} of torch.compile does not '
-                f'work on {device.type} here: {_first_line(error)}. inductor needs a C++ compiler '
-                '(`apt install g++`), on a GPU also triton and the headers of Python (`apt install '
-                'python3-dev`). Install them, or train without --compile or this hook') from error
-
-
-def _first_line(error: Exception) -> str:
-    lines = [line for line in str(error).splitlines() if line.strip()]
-    return lines[0].rstrip('.') if lines else type(error).__name__
+                f'work on {device.type} here: {first_line(error, 500).rstrip(".")}. inductor needs '
+                'a C++ compiler (`apt install g++`), on a GPU also triton and the headers of Python '
+                '(`apt install python3-dev`). Install them, or train without --compile or this '
+                'hook') from error
 
 
 def _unwrap_numpy(layer: torch.nn.Module) -> None:

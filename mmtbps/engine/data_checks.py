@@ -10,32 +10,21 @@ from mmtbps.datasets.annotations import Identity, LocatedRecord
 from mmtbps.datasets.people import people_in, word_people
 from mmtbps.datasets.transforms import TokenizeCaption
 from mmtbps.datasets.transforms.caption_tokens import measure_tokens
-from mmtbps.errors import BadValue, MissingFile, UserError
+from mmtbps.errors import BadValue, MissingFile, SeveralFaults, UserError
 from mmtbps.registry import DATASETS, TRANSFORMS
 
-from .preflight import data_settings, dicts_in
+from .preflight import LOADERS, data_settings, dicts_in
 
 __all__ = ['UnfitData', 'check_data_sets', 'stop_if_unfit']
 
-_LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 #: Arguments that decide which records there are, before a split is chosen.
 _READING = ('type', 'data_root', 'ann_file', 'data_prefix', 'shared_ids', 'allow_outside')
 
 
-class UnfitData(BadValue):
-    """Data sets that must not be trained on, or tested with, as they are.
+class UnfitData(SeveralFaults, BadValue):
+    """Data sets that must not be trained on, or tested with, as they are."""
 
-    Args:
-        problems: an error for each fault.
-    """
-
-    def __init__(self, problems: list[UserError]) -> None:
-        super().__init__('cannot start, because of the data:\n' +
-                         '\n'.join(f'  - {problem}' for problem in problems))
-        self.problems = problems
-
-    def __reduce__(self) -> tuple:
-        return type(self), (self.problems, )
+    heading = 'cannot start, because of the data:'
 
 
 class Checked(NamedTuple):
@@ -101,7 +90,7 @@ def check_data_sets(cfg: Config) -> Checked:
 def _read_parts(cfg: Config) -> tuple[list[_Part], list[UserError]]:
     """Read the records of each data set; those of the same files are read once."""
     parts, problems, read = [], [], {}
-    for loader in _LOADERS:
+    for loader in LOADERS:
         for settings in data_settings(cfg[loader]['dataset']) if cfg.get(loader) else ():
             dataset = DATASETS.build(dict(settings, lazy_init=True, pipeline=[]))
             if not isinstance(dataset, TBPSDataset):

@@ -7,30 +7,21 @@ from typing import Any
 
 from mmengine.config import Config
 
-from mmtbps.errors import MissingFile, Remedy, UserError
+from mmtbps.errors import MissingFile, Remedy, SeveralFaults
 from mmtbps.models import Tower
 from mmtbps.pretrained import resolve_pretrained
 from mmtbps.registry import DATASETS, MODELS
 
-__all__ = ['MissingFiles', 'data_settings', 'dicts_in', 'find_missing', 'stop_if_missing']
+__all__ = ['LOADERS', 'MissingFiles', 'data_settings', 'dicts_in', 'find_missing',
+           'stop_if_missing']
 
-_LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
+LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 
 
-class MissingFiles(UserError, FileNotFoundError):
-    """Files that a config names and that are not there.
+class MissingFiles(SeveralFaults, FileNotFoundError):
+    """Files that a config names and that are not there."""
 
-    Args:
-        problems: an error for each, with its remedy.
-    """
-
-    def __init__(self, problems: list[MissingFile]) -> None:
-        super().__init__('cannot start, because of missing files:\n' +
-                         '\n'.join(f'  - {problem}' for problem in problems))
-        self.problems = problems
-
-    def __reduce__(self) -> tuple:
-        return type(self), (self.problems, )
+    heading = 'cannot start, because of missing files:'
 
 
 def find_missing(cfg: Config) -> list[MissingFile]:
@@ -43,7 +34,7 @@ def find_missing(cfg: Config) -> list[MissingFile]:
         An error for each: what is missing, where it comes from, and the command that makes it.
     """
     problems = []
-    datasets = [cfg[name]['dataset'] for name in _LOADERS if cfg.get(name)]
+    datasets = [cfg[name]['dataset'] for name in LOADERS if cfg.get(name)]
     for dataset in datasets:
         problems += _missing_data(dataset)
     for settings in dicts_in(cfg.model):

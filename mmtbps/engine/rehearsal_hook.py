@@ -13,7 +13,7 @@ from mmengine.evaluator import Evaluator
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from mmtbps.errors import UserError
+from mmtbps.errors import SeveralFaults, UserError, first_line
 from mmtbps.registry import HOOKS
 
 from .inner_model import inner_model
@@ -21,20 +21,10 @@ from .inner_model import inner_model
 __all__ = ['RehearsalHook', 'SettingsMisfit']
 
 
-class SettingsMisfit(UserError, ValueError):
-    """Settings that do not fit each other.
+class SettingsMisfit(SeveralFaults, ValueError):
+    """Settings that do not fit each other."""
 
-    Args:
-        problems: an error for each.
-    """
-
-    def __init__(self, problems: list[UserError]) -> None:
-        super().__init__('this run would not come to its end:\n'
-                         + '\n'.join(f'  - {problem}' for problem in problems))
-        self.problems = problems
-
-    def __reduce__(self) -> tuple:
-        return type(self), (self.problems, )
+    heading = 'this run would not come to its end:'
 
 
 @HOOKS.register_module()
@@ -92,7 +82,7 @@ class RehearsalHook(Hook):
                 yield error
             except (RuntimeError, IndexError, ValueError) as error:
                 yield UserError(f'{type(step).__name__}(max_length={step.max_length}): the text '
-                                f'tower cannot read so many tokens ({_first_line(error)})')
+                                f'tower cannot read so many tokens ({first_line(error)})')
 
     def _failing_validation(self, runner: Runner) -> Iterator[UserError]:
         """Find what would end the run at its first validation."""
@@ -153,10 +143,6 @@ def _short_schedules(runner: Runner) -> Iterator[str]:
     if ends and last < runner.max_epochs * .999:
         yield (f'the schedule ends at epoch {last:g} of {runner.max_epochs}; the learning rate '
                'stays as it is then')
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().partition('\n')[0] or type(error).__name__
 
 
 @contextmanager

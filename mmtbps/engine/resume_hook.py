@@ -14,7 +14,7 @@ from mmtbps.registry import HOOKS
 from .run_folder import NotResumable, check_resumable, choose_start, refuse_taken
 from .run_settings import FIXED, FREE, ChangedSettings, compare_settings, describe_run
 
-__all__ = ['ResumeHook', 'begun_steps', 'replay_schedule']
+__all__ = ['ResumeHook', 'begun_steps', 'counts_epochs', 'replay_schedule']
 
 
 @HOOKS.register_module()
@@ -99,10 +99,14 @@ class ResumeHook(Hook):
             checkpoint['meta']['run'] = dict(describe_run(runner), changed=self._changes)
 
 
+def counts_epochs(runner: Runner) -> bool:
+    """Return whether the run goes by epochs, and not by steps alone."""
+    return hasattr(runner.train_loop, 'run_epoch')
+
+
 def begun_steps(runner: Runner) -> int:
     """Count the steps of an epoch that was begun before; 0 in a loop that counts steps alone."""
-    by_epoch = hasattr(runner.train_loop, 'run_epoch')
-    return runner.iter % len(runner.train_dataloader) if by_epoch else 0
+    return runner.iter % len(runner.train_dataloader) if counts_epochs(runner) else 0
 
 
 def replay_schedule(runner: Runner) -> None:
@@ -112,7 +116,7 @@ def replay_schedule(runner: Runner) -> None:
         runner: resumed, its schedules as built from the config.
     """
     schedulers = runner.param_schedulers or []
-    length, by_epoch = len(runner.train_dataloader), hasattr(runner.train_loop, 'run_epoch')
+    length, by_epoch = len(runner.train_dataloader), counts_epochs(runner)
     with warnings.catch_warnings():
         # torch warns of schedules that move before the optimizer does.
         warnings.simplefilter('ignore')

@@ -6,6 +6,8 @@ from mmengine.hooks import Hook
 
 from mmtbps.registry import HOOKS
 
+from .resume_hook import begun_steps, counts_epochs
+
 
 @HOOKS.register_module()
 class EpochSeedHook(Hook):
@@ -34,8 +36,8 @@ class EpochSeedHook(Hook):
 
     def before_train_iter(self, runner, batch_idx: int, data_batch=None) -> None:
         """Seed the generators of this process, if a run may be resumed here."""
-        by_epoch = hasattr(runner.train_loop, 'run_epoch')
-        begins = by_epoch and not runner.iter % len(runner.train_dataloader)
+        by_epoch = counts_epochs(runner)
+        begins = by_epoch and not begun_steps(runner)
         written = runner.message_hub.runtime_info.get('last_ckpt')
         resumable, self._written = written != self._written or not batch_idx, written
         if by_epoch and not resumable:

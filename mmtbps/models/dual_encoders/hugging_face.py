@@ -14,7 +14,7 @@ import transformers
 from PIL import Image
 from torch import Tensor, nn
 
-from mmtbps.errors import BadValue, MissingPackage
+from mmtbps.errors import BadValue, MissingPackage, first_line
 from mmtbps.pretrained import resolve_pretrained
 
 from .base import DualEncoder
@@ -24,7 +24,6 @@ from .transformers_parts import (
     PIXELS,
     ModelNotLoaded,
     find_hub,
-    first_line,
     load_network,
     load_processor,
     load_tokenizer,

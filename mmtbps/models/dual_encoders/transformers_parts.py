@@ -18,13 +18,13 @@ from safetensors import SafetensorError
 from torch import nn
 from transformers.utils.hub import cached_file, extract_commit_hash
 
-from mmtbps.errors import BadValue, MissingFile, MissingPackage, UserError
+from mmtbps.errors import BadValue, MissingFile, MissingPackage, UserError, first_line
 from mmtbps.hub import hub_options
 from mmtbps.models.finite_weights import check_finite
 
 from .families import Family
 
-__all__ = ['PIXELS', 'ModelNotLoaded', 'find_hub', 'first_line', 'load_network', 'load_processor',
+__all__ = ['PIXELS', 'ModelNotLoaded', 'find_hub', 'load_network', 'load_processor',
            'load_tokenizer', 'loaded', 'read_config']
 
 #: Settings of an image processor that pixels depend on.
@@ -186,8 +186,3 @@ def _quietly(place: str) -> Iterator[None]:
         logging.set_verbosity(level)
         if shown:
             logging.enable_progress_bar()
-
-
-def first_line(error: Exception) -> str:
-    """Return the first line of an error, or the name of its type."""
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)[:160]

@@ -11,7 +11,7 @@ from urllib.parse import SplitResult, urlsplit
 
 import numpy as np
 
-from mmtbps.errors import BadValue, MissingPackage, UserError
+from mmtbps.errors import BadValue, MissingPackage, UserError, first_line
 
 from .base import BaseGallery, GalleryEntry, GalleryUnreadable, Hit
 from .filters import KINDS, Condition, OneOf
@@ -49,7 +49,7 @@ class _NamedCalls:
                 answer = call(*args, **options)
             except MilvusException as error:
                 raise GalleryUnreadable(f'{self._uri}: the Milvus server refused, or ended, '
-                                        f'{name!r} ({_first_line(error)})') from error
+                                        f'{name!r} ({first_line(error, 200)})') from error
             return _NamedCalls(answer, self._uri) if name == 'query_iterator' else answer
 
         return named
@@ -239,10 +239,6 @@ def _channel_options(server: str) -> dict[str, int]:
     # pymilvus would ping an idle connection every 10 s; a server may end it for too many pings.
     options = {'grpc.keepalive_permit_without_calls': 0}
     return {**options, 'grpc.enable_http_proxy': 0} if _is_here(server) else options
-
-
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)[:200]
 
 
 def _proxy_hint(server: str) -> str:

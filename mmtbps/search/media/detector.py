@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 
 from PIL import Image
 
-from mmtbps.errors import BadValue, UserError
+from mmtbps.errors import BadValue, UserError, first_line
 from mmtbps.hub import hub_options
 from mmtbps.pretrained import resolve_pretrained
 
@@ -131,19 +131,15 @@ def _load(model: str) -> tuple:
                                                            **found)
     except (OSError, SafetensorError) as error:
         raise DetectorNotLoaded(
-            f'{model}: not loaded as a detector ({_first_line(error)}). It should be a folder '
+            f'{model}: not loaded as a detector ({first_line(error)}). It should be a folder '
             'with config.json, preprocessor_config.json and model.safetensors, or the name of '
             'such a model on a Hugging Face hub that can be reached') from error
     except BadValue:
         raise
     except ValueError as error:
         raise BadValue(
-            f'{model}: no object detector of transformers ({_first_line(error)}). Take RT-DETR '
+            f'{model}: no object detector of transformers ({first_line(error)}). Take RT-DETR '
             'or D-FINE; a model that brings code of its own is refused') from error
-
-
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)[:160]
 
 
 def _labels_of_people(model: str, names: dict[int, str]) -> set[int]:
