@@ -120,9 +120,9 @@ class CompileHook(Hook):
             raise NoCompiler(
                 f'CompileHook: the backend {self.options["backend"]!r} of torch.compile does not '
                 f'work on {device.type} here: {first_line(error, 500).rstrip(".")}. inductor needs '
-                'a C++ compiler (`apt install g++`), on a GPU also triton and the headers of Python '
-                '(`apt install python3-dev`). Install them, or train without --compile or this '
-                'hook') from error
+                'a C++ compiler (`apt install g++`), on a GPU also triton and the headers of '
+                'Python (`apt install python3-dev`). Install them, or train without --compile or '
+                'this hook') from error
 
 
 def _unwrap_numpy(layer: torch.nn.Module) -> None:
