@@ -12,7 +12,7 @@ from mmtbps.errors import UserError
 from mmtbps.registry import HOOKS
 
 from .run_folder import NotResumable, check_resumable, choose_start, refuse_taken
-from .run_settings import FIXED, FREE, ChangedSettings, compare_settings, describe_run
+from .run_settings import FIXED, FREE, NOTED, ChangedSettings, compare_settings, describe_run
 
 __all__ = ['ResumeHook', 'begun_steps', 'counts_epochs', 'replay_schedule']
 
@@ -25,7 +25,8 @@ class ResumeHook(Hook):
     - ``resume=True`` goes on from the newest checkpoint that is whole; without one a new run
       begins, from the weights of ``load_from`` if the config has it.
     - Learning rate, decay, betas, clipping, schedule and length are those of the config, the
-      schedule as if it had been so from the first step; each change is a line in the log.
+      schedule as if it had been so from the first step; each change is a line in the log, as is
+      one of the pipeline or of the rest of the model.
     - Another seed, number of processes, batch size, sampler, data, loss or mixup makes another
       run: it is refused, unless the config says ``resume_anyway=True``; the changes are then noted
       in every later checkpoint.
@@ -72,7 +73,8 @@ class ResumeHook(Hook):
             if not runner.cfg.get('resume_anyway'):
                 raise ChangedSettings(changes)
             self._changes += changes
-        for line in changes + (free := compare_settings(before, now, FREE)):
+        free = compare_settings(before, now, FREE)
+        for line in changes + free + compare_settings(before, now, NOTED):
             runner.logger.info(f'changed: {line}')
         if free:
             _take_options(runner, checkpoint)

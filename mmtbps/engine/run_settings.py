@@ -15,6 +15,8 @@ __all__ = ['ChangedSettings', 'compare_settings', 'describe_run', 'plain']
 FIXED = ('seed', 'processes', 'batch size', 'sampler', 'data', 'loss', 'mixup')
 #: These are taken from the config, whatever the checkpoint says.
 FREE = ('optimizer', 'schedule', 'length')
+#: So are these, which the checkpoint says nothing of: a change of them is only said.
+NOTED = ('pipeline', 'model')
 
 
 class ChangedSettings(UserError, ValueError):
@@ -41,7 +43,7 @@ def describe_run(runner: Runner) -> dict[str, Any]:
         runner: with its train loop built.
 
     Returns:
-        A value for each of `FIXED` and `FREE`.
+        A value for each of `FIXED`, `FREE` and `NOTED`.
     """
     cfg, loader = runner.cfg, runner.train_dataloader
     known = getattr(loader.dataset, 'metainfo', {})
@@ -54,6 +56,9 @@ def describe_run(runner: Runner) -> dict[str, Any]:
         'data': {name: str(value) for name, value in (known.get('ann_files') or {}).items()},
         'loss': plain(cfg.model.get('heads') or cfg.model.get('head')),
         'mixup': plain(cfg.model.get('mixup')),
+        'pipeline': plain(settings.dataset.get('pipeline')),
+        'model': {key: plain(value) for key, value in cfg.model.items()
+                  if key not in ('head', 'heads', 'mixup', 'chunk_size')},
         'optimizer': plain(cfg.optim_wrapper),
         'schedule': plain(cfg.get('param_scheduler')),
         'length': plain({key: value for key, value in cfg.train_cfg.items()

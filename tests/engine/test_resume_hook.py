@@ -170,7 +170,7 @@ def test_settings_of_the_optimizer_and_schedule_are_those_of_the_config(config):
     cfg = config(**{'param_scheduler': cosine})
     train(cfg, 'stopped', STOP)
     new = {'optim_wrapper.optimizer.lr': 3e-4, 'optim_wrapper.optimizer.betas': (0.8, 0.9),
-           'train_cfg.max_epochs': 5}
+           'train_cfg.max_epochs': 5, 'model.text_backbone.config.hidden_dropout_prob': 0.2}
     resumed = train(cfg, 'resumed', 3, resume=True, **new)
     whole = train(config(**{'param_scheduler': cosine, **new}), 'whole', 3)
     rates, expected = ([group['lr'] for group in end(run)['optimizer']['param_groups']]
@@ -179,7 +179,8 @@ def test_settings_of_the_optimizer_and_schedule_are_those_of_the_config(config):
     groups = end(resumed)['optimizer']['param_groups']
     assert all(tuple(group['betas']) == (0.8, 0.9) for group in groups)
     log = log_of(resumed)
-    for line in ('optimizer.optimizer.lr: 0.001, now 0.0003', 'length.max_epochs: 3, now 5'):
+    for line in ('optimizer.optimizer.lr: 0.001, now 0.0003', 'length.max_epochs: 3, now 5',
+                 'model.text_backbone.config.hidden_dropout_prob: 0.1, now 0.2'):
         assert f'changed: {line}' in log
     assert re.search(r'the learning rate here is 0\.000\d+', log)
 
