@@ -116,12 +116,12 @@ def find_model_source(model: str | Path | Config) -> ModelSource:
         hub = '' if path.is_absolute() or len(path.parts) > 2 else (
             f'. A model of the Hugging Face hub is named hf:{model}')
         raise MissingFile(f'{model}: no such folder of a model{hub}')
-    try:  # as a config of ours is found when another inherits it
-        file = Config._get_cfg_path(f'mmtbps::{model}.py', '')[0]
+    try:
+        config = read_config(path)
     except MissingFile as error:
         raise MissingFile(f'{model}: no such folder of a model, and no config of this name among '
                           'ours. A model of the Hugging Face hub is named hf:owner/name') from error
-    return _from_config(Config.fromfile(file), str(model))
+    return _from_config(config, str(model))
 
 
 def _from_config(config: Config, name: str) -> ModelSource:

@@ -1,20 +1,18 @@
 """Low-rank adapters in a retriever: what is trained, in chunks and compiled, and loaded merged."""
 
 import copy
-from types import SimpleNamespace
 
 import pytest
 import torch
 from clip_reference import spread_
+from compilation import compiled_layers
 from lora_towers import LAYERS, stir_
-from mmengine.logging import MMLogger
 from mmengine.model import ExponentialMovingAverage
 from mmengine.optim import OptimWrapper
 from mmengine.runner.checkpoint import get_state_dict
 from tiny_models import TINY_BERT, TINY_VIT
-from torch._dynamo.utils import counters
 
-from mmtbps.engine import CompileHook, MixedPrecisionOptimWrapper, ParameterRulesConstructor
+from mmtbps.engine import MixedPrecisionOptimWrapper, ParameterRulesConstructor
 from mmtbps.errors import BadValue
 from mmtbps.models.backbones.vit import OverlapViT
 from mmtbps.models.loading import WeightsMisfit, load_strictly
@@ -96,15 +94,11 @@ def test_chunks_draw_the_dropout_of_adapters_again(pairing, build, tiny_batch, m
 
 
 def test_compiled_layers_are_whole_graphs_of_the_same_gradients(build, tiny_batch):
-    torch._dynamo.reset()
     model = build('clip', mixup=MIXUP).train()
     plain = step(model, tiny_batch(4))
-    CompileHook(backend='eager').before_train(
-        SimpleNamespace(model=model, logger=MMLogger.get_instance('compile')))
-    counters.clear()
-    torch.testing.assert_close(step(model, tiny_batch(4)), plain)
-    assert counters['stats']['unique_graphs'] and not counters['graph_break']
-    torch._dynamo.reset()
+    with compiled_layers(model) as counters:
+        torch.testing.assert_close(step(model, tiny_batch(4)), plain)
+        assert counters['stats']['unique_graphs'] and not counters['graph_break']
 
 
 @pairings

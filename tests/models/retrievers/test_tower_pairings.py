@@ -1,18 +1,16 @@
 """Towers of CLIP and SigLIP in the retriever, with each other and with those of other makes."""
 
 import copy
-from types import SimpleNamespace
 
 import pytest
 import torch
 import torch.nn.functional as F
 from clip_reference import difference, spread_
-from compilation import compiles
-from mmengine.logging import MMLogger
+from compilation import compiled_layers, compiles
 from mmengine.optim import OptimWrapper
 from tiny_models import TINY_BERT, TINY_VIT
 
-from mmtbps.engine import CompileHook, MixedPrecisionOptimWrapper
+from mmtbps.engine import MixedPrecisionOptimWrapper
 from mmtbps.models.backbones.vit import OverlapViT
 
 PLACES = 12
@@ -109,13 +107,10 @@ def test_mixup_mixes_states_after_a_layer_and_reads_each_rows_own_place(
 @compiles
 @pairings
 def test_compiled_layers_give_the_same_gradients(pairing, build, tiny_batch):
-    torch._dynamo.reset()
     model = build(pairing, mixup=dict(type='FeatureMixup', prob=0.5, layer=1)).train()
     plain = step(model, tiny_batch(4))
-    hook = CompileHook(backend='eager')
-    hook.before_train(SimpleNamespace(model=model, logger=MMLogger.get_instance('compile')))
-    torch.testing.assert_close(step(model, tiny_batch(4)), plain)
-    torch._dynamo.reset()
+    with compiled_layers(model):
+        torch.testing.assert_close(step(model, tiny_batch(4)), plain)
 
 
 @pairings
