@@ -16,6 +16,7 @@ from mmtbps.fileio import write_durably
 from mmtbps.registry import HOOKS
 
 from .inner_model import inner_model
+from .pending_gradients import gather_pending
 
 __all__ = ['DurableCheckpointHook', 'NoRoom', 'checkpoint_bytes']
 
@@ -58,6 +59,7 @@ class DurableCheckpointHook(CheckpointHook):
       folder of the run is ever removed.
     - A best score counts for its own metric and validation set only. Where a run goes on in
       another folder, its best checkpoint is copied there.
+    - Gradients that wait for further steps (``accumulative_counts``) are in the checkpoint, too.
     - A run that has no room for its checkpoints is refused before it begins.
 
     Args:
@@ -72,6 +74,8 @@ class DurableCheckpointHook(CheckpointHook):
         1
     """
 
+    _pending: list[dict[str, torch.Tensor]] | None = None
+
     def before_train(self, runner) -> None:
         """Look at the folder, the room and the best score so far."""
         if self.file_client_args is None and self.backend_args is None:
@@ -81,9 +85,16 @@ class DurableCheckpointHook(CheckpointHook):
         if self.save_best and len(self.key_indicators) == 1 and runner.val_loop is not None:
             self._adopt_best(runner)
 
+    def before_save_checkpoint(self, runner, checkpoint: dict[str, Any]) -> None:
+        """Add gradients that wait for further steps."""
+        if 'optimizer' in checkpoint and self._pending:
+            checkpoint['pending_gradients'] = self._pending
+
     def _save_checkpoint_with_step(self, runner, step: int, meta: dict) -> None:
+        self._pending = gather_pending(runner)  # by all processes; only the first one writes
         with self._removals_last():
             super()._save_checkpoint_with_step(runner, step, meta)
+        self._pending = None
 
     def _save_best_checkpoint(self, runner, metrics: dict) -> None:
         runner.message_hub.update_info('best_of', self._judged(runner))

@@ -3,6 +3,7 @@
 import warnings
 from typing import Any
 
+import torch
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.optim import OptimWrapperDict
@@ -11,6 +12,7 @@ from mmengine.runner import BaseLoop, Runner
 from mmtbps.errors import UserError
 from mmtbps.registry import HOOKS
 
+from .pending_gradients import restore_pending
 from .run_folder import NotResumable, check_resumable, choose_start, refuse_taken
 from .run_settings import FIXED, FREE, NOTED, ChangedSettings, compare_settings, describe_run
 
@@ -41,6 +43,7 @@ class ResumeHook(Hook):
 
     def __init__(self) -> None:
         self._begun = self._replay = False
+        self._pending: list[dict[str, torch.Tensor]] | None = None
         self._changes: list[str] = []
 
     def before_run(self, runner: Runner) -> None:
@@ -62,6 +65,7 @@ class ResumeHook(Hook):
         """Compare the settings that the run began with, and take those that may change."""
         if runner._train_loop is None or not runner._resume:
             return
+        self._pending = checkpoint.pop('pending_gradients', None)
         before = checkpoint.get('meta', {}).get('run')
         if before is None:
             runner.logger.info('The checkpoint does not note the settings of its run, which '
@@ -88,6 +92,9 @@ class ResumeHook(Hook):
         """
         if begun := begun_steps(runner):
             _skip(runner, begun)
+        if self._pending:
+            restore_pending(runner, self._pending)
+            self._pending = None
         if self._replay:
             self._replay = False
             replay_schedule(runner)

@@ -123,8 +123,9 @@ def settle(cfg, settings):
 
 
 @pytest.mark.parametrize('words', [
-    'two that persist', *(pytest.param(words, marks=pytest.mark.slow) for words in
-                                        ('no workers', 'one worker', *FURTHER))])
+    'two that persist', 'accumulation', *(
+        pytest.param(words, marks=pytest.mark.slow)
+        for words in ('no workers', 'one worker', *FURTHER) if words != 'accumulation')])
 def test_a_run_that_was_stopped_ends_as_the_uninterrupted_one(config, words):
     settings = {**LOADERS, **FURTHER}[words]
     whole = train(settle(config(), settings), 'whole')

@@ -57,6 +57,7 @@ def run(rank, folder, name, stop=None, resume=False):
 
 def refusal(rank, folder, other_seed):
     """Message with which a process refuses to go on with another seed."""
+    os.environ['LOCAL_RANK'] = str(rank)
     cfg = Config.fromfile(Path(folder) / 'settings.py')
     cfg.launcher, cfg.work_dir, cfg.randomness.seed = 'pytorch', folder, other_seed
     with pytest.raises(ChangedSettings) as refused:
