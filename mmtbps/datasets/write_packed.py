@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import itertools
 import os
 import posixpath
 import tarfile
@@ -93,7 +94,7 @@ def pack_images(folder: str | os.PathLike, out: str | os.PathLike, shard_size: i
         skipped = _tidy_up(out)
         known = set(PackedImages(out)) if any(out.glob('*.tar')) else set()
         missing = [image for image in found if image[0] not in known]
-        jobs = _shards(missing, shard_size, first=_next_number(out))
+        jobs = list(zip(_free_numbers(out), _groups(missing, shard_size), strict=False))
         unread = _write_all(jobs, folder, out, workers, len(missing), progress)
     return PackingResult(len(missing) - len(unread), len(found) - len(missing),
                          skipped + others + unread)
@@ -262,6 +263,9 @@ def _tidy_up(out: Path) -> list[SkippedFile]:
     skipped = []
     for partial in out.glob('*.partial'):
         partial.unlink()
+    for index in out.glob('*.npy'):  # written before its shard
+        if index.stem.isdigit() and not index.with_suffix('.tar').exists():
+            index.unlink()
     for tar in sorted(out.glob('*.tar')):
         if not tar.with_suffix('.npy').exists():
             index, unsafe = index_shard(tar)
@@ -271,21 +275,22 @@ def _tidy_up(out: Path) -> list[SkippedFile]:
     return skipped
 
 
-def _next_number(out: Path) -> int:
-    return 1 + max((int(tar.stem) for tar in out.glob('*.tar') if tar.stem.isdigit()), default=-1)
+def _free_numbers(out: Path) -> Iterator[int]:
+    """Count the numbers that no shard has: first those which a kill left out."""
+    taken = {int(tar.stem) for tar in out.glob('*.tar') if tar.stem.isdigit()}
+    return (number for number in itertools.count() if number not in taken)
 
 
-def _shards(images: list[tuple[str, int]], shard_size: int,
-            first: int) -> list[tuple[int, list[str]]]:
-    """Plan numbers and names of the shards: runs of images that reach ``shard_size`` bytes."""
-    jobs, size = [], shard_size
+def _groups(images: list[tuple[str, int]], shard_size: int) -> list[list[str]]:
+    """Plan the names of each shard: runs of images that reach ``shard_size`` bytes."""
+    groups, size = [], shard_size
     for name, bytes_of_image in images:
         if size >= shard_size:
-            jobs.append((first + len(jobs), []))
+            groups.append([])
             size = 0
-        jobs[-1][1].append(name)
+        groups[-1].append(name)
         size += bytes_of_image
-    return jobs
+    return groups
 
 
 def _write_all(jobs: list[tuple[int, list[str]]], folder: Path, out: Path, workers: int,

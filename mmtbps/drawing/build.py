@@ -11,7 +11,7 @@ import os
 import shutil
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from functools import partial
 from multiprocessing import Pool, parent_process
@@ -124,6 +124,7 @@ def draw_dataset(root: str | Path, size: str | Size = 'default', seed: int = 0,
     root = Path(root)
     request = _request(size, seed, image_size)
     if _is_finished(root, request):
+        _clear_up(root)
         return root
     _refuse_strangers(root, request, overwrite)
     partial_root = root.with_name(root.name + '.partial')
@@ -197,14 +198,25 @@ def _publish(folder: Path, root: Path, request: dict) -> None:
     """Write the marker, then move the folder to the place of the set."""
     os.sync()  # the drawn images: one by one it would take longer than to draw them
     write_durably(folder / MARKER, json.dumps(request, indent=2) + '\n')
-    old = root.with_name(f'.{root.name}.old')  # hidden, so no folder of the user's own
+    old = _replaced(root)
     shutil.rmtree(old, ignore_errors=True)      # of an earlier replacement that was killed
     if root.exists():
         root.rename(old)
     folder.rename(root)
     sync_folder(root.parent)
-    shutil.rmtree(old, ignore_errors=True)
-    (root / REQUEST).unlink()
+    _clear_up(root)
+
+
+def _replaced(root: Path) -> Path:
+    """Name the place of a set that another one replaces; hidden, so no folder of the user's own."""
+    return root.with_name(f'.{root.name}.old')
+
+
+def _clear_up(root: Path) -> None:
+    """Remove what a finished set has no use for, also after a kill in the midst of it."""
+    shutil.rmtree(_replaced(root), ignore_errors=True)
+    with suppress(OSError):  # a set that somebody else may only read
+        (root / REQUEST).unlink(missing_ok=True)
 
 
 def _draw_into(root: Path, request: dict, workers: int, progress: bool) -> None:

@@ -10,6 +10,7 @@ import torch
 from mmengine.dist import is_main_process, master_only
 from mmengine.fileio import LocalBackend, register_backend
 from mmengine.hooks import CheckpointHook
+from mmengine.logging import MessageHub
 
 from mmtbps.errors import UserError
 from mmtbps.fileio import write_durably
@@ -18,9 +19,13 @@ from mmtbps.registry import HOOKS
 from .inner_model import inner_model
 from .pending_gradients import gather_pending
 
-__all__ = ['DurableCheckpointHook', 'NoRoom', 'checkpoint_bytes']
+__all__ = ['DurableCheckpointHook', 'NoRoom', 'VALIDATED', 'checkpoint_bytes']
 
 _BACKEND = 'mmtbps.durable'
+_POINTER, _OUTDATED = 'last_checkpoint', 'outdated'
+
+#: Step of a run after which it was validated, in the message hub.
+VALIDATED = 'validated'
 
 
 class NoRoom(UserError, OSError):
@@ -37,13 +42,15 @@ class DurableFiles(LocalBackend):
 
 
 class _LateRemovals:
-    """A storage backend that only notes what is to be removed."""
+    """A storage backend that only notes what is to be removed, also in the checkpoints to come."""
 
-    def __init__(self, backend: Any) -> None:
-        self.backend, self.noted = backend, []
+    def __init__(self, backend: Any, folder: str, hub: MessageHub) -> None:
+        self.backend, self.folder, self.hub, self.noted = backend, folder, hub, []
 
     def remove(self, path: str) -> None:
-        self.noted.append(path)
+        if _lies_in(path, self.folder):
+            self.noted.append(path)
+            self.hub.update_info(_OUTDATED, [Path(path).name for path in self.noted])
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.backend, name)
@@ -56,7 +63,8 @@ class DurableCheckpointHook(CheckpointHook):
     - A checkpoint is written under another name and renamed when it is on disk: a kill at any
       moment leaves no torn file.
     - An older checkpoint goes after the newer one is there, not before, and none outside the
-      folder of the run is ever removed.
+      folder of the run is ever removed. What a kill has kept from going, goes when the run is
+      resumed.
     - A best score counts for its own metric and validation set only. Where a run goes on in
       another folder, its best checkpoint is copied there.
     - Gradients that wait for further steps (``accumulative_counts``) are in the checkpoint, too.
@@ -81,6 +89,12 @@ class DurableCheckpointHook(CheckpointHook):
         if self.file_client_args is None and self.backend_args is None:
             self.backend_args = dict(backend=_BACKEND)
         super().before_train(runner)
+        if runner.iter and runner._load_from and _lies_in(runner._load_from, self.out_dir):
+            # Saved once more where a validation that is made up for finds a new best.
+            self.last_ckpt = self.file_backend.join_path(self.out_dir,
+                                                         Path(runner._load_from).name)
+            self._clear_up(runner)
+        runner.message_hub.runtime_info.pop(_OUTDATED, None)
         self._look_for_room(runner)
         if self.save_best and len(self.key_indicators) == 1 and runner.val_loop is not None:
             self._adopt_best(runner)
@@ -92,27 +106,43 @@ class DurableCheckpointHook(CheckpointHook):
 
     def _save_checkpoint_with_step(self, runner, step: int, meta: dict) -> None:
         self._pending = gather_pending(runner)  # by all processes; only the first one writes
-        with self._removals_last():
+        with self._removals_last(runner):
             super()._save_checkpoint_with_step(runner, step, meta)
         self._pending = None
 
     def _save_best_checkpoint(self, runner, metrics: dict) -> None:
         runner.message_hub.update_info('best_of', self._judged(runner))
-        with self._removals_last():
+        runner.message_hub.update_info(VALIDATED, runner.iter)
+        with self._removals_last(runner):
             super()._save_best_checkpoint(runner, metrics)
 
     @contextmanager
-    def _removals_last(self) -> Iterator[None]:
+    def _removals_last(self, runner) -> Iterator[None]:
         """Keep what goes until everything new is written."""
-        backend = self.file_backend
-        self.file_backend = waiting = _LateRemovals(backend)
+        backend, hub = self.file_backend, runner.message_hub
+        if isinstance(backend, _LateRemovals):  # a best checkpoint, with that of its epoch
+            yield
+            return
+        self.file_backend = waiting = _LateRemovals(backend, self.out_dir, hub)
         try:
             yield
         finally:
             self.file_backend = backend
         for path in waiting.noted:
-            if Path(path).resolve().parent == Path(self.out_dir).resolve():
-                backend.remove(path)
+            backend.remove(path)
+        hub.runtime_info.pop(_OUTDATED, None)
+
+    @master_only
+    def _clear_up(self, runner) -> None:
+        """End what a kill may have left undone after the checkpoint that the run goes on from."""
+        for name in runner.message_hub.runtime_info.get(_OUTDATED, []):
+            path = Path(self.out_dir, Path(name).name)
+            if path.is_file():
+                path.unlink()
+                runner.logger.info(f'{path}, which a newer checkpoint replaced, is removed')
+        pointer = Path(runner.work_dir, _POINTER)
+        if not pointer.is_file() or pointer.read_text('utf-8', 'replace') != self.last_ckpt:
+            write_durably(pointer, self.last_ckpt)
 
     @master_only
     def _look_for_room(self, runner) -> None:
@@ -161,6 +191,10 @@ class DurableCheckpointHook(CheckpointHook):
         self.best_ckpt_path = None
         for key in ('best_score', 'best_ckpt', 'best_of'):
             hub.runtime_info.pop(key, None)
+
+
+def _lies_in(path: str | Path, folder: str | Path) -> bool:
+    return Path(path).resolve().parent == Path(folder).resolve()
 
 
 def checkpoint_bytes(model: torch.nn.Module, optimizer: bool = True) -> int:

@@ -12,11 +12,12 @@ from mmengine.runner import BaseLoop, Runner
 from mmtbps.errors import UserError
 from mmtbps.registry import HOOKS
 
+from .checkpoint_hook import VALIDATED
 from .pending_gradients import restore_pending
 from .run_folder import NotResumable, check_resumable, choose_start, refuse_taken
 from .run_settings import FIXED, FREE, NOTED, ChangedSettings, compare_settings, describe_run
 
-__all__ = ['ResumeHook', 'begun_steps', 'counts_epochs', 'replay_schedule']
+__all__ = ['ResumeHook', 'begun_steps', 'counts_epochs', 'replay_schedule', 'validation_is_due']
 
 
 @HOOKS.register_module()
@@ -29,6 +30,8 @@ class ResumeHook(Hook):
     - Learning rate, decay, betas, clipping, schedule and length are those of the config, the
       schedule as if it had been so from the first step; each change is a line in the log, as is
       one of the pipeline or of the rest of the model.
+    - An epoch, or step, after which the run was to be validated and that its checkpoint holds no
+      result of is validated before the run goes on, also where it was the last one.
     - Another seed, number of processes, batch size, sampler, data, loss or mixup makes another
       run: it is refused, unless the config says ``resume_anyway=True``; the changes are then noted
       in every later checkpoint.
@@ -85,7 +88,7 @@ class ResumeHook(Hook):
             self._replay = bool(checkpoint.pop('param_schedulers', None))
 
     def before_train(self, runner: Runner) -> None:
-        """Bring data and schedule to the place where the run goes on.
+        """Bring data and schedule to the place where the run goes on; validate there if it is due.
 
         Raises:
             NotResumable: that is within an epoch, and the sampler cannot begin there.
@@ -101,6 +104,10 @@ class ResumeHook(Hook):
             rates = sorted({group['lr'] for group in runner.optim_wrapper.param_groups})
             runner.logger.info('The schedule is that of the config; the learning rate here is '
                                + ', '.join(f'{rate:.4g}' for rate in rates))
+        if validation_is_due(runner):
+            runner.logger.info('The checkpoint holds no result of the validation that was to '
+                               'follow it, which is made up for')
+            runner.val_loop.run()
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
         """Note the settings of the run."""
@@ -116,6 +123,22 @@ def counts_epochs(runner: Runner) -> bool:
 def begun_steps(runner: Runner) -> int:
     """Count the steps of an epoch that was begun before; 0 in a loop that counts steps alone."""
     return runner.iter % len(runner.train_dataloader) if counts_epochs(runner) else 0
+
+
+def validation_is_due(runner: Runner) -> bool:
+    """Tell whether the place where a run is resumed is one of validation, but holds no result.
+
+    Args:
+        runner: resumed, or new, for which nothing is due.
+    """
+    loop = runner.train_loop
+    place, last = ((runner.epoch, runner.max_epochs) if counts_epochs(runner) else
+                   (runner.iter, runner.max_iters))
+    if (runner.val_loop is None or not runner.iter or begun_steps(runner) or place < loop.val_begin
+            or runner.message_hub.runtime_info.get(VALIDATED) == runner.iter):
+        return False
+    loop._decide_current_val_interval()
+    return place % loop.val_interval == 0 or place == last
 
 
 def replay_schedule(runner: Runner) -> None:

@@ -108,6 +108,25 @@ def test_a_kill_at_any_moment_loses_nothing(images, out, monkeypatch):
     assert moment > 12 and len(seen) > 2
 
 
+def test_a_shard_that_a_kill_left_out_gets_its_number_again(images, out):
+    """Of several shards written at a time, the first may be the one that a kill ends."""
+    pack_images(images, out, shard_size=2000)
+    whole = {path.name: path.read_bytes() for path in out.iterdir()}
+    (out / '000000.tar').unlink()  # its index was written before it
+    (out / '000001.tar').unlink()
+    (out / '000001.npy').unlink()
+    pack_images(images, out, shard_size=2000)
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == whole
+    (images / '0/0.jpg').unlink()
+    (out / '000000.tar').unlink()
+    pack_images(images, out, shard_size=10**6)
+    assert packed_content(out) == content(images)
+    (out / '000007.npy').touch()
+    (out / 'notes.npy').touch()
+    pack_images(images, out)
+    assert 'notes.npy' in names_in(out, '*.npy') and not (out / '000007.npy').exists()
+
+
 def test_only_one_process_packs(images, out):
     out.mkdir()
     with file_lock(out / '.lock'), \

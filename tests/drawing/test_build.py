@@ -262,6 +262,7 @@ def test_a_replacement_killed_at_any_step_loses_no_finished_set(tmp_path):
     folders = [tmp_path / name for name in ('old', 'new')]
     for seed, folder in enumerate(folders):
         draw(folder, seed=seed)
+    left = {path.name for path in folders[1].iterdir()}
 
     def replace_until(moment, root):
         steps = itertools.count()
@@ -288,7 +289,8 @@ def test_a_replacement_killed_at_any_step_loses_no_finished_set(tmp_path):
         finished = [folder for folder in root.parent.iterdir() if (folder / MARKER).is_file()]
         assert finished  # the old set or the new one, under whichever name
         draw(root, seed=1, overwrite=True)
-        assert {path.name for path in root.parent.iterdir()} <= {'set', '.set.lock', '.set.old'}
+        assert {path.name for path in root.parent.iterdir()} == {'set', '.set.lock'}
+        assert {path.name for path in root.iterdir()} == left
         assert read(root) == read(folders[1]) and read(root, MARKER)['seed'] == 1
         if process.exitcode == 0:
             break

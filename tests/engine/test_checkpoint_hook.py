@@ -129,3 +129,37 @@ def test_a_best_checkpoint_that_is_gone_is_no_bar(run):
     again.epoch = 1
     train(hook_of(again), again, [30.])
     assert 'best_t2i_R1_epoch_2.pth' in names(first.work_dir)
+
+
+@pytest.mark.parametrize('killed_in, left', [
+    ('_save_checkpoint_with_step', 'epoch_2.pth'), ('_save_best_checkpoint',
+                                                    'best_t2i_R1_epoch_2.pth')])
+def test_what_a_kill_kept_from_going_goes_when_the_run_goes_on(run, monkeypatch, killed_in, left):
+    """Killed when the new ones are written and nothing is removed yet; others' files stay."""
+    class Killed(BaseException):
+        pass
+
+    def kill(*_):
+        raise Killed
+
+    at = run()
+    hook = hook_of(at, max_keep_ckpts=1)
+    train(hook, at, [1., 3.])
+    folder, save = Path(at.work_dir), getattr(hook, killed_in)
+
+    def save_and_die(*args, **kwargs):
+        monkeypatch.setattr(checkpoint_hook.DurableFiles, 'remove', kill)
+        save(*args, **kwargs)
+
+    setattr(hook, killed_in, save_and_die)
+    with pytest.raises(Killed):
+        train(hook, at, [5.])
+    monkeypatch.undo()
+    assert left in names(folder)
+    (folder / 'epoch_1.pth').touch()
+    (folder / 'last_checkpoint').write_text('')
+    expected = sorted({*names(folder), 'epoch_1.pth'} - {left})
+    at.epoch, at.iter, at._load_from = 3, 12, str(folder / 'epoch_3.pth')
+    hook_of(at, max_keep_ckpts=1)
+    assert names(folder) == expected
+    assert (folder / 'last_checkpoint').read_text() == str(folder / 'epoch_3.pth')

@@ -226,3 +226,55 @@ def test_a_stock_runner_passes_over_a_broken_checkpoint(config):
     with pytest.raises(NotResumable):
         (folder / 'weights.pth').write_bytes(b'')
         train(cfg, 'named', resume=True, load_from=str(folder / 'weights.pth'))
+
+
+
+VALIDATED = {'train_cfg.val_interval': 1, 'default_hooks.checkpoint.max_keep_ckpts': -1}
+VALIDATED_BY_STEP = {
+    **BY_STEP, 'default_hooks.checkpoint.max_keep_ckpts': -1,
+    'train_cfg': dict(type='IterBasedTrainLoop', max_iters=9, val_interval=3)}
+
+
+def killed_as_it_validates(cfg, place):
+    """End a run as if killed when its validation after epoch or step ``place`` begins."""
+    runner = Runner.from_cfg(cfg)
+    ran = runner.val_loop.run
+
+    def run():
+        if place in (runner.epoch, runner.iter):
+            raise Stop
+        return ran()
+
+    runner.val_loop.run = run
+    with pytest.raises(Stop):
+        runner.train()
+    return runner
+
+
+def results(runner):
+    """Scores of all validations, the best of them, and the names of all checkpoints."""
+    hub = end(runner)['message_hub']
+    best = hub['runtime_info']
+    return (hub['log_scalars']['val/t2i/R1'].data[0].tolist(), best['best_score'],
+            Path(best['best_ckpt']).name,
+            sorted(path.name for path in Path(runner.work_dir).glob('*.pth')))
+
+
+@pytest.mark.parametrize('settings, places', [
+    (VALIDATED, (2, EPOCHS)),
+    pytest.param(VALIDATED_BY_STEP, (3, 9), marks=pytest.mark.slow)], ids=['epochs', 'steps'])
+def test_a_validation_that_a_kill_prevented_is_made_up_for(short_config, settings, places,
+                                                           plain_config_text):
+    """Within the run and at its end, after which nothing is left to train."""
+    def config():
+        return settle(short_config(**{'train_cfg.max_epochs': EPOCHS}), settings)
+
+    whole, cfg = train(config(), 'whole'), config()
+    for place in places:
+        killed_as_it_validates(cfg, place)
+        cfg.resume = True
+        cfg.experiment_name += '_again'
+    resumed = train(cfg, 'resumed')
+    assert 'which is made up for' in log_of(resumed)
+    assert_equal_ends(resumed, whole)
+    assert results(resumed) == results(whole)
