@@ -93,7 +93,11 @@ class ResumeHook(Hook):
         Raises:
             NotResumable: that is within an epoch, and the sampler cannot begin there.
         """
-        if begun := begun_steps(runner):
+        begun, length = begun_steps(runner), len(runner.train_dataloader)
+        if counts_epochs(runner) and not self._changes and runner.iter == length * (
+                runner.epoch + 1):
+            begun = length  # the last step of an epoch whose end is still to come
+        if begun:
             _skip(runner, begun)
         if self._pending:
             restore_pending(runner, self._pending)
@@ -154,7 +158,8 @@ def replay_schedule(runner: Runner) -> None:
         warnings.simplefilter('ignore')
         for step in range(1, runner.iter + 1):
             for scheduler in schedulers:
-                if not scheduler.by_epoch or (by_epoch and not step % length):
+                if not scheduler.by_epoch or (by_epoch and not step % length
+                                              and step <= runner.epoch * length):
                     scheduler.step()
 
 

@@ -165,6 +165,20 @@ def test_an_epoch_that_was_begun_goes_on_at_its_next_batch(config):
     assert_equal_ends(resumed, whole)
 
 
+@pytest.mark.slow
+def test_a_step_that_ends_an_epoch_is_not_its_beginning(config, plain_config_text):
+    """Checkpoints after every second step, epochs of 4: killed in step 5, the first of epoch 2."""
+    settings = {'default_hooks.checkpoint.by_epoch': False,
+                'default_hooks.checkpoint.interval': 2, 'train_cfg.max_epochs': 2}
+    whole = train(config(**settings), 'whole')
+    cfg = config(**settings)
+    runner = train(cfg, 'stopped', 4, method='run_iter')
+    assert Path(runner.message_hub.get_info('last_ckpt')).name == 'iter_4.pth'
+    resumed = train(cfg, 'resumed', resume=True)
+    assert resumed.iter == 8
+    assert_equal_ends(resumed, whole)
+
+
 def test_settings_of_the_optimizer_and_schedule_are_those_of_the_config(config):
     """As if they had been so from the first step on; one line in the log each."""
     cosine = [dict(type='CosineAnnealingLR', convert_to_iter_based=True)]

@@ -122,8 +122,11 @@ def pattern(step: str) -> str:
 
 def first_of_their_words(steps: list[str]) -> list[str]:
     """Leave out steps that the run has done before, and those that have a time in their names."""
-    return [*{pattern(step): step for step in reversed(steps)
-              if not re.search(r'\d{8}_\d{6}', step)}.values()][::-1]
+    found: dict[str, str] = {}
+    for step in steps:
+        if not re.search(r'\d{8}_\d{6}', step):
+            found.setdefault(pattern(step), step)
+    return [*found.values()]
 
 
 def report(line: str) -> None:

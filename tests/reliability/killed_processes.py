@@ -28,7 +28,7 @@ LOADED = ('torch', 'mmtbps', 'mmtbps.engine.launch', 'mmtbps.datasets', 'mmtbps.
           'mmtbps.evaluation', 'mmtbps.drawing', 'mmtbps.generation.runs.runner',
           'mmtbps.generation.editing.recolor', 'mmtbps.search.inferencer',
           'mmtbps.search.indexing', 'mmtbps.search.result_files', 'mmtbps.visualization',
-          'mmtbps.search.encoders.torch_encoder', 'rich.progress', 'tarfile')
+          'mmtbps.search.encoders.torch_encoder', 'mmpretrain.models', 'rich.progress', 'tarfile')
 SECONDS, RUN = 300, subprocess.run
 #: Events of Python's audit hooks that are steps, and the place of the path among their arguments.
 EVENTS = {'open': 0, 'os.rename': 0, 'os.remove': 0, 'os.link': 1, 'os.mkdir': 0, 'os.rmdir': 0,
@@ -52,18 +52,27 @@ class Ended(NamedTuple):
 
 
 class Tools:
-    """A process that has loaded the package and runs tools, each in a fork of itself."""
+    """A process that has loaded modules and runs tools, each in a fork of itself.
+
+    Args:
+        modules: to be loaded once.
+    """
+
+    def __init__(self, modules: Sequence[str] = LOADED) -> None:
+        self.modules = modules
 
     def __enter__(self) -> 'Tools':
         environment = dict(os.environ, PYTHONPATH=os.pathsep.join(
             [str(ROOT), os.environ.get('PYTHONPATH', '')]), OMP_NUM_THREADS='1')
-        self._process = subprocess.Popen([sys.executable, __file__], env=environment, text=True,
-                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self._process = subprocess.Popen(
+            [sys.executable, __file__, *self.modules], env=environment, text=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         return self
 
     def __exit__(self, *_) -> None:
         self._process.stdin.close()
         self._process.wait()
+        self._process.stdout.close()
 
     def run(self, tool: str | Path, *words: object, watch: Path, kill: int | str | None = None,
             calls: Sequence[str] = (), only_first: bool = False, cwd: Path = ROOT) -> Ended:
@@ -234,9 +243,8 @@ def run_by_fork(command: Sequence[str], *args, check: bool = False, **options
 
 def serve() -> None:
     """Read a request a line, and write the exit code of each."""
-    for module in LOADED:
+    for module in sys.argv[1:]:
         import_module(module)
-    import_module('mmpretrain.models')  # after mmtbps, which sees to what it needs
     for line in sys.stdin:
         request = json.loads(line)
         if not (process := os.fork()):
