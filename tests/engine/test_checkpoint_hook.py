@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 from mmengine.logging import MessageHub, MMLogger
+from mmengine.optim import OptimWrapper
 
 from mmtbps.engine import checkpoint_hook
 from mmtbps.engine.checkpoint_hook import DurableCheckpointHook, NoRoom, checkpoint_bytes
@@ -30,7 +31,9 @@ def run(tmp_path):
         (tmp_path / folder).mkdir(exist_ok=True)
         data = SimpleNamespace(metainfo=dict(split=split, ann_files={'reid_raw.json': sha256}))
         hub = MessageHub(f'{tmp_path}/{folder}/{split}/{sha256}') if hub is None else hub
-        return Run(work_dir=str(tmp_path / folder), model=torch.nn.Linear(3, 2), epoch=0, iter=0,
+        model = torch.nn.Linear(3, 2)
+        return Run(work_dir=str(tmp_path / folder), model=model, epoch=0, iter=0,
+                   optim_wrapper=OptimWrapper(torch.optim.SGD(model.parameters(), lr=.1)),
                    message_hub=hub, logger=MMLogger.get_instance('checkpoints'), log=[],
                    val_loop=SimpleNamespace(dataloader=SimpleNamespace(dataset=data)))
     return build
