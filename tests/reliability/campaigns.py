@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from killed_processes import Ended, has_unnamed, spread
+from killed_processes import Ended, spread, unnamed_files
 
 from mmtbps.fileio import load_checkpoint_file
 
@@ -100,14 +100,15 @@ def kill_again_and_again(name: str, job: Callable[..., Ended], outcome: Callable
     for turn in range(rows):
         folder = tmp_path / f'killed_{turn}'
         for number, moment in enumerate(moments[turn::rows]):
+            before = unnamed_files(folder)
             killed = job(folder, kill=moment, turn=turn, again=number > 0)
             assert killed.killed, f'step {moment}: {killed.code}\n{killed.output}'
             died.append(killed.steps[moment - 1 if in_a_row == 1 else -1])
-            between += has_unnamed(folder)
+            between += bool(unnamed_files(folder) - before)
         again = job(folder, kill=None, turn=turn, again=True)
         assert again.code == 0, f'after {died[-in_a_row:]}:\n{again.output}'
         difference = differences(expected, outcome(folder))
-        assert not difference, f'after {died[-in_a_row:]}: {difference}'
+        assert not difference, f'after {died[-in_a_row:]}: {difference[:8]}'
     assert len(died) == COUNT and between >= unnamed
     report(f'{name}: {len(died)} kills, {between} before a rename, of {len(whole.steps)} steps; '
            f'uninterrupted {lasted:.1f} s, all {time.monotonic() - begin:.0f} s; killed before '

@@ -119,9 +119,10 @@ def spread(steps: Sequence[str], count: int = 20, **kinds: tuple[str, int]) -> l
     return sorted(chosen)
 
 
-def has_unnamed(folder: Path) -> bool:
-    """Tell whether a kill has left a new file that is not under its name yet."""
-    return any(path.is_file() and re.search(UNNAMED, path.name) for path in folder.rglob('*'))
+def unnamed_files(folder: Path) -> set[tuple[Path, int]]:
+    """Find new files, with the time of their last change, that are not under their names yet."""
+    return {(path, path.stat().st_mtime_ns) for path in folder.rglob('*')
+            if path.is_file() and re.search(UNNAMED, path.name)}
 
 
 class Watch:

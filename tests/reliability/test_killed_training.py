@@ -4,6 +4,8 @@ Compared to the last bit: weights, optimizer, schedule and scores of every check
 weights of the best one, and the names of all files. Logs and times may differ.
 """
 
+import time
+
 import pytest
 from campaigns import content, differences, kill_again_and_again, read_run_file, report
 from killed_processes import ROOT
@@ -64,7 +66,7 @@ def test_one_run_that_is_killed_over_and_over(train, tmp_path):
     moments = [pattern for epoch in range(1, EPOCHS + 1) for pattern in (
         rf'write epoch_{epoch}\.', r'call ValLoop', rf'rename (best|epoch_({epoch}|{epoch + 1}))',
         r'open last_checkpoint')]
-    died, folder = [], tmp_path / 'killed'
+    died, folder, begin = [], tmp_path / 'killed', time.monotonic()
     for number, moment in enumerate(moments):
         ended = train(folder, moment, again=number > 0, workers=number % 2 * 2)
         if ended.killed:
@@ -72,4 +74,5 @@ def test_one_run_that_is_killed_over_and_over(train, tmp_path):
     assert train(folder, None, again=True).code == 0
     assert not differences(outcome(tmp_path / 'whole'), outcome(folder))
     assert len(died) >= 13, died
-    report(f'train, one run: {len(died)} kills before {", ".join(died)}')
+    report(f'train, one run: {len(died)} kills, all {time.monotonic() - begin:.0f} s; before '
+           f'{", ".join(died)}')
