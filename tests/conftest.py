@@ -3,7 +3,9 @@
 import importlib.util
 import os
 import re
+import sys
 from contextlib import contextmanager
+from importlib.machinery import SOURCE_SUFFIXES, FileFinder, SourceFileLoader
 from pathlib import Path
 
 # Tiny models: threads would only get in each other's way, and sums would depend on their number.
@@ -14,6 +16,20 @@ for name in [*os.environ]:
             'RANK', 'LOCAL_RANK', 'GROUP_RANK', 'WORLD_SIZE', 'LOCAL_WORLD_SIZE', 'NNODES',
             'NODE_RANK', 'PORT', 'GPUS', 'GPUS_PER_NODE', 'CPUS_PER_TASK', 'SRUN_ARGS'):
         del os.environ[name]
+# Servers of tests are on this machine, whatever proxy the shell names.
+os.environ['no_proxy'] = ','.join(filter(None, [os.environ.get('no_proxy'), '127.0.0.1,localhost']))
+
+
+class ModulesAlone(FileFinder):
+    """A finder for which a folder of tests is no package, as `datasets` is one of Hugging Face."""
+
+    def find_spec(self, name, target=None):
+        spec = super().find_spec(name, target)
+        return spec if spec is None or spec.loader else None
+
+
+TESTS = os.path.dirname(__file__)
+sys.path_importer_cache[TESTS] = ModulesAlone(TESTS, (SourceFileLoader, SOURCE_SUFFIXES))
 
 import pytest  # noqa: E402
 import torch  # noqa: E402

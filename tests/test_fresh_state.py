@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import random
+from importlib.machinery import PathFinder
 from pathlib import Path
 
 import cv2
@@ -87,3 +88,15 @@ def test_a_second_run_of_one_name_is_an_error():
     MMLogger.get_instance(NAME)
     with pytest.raises(UserWarning, match='has been created'):
         MMLogger.get_instance(NAME, log_level='ERROR')
+
+
+def test_folders_of_tests_are_no_packages():
+    """Libraries look for `datasets` and would take the folder for the one of Hugging Face."""
+    tests = Path(__file__).parent
+    folders = [path.name for path in tests.iterdir() if path.is_dir() and path.name.isidentifier()]
+    assert {'datasets', 'models', 'tools'} <= {*folders}
+    for name in folders:
+        spec = PathFinder.find_spec(name)
+        places = [*(spec.submodule_search_locations or [])] if spec else []
+        assert str(tests / name) not in places, name
+    assert PathFinder.find_spec('tiny_models').origin == str(tests / 'tiny_models.py')

@@ -82,7 +82,7 @@ class DurableCheckpointHook(CheckpointHook):
         1
     """
 
-    _pending: list[dict[str, torch.Tensor]] | None = None
+    _pending: dict[str, Any] | None = None
 
     def before_train(self, runner) -> None:
         """Look at the folder, the room and the best score so far."""

@@ -3,7 +3,6 @@
 import warnings
 from typing import Any
 
-import torch
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.optim import OptimWrapperDict
@@ -46,7 +45,7 @@ class ResumeHook(Hook):
 
     def __init__(self) -> None:
         self._begun = self._replay = False
-        self._pending: list[dict[str, torch.Tensor]] | None = None
+        self._pending: dict[str, Any] | None = None
         self._changes: list[str] = []
 
     def before_run(self, runner: Runner) -> None:

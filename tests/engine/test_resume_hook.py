@@ -138,6 +138,17 @@ def test_a_run_that_was_stopped_ends_as_the_uninterrupted_one(config, words):
 
 
 @pytest.mark.slow
+def test_gradients_of_another_accumulation_are_left_out(config):
+    """Their scale is another: the run is one that loses the steps since its last update."""
+    cfg = config(**{'optim_wrapper.accumulative_counts': 3})
+    train(cfg, 'stopped', STOP)
+    checkpoint = Path(cfg.work_dir) / 'epoch_1.pth'
+    assert load_checkpoint_file(checkpoint)['pending_gradients']['counts'] == [3]
+    resumed = train(cfg, 'resumed', resume=True, **{'optim_wrapper.accumulative_counts': 2})
+    assert 'are left out: accumulative_counts has changed' in log_of(resumed)
+
+
+@pytest.mark.slow
 def test_the_number_of_workers_does_not_change_a_run(config):
     ends = [train(settle(config(), settings), words) for words, settings in LOADERS.items()]
     for other in ends[1:]:
