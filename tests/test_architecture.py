@@ -55,7 +55,7 @@ FENCES = {
     'pymilvus': ('search/galleries/milvus.py',),
     'torch': ('models/', 'datasets/transforms/', 'datasets/samplers.py', 'evaluation/', 'engine/',
               'generation/', 'search/', 'visualization/', 'compat.py',
-              'fileio/checkpoint_files.py'),
+              'fileio/checkpoint_files.py', 'commands/torchrun.py'),
 }
 
 

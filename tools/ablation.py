@@ -14,8 +14,6 @@ import argparse
 import json
 import re
 import shutil
-import subprocess
-import sys
 from copy import deepcopy
 from pathlib import Path
 from statistics import mean, stdev
@@ -23,13 +21,14 @@ from statistics import mean, stdev
 from mmengine.config import Config
 
 import mmtbps  # noqa: F401  the cures come first
+from mmtbps.commands.tool_process import run_tool
 from mmtbps.commands.user_errors import one_line_errors
 from mmtbps.config_file import read_config
 from mmtbps.drawing import draw_dataset
 from mmtbps.drawing.edited_pairs import draw_edited_pairs
 from mmtbps.errors import BadValue
 from mmtbps.evaluation import random_ranks
-from mmtbps.fileio import write_durably
+from mmtbps.fileio import check_writable, write_durably
 
 TOOLS = Path(__file__).resolve().parent
 MEASURES = ('R1', 'R5', 'R10', 'mAP')
@@ -47,13 +46,6 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def run_tool(name: str, *arguments: object) -> None:
-    """Run another tool; its output goes on to ours, and its failure ends this one."""
-    done = subprocess.run([sys.executable, str(TOOLS / name), *map(str, arguments)])
-    if done.returncode:
-        raise SystemExit(done.returncode)
-
-
 def generated_pairs(kind: str, data_root: Path) -> Path:
     """Make generated pairs on first use; return their annotation file."""
     folder = data_root.with_name(f'{data_root.name}-{kind}')
@@ -62,8 +54,9 @@ def generated_pairs(kind: str, data_root: Path) -> Path:
     target = folder / 'pdg_pairs.jsonl'
     if not target.is_file():
         for command in ('plan', 'run', 'merge'):
-            run_tool('generate.py', command, f'configs/generation/pdg_{kind}.py', '--cfg-options',
-                     f'dataset.data_root={data_root}', f'generation.runner.out_dir={folder}')
+            run_tool(TOOLS / 'generate.py', command, f'configs/generation/pdg_{kind}.py',
+                     '--cfg-options', f'dataset.data_root={data_root}',
+                     f'generation.runner.out_dir={folder}')
     return target
 
 
@@ -100,9 +93,9 @@ def run_arm(path: str, arm: dict, seed: int, work_dir: Path, data_root: Path) ->
         shutil.rmtree(folder, ignore_errors=True)  # of a run that was cut off
         folder.mkdir(parents=True)
         write_durably(config, settings)
-        run_tool('train.py', config, '--work-dir', folder)
+        run_tool(TOOLS / 'train.py', config, '--work-dir', folder)
         best = max(folder.glob('best_*.pth'), key=lambda file: file.stat().st_mtime)
-        run_tool('test.py', config, best, '--work-dir', folder, '--out', metrics)
+        run_tool(TOOLS / 'test.py', config, best, '--work-dir', folder, '--out', metrics)
     elif config.read_text(encoding='utf-8') != settings:
         raise BadValue(f'{folder}: this run had other settings than {path} has now; choose another '
                        '--work-dir')
@@ -141,6 +134,9 @@ def run_ablation(args: argparse.Namespace) -> None:
     if args.seeds < 1:
         raise BadValue(f'--seeds must be at least 1, got {args.seeds}')
     cfg = read_config(args.config, 'arms', 'drawn_size')
+    check_writable(args.work_dir, folder=True)
+    if args.out:
+        check_writable(args.out)
     arms = chosen_arms(cfg, args.arms)
     data_root = draw_dataset(cfg.test_dataloader.dataset.data_root, size=cfg.drawn_size)
     results: dict[str, list[dict]] = {arm['name']: [] for arm in arms}

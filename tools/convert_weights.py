@@ -34,7 +34,7 @@ from mmtbps.commands.command_names import CommandParser
 from mmtbps.commands.licence_notice import print_notice
 from mmtbps.commands.user_errors import one_line_errors
 from mmtbps.errors import BadValue
-from mmtbps.fileio import write_durably
+from mmtbps.fileio import check_writable, write_durably
 from mmtbps.models.converters import (
     KINDS,
     Conversion,
@@ -84,7 +84,8 @@ def save_folder(conversion: Conversion, target: Path, kind: str, source: str,
 
 
 def check_target(target: Path) -> None:
-    """Refuse a target that is of the other kind, or that holds something else."""
+    """Refuse a target that is of the other kind, holds something else, or cannot be written."""
+    check_writable(target, folder=target.suffix not in _FILES)
     if target.suffix in _FILES:
         if target.is_dir():
             raise BadValue(f'{target}: a folder; name a file')

@@ -10,11 +10,10 @@ Examples:
 import argparse
 import json
 import os
-import subprocess
-import sys
 import time
 from pathlib import Path
 
+from mmtbps.commands.tool_process import run_tool
 from mmtbps.commands.user_errors import one_line_errors
 from mmtbps.evaluation import random_ranks
 
@@ -42,7 +41,7 @@ def step(title: str, *commands: tuple) -> None:
     print(f'\n== {title}', flush=True)
     start = time.monotonic()
     for command in commands:
-        subprocess.run([sys.executable, *map(str, command)], check=True)
+        run_tool(*command)
     print(f'== {title}: {time.monotonic() - start:.0f} s', flush=True)
 
 
@@ -118,7 +117,7 @@ def demonstrate(args: argparse.Namespace) -> None:
 
 def main() -> None:
     args = parse_args()
-    with one_line_errors():
+    with one_line_errors('interrupted; the same command goes on'):
         demonstrate(args)
 
 

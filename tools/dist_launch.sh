@@ -27,4 +27,4 @@ fi
 cores=$(nproc)
 export OMP_NUM_THREADS=${OMP_NUM_THREADS:-$((cores > $1 ? cores / $1 : 1))}
 # exec: a signal to this script reaches torchrun, which ends the processes.
-exec "${PYTHON:-python}" -m torch.distributed.run "${meeting[@]}" --nproc_per_node="$1" "${@:2}"
+exec "${PYTHON:-python}" -m mmtbps.commands.torchrun "${meeting[@]}" --nproc_per_node="$1" "${@:2}"

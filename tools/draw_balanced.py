@@ -23,7 +23,7 @@ from mmtbps.drawing import caption, recolor, render, sample_person, sample_scene
 from mmtbps.drawing.edits import colors_for
 from mmtbps.drawing.person import Person
 from mmtbps.errors import BadValue
-from mmtbps.fileio import write_durably
+from mmtbps.fileio import explained_disk_full, write_durably
 
 
 def evenly_colored(person: Person, rng: np.random.Generator) -> Person:
@@ -66,8 +66,9 @@ def draw(args: argparse.Namespace) -> None:
         raise BadValue(f'--seed must not be negative, got {args.seed}')
     (args.root / 'imgs' / 'even').mkdir(parents=True, exist_ok=True)
     splits = ['train'] * args.people[0] + ['val'] * args.people[1]
-    entries = [draw_person(args.root, args.seed, person_id, split) for person_id, split
-               in enumerate(track(splits, f'drawing {len(splits)} people'), start=1)]
+    with explained_disk_full(args.root):
+        entries = [draw_person(args.root, args.seed, person_id, split) for person_id, split
+                   in enumerate(track(splits, f'drawing {len(splits)} people'), start=1)]
     write_durably(args.root / 'reid_raw.json', json.dumps(entries))
     print(f'evenly coloured people in {args.root}')
 

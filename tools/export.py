@@ -23,6 +23,7 @@ from mmtbps.config_file import read_config
 from mmtbps.engine.cfg_options import CfgOptions, merge_options
 from mmtbps.errors import BadValue
 from mmtbps.evaluation import evaluate_ranking
+from mmtbps.fileio import check_writable
 from mmtbps.registry import DATASETS
 from mmtbps.search.encoders.base import Encoder
 from mmtbps.search.encoders.loading import load_encoder
@@ -118,6 +119,7 @@ def export(args: argparse.Namespace) -> None:
     """Export the model, print the sizes and cosines, and compare the rankings if asked."""
     if args.model and (args.evaluate or args.cfg_options):
         raise BadValue('--evaluate and --cfg-options need a CONFIG, not --model')
+    check_writable(args.out_dir, folder=True)
     cfg = None if args.model else read_config(args.config, 'model')
     if cfg is not None:
         merge_options(cfg, args.cfg_options)

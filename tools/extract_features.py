@@ -30,7 +30,7 @@ from mmtbps.commands.model_options import (
 )
 from mmtbps.commands.user_errors import one_line_errors
 from mmtbps.errors import BadValue, MissingFile
-from mmtbps.fileio import write_durably
+from mmtbps.fileio import check_writable, write_durably
 from mmtbps.search import load_encoder
 from mmtbps.search.encoders.base import Encoder
 from mmtbps.search.galleries.base import is_same_model
@@ -115,6 +115,7 @@ def extract(args: argparse.Namespace) -> None:
     """Encode the images of every missing file and print their number."""
     if args.part_size < 1 or args.workers < 1:
         raise BadValue('--part-size and --workers must be positive')
+    check_writable(args.out, folder=True)
     if not args.images.is_dir() or not (paths := list_images(args.images)):
         raise MissingFile(f'{args.images}: no such folder, or no image in it')
     checkpoint = None if args.checkpoint == 'none' else args.checkpoint

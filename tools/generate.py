@@ -33,6 +33,7 @@ from mmtbps.engine.launch import (
     load_config,
 )
 from mmtbps.errors import BadValue
+from mmtbps.fileio import check_writable
 from mmtbps.generation import ShardedRunner, merge_run, try_controls, write_plan, write_report
 from mmtbps.generation.runs.merge import CUHK_FILE, PAIRS_FILE
 from mmtbps.records import PairRecord
@@ -167,9 +168,12 @@ def main(argv: list[str] | None = None) -> None:
         fail('the toy diffusion model is now trained by: '
              'python projects/toy_diffusion/train.py DATA_ROOT OUT_DIR', code=2)
     args = parse_args(argv)
-    with one_line_errors():
+    with one_line_errors('interrupted; the same command goes on'):
         needs = 'model' if args.action is finetune else 'generation'
-        args.action(load_config(args, needs), args)
+        cfg = load_config(args, needs)
+        if args.action is not finetune:
+            check_writable(cfg.generation.runner.out_dir, folder=True)
+        args.action(cfg, args)
 
 
 if __name__ == '__main__':

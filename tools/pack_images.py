@@ -19,7 +19,7 @@ from collections import Counter
 from rich.progress import track
 
 from mmtbps.commands.command_names import CommandParser
-from mmtbps.commands.user_errors import one_line_errors
+from mmtbps.commands.user_errors import fail, one_line_errors
 from mmtbps.datasets.write_packed import differing, find_packable_images, pack_images
 
 UNITS = {'': 1, 'K': 10**3, 'M': 10**6, 'G': 10**9, 'T': 10**12}
@@ -83,8 +83,8 @@ def verify(args: argparse.Namespace) -> None:
             wrong += 1
             print(f'{name}: {reason}')
     if wrong:
-        raise SystemExit(f'{wrong} of {total} images differ; a shard that is deleted with its '
-                         'index is packed anew from the originals')
+        fail(f'{wrong} of {total} images differ; a shard that is deleted with its index is packed '
+             'anew from the originals')
     print(f'all {total} images are packed, byte for byte')
 
 

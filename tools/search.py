@@ -35,7 +35,7 @@ from mmtbps.commands.licence_notice import print_model_notice
 from mmtbps.commands.model_options import add_model_option, chosen_preprocessing
 from mmtbps.commands.user_errors import fail, one_line_errors
 from mmtbps.errors import BadValue, MissingFile
-from mmtbps.fileio import JobShard
+from mmtbps.fileio import JobShard, check_writable
 from mmtbps.search.encoders.base import describe_cut
 from mmtbps.search.galleries.base import GalleryMismatch
 from mmtbps.search.galleries.factory import open_gallery
@@ -51,6 +51,9 @@ if TYPE_CHECKING:
     from mmtbps.search.indexing import DetectionOptions
     from mmtbps.search.results import SearchResult
 
+_GOES_ON = 'interrupted. What was stored is safe; the same command goes on'
+_INTERRUPTED = dict(index=_GOES_ON, delete=_GOES_ON, compact=_GOES_ON,
+                    serve='interrupted: the page is closed')
 _SHOWN = 10  # skipped files and unknown rows that are named; the log has all
 
 
@@ -142,6 +145,10 @@ def index(args: argparse.Namespace) -> None:
         batch_size=args.batch_size, workers=args.workers, commit_every=args.commit_every,
         prune=args.prune, progress=not args.quiet, shard=JobShard.parse(args.shard), log=args.log,
         images=args.images)
+    if '://' not in args.gallery:
+        check_writable(args.gallery, folder=True)
+    if args.log is not None:
+        check_writable(args.log)
     provenance, detection = model_of(args), _detection(args)
     encoder = load_encoder(provenance.model, provenance.weights, args.device,
                            notify=print_model_notice, **preprocessing_of(args))
@@ -305,12 +312,12 @@ def _confirm(question: str) -> None:
     if not sys.stdin.isatty():
         raise BadValue(f'{question} Say so with --yes')
     if input(f'{question} [y/N] ').strip().lower() not in ('y', 'yes'):
-        raise SystemExit('Nothing was removed.')
+        fail('nothing was removed')
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
-    with one_line_errors('interrupted. What was stored is safe; the same command goes on'):
+    with one_line_errors(_INTERRUPTED.get(args.command, 'interrupted')):
         try:
             args.action(args)
         except GalleryMismatch as error:

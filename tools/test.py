@@ -27,7 +27,7 @@ from mmtbps.engine.launch import (
     load_config,
     name_model,
 )
-from mmtbps.fileio import write_durably
+from mmtbps.fileio import check_writable, write_durably
 from mmtbps.unknown_types import explain_unknown_types
 
 
@@ -52,6 +52,10 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 def main(argv: list[str] | None = None) -> None:
     args = parse_args(argv)
+    if args.out:
+        check_writable(args.out)
+    if args.show_dir:
+        check_writable(args.show_dir, folder=True)
     cfg = load_config(args, *(() if args.model else ('model', )))
     checkpoint = prepare_named_test(cfg, args)
     if args.allow_missing:

@@ -20,6 +20,7 @@ from mmtbps.engine.launch import (
     use_mixed_precision,
 )
 from mmtbps.engine.run_folder import choose_start
+from mmtbps.fileio import explained_disk_full
 from mmtbps.unknown_types import explain_unknown_types
 
 
@@ -58,11 +59,12 @@ def main() -> None:
     if args.auto_scale_lr:
         cfg.auto_scale_lr.enable = True
     runner = build_runner(cfg, choose_start(cfg, args.resume), args.overwrite)
-    with explain_unknown_types(cfg):  # of loaders and their pipelines, which are built when it runs
+    # The types of loaders and their pipelines are looked up when it runs.
+    with explain_unknown_types(cfg), explained_disk_full(cfg.work_dir):
         runner.train()
     end_group()
 
 
 if __name__ == '__main__':
-    with one_line_errors():
+    with one_line_errors('interrupted; --resume goes on from the last checkpoint'):
         main()

@@ -36,12 +36,12 @@ from mmtbps.engine.launch import (
     add_common_options,
     build_runner,
     check_weights,
-    end_group,
+    leave_group,
     load_config,
     name_model,
 )
 from mmtbps.errors import BadValue
-from mmtbps.fileio import write_durably
+from mmtbps.fileio import check_writable, write_durably
 from mmtbps.search.encoders.base import Encoder
 from mmtbps.search.encoders.explain import rollout_map, word_heat_map
 from mmtbps.search.encoders.loading import load_encoder
@@ -126,6 +126,7 @@ def _check_target(path: str) -> None:
     known = Image.registered_extensions()
     if known.get(Path(path).suffix.lower()) not in Image.SAVE:
         raise BadValue(f'{path}: no picture can be written under this name; end it in .png')
+    check_writable(path)
 
 
 def _encoder(args: argparse.Namespace) -> Encoder:
@@ -136,8 +137,8 @@ def _encoder(args: argparse.Namespace) -> Encoder:
 
 
 def _save(picture: Image.Image, path: str) -> None:
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
-    picture.save(path)
+    kind = Image.registered_extensions()[Path(path).suffix.lower()]
+    write_durably(path, lambda to: picture.save(to, kind))
     print(path)
 
 
@@ -182,7 +183,7 @@ def encode_test_set(args: argparse.Namespace) -> Encoded | None:
     runner.test()
     dataset = runner.test_dataloader.dataset
     entries = collect_results(keep.entries, len(dataset), device='cpu')
-    end_group()
+    leave_group()
     return entries and _join(entries, runner)
 
 
@@ -206,6 +207,7 @@ def failures(args: argparse.Namespace) -> None:
     """Write the queries with the worst ranks as sheets and as ``failures.jsonl``."""
     if args.worst < 1 or args.topk < 1:
         raise BadValue('--worst and --topk must be at least 1')
+    check_writable(args.out_dir, folder=True)
     data = encode_test_set(args)
     if data is None:
         return

@@ -9,6 +9,8 @@ from pathlib import Path
 from mmtbps.version import __version__
 
 from .command_names import COMMANDS
+from .exit_codes import list_exit_codes
+from .user_errors import one_line_errors
 
 __all__ = ['main']
 
@@ -24,7 +26,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     Raises:
         SystemExit: of the tool; or the command is unknown, or help or version was asked for.
     """
-    words = list(sys.argv[1:] if argv is None else argv)
+    with one_line_errors():  # the tools have their own, for which much is imported
+        _run(list(sys.argv[1:] if argv is None else argv))
+
+
+def _run(words: list[str]) -> None:
     name = parse_args(words[:1]).command
     command, folder = COMMANDS[name], find_tools()
     started = ['mmtbps', name] if command.verb else [f'mmtbps {name}']  # as usage lines name it
@@ -41,7 +47,8 @@ def parse_args(argv: Sequence[str]) -> argparse.Namespace:
         prog='mmtbps', usage='mmtbps COMMAND ...', description='Text-based person search.',
         formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog='commands, of which each has --help:\n' + '\n'.join(
-            f'  {name:<18}{command.help}' for name, command in COMMANDS.items()))
+            f'  {name:<18}{command.help}' for name, command in COMMANDS.items())
+        + f'\n\nexit codes:\n{list_exit_codes()}')
     parser.add_argument('--version', action='version', version=f'mmtbps {__version__}')
     parser.add_argument('command', choices=COMMANDS, metavar='COMMAND', help='see below')
     return parser.parse_args(argv)

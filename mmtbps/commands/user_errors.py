@@ -1,16 +1,23 @@
 """Errors as a command line prints them: one line, with the command that mends it."""
 
 import contextlib
+import logging
 import os
 import re
 import shlex
+import signal
 import sys
+import traceback
 from collections.abc import Iterator
 from typing import NoReturn
 
-from mmtbps.errors import Remedy, UserError
+from mmtbps.errors import Remedy, UserError, first_line
+from mmtbps.fileio import explain_disk_full, is_disk_full
 
 from .command_names import as_typed
+from .exit_codes import ExitCode
+from .process_group import await_launcher, end_command, group_rank, is_loss_of_peer
+from .stop_signals import StopSignals, Terminated
 
 __all__ = ['COMMANDS', 'fail', 'one_line_errors', 'word_error', 'word_remedy']
 
@@ -33,6 +40,20 @@ COMMANDS = {
 
 # How torch begins what it hands on.
 _FROM_WORKER = re.compile(r'Caught \w+ in \w+ worker process \d+\.\s+Original Traceback')
+# torch's words for a worker that the system ended, or that found no memory to share.
+_KILLED_WORKER = re.compile(r'DataLoader worker .* is killed by signal: (Killed|Bus error)')
+_OUT_OF_MEMORY = re.compile(
+    r"out of memory|can't allocate memory|failed to allocate memory|not enough memory|bad_alloc",
+    re.IGNORECASE)
+_LESS_MEMORY = ('A smaller batch needs less: --batch-size, or train_dataloader.batch_size of the '
+                'config; a training keeps its batch with --cfg-options model.chunk_size=32, which '
+                'encodes it in parts')
+_FEWER_WORKERS = ('The memory of this machine, or what processes share of it, is used up: take '
+                  'fewer workers, such as train_dataloader.num_workers=1')
+_FAULT = ('this is a fault of the program: it should have worked, or have said in one line what to '
+          'mend. Please report it, with the command and the lines above, to those whom you have '
+          'mmtbps from')
+_STOPPED_BY = {KeyboardInterrupt: signal.SIGINT, Terminated: signal.SIGTERM}
 
 
 def word_remedy(remedy: Remedy) -> str:
@@ -76,51 +97,111 @@ class _Capitals(dict):
 
 @contextlib.contextmanager
 def one_line_errors(interrupted: str = 'interrupted') -> Iterator[None]:
-    """Print a fault that is the user's to mend in one line and exit with 1.
+    """End a command as `ExitCode` says, with one line of error wherever the user can do something.
 
-    These are every `UserError`, what the operating system refuses of a file it names, and a config
-    that is no Python. Anything else is a fault of the program and keeps its traceback. Where nobody
-    reads the output any more, as after ``| head``, the command ends with 141, as by the signal.
+    The user's to mend is every `UserError`, a file that the operating system refuses, a full disk
+    or memory, and a config that is no Python. Anything else is a fault of the program and keeps its
+    traceback.
 
     Args:
-        interrupted: The line after Ctrl-C, which exits with 130.
+        interrupted: The line after Ctrl-C; with "terminated" in it, that after SIGTERM.
     """
+    with StopSignals() as signals, _log_files_that_fail_in_silence():
+        try:
+            yield
+            print(end='', flush=True)  # here, and not as Python ends, a closed pipe is noticed
+        except (KeyboardInterrupt, Terminated, Exception) as error:
+            if isinstance(error, OSError) and _output_is_lost(error):
+                if isinstance(error, BrokenPipeError):
+                    end_command(ExitCode.CLOSED_PIPE)
+            if not signals.received and is_loss_of_peer(error):
+                _await_launcher(signals)
+            if stopped := signals.received or _STOPPED_BY.get(type(error)):
+                _say_stopped(interrupted, stopped)
+            _say_error(error)
+        except SystemExit as end:
+            if isinstance(end.code, str):
+                fail(end.code)
+            raise
+
+
+@contextlib.contextmanager
+def _log_files_that_fail_in_silence() -> Iterator[None]:
+    """Print no traceback for each line that a log file on a full disk does not take."""
+    before, logging.raiseExceptions = logging.raiseExceptions, False
     try:
         yield
-        print(end='', flush=True)  # here, and not as Python ends, a closed pipe is noticed
-    except UserError as error:
-        problems = getattr(error, 'problems', None) or [error]
-        if len(problems) > 1:
-            print('error: cannot start, because of:', file=sys.stderr)
-            listed = '\n'.join(f'  - {word_error(problem)}' for problem in problems)
-            print(as_typed(listed), file=sys.stderr)
-            raise SystemExit(1) from None
-        fail(word_error(problems[0]))
-    except BrokenPipeError:
-        if not _reader_is_gone():
-            raise
-        raise SystemExit(141) from None
-    except OSError as error:
-        if error.filename is None or error.strerror is None:
-            raise
-        fail(f'{error.filename}: {error.strerror}')
-    except SyntaxError as error:
-        fail(f'{error.filename}, line {error.lineno}: {error.msg}')
-    except KeyboardInterrupt:
-        fail(interrupted, 130)
+    finally:
+        logging.raiseExceptions = before
 
 
-def _reader_is_gone() -> bool:
-    """Check for a closed standard output, and let the rest of it vanish."""
+def _await_launcher(signals: StopSignals) -> None:
+    """Leave the word to the process of the group that failed first, if a launcher ends this one."""
     try:
-        print(flush=True)
-        return False
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return True
+        await_launcher()
+    except (KeyboardInterrupt, Terminated):
+        end_command(128 + signals.received)
 
 
-def fail(message: str, code: int = 1) -> NoReturn:
+def fail(message: str, code: int = ExitCode.USER) -> NoReturn:
     """Print ``error: message`` in one line and exit with ``code``."""
     print('error: ' + as_typed(' '.join(message.split())), file=sys.stderr)
-    raise SystemExit(code) from None
+    end_command(code)
+
+
+def _say_error(error: Exception) -> NoReturn:
+    """Print what the user can mend in one line, anything else with its traceback; then exit."""
+    problems = getattr(error, 'problems', None) if isinstance(error, UserError) else None
+    if problems and len(problems) > 1:
+        print('error: cannot start, because of:', file=sys.stderr)
+        listed = '\n'.join(f'  - {word_error(problem)}' for problem in problems)
+        print(as_typed(listed), file=sys.stderr)
+        end_command(ExitCode.USER)
+    if said := _mendable(problems[0] if problems else error):
+        fail(said)
+    traceback.print_exception(error)
+    fail(_FAULT, ExitCode.PROGRAM)
+
+
+def _mendable(error: Exception) -> str | None:
+    """Word what the user can mend; ``None`` if it is a fault of the program."""
+    if isinstance(error, UserError):
+        return word_error(error)
+    if is_disk_full(error):
+        return str(explain_disk_full(error, getattr(error, 'filename', None)))
+    if isinstance(error, OSError) and error.filename is not None and error.strerror is not None:
+        return f'{error.filename}: {error.strerror}'
+    if isinstance(error, SyntaxError):
+        return f'{error.filename}, line {error.lineno}: {error.msg}'
+    if _is_out_of_memory(error):
+        return f'out of memory ({first_line(error)}). {_LESS_MEMORY}'
+    for cause in (error, error.__cause__):
+        if _KILLED_WORKER.match(str(cause)):
+            return f'{first_line(cause)} {_FEWER_WORKERS}'
+    return None
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    # torch's own type is not imported here, and its CPU raises a RuntimeError.
+    return isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError) and bool(_OUT_OF_MEMORY.search(str(error))))
+
+
+def _say_stopped(interrupted: str, by: signal.Signals) -> NoReturn:
+    """Print the line of a command that was stopped, one of all processes of a group; then exit."""
+    if by == signal.SIGTERM:
+        interrupted = interrupted.replace('interrupted', 'terminated', 1)
+    if group_rank():
+        end_command(128 + by)
+    fail(interrupted, 128 + by)
+
+
+def _output_is_lost(error: OSError) -> bool:
+    """Check for a standard output that nobody takes any more, and let the rest of it vanish."""
+    try:
+        # What did not go into a pipe is forgotten: only something new shows that it is closed.
+        print(end='\n' if isinstance(error, BrokenPipeError) else '', flush=True)
+        return False
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return True

@@ -16,7 +16,7 @@ import numpy as np
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn, track
 
 from mmtbps.errors import BadValue, Remedy, UserError
-from mmtbps.fileio import LockTaken, file_lock, is_image, write_durably
+from mmtbps.fileio import LockTaken, check_writable, file_lock, is_image, write_durably
 from mmtbps.records import leads_outside
 
 from .packed import SUFFIX, PackedImages, PackedImagesError, index_dtype, read_shard
@@ -76,6 +76,7 @@ def pack_images(folder: str | os.PathLike, out: str | os.PathLike, shard_size: i
         NoImageFolder: If there is no such folder of images, or no image in it.
         BadValue: If ``out`` is not named so, or lies in ``folder``.
         PackedImagesError: If a shard that is there is broken, or another process packs here.
+        NotWritable: If nothing can be written in ``out``.
         DiskFull: If the disk is full; what is finished stays.
     """
     folder, out = Path(folder), Path(out)
@@ -86,6 +87,7 @@ def pack_images(folder: str | os.PathLike, out: str | os.PathLike, shard_size: i
                        f'data sets know it; take {out.name}{SUFFIX}')
     if out.resolve().is_relative_to(folder.resolve()):
         raise BadValue(f'{out} lies in {folder} itself; put it beside that folder')
+    check_writable(out, folder=True)
     found, others = find_packable_images(folder, progress)
     if not found:
         raise NoImageFolder(f'{folder}: no image to pack below this folder')

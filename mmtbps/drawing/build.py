@@ -21,7 +21,13 @@ import numpy as np
 from PIL import Image
 
 from mmtbps.errors import BadValue, Remedy, UserError
-from mmtbps.fileio import file_lock, sync_folder, write_durably
+from mmtbps.fileio import (
+    check_writable,
+    explained_disk_full,
+    file_lock,
+    sync_folder,
+    write_durably,
+)
 
 from .attributes import CAMERAS
 from .captions import caption
@@ -118,6 +124,8 @@ def draw_dataset(root: str | Path, size: str | Size = 'default', seed: int = 0,
     Raises:
         BadValue: If there is no such size, or a number is too small.
         FolderInUse: If ``root`` holds anything else.
+        NotWritable: If nothing can be written there.
+        DiskFull: If the disk is full; what is drawn stays.
     """
     if workers is not None and workers < 1:
         raise BadValue(f'workers must be at least 1, got {workers}')
@@ -127,9 +135,10 @@ def draw_dataset(root: str | Path, size: str | Size = 'default', seed: int = 0,
         _clear_up(root)
         return root
     _refuse_strangers(root, request, overwrite)
+    check_writable(root, folder=True)
     partial_root = root.with_name(root.name + '.partial')
     root.parent.mkdir(parents=True, exist_ok=True)
-    with file_lock(root.with_name(f'.{root.name}.lock')):
+    with explained_disk_full(partial_root), file_lock(root.with_name(f'.{root.name}.lock')):
         if _is_finished(root, request):                     # another process was faster
             return root
         _refuse_strangers(root, request, overwrite)         # or drew another set meanwhile

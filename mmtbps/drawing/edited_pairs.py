@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from mmtbps.errors import MissingFile, Remedy
-from mmtbps.fileio import write_durably
+from mmtbps.fileio import explained_disk_full, write_durably
 from mmtbps.records import PairRecord
 
 from .build import plan_person
@@ -47,8 +47,9 @@ def draw_edited_pairs(root: str | Path, out: str | Path, seed: int = 0) -> Path:
     entries = json.loads((root / 'reid_raw.json').read_text(encoding='utf-8'))
     new_id = 1 + max(entry['id'] for entry in entries)
     people = sorted({entry['id'] for entry in entries if entry['split'] == 'train'})
-    lines = [json.dumps(record.to_json()) for number, person_id in enumerate(people)
-             for record in _edit_person(person_id, new_id + number, marker, out, seed)]
+    with explained_disk_full(out):
+        lines = [json.dumps(record.to_json()) for number, person_id in enumerate(people)
+                 for record in _edit_person(person_id, new_id + number, marker, out, seed)]
     write_durably(target, '\n'.join(lines) + '\n')
     return target
 

@@ -6,12 +6,14 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 import torch
 from mmengine.config import Config
 from mmengine.runner import CheckpointLoader, Runner
 
 from mmtbps.config_file import read_config
+from mmtbps.fileio import check_writable
 from mmtbps.models import inference_settings
 from mmtbps.models.loading import LoadReport, load_strictly
 from mmtbps.unknown_types import explain_unknown_types
@@ -24,8 +26,8 @@ from .run_folder import Start, move_away, refuse_taken
 from .selection import describe_selection
 
 __all__ = ['add_common_options', 'allow_missing_images', 'build_runner', 'check_weights',
-           'end_group', 'leave_group', 'load_config', 'name_model', 'prepare_pretrained_test',
-           'prepare_test', 'use_compilation', 'use_mixed_precision']
+           'end_group', 'end_process', 'leave_group', 'load_config', 'name_model',
+           'prepare_pretrained_test', 'prepare_test', 'use_compilation', 'use_mixed_precision']
 
 
 def add_common_options(parser: argparse.ArgumentParser) -> None:
@@ -154,7 +156,9 @@ def build_runner(cfg: Config, start: Start | None = None, overwrite: bool = Fals
         UnknownType: a type of the config is not registered.
         UnfitData: training and validation share people, or a tokenizer does not know the captions.
         FolderTaken: the work folder holds the checkpoints of another run.
+        NotWritable: nothing can be written in the work folder.
     """
+    check_writable(cfg.work_dir, folder=True)
     if start:
         cfg.load_from, cfg.resume = start.checkpoint, start.resume
         if not start.resume and not overwrite:
@@ -211,14 +215,23 @@ def end_group() -> None:
     The threads of torch and gloo that are left were seen to end a process that had done all its
     work by SIGABRT, while they were taken down with the interpreter (once in some thirty runs of
     two nodes on a CPU). Its node then counted as failed, and the others waited for it for five
-    minutes. What Python itself does at its end is done before.
+    minutes.
     """
     if torch.distributed.is_initialized():
         leave_group()
-        atexit._run_exitfuncs()
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(0)
+        end_process(0)
+
+
+def end_process(code: int) -> NoReturn:
+    """End this process at once, after what Python itself does at its end.
+
+    Args:
+        code: the exit code.
+    """
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def _first_process(launcher: str) -> bool:

@@ -6,6 +6,7 @@ import torch
 from mmengine.dist import collect_results, is_main_process
 from mmengine.hooks import Hook
 
+from mmtbps.fileio import write_durably
 from mmtbps.registry import HOOKS
 from mmtbps.visualization import draw_rank_list, draw_rank_sheet
 
@@ -79,7 +80,7 @@ class RankListHook(Hook):
         for start in range(0, len(rows), self.rows_per_sheet):
             sheet = draw_rank_sheet(rows[start:start + self.rows_per_sheet])
             path = folder / f'{stage}_{start // self.rows_per_sheet}.png'
-            sheet.save(path)
+            write_durably(path, lambda to, sheet=sheet: sheet.save(to, 'PNG'))
             runner.logger.info(f'ranked lists: {path}')
 
     def _rank(self, entry: dict, entries: list[dict], gallery: torch.Tensor):

@@ -2,13 +2,16 @@
 
 from .archives import damaged_record
 from .checkpoint_files import BrokenCheckpoint, UnsafeCheckpoint, load_checkpoint_file
-from .durable import DiskFull, create_once, durable_folder, folder_size, sync_folder, write_durably
+from .disk_full import DiskFull, explain_disk_full, explained_disk_full, free_bytes, is_disk_full
+from .durable import create_once, durable_folder, folder_size, sync_folder, write_durably
 from .image_files import IMAGE_SUFFIXES, is_image
 from .jsonl import JsonlWriter, append_json_lines, iter_json_lines
 from .locks import LockTaken, file_lock
 from .shards import JobShard
+from .writable import NotWritable, check_writable
 
 __all__ = ['BrokenCheckpoint', 'DiskFull', 'IMAGE_SUFFIXES', 'JobShard', 'JsonlWriter',
-           'LockTaken', 'UnsafeCheckpoint', 'append_json_lines', 'create_once', 'damaged_record',
-           'durable_folder', 'file_lock', 'folder_size', 'is_image', 'iter_json_lines',
-           'load_checkpoint_file', 'sync_folder', 'write_durably']
+           'LockTaken', 'NotWritable', 'UnsafeCheckpoint', 'append_json_lines', 'check_writable',
+           'create_once', 'damaged_record', 'durable_folder', 'explain_disk_full',
+           'explained_disk_full', 'file_lock', 'folder_size', 'free_bytes', 'is_disk_full',
+           'is_image', 'iter_json_lines', 'load_checkpoint_file', 'sync_folder', 'write_durably']

@@ -7,17 +7,15 @@ import secrets
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NoReturn
 
-from mmtbps.errors import UserError
-
+from .disk_full import explain_disk_full, free_bytes
 from .locks import lock_descriptor
 
-__all__ = ['DiskFull', 'create_once', 'durable_folder', 'explain_disk_full', 'folder_size',
-           'sync_folder', 'write_durably']
+__all__ = ['create_once', 'durable_folder', 'folder_size', 'sync_folder', 'write_durably']
 
-
-class DiskFull(UserError, OSError):
-    """A write for which there is no space; ``errno`` is the system's."""
+#: With less space than this, a library that fails without a reason met a full disk.
+_NOTHING_FREE = 1 << 16
 
 
 def write_durably(path: str | os.PathLike, content: bytes | str | Callable[[Path], None]) -> None:
@@ -50,8 +48,7 @@ def write_durably(path: str | os.PathLike, content: bytes | str | Callable[[Path
         try:
             os.replace(partial, path)
         except OSError as error:
-            partial.unlink(missing_ok=True)
-            raise explain_disk_full(error, path) from error
+            _give_up(error, partial, path)
     sync_folder(path.parent)
 
 
@@ -125,23 +122,9 @@ def durable_folder(path: str | os.PathLike) -> Iterator[Path]:
         yield partial
         _sync_tree(partial)
         os.replace(partial, path)
-    except OSError as error:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise explain_disk_full(error, path) from error
-    except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise
+    except BaseException as error:
+        _give_up(error, partial, path)
     sync_folder(path.parent)
-
-
-def explain_disk_full(error: OSError, path: Path) -> OSError:
-    """Word the error of a full disk for people; any other error is returned as it is."""
-    if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-        return error
-    explained = DiskFull(f'{path}: the disk is full. Everything up to here is kept: free some '
-                         'space and start the same command again')
-    explained.errno = error.errno
-    return explained
 
 
 def sync_folder(folder: Path) -> None:
@@ -200,16 +183,30 @@ def _is_open_at(descriptor: int, path: Path) -> bool:
 
 def _write(partial: Path, content: bytes | str | Callable[[Path], None], path: Path) -> None:
     """Fill the partial file and bring it to disk, or remove it."""
+    content = content.encode() if isinstance(content, str) else content
     try:
         if callable(content):
             content(partial)
         else:
-            partial.write_bytes(content.encode() if isinstance(content, str) else content)
+            partial.write_bytes(content)
         with open(partial, 'rb') as file:
             os.fsync(file.fileno())
-    except OSError as error:
+    except BaseException as error:
+        _give_up(error, partial, path, None if callable(content) else len(content))
+
+
+def _give_up(error: BaseException, partial: Path, path: Path, needed: int | None = None
+             ) -> NoReturn:
+    """Remove what was half-written and raise its error, in plain words if the disk is full."""
+    free, written = free_bytes(partial.parent), 0
+    with contextlib.suppress(OSError):
+        written = folder_size(partial) if partial.is_dir() else partial.stat().st_size
+    if partial.is_dir():
+        shutil.rmtree(partial, ignore_errors=True)
+    else:
         partial.unlink(missing_ok=True)
-        raise explain_disk_full(error, path) from error
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
+    if not isinstance(error, Exception):
+        raise error
+    if free < _NOTHING_FREE and not isinstance(error, (OSError, MemoryError)):
+        raise explain_disk_full(OSError(errno.ENOSPC, str(error)), path, written) from error
+    raise explain_disk_full(error, path, needed or written) from error

@@ -11,7 +11,7 @@ from typing import Any
 
 from mmtbps.errors import RecordError
 
-from .durable import explain_disk_full
+from .disk_full import explain_disk_full
 from .locks import lock_descriptor
 
 __all__ = ['JsonlWriter', 'append_json_lines', 'iter_json_lines']
@@ -54,12 +54,13 @@ def append_json_lines(path: str | os.PathLike, rows: Iterable[Any]) -> None:
         rows: Values of JSON types.
 
     Raises:
-        OSError: The disk refuses.
+        OSError: The disk refuses; the file is as before. :class:`DiskFull` where it is full.
     """
     data = b''.join(_line(row) for row in rows)
     if data:
         with open(path, 'ab', buffering=0) as file:
-            file.write(data)
+            lock_descriptor(file.fileno(), path)  # to cut off a part of a line, and no other's
+            _append(file.fileno(), data, path)
 
 
 class JsonlWriter:
@@ -103,14 +104,7 @@ class JsonlWriter:
             OSError: The disk refuses; the file is as before.
             ValueError: The row holds NaN or infinity, which JSON does not know.
         """
-        line, before = _line(row), os.fstat(self._descriptor).st_size
-        try:
-            if os.write(self._descriptor, line) != len(line):
-                raise OSError(errno.ENOSPC, 'the disk took only a part of a line')
-            os.fsync(self._descriptor)
-        except OSError as error:
-            os.ftruncate(self._descriptor, before)
-            raise explain_disk_full(error, self.path) from error
+        _append(self._descriptor, _line(row), self.path, sync=True)
 
     def close(self) -> None:
         """Close the file and give up the lock."""
@@ -122,6 +116,19 @@ class JsonlWriter:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
                  trace: TracebackType | None) -> None:
         self.close()
+
+
+def _append(descriptor: int, data: bytes, path: str | os.PathLike, sync: bool = False) -> None:
+    """Append bytes to an open file, all or none."""
+    before = os.fstat(descriptor).st_size
+    try:
+        if os.write(descriptor, data) != len(data):
+            raise OSError(errno.ENOSPC, 'the disk took only a part of a line')
+        if sync:
+            os.fsync(descriptor)
+    except OSError as error:
+        os.ftruncate(descriptor, before)
+        raise explain_disk_full(error, path, len(data)) from error
 
 
 def _line(row: Any) -> bytes:

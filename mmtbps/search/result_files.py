@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mmtbps.errors import BadValue, MissingFile
-from mmtbps.fileio import write_durably
+from mmtbps.fileio import check_writable, write_durably
 from mmtbps.visualization import draw_rank_list, draw_rank_sheet
 
 from .media.crops import read_crop
@@ -87,12 +87,14 @@ def check_target(path: str | os.PathLike) -> Path:
     Raises:
         ValueError: If the ending is not one of `write_results`.
         FileNotFoundError: If there is no folder for the file.
+        NotWritable: If nothing can be written there.
     """
     path = Path(path)
     if path.suffix.lower() not in SUFFIXES:
         raise BadValue(f'{path}: an answer is written as {", ".join(SUFFIXES)}')
     if not path.absolute().parent.is_dir():
         raise MissingFile(f'{path.parent}: no such folder')
+    check_writable(path)
     return path
 
 

@@ -1,9 +1,11 @@
 """A fault of the user is one line; any other keeps its traceback."""
 
 import errno
+import logging
 import os
 import pickle
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from mmtbps.commands.stop_signals import Terminated
 from mmtbps.commands.user_errors import COMMANDS, one_line_errors, word_remedy
 from mmtbps.datasets.skipped import UndecodableImage
 from mmtbps.errors import (
@@ -21,6 +24,7 @@ from mmtbps.errors import (
     RecordError,
     Remedy,
     UserError,
+    first_line,
 )
 from mmtbps.search.galleries import open_gallery
 
@@ -63,12 +67,70 @@ def test_several_faults_are_a_list_and_a_single_one_is_one_line(capsys):
         '  - b: python tools/export.py CONFIG CHECKPOINT OUT\n')
 
 
+def said_of(error, capsys, **options):
+    """Exit code and standard error of a command that raises."""
+    with pytest.raises(SystemExit) as stop, one_line_errors(**options):
+        raise error
+    return stop.value.code, capsys.readouterr().err
+
+
 @pytest.mark.parametrize('error', [ValueError('v'), KeyError('k'), RuntimeError('r'),
                                    ImportError('i'), OSError('without a file')])
-def test_any_other_error_keeps_its_traceback(error):
-    with pytest.raises(type(error)) as raised, one_line_errors():
-        raise error
-    assert raised.value is error
+def test_any_other_error_keeps_its_traceback_and_is_called_a_fault(error, capsys):
+    code, said = said_of(error, capsys)
+    assert code == 70
+    assert said.startswith('Traceback (most recent call last):\n')
+    assert 'raise error' in said and f'\n{type(error).__name__}: {error}\n' in said
+    assert said.splitlines()[-1].startswith('error: this is a fault of the program')
+
+
+@pytest.mark.parametrize('error', [
+    MemoryError(), torch.OutOfMemoryError('CUDA out of memory. Tried to allocate 2.00 GiB.'),
+    RuntimeError('[enforce fail at alloc_cpu.cpp:124] . DefaultCPUAllocator: can\'t allocate '
+                 'memory: you tried to allocate 4096 bytes. Error code 12')])
+def test_too_little_memory_has_a_cure(error, capsys):
+    code, said = said_of(error, capsys)
+    assert code == 1 and said.startswith('error: out of memory (') and said.count('\n') == 1
+    assert first_line(error)[:60] in said
+    assert '--batch-size' in said and 'model.chunk_size' in said
+
+
+def test_a_worker_that_the_system_ended_has_a_cure(capsys):
+    error = RuntimeError('DataLoader worker (pid(s) 7) exited unexpectedly')
+    error.__cause__ = RuntimeError('DataLoader worker (pid 7) is killed by signal: Killed. ')
+    code, said = said_of(error, capsys)
+    assert code == 1 and said.count('\n') == 1 and 'fewer workers' in said
+    error.__cause__ = RuntimeError('DataLoader worker (pid 7) is killed by signal: Aborted. ')
+    assert said_of(error, capsys)[0] == 70
+
+
+@pytest.mark.parametrize('error, named', [
+    (OSError(errno.ENOSPC, 'No space left on device'), 'temporary files (TMPDIR)'),
+    (OSError(errno.ENOSPC, 'No space left on device', '/no/run/a.log'), '/no/run/a.log: the disk'),
+    (RuntimeError('lance error: IO: No space left on device (os error 28)'), 'a disk is full')])
+def test_a_full_disk_has_a_cure(error, named, capsys):
+    code, said = said_of(error, capsys)
+    assert code == 1 and said.count('\n') == 1 and named in said
+    assert 'free some space and start the same command again' in said
+
+
+def test_a_log_file_that_fails_prints_no_traceback(capsys):
+    class Full(logging.Handler):
+        def emit(self, record):
+            try:
+                raise OSError(errno.ENOSPC, 'No space left on device')
+            except OSError:
+                self.handleError(record)
+
+    before, record = logging.raiseExceptions, logging.makeLogRecord(dict(msg='a line'))
+    with one_line_errors():
+        Full().emit(record)
+    assert capsys.readouterr().err == '' and logging.raiseExceptions == before
+
+
+def test_an_end_with_words_is_an_error(capsys):
+    assert said_of(SystemExit('features differ'), capsys) == (1, 'error: features differ\n')
+    assert said_of(SystemExit(3), capsys) == (3, '')
 
 
 def test_what_the_system_refuses_is_one_line(capsys):
@@ -88,10 +150,21 @@ def test_a_config_that_is_no_python_is_named_with_its_line(tmp_path, capsys):
 
 
 def test_an_interrupt_says_what_is_safe(capsys):
-    with pytest.raises(SystemExit) as stop, one_line_errors('stopped; start it again'):
-        raise KeyboardInterrupt
-    assert stop.value.code == 130
-    assert capsys.readouterr().err == 'error: stopped; start it again\n'
+    assert said_of(KeyboardInterrupt(), capsys, interrupted='interrupted; start it again') == (
+        130, 'error: interrupted; start it again\n')
+    assert said_of(Terminated(), capsys, interrupted='interrupted; start it again') == (
+        143, 'error: terminated; start it again\n')
+
+
+@pytest.mark.parametrize('number, code, word', [(signal.SIGINT, 130, 'interrupted'),
+                                                (signal.SIGTERM, 143, 'terminated')])
+def test_what_a_signal_breaks_is_the_signal(number, code, word, capsys):
+    with pytest.raises(SystemExit) as stop, one_line_errors():
+        try:
+            signal.raise_signal(number)
+        except BaseException:
+            raise RuntimeError('DataLoader worker exited unexpectedly') from None
+    assert (stop.value.code, capsys.readouterr().err) == (code, f'error: {word}\n')
 
 
 def run_with_closed_output(*words):
@@ -113,8 +186,18 @@ def test_a_command_whose_reader_is_gone_ends_quietly(tmp_path):
 
 
 def test_a_pipe_of_something_else_keeps_its_traceback(capsys):
-    with pytest.raises(BrokenPipeError), one_line_errors():
-        raise BrokenPipeError(errno.EPIPE, 'of a worker')
+    code, said = said_of(BrokenPipeError(errno.EPIPE, 'of a worker'), capsys)
+    assert code == 70 and 'of a worker' in said
+
+
+@pytest.mark.skipif(not os.path.exists('/dev/full'), reason='the system has no /dev/full')
+def test_output_that_finds_no_space_is_one_line():
+    with open('/dev/full', 'wb') as full:
+        done = subprocess.run([sys.executable, ROOT / 'tools/models.py'], stdout=full,
+                              stderr=subprocess.PIPE, text=True,
+                              env={**os.environ, 'PYTHONPATH': str(ROOT)})
+    assert (done.returncode, done.stderr.count('\n')) == (1, 1), done.stderr
+    assert done.stderr.startswith('error: a disk is full')
 
 
 def test_every_tool_words_its_errors_so():

@@ -103,7 +103,7 @@ class InProcess:
         cfg = Config.fromfile(config)
         cfg.work_dir = str(arguments[arguments.index('--work-dir') + 1])
         cfg.experiment_name = f'{cfg.work_dir}-{len(self.trained)}'
-        if name == 'test.py':
+        if Path(name).name == 'test.py':
             cfg.load_from = str(arguments[0])
             write_durably(arguments[-1], json.dumps(Runner.from_cfg(cfg).test()))
             return

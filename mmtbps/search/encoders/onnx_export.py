@@ -15,7 +15,7 @@ from mmcv.transforms import BaseTransform
 from PIL import Image
 
 from mmtbps.errors import BadValue, UserError
-from mmtbps.fileio import durable_folder
+from mmtbps.fileio import check_writable, durable_folder
 
 from .export_plan import ExportPlan
 from .graph_encoder import import_package
@@ -66,6 +66,7 @@ def export_encoder(encoder: 'TorchEncoder | PretrainedEncoder', out_dir: str | o
 
     Raises:
         ExistingFolder: The folder is there and not empty.
+        NotWritable: Nothing can be written there.
         MissingPackage: A package of the extra ``deploy`` is missing; the message names it.
         BadValue: The pipeline or a tower cannot be exported, or the features differ from those of
             torch by more than `MIN_COSINE` allows; the message has the numbers.
@@ -73,6 +74,7 @@ def export_encoder(encoder: 'TorchEncoder | PretrainedEncoder', out_dir: str | o
     out = Path(out_dir)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ExistingFolder(f'{out} exists; remove it or name another folder')
+    check_writable(out, folder=True)
     pretrained = not hasattr(encoder, 'steps')
     plan = plan_pretrained(encoder) if pretrained else _plan(encoder)
     manifest = _describe(encoder, plan, 'int8' if int8 else 'fp32', SCHEMAS[pretrained])

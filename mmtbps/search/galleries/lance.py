@@ -13,10 +13,11 @@ from typing import Any, TypeVar
 import numpy as np
 
 from mmtbps.errors import BadValue, MissingPackage
-from mmtbps.fileio import file_lock, folder_size
+from mmtbps.fileio import explain_disk_full, folder_size
 
 from .base import BaseGallery, GalleryEntry, GalleryUnreadable, Hit
 from .filters import KINDS, Condition, OneOf
+from .write_lock import gallery_lock
 
 __all__ = ['LanceGallery']
 
@@ -34,7 +35,10 @@ Method = TypeVar('Method', bound=Callable[..., Any])
 
 
 def _explained(method: Method) -> Method:
-    """Raise errors of the storage, which LanceDB gives as RuntimeError, as `GalleryUnreadable`."""
+    """Raise errors of the storage, which LanceDB gives as RuntimeError, in plain words.
+
+    That of a full disk is `DiskFull`, any other `GalleryUnreadable`.
+    """
     @wraps(method)
     def explained(self: 'LanceGallery', *args: Any, **keywords: Any) -> Any:
         try:
@@ -42,6 +46,9 @@ def _explained(method: Method) -> Method:
         except RuntimeError as error:
             if not re.match('lance ?error', str(error), re.IGNORECASE):
                 raise
+            to_store = sum(getattr(value, 'nbytes', 0) for value in args)  # features
+            if (full := explain_disk_full(error, self.uri, to_store)) is not error:
+                raise full from error
             reason = re.sub(r'^lance error: |, \S+\.rs:\d+:\d+', '', str(error))
             raise GalleryUnreadable(
                 f'{self.uri}: LanceDB cannot read or write it ({reason}). Check the address; if '
@@ -196,7 +203,7 @@ class LanceGallery(BaseGallery):
         # Without turns, two writers that insert one new id leave it twice, and a crowd of writers
         # fails with conflicts. An object store has no lock: it must have one writer.
         local = self._local()
-        return contextlib.nullcontext() if local is None else file_lock(local / '.lock')
+        return contextlib.nullcontext() if local is None else gallery_lock(local)
 
 
 def expression(conditions: Sequence[Condition]) -> Any:

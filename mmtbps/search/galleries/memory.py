@@ -21,10 +21,11 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from mmtbps.errors import BadValue
-from mmtbps.fileio import file_lock, folder_size, write_durably
+from mmtbps.fileio import folder_size, write_durably
 
 from .base import BaseGallery, GalleryChanged, GalleryEntry, GalleryUnreadable, Hit
 from .filters import Condition
+from .write_lock import gallery_lock
 
 __all__ = ['MemoryGallery']
 
@@ -85,7 +86,7 @@ class MemoryGallery(BaseGallery):
                 raise BadValue(f'{self.uri} is a folder with other files and no gallery: name a '
                                'new one')
             self._folder.mkdir(parents=True, exist_ok=True)
-            with file_lock(self._folder / '.lock'):
+            with gallery_lock(self._folder):
                 if not commit.exists():
                     self._write_commit([], fingerprint)
         self.fingerprint = self._read_commit()['fingerprint']
@@ -184,7 +185,7 @@ class MemoryGallery(BaseGallery):
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[None]:
-        with self._mutex, file_lock(self._folder / '.lock'):
+        with self._mutex, gallery_lock(self._folder):
             self._catch_up()
             try:
                 yield

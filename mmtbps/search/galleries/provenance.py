@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from mmtbps.errors import BadValue, MissingFile, Remedy
-from mmtbps.fileio import file_lock, write_durably
+from mmtbps.fileio import write_durably
 from mmtbps.pretrained import parse_model_name
+
+from .write_lock import gallery_lock
 
 __all__ = ['Provenance', 'check_noted_model', 'choose_images_root', 'read_provenance',
            'write_provenance']
@@ -87,7 +89,7 @@ def write_provenance(uri: str, **known: str | os.PathLike | dict | None) -> Prov
     said = {key: _absolute(value) for key, value in known.items() if value is not None}
     if '://' in uri or not Path(uri).is_dir():
         return Provenance(**said)
-    with file_lock(Path(uri, '.lock')):
+    with gallery_lock(uri):
         old = read_provenance(uri)
         new = replace(old, **said)
         if new != old:

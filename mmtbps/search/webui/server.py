@@ -1,6 +1,7 @@
 """Server of the page, by default for this machine alone."""
 
 import os
+import time
 from typing import Any
 
 from mmtbps.errors import UserError
@@ -35,7 +36,8 @@ def serve(inferencer: Any, images: str | os.PathLike, uploads: str | os.PathLike
         host: Address to listen at; ``'0.0.0.0'`` for all.
         port: To listen at.
         title: Stands on top.
-        wait: Serve until interrupted; otherwise return at once and serve until ``close()``.
+        wait: Serve until ``close()`` or an exception such as that of Ctrl-C, which closes the
+            page and goes on to the caller; otherwise return at once and serve until ``close()``.
 
     Returns:
         The Gradio blocks, with ``local_url`` and ``close()``.
@@ -55,7 +57,11 @@ def serve(inferencer: Any, images: str | os.PathLike, uploads: str | os.PathLike
     _launch(page, host, port, filters)
     if wait:
         print(f'The page is at {page.local_url}; Ctrl+C ends it.', flush=True)
-        page.block_thread()
+        try:
+            while page.is_running:
+                time.sleep(.1)
+        finally:
+            page.close(verbose=False)
     return page
 
 

@@ -19,13 +19,15 @@ from gallery_rig import (
     same_state,
     unit,
 )
+from safetensors import SafetensorError
 
 from mmtbps.errors import BadValue
-from mmtbps.fileio import durable
+from mmtbps.fileio import DiskFull, durable
 from mmtbps.search.galleries import (
     GalleryChanged,
     GalleryUnreadable,
     MemoryGallery,
+    memory,
     open_gallery,
 )
 
@@ -221,6 +223,22 @@ def test_a_damaged_table_is_named(tmp_path, damage):
     with pytest.raises(GalleryUnreadable, match=f'{uri}: LanceDB cannot read or write it') as bad:
         open_gallery(uri).search(QUERIES)
     assert '.rs:' not in str(bad.value), 'a line of the source of LanceDB helps nobody'
+
+
+def test_a_full_disk_is_not_taken_for_damage(tmp_path, monkeypatch):
+    pytest.importorskip('lancedb')
+    uri = tmp_path / 'people.lance'
+    gallery = open_gallery(uri, FINGERPRINT)
+    monkeypatch.setattr(gallery, '_writing', die_of(RuntimeError(
+        'lance error: LanceError(IO): No space left on device (os error 28), /root/x.rs:1:2')))
+    with pytest.raises(DiskFull, match=f'{uri}: the disk is full; .* are free in {tmp_path}'):
+        gallery.upsert(*batch_of('a', 0))
+    gallery = MemoryGallery(tmp_path / 'people', FINGERPRINT)
+    monkeypatch.setattr(memory, 'save_file', die_of(SafetensorError(
+        'Error while serializing: I/O error: No space left on device (os error 28)')))
+    with pytest.raises(DiskFull, match=r'\.safetensors: the disk is full'):
+        gallery.upsert(*batch_of('a', 0))
+    assert gallery.count() == 0
 
 
 def test_an_address_that_lance_does_not_know_is_named():
