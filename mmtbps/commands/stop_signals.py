@@ -55,7 +55,7 @@ class StopSignals:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
                  trace: TracebackType | None) -> None:
         if self.received is not None:
-            atexit.register(_ignore_stopping)  # a second signal finds the process about to end
+            atexit.register(_end_in_silence)
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
@@ -71,6 +71,9 @@ class StopSignals:
             os._exit(128 + self.received)
 
 
-def _ignore_stopping() -> None:
+def _end_in_silence() -> None:
+    """Ignore a second signal, and let torch not report the workers of loaders that end now."""
     for number in _STOPPING:
         signal.signal(number, signal.SIG_IGN)
+    if hasattr(signal, 'SIGCHLD'):
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)

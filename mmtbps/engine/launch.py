@@ -3,7 +3,9 @@
 import argparse
 import atexit
 import os
+import signal
 import sys
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
@@ -228,6 +230,9 @@ def end_process(code: int) -> NoReturn:
     Args:
         code: the exit code.
     """
+    if threading.current_thread() is threading.main_thread() and hasattr(signal, 'SIGCHLD'):
+        # Workers of loaders are terminated now, which torch would report as a failure of theirs.
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     atexit._run_exitfuncs()
     sys.stdout.flush()
     sys.stderr.flush()

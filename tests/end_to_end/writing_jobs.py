@@ -12,6 +12,7 @@ import torch
 from mmengine.config import Config
 from tiny_models import shrink
 
+from mmtbps.datasets.packed import PackedImages
 from mmtbps.fileio import load_checkpoint_file
 from mmtbps.search import open_gallery
 from mmtbps.search.encoders.torch_encoder import TorchEncoder
@@ -83,6 +84,12 @@ def files(folder):
             for path in sorted(folder.rglob('*')) if path.is_file() and path.name[0] != '.'}
 
 
+def packed(folder):
+    """SHA-256 of every packed image, by name; the shards may be cut elsewhere."""
+    images = PackedImages(folder / 'imgs.tars')
+    return {name: hashlib.sha256(images.read(name)).hexdigest() for name in sorted(images)}
+
+
 def weights(folder):
     state = load_checkpoint_file(folder / 'run/epoch_4.pth')['state_dict']
     return {key: hashlib.sha256(value.numpy().tobytes()).hexdigest()
@@ -113,7 +120,7 @@ JOBS = {
     'train': Job(lambda at, to: ('train.py', at.config, '--work-dir', to / 'run'), weights,
                  'run/epoch_1.pth', ('--resume', )),
     'pack': Job(lambda at, to: ('pack_images.py', at.data / 'imgs', to / 'imgs.tars',
-                                '--shard-size', '20KB', '--quiet'), files),
+                                '--shard-size', '20KB', '--quiet'), packed, 'imgs.tars/*.tar'),
     'extract': Job(lambda at, to: ('extract_features.py', at.config, at.checkpoint,
                                    at.data / 'imgs', to / 'features', '--part-size', 8,
                                    '--dtype', 'float32'), files),
@@ -142,5 +149,5 @@ JOBS = {
 def lines_of_error(done):
     """Lines that a command printed as errors; there was no traceback."""
     said = done.stderr + done.stdout
-    assert 'Traceback' not in said and 'Exception ignored' not in said, said
+    assert 'Traceback' not in said and 'Exception ignored' not in said, said[-3000:]
     return [line for line in done.stderr.splitlines() if line.startswith('error: ')]
