@@ -88,6 +88,21 @@ def refused(capsys):
     return check
 
 
+@pytest.fixture
+def at_fault(capsys):
+    """A context in which a command line ends as by a fault of the program: 70, with a traceback."""
+    @contextmanager
+    def check(kind):
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as stop:
+            yield
+        said = capsys.readouterr().err
+        assert stop.value.code == 70, said
+        assert 'Traceback' in said and re.search(rf'^{kind.__name__}\b', said, re.MULTILINE), said
+
+    return check
+
+
 @pytest.fixture(scope='session')
 def micro_set(tmp_path_factory):
     """A drawn data set of 40 people at 96 x 32 pixels."""

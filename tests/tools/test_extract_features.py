@@ -112,7 +112,7 @@ def test_mistakes_are_one_line(encoder, folders, tmp_path, refusal):
     assert 'must be positive' in refusal(folders, '--workers', '0')
 
 
-def test_any_other_error_keeps_its_traceback(tool, encoder, folders, monkeypatch):
+def test_any_other_error_keeps_its_traceback(tool, encoder, folders, monkeypatch, at_fault):
     monkeypatch.setattr(encoder, 'encode_images', lambda images: None)
-    with pytest.raises(ValueError):
+    with at_fault(ValueError):
         run(tool, folders)
