@@ -32,7 +32,7 @@ LOG_PROCESSORS = _child(roots.LOG_PROCESSORS)
 OPTIMIZERS = _child(roots.OPTIMIZERS)
 OPTIM_WRAPPERS = _child(roots.OPTIM_WRAPPERS, 'mmtbps.engine')
 OPTIM_WRAPPER_CONSTRUCTORS = _child(roots.OPTIM_WRAPPER_CONSTRUCTORS, 'mmtbps.engine')
-PARAM_SCHEDULERS = _child(roots.PARAM_SCHEDULERS)
+PARAM_SCHEDULERS = _child(roots.PARAM_SCHEDULERS, 'mmtbps.engine')
 
 DATASETS = _child(roots.DATASETS, 'mmtbps.datasets')
 DATA_SAMPLERS = _child(roots.DATA_SAMPLERS, 'mmtbps.datasets')

@@ -106,7 +106,7 @@ def test_the_learning_rate_of_irra_is_that_of_its_formula():
     cfg = settings('irra/irra_cuhk.py')
     weight = torch.nn.Parameter(torch.zeros(1))
     optimizer = torch.optim.SGD([weight], lr=1.0)
-    schedulers = [PARAM_SCHEDULERS.build(dict(scheduler, optimizer=optimizer))
+    schedulers = [PARAM_SCHEDULERS.build(dict(scheduler, optimizer=optimizer, end=60))
                   for scheduler in cfg.param_scheduler]
     for epoch in range(60):
         expected = (0.1 + 0.9 * epoch / 5 if epoch < 5
@@ -173,5 +173,6 @@ def test_the_papers_table():
     optimizer = cfg.optim_wrapper.optimizer
     assert (optimizer.lr, tuple(optimizer.betas), optimizer.eps) == (1e-4, (0.9, 0.999), 1e-8)
     warm_up, steps = cfg.param_scheduler
-    assert (warm_up.end, steps.milestones, steps.gamma) == (10, [20, 40, 60], 0.1)
+    assert (70 * warm_up.length, [round(70 * share) for share in steps.milestones], steps.gamma
+            ) == (10, [20, 40, 60], 0.1)
     assert cfg.train_cfg.max_epochs == 70 and cfg.auto_scale_lr.base_batch_size == 256

@@ -21,6 +21,7 @@ from mmtbps.commands.model_options import add_model_positionals, chosen_preproce
 from mmtbps.commands.user_errors import one_line_errors
 from mmtbps.config_file import read_config
 from mmtbps.engine.cfg_options import CfgOptions, merge_options
+from mmtbps.engine.launch import add_allow_missing, allow_missing_images
 from mmtbps.errors import BadValue
 from mmtbps.evaluation import evaluate_ranking
 from mmtbps.fileio import check_writable
@@ -52,6 +53,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument('--evaluate', action='store_true',
                         help="rank the config's test set by torch and by what was exported, and "
                         f'fail if R1 falls by more than {MAX_R1_LOSS:g} points')
+    add_allow_missing(parser)
     parser.add_argument('--cfg-options', nargs='+', action=CfgOptions, metavar='KEY=VALUE',
                         help='change settings of the config')
     return parser.parse_args(argv)
@@ -80,6 +82,8 @@ def read_captions(file: str) -> list[str]:
 def list_test_items(cfg: Config) -> list[dict]:
     """List path, captions and person of each image of the config's test set."""
     dataset = DATASETS.build(dict(cfg.test_dataloader.dataset, pipeline=[], serialize_data=False))
+    if left_out := dataset.metainfo.get('left_out'):
+        print(f'\n{left_out}')
     return [dataset.get_data_info(index) for index in range(len(dataset))]
 
 
@@ -117,12 +121,16 @@ def compare_ranking(items: list[dict], encoders: dict[str, Encoder]) -> None:
 
 def export(args: argparse.Namespace) -> None:
     """Export the model, print the sizes and cosines, and compare the rankings if asked."""
+    if args.allow_missing and not args.evaluate:
+        raise BadValue('--allow-missing is for the test set of --evaluate')
     if args.model and (args.evaluate or args.cfg_options):
         raise BadValue('--evaluate and --cfg-options need a CONFIG, not --model')
     check_writable(args.out_dir, folder=True)
     cfg = None if args.model else read_config(args.config, 'model')
     if cfg is not None:
         merge_options(cfg, args.cfg_options)
+    if args.allow_missing:
+        allow_missing_images(cfg)
     images = read_images(args.images) if args.images else []
     captions = read_captions(args.captions) if args.captions else []
     encoder = TorchEncoder(cfg, weights=args.checkpoint, device='cpu') if cfg is not None else \

@@ -19,6 +19,7 @@ from mmtbps.commands.command_names import CommandParser
 from mmtbps.commands.model_options import add_model_positionals, prepare_named_test
 from mmtbps.commands.user_errors import one_line_errors
 from mmtbps.engine.launch import (
+    add_allow_missing,
     add_common_options,
     allow_missing_images,
     build_runner,
@@ -39,8 +40,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
                         help='which of the config\'s data loaders to evaluate')
     parser.add_argument('--partial', action='store_true', help='evaluate even if weights are '
                         'missing or left over')
-    parser.add_argument('--allow-missing', action='store_true', help='evaluate even if images of '
-                        'the test set are missing or broken; the protocol line says how many')
+    add_allow_missing(parser)
     parser.add_argument('--amp', action='store_true', help='encode in mixed precision')
     parser.add_argument('--out', metavar='FILE', help='write the metrics as JSON')
     parser.add_argument('--distractors', metavar='FOLDER', help='add the strangers of '
@@ -71,8 +71,10 @@ def main(argv: list[str] | None = None) -> None:
     report = check_weights(runner, checkpoint, args.partial) if checkpoint else name_model(runner)
     with explain_unknown_types(cfg):
         metrics = runner.test()
-    if report and report.misfits and is_main_process():
-        print(f'{checkpoint}: {report}')
+    if report and report.partial:
+        metrics['partial'] = report.partial
+        if is_main_process():
+            print(f'{checkpoint}: {report}')
     if left_out := runner.test_dataloader.dataset.metainfo.get('left_out'):
         metrics['left_out'] = left_out
     if args.out and is_main_process():

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from mmengine.dist import collect_results
+from mmengine.dist import collect_results, is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from PIL import Image
@@ -33,7 +33,9 @@ from mmtbps.commands.model_options import (
 )
 from mmtbps.commands.user_errors import one_line_errors
 from mmtbps.engine.launch import (
+    add_allow_missing,
     add_common_options,
+    allow_missing_images,
     build_runner,
     check_weights,
     leave_group,
@@ -102,6 +104,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
 def _add_test_options(command: argparse.ArgumentParser) -> None:
     command.add_argument('--split', choices=['test', 'val'], default='test',
                          help='which of the config\'s data loaders to take')
+    add_allow_missing(command)
     add_common_options(command)
 
 
@@ -174,6 +177,8 @@ def encode_test_set(args: argparse.Namespace) -> Encoded | None:
     """Evaluate as ``tools/test.py`` does and return the features, in the first process alone."""
     cfg = load_config(args, *(() if args.model else ('model', )))
     checkpoint = prepare_named_test(cfg, args)
+    if args.allow_missing:
+        allow_missing_images(cfg)
     runner, keep = build_runner(cfg), _Keep()
     if checkpoint is None:
         name_model(runner)
@@ -182,6 +187,8 @@ def encode_test_set(args: argparse.Namespace) -> Encoded | None:
     runner.register_hook(keep)
     runner.test()
     dataset = runner.test_dataloader.dataset
+    if (left_out := dataset.metainfo.get('left_out')) and is_main_process():
+        print(left_out)
     entries = collect_results(keep.entries, len(dataset), device='cpu')
     leave_group()
     return entries and _join(entries, runner)

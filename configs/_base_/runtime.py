@@ -9,6 +9,7 @@ from mmtbps.engine import (
     DurableCheckpointHook,
     EpochSeedHook,
     FiniteLossHook,
+    PreflightHook,
     RehearsalHook,
     ResumeHook,
     StrictLoadHook,
@@ -25,8 +26,8 @@ default_hooks = dict(
                     save_best='t2i/R1', rule='greater'),
     sampler_seed=dict(type=DistSamplerSeedHook),
 )
-custom_hooks = [dict(type=EpochSeedHook), dict(type=FiniteLossHook), dict(type=StrictLoadHook),
-                dict(type=ResumeHook), dict(type=RehearsalHook)]
+custom_hooks = [dict(type=PreflightHook), dict(type=EpochSeedHook), dict(type=FiniteLossHook),
+                dict(type=StrictLoadHook), dict(type=ResumeHook), dict(type=RehearsalHook)]
 
 randomness = dict(seed=0)
 env_cfg = dict(cudnn_benchmark=True, mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0))

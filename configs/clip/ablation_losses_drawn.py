@@ -28,7 +28,8 @@ with read_base():
 
 drawn_size = 'default'
 train_cfg.update(max_epochs=4, val_interval=2)
-param_scheduler[1].update(end=4, T_max=3)
+param_scheduler[0].update(length=1 / 4)
+param_scheduler[1].update(begin=1 / 4)
 train_dataloader.pop('batch_sampler')
 train_dataloader.dataset.update(pipeline=clip_train_pipeline)
 val_dataloader.dataset.update(pipeline=clip_test_pipeline)

@@ -5,9 +5,9 @@ pairs that train beside the originals, the number of steps staying the same.
 """
 
 from mmengine.config import read_base
-from mmengine.optim import CosineAnnealingLR, LinearLR
 from mmengine.runner import IterBasedTrainLoop
 
+from mmtbps.engine import CosineDecayLR, WarmUpLR
 from mmtbps.models import FeatureMixup
 
 with read_base():
@@ -15,8 +15,8 @@ with read_base():
 
 train_cfg = dict(type=IterBasedTrainLoop, max_iters=450, val_interval=150)
 param_scheduler = [
-    dict(type=LinearLR, start_factor=0.01, begin=0, end=45, by_epoch=False),
-    dict(type=CosineAnnealingLR, begin=45, end=450, T_max=405, by_epoch=False),
+    dict(type=WarmUpLR, start_factor=0.01, length=1 / 10, by_epoch=False),
+    dict(type=CosineDecayLR, begin=1 / 10, by_epoch=False),
 ]
 default_hooks.checkpoint.update(interval=150, by_epoch=False, max_keep_ckpts=1)
 log_processor.update(by_epoch=False)

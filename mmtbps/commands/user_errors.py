@@ -23,7 +23,8 @@ __all__ = ['COMMANDS', 'fail', 'one_line_errors', 'word_error', 'word_remedy']
 
 #: Command line of each remedy the library may name; its arguments are filled in.
 COMMANDS = {
-    'allow_missing': 'add --allow-missing to the command (tools/test.py)',
+    'allow_missing': 'add --allow-missing to the command (tools/test.py, tools/visualize.py, '
+                     'tools/export.py)',
     'begin_run': 'add --resume to go on with that run, or --overwrite to move it to old-DATE',
     'convert_weights': 'python tools/convert_weights.py {kind} SRC {target}',
     'draw_dataset': 'python tools/draw_dataset.py {root}',

@@ -8,14 +8,17 @@ from .merged_groups import MergedGroupsConstructor
 from .mixed_precision import MixedPrecisionOptimWrapper
 from .mixup_hook import FeatureMixupHook
 from .parameter_rules import ParameterRulesConstructor
+from .preflight_hook import PreflightHook
 from .rank_list_hook import RankListHook
 from .rehearsal_hook import RehearsalHook
 from .resume_hook import ResumeHook
 from .scalars_hook import DeferredScalarsHook
+from .schedules import CosineDecayLR, StepDecayLR, WarmUpLR
 from .seed_hook import EpochSeedHook
 from .strict_load_hook import StrictLoadHook
 
-__all__ = ['CompileHook', 'ConsensusDivisionHook', 'DeferredScalarsHook',
+__all__ = ['CompileHook', 'ConsensusDivisionHook', 'CosineDecayLR', 'DeferredScalarsHook',
            'DurableCheckpointHook', 'EpochSeedHook', 'FeatureMixupHook', 'FiniteLossHook',
            'MergedGroupsConstructor', 'MixedPrecisionOptimWrapper', 'ParameterRulesConstructor',
-           'RankListHook', 'RehearsalHook', 'ResumeHook', 'StrictLoadHook']
+           'PreflightHook', 'RankListHook', 'RehearsalHook', 'ResumeHook', 'StepDecayLR',
+           'StrictLoadHook', 'WarmUpLR']

@@ -24,11 +24,12 @@ from .cfg_options import CfgOptions, merge_options
 from .data_checks import stop_if_unfit
 from .inner_model import inner_model
 from .preflight import data_settings, stop_if_missing
+from .preflight_hook import PreflightHook
 from .run_folder import Start, move_away, refuse_taken
 from .selection import describe_selection
 
-__all__ = ['add_common_options', 'allow_missing_images', 'build_runner', 'check_weights',
-           'end_group', 'end_process', 'leave_group', 'load_config', 'name_model',
+__all__ = ['add_allow_missing', 'add_common_options', 'allow_missing_images', 'build_runner',
+           'check_weights', 'end_group', 'end_process', 'leave_group', 'load_config', 'name_model',
            'prepare_pretrained_test', 'prepare_test', 'use_compilation', 'use_mixed_precision']
 
 
@@ -44,6 +45,12 @@ def add_common_options(parser: argparse.ArgumentParser) -> None:
                         default='none', help='how several processes were started')
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0,
                         help=argparse.SUPPRESS)
+
+
+def add_allow_missing(parser: argparse.ArgumentParser) -> None:
+    """Add the option of commands that read a test set, for `allow_missing_images`."""
+    parser.add_argument('--allow-missing', action='store_true', help='go on even if images of the '
+                        'test set are missing or broken; how many is said beside the result')
 
 
 def load_config(args: argparse.Namespace, *needs: str) -> Config:
@@ -173,6 +180,9 @@ def build_runner(cfg: Config, start: Start | None = None, overwrite: bool = Fals
         if cfg.launcher != 'none' and not torch.cuda.is_available():
             _start_cpu_group(cfg)
         runner = Runner.from_cfg(cfg)
+    for hook in runner.hooks:
+        if isinstance(hook, PreflightHook):
+            hook.checked = True
     for line in [*lines, *([start.said] if start else [])]:
         runner.logger.info(line)
     return runner
@@ -181,7 +191,8 @@ def build_runner(cfg: Config, start: Start | None = None, overwrite: bool = Fals
 def check_weights(runner: Runner, checkpoint: str, partial: bool = False) -> LoadReport:
     """Load strictly the checkpoint that a Runner is about to test, and log the result.
 
-    The protocol line of its metrics then says how the checkpoint was chosen.
+    The protocol line of its metrics then says how the checkpoint was chosen, and what of it did not
+    fit.
 
     Args:
         runner: from `build_runner`.
@@ -196,6 +207,7 @@ def check_weights(runner: Runner, checkpoint: str, partial: bool = False) -> Loa
     runner.logger.info(f'{checkpoint}: {report}')
     content = CheckpointLoader.load_checkpoint(checkpoint, map_location='cpu', logger='silent')
     for metric in runner.test_evaluator.metrics:
+        metric.partial = report.partial
         if getattr(metric, 'selection', '') is None:
             metric.selection = describe_selection(checkpoint, content)
     return report

@@ -17,6 +17,7 @@ from mmtbps.errors import SeveralFaults, UserError, first_line
 from mmtbps.registry import HOOKS
 
 from .inner_model import inner_model
+from .resume_hook import counts_epochs
 
 __all__ = ['RehearsalHook', 'SettingsMisfit']
 
@@ -57,7 +58,7 @@ class RehearsalHook(Hook):
                 [*self._misread_captions(runner)] or [*self._failing_validation(runner)])
         if problems:
             raise SettingsMisfit(problems)
-        for line in _short_schedules(runner):
+        for line in _unfit_schedules(runner):
             runner.logger.warning(line)
 
     def _misread_captions(self, runner: Runner) -> Iterator[UserError]:
@@ -133,16 +134,18 @@ def _vocabulary(step: Any) -> int:
     return len(load_tokenizer(step.tokenizer))
 
 
-def _short_schedules(runner: Runner) -> Iterator[str]:
-    """Say of each schedule that ends long before the run does where it ends."""
+def _unfit_schedules(runner: Runner) -> Iterator[str]:
+    """Say where the schedules end if that is not where the run does."""
     schedulers = runner.param_schedulers if isinstance(runner.param_schedulers, list) else []
-    ends = [(scheduler.end, scheduler.by_epoch) for scheduler in schedulers
-            if getattr(scheduler, 'end', None)]
-    last = max((end if by_epoch else end / len(runner.train_dataloader)
-                for end, by_epoch in ends), default=0)
-    if ends and last < runner.max_epochs * .999:
-        yield (f'the schedule ends at epoch {last:g} of {runner.max_epochs}; the learning rate '
-               'stays as it is then')
+    length = len(runner.train_dataloader)
+    last = max((scheduler.end * (length if scheduler.by_epoch else 1) for scheduler in schedulers
+                if getattr(scheduler, 'end', None)), default=runner.max_iters)
+    unit, size = ('epoch', length) if counts_epochs(runner) else ('step', 1)
+    place = f'{unit} {last / size:g} of {runner.max_iters / size:g}'
+    if last < runner.max_iters * .999:
+        yield f'the schedule ends at {place}; the learning rate stays as it is then'
+    elif last > runner.max_iters * 1.001:
+        yield f'the schedule ends at {place}, after the run: it is cut off'
 
 
 @contextmanager

@@ -47,6 +47,8 @@ class RankKMetric(BaseMetric):
             says ``unknown``.
         model: Description of a model that was not trained by this config, for the protocol line;
             it stands in place of ``selection``.
+        partial: Words on weights of the checkpoint that did not fit the model, for the protocol
+            line.
         prefix: Put before every metric key, with a slash.
 
     Raises:
@@ -72,6 +74,7 @@ class RankKMetric(BaseMetric):
                  distractors: str | None = None,
                  selection: str | None = None,
                  model: str | None = None,
+                 partial: str = '',
                  prefix: str | None = None):
         super().__init__(collect_device='gpu', prefix=prefix)  # no files, on a CPU neither
         if not directions or not set(directions) <= {'t2i', 'i2t'}:
@@ -79,7 +82,7 @@ class RankKMetric(BaseMetric):
         self.topk, self.directions = tuple(topk), tuple(directions)
         self.cross_image_only, self.chunk_size = cross_image_only, chunk_size
         self.device, self.distractors, self.selection = device, distractors, selection
-        self.model = model
+        self.model, self.partial = model, partial
         self._features_device, self._features, self._size = None, [], None
 
     def process(self, data_batch, data_samples: Sequence[dict]) -> None:
@@ -195,7 +198,8 @@ class RankKMetric(BaseMetric):
             *([f'gallery with distractors of {self.distractors}'] if self.distractors else []),
             *(meta[key] for key in ('other_size', 'left_out') if key in meta),
             f'positives: same person, own image {own}',
-            self.model or f'checkpoint: {self.selection or "unknown"}'])
+            self.model or f'checkpoint: {self.selection or "unknown"}',
+            *filter(None, [self.partial])])
 
 
 def _gather_rows(rows: Tensor) -> list[Tensor]:

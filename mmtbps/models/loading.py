@@ -35,19 +35,20 @@ class LoadReport:
         heads: weights of heads that the model was built without, passed over.
         misfits: a line for each weight that is missing, left over or of another shape; empty
             unless the loading was partial or heads may differ.
+        partial: words on their number, such as ``'PARTIAL: 3 of 30 weights missing'``; empty if
+            all fit.
     """
 
     loaded: int
     heads: Mapping[str, Tensor] = field(default_factory=dict)
     misfits: tuple[str, ...] = ()
+    partial: str = ''
 
     def __str__(self) -> str:
         parts = [f'{self.loaded} tensors loaded']
         if self.heads:
             parts.append(f'{len(self.heads)} of heads passed over')
-        if self.misfits:
-            parts.append(f'PARTIAL, {len(self.misfits)} do not fit')
-        return ', '.join(parts)
+        return '; '.join(filter(None, [', '.join(parts), self.partial]))
 
 
 def load_strictly(model: nn.Module, weights: str | Path | Mapping[str, Tensor],
@@ -91,7 +92,10 @@ left over. Were they trained with this config?
                                         if key.startswith('heads.')}
     check_finite({key: value for key, value in state.items() if key not in heads},
                  'the weights' if named else str(weights))
-    unfilled, misfits = _load(model, state)
+    missing, left_over, shapes = _load(model, state)
+    misfits = [*(f'{key} is missing' for key in missing),
+               *(f'{key} is left over' for key in left_over),
+               *(f'{key}: {line}' for key, line in shapes.items())]
     grave = [line for line in misfits if not (new_heads and _starts_anew(line))]
     if grave and not partial:
         name = 'the weights' if named else str(weights)
@@ -100,7 +104,9 @@ left over. Were they trained with this config?
             f'{name} do{"" if named else "es"} not fit {type(model).__name__}: {len(grave)} '
             f'misfit{"s" * (len(grave) > 1)}: {"; ".join(grave[:_SHOWN])}{more}. Were they '
             'trained with this config?')
-    return LoadReport(len(model.state_dict()) - unfilled, heads, tuple(misfits))
+    total = len(model.state_dict())
+    return LoadReport(total - len(missing) - len(shapes), heads, tuple(misfits),
+                      _word_partial(total, len(missing), len(shapes), len(left_over)))
 
 
 def read_weights(weights: str | Path) -> dict[str, Tensor]:
@@ -130,8 +136,9 @@ def read_weights(weights: str | Path) -> dict[str, Tensor]:
     return {str(key): value for key, value in inner.items() if isinstance(value, Tensor)}
 
 
-def _load(model: nn.Module, state: dict[str, Tensor]) -> tuple[int, list[str]]:
-    """Load what fits; count the tensors of the model that got nothing, and word each misfit."""
+def _load(model: nn.Module, state: dict[str, Tensor]
+          ) -> tuple[list[str], list[str], dict[str, str]]:
+    """Load what fits; list the weights that are missing, left over, and of another shape."""
     shapes: dict[str, str] = {}
     names = shown_names(model)
     try:
@@ -148,10 +155,21 @@ def _load(model: nn.Module, state: dict[str, Tensor]) -> tuple[int, list[str]]:
             {key: value for key, value in state.items() if key not in shapes}, strict=False)
     missing = [name for key in result.missing_keys
                if (name := names.get(key, key)) not in shapes]
-    return len(missing) + len(shapes), [
-        *(f'{key} is missing' for key in missing),
-        *(f'{key} is left over' for key in result.unexpected_keys),
-        *(f'{key}: {line}' for key, line in shapes.items())]
+    return missing, list(result.unexpected_keys), shapes
+
+
+def _word_partial(total: int, missing: int, shapes: int, left_over: int) -> str:
+    """Word the numbers of weights that do not fit.
+
+    >>> _word_partial(30, 3, 0, 1)
+    'PARTIAL: 3 of 30 weights missing, 1 left over'
+    """
+    kinds = ((missing, 'missing'), (shapes, 'of another shape'), (left_over, 'left over'))
+    first, *others = [f'{count} {{}}{word}' for count, word in kinds if count] or ['']
+    if not first:
+        return ''
+    return ', '.join([f'PARTIAL: {first.format(f"of {total} weights ")}',
+                      *(other.format('') for other in others)])
 
 
 def _starts_anew(misfit: str) -> bool:

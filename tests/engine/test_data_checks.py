@@ -158,6 +158,8 @@ def test_the_runner_begins_with_the_check(root, monkeypatch):
     lines = []
 
     class Logged:
+        hooks = ()
+
         class logger:  # noqa: N801
             info = lines.append
 

@@ -6,10 +6,13 @@ import shutil
 from pathlib import Path
 
 import pytest
+import torch
 from written_by_0_1 import copy_of
 
 from mmtbps.commands.user_errors import word_error
 from mmtbps.errors import UserError
+from mmtbps.fileio import load_checkpoint_file
+from mmtbps.models.loading import WeightsMisfit
 
 TOOL = 'tools/test.py'
 RUNS = itertools.count()
@@ -54,6 +57,29 @@ def test_missing_images_are_refused_or_said(tool, trained):
     assert metrics['left_out'] == text and f'| {text} |' in protocol
     assert metrics['t2i/gallery'] == len(gallery) - count
     assert protocol.endswith('checkpoint: unknown')  # epoch 1 of 2: why this one?
+
+
+def test_weights_that_do_not_fit_are_said_beside_the_result(tool, trained, capsys):
+    """In the protocol line, in the JSON and on the screen."""
+    run = load_checkpoint_file('runs/plain/epoch_1.pth')
+    state = run['state_dict']
+    del state['image_backbone.ln1.bias'], state['image_backbone.cls_token']
+    state['text_backbone.further'] = state['image_backbone.ln1.weight']
+    state['image_backbone.ln1.weight'] = torch.ones(3)
+    torch.save(dict(state_dict=state), 'runs/plain/epoch_1.pth')
+    with pytest.raises(WeightsMisfit):
+        evaluate(tool)
+    shutil.rmtree('work', ignore_errors=True)
+    metrics, protocol = evaluate(tool, '--partial')
+    total = len([key for key in state if not key.startswith('heads.')]) - 1 + 2
+    words = f'PARTIAL: 2 of {total} weights missing, 1 of another shape, 1 left over'
+    assert metrics['partial'] == words and protocol.endswith(f'checkpoint: unknown | {words}')
+    assert f'{words}\n' in capsys.readouterr().out
+
+
+def test_weights_that_fit_say_nothing_of_it(tool, trained):
+    metrics, protocol = evaluate(tool, '--partial')
+    assert 'partial' not in metrics and 'PARTIAL' not in protocol
 
 
 def test_an_image_without_captions_stays_in_the_gallery(tool, trained):

@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import shutil
 import sys
 from pathlib import Path
 
@@ -230,3 +231,36 @@ def test_help_shows_an_example(tool, command, capsys):
     with pytest.raises(SystemExit):
         tool.main([command, '--help'])
     assert f'python tools/visualize.py {command} CONFIG CHECKPOINT' in capsys.readouterr().out
+
+
+@pytest.fixture
+def gaps(model, micro_set, tmp_path):
+    """The data set with three test images less: a config of it."""
+    shutil.copytree(micro_set, tmp_path / 'data')
+    records = json.loads((tmp_path / 'data/reid_raw.json').read_text())
+    crops = [record['file_path'] for record in records if record['split'] == 'test']
+    for name in crops[:3]:
+        (tmp_path / 'data/imgs' / name).unlink()
+    cfg = Config.fromfile(model[0])
+    cfg.test_dataloader.dataset.data_root = str(tmp_path / 'data')
+    cfg.dump(tmp_path / 'config.py')
+    return str(tmp_path / 'config.py'), f'3 of {len(crops)} images left out (missing)', crops[3:]
+
+
+@pytest.mark.parametrize('command, out', [('failures', '--out-dir'), ('embedding', '--out')])
+def test_missing_test_images_are_refused_or_said(tool, model, gaps, tmp_path, capsys, command, out):
+    config, words, there = gaps
+    line = [command, config, model[1], out, str(tmp_path / 'out.png'), '--work-dir',
+            str(tmp_path / 'work')]
+    if command == 'embedding':
+        pytest.importorskip('sklearn')
+    with pytest.raises(SystemExit) as done:
+        tool.main(line)
+    said = capsys.readouterr().err
+    assert done.value.code == 1 and words in said and '--allow-missing' in said
+    tool.main([*line, '--allow-missing', '--cfg-options', f'experiment_name={tmp_path.name}'])
+    assert f'{words}\n' in capsys.readouterr().out
+    if command == 'failures':
+        named = {hit['image'] for failure in read(tmp_path / 'out.png')
+                 for hit in failure['returned']}
+        assert named <= {str(tmp_path / 'data/imgs' / name) for name in there}

@@ -1,10 +1,10 @@
 """AdamW 1e-3 with warm-up and cosine: minutes on two CPU cores, from random weights."""
 
-from mmengine.optim import CosineAnnealingLR, LinearLR, OptimWrapper
+from mmengine.optim import OptimWrapper
 from mmengine.runner import EpochBasedTrainLoop, TestLoop, ValLoop
 from torch.optim import AdamW
 
-from mmtbps.engine import MergedGroupsConstructor
+from mmtbps.engine import CosineDecayLR, MergedGroupsConstructor, WarmUpLR
 
 optim_wrapper = dict(
     type=OptimWrapper,
@@ -13,8 +13,8 @@ optim_wrapper = dict(
     paramwise_cfg=dict(norm_decay_mult=0.0, bias_decay_mult=0.0),
     clip_grad=dict(max_norm=1.0))
 param_scheduler = [
-    dict(type=LinearLR, start_factor=0.01, begin=0, end=1, convert_to_iter_based=True),
-    dict(type=CosineAnnealingLR, begin=1, end=12, T_max=11, convert_to_iter_based=True),
+    dict(type=WarmUpLR, start_factor=0.01, length=1 / 12, convert_to_iter_based=True),
+    dict(type=CosineDecayLR, begin=1 / 12, convert_to_iter_based=True),
 ]
 train_cfg = dict(type=EpochBasedTrainLoop, max_epochs=12, val_interval=4)
 val_cfg = dict(type=ValLoop)

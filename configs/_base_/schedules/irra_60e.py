@@ -1,10 +1,14 @@
 """Adam 1e-5 with eps 1e-3, faster new modules; 5 epochs of warm-up, cosine; 60 epochs, batch 64."""
 
-from mmengine.optim import CosineAnnealingLR, LinearLR
 from mmengine.runner import EpochBasedTrainLoop, TestLoop, ValLoop
 from torch.optim import Adam
 
-from mmtbps.engine import MixedPrecisionOptimWrapper, ParameterRulesConstructor
+from mmtbps.engine import (
+    CosineDecayLR,
+    MixedPrecisionOptimWrapper,
+    ParameterRulesConstructor,
+    WarmUpLR,
+)
 
 optim_wrapper = dict(
     type=MixedPrecisionOptimWrapper,
@@ -18,8 +22,8 @@ optim_wrapper = dict(
     ]))
 # Epoch e has the factor .1 + .9 e / 5 up to e = 5, then (1 + cos(pi (e - 5) / 55)) / 2.
 param_scheduler = [
-    dict(type=LinearLR, start_factor=0.1, begin=0, end=6, by_epoch=True),
-    dict(type=CosineAnnealingLR, begin=5, end=60, T_max=55, by_epoch=True),
+    dict(type=WarmUpLR, start_factor=0.1, length=1 / 10, by_epoch=True),
+    dict(type=CosineDecayLR, begin=1 / 12, by_epoch=True),
 ]
 train_cfg = dict(type=EpochBasedTrainLoop, max_epochs=60, val_interval=1)
 val_cfg = dict(type=ValLoop)

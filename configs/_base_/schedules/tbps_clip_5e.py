@@ -1,10 +1,14 @@
 """AdamW 1e-4 with one epoch of warm-up and a cosine to 5e-6: 5 epochs of 4 x 80 pairs."""
 
-from mmengine.optim import CosineAnnealingLR, LinearLR
 from mmengine.runner import EpochBasedTrainLoop, TestLoop, ValLoop
 from torch.optim import AdamW
 
-from mmtbps.engine import MixedPrecisionOptimWrapper, ParameterRulesConstructor
+from mmtbps.engine import (
+    CosineDecayLR,
+    MixedPrecisionOptimWrapper,
+    ParameterRulesConstructor,
+    WarmUpLR,
+)
 
 optim_wrapper = dict(
     type=MixedPrecisionOptimWrapper,
@@ -17,9 +21,8 @@ optim_wrapper = dict(
         dict(contains='conv1', frozen=True),
     ]))
 param_scheduler = [
-    dict(type=LinearLR, start_factor=0.01, begin=0, end=1, convert_to_iter_based=True),
-    dict(type=CosineAnnealingLR, begin=1, end=5, T_max=4, eta_min=5e-6,
-         convert_to_iter_based=True),
+    dict(type=WarmUpLR, start_factor=0.01, length=1 / 5, convert_to_iter_based=True),
+    dict(type=CosineDecayLR, begin=1 / 5, eta_min=5e-6, convert_to_iter_based=True),
 ]
 train_cfg = dict(type=EpochBasedTrainLoop, max_epochs=5, val_interval=1)
 val_cfg = dict(type=ValLoop)

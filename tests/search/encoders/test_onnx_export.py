@@ -17,6 +17,8 @@ pytest.importorskip('onnxruntime')
 pytest.importorskip('onnxscript')
 
 from mmtbps.datasets import DrawnPEDES  # noqa: E402
+from mmtbps.datasets.skipped import ImagesLeftOut  # noqa: E402
+from mmtbps.engine.launch import allow_missing_images  # noqa: E402
 from mmtbps.errors import BadValue, MissingPackage, UserError  # noqa: E402
 from mmtbps.search.encoders.onnx_encoder import OnnxEncoder  # noqa: E402
 from mmtbps.search.encoders.onnx_export import (  # noqa: E402
@@ -187,6 +189,22 @@ def test_the_tool_exports_compares_and_ranks(
     assert [row[0] for row in rows] == ['| encoder', '| ---', '| torch', '| ONNX fp32']
     assert rows[2][1:] == rows[3][1:] and float(rows[2][1]) == pytest.approx(
         recall_at_one(tiny_config, tiny_encoder), abs=0.005)
+
+
+def test_missing_test_images_are_refused_or_said(tool, tiny_config, micro_set, tmp_path, capsys):
+    shutil.copytree(micro_set, tmp_path / 'data')
+    images = [record['file_path'] for record in json.loads(
+        (tmp_path / 'data/reid_raw.json').read_text()) if record['split'] == 'test']
+    (tmp_path / 'data/imgs' / images[0]).unlink()
+    cfg = Config.fromfile(tiny_config)
+    cfg.test_dataloader.dataset.data_root = str(tmp_path / 'data')
+    with pytest.raises(ImagesLeftOut, match=f'1 of {len(images)} images left out'):
+        tool.list_test_items(cfg)
+    allow_missing_images(cfg)
+    assert len(tool.list_test_items(cfg)) == len(images) - 1
+    assert f'\n1 of {len(images)} images left out (missing)\n' in capsys.readouterr().out
+    with pytest.raises(BadValue, match='--allow-missing is for the test set of --evaluate'):
+        tool.export(tool.parse_args(['CONFIG', 'CHECKPOINT', 'OUT', '--allow-missing']))
 
 
 def recall_at_one(config, encoder):
