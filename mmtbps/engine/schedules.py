@@ -54,8 +54,8 @@ class WarmUpLR(_InRun, LinearLR):
     def __init__(self, optimizer: OptimWrapper, length: float, end: int,
                  start_factor: float = 0.1, **options: Any) -> None:
         steps = round(_place(length, end))
-        super().__init__(optimizer, end=max(steps, 1), start_factor=start_factor if steps > 1 else 1,
-                         **options)
+        super().__init__(optimizer, end=max(steps, 1),
+                         start_factor=start_factor if steps > 1 else 1, **options)
 
 
 @PARAM_SCHEDULERS.register_module()

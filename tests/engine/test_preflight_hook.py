@@ -1,4 +1,4 @@
-"""A Runner that another program builds has the checks of build_runner, once, and is the same run."""
+"""A Runner of another program has the checks of build_runner, once, and is the same run."""
 
 import logging
 from pathlib import Path

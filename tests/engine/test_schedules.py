@@ -8,7 +8,7 @@ import torch
 from mmengine.config import Config
 from mmengine.optim import OptimWrapper
 from mmengine.registry import DefaultScope
-from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop, Runner
+from mmengine.runner import IterBasedTrainLoop, Runner
 
 from mmtbps.engine import CosineDecayLR, StepDecayLR, WarmUpLR
 
@@ -103,7 +103,7 @@ def test_a_run_of_another_length_ends_where_its_schedule_does(path, factor):
 def test_a_very_short_run_reaches_the_learning_rate(name, epochs):
     cfg = Config.fromfile(CONFIGS / f'{name}.py')
     rates = curve_of(cfg, epochs)
-    assert max(rates) == pytest.approx(cfg.optim_wrapper.optimizer.lr) and len(rates) == LENGTH * epochs
+    assert max(rates) == pytest.approx(cfg.optim_wrapper.optimizer.lr)
     assert epochs < 3 or rates[-1] < rates[len(rates) // 2]
 
 

@@ -4,9 +4,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .base import Conversion, expected_vit_keys
+from mmtbps.errors import BadValue
+
+from .base import Conversion, check_vit_shapes, expected_vit_keys
+from .fit import refuse_leftovers
 
 __all__ = ['vit_from_augreg']
+
+#: A classifier, which no feature depends on.
+_HARMLESS = ('head/', 'pre_logits/')
 
 
 def vit_from_augreg(arrays: dict[str, np.ndarray]) -> Conversion:
@@ -19,7 +25,7 @@ def vit_from_augreg(arrays: dict[str, np.ndarray]) -> Conversion:
         arrays: name to array, as :func:`numpy.load` gives.
 
     Raises:
-        ValueError: not such a file.
+        ValueError: not such a file, or a ViT that ``OverlapViT`` cannot express.
     """
     if 'embedding/kernel' not in arrays:
         raise ValueError('this is not an augreg ViT: it has no embedding/kernel')
@@ -27,6 +33,8 @@ def vit_from_augreg(arrays: dict[str, np.ndarray]) -> Conversion:
     result = Conversion()
 
     def take(name: str, reshape=lambda array: array):
+        if name not in left:
+            raise BadValue(f'{name} is missing')
         result.used.append(name)
         return torch.from_numpy(np.ascontiguousarray(reshape(left.pop(name))))
 
@@ -43,7 +51,9 @@ def vit_from_augreg(arrays: dict[str, np.ndarray]) -> Conversion:
         block = _augreg_block(f'Transformer/encoderblock_{i}/', take)
         state.update({f'layers.{i}.{key}': value for key, value in block.items()})
     result.unexpected = list(left)
+    refuse_leftovers([key for key in left if not key.startswith(_HARMLESS)], 'OverlapViT')
     result.missing = [key for key in expected_vit_keys(state) if key not in state]
+    check_vit_shapes(result)
     return result
 
 

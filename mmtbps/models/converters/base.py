@@ -3,11 +3,15 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from math import isqrt
 from typing import Any
 
 from torch import Tensor
 
-__all__ = ['Conversion', 'ConversionOptions', 'abridge', 'collect_renamed', 'expected_vit_keys']
+from mmtbps.errors import BadValue
+
+__all__ = ['Conversion', 'ConversionOptions', 'abridge', 'check_vit_shapes',
+           'collect_renamed', 'expected_vit_keys']
 
 _STEM = ('cls_token', 'pos_embed', 'patch_embed.projection.weight', 'patch_embed.projection.bias',
          'ln1.weight', 'ln1.bias')
@@ -139,3 +143,34 @@ def collect_renamed(state: dict[str, Tensor], renamed: dict[str, str],
             result.unexpected.append(key)
     result.missing = [name for name in expected if name not in result.state_dict]
     return result
+
+
+def check_vit_shapes(result: Conversion) -> None:
+    """Compare the shapes of a ViT's weights with each other, and note the misfits.
+
+    Args:
+        result: with the names of ``OverlapViT``; changed in place.
+
+    Raises:
+        BadValue: the class token has no place in the position embedding, or images have another
+            number of channels than three.
+    """
+    state, names = result.state_dict, dict(zip(result.state_dict, result.used, strict=False))
+    table, kernel = state.get('pos_embed'), state.get('patch_embed.projection.weight')
+    if table is None or kernel is None or kernel.ndim != 4:
+        return
+    width, places = len(kernel), table.shape[-2] if table.ndim > 1 else 0
+    if places > 1 and isqrt(places) ** 2 == places:  # a square of patches and nothing more
+        raise BadValue(f'pos_embed has {places} places: this ViT gives its class token none, which '
+                       'OverlapViT cannot express')
+    if kernel.shape[1] != 3:
+        raise BadValue(f'its images have {kernel.shape[1]} channels, ours have 3')
+    hidden = state.get('layers.0.ffn.layers.0.0.bias', kernel).shape[0]
+    expected = {'cls_token': (1, 1, width), 'pos_embed': (1, places, width)}
+    for name, value in state.items():
+        rows = (3 * width if '.qkv.' in name else hidden if '.ffn.layers.0.0.' in name else width)
+        columns = hidden if '.ffn.layers.1.' in name else width
+        shape = expected.get(name) or (rows, columns)[:2 if value.ndim == 2 else 1]
+        if 'patch_embed' not in name and tuple(value.shape) != shape:
+            result.misshapen.append(f'{names.get(name, name)} is {tuple(value.shape)}, must be '
+                                    f'{shape}')

@@ -56,7 +56,7 @@ def convert_clip(state: Mapping[str, Tensor], options: ConversionOptions, *, ima
         settings[part].update(values)
     result.model = dict(type='TextImageRetriever', data_preprocessor=preprocessor(*colors),
                         **settings)
-    check_weights(result, (image, text))
+    check_weights(result)
     widths = [settings[neck]['out_dims'] for neck in ('image_neck', 'text_neck')]
     if widths[0] != widths[1]:
         result.misshapen.append(f'images are projected to {widths[0]} dimensions, captions to '

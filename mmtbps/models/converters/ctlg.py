@@ -1,12 +1,23 @@
 """Whole models of the official CTLG code."""
 
+import re
+
 from torch import Tensor
 
 from .base import Conversion
+from .fit import refuse_leftovers
 from .timm import vit_from_timm
 
 __all__ = ['retriever_from_ctlg']
 
+_BERT = re.compile(
+    r'embeddings\.((word|position|token_type)_embeddings\.weight|LayerNorm\.(weight|bias)'
+    r'|position_ids|token_type_ids)|pooler\.dense\.(weight|bias)'
+    r'|encoder\.layer\.\d+\.(attention\.self\.(query|key|value)|attention\.output\.dense'
+    r'|attention\.output\.LayerNorm|intermediate\.dense|output\.dense|output\.LayerNorm)'
+    r'\.(weight|bias)')
+#: Identities that the training tells apart.
+_HARMLESS = ('classifier.', )
 _HEADS = ('img_head', 'txt_head', 'share_head')
 
 
@@ -18,8 +29,8 @@ def retriever_from_ctlg(state: dict[str, Tensor]) -> Conversion:
             ``module.`` of DataParallel may be missing).
 
     Raises:
-        ValueError: one of the towers is not there, or features go through a head after them, of
-            which the weights do not say what is in it.
+        ValueError: one of the towers is not there, there are weights without a place, or features
+            go through a head after them, of which the weights do not say what is in it.
     """
     short = {key.removeprefix('module.'): key for key in state}
     heads = [name for name in short if name.split('.')[0] in _HEADS]
@@ -30,18 +41,21 @@ def retriever_from_ctlg(state: dict[str, Tensor]) -> Conversion:
     text_prefix = _prefix_before(short, 'model_txt', 'embeddings.word_embeddings.weight')
     image = vit_from_timm({name.removeprefix(image_prefix): state[key]
                            for name, key in short.items() if name.startswith(image_prefix)})
-    result = Conversion(missing=[f'image_backbone.{key}' for key in image.missing])
+    result = Conversion(missing=[f'image_backbone.{key}' for key in image.missing],
+                        misshapen=[image_prefix + line for line in image.misshapen])
     result.state_dict = {f'image_backbone.{k}': v for k, v in image.state_dict.items()}
     taken = {image_prefix + key for key in image.used}
     for name, key in short.items():
         inside = name.removeprefix(text_prefix)
-        if name.startswith(text_prefix) and inside.split('.')[0] in (
-                'embeddings', 'encoder', 'pooler'):
+        if name.startswith(text_prefix) and _BERT.fullmatch(inside):
             taken.add(name)
-            if not inside.endswith('position_ids'):  # a constant that transformers 5 dropped
+            if not inside.endswith('_ids'):  # constants that transformers 5 dropped
                 result.state_dict[f'text_backbone.bert.{inside}'] = state[key]
     result.used = [key for name, key in short.items() if name in taken]
     result.unexpected = [key for name, key in short.items() if name not in taken]
+    harmless = (*_HARMLESS, text_prefix + 'cls.', image_prefix)  # of images all else is looked at
+    refuse_leftovers([key for name, key in short.items()
+                      if name not in taken and not name.startswith(harmless)])
     return result
 
 

@@ -1,6 +1,7 @@
 """Fit of converted weights: all that the model has, nothing else that a feature depends on."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 
 import torch
 
@@ -9,8 +10,24 @@ from mmtbps.registry import MODELS
 
 from .base import Conversion
 
-__all__ = ['check_weights', 'drop_training_only']
+__all__ = ['check_weights', 'drop_training_only', 'refuse_leftovers']
 
+#: Parts of networks that ours do not have, by their names in the libraries that publish them.
+_PARTS = (
+    (r'\.ls_?[12]\b|gamma|lambda_[12]|layer_scale|LayerScale', 'LayerScale'),
+    (r'(^|\.)norm_pre\b', 'a norm before the first layer'),
+    (r'[._](q|k|query|key)_(norm|layernorm)\b|\bln_[qk]\b|/(query|key)_norm',
+     'norms of queries and keys'),
+    (r'reg_token|register', 'register tokens'),
+    (r'dist_token|head_dist|distillation', 'a distillation token'),
+    (r'(^|\.)(fc_norm|attn_pool)|attentional_pool|MAPHead',
+     'features pooled from patches, not read from the class token'),
+    (r'rel_pos|relative_pos', 'tables of relative positions'),
+    (r'(^|\.)rope\b|rotary|freqs_cis', 'rotary positions'),
+    (r'\.mlp\.(w12|w[123]|fc1_[gx]|gate_proj|norm|c_gate)\b', 'gated layers (SwiGLU)'),
+    (r'lora_|adapter', 'adapters'),
+    (r'prompt|\bctx\b', 'learned prompts'),
+    (r'patch_embed\.(backbone|norm)|conv_root|\bstem', 'another beginning than one convolution'))
 _BUFFERS = ('attn_mask', 'position_ids')
 _NUMBERS = dict(
     logit_scale='temperature of training; a score is a cosine',
@@ -42,15 +59,14 @@ def drop_training_only(result: Conversion, reasons: Mapping[str, str]) -> None:
             result.dropped[key] = 'a buffer that is computed again'
 
 
-def check_weights(result: Conversion, prefixes: tuple[str, ...] = ()) -> None:
+def check_weights(result: Conversion) -> None:
     """Compare the weights with those of the model that the settings build, and note the misfits.
 
     Args:
-        result: a conversion with settings, changed in place.
-        prefixes: of the towers' halves in the source; keys without a place there are an error.
+        result: a conversion with settings, without what is left out on purpose; changed in place.
 
     Raises:
-        BadValue: the towers hold weights that ours do not have.
+        BadValue: it holds weights that ours do not have.
     """
     with torch.device('meta'):
         settings = {key: value for key, value in result.model.items() if key != 'data_preprocessor'}
@@ -58,13 +74,34 @@ def check_weights(result: Conversion, prefixes: tuple[str, ...] = ()) -> None:
                     for name, value in MODELS.build(settings).state_dict().items()}
     names = dict(zip(result.state_dict, result.used, strict=True))
     foreign = [key for name, key in names.items() if name not in expected]
-    foreign += [key for key in result.unexpected
-                if any(prefix and key.startswith(prefix) for prefix in prefixes)]
-    if foreign:
-        more = f' and {len(foreign) - 3} more' if len(foreign) > 3 else ''
-        raise BadValue(f'its towers hold weights that ours do not have: '
-                       f'{", ".join(foreign[:3])}{more}. Without them its features would be others')
+    foreign += result.unexpected
+    refuse_leftovers(foreign)
     result.missing = [name for name in expected if name not in result.state_dict]
     result.misshapen = [
         f'{names[name]} is {tuple(value.shape)}, must be {expected[name]}'
         for name, value in result.state_dict.items() if tuple(value.shape) != expected[name]]
+
+
+def refuse_leftovers(keys: Sequence[str], target: str = 'our model') -> None:
+    """Refuse weights without a place: without them the features would be others.
+
+    Args:
+        keys: of the source, without those that are known to be for training alone.
+        target: what has no place for them.
+
+    Raises:
+        BadValue: there are such keys; it says of which part they are, where the name tells.
+
+    Example:
+        >>> refuse_leftovers(['blocks.0.ls1.gamma'])
+        Traceback (most recent call last):
+        mmtbps.errors.BadValue: it has LayerScale: blocks.0.ls1.gamma (1 weights). Without them its \
+features would be others
+    """
+    if not keys:
+        return
+    part = next((part for pattern, part in _PARTS for key in keys if re.search(pattern, key)),
+                f'weights that {target} has no place for')
+    shown = ', '.join(keys[:3]) + (', ...' if len(keys) > 3 else '')
+    raise BadValue(f'it has {part}: {shown} ({len(keys)} weights). Without them its features would '
+                   'be others')

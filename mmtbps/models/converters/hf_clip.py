@@ -12,6 +12,7 @@ from mmtbps.errors import BadValue
 
 from .base import Conversion, ConversionOptions
 from .clip_layout import convert_clip
+from .fit import refuse_leftovers
 from .preprocessing import INTERPOLATIONS, read_colors
 from .source import Source
 
@@ -33,7 +34,6 @@ _NAMES = (
     (r'\.self_attn\.out_proj\.', '.attn.out_proj.'),
     (r'\.layer_norm([12])\.', r'.ln_\1.'),
     (r'\.mlp\.fc1\.', '.mlp.c_fc.'), (r'\.mlp\.fc2\.', '.mlp.c_proj.'))
-_HALVES = ('vision_model.', 'text_model.')
 _SAME = dict.fromkeys(('gelu_pytorch_tanh', 'gelu_new'), 'gelu_tanh')  # other names of it
 _EPS = 1e-5  # of CLIP's norms
 _HEADS = 12, 8  # of CLIPConfig, where a config.json does not say them
@@ -68,8 +68,7 @@ def convert_hf_clip(source: Source, options: ConversionOptions) -> Conversion:
                         (line.partition(' ') for line in result.misshapen)]
     named = {*result.used, *result.dropped, *result.unexpected}
     result.unexpected += [key for key in source.state if key not in named]
-    if foreign := [key for key in result.unexpected if key.startswith(_HALVES)]:
-        raise BadValue(f'its towers hold {foreign[0]}, which CLIP does not have or not alone')
+    refuse_leftovers(result.unexpected, 'CLIP')
     return result
 
 

@@ -19,7 +19,7 @@ from .openai_clip import convert_openai_clip
 from .rde import convert_rde
 from .source import Source, read_source
 from .tbps_clip import convert_tbps_clip
-from .timm import vit_from_timm
+from .timm import check_timm_config, vit_from_timm
 
 __all__ = ['KINDS', 'Kind', 'convert_checkpoint']
 
@@ -48,6 +48,7 @@ class Kind:
 def _convert_vit(source: Source, _: ConversionOptions) -> Conversion:
     if 'embedding/kernel' in source.state:
         return vit_from_augreg({key: value.numpy() for key, value in source.state.items()})
+    check_timm_config(source.config('config.json') or {})
     return vit_from_timm(source.state)
 
 

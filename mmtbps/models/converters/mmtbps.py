@@ -15,6 +15,7 @@ from mmtbps.registry import MODELS, TRANSFORMS
 
 from .base import Conversion, ConversionOptions
 from .config_text import read_config_text
+from .fit import refuse_leftovers
 from .source import Source
 
 __all__ = ['convert_mmtbps', 'read_own_config', 'registered_types']
@@ -127,4 +128,5 @@ def _sort_keys(result: Conversion, source: Source, expected: Mapping[str, tuple]
                            'name the config it was trained with by --config')
         else:
             result.unexpected.append(key)
+    refuse_leftovers(result.unexpected, 'the model of its config')
     result.missing = [name for name in expected if name not in result.state_dict]

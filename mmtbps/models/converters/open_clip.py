@@ -18,6 +18,13 @@ __all__ = ['convert_open_clip']
 _QUICK = re.compile('quickgelu|openai|dfn|metaclip', re.IGNORECASE)
 _EXACT = re.compile('laion|datacomp|commonpool', re.IGNORECASE)
 _CONFIG = 'open_clip_config.json'
+#: Settings of a tower that change its features, and their values in a CLIP ViT.
+_AS_CLIP = dict(
+    pool_type=(None, 'tok', 'argmax'), global_average_pool=(False, ), attentional_pool=(False, ),
+    final_ln_after_pool=(False, ), no_ln_pre=(False, ), no_causal_mask=(False, ),
+    embed_cls=(False, ), qk_norm=(False, ), proj_type=(None, 'linear'), proj_bias=(False, ),
+    ls_init_value=(None, ), pos_embed_type=(None, 'learnable'), act_kwargs=(None, {}),
+    norm_kwargs=(None, {}), timm_model_name=(None, ''), hf_model_name=(None, ''))
 
 
 def convert_open_clip(source: Source, options: ConversionOptions) -> Conversion:
@@ -35,6 +42,7 @@ def convert_open_clip(source: Source, options: ConversionOptions) -> Conversion:
     if any(key.startswith('visual.trunk.') for key in source.state):
         raise BadValue('its image tower is one of timm (visual.trunk.*), not a CLIP ViT')
     config = source.config(_CONFIG) or {}
+    _refuse_others(config.get('model_cfg') or {})
     options = replace(options, activation=options.activation or _activation(source.name, config))
     text = 'text.' if 'text.token_embedding.weight' in source.state else ''
     preprocess = config.get('preprocess_cfg') or {}
@@ -42,6 +50,15 @@ def convert_open_clip(source: Source, options: ConversionOptions) -> Conversion:
                         colors=read_colors(preprocess, 'mean', 'std'),
                         heads=_heads(config.get('model_cfg') or {}),
                         interpolation=preprocess.get('interpolation', 'bicubic'))
+
+
+def _refuse_others(settings: dict[str, Any]) -> None:
+    """Refuse a network that computes other features with the same weights."""
+    for half in ('vision_cfg', 'text_cfg'):
+        for key, value in (settings.get(half) or {}).items():
+            if key in _AS_CLIP and value not in _AS_CLIP[key]:
+                raise BadValue(f'{half}.{key} is {value!r} in its {_CONFIG}, with which a CLIP ViT '
+                               'of ours would compute other features')
 
 
 def _heads(settings: dict[str, Any]) -> tuple[int | None, int | None]:

@@ -1,15 +1,17 @@
 """ViTs of timm."""
 
 import re
-from math import isqrt
+from collections.abc import Mapping
+from typing import Any
 
 from torch import Tensor
 
 from mmtbps.errors import BadValue
 
-from .base import Conversion, collect_renamed, expected_vit_keys
+from .base import Conversion, check_vit_shapes, collect_renamed, expected_vit_keys
+from .fit import refuse_leftovers
 
-__all__ = ['vit_from_timm']
+__all__ = ['check_timm_config', 'vit_from_timm']
 
 _TIMM_NAMES = (
     (r'^patch_embed\.proj\.', 'patch_embed.projection.'),
@@ -21,14 +23,6 @@ _TIMM_NAMES = (
 )
 # A classifier is left out; anything else that is left over changes what the network computes.
 _HARMLESS = re.compile(r'(head|pre_logits)\.')
-_REASONS = (
-    (r'\.ls[12]\.|gamma', 'LayerScale'),
-    (r'^norm_pre\.', 'a norm before the first layer'),
-    (r'\.[qk]_norm\.', 'norms of queries and keys'),
-    (r'reg_token|register', 'register tokens'),
-    (r'dist_token|head_dist', 'a distillation token'),
-    (r'^(fc_norm|attn_pool)', 'features pooled from patches, not read from the class token'),
-)
 
 
 def vit_from_timm(state: dict[str, Tensor]) -> Conversion:
@@ -57,18 +51,37 @@ def vit_from_timm(state: dict[str, Tensor]) -> Conversion:
         raise BadValue('this is not a timm ViT: it has no patch_embed.proj')
     result = collect_renamed(state, renamed, expected)
     _refuse_others(result.unexpected, state)
+    check_vit_shapes(result)
     return result
+
+
+def check_timm_config(config: Mapping[str, Any]) -> None:
+    """Look into the ``config.json`` of a folder of timm for what its weights do not say.
+
+    Raises:
+        BadValue: the features are pooled from patches, or activation or norms are others.
+    """
+    if not isinstance(config.get('architecture'), str):
+        return  # of something else in that folder
+    further = config.get('model_args') or {}
+    pool = further.get('global_pool', config.get('global_pool', 'token'))
+    others = {key: further[key] for key in ('act_layer', 'norm_layer', 'mlp_layer', 'block_fn')
+              if key in further}
+    if pool not in ('token', '', None):
+        others['global_pool'] = pool
+    if 'quickgelu' in config['architecture']:
+        others['architecture'] = config['architecture']
+    for key, value in others.items():
+        raise BadValue(f'{key} is {value!r} in its config.json, with which OverlapViT would '
+                       'compute other features')
 
 
 def _refuse_others(left: list[str], state: dict[str, Tensor]) -> None:
     """Refuse a ViT of another make, of which something would be lost."""
-    places = state['pos_embed'].shape[-2] if 'pos_embed' in state else 0
-    if places > 1 and isqrt(places) ** 2 == places:  # a square of patches and nothing more
-        raise BadValue(f'pos_embed has {places} places: this ViT gives its class token none, which '
-                       'OverlapViT cannot express')
-    if strange := [key for key in left if not _HARMLESS.match(key)]:
-        reason = next((reason for pattern, reason in _REASONS for key in strange
-                       if re.search(pattern, key)), 'weights that OverlapViT has no place for')
-        raise BadValue(f'this ViT has {reason}, without which it computes other features: '
-                       f'{", ".join(strange[:3])}{", ..." if len(strange) > 3 else ""} '
-                       f'({len(strange)} weights)')
+    refuse_leftovers([key for key in left if not _HARMLESS.match(key)], 'OverlapViT')
+    for key, first in state.items():
+        second = state.get(key.replace('.fc1.', '.fc2.'))
+        if key.endswith('.mlp.fc1.weight') and second is not None and (
+                len(first) == 2 * second.shape[-1]):
+            raise BadValue(f'it has gated layers (SwiGLU), which OverlapViT cannot express: {key} '
+                           f'makes {len(first)} numbers, of which half are gates')

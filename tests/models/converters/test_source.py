@@ -208,14 +208,16 @@ def test_what_does_not_convert_writes_nothing(kind, change, message, convert, ir
 
 
 def test_every_key_of_the_source_is_named_once(irra, tmp_path):
-    state = irra | irra_heads() | {'new_head.weight': torch.ones(1),
-                                   'base_model.logit_scale': torch.ones(())}
+    state = irra | irra_heads() | {'base_model.logit_scale': torch.ones(())}
     torch.save(dict(model=state), tmp_path / 'best.pth')
     from mmtbps.models.converters import convert_checkpoint
     result = convert_checkpoint('irra', str(tmp_path / 'best.pth'))
     assert sorted([*result.used, *result.dropped, *result.unexpected]) == sorted(state)
-    assert result.unexpected == ['new_head.weight'] and result.complete
-    assert '  unexpected: new_head.weight' in result.report()
+    assert not result.unexpected and result.complete
+    torch.save(dict(model=state | {'new_head.weight': torch.ones(1)}), tmp_path / 'best.pth')
+    with pytest.raises(UserError, match=r'best.pth: it has weights that our model has no place for'
+                                        r'.*: new_head.weight \(1 weights\)'):
+        convert_checkpoint('irra', str(tmp_path / 'best.pth'))
 
 
 def test_a_missing_or_misshapen_weight_is_named(capsys, convert, irra, tmp_path):
