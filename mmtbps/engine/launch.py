@@ -167,7 +167,8 @@ def build_runner(cfg: Config, start: Start | None = None, overwrite: bool = Fals
         FolderTaken: the work folder holds the checkpoints of another run.
         NotWritable: nothing can be written in the work folder.
     """
-    check_writable(cfg.work_dir, folder=True)
+    if cfg.get('work_dir'):
+        check_writable(cfg.work_dir, folder=True)
     if start:
         cfg.load_from, cfg.resume = start.checkpoint, start.resume
         if not start.resume and not overwrite:

@@ -95,8 +95,8 @@ def refuse_leftovers(keys: Sequence[str], target: str = 'our model') -> None:
     Example:
         >>> refuse_leftovers(['blocks.0.ls1.gamma'])
         Traceback (most recent call last):
-        mmtbps.errors.BadValue: it has LayerScale: blocks.0.ls1.gamma (1 weights). Without them its \
-features would be others
+        mmtbps.errors.BadValue: it has LayerScale: blocks.0.ls1.gamma (1 weights). Without them \
+its features would be others
     """
     if not keys:
         return
