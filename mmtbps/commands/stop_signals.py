@@ -10,6 +10,8 @@ from types import FrameType, TracebackType
 __all__ = ['StopSignals', 'Terminated']
 
 _STOPPING = (signal.SIGINT, signal.SIGTERM)
+_IN_CHILDREN = {signal.SIGINT: signal.SIG_IGN, signal.SIGTERM: signal.SIG_DFL}
+_open: list['StopSignals'] = []
 #: Seconds after which a further signal is a person who does not want to wait.
 _PATIENCE = 3.
 
@@ -24,9 +26,9 @@ class StopSignals:
     A launcher often sends a second signal right after the first; while the process cleans up it is
     ignored. One that comes seconds later ends the process at once.
 
-    Processes that are forked meanwhile, such as the workers of a loader, get the handlers too:
-    there SIGTERM has its usual effect, and Ctrl-C, which reaches all processes of a terminal, is
-    left to the parent, which ends them. A signal that is ignored, as SIGINT in the background of a
+    In processes that are forked meanwhile, such as the workers of a loader, SIGTERM has its usual
+    effect, and Ctrl-C, which reaches all processes of a terminal, is left to the parent, which ends
+    them. A signal that is ignored, as SIGINT in the background of a
     shell, stays ignored; outside the main thread, which alone may handle signals, nothing changes.
 
     Attributes:
@@ -41,7 +43,6 @@ class StopSignals:
     def __init__(self) -> None:
         self.received: signal.Signals | None = None
         self._received_at = 0.
-        self._process = os.getpid()
         self._before: dict[signal.Signals, object] = {}
 
     def __enter__(self) -> 'StopSignals':
@@ -50,21 +51,20 @@ class StopSignals:
                 # None is a handler that is not Python's and could not be put back.
                 if signal.getsignal(number) not in (signal.SIG_IGN, None):
                     self._before[number] = signal.signal(number, self._handle)
+        _open.append(self)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
                  trace: TracebackType | None) -> None:
         if self.received is not None:
             atexit.register(_end_in_silence)
+        if self in _open:  # not in a child, which has left it already
+            _open.remove(self)
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
-        if os.getpid() != self._process:
-            if number == signal.SIGTERM:
-                signal.signal(number, signal.SIG_DFL)
-                os.kill(os.getpid(), number)
-        elif self.received is None:
+        if self.received is None:
             self.received, self._received_at = signal.Signals(number), time.monotonic()
             raise KeyboardInterrupt if number == signal.SIGINT else Terminated
         elif time.monotonic() - self._received_at > _PATIENCE:
@@ -77,3 +77,30 @@ def _end_in_silence() -> None:
         signal.signal(number, signal.SIG_IGN)
     if hasattr(signal, 'SIGCHLD'):
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+
+
+# A child must not have the handlers for a moment: they act only between two steps of Python, so one
+# that is about to wait for its parent would never end by the SIGTERM of that parent. Until they are
+# gone there, signals are held back.
+
+def _hold_signals() -> None:
+    if _open:
+        signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING)
+
+
+def _let_signals_through() -> None:
+    if _open:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPPING)
+
+
+def _leave_signals_to_the_parent() -> None:
+    if _open:
+        for number in {number for signals in _open for number in signals._before}:
+            signal.signal(number, _IN_CHILDREN[number])
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPPING)
+        _open.clear()
+
+
+if hasattr(os, 'register_at_fork'):
+    os.register_at_fork(before=_hold_signals, after_in_parent=_let_signals_through,
+                        after_in_child=_leave_signals_to_the_parent)

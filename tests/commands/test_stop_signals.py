@@ -96,3 +96,18 @@ def test_a_process_ends_by_a_signal(code, returncode, stdout, stderr):
     done = subprocess.run([sys.executable, '-c', SCRIPT, code], capture_output=True, text=True,
                           env={**os.environ, 'PYTHONPATH': str(ROOT)})
     assert (done.returncode, done.stdout, done.stderr) == (returncode, stdout, stderr)
+
+
+POOLS = """
+from multiprocessing import Pool
+for _ in range(300):
+    with Pool(3) as pool:  # it ends its processes by SIGTERM, just as they begin to wait
+        list(pool.imap(abs, range(9), chunksize=3))
+"""
+
+
+@pytest.mark.slow
+def test_processes_of_a_pool_always_end():
+    done = subprocess.run([sys.executable, '-c', SCRIPT, POOLS], timeout=300,
+                          env={**os.environ, 'PYTHONPATH': str(ROOT)})
+    assert done.returncode == 0
