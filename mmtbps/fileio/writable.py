@@ -36,7 +36,7 @@ def check_writable(path: str | os.PathLike, folder: bool = False) -> None:
     path = Path(path)
     try:
         if not folder and path.is_dir():
-            raise BadValue(f'{path}: is a folder; name a file')
+            raise BadValue(f'{path}: a folder; name a file')
         place = path.absolute() if folder and path.is_dir() else nearest_folder(path)
         _refuse_file_in_the_way(path, place, folder)
         with tempfile.TemporaryFile(dir=place):
@@ -53,4 +53,6 @@ def _refuse_file_in_the_way(path: Path, place: Path, folder: bool) -> None:
     """Refuse a path that goes through a file, below the nearest folder that exists."""
     parts = path.absolute().relative_to(place).parts
     if parts and (place / parts[0]).exists() and (folder or len(parts) > 1):
+        if len(parts) == 1:
+            raise BadValue(f'{path}: a file; name a folder')
         raise BadValue(f'{path}: {place / parts[0]} is a file, not a folder; name another place')

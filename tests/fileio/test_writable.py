@@ -25,7 +25,7 @@ def test_a_file_may_be_replaced(tmp_path):
 
 
 @pytest.mark.parametrize('name, folder, said', [
-    ('', False, 'is a folder; name a file'), ('file', True, 'file is a file, not a folder'),
+    ('', False, ': a folder; name a file'), ('file', True, 'file: a file; name a folder'),
     ('file/a.json', False, 'file is a file, not a folder'),
     ('file/deep/run', True, 'file is a file, not a folder')])
 def test_another_kind_in_the_way_is_named(tmp_path, name, folder, said):
