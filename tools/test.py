@@ -28,7 +28,7 @@ from mmtbps.engine.launch import (
     load_config,
     name_model,
 )
-from mmtbps.fileio import check_writable, write_durably
+from mmtbps.fileio import check_writable, explained_disk_full, write_durably
 from mmtbps.unknown_types import explain_unknown_types
 
 
@@ -69,7 +69,7 @@ def main(argv: list[str] | None = None) -> None:
                             dict(type='mmtbps.RankListHook', out_dir=args.show_dir)]
     runner = build_runner(cfg)
     report = check_weights(runner, checkpoint, args.partial) if checkpoint else name_model(runner)
-    with explain_unknown_types(cfg):
+    with explain_unknown_types(cfg), explained_disk_full(cfg.work_dir):
         metrics = runner.test()
     if report and report.partial:
         metrics['partial'] = report.partial

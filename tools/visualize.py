@@ -43,7 +43,7 @@ from mmtbps.engine.launch import (
     name_model,
 )
 from mmtbps.errors import BadValue
-from mmtbps.fileio import check_writable, write_durably
+from mmtbps.fileio import check_writable, explained_disk_full, write_durably
 from mmtbps.search.encoders.base import Encoder
 from mmtbps.search.encoders.explain import rollout_map, word_heat_map
 from mmtbps.search.encoders.loading import load_encoder
@@ -185,7 +185,8 @@ def encode_test_set(args: argparse.Namespace) -> Encoded | None:
     else:
         check_weights(runner, checkpoint)
     runner.register_hook(keep)
-    runner.test()
+    with explained_disk_full(cfg.work_dir):
+        runner.test()
     dataset = runner.test_dataloader.dataset
     if (left_out := dataset.metainfo.get('left_out')) and is_main_process():
         print(left_out)

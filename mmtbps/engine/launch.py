@@ -15,7 +15,7 @@ from mmengine.config import Config
 from mmengine.runner import CheckpointLoader, Runner
 
 from mmtbps.config_file import read_config
-from mmtbps.fileio import check_writable
+from mmtbps.fileio import check_writable, explained_disk_full
 from mmtbps.models import inference_settings
 from mmtbps.models.loading import LoadReport, load_strictly
 from mmtbps.unknown_types import explain_unknown_types
@@ -173,7 +173,7 @@ def build_runner(cfg: Config, start: Start | None = None, overwrite: bool = Fals
         cfg.load_from, cfg.resume = start.checkpoint, start.resume
         if not start.resume and not overwrite:
             refuse_taken(cfg.work_dir)
-    with explain_unknown_types(cfg):
+    with explain_unknown_types(cfg), explained_disk_full(cfg.get('work_dir')):
         stop_if_missing(cfg)
         lines = stop_if_unfit(cfg)
         if overwrite and _first_process(cfg.launcher):

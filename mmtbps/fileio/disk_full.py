@@ -68,11 +68,11 @@ def explain_disk_full(error: Exception, path: str | os.PathLike | None,
 
 
 @contextlib.contextmanager
-def explained_disk_full(path: str | os.PathLike) -> Iterator[None]:
+def explained_disk_full(path: str | os.PathLike | None) -> Iterator[None]:
     """Word the errors of a full disk in a block that writes in ways of its own.
 
     Args:
-        path: the file or folder that is written.
+        path: the file or folder that is written; ``None`` if nobody knows.
 
     Raises:
         DiskFull: the disk is full.
