@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
@@ -21,10 +22,10 @@ from mmtbps.models.loading import LoadReport, load_strictly
 from mmtbps.unknown_types import explain_unknown_types
 
 from .cfg_options import CfgOptions, merge_options
-from .data_checks import stop_if_unfit
 from .inner_model import inner_model
-from .preflight import data_settings, stop_if_missing
+from .preflight import data_settings
 from .preflight_hook import PreflightHook
+from .readiness import stop_if_unready
 from .run_folder import Start, move_away, refuse_taken
 from .selection import describe_selection
 
@@ -166,16 +167,17 @@ def build_runner(cfg: Config, start: Start | None = None, overwrite: bool = Fals
         UnfitData: training and validation share people, or a tokenizer does not know the captions.
         FolderTaken: the work folder holds the checkpoints of another run.
         NotWritable: nothing can be written in the work folder.
+        NotReady: several kinds of these at once.
     """
+    checks = []
     if cfg.get('work_dir'):
-        check_writable(cfg.work_dir, folder=True)
+        checks.append(partial(check_writable, cfg.work_dir, folder=True))
     if start:
         cfg.load_from, cfg.resume = start.checkpoint, start.resume
         if not start.resume and not overwrite:
-            refuse_taken(cfg.work_dir)
+            checks.append(partial(refuse_taken, cfg.work_dir))
     with explain_unknown_types(cfg), explained_disk_full(cfg.get('work_dir')):
-        stop_if_missing(cfg)
-        lines = stop_if_unfit(cfg)
+        lines = stop_if_unready(cfg, *checks)
         if overwrite and _first_process(cfg.launcher):
             move_away(cfg.work_dir)
         if cfg.launcher != 'none' and not torch.cuda.is_available():

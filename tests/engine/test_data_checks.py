@@ -13,6 +13,10 @@ from mmengine.runner import Runner
 from mmtbps.datasets.transforms import CLIP_TOKENIZER
 from mmtbps.engine import launch
 from mmtbps.engine.data_checks import UnfitData, check_data_sets, stop_if_unfit
+from mmtbps.engine.preflight import MissingFiles
+from mmtbps.engine.readiness import NotReady, stop_if_unready
+from mmtbps.engine.run_folder import FolderTaken
+from mmtbps.errors import BadValue, MissingFile
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -143,6 +147,27 @@ def test_captions_that_are_cut_are_refused_with_all_else(root):
     assert len(texts) == 4 and texts[0].startswith('val_dataloader: 1 person')
     assert '100.0 % cut at 5 tokens. The tokenizer' in texts[1]
     assert problems(config(max_length=5, allow_unfit=True)) == []
+
+
+def test_faults_of_several_kinds_are_said_together(root):
+    def taken():
+        raise FolderTaken(Path('runs'), 2)
+
+    cfg, whole = config(dict(holdout=0)), config()
+    cfg.model = whole.model = {}
+    assert stop_if_unready(whole, lambda: None)
+    with pytest.raises(FolderTaken):
+        stop_if_unready(whole, taken)
+    with pytest.raises(UnfitData):
+        stop_if_unready(cfg)
+    cfg.load_from = 'gone.pth'
+    with pytest.raises(NotReady) as error:
+        stop_if_unready(cfg, taken)
+    assert [type(problem) for problem in error.value.problems] == [FolderTaken, MissingFile,
+                                                                   BadValue]
+    whole.load_from = 'gone.pth'
+    with pytest.raises(MissingFiles):
+        stop_if_unready(whole)
 
 
 def test_the_check_draws_no_random_number(root):
