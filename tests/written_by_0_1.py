@@ -27,6 +27,8 @@ def copy_of(folder, *names):
             shutil.copytree(source, target)
         else:
             shutil.copy(source, target)
+        for path in (target, *target.rglob('*')):  # those of a checkout may be read-only
+            path.chmod(path.stat().st_mode | 0o200)
     return folder
 
 

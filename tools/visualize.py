@@ -190,7 +190,7 @@ def encode_test_set(args: argparse.Namespace) -> Encoded | None:
     dataset = runner.test_dataloader.dataset
     if (left_out := dataset.metainfo.get('left_out')) and is_main_process():
         print(left_out)
-    entries = collect_results(keep.entries, len(dataset), device='cpu')
+    entries = collect_results(keep.entries, len(dataset), device='gpu')  # by messages, no files
     leave_group()
     return entries and _join(entries, runner)
 

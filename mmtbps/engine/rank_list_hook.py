@@ -66,7 +66,8 @@ class RankListHook(Hook):
                 query=sample.captions[:1], path=sample.img_path, person=sample.person_id))
 
     def _draw(self, runner, stage: str, dataloader) -> None:
-        entries = collect_results(self._entries, len(dataloader.dataset), device='cpu')
+        # 'gpu' is by messages, on a CPU, too; 'cpu' would be by files in the current folder.
+        entries = collect_results(self._entries, len(dataloader.dataset), device='gpu')
         self._entries = []
         if not is_main_process() or not entries:
             return

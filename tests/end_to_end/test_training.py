@@ -77,6 +77,7 @@ def test_two_processes_evaluate_like_one_on_a_set_that_does_not_divide(overfitte
         assert list((tmp_path / f'lists{number}').glob('*.png'))
     assert results[0] == results[1]
     assert results[0]['t2i/queries'] == 31
+    assert not (ROOT / '.dist_test').exists()  # MMEngine's folder for results as pickles
 
 
 def test_a_missing_data_set_stops_the_tool_at_once(tmp_path):
