@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from mmengine.config import Config
+from stopped_runs import train_until
 from tiny_models import shrink
 
 from mmtbps.engine.launch import build_runner, check_weights, prepare_test
@@ -46,7 +47,7 @@ def test_it_trains_resumes_and_is_tested(micro_set, tmp_path):
     whole, parts = tmp_path / 'whole', tmp_path / 'parts'
     whole.mkdir(), parts.mkdir()
     build_runner(config_of(micro_set, whole)).train()
-    build_runner(config_of(micro_set, parts, **{'train_cfg.max_epochs': 1})).train()
+    train_until(build_runner(config_of(micro_set, parts)), 1)
     cfg = config_of(micro_set, parts, resume=True)
     cfg.experiment_name += '_resumed'
     build_runner(cfg).train()

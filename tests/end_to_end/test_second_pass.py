@@ -9,6 +9,7 @@ import torch
 import torch.multiprocessing as processes
 from mmengine.config import Config
 from PIL import Image
+from stopped_runs import train_until
 from tiny_models import shrink
 
 from mmtbps.engine.launch import build_runner, leave_group
@@ -34,7 +35,7 @@ def config_of(data_root, folder, heads=HEADS, **changes):
     cfg.train_dataloader.batch_size = GLOBAL_BATCH
     cfg.train_cfg.max_epochs = 2
     cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
-    cfg.default_hooks.checkpoint = dict(type='CheckpointHook')
+    cfg.default_hooks.checkpoint = dict(type='CheckpointHook', interval=1)
     cfg.launcher = 'none'
     cfg.merge_from_dict(changes)
     return cfg
@@ -95,9 +96,7 @@ def test_a_second_pass_is_resumed_with_mixup(micro_set, tmp_path):
     cfg = config_of(micro_set, whole, **dropout)
     assert cfg.model.mixup.prob == 0.5
     build_runner(cfg).train()
-    first = config_of(micro_set, parts, **dropout)
-    first.train_cfg.max_epochs = 1
-    build_runner(first).train()
+    train_until(build_runner(config_of(micro_set, parts, **dropout)), 1)
     second = config_of(micro_set, parts, resume=True, **dropout)
     second.experiment_name += '_resumed'
     build_runner(second).train()

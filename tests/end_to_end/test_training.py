@@ -33,6 +33,7 @@ def overfitted(micro_set, tmp_path_factory):
     for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
         cfg[name].dataset.update(ann_file=str(annotation), split='train')
         cfg[name].dataset.data_prefix = dict(img_path=str(micro_set / 'imgs'))
+        cfg[name].dataset.allow_train_people = name != 'train_dataloader'
     cfg.train_dataloader.dataset.pipeline = cfg.test_dataloader.dataset.pipeline
     cfg.train_dataloader.batch_size = 32
     cfg.train_cfg.update(max_epochs=250, val_interval=250)

@@ -16,6 +16,7 @@ from mmengine.config import Config
 from mmengine.logging import MMLogger
 from mmengine.model import MMDistributedDataParallel
 from mmengine.runner import Runner
+from stopped_runs import train_until
 from tiny_models import TINY_BERT, TINY_VIT
 from torch._dynamo.utils import counters
 
@@ -136,10 +137,9 @@ def test_a_run_learns_the_same_and_is_resumed(short_config, short_run):
     assert any(not torch.equal(value, compiled['average']['module.' + key])
                for key, value in compiled['model'].items())
 
-    cfg = short_config([EMA, AOT], **{**TWO_EPOCHS, 'train_cfg.max_epochs': 1})
-    Runner.from_cfg(cfg).train()
-    cfg.merge_from_dict({'resume': True, 'train_cfg.max_epochs': 2,
-                         'experiment_name': cfg.experiment_name + '_resumed'})
+    cfg = short_config([EMA, AOT], **TWO_EPOCHS)
+    train_until(Runner.from_cfg(cfg), 1)
+    cfg.merge_from_dict({'resume': True, 'experiment_name': cfg.experiment_name + '_resumed'})
     Runner.from_cfg(cfg).train()
     assert_same(final(cfg.work_dir, 2), compiled, 1e-6)
 

@@ -11,6 +11,7 @@ import slow_losses as slow
 import torch
 import torch.multiprocessing as processes
 from mmengine.config import Config
+from stopped_runs import train_until
 from tiny_models import shrink
 
 from mmtbps.engine import ConsensusDivisionHook
@@ -121,7 +122,7 @@ def config_of(data_root, folder, **changes):
     cfg.train_dataloader.dataset.noise_rate = 0.3
     cfg.train_cfg.max_epochs = 4
     cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
-    cfg.default_hooks.checkpoint = dict(type='CheckpointHook')
+    cfg.default_hooks.checkpoint = dict(type='CheckpointHook', interval=1)
     cfg.launcher = 'none'
     cfg.merge_from_dict(changes)
     return cfg
@@ -193,7 +194,7 @@ def test_a_resumed_run_equals_the_uninterrupted_one(stop, micro_set, tmp_path):
     whole, parts = tmp_path / 'whole', tmp_path / 'parts'
     whole.mkdir(), parts.mkdir()
     build_runner(config_of(micro_set, whole, **{'train_cfg.max_epochs': 3})).train()
-    build_runner(config_of(micro_set, parts, **{'train_cfg.max_epochs': stop})).train()
+    train_until(build_runner(config_of(micro_set, parts, **{'train_cfg.max_epochs': 3})), stop)
     stored = load_checkpoint_file(parts / f'epoch_{stop}.pth')['consensus_division']
     assert 0 < stored.mean() < 1 and set(stored.tolist()) == {0.0, 1.0}
     cfg = config_of(micro_set, parts, resume=True, **{'train_cfg.max_epochs': 3})
