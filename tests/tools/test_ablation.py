@@ -1,5 +1,6 @@
 """The ablation tool: every arm is a config that trains, and the table says what was measured."""
 
+import itertools
 import json
 from pathlib import Path
 
@@ -96,13 +97,15 @@ def test_an_arm_is_the_same_with_every_seed(arm, tool, micro_set):
 class InProcess:
     """The tools that an ablation runs, in this process; the power fails in a step of a training."""
 
+    runs = itertools.count()  # of all ablations: two of one second must not share a name
+
     def __init__(self, fails_in=None):
         self.trained, self.fails_in = [], fails_in
 
     def __call__(self, name, config, *arguments):
         cfg = Config.fromfile(config)
         cfg.work_dir = str(arguments[arguments.index('--work-dir') + 1])
-        cfg.experiment_name = f'{cfg.work_dir}-{len(self.trained)}'
+        cfg.experiment_name = f'{cfg.work_dir}-{next(self.runs)}'
         if Path(name).name == 'test.py':
             cfg.load_from = str(arguments[0])
             write_durably(arguments[-1], json.dumps(Runner.from_cfg(cfg).test()))
