@@ -7,16 +7,16 @@ class Stop(Exception):
     """A kill, as far as the run can tell."""
 
 
-def train_until(runner, epochs):
-    """Train; end as if killed when so many epochs are done, validated and saved."""
+def train_until(runner, place, method='run_epoch'):
+    """Train; end as if killed before this epoch or, by the loop's ``'run_iter'``, before a step."""
     loop = runner.train_loop
-    ran = loop.run_epoch
+    ran = getattr(loop, method)
 
-    def run_epoch():
-        if runner.epoch == epochs:
+    def run(*args):
+        if (runner.epoch if method == 'run_epoch' else runner.iter) == place:
             raise Stop
-        ran()
+        ran(*args)
 
-    loop.run_epoch = run_epoch
+    setattr(loop, method, run)
     with pytest.raises(Stop):
         runner.train()

@@ -11,7 +11,8 @@ from mmengine.runner import Runner
 from tiny_models import set_batch_size, shrink
 
 from mmtbps.commands.user_errors import one_line_errors
-from mmtbps.engine.preflight import find_missing, stop_if_missing
+from mmtbps.engine.preflight import find_missing
+from mmtbps.engine.readiness import stop_if_unready
 
 ROOT = Path(__file__).resolve().parent.parent
 pytestmark = pytest.mark.usefixtures('plain_config_text')
@@ -61,7 +62,7 @@ def test_a_dumped_copy_is_the_same_config(path, tmp_path):
 def test_what_is_missing_is_named_with_its_cure(path, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit), one_line_errors():
-        stop_if_missing(Config.fromfile(path))
+        stop_if_unready(Config.fromfile(path))
     message = capsys.readouterr().err
     kind, *weights = MISSING[path.stem.rpartition('_')[0].partition('_')[0]]
     if path.stem.startswith('clip_bert'):

@@ -28,8 +28,8 @@ class StopSignals:
 
     In processes that are forked meanwhile, such as the workers of a loader, SIGTERM has its usual
     effect, and Ctrl-C, which reaches all processes of a terminal, is left to the parent, which ends
-    them. A signal that is ignored, as SIGINT in the background of a
-    shell, stays ignored; outside the main thread, which alone may handle signals, nothing changes.
+    them. A signal that is ignored, as SIGINT in the background of a shell, stays ignored; outside
+    the main thread, which alone may handle signals, nothing changes.
 
     Attributes:
         received: The first signal that came, ``None`` so far.

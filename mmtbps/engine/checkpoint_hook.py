@@ -18,11 +18,12 @@ from mmtbps.registry import HOOKS
 
 from .inner_model import inner_model
 from .pending_gradients import gather_pending
+from .run_folder import POINTER
 
 __all__ = ['DurableCheckpointHook', 'NoRoom', 'VALIDATED', 'checkpoint_bytes']
 
 _BACKEND = 'mmtbps.durable'
-_POINTER, _OUTDATED = 'last_checkpoint', 'outdated'
+_OUTDATED = 'outdated'
 
 #: Step of a run after which it was validated, in the message hub.
 VALIDATED = 'validated'
@@ -140,7 +141,7 @@ class DurableCheckpointHook(CheckpointHook):
             if path.is_file():
                 path.unlink()
                 runner.logger.info(f'{path}, which a newer checkpoint replaced, is removed')
-        pointer = Path(runner.work_dir, _POINTER)
+        pointer = Path(runner.work_dir, POINTER)
         if not pointer.is_file() or pointer.read_text('utf-8', 'replace') != self.last_ckpt:
             write_durably(pointer, self.last_ckpt)
 

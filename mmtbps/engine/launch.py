@@ -7,7 +7,6 @@ import signal
 import sys
 import threading
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
@@ -171,11 +170,11 @@ def build_runner(cfg: Config, start: Start | None = None, overwrite: bool = Fals
     """
     checks = []
     if cfg.get('work_dir'):
-        checks.append(partial(check_writable, cfg.work_dir, folder=True))
+        checks.append(lambda: check_writable(cfg.work_dir, folder=True))
     if start:
         cfg.load_from, cfg.resume = start.checkpoint, start.resume
         if not start.resume and not overwrite:
-            checks.append(partial(refuse_taken, cfg.work_dir))
+            checks.append(lambda: refuse_taken(cfg.work_dir))
     with explain_unknown_types(cfg), explained_disk_full(cfg.get('work_dir')):
         lines = stop_if_unready(cfg, *checks)
         if overwrite and _first_process(cfg.launcher):

@@ -12,8 +12,7 @@ from mmtbps.models import Tower
 from mmtbps.pretrained import resolve_pretrained
 from mmtbps.registry import DATASETS, MODELS
 
-__all__ = ['LOADERS', 'MissingFiles', 'data_settings', 'dicts_in', 'find_missing',
-           'stop_if_missing']
+__all__ = ['LOADERS', 'MissingFiles', 'data_settings', 'dicts_in', 'find_missing']
 
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 
@@ -45,16 +44,6 @@ def find_missing(cfg: Config) -> list[MissingFile]:
                                  if isinstance(settings.get('tokenizer'), str))
     problems += _missing_start(cfg)
     return list({str(problem): problem for problem in problems}.values())
-
-
-def stop_if_missing(cfg: Config) -> None:
-    """Raise one error for everything that is missing.
-
-    Raises:
-        MissingFiles: listing every missing file with its cure.
-    """
-    if problems := find_missing(cfg):
-        raise MissingFiles(problems)
 
 
 def data_settings(dataset: dict) -> Iterator[dict]:

@@ -8,7 +8,8 @@ from mmengine.runner import BaseLoop, Runner
 from mmtbps.registry import HOOKS
 
 from .data_checks import stop_if_unfit
-from .preflight import LOADERS, stop_if_missing
+from .preflight import LOADERS
+from .readiness import stop_if_unready
 
 __all__ = ['PreflightHook']
 
@@ -24,6 +25,7 @@ class PreflightHook(Hook):
     Raises:
         MissingFiles: data sets or weights are missing.
         UnfitData: training and validation share people, or a tokenizer does not know the captions.
+        NotReady: both.
     """
 
     priority = 'VERY_HIGH'
@@ -38,12 +40,13 @@ class PreflightHook(Hook):
             return
         self.checked = True
         if isinstance(runner._train_loop, BaseLoop):
-            stop_if_missing(cfg)
+            lines = stop_if_unready(cfg)
         else:
             cfg = copy.deepcopy(cfg)
             for name, loop in zip(LOADERS, (runner._train_loop, runner._val_loop,
                                             runner._test_loop), strict=True):
                 if not isinstance(loop, BaseLoop):  # MMEngine builds the loops that it runs
                     cfg[name] = None
-        for line in stop_if_unfit(cfg):
+            lines = stop_if_unfit(cfg)
+        for line in lines:
             runner.logger.info(line)

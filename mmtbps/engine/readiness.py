@@ -34,15 +34,14 @@ def stop_if_unready(cfg: Config, *checks: Callable[[], None]) -> list[str]:
         NotReady: faults of several kinds. The only fault that one of ``checks`` finds is raised as
             it is.
     """
-    others = [fault for check in checks if (fault := _fault_of(check))]
-    missing, data = find_missing(cfg), check_data_sets(cfg)
-    if others and not missing and not data.problems and len(others) == 1:
-        raise others[0]
-    for kind, faults in ((MissingFiles, missing), (UnfitData, data.problems)):
-        if faults and len(faults) == len(others) + len(missing) + len(data.problems):
-            raise kind(faults)
-    if others or missing or data.problems:
-        raise NotReady([*others, *missing, *data.problems])
+    data = check_data_sets(cfg)
+    kinds = [(NotReady, [fault for check in checks if (fault := _fault_of(check))]),
+             (MissingFiles, find_missing(cfg)), (UnfitData, data.problems)]
+    kinds = [(kind, faults) for kind, faults in kinds if faults]
+    if len(kinds) > 1:
+        raise NotReady([fault for _, faults in kinds for fault in faults])
+    for kind, faults in kinds:
+        raise faults[0] if kind is NotReady and len(faults) == 1 else kind(faults)
     return data.lines
 
 

@@ -12,11 +12,12 @@ from mmengine.config import Config
 from mmtbps.errors import MissingFile, Remedy, UserError
 from mmtbps.fileio import BrokenCheckpoint, UnsafeCheckpoint, load_checkpoint_file
 
-__all__ = ['FolderTaken', 'NotResumable', 'Start', 'choose_start', 'list_checkpoints',
+__all__ = ['FolderTaken', 'NotResumable', 'POINTER', 'Start', 'choose_start', 'list_checkpoints',
            'check_resumable', 'move_away', 'newest_whole', 'refuse_taken']
 
 _STEP = re.compile(r'(?:epoch|iter)_(\d+)\.pth')
-_POINTER = 'last_checkpoint'
+#: File that names the newest checkpoint.
+POINTER = 'last_checkpoint'
 
 
 class FolderTaken(UserError, FileExistsError):
@@ -113,7 +114,7 @@ def list_checkpoints(folder: str | os.PathLike) -> list[Path]:
     folder = Path(folder)
     found = [path for path in folder.glob('*.pth') if _STEP.fullmatch(path.name)]
     found.sort(key=lambda path: int(_STEP.fullmatch(path.name)[1]), reverse=True)
-    pointer = folder / _POINTER
+    pointer = folder / POINTER
     text = pointer.read_text('utf-8', errors='replace').strip() if pointer.is_file() else ''
     found.sort(key=lambda path: path.name != re.split(r'[\\/]', text)[-1])  # stable
     return found

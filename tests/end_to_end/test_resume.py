@@ -12,6 +12,7 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.runner import Runner
+from stopped_runs import train_until
 from tiny_models import shrink
 
 from mmtbps.fileio import load_checkpoint_file
@@ -52,20 +53,7 @@ def uninterrupted(micro_set, tmp_path_factory):
 
 
 def test_stopped_after_two_epochs(micro_set, tmp_path, uninterrupted):
-    class Stop(Exception):
-        pass
-
-    runner = Runner.from_cfg(shrunk(micro_set, tmp_path))
-    ran = runner.train_loop.run_epoch
-
-    def run_epoch():
-        if runner.epoch == 2:
-            raise Stop
-        ran()
-
-    runner.train_loop.run_epoch = run_epoch
-    with pytest.raises(Stop):
-        runner.train()
+    train_until(Runner.from_cfg(shrunk(micro_set, tmp_path)), 2)
     assert not (tmp_path / 'epoch_4.pth').exists()
     resumed = shrunk(micro_set, tmp_path, resume=True)
     resumed.experiment_name += '_resumed'

@@ -60,7 +60,7 @@ def test_a_test_alone_is_checked_by_what_it_reads(short_config):
 
 def test_what_build_runner_has_checked_is_not_checked_twice(short_config, monkeypatch):
     monkeypatch.setattr(preflight_hook, 'stop_if_unfit', None)
-    monkeypatch.setattr(preflight_hook, 'stop_if_missing', None)
+    monkeypatch.setattr(preflight_hook, 'stop_if_unready', None)
     runner = launch.build_runner(short_config(launcher='none'))
     runner.train()
     log = next(Path(runner.work_dir).glob('*/*.log')).read_text()

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 from mmengine.runner import Runner
+from stopped_runs import Stop, train_until
 
 from mmtbps.engine.run_folder import FolderTaken, NotResumable
 from mmtbps.engine.run_settings import ChangedSettings
@@ -15,10 +16,6 @@ EPOCHS, STOP = 3, 1
 CONSTANT = {'param_scheduler': None}
 
 
-class Stop(Exception):
-    """A kill, as far as the run can tell."""
-
-
 def train(cfg, name, stop=None, method=None, **changes):
     """Train; end before epoch or step ``stop`` as if killed. Returns the runner."""
     cfg = cfg.copy()
@@ -26,18 +23,8 @@ def train(cfg, name, stop=None, method=None, **changes):
     cfg.merge_from_dict(changes)
     runner = Runner.from_cfg(cfg)
     if stop is not None:
-        loop = runner.train_loop
-        method = method or ('run_epoch' if hasattr(loop, 'run_epoch') else 'run_iter')
-        ran = getattr(loop, method)
-
-        def run(*args):
-            if (runner.epoch if method == 'run_epoch' else runner.iter) == stop:
-                raise Stop
-            ran(*args)
-
-        setattr(loop, method, run)
-        with pytest.raises(Stop):
-            runner.train()
+        train_until(runner, stop, method or (
+            'run_epoch' if hasattr(runner.train_loop, 'run_epoch') else 'run_iter'))
     else:
         runner.train()
     return runner

@@ -7,6 +7,7 @@ import pytest
 import torch
 from mmengine.config import Config
 from process_group import run_in_group
+from stopped_runs import train_until
 
 from mmtbps.engine.launch import build_runner
 from mmtbps.engine.run_folder import choose_start
@@ -28,30 +29,16 @@ SETTINGS = {
 WITHIN = {'default_hooks.checkpoint.by_epoch': False, 'default_hooks.checkpoint.interval': 3}
 
 
-class Stop(Exception):
-    """A kill, as far as the run can tell."""
-
-
 def run(rank, folder, name, stop=None, resume=False):
     """Train as one of a group; end before step ``stop`` as if killed. Returns the checkpoint."""
     os.environ['LOCAL_RANK'] = str(rank)
     cfg = Config.fromfile(Path(folder) / 'settings.py')
     cfg.launcher, cfg.work_dir, cfg.experiment_name = 'pytorch', folder, f'{folder}_{name}'
     runner = build_runner(cfg, choose_start(cfg, 'auto') if resume else None)
-    loop = runner.train_loop
-    ran = loop.run_iter
-
-    def run_iter(*args):
-        if runner.iter == stop:
-            raise Stop
-        ran(*args)
-
-    loop.run_iter = run_iter
-    try:
+    if stop is None:
         runner.train()
-        assert stop is None
-    except Stop:
-        pass
+    else:
+        train_until(runner, stop, 'run_iter')
     return runner.message_hub.get_info('last_ckpt')
 
 

@@ -8,7 +8,8 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 from tiny_models import shrink
 
-from mmtbps.engine.preflight import MissingFiles, stop_if_missing
+from mmtbps.engine.preflight import MissingFiles
+from mmtbps.engine.readiness import stop_if_unready
 from mmtbps.models.loading import WeightsMisfit
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -92,4 +93,4 @@ def test_a_missing_start_is_found_before_anything_is_built(config):
     cfg = Config(config.to_dict())
     cfg.load_from = 'nowhere/best.pth'
     with pytest.raises(MissingFiles, match='nowhere/best.pth: no such checkpoint'):
-        stop_if_missing(cfg)
+        stop_if_unready(cfg)
