@@ -80,9 +80,10 @@ class MemoryGallery(BaseGallery):
         if not commit.exists():
             if fingerprint is None:
                 return None
-            if self._folder.is_dir() and any(
-                    path.name != '.lock' and not path.name.startswith(('part-', COMMIT_FILE))
-                    for path in self._folder.iterdir()):
+            others = self._folder.is_dir() and any(
+                path.name != '.lock' and not path.name.startswith(('part-', COMMIT_FILE))
+                for path in self._folder.iterdir())
+            if others and not commit.exists():  # another process may have begun it meanwhile
                 raise BadValue(f'{self.uri} is a folder with other files and no gallery: name a '
                                'new one')
             self._folder.mkdir(parents=True, exist_ok=True)

@@ -9,6 +9,7 @@ from gallery_process import BATCH, batch_of
 from gallery_rig import FINGERPRINT, process_command
 
 from mmtbps.search.galleries import MemoryGallery, open_gallery
+from mmtbps.search.galleries.provenance import write_provenance
 
 ROOT = Path(__file__).parents[3]
 
@@ -24,6 +25,23 @@ def finish(process):
     out, problems = process.communicate(timeout=120)
     assert process.returncode == 0, problems
     return out.split()
+
+
+def test_a_gallery_that_another_process_begins_meanwhile_is_opened(tmp_path, monkeypatch):
+    """Between the look for a gallery and the look at what lies there, origin.json included."""
+    folder, listed = tmp_path / 'people', Path.iterdir
+
+    def begin_and_list(path):
+        if path == folder:
+            monkeypatch.undo()
+            MemoryGallery(folder, FINGERPRINT)
+            write_provenance(str(folder), images=tmp_path)
+        return listed(path)
+
+    folder.mkdir()
+    monkeypatch.setattr(Path, 'iterdir', begin_and_list)
+    assert MemoryGallery(folder, FINGERPRINT).count() == 0
+    assert (folder / 'origin.json').is_file()
 
 
 @pytest.mark.parametrize('name', ['people', 'people.lance'])
