@@ -101,8 +101,8 @@ def one_line_errors(interrupted: str = 'interrupted') -> Iterator[None]:
     """End a command as `ExitCode` says, with one line of error wherever the user can do something.
 
     The user's to mend is every `UserError`, a file that the operating system refuses, a full disk
-    or memory, and a config that is no Python. Anything else is a fault of the program and keeps its
-    traceback.
+    or memory, and a config that is no Python or imports what is not there. Anything else is a
+    fault of the program and keeps its traceback.
 
     Args:
         interrupted: The line after Ctrl-C; with "terminated" in it, that after SIGTERM.
@@ -146,8 +146,14 @@ def _await_launcher(signals: StopSignals) -> None:
 
 def fail(message: str, code: int = ExitCode.USER) -> NoReturn:
     """Print ``error: message`` in one line and exit with ``code``."""
-    print('error: ' + as_typed(' '.join(message.split())), file=sys.stderr)
+    print('error: ' + as_typed(_printable(message)), file=sys.stderr)
     end_command(code)
+
+
+def _printable(text: str) -> str:
+    """Put a text in one line, and write as escapes what would act on the terminal."""
+    return ''.join(sign if sign.isprintable() else sign.encode('unicode_escape').decode()
+                   for sign in ' '.join(text.split()))
 
 
 def _say_error(error: Exception) -> NoReturn:
@@ -155,7 +161,7 @@ def _say_error(error: Exception) -> NoReturn:
     problems = getattr(error, 'problems', None) if isinstance(error, UserError) else None
     if problems and len(problems) > 1:
         print('error: cannot start, because of:', file=sys.stderr)
-        listed = '\n'.join(f'  - {word_error(problem)}' for problem in problems)
+        listed = '\n'.join(f'  - {_printable(word_error(problem))}' for problem in problems)
         print(as_typed(listed), file=sys.stderr)
         end_command(ExitCode.USER)
     if said := _mendable(problems[0] if problems else error):
@@ -173,7 +179,10 @@ def _mendable(error: Exception) -> str | None:
     if isinstance(error, OSError) and error.filename is not None and error.strerror is not None:
         return f'{error.filename}: {error.strerror}'
     if isinstance(error, SyntaxError):
-        return f'{error.filename}, line {error.lineno}: {error.msg}'
+        line = f', line {error.lineno}' if error.lineno else ''
+        return f'{error.filename}{line}: {error.msg}'
+    if isinstance(error, ImportError) and str(error).startswith('Failed to import '):
+        return str(error)  # MMEngine imports what a config names where it is used first
     if _is_out_of_memory(error):
         return f'out of memory ({first_line(error)}). {_LESS_MEMORY}'
     for cause in (error, error.__cause__):

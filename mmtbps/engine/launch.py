@@ -27,6 +27,7 @@ from .preflight_hook import PreflightHook
 from .readiness import stop_if_unready
 from .run_folder import Start, move_away, refuse_taken
 from .selection import describe_selection
+from .setting_values import stop_if_wrong
 
 __all__ = ['add_allow_missing', 'add_common_options', 'allow_missing_images', 'build_runner',
            'check_weights', 'end_group', 'end_process', 'leave_group', 'load_config', 'name_model',
@@ -62,11 +63,15 @@ def load_config(args: argparse.Namespace, *needs: str) -> Config:
 
     Returns:
         The config, its ``work_dir`` set.
+
+    Raises:
+        WrongValues: a value of it cannot be.
     """
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     cfg = read_config(args.config, *needs)
     cfg.launcher = args.launcher
     merge_options(cfg, args.cfg_options)
+    stop_if_wrong(cfg)
     if args.work_dir:
         cfg.work_dir = args.work_dir
     elif not cfg.get('work_dir'):
@@ -161,6 +166,7 @@ def build_runner(cfg: Config, start: Start | None = None, overwrite: bool = Fals
         overwrite: move what lies in the work folder away, once all else is in order.
 
     Raises:
+        WrongValues: a value of the config cannot be.
         MissingFiles: data sets or weights are missing; every one is named, with its remedy.
         UnknownType: a type of the config is not registered.
         UnfitData: training and validation share people, or a tokenizer does not know the captions.
@@ -168,6 +174,7 @@ def build_runner(cfg: Config, start: Start | None = None, overwrite: bool = Fals
         NotWritable: nothing can be written in the work folder.
         NotReady: several kinds of these at once.
     """
+    stop_if_wrong(cfg)
     checks = []
     if cfg.get('work_dir'):
         checks.append(lambda: check_writable(cfg.work_dir, folder=True))

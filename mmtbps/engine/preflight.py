@@ -1,6 +1,5 @@
 """Search for missing files before anything slow begins."""
 
-import os
 from collections.abc import Iterator, Mapping
 from inspect import isclass
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 from mmengine.config import Config
 
 from mmtbps.errors import MissingFile, Remedy, SeveralFaults
+from mmtbps.fileio import why_no_file
 from mmtbps.models import Tower
 from mmtbps.pretrained import resolve_pretrained
 from mmtbps.registry import DATASETS, MODELS
@@ -74,24 +74,25 @@ def _missing_checkpoint(settings: Mapping[str, Any], tower: type[Tower] | None
     kind = tower and tower.checkpoint_kind
     paths = {found.get('checkpoint') for found in dicts_in(settings.get('init_cfg'))}
     return [MissingFile(
-        f'{path}: no such file. It holds pretrained weights'
+        f'{path}: {reason}. It holds pretrained weights'
         f'{f" of a {tower.__name__}" if tower else ""}: download the original and convert it, see '
         'docs/guides/prepare_data.md',
         Remedy('convert_weights', dict(kind=kind, target=path)) if kind else None)
         for path in sorted(path for path in paths if isinstance(path, str))
-        if '://' not in path and not os.path.isfile(path)]
+        if '://' not in path and (reason := why_no_file(path))]
 
 
 def _missing_start(cfg: Config) -> list[MissingFile]:
     """Find the checkpoint to start from, if it is not there."""
     path = cfg.get('load_from')
-    if not isinstance(path, str) or '://' in path or os.path.isfile(path):
+    if not isinstance(path, str) or '://' in path or not (
+            reason := why_no_file(path, 'no such checkpoint')):
         return []
     tower = _tower_of(cfg.model.get('image_backbone') or {})
     if cfg.get('resume') or not cfg.get('train_cfg') or not (tower and tower.checkpoint_kind):
-        return [MissingFile(f'{path}: no such checkpoint')]
+        return [MissingFile(f'{path}: {reason}')]
     return [MissingFile(
-        f'{path}: no such checkpoint. A published one is converted first, see '
+        f'{path}: {reason}. A published one is converted first, see '
         'docs/guides/published_checkpoints.md',
         Remedy('convert_weights', dict(kind=tower.checkpoint_kind, target=path)))]
 

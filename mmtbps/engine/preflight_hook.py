@@ -10,19 +10,21 @@ from mmtbps.registry import HOOKS
 from .data_checks import stop_if_unfit
 from .preflight import LOADERS
 from .readiness import stop_if_unready
+from .setting_values import stop_if_wrong
 
 __all__ = ['PreflightHook']
 
 
 @HOOKS.register_module()
 class PreflightHook(Hook):
-    """A hook that checks the files and data of a config before weights are read.
+    """A hook that checks values, files and data of a config before weights are read.
 
     `mmtbps.engine.launch.build_runner` does so before the model is built, and says it by
     ``checked``. A Runner that another program builds of the config has the checks here. No random
     number is drawn.
 
     Raises:
+        WrongValues: a value of the config cannot be.
         MissingFiles: data sets or weights are missing.
         UnfitData: training and validation share people, or a tokenizer does not know the captions.
         NotReady: both.
@@ -39,6 +41,7 @@ class PreflightHook(Hook):
         if self.checked or not cfg.get('model'):  # a Runner may be built without a config
             return
         self.checked = True
+        stop_if_wrong(cfg)
         if isinstance(runner._train_loop, BaseLoop):
             lines = stop_if_unready(cfg)
         else:

@@ -3,14 +3,14 @@
 import os
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from mmengine.config import Config
 
 from mmtbps.errors import MissingFile, Remedy, UserError
-from mmtbps.fileio import BrokenCheckpoint, UnsafeCheckpoint, load_checkpoint_file
+from mmtbps.fileio import BrokenCheckpoint, UnsafeCheckpoint, load_checkpoint_file, why_no_file
 
 __all__ = ['FolderTaken', 'NotResumable', 'POINTER', 'Start', 'choose_start', 'list_checkpoints',
            'check_resumable', 'move_away', 'newest_whole', 'refuse_taken']
@@ -146,12 +146,14 @@ def check_resumable(path: str | os.PathLike) -> None:
     """
     if '://' in str(path):
         return
-    if not Path(path).is_file():
-        raise MissingFile(f'{path}: no such checkpoint')
+    if reason := why_no_file(path, 'no such checkpoint'):
+        raise MissingFile(f'{path}: {reason}')
     try:
         checkpoint = load_checkpoint_file(path, map_location='cpu', mmap=True)
     except (BrokenCheckpoint, UnsafeCheckpoint) as error:
         raise NotResumable(str(error)) from error
+    if not isinstance(checkpoint, Mapping):
+        raise NotResumable(f'{path}: no checkpoint, but a {type(checkpoint).__name__}')
     if not {'meta', 'optimizer', 'message_hub'} <= checkpoint.keys():
         raise NotResumable(
             f'{path}: holds weights, but not the state of a run. Resume from one of its '

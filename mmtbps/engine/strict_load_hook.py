@@ -5,6 +5,7 @@ from typing import Any
 
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
+from torch import Tensor
 
 from mmtbps.models.loading import WeightsMisfit, load_strictly
 from mmtbps.registry import HOOKS
@@ -32,10 +33,12 @@ class StrictLoadHook(Hook):
         if runner._train_loop is None:
             return  # testing may be partial, and has checked before
         model = inner_model(runner)
-        state = checkpoint.get('state_dict', checkpoint)
+        state = (checkpoint.get('state_dict', checkpoint) if isinstance(checkpoint, Mapping)
+                 else checkpoint)
         if not isinstance(state, Mapping):
             raise WeightsMisfit('the checkpoint to train from holds no weights by name, but a '
                                 f'{type(state).__name__}')
+        state = {str(key): value for key, value in state.items() if isinstance(value, Tensor)}
         try:
             report = load_strictly(model, state, new_heads=not runner._resume)
         except WeightsMisfit as error:
