@@ -4,7 +4,6 @@ No code of a model is run, and nothing of it unpickled but tensors.
 """
 
 import contextlib
-import json
 import os
 import pickle
 import re
@@ -19,8 +18,10 @@ from torch import nn
 from transformers.utils.hub import cached_file, extract_commit_hash
 
 from mmtbps.errors import BadValue, MissingFile, MissingPackage, UserError, first_line
+from mmtbps.fileio import decode_json, why_no_file
 from mmtbps.hub import hub_options
 from mmtbps.models.finite_weights import check_finite
+from mmtbps.models.setting_sizes import check_sizes
 
 from .families import Family
 
@@ -59,7 +60,7 @@ def loaded(source: str, load: Callable[[], Any]) -> Any:
     except OSError as error:
         raise ModelNotLoaded(
             f'{source}: not loaded ({first_line(error)}). {_cure(source)}') from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise BadValue(f'{source}: no model that transformers {transformers.__version__} can '
                        f'load ({first_line(error)})') from error
 
@@ -93,10 +94,13 @@ def read_config(place: str, revision: str | None, found: Mapping[str, Any]
     file = cached_file(place, 'config.json', revision=revision, **found)
     if file is None:  # transformers 5 raises for a name on the hub only
         raise OSError('it has no config.json')
+    if reason := why_no_file(file):
+        raise BadValue(f'{file}: {reason}')
     with open(file, encoding='utf-8') as settings:
-        config = json.load(settings)
+        config = decode_json(settings.read())
     if not isinstance(config, dict):
         raise ValueError(f'its config.json must be a JSON object, got {type(config).__name__}')
+    check_sizes(config, f'{place}: config.json')
     return config, None if os.path.isdir(place) else extract_commit_hash(file, None)
 
 

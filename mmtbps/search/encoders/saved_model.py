@@ -21,10 +21,11 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from mmtbps.config_file import read_config
-from mmtbps.errors import BadValue, MissingFile, UserError
-from mmtbps.fileio import write_durably
+from mmtbps.errors import BadValue, MissingFile, UserError, first_line
+from mmtbps.fileio import decode_json, why_no_file, write_durably
 from mmtbps.models import ProjectionNeck, Tower, inference_settings
 from mmtbps.models.lora import merge_adapters
+from mmtbps.models.setting_sizes import check_sizes
 from mmtbps.registry import MODELS, TRANSFORMS
 
 __all__ = ['FILES', 'ModelSource', 'find_model_source', 'inference_weights', 'portable_model',
@@ -83,7 +84,8 @@ class ModelSource:
     def _building(self, part: str) -> Iterator[None]:
         """Look names up in the scope of the settings, and name the settings that are wrong."""
         # A wrong argument in a config that somebody is writing keeps its traceback.
-        faults = KeyError if self.weights is None else (KeyError, TypeError, ValueError)
+        # What a stranger's folder says may fail in any way of torch or transformers.
+        faults = KeyError if self.weights is None else Exception
         try:
             with DefaultScope.overwrite_default_scope(self.scope):
                 yield
@@ -91,7 +93,7 @@ class ModelSource:
             raise
         except faults as error:
             raise BadValue(f'{self.name}: no {part} can be built from its settings '
-                           f'({error.args[0] if error.args else error})') from error
+                           f'({first_line(error)})') from error
 
 
 def find_model_source(model: str | Path | Config) -> ModelSource:
@@ -262,7 +264,9 @@ def write_saved_model(folder: Path, source: ModelSource, model: nn.Module, steps
 def _from_folder(folder: Path) -> ModelSource:
     file = folder / _CONFIG
     try:
-        settings = json.loads(file.read_text(encoding='utf-8'))
+        if file.exists() and (reason := why_no_file(file)):
+            raise BadValue(f'{file}: {reason}')
+        settings = decode_json(file.read_text(encoding='utf-8'))
         if settings['format'] not in _FORMATS:
             raise BadValue(f'{file}: format must be one of {_FORMATS}, got '
                            f'{settings["format"]!r}; a newer mmtbps wrote it')
@@ -272,9 +276,14 @@ def _from_folder(folder: Path) -> ModelSource:
     except FileNotFoundError:
         raise MissingFile(f'{folder}: no folder of a model: {_CONFIG} is missing. '
                           'save_pretrained writes one') from None
-    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
+    except BadValue:
+        raise
+    except (KeyError, RecursionError, TypeError, ValueError) as error:
         raise BadValue(f'{file} is not what save_pretrained writes ({error!r})') from None
+    if not isinstance(pipeline, list) or not all(isinstance(step, dict) for step in pipeline):
+        raise BadValue(f'{file}: test_pipeline must be a list of transforms')
     _check_settings(settings, str(file))
+    check_sizes(settings, str(file))
     tokenizer = str((folder / _TOKENIZER).resolve())
     steps = [dict(step, tokenizer=tokenizer) if 'tokenizer' in step else step for step in pipeline]
     return ModelSource(str(folder), model, steps, weights=folder / _WEIGHTS,

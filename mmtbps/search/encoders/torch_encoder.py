@@ -205,6 +205,23 @@ class TorchEncoder(ModelHubMixin, library_name='mmtbps', model_card_template=_CA
                           self.former_fingerprints)
 
     @classmethod
+    def from_pretrained(cls, pretrained_model_name_or_path: str | Path, **options: Any
+                        ) -> 'TorchEncoder':
+        """Load a model from a folder, or from the hub by its name.
+
+        Args:
+            pretrained_model_name_or_path: the folder or the name.
+            options: ``device``, ``batch_size``, and those of ``huggingface_hub``.
+
+        Raises:
+            UserError: it is no folder of a model, or its files are damaged.
+        """
+        if Path(pretrained_model_name_or_path).is_dir():
+            # The hub's mixin reads the settings first, and says neither file nor reason.
+            find_model_source(Path(pretrained_model_name_or_path))
+        return super().from_pretrained(pretrained_model_name_or_path, **options)
+
+    @classmethod
     def _from_pretrained(cls, *, model_id: str, device: str | None = None, batch_size: int = 64,
                          **hub: Any) -> 'TorchEncoder':
         if not Path(model_id).is_dir():

@@ -9,6 +9,7 @@ Processes write one after another, by a lock of the folder, and see what the oth
 
 import contextlib
 import json
+import re
 import threading
 import uuid
 from collections.abc import Iterator
@@ -21,7 +22,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from mmtbps.errors import BadValue
-from mmtbps.fileio import folder_size, write_durably
+from mmtbps.fileio import folder_size, why_no_file, write_durably
 
 from .base import BaseGallery, GalleryChanged, GalleryEntry, GalleryUnreadable, Hit
 from .filters import Condition
@@ -32,6 +33,8 @@ __all__ = ['MemoryGallery']
 COMMIT_FILE = 'gallery.json'
 SCHEMA = 'mmtbps.gallery/1'
 _RESTORE = 'Take the gallery from a backup or index the images again'
+_PART = re.compile(r'part-\w+')
+_MOST_DIMS = 1 << 16
 _BLOCK = 1 << 24  # similarities held at once: 64 MB
 
 
@@ -219,27 +222,52 @@ class MemoryGallery(BaseGallery):
     def _read_part(self, name: str) -> None:
         path = self._folder / name
         try:
+            for file in (path.with_suffix('.json'), path.with_suffix('.safetensors')):
+                if file.exists() and (reason := why_no_file(file)):
+                    raise ValueError(f'{file.name} is {reason}')
             log = json.loads(path.with_suffix('.json').read_bytes())
             entries = [GalleryEntry.from_json(fields) for fields in log['entries']]
             vectors = load_file(path.with_suffix('.safetensors'))['features']
+            self._check_part(entries, vectors)
             if not self._people:
                 self._features = vectors  # as it is, without a copy
             self._apply(entries, vectors, log['removed'])
-        except (SafetensorError, KeyError, TypeError, ValueError) as error:
+        except (SafetensorError, AttributeError, KeyError, RecursionError, TypeError, ValueError
+                ) as error:
             self._forget()
             raise BadValue(f'{path}.*: damaged ({error}). {_RESTORE}') from error
         self._parts.append(name)
         self._touched.append({entry.id for entry in entries} | set(log['removed']))
 
+    def _check_part(self, entries: list[GalleryEntry], vectors: np.ndarray) -> None:
+        """Refuse features that are not one finite row of the gallery's for each entry."""
+        expected = (len(entries), self.fingerprint['dim'])
+        if vectors.shape != expected or vectors.dtype != np.float32:
+            raise ValueError(f'its features are {vectors.dtype} of shape {vectors.shape}, and must '
+                             f'be float32 of {expected}')
+        if not np.isfinite(vectors).all():
+            raise ValueError('its features hold NaN or infinity')
+        if len({entry.id for entry in entries}) < len(entries):
+            raise ValueError('an entry stands twice in it')
+
     def _read_commit(self) -> dict[str, Any]:
         path = self._folder / COMMIT_FILE
         try:
+            if path.exists() and (reason := why_no_file(path)):
+                raise ValueError(reason)
             commit = json.loads(path.read_bytes())
-            schema, _, _ = (commit[key] for key in ('schema', 'parts', 'fingerprint'))
-        except (KeyError, TypeError, ValueError):
+            schema, parts, fingerprint = (commit[key] for key in ('schema', 'parts', 'fingerprint'))
+            if schema != SCHEMA:
+                raise BadValue(f'{path}: schema {schema!r}, but this version reads {SCHEMA!r}')
+            if not isinstance(parts, list) or len(
+                    {*filter(_PART.fullmatch, parts)}) < len(parts):
+                raise ValueError('a part is no name, or stands twice')
+            if not 0 < fingerprint['dim'] <= _MOST_DIMS:
+                raise ValueError('features of no such size')
+        except BadValue:
+            raise
+        except (KeyError, RecursionError, TypeError, ValueError):
             raise BadValue(f'{path} is no gallery of mmtbps') from None
-        if schema != SCHEMA:
-            raise BadValue(f'{path}: schema {schema!r}, but this version reads {SCHEMA!r}')
         return commit
 
     def _write_commit(self, parts: list[str], fingerprint: dict[str, Any]) -> None:

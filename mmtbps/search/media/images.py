@@ -8,13 +8,12 @@ from pathlib import Path
 from PIL import Image, ImageOps
 
 from mmtbps.errors import BadValue, UserError
-from mmtbps.fileio import IMAGE_SUFFIXES
+from mmtbps.fileio import IMAGE_SUFFIXES, MAX_PIXELS
 
 __all__ = ['MAX_BYTES', 'MAX_PIXELS', 'MissingFolder', 'UnreadableImage', 'decode_image',
            'find_files', 'list_images', 'read_bytes', 'read_image']
 
 MAX_BYTES = 50 * 2**20
-MAX_PIXELS = 50_000_000
 #: No other decoder of Pillow ever sees the bytes.
 _FORMATS = ('JPEG', 'PNG', 'WEBP', 'BMP', 'TIFF')
 _LINK = 'a symbolic link is not followed'
