@@ -33,13 +33,15 @@ from importlib.abc import MetaPathFinder
 from pathlib import Path
 
 from .errors import MissingFile, MissingPackage
-from .fileio import load_checkpoint_file
+from .fileio import MAX_PIXELS, load_checkpoint_file
 
 _torchvision_schemas = []  # a torch Library lives as long as its object
 
 
 def apply() -> None:
     """Install every cure once: at once in modules that are loaded, in the others as they load."""
+    # OpenCV, which reads images in training, allows 20 times as many unless it is told before.
+    os.environ.setdefault('OPENCV_IO_MAX_IMAGE_PIXELS', str(MAX_PIXELS))
     if not any(isinstance(finder, _CureFinder) for finder in sys.meta_path):
         sys.meta_path.insert(0, _CureFinder())
     for name, cure in _AFTER_IMPORT.items():

@@ -15,6 +15,7 @@ T = TypeVar('T', str, int, list, dict)
 
 #: What an int or a dict is called in the file the user has open.
 _JSON_NAMES = {str: 'a string', int: 'an integer', list: 'a list', dict: 'an object'}
+_LARGEST = 2**53
 _DRIVE = re.compile('[A-Za-z]:')
 
 
@@ -53,6 +54,9 @@ class Entry:
         if not isinstance(value, kind) or isinstance(value, bool):
             raise RecordError(
                 f'{self.where}: key {key!r} must be {_JSON_NAMES[kind]}, got {_short(value)}')
+        if kind is int and abs(value) > _LARGEST:
+            raise RecordError(f'{self.where}: key {key!r} must lie within 2**53, as far as all '
+                              f'programs read the same integer, got {_short(value)}')
         return value
 
     def take_or_none(self, key: str, kind: type[T]) -> T | None:

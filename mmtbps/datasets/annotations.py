@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mmtbps.errors import BadValue, MissingFile, Remedy
-from mmtbps.fileio import iter_json_lines
+from mmtbps.fileio import decode_json, iter_json_lines
 from mmtbps.records import Entry, PairRecord, RecordError
 
 from .packed import SUFFIX, image_path
@@ -120,7 +120,7 @@ def _decode_entries(path: Path, on_torn: Callable[[int], None] | None
         return [(number, Entry(raw, f'{path}, record {number}'))
                 for number, raw in iter_json_lines(path, on_torn)]
     try:
-        entries = json.loads(path.read_text(encoding='utf-8-sig'))
+        entries = decode_json(path.read_text(encoding='utf-8-sig'))
     except json.JSONDecodeError as error:
         raise RecordError(f'{path}:{error.lineno}: broken JSON ({error}); '
                           'is the download complete?') from error
@@ -128,6 +128,8 @@ def _decode_entries(path: Path, on_torn: Callable[[int], None] | None
         raise RecordError(f'{path}: not UTF-8 text ({error})') from error
     except RecursionError as error:
         raise RecordError(f'{path}: JSON nested too deeply to be read') from error
+    except ValueError as error:
+        raise RecordError(f'{path}: JSON that cannot be read ({error})') from error
     if not isinstance(entries, list):
         raise RecordError(f'{path}: expected a list of records [...], got '
                           f'{type(entries).__name__}')

@@ -9,8 +9,10 @@ from typing import NamedTuple
 
 from mmengine.dist import is_main_process
 from mmengine.fileio import get
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 from rich.progress import track
+
+from mmtbps.fileio import MAX_PIXELS, why_no_file
 
 from .packed import PREFIX, PackedImagesError, open_packed, split_packed
 from .skipped import UnreadableImage
@@ -50,9 +52,16 @@ def _names_in(folder: str) -> set[str]:
         return set(open_packed(folder.removeprefix(PREFIX), fresh=True))
     try:
         with os.scandir(folder) as entries:
-            return {entry.name for entry in entries}
+            return {entry.name for entry in entries if _may_be_file(entry)}
     except (FileNotFoundError, NotADirectoryError):
         return set()
+
+
+def _may_be_file(entry: os.DirEntry) -> bool:
+    """Tell a file, and a link that may lead to one when its disk is back, from all else."""
+    if entry.is_file(follow_symlinks=False):
+        return True
+    return entry.is_symlink() and not (os.path.exists(entry.path) and why_no_file(entry.path))
 
 
 class ImageFault(NamedTuple):
@@ -75,8 +84,13 @@ def find_fault(path: str) -> ImageFault | None:
         return ImageFault(f'{type(error).__name__}: {error}', unreadable=True)
     try:
         with Image.open(io.BytesIO(data)) as image:
+            if image.width * image.height > MAX_PIXELS:
+                return ImageFault(f'{image.width} x {image.height} pixels, more than '
+                                  f'{MAX_PIXELS / 1e6:g} million', unreadable=False)
             image.draft('RGB', (1, 1))
             image.load()
+    except UnidentifiedImageError:
+        return ImageFault('no image of a known format', unreadable=False)
     except Exception as error:  # Pillow's decoders raise nearly any type on broken data
         return ImageFault(f'{type(error).__name__}: {error}', unreadable=False)
     return None

@@ -8,6 +8,9 @@ from mmtbps.records import PairRecord, RecordError
 
 from .annotations import LocatedRecord
 
+#: A caption of more is a mistake of the file, and minutes of work for each pass over the data.
+MOST_LETTERS = 20_000
+
 
 def check_splits(located: Iterable[LocatedRecord], known: Sequence[str]) -> None:
     """Refuse records of a split that there is not, which nobody would ever read.
@@ -52,6 +55,21 @@ def find_repeated(located: Iterable[LocatedRecord]) -> dict[tuple, LocatedRecord
         else:
             others.append(item)
     return repeated
+
+
+def caption_fault(caption: str) -> str | None:
+    """Say what is wrong with a caption that no tokenizer can, or should, read.
+
+    >>> caption_fault('A man in red.'), caption_fault('A \\ud800 man.')
+    (None, 'caption with half a character')
+    """
+    if len(caption) > MOST_LETTERS:
+        return f'caption of more than {MOST_LETTERS:,} letters'
+    try:
+        caption.encode()
+    except UnicodeEncodeError:
+        return 'caption with half a character'
+    return None
 
 
 def count_shared_captions(located: Iterable[LocatedRecord]) -> int:

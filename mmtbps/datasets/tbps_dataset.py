@@ -16,7 +16,7 @@ from .images import find_missing_images, find_undecodable
 from .items import image_items, pair_items
 from .noise import load_noisy_order, noisy_order, reorder_captions
 from .people import count_ids_in_both, number_people
-from .record_checks import check_splits, compare_published, find_repeated
+from .record_checks import caption_fault, check_splits, compare_published, find_repeated
 from .serving import ServingDataset
 from .skipped import ImagesLeftOut, SkippedRecord, summarise, word_left_out
 
@@ -269,6 +269,8 @@ class TBPSDataset(ServingDataset):
                 self._skip(item, f'caption is no text: number {position} is {caption!r}')
             elif not caption.strip():
                 self._skip(item, f'empty caption: number {position}')
+            elif fault := caption_fault(caption):
+                self._skip(item, f'{fault}: number {position}')
             else:
                 yield caption
         if not item.record.captions:

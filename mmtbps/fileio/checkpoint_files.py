@@ -1,20 +1,28 @@
 """Checkpoint files, read without running what they carry."""
 
+import json
 import os
 import pickle
 import re
 import struct
 import zipfile
+from collections import Counter
 
-from mmtbps.errors import UserError
+from mmtbps.errors import MissingFile, UserError, first_line
 
-from .archives import damaged_record
+from .archives import damaged_record, swollen_record
+from .regular_files import why_no_file
 
 __all__ = ['BrokenCheckpoint', 'UnsafeCheckpoint', 'load_checkpoint_file']
 
 _HISTORY_STATISTICS = ('mean', 'max', 'min', 'current')
 # torch reads what is no archive by its former unpickler, which fails on junk in any of these ways.
-_ERRORS_OF_JUNK = (LookupError, ValueError, TypeError, AttributeError, struct.error)
+_ERRORS_OF_JUNK = (LookupError, ValueError, TypeError, AttributeError, AssertionError, ImportError,
+                   MemoryError, OverflowError, RecursionError, struct.error, NotImplementedError)
+# What torch says before and after its reason, such as to read the file unprotected.
+_ADVICE = re.compile(r'(?s)^.*(Unpickler error:|trusted source\.)\s*|\n.*| was not an allowed .*')
+# A RuntimeError that says nothing of the file: no memory, no device of that kind.
+_ABOUT_THE_MACHINE = re.compile(r'allocate|out of memory|is_available\(\)|CUDA|MPS|XPU')
 
 
 class UnsafeCheckpoint(UserError, pickle.UnpicklingError):
@@ -39,23 +47,21 @@ def load_checkpoint_file(filename, map_location=None, mmap=False, **_) -> dict:
     Raises:
         UnsafeCheckpoint: The file carries anything else, or is not a checkpoint.
         BrokenCheckpoint: The file is cut short, damaged or of another kind.
+        MissingFile: It is no file: a folder, a pipe, a device.
     """
     import torch
-    if isinstance(filename, (str, os.PathLike)) and (record := damaged_record(filename)):
-        raise BrokenCheckpoint(f'{filename}: damaged, {record} does not fit its checksum')
+    _look_through(filename)
     if str(filename).endswith('.safetensors'):
-        from safetensors import SafetensorError
-        from safetensors.torch import load_file
-        try:
-            return load_file(filename, device=str(map_location or 'cpu'))
-        except SafetensorError as error:
-            raise BrokenCheckpoint(f'{filename}: cut short or damaged ({error})') from error
+        return _load_safetensors(filename, str(map_location or 'cpu'))
     try:
         with torch.serialization.safe_globals(_allowed_globals()):
             return torch.load(filename, map_location=map_location, weights_only=True,
                               mmap=mmap and zipfile.is_zipfile(filename))
     except pickle.UnpicklingError as error:
-        reason = re.sub(r'(?s)^.*(Unpickler error:|trusted source\.)\s*|\n.*', '', str(error))
+        reason = _ADVICE.sub('', str(error))
+        if reason.startswith('Unsupported operand'):
+            raise BrokenCheckpoint(f'{filename}: no checkpoint of torch, or damaged ({reason})'
+                                   ) from error
         raise UnsafeCheckpoint(  # without torch's advice to read the file unprotected
             f'{filename}: refused, because it holds more than weights ({reason}). Ask its author '
             'for a plain state dict or a .safetensors file.') from error
@@ -64,10 +70,43 @@ def load_checkpoint_file(filename, map_location=None, mmap=False, **_) -> dict:
     except _ERRORS_OF_JUNK as error:
         raise BrokenCheckpoint(f'{filename}: no checkpoint, or damaged ({error!r})') from error
     except RuntimeError as error:
-        if not re.search(r'PytorchStreamReader|legacy \.tar', str(error)):
+        if _ABOUT_THE_MACHINE.search(str(error)):
             raise
-        reason = str(error).partition('. ')[0]
+        reason = first_line(error).partition('. ')[0]
         raise BrokenCheckpoint(f'{filename}: cut short or damaged ({reason})') from error
+
+
+def _look_through(file) -> None:
+    """Refuse what is no file, and an archive that is damaged or would fill the memory."""
+    if isinstance(file, (str, os.PathLike)):
+        if reason := why_no_file(file, 'no such checkpoint'):
+            raise MissingFile(f'{file}: {reason}')
+    elif not hasattr(file, 'seek'):
+        return
+    if record := swollen_record(file):
+        raise BrokenCheckpoint(f'{file}: {record} says that it unpacks to far more than the file '
+                               'holds')
+    if record := damaged_record(file):
+        raise BrokenCheckpoint(f'{file}: damaged, {record} does not fit its checksum')
+    if hasattr(file, 'seek'):
+        file.seek(0)
+
+
+def _load_safetensors(filename: str | os.PathLike, device: str) -> dict:
+    """Read weights, of which each name stands once in the header."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+    try:
+        state = load_file(filename, device=device)
+    except SafetensorError as error:
+        raise BrokenCheckpoint(f'{filename}: cut short or damaged ({error})') from error
+    with open(filename, 'rb') as file:
+        length, = struct.unpack('<Q', file.read(8))
+        header = json.loads(file.read(length), object_pairs_hook=list)
+    counts = Counter(name for name, _ in header)
+    if twice := next((name for name, count in counts.items() if count > 1), None):
+        raise BrokenCheckpoint(f'{filename}: {twice!r} stands twice in its header')
+    return state
 
 
 def _allowed_globals() -> list:

@@ -1,7 +1,9 @@
 """Image files by their names."""
 
-__all__ = ['IMAGE_SUFFIXES', 'is_image']
+__all__ = ['IMAGE_SUFFIXES', 'MAX_PIXELS', 'is_image']
 
+#: Pixels of an image, beyond which it would fill the memory.
+MAX_PIXELS = 50_000_000
 #: Endings of the image files that are looked for in folders, in lower case.
 IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.webp', '.bmp', '.tif', '.tiff')
 

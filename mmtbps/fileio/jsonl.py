@@ -12,6 +12,7 @@ from typing import Any
 from mmtbps.errors import RecordError
 
 from .disk_full import explain_disk_full
+from .json_text import decode_json
 from .locks import lock_descriptor
 
 __all__ = ['JsonlWriter', 'append_json_lines', 'iter_json_lines']
@@ -36,7 +37,7 @@ def iter_json_lines(path: str | os.PathLike,
             if not line.strip():
                 continue
             try:
-                yield number, json.loads(line.decode('utf-8-sig'))
+                yield number, decode_json(line.decode('utf-8-sig'))
             except (ValueError, RecursionError) as error:
                 if not line.endswith(b'\n') and on_torn is not None:
                     return on_torn(number)

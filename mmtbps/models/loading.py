@@ -9,7 +9,7 @@ from mmengine.runner import CheckpointLoader
 from torch import Tensor, nn
 
 from mmtbps.errors import MissingFile, UserError
-from mmtbps.fileio import BrokenCheckpoint
+from mmtbps.fileio import BrokenCheckpoint, why_no_file
 
 from .backbones.weight_names import shown_names
 from .finite_weights import check_finite
@@ -120,8 +120,9 @@ def read_weights(weights: str | Path) -> dict[str, Tensor]:
         UnsafeCheckpoint: it holds more than weights.
         BrokenCheckpoint: it is cut short, damaged or no checkpoint.
     """
-    if '://' not in str(weights) and not Path(weights).is_file():
-        raise MissingFile(f'{weights}: no such checkpoint')
+    if '://' not in str(weights) and (
+            reason := why_no_file(weights, 'no such checkpoint')):
+        raise MissingFile(f'{weights}: {reason}')
     try:
         checkpoint: Any = CheckpointLoader.load_checkpoint(
             str(weights), map_location='cpu', logger='silent')
@@ -131,8 +132,8 @@ def read_weights(weights: str | Path) -> dict[str, Tensor]:
         raise MissingFile(f'{weights}: cannot be read ({error})') from error
     inner = checkpoint.get('state_dict', checkpoint) if isinstance(checkpoint, Mapping) else None
     if not isinstance(inner, Mapping):
-        checkpoint = checkpoint if inner is None else inner
-        raise BrokenCheckpoint(f'{weights}: no checkpoint, but a {type(checkpoint).__name__}')
+        found = inner if isinstance(checkpoint, Mapping) else checkpoint
+        raise BrokenCheckpoint(f'{weights}: no checkpoint, but a {type(found).__name__}')
     return {str(key): value for key, value in inner.items() if isinstance(value, Tensor)}
 
 

@@ -16,7 +16,14 @@ import torch
 from torch import Tensor
 
 from mmtbps.errors import BadValue, MissingFile, UserError
-from mmtbps.fileio import BrokenCheckpoint, UnsafeCheckpoint, load_checkpoint_file
+from mmtbps.fileio import (
+    BrokenCheckpoint,
+    UnsafeCheckpoint,
+    load_checkpoint_file,
+    swollen_record,
+    why_no_file,
+)
+from mmtbps.models.finite_weights import check_arrays
 
 from .torchscript import is_torchscript, read_torchscript
 
@@ -86,8 +93,8 @@ def read_source(source: str) -> Source:
         return _source(source, _read_folder(path), path)
     if _TAR in source and not path.exists():
         return _source(source, _read_member(source))
-    if not path.is_file():
-        raise MissingFile(f'{source}: no such file; docs/guides/published_checkpoints.md says '
+    if reason := why_no_file(path):
+        raise MissingFile(f'{source}: {reason}; docs/guides/published_checkpoints.md says '
                           'where to get one')
     if path.suffix == '.tar' and tarfile.is_tarfile(path):
         source += ':'  # no member is named, and those that there are will be
@@ -117,6 +124,9 @@ def _load(file: Any) -> Any:
 
 
 def _read_file(path: Path) -> Any:
+    if record := swollen_record(path):
+        raise BrokenCheckpoint(f'{path}: {record} says that it unpacks to far more than the file '
+                               'holds')
     if path.suffix == '.npz':
         return _read_arrays(path)
     with contextlib.suppress(zipfile.BadZipFile), zipfile.ZipFile(path) as archive:
@@ -130,8 +140,8 @@ def _read_arrays(path: Path) -> dict[str, Tensor]:
     try:
         with np.load(path, allow_pickle=False) as arrays:
             return {name: torch.from_numpy(arrays[name]) for name in arrays.files}
-    except (ValueError, TypeError, AttributeError, EOFError, zipfile.BadZipFile, zlib.error
-            ) as error:
+    except (ValueError, TypeError, AttributeError, EOFError, MemoryError, RuntimeError,
+            zipfile.BadZipFile, zlib.error) as error:
         if not zipfile.is_zipfile(path):
             raise BrokenCheckpoint(f'{path}: no archive of arrays (.npz), or cut short') from error
         if 'pickle' in str(error) or isinstance(error, TypeError):
@@ -211,6 +221,7 @@ def _clean(loaded: Any, name: str) -> dict[str, Tensor]:
              if isinstance(key, str) and isinstance(value, Tensor)}
     if not state:
         raise BrokenCheckpoint(f'{name}: there are no weights in it')
+    check_arrays(state, name)
     if all(key.startswith('module.') for key in state):
         state = {key.removeprefix('module.'): value for key, value in state.items()}
     return {key: value.float() if value.is_floating_point() else value
