@@ -160,7 +160,17 @@ def tiny_batch():
     return build
 
 
-@pytest.fixture
-def plain_config_text(monkeypatch):
+@pytest.fixture(scope='session', autouse=True)
+def plain_config_text():
     """The text of a config, which goes into logs and checkpoints, as it is: its layout is slow."""
-    monkeypatch.setattr('yapf.yapflib.yapf_api.FormatCode', lambda text, **_: (text, True))
+    from yapf.yapflib import yapf_api
+    with pytest.MonkeyPatch.context() as patch:
+        laid_out = yapf_api.FormatCode
+        patch.setattr(yapf_api, 'FormatCode', lambda text, **_: (text, True))
+        yield laid_out
+
+
+@pytest.fixture
+def config_text_laid_out(monkeypatch, plain_config_text):
+    """The text of a config with MMEngine's own layout."""
+    monkeypatch.setattr('yapf.yapflib.yapf_api.FormatCode', plain_config_text)

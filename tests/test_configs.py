@@ -15,7 +15,6 @@ from mmtbps.engine.preflight import find_missing
 from mmtbps.engine.readiness import stop_if_unready
 
 ROOT = Path(__file__).resolve().parent.parent
-pytestmark = pytest.mark.usefixtures('plain_config_text')
 CONFIGS = sorted(path for data in ('cuhk', 'icfg', 'rstp', 'drawn')
                  for path in (ROOT / 'configs').glob(f'*/*_{data}.py')
                  if path.parent.name != 'generation' and not path.stem.startswith('ablation'))

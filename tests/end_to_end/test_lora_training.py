@@ -21,7 +21,6 @@ from mmtbps.search.encoders.torch_encoder import TorchEncoder
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs/clip'
 EMA = dict(type='mmengine.EMAHook', momentum=0.3)
-pytestmark = pytest.mark.usefixtures('plain_config_text')
 
 
 def shrunk(name, micro_set, work_dir, epochs, **changes):

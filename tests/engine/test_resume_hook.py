@@ -109,12 +109,14 @@ def settle(cfg, settings):
     return cfg
 
 
-@pytest.mark.parametrize('words', [
-    'two that persist', 'accumulation', *(
-        pytest.param(words, marks=pytest.mark.slow)
-        for words in ('no workers', 'one worker', *FURTHER) if words != 'accumulation')])
+TOGETHER = {'persistent workers, accumulation': {**LOADERS['two that persist'],
+                                                 **FURTHER['accumulation']}}
+
+
+@pytest.mark.parametrize('words', [*TOGETHER, *(
+    pytest.param(words, marks=pytest.mark.slow) for words in (*LOADERS, *FURTHER))])
 def test_a_run_that_was_stopped_ends_as_the_uninterrupted_one(config, words):
-    settings = {**LOADERS, **FURTHER}[words]
+    settings = {**TOGETHER, **LOADERS, **FURTHER}[words]
     whole = train(settle(config(), settings), 'whole')
     cfg = settle(config(), settings)
     train(cfg, 'stopped', STOP)
@@ -164,7 +166,7 @@ def test_an_epoch_that_was_begun_goes_on_at_its_next_batch(config):
 
 
 @pytest.mark.slow
-def test_a_step_that_ends_an_epoch_is_not_its_beginning(config, plain_config_text):
+def test_a_step_that_ends_an_epoch_is_not_its_beginning(config):
     """Checkpoints after every second step, epochs of 4: killed in step 5, the first of epoch 2."""
     settings = {'default_hooks.checkpoint.by_epoch': False,
                 'default_hooks.checkpoint.interval': 2, 'train_cfg.max_epochs': 2}
@@ -275,8 +277,7 @@ def results(runner):
 @pytest.mark.parametrize('settings, places', [
     (VALIDATED, (2, EPOCHS)),
     pytest.param(VALIDATED_BY_STEP, (3, 9), marks=pytest.mark.slow)], ids=['epochs', 'steps'])
-def test_a_validation_that_a_kill_prevented_is_made_up_for(short_config, settings, places,
-                                                           plain_config_text):
+def test_a_validation_that_a_kill_prevented_is_made_up_for(short_config, settings, places):
     """Within the run and at its end, after which nothing is left to train."""
     def config():
         return settle(short_config(**{'train_cfg.max_epochs': EPOCHS}), settings)

@@ -33,11 +33,6 @@ def trained(config):
     return torch.load(Path(config.work_dir, 'epoch_1.pth'), weights_only=False)
 
 
-@pytest.fixture(autouse=True)
-def quickly(plain_config_text):
-    """Configs in logs are not laid out."""
-
-
 def start(config, checkpoint, folder, resume):
     """Train from a checkpoint until its weights are loaded; return the log as well."""
     torch.save(checkpoint, folder / 'start.pth')

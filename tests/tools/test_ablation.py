@@ -14,7 +14,6 @@ from mmtbps.drawing.edited_pairs import draw_edited_pairs
 from mmtbps.errors import BadValue
 from mmtbps.fileio import write_durably
 
-pytestmark = pytest.mark.usefixtures('plain_config_text')
 ROOT = Path(__file__).resolve().parents[2]
 TOOL = 'tools/ablation.py'
 CONFIG = ROOT / 'configs/tbps/ablation_drawn.py'

@@ -21,6 +21,9 @@ ROOT = Path(__file__).resolve().parents[3]
 OLD = ROOT / 'tests/fixtures/written_by_0_1'
 TEXTS = ['A woman in a red coat.', 'A man with a blue bag.', 'A man in black.']
 
+# Checkpoints of strangers hold the layout of MMEngine.
+pytestmark = pytest.mark.usefixtures('config_text_laid_out')
+
 
 @pytest.fixture
 def old_run(tmp_path):
