@@ -49,6 +49,7 @@ _DICT = _Rule('a dict of settings', lambda value: isinstance(value, Mapping))
 _TEXT = _Rule('a text', lambda value: isinstance(value, (str, os.PathLike)))
 _LIST = _Rule('a list', lambda value: isinstance(value, (list, tuple)))
 _POSITIVE = _Rule('a number above 0', lambda value: _is_number(value) and value > 0)
+_LIMIT = _Rule('a number above 0', lambda value: value == math.inf or _POSITIVE.holds(value))
 _NOT_NEGATIVE = _Rule('a number of at least 0', lambda value: _is_number(value) and value >= 0)
 _SHARE = _Rule('a number from 0 to 1', lambda value: _is_number(value) and 0 <= value <= 1)
 _EVERY = _Rule('a whole number of at least 1, or -1 for never',
@@ -73,7 +74,7 @@ _RULES = {
     'optim_wrapper.optimizer.lr': _NOT_NEGATIVE, 'optim_wrapper.optimizer.eps': _NOT_NEGATIVE,
     'optim_wrapper.optimizer.weight_decay': _NOT_NEGATIVE,
     'optim_wrapper.optimizer.betas': _BETAS,
-    'optim_wrapper.clip_grad.max_norm': _POSITIVE, 'param_scheduler.*.length': _POSITIVE,
+    'optim_wrapper.clip_grad.max_norm': _LIMIT, 'param_scheduler.*.length': _POSITIVE,
     'default_hooks.checkpoint.interval': _EVERY, 'default_hooks.checkpoint.max_keep_ckpts': _ALL,
     'default_hooks.logger.interval': _whole(1),
     'model.heads.*.temperature': _POSITIVE, 'model.heads.*.loss_weight': _NOT_NEGATIVE,

@@ -98,6 +98,12 @@ def test_a_value_that_no_run_can_have_is_refused(key, value, refusal):
     assert key in said and (repr(value) in said or value == {}), said
 
 
+def test_gradients_that_are_measured_and_not_clipped_are_no_fault():
+    cfg = read_config(SHIPPED)
+    cfg.optim_wrapper.clip_grad.max_norm = float('inf')
+    stop_if_wrong(cfg)
+
+
 def test_captions_of_no_length_and_half_a_training_are_refused(refusal):
     cfg = read_config(SHIPPED)
     cfg.train_dataloader.dataset.pipeline[-2].max_length = 1.5
