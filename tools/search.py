@@ -105,6 +105,8 @@ def _add_index(command: argparse.ArgumentParser) -> None:
     command.add_argument('--metadata', type=Path, help='CSV or JSONL with path and any of camera, '
                          'time, track and keys of your own')
     command.add_argument('--prune', action='store_true', help='remove what is gone from the folder')
+    command.add_argument('--prune-most', action='store_true', help='the same, also if that is more '
+                         'than half of what the gallery has of the folder')
     command.add_argument('--batch-size', type=int, default=64, help='default: %(default)s')
     command.add_argument('--workers', type=int, default=2, help='threads that read images '
                          '(default: %(default)s)')
@@ -143,8 +145,8 @@ def index(args: argparse.Namespace) -> None:
     metadata = None if args.metadata is None else read_metadata(args.metadata)
     options = IndexOptions(
         batch_size=args.batch_size, workers=args.workers, commit_every=args.commit_every,
-        prune=args.prune, progress=not args.quiet, shard=JobShard.parse(args.shard), log=args.log,
-        images=args.images)
+        prune=args.prune or args.prune_most, prune_most=args.prune_most, log=args.log,
+        progress=not args.quiet, shard=JobShard.parse(args.shard), images=args.images)
     if '://' not in args.gallery:
         check_writable(args.gallery, folder=True)
     if args.log is not None:

@@ -31,11 +31,12 @@ COMMANDS = {
     'export': 'python tools/export.py CONFIG CHECKPOINT OUT',
     'generate_merge': 'python tools/generate.py merge CONFIG',
     'generate_plan': 'python tools/generate.py plan CONFIG',
-    'images_folder': 'add --images FOLDER to the command',
+    'images_folder': 'add --images {folder} to the command',
     'index': 'python tools/search.py index {gallery} {images} --model {model}',
     'name_checkpoint': 'add --config CONFIG --weights CHECKPOINT to the command',
     'name_model': 'add --model {model} to the command',
     'overwrite': 'add --overwrite to the command',
+    'prune_most': 'add --prune-most to the command',
     'pack_images': 'python tools/pack_images.py {folder} {out}',
 }
 

@@ -16,8 +16,7 @@ from mmtbps.pretrained import parse_model_name
 
 from .write_lock import gallery_lock
 
-__all__ = ['Provenance', 'check_noted_model', 'choose_images_root', 'read_provenance',
-           'write_provenance']
+__all__ = ['Provenance', 'check_noted_model', 'read_provenance', 'write_provenance']
 
 _FILE = 'origin.json'
 
@@ -98,40 +97,6 @@ def write_provenance(uri: str, **known: str | os.PathLike | dict | None) -> Prov
                        if key != 'details' or value is not None}
             write_durably(Path(uri, _FILE), json.dumps(written, indent=2) + '\n')
     return new
-
-
-def choose_images_root(uri: str, source: str | os.PathLike,
-                       images: str | os.PathLike | None = None) -> Path:
-    """Choose the folder that the paths of a gallery are relative to when ``source`` is indexed.
-
-    The folder that is indexed first, or the one given as ``images``, is the root and stays it while
-    folders below it are indexed. If it is gone, it has moved.
-
-    Args:
-        uri: The gallery.
-        source: A folder, or a file in it.
-        images: The root, if it is not ``source``; ``source`` lies below it.
-
-    Raises:
-        ValueError: If ``source`` lies outside the root, or the gallery has another one.
-        FileNotFoundError: If there is no ``source``.
-    """
-    source = Path(source).resolve()
-    if not source.exists():
-        raise MissingFile(f'{source}: no such file or folder')
-    folder = source if source.is_dir() else source.parent
-    wanted = None if images is None else Path(images).resolve()
-    noted = read_provenance(uri).images
-    root = wanted or folder
-    if noted is not None and Path(noted).is_dir():
-        root = Path(noted).resolve()
-    if not folder.is_relative_to(root):
-        raise BadValue(f'{folder} lies outside {root}, which the paths of {uri} are relative to. '
-                       'Begin a new gallery for it; or one for both, whose images folder is '
-                       'a folder above them', Remedy('images_folder'))
-    if wanted not in (None, root):
-        raise BadValue(f'the paths of {uri} are relative to {root}, not to {wanted}')
-    return root
 
 
 def _absolute(value: str | os.PathLike | dict) -> str | dict:

@@ -10,13 +10,14 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from PIL import Image
 
+from mmtbps.errors import BadValue, Remedy
 from mmtbps.fileio import append_json_lines
 
 from ..encoders.base import Encoder
@@ -24,45 +25,19 @@ from ..galleries.base import BaseGallery, GalleryEntry, GalleryMismatch
 from ..galleries.fingerprint import is_same_model
 from ..galleries.provenance import write_provenance
 from ..media.images import UnreadableImage, decode_image, read_bytes
+from .file_content import hash_file
 from .metadata import Metadata, describe, known_of
 from .options import DetectionOptions, IndexOptions
 from .progress import IndexProgress
-from .selection import FileSelection
+from .report import IndexReport
+from .selection import FileSelection, FoundFiles
 from .writer import GalleryWriter, remove_entries
 
-__all__ = ['IndexReport', 'entry_id', 'index_people']
+__all__ = ['entry_id', 'index_people']
 
 T, R = TypeVar('T'), TypeVar('R')
 #: Files read ahead by each thread; more would hold too many large photographs.
 _AHEAD = 4
-
-
-@dataclass
-class IndexReport:
-    """Account of the files of a run; prints as one line.
-
-    Args:
-        indexed: Crops that were encoded and stored, new ones and those of changed files.
-        unchanged: Files that were in the gallery already.
-        updated: Unchanged files whose metadata is another now.
-        removed: Crops that are no longer in the gallery.
-        skipped: Path and reason of each file that was refused or could not be read.
-        unknown: Rows of the metadata that name no file.
-    """
-
-    indexed: int = 0
-    unchanged: int = 0
-    updated: int = 0
-    removed: int = 0
-    skipped: list[tuple[str, str]] = field(default_factory=list)
-    unknown: list[str] = field(default_factory=list)
-
-    def __str__(self) -> str:
-        numbers = [f'{self.indexed} indexed', f'{self.unchanged} unchanged']
-        for number, name in ((self.updated, 'with new metadata'), (self.removed, 'removed'),
-                             (len(self.skipped), 'skipped')):
-            numbers += [f'{number} {name}'] if number else []
-        return ', '.join(numbers)
 
 
 def entry_id(path: str) -> str:
@@ -99,24 +74,23 @@ def index_people(source: str | os.PathLike, gallery: BaseGallery, encoder: Encod
 
     Raises:
         GalleryMismatch: The gallery is of another model.
-        BadValue: There is no file to index, or ``source`` lies outside the images' root.
+        BadValue: There is no file to index, ``source`` lies outside the images' root or takes the
+            place of one that is gone, or ``prune`` would take more than half.
     """
     if not is_same_model(gallery.fingerprint, encoder.fingerprint):
         raise GalleryMismatch(gallery.uri, gallery.fingerprint, encoder.fingerprint)
     options = options or IndexOptions()
-    selection = FileSelection.of(gallery.uri, source, options.shard, detection is not None,
+    selection = FileSelection.of(gallery, source, options.shard, detection is not None,
                                  options.images)
-    files, refused = selection.find()
+    found = selection.find()
+    run = _Run(selection, found, gallery, encoder, metadata or {}, options)
     write_provenance(gallery.uri, images=selection.root)
-    run = _Run(selection, gallery, encoder, metadata or {}, options)
-    for path, reason in refused:
-        run.skip(path, reason)
-    with IndexProgress(len(files), options.progress) as bar:
+    with IndexProgress(len(found.files), options.progress) as bar:
         if detection is None:
-            run.take_crops(files, bar)
+            run.take_crops(found.files, bar)
         else:
-            run.take_photographs(files, bar, detection)
-    return run.finish(files)
+            run.take_photographs(found.files, bar, detection)
+    return run.finish()
 
 
 class _File(NamedTuple):
@@ -133,9 +107,11 @@ class _File(NamedTuple):
 class _Run:
     """One run of `index_people`."""
 
-    def __init__(self, selection: FileSelection, gallery: BaseGallery, encoder: Encoder,
-                 metadata: Mapping[str, Metadata], options: IndexOptions) -> None:
+    def __init__(self, selection: FileSelection, found: FoundFiles, gallery: BaseGallery,
+                 encoder: Encoder, metadata: Mapping[str, Metadata],
+                 options: IndexOptions) -> None:
         self.selection = selection
+        self.found = found
         self.gallery = gallery
         self.metadata = metadata
         self.options = options
@@ -146,6 +122,10 @@ class _Run:
         self.writer = GalleryWriter(gallery, encoder, self.known, options.batch_size,
                                     options.commit_every, options.log)
         self.changed: list[GalleryEntry] = []
+        self.gone = self._find_gone() if options.prune else []
+        for path, reason in found.refused.items():
+            if selection.holds(path):
+                self.skip(path, reason)
 
     def take_crops(self, paths: Sequence[Path], bar: IndexProgress) -> None:
         """Take files each of which is a crop of one person."""
@@ -195,23 +175,31 @@ class _Run:
         if self.options.log is not None:
             append_json_lines(self.options.log, [dict(path=path, skipped=reason)])
 
-    def finish(self, paths: Sequence[Path]) -> IndexReport:
+    def finish(self) -> IndexReport:
         """Store the rest, then changes that have nothing to do with pixels."""
         self.writer.commit()
         for start in range(0, len(self.changed), self.options.commit_every):
             part = self.changed[start:start + self.options.commit_every]
             _, features = self.gallery.get([entry.id for entry in part])
             self.gallery.upsert(part, features)
-        there = {self.selection.relative(path) for path in paths}
-        report = self.report
-        if self.options.prune:
-            report.removed += remove_entries(self.gallery, [
-                entry.id for path, entries in self.known.items()
-                if path not in there and self.selection.holds(path) for entry in entries])
+        report, writer = self.report, self.writer
+        report.removed = writer.removed + remove_entries(self.gallery, self.gone)
         report.unknown = [path for path in self.metadata
-                          if path not in there and self.selection.holds(path)]
-        report.indexed, report.removed = self.writer.stored, report.removed + self.writer.removed
+                          if self.selection.holds(path) and self.found.is_gone(path)]
+        report.indexed, report.replaced = writer.stored, writer.replaced
         return report
+
+    def _find_gone(self) -> list[str]:
+        """Find the entries whose files are gone; refuse to take too many of them for that."""
+        mine = [path for path in self.known if self.selection.holds(path)]
+        gone = [path for path in mine if self.found.is_gone(path)]
+        if 2 * len(gone) > len(mine) and not self.options.prune_most:
+            raise BadValue(
+                f'{len(gone)} of the {len(mine)} files that {self.gallery.uri} has of '
+                f'{self.selection.source} are gone, such as {gone[0]}: more than half. Is a drive '
+                'not there? Nothing was indexed or removed. If they are to be removed',
+                Remedy('prune_most'))
+        return [entry.id for path in gone for entry in self.known[path]]
 
     def _read_crop(self, path: Path) -> _File:
         name = self.selection.relative(path)
@@ -225,15 +213,11 @@ class _Run:
             return _File(name, reason=error.reason)
 
     def _hash_file(self, path: Path) -> _File:
-        name, content, size = self.selection.relative(path), hashlib.sha256(), 0
+        name = self.selection.relative(path)
         try:
-            with open(path, 'rb') as file:
-                while block := file.read(1 << 20):
-                    content.update(block)
-                    size += len(block)
+            size, sha256 = hash_file(path)
         except OSError as error:
             return _File(name, reason=error.strerror or str(error))
-        sha256 = content.hexdigest()
         return _File(name, size, sha256, known=self._is_known(name, size, sha256))
 
     def _is_known(self, path: str, size: int, sha256: str) -> bool:

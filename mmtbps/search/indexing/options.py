@@ -20,11 +20,13 @@ class IndexOptions:
         workers: Threads that read and decode.
         commit_every: Crops stored at once. More are faster, fewer are lost when killed.
         prune: Remove what the gallery has of files that are gone from the source.
+        prune_most: Let ``prune`` take more than half of the files that the gallery has of the
+            source; without it that is refused, as when a drive is not there.
         progress: Show the progress.
         shard: (i, n): take the i-th of n parts of the files, i from 0, for n processes at a time.
         log: A JSON line is appended to this file for each file that is safe or was skipped.
         images: The images' root, which paths are relative to; by default the folder that was
-            indexed first, see `mmtbps.search.galleries.provenance.choose_images_root`.
+            indexed first, see `mmtbps.search.indexing.images_root.choose_images_root`.
 
     Raises:
         BadValue: One of the first three is below 1.
@@ -38,6 +40,7 @@ class IndexOptions:
     workers: int = 2
     commit_every: int = 512
     prune: bool = False
+    prune_most: bool = False
     progress: bool = True
     shard: JobShard | tuple[int, int] = JobShard(0, 1)
     log: str | os.PathLike | None = None

@@ -2,15 +2,44 @@
 
 import os
 from dataclasses import dataclass
-from pathlib import Path
+from functools import cached_property
+from pathlib import Path, PurePosixPath
 
 from mmtbps.errors import BadValue
 from mmtbps.fileio import IMAGE_SUFFIXES, JobShard
 
-from ..galleries.provenance import choose_images_root
+from ..galleries.base import BaseGallery
 from ..media.images import find_files
+from .images_root import choose_images_root
 
-__all__ = ['FileSelection']
+__all__ = ['FileSelection', 'FoundFiles']
+
+
+@dataclass(frozen=True)
+class FoundFiles:
+    """Files of a selection.
+
+    Args:
+        files: To be read.
+        paths: Of these, as the gallery keeps them.
+        refused: Reason by path of each file that is not read, and of each folder that is not
+            looked into or could not be listed; of all parts.
+    """
+
+    files: list[Path]
+    paths: list[str]
+    refused: dict[str, str]
+
+    @cached_property
+    def _there(self) -> frozenset[str]:
+        return frozenset(self.paths)
+
+    def is_gone(self, path: str) -> bool:
+        """Tell whether a path is certainly not there: nothing above it was refused either."""
+        if path in self._there or path in self.refused:
+            return False
+        return not self.refused or not any(
+            str(folder) in self.refused for folder in PurePosixPath(path).parents)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +59,15 @@ class FileSelection:
     detected: bool = False
 
     @classmethod
-    def of(cls, uri: str, source: str | os.PathLike, shard: tuple[int, int],
+    def of(cls, gallery: BaseGallery, source: str | os.PathLike, shard: tuple[int, int],
            detected: bool, images: str | os.PathLike | None = None) -> 'FileSelection':
         """Select the files to index into a gallery; see `choose_images_root` for the errors."""
         shard = JobShard(*shard)
         if not 0 <= shard.index < shard.count:
             raise BadValue(f'shard {shard.index} of {shard.count}: the parts are 0 to '
                            f'{shard.count - 1}')
-        return cls(choose_images_root(uri, source, images), Path(source).resolve(), shard, detected)
+        return cls(choose_images_root(gallery, source, images), Path(source).resolve(), shard,
+                   detected)
 
     @property
     def suffixes(self) -> tuple[str, ...]:
@@ -47,25 +77,28 @@ class FileSelection:
         from ..media.videos import VIDEO_SUFFIXES
         return IMAGE_SUFFIXES + VIDEO_SUFFIXES
 
-    def find(self) -> tuple[list[Path], list[tuple[str, str]]]:
-        """Find the files, and path and reason of those refused.
+    def find(self) -> FoundFiles:
+        """Find the files.
 
         Raises:
-            BadValue: There is none at all below the source, in any part; or the source is a file
-                that is no image by its name.
+            BadValue: There is none at all below the source, in any part; the source cannot be
+                listed, or is a file that is no image by its name.
         """
         if self.source.is_dir():
-            found = list(find_files(self.source, self.suffixes))
+            found = dict(find_files(self.source, self.suffixes))
+            if reason := found.get(self.source):
+                raise BadValue(f'{self.source}: {reason}')
         else:
             if not self.source.name.lower().endswith(self.suffixes):
                 raise BadValue(f'{self.source}: no image by its name ({", ".join(self.suffixes)})')
-            found = [(self.source, None)]
+            found = {self.source: None}
         if not found:
             raise BadValue(f'{self.source}: no file to index below it '
                            f'({", ".join(self.suffixes)})')
-        mine = [(path, reason) for path, reason in found if self.holds(self.relative(path))]
-        return ([path for path, reason in mine if reason is None],
-                [(self.relative(path), reason) for path, reason in mine if reason is not None])
+        refused = {self.relative(path): reason for path, reason in found.items() if reason}
+        files = {path: name for path, reason in found.items()
+                 if not reason and self.holds(name := self.relative(path))}
+        return FoundFiles(list(files), list(files.values()), refused)
 
     def relative(self, path: str | os.PathLike) -> str:
         """Return a path as the gallery keeps it."""

@@ -31,6 +31,7 @@ class GalleryWriter:
 
     Attributes:
         stored: Crops stored so far.
+        replaced: Crops so far in whose place, under their id, one of other content was stored.
         removed: Crops removed so far, because their file has changed.
     """
 
@@ -43,7 +44,7 @@ class GalleryWriter:
         self.commit_every = commit_every
         self.log = log
         self.known = known
-        self.stored = self.removed = 0
+        self.stored = self.replaced = self.removed = 0
         self._images: list[Image.Image] = []
         self._features: list[np.ndarray] = []
         self._entries: list[GalleryEntry] = []
@@ -72,10 +73,11 @@ class GalleryWriter:
         self._encode()
         if self._entries:
             self.gallery.upsert(self._entries, np.concatenate(self._features))
-        new = {entry.id for entry in self._entries}
-        self.removed += remove_entries(self.gallery, [
-            old.id for path in self._files for old in self.known.get(path, ())
-            if old.id not in new])
+        new = {entry.id: entry.sha256 for entry in self._entries}
+        former = [old for path in self._files for old in self.known.get(path, ())]
+        self.replaced += sum(old.sha256 != new.get(old.id, old.sha256) for old in former)
+        self.removed += remove_entries(self.gallery,
+                                       [old.id for old in former if old.id not in new])
         self.stored += len(self._entries)
         if self.log is not None:
             append_json_lines(self.log, [dict(path=path, sha256=sha256)

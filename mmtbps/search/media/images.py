@@ -17,6 +17,7 @@ MAX_BYTES = 50 * 2**20
 #: No other decoder of Pillow ever sees the bytes.
 _FORMATS = ('JPEG', 'PNG', 'WEBP', 'BMP', 'TIFF')
 _LINK = 'a symbolic link is not followed'
+_UNLISTED = 'cannot be listed'
 
 
 class MissingFolder(UserError, NotADirectoryError):
@@ -114,8 +115,13 @@ def list_images(folder: str | os.PathLike) -> list[Path]:
 
     Raises:
         MissingFolder: There is no such folder.
+        UnreadableImage: The folder, or one below it, cannot be listed.
     """
-    return sorted(path for path, reason in find_files(folder, IMAGE_SUFFIXES) if reason is None)
+    found = dict(find_files(folder, IMAGE_SUFFIXES))
+    for path, reason in found.items():
+        if reason and reason.startswith(_UNLISTED):
+            raise UnreadableImage(path, reason)
+    return sorted(path for path, reason in found.items() if reason is None)
 
 
 def find_files(folder: str | os.PathLike,
@@ -129,7 +135,7 @@ def find_files(folder: str | os.PathLike,
     Yields:
         Path of each wanted file, and ``None`` or the reason why it is refused. Refused are
         symbolic links, which may lead out of the folder or show a file twice, anything else that
-        is no regular file, and names that are no UTF-8.
+        is no regular file, and names that are no UTF-8; and each folder that cannot be listed.
 
     Raises:
         MissingFolder: There is no such folder.
@@ -137,7 +143,8 @@ def find_files(folder: str | os.PathLike,
     root = Path(folder).resolve()
     if not root.is_dir():
         raise MissingFolder(f'{folder}: no such folder')
-    for parent, folders, names in os.walk(root):
+    unlisted: list[OSError] = []
+    for parent, folders, names in os.walk(root, onerror=unlisted.append):
         folders[:] = sorted(name for name in folders if not name.startswith('.'))
         for name in folders:
             if os.path.islink(os.path.join(parent, name)):
@@ -146,15 +153,19 @@ def find_files(folder: str | os.PathLike,
             if name.lower().endswith(tuple(suffixes)) and not name.startswith('.'):
                 path = Path(parent, name)
                 yield path, _refusal(path)
+    for error in unlisted:
+        yield Path(error.filename or root), f'{_UNLISTED} ({error.strerror})'
 
 
 def _refusal(path: Path) -> str | None:
-    if path.is_symlink():
-        return _LINK
-    if not path.is_file():
-        return 'no regular file'
     try:
+        if path.is_symlink():
+            return _LINK
+        if not path.is_file():
+            return 'no regular file'
         str(path).encode()
     except UnicodeEncodeError:
         return 'its name is no UTF-8'
+    except OSError as error:  # a folder that may be listed but not entered
+        return error.strerror or str(error)
     return None

@@ -3,65 +3,19 @@
 import hashlib
 import json
 import os
-import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from fakes import COLORS, ColorEncoder, paint, paint_folder
+from fakes import COLORS, ColorEncoder, paint
+from indexing_rig import Counting, first, index, paths
 
 from mmtbps.search.galleries.base import GalleryMismatch
 from mmtbps.search.galleries.factory import open_gallery
-from mmtbps.search.galleries.provenance import read_provenance
-from mmtbps.search.indexing import DetectionOptions, IndexOptions, writer
-from mmtbps.search.indexing.index import index_people
+from mmtbps.search.indexing import writer
 from mmtbps.search.indexing.metadata import Metadata
 from mmtbps.search.media.detector import Detection
-
-
-class Counting(ColorEncoder):
-    """Remembers how many images it was given in each call; may stop at one."""
-
-    def __init__(self, stop_at=None):
-        self.batches = []
-        self.stop_at = stop_at
-
-    def encode_images(self, images):
-        self.batches.append(len(images))
-        if len(self.batches) == self.stop_at:
-            raise KeyboardInterrupt
-        return super().encode_images(images)
-
-
-@pytest.fixture
-def crops(tmp_path):
-    """Six crops in two folders, and what is no image."""
-    folder = paint_folder(tmp_path / 'crops', 'red', 'blue', 'red-blue')
-    paint_folder(folder / 'c2', 'green', 'yellow', 'black')
-    (folder / 'notes.txt').write_text('nothing')
-    return folder
-
-
-@pytest.fixture
-def gallery(tmp_path):
-    return open_gallery(tmp_path / 'people', ColorEncoder.fingerprint)
-
-
-def index(folder, gallery, encoder=None, **options):
-    metadata, detector = options.pop('metadata', None), options.pop('detector', None)
-    detection = detector and DetectionOptions(detector, options.pop('tracker', None),
-                                              options.pop('every', None))
-    return index_people(folder, gallery, encoder or ColorEncoder(), metadata=metadata,
-                        detection=detection, options=IndexOptions(progress=False, **options))
-
-
-def paths(gallery):
-    return sorted(entry.path for entry in gallery.entries())
-
-
-def first(gallery, text):
-    return gallery.search(ColorEncoder().encode_texts([text]), topk=1)[0][0]
 
 
 def test_each_crop_is_found_by_its_words(crops, gallery):
@@ -91,6 +45,7 @@ def test_a_changed_file_replaces_its_entry(crops, gallery):
     encoder = Counting()
     report = index(crops, gallery, encoder)
     assert (encoder.batches, report.indexed, report.unchanged, report.removed) == ([1], 1, 5, 0)
+    assert report.replaced == 1 and '1 replaced' in str(report)
     new = first(gallery, 'purple').entry
     assert new.id == old.id and new.path == 'red.png' and new.sha256 != old.sha256
     assert gallery.count() == 6
@@ -132,59 +87,6 @@ def test_metadata_is_kept_until_something_else_is_said(crops, gallery):
     assert (entry.camera, entry.time, entry.track, entry.extra) == ('c9', None, None, {})
 
 
-def test_only_pruning_removes_what_is_gone(crops, gallery):
-    index(crops, gallery)
-    (crops / 'red.png').unlink()
-    (crops / 'c2/black.png').unlink()
-    assert index(crops, gallery).removed == 0 and gallery.count() == 6
-    # Of a sub-folder only its own.
-    assert index(crops / 'c2', gallery, prune=True).removed == 1
-    assert paths(gallery) == ['blue.png', 'c2/green.png', 'c2/yellow.png', 'red-blue.png',
-                              'red.png']
-    assert index(crops, gallery, prune=True).removed == 1 and 'red.png' not in paths(gallery)
-
-
-def test_a_folder_without_images_is_an_error_and_prunes_nothing(crops, gallery):
-    index(crops, gallery)
-    shutil.rmtree(crops)
-    crops.mkdir()
-    with pytest.raises(ValueError, match='no file to index'):
-        index(crops, gallery, prune=True)
-    assert gallery.count() == 6
-
-
-def test_a_file_that_broke_keeps_its_entry(crops, gallery):
-    index(crops, gallery)
-    (crops / 'red.png').write_bytes(b'broken')
-    assert len(index(crops, gallery, prune=True).skipped) == 1 and 'red.png' in paths(gallery)
-
-
-def test_paths_are_relative_to_the_first_folder(crops, gallery, tmp_path):
-    index(crops, gallery)
-    paint('white').save(crops / 'c2/white.png')
-    report = index(crops / 'c2', gallery)
-    assert (report.indexed, report.unchanged) == (1, 3) and 'c2/white.png' in paths(gallery)
-    assert index(crops / 'c2/white.png', gallery).unchanged == 1
-    assert read_provenance(gallery.uri).images == str(crops)
-    with pytest.raises(ValueError, match='lies outside'):
-        index(paint_folder(tmp_path / 'others', 'red'), gallery)
-    crops.rename(tmp_path / 'moved')
-    encoder = Counting()
-    assert index(tmp_path / 'moved', gallery, encoder).unchanged == 7 and encoder.batches == []
-    assert read_provenance(gallery.uri).images == str(tmp_path / 'moved')
-
-
-def test_a_folder_above_both_is_the_root(tmp_path, gallery):
-    one, two = (paint_folder(tmp_path / name, 'red') for name in ('one', 'two'))
-    index(one, gallery, images=tmp_path)
-    index(two, gallery)
-    assert paths(gallery) == ['one/red.png', 'two/red.png']
-    with pytest.raises(ValueError, match='relative to'):
-        index(two, gallery, images=two)
-    with pytest.raises(ValueError, match='lies outside'):
-        index(one, open_gallery(tmp_path / 'other', ColorEncoder.fingerprint), images=two)
-
-
 def test_shards_are_disjoint_and_complete(crops, tmp_path):
     taken = []
     for part in range(3):
@@ -196,16 +98,6 @@ def test_shards_are_disjoint_and_complete(crops, tmp_path):
     assert sorted(taken) == paths(whole) and len(set(taken)) == 6
     with pytest.raises(ValueError, match='shard 3 of 3'):
         index(crops, whole, shard=(3, 3))
-
-
-def test_a_shard_prunes_its_own_files_only(crops, gallery):
-    index(crops, gallery)
-    kept, *gone = sorted(crops.rglob('*.png'))
-    for path in gone:
-        path.unlink()
-    removed = [index(crops, gallery, shard=(part, 2), prune=True).removed for part in range(2)]
-    assert sum(removed) == 5 and min(removed) > 0
-    assert paths(gallery) == [kept.relative_to(crops).as_posix()]
 
 
 def test_a_gallery_of_another_model_is_refused(crops, gallery):

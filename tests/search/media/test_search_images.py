@@ -141,3 +141,31 @@ def test_a_missing_folder_is_an_error(tmp_path):
     with pytest.raises(NotADirectoryError, match='nowhere') as caught:
         list_images(tmp_path / 'nowhere')
     assert isinstance(caught.value, UserError)
+
+
+def test_a_folder_that_cannot_be_listed_is_refused(tmp_path, monkeypatch):
+    paint_folder(tmp_path / 'stairs', 'red')
+    paint_folder(tmp_path, 'blue')
+    listed = os.scandir
+
+    def scandir(path='.'):
+        if str(path).endswith('stairs'):
+            raise OSError(116, 'Stale file handle', str(path))
+        return listed(path)
+
+    monkeypatch.setattr(os, 'scandir', scandir)
+    assert dict(find_files(tmp_path, ('.png',))) == {
+        tmp_path / 'blue.png': None,
+        tmp_path / 'stairs': 'cannot be listed (Stale file handle)'}
+    with pytest.raises(UnreadableImage, match='stairs: cannot be listed'):
+        list_images(tmp_path)
+
+
+def test_a_file_that_cannot_be_looked_at_is_refused(tmp_path, monkeypatch):
+    paint_folder(tmp_path, 'red')
+
+    def refuse(path):
+        raise PermissionError(13, 'Permission denied', str(path))
+
+    monkeypatch.setattr(type(tmp_path), 'is_symlink', refuse)
+    assert [reason for _, reason in find_files(tmp_path, ('.png',))] == ['Permission denied']

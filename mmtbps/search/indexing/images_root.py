@@ -1,0 +1,80 @@
+"""Root of a gallery's images: the folder that its paths are relative to."""
+
+import os
+from pathlib import Path
+
+from mmtbps.errors import BadValue, MissingFile, Remedy
+
+from ..galleries.base import BaseGallery
+from ..galleries.provenance import read_provenance
+from .file_content import hash_file
+
+__all__ = ['choose_images_root']
+
+#: Known files that are looked for in a folder before it is taken for the one that has moved.
+_LOOKED_FOR = 16
+
+
+def choose_images_root(gallery: BaseGallery, source: str | os.PathLike,
+                       images: str | os.PathLike | None = None) -> Path:
+    """Choose the folder that the paths of a gallery are relative to when ``source`` is indexed.
+
+    The folder that is indexed first, or the one given as ``images``, is the root and stays it while
+    folders below it are indexed. If it is gone, it has moved to the folder that holds its files.
+
+    Args:
+        gallery: To index into.
+        source: A folder, or a file in it.
+        images: The root, if it is not ``source``; ``source`` lies below it. Where the former root
+            is gone, this one takes its place, whatever it holds.
+
+    Raises:
+        BadValue: If ``source`` lies outside the root, the gallery has another one, or the root is
+            gone and ``source`` does not hold its files.
+        MissingFile: If there is no ``source``.
+    """
+    source = Path(source).resolve()
+    if not source.exists():
+        raise MissingFile(f'{source}: no such file or folder')
+    folder = source if source.is_dir() else source.parent
+    wanted = None if images is None else Path(images).resolve()
+    root, noted = wanted or folder, read_provenance(gallery.uri).images
+    if noted is not None:
+        root = _settle_root(gallery, Path(noted).resolve(), root, wanted is not None)
+    if not folder.is_relative_to(root):
+        raise BadValue(f'{folder} lies outside {root}, which the paths of {gallery.uri} are '
+                       'relative to. Begin a new gallery for it; or one for both, whose images '
+                       'folder is a folder above them', Remedy('images_folder'))
+    if wanted not in (None, root):
+        raise BadValue(f'the paths of {gallery.uri} are relative to {root}, not to {wanted}')
+    return root
+
+
+def _settle_root(gallery: BaseGallery, noted: Path, new: Path, meant: bool) -> Path:
+    """Choose between the noted root and a folder that may be the same one at another place."""
+    if noted.is_dir():
+        inside = new.is_relative_to(noted)
+        moved = not inside and not _holds_files(gallery, noted) and _holds_files(gallery, new)
+        return new if moved else noted
+    if not meant and not _holds_files(gallery, new):
+        raise BadValue(f'{noted}, which the paths of {gallery.uri} are relative to, is gone, and '
+                       f'{new} does not hold its files: the people of the one would be replaced by '
+                       f'those of the other. Bring {noted} back, or begin a new gallery; if {new} '
+                       'is meant to take its place', Remedy('images_folder', dict(folder=new)))
+    return new
+
+
+def _holds_files(gallery: BaseGallery, folder: Path) -> bool:
+    """Tell whether at least half of some files of a gallery are in a folder, unchanged."""
+    known = {entry.path: (entry.size, entry.sha256) for entry in gallery.entries()}
+    some = sorted(known)[::max(len(known) // _LOOKED_FOR, 1)]
+    return 2 * sum(_content(folder / path, known[path][0]) == known[path]
+                   for path in some) >= len(some)
+
+
+def _content(path: Path, size: int) -> tuple[int, str] | None:
+    """Return size and hash of a file; ``None`` if it is not there or of another size."""
+    try:
+        return hash_file(path) if path.is_file() and path.stat().st_size == size else None
+    except OSError:
+        return None

@@ -1,0 +1,36 @@
+"""Account of an index run."""
+
+from dataclasses import dataclass, field
+
+__all__ = ['IndexReport']
+
+
+@dataclass
+class IndexReport:
+    """Account of the files of a run; prints as one line.
+
+    Args:
+        indexed: Crops that were encoded and stored, new ones and those of changed files.
+        unchanged: Files that were in the gallery already.
+        replaced: Crops of the gallery in whose place one of other content was stored.
+        updated: Unchanged files whose metadata is another now.
+        removed: Crops that are no longer in the gallery.
+        skipped: Path and reason of each file that was refused or could not be read, and of each
+            folder that could not be listed.
+        unknown: Rows of the metadata that name no file.
+    """
+
+    indexed: int = 0
+    unchanged: int = 0
+    replaced: int = 0
+    updated: int = 0
+    removed: int = 0
+    skipped: list[tuple[str, str]] = field(default_factory=list)
+    unknown: list[str] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        numbers = [f'{self.indexed} indexed', f'{self.unchanged} unchanged']
+        for number, name in ((self.replaced, 'replaced'), (self.updated, 'with new metadata'),
+                             (self.removed, 'removed'), (len(self.skipped), 'skipped')):
+            numbers += [f'{number} {name}'] if number else []
+        return ', '.join(numbers)

@@ -1,0 +1,90 @@
+"""The folder that paths are relative to: it may move, and no other is taken for it."""
+
+import shutil
+
+import pytest
+from fakes import ColorEncoder, paint, paint_folder
+from indexing_rig import Counting, index, paths
+
+from mmtbps.errors import Remedy
+from mmtbps.search.galleries.factory import open_gallery
+from mmtbps.search.galleries.provenance import read_provenance
+
+
+def test_paths_are_relative_to_the_first_folder(crops, gallery, tmp_path):
+    index(crops, gallery)
+    paint('white').save(crops / 'c2/white.png')
+    report = index(crops / 'c2', gallery)
+    assert (report.indexed, report.unchanged) == (1, 3) and 'c2/white.png' in paths(gallery)
+    assert index(crops / 'c2/white.png', gallery).unchanged == 1
+    assert read_provenance(gallery.uri).images == str(crops)
+    with pytest.raises(ValueError, match='lies outside'):
+        index(paint_folder(tmp_path / 'others', 'red'), gallery)
+    crops.rename(tmp_path / 'moved')
+    encoder = Counting()
+    assert index(tmp_path / 'moved', gallery, encoder).unchanged == 7 and encoder.batches == []
+    assert read_provenance(gallery.uri).images == str(tmp_path / 'moved')
+
+
+def test_a_folder_above_both_is_the_root(tmp_path, gallery):
+    one, two = (paint_folder(tmp_path / name, 'red') for name in ('one', 'two'))
+    index(one, gallery, images=tmp_path)
+    index(two, gallery)
+    assert paths(gallery) == ['one/red.png', 'two/red.png']
+    with pytest.raises(ValueError, match='relative to'):
+        index(two, gallery, images=two)
+    with pytest.raises(ValueError, match='lies outside'):
+        index(one, open_gallery(tmp_path / 'other', ColorEncoder.fingerprint), images=two)
+
+
+@pytest.fixture
+def unplugged(crops, gallery, tmp_path):
+    """Another folder of the same names; the one that was indexed is at another place now."""
+    index(crops, gallery)
+    crops.rename(tmp_path / 'unplugged')
+    other = paint_folder(tmp_path / 'other', 'red', 'blue')
+    for name, color in (('red', 'white'), ('blue', 'orange')):
+        paint(color).save(other / f'{name}.png')
+    return other
+
+
+@pytest.mark.parametrize('prune', [False, True])
+def test_another_folder_is_not_taken_for_the_one_that_is_gone(unplugged, gallery, crops, prune):
+    before = sorted(gallery.entries(), key=lambda entry: entry.path)
+    with pytest.raises(ValueError, match=f'{crops}, which .* is gone, and {unplugged} does not '
+                                         'hold its files') as refused:
+        index(unplugged, gallery, prune=prune, prune_most=prune)
+    assert refused.value.remedy == Remedy('images_folder', dict(folder=unplugged))
+    assert sorted(gallery.entries(), key=lambda entry: entry.path) == before
+    assert read_provenance(gallery.uri).images == str(crops)
+    (unplugged.parent / 'unplugged').rename(crops)
+    assert index(crops, gallery).unchanged == 6
+
+
+def test_another_folder_that_is_named_as_the_root_takes_its_place(unplugged, gallery):
+    report = index(unplugged, gallery, images=unplugged)
+    assert (report.indexed, report.replaced, report.removed) == (2, 2, 0)
+    assert read_provenance(gallery.uri).images == str(unplugged) and gallery.count() == 6
+
+
+def test_a_folder_that_has_moved_may_have_lost_some_files(unplugged, gallery, tmp_path):
+    moved = tmp_path / 'unplugged'
+    paint('white').save(moved / 'red.png')
+    (moved / 'c2/green.png').unlink()
+    (moved / 'c2/black.png').unlink()
+    report = index(moved, gallery)
+    assert (report.indexed, report.unchanged, gallery.count()) == (1, 3, 6)
+
+
+def test_a_root_that_is_there_and_empty_has_moved_too(unplugged, gallery, crops, tmp_path):
+    crops.mkdir()  # the place where the drive was
+    with pytest.raises(ValueError, match='lies outside'):
+        index(unplugged, gallery)
+    assert index(tmp_path / 'unplugged', gallery).unchanged == 6
+
+
+def test_a_copy_of_the_root_is_another_folder(crops, gallery, tmp_path):
+    index(crops, gallery)
+    shutil.copytree(crops, tmp_path / 'copy')
+    with pytest.raises(ValueError, match='lies outside'):
+        index(tmp_path / 'copy', gallery)
