@@ -31,6 +31,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mmtbps.commands.command_names import CommandParser
+from mmtbps.commands.detector_options import (
+    add_detector_options,
+    choose_detection,
+    word_detection,
+)
 from mmtbps.commands.licence_notice import print_model_notice
 from mmtbps.commands.model_options import add_model_option, chosen_preprocessing
 from mmtbps.commands.user_errors import fail, one_line_errors
@@ -48,7 +53,6 @@ from mmtbps.search.galleries.provenance import (
 )
 
 if TYPE_CHECKING:
-    from mmtbps.search.indexing import DetectionOptions
     from mmtbps.search.results import SearchResult
 
 _GOES_ON = 'interrupted. What was stored is safe; the same command goes on'
@@ -116,14 +120,7 @@ def _add_index(command: argparse.ArgumentParser) -> None:
     command.add_argument('--log', type=Path, help='append a JSON line for each file that is safe '
                          'or was skipped')
     command.add_argument('--quiet', action='store_true', help='show no progress')
-    command.add_argument('--detector', help='folder or hub name (hf:owner/name) of an object '
-                         'detector of transformers, to find the people first')
-    command.add_argument('--threshold', type=float, default=.5, help='of the detector (default: '
-                         '%(default)s)')
-    command.add_argument('--every', type=float, help='seconds between frames of a video that are '
-                         'looked at (default: 1, with --track 0.2)')
-    command.add_argument('--track', action='store_true', help='one entry for each person followed '
-                         'through a video')
+    add_detector_options(command)
 
 
 def _add_model(command: argparse.ArgumentParser, images: bool = False) -> None:
@@ -151,7 +148,8 @@ def index(args: argparse.Namespace) -> None:
         check_writable(args.gallery, folder=True)
     if args.log is not None:
         check_writable(args.log)
-    provenance, detection = model_of(args), _detection(args)
+    provenance = model_of(args)
+    detection = choose_detection(args, args.gallery, read_provenance(args.gallery).detection)
     encoder = load_encoder(provenance.model, provenance.weights, args.device,
                            notify=print_model_notice, **preprocessing_of(args))
     gallery = open_gallery(args.gallery, encoder.fingerprint)
@@ -166,6 +164,10 @@ def index(args: argparse.Namespace) -> None:
     if report.unknown:
         print(f'{len(report.unknown)} rows of {args.metadata} name no file: '
               f'{", ".join(report.unknown[:_SHOWN])}', file=sys.stderr)
+    if report.forgotten:
+        print(f'{report.forgotten} files hold another picture than before: of what was said of the '
+              'former, only the camera is kept. Name --metadata with what is known of them',
+              file=sys.stderr)
     if options.shard == (0, 1) and (report.indexed or report.removed or report.updated):
         gallery.optimize()
     print(f'{args.gallery}: {report}; {gallery.count()} in all')
@@ -199,6 +201,7 @@ def info(args: argparse.Namespace) -> None:
     noted = read_provenance(args.gallery)
     known |= dict(images=noted.images, model=noted.model, weights=noted.weights)
     known |= {f'model {key}': value for key, value in (noted.details or {}).items()}
+    known |= {f'people {key}': value for key, value in (noted.detection or {}).items()}
     if args.json:
         print(json.dumps(known, indent=2, ensure_ascii=False))
         return
@@ -282,21 +285,8 @@ def reindex_command(args: argparse.Namespace) -> str:
     words += ['--weights', given.weights] if given.weights else []
     words += ['--aspect', args.aspect] if args.aspect else []
     words += ['--prompt', *args.prompts] if args.prompts else []
+    words += word_detection(noted.detection)
     return shlex.join(words)
-
-
-def _detection(args: argparse.Namespace) -> 'DetectionOptions | None':
-    if args.detector is None:
-        if args.track or args.every is not None:
-            raise BadValue('--track and --every are about people found by a --detector')
-        return None
-    from mmtbps.search.indexing import DetectionOptions
-    from mmtbps.search.media.detector import PersonDetector
-    from mmtbps.search.media.tracker import PersonTracker
-    tracker = PersonTracker(**({} if args.every is None else dict(every=args.every))) \
-        if args.track else None
-    detector = PersonDetector(args.detector, threshold=args.threshold, device=args.device)
-    return DetectionOptions(detector, tracker, args.every)
 
 
 def _as_text(result: 'SearchResult') -> str:

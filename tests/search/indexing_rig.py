@@ -1,8 +1,9 @@
 """Index runs with an encoder of colours, for the tests of indexing."""
 
-from fakes import ColorEncoder
+from fakes import COLORS, ColorEncoder, paint
 
 from mmtbps.search.indexing import DetectionOptions, IndexOptions, index_people
+from mmtbps.search.media.base import Detection
 
 
 class Counting(ColorEncoder):
@@ -33,3 +34,20 @@ def paths(gallery):
 
 def first(gallery, text):
     return gallery.search(ColorEncoder().encode_texts([text]), topk=1)[0][0]
+
+
+class Halves:
+    """Sees a person left and right in a picture twice as wide as high, else nobody."""
+
+    batch_size = 2
+
+    def __call__(self, images):
+        return [[Detection((0, 0, image.width // 2, image.height), .9),
+                 Detection((image.width // 2, 0, image.width, image.height), .8)]
+                if image.width == 2 * image.height else [] for image in images]
+
+
+def couple(left, right):
+    image = paint(left, size=(32, 16))
+    image.paste(COLORS[right], (16, 0, 32, 16))
+    return image

@@ -19,6 +19,7 @@ from .write_lock import gallery_lock
 __all__ = ['Provenance', 'check_noted_model', 'read_provenance', 'write_provenance']
 
 _FILE = 'origin.json'
+_FACTS = ('details', 'detection')
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +32,16 @@ class Provenance:
         weights: Its checkpoint.
         details: Of a pretrained model: name, revision, hash of the weights, aspect, prompts, scale
             and bias of its score.
+        detection: Settings that decide what an entry is: ``detector`` (``None`` if a file is one
+            person), and of a detector ``weights``, ``threshold``, ``min_height``, ``every`` and
+            ``track``.
     """
 
     images: str | None = None
     model: str | None = None
     weights: str | None = None
     details: dict[str, Any] | None = None
+    detection: dict[str, Any] | None = None
 
 
 def read_provenance(uri: str) -> Provenance:
@@ -51,7 +56,7 @@ def read_provenance(uri: str) -> Provenance:
     try:
         note = Provenance(**json.loads(file.read_text(encoding='utf-8')))
         if wrong := [value for key, value in asdict(note).items()
-                     if not isinstance(value, dict | None if key == 'details' else str | None)]:
+                     if not isinstance(value, dict | None if key in _FACTS else str | None)]:
             raise TypeError(f'a path must be text, got {wrong[0]!r}')
         return note
     except (ValueError, TypeError) as error:
@@ -82,8 +87,8 @@ def write_provenance(uri: str, **known: str | os.PathLike | dict | None) -> Prov
 
     Args:
         uri: An existing gallery; nothing is written for one on a server.
-        known: ``images``, ``model``, ``weights``, ``details``; paths are made absolute, ``None`` is
-            not known.
+        known: ``images``, ``model``, ``weights``, ``details``, ``detection``; paths are made
+            absolute, ``None`` is not known.
     """
     said = {key: _absolute(value) for key, value in known.items() if value is not None}
     if '://' in uri or not Path(uri).is_dir():
@@ -92,9 +97,9 @@ def write_provenance(uri: str, **known: str | os.PathLike | dict | None) -> Prov
         old = read_provenance(uri)
         new = replace(old, **said)
         if new != old:
-            # Without details the note is one that earlier versions read, too.
+            # Without these the note is one that earlier versions read, too.
             written = {key: value for key, value in asdict(new).items()
-                       if key != 'details' or value is not None}
+                       if key not in _FACTS or value is not None}
             write_durably(Path(uri, _FILE), json.dumps(written, indent=2) + '\n')
     return new
 

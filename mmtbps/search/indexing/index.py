@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from itertools import groupby
+from itertools import chain, groupby
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -25,8 +25,9 @@ from ..galleries.base import BaseGallery, GalleryEntry, GalleryMismatch
 from ..galleries.fingerprint import is_same_model
 from ..galleries.provenance import write_provenance
 from ..media.images import UnreadableImage, decode_image, read_bytes
+from .detection_settings import settle_detection
 from .file_content import hash_file
-from .metadata import Metadata, describe, known_of
+from .metadata import Metadata, count_lost, describe, known_of, merge
 from .options import DetectionOptions, IndexOptions
 from .progress import IndexProgress
 from .report import IndexReport
@@ -60,7 +61,8 @@ def index_people(source: str | os.PathLike, gallery: BaseGallery, encoder: Encod
     """Bring a gallery up to date with a folder.
 
     A file whose content is in the gallery is passed over; one that has changed replaces what the
-    gallery has of it. A file that cannot be read is skipped and reported.
+    gallery has of it, of whose metadata only the camera is kept. A file that cannot be read is
+    skipped and reported.
 
     Args:
         source: A folder of crops, or one file. With ``detection``: of photographs and videos. It
@@ -68,12 +70,13 @@ def index_people(source: str | os.PathLike, gallery: BaseGallery, encoder: Encod
         gallery: Made with the fingerprint of ``encoder``.
         encoder: Computes the features.
         metadata: By path relative to the images' root, see `.metadata`. A file that
-            is not in it keeps what the gallery knows of it.
+            is not in it, and has not changed, keeps what the gallery knows of it.
         detection: Find the people first; without it a file is a crop of one person.
         options: Of the run.
 
     Raises:
         GalleryMismatch: The gallery is of another model.
+        DetectionMismatch: The gallery's entries were found in another way.
         BadValue: There is no file to index, ``source`` lies outside the images' root or takes the
             place of one that is gone, or ``prune`` would take more than half.
     """
@@ -84,7 +87,8 @@ def index_people(source: str | os.PathLike, gallery: BaseGallery, encoder: Encod
                                  options.images)
     found = selection.find()
     run = _Run(selection, found, gallery, encoder, metadata or {}, options)
-    write_provenance(gallery.uri, images=selection.root)
+    write_provenance(gallery.uri, images=selection.root, detection=settle_detection(
+        gallery.uri, chain.from_iterable(run.known.values()), detection))
     with IndexProgress(len(found.files), options.progress) as bar:
         if detection is None:
             run.take_crops(found.files, bar)
@@ -134,7 +138,7 @@ class _Run:
                 self._pass_over(file)
             else:
                 entry = GalleryEntry(entry_id(file.path), file.path, file.size, file.sha256)
-                self.writer.add(describe(entry, self._known_of(file.path)), file.image)
+                self.writer.add(describe(entry, self._known_of(file)), file.image)
                 self.writer.complete({file.path: file.sha256})
             bar.advance(self._note())
 
@@ -158,10 +162,11 @@ class _Run:
             bar.advance(self._note())
 
         people = people_in([self.selection.root / path for path in fresh], detection.detector,
-                           detection.tracker, detection.every, self.selection.root, leave_out)
+                           detection.tracker, detection.interval, self.selection.root, leave_out)
         for path, group in groupby(people, lambda person: person.entry.path):
+            known = self._known_of(fresh[path])
             for entry, crop in group:
-                self.writer.add(self._found(entry, fresh[path]), crop)
+                self.writer.add(_of_file(entry, fresh[path], known), crop)
             self.writer.complete({path: fresh[path].sha256})
             left.pop(path, None)
             bar.advance(self._note())
@@ -191,7 +196,8 @@ class _Run:
 
     def _find_gone(self) -> list[str]:
         """Find the entries whose files are gone; refuse to take too many of them for that."""
-        mine = [path for path in self.known if self.selection.holds(path)]
+        mine = [path for path in self.known if self.selection.holds(path)
+                and path.lower().endswith(self.selection.suffixes)]
         gone = [path for path in mine if self.found.is_gone(path)]
         if 2 * len(gone) > len(mine) and not self.options.prune_most:
             raise BadValue(
@@ -206,7 +212,7 @@ class _Run:
         try:
             data = read_bytes(path)
             sha256 = hashlib.sha256(data).hexdigest()
-            if self._is_known(name, len(data), sha256):
+            if self._is_known(name, sha256):
                 return _File(name, len(data), sha256, known=True)
             return _File(name, len(data), sha256, image=decode_image(data, path))
         except UnreadableImage as error:
@@ -218,13 +224,12 @@ class _Run:
             size, sha256 = hash_file(path)
         except OSError as error:
             return _File(name, reason=error.strerror or str(error))
-        return _File(name, size, sha256, known=self._is_known(name, size, sha256))
+        return _File(name, size, sha256, known=self._is_known(name, sha256))
 
-    def _is_known(self, path: str, size: int, sha256: str) -> bool:
-        """Tell whether all entries of a path are of this content, found in this way."""
-        entries, content = self.known.get(path), (size, sha256, self.selection.detected)
-        return bool(entries) and all(
-            (entry.size, entry.sha256, entry.box is not None) == content for entry in entries)
+    def _is_known(self, path: str, sha256: str) -> bool:
+        """Tell whether all entries of a path are of this content."""
+        entries = self.known.get(path)
+        return bool(entries) and all(entry.sha256 == sha256 for entry in entries)
 
     def _pass_over(self, file: _File) -> None:
         if file.reason is not None:
@@ -232,27 +237,39 @@ class _Run:
             return
         self.report.unchanged += 1
         if row := self.metadata.get(file.path):
-            changed = [new for old in self.known[file.path] if (new := describe(old, row)) != old]
+            entries = self.known[file.path]
+            former = known_of(entries[0])
+            known = merge(former, row)
+            changed = [new for old in entries if (new := describe(old, known)) != old]
             self.changed += changed
             self.report.updated += bool(changed)
+            self.report.cleared += count_lost(former, known)
 
-    def _known_of(self, path: str) -> Metadata:
-        if path in self.metadata:
-            return self.metadata[path]
-        entries = self.known.get(path)
-        return known_of(entries[0]) if entries else Metadata()
-
-    def _found(self, entry: GalleryEntry, file: _File) -> GalleryEntry:
-        """Complete an entry of a detector with what is known of its file."""
-        extra = dict(entry.extra)
-        if entry.time is not None:
-            extra['video_time'] = f'{entry.time:.3f}'
-        return describe(replace(entry, size=file.size, sha256=file.sha256, extra=extra),
-                        self._known_of(entry.path))
+    def _known_of(self, file: _File) -> Metadata:
+        """Return the metadata of a file to be stored: of its content, the table and the camera."""
+        entries = self.known.get(file.path, [])
+        former = [known_of(entry) for entry in entries]
+        same = [known for entry, known in zip(entries, former, strict=True)
+                if entry.sha256 == file.sha256]
+        if same or not former:
+            known = same[0] if same else Metadata()
+        else:  # another picture, maybe of another person, but taken at the same place
+            known = Metadata(camera=former[0].camera)
+            self.report.forgotten += (file.path not in self.metadata
+                                      and count_lost(former[0], known) > 0)
+        return merge(known, self.metadata.get(file.path, Metadata(said=frozenset())))
 
     def _note(self) -> str:
         return (f'{self.writer.stored} stored, {self.report.unchanged} unchanged, '
                 f'{len(self.report.skipped)} skipped')
+
+
+def _of_file(entry: GalleryEntry, file: _File, known: Metadata) -> GalleryEntry:
+    """Complete an entry of a detector with what is known of its file."""
+    extra = dict(entry.extra)
+    if entry.time is not None:
+        extra['video_time'] = f'{entry.time:.3f}'
+    return describe(replace(entry, size=file.size, sha256=file.sha256, extra=extra), known)
 
 
 def _ahead(function: Callable[[T], R], items: Iterable[T], workers: int) -> Iterator[R]:

@@ -15,10 +15,13 @@ from mmtbps.errors import BadValue
 from ..galleries.base import GalleryEntry
 from ..galleries.filters import check_key, parse_time
 
-__all__ = ['Metadata', 'MetadataError', 'describe', 'known_of', 'read_metadata']
+__all__ = ['Metadata', 'MetadataError', 'count_lost', 'describe', 'known_of', 'merge',
+           'read_metadata']
 
 #: Keys that detection finds by itself; a table neither gives nor takes them.
 _FOUND = ('detection_score', 'first_seen', 'last_seen', 'video_time')
+_COLUMNS = ('time', 'camera', 'track')
+
 
 class MetadataError(BadValue):
     """A table that cannot be read; the message names file and line."""
@@ -33,12 +36,15 @@ class Metadata:
         camera: Where.
         track: Name of the track it belongs to. Not used where a detector finds the people.
         extra: All other columns that are not empty.
+        said: Keys that the row has, be they empty or not; of the others it says nothing. ``None``
+            for all.
     """
 
     time: float | None = None
     camera: str | None = None
     track: str | None = None
     extra: Mapping[str, str] = field(default_factory=dict)
+    said: frozenset[str] | None = field(default=None, compare=False)
 
 
 def read_metadata(path: str | os.PathLike) -> dict[str, Metadata]:
@@ -47,7 +53,8 @@ def read_metadata(path: str | os.PathLike) -> dict[str, Metadata]:
     Each row has ``path``, relative to the folder of the images with ``/`` between folders, and any
     of ``camera``, ``time`` and ``track``; every other column is a key of one's own. A time is a
     number of seconds since 1970 or ISO 8601 (``2024-05-01``, ``2024-05-01T13:45:00+02:00``), in
-    UTC where it names no zone. Empty cells and ``null`` say nothing.
+    UTC where it names no zone. An empty cell or ``null`` says that nothing is known of its key; a
+    key that a row does not have leaves what is known.
 
     Args:
         path: A ``.csv``, ``.jsonl`` or ``.ndjson`` file in UTF-8.
@@ -104,12 +111,39 @@ def describe(entry: GalleryEntry, known: Metadata) -> GalleryEntry:
     return replace(entry, camera=known.camera, time=time, extra={**known.extra, **found})
 
 
+def merge(known: Metadata, row: Metadata) -> Metadata:
+    """Combine what is known of a file with a row of a table; keys that the row has not stay.
+
+    Example:
+        >>> merge(Metadata(5., 'c1', extra={'coat': 'red', 'bag': 'blue'}),
+        ...       Metadata(camera='c2', said=frozenset({'camera', 'coat'})))
+        Metadata(time=5.0, camera='c2', track=None, extra={'bag': 'blue'}, said=None)
+    """
+    if row.said is None:
+        return row
+    kept = {key: getattr(known, key) for key in _COLUMNS if key not in row.said}
+    extra = {key: value for key, value in known.extra.items() if key not in row.said}
+    return replace(row, **kept, extra={**extra, **row.extra}, said=None)
+
+
+def count_lost(former: Metadata, now: Metadata) -> int:
+    """Count the facts that were known and are not any more.
+
+    Example:
+        >>> count_lost(Metadata(5., 'c1', extra={'coat': 'red'}), Metadata(camera='c2'))
+        2
+    """
+    columns = [key for key in _COLUMNS
+               if getattr(former, key) is not None and getattr(now, key) is None]
+    return len(columns) + len(former.extra.keys() - now.extra.keys())
+
+
 def known_of(entry: GalleryEntry) -> Metadata:
     """Return the metadata of its file that `describe` gave an entry.
 
     Example:
         >>> known_of(describe(GalleryEntry('7', 'a.jpg'), Metadata(5., 'c1', 't', {'coat': 'red'})))
-        Metadata(time=5.0, camera='c1', track='t', extra={'coat': 'red'})
+        Metadata(time=5.0, camera='c1', track='t', extra={'coat': 'red'}, said=None)
     """
     extra = {key: value for key, value in entry.extra.items() if key not in _FOUND}
     time, offset = entry.time, entry.extra.get('video_time')
@@ -160,7 +194,8 @@ def _read_row(row: Mapping[str, Any], where: str) -> tuple[str, Metadata]:
         raise MetadataError(f"{where}: the index finds 'frame' itself; give the key another name")
     try:
         known = Metadata(None if time is None else parse_time(time), cells.pop('camera', None),
-                         cells.pop('track', None), {check_key(key): cells[key] for key in cells})
+                         cells.pop('track', None), {check_key(key): cells[key] for key in cells},
+                         frozenset(row))
     except ValueError as error:
         raise MetadataError(f'{where}: {error}') from error
     return str(PurePosixPath(path)), known

@@ -2,11 +2,12 @@
 
 import os
 from dataclasses import dataclass
+from typing import Any
 
 from mmtbps.errors import BadValue
 from mmtbps.fileio import JobShard
 
-from ..media.base import Detector, Tracker
+from ..media.base import SECONDS_BETWEEN_FRAMES, Detector, Tracker
 
 __all__ = ['DetectionOptions', 'IndexOptions']
 
@@ -61,8 +62,36 @@ class DetectionOptions:
         tracker: Makes one entry of a track, see `mmtbps.search.media.people.people_in`.
         every: Seconds between the frames of a video that are looked at; by default the tracker's,
             or one.
+
+    Raises:
+        BadValue: ``every`` is negative.
     """
 
     detector: Detector
     tracker: Tracker | None = None
     every: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.every is not None and not self.every >= 0:
+            raise BadValue(f'every must be at least 0 seconds between frames, got {self.every}')
+
+    @property
+    def interval(self) -> float:
+        """Seconds between the frames that are looked at."""
+        if self.every is not None:
+            return self.every
+        return SECONDS_BETWEEN_FRAMES if self.tracker is None else self.tracker.every
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Facts that decide who is found, in JSON types, as the gallery notes them.
+
+        A detector of one's own is known by the name of its class, and by its ``address``,
+        ``weights_hash``, ``threshold`` and ``min_height`` if it has them.
+        """
+        kind = type(self.detector)
+        own = dict(detector=getattr(self.detector, 'address', f'{kind.__module__}.{kind.__name__}'),
+                   weights=getattr(self.detector, 'weights_hash', None))
+        return own | dict(threshold=getattr(self.detector, 'threshold', None),
+                          min_height=getattr(self.detector, 'min_height', None),
+                          every=self.interval, track=self.tracker is not None)

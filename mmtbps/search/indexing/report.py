@@ -14,6 +14,8 @@ class IndexReport:
         unchanged: Files that were in the gallery already.
         replaced: Crops of the gallery in whose place one of other content was stored.
         updated: Unchanged files whose metadata is another now.
+        cleared: Facts of unchanged files that their metadata says to be empty.
+        forgotten: Files of new content whose former metadata was dropped, all but the camera.
         removed: Crops that are no longer in the gallery.
         skipped: Path and reason of each file that was refused or could not be read, and of each
             folder that could not be listed.
@@ -24,6 +26,8 @@ class IndexReport:
     unchanged: int = 0
     replaced: int = 0
     updated: int = 0
+    cleared: int = 0
+    forgotten: int = 0
     removed: int = 0
     skipped: list[tuple[str, str]] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
@@ -31,6 +35,8 @@ class IndexReport:
     def __str__(self) -> str:
         numbers = [f'{self.indexed} indexed', f'{self.unchanged} unchanged']
         for number, name in ((self.replaced, 'replaced'), (self.updated, 'with new metadata'),
+                             (self.cleared, 'values removed'),
+                             (self.forgotten, 'without their former metadata'),
                              (self.removed, 'removed'), (len(self.skipped), 'skipped')):
             numbers += [f'{number} {name}'] if number else []
         return ', '.join(numbers)

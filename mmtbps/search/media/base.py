@@ -6,10 +6,12 @@ from typing import Protocol, runtime_checkable
 
 from PIL import Image
 
-__all__ = ['Box', 'Detection', 'Detector', 'Tracker']
+__all__ = ['SECONDS_BETWEEN_FRAMES', 'Box', 'Detection', 'Detector', 'Tracker']
 
 #: (left, top, right, bottom) in pixels.
 Box = tuple[int, int, int, int]
+#: Of a video, that are looked at without a tracker.
+SECONDS_BETWEEN_FRAMES = 1.
 
 
 @dataclass(frozen=True, slots=True)

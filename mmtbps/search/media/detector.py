@@ -1,6 +1,7 @@
 """Person detector of transformers."""
 
 import math
+import os
 from collections.abc import Iterable, Sequence
 
 from PIL import Image
@@ -34,6 +35,10 @@ class PersonDetector(Detector):
         device: ``'cpu'``, ``'cuda'``, ``'cuda:1'``; by default CUDA if there is one.
         batch_size: Images in one forward pass.
 
+    Attributes:
+        address: Absolute path of the folder, or the name.
+        weights_hash: SHA-256 of the network's state dict.
+
     Raises:
         MissingFile: ``model`` is a path and not there.
         DetectorNotLoaded: It cannot be loaded, from disk or from the hub.
@@ -54,10 +59,15 @@ class PersonDetector(Detector):
                            f'{threshold} and batch_size {batch_size}')
         import torch
 
+        from mmtbps.models.weights_hash import hash_weights
+
         from ..encoders.device import move_to_device
         self.threshold, self.min_height, self.batch_size = threshold, min_height, batch_size
         device = device or ('cuda' if torch.cuda.is_available() else 'cpu')
         network, self._processor = _load(str(model))
+        name = str(model).removeprefix('hf:')
+        self.address = os.path.abspath(name) if os.path.exists(name) else name
+        self.weights_hash = hash_weights(network.state_dict())
         move_to_device(network, device)
         self.device, self._network = torch.device(device), network.eval()
         self._labels = _labels_of_people(str(model), network.config.id2label)

@@ -17,14 +17,12 @@ from PIL import Image
 from mmtbps.errors import BadValue
 
 from ..galleries.base import GalleryEntry
-from .base import Detection, Detector, Tracker
+from .base import SECONDS_BETWEEN_FRAMES, Detection, Detector, Tracker
 from .crops import crop
 from .images import UnreadableImage
 from .videos import VideoFrame, frames_of, is_path, is_video
 
 __all__ = ['DetectedPerson', 'people_in', 'people_of']
-
-_EVERY = 1.  # seconds between frames, without a tracker
 
 
 class DetectedPerson(NamedTuple):
@@ -64,7 +62,7 @@ def people_in(source: str | os.PathLike | Sequence[str | os.PathLike], detector:
         BadValue: A file lies outside ``root``.
     """
     if every is None:
-        every = _EVERY if tracker is None else tracker.every
+        every = SECONDS_BETWEEN_FRAMES if tracker is None else tracker.every
     return people_of(frames_of(source, every, on_unreadable), detector, tracker,
                      _folder_of(source) if root is None else root)
 

@@ -78,8 +78,9 @@ def frames_of(source: AnyPath | Sequence[AnyPath], every: float = 1.,
             is then left out. By default the error is raised.
 
     Raises:
-        MissingFile: There is no ``source``.
-        UnreadableImage: A file cannot be read and there is no ``on_unreadable``.
+        MissingFile: There is no ``source``, which is one path.
+        UnreadableImage: A file cannot be read, or is gone from a sequence, and there is no
+            ``on_unreadable``.
         BadValue: ``every`` is negative.
     """
     if not every >= 0:
@@ -103,7 +104,10 @@ def _files(source: AnyPath | Sequence[AnyPath]) -> Iterator[tuple[Path, str | No
     suffixes = (*IMAGE_SUFFIXES, *VIDEO_SUFFIXES)
     if not is_path(source):
         for path in source:
-            yield from _files(path)
+            if os.path.exists(path):
+                yield from _files(path)
+            else:  # it was there when the sequence was made
+                yield Path(path), 'no such file'
     elif os.path.isdir(source):
         yield from find_files(source, suffixes)
     elif not os.path.exists(source):

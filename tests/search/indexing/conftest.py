@@ -1,7 +1,8 @@
 """Crops to be indexed, and a gallery for them."""
 
 import pytest
-from fakes import ColorEncoder, paint_folder
+from fakes import ColorEncoder, paint, paint_folder
+from indexing_rig import couple
 
 from mmtbps.search.galleries.factory import open_gallery
 
@@ -18,3 +19,14 @@ def crops(tmp_path):
 @pytest.fixture
 def gallery(tmp_path):
     return open_gallery(tmp_path / 'people', ColorEncoder.fingerprint)
+
+
+@pytest.fixture
+def photographs(tmp_path):
+    """Two photographs of two people each, and one of nobody."""
+    folder = tmp_path / 'photographs'
+    folder.mkdir()
+    couple('red', 'blue').save(folder / 'a.png')
+    couple('green', 'yellow').save(folder / 'b.png')
+    paint('black').save(folder / 'nobody.png')
+    return folder

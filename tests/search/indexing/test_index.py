@@ -3,19 +3,17 @@
 import hashlib
 import json
 import os
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from fakes import COLORS, ColorEncoder, paint
-from indexing_rig import Counting, first, index, paths
+from fakes import ColorEncoder, paint
+from indexing_rig import Counting, Halves, couple, first, index, paths
 
 from mmtbps.search.galleries.base import GalleryMismatch
 from mmtbps.search.galleries.factory import open_gallery
 from mmtbps.search.indexing import writer
 from mmtbps.search.indexing.metadata import Metadata
-from mmtbps.search.media.detector import Detection
 
 
 def test_each_crop_is_found_by_its_words(crops, gallery):
@@ -75,16 +73,44 @@ def test_metadata_is_kept_until_something_else_is_said(crops, gallery):
     entry = first(gallery, 'red').entry
     assert (entry.camera, entry.time, entry.track, entry.extra) == ('c1', 5., 't1', {'coat': 'red'})
 
-    paint('purple').save(crops / 'red.png')
-    index(crops, gallery)                    # a new picture, nothing new known
-    assert replace(first(gallery, 'purple').entry, sha256=entry.sha256, size=entry.size) == entry
-
     encoder = Counting()
     report = index(crops, gallery, encoder, metadata={'red.png': Metadata(camera='c9'),
                                                       'blue.png': Metadata()})
     assert (encoder.batches, report.updated, report.unchanged) == ([], 1, 6)
-    entry = first(gallery, 'purple').entry
+    assert report.cleared == 3 and '3 values removed' in str(report)
+    entry = first(gallery, 'red').entry
     assert (entry.camera, entry.time, entry.track, entry.extra) == ('c9', None, None, {})
+
+
+def test_a_new_picture_under_an_old_name_has_the_camera_alone(crops, gallery):
+    index(crops, gallery, metadata={
+        'red.png': Metadata(5., 'c1', 't1', {'coat': 'red', 'name': 'Ms A'}),
+        'blue.png': Metadata(6., 'c1', 't2'), 'c2/green.png': Metadata(camera='c2')})
+    for name in ('red', 'blue', 'c2/green', 'c2/yellow'):
+        paint('purple').save(crops / f'{name}.png')
+    row = Metadata(extra={'coat': 'purple'}, said=frozenset({'coat'}))
+    report = index(crops, gallery, metadata={'blue.png': row})
+    known = {entry.path: (entry.camera, entry.time, entry.track, entry.extra)
+             for entry in gallery.entries()}
+    assert known['red.png'] == ('c1', None, None, {})
+    assert known['blue.png'] == ('c1', None, None, {'coat': 'purple'})
+    assert known['c2/green.png'] == ('c2', None, None, {})
+    assert (report.replaced, report.forgotten) == (4, 1)
+    assert '1 without their former metadata' in str(report)
+
+
+def test_a_table_of_one_more_column_leaves_the_others(crops, gallery):
+    index(crops, gallery, metadata={'red.png': Metadata(5., 'c1', 't1', {'coat': 'red'}),
+                                    'blue.png': Metadata(6., 'c2', extra={'bag': 'black'})})
+    said = frozenset({'bag', 'camera'})
+    report = index(crops, gallery, metadata={
+        'red.png': Metadata(camera='c9', extra={'bag': 'blue'}, said=said),
+        'blue.png': Metadata(camera='c2', said=said)})
+    known = {entry.path: (entry.camera, entry.time, entry.track, entry.extra)
+             for entry in gallery.entries()}
+    assert known['red.png'] == ('c9', 5., 't1', {'coat': 'red', 'bag': 'blue'})
+    assert known['blue.png'] == ('c2', 6., None, {})
+    assert (report.updated, report.cleared) == (2, 1)
 
 
 def test_shards_are_disjoint_and_complete(crops, tmp_path):
@@ -141,33 +167,6 @@ def test_a_run_that_is_interrupted_goes_on(crops, gallery):
 
 
 # ------------------------------------------------------------------ people in photographs
-class Halves:
-    """Sees a person left and right in a picture twice as wide as high, else nobody."""
-
-    batch_size = 2
-
-    def __call__(self, images):
-        return [[Detection((0, 0, image.width // 2, image.height), .9),
-                 Detection((image.width // 2, 0, image.width, image.height), .8)]
-                if image.width == 2 * image.height else [] for image in images]
-
-
-def couple(left, right):
-    image = paint(left, size=(32, 16))
-    image.paste(COLORS[right], (16, 0, 32, 16))
-    return image
-
-
-@pytest.fixture
-def photographs(tmp_path):
-    folder = tmp_path / 'photographs'
-    folder.mkdir()
-    couple('red', 'blue').save(folder / 'a.png')
-    couple('green', 'yellow').save(folder / 'b.png')
-    paint('black').save(folder / 'nobody.png')
-    return folder
-
-
 def test_people_in_photographs_are_found_with_their_boxes(photographs, gallery):
     (photographs / 'broken.png').write_bytes(b'no')
     report = index(photographs, gallery, detector=Halves(),
@@ -189,14 +188,6 @@ def test_a_changed_photograph_replaces_all_of_its_people(photographs, gallery):
     report = index(photographs, gallery, detector=Halves())
     assert (report.indexed, report.removed, gallery.count()) == (2, 4, 2)
     assert first(gallery, 'purple').entry.box == (0, 0, 32, 32)
-
-
-def test_crops_and_photographs_do_not_mix(photographs, gallery):
-    index(photographs, gallery)
-    assert gallery.count() == 3
-    index(photographs, gallery, detector=Halves())
-    assert sorted((entry.path, entry.box is None) for entry in gallery.entries()) == [
-        ('a.png', False), ('a.png', False), ('b.png', False), ('b.png', False)]
 
 
 def test_a_video_has_a_beginning(tmp_path, gallery):

@@ -8,6 +8,7 @@ from mmtbps.search.indexing.metadata import (
     MetadataError,
     describe,
     known_of,
+    merge,
     read_metadata,
 )
 
@@ -30,6 +31,18 @@ SAID = {'a/1.jpg': Metadata(1714521600., 'c1', 't1', {'coat': 'red'}),  # by `da
 def test_both_kinds_of_table_say_the_same(tmp_path, name, text):
     (tmp_path / name).write_bytes(text.encode())
     assert read_metadata(tmp_path / name) == SAID
+
+
+@pytest.mark.parametrize('name, text, said', [
+    ('m.csv', CSV, {'path', 'camera', 'time', 'track', 'coat'}),
+    ('m.jsonl', JSONL, {'path', 'camera', 'time', 'coat'})])
+def test_a_row_tells_an_empty_key_from_one_it_does_not_have(tmp_path, name, text, said):
+    (tmp_path / name).write_text(text)
+    row = read_metadata(tmp_path / name)['b,2.jpg']
+    assert row.said == said
+    known = merge(Metadata(1., 'c1', 't1', {'coat': 'red', 'bag': 'blue'}), row)
+    track = None if 'track' in said else 't1'
+    assert known == Metadata(100.5, 'c2', track, {'bag': 'blue'})
 
 
 def test_a_number_is_as_good_as_a_text(tmp_path):

@@ -103,6 +103,16 @@ def test_paths_are_relative_to_the_root(tmp_path):
         paths(other, tmp_path / 'cam1')
 
 
+def test_a_file_that_is_gone_from_a_sequence_is_told_and_left_out(tmp_path):
+    image = save(draw(('red', 5, 10, 20, 50)), tmp_path / 'a.png')
+    errors = []
+    people = list(people_in([tmp_path / 'gone.png', image, tmp_path / 'gone.avi'],
+                            ColorDetector(), root=tmp_path, on_unreadable=errors.append))
+    assert [person.entry.path for person in people] == ['a.png']
+    assert [str(error) for error in errors] == [
+        f'{tmp_path}/gone.png: no such file', f'{tmp_path}/gone.avi: no such file']
+
+
 def test_what_cannot_be_read_is_told_and_left_out(tmp_path):
     save(draw(('red', 5, 10, 20, 50)), tmp_path / 'a.png')
     (tmp_path / 'b.avi').write_bytes(b'RIFF')
