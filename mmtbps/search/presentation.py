@@ -2,18 +2,17 @@
 
 import base64
 import io
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 
 from PIL import Image
 
 from .galleries.base import GalleryEntry
 
-__all__ = ['CARD_SIZE', 'YEAR_1990', 'as_data_uri', 'clock', 'in_figures', 'in_words']
+__all__ = ['CARD_SIZE', 'as_data_uri', 'clock', 'in_figures', 'in_words', 'stopwatch']
 
 #: A picture in a grid is at most so many pixels wide and high.
 CARD_SIZE = (200, 520)
-#: A time before this one counts from the beginning of a video.
-YEAR_1990 = 631152000
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
 def as_data_uri(image: Image.Image, size: tuple[int, int] = CARD_SIZE) -> str:
@@ -41,11 +40,14 @@ def in_words(entry: GalleryEntry) -> list[tuple[str, str]]:
         entry: Of a gallery.
 
     Example:
-        >>> in_words(GalleryEntry('7', 'a.jpg', camera='c1', time=75.5, extra={'coat': 'red'}))
-        [('camera', 'c1'), ('time', '0:01:15'), ('coat', 'red'), ('file', 'a.jpg')]
+        >>> in_words(GalleryEntry('7', 'a.mp4', camera='c1', frame=75, extra={'video_time': '7.5'}))
+        [('camera', 'c1'), ('frame', '75'), ('video_time', '0:00:07'), ('file', 'a.mp4')]
     """
-    known = [('camera', entry.camera), ('time', clock(entry.time)), ('track', entry.track),
-             ('frame', entry.frame), *entry.extra.items(), ('file', entry.path)]
+    extra = {key: stopwatch(value) if key == 'video_time' else value
+             for key, value in entry.extra.items()}
+    known = [('camera', entry.camera),
+             ('time', None if entry.is_undated else clock(entry.time)), ('track', entry.track),
+             ('frame', entry.frame), *extra.items(), ('file', entry.path)]
     return [(name, str(value)) for name, value in known if value is not None]
 
 
@@ -60,22 +62,35 @@ def in_figures(score: float, probability: float | None = None) -> str:
 
 
 def clock(seconds: float | None) -> str | None:
-    """Word a time as date and time of day in UTC, or as hours, minutes and seconds of a video.
+    """Word a time as date and time of day in UTC.
 
     Args:
-        seconds: Since 1970, or since the beginning of a video; ``None`` if it is not known.
+        seconds: Since 1970; ``None`` if it is not known.
 
     Example:
-        >>> clock(1704067200.), clock(75.5)
-        ('2024-01-01 00:00:00', '0:01:15')
+        >>> clock(1704067200.), clock(-157766400.)
+        ('2024-01-01 00:00:00 UTC', '1965-01-01 00:00:00 UTC')
     """
     if seconds is None:
         return None
-    if seconds >= YEAR_1990:
-        try:
-            moment = datetime.fromtimestamp(seconds, timezone.utc)
-            return moment.strftime('%Y-%m-%d %H:%M:%S')
-        except (OverflowError, OSError, ValueError):
-            return f'{seconds:g} s'
-    whole = int(seconds)
+    try:
+        return f'{_EPOCH + timedelta(seconds=seconds // 1):%Y-%m-%d %H:%M:%S} UTC'
+    except (OverflowError, ValueError):  # no year of four digits
+        return f'{seconds:g} s since 1970'
+
+
+def stopwatch(seconds: str) -> str:
+    """Word a time since the start of a video as hours, minutes and seconds.
+
+    Args:
+        seconds: As text; what is no number stays.
+
+    Example:
+        >>> stopwatch('75.500'), stopwatch('soon')
+        ('0:01:15', 'soon')
+    """
+    try:
+        whole = int(float(seconds))
+    except (ValueError, OverflowError):
+        return seconds
     return f'{whole // 3600}:{whole // 60 % 60:02}:{whole % 60:02}'

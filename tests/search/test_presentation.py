@@ -7,22 +7,37 @@ import pytest
 from PIL import Image
 
 from mmtbps.search.galleries import GalleryEntry
-from mmtbps.search.presentation import CARD_SIZE, as_data_uri, clock, in_words
+from mmtbps.search.presentation import CARD_SIZE, as_data_uri, clock, in_words, stopwatch
 
 
 @pytest.mark.parametrize('seconds, words', [
-    (None, None), (0., '0:00:00'), (3599.9, '0:59:59'), (36_000., '10:00:00'),
-    (631_152_000., '1990-01-01 00:00:00'), (631_151_999., '175319:59:59'), (1e18, '1e+18 s')])
-def test_a_time_is_a_date_or_a_place_in_a_video(seconds, words):
+    (None, None), (0., '1970-01-01 00:00:00 UTC'), (-.5, '1969-12-31 23:59:59 UTC'),
+    (631_151_999.9, '1989-12-31 23:59:59 UTC'), (483_753_600., '1985-05-01 00:00:00 UTC'),
+    (-157_766_400., '1965-01-01 00:00:00 UTC'), (1_714_563_900., '2024-05-01 11:45:00 UTC'),
+    (1e18, '1e+18 s since 1970'), (-1e11, '-1e+11 s since 1970')])
+def test_a_time_is_a_date_in_utc(seconds, words):
     assert clock(seconds) == words
+
+
+@pytest.mark.parametrize('seconds, words', [
+    ('0.000', '0:00:00'), ('3599.9', '0:59:59'), ('36000', '10:00:00'), ('inf', 'inf')])
+def test_a_place_in_a_video_is_a_length(seconds, words):
+    assert stopwatch(seconds) == words
 
 
 def test_unknown_facts_are_left_out():
     assert in_words(GalleryEntry('1', 'a/b.jpg')) == [('file', 'a/b.jpg')]
     assert in_words(GalleryEntry('1', 'a.mp4', camera='c', time=61., track='t', frame=0,
                                  extra={'coat': 'red'})) == [
-        ('camera', 'c'), ('time', '0:01:01'), ('track', 't'), ('frame', '0'), ('coat', 'red'),
-        ('file', 'a.mp4')]
+        ('camera', 'c'), ('time', '1970-01-01 00:01:01 UTC'), ('track', 't'), ('frame', '0'),
+        ('coat', 'red'), ('file', 'a.mp4')]
+
+
+def test_a_video_without_a_date_has_a_length_alone():
+    # As earlier versions stored it: the place in the video was its time too.
+    for time in (None, 61.5):
+        entry = GalleryEntry('1', 'a.mp4', time=time, extra={'video_time': '61.500'})
+        assert in_words(entry) == [('video_time', '0:01:01'), ('file', 'a.mp4')]
 
 
 @pytest.mark.parametrize('size, shown', [

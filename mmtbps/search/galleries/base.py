@@ -33,7 +33,7 @@ class GalleryEntry:
         size: Of the file in bytes.
         sha256: Of the file's content.
         camera: Where it was taken, if known.
-        time: When, in seconds since 1970 (UTC), or since the start of a video.
+        time: When, in seconds since 1970 (UTC); ``None`` for a video that has no date.
         track: Name of the track it belongs to, if known.
         frame: Number of the frame in a video, from 0.
         box: (left, top, right, bottom) in pixels of the image or frame; ``None`` for all of it.
@@ -50,6 +50,11 @@ class GalleryEntry:
     frame: int | None = None
     box: tuple[int, int, int, int] | None = None
     extra: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def is_undated(self) -> bool:
+        """True if ``time`` counts from the start of a video, as earlier versions stored it."""
+        return self.time is not None and self.extra.get('video_time') == f'{self.time:.3f}'
 
     def to_json(self) -> dict[str, Any]:
         """Return a dict of JSON types; `from_json` reads it back."""

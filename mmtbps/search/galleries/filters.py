@@ -5,7 +5,7 @@ A filter is a dict, and all its keys must hold:
 ========================================  =====================================================
 ``{'camera': 'c1'}``                      equal
 ``{'camera': ['c1', 'c2']}``              one of
-``{'time': (0, 60)}``                     from 0 to 60, both included; ``None`` is an open end
+``{'frame': (0, 60)}``                     from 0 to 60, both included; ``None`` is an open end
 ``{'time': ('2024-01-01', None)}``        times as text, UTC; a day as an end is all of that day
 ``{'coat': 'red'}``                       a free key, from ``extra`` of the entries
 ========================================  =====================================================
@@ -32,6 +32,13 @@ __all__ = ['KINDS', 'Condition', 'OneOf', 'Range', 'check_key', 'check_value', '
 KINDS = {'camera': str, 'track': str, 'path': str, 'time': float, 'frame': int}
 _RESERVED = {'id', 'size', 'sha256', 'box', 'extra', 'score', 'rank', 'vector'}
 _FREE_KEY = re.compile(r'\w[\w.-]{0,63}')
+_NUMBER = re.compile(r'[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d{1,2})?', re.ASCII | re.IGNORECASE)
+_YEAR_2100 = 4_102_444_800
+#: Dates as cameras and spreadsheets write them without a sign between the numbers.
+_DIGIT_DATES = ('%Y', '%Y%m', '%Y%m%d', '%d%m%Y', '%m%d%Y', '%y%m%d', '%d%m%y', '%Y%m%d%H%M',
+                '%Y%m%d%H%M%S')
+_FORMS = ('2024-05-01, 2024-05-01T13:45, 2024-05-01T13:45:00Z, 2024-05-01 13:45:00+02:00, or '
+          'seconds since 1970')
 _DAY = re.compile(r'\d{4}-\d{2}-\d{2}')
 
 
@@ -198,31 +205,51 @@ def parse_time(text: str) -> float:
 
     Args:
         text: ``'2024-01-31'``, ``'2024-01-31T12:00'`` (UTC unless it says otherwise, as
-            ``+01:00``) or ``'12.5'``.
+            ``+01:00``) or ``'1714570000.5'``.
 
     Raises:
-        ValueError: If it is neither.
+        BadValue: If it is neither; a number that reads as a date; a time after 2100.
 
     Example:
         >>> parse_time('1970-01-02T00:00:01.5'), parse_time('12.5')
         (86401.5, 12.5)
     """
     text = text.strip()
+    if _NUMBER.fullmatch(text):
+        return _seconds(text)
     try:
-        seconds = float(text)
-        if math.isfinite(seconds):
-            return seconds
+        # Python 3.10 does not know the Z; times are shown with UTC.
+        moment = datetime.fromisoformat(re.sub(r'(?<=\d)(\s*UTC|Z)$', '+00:00', text, flags=re.I))
     except ValueError:
-        pass
-    try:
-        # Python 3.10 does not know the Z.
-        moment = datetime.fromisoformat(text[:-1] + '+00:00' if text[-1:] in 'Zz' else text)
-    except ValueError:
-        raise BadValue(f'time {text!r} is neither a number of seconds nor a date and time such '
-                       'as 2024-01-31 or 2024-01-31T12:00') from None
+        raise BadValue(f'time {text!r} is neither a number of seconds nor a date and time: write '
+                       f'{_FORMS}') from None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=timezone.utc)
-    return moment.timestamp()
+    if (seconds := moment.timestamp()) >= _YEAR_2100:
+        raise BadValue(f'time {text!r} lies after 2100')
+    return seconds
+
+
+def _seconds(text: str) -> float:
+    """Read a number of seconds that is no date without its dashes and no count of milliseconds."""
+    seconds = float(text)
+    digits = text if text.isdigit() else f'{abs(seconds):.0f}'
+    if seconds.is_integer() and any(_reads_as(digits, form) for form in _DIGIT_DATES):
+        raise BadValue(f'time {text!r} reads as a date, and would be taken for seconds since 1970: '
+                       f'write {_FORMS}')
+    if seconds >= _YEAR_2100:
+        raise BadValue(f'time {text!r} lies after 2100 as seconds since 1970; if it counts '
+                       'milliseconds, divide it by 1000')
+    return seconds
+
+
+def _reads_as(digits: str, form: str) -> bool:
+    """Tell whether digits are a date of 1900 to 2099 in a form, all of its numbers in full."""
+    try:
+        moment = datetime.strptime(digits, form)
+    except ValueError:
+        return False
+    return 1900 <= moment.year < 2100 and moment.strftime(form) == digits
 
 
 def parse_where(words: Sequence[str] | None) -> dict[str, Any]:

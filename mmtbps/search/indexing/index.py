@@ -39,6 +39,7 @@ __all__ = ['entry_id', 'index_people']
 T, R = TypeVar('T'), TypeVar('R')
 #: Files read ahead by each thread; more would hold too many large photographs.
 _AHEAD = 4
+_NOTHING_SAID = Metadata(said=frozenset())
 
 
 def entry_id(path: str) -> str:
@@ -236,10 +237,10 @@ class _Run:
             self.skip(file.path, file.reason)
             return
         self.report.unchanged += 1
-        if row := self.metadata.get(file.path):
-            entries = self.known[file.path]
+        entries = self.known[file.path]
+        if file.path in self.metadata or entries[0].is_undated:
             former = known_of(entries[0])
-            known = merge(former, row)
+            known = merge(former, self.metadata.get(file.path, _NOTHING_SAID))
             changed = [new for old in entries if (new := describe(old, known)) != old]
             self.changed += changed
             self.report.updated += bool(changed)
@@ -257,7 +258,7 @@ class _Run:
             known = Metadata(camera=former[0].camera)
             self.report.forgotten += (file.path not in self.metadata
                                       and count_lost(former[0], known) > 0)
-        return merge(known, self.metadata.get(file.path, Metadata(said=frozenset())))
+        return merge(known, self.metadata.get(file.path, _NOTHING_SAID))
 
     def _note(self) -> str:
         return (f'{self.writer.stored} stored, {self.report.unchanged} unchanged, '
@@ -266,10 +267,7 @@ class _Run:
 
 def _of_file(entry: GalleryEntry, file: _File, known: Metadata) -> GalleryEntry:
     """Complete an entry of a detector with what is known of its file."""
-    extra = dict(entry.extra)
-    if entry.time is not None:
-        extra['video_time'] = f'{entry.time:.3f}'
-    return describe(replace(entry, size=file.size, sha256=file.sha256, extra=extra), known)
+    return describe(replace(entry, size=file.size, sha256=file.sha256), known)
 
 
 def _ahead(function: Callable[[T], R], items: Iterable[T], workers: int) -> Iterator[R]:

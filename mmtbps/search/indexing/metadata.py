@@ -106,8 +106,8 @@ def describe(entry: GalleryEntry, known: Metadata) -> GalleryEntry:
                        extra=dict(known.extra))
     found = {key: entry.extra[key] for key in _FOUND if key in entry.extra}
     time, offset = known.time, found.get('video_time')
-    if offset is not None:
-        time = float(offset) + (time or 0.)
+    if None not in (time, offset):
+        time += float(offset)
     return replace(entry, camera=known.camera, time=time, extra={**known.extra, **found})
 
 
@@ -148,7 +148,7 @@ def known_of(entry: GalleryEntry) -> Metadata:
     extra = {key: value for key, value in entry.extra.items() if key not in _FOUND}
     time, offset = entry.time, entry.extra.get('video_time')
     if time is not None and offset is not None:
-        time = round(time - float(offset), 3) or None
+        time = None if entry.is_undated else round(time - float(offset), 3)
     return Metadata(time, entry.camera, entry.track if entry.box is None else None, extra)
 
 

@@ -106,10 +106,12 @@ def _detected(frame: VideoFrame, person: Detection, root: Path,
               track: str | None = None) -> DetectedPerson:
     path = _name(frame.path, root)
     place = [path, frame.number, *person.box] if track is None else [track]
+    extra = dict(detection_score=f'{person.score:.3f}')
+    if frame.time is not None:
+        extra['video_time'] = f'{frame.time:.3f}'
     entry = GalleryEntry(
-        id=hashlib.sha256(json.dumps(place).encode()).hexdigest()[:32], path=path, time=frame.time,
-        track=track, frame=frame.number, box=person.box,
-        extra=dict(detection_score=f'{person.score:.3f}'))
+        id=hashlib.sha256(json.dumps(place).encode()).hexdigest()[:32], path=path, track=track,
+        frame=frame.number, box=person.box, extra=extra)
     return DetectedPerson(entry, crop(frame.image, person.box))
 
 

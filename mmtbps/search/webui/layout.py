@@ -10,7 +10,6 @@ from typing import Any
 from mmtbps.errors import BadValue, MissingPackage
 from mmtbps.fileio import IMAGE_SUFFIXES
 
-from ..presentation import YEAR_1990
 from .api import add_api
 from .html import draw_masthead
 from .service import MAX_COUNT, MAX_TEXT, Facets, Refused, SearchService
@@ -86,8 +85,8 @@ def _lay_out(gr: ModuleType, title: str, facets: Facets, uploads: bool) -> Simpl
     with gr.Accordion('Filters', open=False, elem_id='filters'), gr.Row():
         parts.cameras = gr.Dropdown(multiselect=True, label='Cameras', elem_id='cameras',
                                     **known['cameras'])
-        parts.since = gr.Textbox(label='From', max_length=40, min_width=130, **known['since'])
-        parts.until = gr.Textbox(label='To', max_length=40, min_width=130, **known['until'])
+        parts.since = gr.Textbox(label='From (UTC)', max_length=40, min_width=130, **known['since'])
+        parts.until = gr.Textbox(label='To (UTC)', max_length=40, min_width=130, **known['until'])
         parts.track = gr.Textbox(label='Track', max_length=200, min_width=130, **known['track'])
         parts.count = gr.Slider(1, MAX_COUNT, value=20, step=1, label='Show')
     parts.history = gr.HTML(js_on_load=PICK, elem_id='history')
@@ -117,9 +116,7 @@ def _lay_out_uploads(gr: ModuleType, parts: SimpleNamespace) -> None:
 
 def _known(facets: Facets) -> dict[str, dict[str, Any]]:
     """Return settings of the filters; a key that no entry has is not shown."""
-    by_clock = facets.times is not None and facets.times[1] >= YEAR_1990
-    time = dict(visible=facets.times is not None, placeholder=(
-        '2024-01-31 12:00' if by_clock else 'seconds'))
+    time = dict(visible=facets.times is not None, placeholder='2024-01-31 12:00 UTC')
     return dict(cameras=dict(choices=list(facets.cameras), visible=bool(facets.cameras)),
                 since=time, until=time, track=dict(visible=facets.tracks))
 

@@ -49,6 +49,35 @@ def test_times_are_seconds_since_1970(text, seconds):
     assert parse_time(text) == seconds
 
 
+@pytest.mark.parametrize('text', [
+    '20240501', '20240501134500', '202405011345', '202405', '2024', '1999', '01052024', '05312024',
+    '240501', '310524', '20240501.0', '2.0240501e7', '+20240501', '-20240501', ' 2024 '])
+def test_digits_that_read_as_a_date_are_no_seconds(text):
+    with pytest.raises(ValueError, match=r'reads as a date.*: write 2024-05-01, 2024-05-01T13:45'):
+        parse_time(text)
+    with pytest.raises(ValueError, match='reads as a date'):
+        parse_where([f'time=..{text}'])
+
+
+@pytest.mark.parametrize('text, message', [
+    ('1714570000500', 'divide it by 1000'), ('4102444800', 'after 2100'), ('1e12', 'after 2100'),
+    ('2100-01-01', 'after 2100'), ('9999-12-31', 'after 2100'), ('1_000', 'neither a number'),
+    ('２０２４', 'neither a number'), ('inf', 'neither a number'), ('nan', 'neither a number'),
+    ('2024:05:01 13:45:00', 'neither a number'), ('01.05.2024', 'neither a number'),
+    ('2024-05-01T24:30', 'neither a number'), ('UTC', 'neither a number')])
+def test_a_time_that_none_can_mean_is_refused(text, message):
+    with pytest.raises(ValueError, match=message):
+        parse_time(text)
+
+
+@pytest.mark.parametrize('text, seconds', [
+    ('1714570000.5', 1714570000.5), ('1714570000', 1714570000), ('3600', 3600), ('0', 0),
+    ('1985-05-01', 483753600), ('2024-05-01 13:45:00 UTC', 1714571100),
+    ('2024-05-01T13:45:00z', 1714571100), ('2099-12-31', 4102358400)])
+def test_what_times_are_shown_as_is_read(text, seconds):
+    assert parse_time(text) == seconds
+
+
 def test_a_day_is_all_of_it():
     (day,) = read_where({'time': '1970-01-02'})
     (days,) = read_where({'time': ('1970-01-02', '1970-01-03')})

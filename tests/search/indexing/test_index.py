@@ -3,11 +3,12 @@
 import hashlib
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from fakes import ColorEncoder, paint
+from fakes import ColorEncoder, paint, paint_folder
 from indexing_rig import Counting, Halves, couple, first, index, paths
 
 from mmtbps.search.galleries.base import GalleryMismatch
@@ -205,8 +206,29 @@ def test_a_video_has_a_beginning(tmp_path, gallery):
     assert people == [(0, 1000., 0), (0, 1000., 32), (10, 1001., 0), (10, 1001., 32),
                       (20, 1002., 0), (20, 1002., 32)]
     assert first(gallery, 'green').entry.frame == 20
+    assert first(gallery, 'green').entry.extra['video_time'] == '2.000'
     encoder = Counting()
     table['a.avi'] = Metadata(500., 'c1')
     report = index(tmp_path / 'videos', gallery, encoder, detector=Halves(), metadata=table)
     assert (encoder.batches, report.updated) == ([], 1)
     assert sorted({entry.time for entry in gallery.entries()}) == [500., 501., 502.]
+    table['a.avi'] = Metadata(None, 'c1')
+    index(tmp_path / 'videos', gallery, detector=Halves(), metadata=table)
+    assert {entry.time for entry in gallery.entries()} == {None}
+    assert not list(gallery.entries({'time': (None, 1e9)}))  # as a rule of retention asks
+
+
+def test_times_of_undated_videos_of_earlier_versions_become_unknown(tmp_path, gallery):
+    folder = paint_folder(tmp_path / 'crops', 'red', 'blue')
+    index(folder, gallery)
+    entries, vectors = gallery.get([entry.id for entry in gallery.entries()])
+    offsets = {'red.png': (2.5, '2.500'), 'blue.png': (1002.5, '2.500')}
+    gallery.upsert([replace(entry, box=(0, 0, 8, 16), frame=25, time=offsets[entry.path][0],
+                            extra={'video_time': offsets[entry.path][1], 'coat': 'x'})
+                    for entry in entries], vectors)
+    (tmp_path / 'people/origin.json').unlink()
+    report = index(folder, gallery, detector=Halves())
+    assert (report.unchanged, report.updated, report.cleared) == (2, 1, 0)
+    assert {entry.path: entry.time for entry in gallery.entries()} == {
+        'red.png': None, 'blue.png': 1002.5}
+    assert all(entry.extra['coat'] == 'x' for entry in gallery.entries())

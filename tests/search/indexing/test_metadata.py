@@ -91,7 +91,7 @@ def test_what_a_crop_had_is_replaced():
     assert new == GalleryEntry('1', 'a.jpg', 5, 'f0', None, 9., 't2', extra={'bag': 'blue'})
 
 
-@pytest.mark.parametrize('begins, time', [(None, 2.5), (1000., 1002.5)])
+@pytest.mark.parametrize('begins, time', [(None, None), (1000., 1002.5)])
 def test_a_person_in_a_video_keeps_what_was_found(begins, time):
     found = GalleryEntry('1', 'a.mp4', frame=75, box=(0, 0, 9, 9), track='a.mp4#3', extra={
         'detection_score': '0.9', 'video_time': '2.500', 'coat': 'red'})

@@ -42,7 +42,9 @@ def walk(color, start, step, count, top=20, height=30):
 def known(person):
     """Of an entry all but the id."""
     entry = person.entry
-    return entry.path, entry.frame, entry.time, entry.box
+    assert entry.time is None  # a date, which nothing here knows
+    offset = entry.extra.get('video_time')
+    return entry.path, entry.frame, None if offset is None else float(offset), entry.box
 
 
 # ------------------------------------------------------------------ one entry a detection
@@ -134,8 +136,8 @@ def test_a_track_gives_its_largest_view(tmp_path, tracker):
     person, = people_in(video, ColorDetector(), tracker)
     assert known(person)[:3] == ('a.avi', 4, .4)
     assert person.crop.height == pytest.approx(44, abs=2) and person.entry.track == 'a.avi#0'
-    assert person.entry.extra == {'detection_score': '0.900', 'first_seen': '0.10',
-                                  'last_seen': '0.90'}
+    assert person.entry.extra == {'detection_score': '0.900', 'video_time': '0.400',
+                                  'first_seen': '0.10', 'last_seen': '0.90'}
 
 
 def test_a_surer_view_beats_a_slightly_larger_one(tracker):
