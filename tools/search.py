@@ -111,6 +111,8 @@ def _add_index(command: argparse.ArgumentParser) -> None:
     command.add_argument('--prune', action='store_true', help='remove what is gone from the folder')
     command.add_argument('--prune-most', action='store_true', help='the same, also if that is more '
                          'than half of what the gallery has of the folder')
+    command.add_argument('--rehash', action='store_true', help='read every file; otherwise one of '
+                          'known size and time of change is not read')
     command.add_argument('--batch-size', type=int, default=64, help='default: %(default)s')
     command.add_argument('--workers', type=int, default=2, help='threads that read images '
                          '(default: %(default)s)')
@@ -143,7 +145,8 @@ def index(args: argparse.Namespace) -> None:
     options = IndexOptions(
         batch_size=args.batch_size, workers=args.workers, commit_every=args.commit_every,
         prune=args.prune or args.prune_most, prune_most=args.prune_most, log=args.log,
-        progress=not args.quiet, shard=JobShard.parse(args.shard), images=args.images)
+        progress=not args.quiet, shard=JobShard.parse(args.shard), images=args.images,
+        rehash=args.rehash)
     if '://' not in args.gallery:
         check_writable(args.gallery, folder=True)
     if args.log is not None:

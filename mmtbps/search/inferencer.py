@@ -15,7 +15,7 @@ from .galleries.factory import open_gallery
 from .galleries.fingerprint import is_same_model
 from .galleries.provenance import read_provenance, write_provenance
 from .media.base import Detector, Tracker
-from .media.crops import read_crop
+from .media.crops import read_entry
 from .media.images import read_image
 from .results import SearchHit, SearchResult
 
@@ -224,6 +224,7 @@ class TextToPersonInferencer:
 
         Raises:
             FileNotFoundError: If it is not known which folder the images are in.
+            ChangedFile: If the file has changed since it was indexed.
             UnreadableImage: If the picture is not there any more.
         """
         if not isinstance(entry, GalleryEntry):
@@ -233,7 +234,7 @@ class TextToPersonInferencer:
         if root is None:
             raise MissingFile(f'{self.gallery.uri} does not say where its images are: '
                               'TextToPersonInferencer(..., images=FOLDER)')
-        return read_crop(root, entry.path, entry.frame, entry.box)
+        return read_entry(root, entry)
 
     def _open_existing(self) -> BaseGallery | None:
         """Open the gallery if it is there, and check that it is of this model."""

@@ -12,7 +12,7 @@ from mmtbps.errors import BadValue, MissingFile
 from mmtbps.fileio import check_writable, write_durably
 from mmtbps.visualization import draw_rank_list, draw_rank_sheet
 
-from .media.crops import read_crop
+from .media.crops import read_entry
 from .media.images import UnreadableImage
 from .presentation import as_data_uri, in_figures, in_words
 from .results import SearchHit, SearchResult
@@ -133,23 +133,25 @@ def draw_results(results: Sequence[SearchResult], images_root: str | os.PathLike
         rows = []
         for number, result in enumerate(found):
             hits = result.hits[:_PICTURE_HITS]
-            crops = [_lay_out(hit, images_root, Path(folder, f'{number}-{hit.rank}'))
-                     for hit in hits]
-            rows.append(draw_rank_list(_short(result.query), crops,
+            crops, absent = zip(*(
+                _lay_out(hit, images_root, Path(folder, f'{number}-{hit.rank}'))
+                for hit in hits), strict=True)
+            rows.append(draw_rank_list(_short(result.query), crops, absent=absent,
                                        scores=[hit.score for hit in hits]))
         return draw_rank_sheet(rows)
 
 
-def _lay_out(hit: SearchHit, images_root: str | os.PathLike, folder: Path) -> Path:
-    """Save the crop as a file; the path leads nowhere if the crop cannot be read."""
+def _lay_out(hit: SearchHit, images_root: str | os.PathLike,
+             folder: Path) -> tuple[Path, str | None]:
+    """Save the crop as a file; return its path, or one that leads nowhere and the reason."""
     folder.mkdir()
     try:
-        crop = read_crop(images_root, hit.entry.path, hit.entry.frame, hit.entry.box)
-    except UnreadableImage:
-        return folder / Path(hit.entry.path).name
+        crop = read_entry(images_root, hit.entry)
+    except UnreadableImage as error:
+        return folder / Path(hit.entry.path).name, error.reason
     crop.thumbnail((512, 1024))
     crop.save(folder / 'crop.png')
-    return folder / 'crop.png'
+    return folder / 'crop.png', None
 
 
 def _section(result: SearchResult, images_root: str | os.PathLike) -> str:
@@ -162,7 +164,7 @@ def _section(result: SearchResult, images_root: str | os.PathLike) -> str:
 
 def _item(hit: SearchHit, images_root: str | os.PathLike) -> str:
     try:
-        crop = read_crop(images_root, hit.entry.path, hit.entry.frame, hit.entry.box)
+        crop = read_entry(images_root, hit.entry)
         picture = f'<img alt="crop {hit.rank}" src="{as_data_uri(crop)}">'
     except UnreadableImage as error:
         picture = f'<span class="quiet">{_escape(error.reason)}</span>'

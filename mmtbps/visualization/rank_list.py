@@ -24,7 +24,8 @@ def draw_rank_list(query: str,
                    image_paths: Sequence[str | Path],
                    correct: Sequence[bool] | None = None,
                    scores: Sequence[float] | None = None,
-                   title: str = '') -> Image.Image:
+                   title: str = '',
+                   absent: Sequence[str | None] | None = None) -> Image.Image:
     """Draw a query and the crops it found, best first.
 
     A right crop has a green frame and a tick, a wrong one a red frame and a cross, so the
@@ -38,16 +39,17 @@ def draw_rank_list(query: str,
         correct: whether each crop is the person meant; default: not known, gray frames.
         scores: similarity of each crop; default: ranks only.
         title: a small line above the query, such as the data set.
+        absent: reason of each crop that is not shown, to stand on its tile, ``None`` for others.
 
     Raises:
-        ValueError: no crop, or ``correct`` or ``scores`` of another length.
+        ValueError: no crop, or ``correct``, ``scores`` or ``absent`` of another length.
 
     Example:
         >>> picture = draw_rank_list('A man in a red coat.', ['missing.jpg'], [True], [0.8])
         >>> picture.mode, picture.width
         ('RGB', 728)
     """
-    _check(image_paths, correct, scores)
+    _check(image_paths, correct=correct, scores=scores, absent=absent)
     count = len(image_paths)
     columns = max(count, _MIN_COLUMNS)
     width = 2 * _MARGIN + columns * _TILE[0] + (columns - 1) * _GAP
@@ -57,7 +59,8 @@ def draw_rank_list(query: str,
     canvas.paste(header, (_MARGIN, _MARGIN))
     for rank, path in enumerate(image_paths):
         left = _MARGIN + rank * (_TILE[0] + _GAP)
-        tile = _draw_tile(str(path), None if correct is None else bool(correct[rank]))
+        tile = _draw_tile(str(path), None if correct is None else bool(correct[rank]),
+                          None if absent is None else absent[rank])
         canvas.paste(tile, (left, top))
         score = None if scores is None else float(scores[rank])
         _draw_label(ImageDraw.Draw(canvas), left, top + _TILE[1] + 8, rank + 1, score)
@@ -91,10 +94,10 @@ def draw_rank_sheet(rows: Sequence[Image.Image]) -> Image.Image:
     return sheet
 
 
-def _check(image_paths: Sequence, correct: Sequence | None, scores: Sequence | None) -> None:
+def _check(image_paths: Sequence, **others: Sequence | None) -> None:
     if not len(image_paths):
         raise ValueError('a ranked list needs at least one image path')
-    for name, values in (('correct', correct), ('scores', scores)):
+    for name, values in others.items():
         if values is not None and len(values) != len(image_paths):
             raise ValueError(f'{name} has {len(values)} entries for {len(image_paths)} images')
 
@@ -118,15 +121,19 @@ def _open(path: str) -> Image.Image:
     return Image.open(BytesIO(get(path)))
 
 
-def _draw_tile(path: str, correct: bool | None) -> Image.Image:
-    """Draw a crop in its frame; bars beside it are filled with its own blurred colors."""
+def _read(path: str) -> Image.Image | None:
     try:
         with _open(path) as image:
-            crop = ImageOps.exif_transpose(image).convert('RGB')
+            return ImageOps.exif_transpose(image).convert('RGB')
     except (OSError, ValueError):
-        crop = None
+        return None
+
+
+def _draw_tile(path: str, correct: bool | None, absent: str | None) -> Image.Image:
+    """Draw a crop in its frame; bars beside it are filled with its own blurred colors."""
+    crop = _read(path) if absent is None else None
     if crop is None:
-        tile = _draw_missing(Path(path).name)
+        tile = _draw_missing(Path(path).name, absent or 'not found')
     else:
         tile = ImageOps.fit(crop, _TILE).filter(ImageFilter.GaussianBlur(14))
         crop = ImageOps.contain(crop, _TILE, Image.Resampling.LANCZOS)
@@ -141,10 +148,11 @@ def _draw_tile(path: str, correct: bool | None) -> Image.Image:
     return tile
 
 
-def _draw_missing(name: str) -> Image.Image:
+def _draw_missing(name: str, reason: str) -> Image.Image:
     tile = Image.new('RGB', _TILE, _EMPTY)
     font = _font(12)
-    lines = ['not found:', *_wrap(name, font, _TILE[0] - 2 * (_FRAME + 6))]
+    width = _TILE[0] - 2 * (_FRAME + 6)
+    lines = [*_wrap(f'{reason}:', font, width), *_wrap(name, font, width)]
     pen, top = ImageDraw.Draw(tile), (_TILE[1] - 16 * len(lines)) // 2
     for number, line in enumerate(lines):
         pen.text((_TILE[0] / 2, top + 16 * number), line, font=font, fill=_QUIET, anchor='ma')

@@ -15,6 +15,7 @@ from mmtbps.search import TextToPersonInferencer
 from mmtbps.search.galleries.base import GalleryEntry, GalleryMismatch
 from mmtbps.search.galleries.factory import open_gallery
 from mmtbps.search.galleries.provenance import read_provenance
+from mmtbps.search.media.crops import ChangedFile
 from mmtbps.search.media.images import UnreadableImage
 
 NAMES = ['red-blue', 'red', 'blue', 'green-black', 'yellow', 'white-red']
@@ -164,6 +165,14 @@ def test_the_crop_of_a_hit_comes_back(searcher, photographs, tmp_path):
         searcher.picture(hit)
     again = TextToPersonInferencer(ColorEncoder(), gallery=searcher.gallery, images=moved)
     assert np.array_equal(again.picture(hit), paint('red', 'blue'))
+
+
+def test_a_changed_file_is_neither_shown_nor_explained(searcher, photographs):
+    (hit, ) = searcher('red coat, blue trousers', topk=1)[0]['hits']
+    paint('green').save(photographs / 'red-blue.png')
+    for use in (searcher.picture, lambda entry: searcher.explain('red coat', entry)):
+        with pytest.raises(ChangedFile, match='red-blue.png: changed since it was indexed'):
+            use(hit)
 
 
 def test_a_box_is_cut_out(tmp_path):

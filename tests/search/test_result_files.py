@@ -12,6 +12,7 @@ from fakes import COLORS, paint, paint_folder
 from PIL import Image
 
 from mmtbps.search import result_files
+from mmtbps.search.galleries.base import GalleryEntry, Hit
 from mmtbps.search.results import SearchResult
 
 EVIL = '<script>alert("1")</script>\'"&'
@@ -106,6 +107,15 @@ def test_a_picture_that_cannot_be_shown_says_why(root, path, reason):
     paint('red').save(root.parent / 'outside.png')
     reader = Reader(results_html([dict(query='x', hits=[hit(path)])], root))
     assert list(reader.pictures()) == [] and reason in reader.text
+
+
+def test_a_changed_file_is_not_shown_in_place_of_the_person(root):
+    entry = GalleryEntry('x', 'green.png', 7, sha256='0' * 64)
+    results = [SearchResult.of('green', [Hit(entry, .5)])]
+    reader = Reader(result_files.results_html(results, root))
+    assert list(reader.pictures()) == [] and 'changed since it was indexed' in reader.text
+    pixels = np.asarray(result_files.draw_results(results, root).convert('RGB'), int)
+    assert np.abs(pixels - COLORS['green']).max(2).min() > 20
 
 
 def test_a_query_of_ten_thousand_words_does_not_fill_the_page(root):

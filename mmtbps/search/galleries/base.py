@@ -38,6 +38,8 @@ class GalleryEntry:
         frame: Number of the frame in a video, from 0.
         box: (left, top, right, bottom) in pixels of the image or frame; ``None`` for all of it.
         extra: Keys of one's own; string values.
+        mtime_ns: When the file was last modified, in nanoseconds since 1970; ``None`` where that
+            was not noted. A file that was only touched gives an equal entry.
     """
 
     id: str
@@ -50,6 +52,7 @@ class GalleryEntry:
     frame: int | None = None
     box: tuple[int, int, int, int] | None = None
     extra: Mapping[str, str] = field(default_factory=dict)
+    mtime_ns: int | None = field(default=None, compare=False)
 
     @property
     def is_undated(self) -> bool:

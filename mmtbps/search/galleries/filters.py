@@ -30,7 +30,7 @@ __all__ = ['KINDS', 'Condition', 'OneOf', 'Range', 'check_key', 'check_value', '
 
 #: Own columns of an entry that a filter may name, and the kind of their values.
 KINDS = {'camera': str, 'track': str, 'path': str, 'time': float, 'frame': int}
-_RESERVED = {'id', 'size', 'sha256', 'box', 'extra', 'score', 'rank', 'vector'}
+_RESERVED = {'id', 'size', 'sha256', 'mtime_ns', 'box', 'extra', 'score', 'rank', 'vector'}
 _FREE_KEY = re.compile(r'\w[\w.-]{0,63}')
 _NUMBER = re.compile(r'[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d{1,2})?', re.ASCII | re.IGNORECASE)
 _YEAR_2100 = 4_102_444_800

@@ -13,9 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import chain, groupby
 from pathlib import Path
-from typing import NamedTuple, TypeVar
-
-from PIL import Image
+from typing import TypeVar
 
 from mmtbps.errors import BadValue, Remedy
 from mmtbps.fileio import append_json_lines
@@ -24,12 +22,12 @@ from ..encoders.base import Encoder
 from ..galleries.base import BaseGallery, GalleryEntry, GalleryMismatch
 from ..galleries.fingerprint import is_same_model
 from ..galleries.provenance import write_provenance
-from ..media.images import UnreadableImage, decode_image, read_bytes
+from ..media.images import UnreadableImage
 from .detection_settings import settle_detection
-from .file_content import hash_file
 from .metadata import Metadata, count_lost, describe, known_of, merge
 from .options import DetectionOptions, IndexOptions
 from .progress import IndexProgress
+from .reading import FileReader, ReadFile
 from .report import IndexReport
 from .selection import FileSelection, FoundFiles
 from .writer import GalleryWriter, remove_entries
@@ -39,6 +37,7 @@ __all__ = ['entry_id', 'index_people']
 T, R = TypeVar('T'), TypeVar('R')
 #: Files read ahead by each thread; more would hold too many large photographs.
 _AHEAD = 4
+_CHANGED = 'it changed while it was read; index again when it is complete'
 _NOTHING_SAID = Metadata(said=frozenset())
 
 
@@ -61,9 +60,9 @@ def index_people(source: str | os.PathLike, gallery: BaseGallery, encoder: Encod
                  options: IndexOptions | None = None) -> IndexReport:
     """Bring a gallery up to date with a folder.
 
-    A file whose content is in the gallery is passed over; one that has changed replaces what the
-    gallery has of it, of whose metadata only the camera is kept. A file that cannot be read is
-    skipped and reported.
+    A file whose content is in the gallery is passed over, unread where its size and time of change
+    are those noted; one that has changed replaces what the gallery has of it, of whose metadata only
+    the camera is kept. A file that cannot be read is skipped and reported.
 
     Args:
         source: A folder of crops, or one file. With ``detection``: of photographs and videos. It
@@ -98,17 +97,6 @@ def index_people(source: str | os.PathLike, gallery: BaseGallery, encoder: Encod
     return run.finish()
 
 
-class _File(NamedTuple):
-    """One file as read: nothing but its hash if it is known, else maybe an image."""
-
-    path: str
-    size: int = 0
-    sha256: str = ''
-    known: bool = False
-    image: Image.Image | None = None
-    reason: str | None = None
-
-
 class _Run:
     """One run of `index_people`."""
 
@@ -124,6 +112,8 @@ class _Run:
         self.known: dict[str, list[GalleryEntry]] = {}
         for entry in gallery.entries():
             self.known.setdefault(entry.path, []).append(entry)
+        self.reader = FileReader(self.known, selection.relative, selection.detected,
+                                 options.rehash)
         self.writer = GalleryWriter(gallery, encoder, self.known, options.batch_size,
                                     options.commit_every, options.log)
         self.changed: list[GalleryEntry] = []
@@ -134,11 +124,12 @@ class _Run:
 
     def take_crops(self, paths: Sequence[Path], bar: IndexProgress) -> None:
         """Take files each of which is a crop of one person."""
-        for file in _ahead(self._read_crop, paths, self.options.workers):
+        for file in _ahead(self.reader.read_crop, paths, self.options.workers):
             if file.image is None:
                 self._pass_over(file)
             else:
-                entry = GalleryEntry(entry_id(file.path), file.path, file.size, file.sha256)
+                entry = GalleryEntry(entry_id(file.path), file.path, file.size, file.sha256,
+                                     mtime_ns=file.mtime_ns)
                 self.writer.add(describe(entry, self._known_of(file)), file.image)
                 self.writer.complete({file.path: file.sha256})
             bar.advance(self._note())
@@ -147,14 +138,14 @@ class _Run:
                          detection: DetectionOptions) -> None:
         """Take files in each of which the people are found first."""
         from ..media.people import people_in
-        fresh: dict[str, _File] = {}
-        for file in _ahead(self._hash_file, paths, self.options.workers):
+        fresh: dict[str, ReadFile] = {}
+        for file in _ahead(self.reader.hash_file, paths, self.options.workers):
             if file.known or file.reason:
                 self._pass_over(file)
                 bar.advance(self._note())
             else:
                 fresh[file.path] = file
-        left = {path: file.sha256 for path, file in fresh.items()}
+        left = dict(fresh)
 
         def leave_out(error: UnreadableImage) -> None:
             path = self.selection.relative(error.path)
@@ -168,11 +159,11 @@ class _Run:
             known = self._known_of(fresh[path])
             for entry, crop in group:
                 self.writer.add(_of_file(entry, fresh[path], known), crop)
-            self.writer.complete({path: fresh[path].sha256})
+            self._close(fresh[path])
             left.pop(path, None)
             bar.advance(self._note())
-        self.writer.complete(left)  # nobody is in these
-        for _ in left:
+        for file in left.values():  # nobody is in these
+            self._close(file)
             bar.advance(self._note())
 
     def skip(self, path: str, reason: str) -> None:
@@ -208,45 +199,34 @@ class _Run:
                 Remedy('prune_most'))
         return [entry.id for path in gone for entry in self.known[path]]
 
-    def _read_crop(self, path: Path) -> _File:
-        name = self.selection.relative(path)
-        try:
-            data = read_bytes(path)
-            sha256 = hashlib.sha256(data).hexdigest()
-            if self._is_known(name, sha256):
-                return _File(name, len(data), sha256, known=True)
-            return _File(name, len(data), sha256, image=decode_image(data, path))
-        except UnreadableImage as error:
-            return _File(name, reason=error.reason)
+    def _close(self, file: ReadFile) -> None:
+        """Complete a file that was decoded long after it was hashed, unless it is another now."""
+        if self.reader.has_changed(self.selection.root / file.path, file):
+            self.writer.discard(file.path)
+            self.skip(file.path, _CHANGED)
+        else:
+            self.writer.complete({file.path: file.sha256})
 
-    def _hash_file(self, path: Path) -> _File:
-        name = self.selection.relative(path)
-        try:
-            size, sha256 = hash_file(path)
-        except OSError as error:
-            return _File(name, reason=error.strerror or str(error))
-        return _File(name, size, sha256, known=self._is_known(name, sha256))
-
-    def _is_known(self, path: str, sha256: str) -> bool:
-        """Tell whether all entries of a path are of this content."""
-        entries = self.known.get(path)
-        return bool(entries) and all(entry.sha256 == sha256 for entry in entries)
-
-    def _pass_over(self, file: _File) -> None:
+    def _pass_over(self, file: ReadFile) -> None:
         if file.reason is not None:
             self.skip(file.path, file.reason)
             return
+        updated = False
         self.report.unchanged += 1
         entries = self.known[file.path]
+        former = known_of(entries[0])
+        known = former
         if file.path in self.metadata or entries[0].is_undated:
-            former = known_of(entries[0])
             known = merge(former, self.metadata.get(file.path, _NOTHING_SAID))
-            changed = [new for old in entries if (new := describe(old, known)) != old]
-            self.changed += changed
-            self.report.updated += bool(changed)
             self.report.cleared += count_lost(former, known)
+        for old in entries:
+            described = old if known is former else describe(old, known)
+            updated |= described != old
+            if described != old or file.mtime_ns != old.mtime_ns:
+                self.changed.append(replace(described, mtime_ns=file.mtime_ns))
+        self.report.updated += updated
 
-    def _known_of(self, file: _File) -> Metadata:
+    def _known_of(self, file: ReadFile) -> Metadata:
         """Return the metadata of a file to be stored: of its content, the table and the camera."""
         entries = self.known.get(file.path, [])
         former = [known_of(entry) for entry in entries]
@@ -265,9 +245,10 @@ class _Run:
                 f'{len(self.report.skipped)} skipped')
 
 
-def _of_file(entry: GalleryEntry, file: _File, known: Metadata) -> GalleryEntry:
+def _of_file(entry: GalleryEntry, file: ReadFile, known: Metadata) -> GalleryEntry:
     """Complete an entry of a detector with what is known of its file."""
-    return describe(replace(entry, size=file.size, sha256=file.sha256), known)
+    return describe(replace(entry, size=file.size, sha256=file.sha256, mtime_ns=file.mtime_ns),
+                    known)
 
 
 def _ahead(function: Callable[[T], R], items: Iterable[T], workers: int) -> Iterator[R]:

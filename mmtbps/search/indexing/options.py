@@ -26,6 +26,8 @@ class IndexOptions:
         progress: Show the progress.
         shard: (i, n): take the i-th of n parts of the files, i from 0, for n processes at a time.
         log: A JSON line is appended to this file for each file that is safe or was skipped.
+        rehash: Read and hash every file; otherwise one of the size and the time of change that
+            the gallery noted counts as unchanged, unread.
         images: The images' root, which paths are relative to; by default the folder that was
             indexed first, see `mmtbps.search.indexing.images_root.choose_images_root`.
 
@@ -46,6 +48,7 @@ class IndexOptions:
     shard: JobShard | tuple[int, int] = JobShard(0, 1)
     log: str | os.PathLike | None = None
     images: str | os.PathLike | None = None
+    rehash: bool = False
 
     def __post_init__(self) -> None:
         for name in ('batch_size', 'workers', 'commit_every'):

@@ -68,6 +68,13 @@ class GalleryWriter:
         if len(self._entries) >= self.commit_every:
             self.commit()
 
+    def discard(self, path: str) -> None:
+        """Take back the crops of a file that is not complete."""
+        self._encode()
+        kept = [entry.path != path for entry in self._entries]
+        self._entries = [entry for entry, keep in zip(self._entries, kept, strict=True) if keep]
+        self._features = [np.concatenate(self._features)[kept]] if self._features else []
+
     def commit(self) -> None:
         """Store what is complete; on return it is safe, and the log says so."""
         self._encode()

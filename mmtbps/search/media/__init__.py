@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from .base import Detection, Detector, Tracker
-from .crops import crop, locate, read_crop
+from .crops import ChangedFile, crop, locate, read_crop, read_entry
 from .detector import PersonDetector
 from .images import MissingFolder, UnreadableImage, find_files, list_images, read_image
 from .tracker import PersonTracker
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from .people import DetectedPerson, people_in, people_of
     from .videos import UnreadableVideo, VideoFrame, frames_of, read_frame
 
-__all__ = ['DetectedPerson', 'Detection', 'Detector', 'MissingFolder', 'PersonDetector',
-           'PersonTracker', 'Tracker', 'UnreadableImage', 'UnreadableVideo', 'VideoFrame', 'crop',
-           'find_files', 'frames_of', 'list_images', 'locate', 'people_in', 'people_of',
-           'read_crop', 'read_frame', 'read_image']
+__all__ = ['ChangedFile', 'DetectedPerson', 'Detection', 'Detector', 'MissingFolder',
+           'PersonDetector', 'PersonTracker', 'Tracker', 'UnreadableImage', 'UnreadableVideo',
+           'VideoFrame', 'crop', 'find_files', 'frames_of', 'list_images', 'locate', 'people_in',
+           'people_of', 'read_crop', 'read_entry', 'read_frame', 'read_image']
 
 _NEED_OPENCV = dict(DetectedPerson='people', UnreadableVideo='videos', VideoFrame='videos',
                     frames_of='videos', people_in='people', people_of='people', read_frame='videos')

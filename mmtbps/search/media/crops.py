@@ -4,40 +4,94 @@ A gallery keeps the path of an image relative to one folder, the images' root: t
 and nothing outside it can be asked for (`locate`).
 """
 
+import hashlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from PIL import Image
 
-from .images import UnreadableImage, read_image
+from ..galleries.base import GalleryEntry
+from .images import UnreadableImage, decode_image, read_bytes
 
-__all__ = ['crop', 'locate', 'read_crop']
+__all__ = ['ChangedFile', 'crop', 'locate', 'read_crop', 'read_entry']
+
+#: Nanoseconds by which the time of a copied file may differ: file systems and archives round it.
+_COPIED_WITHIN = 2_000_000_000
+
+
+class ChangedFile(UnreadableImage):
+    """A file whose content is another than the one whose features the gallery holds.
+
+    Args:
+        path: Of the file.
+        reason: Half a sentence.
+    """
+
+    def __init__(self, path: str | os.PathLike,
+                 reason: str = 'changed since it was indexed') -> None:
+        super().__init__(path, reason)
+
+
+def read_entry(root: str | os.PathLike, entry: GalleryEntry) -> Image.Image:
+    """Read the picture of a gallery's entry, if it is still the one that was indexed.
+
+    The content of an image is compared with the entry's SHA-256. A video is too large for that:
+    of it size and time of change are compared.
+
+    Args:
+        root: Folder of the images.
+        entry: Of a gallery; one without size and hash is not compared.
+
+    Raises:
+        ChangedFile: The file has changed since it was indexed.
+        UnreadableImage: The file is outside the folder, gone, broken or smaller than the box.
+    """
+    return _read(root, entry)
 
 
 def read_crop(root: str | os.PathLike, path: str, frame: int | None = None,
               box: Sequence[int] | None = None) -> Image.Image:
-    """Read the picture of a gallery's entry, from the images' folder and nowhere else.
+    """Read a part of an image or of a frame, from the images' folder and nowhere else.
 
     Args:
         root: Folder of the images.
-        path: Of the entry, relative to it.
-        frame: Of the entry; the file is a video then.
-        box: Of the entry.
+        path: Relative to it.
+        frame: Number of a frame; the file is a video then.
+        box: (left, top, right, bottom) in pixels; ``None`` for all of it.
 
     Raises:
         UnreadableImage: The file is outside the folder, gone, broken or smaller than the box.
     """
-    file = locate(root, path)
-    if frame is None:
-        image = read_image(file)
+    return _read(root, GalleryEntry('', path, frame=frame, box=box))
+
+
+def _read(root: str | os.PathLike, entry: GalleryEntry) -> Image.Image:
+    file = locate(root, entry.path)
+    if entry.frame is None:
+        data = read_bytes(file)
+        if entry.sha256 and hashlib.sha256(data).hexdigest() != entry.sha256:
+            raise ChangedFile(entry.path)
+        image = decode_image(data, file)
     else:
         from .videos import read_frame  # a deployed searcher may have no OpenCV
-        image = read_frame(file, frame)
+        _check_video(file, entry)
+        image = read_frame(file, entry.frame)
     try:
-        return crop(image, box)
+        return crop(image, entry.box)
     except ValueError as error:
-        raise UnreadableImage(path, str(error)) from error
+        raise UnreadableImage(entry.path, str(error)) from error
+
+
+def _check_video(file: Path, entry: GalleryEntry) -> None:
+    """Compare size and time of change of a video that is there; a missing one is read_frame's."""
+    if not entry.size or not file.is_file():
+        return
+    now = file.stat()
+    if now.st_size != entry.size:
+        raise ChangedFile(entry.path)
+    if entry.mtime_ns is not None and abs(now.st_mtime_ns - entry.mtime_ns) > _COPIED_WITHIN:
+        raise ChangedFile(entry.path)
 
 
 def crop(image: Image.Image, box: Sequence[int] | None) -> Image.Image:

@@ -44,7 +44,7 @@ def draw_people(heading: str, people: Sequence[Mapping[str, Any]], note: str = '
     Args:
         heading: What was asked.
         people: Best first, each with ``rank``, ``id``, ``score``, ``lines`` to stand below and
-            ``picture`` (a data URI, or ``None`` if it cannot be shown).
+            ``picture`` (a data URI, or ``None`` if it cannot be shown, for the reason ``lost``).
         note: Said beside the heading.
     """
     cards = ''.join(_card(person) for person in people)
@@ -53,7 +53,7 @@ def draw_people(heading: str, people: Sequence[Mapping[str, Any]], note: str = '
 
 
 def draw_person(title: str, picture: str | None, facts: Sequence[tuple[str, str]],
-                heat: str | None = None, note: str = '') -> str:
+                heat: str | None = None, note: str = '', lost: str = '') -> str:
     """Draw one person up close, with the places of the words in the picture.
 
     Args:
@@ -62,9 +62,10 @@ def draw_person(title: str, picture: str | None, facts: Sequence[tuple[str, str]
         facts: What is known, as (name, value).
         heat: Data URI of the heat-maps of the sentence, crop included.
         note: Why there is no heat-map.
+        lost: Why there is no picture.
     """
     shown = (f'<img class="heat" src="{_text(heat)}" alt="where the words are in the picture">'
-             if heat else f'<div class="alone">{_frame(picture)}</div>')
+             if heat else f'<div class="alone">{_frame(picture, lost)}</div>')
     rows = ''.join(f'<dt>{_text(name)}</dt><dd>{_text(value)}</dd>' for name, value in facts)
     return (f'<section class="person"><h2>{_text(title)}</h2>{shown}'
             + (f'<p class="quiet">{_text(note)}</p>' if note else '')
@@ -95,14 +96,15 @@ def _card(person: Mapping[str, Any]) -> str:
     name = ', '.join([f'Person {person["rank"]}', f'score {person["score"]}',
                       *person['lines']])
     return (f'<button type="button" class="card" data-pick="{_text(person["id"])}" '
-            f'aria-pressed="false" aria-label="{_text(name)}">{_frame(person["picture"])}'
+            f'aria-pressed="false" aria-label="{_text(name)}">'
+            f'{_frame(person["picture"], person.get("lost", ""))}'
             f'<span class="line"><b>{person["rank"]}</b><i>{_text(person["score"])}</i></span>'
             f'{lines}</button>')
 
 
-def _frame(picture: str | None) -> str:
+def _frame(picture: str | None, lost: str) -> str:
     inside = (f'<img src="{_text(picture)}" alt="">' if picture
-              else '<span class="lost">picture not found</span>')
+              else f'<span class="lost">{_text(lost or "picture not found")}</span>')
     return f'<span class="frame">{inside}</span>'
 
 

@@ -12,7 +12,7 @@ from mmtbps.errors import BadValue
 
 from ..encoders.base import describe_cut
 from ..galleries.base import GalleryEntry
-from ..media.crops import read_crop
+from ..media.crops import ChangedFile, read_entry
 from ..results import SearchHit
 
 __all__ = ['SearchService', 'Facets', 'Refused', 'make_where', 'read_line', 'refusing']
@@ -163,9 +163,9 @@ class SearchService:
         """
         from mmtbps.visualization.heat_map import draw_heat_map, draw_word_heat_maps
         entry = self.entry(entry_id)
-        picture = self.picture(entry)
+        picture, lost = self.find_picture(entry)
         if picture is None:
-            raise Refused('The picture cannot be found, so nothing can be shown in it.')
+            raise Refused(f'Nothing can be shown in this picture: {lost}.')
         with refusing():
             try:
                 found = self.inferencer.explain(_sentence(text), entry)
@@ -180,10 +180,16 @@ class SearchService:
 
     def picture(self, entry: GalleryEntry) -> Image.Image | None:
         """Read the crop of an entry from the images' folder; ``None`` if it is lost."""
+        return self.find_picture(entry)[0]
+
+    def find_picture(self, entry: GalleryEntry) -> tuple[Image.Image | None, str]:
+        """Read the crop of an entry; word the reason where there is none to show."""
         try:
-            return read_crop(self.images, entry.path, entry.frame, entry.box)
+            return read_entry(self.images, entry), ''
+        except ChangedFile as error:
+            return None, error.reason
         except (ValueError, OSError):
-            return None
+            return None, 'picture not found'
 
 
 def _sentence(text: Any) -> str:

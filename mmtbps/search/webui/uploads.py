@@ -77,7 +77,8 @@ def add_crops(service: SearchService, folder: Path, files: Sequence[str], camera
         if path not in entries:
             features.append(service.inferencer.encoder.encode_images([image])[0])
             entries[path] = GalleryEntry(entry_id(path), path, len(data),
-                                         hashlib.sha256(data).hexdigest(), **known)
+                                         hashlib.sha256(data).hexdigest(),
+                                         mtime_ns=place.stat().st_mtime_ns, **known)
     if entries:
         with refusing():
             service.inferencer.gallery.upsert(list(entries.values()), np.stack(features))

@@ -110,9 +110,9 @@ def show_person(service: SearchService, entry_id: Any,
         yield html.draw_notice(str(refusal)), None, ''
         return
     name = entry.path.rpartition('/')[2]
-    picture = service.picture(entry)
+    picture, lost = service.find_picture(entry)
     shown = None if picture is None else as_data_uri(picture, html.PERSON_SIZE)
-    parts = dict(title=name, picture=shown, facts=in_words(entry))
+    parts = dict(title=name, picture=shown, facts=in_words(entry), lost=lost)
     if not text.strip() or picture is None:
         yield html.draw_person(**parts), entry.id, name
         return
@@ -130,8 +130,9 @@ def _history(asked: Sequence[Question]) -> str:
 
 
 def _person(service: SearchService, hit: SearchHit) -> dict[str, Any]:
-    facts, picture = dict(in_words(hit.entry)), service.picture(hit.entry)
+    facts = dict(in_words(hit.entry))
+    picture, lost = service.find_picture(hit.entry)
     return dict(rank=hit.rank, id=hit.entry.id,
                 score=in_figures(hit.score, hit.probability),
                 lines=[facts[name] for name in ('camera', 'time') if name in facts],
-                picture=None if picture is None else html.as_card(picture))
+                picture=None if picture is None else html.as_card(picture), lost=lost)

@@ -1,11 +1,15 @@
 """The pictures of a gallery's entries, and no others."""
 
+import hashlib
+import os
+
 import numpy as np
 import pytest
 from fakes import paint, paint_folder
 from PIL import Image
 
-from mmtbps.search.media.crops import crop, locate, read_crop
+from mmtbps.search.galleries.base import GalleryEntry
+from mmtbps.search.media.crops import ChangedFile, crop, locate, read_crop, read_entry
 from mmtbps.search.media.images import UnreadableImage
 
 
@@ -43,3 +47,42 @@ def test_the_picture_of_an_entry(tmp_path):
     np.testing.assert_array_equal(np.asarray(lower), np.asarray(paint('blue', size=(8, 8))))
     with pytest.raises(UnreadableImage, match='holds nothing'):
         read_crop(tmp_path, 'a.png', box=(50, 50, 60, 60))
+
+
+def entry_of(file, **known):
+    state, sha256 = file.stat(), hashlib.sha256(file.read_bytes()).hexdigest()
+    return GalleryEntry('x', file.name, state.st_size, sha256, mtime_ns=state.st_mtime_ns, **known)
+
+
+def test_another_picture_under_the_same_name_is_not_shown(tmp_path):
+    file = tmp_path / 'ring.bmp'
+    paint('red').save(file)
+    entry, state = entry_of(file), file.stat()
+    assert read_entry(tmp_path, entry).getpixel((0, 0)) == paint('red').getpixel((0, 0))
+    os.utime(file, (1, 1))                           # copied: the same picture
+    read_entry(tmp_path, entry)
+    paint('blue').save(file)                         # another one of the same size, and time
+    os.utime(file, ns=(state.st_atime_ns, state.st_mtime_ns))
+    for box in (None, (0, 0, 4, 4)):
+        with pytest.raises(ChangedFile, match='ring.bmp: changed since it was indexed'):
+            read_entry(tmp_path, GalleryEntry.from_json({**entry.to_json(), 'box': box}))
+    read_entry(tmp_path, GalleryEntry('x', 'ring.bmp'))   # nothing noted, nothing to compare
+
+
+def test_another_video_under_the_same_name_is_not_shown(tmp_path):
+    pytest.importorskip('cv2')
+    from videos import gray_frames, write_video
+    file = write_video(tmp_path / 'a.avi', gray_frames(5))
+    entry, state = entry_of(file, frame=3), file.stat()
+    assert read_entry(tmp_path, entry).size == (96, 64)
+    os.utime(file, (state.st_atime, int(state.st_mtime)))  # an archive rounds the time
+    read_entry(tmp_path, entry)
+    for change in (lambda: os.utime(file, (1, 1)),
+                   lambda: write_video(file, gray_frames(9)) and os.utime(
+                       file, ns=(state.st_atime_ns, state.st_mtime_ns))):
+        change()
+        with pytest.raises(ChangedFile, match='changed since it was indexed'):
+            read_entry(tmp_path, entry)
+    file.unlink()
+    with pytest.raises(UnreadableImage, match='no such file'):
+        read_entry(tmp_path, entry)

@@ -2,6 +2,7 @@
 
 import socket
 import sys
+from dataclasses import replace
 
 import pytest
 from fakes import ColorEncoder, paint
@@ -57,6 +58,18 @@ def test_words_stand_where_there_are_no_people(service, tmp_path):
     (tmp_path / 'images/crops/red-blue.png').unlink()
     html, _, _ = answer(service, Question('red coat, blue trousers', count=2), [])
     assert html.count('picture not found') == 1 and html.count('data-pick') == 2
+
+
+def test_a_changed_file_is_not_shown_in_place_of_the_person(service):
+    gallery = service.inferencer.gallery
+    (entry, ), features = gallery.get(['red-blue'])
+    gallery.upsert([replace(entry, size=9, sha256='0' * 64)], features)
+    html, _, _ = answer(service, Question('red coat, blue trousers', count=1), [])
+    assert 'changed since it was indexed' in html and 'data:image' not in html
+    (html, _, _), = show_person(service, 'red-blue', 'red coat')
+    assert 'changed since it was indexed' in html and 'data:image' not in html
+    with pytest.raises(Refused, match='changed since it was indexed'):
+        service.explain('red coat', 'red-blue')
 
 
 def test_a_person_up_close_without_a_model_that_explains(service):

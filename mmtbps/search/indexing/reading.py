@@ -1,0 +1,120 @@
+"""Reading of files for an index run: those that the gallery knows are told by size and time."""
+
+import hashlib
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from PIL import Image
+
+from ..galleries.base import GalleryEntry
+from ..media.images import UnreadableImage, decode_image, read_bytes
+from .file_content import hash_file
+
+__all__ = ['FileReader', 'ReadFile']
+
+
+class ReadFile(NamedTuple):
+    """One file as read: nothing but its hash if it is known, else maybe an image.
+
+    Args:
+        path: As the gallery keeps it.
+        size: In bytes.
+        sha256: Of its content.
+        mtime_ns: When it was last modified; looked up before the content, so that a later change
+            of it shows.
+        known: Whether the gallery holds this content.
+        image: Decoded, if it is one and not known.
+        reason: Why it cannot be read.
+    """
+
+    path: str
+    size: int = 0
+    sha256: str = ''
+    mtime_ns: int | None = None
+    known: bool = False
+    image: Image.Image | None = None
+    reason: str | None = None
+
+
+class FileReader:
+    """Reader of the files of a run.
+
+    A file of the size and the time of change that the gallery noted is known, and not read.
+
+    Args:
+        known: Entries of the gallery by path.
+        relative: Gives the path of a file as the gallery keeps it.
+        detected: Whether the people in the files are found by a detector.
+        rehash: Read and hash every file, also one that seems untouched.
+    """
+
+    def __init__(self, known: Mapping[str, Sequence[GalleryEntry]],
+                 relative: Callable[[Path], str], detected: bool, rehash: bool = False) -> None:
+        self.known = known
+        self.relative = relative
+        self.detected = detected
+        self.rehash = rehash
+
+    def read_crop(self, path: Path) -> ReadFile:
+        """Read and decode an image, unless it is known."""
+        name = self.relative(path)
+        try:
+            now = _stat(path)
+            if (file := self._untouched(name, now)) is not None:
+                return file
+            data = read_bytes(path)
+            content = len(data), hashlib.sha256(data).hexdigest()
+            if self._is_known(name, *content):
+                return ReadFile(name, *content, now.st_mtime_ns, known=True)
+            return ReadFile(name, *content, now.st_mtime_ns, image=decode_image(data, path))
+        except UnreadableImage as error:
+            return ReadFile(name, reason=error.reason)
+
+    def hash_file(self, path: Path) -> ReadFile:
+        """Hash a photograph or a video, unless it is known."""
+        name = self.relative(path)
+        try:
+            now = _stat(path)
+            if (file := self._untouched(name, now)) is not None:
+                return file
+            size, sha256 = hash_file(path)
+        except UnreadableImage as error:
+            return ReadFile(name, reason=error.reason)
+        except OSError as error:
+            return ReadFile(name, reason=error.strerror or str(error))
+        return ReadFile(name, size, sha256, now.st_mtime_ns,
+                        known=self._is_known(name, size, sha256))
+
+    @staticmethod
+    def has_changed(path: Path, file: ReadFile) -> bool:
+        """Tell whether a file is another by size or time than when it was read."""
+        try:
+            now = _stat(path)
+        except UnreadableImage:
+            return True
+        return (now.st_size, now.st_mtime_ns) != (file.size, file.mtime_ns)
+
+    def _untouched(self, path: str, now: os.stat_result) -> ReadFile | None:
+        """Return what the gallery knows of a file whose size and time of change are as noted."""
+        first = next(iter(self.known.get(path, ())), None)
+        if self.rehash or first is None or first.mtime_ns is None or (
+                first.size, first.mtime_ns) != (now.st_size, now.st_mtime_ns):
+            return None
+        if not self._is_known(path, first.size, first.sha256):
+            return None
+        return ReadFile(path, first.size, first.sha256, first.mtime_ns, known=True)
+
+    def _is_known(self, path: str, size: int, sha256: str) -> bool:
+        """Tell whether all entries of a path are of this content, found in this way."""
+        entries, content = self.known.get(path), (size, sha256, self.detected)
+        return bool(entries) and all(
+            (entry.size, entry.sha256, entry.box is not None) == content for entry in entries)
+
+
+def _stat(path: Path) -> os.stat_result:
+    try:
+        return path.stat()
+    except OSError as error:
+        raise UnreadableImage(path, error.strerror or str(error)) from error

@@ -1,0 +1,113 @@
+"""Files that the gallery knows are not read again, and those that change meanwhile not believed."""
+
+import json
+import os
+import shutil
+
+import pytest
+from fakes import ColorEncoder, paint, paint_folder
+
+from mmtbps.search.galleries.factory import open_gallery
+from mmtbps.search.indexing import DetectionOptions, IndexOptions, index_people, reading
+from mmtbps.search.media.base import Detection
+
+
+@pytest.fixture
+def crops(tmp_path):
+    return paint_folder(tmp_path / 'crops', 'red', 'blue')
+
+
+@pytest.fixture
+def gallery(tmp_path):
+    return open_gallery(tmp_path / 'people', ColorEncoder.fingerprint)
+
+
+@pytest.fixture
+def read(monkeypatch):
+    """Names of the crops that were read."""
+    names, read_bytes = [], reading.read_bytes
+    monkeypatch.setattr(reading, 'read_bytes',
+                        lambda path: names.append(path.name) or read_bytes(path))
+    return names
+
+
+def index(folder, gallery, detector=None, **options):
+    detection = detector and DetectionOptions(detector)
+    return index_people(folder, gallery, ColorEncoder(), detection=detection,
+                        options=IndexOptions(progress=False, **options))
+
+
+def test_a_known_file_is_not_read_again(crops, gallery, read):
+    index(crops, gallery)
+    assert sorted(read) == ['blue.png', 'red.png']
+    read.clear()
+    assert index(crops, gallery).unchanged == 2 and not read
+    os.utime(crops / 'red.png', (1, 1))
+    assert index(crops, gallery).unchanged == 2 and read == ['red.png']
+    read.clear()
+    assert index(crops, gallery).unchanged == 2 and not read, 'the new time was not noted'
+
+
+def test_another_content_of_the_same_size_and_time_is_found_by_rehash(crops, gallery, read):
+    paint('green').save(crops / 'red.bmp')
+    index(crops, gallery)
+    before = (crops / 'red.bmp').stat()
+    paint('purple').save(crops / 'red.bmp')
+    os.utime(crops / 'red.bmp', ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert (crops / 'red.bmp').stat().st_size == before.st_size
+    assert index(crops, gallery).indexed == 0
+    assert index(crops, gallery, rehash=True).indexed == 1
+    assert len(read) == 6
+
+
+def test_the_same_size_at_another_time_is_another_file(crops, gallery):
+    paint('green').save(crops / 'ring.bmp')
+    index(crops, gallery)
+    before = (crops / 'ring.bmp').stat()
+    paint('purple').save(crops / 'ring.bmp')
+    os.utime(crops / 'ring.bmp', ns=(before.st_atime_ns, before.st_mtime_ns + 1))
+    assert index(crops, gallery).indexed == 1
+
+
+def test_a_gallery_without_times_gets_them(crops, gallery, read, tmp_path):
+    """Galleries of version 0.1 noted size and hash only."""
+    index(crops, gallery)
+    entries = list(gallery.entries())
+    _, features = gallery.get([entry.id for entry in entries])
+    old = [type(entry).from_json({key: value for key, value in entry.to_json().items()
+                                  if key != 'mtime_ns'}) for entry in entries]
+    assert all(entry.mtime_ns is None for entry in old)
+    gallery.upsert(old, features)
+    read.clear()
+    report = index(crops, gallery)
+    assert (report.unchanged, report.updated, len(read)) == (2, 0, 2)
+    assert index(crops, gallery).unchanged == 2 and len(read) == 2
+    assert {entry.path: entry.mtime_ns for entry in gallery.entries()} == {
+        path.name: path.stat().st_mtime_ns for path in crops.iterdir()}
+
+
+class Replacing:
+    """A detector of whole pictures; while it looks at the first one, the second is replaced."""
+
+    batch_size = 1
+
+    def __init__(self, place, new):
+        self.place, self.new = place, new
+
+    def __call__(self, images):
+        shutil.copy(self.new, self.place)
+        return [[Detection((0, 0, *image.size), .9)] for image in images]
+
+
+def test_a_file_that_is_replaced_before_its_turn_is_not_acknowledged(tmp_path, gallery):
+    folder = paint_folder(tmp_path / 'crops', 'black', 'red')
+    paint('green', 'blue').save(tmp_path / 'new.png')
+    replacing = Replacing(folder / 'red.png', tmp_path / 'new.png')
+    report = index(folder, gallery, replacing, log=tmp_path / 'log.jsonl')
+    assert [path for path, _ in report.skipped] == ['red.png']
+    assert 'changed while it was read' in report.skipped[0][1]
+    assert [entry.path for entry in gallery.entries()] == ['black.png']
+    lines = [json.loads(line) for line in (tmp_path / 'log.jsonl').read_text().splitlines()]
+    assert [line['path'] for line in lines if 'sha256' in line] == ['black.png']
+    replacing.place = tmp_path / 'elsewhere.png'
+    assert index(folder, gallery, replacing).indexed == 1
