@@ -1,9 +1,12 @@
 """The recipe of vit_bert_pdg_cuhk on one modern GPU, with all that makes it fast switched on."""
 
-from mmcv.transforms import LoadImageFromFile
 from mmengine.config import read_base
 
-from mmtbps.datasets.transforms import ApproximateTextGeneration, PackTextImage
+from mmtbps.datasets.transforms import (
+    ApproximateTextGeneration,
+    LoadImageFromFile,
+    PackTextImage,
+)
 from mmtbps.engine import CompileHook
 from mmtbps.models import BatchRandomCrop, BatchRandomFlip
 

@@ -16,7 +16,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
 def as_data_uri(image: Image.Image, size: tuple[int, int] = CARD_SIZE) -> str:
-    """Encode a picture as a JPEG that stands in a page itself.
+    """Encode a picture as a JPEG that stands in a page itself; nothing but its pixels is in it.
 
     Args:
         image: RGB; shrunk to fit.
@@ -27,6 +27,7 @@ def as_data_uri(image: Image.Image, size: tuple[int, int] = CARD_SIZE) -> str:
         'data:image/jpeg;base64,'
     """
     image = image.copy()
+    image.info = {}  # the writer would add a comment, a profile and the like
     image.thumbnail(size, Image.Resampling.LANCZOS)
     buffer = io.BytesIO()
     image.save(buffer, 'JPEG', quality=88)

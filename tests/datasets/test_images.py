@@ -41,4 +41,4 @@ def test_find_undecodable_gives_reasons(tmp_path, write_image, monkeypatch):
         monkeypatch.setattr(images, '_PROGRESS_FROM', progress_from)
         found = find_undecodable([str(path) for path in paths])
         assert set(found) == {str(paths[3]), str(paths[8])}
-        assert all('UnidentifiedImageError' in reason for reason in found.values())
+        assert all(reason == 'no image of a known format' for reason in found.values())

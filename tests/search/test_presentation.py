@@ -48,3 +48,11 @@ def test_a_picture_is_shrunk_to_fit_and_left_as_it_was(size, shown):
     with Image.open(io.BytesIO(base64.b64decode(data))) as picture:
         assert kind == 'data:image/jpeg;base64' and picture.size == shown
     assert image.size == size
+
+
+def test_nothing_but_pixels_leaves():
+    image = Image.new('RGB', (20, 40))
+    image.info = dict(comment=b'serial 4711', icc_profile=b'serial 4711', exif=b'serial 4711',
+                      xmp=b'serial 4711')
+    assert b'4711' not in base64.b64decode(as_data_uri(image).partition(',')[2])
+    assert image.info['comment'] == b'serial 4711'

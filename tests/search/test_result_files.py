@@ -118,6 +118,23 @@ def test_a_changed_file_is_not_shown_in_place_of_the_person(root):
     assert np.abs(pixels - COLORS['green']).max(2).min() > 20
 
 
+def test_nothing_of_the_file_but_pixels_is_in_an_answer(root):
+    exif = Image.Exif()
+    exif[0x010e] = exif[0x8825] = 'SECRET'
+    image = paint('red', size=(40, 80))
+    image.save(root / 'a.jpg', comment=b'SECRET', exif=exif.tobytes(), xmp=b'SECRET')
+    image.save(root / 'b.webp', exif=exif.tobytes(), xmp=b'SECRET')
+    image.save(root / 'c.gif', comment=b'SECRET')
+    image.save(root / 'd.jp2', comment='SECRET')
+    hits = [hit(path.name) for path in sorted(root.glob('?.*'))]
+    assert len(hits) == 4 and all(b'SECRET' in (root / one['path']).read_bytes() for one in hits)
+    results = [dict(query='red', hits=hits + [hit('a.jpg', box=[0, 0, 20, 40])])]
+    for picture in re.findall('base64,([^"]+)', results_html(results, root)):
+        assert b'SECRET' not in base64.b64decode(picture)
+    write_results(results, root / 'out.png', root)
+    assert b'SECRET' not in (root / 'out.png').read_bytes()
+
+
 def test_a_query_of_ten_thousand_words_does_not_fill_the_page(root):
     query = 'a man in a red coat ' * 1667
     page = results_html([dict(query=query, hits=[hit('green.png')])], root)

@@ -1,9 +1,14 @@
 """Images and captions as IRRA and RDE read them: bilinear 384 x 128, erasing, 77 tokens of CLIP."""
 
-from mmcv.transforms import LoadImageFromFile, RandomFlip, Resize
+from mmcv.transforms import RandomFlip, Resize
 from mmpretrain.datasets.transforms import RandomCrop
 
-from mmtbps.datasets.transforms import EraseRectangle, PackTextImage, TokenizeCaption
+from mmtbps.datasets.transforms import (
+    EraseRectangle,
+    LoadImageFromFile,
+    PackTextImage,
+    TokenizeCaption,
+)
 
 clip_resize = dict(type=Resize, scale=(128, 384), interpolation='bilinear', backend='pillow')
 # The text of CLIP_TOKENIZER: a dumped config would have an imported name where the text belongs.

@@ -1,9 +1,9 @@
 """Drawn pedestrians at 64 x 24, with CLIP's tokens."""
 
-from mmcv.transforms import LoadImageFromFile, RandomFlip, Resize
+from mmcv.transforms import RandomFlip, Resize
 from mmpretrain.datasets.transforms import RandomCrop
 
-from mmtbps.datasets.transforms import PackTextImage, TokenizeCaption
+from mmtbps.datasets.transforms import LoadImageFromFile, PackTextImage, TokenizeCaption
 
 clip_resize = dict(type=Resize, scale=(24, 64), interpolation='bilinear', backend='pillow')
 # The text of CLIP_TOKENIZER: a dumped config would have an imported name where the text belongs.

@@ -1,9 +1,14 @@
 """The paper's pipeline at the size of the drawn pedestrians: 64 x 24, pad 2."""
 
-from mmcv.transforms import LoadImageFromFile, RandomFlip, Resize
+from mmcv.transforms import RandomFlip, Resize
 from mmpretrain.datasets.transforms import RandomCrop
 
-from mmtbps.datasets.transforms import ApproximateTextGeneration, PackTextImage, TokenizeCaption
+from mmtbps.datasets.transforms import (
+    ApproximateTextGeneration,
+    LoadImageFromFile,
+    PackTextImage,
+    TokenizeCaption,
+)
 
 resize = dict(type=Resize, scale=(24, 64), interpolation='bicubic', backend='pillow')
 tokenize = dict(type=TokenizeCaption, tokenizer='./data/DrawnPEDES/tokenizer', max_length=64)

@@ -1,9 +1,14 @@
 """The paper's image pipeline (384 x 128, pad 10, crop, flip) and 64 tokens."""
 
-from mmcv.transforms import LoadImageFromFile, RandomFlip, Resize
+from mmcv.transforms import RandomFlip, Resize
 from mmpretrain.datasets.transforms import RandomCrop
 
-from mmtbps.datasets.transforms import ApproximateTextGeneration, PackTextImage, TokenizeCaption
+from mmtbps.datasets.transforms import (
+    ApproximateTextGeneration,
+    LoadImageFromFile,
+    PackTextImage,
+    TokenizeCaption,
+)
 
 # Bicubic as torchvision does it on PIL images, that is with antialiasing.
 resize = dict(type=Resize, scale=(128, 384), interpolation='bicubic', backend='pillow')

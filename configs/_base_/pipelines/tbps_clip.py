@@ -1,6 +1,6 @@
 """Images and captions of TBPS-CLIP: 224 x 224, two of six augmentations, words left out."""
 
-from mmcv.transforms import LoadImageFromFile, RandomChoice, RandomFlip, RandomGrayscale, Resize
+from mmcv.transforms import RandomChoice, RandomFlip, RandomGrayscale, Resize
 from mmpretrain.datasets.transforms import (
     ColorJitter,
     GaussianBlur,
@@ -12,6 +12,7 @@ from mmpretrain.datasets.transforms import (
 from mmtbps.datasets.transforms import (
     DeleteWords,
     ImageView,
+    LoadImageFromFile,
     PackTextImage,
     RandomHue,
     TokenizeCaption,

@@ -6,6 +6,7 @@ from .corrupt_caption import CorruptCaption
 from .delete_words import DeleteWords, delete_words
 from .erase_rectangle import EraseRectangle, draw_rectangle
 from .image_view import ImageView
+from .load_image import LoadImageFromFile
 from .mask_caption import MaskCaption
 from .mirror_caption import MirrorCaption, mirror_text
 from .pack_inputs import PackTextImage
@@ -16,7 +17,8 @@ from .tokenize import CLIP_TOKENIZER, TokenizeCaption, load_tokenizer
 
 __all__ = [
     'CLIP_TOKENIZER', 'ApproximateTextGeneration', 'CorruptCaption', 'DeleteWords',
-    'EraseRectangle', 'ImageView', 'MaskCaption', 'MirrorCaption', 'PDGTransform', 'PackPicture',
-    'PackTextImage', 'RandomHue', 'TokenizeCaption', 'approximate_text', 'delete_words',
-    'draw_rectangle', 'load_tokenizer', 'mirror_text', 'stack_pairs', 'turn_hue'
+    'EraseRectangle', 'ImageView', 'LoadImageFromFile', 'MaskCaption', 'MirrorCaption',
+    'PDGTransform', 'PackPicture', 'PackTextImage', 'RandomHue', 'TokenizeCaption',
+    'approximate_text', 'delete_words', 'draw_rectangle', 'load_tokenizer', 'mirror_text',
+    'stack_pairs', 'turn_hue'
 ]

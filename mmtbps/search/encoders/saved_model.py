@@ -207,7 +207,10 @@ def _portable(settings: Any, registry: Registry) -> Any:
 
 
 def _registered_name(name: str, registry: Registry) -> str:
-    """Return ``scope.Name``, or ``Name`` of what all OpenMMLab projects share; else ``name``."""
+    """Return ``scope.Name``, or ``Name`` of what all OpenMMLab projects share; else ``name``.
+
+    A class of one scope that refines the shared one of its name goes by that name, too.
+    """
     with registry.switch_scope_and_registry(None) as current:
         try:
             found = current.get(name)
@@ -217,7 +220,9 @@ def _registered_name(name: str, registry: Registry) -> str:
     for scope, family in [('', root), *root.children.items()]:
         for short, registered in family.module_dict.items():
             if registered is found:
-                return f'{scope}.{short}' if scope else short
+                shared = root.module_dict.get(short)
+                refined = isclass(found) and isclass(shared) and issubclass(found, shared)
+                return f'{scope}.{short}' if scope and not refined else short
     return name
 
 

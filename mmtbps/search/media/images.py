@@ -1,21 +1,19 @@
 """Image files of unknown origin: found without leaving their folder, read without trusting them."""
 
-import io
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from PIL import Image, ImageOps
+from PIL import Image
 
 from mmtbps.errors import BadValue, UserError
 from mmtbps.fileio import IMAGE_SUFFIXES, MAX_PIXELS
+from mmtbps.fileio.pictures import BadPicture, decode_picture
 
 __all__ = ['MAX_BYTES', 'MAX_PIXELS', 'MissingFolder', 'UnreadableImage', 'decode_image',
            'find_files', 'list_images', 'read_bytes', 'read_image']
 
 MAX_BYTES = 50 * 2**20
-#: No other decoder of Pillow ever sees the bytes.
-_FORMATS = ('JPEG', 'PNG', 'WEBP', 'BMP', 'TIFF')
 _LINK = 'a symbolic link is not followed'
 _UNLISTED = 'cannot be listed'
 
@@ -45,19 +43,20 @@ class UnreadableImage(BadValue):
         return type(self), (self.path, self.reason)
 
 
-def read_image(path: str | os.PathLike, max_bytes: int = MAX_BYTES,
-               max_pixels: int = MAX_PIXELS) -> Image.Image:
-    """Read a photograph as RGB, turned as its EXIF says.
+def read_image(path: str | os.PathLike, max_bytes: int = MAX_BYTES, max_pixels: int = MAX_PIXELS,
+               on_note: Callable[[str], None] | None = None) -> Image.Image:
+    """Read a photograph as RGB, as a person sees it.
 
     Args:
-        path: A JPEG, PNG, WebP, BMP or TIFF file.
+        path: A file of a format that `decode_picture` reads.
         max_bytes: A larger file is refused unread.
         max_pixels: An image with more is refused by its header, before anything is decoded.
+        on_note: Called with what is odd about an image that could be read.
 
     Raises:
         UnreadableImage: The file is missing, too large, broken, or no image; with the reason.
     """
-    return decode_image(read_bytes(path, max_bytes), path, max_pixels)
+    return decode_image(read_bytes(path, max_bytes), path, max_pixels, on_note)
 
 
 def read_bytes(path: str | os.PathLike, max_bytes: int = MAX_BYTES) -> bytes:
@@ -79,35 +78,26 @@ def read_bytes(path: str | os.PathLike, max_bytes: int = MAX_BYTES) -> bytes:
     return data
 
 
-def decode_image(data: bytes, path: str | os.PathLike = 'image',
-                 max_pixels: int = MAX_PIXELS) -> Image.Image:
-    """Decode the content of an image file as RGB, turned as its EXIF says.
+def decode_image(data: bytes, path: str | os.PathLike = 'image', max_pixels: int = MAX_PIXELS,
+                 on_note: Callable[[str], None] | None = None) -> Image.Image:
+    """Decode the content of an image file as RGB, as a person sees it.
 
     Args:
         data: As `read_bytes` reads it.
         path: Its name, for the error.
         max_pixels: An image with more is refused before it is decoded.
+        on_note: Called with what is odd about an image that could be read.
 
     Raises:
         UnreadableImage: With the reason.
     """
     try:
-        with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
-            if image.width * image.height > max_pixels:
-                raise UnreadableImage(path, _too_many_pixels(image, max_pixels))
-            return ImageOps.exif_transpose(image).convert('RGB')
-    except UnreadableImage:
-        raise
-    except Image.UnidentifiedImageError as error:
-        raise UnreadableImage(path, 'no image of a known format') from error
-    except Image.DecompressionBombError as error:
-        raise UnreadableImage(path, f'more than {max_pixels / 1e6:g} million pixels') from error
-    except Exception as error:  # Pillow's decoders raise nearly any type on broken data
-        raise UnreadableImage(path, f'{type(error).__name__}: {error}') from error
-
-
-def _too_many_pixels(image: Image.Image, limit: int) -> str:
-    return f'{image.width} x {image.height} pixels, more than {limit / 1e6:g} million'
+        picture = decode_picture(data, max_pixels)
+    except BadPicture as error:
+        raise UnreadableImage(path, str(error)) from error
+    if picture.note is not None and on_note is not None:
+        on_note(picture.note)
+    return picture.image
 
 
 def list_images(folder: str | os.PathLike) -> list[Path]:

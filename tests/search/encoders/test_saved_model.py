@@ -10,6 +10,7 @@ from tiny_models import TINY_BERT
 
 from mmtbps.errors import UserError
 from mmtbps.search.encoders.loading import load_encoder
+from mmtbps.search.encoders.saved_model import ModelSource, portable_pipeline
 from mmtbps.search.encoders.torch_encoder import TorchEncoder
 
 
@@ -162,3 +163,13 @@ def test_of_a_model_on_the_hub_only_its_own_files_are_fetched(saved, encoder, mo
 def test_a_folder_without_a_model_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match='config.json is missing'):
         TorchEncoder(tmp_path)
+
+
+@pytest.mark.parametrize('name', [
+    'LoadImageFromFile', 'mmcv.transforms.LoadImageFromFile',
+    'mmtbps.datasets.transforms.LoadImageFromFile'])
+def test_the_loader_does_not_tell_models_apart(name):
+    """Galleries were made before searching and training had one loader."""
+    source = ModelSource('x', {}, [dict(type=name), dict(type='PackTextImage')])
+    assert portable_pipeline(source) == [dict(type='LoadImageFromFile'),
+                                         dict(type='mmtbps.PackTextImage')]
