@@ -164,6 +164,8 @@ def index(args: argparse.Namespace) -> None:
         print(f'skipped {path}: {reason}', file=sys.stderr)
     if (more := len(report.skipped) - _SHOWN) > 0:
         print(f'... and {more} more; --log FILE keeps all', file=sys.stderr)
+    for path, note in report.notes[:_SHOWN]:
+        print(f'note {path}: {note}', file=sys.stderr)
     if report.unknown:
         print(f'{len(report.unknown)} rows of {args.metadata} name no file: '
               f'{", ".join(report.unknown[:_SHOWN])}', file=sys.stderr)

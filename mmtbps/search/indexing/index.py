@@ -61,8 +61,8 @@ def index_people(source: str | os.PathLike, gallery: BaseGallery, encoder: Encod
     """Bring a gallery up to date with a folder.
 
     A file whose content is in the gallery is passed over, unread where its size and time of change
-    are those noted; one that has changed replaces what the gallery has of it, of whose metadata only
-    the camera is kept. A file that cannot be read is skipped and reported.
+    are those noted; one that has changed replaces what the gallery has of it, of whose metadata
+    only the camera is kept. A file that cannot be read is skipped and reported.
 
     Args:
         source: A folder of crops, or one file. With ``detection``: of photographs and videos. It
@@ -132,6 +132,8 @@ class _Run:
                                      mtime_ns=file.mtime_ns)
                 self.writer.add(describe(entry, self._known_of(file)), file.image)
                 self.writer.complete({file.path: file.sha256})
+                if file.note is not None:
+                    self.report.notes.append((file.path, file.note))
             bar.advance(self._note())
 
     def take_photographs(self, paths: Sequence[Path], bar: IndexProgress,
@@ -154,7 +156,8 @@ class _Run:
             bar.advance(self._note())
 
         people = people_in([self.selection.root / path for path in fresh], detection.detector,
-                           detection.tracker, detection.interval, self.selection.root, leave_out)
+                           detection.tracker, detection.interval, self.selection.root, leave_out,
+                           self._take_note)
         for path, group in groupby(people, lambda person: person.entry.path):
             known = self._known_of(fresh[path])
             for entry, crop in group:
@@ -171,6 +174,9 @@ class _Run:
         self.report.skipped.append((path, reason))
         if self.options.log is not None:
             append_json_lines(self.options.log, [dict(path=path, skipped=reason)])
+
+    def _take_note(self, path: Path, note: str) -> None:
+        self.report.notes.append((self.selection.relative(path), note))
 
     def finish(self) -> IndexReport:
         """Store the rest, then changes that have nothing to do with pixels."""

@@ -27,6 +27,7 @@ class ReadFile(NamedTuple):
         known: Whether the gallery holds this content.
         image: Decoded, if it is one and not known.
         reason: Why it cannot be read.
+        note: What is odd about an image that could be read.
     """
 
     path: str
@@ -36,6 +37,7 @@ class ReadFile(NamedTuple):
     known: bool = False
     image: Image.Image | None = None
     reason: str | None = None
+    note: str | None = None
 
 
 class FileReader:
@@ -68,7 +70,10 @@ class FileReader:
             content = len(data), hashlib.sha256(data).hexdigest()
             if self._is_known(name, *content):
                 return ReadFile(name, *content, now.st_mtime_ns, known=True)
-            return ReadFile(name, *content, now.st_mtime_ns, image=decode_image(data, path))
+            notes: list[str] = []
+            image = decode_image(data, path, on_note=notes.append)
+            return ReadFile(name, *content, now.st_mtime_ns, image=image,
+                            note=notes[0] if notes else None)
         except UnreadableImage as error:
             return ReadFile(name, reason=error.reason)
 

@@ -20,6 +20,7 @@ class IndexReport:
         skipped: Path and reason of each file that was refused or could not be read, and of each
             folder that could not be listed.
         unknown: Rows of the metadata that name no file.
+        notes: Path and what is odd about each file that was taken nevertheless.
     """
 
     indexed: int = 0
@@ -31,12 +32,14 @@ class IndexReport:
     removed: int = 0
     skipped: list[tuple[str, str]] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
+    notes: list[tuple[str, str]] = field(default_factory=list)
 
     def __str__(self) -> str:
         numbers = [f'{self.indexed} indexed', f'{self.unchanged} unchanged']
         for number, name in ((self.replaced, 'replaced'), (self.updated, 'with new metadata'),
                              (self.cleared, 'values removed'),
                              (self.forgotten, 'without their former metadata'),
-                             (self.removed, 'removed'), (len(self.skipped), 'skipped')):
+                             (self.removed, 'removed'), (len(self.skipped), 'skipped'),
+                             (len(self.notes), 'with a note')):
             numbers += [f'{number} {name}'] if number else []
         return ', '.join(numbers)

@@ -35,8 +35,8 @@ class DetectedPerson(NamedTuple):
 def people_in(source: str | os.PathLike | Sequence[str | os.PathLike], detector: Detector,
               tracker: Tracker | None = None, every: float | None = None,
               root: str | os.PathLike | None = None,
-              on_unreadable: Callable[[UnreadableImage], None] | None = None
-              ) -> Iterator[DetectedPerson]:
+              on_unreadable: Callable[[UnreadableImage], None] | None = None,
+              on_note: Callable[[Path, str], None] | None = None) -> Iterator[DetectedPerson]:
     """Detect the people in images and videos, as a stream.
 
     Args:
@@ -50,6 +50,7 @@ def people_in(source: str | os.PathLike | Sequence[str | os.PathLike], detector:
             folder that it is in.
         on_unreadable: Called with the error of each file that is refused or cannot be read, which
             is then left out. By default the error is raised.
+        on_note: As of `frames_of`.
 
     Yields:
         Without a tracker one entry a detection, at once; with it one a track, when the track
@@ -63,7 +64,7 @@ def people_in(source: str | os.PathLike | Sequence[str | os.PathLike], detector:
     """
     if every is None:
         every = SECONDS_BETWEEN_FRAMES if tracker is None else tracker.every
-    return people_of(frames_of(source, every, on_unreadable), detector, tracker,
+    return people_of(frames_of(source, every, on_unreadable, on_note), detector, tracker,
                      _folder_of(source) if root is None else root)
 
 

@@ -4,6 +4,7 @@ import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from PIL import Image
@@ -12,6 +13,7 @@ from mmtbps.errors import BadValue, MissingFile, MissingPackage
 from mmtbps.fileio import IMAGE_SUFFIXES
 
 from .images import MAX_PIXELS, UnreadableImage, find_files, read_image
+from .joined_videos import find_parts
 
 try:
     import cv2
@@ -29,6 +31,8 @@ VIDEO_SUFFIXES = ('.avi', '.m4v', '.mkv', '.mov', '.mp4', '.mpeg', '.mpg', '.web
 _GIVE_UP = 250     # broken frames in a row: nothing follows
 _EARLY = 1.        # seconds; the length of a video is known less exactly than its frames
 _SLACK = 1e-6      # seconds; times are rounded
+_STEP_BACK = .5    # seconds; where a time stamp lies so far back, another part begins
+_STAMP = getattr(cv2, 'CAP_PROP_PTS', -1)  # older versions tell none
 
 AnyPath = str | os.PathLike
 
@@ -67,8 +71,8 @@ def is_video(path: AnyPath) -> bool:
 
 
 def frames_of(source: AnyPath | Sequence[AnyPath], every: float = 1.,
-              on_unreadable: Callable[[UnreadableImage], None] | None = None
-              ) -> Iterator[VideoFrame]:
+              on_unreadable: Callable[[UnreadableImage], None] | None = None,
+              on_note: Callable[[Path, str], None] | None = None) -> Iterator[VideoFrame]:
     """Read images and the frames of videos, in order.
 
     Args:
@@ -76,6 +80,9 @@ def frames_of(source: AnyPath | Sequence[AnyPath], every: float = 1.,
         every: At least so many seconds lie between two frames of a video; 0 for every frame.
         on_unreadable: Called with the error of each file that is refused or cannot be read, which
             is then left out. By default the error is raised.
+        on_note: Called with the path of each file that is read although something is odd about
+            it, and with that: frames left out by reason, a time that begins again. By default it
+            is logged.
 
     Raises:
         MissingFile: There is no ``source``, which is one path.
@@ -85,18 +92,23 @@ def frames_of(source: AnyPath | Sequence[AnyPath], every: float = 1.,
     """
     if not every >= 0:
         raise BadValue(f'every must be at least 0 seconds between frames, got {every}')
+    on_note = on_note or _log_note
     for path, refusal in _files(source):
         try:
             if refusal is not None:
                 raise UnreadableImage(path, refusal)
             if is_video(path):
-                yield from _frames(path, every)
+                yield from _frames(path, every, on_note)
             else:
-                yield VideoFrame(read_image(path), path)
+                yield VideoFrame(read_image(path, on_note=partial(on_note, path)), path)
         except UnreadableImage as error:
             if on_unreadable is None:
                 raise
             on_unreadable(error)
+
+
+def _log_note(path: Path, note: str) -> None:
+    print_log(f'{path}: {note}', 'current', logging.WARNING)
 
 
 def _files(source: AnyPath | Sequence[AnyPath]) -> Iterator[tuple[Path, str | None]]:
@@ -131,25 +143,31 @@ def read_frame(path: AnyPath, number: int) -> Image.Image:
     capture = _open(path)
     try:
         # A second earlier: seeking is not exact, neither where the rate varies nor in old files.
-        capture.set(cv2.CAP_PROP_POS_FRAMES, max(number - capture.get(cv2.CAP_PROP_FPS), 0))
-        if not capture.grab() or _number(capture) >= number:
+        start = max(number - capture.get(cv2.CAP_PROP_FPS), 0)
+        if find_parts(path).count == 1 and capture.set(cv2.CAP_PROP_POS_FRAMES, start) and (
+                not capture.grab() or round(_Clock(capture).read() * capture.get(
+                    cv2.CAP_PROP_FPS)) >= number):
             capture.release()  # it stops at a broken frame, too; walk there from the start
             capture = _open(path)
-        if not any(found >= number for found in _grab(capture, path)) or _number(capture) > number:
+        walk = _Walk(capture, path)
+        found = next((found for found, _ in walk if found >= number), None)
+        if found != number:
             raise UnreadableVideo(path, f'frame {number} is missing or broken')
         return _picture(capture, path)
     finally:
         capture.release()
 
 
-def _frames(path: Path, every: float) -> Iterator[VideoFrame]:
+def _frames(path: Path, every: float, on_note: Callable[[Path, str], None]) -> Iterator[VideoFrame]:
     capture, due = _open(path), 0.
     try:
-        for number in _grab(capture, path):
-            time = _time(capture)
+        walk = _Walk(capture, path)
+        for number, time in walk:
             if time >= due - _SLACK:
                 due = time + every
                 yield VideoFrame(_picture(capture, path), path, number, round(time, 3))
+        if note := walk.note():
+            on_note(path, note)
     finally:
         capture.release()
 
@@ -158,6 +176,7 @@ def _open(path: AnyPath) -> cv2.VideoCapture:
     if not os.path.isfile(path):  # OpenCV would take a camera, a URL or a pattern for it
         raise UnreadableVideo(path, 'no such file')
     capture = cv2.VideoCapture(os.path.abspath(path))
+    capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 1)  # its default differs between versions
     pixels = capture.get(cv2.CAP_PROP_FRAME_WIDTH) * capture.get(cv2.CAP_PROP_FRAME_HEIGHT)
     if not capture.isOpened() or not capture.get(cv2.CAP_PROP_FPS) > 0:
         raise UnreadableVideo(path, 'no video that OpenCV can read, or cut off')
@@ -166,37 +185,102 @@ def _open(path: AnyPath) -> cv2.VideoCapture:
     return capture
 
 
-def _grab(capture: cv2.VideoCapture, path: AnyPath) -> Iterator[int]:
-    """Go from frame to frame, without decoding more than needed, and yield their rising numbers."""
-    announced = capture.get(cv2.CAP_PROP_FRAME_COUNT)
-    last, passed, broken, in_a_row = -1, 0, 0, 0
-    while in_a_row < _GIVE_UP:
-        if capture.grab():
-            broken, in_a_row = broken + in_a_row, 0
-            if (number := _number(capture)) > last:
-                yield (last := number)
-        elif passed >= announced:
-            break
+class _Clock:
+    """Seconds since the start of a video, also where its time stamps are missing or begin again.
+
+    Args:
+        capture: The video, at its start or after a seek.
+    """
+
+    def __init__(self, capture: cv2.VideoCapture) -> None:
+        self.begins = 0
+        self._capture, self._step = capture, 1 / capture.get(cv2.CAP_PROP_FPS)
+        self._last, self._before = None, 0.
+
+    def read(self) -> float:
+        """Return the time of the present frame; small steps back are given as they are."""
+        stamp = self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
+        if self._last is None:
+            number = self._capture.get(cv2.CAP_PROP_POS_FRAMES) - 1
+            time = stamp if stamp > 0 else number * self._step
+        elif stamp <= 0:
+            time = self._last + self._step
         else:
-            in_a_row += 1
-        passed += 1
-    if last < 0:
-        raise UnreadableVideo(path, 'no frame can be read')
-    early = (announced - 1 - last) / capture.get(cv2.CAP_PROP_FPS)
-    if broken or early > _EARLY:
-        print_log(f'{path}: {broken} broken frames left out, ends {max(early, 0):.1f} s too early',
-                  'current', logging.WARNING)
+            time = stamp + self._before
+            if time < self._last - _STEP_BACK:
+                self.begins += 1
+                time = self._last + self._step
+                self._before = time - stamp
+        self._last = time if self._last is None else max(time, self._last)
+        return time
 
 
-def _number(capture: cv2.VideoCapture) -> int:
-    return round(_time(capture) * capture.get(cv2.CAP_PROP_FPS))
+class _Walk:
+    """Walk from frame to frame, without decoding more than needed.
 
+    Iterating gives rising numbers and times. What is left out on the way is counted by reason.
 
-def _time(capture: cv2.VideoCapture) -> float:
-    """Compute the seconds since the start of the video, also where a container notes none."""
-    seconds = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
-    number = capture.get(cv2.CAP_PROP_POS_FRAMES) - 1
-    return seconds if seconds > 0 else number / capture.get(cv2.CAP_PROP_FPS)
+    Args:
+        capture: An open video.
+        path: Of it.
+    """
+
+    def __init__(self, capture: cv2.VideoCapture, path: AnyPath) -> None:
+        self._capture, self._path, self._clock = capture, path, _Clock(capture)
+        self._rate = capture.get(cv2.CAP_PROP_FPS)
+        self._announced = capture.get(cv2.CAP_PROP_FRAME_COUNT)
+        self._broken = self._back = 0
+        self._last, self._time = -1, 0.
+        self._begin = self._end = None
+
+    def __iter__(self) -> Iterator[tuple[int, float]]:
+        passed = in_a_row = 0
+        while in_a_row < _GIVE_UP:
+            if self._capture.grab():
+                self._broken, in_a_row = self._broken + in_a_row, 0
+                if (frame := self._next()) is not None:
+                    yield frame
+            elif passed >= self._announced:
+                break
+            else:
+                in_a_row += 1
+            passed += 1
+        if self._last < 0:
+            raise UnreadableVideo(self._path, 'no frame can be read')
+
+    def _next(self) -> tuple[int, float] | None:
+        time = self._clock.read()
+        self._end = self._capture.get(_STAMP), time
+        self._begin = self._begin or self._end
+        number = round(time * self._rate)
+        if number > self._last:
+            self._last, self._time = number, time
+            return number, time
+        self._back += time < self._time - _SLACK
+        return None
+
+    def note(self) -> str:
+        """Word what is odd about a video that was walked through; empty if nothing is."""
+        early = (self._announced - 1 - self._last) / self._rate - self._late()
+        notes = []
+        if self._broken or early > _EARLY:
+            notes.append(f'{self._broken} broken frames left out, ends {max(early, 0):.1f} s too '
+                         'early')
+        if self._back:
+            notes.append(f'{self._back} frames left out whose time had passed')
+        if self._clock.begins:
+            notes.append(f'its time begins again {self._clock.begins} x and is counted on')
+        if len(sizes := find_parts(self._path).sizes) > 1:
+            notes.append(f'its picture size changes ({", ".join(f"{w} x {h}" for w, h in sizes)}) '
+                         'and all of it is read in the first')
+        return '; '.join(notes)
+
+    def _late(self) -> float:
+        """Compute the seconds before the first frame that a Matroska file counts as its length."""
+        if not os.fspath(self._path).lower().endswith(('.mkv', '.webm')) or self._clock.begins:
+            return 0.
+        (first, begin), (last, end) = self._begin, self._end
+        return max(first * (end - begin) / (last - first), 0.) if last > first else 0.
 
 
 def _picture(capture: cv2.VideoCapture, path: AnyPath) -> Image.Image:

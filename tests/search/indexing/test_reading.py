@@ -4,8 +4,10 @@ import json
 import os
 import shutil
 
+import numpy as np
 import pytest
 from fakes import ColorEncoder, paint, paint_folder
+from PIL import Image
 
 from mmtbps.search.galleries.factory import open_gallery
 from mmtbps.search.indexing import DetectionOptions, IndexOptions, index_people, reading
@@ -84,6 +86,27 @@ def test_a_gallery_without_times_gets_them(crops, gallery, read, tmp_path):
     assert index(crops, gallery).unchanged == 2 and len(read) == 2
     assert {entry.path: entry.mtime_ns for entry in gallery.entries()} == {
         path.name: path.stat().st_mtime_ns for path in crops.iterdir()}
+
+
+def test_a_jpeg_without_its_last_bytes_is_taken_with_a_note(crops, gallery):
+    pixels = np.random.default_rng(0).integers(0, 256, (96, 64, 3), np.uint8)
+    Image.fromarray(pixels).save(crops / 'short.jpg')
+    (crops / 'short.jpg').write_bytes((crops / 'short.jpg').read_bytes()[:-20])
+    report = index(crops, gallery)
+    assert (report.indexed, report.skipped) == (3, [])
+    assert report.notes == [('short.jpg', 'its last bytes are missing; it was read without them')]
+    assert str(report) == '3 indexed, 0 unchanged, 1 with a note'
+
+
+def test_notes_of_a_detector_run_are_in_its_report(tmp_path, gallery):
+    pytest.importorskip('cv2')
+    from videos import break_frames, gray_frames, write_video
+    (tmp_path / 'in').mkdir()
+    break_frames(write_video(tmp_path / 'in/a.avi', gray_frames(12)), [3])
+    other = write_video(tmp_path / 'other.avi', gray_frames(2))
+    report = index(tmp_path / 'in', gallery, Replacing(tmp_path / 'aside.avi', other))
+    assert report.notes == [('a.avi', '1 broken frames left out, ends 0.0 s too early')]
+    assert report.indexed == gallery.count() == 2
 
 
 class Replacing:

@@ -203,3 +203,92 @@ def test_several_files_keep_their_order(video, tmp_path):
     frames = frames_of([tmp_path / 'z.png', str(video)], 2)
     assert [(frame.path.name, frame.number) for frame in frames] == [
         ('z.png', None), ('gray.avi', 0), ('gray.avi', 20)]
+
+
+# ------------------------------------------------------------------ odd videos
+CODECS = {'mpg': 'mpeg2video', 'webm': 'libvpx', 'mkv': 'mpeg4', 'mp4': 'mpeg4', 'avi': 'mpeg4'}
+
+
+def encode(path, pixels, start=0):
+    """A video of 25 frames a second, whose first one is shown ``start`` frames late."""
+    av = pytest.importorskip('av')
+    with av.open(str(path), 'w') as container:
+        stream = container.add_stream(CODECS[path.suffix[1:]], rate=25)
+        stream.height, stream.width = pixels[0].shape[:2]
+        stream.pix_fmt, stream.bit_rate = 'yuv420p', 4_000_000
+        stream.codec_context.time_base = Fraction(1, 25)
+        for number, image in enumerate(pixels):
+            frame = av.VideoFrame.from_ndarray(image, 'rgb24')
+            frame.pts, frame.time_base = number + start, Fraction(1, 25)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path
+
+
+def shades(first, count, size=(96, 64)):
+    """Frames whose brightness tells their number: it rises by one."""
+    return [np.full((size[1], size[0], 3), first + number, np.uint8) for number in range(count)]
+
+
+@pytest.mark.parametrize('ending', ['mpg', 'webm', 'mkv', 'avi'])
+def test_joined_videos_are_read_to_their_end(tmp_path, ending):
+    parts = [encode(tmp_path / f'{first}.{ending}', shades(first, 100)) for first in (0, 100)]
+    joined, notes = tmp_path / f'joined.{ending}', []
+    joined.write_bytes(b''.join(part.read_bytes() for part in parts))
+    frames = list(frames_of(joined, 1, on_note=lambda path, note: notes.append(note)))
+    shown = [np.asarray(frame.image).mean() for frame in frames]
+    assert [frame.time for frame in frames[:8]] == list(range(8))
+    np.testing.assert_allclose(shown[:8], range(0, 200, 25), atol=3)
+    for frame in frames:
+        assert read_frame(joined, frame.number) == frame.image
+    if ending == 'avi':  # which has no time stamps that could begin again
+        assert not notes
+    else:
+        assert len(notes) == 1 and 'its time begins again 1 x' in notes[0]
+
+
+@pytest.mark.parametrize('ending', ['mpg', 'mkv'])
+def test_a_picture_size_that_changes_is_said(tmp_path, ending, said):
+    parts = [encode(tmp_path / f'{width}.{ending}', shades(9, 30, (width, 64)))
+             for width in (96, 320)]
+    joined = tmp_path / f'joined.{ending}'
+    joined.write_bytes(b''.join(part.read_bytes() for part in parts))
+    assert {frame.image.size for frame in frames_of(joined)} == {(96, 64)}
+    assert len(said) == 1 and 'its picture size changes (96 x 64, 320 x 64)' in said[0]
+
+
+def test_a_late_start_is_no_early_end(tmp_path, said):
+    frames = list(frames_of(encode(tmp_path / 'late.mkv', shades(0, 100), start=125)))
+    assert [frame.time for frame in frames] == [0, 1, 2, 3] and not said
+
+
+def test_small_steps_back_are_left_out_and_counted(video, said, monkeypatch):
+    read = module._Clock.read
+
+    def shake(clock):
+        time = read(clock)
+        return time - .25 if round(time * FPS) in (7, 15) else time
+
+    monkeypatch.setattr(module._Clock, 'read', shake)
+    assert len(list(frames_of(video, 0))) == 23
+    assert said == [f'{video}: 2 frames left out whose time had passed']
+
+
+@pytest.mark.parametrize('turns', [0, 1, 2, 3])
+def test_a_video_is_turned_as_it_says(tmp_path, turns):
+    """Telephones write how they were held into the header of the track."""
+    pixels = np.zeros((64, 96, 3), np.uint8)
+    pixels[:32, :48] = 250
+    data = bytearray(encode(tmp_path / 'a.mp4', [pixels] * 5).read_bytes())
+    cos, sin = ((1, 0), (0, 1), (-1, 0), (0, -1))[turns]
+    place = data.find(b'tkhd') + 4 + 40
+    matrix = [cos, sin, 0, -sin, cos, 0, 0, 0, 16384]
+    data[place:place + 36] = b''.join(
+        (value << 16).to_bytes(4, 'big', signed=True) for value in matrix)
+    (tmp_path / 'a.mp4').write_bytes(data)
+    frame = next(frames_of(tmp_path / 'a.mp4', 0))
+    expected = np.rot90(pixels, -turns)
+    for image in (frame.image, read_frame(tmp_path / 'a.mp4', 0)):
+        found = np.asarray(image)
+        assert found.shape == expected.shape
+        assert np.abs(found.astype(int) - expected).mean() < 6
