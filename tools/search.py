@@ -43,13 +43,12 @@ from mmtbps.errors import BadValue, MissingFile
 from mmtbps.fileio import JobShard, check_writable
 from mmtbps.search.encoders.base import describe_cut
 from mmtbps.search.galleries.base import GalleryMismatch
-from mmtbps.search.galleries.factory import open_gallery
+from mmtbps.search.galleries.factory import check_address, open_gallery
 from mmtbps.search.galleries.filters import parse_where
 from mmtbps.search.galleries.provenance import (
     Provenance,
     check_noted_model,
     read_provenance,
-    write_provenance,
 )
 
 if TYPE_CHECKING:
@@ -139,6 +138,7 @@ def _add_model(command: argparse.ArgumentParser, images: bool = False) -> None:
 def index(args: argparse.Namespace) -> None:
     from mmtbps.search.encoders.loading import load_encoder
     from mmtbps.search.indexing import IndexOptions, index_people, read_metadata
+    from mmtbps.search.indexing.noted_model import note_model
     if not args.source.exists():
         raise MissingFile(f'{args.source}: no such file or folder')
     metadata = None if args.metadata is None else read_metadata(args.metadata)
@@ -147,6 +147,7 @@ def index(args: argparse.Namespace) -> None:
         prune=args.prune or args.prune_most, prune_most=args.prune_most, log=args.log,
         progress=not args.quiet, shard=JobShard.parse(args.shard), images=args.images,
         rehash=args.rehash)
+    check_address(args.gallery)
     if '://' not in args.gallery:
         check_writable(args.gallery, folder=True)
     if args.log is not None:
@@ -156,10 +157,13 @@ def index(args: argparse.Namespace) -> None:
     encoder = load_encoder(provenance.model, provenance.weights, args.device,
                            notify=print_model_notice, **preprocessing_of(args))
     gallery = open_gallery(args.gallery, encoder.fingerprint)
-    write_provenance(args.gallery, model=getattr(encoder, 'address', provenance.model),
-                     weights=provenance.weights, details=getattr(encoder, 'description', None))
-    report = index_people(args.source, gallery, encoder, metadata=metadata, detection=detection,
-                          options=options)
+    not_noted = []
+    report = index_people(
+        args.source, gallery, encoder, metadata=metadata, detection=detection, options=options,
+        begun=lambda: not_noted.append(note_model(args.gallery, encoder, provenance.model,
+                                                  provenance.weights)))
+    for reason in filter(None, not_noted):
+        print(f'{reason}: name --config and --weights with every query', file=sys.stderr)
     for path, reason in report.skipped[:_SHOWN]:
         print(f'skipped {path}: {reason}', file=sys.stderr)
     if (more := len(report.skipped) - _SHOWN) > 0:

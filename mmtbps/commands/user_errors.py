@@ -34,6 +34,7 @@ COMMANDS = {
     'images_folder': 'add --images {folder} to the command',
     'index': 'python tools/search.py index {gallery} {images} --model {model}',
     'name_checkpoint': 'add --config CONFIG --weights CHECKPOINT to the command',
+    'name_config': 'add --config {config} --weights {checkpoint} to the command',
     'name_detector': 'add --detector DETECTOR to the command',
     'name_model': 'add --model {model} to the command',
     'overwrite': 'add --overwrite to the command',

@@ -204,4 +204,6 @@ def _map_array(path: Path) -> np.ndarray:
 
 
 def _open_tensors(path: Path) -> safe_open:
+    with open(path, 'rb'):  # safetensors would call a file missing that may not be read
+        pass
     return safe_open(path, framework='pt')

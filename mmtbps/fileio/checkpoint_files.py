@@ -96,6 +96,8 @@ def _load_safetensors(filename: str | os.PathLike, device: str) -> dict:
     """Read weights, of which each name stands once in the header."""
     from safetensors import SafetensorError
     from safetensors.torch import load_file
+    with open(filename, 'rb'):  # safetensors would call a file missing that may not be read
+        pass
     try:
         state = load_file(filename, device=device)
     except SafetensorError as error:

@@ -5,6 +5,7 @@ import errno
 import os
 import secrets
 import shutil
+import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NoReturn
@@ -24,6 +25,8 @@ def write_durably(path: str | os.PathLike, content: bytes | str | Callable[[Path
     The content grows under another name, ``*.partial``, beside the file. A kill at any moment
     leaves the old file or the new one, and at most such a partial file. Of several processes or
     threads that write the file at a time, one waits for the other; the last one's content stays.
+    Whoever may read what this process creates may read it, also where a library that writes it
+    keeps its files to itself.
 
     Args:
         path: The file, which may exist; missing folders are made.
@@ -43,8 +46,8 @@ def write_durably(path: str | os.PathLike, content: bytes | str | Callable[[Path
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f'{path.name}.partial')
-    with _only_writer(partial, path):
-        _write(partial, content, path)
+    with _only_writer(partial, path) as mode:
+        _write(partial, content, path, mode)
         try:
             os.replace(partial, path)
         except OSError as error:
@@ -147,30 +150,51 @@ def folder_size(folder: Path) -> int:
 
 
 def _sync_tree(folder: Path) -> None:
-    """Bring all files below a folder, and their names, to disk."""
+    """Bring all files below a folder, and their names, to disk.
+
+    Who may read the folder may read the files, also those that a library keeps to itself.
+    """
+    readable = folder.stat().st_mode & 0o666
     for path in [folder, *folder.rglob('*')]:
         if path.is_dir():
             sync_folder(path)
         else:
+            if not path.is_symlink():
+                path.chmod(stat.S_IMODE(path.stat().st_mode) | readable)
             with open(path, 'rb') as file:
                 os.fsync(file.fileno())
 
 
 @contextlib.contextmanager
-def _only_writer(partial: Path, path: Path) -> Iterator[None]:
-    """Open and lock the partial file of ``path``; other writers of it wait for the end."""
+def _only_writer(partial: Path, path: Path) -> Iterator[int]:
+    """Make and lock the partial file of ``path``; other writers of it wait for the end.
+
+    Yields:
+        The permissions that a new file has here.
+    """
     while True:
-        try:
-            descriptor = os.open(partial, os.O_RDWR | os.O_CREAT, 0o666)
-        except OSError as error:
-            raise explain_disk_full(error, path) from error
+        descriptor, is_new = _open_or_make(partial, path)
         try:
             lock_descriptor(descriptor, partial)
             if _is_open_at(descriptor, partial):
-                yield
-                return
+                if is_new:
+                    yield stat.S_IMODE(os.fstat(descriptor).st_mode)
+                    return
+                partial.unlink()  # a kill left it, with permissions that may be others
         finally:
             os.close(descriptor)
+
+
+def _open_or_make(partial: Path, path: Path) -> tuple[int, bool]:
+    """Open the partial file of ``path``; say whether it was made for that."""
+    while True:
+        try:
+            return os.open(partial, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666), True
+        except FileExistsError:
+            with contextlib.suppress(FileNotFoundError):  # renamed in this moment
+                return os.open(partial, os.O_RDWR), False
+        except OSError as error:
+            raise explain_disk_full(error, path) from error
 
 
 def _is_open_at(descriptor: int, path: Path) -> bool:
@@ -181,14 +205,17 @@ def _is_open_at(descriptor: int, path: Path) -> bool:
         return False
 
 
-def _write(partial: Path, content: bytes | str | Callable[[Path], None], path: Path) -> None:
-    """Fill the partial file and bring it to disk, or remove it."""
+def _write(partial: Path, content: bytes | str | Callable[[Path], None], path: Path,
+           mode: int | None = None) -> None:
+    """Fill the partial file and bring it to disk, with these permissions, or remove it."""
     content = content.encode() if isinstance(content, str) else content
     try:
         if callable(content):
             content(partial)
         else:
             partial.write_bytes(content)
+        if mode is not None:
+            os.chmod(partial, mode)
         with open(partial, 'rb') as file:
             os.fsync(file.fileno())
     except BaseException as error:

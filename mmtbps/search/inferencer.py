@@ -13,7 +13,7 @@ from .encoders.loading import load_encoder
 from .galleries.base import BaseGallery, GalleryEntry, GalleryMismatch, NoGallery
 from .galleries.factory import open_gallery
 from .galleries.fingerprint import is_same_model
-from .galleries.provenance import read_provenance, write_provenance
+from .galleries.provenance import read_provenance
 from .media.base import Detector, Tracker
 from .media.crops import read_entry
 from .media.images import read_image
@@ -141,14 +141,15 @@ class TextToPersonInferencer:
             **options: Of `mmtbps.search.indexing.IndexOptions`: ``batch_size``, ``workers``, ...
         """
         from .indexing import DetectionOptions, IndexOptions, index_people
+        from .indexing.noted_model import note_model
         if self._gallery is None and self._address is not None:
             self._gallery = open_gallery(self._address, self.encoder.fingerprint)
-        write_provenance(self.gallery.uri, model=getattr(self.encoder, 'address', self._model),
-                         weights=self._weights,
-                         details=getattr(self.encoder, 'description', None))
+        uri = self.gallery.uri
         detection = None if detector is None else DetectionOptions(detector, tracker, every)
         return index_people(source, self.gallery, self.encoder, metadata=metadata,
-                            detection=detection, options=IndexOptions(**options))
+                            detection=detection, options=IndexOptions(**options),
+                            begun=lambda: note_model(uri, self.encoder, self._model,
+                                                     self._weights))
 
     def __call__(self, texts: str | Sequence[str], topk: int = 10,
                  where: Where | None = None) -> list[SearchResult]:

@@ -14,6 +14,7 @@ from mmtbps.search import (
     load_encoder,
     open_gallery,
 )
+from mmtbps.search.galleries import GalleryEntry
 from mmtbps.search.galleries.provenance import read_provenance
 
 pytest_plugins = 'named_model_fixtures'  # `tools`, `folders`, `crops` and `hub`
@@ -110,7 +111,8 @@ def test_a_revision_is_refused_even_if_its_weights_are_the_same(folders):
         encoder.network.name, encoder.network.revision = 'hf:owner/name', revision
         marks.append(encoder.fingerprint)
         assert encoder.address == f'hf:owner/name@{revision}'
-    open_gallery('people', marks[0])
+    gallery = open_gallery('people', marks[0])
+    gallery.upsert([GalleryEntry('a', 'a.jpg')], np.eye(1, gallery.dim, dtype=np.float32))
     with pytest.raises(GalleryMismatch, match='revision: aaaaaaaaaaaa'):
         open_gallery('people', marks[1])
 

@@ -4,8 +4,10 @@ import io
 import json
 import re
 import shlex
+import shutil
 import sys
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 import torch
@@ -40,9 +42,11 @@ def call(tool, monkeypatch, capsys):
 
 
 def load_colors(model, weights=None, device=None, notify=None):
-    """A model is a file here, and its content what distinguishes it."""
+    """A model is a file here, also in a folder, and its content what distinguishes it."""
+    file = Path(weights or Path(model, 'weights.pth'))
     encoder = ColorEncoder()
-    encoder.fingerprint = dict(ColorEncoder.fingerprint, model=Path(weights).read_text())
+    encoder.fingerprint = dict(ColorEncoder.fingerprint, model=file.read_text())
+    encoder.save_pretrained = lambda folder: shutil.copy(file, Path(folder, 'weights.pth'))
     return encoder
 
 
@@ -122,28 +126,27 @@ def test_skipped_files_are_named(indexed, call):
 
 def test_new_weights_are_refused_with_the_command_that_helps(indexed, call):
     (indexed / 'weights.pth').write_text('trained longer')
-    answer = call('query', indexed / 'people', 'red')
+    assert call('query', indexed / 'people', 'red')[0] == 0  # with the model it was made with
+    model = '--config', indexed / 'config.py', '--weights', indexed / 'weights.pth'
+    answer = call('query', indexed / 'people', 'red', *model)
     assert_refused(answer, 'features of another model')
-    words = re.search(r'(python tools/search.py index NEW.lance .*)$', answer[2].strip())[1]
-    words = shlex.split(words)
-    assert words[4:] == [str(indexed / 'crops'), '--config', str(indexed / 'config.py'),
-                         '--weights', str(indexed / 'weights.pth')]
-    assert_refused(call('index', indexed / 'people', indexed / 'crops'), 'another model')
+    words = shlex.split(re.search(r'(python tools/search.py index NEW.lance .*)$',
+                                  answer[2].strip())[1])
+    assert words[4:] == [str(indexed / 'crops'), *map(str, model)]
+    assert_refused(call('index', indexed / 'people', indexed / 'crops', *model), 'another model')
     # What it says works, with a gallery of another kind.
     code, _, err = call('index', indexed / 'new', *words[4:])
     assert code == 0 and call('query', indexed / 'new', 'red')[0] == 0
 
 
 def test_info(indexed, call):
-    _, out, _ = call('info', indexed / 'people', '--json')
-    known = json.loads(out)
+    known = json.loads(call('info', indexed / 'people', '--json')[1])
     assert (known['entries'], known['dim']) == (4, 12)
     assert known['fingerprint']['model'] == 'first'
     assert known['images'] == str(indexed / 'crops')
-    assert known['weights'] == str(indexed / 'weights.pth')
-    _, out, _ = call('info', indexed / 'people')
-    assert re.search(r'^entries +4$', out, re.MULTILINE)
-    assert re.search(r'^fingerprint model +first$', out, re.MULTILINE)
+    assert Path(known['model']).parent == indexed and known['weights'] is None
+    lines = [line.split() for line in call('info', indexed / 'people')[1].splitlines()]
+    assert ['entries', '4'] in lines and ['fingerprint', 'model', 'first'] in lines
 
 
 @pytest.mark.parametrize('words, left', [
@@ -303,10 +306,7 @@ def test_people_are_found_first_if_there_is_a_detector(home, call, monkeypatch):
 
 
 def test_an_interrupted_index_says_so(home, call, monkeypatch):
-    def stop(*_):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(ColorEncoder, 'encode_images', stop)
+    monkeypatch.setattr(ColorEncoder, 'encode_images', Mock(side_effect=KeyboardInterrupt))
     assert_refused(call('index', home / 'people', home / 'crops', '--quiet', '--config', 'x',
                         '--weights', home / 'weights.pth'), 'interrupted', code=130)
 
@@ -346,5 +346,6 @@ def test_the_whole_way_with_a_model(tool, micro_set, tmp_path, monkeypatch, caps
         next(model.parameters()).add_(1)
     torch.save(dict(state_dict=model.state_dict()), tmp_path / 'tiny.pth')
     with pytest.raises(SystemExit):
-        tool.main(['query', str(tmp_path / 'people'), 'a woman', '--device', 'cpu'])
+        tool.main(f'query {tmp_path}/people red --config {tmp_path}/tiny.py --weights '
+                  f'{tmp_path}/tiny.pth'.split())
     assert 'features of another model' in capsys.readouterr().err

@@ -5,78 +5,25 @@ Nothing here needs torch or MMEngine, so that a deployed searcher can do without
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
 from numbers import Integral
 from os import PathLike, fspath
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import numpy as np
 
 from mmtbps.errors import BadValue, MissingFile, Remedy, UserError
 
-from .filters import KINDS, Condition, check_key, check_value, read_where
+from .entries import ROUNDING, GalleryEntry, Hit, check_entries, check_vectors
+from .filters import KINDS, Condition, read_where
 from .fingerprint import check_fingerprint, is_same_model
 
-__all__ = ['BaseGallery', 'GalleryChanged', 'GalleryEntry', 'GalleryMismatch', 'GalleryUnreadable',
-           'Hit', 'NoGallery', 'UnknownEntry']
+__all__ = ['RESTORE', 'BaseGallery', 'GalleryChanged', 'GalleryEntry', 'GalleryMismatch',
+           'GalleryUnreadable', 'Hit', 'NoGallery', 'UnknownEntry']
+
+#: The way out of damage.
+RESTORE = 'Take the gallery from a backup or index the images again'
 
 T = TypeVar('T')
-
-
-@dataclass(frozen=True, slots=True)
-class GalleryEntry:
-    """One crop of a person.
-
-    Args:
-        id: Names the entry in its gallery; the same file (and frame, and box) has the same id.
-        path: Of the image the crop is in, as it was given to the index.
-        size: Of the file in bytes.
-        sha256: Of the file's content.
-        camera: Where it was taken, if known.
-        time: When, in seconds since 1970 (UTC); ``None`` for a video that has no date.
-        track: Name of the track it belongs to, if known.
-        frame: Number of the frame in a video, from 0.
-        box: (left, top, right, bottom) in pixels of the image or frame; ``None`` for all of it.
-        extra: Keys of one's own; string values.
-        mtime_ns: When the file was last modified, in nanoseconds since 1970; ``None`` where that
-            was not noted. A file that was only touched gives an equal entry.
-    """
-
-    id: str
-    path: str
-    size: int = 0
-    sha256: str = ''
-    camera: str | None = None
-    time: float | None = None
-    track: str | None = None
-    frame: int | None = None
-    box: tuple[int, int, int, int] | None = None
-    extra: Mapping[str, str] = field(default_factory=dict)
-    mtime_ns: int | None = field(default=None, compare=False)
-
-    @property
-    def is_undated(self) -> bool:
-        """True if ``time`` counts from the start of a video, as earlier versions stored it."""
-        return self.time is not None and self.extra.get('video_time') == f'{self.time:.3f}'
-
-    def to_json(self) -> dict[str, Any]:
-        """Return a dict of JSON types; `from_json` reads it back."""
-        values = {each.name: getattr(self, each.name) for each in fields(self)}
-        return dict(values, box=self.box and list(self.box), extra=dict(self.extra))
-
-    @classmethod
-    def from_json(cls, values: Mapping[str, Any]) -> 'GalleryEntry':
-        """Read an entry written by `to_json`."""
-        box = values.get('box')
-        return cls(**{**values, 'box': None if box is None else tuple(box)})
-
-
-@dataclass(frozen=True, slots=True)
-class Hit:
-    """An entry found, with its cosine similarity to the query, -1 to 1."""
-
-    entry: GalleryEntry
-    score: float
 
 
 class NoGallery(MissingFile):
@@ -127,6 +74,8 @@ class BaseGallery(ABC):
     What a caller may do is here, checked once for all kinds of galleries; a kind of its own fills
     in the methods that begin with an underscore and may take its arguments for sound.
 
+    A new gallery is there once something is in it: the first ``upsert`` begins it.
+
     Args:
         uri: Where it is kept.
         fingerprint: Of model and pipeline whose features it holds; JSON types, with ``dim``. A new
@@ -144,13 +93,16 @@ class BaseGallery(ABC):
     def __init__(self, uri: str | PathLike, fingerprint: Mapping[str, Any] | None = None) -> None:
         self.uri = fspath(uri)
         wanted = None if fingerprint is None else check_fingerprint(fingerprint)
-        found = self._open(wanted)
-        if found is None:
-            raise NoGallery(f'{self.uri}: there is no gallery. Make one from a folder of images',
-                            Remedy('index', dict(gallery=self.uri)))
-        if fingerprint is not None and not is_same_model(found, fingerprint):
-            raise GalleryMismatch(self.uri, found, wanted)
-        self.fingerprint = found
+        self._model, self._begun = fingerprint, False
+        found = self._open(None)
+        if found is not None:
+            self._take(found)
+        elif wanted is None:
+            self._require()
+        else:
+            self.check_name(self.uri)
+            self._check_place()
+            self.fingerprint = wanted
 
     @property
     def dim(self) -> int:
@@ -173,6 +125,8 @@ class BaseGallery(ABC):
         if len(entries) != len(vectors):
             raise BadValue(f'{len(entries)} entries with {len(vectors)} features')
         if len(entries):
+            if not self._is_there():
+                self._take(self._open(self.fingerprint))
             self._upsert(list(entries), vectors)
 
     def delete(self, ids: Sequence[str] | None = None,
@@ -184,11 +138,12 @@ class BaseGallery(ABC):
         if (ids is None) == (where is None):
             raise BadValue('delete takes either ids or a filter')
         if ids is not None:
-            return self._delete_ids(_distinct(ids)) if len(ids) else 0
+            ids = _distinct(ids)
+            return self._delete_ids(ids) if ids and self._is_there() else 0
         if not where:
             raise BadValue('an empty filter would remove all entries; name what is to go')
         conditions = read_where(where)
-        removed = self._delete_where(conditions)
+        removed = self._delete_where(conditions) if self._is_there() else 0
         return removed or self._nothing(conditions, 0)
 
     def search(self, vectors: np.ndarray, topk: int = 10,
@@ -202,48 +157,79 @@ class BaseGallery(ABC):
 
         Raises:
             ValueError: If a vector or the filter is ill-formed, or no entry has a key of it.
+            GalleryUnreadable: If what is stored is damaged.
         """
         vectors, conditions = check_vectors(vectors, self.dim), read_where(where)
         if isinstance(topk, bool) or not isinstance(topk, Integral) or topk < 1:
             raise BadValue(f'topk must be a whole number from 1, got {topk!r}')
-        hits = self._search(vectors, int(topk), conditions) if len(vectors) else []
+        there = len(vectors) and self._is_there()
+        hits = self._search(vectors, int(topk), conditions) if there else [[] for _ in vectors]
+        for hit in (hit for row in hits for hit in row):
+            if not abs(hit.score) <= 1 + ROUNDING:  # also false for NaN
+                self._damaged(f'{hit.entry.path!r} has a score of {hit.score:.4g}, which no '
+                              'feature of length 1 can have')
         # The seventh digit is that of the arithmetic: equal images come in a fixed order.
         hits = [sorted(row, key=lambda hit: (-round(hit.score, 6), hit.entry.id)) for row in hits]
         return hits if any(hits) else self._nothing(conditions, hits)
 
     def entries(self, where: Mapping[str, Any] | None = None) -> Iterator[GalleryEntry]:
         """Yield all entries, or those of a filter, in no order."""
-        return self._entries(read_where(where))
+        conditions = read_where(where)
+        return self._entries(conditions) if self._is_there() else iter(())
 
     def get(self, ids: Sequence[str]) -> tuple[list[GalleryEntry], np.ndarray]:
         """Get entries and ``(N, dim)`` vectors of ids, in their order.
 
         Raises:
             UnknownEntry: There is none of an id.
+            GalleryUnreadable: If what is stored is damaged.
         """
-        found = self._get(_distinct(ids)) if len(ids) else {}
+        ids = list(ids) if not isinstance(ids, str) else ids
+        found = self._get(_distinct(ids)) if len(ids) and self._is_there() else {}
         for key in ids:
             if key not in found:
                 raise UnknownEntry(f'{self.uri} has no entry {key!r}')
         vectors = np.array([found[key][1] for key in ids], np.float32)
-        return [found[key][0] for key in ids], vectors.reshape(len(ids), self.dim)
+        try:
+            return ([found[key][0] for key in ids],
+                    check_vectors(vectors.reshape(len(ids), self.dim), self.dim))
+        except ValueError as error:
+            self._damaged(str(error), error)
 
     def count(self, where: Mapping[str, Any] | None = None) -> int:
         """Count the entries, or those of a filter."""
         conditions = read_where(where)
-        return self._count(conditions) or self._nothing(conditions, 0)
+        count = self._count(conditions) if self._is_there() else 0
+        return count or self._nothing(conditions, 0)
 
     @abstractmethod
     def info(self) -> dict[str, Any]:
-        """Describe the gallery: kind, uri, entries, dim, bytes on disk, index, fingerprint."""
+        """Describe the gallery: kind, uri, entries, dim, bytes on disk, index, fingerprint.
+
+        Raises:
+            NoGallery: Nothing is in it yet.
+        """
 
     @abstractmethod
     def optimize(self) -> None:
-        """Fold what was added or removed into the files and the index; drop old versions."""
+        """Fold what was added or removed into the files and the index; drop old versions.
+
+        Of what was removed or replaced, nothing is left in the files of a gallery on this machine.
+        """
 
     @abstractmethod
     def _open(self, fingerprint: dict[str, Any] | None) -> dict[str, Any] | None:
-        """Open the gallery, or else begin it with a fingerprint; return the one that is stored."""
+        """Open the gallery, or else begin it with a fingerprint; return the one that is stored.
+
+        Without a fingerprint nothing is begun, and ``None`` returned where nothing is stored.
+        """
+
+    @classmethod  # noqa: B027
+    def check_name(cls, uri: str) -> None:
+        """Check that a gallery of this kind may have such an address; nothing is opened."""
+
+    def _check_place(self) -> None:  # noqa: B027
+        """Check that a gallery can begin here, before there is anything to store."""
 
     @abstractmethod
     def _upsert(self, entries: list[GalleryEntry], vectors: np.ndarray) -> None: ...
@@ -272,55 +258,39 @@ class BaseGallery(ABC):
     def _has_key(self, key: str) -> bool:
         """Tell whether any entry has a free key."""
 
+    def _take(self, found: dict[str, Any]) -> None:
+        """Take the gallery that is there, if it is of the model at hand."""
+        if self._model is not None and not is_same_model(found, self._model):
+            raise GalleryMismatch(self.uri, found, check_fingerprint(self._model))
+        self.fingerprint, self._begun = found, True
+
+    def _is_there(self) -> bool:
+        """Tell whether the gallery was begun, here or meanwhile by another process."""
+        if not self._begun and (found := self._open(None)) is not None:
+            self._take(found)
+        return self._begun
+
+    def _require(self) -> None:
+        if not self._is_there():
+            raise NoGallery(f'{self.uri}: there is no gallery. Make one from a folder of images',
+                            Remedy('index', dict(gallery=self.uri)))
+
+    def _check_unchanged(self, stored: Mapping[str, Any]) -> None:
+        """Check that the fingerprint that is stored now is the one that was found."""
+        if stored != self.fingerprint:
+            raise GalleryChanged(f'{self.uri} was made anew with another model: open it again')
+
+    def _damaged(self, reason: str, error: Exception | None = None) -> NoReturn:
+        raise GalleryUnreadable(f'{self.uri}: damaged ({reason}). {RESTORE}') from error
+
     def _nothing(self, conditions: tuple[Condition, ...], answer: T) -> T:
         """Return an empty answer, unless no entry of the gallery has a key of the filter."""
-        for condition in conditions:
+        for condition in conditions if self._begun else ():
             if condition.free and not self._has_key(condition.key) and self._count(()):
                 raise BadValue(
                     f'filter by {condition.key!r}: no entry of {self.uri} has such a key. Known to '
                     f'all galleries are {", ".join(KINDS)}')
         return answer
-
-
-def check_vectors(vectors: np.ndarray, dim: int) -> np.ndarray:
-    """Check features and return them as contiguous float32.
-
-    Raises:
-        ValueError: If they are not ``(N, dim)``, not finite or not of length 1.
-    """
-    vectors = np.ascontiguousarray(vectors, np.float32)
-    if vectors.ndim != 2 or vectors.shape[1] != dim:
-        raise BadValue(f'features must be of shape (N, {dim}), got {vectors.shape}')
-    lengths = np.linalg.norm(vectors, axis=1)
-    if not np.all(np.abs(lengths - 1) < 1e-3):  # also false for NaN
-        row = int(np.argmin(np.abs(lengths - 1) < 1e-3))
-        raise BadValue(f'feature {row} has length {lengths[row]:.4g}, not 1: normalise features '
-                       'before they go to a gallery')
-    return vectors
-
-
-def check_entries(entries: Sequence[GalleryEntry]) -> None:
-    """Check that entries can be stored and found again.
-
-    Raises:
-        ValueError: Naming the entry and what is wrong.
-    """
-    seen = set()
-    for entry in entries:
-        if entry.id in seen:
-            raise BadValue(f'entry {entry.id!r} comes twice in one call')
-        seen.add(entry.id)
-        if not entry.id:
-            raise BadValue(f'the entry of {entry.path!r} has an empty id')
-        for key in ('id', 'path', 'camera', 'track', 'time', 'frame'):
-            value = getattr(entry, key)
-            if value is not None or key in ('id', 'path'):
-                check_value(key, value, f'entry {entry.id!r}')
-        for key, value in entry.extra.items():
-            if check_key(key) in KINDS:
-                raise BadValue(f'entry {entry.id!r}: {key!r} is a column of its own and cannot '
-                               'be in extra')
-            check_value(key, value, f'entry {entry.id!r}')
 
 
 def _distinct(ids: Sequence[str]) -> list[str]:

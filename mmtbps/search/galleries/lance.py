@@ -2,21 +2,25 @@
 
 import contextlib
 import json
+import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+import warnings
+from collections.abc import Callable, Iterator
 from datetime import timedelta
-from functools import reduce, wraps
-from operator import and_, or_
+from functools import wraps
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 
-from mmtbps.errors import BadValue, MissingPackage
+from mmtbps.errors import BadValue, MissingPackage, first_line
 from mmtbps.fileio import explain_disk_full, folder_size
 
-from .base import BaseGallery, GalleryEntry, GalleryUnreadable, Hit
-from .filters import KINDS, Condition, OneOf
+from .base import RESTORE, BaseGallery, GalleryEntry, GalleryUnreadable, Hit
+from .entries import unseal
+from .filters import Condition
+from .fingerprint import check_fingerprint
+from .lance_table import expression, one_of_ids, rows_of, schema_of
 from .write_lock import gallery_lock
 
 __all__ = ['LanceGallery']
@@ -26,9 +30,8 @@ INDEX_FROM = 20_000
 #: The index keeps a byte a number; so many times topk are compared again in full.
 REFINE = 10
 _ALL_PARTITIONS = 1 << 20
-_KEEP_VERSIONS = timedelta(minutes=1)  # longer than any search still reads an older one
 _MOST_HITS = (1 << 31) // REFINE - 1  # more than any table has; LanceDB counts in 32 bits
-_CHUNK = 5_000  # ids in one expression
+_ENDING, _NAME = '.lance', re.compile(r'[A-Za-z0-9_.-]+')
 
 
 Method = TypeVar('Method', bound=Callable[..., Any])
@@ -44,18 +47,45 @@ def _explained(method: Method) -> Method:
         try:
             return method(self, *args, **keywords)
         except RuntimeError as error:
-            if not re.match('lance ?error', str(error), re.IGNORECASE):
+            if not _is_of_storage(error):
                 raise
             to_store = sum(getattr(value, 'nbytes', 0) for value in args)  # features
             if (full := explain_disk_full(error, self.uri, to_store)) is not error:
                 raise full from error
             reason = re.sub(r'^lance error: |, \S+\.rs:\d+:\d+', '', str(error))
             raise GalleryUnreadable(
-                f'{self.uri}: LanceDB cannot read or write it ({reason}). Check the address; if '
-                'files are damaged or gone, take the gallery from a backup or index the images '
-                'again') from error
+                f'{self.uri}: LanceDB cannot read or write it ({first_line(reason)}). Check the '
+                f'address; if files are damaged or gone: {RESTORE}') from error
 
     return explained
+
+
+def _reading(method: Method) -> Method:
+    """Read what is there now, of the model that the gallery was opened with.
+
+    Another process that compacts takes the files away from a version that is being read: the next
+    one is read then.
+    """
+    @_explained
+    @wraps(method)
+    def read(self: 'LanceGallery', *args: Any, **keywords: Any) -> Any:
+        for last in (False, False, True):
+            try:
+                found = method(self, *args, **keywords)
+            except RuntimeError as error:
+                if last or not _is_of_storage(error):
+                    raise
+            else:
+                break
+            self._check_model()
+        self._check_model()
+        return found
+
+    return read
+
+
+def _is_of_storage(error: RuntimeError) -> bool:
+    return bool(re.match('lance ?error', str(error), re.IGNORECASE))
 
 
 class LanceGallery(BaseGallery):
@@ -75,8 +105,9 @@ class LanceGallery(BaseGallery):
         ImportError: If LanceDB is missing.
     """
 
-    @_explained
+    @_reading
     def info(self) -> dict[str, Any]:
+        self._require()
         local = self._local()
         indexed = self._indexed()
         return dict(kind='lance', uri=self.uri, entries=self._table.count_rows(), dim=self.dim,
@@ -87,96 +118,144 @@ class LanceGallery(BaseGallery):
     @_explained
     def optimize(self) -> None:
         from lancedb.index import BTree, IvfSq
-        with self._writing():
-            if self._table.count_rows() >= INDEX_FROM and self._indexed() is None:
+        if not self._is_there():
+            return
+        with self._writing(), warnings.catch_warnings():
+            # Readers of a former version are told to fail: ours read again.
+            warnings.filterwarnings('ignore', 'optimize.cleanup_older_than')
+            anew = self._holds_what_went()
+            if anew:  # LanceDB marks a row as gone, and leaves it in the file
+                self._table.update(values_sql={'id': 'id'})
+            if self._table.count_rows() >= INDEX_FROM and (anew or self._indexed() is None):
                 self._table.create_index('vector', config=IvfSq(distance_type='dot'))
                 self._table.create_index('id', config=BTree())
-            self._table.optimize(cleanup_older_than=_KEEP_VERSIONS)
+            elif anew:
+                for index in self._table.list_indices():
+                    self._table.drop_index(index.name)
+            self._table.optimize(cleanup_older_than=timedelta(0),
+                                 delete_unverified=self._local() is not None)
 
     @_explained
     def _open(self, fingerprint: dict[str, Any] | None) -> dict[str, Any] | None:
-        try:
-            import lancedb
-        except ImportError as error:
-            raise MissingPackage('LanceGallery needs lancedb: pip install "mmtbps[search]"'
-                                 ) from error
+        lancedb = _import_lancedb()
         parent, _, name = self.uri.rstrip('/').rpartition('/')
-        if fingerprint is None and self._local() is not None and not self._local().exists():
+        local = self._local()
+        if fingerprint is None and local is not None and not local.exists():
             return None
         # Interval 0: every read sees what other processes have written.
         try:
             base = lancedb.connect(parent or '.', read_consistency_interval=timedelta(0))
         except ValueError as error:
             raise BadValue(f'{self.uri}: no address of LanceDB ({error})') from error
-        name = name.removesuffix('.lance')
+        name = name.removesuffix(_ENDING)
         try:
             self._table = base.open_table(name)
         except ValueError:
+            self._refuse_remains(local)
             if fingerprint is None:
                 return None
             try:
-                self._table = base.create_table(name, schema=_schema(fingerprint))
+                self._table = base.create_table(name, schema=schema_of(fingerprint))
             except ValueError:  # another process was faster
                 self._table = base.open_table(name)
+        stored = self._stored()
+        if self._table.version > 1 or self._table.count_rows():
+            return stored
+        if fingerprint is None:
+            return None  # its first upsert has not come to an end
+        if stored != fingerprint:
+            with self._writing():
+                if not self._table.count_rows():
+                    self._table = base.create_table(name, schema=schema_of(fingerprint),
+                                                    mode='overwrite')
+        return self._stored()
+
+    @classmethod
+    def check_name(cls, uri: str) -> None:
+        name = uri.rstrip('/').rpartition('/')[2].removesuffix(_ENDING)
+        if not _NAME.fullmatch(name):
+            raise BadValue(f'{uri}: a LanceDB gallery has a name of letters (A-Z, a-z), '
+                           f'digits, "_", "-" and ".", got {name!r}; the folders above it may have '
+                           'any')
+
+    def _refuse_remains(self, local: Path | None) -> None:
+        """Refuse a folder of which only the list of its versions is gone."""
+        if local is not None and Path(local, 'origin.json').exists() and any(
+                Path(local, 'data').glob('*')):
+            self._damaged('no version of it is listed, and data is there')
+
+    def _stored(self) -> dict[str, Any]:
+        """Read the fingerprint that is stored now."""
         stored = (self._table.schema.metadata or {}).get(b'mmtbps')
         if stored is None:
             raise BadValue(f'{self.uri} is a table of LanceDB, but no gallery of mmtbps')
-        return json.loads(stored)
+        try:
+            return check_fingerprint(json.loads(stored))
+        except (TypeError, ValueError) as error:
+            self._damaged(f'its fingerprint: {error}', error)
+
+    def _check_model(self) -> None:
+        if self._begun:
+            self._check_unchanged(self._stored())
 
     @_explained
     def _upsert(self, entries: list[GalleryEntry], vectors: np.ndarray) -> None:
-        rows = _rows(entries, vectors, self._table.schema)
         with self._writing():
+            rows = rows_of(entries, vectors, self._table.schema)
             (self._table.merge_insert('id').when_matched_update_all()
              .when_not_matched_insert_all().execute(rows))
 
     @_explained
     def _delete_ids(self, ids: list[str]) -> int:
         with self._writing():
-            return sum(self._table.delete(some).num_deleted_rows for some in _one_of_ids(ids))
+            return sum(self._table.delete(some).num_deleted_rows for some in one_of_ids(ids))
 
     @_explained
     def _delete_where(self, conditions: tuple[Condition, ...]) -> int:
         with self._writing():
             return self._table.delete(expression(conditions)).num_deleted_rows
 
-    @_explained
+    @_reading
     def _search(self, vectors: np.ndarray, topk: int,
                 conditions: tuple[Condition, ...]) -> list[list[Hit]]:
         found = (self._query(vector, topk, conditions).to_arrow() for vector in vectors)
-        return [[Hit(_entry(text.as_py()), 1 - distance.as_py())
-                 for text, distance in zip(rows['entry'], rows['_distance'], strict=True)]
-                for rows in found]
+        return [[Hit(entry, 1 - distance.as_py()) for (entry, _), distance in zip(
+            self._read(rows), rows['_distance'], strict=True)] for rows in found]
 
     def _query(self, vector: np.ndarray, topk: int, conditions: tuple[Condition, ...]) -> Any:
         query = (self._table.search(vector, vector_column_name='vector').distance_type('dot')
                  .nprobes(_ALL_PARTITIONS).refine_factor(REFINE).limit(min(topk, _MOST_HITS)))
         if conditions:
             query = query.where(expression(conditions), prefilter=True)
-        return query.select(['entry', '_distance'])
+        return query.select(['entry', 'vector', '_distance'])
 
-    @_explained
+    @_reading
     def _entries(self, conditions: tuple[Condition, ...]) -> Iterator[GalleryEntry]:
         found = self._scan(expression(conditions), ['entry'])
-        return (_entry(text.as_py()) for text in found['entry'])
+        return iter([entry for entry, _ in self._read(found)])
 
-    @_explained
+    @_reading
     def _get(self, ids: list[str]) -> dict[str, tuple[GalleryEntry, np.ndarray]]:
-        found = {}
-        for some in _one_of_ids(ids):
-            rows = self._scan(some, ['entry', 'vector'])
-            for text, vector in zip(rows['entry'], rows['vector'], strict=True):
-                entry = _entry(text.as_py())
-                found[entry.id] = entry, np.array(vector.values, np.float32)
-        return found
+        return {entry.id: (entry, vector) for some in one_of_ids(ids)
+                for entry, vector in self._read(self._scan(some, ['entry', 'vector']))}
 
-    @_explained
+    def _read(self, rows: Any) -> Iterator[tuple[GalleryEntry, np.ndarray | None]]:
+        """Read entries, and features where they were asked for, and compare their checksums."""
+        vectors = rows['vector'] if 'vector' in rows.column_names else [None] * rows.num_rows
+        for text, vector in zip(rows['entry'], vectors, strict=True):
+            try:
+                feature = None if vector is None else np.array(vector.values, np.float32)
+                yield unseal(text.as_py(), feature), feature
+            except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
+                self._damaged(f'an entry: {first_line(error)}', error)
+
+    @_reading
     def _count(self, conditions: tuple[Condition, ...]) -> int:
         if not conditions:
             return self._table.count_rows()
         return self._scan(expression(conditions), ['id']).num_rows
 
-    @_explained
+    @_reading
     def _has_key(self, key: str) -> bool:
         from lancedb.expr import col, lit
         start = '\n' + json.dumps([key], ensure_ascii=False)[:-1] + ', '
@@ -199,64 +278,32 @@ class LanceGallery(BaseGallery):
     def _local(self) -> Path | None:
         return None if '://' in self.uri else Path(self.uri)
 
-    def _writing(self) -> contextlib.AbstractContextManager:
+    def _holds_what_went(self) -> bool:
+        """Tell whether files hold rows that were removed or replaced."""
+        if (local := self._local()) is not None:
+            return any(Path(local, '_deletions').glob('*'))
+        self._table.optimize()  # to as few files as can be
+        files = self._table.stats()['fragment_stats']
+        return files['num_fragments'] > 1 or (
+            files['lengths']['max'] != self._table.count_rows())
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
         # Without turns, two writers that insert one new id leave it twice, and a crowd of writers
         # fails with conflicts. An object store has no lock: it must have one writer.
         local = self._local()
-        return contextlib.nullcontext() if local is None else gallery_lock(local)
+        with contextlib.nullcontext() if local is None else gallery_lock(local):
+            self._check_model()
+            yield
 
 
-def expression(conditions: Sequence[Condition]) -> Any:
-    """Convert a filter to an expression of LanceDB; ``None`` if nothing is asked for."""
-    from lancedb.expr import col, lit
-
-    def one(condition: Condition) -> Any:
-        if condition.free:
-            return reduce(or_, [col('extra').contains(lit(f'\n{_tag(condition.key, value)}\n'))
-                                for value in condition.values])
-        column = col(condition.key)
-        if isinstance(condition, OneOf):
-            return column.isin(list(condition.values))
-        ends = [column >= lit(condition.low)] if condition.low is not None else []
-        return reduce(and_, ends + ([column <= lit(condition.high)]
-                                    if condition.high is not None else []))
-
-    return reduce(and_, map(one, conditions)) if conditions else None
-
-
-def _one_of_ids(ids: list[str]) -> Iterator[Any]:
-    from lancedb.expr import col
-    return (col('id').isin(ids[start:start + _CHUNK]) for start in range(0, len(ids), _CHUNK))
-
-
-def _tag(key: str, value: str) -> str:
-    # JSON writes a newline as two other characters, so that one can stand between tags.
-    return json.dumps([key, value], ensure_ascii=False)
-
-
-def _schema(fingerprint: dict[str, Any]) -> Any:
-    import pyarrow as pa
-    types = {str: pa.string(), float: pa.float64(), int: pa.int64()}
-    return pa.schema(
-        [pa.field('id', pa.string(), nullable=False),
-         pa.field('vector', pa.list_(pa.float32(), fingerprint['dim']), nullable=False),
-         *(pa.field(name, types[kind]) for name, kind in KINDS.items()),
-         pa.field('extra', pa.string(), nullable=False),
-         pa.field('entry', pa.string(), nullable=False)],
-        metadata={'mmtbps': json.dumps(fingerprint)})
-
-
-def _rows(entries: list[GalleryEntry], vectors: np.ndarray, schema: Any) -> Any:
-    import pyarrow as pa
-    tags = [''.join(f'\n{_tag(*item)}' for item in entry.extra.items()) for entry in entries]
-    return pa.table(
-        {'id': [entry.id for entry in entries],
-         'vector': pa.FixedSizeListArray.from_arrays(vectors.ravel(), vectors.shape[1]),
-         **{name: [getattr(entry, name) for entry in entries] for name in KINDS},
-         'extra': [f'{text}\n' for text in tags],
-         'entry': [json.dumps(entry.to_json(), ensure_ascii=False) for entry in entries]},
-        schema=schema)
-
-
-def _entry(text: str) -> GalleryEntry:
-    return GalleryEntry.from_json(json.loads(text))
+def _import_lancedb() -> Any:
+    # Its library writes warnings to the standard error, such as 25 on clusters without a member
+    # when an index is built: they are no faults, and nothing a user could mend.
+    os.environ.setdefault('LANCEDB_LOG', 'error')
+    try:
+        import lancedb
+    except ImportError as error:
+        raise MissingPackage('LanceGallery needs lancedb: pip install "mmtbps[search]"'
+                             ) from error
+    return lancedb

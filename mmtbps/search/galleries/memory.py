@@ -8,6 +8,7 @@ Processes write one after another, by a lock of the folder, and see what the oth
 """
 
 import contextlib
+import hashlib
 import json
 import re
 import threading
@@ -24,7 +25,8 @@ from safetensors.numpy import load_file, save_file
 from mmtbps.errors import BadValue
 from mmtbps.fileio import folder_size, why_no_file, write_durably
 
-from .base import BaseGallery, GalleryChanged, GalleryEntry, GalleryUnreadable, Hit
+from .base import RESTORE, BaseGallery, GalleryEntry, GalleryUnreadable, Hit
+from .entries import check_vectors
 from .filters import Condition
 from .write_lock import gallery_lock
 
@@ -32,14 +34,13 @@ __all__ = ['MemoryGallery']
 
 COMMIT_FILE = 'gallery.json'
 SCHEMA = 'mmtbps.gallery/1'
-_RESTORE = 'Take the gallery from a backup or index the images again'
 _PART = re.compile(r'part-\w+')
 _MOST_DIMS = 1 << 16
 _BLOCK = 1 << 24  # similarities held at once: 64 MB
 
 
-class _PartGone(GalleryUnreadable, FileNotFoundError):
-    """A part of the log that is listed and not there."""
+class _FileGone(GalleryUnreadable, FileNotFoundError):
+    """A file of a gallery, such as a part that is listed, that is not there."""
 
 
 class MemoryGallery(BaseGallery):
@@ -67,35 +68,47 @@ class MemoryGallery(BaseGallery):
     """
 
     def info(self) -> dict[str, Any]:
+        self._require()
         with self._latest():
             return dict(kind='memory', uri=self.uri, entries=len(self._people), dim=self.dim,
                         bytes=folder_size(self._folder), index='none, exact',
                         fingerprint=self.fingerprint)
 
     def optimize(self) -> None:
+        if not self._is_there():
+            return
         with self._writing():
             if len(self._parts) > 1:
                 self._commit(list(self._rows), merge_all=True)
+            self._clear()
 
     def _open(self, fingerprint: dict[str, Any] | None) -> dict[str, Any] | None:
         self._folder, self._mutex = Path(self.uri), threading.RLock()
         commit = self._folder / COMMIT_FILE
-        if not commit.exists():
-            if fingerprint is None:
-                return None
-            others = self._folder.is_dir() and any(
-                path.name != '.lock' and not path.name.startswith(('part-', COMMIT_FILE))
-                for path in self._folder.iterdir())
-            if others and not commit.exists():  # another process may have begun it meanwhile
-                raise BadValue(f'{self.uri} is a folder with other files and no gallery: name a '
-                               'new one')
+        if fingerprint is not None:
             self._folder.mkdir(parents=True, exist_ok=True)
             with gallery_lock(self._folder):
-                if not commit.exists():
-                    self._write_commit([], fingerprint)
-        self.fingerprint = self._read_commit()['fingerprint']
+                if not commit.exists() or not self._read_commit()['parts']:
+                    self._write_commit([], {}, fingerprint)
+        elif not commit.exists():
+            # It is written before any part; another process may have begun it meanwhile.
+            if any(self._folder.glob('part-*')) and not commit.exists():
+                raise BadValue(f'{commit} is gone, and parts of a gallery are there. {RESTORE}')
+            return None
+        stored = self._read_commit()
+        if fingerprint is None and not stored['parts']:
+            return None  # its first upsert has not come to an end
+        self.fingerprint = stored['fingerprint']
         self._forget()
         return self.fingerprint
+
+    def _check_place(self) -> None:
+        others = self._folder.is_dir() and any(
+            path.name != '.lock' and not path.name.startswith(('part-', COMMIT_FILE))
+            for path in self._folder.iterdir())
+        if others and not (self._folder / COMMIT_FILE).exists():  # it may have begun meanwhile
+            raise BadValue(f'{self.uri} is a folder with other files and no gallery: name a new '
+                           'one')
 
     def _upsert(self, entries: list[GalleryEntry], vectors: np.ndarray) -> None:
         with self._writing():
@@ -155,6 +168,7 @@ class MemoryGallery(BaseGallery):
 
     def _forget(self) -> None:
         self._parts: list[str] = []
+        self._sums: dict[str, str] = {}  # SHA-256 by part
         self._touched: list[set[str]] = []  # by part, the ids that it adds or removes
         self._people: list[GalleryEntry] = []
         self._rows: dict[str, int] = {}
@@ -199,10 +213,12 @@ class MemoryGallery(BaseGallery):
 
     def _catch_up(self) -> None:
         for last_try in (False,) * 9 + (True,):
-            commit = self._read_commit()
-            if commit['fingerprint'] != self.fingerprint:
-                raise GalleryChanged(f'{self.uri} was made anew with another model: open it again')
-            names = commit['parts']
+            try:
+                commit = self._read_commit()
+            except FileNotFoundError as error:
+                raise _FileGone(f'{self._folder / COMMIT_FILE} is gone. {RESTORE}') from error
+            self._check_unchanged(commit['fingerprint'])
+            names, sums = commit['parts'], commit.get('sha256', {})
             known = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1],
                                              zip(names, self._parts, strict=False)))
             if not known:
@@ -210,21 +226,22 @@ class MemoryGallery(BaseGallery):
             # A part tells the last of all ids that it took over, so it may be applied on top of
             # the parts that it replaces.
             del self._parts[known:], self._touched[known:]
+            self._sums = {name: self._sums[name] for name in self._parts}
             try:
                 for name in names[known:]:
-                    self._read_part(name)
+                    self._read_part(name, sums.get(name))
                 return
             except FileNotFoundError as error:
                 if last_try:  # else a writer has merged the part meanwhile
-                    raise _PartGone(f'{self._folder / COMMIT_FILE} lists a file that is gone '
-                                    f'({error}). {_RESTORE}') from error
+                    raise _FileGone(f'{self._folder / COMMIT_FILE} lists a file that is gone '
+                                    f'({error}). {RESTORE}') from error
 
-    def _read_part(self, name: str) -> None:
+    def _read_part(self, name: str, expected: str | None) -> None:
         path = self._folder / name
         try:
-            for file in (path.with_suffix('.json'), path.with_suffix('.safetensors')):
-                if file.exists() and (reason := why_no_file(file)):
-                    raise ValueError(f'{file.name} is {reason}')
+            found = _sum_of_part(path)
+            if expected not in (None, found):
+                raise ValueError('its checksum is another')
             log = json.loads(path.with_suffix('.json').read_bytes())
             entries = [GalleryEntry.from_json(fields) for fields in log['entries']]
             vectors = load_file(path.with_suffix('.safetensors'))['features']
@@ -235,18 +252,18 @@ class MemoryGallery(BaseGallery):
         except (SafetensorError, AttributeError, KeyError, RecursionError, TypeError, ValueError
                 ) as error:
             self._forget()
-            raise BadValue(f'{path}.*: damaged ({error}). {_RESTORE}') from error
+            raise BadValue(f'{path}.*: damaged ({error}). {RESTORE}') from error
         self._parts.append(name)
+        self._sums[name] = found
         self._touched.append({entry.id for entry in entries} | set(log['removed']))
 
     def _check_part(self, entries: list[GalleryEntry], vectors: np.ndarray) -> None:
-        """Refuse features that are not one finite row of the gallery's for each entry."""
+        """Refuse features that are not one unit row of the gallery's for each entry."""
         expected = (len(entries), self.fingerprint['dim'])
         if vectors.shape != expected or vectors.dtype != np.float32:
             raise ValueError(f'its features are {vectors.dtype} of shape {vectors.shape}, and must '
                              f'be float32 of {expected}')
-        if not np.isfinite(vectors).all():
-            raise ValueError('its features hold NaN or infinity')
+        check_vectors(vectors, self.dim)
         if len({entry.id for entry in entries}) < len(entries):
             raise ValueError('an entry stands twice in it')
 
@@ -262,16 +279,19 @@ class MemoryGallery(BaseGallery):
             if not isinstance(parts, list) or len(
                     {*filter(_PART.fullmatch, parts)}) < len(parts):
                 raise ValueError('a part is no name, or stands twice')
+            if not isinstance(commit.get('sha256', {}), dict):
+                raise TypeError('checksums have names')
             if not 0 < fingerprint['dim'] <= _MOST_DIMS:
                 raise ValueError('features of no such size')
         except BadValue:
             raise
         except (KeyError, RecursionError, TypeError, ValueError):
-            raise BadValue(f'{path} is no gallery of mmtbps') from None
+            raise BadValue(f'{path} is no gallery of mmtbps, or damaged. {RESTORE}') from None
         return commit
 
-    def _write_commit(self, parts: list[str], fingerprint: dict[str, Any]) -> None:
-        commit = dict(schema=SCHEMA, parts=parts, fingerprint=fingerprint)
+    def _write_commit(self, parts: list[str], sums: dict[str, str],
+                      fingerprint: dict[str, Any]) -> None:
+        commit = dict(schema=SCHEMA, parts=parts, sha256=sums, fingerprint=fingerprint)
         write_durably(self._folder / COMMIT_FILE, json.dumps(commit, indent=1).encode())
 
     def _commit(self, ids: list[str], merge_all: bool = False) -> None:
@@ -289,20 +309,34 @@ class MemoryGallery(BaseGallery):
         features = {'features': self._features[rows]}
         write_durably(path.with_suffix('.safetensors'), lambda to: save_file(features, to))
         parts = [*self._parts[:kept], name]
-        self._write_commit(parts, self.fingerprint)
+        self._sums = {part: self._sums[part] for part in parts[:-1]} | {name: _sum_of_part(path)}
+        self._write_commit(parts, self._sums, self.fingerprint)
         self._parts, self._touched = parts, [*self._touched[:kept], touched]
-        for path in self._folder.glob('part-*'):  # merged now, or left by a kill
-            if path.name.split('.')[0] not in parts:
+        self._clear()
+
+    def _clear(self) -> None:
+        """Remove the parts that are not listed: merged now, or left by a kill."""
+        for path in self._folder.glob('part-*'):
+            if path.name.split('.')[0] not in self._parts:
                 path.unlink(missing_ok=True)
+
+
+def _sum_of_part(path: Path) -> str:
+    """Compute the SHA-256 of both files of a part."""
+    content = hashlib.sha256()
+    for file in (path.with_suffix('.json'), path.with_suffix('.safetensors')):
+        if file.exists() and (reason := why_no_file(file)):
+            raise ValueError(f'{file.name} is {reason}')
+        with open(file, 'rb') as opened:
+            while block := opened.read(1 << 20):
+                content.update(block)
+    return content.hexdigest()
 
 
 def best(scores: np.ndarray, topk: int, among: np.ndarray | None = None) -> np.ndarray:
     """Find the indices of the ``topk`` highest of ``(N,)`` scores, in no order.
 
-    Args:
-        scores: ``(N,)``.
-        topk: At most so many.
-        among: ``(M,)`` indices of the scores that count; all by default.
+    Only the ``(M,)`` indices ``among`` count; all by default.
 
     Example:
         >>> sorted(best(np.array([0.1, 0.9, 0.5]), 2).tolist())

@@ -6,6 +6,7 @@ import json
 import os
 import re
 from collections.abc import Callable, Iterator, Sequence
+from functools import wraps
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
@@ -55,6 +56,17 @@ class _NamedCalls:
         return named
 
 
+def _of_one_model(method: Callable) -> Callable:
+    """Compare the model of the collection with the one that the gallery was opened with."""
+    @wraps(method)
+    def compared(self: 'MilvusGallery', *args: Any) -> Any:
+        if self._begun:
+            self._check_unchanged(self._stored())
+        return method(self, *args)
+
+    return compared
+
+
 class MilvusGallery(BaseGallery):
     """Gallery on a Milvus server that runs already; it scales out where one machine ends.
 
@@ -82,12 +94,21 @@ class MilvusGallery(BaseGallery):
         self._search_params = search_params or {}
         super().__init__(uri, fingerprint)
 
+    @classmethod
+    def check_name(cls, uri: str) -> None:
+        split_address(uri)
+
+    @_of_one_model
     def info(self) -> dict[str, Any]:
+        self._require()
         index = self._client.describe_index(self._name, 'vector')
         return dict(kind='milvus', uri=self.uri, entries=self._count(()), dim=self.dim, bytes=None,
                     index=index['index_type'], fingerprint=self.fingerprint)
 
+    @_of_one_model
     def optimize(self) -> None:
+        if not self._is_there():
+            return
         self._client.flush(self._name)
         self._client.compact(self._name)
 
@@ -109,11 +130,15 @@ class MilvusGallery(BaseGallery):
             if fingerprint is None:
                 return None
             self._create(fingerprint)
-        about = self._client.describe_collection(self._name)
-        stored = about['properties'].get(_PROPERTY) or about['description']
+        stored = self._stored()
         self._client.load_collection(self._name)
+        return stored
+
+    def _stored(self) -> dict[str, Any]:
+        """Read the fingerprint that is stored now."""
+        about = self._client.describe_collection(self._name)
         try:
-            return json.loads(stored)
+            return json.loads(about['properties'].get(_PROPERTY) or about['description'])
         except ValueError:
             raise BadValue(f'{self.uri} is a collection of Milvus, but no gallery of mmtbps'
                            ) from None
@@ -138,6 +163,7 @@ class MilvusGallery(BaseGallery):
             self._name, schema=schema, index_params=index, consistency_level='Strong',
             properties={_PROPERTY: text})
 
+    @_of_one_model
     def _upsert(self, entries: list[GalleryEntry], vectors: np.ndarray) -> None:
         for entry in entries:
             for name, kind in KINDS.items():
@@ -152,6 +178,7 @@ class MilvusGallery(BaseGallery):
                      entry=entry.to_json(), **{name: getattr(entry, name) for name in KINDS})
                 for entry, vector in zip(entries[part], vectors[part], strict=True)])
 
+    @_of_one_model
     def _delete_ids(self, ids: list[str]) -> int:
         count = 0
         for some in _keys(ids):
@@ -160,12 +187,14 @@ class MilvusGallery(BaseGallery):
             self._client.delete(self._name, ids=some)
         return count
 
+    @_of_one_model
     def _delete_where(self, conditions: tuple[Condition, ...]) -> int:
         count = self._count(conditions)
         if count:
             self._client.delete(self._name, filter=expression(conditions))
         return count
 
+    @_of_one_model
     def _search(self, vectors: np.ndarray, topk: int,
                 conditions: tuple[Condition, ...]) -> list[list[Hit]]:
         if topk > _MOST_HITS:
@@ -177,6 +206,7 @@ class MilvusGallery(BaseGallery):
         return [[Hit(GalleryEntry.from_json(hit['entity']['entry']), hit['distance'])
                  for hit in answer] for answer in answers]
 
+    @_of_one_model
     def _entries(self, conditions: tuple[Condition, ...]) -> Iterator[GalleryEntry]:
         pages = self._client.query_iterator(
             self._name, filter=expression(conditions), batch_size=_CHUNK, output_fields=['entry'])
@@ -186,17 +216,20 @@ class MilvusGallery(BaseGallery):
         finally:
             pages.close()
 
+    @_of_one_model
     def _get(self, ids: list[str]) -> dict[str, tuple[GalleryEntry, np.ndarray]]:
         rows = [row for some in _keys(ids) for row in self._client.get(
             self._name, some, output_fields=['entry', 'vector'])]
         return {row['entry']['id']: (GalleryEntry.from_json(row['entry']), np.array(row['vector']))
                 for row in rows}
 
+    @_of_one_model
     def _count(self, conditions: tuple[Condition, ...]) -> int:
         answer = self._client.query(self._name, filter=expression(conditions),
                                     output_fields=['count(*)'])
         return answer[0]['count(*)']
 
+    @_of_one_model
     def _has_key(self, key: str) -> bool:
         return bool(self._client.query(self._name, filter=f'exists {_column(key)}', limit=1,
                                        output_fields=['key']))

@@ -2,24 +2,36 @@
 
 A gallery holds features and metadata, not the images. This note lies beside them in the gallery's
 folder, so that a query needs no more than the gallery's name. A gallery on a server has none.
+
+A gallery travels: the folder of its model is noted relative to it (a path that begins with a dot),
+and where it was besides. It may come from a stranger: a note names a folder or a model of a hub,
+which bring data alone; a config, which is a program, is never taken from it.
 """
 
 import json
 import os
+import re
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from mmtbps.errors import BadValue, MissingFile, Remedy
 from mmtbps.fileio import write_durably
-from mmtbps.pretrained import parse_model_name
+from mmtbps.pretrained import SCHEMES
 
 from .write_lock import gallery_lock
 
-__all__ = ['Provenance', 'check_noted_model', 'read_provenance', 'write_provenance']
+__all__ = ['NotedProgram', 'Provenance', 'check_noted_model', 'read_provenance',
+           'write_provenance']
 
 _FILE = 'origin.json'
 _FACTS = ('details', 'detection')
+_WAS = 'model_was'
+_SCHEME = re.compile(rf'(?:{"|".join(SCHEMES)}|onnx):')
+
+
+class NotedProgram(BadValue):
+    """A note of a gallery by which a config, a program, would run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +59,8 @@ class Provenance:
 def read_provenance(uri: str) -> Provenance:
     """Read the note of a gallery; an empty one if it has none.
 
+    A folder of the model that is noted relative to the gallery comes as an absolute path.
+
     Raises:
         ValueError: If the note is broken.
     """
@@ -54,32 +68,38 @@ def read_provenance(uri: str) -> Provenance:
     if '://' in uri or not file.is_file():
         return Provenance()
     try:
-        note = Provenance(**json.loads(file.read_text(encoding='utf-8')))
-        if wrong := [value for key, value in asdict(note).items()
+        values = json.loads(file.read_text(encoding='utf-8'))
+        was = values.pop(_WAS, None)
+        note = Provenance(**values)
+        if wrong := [value for key, value in [*asdict(note).items(), (_WAS, was)]
                      if not isinstance(value, dict | None if key in _FACTS else str | None)]:
             raise TypeError(f'a path must be text, got {wrong[0]!r}')
-        return note
-    except (ValueError, TypeError) as error:
+        return replace(note, model=note.model and _from_gallery(note.model, was, uri))
+    except (AttributeError, ValueError, TypeError) as error:
         raise BadValue(f'{file}: broken ({error}); remove it and index again') from error
 
 
 def check_noted_model(uri: str, note: Provenance) -> None:
-    """Check that the model of a gallery is where it was when the gallery was made.
+    """Check that the model of a gallery brings no code, and is where it was.
 
-    A name of a hub is not looked up, nor a short name of a config.
+    A name of a hub is not looked up, nor a short name of a config of this package.
 
     Raises:
-        MissingFile: the folder, config or checkpoint is gone; the remedy is to name its new place.
+        NotedProgram: it is a config; the remedy is to name it again.
+        MissingFile: the folder or checkpoint is gone; the remedy is to name its new place.
     """
-    scheme = parse_model_name(note.model).scheme if note.model else ''
-    for what, path in (('model', (note.model or '').removeprefix(f'{scheme}:')),
-                       ('checkpoint', note.weights or '')):
+    if note.model and not _brings_data_alone(note.model):
+        raise NotedProgram(
+            f'{uri}: its model is noted as a config, {note.model}. A config is a program, which '
+            'runs as you run it: none is taken from a gallery. If you trust it, name it',
+            Remedy('name_config', dict(config=note.model, checkpoint=note.weights)))
+    scheme, folder = _split_scheme(note.model or '')
+    for what, path in (('model', folder), ('checkpoint', note.weights or '')):
         if os.path.isabs(path) and not os.path.exists(path):
-            prefix = f'{scheme}:' if scheme else ''
             raise MissingFile(
-                f'{uri}: its {what} was {prefix if what == "model" else ""}{path}, which is gone. '
+                f'{uri}: its {what} was {scheme if what == "model" else ""}{path}, which is gone. '
                 'If it was moved, name its new place', Remedy('name_checkpoint') if note.weights
-                else Remedy('name_model', dict(model=f'{prefix}NEW')))
+                else Remedy('name_model', dict(model=f'{scheme}NEW')))
 
 
 def write_provenance(uri: str, **known: str | os.PathLike | dict | None) -> Provenance:
@@ -88,24 +108,68 @@ def write_provenance(uri: str, **known: str | os.PathLike | dict | None) -> Prov
     Args:
         uri: An existing gallery; nothing is written for one on a server.
         known: ``images``, ``model``, ``weights``, ``details``, ``detection``; paths are made
-            absolute, ``None`` is not known.
+            absolute, ``None`` is not known. A model that is another takes the place of the former
+            with its weights.
     """
     said = {key: _absolute(value) for key, value in known.items() if value is not None}
     if '://' in uri or not Path(uri).is_dir():
         return Provenance(**said)
     with gallery_lock(uri):
         old = read_provenance(uri)
-        new = replace(old, **said)
+        former = dict(weights=None) if said.get('model', old.model) != old.model else {}
+        new = replace(old, **former | said)
         if new != old:
             # Without these the note is one that earlier versions read, too.
             written = {key: value for key, value in asdict(new).items()
                        if key not in _FACTS or value is not None}
+            written['model'] = new.model and _to_gallery(new.model, uri)
+            if written['model'] != new.model:
+                written[_WAS] = new.model
             write_durably(Path(uri, _FILE), json.dumps(written, indent=2) + '\n')
     return new
 
 
+def _brings_data_alone(model: str) -> bool:
+    """Tell a folder, and a name of a hub or of a config of this package, from a file to run."""
+    scheme, name = _split_scheme(model)
+    return bool(scheme) or not os.path.isfile(name)
+
+
+def _split_scheme(model: str) -> tuple[str, str]:
+    """Split the name of a model into its scheme with the colon, if it has one, and the rest."""
+    scheme = _SCHEME.match(model)
+    return (scheme[0], model[scheme.end():]) if scheme else ('', model)
+
+
+def _to_gallery(model: str, uri: str) -> str:
+    """Return the path of a model relative to the gallery; a name stays a name."""
+    scheme, path = _split_scheme(model)
+    if not os.path.isabs(path):
+        return model
+    try:
+        near = os.path.relpath(os.path.realpath(path), os.path.realpath(uri))
+    except ValueError:  # on another drive
+        return model
+    return scheme + (near if near.startswith(os.pardir) else os.path.join(os.curdir, near))
+
+
+def _from_gallery(model: str, was: str | None, uri: str) -> str:
+    """Return the absolute path of a model that is noted relative to the gallery, or else its name.
+
+    Where nothing is, and something is where the model was, it is that.
+    """
+    scheme, path = _split_scheme(model)
+    if not path.startswith(os.curdir):
+        return model
+    found = os.path.normpath(os.path.join(os.path.realpath(uri), path))
+    if not os.path.exists(found) and was and os.path.exists(_split_scheme(was)[1]):
+        return was
+    return scheme + found
+
+
 def _absolute(value: str | os.PathLike | dict) -> str | dict:
-    """Make an existing path absolute; the name of a config stays a name."""
+    """Make an existing path absolute, behind a scheme too; any other name stays a name."""
     if isinstance(value, dict):
         return value
-    return os.path.abspath(value) if os.path.exists(value) else str(value)
+    scheme, path = _split_scheme(os.fspath(value))
+    return scheme + os.path.abspath(path) if os.path.exists(path) else os.fspath(value)

@@ -57,7 +57,8 @@ def entry_id(path: str) -> str:
 def index_people(source: str | os.PathLike, gallery: BaseGallery, encoder: Encoder, *,
                  metadata: Mapping[str, Metadata] | None = None,
                  detection: DetectionOptions | None = None,
-                 options: IndexOptions | None = None) -> IndexReport:
+                 options: IndexOptions | None = None,
+                 begun: Callable[[], object] | None = None) -> IndexReport:
     """Bring a gallery up to date with a folder.
 
     A file whose content is in the gallery is passed over, unread where its size and time of change
@@ -73,6 +74,8 @@ def index_people(source: str | os.PathLike, gallery: BaseGallery, encoder: Encod
             is not in it, and has not changed, keeps what the gallery knows of it.
         detection: Find the people first; without it a file is a crop of one person.
         options: Of the run.
+        begun: Called when something is in the gallery, so that there is a place for notes: at
+            once, or when the first crops are stored.
 
     Raises:
         GalleryMismatch: The gallery is of another model.
@@ -87,8 +90,17 @@ def index_people(source: str | os.PathLike, gallery: BaseGallery, encoder: Encod
                                  options.images)
     found = selection.find()
     run = _Run(selection, found, gallery, encoder, metadata or {}, options)
-    write_provenance(gallery.uri, images=selection.root, detection=settle_detection(
-        gallery.uri, chain.from_iterable(run.known.values()), detection))
+    settings = settle_detection(gallery.uri, chain.from_iterable(run.known.values()), detection)
+
+    def note() -> None:
+        write_provenance(gallery.uri, images=selection.root, detection=settings)
+        if begun is not None:
+            begun()
+
+    if run.known:
+        note()
+    else:
+        run.writer.begun = note
     with IndexProgress(len(found.files), options.progress) as bar:
         if detection is None:
             run.take_crops(found.files, bar)

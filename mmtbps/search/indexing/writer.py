@@ -1,7 +1,7 @@
 """Writer of a gallery: encodes crops in batches and stores them file by file."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from PIL import Image
@@ -30,6 +30,7 @@ class GalleryWriter:
         log: A JSON line is appended to this file for each file that is safe in the gallery.
 
     Attributes:
+        begun: Called once, when the first crops are stored; to be set before.
         stored: Crops stored so far.
         replaced: Crops so far in whose place, under their id, one of other content was stored.
         removed: Crops removed so far, because their file has changed.
@@ -44,6 +45,7 @@ class GalleryWriter:
         self.commit_every = commit_every
         self.log = log
         self.known = known
+        self.begun: Callable[[], object] | None = None
         self.stored = self.replaced = self.removed = 0
         self._images: list[Image.Image] = []
         self._features: list[np.ndarray] = []
@@ -80,6 +82,9 @@ class GalleryWriter:
         self._encode()
         if self._entries:
             self.gallery.upsert(self._entries, np.concatenate(self._features))
+            if self.begun is not None:
+                self.begun()
+                self.begun = None
         new = {entry.id: entry.sha256 for entry in self._entries}
         former = [old for path in self._files for old in self.known.get(path, ())]
         self.replaced += sum(old.sha256 != new.get(old.id, old.sha256) for old in former)

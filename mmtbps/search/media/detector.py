@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from PIL import Image
 
-from mmtbps.errors import BadValue, UserError, first_line
+from mmtbps.errors import BadValue, MissingFile, UserError, first_line
 from mmtbps.hub import hub_options
 from mmtbps.pretrained import resolve_pretrained
 
@@ -15,6 +15,7 @@ from .base import Box, Detection, Detector
 __all__ = ['Detection', 'Detector', 'DetectorNotLoaded', 'PersonDetector', 'whole_pixels']
 
 PERSON = 'person'
+_HUB = 'hf:'
 
 
 class DetectorNotLoaded(UserError, OSError):
@@ -29,7 +30,8 @@ class PersonDetector(Detector):
 
     Args:
         model: Folder with ``config.json``, ``preprocessor_config.json`` and
-            ``model.safetensors``, or a name on the Hugging Face hub; ``hf:`` may stand before it.
+            ``model.safetensors``, or ``'hf:owner/name'`` on the Hugging Face hub, which is asked
+            for no other name.
         threshold: Detections with a lower score are left out.
         min_height: People of fewer pixels from head to foot are left out, too.
         device: ``'cpu'``, ``'cuda'``, ``'cuda:1'``; by default CUDA if there is one.
@@ -40,7 +42,7 @@ class PersonDetector(Detector):
         weights_hash: SHA-256 of the network's state dict.
 
     Raises:
-        MissingFile: ``model`` is a path and not there.
+        MissingFile: ``model`` is no name of a hub and no folder.
         DetectorNotLoaded: It cannot be loaded, from disk or from the hub.
         BadValue: It is no object detector or knows no people, its weights are not those that its
             config says or no numbers, or an argument is out of range.
@@ -126,7 +128,11 @@ def _load(model: str) -> tuple:
 
     from mmtbps.models.backbones.library_models import further_layers
     from mmtbps.models.finite_weights import check_finite
-    name = resolve_pretrained(model.removeprefix('hf:'))
+    name = resolve_pretrained(model.removeprefix(_HUB))
+    if not model.startswith(_HUB) and not os.path.isdir(name):
+        raise MissingFile(f'{model}: no such folder. It should be a detector of transformers '
+                          '(config.json, preprocessor_config.json, model.safetensors). One of the '
+                          f'Hugging Face hub is named {_HUB}owner/name')
     try:
         network, report = AutoModelForObjectDetection.from_pretrained(
             name, use_safetensors=True, trust_remote_code=False, output_loading_info=True,

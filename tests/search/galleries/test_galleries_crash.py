@@ -250,6 +250,7 @@ def test_an_address_that_lance_does_not_know_is_named():
 def test_a_fault_of_the_program_is_not_taken_for_damage(tmp_path, monkeypatch):
     pytest.importorskip('lancedb')
     gallery = open_gallery(tmp_path / 'people.lance', FINGERPRINT)
+    gallery.upsert(*draw_people(range(3)))
     monkeypatch.setattr(gallery, '_query', die_of(error := RuntimeError('a fault of ours')))
     with pytest.raises(RuntimeError) as raised:
         gallery.search(QUERIES)
@@ -287,7 +288,8 @@ def test_a_gallery_made_anew_is_not_taken_for_the_old(tmp_path):
     again.upsert(*draw_people(range(3)))
     assert gallery.count() == 3
     shutil.rmtree(tmp_path / 'people')
-    MemoryGallery(tmp_path / 'people', dict(FINGERPRINT, model='new'))
+    MemoryGallery(tmp_path / 'people', dict(FINGERPRINT, model='new')).upsert(
+        *draw_people(range(3)))
     with pytest.raises(GalleryChanged, match='made anew'):
         gallery.count()
 

@@ -34,13 +34,13 @@ def test_a_gallery_that_another_process_begins_meanwhile_is_opened(tmp_path, mon
     def begin_and_list(path):
         if path == folder:
             monkeypatch.undo()
-            MemoryGallery(folder, FINGERPRINT)
+            MemoryGallery(folder, FINGERPRINT).upsert(*batch_of('a', 0))
             write_provenance(str(folder), images=tmp_path)
         return listed(path)
 
     folder.mkdir()
     monkeypatch.setattr(Path, 'iterdir', begin_and_list)
-    assert MemoryGallery(folder, FINGERPRINT).count() == 0
+    assert MemoryGallery(folder, FINGERPRINT).count() == BATCH + 5
     assert (folder / 'origin.json').is_file()
 
 
@@ -50,6 +50,7 @@ def test_two_writers_and_two_searchers(tmp_path, name):
         pytest.importorskip('lancedb')
     uri, batches = str(tmp_path / name), 12
     gallery = open_gallery(uri, FINGERPRINT)
+    gallery.upsert(*batch_of('left', 0))
     searchers = [start('search', uri) for _ in range(2)]
     for searcher in searchers:
         assert searcher.stdout.readline() == 'ready\n'
@@ -77,16 +78,16 @@ def test_two_processes_may_begin_one_gallery(tmp_path, name):
 
 def test_a_reader_outlives_the_merging_of_parts(tmp_path, monkeypatch):
     writer = MemoryGallery(tmp_path / 'people', FINGERPRINT)
-    reader = MemoryGallery(tmp_path / 'people')
     writer.upsert(*batch_of('a', 0))
+    reader = MemoryGallery(tmp_path / 'people')
     writer.upsert(*batch_of('b', 1))
     real = reader._read_part
 
-    def merge_first(name):
+    def merge_first(name, *rest):
         monkeypatch.setattr(reader, '_read_part', real)
         writer.upsert(*batch_of('c', 2))
         writer.optimize()  # the part that is about to be read goes away
-        real(name)
+        real(name, *rest)
 
     monkeypatch.setattr(reader, '_read_part', merge_first)
     assert reader.count() == 3 * BATCH + 5

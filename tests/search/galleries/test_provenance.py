@@ -6,6 +6,7 @@ import pytest
 
 from mmtbps.errors import MissingFile
 from mmtbps.search.galleries.provenance import (
+    NotedProgram,
     Provenance,
     check_noted_model,
     read_provenance,
@@ -68,16 +69,15 @@ def test_a_terminal_has_a_bar(capsys, monkeypatch):
 
 
 @pytest.mark.parametrize('noted, lost, action', [
-    (dict(model='{}/config.py', weights='{}/best.pth'), 'config.py', 'name_checkpoint'),
-    (dict(model='{}/config.py', weights='{}/best.pth'), 'best.pth', 'name_checkpoint'),
+    (dict(model='vit_bert_base_drawn', weights='{}/best.pth'), 'best.pth', 'name_checkpoint'),
     (dict(model='{}/folder'), 'folder', 'name_model'),
     (dict(model='open_clip:{}/folder'), 'folder', 'name_model')])
 def test_a_model_that_is_gone_is_named_with_its_remedy(noted, lost, action, tmp_path):
-    for name in ('config.py', 'best.pth', 'folder'):
-        (tmp_path / name).touch()
+    (tmp_path / 'folder').mkdir()
+    (tmp_path / 'best.pth').touch()
     note = Provenance(**{key: value.format(tmp_path) for key, value in noted.items()})
     check_noted_model('people', note)
-    (tmp_path / lost).unlink()
+    (tmp_path / lost).rename(tmp_path / 'moved')
     with pytest.raises(MissingFile, match=f'people: its .*{tmp_path}/{lost}, which is') as gone:
         check_noted_model('people', note)
     assert gone.value.remedy.action == action
@@ -88,3 +88,62 @@ def test_a_model_that_is_gone_is_named_with_its_remedy(noted, lost, action, tmp_
     Provenance(model='vit_bert_base_drawn', weights='https://here.org/best.pth')])
 def test_names_are_not_looked_up(note):
     check_noted_model('people', note)
+
+
+@pytest.mark.parametrize('name', ['config.py', 'config.json', 'config.yaml', 'config'])
+def test_a_config_is_never_taken_from_a_note(name, tmp_path, monkeypatch):
+    """Also by a name that is relative, or looks like one of ours."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / name).touch()
+    for model in (name, f'./{name}', str(tmp_path / name)):
+        note = Provenance(model=model, weights=str(tmp_path / 'best.pth'))
+        with pytest.raises(NotedProgram, match='A config is a program') as refused:
+            check_noted_model('people', note)
+        assert refused.value.remedy.action == 'name_config'
+        assert refused.value.remedy.arguments['config'] == model
+
+
+@pytest.mark.parametrize('scheme', ['', 'hf:', 'open_clip:', 'onnx:'])
+@pytest.mark.parametrize('place', ['home/model', 'home/people/model', 'elsewhere/model'])
+def test_a_gallery_moved_with_its_model_finds_it(scheme, place, tmp_path, monkeypatch):
+    (tmp_path / 'old/home/people').mkdir(parents=True)
+    (tmp_path / 'old' / place).mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    write_provenance('old/home/people', model=f'{scheme}old/{place}')
+    (tmp_path / 'old').rename(tmp_path / 'new')
+    monkeypatch.chdir('/')
+    note = read_provenance(str(tmp_path / 'new/home/people'))
+    assert note.model == f'{scheme}{tmp_path}/new/{place}'
+    check_noted_model('people', note)
+
+
+def test_a_gallery_moved_alone_finds_the_model_where_it_was(tmp_path):
+    for name in ('people', 'models/one'):
+        (tmp_path / name).mkdir(parents=True)
+    write_provenance(str(tmp_path / 'people'), model=tmp_path / 'models/one')
+    (tmp_path / 'far/off').mkdir(parents=True)
+    (tmp_path / 'people').rename(tmp_path / 'far/off/people')
+    moved = str(tmp_path / 'far/off/people')
+    assert read_provenance(moved).model == str(tmp_path / 'models/one')
+    (tmp_path / 'models/one').rmdir()
+    with pytest.raises(MissingFile, match='its model was .*/models/one, which is gone'):
+        check_noted_model(moved, read_provenance(moved))
+
+
+def test_another_model_takes_the_place_of_a_config_with_its_checkpoint(tmp_path):
+    for name in ('people', 'model'):
+        (tmp_path / name).mkdir()
+    gallery = str(tmp_path / 'people')
+    write_provenance(gallery, model='vit_bert_base_drawn', weights='best.pth')
+    assert read_provenance(gallery).weights == 'best.pth'
+    write_provenance(gallery, images=tmp_path)
+    assert read_provenance(gallery).weights == 'best.pth'
+    write_provenance(gallery, model=tmp_path / 'model')
+    assert read_provenance(gallery) == Provenance(str(tmp_path), str(tmp_path / 'model'))
+
+
+@pytest.mark.parametrize('text', ['{"model": "../x", "model_was": 3}', '{"model": 3}', 'null'])
+def test_a_hostile_place_of_the_model_is_an_error(tmp_path, text):
+    (tmp_path / 'origin.json').write_text(text)
+    with pytest.raises(ValueError, match='origin.json: broken'):
+        read_provenance(str(tmp_path))

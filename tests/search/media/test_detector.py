@@ -180,9 +180,12 @@ def test_a_model_that_knows_no_people(rt_detr, tmp_path):
         PersonDetector(str(zoo))
 
 
-def test_a_path_that_is_not_there(tmp_path, no_network):
+@pytest.mark.parametrize('name', ['{}/nowhere', 'weights/nowhere', './nowhere', 'nowhere',
+                                  'hf:{}/nowhere', 'hf:./nowhere'])
+def test_a_path_that_is_not_there(name, tmp_path, no_network, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     with pytest.raises(FileNotFoundError, match='nowhere: no such folder') as caught:
-        PersonDetector(str(tmp_path / 'nowhere'))
+        PersonDetector(name.format(tmp_path))
     assert isinstance(caught.value, UserError)
     assert not no_network
 
@@ -190,7 +193,7 @@ def test_a_path_that_is_not_there(tmp_path, no_network):
 def test_a_hub_that_cannot_be_reached(monkeypatch):
     monkeypatch.setattr('huggingface_hub.constants.HF_HUB_OFFLINE', True)  # no minute of retries
     with pytest.raises(OSError, match='somebody/some-detector: not loaded as a detector.*reached'):
-        PersonDetector('somebody/some-detector')
+        PersonDetector('hf:somebody/some-detector')
 
 
 def test_pickled_weights_are_refused(rt_detr, tmp_path):

@@ -1,0 +1,156 @@
+"""Entries of a gallery, their features, and the checks of both."""
+
+import json
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+import numpy as np
+
+from mmtbps.errors import BadValue
+
+from .filters import KINDS, check_key, check_value
+
+__all__ = ['ROUNDING', 'GalleryEntry', 'Hit', 'check_entries', 'check_vectors', 'seal',
+           'unseal']
+
+#: By so much a length or a score may differ from what it should be.
+ROUNDING = 1e-3
+_SUM = ', "mmtbps.crc32": '
+
+
+@dataclass(frozen=True, slots=True)
+class GalleryEntry:
+    """One crop of a person.
+
+    Args:
+        id: Names the entry in its gallery; the same file (and frame, and box) has the same id.
+        path: Of the image the crop is in, as it was given to the index.
+        size: Of the file in bytes.
+        sha256: Of the file's content.
+        camera: Where it was taken, if known.
+        time: When, in seconds since 1970 (UTC); ``None`` for a video that has no date.
+        track: Name of the track it belongs to, if known.
+        frame: Number of the frame in a video, from 0.
+        box: (left, top, right, bottom) in pixels of the image or frame; ``None`` for all of it.
+        extra: Keys of one's own; string values.
+        mtime_ns: When the file was last modified, in nanoseconds since 1970; ``None`` where that
+            was not noted. A file that was only touched gives an equal entry.
+    """
+
+    id: str
+    path: str
+    size: int = 0
+    sha256: str = ''
+    camera: str | None = None
+    time: float | None = None
+    track: str | None = None
+    frame: int | None = None
+    box: tuple[int, int, int, int] | None = None
+    extra: Mapping[str, str] = field(default_factory=dict)
+    mtime_ns: int | None = field(default=None, compare=False)
+
+    @property
+    def is_undated(self) -> bool:
+        """True if ``time`` counts from the start of a video, as earlier versions stored it."""
+        return self.time is not None and self.extra.get('video_time') == f'{self.time:.3f}'
+
+    def to_json(self) -> dict[str, Any]:
+        """Return a dict of JSON types; `from_json` reads it back."""
+        values = {each.name: getattr(self, each.name) for each in fields(self)}
+        return dict(values, box=self.box and list(self.box), extra=dict(self.extra))
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> 'GalleryEntry':
+        """Read an entry written by `to_json`."""
+        box = values.get('box')
+        return cls(**{**values, 'box': None if box is None else tuple(box)})
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """An entry found, with its cosine similarity to the query, -1 to 1."""
+
+    entry: GalleryEntry
+    score: float
+
+
+def check_vectors(vectors: np.ndarray, dim: int) -> np.ndarray:
+    """Check features and return them as contiguous float32.
+
+    Raises:
+        ValueError: If they are not ``(N, dim)``, not finite or not of length 1.
+    """
+    vectors = np.ascontiguousarray(vectors, np.float32)
+    if vectors.ndim != 2 or vectors.shape[1] != dim:
+        raise BadValue(f'features must be of shape (N, {dim}), got {vectors.shape}')
+    lengths = np.linalg.norm(vectors, axis=1)
+    if not np.all(np.abs(lengths - 1) < ROUNDING):  # also false for NaN
+        row = int(np.argmin(np.abs(lengths - 1) < ROUNDING))
+        raise BadValue(f'feature {row} has length {lengths[row]:.4g}, not 1: normalise features '
+                       'before they go to a gallery')
+    return vectors
+
+
+def check_entries(entries: Sequence[GalleryEntry]) -> None:
+    """Check that entries can be stored and found again.
+
+    Raises:
+        ValueError: Naming the entry and what is wrong.
+    """
+    seen = set()
+    for entry in entries:
+        if entry.id in seen:
+            raise BadValue(f'entry {entry.id!r} comes twice in one call')
+        seen.add(entry.id)
+        if not entry.id:
+            raise BadValue(f'the entry of {entry.path!r} has an empty id')
+        for key in ('id', 'path', 'camera', 'track', 'time', 'frame'):
+            value = getattr(entry, key)
+            if value is not None or key in ('id', 'path'):
+                check_value(key, value, f'entry {entry.id!r}')
+        for key, value in entry.extra.items():
+            if check_key(key) in KINDS:
+                raise BadValue(f'entry {entry.id!r}: {key!r} is a column of its own and cannot '
+                               'be in extra')
+            check_value(key, value, f'entry {entry.id!r}')
+
+
+def seal(entry: GalleryEntry, vector: np.ndarray) -> str:
+    """Write an entry as JSON that ends with a checksum of the entry and its ``(dim, )`` feature."""
+    text = json.dumps(entry.to_json(), ensure_ascii=False)
+    return f'{text[:-1]}{_SUM}{_crc32(text, vector)}}}'
+
+
+def unseal(text: str, vector: np.ndarray | None) -> GalleryEntry:
+    """Read an entry written by `seal`, or by an earlier version without a checksum.
+
+    Args:
+        text: JSON.
+        vector: The ``(dim, )`` feature stored with it; without one nothing is compared.
+
+    Raises:
+        ValueError: Text or feature are not those that were written; or any of the errors by which
+            JSON of another kind is noticed.
+
+    Example:
+        >>> feature = np.float32([0.6, 0.8])
+        >>> text = seal(GalleryEntry('a', 'a.jpg'), feature)
+        >>> unseal(text, feature).path
+        'a.jpg'
+        >>> unseal(text, -feature)
+        Traceback (most recent call last):
+        ValueError: its checksum is another
+    """
+    start, mark, end = text.rpartition(_SUM)
+    plain = f'{start}}}' if mark else text
+    if mark and vector is not None and int(end[:-1]) != _crc32(plain, vector):
+        raise ValueError('its checksum is another')
+    if vector is not None:
+        check_vectors(vector[None], len(vector))
+    return GalleryEntry.from_json(json.loads(plain))
+
+
+def _crc32(text: str, vector: np.ndarray) -> int:
+    return zlib.crc32(np.ascontiguousarray(vector, np.float32).tobytes(), zlib.crc32(text.encode()))

@@ -1,0 +1,72 @@
+"""Table of a LanceDB gallery: its columns, rows and filters."""
+
+import json
+from collections.abc import Iterator, Sequence
+from functools import reduce
+from operator import and_, or_
+from typing import Any
+
+import numpy as np
+
+from .entries import GalleryEntry, seal
+from .filters import KINDS, Condition, OneOf
+
+__all__ = ['expression', 'one_of_ids', 'rows_of', 'schema_of']
+
+_CHUNK = 5_000  # ids in one expression
+
+
+def expression(conditions: Sequence[Condition]) -> Any:
+    """Convert a filter to an expression of LanceDB; ``None`` if nothing is asked for."""
+    from lancedb.expr import col, lit
+
+    def one(condition: Condition) -> Any:
+        if condition.free:
+            return reduce(or_, [col('extra').contains(lit(f'\n{tag(condition.key, value)}\n'))
+                                for value in condition.values])
+        column = col(condition.key)
+        if isinstance(condition, OneOf):
+            return column.isin(list(condition.values))
+        ends = [column >= lit(condition.low)] if condition.low is not None else []
+        return reduce(and_, ends + ([column <= lit(condition.high)]
+                                    if condition.high is not None else []))
+
+    return reduce(and_, map(one, conditions)) if conditions else None
+
+
+def one_of_ids(ids: list[str]) -> Iterator[Any]:
+    """Yield expressions that hold for some of the ids each."""
+    from lancedb.expr import col
+    return (col('id').isin(ids[start:start + _CHUNK]) for start in range(0, len(ids), _CHUNK))
+
+
+def tag(key: str, value: str) -> str:
+    """Write a key of one's own with its value, to be found in the column of all of them."""
+    # JSON writes a newline as two other characters, so that one can stand between tags.
+    return json.dumps([key, value], ensure_ascii=False)
+
+
+def schema_of(fingerprint: dict[str, Any]) -> Any:
+    """Make the schema of the table of a new gallery, which holds the fingerprint."""
+    import pyarrow as pa
+    types = {str: pa.string(), float: pa.float64(), int: pa.int64()}
+    return pa.schema(
+        [pa.field('id', pa.string(), nullable=False),
+         pa.field('vector', pa.list_(pa.float32(), fingerprint['dim']), nullable=False),
+         *(pa.field(name, types[kind]) for name, kind in KINDS.items()),
+         pa.field('extra', pa.string(), nullable=False),
+         pa.field('entry', pa.string(), nullable=False)],
+        metadata={'mmtbps': json.dumps(fingerprint)})
+
+
+def rows_of(entries: list[GalleryEntry], vectors: np.ndarray, schema: Any) -> Any:
+    """Make the rows of entries with their ``(N, dim)`` features."""
+    import pyarrow as pa
+    tags = [''.join(f'\n{tag(*item)}' for item in entry.extra.items()) for entry in entries]
+    return pa.table(
+        {'id': [entry.id for entry in entries],
+         'vector': pa.FixedSizeListArray.from_arrays(vectors.ravel(), vectors.shape[1]),
+         **{name: [getattr(entry, name) for entry in entries] for name in KINDS},
+         'extra': [f'{text}\n' for text in tags],
+         'entry': [seal(*pair) for pair in zip(entries, vectors, strict=True)]},
+        schema=schema)
