@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 __all__ = ['BadValue', 'MissingFile', 'MissingKey', 'MissingPackage', 'RecordError', 'Remedy',
-           'SeveralFaults', 'UserError', 'first_line']
+           'SeveralFaults', 'UserError', 'first_line', 'printable']
 
 
 @dataclass(frozen=True)
@@ -96,3 +96,20 @@ def first_line(error: Exception, most: int = 160) -> str:
         ('no such key', 'ValueError')
     """
     return next(iter(str(error).strip().splitlines()), type(error).__name__)[:most]
+
+
+def printable(text: str) -> str:
+    """Write as escapes what would act on a terminal, end a line, or turn the reading direction.
+
+    Names of files and what stands in a table are strangers' text; a line break in one would forge
+    a line of its own.
+
+    Args:
+        text: To print in one line.
+
+    Example:
+        >>> printable('a.jpg\\n\\x1b]0;title'), printable('Größe 服')
+        ('a.jpg\\\\n\\\\x1b]0;title', 'Größe 服')
+    """
+    return ''.join(sign if sign.isprintable() else sign.encode('unicode_escape').decode()
+                   for sign in text)

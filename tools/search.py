@@ -84,6 +84,8 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     command.add_argument('--port', type=int, default=7860, help='default: %(default)s')
     command.add_argument('--host', default='127.0.0.1', help='address to listen at; the page has '
                          'no password (default: %(default)s, this machine alone)')
+    command.add_argument('--public-url', metavar='URL', help='where visitors open the page if a '
+                         'reverse proxy on this machine hands it on, such as https://host/people')
     command.add_argument('--uploads', type=Path, help='let visitors add crops, which are kept in '
                          'this folder inside the folder of the images')
     _add_model(command, images=True)
@@ -200,9 +202,11 @@ def query(args: argparse.Namespace) -> None:
 
 
 def serve(args: argparse.Namespace) -> None:
+    from mmtbps.search.webui import parse_public_url
     from mmtbps.search.webui import serve as serve_page
-    images = images_of(args)
-    serve_page(make_searcher(args), images, args.uploads, args.host, args.port)
+    public_url, images = parse_public_url(args.public_url), images_of(args)
+    serve_page(make_searcher(args), images, args.uploads, args.host, args.port,
+               public_url=public_url)
 
 
 def info(args: argparse.Namespace) -> None:

@@ -11,7 +11,7 @@ import traceback
 from collections.abc import Iterator
 from typing import NoReturn
 
-from mmtbps.errors import Remedy, UserError, first_line
+from mmtbps.errors import Remedy, UserError, first_line, printable
 from mmtbps.fileio import explain_disk_full, is_disk_full
 
 from .command_names import as_typed
@@ -155,8 +155,7 @@ def fail(message: str, code: int = ExitCode.USER) -> NoReturn:
 
 def _printable(text: str) -> str:
     """Put a text in one line, and write as escapes what would act on the terminal."""
-    return ''.join(sign if sign.isprintable() else sign.encode('unicode_escape').decode()
-                   for sign in ' '.join(text.split()))
+    return printable(' '.join(text.split()))
 
 
 def _say_error(error: Exception) -> NoReturn:

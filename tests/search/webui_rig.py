@@ -49,13 +49,13 @@ def fill(root, uri, people=PEOPLE):
 
 
 @contextmanager
-def open_page(folder, uploads=True):
+def open_page(folder, uploads=True, **options):
     """The page at a free port: its ``url``, ``searcher``, ``images`` and ``uploads``."""
     images = folder / 'images'
     searcher = PointingInferencer(ColorEncoder(), gallery=fill(images, folder / 'gallery'),
                                   images=images)
     kept = images / 'uploads' if uploads else None
-    page = serve_at_free_port(searcher, images, kept)
+    page = serve_at_free_port(searcher, images, kept, **options)
     try:
         yield SimpleNamespace(url=page.local_url.rstrip('/'), searcher=searcher, images=images,
                               uploads=kept, blocks=page)
@@ -63,12 +63,12 @@ def open_page(folder, uploads=True):
         page.close()
 
 
-def serve_at_free_port(*arguments):
+def serve_at_free_port(*arguments, **options):
     from mmtbps.search.webui import serve
     for _ in range(2):
         with suppress(OSError):  # somebody was faster
-            return serve(*arguments, port=free_port(), wait=False)
-    return serve(*arguments, port=free_port(), wait=False)
+            return serve(*arguments, port=free_port(), wait=False, **options)
+    return serve(*arguments, port=free_port(), wait=False, **options)
 
 
 def free_port():

@@ -244,7 +244,7 @@ def test_a_command_opens_the_gallery_once(indexed, call, monkeypatch):
         begin(self, uri, *rest)
 
     monkeypatch.setattr(BaseGallery, '__init__', count)
-    monkeypatch.setattr('mmtbps.search.webui.serve', lambda searcher, *_: searcher('red'))
+    monkeypatch.setattr('mmtbps.search.webui.serve', lambda searcher, *_, **named: searcher('red'))
     queries = [['query', 'red', *more] for more in (
         [], ['--json'], ['--where', 'camera=c1'],
         *(['--out', f'answer{suffix}'] for suffix in ('.html', '.png', '.json')))]

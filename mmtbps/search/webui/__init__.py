@@ -1,6 +1,7 @@
 """The web page of a gallery, on Gradio, which is imported when the page is built."""
 
+from .addresses import parse_public_url
 from .layout import build_page
 from .server import serve
 
-__all__ = ['build_page', 'serve']
+__all__ = ['build_page', 'parse_public_url', 'serve']

@@ -22,6 +22,8 @@ __all__ = ['build_page', 'import_gradio']
 #: One request at a time uses the model and the gallery.
 _QUEUE = dict(concurrency_id='gallery', concurrency_limit=1)
 _PRIVATE = dict(api_visibility='private', **_QUEUE)
+#: Seconds that the questions of a visitor are kept.
+_MEMORY = 86_400
 
 
 def import_gradio() -> ModuleType:
@@ -58,10 +60,12 @@ def build_page(inferencer: Any, images: str | os.PathLike, uploads: str | os.Pat
     if uploads is not None and not Path(uploads).resolve().is_relative_to(service.images.resolve()):
         raise BadValue(f'{uploads}: uploads must be kept inside {images}, the folder of the '
                        "gallery's images")
-    with gr.Blocks(title=title, analytics_enabled=False, fill_width=True,
-                   delete_cache=(600, 3600)) as page:
+    from .blocks import PageBlocks
+    with PageBlocks(title=title, analytics_enabled=False, fill_width=True,
+                    delete_cache=(600, 3600)) as page:
         parts = _lay_out(gr, title, service.facets(), uploads is not None)
-        parts.asked, parts.shown, parts.picked = gr.State([]), gr.State(Question()), gr.State(None)
+        parts.asked, parts.shown, parts.picked = (
+            gr.State(value, time_to_live=_MEMORY) for value in ([], Question(), None))
         refresh = _refresh(gr, parts, service, title)
         page.load(**refresh)
         _connect_questions(gr, parts, service)
@@ -198,5 +202,5 @@ def _connect_uploads(gr: ModuleType, parts: SimpleNamespace, service: SearchServ
 
 def _question(text: str, cameras: list[str] | None, since: str, until: str, track: str,
               count: int) -> Question:
-    return Question(text=text, cameras=tuple(cameras or ()), since=since, until=until, track=track,
-                    count=count)
+    return Question(text=text or '', cameras=tuple(cameras or ()), since=since or '',
+                    until=until or '', track=track or '', count=count)

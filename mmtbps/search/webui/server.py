@@ -1,19 +1,27 @@
 """Server of the page, by default for this machine alone."""
 
+import contextlib
+import errno
+import logging
 import os
+import socket
 import time
+from collections.abc import AsyncIterator
 from typing import Any
 
 from mmtbps.errors import UserError
 
 from ..media.images import MAX_BYTES
+from .addresses import PageAddress, parse_public_url
 from .layout import build_page
 from .middleware import RequestFilter
+from .private_folder import PrivateFolder
 from .style import CSS, make_theme
 
 __all__ = ['AddressNotFree', 'serve']
 
-_HERE = ('127.0.0.1', 'localhost')
+_WHY = {errno.EADDRINUSE: 'another program uses the port, maybe another page; name another port',
+        errno.EACCES: 'a port below 1024 needs the rights of the administrator; name another port'}
 
 
 class AddressNotFree(UserError, OSError):
@@ -22,12 +30,13 @@ class AddressNotFree(UserError, OSError):
 
 def serve(inferencer: Any, images: str | os.PathLike, uploads: str | os.PathLike | None = None,
           host: str = '127.0.0.1', port: int = 7860, title: str = 'Person search',
-          wait: bool = True) -> Any:
+          wait: bool = True, public_url: str | None = None) -> Any:
     """Open the page of a gallery for browsers and programs.
 
     Nothing is fetched from elsewhere and nothing reported; no file is served, pictures of the
-    gallery stand in the page itself. There is no password: with another ``host`` than the default
-    everyone who reaches the machine can search, and add people if ``uploads`` is given.
+    gallery stand in the page itself. Pages of other sites get no answer. There is no password: with
+    another ``host`` than the default everyone who reaches the machine can search, and add people if
+    ``uploads`` is given. Files on their way lie in a private folder that goes with the page.
 
     Args:
         inferencer: A `TextToPersonInferencer` with a gallery.
@@ -38,25 +47,29 @@ def serve(inferencer: Any, images: str | os.PathLike, uploads: str | os.PathLike
         title: Stands on top.
         wait: Serve until ``close()`` or an exception such as that of Ctrl-C, which closes the
             page and goes on to the caller; otherwise return at once and serve until ``close()``.
+        public_url: Where visitors open the page if a reverse proxy on this machine hands their
+            requests on, such as ``'https://host/people'``; ``host`` stays as it is.
 
     Returns:
         The Gradio blocks, with ``local_url`` and ``close()``.
 
     Raises:
         AddressNotFree: Nothing can listen at host and port.
-        BadValue: ``uploads`` is not inside ``images``.
+        BadValue: ``uploads`` is not inside ``images``, or ``public_url`` no address.
         MissingPackage: Gradio is not installed.
     """
-    page = build_page(inferencer, images, uploads, title)
-    from starlette.middleware import Middleware
-    from starlette.middleware.trustedhost import TrustedHostMiddleware
-    filters = [Middleware(RequestFilter, uploads=uploads is not None)]
-    if host in _HERE:
-        # Another site's name that was made to point here is turned away.
-        filters.insert(0, Middleware(TrustedHostMiddleware, allowed_hosts=list(_HERE)))
-    _launch(page, host, port, filters)
+    address = PageAddress(host, parse_public_url(public_url))
+    _check_free(host, port)
+    folder = PrivateFolder()
+    try:
+        page = build_page(inferencer, images, uploads, title)
+        page.private_folder = folder
+        _launch(page, port, address, uploads is not None)
+    except BaseException:
+        folder.remove()
+        raise
     if wait:
-        print(f'The page is at {page.local_url}; Ctrl+C ends it.', flush=True)
+        print(f'The page is at {address.public_url or page.local_url}; Ctrl+C ends it.', flush=True)
         try:
             while page.is_running:
                 time.sleep(.1)
@@ -65,19 +78,55 @@ def serve(inferencer: Any, images: str | os.PathLike, uploads: str | os.PathLike
     return page
 
 
-def _launch(page: Any, host: str, port: int, filters: list) -> None:
+def _launch(page: Any, port: int, address: PageAddress, uploads: bool) -> None:
     """Listen at the address, with nothing of Gradio's that reaches out or reports."""
-    _reach_directly(host)
+    events = {name: len(event.inputs) for number, event in page.fns.items()
+              for name in (number, event.api_name)
+              if name == number or event.api_visibility == 'public'}
+
+    @contextlib.asynccontextmanager
+    async def filtered(app: Any) -> AsyncIterator[None]:
+        # Outside of Gradio's own middleware, which would answer other sites first.
+        app.middleware_stack = RequestFilter(app.middleware_stack, uploads, address, events)
+        yield
+
+    _reach_directly(address.host)
+    logging.getLogger('python_multipart').setLevel(logging.ERROR)  # the filter logs it, once
     try:
         page.queue(max_size=64, api_open=False).launch(
-            server_name=host, server_port=port, share=False, quiet=True, prevent_thread_lock=True,
-            show_error=False, theme=make_theme(), css=CSS, max_file_size=MAX_BYTES,
-            footer_links=['api', 'settings'], run_history=False, enable_monitoring=False, pwa=False,
-            mcp_server=False, ssr_mode=False, app_kwargs=dict(middleware=filters))
+            server_name=address.host, server_port=port, root_path=address.public_url or None,
+            share=False, quiet=True, prevent_thread_lock=True, show_error=False,
+            theme=make_theme(), css=CSS, max_file_size=MAX_BYTES, footer_links=['api', 'settings'],
+            run_history=False, enable_monitoring=False, pwa=False, mcp_server=False, ssr_mode=False,
+            state_session_capacity=1000, app_kwargs=dict(lifespan=filtered))
     except (OSError, OverflowError) as error:
-        raise AddressNotFree(f'{host}:{port}: the page cannot be opened at this address. Another '
-                             'program uses the port, or the machine has no such address; name '
-                             'another port') from error
+        raise _not_free(address.host, port, error) from error
+
+
+def _check_free(host: str, port: int) -> None:
+    """Check that the page can listen at an address, before anything is built.
+
+    Raises:
+        AddressNotFree: With the reason.
+    """
+    try:
+        if not 0 < port < 65536:
+            raise OverflowError
+        family, kind, number, _, place = socket.getaddrinfo(
+            host.strip('[]'), port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, number) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(place)
+    except (OSError, OverflowError, UnicodeError) as error:
+        raise _not_free(host, port, error) from error
+
+
+def _not_free(host: str, port: int, error: Exception) -> AddressNotFree:
+    """Word why nothing can listen at an address."""
+    reason = _WHY.get(getattr(error, 'errno', None), f'this machine has no address {host}')
+    if isinstance(error, OverflowError):
+        reason = 'a port is a number from 1 to 65535'
+    return AddressNotFree(f'{host}:{port}: the page cannot be opened at this address: {reason}')
 
 
 def _reach_directly(host: str) -> None:

@@ -1,5 +1,6 @@
 """Search on behalf of visitors, all of whose input is checked first."""
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -90,6 +91,10 @@ def make_where(cameras: Sequence[str] | None = None, since: str = '', until: str
     """
     where: dict[str, Any] = {}
     if cameras:
+        if not isinstance(cameras, (list, tuple)):
+            raise Refused('The cameras must be a list.')
+        for camera in cameras:
+            read_line(camera, 'camera')
         where['camera'] = list(cameras)
     times = read_line(since, 'time') or None, read_line(until, 'time') or None
     if any(times):
@@ -110,13 +115,15 @@ class SearchService:
 
     inferencer: Any
     images: Path
-    _facets: Facets | None = field(default=None, repr=False)
+    _facets: tuple[Any, Facets] | None = field(default=None, repr=False)
 
     def facets(self) -> Facets:
-        """Return the present facets; looks through the gallery when its size has changed."""
-        if self._facets is None or self._facets.count != self.inferencer.gallery.count():
-            self._facets = Facets.of(self.inferencer.gallery.entries())
-        return self._facets
+        """Return the present facets; looks through a gallery whose files have changed."""
+        gallery = self.inferencer.gallery
+        state = gallery.count(), _stamp(gallery.uri)
+        if self._facets is None or None in state or self._facets[0] != state:
+            self._facets = state, Facets.of(gallery.entries())
+        return self._facets[1]
 
     def search(self, text: str, count: int = 20,
                where: Mapping[str, Any] | None = None) -> Sequence[SearchHit]:
@@ -190,6 +197,16 @@ class SearchService:
             return None, error.reason
         except (ValueError, OSError):
             return None, 'picture not found'
+
+
+def _stamp(folder: str) -> tuple[int, int] | None:
+    """Return number and latest change of a gallery's files; ``None`` if it is no folder here."""
+    try:
+        changes = [os.stat(os.path.join(parent, name)).st_mtime_ns
+                   for parent, _, names in os.walk(folder) for name in names]
+    except FileNotFoundError:  # it is written to at this moment
+        return None
+    return (len(changes), max(changes)) if changes else None
 
 
 def _sentence(text: Any) -> str:

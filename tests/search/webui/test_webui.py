@@ -16,7 +16,7 @@ from PIL import Image
 from webui_rig import PEOPLE, open_page
 
 from mmtbps.search.galleries.provenance import write_provenance
-from mmtbps.search.webui.middleware import MAX_BODY
+from mmtbps.search.webui.bodies import MAX_BODY
 
 
 @pytest.fixture(scope='module')
@@ -282,3 +282,4 @@ def test_the_page_loads_nothing_from_elsewhere_and_reports_nothing(page, http_cl
     assert config['analytics_enabled'] is False and not page.blocks.share
     assert json.dumps(config).count('googleapis') == 0
     assert page.url.startswith('http://127.0.0.1:')
+    assert config['connect_heartbeat'] is False, 'each tab would hold a connection open'

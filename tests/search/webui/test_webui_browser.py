@@ -6,7 +6,8 @@ from urllib.parse import urlsplit
 import pytest
 from fakes import paint
 from PIL import Image
-from webui_rig import open_page
+from reverse_proxy import proxy_of, read_snippet
+from webui_rig import free_port, open_page
 
 NAMES = ('chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable')
 FLAGS = ['--headless', '--no-sandbox', '--disable-gpu', '--disable-background-networking',
@@ -128,6 +129,45 @@ def test_a_visitor_adds_a_person_and_finds_them(visitor, server, tmp_path):
     visitor.wait_for_selector('#masthead >> text=7 pictures from 4 cameras')
     ask(visitor, 'purple shirt, yellow trousers')
     assert '<b>door</b>' in visitor.inner_text('.card >> nth=0')
+
+
+def test_seven_tabs_of_one_browser_all_answer(browser, server):
+    """A browser has six connections to a host: none may be held by a tab that waits."""
+    context = browser.new_context()
+    tabs = []
+    for number in range(7):
+        tabs.append(context.new_page())
+        tabs[-1].set_default_timeout(20_000)
+        tabs[-1].goto(server.url)
+        ask(tabs[-1], f'red coat {number}')
+    ask(tabs[0], 'green trousers')
+    assert len(people(tabs[0])) == 6
+    context.close()
+
+
+def test_a_visit_behind_a_reverse_proxy(browser, tmp_path_factory, tmp_path):
+    location, directives = read_snippet()
+    port = free_port()
+    public = f'http://people.localhost:{port}/people'
+    paint('purple', 'yellow', size=(20, 50)).save(tmp_path / 'new.png')
+    with open_page(tmp_path_factory.mktemp('proxied'), public_url=public) as page, proxy_of(
+            page.url, port, location, directives):
+        context = browser.new_context()
+        tab = context.new_page()
+        tab.set_default_timeout(20_000)
+        requested = []
+        tab.on('request', lambda request: requested.append(request.url))
+        tab.goto(f'{public}/')
+        ask(tab, 'red coat, blue trousers')
+        assert people(tab)[0] == 'red-blue'
+        tab.click('#add button')
+        tab.set_input_files('#add input[type=file]', [tmp_path / 'new.png'])
+        tab.wait_for_selector('#add >> text=new')
+        tab.click('#add-button')
+        tab.wait_for_selector('#said >> text=One picture added.')
+        context.close()
+    asked = [url for url in requested if not url.startswith(('data:', 'blob:'))]
+    assert asked and all(url.startswith(f'{public}/') for url in asked)
 
 
 def test_hostile_words_are_shown_as_they_are(visitor):

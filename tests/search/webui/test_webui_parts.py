@@ -9,10 +9,12 @@ from fakes import ColorEncoder, paint
 from webui_rig import fill
 
 from mmtbps.errors import BadValue, MissingPackage, UserError
+from mmtbps.search.galleries import open_gallery
 from mmtbps.search.galleries.base import GalleryEntry
 from mmtbps.search.inferencer import TextToPersonInferencer
 from mmtbps.search.webui import build_page, html, serve
-from mmtbps.search.webui.middleware import is_allowed, refuse_body
+from mmtbps.search.webui.bodies import refuse_body
+from mmtbps.search.webui.middleware import is_allowed
 from mmtbps.search.webui.service import Facets, Refused, SearchService, make_where
 from mmtbps.search.webui.views import MAX_HISTORY, Question, answer, show_person
 
@@ -112,6 +114,17 @@ def test_facets_follow_the_gallery(service):
     assert service.facets().count == 6
     service.inferencer.gallery.delete(where={'camera': 'c1'})
     assert service.facets().cameras == ('c2', 'c3')
+    # Another program changes what is known, not how many there are.
+    other = open_gallery(service.inferencer.gallery.uri)
+    (entry,), features = other.get(['red-black'])
+    other.upsert([replace(entry, camera='new')], features)
+    assert service.facets().cameras == ('c2', 'c3', 'new')
+
+
+def test_facets_of_an_unchanged_gallery_are_looked_up_once(service, monkeypatch):
+    assert service.facets().count == 6
+    monkeypatch.setattr(service.inferencer.gallery, 'entries', None)
+    assert service.facets().count == 6
 
 
 @pytest.mark.parametrize('fields', [
