@@ -1,11 +1,17 @@
 """Errors that are the user's to mend, as data that any program can word."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 __all__ = ['BadValue', 'MissingFile', 'MissingKey', 'MissingPackage', 'RecordError', 'Remedy',
            'SeveralFaults', 'UserError', 'first_line', 'printable']
+
+#: Control signs, ends of lines, signs without width and of the reading direction, half characters,
+#: tags. The joiners of Persian and of emoji are none of them.
+_ACTING = re.compile('[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e'
+                     '\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e007f]')
 
 
 @dataclass(frozen=True)
@@ -98,7 +104,7 @@ def first_line(error: Exception, most: int = 160) -> str:
     return next(iter(str(error).strip().splitlines()), type(error).__name__)[:most]
 
 
-def printable(text: str) -> str:
+def printable(text: str, escape: Callable[[str], str] = ascii) -> str:
     """Write as escapes what would act on a terminal, end a line, or turn the reading direction.
 
     Names of files and what stands in a table are strangers' text; a line break in one would forge
@@ -106,10 +112,10 @@ def printable(text: str) -> str:
 
     Args:
         text: To print in one line.
+        escape: Writes one sign as an escape in quotes, such as `json.dumps`.
 
     Example:
         >>> printable('a.jpg\\n\\x1b]0;title'), printable('Größe 服')
         ('a.jpg\\\\n\\\\x1b]0;title', 'Größe 服')
     """
-    return ''.join(sign if sign.isprintable() else sign.encode('unicode_escape').decode()
-                   for sign in text)
+    return _ACTING.sub(lambda sign: escape(sign[0])[1:-1], text)

@@ -22,7 +22,7 @@ from mmtbps.datasets.people import count_ids_in_both, find_leaks
 from mmtbps.datasets.record_checks import count_shared_captions, count_sizes
 from mmtbps.datasets.skipped import SkippedRecord
 from mmtbps.engine.data_checks import check_data_sets
-from mmtbps.errors import RecordError, UserError
+from mmtbps.errors import RecordError, UserError, printable
 from mmtbps.registry import DATASETS
 
 TYPES = dict(cuhk=CUHKPEDES, icfg=ICFGPEDES, rstp=RSTPReid, drawn=DrawnPEDES, jsonl=TBPSDataset)
@@ -110,7 +110,7 @@ def check(cls: type[TBPSDataset], paths: dict, decode: bool, show: int) -> int:
                      for leak in find_leaks(located)]
         skipped = read_splits(cls, paths, splits, decode, problems)
     except (FileNotFoundError, ValueError, UserError) as error:
-        print(f'PROBLEM {_word(error)}')
+        print(printable(f'PROBLEM {_word(error)}'))
         return 1
     for files, count in count_ids_in_both(located).items():
         print(f'note    {" and ".join(files)}: {count} ids are in both, for '
@@ -119,9 +119,9 @@ def check(cls: type[TBPSDataset], paths: dict, decode: bool, show: int) -> int:
     if shared := count_shared_captions(located):
         print(f'note    {shared} captions are at more than one person')
     for text in problems:
-        print(f'PROBLEM {text}')
+        print(printable(f'PROBLEM {text}'))
     for skip in skipped[:show]:
-        print(f'{"note   " if skip.kind in HARMLESS else "PROBLEM"} {skip}')
+        print(printable(f'{"note   " if skip.kind in HARMLESS else "PROBLEM"} {skip}'))
     if len(skipped) > show:
         print(f'... and {len(skipped) - show} more (--show {len(skipped)} prints them)')
     for kind, count in Counter(skip.kind for skip in skipped).items():
@@ -155,7 +155,7 @@ def check_together(config: Config) -> int:
     for line in checked.lines:
         print(line)
     for problem in problems:
-        print(f'PROBLEM {_word(problem)}')
+        print(printable(f'PROBLEM {_word(problem)}'))
     return len(problems)
 
 

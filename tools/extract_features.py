@@ -29,7 +29,7 @@ from mmtbps.commands.model_options import (
     names_model,
 )
 from mmtbps.commands.user_errors import one_line_errors
-from mmtbps.errors import BadValue, MissingFile
+from mmtbps.errors import BadValue, MissingFile, printable
 from mmtbps.fileio import check_writable, write_durably
 from mmtbps.search import load_encoder
 from mmtbps.search.encoders.base import Encoder
@@ -98,7 +98,7 @@ def try_to_read(path: Path) -> Image.Image | None:
     try:
         return read_image(path)
     except UnreadableImage as error:
-        print(f'left out: {error}', file=sys.stderr)
+        print(printable(f'left out: {error}'), file=sys.stderr)
         return None
 
 

@@ -21,6 +21,7 @@ from rich.progress import track
 from mmtbps.commands.command_names import CommandParser
 from mmtbps.commands.user_errors import fail, one_line_errors
 from mmtbps.datasets.write_packed import differing, find_packable_images, pack_images
+from mmtbps.errors import printable
 
 UNITS = {'': 1, 'K': 10**3, 'M': 10**6, 'G': 10**9, 'T': 10**12}
 
@@ -67,7 +68,7 @@ def pack(args: argparse.Namespace) -> None:
         if skipped.harmless:
             by_kind[skipped.reason] += 1
         else:
-            print(f'left out: {skipped}')
+            print(printable(f'left out: {skipped}'))
     for reason, count in by_kind.items():
         print(f'left out: {count} x {reason}')
     print(f'{args.out}: {done.packed} images packed, {done.before} were packed before, '
@@ -81,7 +82,7 @@ def verify(args: argparse.Namespace) -> None:
                               disable=args.quiet):
         if reason is not None:
             wrong += 1
-            print(f'{name}: {reason}')
+            print(printable(f'{name}: {reason}'))
     if wrong:
         fail(f'{wrong} of {total} images differ; a shard that is deleted with its index is packed '
              'anew from the originals')

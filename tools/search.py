@@ -22,7 +22,6 @@ Several processes on one gallery, each with its part of the files:
 """
 
 import argparse
-import json
 import shlex
 import sys
 from collections.abc import Sequence
@@ -38,8 +37,9 @@ from mmtbps.commands.detector_options import (
 )
 from mmtbps.commands.licence_notice import print_model_notice
 from mmtbps.commands.model_options import add_model_option, chosen_preprocessing
+from mmtbps.commands.printing import as_json
 from mmtbps.commands.user_errors import fail, one_line_errors
-from mmtbps.errors import BadValue, MissingFile
+from mmtbps.errors import BadValue, MissingFile, printable
 from mmtbps.fileio import JobShard, check_writable
 from mmtbps.search.encoders.base import describe_cut
 from mmtbps.search.galleries.base import GalleryMismatch
@@ -167,14 +167,14 @@ def index(args: argparse.Namespace) -> None:
     for reason in filter(None, not_noted):
         print(f'{reason}: name --config and --weights with every query', file=sys.stderr)
     for path, reason in report.skipped[:_SHOWN]:
-        print(f'skipped {path}: {reason}', file=sys.stderr)
+        print(printable(f'skipped {path}: {reason}'), file=sys.stderr)
     if (more := len(report.skipped) - _SHOWN) > 0:
         print(f'... and {more} more; --log FILE keeps all', file=sys.stderr)
     for path, note in report.notes[:_SHOWN]:
-        print(f'note {path}: {note}', file=sys.stderr)
+        print(printable(f'note {path}: {note}'), file=sys.stderr)
     if report.unknown:
-        print(f'{len(report.unknown)} rows of {args.metadata} name no file: '
-              f'{", ".join(report.unknown[:_SHOWN])}', file=sys.stderr)
+        print(printable(f'{len(report.unknown)} rows of {args.metadata} name no file: '
+                        f'{", ".join(report.unknown[:_SHOWN])}'), file=sys.stderr)
     if report.forgotten:
         print(f'{report.forgotten} files hold another picture than before: of what was said of the '
               'former, only the camera is kept. Name --metadata with what is known of them',
@@ -192,9 +192,9 @@ def query(args: argparse.Namespace) -> None:
     searcher = make_searcher(args)
     results = searcher(args.text, topk=args.topk, where=where or None)
     for line in describe_cut(searcher.encoder, args.text):  # after texts that are none are refused
-        print(line, file=sys.stderr)
+        print(printable(line), file=sys.stderr)
     if args.json:
-        print(json.dumps([result.to_json() for result in results], indent=2, ensure_ascii=False))
+        print(as_json([result.to_json() for result in results], sys.stdout.encoding))
     elif args.out is None:
         print('\n\n'.join(map(_as_text, results)))
     if args.out is not None:
@@ -206,7 +206,7 @@ def serve(args: argparse.Namespace) -> None:
     from mmtbps.search.webui import serve as serve_page
     public_url, images = parse_public_url(args.public_url), images_of(args)
     serve_page(make_searcher(args), images, args.uploads, args.host, args.port,
-               public_url=public_url)
+               **(dict(public_url=public_url) if public_url else {}))
 
 
 def info(args: argparse.Namespace) -> None:
@@ -216,13 +216,13 @@ def info(args: argparse.Namespace) -> None:
     known |= {f'model {key}': value for key, value in (noted.details or {}).items()}
     known |= {f'people {key}': value for key, value in (noted.detection or {}).items()}
     if args.json:
-        print(json.dumps(known, indent=2, ensure_ascii=False))
+        print(as_json(known, sys.stdout.encoding))
         return
     known |= {f'fingerprint {key}': value for key, value in known.pop('fingerprint').items()}
     if noted.model and noted.weights is None:
         known['weights'] = 'those of the model'
     for key, value in known.items():
-        print(f'{key:<22}{"not known" if value is None else value}')
+        print(printable(f'{key:<22}{"not known" if value is None else value}'))
 
 
 def delete(args: argparse.Namespace) -> None:
@@ -304,19 +304,19 @@ def reindex_command(args: argparse.Namespace) -> str:
 
 def _as_text(result: 'SearchResult') -> str:
     from mmtbps.search.presentation import in_figures, in_words
-    lines = [result.query if len(result.query) < 200 else result.query[:200] + ' ...']
+    lines = [printable(result.query if len(result.query) < 200 else result.query[:200] + ' ...')]
     for hit in result.hits:
         facts = '  '.join(f'{name} {value}' for name, value in in_words(hit.entry)
                           if name != 'file')
         score = in_figures(hit.score, hit.probability)
-        lines.append(f'{hit.rank:>4}  {score}  {hit.entry.path}  {facts}'.rstrip())
+        lines.append(printable(f'{hit.rank:>4}  {score}  {hit.entry.path}  {facts}'.rstrip()))
     return '\n'.join(lines if result.hits else [*lines, '      nothing found'])
 
 
 def _confirm(question: str) -> None:
     if not sys.stdin.isatty():
         raise BadValue(f'{question} Say so with --yes')
-    if input(f'{question} [y/N] ').strip().lower() not in ('y', 'yes'):
+    if input(printable(f'{question} [y/N] ')).strip().lower() not in ('y', 'yes'):
         fail('nothing was removed')
 
 

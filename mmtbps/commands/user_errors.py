@@ -16,6 +16,7 @@ from mmtbps.fileio import explain_disk_full, is_disk_full
 
 from .command_names import as_typed
 from .exit_codes import ExitCode
+from .printing import escape_what_cannot_be_printed
 from .process_group import await_launcher, end_command, group_rank, is_loss_of_peer
 from .stop_signals import StopSignals, Terminated
 
@@ -110,6 +111,7 @@ def one_line_errors(interrupted: str = 'interrupted') -> Iterator[None]:
     Args:
         interrupted: The line after Ctrl-C; with "terminated" in it, that after SIGTERM.
     """
+    escape_what_cannot_be_printed()
     with StopSignals() as signals, _log_files_that_fail_in_silence():
         try:
             yield

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from mmtbps.errors import BadValue, MissingFile
+from mmtbps.errors import BadValue, MissingFile, printable
 from mmtbps.fileio import check_writable, write_durably
 from mmtbps.visualization import draw_rank_list, draw_rank_sheet
 
@@ -133,17 +133,17 @@ def draw_results(results: Sequence[SearchResult], images_root: str | os.PathLike
         rows = []
         for number, result in enumerate(found):
             hits = result.hits[:_PICTURE_HITS]
-            crops, absent = zip(*(
+            crops, reasons = zip(*(
                 _lay_out(hit, images_root, Path(folder, f'{number}-{hit.rank}'))
                 for hit in hits), strict=True)
-            rows.append(draw_rank_list(_short(result.query), crops, absent=absent,
+            rows.append(draw_rank_list(_short(result.query), crops, reasons=reasons,
                                        scores=[hit.score for hit in hits]))
         return draw_rank_sheet(rows)
 
 
 def _lay_out(hit: SearchHit, images_root: str | os.PathLike,
              folder: Path) -> tuple[Path, str | None]:
-    """Save the crop as a file; return its path, or one that leads nowhere and the reason."""
+    """Save the crop as a file; return its path, and why it cannot be shown."""
     folder.mkdir()
     try:
         crop = read_entry(images_root, hit.entry)
@@ -180,4 +180,4 @@ def _short(query: str) -> str:
 
 
 def _escape(text: str) -> str:
-    return html.escape(str(text))
+    return html.escape(printable(str(text)))

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
+from .fonts import font_for, with_glyphs
+
 __all__ = ['colorize', 'draw_heat_map', 'draw_word_heat_maps']
 
 _COLORS = 'viridis'  # even steps of lightness, told apart by the color-blind, too
@@ -131,6 +133,7 @@ def _sheet(panels: Sequence[tuple[str, Image.Image]], limits: tuple[float, float
            columns: int) -> Image.Image:
     """Lay out pictures in rows, with their words above and the legend below."""
     columns = min(columns, len(panels))
+    panels = [(with_glyphs(words), picture) for words, picture in panels]
     cell = max(_MIN_WIDTH if columns > 1 else _BAR[0], panels[0][1].width)
     labels = [_wrap(words, cell) for words, _ in panels]
     header = _LINE * max(map(len, labels)) + 4
@@ -155,7 +158,7 @@ def _legend(limits: tuple[float, float]) -> Image.Image:
     legend = Image.new('RGB', (_BAR[0], _BAR[1] + _LINE), _PAPER)
     ramp = np.broadcast_to(np.linspace(0, 1, _BAR[0]), _BAR[::-1])
     legend.paste(Image.fromarray(colorize(ramp, (0, 1))))
-    pen, font = ImageDraw.Draw(legend), ImageFont.load_default(12)
+    pen, font = ImageDraw.Draw(legend), font_for('', 12)
     for value, left, anchor in zip(limits, (0, _BAR[0]), ('la', 'ra'), strict=True):
         pen.text((left, _BAR[1] + 4), f'{round(value, 4):.3g}', fill=_QUIET, font=font,
                  anchor=anchor)
@@ -163,10 +166,10 @@ def _legend(limits: tuple[float, float]) -> Image.Image:
 
 
 def _wrap(words: str, width: int) -> list[str]:
-    return textwrap.wrap(words, int(width / ImageFont.load_default(14).getlength('o')))
+    return textwrap.wrap(words, int(width / font_for(words, 14).getlength('o')))
 
 
 def _font_for(text: str, width: int) -> ImageFont.FreeTypeFont:
     """Load the font in the usual size, or smaller where a line of wide letters would not fit."""
-    font = ImageFont.load_default(14)
-    return ImageFont.load_default(14 * min(1, width / font.getlength(text)))
+    length = font_for(text, 14).getlength(text)
+    return font_for(text, 14 * min(1, width / length))

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFilter, ImageFont, ImageOps
 
+from .fonts import font_for, with_glyphs
+
 __all__ = ['draw_rank_list', 'draw_rank_sheet']
 
 _TILE = (104, 276)  # a person: about 1 : 2.65
@@ -25,12 +27,13 @@ def draw_rank_list(query: str,
                    correct: Sequence[bool] | None = None,
                    scores: Sequence[float] | None = None,
                    title: str = '',
-                   absent: Sequence[str | None] | None = None) -> Image.Image:
+                   reasons: Sequence[str | None] | None = None) -> Image.Image:
     """Draw a query and the crops it found, best first.
 
     A right crop has a green frame and a tick, a wrong one a red frame and a cross, so the
     picture also reads without colors. The rank and the score stand below. An image that cannot
-    be read becomes a gray tile with its file name.
+    be read becomes a gray tile with the reason and its file name. Signs that no font here has a
+    picture for are written as escapes.
 
     Args:
         query: the caption, wrapped above the crops.
@@ -39,17 +42,17 @@ def draw_rank_list(query: str,
         correct: whether each crop is the person meant; default: not known, gray frames.
         scores: similarity of each crop; default: ranks only.
         title: a small line above the query, such as the data set.
-        absent: reason of each crop that is not shown, to stand on its tile, ``None`` for others.
+        reasons: why a crop is not shown, where that is known already.
 
     Raises:
-        ValueError: no crop, or ``correct``, ``scores`` or ``absent`` of another length.
+        ValueError: no crop, or ``correct``, ``scores`` or ``reasons`` of another length.
 
     Example:
         >>> picture = draw_rank_list('A man in a red coat.', ['missing.jpg'], [True], [0.8])
         >>> picture.mode, picture.width
         ('RGB', 728)
     """
-    _check(image_paths, correct=correct, scores=scores, absent=absent)
+    _check(image_paths, correct=correct, scores=scores, reasons=reasons)
     count = len(image_paths)
     columns = max(count, _MIN_COLUMNS)
     width = 2 * _MARGIN + columns * _TILE[0] + (columns - 1) * _GAP
@@ -60,7 +63,7 @@ def draw_rank_list(query: str,
     for rank, path in enumerate(image_paths):
         left = _MARGIN + rank * (_TILE[0] + _GAP)
         tile = _draw_tile(str(path), None if correct is None else bool(correct[rank]),
-                          None if absent is None else absent[rank])
+                          reasons and reasons[rank])
         canvas.paste(tile, (left, top))
         score = None if scores is None else float(scores[rank])
         _draw_label(ImageDraw.Draw(canvas), left, top + _TILE[1] + 8, rank + 1, score)
@@ -94,17 +97,19 @@ def draw_rank_sheet(rows: Sequence[Image.Image]) -> Image.Image:
     return sheet
 
 
-def _check(image_paths: Sequence, **others: Sequence | None) -> None:
+def _check(image_paths: Sequence, **lists: Sequence | None) -> None:
     if not len(image_paths):
         raise ValueError('a ranked list needs at least one image path')
-    for name, values in others.items():
+    for name, values in lists.items():
         if values is not None and len(values) != len(image_paths):
             raise ValueError(f'{name} has {len(values)} entries for {len(image_paths)} images')
 
 
 def _draw_header(query: str, title: str, width: int) -> Image.Image:
-    lines = [(title, _font(13), _QUIET)] if title else []
-    lines += [(line, _font(18), _INK) for line in _wrap(query, _font(18), width)]
+    title, query = with_glyphs(title), with_glyphs(query)
+    lines = [(title, font_for(title, 13), _QUIET)] if title else []
+    font = font_for(query, 18)
+    lines += [(line, font, _INK) for line in _wrap(query, font, width)]
     heights = [round(font.size * (1.4 if color == _INK else 1.8)) for _, font, color in lines]
     header = Image.new('RGB', (width, sum(heights)), _PAPER)
     pen, top = ImageDraw.Draw(header), 0
@@ -121,19 +126,19 @@ def _open(path: str) -> Image.Image:
     return Image.open(BytesIO(get(path)))
 
 
-def _read(path: str) -> Image.Image | None:
-    try:
-        with _open(path) as image:
-            return ImageOps.exif_transpose(image).convert('RGB')
-    except (OSError, ValueError):
-        return None
-
-
-def _draw_tile(path: str, correct: bool | None, absent: str | None) -> Image.Image:
+def _draw_tile(path: str, correct: bool | None, reason: str | None) -> Image.Image:
     """Draw a crop in its frame; bars beside it are filled with its own blurred colors."""
-    crop = _read(path) if absent is None else None
+    crop = None
+    try:
+        if reason is None:
+            with _open(path) as image:
+                crop = ImageOps.exif_transpose(image).convert('RGB')
+    except FileNotFoundError:
+        reason = 'not found'
+    except (OSError, ValueError):
+        reason = 'cannot be read'
     if crop is None:
-        tile = _draw_missing(Path(path).name, absent or 'not found')
+        tile = _draw_missing(Path(path).name, reason)
     else:
         tile = ImageOps.fit(crop, _TILE).filter(ImageFilter.GaussianBlur(14))
         crop = ImageOps.contain(crop, _TILE, Image.Resampling.LANCZOS)
@@ -150,9 +155,9 @@ def _draw_tile(path: str, correct: bool | None, absent: str | None) -> Image.Ima
 
 def _draw_missing(name: str, reason: str) -> Image.Image:
     tile = Image.new('RGB', _TILE, _EMPTY)
-    font = _font(12)
-    width = _TILE[0] - 2 * (_FRAME + 6)
-    lines = [*_wrap(f'{reason}:', font, width), *_wrap(name, font, width)]
+    said = with_glyphs(f'{reason[:120]}: {name}')
+    font = font_for(said, 12)
+    lines = _wrap(said, font, _TILE[0] - 2 * (_FRAME + 6))
     pen, top = ImageDraw.Draw(tile), (_TILE[1] - 16 * len(lines)) // 2
     for number, line in enumerate(lines):
         pen.text((_TILE[0] / 2, top + 16 * number), line, font=font, fill=_QUIET, anchor='ma')
@@ -190,15 +195,12 @@ def _draw_label(pen: ImageDraw.ImageDraw, left: int, top: int, rank: int,
                 score: float | None) -> None:
     """Draw the rank, and the score beside it in gray."""
     if score is None:
-        pen.text((left + _TILE[0] / 2, top), f'{rank}', font=_font(16), fill=_INK, anchor='ma')
+        pen.text((left + _TILE[0] / 2, top), f'{rank}', font=font_for('', 16), fill=_INK,
+                 anchor='ma')
         return
-    pen.text((left + 3, top), f'{rank}', font=_font(16), fill=_INK)
-    pen.text((left + _TILE[0] - 3, top + 16), f'{score:.3f}', font=_font(14), fill=_QUIET,
+    pen.text((left + 3, top), f'{rank}', font=font_for('', 16), fill=_INK)
+    pen.text((left + _TILE[0] - 3, top + 16), f'{score:.3f}', font=font_for('', 14), fill=_QUIET,
              anchor='rs')
-
-
-def _font(size: int) -> ImageFont.FreeTypeFont:
-    return ImageFont.load_default(size)
 
 
 def _wrap(text: str, font: ImageFont.FreeTypeFont, width: int) -> list[str]:

@@ -27,7 +27,7 @@ def restricted(tmp_path, monkeypatch):
 
 def test_every_command_says_the_licence_once(restricted, tools, crops, micro_set, monkeypatch,
                                              capsys):
-    monkeypatch.setattr('mmtbps.search.webui.serve', lambda *words, **named: None)
+    monkeypatch.setattr('mmtbps.search.webui.serve', lambda *words: None)
 
     def data(run):  # MMEngine names what is global by the second; two runs may be in one
         return ['--work-dir', 'work', '--cfg-options', f'experiment_name=licence_of_{run}',

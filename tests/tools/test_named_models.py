@@ -56,7 +56,7 @@ def test_every_command_takes_a_model_by_name(kind, tools, folders, crops, micro_
     np.testing.assert_allclose([hit['score'] for hit in hits], expected.values, atol=1e-5)
     assert printed.err.count('up to "') == 1  # the long one
     served = []
-    monkeypatch.setattr('mmtbps.search.webui.serve', lambda *words, **named: served.append(words))
+    monkeypatch.setattr('mmtbps.search.webui.serve', lambda *words: served.append(words))
     tools['search'].main(['serve', 'people'])
     assert served[0][0](TEXT, topk=1)[0].hits[0].entry.path == hits[0]['path']
 

@@ -75,6 +75,15 @@ def test_unreadable_image_becomes_a_grey_tile(broken, tmp_path):
     assert count(picture, (217, 220, 225)) > 15000 and count(picture, RED) > 1200
 
 
+def test_the_tile_of_an_unreadable_image_says_why(tmp_path):
+    (tmp_path / 'a.jpg').write_text('not an image')
+    broken = draw_rank_list('a person', [tmp_path / 'a.jpg'])
+    gone = draw_rank_list('a person', [tmp_path / 'gone/a.jpg'])
+    told = draw_rank_list('a person', [tmp_path / 'gone/a.jpg'], reasons=['cannot be read'])
+    assert ImageChops.difference(broken, gone).getbbox() is not None
+    assert ImageChops.difference(broken, told).getbbox() is None
+
+
 @pytest.mark.parametrize('mode', ['L', 'RGBA', 'P', 'CMYK'])
 @pytest.mark.parametrize('size', [(64, 192), (300, 40), (1, 1)])
 def test_any_mode_and_shape_is_drawn_whole(mode, size, tmp_path):

@@ -10,10 +10,12 @@ from typing import Any
 
 from PIL import Image, ImageFilter, ImageOps
 
+from mmtbps.errors import printable
+
 from ..presentation import CARD_SIZE, as_data_uri
 
 __all__ = ['as_card', 'draw_history', 'draw_masthead', 'draw_notice', 'draw_people',
-           'draw_person', 'draw_welcome']
+           'draw_person', 'draw_report', 'draw_welcome']
 
 #: A picture up close is at most so many pixels wide and high.
 PERSON_SIZE = (480, 900)
@@ -86,6 +88,11 @@ def draw_notice(message: str) -> str:
     return f'<p class="notice" role="status">{_text(message)}</p>'
 
 
+def draw_report(report: str) -> str:
+    """Draw what came of an upload; the names in it are the visitor's."""
+    return _text(report)
+
+
 def draw_welcome(title: str, message: str) -> str:
     """Draw the text of a page without answers."""
     return (f'<section class="welcome"><h2>{_text(title)}</h2><p>{_text(message)}</p></section>')
@@ -109,5 +116,5 @@ def _frame(picture: str | None, lost: str) -> str:
 
 
 def _text(value: Any) -> str:
-    """Escape text so that it stays text in HTML, within quotes too."""
-    return html.escape(str(value), quote=True)
+    """Escape text so that it stays text in HTML, within quotes too, and turns nothing round."""
+    return html.escape(printable(str(value)), quote=True)

@@ -1,5 +1,6 @@
 """Layout and events of the page."""
 
+import html
 import os
 from collections.abc import Iterator
 from dataclasses import replace
@@ -11,7 +12,7 @@ from mmtbps.errors import BadValue, MissingPackage
 from mmtbps.fileio import IMAGE_SUFFIXES
 
 from .api import add_api
-from .html import draw_masthead
+from .html import draw_masthead, draw_report
 from .service import MAX_COUNT, MAX_TEXT, Facets, Refused, SearchService
 from .style import PICK
 from .uploads import add_crops
@@ -175,8 +176,8 @@ def _connect_people(gr: ModuleType, parts: SimpleNamespace, service: SearchServi
     """Connect a click on a person to the view of it up close."""
     def closer(shown: Question, event: gr.EventData) -> Iterator[tuple[Any, ...]]:
         picked = event._data.get('pick') if isinstance(event._data, dict) else None
-        for html, entry_id, name in show_person(service, picked, shown.text):
-            yield (html, gr.update(visible=entry_id is not None),
+        for drawn, entry_id, name in show_person(service, picked, shown.text):
+            yield (drawn, gr.update(visible=entry_id is not None),
                    entry_id and (entry_id, name))
 
     parts.people.click(closer, [parts.shown], [parts.person, parts.more, parts.picked],
@@ -188,9 +189,10 @@ def _connect_uploads(gr: ModuleType, parts: SimpleNamespace, service: SearchServ
     def add(files: list[str] | None, camera: str, time: str, track: str) -> str:
         """Add pictures, each of one person, to the gallery."""
         try:
-            return str(add_crops(service, folder, files or [], camera, time, track))
+            return draw_report(str(add_crops(service, folder, files or [], camera, time, track)))
         except Refused as refusal:
-            raise gr.Error(str(refusal), print_exception=False, title='Not added') from refusal
+            said = html.escape(str(refusal), quote=False)  # shown as HTML
+            raise gr.Error(said, print_exception=False, title='Not added') from refusal
         finally:
             for file in files or []:
                 Path(file).unlink(missing_ok=True)

@@ -18,7 +18,7 @@ from mmtbps.search.webui.middleware import is_allowed
 from mmtbps.search.webui.service import Facets, Refused, SearchService, make_where
 from mmtbps.search.webui.views import MAX_HISTORY, Question, answer, show_person
 
-HOSTILE = '<img src=x onerror=alert(1)>${alert(2)}{{value}}"\''
+HOSTILE = '<img src=x onerror=alert(1)>${alert(2)}{{value}}"\'\u202e'
 
 
 @pytest.fixture
@@ -96,9 +96,10 @@ def test_a_picture_outside_the_images_is_never_read(service, tmp_path):
 def test_hostile_text_stays_text():
     person = dict(rank=1, id=HOSTILE, score=.5, lines=[HOSTILE], picture=None)
     for drawn in (html.draw_people(HOSTILE, [person], HOSTILE), html.draw_notice(HOSTILE),
-                 html.draw_history([HOSTILE]), html.draw_masthead(HOSTILE, HOSTILE),
+                 html.draw_history([HOSTILE]), html.draw_report(HOSTILE),
+                 html.draw_masthead(HOSTILE, HOSTILE),
                  html.draw_person(HOSTILE, None, [(HOSTILE, HOSTILE)], note=HOSTILE)):
-        assert '<img' not in drawn and '&lt;img' in drawn
+        assert '<img' not in drawn and '&lt;img' in drawn and '\u202e' not in drawn
         # No quote of it ends an attribute.
         assert drawn.count('"') % 2 == 0 and "'" not in drawn
 
