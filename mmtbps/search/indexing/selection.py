@@ -105,8 +105,15 @@ class FileSelection:
         return Path(path).relative_to(self.root).as_posix()
 
     def holds(self, path: str) -> bool:
-        """Tell whether a path of the gallery is one of this run, be it there or not."""
+        """Tell whether a path of the gallery is one of this run, be it there or not.
+
+        What lies in a folder whose name begins with a dot, such as visitors' uploads, is not looked
+        for from above, so that it is neither gone nor there.
+        """
         whole = self.root / path
         if whole != self.source and self.source not in whole.parents:
+            return False
+        below = whole.relative_to(self.source).parts
+        if any(part.startswith('.') and part != '..' for part in below):
             return False
         return self.shard.owns_name(path)

@@ -1,9 +1,10 @@
 """Uploads of visitors: checked, kept under names of their content, indexed."""
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -25,17 +26,22 @@ class UploadReport:
     """Account of the files of a visitor.
 
     Args:
-        count: Crops now in the gallery.
+        count: Crops that are new in the gallery.
+        present: Pictures that were in it already.
         refused: Name and reason of each file that is not.
     """
 
     count: int = 0
+    present: int = 0
     refused: list[tuple[str, str]] = field(default_factory=list)
 
     def __str__(self) -> str:
-        said = {0: 'Nothing added.', 1: 'One picture added.'}.get(
-            self.count, f'{self.count} pictures added.')
-        return ' '.join([said, *(f'{name}: {reason}.' for name, reason in self.refused)])
+        said = [{0: 'Nothing added.', 1: 'One picture added.'}.get(
+            self.count, f'{self.count} pictures added.')]
+        if self.present:
+            said.append(f'{"One was" if self.present == 1 else f"{self.present} were"} in the '
+                        'gallery already.')
+        return ' '.join([*said, *(f'{name}: {reason}.' for name, reason in self.refused)])
 
 
 def add_crops(service: SearchService, folder: Path, files: Sequence[str], camera: str = '',
@@ -43,7 +49,8 @@ def add_crops(service: SearchService, folder: Path, files: Sequence[str], camera
     """Add pictures of single people to the gallery.
 
     The content of a file decides its new name, so that nothing of the visitor's name reaches the
-    disk and the same picture is added once.
+    disk. A picture that the gallery has, under whatever name, is not added again: what is known of
+    it stays, and only what was not known is noted.
 
     Args:
         service: Of the gallery.
@@ -64,26 +71,54 @@ def add_crops(service: SearchService, folder: Path, files: Sequence[str], camera
         known = dict(camera=read_line(camera, 'camera') or None,
                      time=parse_time(time) if read_line(time, 'time') else None,
                      track=read_line(track, 'track') or None)
-    report, entries, features = UploadReport(), {}, []
+    report, pictures = UploadReport(), {}
     for file in files:
         try:
             data = read_bytes(file)
-            image = decode_image(data, file)
+            decode_image(data, file)
+            pictures[hashlib.sha256(data).hexdigest()] = data, Path(file).suffix.lower()
         except UnreadableImage as error:
             report.refused.append((Path(file).name, error.reason))
-            continue
-        place = _keep(data, folder, Path(file).suffix.lower())
-        path = place.relative_to(service.images.resolve()).as_posix()
-        if path not in entries:
-            features.append(service.inferencer.encoder.encode_images([image])[0])
-            entries[path] = GalleryEntry(entry_id(path), path, len(data),
-                                         hashlib.sha256(data).hexdigest(),
-                                         mtime_ns=place.stat().st_mtime_ns, **known)
-    if entries:
-        with refusing():
-            service.inferencer.gallery.upsert(list(entries.values()), np.stack(features))
-    report.count = len(entries)
+    with refusing():
+        present = _find_present(service, pictures)
+        report.present = len({entry.sha256 for entry in present})
+        _complete(service, present, known)
+        for entry in present:
+            pictures.pop(entry.sha256, None)
+        _store(service, folder, pictures, known)
+    report.count = len(pictures)
     return report
+
+
+def _find_present(service: SearchService, hashes: Container[str]) -> list[GalleryEntry]:
+    """Find the entries of these contents whose files are there."""
+    return [entry for entry in service.inferencer.gallery.entries()
+            if entry.sha256 in hashes and (service.images / entry.path).is_file()]
+
+
+def _complete(service: SearchService, entries: Sequence[GalleryEntry],
+              known: Mapping[str, Any]) -> None:
+    """Note of entries what was not known of them."""
+    completed = [replace(entry, **{key: value for key, value in known.items()
+                                   if getattr(entry, key) is None}) for entry in entries]
+    changed = [new for new, old in zip(completed, entries, strict=True) if new != old]
+    if changed:
+        gallery = service.inferencer.gallery
+        gallery.upsert(changed, gallery.get([entry.id for entry in changed])[1])
+
+
+def _store(service: SearchService, folder: Path, pictures: Mapping[str, tuple[bytes, str]],
+           known: Mapping[str, Any]) -> None:
+    """Keep new pictures and put them into the gallery."""
+    entries, features = [], []
+    for sha256, (data, suffix) in pictures.items():
+        features.append(service.inferencer.encoder.encode_images([decode_image(data)])[0])
+        place = _keep(data, folder, suffix)
+        path = place.relative_to(service.images.resolve()).as_posix()
+        entries.append(GalleryEntry(entry_id(path), path, len(data), sha256,
+                                    mtime_ns=place.stat().st_mtime_ns, **known))
+    if entries:
+        service.inferencer.gallery.upsert(entries, np.stack(features))
 
 
 def _keep(data: bytes, folder: Path, suffix: str) -> Path:

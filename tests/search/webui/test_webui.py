@@ -141,9 +141,11 @@ def test_added_people_are_found_and_kept_under_a_name_of_their_content(own_page,
     picture = tmp_path / 'My Photo ..%2F..%2Fevil.png'
     paint('purple', 'yellow', size=(20, 50)).save(picture)
     before = page.searcher.gallery.count()
-    for _ in range(2):  # the same picture twice is one person
-        said = add(client, picture, camera='door', time='2024-05-01T12:00', track='t9')
-        assert said == 'One picture added.'
+    said = add(client, picture, camera='door', time='2024-05-01T12:00', track='t9')
+    assert said == 'One picture added.'
+    for known in (dict(), dict(camera='cellar', time='2020-01-01', track='t1')):
+        said = add(client, picture, picture, **known)  # the same picture is one person
+        assert said == 'Nothing added. One was in the gallery already.'
     assert page.searcher.gallery.count() == before + 1
     hit = client.predict(text='purple shirt, yellow trousers', topk=1, api_name='/search')[0]
     assert hit['score'] > .999

@@ -1,5 +1,6 @@
 """The parts of the page, without a server."""
 
+import hashlib
 import socket
 import sys
 from dataclasses import replace
@@ -16,6 +17,7 @@ from mmtbps.search.webui import build_page, html, serve
 from mmtbps.search.webui.bodies import refuse_body
 from mmtbps.search.webui.middleware import is_allowed
 from mmtbps.search.webui.service import Facets, Refused, SearchService, make_where
+from mmtbps.search.webui.uploads import add_crops
 from mmtbps.search.webui.views import MAX_HISTORY, Question, answer, show_person
 
 HOSTILE = '<img src=x onerror=alert(1)>${alert(2)}{{value}}"\'\u202e'
@@ -159,6 +161,61 @@ def test_without_gradio_the_error_names_the_extra(service, monkeypatch):
     monkeypatch.setitem(sys.modules, 'gradio', None)
     with pytest.raises(MissingPackage, match=r'pip install "mmtbps\[demo\]"'):
         build_page(service.inferencer, service.images)
+
+
+def hashed(service):
+    """Give each entry the hash of its file, as the index does; by path."""
+    gallery = service.inferencer.gallery
+    entries = [replace(entry, sha256=hashlib.sha256(
+        (service.images / entry.path).read_bytes()).hexdigest()) for entry in gallery.entries()]
+    gallery.upsert(entries, gallery.get([entry.id for entry in entries])[1])
+    return {entry.path: entry for entry in entries}
+
+
+def test_a_picture_of_the_gallery_is_not_added_under_another_name(service, tmp_path):
+    known = hashed(service)
+    copy = tmp_path / 'copy.png'
+    copy.write_bytes((service.images / 'crops/red-blue.png').read_bytes())
+    for fields in ({}, dict(camera='other', time='2020-01-01', track='t9')):
+        report = add_crops(service, service.images / 'added', [str(copy)], **fields)
+        assert (report.count, report.present) == (0, 1)
+    assert {entry.path: entry for entry in service.inferencer.gallery.entries()} == known
+    assert not (service.images / 'added').exists()
+
+
+def test_what_was_not_known_of_a_picture_is_noted(service, tmp_path):
+    known = hashed(service)['crops/red-blue.png']
+    gallery = service.inferencer.gallery
+    gallery.upsert([replace(known, camera=None)], gallery.get([known.id])[1])
+    add_crops(service, service.images / 'added', [str(service.images / known.path)],
+              camera='door', track='t9')
+    assert gallery.get([known.id])[0] == [replace(known, camera='door')]
+
+
+def test_a_picture_whose_file_is_gone_can_be_added_again(service, tmp_path):
+    hashed(service)
+    (service.images / 'crops/red-blue.png').rename(tmp_path / 'kept.png')
+    report = add_crops(service, service.images / 'added', [str(tmp_path / 'kept.png')])
+    assert (report.count, report.present) == (1, 0)
+    assert str(report) == 'One picture added.'
+
+
+@pytest.mark.parametrize('folder', ['added', '.added'])
+def test_what_visitors_added_survives_a_prune(service, tmp_path, folder):
+    gallery = service.inferencer.gallery
+    service.inferencer.index(service.images, progress=False)
+    paint('purple', size=(20, 50)).save(tmp_path / 'new.png')
+    uploads = service.images / folder
+    add_crops(service, uploads, [str(tmp_path / 'new.png')], camera='door')
+    before = {entry.id: entry for entry in gallery.entries()}
+    assert len(before) == len(set(entry.path for entry in before.values()))
+    report = service.inferencer.index(service.images, prune=True, progress=False)
+    assert report.removed == 0 and {entry.id: entry for entry in gallery.entries()} == before
+    for file in uploads.iterdir():
+        file.rename(file.with_suffix('.gone'))
+    (uploads / 'other.png').write_bytes((tmp_path / 'new.png').read_bytes())
+    report = service.inferencer.index(uploads, prune=True, progress=False)
+    assert (report.indexed, report.removed) == (1, 1)
 
 
 def test_uploads_must_lie_with_the_images_and_are_off_by_default(service, tmp_path):
