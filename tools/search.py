@@ -9,6 +9,7 @@ Examples:
     python tools/search.py index people.lance crops --metadata crops.csv --prune
     python tools/search.py query people.lance "a woman in a red coat with a black backpack"
     python tools/search.py query people.lance "a man in blue" --where camera=c1,c2 --out answer.html
+    python tools/search.py query people.lance "with a backpack" --image crop.jpg --image-weight 0.7
     python tools/search.py serve people.lance --port 7860
     python tools/search.py info people.lance
     python tools/search.py delete people.lance --where camera=c3 time=..2024-01-31
@@ -38,10 +39,15 @@ from mmtbps.commands.detector_options import (
 from mmtbps.commands.licence_notice import print_model_notice
 from mmtbps.commands.model_options import add_model_option, chosen_preprocessing
 from mmtbps.commands.printing import as_json
+from mmtbps.commands.query_options import (
+    add_query_options,
+    hint_at_quotes,
+    picture_options,
+    take_sentences,
+)
 from mmtbps.commands.user_errors import fail, one_line_errors
 from mmtbps.errors import BadValue, MissingFile, printable
 from mmtbps.fileio import JobShard, check_writable
-from mmtbps.search.encoders.base import describe_cut
 from mmtbps.search.galleries.base import GalleryMismatch
 from mmtbps.search.galleries.factory import check_address, open_gallery
 from mmtbps.search.galleries.filters import parse_where
@@ -72,8 +78,8 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         return command
 
     _add_index(add('index', index, 'bring a gallery up to date with a folder of images'))
-    command = add('query', query, 'find the people that a sentence describes')
-    command.add_argument('text', nargs='+', help='one or more sentences')
+    command = asking = add('query', query, 'find the people that a sentence describes')
+    add_query_options(command)
     command.add_argument('--topk', type=int, default=10, help='default: %(default)s')
     command.add_argument('--where', nargs='+', metavar='KEY=VALUE', help='only these, such as '
                          'camera=c1,c2 time=2024-01-01..2024-01-31 coat=red')
@@ -98,7 +104,12 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     chosen.add_argument('--id', nargs='+', help='these entries')
     command.add_argument('--yes', action='store_true', help='do not ask')
     add('compact', compact, 'fold changes into the files and the index of a gallery')
-    return parser.parse_args(argv)
+    args, more = parser.parse_known_args(argv)
+    if args.command == 'query':
+        more = take_sentences(asking, args, more)
+    if more:
+        parser.error(f'unrecognized arguments: {shlex.join(more)}')
+    return args
 
 
 def _add_index(command: argparse.ArgumentParser) -> None:
@@ -185,14 +196,23 @@ def index(args: argparse.Namespace) -> None:
 
 
 def query(args: argparse.Namespace) -> None:
+    from mmtbps.search.media.images import read_image
+    from mmtbps.search.presentation import describe_reading
     from mmtbps.search.result_files import check_target, write_results
     if args.out is not None:
         check_target(args.out)
     where = parse_where(args.where)
+    if args.image is not None:
+        read_image(args.image)  # before a model is loaded: can it be read?
     searcher = make_searcher(args)
-    results = searcher(args.text, topk=args.topk, where=where or None)
-    for line in describe_cut(searcher.encoder, args.text):  # after texts that are none are refused
-        print(printable(line), file=sys.stderr)
+    asked = dict(topk=args.topk, where=where or None)
+    results = searcher(args.text, **asked) if args.image is None else searcher.search_image(
+        **picture_options(args), **asked)
+    for result in results:
+        for line in describe_reading(result.unknown, result.read, result.unread):
+            print(printable(line), file=sys.stderr)
+    if hint := hint_at_quotes(args.text):
+        print(printable(hint), file=sys.stderr)
     if args.json:
         print(as_json([result.to_json() for result in results], sys.stdout.encoding))
     elif args.out is None:
@@ -304,7 +324,7 @@ def reindex_command(args: argparse.Namespace) -> str:
 
 def _as_text(result: 'SearchResult') -> str:
     from mmtbps.search.presentation import in_figures, in_words
-    lines = [printable(result.query if len(result.query) < 200 else result.query[:200] + ' ...')]
+    lines = [printable(result.title if len(result.title) < 200 else result.title[:200] + ' ...')]
     for hit in result.hits:
         facts = '  '.join(f'{name} {value}' for name, value in in_words(hit.entry)
                           if name != 'file')

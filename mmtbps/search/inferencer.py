@@ -10,6 +10,7 @@ from mmtbps.errors import BadValue, MissingFile
 
 from .encoders.base import Encoder
 from .encoders.loading import load_encoder
+from .encoders.queries import fuse_features, read_queries
 from .galleries.base import BaseGallery, GalleryEntry, GalleryMismatch, NoGallery
 from .galleries.factory import open_gallery
 from .galleries.fingerprint import is_same_model
@@ -161,28 +162,56 @@ class TextToPersonInferencer:
             where: Which entries count, as ``{'camera': ['c1', 'c2'], 'time': (since, until)}``;
                 see `mmtbps.search.galleries.filters`.
 
+        Returns:
+            A result each, with the words that the model does not know or read as ``unknown`` and
+            ``unread``.
+
         Raises:
-            ValueError: If a text is empty, or topk or the filter ill-formed.
+            ValueError: If a text has no word, or none that the model knows, or topk or the filter
+                are ill-formed.
         """
-        texts = [texts] if isinstance(texts, str) else list(texts)
-        return self._answer(texts, self.encoder.encode_texts(texts), topk, where,
-                            getattr(self.encoder, 'probability', lambda score: None))
+        queries = read_queries(self.encoder, [texts] if isinstance(texts, str) else list(texts))
+        vectors = self.encoder.encode_texts([query.encoded for query in queries])
+        return self._answer([query.text for query in queries], vectors, topk, where,
+                            getattr(self.encoder, 'probability', lambda score: None),
+                            [query.said for query in queries])
 
     def search_image(self, image: str | os.PathLike | Image.Image, topk: int = 10,
-                     where: Where | None = None) -> list[SearchResult]:
-        """Find the people who look like the one in a picture.
+                     where: Where | None = None, texts: str | Sequence[str] = (),
+                     image_weight: float = .5) -> list[SearchResult]:
+        """Find the people who look like the one in a picture, and fit words besides.
+
+        Picture and sentence become one query, ``image_weight * picture + (1 - image_weight) *
+        sentence``, brought to length 1.
 
         Args:
             image: A crop, or the path of one. An image has the query ``'image'``.
             topk: At most so many hits.
             where: Which entries count.
+            texts: One or several sentences, each of which is asked together with the picture.
+            image_weight: Share of the picture in the query, 0 to 1.
+
+        Returns:
+            A result for the picture, or one for each sentence, with ``image`` and
+            ``image_weight``.
 
         Raises:
             UnreadableImage: If the file is missing, broken or too large.
+            ValueError: If the weight is none, or as for sentences alone.
         """
-        query = 'image' if isinstance(image, Image.Image) else os.fspath(image)
+        if not 0 <= image_weight <= 1:
+            raise BadValue(f'the weight of the picture must be from 0 to 1, got {image_weight}')
+        name = 'image' if isinstance(image, Image.Image) else os.fspath(image)
+        queries = read_queries(self.encoder, [texts] if isinstance(texts, str) else list(texts))
         picture = image if isinstance(image, Image.Image) else read_image(image)
-        return self._answer([query], self.encoder.encode_images([picture]), topk, where)
+        vectors = self.encoder.encode_images([picture])
+        if not queries:
+            return self._answer([name], vectors, topk, where)
+        words = self.encoder.encode_texts([query.encoded for query in queries])
+        said = [dict(query.said, image=name, image_weight=float(image_weight))
+                for query in queries]
+        return self._answer([query.text for query in queries],
+                            fuse_features(vectors, words, image_weight), topk, where, said=said)
 
     def similar_to(self, entry_id: str, topk: int = 10,
                    where: Where | None = None) -> list[SearchResult]:
@@ -215,7 +244,8 @@ class TextToPersonInferencer:
             TypeError: If the encoder cannot tell, as an exported one.
         """
         from .encoders.explain import word_heat_map
-        return word_heat_map(self.encoder, self.picture(entry), text)
+        query, = read_queries(self.encoder, [text])
+        return word_heat_map(self.encoder, self.picture(entry), query.encoded)
 
     def picture(self, entry: GalleryEntry | SearchHit | Mapping[str, Any] | str) -> Image.Image:
         """Read the crop of an entry.
@@ -253,8 +283,9 @@ class TextToPersonInferencer:
 
     def _answer(self, queries: list[str], vectors: Any, topk: int,
                 where: Where | None,
-                probability: Callable[[float], float | None] = lambda score: None
-                ) -> list[SearchResult]:
+                probability: Callable[[float], float | None] = lambda score: None,
+                said: Sequence[Mapping[str, Any]] | None = None) -> list[SearchResult]:
         found = self.gallery.search(vectors, topk, where)
-        return [SearchResult.of(query, hits, probability)
-                for query, hits in zip(queries, found, strict=True)]
+        said = [{}] * len(queries) if said is None else said
+        return [SearchResult.of(query, hits, probability, **known)
+                for query, hits, known in zip(queries, found, said, strict=True)]

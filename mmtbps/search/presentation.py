@@ -2,17 +2,21 @@
 
 import base64
 import io
+from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
 
 from PIL import Image
 
 from .galleries.base import GalleryEntry
 
-__all__ = ['CARD_SIZE', 'as_data_uri', 'clock', 'in_figures', 'in_words', 'stopwatch']
+__all__ = ['CARD_SIZE', 'as_data_uri', 'clock', 'describe_reading', 'in_figures', 'in_words',
+           'stopwatch']
 
 #: A picture in a grid is at most so many pixels wide and high.
 CARD_SIZE = (200, 520)
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+#: So many words that a model does not know are named, and so many letters of a sentence.
+_WORDS, _LETTERS = 10, 40
 
 
 def as_data_uri(image: Image.Image, size: tuple[int, int] = CARD_SIZE) -> str:
@@ -60,6 +64,32 @@ def in_figures(score: float, probability: float | None = None) -> str:
         ('0.834', '0.120 (3.45 %)')
     """
     return f'{score:.3f}' + ('' if probability is None else f' ({100 * probability:.3g} %)')
+
+
+def describe_reading(unknown: Sequence[str], read: str | None, unread: str) -> list[str]:
+    """Word what a model does not know or read of a sentence; nothing if it reads all of it.
+
+    Args:
+        unknown: Words that the model does not know.
+        read: Beginning that it reads; None for all.
+        unread: Rest of the sentence.
+
+    Example:
+        >>> describe_reading(['\u7537\u4eba'], None, '')
+        ['the model does not know "\u7537\u4eba"']
+        >>> describe_reading([], 'a man in a red', 'coat')
+        ['the model reads a part of the sentence, up to "...a man in a red", and not "coat"']
+    """
+    lines = []
+    if unknown:
+        more = f' and {len(unknown) - _WORDS} more' if len(unknown) > _WORDS else ''
+        lines.append('the model does not know '
+                     + ', '.join(f'"{word[:_LETTERS]}"' for word in unknown[:_WORDS]) + more)
+    if read is not None:
+        end = '...' if len(unread) > _LETTERS else ''
+        lines.append(f'the model reads a part of the sentence, up to "...{read[-_LETTERS:]}"'
+                     + (f', and not "{unread[:_LETTERS]}{end}"' if unread else ''))
+    return lines
 
 
 def clock(seconds: float | None) -> str | None:

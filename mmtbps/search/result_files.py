@@ -14,7 +14,7 @@ from mmtbps.visualization import draw_rank_list, draw_rank_sheet
 
 from .media.crops import read_entry
 from .media.images import UnreadableImage
-from .presentation import as_data_uri, in_figures, in_words
+from .presentation import as_data_uri, describe_reading, in_figures, in_words
 from .results import SearchHit, SearchResult
 
 __all__ = ['results_html', 'check_target', 'write_results']
@@ -136,7 +136,7 @@ def draw_results(results: Sequence[SearchResult], images_root: str | os.PathLike
             crops, reasons = zip(*(
                 _lay_out(hit, images_root, Path(folder, f'{number}-{hit.rank}'))
                 for hit in hits), strict=True)
-            rows.append(draw_rank_list(_short(result.query), crops, reasons=reasons,
+            rows.append(draw_rank_list(_short(result.title), crops, reasons=reasons,
                                        scores=[hit.score for hit in hits]))
         return draw_rank_sheet(rows)
 
@@ -156,9 +156,12 @@ def _lay_out(hit: SearchHit, images_root: str | os.PathLike,
 
 def _section(result: SearchResult, images_root: str | os.PathLike) -> str:
     hits = result.hits
-    found = f'{len(hits)} found' if hits else 'Nothing found'
+    found = ' \u00b7 '.join([
+        f'{len(hits)} found' if hits else 'Nothing found',
+        *describe_reading(result.unknown, result.read, result.unread)])
     items = ''.join(_item(hit, images_root) for hit in hits)
-    return (f'<section><h1>{_escape(_short(result.query))}</h1><p class="quiet">{found}</p>'
+    return (f'<section><h1>{_escape(_short(result.title))}</h1>'
+            f'<p class="quiet">{_escape(found)}</p>'
             f'<ol>{items}</ol></section>')
 
 

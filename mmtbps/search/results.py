@@ -54,6 +54,14 @@ class SearchResult(dict):
     Args:
         query: The sentence, the path of the picture, or the id of the entry that was asked for.
         hits: In order of rank.
+        unknown: Words of the sentence that the model does not know.
+        read: Beginning of the sentence that the model reads; None for all of it.
+        unread: Rest of the sentence, which it does not read.
+        image: Path of the picture that was asked for together with the sentence.
+        image_weight: Share of the picture in such a query, 0 to 1; that of the sentence is the
+            rest.
+
+    What there is nothing to say of is no key of the dict.
 
     Example:
         >>> result = SearchResult.of('a man in red', [Hit(GalleryEntry('7', 'a.jpg'), .83)])
@@ -61,29 +69,47 @@ class SearchResult(dict):
         ([1], 0.83)
     """
 
-    def __init__(self, query: str, hits: Sequence[SearchHit]) -> None:
+    def __init__(self, query: str, hits: Sequence[SearchHit], *, unknown: Sequence[str] = (),
+                 read: str | None = None, unread: str = '', image: str | None = None,
+                 image_weight: float | None = None) -> None:
         super().__init__(query=query, hits=list(hits))
         self.query, self.hits = query, tuple(hits)
+        self.unknown, self.read, self.unread = tuple(unknown), read, unread
+        self.image, self.image_weight = image, image_weight
+        said = dict(unknown=list(unknown) or None, read=read, unread=unread or None, image=image,
+                    image_weight=image_weight)
+        self._said = {key: value for key, value in said.items() if value is not None}
+        self.update(self._said)
+
+    @property
+    def title(self) -> str:
+        """The query in words, with the picture and its weight if there is one."""
+        return self.query if self.image is None else (
+            f'{self.query} + picture {self.image} (weight {self.image_weight:g})')
 
     @classmethod
     def of(cls, query: str, hits: Sequence[Hit],
-           probability: Callable[[float], float | None] = lambda score: None) -> 'SearchResult':
+           probability: Callable[[float], float | None] = lambda score: None,
+           **said: Any) -> 'SearchResult':
         """Rank the hits of a gallery, which come best first.
 
         Args:
             query: The sentence, path or id that was asked for.
             hits: Of the gallery.
             probability: Of a score, where the model was trained to tell.
+            **said: Keywords of the class: what there is to say of the query.
         """
         return cls(query, [SearchHit(rank, float(hit.score), hit.entry,
                                      probability(float(hit.score)))
-                           for rank, hit in enumerate(hits, start=1)])
+                           for rank, hit in enumerate(hits, start=1)], **said)
 
     def to_json(self) -> dict[str, Any]:
-        """Return a dict of JSON types: the query and a dict for each hit."""
-        return dict(query=self.query, hits=[hit.to_json() for hit in self.hits])
+        """Return a dict of JSON types: the query, what there is to say of it, and the hits."""
+        return dict(query=self.query, hits=[hit.to_json() for hit in self.hits], **self._said)
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> 'SearchResult':
         """Read a result written by :meth:`to_json`."""
-        return cls(values['query'], [SearchHit.from_json(hit) for hit in values['hits']])
+        values = dict(values)
+        query, hits = values.pop('query'), values.pop('hits')
+        return cls(query, [SearchHit.from_json(hit) for hit in hits], **values)

@@ -101,6 +101,55 @@ def test_a_picture_finds_its_like(searcher, photographs):
         assert answer['query'] == query and names(answer)[0] == 'blue'
 
 
+def test_a_picture_and_words_are_one_query(searcher, photographs):
+    red, encoder = paint('red'), ColorEncoder()
+    image, = encoder.encode_images([red])
+    text, = encoder.encode_texts(['blue'])
+    gallery = encoder.encode_images([paint(*name.split('-')) for name in NAMES])
+    found = []
+    for weight in (0, .1, .45, .9, 1):
+        answer, = searcher.search_image(red, texts='blue', image_weight=weight)
+        fused = weight * image + (1 - weight) * text
+        scores = dict(zip(NAMES, gallery @ fused / np.linalg.norm(fused), strict=True))
+        assert names(answer) == sorted(NAMES, key=scores.get, reverse=True)
+        np.testing.assert_allclose([hit.score for hit in answer.hits],
+                                   sorted(scores.values(), reverse=True), atol=1e-5)
+        found.append(names(answer)[0])
+        assert (answer['query'], answer['image']) == ('blue', 'image')
+        assert answer.image_weight == answer['image_weight'] == weight
+    assert (found[0], found[-1]) == ('blue', 'red')
+    path = photographs / 'red.png'
+    answers = searcher.search_image(path, texts=['blue', 'green'])
+    assert [answer.title for answer in answers] == [
+        f'{word} + picture {path} (weight 0.5)' for word in ('blue', 'green')]
+    assert json.loads(json.dumps(answers)) == [answer.to_json() for answer in answers]
+    alone, = searcher.search_image(path)
+    assert alone.title == str(path) and 'image_weight' not in alone
+
+
+def test_what_is_encoded_is_what_is_checked(searcher, monkeypatch):
+    asked, encode = [], ColorEncoder.encode_texts
+    monkeypatch.setattr(ColorEncoder, 'encode_texts',
+                        lambda self, texts: asked.extend(texts) or encode(self, texts))
+    odd = '\u201c\uff52\uff45\uff44\u201d\u200b\xa0coat'
+    assert searcher(odd)[0].query == odd
+    assert searcher.search_image(paint('red'), texts=[odd])[0].query == odd
+    assert asked == ['"red" coat'] * 2
+
+
+def test_words_that_a_model_does_not_know_or_read_are_in_the_answer(tiny_encoder, tmp_path,
+                                                                     photographs):
+    searcher = TextToPersonInferencer(tiny_encoder, gallery=tmp_path / 'people')
+    searcher.index(photographs, progress=False)
+    plain, odd, long = searcher(['A man has a red coat.', 'A man has 学.', 'red coat ' * 100])
+    assert set(plain) == {'query', 'hits'} and plain.unknown == () and plain.read is None
+    assert odd['unknown'] == ['学'] and set(odd) == {'query', 'hits', 'unknown'}
+    assert long.read.endswith('coat') and long['read'] == long.read
+    assert len(f'{long.read} {long.unread}'.split()) == 200 == 2 * long['query'].count('red')
+    with pytest.raises(ValueError, match='knows no word'):
+        searcher('学学')
+
+
 def test_the_like_of_an_entry_is_not_itself(searcher):
     everyone = searcher('red', topk=100)[0]['hits']
     red = next(hit for hit in everyone if hit['path'] == 'red.png')
@@ -116,6 +165,10 @@ def test_the_like_of_an_entry_is_not_itself(searcher):
     (lambda s: s(' '), ValueError, 'empty'), (lambda s: s('red', topk=0), ValueError, 'topk'),
     (lambda s: s.similar_to(s('red')[0]['hits'][0]['id'], topk=0), ValueError, 'topk'),
     (lambda s: s('red', where={'camera': 3}), ValueError, 'camera'),
+    (lambda s: s('\u200b'), ValueError, 'empty'), (lambda s: s('?!'), ValueError, 'no word'),
+    (lambda s: s.search_image(paint('red'), texts='\u200b'), ValueError, 'empty'),
+    (lambda s: s.search_image(paint('red'), texts='a', image_weight=1.1), ValueError, '0 to 1'),
+    (lambda s: s.search_image(paint('red'), image_weight=float('nan')), ValueError, '0 to 1'),
     (lambda s: s.search_image('missing.png'), UnreadableImage, 'missing.png')])
 def test_bad_questions_are_answered_with_the_reason(searcher, call, error, message):
     with pytest.raises(error, match=message):

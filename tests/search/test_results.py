@@ -57,6 +57,17 @@ def test_a_result_comes_back_from_json(result):
         ENTRY.to_json(), size=0, sha256=''))
 
 
+def test_what_there_is_to_say_of_a_query_comes_back_from_json():
+    result = SearchResult.of('red 学', [Hit(PLAIN, .5)], unknown=['学'], read='red', unread='学',
+                             image='a.jpg', image_weight=.25)
+    assert result.to_json() == result == dict(
+        query='red 学', hits=[SearchHit(1, .5, PLAIN)], unknown=['学'], read='red', unread='学',
+        image='a.jpg', image_weight=.25)
+    again = SearchResult.from_json(json.loads(json.dumps(result.to_json())))
+    assert again == result and again.title == 'red 学 + picture a.jpg (weight 0.25)'
+    assert again.unknown == ('学', ) and copy.deepcopy(again).unread == '学'
+
+
 @pytest.mark.parametrize('again', [copy.copy, copy.deepcopy,
                                    lambda result: pickle.loads(pickle.dumps(result))])
 def test_a_copy_is_whole(result, again):

@@ -16,6 +16,7 @@ from mmtbps.errors import BadValue, MissingFile, MissingKey
 from mmtbps.fileio import write_durably
 from mmtbps.hub import hub_options
 from mmtbps.lexicon.caption_cleaning import find_cleaning
+from mmtbps.lexicon.tokenizer_vocabulary import TokenizerVocabulary
 from mmtbps.pretrained import resolve_pretrained
 from mmtbps.registry import TRANSFORMS
 
@@ -153,6 +154,11 @@ class TokenizeCaption(BaseTransform):
         encoding = _encoder(self.tokenizer, self.max_length).encode(caption)
         return caption[:max(last for _, last in encoding.offsets)] if encoding.overflowing else (
             caption)
+
+    @property
+    def vocabulary(self) -> TokenizerVocabulary:
+        """The words that the tokenizer knows."""
+        return TokenizerVocabulary(_encoder(self.tokenizer, self.max_length), self.clean_text)
 
     def save_tokenizer(self, folder: str | os.PathLike) -> None:
         """Write the tokenizer's files to a folder, from which it loads without a network."""

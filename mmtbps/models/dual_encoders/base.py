@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from mmtbps.errors import BadValue
 from mmtbps.letterbox import letterbox
+from mmtbps.lexicon.tokenizer_vocabulary import TokenizerVocabulary
 from mmtbps.models.weights_hash import hash_weights
 from mmtbps.pretrained import ASPECTS
 
@@ -133,6 +134,10 @@ class DualEncoder(nn.Module):
     @abstractmethod
     def preprocessing(self) -> dict[str, Any]:
         """Return all that pixels and tokens depend on, in JSON types, for the fingerprint."""
+
+    def vocabulary(self) -> TokenizerVocabulary | None:
+        """Return the words that the tokenizer knows; None if it does not tell."""
+        return None
 
     # ------------------------------------------------------------------ all have these
     @property

@@ -15,6 +15,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from mmtbps.errors import BadValue, MissingPackage, first_line
+from mmtbps.lexicon.tokenizer_vocabulary import TokenizerVocabulary
 from mmtbps.pretrained import resolve_pretrained
 
 from .base import DualEncoder
@@ -128,6 +129,10 @@ class HuggingFaceDualEncoder(DualEncoder):
         if offsets:
             return text[:max(last for _, last in tokens['offset_mapping'])]
         return self.tokenizer.decode(tokens['input_ids'], skip_special_tokens=True)
+
+    def vocabulary(self) -> TokenizerVocabulary | None:
+        return TokenizerVocabulary(self.tokenizer.backend_tokenizer, lock=self._one_at_a_time
+                                   ) if self.tokenizer.is_fast else None
 
     def _check_pixels(self, vision: Any) -> None:
         """Compare what the processor makes of a picture with what the image tower takes."""

@@ -15,6 +15,7 @@ from torch import Tensor
 from mmtbps.compat import torchvision_or_stub
 from mmtbps.errors import BadValue, MissingPackage, UserError
 from mmtbps.hub import hub_options
+from mmtbps.lexicon.tokenizer_vocabulary import TokenizerVocabulary
 from mmtbps.models.finite_weights import check_finite
 
 from .base import DualEncoder
@@ -97,6 +98,15 @@ class OpenClipDualEncoder(DualEncoder):
             same = torch.equal(tokens, self.tokenizer([text[:ends[middle - 1]]]))
             low, high = (low, middle) if same else (middle + 1, high)
         return text if low == len(ends) else text[:ends[low - 1]]
+
+    def vocabulary(self) -> TokenizerVocabulary | None:
+        if hasattr(self.tokenizer, 'all_special_ids'):  # its own, of bytes
+            return TokenizerVocabulary(
+                None, pieces=self.tokenizer.encoder,
+                special=[self.tokenizer.decoder[id_] for id_ in self.tokenizer.all_special_ids])
+        tokenizer = getattr(self.tokenizer, 'tokenizer', None)  # of transformers
+        return TokenizerVocabulary(tokenizer.backend_tokenizer, lock=self._one_at_a_time
+                                   ) if getattr(tokenizer, 'is_fast', False) else None
 
     def preprocessing(self) -> dict[str, Any]:
         pixels = json.loads(json.dumps(self.settings, default=list))

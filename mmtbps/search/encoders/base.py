@@ -7,9 +7,9 @@ import numpy as np
 from PIL import Image
 
 from mmtbps.errors import BadValue
+from mmtbps.lexicon.query_text import normalize_query
 
-__all__ = ['Encoder', 'Fingerprint', 'check_images', 'check_texts', 'describe_cut',
-           'encode_in_batches']
+__all__ = ['Encoder', 'Fingerprint', 'check_images', 'check_texts', 'encode_in_batches']
 
 
 class Fingerprint(dict):
@@ -75,18 +75,6 @@ def encode_in_batches(items: Sequence, encode: Callable[[Sequence], np.ndarray],
         encode(items[start:start + batch_size]) for start in range(0, len(items), batch_size))])
 
 
-def describe_cut(encoder: Encoder, texts: Sequence[str]) -> list[str]:
-    """Word, for each text that is longer than an encoder reads, up to where it is read.
-
-    Args:
-        encoder: One without a method ``cut`` does not tell.
-        texts: Sentences.
-    """
-    cut = getattr(encoder, 'cut', lambda texts: [])
-    return [f'the model reads a part of the sentence, up to "...{read[-40:]}"'
-            for _, read in cut(texts)]
-
-
 def check_images(images: Sequence[Any]) -> None:
     """Check that images are PIL images.
 
@@ -102,7 +90,7 @@ def check_images(images: Sequence[Any]) -> None:
 
 
 def check_texts(texts: Sequence[Any]) -> None:
-    """Check that texts are strings with a word in them.
+    """Check that texts are strings in which something can be seen.
 
     Raises:
         TypeError: One is no string.
@@ -114,7 +102,7 @@ def check_texts(texts: Sequence[Any]) -> None:
     for text in texts:
         if not isinstance(text, str):
             raise TypeError(f'a text must be a string, got {text!r}')
-        if not text.strip():
-            raise BadValue('a text to search by is empty; describe the person')
         if any('\ud800' <= sign <= '\udfff' for sign in text):
             raise BadValue(f'a text to search by is no valid Unicode: {text[:60]!r}')
+        if not normalize_query(text):
+            raise BadValue('a text to search by is empty; describe the person')

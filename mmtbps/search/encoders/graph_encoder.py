@@ -3,12 +3,14 @@
 import os
 from abc import abstractmethod
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from mmtbps.errors import MissingPackage
+from mmtbps.lexicon.tokenizer_vocabulary import TokenizerVocabulary
 
 from .base import check_images, check_texts, encode_in_batches
 
@@ -86,6 +88,11 @@ class GraphEncoder:
                     if encoding.overflowing]
             found += long[:1]  # of several prompts the first
         return found
+
+    @cached_property
+    def vocabulary(self) -> TokenizerVocabulary:
+        """The words that the tokenizer knows."""
+        return TokenizerVocabulary(self.tokenizer, self.clean_text)
 
     def _asked(self, texts: Sequence[str]) -> list[str]:
         """Put every text into every prompt, cleaned as the model reads it."""

@@ -11,6 +11,7 @@ from mmengine.device import get_device
 from PIL import Image
 from torch import Tensor
 
+from mmtbps.lexicon.tokenizer_vocabulary import TokenizerVocabulary
 from mmtbps.models.dual_encoders import (
     CutText,
     DualEncoder,
@@ -88,6 +89,11 @@ class PretrainedEncoder:
     def cut(self, texts: Sequence[str]) -> list[CutText]:
         """List the sentences that are longer than the model reads, with the part that it reads."""
         return self.network.cut(texts)
+
+    @cached_property
+    def vocabulary(self) -> TokenizerVocabulary | None:
+        """The words that the tokenizer knows; None for one that does not tell."""
+        return self.network.vocabulary()
 
     def probability(self, score: float) -> float | None:
         """Return the probability that an image and a sentence of this cosine belong together.

@@ -16,6 +16,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from mmtbps.errors import BadValue
+from mmtbps.lexicon.tokenizer_vocabulary import TokenizerVocabulary
 from mmtbps.models import Tower
 from mmtbps.models.loading import load_strictly
 from mmtbps.models.retrievers.former_settings import with_former_head
@@ -158,6 +159,11 @@ class TorchEncoder(ModelHubMixin, library_name='mmtbps', model_card_template=_CA
         with self._one_at_a_time:
             read = [self.tokenize.read_part(text) for text in asked]
         return [pair for pair in zip(asked, read, strict=True) if pair[0] != pair[1]]
+
+    @cached_property
+    def vocabulary(self) -> TokenizerVocabulary | None:
+        """The words that the tokenizer knows; None for a transform that does not tell."""
+        return getattr(self.tokenize, 'vocabulary', None)
 
     @cached_property
     def tokenize(self) -> Callable[[dict], dict]:

@@ -11,9 +11,10 @@ from PIL import Image
 
 from mmtbps.errors import BadValue
 
-from ..encoders.base import describe_cut
+from ..encoders.queries import read_queries
 from ..galleries.base import GalleryEntry
 from ..media.crops import ChangedFile, read_entry
+from ..presentation import describe_reading
 from ..results import SearchHit
 
 __all__ = ['SearchService', 'Facets', 'Refused', 'make_where', 'read_line', 'refusing']
@@ -136,8 +137,9 @@ class SearchService:
             return self.inferencer(_sentence(text), topk=_number(count), where=where)[0].hits
 
     def describe_cut(self, text: str) -> str:
-        """Word up to where the model reads a sentence; empty if it reads all of it."""
-        return ' '.join(describe_cut(self.inferencer.encoder, [text]))
+        """Word what the model does not know or read of a sentence; empty if it reads all."""
+        query, = read_queries(self.inferencer.encoder, [text])
+        return '; '.join(describe_reading(query.unknown, query.read, query.unread))
 
     def similar(self, entry_id: str, count: int = 20,
                 where: Mapping[str, Any] | None = None) -> Sequence[SearchHit]:

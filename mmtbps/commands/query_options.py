@@ -1,0 +1,63 @@
+"""Options of a query: sentences, a picture, and the share of each."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+__all__ = ['add_query_options', 'hint_at_quotes', 'picture_options', 'take_sentences']
+
+
+def add_query_options(parser: argparse.ArgumentParser) -> None:
+    """Add the sentences and the picture that a query may have."""
+    parser.add_argument('text', nargs='*', help='one or more sentences, each in quotes')
+    parser.add_argument('--image', type=Path, metavar='FILE', help='a crop of the person, instead '
+                        'of sentences or together with each of them')
+    parser.add_argument('--image-weight', type=float, metavar='WEIGHT', help='share of the picture '
+                        'beside a sentence, 0 to 1 (default: 0.5)')
+
+
+def take_sentences(parser: argparse.ArgumentParser, args: argparse.Namespace,
+                   more: Sequence[str]) -> list[str]:
+    """Collect the sentences of a query, which may stand before, between and behind its options.
+
+    Args:
+        parser: For the error if there is nothing to ask.
+        args: Of the parser; ``text`` and ``where`` are changed.
+        more: Words that the parser knew no place for.
+
+    Returns:
+        Those of them that are no sentences.
+    """
+    strange = [word for word in more if word.startswith('-') and ' ' not in word]
+    args.text += [word for word in more if word not in strange]
+    if not args.text:  # --where camera=c1 "a man": a sentence behind the filters
+        filters = len(args.where or ())
+        while filters > 1 and '=' not in args.where[filters - 1]:
+            filters -= 1
+        args.text = [*(args.where or ())[filters:]]
+        args.where = (args.where or [])[:filters] or None
+    if not args.text and args.image is None and not strange:
+        parser.error('a sentence in quotes is needed, or --image FILE')
+    if args.image_weight is not None and not (args.text and args.image):
+        parser.error('--image-weight is the share of --image beside a sentence; name both')
+    return strange
+
+
+def picture_options(args: argparse.Namespace) -> dict[str, Any]:
+    """Return the options of a search by a picture, without those that were not named."""
+    weight = {} if args.image_weight is None else dict(image_weight=args.image_weight)
+    return dict(image=args.image, texts=args.text, **weight)
+
+
+def hint_at_quotes(texts: Sequence[str]) -> str | None:
+    """Word a hint if all texts are single words, as of a sentence without its quotes.
+
+    Example:
+        >>> hint_at_quotes(['a', 'woman', 'in', 'red'])
+        'each word was asked by itself; a sentence stands in quotes: "a woman in red"'
+        >>> hint_at_quotes(['a woman', 'red'])
+    """
+    if len(texts) < 2 or any(len(text.split()) > 1 for text in texts):
+        return None
+    return f'each word was asked by itself; a sentence stands in quotes: "{" ".join(texts)}"'
