@@ -8,6 +8,7 @@ import numpy as np
 from mmengine.logging import print_log
 
 from mmtbps.errors import BadValue, Remedy
+from mmtbps.lexicon.query_text import is_blank
 from mmtbps.records import Entry, PairRecord, RecordError, image_name
 from mmtbps.registry import DATASETS
 
@@ -267,7 +268,7 @@ class TBPSDataset(ServingDataset):
         for position, caption in enumerate(item.record.captions, start=1):
             if not isinstance(caption, str):
                 self._skip(item, f'caption is no text: number {position} is {caption!r}')
-            elif not caption.strip():
+            elif is_blank(caption):
                 self._skip(item, f'empty caption: number {position}')
             elif fault := caption_fault(caption):
                 self._skip(item, f'{fault}: number {position}')

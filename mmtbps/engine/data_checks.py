@@ -11,6 +11,7 @@ from mmtbps.datasets.people import people_in, word_people
 from mmtbps.datasets.transforms import TokenizeCaption
 from mmtbps.datasets.transforms.caption_tokens import measure_tokens
 from mmtbps.errors import BadValue, MissingFile, SeveralFaults, UserError
+from mmtbps.lexicon.query_text import is_blank
 from mmtbps.registry import DATASETS, TRANSFORMS
 
 from .preflight import LOADERS, data_settings, dicts_in
@@ -136,7 +137,7 @@ def _people(part: _Part) -> set[Identity]:
 
 def _check_captions(part: _Part, tokenize: TokenizeCaption) -> tuple[str | None, UserError | None]:
     captions = [caption for item in part.located for caption in item.record.captions
-                if isinstance(caption, str) and caption.strip()]
+                if isinstance(caption, str) and not is_blank(caption)]
     if not captions:
         return None, None
     use = measure_tokens(tokenize, captions)

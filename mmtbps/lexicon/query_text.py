@@ -4,9 +4,10 @@ Captions of a data set are never changed by it: it stands between what a person 
 encoder, so that every encoder is handed the same sentence.
 """
 
+import re
 import unicodedata
 
-__all__ = ['has_word', 'normalize_query']
+__all__ = ['has_word', 'is_blank', 'normalize_query']
 
 #: Before NFKC, which makes a space and a combining accent of a spacing one. The signs that word
 #: processors put for the quotes, apostrophes and hyphens of a keyboard, and a letter without ink.
@@ -19,6 +20,7 @@ _INVISIBLE = frozenset(map(chr, (
 #: Signs that shape the letter or the emoji before them; behind a Latin letter they do nothing.
 _SHAPING = frozenset('\u200c\u200d\ufe0f')
 _BEHIND_LATIN = '\u0300'
+_PRINTED = re.compile('[!-~]')
 
 
 def normalize_query(text: str) -> str:
@@ -43,6 +45,16 @@ def normalize_query(text: str) -> str:
             kept.append(sign)
     # What was removed may have kept a letter and its accent apart; NFKC makes apostrophes, too.
     return ' '.join(unicodedata.normalize('NFKC', ''.join(kept)).translate(_PLAIN).split())
+
+
+def is_blank(text: str) -> bool:
+    """Tell whether nothing of a text can be seen.
+
+    Example:
+        >>> is_blank('a'), is_blank('\u200b \ufeff')
+        (False, True)
+    """
+    return not _PRINTED.search(text) and not normalize_query(text)
 
 
 def has_word(text: str) -> bool:

@@ -22,6 +22,15 @@ def test_bad_captions_are_listed_by_record(build, edit_line, own):
         ('pairs.jsonl', 5, 'empty caption: the list has none')]
 
 
+@pytest.mark.parametrize('caption', ['\u200b', '\ufeff\u2060', '\x07', '\u3164', '\u00ad \u00a0'])
+@pytest.mark.parametrize('test_mode', [False, True])
+def test_a_caption_of_which_nothing_can_be_seen_is_empty(build, edit_line, own, caption, test_mode):
+    edit_line(2, captions=[caption, 'good'])
+    dataset = build(own, test_mode=test_mode)
+    assert [tuple(skip) for skip in dataset.skipped if skip.record == 2] == [
+        ('pairs.jsonl', 2, 'empty caption: number 1')]
+
+
 @pytest.mark.parametrize('test_mode', [False, True])
 def test_missing_images_are_skipped(build, own, test_mode):
     (own / 'imgs/10_1.jpg').unlink()

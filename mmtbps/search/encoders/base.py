@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 
 from mmtbps.errors import BadValue
-from mmtbps.lexicon.query_text import normalize_query
+from mmtbps.lexicon.query_text import is_blank
 
 __all__ = ['Encoder', 'Fingerprint', 'check_images', 'check_texts', 'encode_in_batches']
 
@@ -104,5 +104,5 @@ def check_texts(texts: Sequence[Any]) -> None:
             raise TypeError(f'a text must be a string, got {text!r}')
         if any('\ud800' <= sign <= '\udfff' for sign in text):
             raise BadValue(f'a text to search by is no valid Unicode: {text[:60]!r}')
-        if not normalize_query(text):
+        if is_blank(text):
             raise BadValue('a text to search by is empty; describe the person')
