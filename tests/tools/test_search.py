@@ -364,8 +364,7 @@ def test_the_whole_way_with_a_model(tool, micro_set, tmp_path, monkeypatch, caps
     monkeypatch.chdir(tmp_path)
     tool.main(['index', 'people', str(crops), '--config', 'tiny.py', '--weights', 'tiny.pth',
                '--device', 'cpu', '--log', 'log.jsonl'])
-    count = len(list(crops.iterdir()))
-    assert f'{count} indexed' in capsys.readouterr().out
+    assert f'{(count := len(list(crops.iterdir())))} indexed' in capsys.readouterr().out
     assert len((tmp_path / 'log.jsonl').read_text().splitlines()) == count
     monkeypatch.chdir(crops)  # paths in the note are absolute
     tool.main(['query', str(tmp_path / 'people'), 'a woman in a red coat', '--json',

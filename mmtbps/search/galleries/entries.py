@@ -85,7 +85,8 @@ def check_vectors(vectors: np.ndarray, dim: int) -> np.ndarray:
     vectors = np.ascontiguousarray(vectors, np.float32)
     if vectors.ndim != 2 or vectors.shape[1] != dim:
         raise BadValue(f'features must be of shape (N, {dim}), got {vectors.shape}')
-    lengths = np.linalg.norm(vectors, axis=1)
+    with np.errstate(over='ignore'):  # of damaged ones
+        lengths = np.linalg.norm(vectors, axis=1)
     if not np.all(np.abs(lengths - 1) < ROUNDING):  # also false for NaN
         row = int(np.argmin(np.abs(lengths - 1) < ROUNDING))
         raise BadValue(f'feature {row} has length {lengths[row]:.4g}, not 1: normalise features '
@@ -118,9 +119,9 @@ def check_entries(entries: Sequence[GalleryEntry]) -> None:
 
 
 def seal(entry: GalleryEntry, vector: np.ndarray) -> str:
-    """Write an entry as JSON that ends with a checksum of the entry and its ``(dim, )`` feature."""
+    """Write an entry as JSON that ends with checksums of itself and of its ``(dim, )`` feature."""
     text = json.dumps(entry.to_json(), ensure_ascii=False)
-    return f'{text[:-1]}{_SUM}{_crc32(text, vector)}}}'
+    return f'{text[:-1]}{_SUM}[{_crc32(text)}, {_crc32(vector)}]}}'
 
 
 def unseal(text: str, vector: np.ndarray | None) -> GalleryEntry:
@@ -128,7 +129,7 @@ def unseal(text: str, vector: np.ndarray | None) -> GalleryEntry:
 
     Args:
         text: JSON.
-        vector: The ``(dim, )`` feature stored with it; without one nothing is compared.
+        vector: The ``(dim, )`` feature stored with it; None if only the text was read.
 
     Raises:
         ValueError: Text or feature are not those that were written; or any of the errors by which
@@ -145,12 +146,16 @@ def unseal(text: str, vector: np.ndarray | None) -> GalleryEntry:
     """
     start, mark, end = text.rpartition(_SUM)
     plain = f'{start}}}' if mark else text
-    if mark and vector is not None and int(end[:-1]) != _crc32(plain, vector):
-        raise ValueError('its checksum is another')
+    if mark:
+        found = [_crc32(plain), None if vector is None else _crc32(vector)]
+        if any(sum not in (None, noted) for sum, noted in zip(
+                found, json.loads(end[:-1]), strict=True)):
+            raise ValueError('its checksum is another')
     if vector is not None:
         check_vectors(vector[None], len(vector))
     return GalleryEntry.from_json(json.loads(plain))
 
 
-def _crc32(text: str, vector: np.ndarray) -> int:
-    return zlib.crc32(np.ascontiguousarray(vector, np.float32).tobytes(), zlib.crc32(text.encode()))
+def _crc32(content: str | np.ndarray) -> int:
+    return zlib.crc32(content.encode() if isinstance(content, str)
+                      else np.ascontiguousarray(content, np.float32).tobytes())

@@ -31,6 +31,8 @@ INDEX_FROM = 20_000
 REFINE = 10
 _ALL_PARTITIONS = 1 << 20
 _MOST_HITS = (1 << 31) // REFINE - 1  # more than any table has; LanceDB counts in 32 bits
+_OF_STORAGE = re.compile('lance ?error|invalid input', re.IGNORECASE)
+_HINT = '_versions/latest_version_hint.json'
 _ENDING, _NAME = '.lance', re.compile(r'[A-Za-z0-9_.-]+')
 
 
@@ -38,7 +40,7 @@ Method = TypeVar('Method', bound=Callable[..., Any])
 
 
 def _explained(method: Method) -> Method:
-    """Raise errors of the storage, which LanceDB gives as RuntimeError, in plain words.
+    """Raise errors of the storage, which LanceDB gives as RuntimeError and others, in plain words.
 
     That of a full disk is `DiskFull`, any other `GalleryUnreadable`.
     """
@@ -46,7 +48,7 @@ def _explained(method: Method) -> Method:
     def explained(self: 'LanceGallery', *args: Any, **keywords: Any) -> Any:
         try:
             return method(self, *args, **keywords)
-        except RuntimeError as error:
+        except Exception as error:
             if not _is_of_storage(error):
                 raise
             to_store = sum(getattr(value, 'nbytes', 0) for value in args)  # features
@@ -72,7 +74,7 @@ def _reading(method: Method) -> Method:
         for last in (False, False, True):
             try:
                 found = method(self, *args, **keywords)
-            except RuntimeError as error:
+            except Exception as error:
                 if last or not _is_of_storage(error):
                     raise
             else:
@@ -84,8 +86,10 @@ def _reading(method: Method) -> Method:
     return read
 
 
-def _is_of_storage(error: RuntimeError) -> bool:
-    return bool(re.match('lance ?error', str(error), re.IGNORECASE))
+def _is_of_storage(error: Exception) -> bool:
+    """Tell what LanceDB says of files, also damaged ones, from a fault of the program."""
+    return type(error).__name__ == 'RustPanic' or (
+        type(error) in (RuntimeError, ValueError) and bool(_OF_STORAGE.match(str(error))))
 
 
 class LanceGallery(BaseGallery):
@@ -150,8 +154,12 @@ class LanceGallery(BaseGallery):
         name = name.removesuffix(_ENDING)
         try:
             self._table = base.open_table(name)
-        except ValueError:
-            self._refuse_remains(local)
+        except ValueError as error:
+            if _is_of_storage(error):
+                raise
+            if local is not None and any(Path(local, 'data').glob('*')):
+                # The list of versions comes before all data.
+                self._damaged('no version of it is listed, and data is there')
             if fingerprint is None:
                 return None
             try:
@@ -159,6 +167,7 @@ class LanceGallery(BaseGallery):
             except ValueError:  # another process was faster
                 self._table = base.open_table(name)
         stored = self._stored()
+        self._check_version(local)
         if self._table.version > 1 or self._table.count_rows():
             return stored
         if fingerprint is None:
@@ -178,12 +187,6 @@ class LanceGallery(BaseGallery):
                            f'digits, "_", "-" and ".", got {name!r}; the folders above it may have '
                            'any')
 
-    def _refuse_remains(self, local: Path | None) -> None:
-        """Refuse a folder of which only the list of its versions is gone."""
-        if local is not None and Path(local, 'origin.json').exists() and any(
-                Path(local, 'data').glob('*')):
-            self._damaged('no version of it is listed, and data is there')
-
     def _stored(self) -> dict[str, Any]:
         """Read the fingerprint that is stored now."""
         stored = (self._table.schema.metadata or {}).get(b'mmtbps')
@@ -193,6 +196,16 @@ class LanceGallery(BaseGallery):
             return check_fingerprint(json.loads(stored))
         except (TypeError, ValueError) as error:
             self._damaged(f'its fingerprint: {error}', error)
+
+    def _check_version(self, local: Path | None) -> None:
+        """Refuse an older version that is the newest only because a later one is gone."""
+        try:
+            latest = json.loads(Path(local or '', _HINT).read_bytes())['version']
+            gone = local is not None and latest > self._table.version
+        except (KeyError, OSError, TypeError, ValueError):
+            return  # LanceDB does without
+        if gone:
+            self._damaged(f'its version {latest} is gone')
 
     def _check_model(self) -> None:
         if self._begun:
