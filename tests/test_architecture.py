@@ -18,7 +18,7 @@ from source_tree import (
 LAYERS = [
     ['version', 'errors', 'moved'],
     ['fileio', 'lexicon'],
-    ['compat', 'registry'],
+    ['compat', 'registry', 'config_inheritance'],
     ['records', 'pretrained', 'hub', 'catalog', 'config_file', 'letterbox', 'unknown_types'],
     ['datasets', 'models', 'evaluation', 'generation', 'drawing', 'visualization'],
     ['engine', 'search'],
@@ -27,7 +27,7 @@ LAYERS = [
 ]
 # The same inside a part: what stands in one line are neighbours.
 SUB_PACKAGES = {
-    'models': [['finite_weights'],
+    'models': [['finite_weights', 'setting_sizes'],
                ['backbones', 'losses', 'grad_cache', 'batch_augments', 'preprocessor',
                 'weights_hash'],
                ['dual_encoders', 'necks', 'mixup', 'heads', 'lora'], ['retrievers'],

@@ -18,7 +18,7 @@ __all__ = ['BrokenCheckpoint', 'UnsafeCheckpoint', 'load_checkpoint_file']
 _HISTORY_STATISTICS = ('mean', 'max', 'min', 'current')
 # torch reads what is no archive by its former unpickler, which fails on junk in any of these ways.
 _ERRORS_OF_JUNK = (LookupError, ValueError, TypeError, AttributeError, AssertionError, ImportError,
-                   MemoryError, OverflowError, RecursionError, struct.error, NotImplementedError)
+                   MemoryError, OverflowError, RecursionError, struct.error)
 # What torch says before and after its reason, such as to read the file unprotected.
 _ADVICE = re.compile(r'(?s)^.*(Unpickler error:|trusted source\.)\s*|\n.*| was not an allowed .*')
 # A RuntimeError that says nothing of the file: no memory, no device of that kind.

@@ -190,7 +190,7 @@ def test_the_runner_begins_with_the_check(root, monkeypatch):
 
     monkeypatch.setattr(Runner, 'from_cfg', lambda cfg: Logged)
     cfg = config(max_length=77)
-    cfg.update(launcher='none', model={})
+    cfg.update(launcher='none', model={}, train_cfg=dict(max_epochs=1), optim_wrapper={})
     launch.build_runner(cfg)
     assert len(lines) == 3 and lines[0].startswith('ICFG-PEDES train: 11 captions')
     cfg.train_dataloader.dataset.holdout = 0

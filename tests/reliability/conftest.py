@@ -1,4 +1,4 @@
-"""What campaigns of kills and tests of hostile inputs share."""
+"""Fixtures of campaigns of kills and of tests of hostile inputs."""
 
 import os
 import resource

@@ -1,6 +1,8 @@
 """tools/check_data.py: what it prints and what it returns."""
 
+import errno
 import json
+from pathlib import Path
 
 import pytest
 from mmengine.logging import MMLogger
@@ -182,8 +184,13 @@ def test_windows_separators_are_no_problem(tool, tmp_path, capsys):
 def test_an_image_that_cannot_be_read_is_a_problem(tool, root, capsys, monkeypatch):
     from mmtbps.datasets import images
     monkeypatch.setattr(images, 'RETRY_PAUSES', (0.,))
-    (root / 'imgs/2.jpg').unlink()
-    (root / 'imgs/2.jpg').mkdir()
+
+    def read(path):  # as of a mount that is away
+        if path.endswith('2.jpg'):
+            raise OSError(errno.ESTALE, 'Stale file handle', path)
+        return Path(path).read_bytes()
+
+    monkeypatch.setattr(images, 'get', read)
     assert tool.main(['--type', 'cuhk', '--root', str(root)]) == 1
     assert 'PROBLEM' in (out := capsys.readouterr().out) and '2.jpg cannot be read' in out
 

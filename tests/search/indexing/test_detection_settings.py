@@ -1,4 +1,4 @@
-"""What decides what an entry is: noted in the gallery, and refused when it contradicts."""
+"""Settings that decide what an entry is: noted in the gallery, refused when they contradict."""
 
 import hashlib
 import json
