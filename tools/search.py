@@ -48,9 +48,10 @@ from mmtbps.commands.query_options import (
 from mmtbps.commands.user_errors import fail, one_line_errors
 from mmtbps.errors import BadValue, MissingFile, printable
 from mmtbps.fileio import JobShard, check_writable
-from mmtbps.search.galleries.base import GalleryMismatch
+from mmtbps.search.galleries.base import BaseGallery, GalleryMismatch
 from mmtbps.search.galleries.factory import check_address, open_gallery
 from mmtbps.search.galleries.filters import parse_where
+from mmtbps.search.galleries.names import match_paths, similar_path
 from mmtbps.search.galleries.provenance import (
     Provenance,
     check_noted_model,
@@ -184,8 +185,9 @@ def index(args: argparse.Namespace) -> None:
     for path, note in report.notes[:_SHOWN]:
         print(printable(f'note {path}: {note}'), file=sys.stderr)
     if report.unknown:
+        named = [path + _meant(report.similar.get(path)) for path in report.unknown[:_SHOWN]]
         print(printable(f'{len(report.unknown)} rows of {args.metadata} name no file: '
-                        f'{", ".join(report.unknown[:_SHOWN])}'), file=sys.stderr)
+                        f'{", ".join(named)}'), file=sys.stderr)
     if report.forgotten:
         print(f'{report.forgotten} files hold another picture than before: of what was said of the '
               'former, only the camera is kept. Name --metadata with what is known of them',
@@ -193,6 +195,8 @@ def index(args: argparse.Namespace) -> None:
     if options.shard == (0, 1) and (report.indexed or report.removed or report.updated):
         gallery.optimize()
     print(f'{args.gallery}: {report}; {gallery.count()} in all')
+    if report.skipped:
+        fail(f'{len(report.skipped)} of the files were skipped; all others are in the gallery')
 
 
 def query(args: argparse.Namespace) -> None:
@@ -247,15 +251,33 @@ def info(args: argparse.Namespace) -> None:
 
 def delete(args: argparse.Namespace) -> None:
     gallery = open_gallery(args.gallery)
-    where = parse_where(args.where) if args.where else {'path': args.path}
-    number = len(set(args.id)) if args.id else gallery.count(where)
+    chosen, missing = _choose_entries(gallery, args)
+    number = len(chosen['ids']) if 'ids' in chosen else gallery.count(chosen['where'])
+    lacks = (f'{args.gallery} has no entry of {"id" if args.id else "path"} '
+             f'{" or ".join(missing)}')
+    if missing and not number:  # a filter may fit nothing, a name is a slip
+        raise BadValue(f'{lacks}; nothing was removed')
     if number and not args.yes:
         _confirm(f'Remove {number} of {gallery.count()} entries of {args.gallery}?')
-    removed = gallery.delete(ids=args.id) if args.id else gallery.delete(where=where)
-    if not removed and not args.where:  # a filter may fit nothing, a name is a slip
-        raise BadValue(f'{args.gallery} has no entry of {"id" if args.id else "path"} '
-                       f'{" or ".join(args.id or args.path)}; nothing was removed')
-    print(f'{args.gallery}: {removed} removed, {gallery.count()} left')
+    print(f'{args.gallery}: {gallery.delete(**chosen)} removed, {gallery.count()} left')
+    if missing:
+        fail(f'{lacks}; the others were removed')
+
+
+def _choose_entries(gallery: BaseGallery,
+                    args: argparse.Namespace) -> tuple[dict[str, Any], list[str]]:
+    """Return what is to go, as arguments of `BaseGallery.delete`, and the names of nothing."""
+    if args.where:
+        return dict(where=parse_where(args.where)), []
+    paths = {entry.id: entry.path for entry in gallery.entries()}
+    if args.id:
+        return (dict(ids=[key for key in dict.fromkeys(args.id) if key in paths]),
+                [key for key in args.id if key not in paths])
+    found = match_paths(args.path, paths.values(), read_provenance(args.gallery).images)
+    wanted = set(found.values())
+    return (dict(ids=[key for key, path in paths.items() if path in wanted]),
+            [path + _meant(similar_path(path, paths.values())) for path in args.path
+             if path not in found])
 
 
 def compact(args: argparse.Namespace) -> None:
@@ -331,6 +353,10 @@ def _as_text(result: 'SearchResult') -> str:
         score = in_figures(hit.score, hit.probability)
         lines.append(printable(f'{hit.rank:>4}  {score}  {hit.entry.path}  {facts}'.rstrip()))
     return '\n'.join(lines if result.hits else [*lines, '      nothing found'])
+
+
+def _meant(similar: str | None) -> str:
+    return f' (did you mean {similar}?)' if similar else ''
 
 
 def _confirm(question: str) -> None:

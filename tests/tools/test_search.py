@@ -1,6 +1,5 @@
 """tools/search.py from folder to answer, and what it refuses."""
 
-import io
 import json
 import re
 import shlex
@@ -13,10 +12,10 @@ import pytest
 import torch
 from mmengine.config import Config
 from PIL import Image
+from search_tool_rig import assert_refused, ranked
 from tiny_models import shrink
 
 from mmtbps.errors import UserError
-from mmtbps.search.encoders import loading as encoders
 from mmtbps.search.galleries import BaseGallery
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -24,65 +23,7 @@ TOOL = 'tools/search.py'
 sys.path.insert(0, str(ROOT / 'tests/search'))  # fakes.py
 from fakes import ColorEncoder, paint_folder  # noqa: E402
 
-
-@pytest.fixture
-def call(tool, monkeypatch, capsys):
-    """A function that runs the tool with a model of colours; gives exit code, stdout, stderr."""
-    monkeypatch.setattr(encoders, 'load_encoder', load_colors)
-
-    def run(*words):
-        code = 0
-        try:
-            tool.main([str(word) for word in words])
-        except SystemExit as error:
-            code = error.code
-        return (code, *capsys.readouterr())
-
-    return run
-
-
-def load_colors(model, weights=None, device=None, notify=None):
-    """A model is a file here, also in a folder, and its content what distinguishes it."""
-    file = Path(weights or Path(model, 'weights.pth'))
-    encoder = ColorEncoder()
-    encoder.fingerprint = dict(ColorEncoder.fingerprint, model=file.read_text())
-    encoder.save_pretrained = lambda folder: shutil.copy(file, Path(folder, 'weights.pth'))
-    return encoder
-
-
-@pytest.fixture
-def home(tmp_path):
-    """A folder with crops, a table of them, a config and weights."""
-    paint_folder(tmp_path / 'crops', 'red', 'blue', 'red-blue', 'green')
-    (tmp_path / 'crops.csv').write_text(
-        'path,camera,time,coat\nred.png,c1,2024-01-10,red\nblue.png,c2,2024-01-20,blue\n'
-        'green.png,c3,2024-02-01,green\ngone.png,c1,,\n')
-    (tmp_path / 'config.py').write_text('')
-    (tmp_path / 'weights.pth').write_text('first')
-    return tmp_path
-
-
-@pytest.fixture
-def indexed(home, call):
-    """The folder with a gallery ``people``."""
-    code, out, err = call('index', home / 'people', home / 'crops', '--config', home / 'config.py',
-                          '--weights', home / 'weights.pth', '--metadata', home / 'crops.csv')
-    assert code == 0, err
-    assert '4 indexed, 0 unchanged; 4 in all' in out
-    assert '1 rows of' in err and 'gone.png' in err
-    return home
-
-
-def ranked(out):
-    """Paths in the printed answer."""
-    return re.findall(r'^ +\d+  -?\d\.\d{3}  (\S+)', out, re.MULTILINE)
-
-
-def assert_refused(answer, message, code=1):
-    """One line that says why, no traceback."""
-    assert answer[0] == code and answer[1] == ''
-    lines = answer[2].strip().splitlines()
-    assert len(lines) == 1 and re.match(f'error: .*{message}', lines[0]), answer[2]
+pytest_plugins = 'search_tool_fixtures'  # `call`, `home` and `indexed`
 
 
 def test_a_query_needs_no_more_than_the_gallery(indexed, call):
@@ -146,8 +87,9 @@ def test_skipped_files_are_named(indexed, call):
     for number in range(12):
         (indexed / f'crops/broken{number:02}.jpg').write_bytes(b'broken')
     code, out, err = call('index', indexed / 'people', indexed / 'crops', '--quiet')
-    assert code == 0 and '12 skipped' in out
+    assert code == 1 and '12 skipped' in out
     assert 'skipped broken00.jpg: no image of a known format' in err and '2 more' in err
+    assert err.endswith('error: 12 of the files were skipped; all others are in the gallery\n')
 
 
 def test_new_weights_are_refused_with_the_command_that_helps(indexed, call):
@@ -175,38 +117,6 @@ def test_info(indexed, call):
     assert ['entries', '4'] in lines and ['fingerprint', 'model', 'first'] in lines
 
 
-@pytest.mark.parametrize('words, left', [
-    (['--path', 'red.png', 'blue.png'], {'red-blue.png', 'green.png'}),
-    (['--where', 'camera=c1,c3'], {'blue.png', 'red-blue.png'}),
-    (['--where', 'time=..2024-01-31'], {'red-blue.png', 'green.png'}),
-    (['--where', 'time=..1999-01-31'], {'red.png', 'blue.png', 'red-blue.png', 'green.png'})])
-def test_delete(indexed, call, words, left):
-    code, out, _ = call('delete', indexed / 'people', *words, '--yes')
-    assert code == 0 and f'{4 - len(left)} removed, {len(left)} left' in out
-    assert set(ranked(call('query', indexed / 'people', 'red')[1])) == left
-    assert (indexed / 'crops/red.png').exists()
-
-
-def test_delete_by_id_and_compact(indexed, call):
-    _, out, _ = call('query', indexed / 'people', 'red', '--json')
-    best = json.loads(out)[0]['hits'][0]['id']
-    assert '1 removed, 3 left' in call('delete', indexed / 'people', '--id', best, '--yes')[1]
-    code, out, _ = call('compact', indexed / 'people')
-    assert code == 0 and '3 entries' in out
-
-
-@pytest.mark.parametrize('terminal, said, left', [
-    (False, '', 4), (True, 'n\n', 4), (True, '\n', 4), (True, 'y\n', 3)])
-def test_delete_asks(indexed, call, monkeypatch, terminal, said, left):
-    stdin = io.StringIO(said)
-    stdin.isatty = lambda: terminal
-    monkeypatch.setattr('sys.stdin', stdin)
-    answer = call('delete', indexed / 'people', '--where', 'camera=c1')
-    if not terminal:
-        assert_refused(answer, 'Remove 1 of 4 entries of .*--yes')
-    assert json.loads(call('info', indexed / 'people', '--json')[1])['entries'] == left
-
-
 @pytest.mark.parametrize('words, message', [
     (['query', '{}/nothing', 'red'], 'no gallery'),
     (['info', '{}/nothing'], "no gallery.*/nothing'? IMAGES --model MODEL"),
@@ -222,6 +132,10 @@ def test_delete_asks(indexed, call, monkeypatch, terminal, said, left):
     (['delete', '{}/people', '--id', 'nope', 'none', '--yes'],
      'people has no entry of id nope or none; nothing was removed'),
     (['delete', '{}/people', '--path', 'nothing.png', '--yes'], 'no entry of path nothing.png'),
+    (['delete', '{}/people', '--path', 'RED.PNG', '--yes'], r'RED.PNG .did you mean red.png\?'),
+    (['query', '{}/people', 'red', '--where', 'track=t1'], 'no entry of .*/people has a track'),
+    (['query', '{}/people', 'red', '--where', 'frame=1..'], 'no entry of .*/people has a frame'),
+    (['delete', '{}/people', '--where', 'track=t1', '--yes'], 'no entry of .*/people has a track'),
     (['index', '{}/people', '{}/nowhere'], 'no such file or folder'),
     (['index', '{}/new', '{}/crops'], 'no note of its model'),
     (['index', '{}/people', '{}/crops', '--metadata', '{}/config.py'], '.csv or .jsonl'),

@@ -16,6 +16,8 @@ from mmtbps.errors import BadValue, MissingFile, Remedy, UserError
 from .entries import ROUNDING, GalleryEntry, Hit, check_entries, check_vectors
 from .filters import KINDS, Condition, read_where
 from .fingerprint import check_fingerprint, is_same_model
+from .names import spell_as_stored
+from .provenance import read_provenance
 
 __all__ = ['RESTORE', 'BaseGallery', 'GalleryChanged', 'GalleryEntry', 'GalleryMismatch',
            'GalleryUnreadable', 'Hit', 'NoGallery', 'UnknownEntry']
@@ -142,7 +144,7 @@ class BaseGallery(ABC):
             return self._delete_ids(ids) if ids and self._is_there() else 0
         if not where:
             raise BadValue('an empty filter would remove all entries; name what is to go')
-        conditions = read_where(where)
+        conditions = self._read(where)
         removed = self._delete_where(conditions) if self._is_there() else 0
         return removed or self._nothing(conditions, 0)
 
@@ -159,7 +161,7 @@ class BaseGallery(ABC):
             ValueError: If a vector or the filter is ill-formed, or no entry has a key of it.
             GalleryUnreadable: If what is stored is damaged.
         """
-        vectors, conditions = check_vectors(vectors, self.dim), read_where(where)
+        vectors, conditions = check_vectors(vectors, self.dim), self._read(where)
         if isinstance(topk, bool) or not isinstance(topk, Integral) or topk < 1:
             raise BadValue(f'topk must be a whole number from 1, got {topk!r}')
         there = len(vectors) and self._is_there()
@@ -174,7 +176,7 @@ class BaseGallery(ABC):
 
     def entries(self, where: Mapping[str, Any] | None = None) -> Iterator[GalleryEntry]:
         """Yield all entries, or those of a filter, in no order."""
-        conditions = read_where(where)
+        conditions = self._read(where)
         return self._entries(conditions) if self._is_there() else iter(())
 
     def get(self, ids: Sequence[str]) -> tuple[list[GalleryEntry], np.ndarray]:
@@ -198,7 +200,7 @@ class BaseGallery(ABC):
 
     def count(self, where: Mapping[str, Any] | None = None) -> int:
         """Count the entries, or those of a filter."""
-        conditions = read_where(where)
+        conditions = self._read(where)
         count = self._count(conditions) if self._is_there() else 0
         return count or self._nothing(conditions, 0)
 
@@ -283,14 +285,28 @@ class BaseGallery(ABC):
     def _damaged(self, reason: str, error: Exception | None = None) -> NoReturn:
         raise GalleryUnreadable(f'{self.uri}: damaged ({reason}). {RESTORE}') from error
 
+    def _read(self, where: Mapping[str, Any] | None) -> tuple[Condition, ...]:
+        """Read a filter, with its names as the gallery spells them."""
+        conditions = read_where(where)
+        if not conditions or not self._is_there():
+            return conditions
+        return spell_as_stored(conditions, lambda: self._entries(()),
+                               lambda: read_provenance(self.uri).images)
+
     def _nothing(self, conditions: tuple[Condition, ...], answer: T) -> T:
         """Return an empty answer, unless no entry of the gallery has a key of the filter."""
         for condition in conditions if self._begun else ():
-            if condition.free and not self._has_key(condition.key) and self._count(()):
-                raise BadValue(
-                    f'filter by {condition.key!r}: no entry of {self.uri} has such a key. Known to '
-                    f'all galleries are {", ".join(KINDS)}')
+            if not self._knows(condition) and self._count(()):
+                raise BadValue(f'filter by {condition.key!r}: no entry of {self.uri} has ' + (
+                    f'such a key. Known to all galleries are {", ".join(KINDS)}'
+                    if condition.free else f'a {condition.key}'))
         return answer
+
+    def _knows(self, condition: Condition) -> bool:
+        """Tell whether any entry has the key of a condition."""
+        if condition.free:
+            return self._has_key(condition.key)
+        return any(value is not None for value in condition.values_of(self._entries(())))
 
 
 def _distinct(ids: Sequence[str]) -> list[str]:

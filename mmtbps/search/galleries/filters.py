@@ -17,7 +17,7 @@ An entry of which a key is not known is in no filter of that key.
 import math
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from operator import attrgetter
@@ -61,7 +61,7 @@ class Condition(ABC):
     def select(self, entries: Sequence[Any]) -> list[bool]:
         """Tell for each entry whether it passes."""
 
-    def _values(self, entries: Sequence[Any]) -> Iterator[Any]:
+    def values_of(self, entries: Iterable[Any]) -> Iterator[Any]:
         """Yield the value of each entry; ``None`` where it is not known."""
         if self.free:
             return (entry.extra.get(self.key) for entry in entries)
@@ -78,7 +78,7 @@ class OneOf(Condition):
     def select(self, entries: Sequence[Any]) -> list[bool]:
         """Tell for each entry whether it passes."""
         wanted = frozenset(self.values)
-        return [value in wanted for value in self._values(entries)]
+        return [value in wanted for value in self.values_of(entries)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ class Range(Condition):
         """Tell for each entry whether it passes."""
         low = -math.inf if self.low is None else self.low
         high = math.inf if self.high is None else self.high
-        return [value is not None and low <= value <= high for value in self._values(entries)]
+        return [value is not None and low <= value <= high for value in self.values_of(entries)]
 
 
 def read_where(where: Mapping[str, Any] | None) -> tuple[Condition, ...]:

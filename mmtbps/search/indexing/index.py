@@ -21,6 +21,7 @@ from mmtbps.fileio import append_json_lines
 from ..encoders.base import Encoder
 from ..galleries.base import BaseGallery, GalleryEntry, GalleryMismatch
 from ..galleries.fingerprint import is_same_model
+from ..galleries.names import match_paths, similar_path
 from ..galleries.provenance import write_provenance
 from ..media.images import UnreadableImage
 from .detection_settings import settle_detection
@@ -118,7 +119,7 @@ class _Run:
         self.selection = selection
         self.found = found
         self.gallery = gallery
-        self.metadata = metadata
+        self.metadata = _of_files(metadata, found.paths, selection.root)
         self.options = options
         self.report = IndexReport()
         self.known: dict[str, list[GalleryEntry]] = {}
@@ -199,8 +200,11 @@ class _Run:
             self.gallery.upsert(part, features)
         report, writer = self.report, self.writer
         report.removed = writer.removed + remove_entries(self.gallery, self.gone)
-        report.unknown = [path for path in self.metadata
-                          if self.selection.holds(path) and self.found.is_gone(path)]
+        for path in self.metadata:
+            if self.selection.holds(path) and self.found.is_gone(path):
+                report.unknown.append(path)
+                if similar := similar_path(path, self.found.paths):
+                    report.similar[path] = similar
         report.indexed, report.replaced = writer.stored, writer.replaced
         return report
 
@@ -261,6 +265,17 @@ class _Run:
     def _note(self) -> str:
         return (f'{self.writer.stored} stored, {self.report.unchanged} unchanged, '
                 f'{len(self.report.skipped)} skipped')
+
+
+def _of_files(metadata: Mapping[str, Metadata], paths: Sequence[str],
+              root: Path) -> dict[str, Metadata]:
+    """Name the rows of a table as the files are, also those that spell them otherwise."""
+    found = match_paths(metadata, paths, root)
+    rows = {path: row for path, row in metadata.items() if found.get(path, path) == path}
+    for path, row in metadata.items():
+        name = found.get(path, path)
+        rows[path if name in rows else name] = row
+    return rows
 
 
 def _of_file(entry: GalleryEntry, file: ReadFile, known: Metadata) -> GalleryEntry:

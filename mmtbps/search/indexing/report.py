@@ -20,6 +20,7 @@ class IndexReport:
         skipped: Path and reason of each file that was refused or could not be read, and of each
             folder that could not be listed.
         unknown: Rows of the metadata that name no file.
+        similar: Of these, the file that may have been meant.
         notes: Path and what is odd about each file that was taken nevertheless.
     """
 
@@ -32,6 +33,7 @@ class IndexReport:
     removed: int = 0
     skipped: list[tuple[str, str]] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
+    similar: dict[str, str] = field(default_factory=dict)
     notes: list[tuple[str, str]] = field(default_factory=list)
 
     def __str__(self) -> str:

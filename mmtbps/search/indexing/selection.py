@@ -20,8 +20,8 @@ class FoundFiles:
     """Files of a selection.
 
     Args:
-        files: To be read.
-        paths: Of these, as the gallery keeps them.
+        files: To be read, of this part.
+        paths: Files of all parts, as the gallery keeps them.
         refused: Reason by path of each file that is not read, and of each folder that is not
             looked into or could not be listed; of all parts.
     """
@@ -96,9 +96,9 @@ class FileSelection:
             raise BadValue(f'{self.source}: no file to index below it '
                            f'({", ".join(self.suffixes)})')
         refused = {self.relative(path): reason for path, reason in found.items() if reason}
-        files = {path: name for path, reason in found.items()
-                 if not reason and self.holds(name := self.relative(path))}
-        return FoundFiles(list(files), list(files.values()), refused)
+        paths = {self.relative(path): path for path, reason in found.items() if not reason}
+        return FoundFiles([path for name, path in paths.items() if self.holds(name)],
+                          list(paths), refused)
 
     def relative(self, path: str | os.PathLike) -> str:
         """Return a path as the gallery keeps it."""

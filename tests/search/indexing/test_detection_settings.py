@@ -1,4 +1,4 @@
-"""Settings that decide what an entry is: noted in the gallery, refused when they contradict."""
+"""Settings that decide what an entry is: noted, and refused when they contradict."""
 
 import hashlib
 import json

@@ -1,8 +1,13 @@
 """Tables of metadata: what they say, and where they are wrong."""
 
+import unicodedata
+
 import pytest
+from fakes import ColorEncoder, paint, paint_folder
+from indexing_rig import index
 
 from mmtbps.search.galleries.base import GalleryEntry
+from mmtbps.search.galleries.factory import open_gallery
 from mmtbps.search.indexing.metadata import (
     Metadata,
     MetadataError,
@@ -99,3 +104,27 @@ def test_a_person_in_a_video_keeps_what_was_found(begins, time):
     assert (new.time, new.camera, new.track, new.frame) == (time, 'c1', 'a.mp4#3', 75)
     assert new.extra == {'floor': '1', 'detection_score': '0.9', 'video_time': '2.500'}
     assert describe(new, known_of(new)) == new
+
+
+def test_rows_that_spell_a_file_otherwise_are_its(tmp_path):
+    (name, typed) = (unicodedata.normalize(form, 'Müller.png') for form in ('NFD', 'NFC'))
+    folder = paint_folder(tmp_path / 'crops', 'red')
+    for path in (folder / name, folder / 'lobby/b.png', folder / 'lobby/B2.PNG'):
+        path.parent.mkdir(exist_ok=True)
+        paint('blue').save(path)
+    gallery = open_gallery(tmp_path / 'people', ColorEncoder.fingerprint)
+    report = index(folder, gallery, metadata={
+        typed: Metadata(camera='c1'), 'lobby\\b.png': Metadata(camera='c2'),
+        str(folder / 'red.png'): Metadata(camera='c3'), 'lobby/b2.png': Metadata(camera='c4')})
+    assert {entry.path: entry.camera for entry in gallery.entries()} == {
+        name: 'c1', 'lobby/b.png': 'c2', 'red.png': 'c3', 'lobby/B2.PNG': None}
+    assert (report.unknown, report.similar) == (['lobby/b2.png'], {'lobby/b2.png': 'lobby/B2.PNG'})
+
+
+def test_of_two_rows_of_one_file_the_very_name_counts(tmp_path):
+    folder = paint_folder(tmp_path / 'crops/a', 'red').parent
+    gallery = open_gallery(tmp_path / 'people', ColorEncoder.fingerprint)
+    report = index(folder, gallery, metadata={'a\\red.png': Metadata(camera='c1'),
+                                              'a/red.png': Metadata(camera='c2')})
+    assert [entry.camera for entry in gallery.entries()] == ['c2']
+    assert report.unknown == ['a\\red.png']

@@ -1,0 +1,118 @@
+"""Names that people type, found among those that are stored, whatever way they are spelled.
+
+Two spellings of a letter with an accent look the same and are different text: one sign, or a letter
+and an accent after it, as file names of a Mac have it. Names are compared in Unicode's form NFC.
+"""
+
+import os
+import posixpath
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+from .filters import KINDS, Condition, OneOf
+
+__all__ = ['match_paths', 'similar_path', 'spell_as_stored']
+
+
+def match_paths(typed: Iterable[str], stored: Iterable[str],
+                root: str | os.PathLike | None = None) -> dict[str, str]:
+    r"""Match paths that were typed to those that are stored.
+
+    The very path goes before any other spelling: NFC or NFD, ``\`` in place of ``/``, ``./`` before
+    it, the whole path of a file below the root. A spelling that fits several fits none.
+
+    Args:
+        typed: Names of files.
+        stored: Relative to the root, as a gallery keeps them.
+        root: Folder of the images.
+
+    Returns:
+        The stored path of each one that was found.
+
+    Example:
+        >>> match_paths(['.\\lobby\\a.jpg', '/photos/b.jpg', 'c.jpg'], ['lobby/a.jpg', 'b.jpg'],
+        ...             root='/photos')
+        {'.\\lobby\\a.jpg': 'lobby/a.jpg', '/photos/b.jpg': 'b.jpg'}
+    """
+    there, found = set(stored), {}
+    spelled: dict[str, list[str]] = {}
+    for name in typed:
+        if name in there:
+            found[name] = name
+            continue
+        if not spelled:
+            for path in there:
+                spelled.setdefault(_nfc(path), []).append(path)
+        if len(alike := spelled.get(_plain_path(name, root), [])) == 1:
+            found[name] = alike[0]
+    return found
+
+
+def similar_path(name: str, stored: Iterable[str]) -> str | None:
+    """Find a stored path that may have been meant: other capitals, or the name in another folder.
+
+    Example:
+        >>> similar_path('Lobby/b.jpg', ['hall/c.jpg', 'lobby/B.JPG'])
+        'lobby/B.JPG'
+    """
+    wanted = _plain_path(name, None).casefold()
+    base = posixpath.basename(wanted)
+    similar = None
+    for path in stored:
+        folded = _nfc(path).casefold()
+        if folded == wanted:
+            return path
+        if similar is None and posixpath.basename(folded) == base:
+            similar = path
+    return similar
+
+
+def spell_as_stored(conditions: Sequence[Condition], entries: Callable[[], Iterator[Any]],
+                    root: Callable[[], str | None]) -> tuple[Condition, ...]:
+    """Give the values of a filter the spelling that the entries of a gallery have.
+
+    A path stands for one file. Any other text stands for all that look the same.
+
+    Args:
+        conditions: The filter.
+        entries: Called to look through the gallery, only if a value may be spelled otherwise.
+        root: The same for the folder of the images.
+    """
+    return tuple(_spell(each, entries, root) for each in conditions)
+
+
+def _spell(condition: Condition, entries: Callable[[], Iterator[Any]],
+           root: Callable[[], str | None]) -> Condition:
+    text = isinstance(condition, OneOf) and KINDS.get(condition.key, str) is str
+    if not text or all(_has_one_spelling(condition.key, value) for value in condition.values):
+        return condition
+    stored = {value for value in condition.values_of(entries()) if value is not None}
+    if condition.key == 'path':
+        found = match_paths(condition.values, stored, root())
+        values = [found.get(value, value) for value in condition.values]
+    else:
+        wanted = {_nfc(value) for value in condition.values}
+        values = [*condition.values, *sorted(value for value in stored if _nfc(value) in wanted)]
+    return replace(condition, values=tuple(dict.fromkeys(values)))
+
+
+def _has_one_spelling(key: str, value: str) -> bool:
+    return value.isascii() and (key != 'path' or _plain_path(value, None) == value
+                                and not posixpath.isabs(value))
+
+
+def _plain_path(name: str, root: str | os.PathLike | None) -> str:
+    """Return the spelling of a path that all of its spellings share."""
+    if root is not None and os.path.isabs(name):
+        whole = os.path.join(os.path.realpath(os.path.dirname(name)), os.path.basename(name))
+        for path in (os.path.normpath(name), whole):
+            if path.startswith(os.path.join(os.path.realpath(root), '')):
+                name = os.path.relpath(path, os.path.realpath(root))
+                break
+    return _nfc(posixpath.normpath(name.replace('\\', '/')))
+
+
+def _nfc(name: str) -> str:
+    return name if name.isascii() else unicodedata.normalize('NFC', name)

@@ -1,0 +1,66 @@
+"""tools/search.py delete, and the exit codes of all its commands."""
+
+import io
+import json
+
+import pytest
+from search_tool_rig import assert_refused, ranked
+
+TOOL = 'tools/search.py'
+pytest_plugins = 'search_tool_fixtures'  # `call` and `indexed`
+
+
+@pytest.mark.parametrize('words, left', [
+    (['--path', 'red.png', 'blue.png'], {'red-blue.png', 'green.png'}),
+    (['--where', 'camera=c1,c3'], {'blue.png', 'red-blue.png'}),
+    (['--where', 'time=..2024-01-31'], {'red-blue.png', 'green.png'}),
+    (['--where', 'time=..1999-01-31'], {'red.png', 'blue.png', 'red-blue.png', 'green.png'})])
+def test_delete(indexed, call, words, left):
+    code, out, _ = call('delete', indexed / 'people', *words, '--yes')
+    assert code == 0 and f'{4 - len(left)} removed, {len(left)} left' in out
+    assert set(ranked(call('query', indexed / 'people', 'red')[1])) == left
+    assert (indexed / 'crops/red.png').exists()
+
+
+def test_delete_by_id_and_compact(indexed, call):
+    _, out, _ = call('query', indexed / 'people', 'red', '--json')
+    best = json.loads(out)[0]['hits'][0]['id']
+    assert '1 removed, 3 left' in call('delete', indexed / 'people', '--id', best, '--yes')[1]
+    code, out, _ = call('compact', indexed / 'people')
+    assert code == 0 and '3 entries' in out
+
+
+def test_delete_names_what_is_not_there_and_removes_the_rest(indexed, call):
+    code, out, err = call('delete', indexed / 'people', '--path', str(indexed / 'crops/red.png'),
+                          'nosuch.png', r'.\blue.png', '--yes')
+    assert code == 1 and '2 removed, 2 left' in out
+    assert err.splitlines() == [f'error: {indexed}/people has no entry of path nosuch.png; the '
+                                'others were removed']
+
+
+@pytest.mark.parametrize('words, code', [
+    (['query', '{}/people', 'red'], 0),
+    (['query', '{}/people', 'red', '--where', 'camera=c7'], 0),   # an answer: nobody
+    (['index', '{}/people', '{}/crops', '--quiet'], 0),           # nothing new
+    (['info', '{}/people'], 0), (['compact', '{}/people'], 0),
+    (['delete', '{}/people', '--where', 'time=..1999-01-01', '--yes'], 0),
+    (['delete', '{}/people', '--path', 'nosuch', '--yes'], 1),
+    (['query', '{}/nothing', 'red'], 1), (['info', '{}/nothing'], 1), (['compact', '{}/no'], 1),
+    (['serve', '{}/nothing'], 1), (['index', '{}/people', '{}/nothing'], 1),
+    (['query', '{}/people'], 2), (['index', '{}/people'], 2), (['delete', '{}/people'], 2),
+    (['query', '{}/people', 'red', '--topk', 'many'], 2), (['serve'], 2), (['find'], 2), ([], 2),
+    (['delete', '{}/people', '--path', 'a', '--id', 'b'], 2), (['compact'], 2), (['info'], 2)])
+def test_exit_codes(indexed, call, words, code):
+    assert call(*(word.format(indexed) for word in words))[0] == code
+
+
+@pytest.mark.parametrize('terminal, said, left', [
+    (False, '', 4), (True, 'n\n', 4), (True, '\n', 4), (True, 'y\n', 3)])
+def test_delete_asks(indexed, call, monkeypatch, terminal, said, left):
+    stdin = io.StringIO(said)
+    stdin.isatty = lambda: terminal
+    monkeypatch.setattr('sys.stdin', stdin)
+    answer = call('delete', indexed / 'people', '--where', 'camera=c1')
+    if not terminal:
+        assert_refused(answer, 'Remove 1 of 4 entries of .*--yes')
+    assert json.loads(call('info', indexed / 'people', '--json')[1])['entries'] == left
