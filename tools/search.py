@@ -36,6 +36,7 @@ from mmtbps.commands.detector_options import (
     choose_detection,
     word_detection,
 )
+from mmtbps.commands.index_options import add_index_options, read_index_options
 from mmtbps.commands.licence_notice import print_model_notice
 from mmtbps.commands.model_options import add_model_option, chosen_preprocessing
 from mmtbps.commands.printing import as_json
@@ -47,7 +48,7 @@ from mmtbps.commands.query_options import (
 )
 from mmtbps.commands.user_errors import fail, one_line_errors
 from mmtbps.errors import BadValue, MissingFile, printable
-from mmtbps.fileio import JobShard, check_writable
+from mmtbps.fileio import check_writable
 from mmtbps.search.galleries.base import BaseGallery, GalleryMismatch
 from mmtbps.search.galleries.factory import check_address, open_gallery
 from mmtbps.search.galleries.filters import parse_where
@@ -78,7 +79,10 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         command.add_argument('gallery', help='a folder, or http://host:port/collection')
         return command
 
-    _add_index(add('index', index, 'bring a gallery up to date with a folder of images'))
+    command = add('index', index, 'bring a gallery up to date with a folder of images')
+    add_index_options(command)
+    _add_model(command)
+    add_detector_options(command)
     command = asking = add('query', query, 'find the people that a sentence describes')
     add_query_options(command)
     command.add_argument('--topk', type=int, default=10, help='default: %(default)s')
@@ -113,31 +117,6 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     return args
 
 
-def _add_index(command: argparse.ArgumentParser) -> None:
-    command.add_argument('source', type=Path, help='a folder of crops, one person each; with '
-                         '--detector, of photographs and videos')
-    _add_model(command)
-    command.add_argument('--images', type=Path, help='folder that paths are kept relative to, if '
-                         'source is only a part of it (default: the folder indexed first)')
-    command.add_argument('--metadata', type=Path, help='CSV or JSONL with path and any of camera, '
-                         'time, track and keys of your own')
-    command.add_argument('--prune', action='store_true', help='remove what is gone from the folder')
-    command.add_argument('--prune-most', action='store_true', help='the same, also if that is more '
-                         'than half of what the gallery has of the folder')
-    command.add_argument('--rehash', action='store_true', help='read every file; otherwise one of '
-                          'known size and time of change is not read')
-    command.add_argument('--batch-size', type=int, default=64, help='default: %(default)s')
-    command.add_argument('--workers', type=int, default=2, help='threads that read images '
-                         '(default: %(default)s)')
-    command.add_argument('--commit-every', type=int, default=512, help='crops stored at once '
-                         '(default: %(default)s)')
-    command.add_argument('--shard', default='0/1', help='i/n: the i-th of n parts, i from 0')
-    command.add_argument('--log', type=Path, help='append a JSON line for each file that is safe '
-                         'or was skipped')
-    command.add_argument('--quiet', action='store_true', help='show no progress')
-    add_detector_options(command)
-
-
 def _add_model(command: argparse.ArgumentParser, images: bool = False) -> None:
     noted = ' (default: as noted in the gallery)'
     add_model_option(command, after=noted)
@@ -151,16 +130,12 @@ def _add_model(command: argparse.ArgumentParser, images: bool = False) -> None:
 # ------------------------------------------------------------------ commands
 def index(args: argparse.Namespace) -> None:
     from mmtbps.search.encoders.loading import load_encoder
-    from mmtbps.search.indexing import IndexOptions, index_people, read_metadata
+    from mmtbps.search.indexing import index_people, read_metadata
     from mmtbps.search.indexing.noted_model import note_model
     if not args.source.exists():
         raise MissingFile(f'{args.source}: no such file or folder')
     metadata = None if args.metadata is None else read_metadata(args.metadata)
-    options = IndexOptions(
-        batch_size=args.batch_size, workers=args.workers, commit_every=args.commit_every,
-        prune=args.prune or args.prune_most, prune_most=args.prune_most, log=args.log,
-        progress=not args.quiet, shard=JobShard.parse(args.shard), images=args.images,
-        rehash=args.rehash)
+    options = read_index_options(args)
     check_address(args.gallery)
     if '://' not in args.gallery:
         check_writable(args.gallery, folder=True)

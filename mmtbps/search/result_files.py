@@ -12,6 +12,7 @@ from mmtbps.errors import BadValue, MissingFile, printable
 from mmtbps.fileio import check_writable, write_durably
 from mmtbps.visualization import draw_rank_list, draw_rank_sheet
 
+from .media.answer_mark import answer_mark
 from .media.crops import read_entry
 from .media.images import UnreadableImage
 from .presentation import as_data_uri, describe_reading, in_figures, in_words
@@ -72,7 +73,7 @@ def write_results(results: Sequence[SearchResult], path: str | os.PathLike,
     path = check_target(path)
     if path.suffix.lower() == '.png':
         picture = draw_results(results, images_root)
-        write_durably(path, lambda to: picture.save(to, 'PNG'))
+        write_durably(path, lambda to: picture.save(to, 'PNG', pnginfo=answer_mark()))
     elif path.suffix.lower() == '.json':
         write_durably(path, (json.dumps(
             [result.to_json() for result in results], indent=2, ensure_ascii=False) + '\n'))

@@ -87,8 +87,7 @@ def index_people(source: str | os.PathLike, gallery: BaseGallery, encoder: Encod
     if not is_same_model(gallery.fingerprint, encoder.fingerprint):
         raise GalleryMismatch(gallery.uri, gallery.fingerprint, encoder.fingerprint)
     options = options or IndexOptions()
-    selection = FileSelection.of(gallery, source, options.shard, detection is not None,
-                                 options.images)
+    selection = FileSelection.of(gallery, source, detection is not None, options)
     found = selection.find()
     run = _Run(selection, found, gallery, encoder, metadata or {}, options)
     settings = settle_detection(gallery.uri, chain.from_iterable(run.known.values()), detection)
@@ -121,7 +120,7 @@ class _Run:
         self.gallery = gallery
         self.metadata = _of_files(metadata, found.paths, selection.root)
         self.options = options
-        self.report = IndexReport()
+        self.report = IndexReport(passed_over=found.passed_over)
         self.known: dict[str, list[GalleryEntry]] = {}
         for entry in gallery.entries():
             self.known.setdefault(entry.path, []).append(entry)
@@ -155,7 +154,7 @@ class _Run:
         from ..media.people import people_in
         fresh: dict[str, ReadFile] = {}
         for file in _ahead(self.reader.hash_file, paths, self.options.workers):
-            if file.known or file.reason:
+            if file.known or file.answer or file.reason:
                 self._pass_over(file)
                 bar.advance(self._note())
             else:
@@ -232,6 +231,9 @@ class _Run:
     def _pass_over(self, file: ReadFile) -> None:
         if file.reason is not None:
             self.skip(file.path, file.reason)
+            return
+        if file.answer:
+            self.report.passed_over.append(file.path)
             return
         updated = False
         self.report.unchanged += 1

@@ -1,6 +1,7 @@
 """Options of an index run."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +25,8 @@ class IndexOptions:
         prune_most: Let ``prune`` take more than half of the files that the gallery has of the
             source; without it that is refused, as when a drive is not there.
         progress: Show the progress.
+        exclude: Patterns of files and folders below the source that are passed over, such as
+            ``'thumbs'`` or ``'*/small/*'``. To ``prune`` they are not there.
         shard: (i, n): take the i-th of n parts of the files, i from 0, for n processes at a time.
         log: A JSON line is appended to this file for each file that is safe or was skipped.
         rehash: Read and hash every file; otherwise one of the size and the time of change that
@@ -45,12 +48,15 @@ class IndexOptions:
     prune: bool = False
     prune_most: bool = False
     progress: bool = True
+    exclude: Sequence[str] = ()
     shard: JobShard | tuple[int, int] = JobShard(0, 1)
     log: str | os.PathLike | None = None
     images: str | os.PathLike | None = None
     rehash: bool = False
 
     def __post_init__(self) -> None:
+        if isinstance(self.exclude, str):
+            raise BadValue(f'exclude is a list of patterns, got the text {self.exclude!r}')
         for name in ('batch_size', 'workers', 'commit_every'):
             if (value := getattr(self, name)) < 1:
                 raise BadValue(f'{name} must be at least 1, got {value}')

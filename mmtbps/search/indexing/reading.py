@@ -9,6 +9,7 @@ from typing import NamedTuple
 from PIL import Image
 
 from ..galleries.base import GalleryEntry
+from ..media.answer_mark import HEAD, is_answer
 from ..media.images import UnreadableImage, decode_image, read_bytes
 from .file_content import hash_file
 
@@ -25,6 +26,7 @@ class ReadFile(NamedTuple):
         mtime_ns: When it was last modified; looked up before the content, so that a later change
             of it shows.
         known: Whether the gallery holds this content.
+        answer: Whether it is an answer that was written into the folder.
         image: Decoded, if it is one and not known.
         reason: Why it cannot be read.
         note: What is odd about an image that could be read.
@@ -35,6 +37,7 @@ class ReadFile(NamedTuple):
     sha256: str = ''
     mtime_ns: int | None = None
     known: bool = False
+    answer: bool = False
     image: Image.Image | None = None
     reason: str | None = None
     note: str | None = None
@@ -67,6 +70,8 @@ class FileReader:
             if (file := self._untouched(name, now)) is not None:
                 return file
             data = read_bytes(path)
+            if is_answer(data):
+                return ReadFile(name, answer=True)
             content = len(data), hashlib.sha256(data).hexdigest()
             if self._is_known(name, *content):
                 return ReadFile(name, *content, now.st_mtime_ns, known=True)
@@ -84,13 +89,15 @@ class FileReader:
             now = _stat(path)
             if (file := self._untouched(name, now)) is not None:
                 return file
+            with open(path, 'rb') as opened:
+                answer = is_answer(opened.read(HEAD))
             size, sha256 = hash_file(path)
         except UnreadableImage as error:
             return ReadFile(name, reason=error.reason)
         except OSError as error:
             return ReadFile(name, reason=error.strerror or str(error))
         return ReadFile(name, size, sha256, now.st_mtime_ns,
-                        known=self._is_known(name, size, sha256))
+                        known=self._is_known(name, size, sha256), answer=answer)
 
     @staticmethod
     def has_changed(path: Path, file: ReadFile) -> bool:

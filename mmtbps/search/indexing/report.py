@@ -19,6 +19,8 @@ class IndexReport:
         removed: Crops that are no longer in the gallery.
         skipped: Path and reason of each file that was refused or could not be read, and of each
             folder that could not be listed.
+        passed_over: System folders, what was excluded, and answers that were written into the
+            folder.
         unknown: Rows of the metadata that name no file.
         similar: Of these, the file that may have been meant.
         notes: Path and what is odd about each file that was taken nevertheless.
@@ -32,6 +34,7 @@ class IndexReport:
     forgotten: int = 0
     removed: int = 0
     skipped: list[tuple[str, str]] = field(default_factory=list)
+    passed_over: list[str] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
     similar: dict[str, str] = field(default_factory=dict)
     notes: list[tuple[str, str]] = field(default_factory=list)
@@ -42,6 +45,7 @@ class IndexReport:
                              (self.cleared, 'values removed'),
                              (self.forgotten, 'without their former metadata'),
                              (self.removed, 'removed'), (len(self.skipped), 'skipped'),
+                             (len(self.passed_over), 'passed over'),
                              (len(self.notes), 'with a note')):
             numbers += [f'{number} {name}'] if number else []
         return ', '.join(numbers)

@@ -1,6 +1,7 @@
 """Selection of the files of an index run."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -11,6 +12,7 @@ from mmtbps.fileio import IMAGE_SUFFIXES, JobShard
 from ..galleries.base import BaseGallery
 from ..media.images import find_files
 from .images_root import choose_images_root
+from .options import IndexOptions
 
 __all__ = ['FileSelection', 'FoundFiles']
 
@@ -22,6 +24,7 @@ class FoundFiles:
     Args:
         files: To be read, of this part.
         paths: Files of all parts, as the gallery keeps them.
+        passed_over: System folders and what was excluded, in the same form.
         refused: Reason by path of each file that is not read, and of each folder that is not
             looked into or could not be listed; of all parts.
     """
@@ -29,6 +32,7 @@ class FoundFiles:
     files: list[Path]
     paths: list[str]
     refused: dict[str, str]
+    passed_over: list[str]
 
     @cached_property
     def _there(self) -> frozenset[str]:
@@ -51,23 +55,25 @@ class FileSelection:
         source: The folder or the file, below it.
         shard: (i, n): the i-th of n parts.
         detected: Whether the people in the files have to be found; then videos count too.
+        exclude: Patterns of files and folders to pass over, see `find_files`.
     """
 
     root: Path
     source: Path
     shard: JobShard = JobShard(0, 1)
     detected: bool = False
+    exclude: Sequence[str] = ()
 
     @classmethod
-    def of(cls, gallery: BaseGallery, source: str | os.PathLike, shard: tuple[int, int],
-           detected: bool, images: str | os.PathLike | None = None) -> 'FileSelection':
+    def of(cls, gallery: BaseGallery, source: str | os.PathLike, detected: bool,
+           options: IndexOptions) -> 'FileSelection':
         """Select the files to index into a gallery; see `choose_images_root` for the errors."""
-        shard = JobShard(*shard)
+        shard = JobShard(*options.shard)
         if not 0 <= shard.index < shard.count:
             raise BadValue(f'shard {shard.index} of {shard.count}: the parts are 0 to '
                            f'{shard.count - 1}')
-        return cls(choose_images_root(gallery, source, images), Path(source).resolve(), shard,
-                   detected)
+        return cls(choose_images_root(gallery, source, options.images), Path(source).resolve(),
+                   shard, detected, options.exclude)
 
     @property
     def suffixes(self) -> tuple[str, ...]:
@@ -84,8 +90,9 @@ class FileSelection:
             BadValue: There is none at all below the source, in any part; the source cannot be
                 listed, or is a file that is no image by its name.
         """
+        passed_over: list[Path] = []
         if self.source.is_dir():
-            found = dict(find_files(self.source, self.suffixes))
+            found = dict(find_files(self.source, self.suffixes, self.exclude, passed_over))
             if reason := found.get(self.source):
                 raise BadValue(f'{self.source}: {reason}')
         else:
@@ -98,7 +105,7 @@ class FileSelection:
         refused = {self.relative(path): reason for path, reason in found.items() if reason}
         paths = {self.relative(path): path for path, reason in found.items() if not reason}
         return FoundFiles([path for name, path in paths.items() if self.holds(name)],
-                          list(paths), refused)
+                          list(paths), refused, [self.relative(path) for path in passed_over])
 
     def relative(self, path: str | os.PathLike) -> str:
         """Return a path as the gallery keeps it."""

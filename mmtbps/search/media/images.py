@@ -1,7 +1,9 @@
 """Image files of unknown origin: found without leaving their folder, read without trusting them."""
 
 import os
+import unicodedata
 from collections.abc import Callable, Iterator, Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from PIL import Image
@@ -16,6 +18,11 @@ __all__ = ['MAX_BYTES', 'MAX_PIXELS', 'MissingFolder', 'UnreadableImage', 'decod
 MAX_BYTES = 50 * 2**20
 _LINK = 'a symbolic link is not followed'
 _UNLISTED = 'cannot be listed'
+#: Names in lower case of what Synology, QNAP, Windows, macOS and Linux keep for themselves: copies,
+#: thumbnails, and what was deleted.
+_SYSTEM_FOLDERS = ('#recycle', '#snapshot', '$recycle.bin', '@eadir', '@recently-snapshot',
+                   '@recycle', '@sharebin', '@sharesnap', '@tmp', '__macosx', 'lost+found',
+                   'recycled', 'recycler', 'system volume information')
 
 
 class MissingFolder(UserError, NotADirectoryError):
@@ -114,13 +121,18 @@ def list_images(folder: str | os.PathLike) -> list[Path]:
     return sorted(path for path, reason in found.items() if reason is None)
 
 
-def find_files(folder: str | os.PathLike,
-               suffixes: Sequence[str]) -> Iterator[tuple[Path, str | None]]:
+def find_files(folder: str | os.PathLike, suffixes: Sequence[str], exclude: Sequence[str] = (),
+               passed_over: list[Path] | None = None) -> Iterator[tuple[Path, str | None]]:
     """Walk a folder in a fixed order; names that begin with a dot are passed over.
+
+    So are folders that a desktop or a network drive keeps for itself: thumbnails, waste bins.
 
     Args:
         folder: Where to look, sub-folders included.
         suffixes: Endings of the wanted names, in lower case.
+        exclude: Patterns with ``*``, ``?`` and ``[...]`` of further files and folders to pass over,
+            by their name or by their path below the folder.
+        passed_over: The system folders and what ``exclude`` fits are appended to this list.
 
     Yields:
         Path of each wanted file, and ``None`` or the reason why it is refused. Refused are
@@ -134,17 +146,36 @@ def find_files(folder: str | os.PathLike,
     if not root.is_dir():
         raise MissingFolder(f'{folder}: no such folder')
     unlisted: list[OSError] = []
+    passed = [] if passed_over is None else passed_over
+
+    def is_wanted(path: Path, system: Sequence[str] = ()) -> bool:
+        if path.name.lower() in system or _is_excluded(path.relative_to(root), exclude):
+            passed.append(path)
+            return False
+        return True
+
     for parent, folders, names in os.walk(root, onerror=unlisted.append):
-        folders[:] = sorted(name for name in folders if not name.startswith('.'))
+        folders[:] = sorted(name for name in folders if not name.startswith('.')
+                            and is_wanted(Path(parent, name), _SYSTEM_FOLDERS))
         for name in folders:
             if os.path.islink(os.path.join(parent, name)):
                 yield Path(parent, name), _LINK
         for name in sorted(names):
-            if name.lower().endswith(tuple(suffixes)) and not name.startswith('.'):
-                path = Path(parent, name)
+            path = Path(parent, name)
+            if (name.lower().endswith(tuple(suffixes)) and not name.startswith('.')
+                    and is_wanted(path)):
                 yield path, _refusal(path)
     for error in unlisted:
         yield Path(error.filename or root), f'{_UNLISTED} ({error.strerror})'
+
+
+def _is_excluded(path: Path, patterns: Sequence[str]) -> bool:
+    for pattern in patterns:
+        pattern = unicodedata.normalize('NFC', pattern).removeprefix('./').rstrip('/')
+        if any(fnmatchcase(unicodedata.normalize('NFC', name), pattern)
+               for name in (path.name, path.as_posix())):
+            return True
+    return False
 
 
 def _refusal(path: Path) -> str | None:

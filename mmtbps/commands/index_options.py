@@ -1,0 +1,52 @@
+"""Options of an index run on a command line."""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mmtbps.fileio import JobShard
+
+if TYPE_CHECKING:
+    from mmtbps.search.indexing import IndexOptions
+
+__all__ = ['add_index_options', 'read_index_options']
+
+
+def add_index_options(command: argparse.ArgumentParser) -> None:
+    """Add the folder and the options of `IndexOptions`, and ``--metadata``."""
+    command.add_argument('source', type=Path, help='a folder of crops, one person each; with '
+                         '--detector, of photographs and videos')
+    command.add_argument('--images', type=Path, help='folder that paths are kept relative to, if '
+                         'source is only a part of it (default: the folder indexed first)')
+    command.add_argument('--metadata', type=Path, help='CSV or JSONL with path and any of camera, '
+                         'time, track and keys of your own')
+    command.add_argument('--prune', action='store_true', help='remove what is gone from the folder')
+    command.add_argument('--prune-most', action='store_true', help='the same, also if that is more '
+                         'than half of what the gallery has of the folder')
+    command.add_argument('--exclude', action='append', default=[], metavar='GLOB', help='pass over '
+                         'these files and folders, by name or path; may be given several times')
+    command.add_argument('--rehash', action='store_true', help='read every file; otherwise one of '
+                         'known size and time of change is not read')
+    command.add_argument('--batch-size', type=int, default=64, help='default: %(default)s')
+    command.add_argument('--workers', type=int, default=2, help='threads that read images '
+                         '(default: %(default)s)')
+    command.add_argument('--commit-every', type=int, default=512, help='crops stored at once '
+                         '(default: %(default)s)')
+    command.add_argument('--shard', default='0/1', help='i/n: the i-th of n parts, i from 0')
+    command.add_argument('--log', type=Path, help='append a JSON line for each file that is safe '
+                         'or was skipped')
+    command.add_argument('--quiet', action='store_true', help='show no progress')
+
+
+def read_index_options(args: argparse.Namespace) -> 'IndexOptions':
+    """Read the options of `add_index_options`.
+
+    Raises:
+        BadValue: A number is below 1, or the shard is none.
+    """
+    from mmtbps.search.indexing import IndexOptions
+    return IndexOptions(
+        batch_size=args.batch_size, workers=args.workers, commit_every=args.commit_every,
+        prune=args.prune or args.prune_most, prune_most=args.prune_most, exclude=args.exclude,
+        progress=not args.quiet, shard=JobShard.parse(args.shard), log=args.log,
+        images=args.images, rehash=args.rehash)
