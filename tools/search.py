@@ -36,7 +36,12 @@ from mmtbps.commands.detector_options import (
     choose_detection,
     word_detection,
 )
-from mmtbps.commands.index_options import add_index_options, read_index_options
+from mmtbps.commands.index_options import (
+    add_index_options,
+    print_warnings,
+    read_index_options,
+    word_similar,
+)
 from mmtbps.commands.licence_notice import print_model_notice
 from mmtbps.commands.model_options import add_model_option, chosen_preprocessing
 from mmtbps.commands.printing import as_json
@@ -65,7 +70,6 @@ if TYPE_CHECKING:
 _GOES_ON = 'interrupted. What was stored is safe; the same command goes on'
 _INTERRUPTED = dict(index=_GOES_ON, delete=_GOES_ON, compact=_GOES_ON,
                     serve='interrupted: the page is closed')
-_SHOWN = 10  # skipped files and unknown rows that are named; the log has all
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -153,20 +157,7 @@ def index(args: argparse.Namespace) -> None:
                                                   provenance.weights)))
     for reason in filter(None, not_noted):
         print(f'{reason}: name --config and --weights with every query', file=sys.stderr)
-    for path, reason in report.skipped[:_SHOWN]:
-        print(printable(f'skipped {path}: {reason}'), file=sys.stderr)
-    if (more := len(report.skipped) - _SHOWN) > 0:
-        print(f'... and {more} more; --log FILE keeps all', file=sys.stderr)
-    for path, note in report.notes[:_SHOWN]:
-        print(printable(f'note {path}: {note}'), file=sys.stderr)
-    if report.unknown:
-        named = [path + _meant(report.similar.get(path)) for path in report.unknown[:_SHOWN]]
-        print(printable(f'{len(report.unknown)} rows of {args.metadata} name no file: '
-                        f'{", ".join(named)}'), file=sys.stderr)
-    if report.forgotten:
-        print(f'{report.forgotten} files hold another picture than before: of what was said of the '
-              'former, only the camera is kept. Name --metadata with what is known of them',
-              file=sys.stderr)
+    print_warnings(report, args.metadata)
     if options.shard == (0, 1) and (report.indexed or report.removed or report.updated):
         gallery.optimize()
     print(f'{args.gallery}: {report}; {gallery.count()} in all')
@@ -251,7 +242,7 @@ def _choose_entries(gallery: BaseGallery,
     found = match_paths(args.path, paths.values(), read_provenance(args.gallery).images)
     wanted = set(found.values())
     return (dict(ids=[key for key, path in paths.items() if path in wanted]),
-            [path + _meant(similar_path(path, paths.values())) for path in args.path
+            [path + word_similar(similar_path(path, paths.values())) for path in args.path
              if path not in found])
 
 
@@ -328,10 +319,6 @@ def _as_text(result: 'SearchResult') -> str:
         score = in_figures(hit.score, hit.probability)
         lines.append(printable(f'{hit.rank:>4}  {score}  {hit.entry.path}  {facts}'.rstrip()))
     return '\n'.join(lines if result.hits else [*lines, '      nothing found'])
-
-
-def _meant(similar: str | None) -> str:
-    return f' (did you mean {similar}?)' if similar else ''
 
 
 def _confirm(question: str) -> None:

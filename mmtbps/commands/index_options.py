@@ -1,15 +1,19 @@
-"""Options of an index run on a command line."""
+"""Options and warnings of an index run on a command line."""
 
 import argparse
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mmtbps.errors import printable
 from mmtbps.fileio import JobShard
 
 if TYPE_CHECKING:
-    from mmtbps.search.indexing import IndexOptions
+    from mmtbps.search.indexing import IndexOptions, IndexReport
 
-__all__ = ['add_index_options', 'read_index_options']
+__all__ = ['add_index_options', 'print_warnings', 'read_index_options', 'word_similar']
+
+_SHOWN = 10  # skipped files and unknown rows that are named; the log has all
 
 
 def add_index_options(command: argparse.ArgumentParser) -> None:
@@ -50,3 +54,39 @@ def read_index_options(args: argparse.Namespace) -> 'IndexOptions':
         prune=args.prune or args.prune_most, prune_most=args.prune_most, exclude=args.exclude,
         progress=not args.quiet, shard=JobShard.parse(args.shard), log=args.log,
         images=args.images, rehash=args.rehash)
+
+
+def print_warnings(report: 'IndexReport', metadata: Path | None) -> None:
+    """Print what of a run should be looked at, with the option that helps."""
+    said = [f'skipped {path}: {reason}' for path, reason in report.skipped[:_SHOWN]]
+    if (more := len(report.skipped) - _SHOWN) > 0:
+        said.append(f'... and {more} more; --log FILE keeps all')
+    said += [f'note {path}: {note}' for path, note in report.notes[:_SHOWN]]
+    if report.unknown:
+        named = [path + word_similar(report.similar.get(path)) for path in report.unknown[:_SHOWN]]
+        said.append(f'{len(report.unknown)} rows of {metadata} name no file: {", ".join(named)}')
+    if report.forgotten:
+        said.append(f'{report.forgotten} files hold another picture than before: of what was said '
+                    'of the former, only the camera is kept. Name --metadata with what is known')
+    if report.wide:
+        said.append(f'{len(report.wide)} new pictures have not the shape of a person who stands, '
+                    f'such as {report.wide[0]}. If they are whole photographs, find the people in '
+                    'them with --detector, into a new gallery')
+    if report.videos:
+        said.append(f'{len(report.videos)} videos were passed over, such as {report.videos[0]}: '
+                    'the people in them are found with --detector, into a new gallery')
+    if report.nobody:
+        said.append(f'in {len(report.nobody)} files nobody was found, such as {report.nobody[0]}; '
+                    'a lower --threshold finds more')
+    for line in said:
+        print(printable(line), file=sys.stderr)
+
+
+def word_similar(similar: str | None) -> str:
+    """Word the name that may have been meant.
+
+    Example:
+        >>> 'b.jpg' + word_similar('B.JPG'), 'c.jpg' + word_similar(None)
+        ('b.jpg (did you mean B.JPG?)', 'c.jpg')
+    """
+    return f' (did you mean {similar}?)' if similar else ''

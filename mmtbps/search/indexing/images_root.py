@@ -39,7 +39,7 @@ def choose_images_root(gallery: BaseGallery, source: str | os.PathLike,
     folder = source if source.is_dir() else source.parent
     wanted = None if images is None else Path(images).resolve()
     root, noted = wanted or folder, read_provenance(gallery.uri).images
-    if noted is not None and gallery.count():  # without people a note binds nobody
+    if noted is not None and gallery.count():  # the note of an empty gallery binds nobody
         root = _settle_root(gallery, Path(noted).resolve(), root, wanted is not None)
     if not folder.is_relative_to(root):
         raise BadValue(f'{folder} lies outside {root}, which the paths of {gallery.uri} are '

@@ -39,6 +39,8 @@ T, R = TypeVar('T'), TypeVar('R')
 #: Files read ahead by each thread; more would hold too many large photographs.
 _AHEAD = 4
 _CHANGED = 'it changed while it was read; index again when it is complete'
+#: A person who stands is more times as high as wide; a photograph is not.
+_STANDING = 1.4
 _NOTHING_SAID = Metadata(said=frozenset())
 
 
@@ -120,7 +122,7 @@ class _Run:
         self.gallery = gallery
         self.metadata = _of_files(metadata, found.paths, selection.root)
         self.options = options
-        self.report = IndexReport(passed_over=found.passed_over)
+        self.report = IndexReport(passed_over=found.passed_over, videos=found.videos)
         self.known: dict[str, list[GalleryEntry]] = {}
         for entry in gallery.entries():
             self.known.setdefault(entry.path, []).append(entry)
@@ -143,6 +145,8 @@ class _Run:
                 entry = GalleryEntry(entry_id(file.path), file.path, file.size, file.sha256,
                                      mtime_ns=file.mtime_ns)
                 self.writer.add(describe(entry, self._known_of(file)), file.image)
+                if file.image.height < _STANDING * file.image.width:
+                    self.report.wide.append(file.path)
                 self.writer.complete({file.path: file.sha256})
                 if file.note is not None:
                     self.report.notes.append((file.path, file.note))
@@ -177,7 +181,8 @@ class _Run:
             self._close(fresh[path])
             left.pop(path, None)
             bar.advance(self._note())
-        for file in left.values():  # nobody is in these
+        self.report.nobody += left
+        for file in left.values():
             self._close(file)
             bar.advance(self._note())
 

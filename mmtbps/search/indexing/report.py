@@ -21,6 +21,9 @@ class IndexReport:
             folder that could not be listed.
         passed_over: System folders, what was excluded, and answers that were written into the
             folder.
+        wide: New crops that have not the shape of a person: maybe whole photographs.
+        nobody: Files in which the detector found no person.
+        videos: Of the folder, that were passed over because there is no detector.
         unknown: Rows of the metadata that name no file.
         similar: Of these, the file that may have been meant.
         notes: Path and what is odd about each file that was taken nevertheless.
@@ -35,6 +38,9 @@ class IndexReport:
     removed: int = 0
     skipped: list[tuple[str, str]] = field(default_factory=list)
     passed_over: list[str] = field(default_factory=list)
+    wide: list[str] = field(default_factory=list)
+    nobody: list[str] = field(default_factory=list)
+    videos: list[str] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
     similar: dict[str, str] = field(default_factory=dict)
     notes: list[tuple[str, str]] = field(default_factory=list)
@@ -46,6 +52,7 @@ class IndexReport:
                              (self.forgotten, 'without their former metadata'),
                              (self.removed, 'removed'), (len(self.skipped), 'skipped'),
                              (len(self.passed_over), 'passed over'),
+                             (len(self.nobody), 'without a person'),
                              (len(self.notes), 'with a note')):
             numbers += [f'{number} {name}'] if number else []
         return ', '.join(numbers)

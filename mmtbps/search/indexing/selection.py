@@ -1,15 +1,16 @@
 """Selection of the files of an index run."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
-from mmtbps.errors import BadValue
+from mmtbps.errors import BadValue, Remedy
 from mmtbps.fileio import IMAGE_SUFFIXES, JobShard
 
 from ..galleries.base import BaseGallery
+from ..media.base import VIDEO_SUFFIXES
 from ..media.images import find_files
 from .images_root import choose_images_root
 from .options import IndexOptions
@@ -25,6 +26,7 @@ class FoundFiles:
         files: To be read, of this part.
         paths: Files of all parts, as the gallery keeps them.
         passed_over: System folders and what was excluded, in the same form.
+        videos: In the same form, if the people are not looked for.
         refused: Reason by path of each file that is not read, and of each folder that is not
             looked into or could not be listed; of all parts.
     """
@@ -33,6 +35,7 @@ class FoundFiles:
     paths: list[str]
     refused: dict[str, str]
     passed_over: list[str]
+    videos: list[str]
 
     @cached_property
     def _there(self) -> frozenset[str]:
@@ -80,7 +83,6 @@ class FileSelection:
         """Endings of the files, in lower case."""
         if not self.detected:
             return IMAGE_SUFFIXES
-        from ..media.videos import VIDEO_SUFFIXES
         return IMAGE_SUFFIXES + VIDEO_SUFFIXES
 
     def find(self) -> FoundFiles:
@@ -92,20 +94,33 @@ class FileSelection:
         """
         passed_over: list[Path] = []
         if self.source.is_dir():
-            found = dict(find_files(self.source, self.suffixes, self.exclude, passed_over))
+            found = dict(find_files(self.source, IMAGE_SUFFIXES + VIDEO_SUFFIXES, self.exclude,
+                                    passed_over))
             if reason := found.get(self.source):
                 raise BadValue(f'{self.source}: {reason}')
         else:
-            if not self.source.name.lower().endswith(self.suffixes):
-                raise BadValue(f'{self.source}: no image by its name ({", ".join(self.suffixes)})')
             found = {self.source: None}
-        if not found:
-            raise BadValue(f'{self.source}: no file to index below it '
-                           f'({", ".join(self.suffixes)})')
-        refused = {self.relative(path): reason for path, reason in found.items() if reason}
         paths = {self.relative(path): path for path, reason in found.items() if not reason}
-        return FoundFiles([path for name, path in paths.items() if self.holds(name)],
-                          list(paths), refused, [self.relative(path) for path in passed_over])
+        refused = {self.relative(path): reason for path, reason in found.items() if reason}
+        videos = [] if self.detected else [
+            name for name in paths if name.lower().endswith(VIDEO_SUFFIXES)]
+        for name in videos:
+            del paths[name]
+        self._check(paths, refused, videos)
+        return FoundFiles([path for name, path in paths.items() if self.holds(name)], list(paths),
+                          refused, [self.relative(path) for path in passed_over], videos)
+
+    def _check(self, paths: Mapping[str, Path], refused: Mapping[str, str],
+               videos: Sequence[str]) -> None:
+        """Refuse a source of which nothing can be indexed."""
+        endings = ', '.join(self.suffixes)
+        if videos and not paths:
+            raise BadValue(f'{self.source}: {len(videos)} videos and no image ({endings}). The '
+                           'people in videos are found by a detector', Remedy('name_detector'))
+        if not paths and not refused:
+            raise BadValue(f'{self.source}: no file to index below it ({endings})')
+        if not self.source.is_dir() and not self.source.name.lower().endswith(self.suffixes):
+            raise BadValue(f'{self.source}: no image by its name ({endings})')
 
     def relative(self, path: str | os.PathLike) -> str:
         """Return a path as the gallery keeps it."""

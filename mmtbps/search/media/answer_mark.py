@@ -20,7 +20,7 @@ def is_answer(data: bytes) -> bool:
     """Tell by the content of a file, or its beginning, whether it has the mark.
 
     Example:
-        >>> is_answer(b'\x89PNG')
+        >>> is_answer(b'any other image')
         False
     """
     return f'{_KEY}\0{_WORDS}'.encode() in data[:HEAD]

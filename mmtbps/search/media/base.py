@@ -6,10 +6,13 @@ from typing import Protocol, runtime_checkable
 
 from PIL import Image
 
-__all__ = ['SECONDS_BETWEEN_FRAMES', 'Box', 'Detection', 'Detector', 'Tracker']
+__all__ = ['SECONDS_BETWEEN_FRAMES', 'VIDEO_SUFFIXES', 'Box', 'Detection', 'Detector', 'Tracker']
 
 #: (left, top, right, bottom) in pixels.
 Box = tuple[int, int, int, int]
+#: Endings of video files, in lower case. No playlists: those would let a file name others, here or
+#: on the network.
+VIDEO_SUFFIXES = ('.avi', '.m4v', '.mkv', '.mov', '.mp4', '.mpeg', '.mpg', '.webm', '.wmv')
 #: Of a video, that are looked at without a tracker.
 SECONDS_BETWEEN_FRAMES = 1.
 

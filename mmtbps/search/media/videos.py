@@ -12,6 +12,7 @@ from PIL import Image
 from mmtbps.errors import BadValue, MissingFile, MissingPackage
 from mmtbps.fileio import IMAGE_SUFFIXES
 
+from .base import VIDEO_SUFFIXES
 from .images import MAX_PIXELS, UnreadableImage, find_files, read_image
 from .joined_videos import find_parts
 
@@ -25,9 +26,6 @@ except ImportError as error:
 __all__ = ['VIDEO_SUFFIXES', 'UnreadableVideo', 'VideoFrame', 'frames_of', 'is_path', 'is_video',
            'read_frame']
 
-#: Endings of video files, in lower case. No playlists: those would let a file name others, here or
-#: on the network.
-VIDEO_SUFFIXES = ('.avi', '.m4v', '.mkv', '.mov', '.mp4', '.mpeg', '.mpg', '.webm', '.wmv')
 _GIVE_UP = 250     # broken frames in a row: nothing follows
 _EARLY = 1.        # seconds; the length of a video is known less exactly than its frames
 _SLACK = 1e-6      # seconds; times are rounded

@@ -76,6 +76,12 @@ def test_a_folder_that_has_moved_may_have_lost_some_files(unplugged, gallery, tm
     assert (report.indexed, report.unchanged, gallery.count()) == (1, 3, 6)
 
 
+def test_the_root_of_an_empty_gallery_binds_nobody(crops, gallery, unplugged):
+    gallery.delete(ids=[entry.id for entry in gallery.entries()])
+    assert index(unplugged, gallery).indexed == 2
+    assert read_provenance(gallery.uri).images == str(unplugged)
+
+
 def test_a_root_that_is_there_and_empty_has_moved_too(unplugged, gallery, crops, tmp_path):
     crops.mkdir()  # the place where the drive was
     with pytest.raises(ValueError, match='lies outside'):

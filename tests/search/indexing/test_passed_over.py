@@ -56,6 +56,35 @@ def test_excluded_files_are_pruned_only_on_demand(crops, gallery):
         index(crops, gallery, exclude='red*')
 
 
+def test_pictures_that_may_be_photographs_are_named(photographs, gallery):
+    paint('red', size=(30, 40)).save(photographs / 'portrait.png')
+    paint('blue', size=(20, 40)).save(photographs / 'crop.png')
+    report = index(photographs, gallery)
+    assert report.wide == ['a.png', 'b.png', 'portrait.png'] and report.nobody == []
+    assert index(photographs, gallery).wide == []  # said once
+
+
+def test_photographs_of_nobody_are_named(photographs, gallery):
+    report = index(photographs, gallery, detector=Halves())
+    assert (report.nobody, report.wide) == (['nobody.png'], [])
+    assert '1 without a person' in str(report)
+
+
+def test_videos_without_a_detector_are_named(crops, gallery):
+    for name in ('a.mp4', 'c2/B.AVI', '.hidden.mp4'):
+        (crops / name).write_bytes(b'video')
+    report = index(crops, gallery, prune=True)
+    assert (report.indexed, report.videos, report.skipped) == (6, ['a.mp4', 'c2/B.AVI'], [])
+    for source in ('a.mp4', 'c2/B.AVI'):
+        with pytest.raises(ValueError, match='1 videos and no image') as refused:
+            index(crops / source, gallery)
+        assert refused.value.remedy.action == 'name_detector'
+    (crops / 'only').mkdir()
+    (crops / 'a.mp4').rename(crops / 'only/a.mp4')
+    with pytest.raises(ValueError, match='1 videos and no image'):
+        index(crops / 'only', gallery)
+
+
 @pytest.mark.parametrize('detector', [None, Halves()])
 def test_an_answer_that_was_written_into_the_folder_is_no_person(crops, gallery, detector):
     paint('red', size=(32, 16)).save(crops / 'two.png')

@@ -1,0 +1,23 @@
+"""Warnings of an index run, each with the option that helps."""
+
+from pathlib import Path
+
+import pytest
+
+from mmtbps.commands.index_options import print_warnings
+from mmtbps.search.indexing import IndexReport
+
+
+@pytest.mark.parametrize('report, words', [
+    (dict(wide=['a.jpg', 'b.jpg']), ['2 new pictures', 'a.jpg', '--detector']),
+    (dict(videos=['a.mp4']), ['1 videos were passed over', 'a.mp4', '--detector']),
+    (dict(nobody=['a.jpg']), ['in 1 files nobody was found', 'a.jpg', '--threshold']),
+    (dict(forgotten=3), ['3 files hold another picture', '--metadata']),
+    (dict(skipped=[('a.jpg', 'broken')]), ['skipped a.jpg: broken']),
+    (dict(unknown=['b.jpg', 'c.jpg'], similar={'b.jpg': 'B.JPG'}),
+     ['2 rows of m.csv name no file: b.jpg (did you mean B.JPG?), c.jpg']),
+    (dict(indexed=3, passed_over=['@eaDir']), [])])
+def test_a_warning_names_files_and_option(capsys, report, words):
+    print_warnings(IndexReport(**report), Path('m.csv'))
+    said = capsys.readouterr().err
+    assert all(word in said for word in words) and len(said.splitlines()) == bool(words)
