@@ -92,6 +92,8 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     command.add_argument('--topk', type=int, default=10, help='default: %(default)s')
     command.add_argument('--where', nargs='+', metavar='KEY=VALUE', help='only these, such as '
                          'camera=c1,c2 time=2024-01-01..2024-01-31 coat=red')
+    command.add_argument('--group', choices=('track', 'photograph'), help='one hit for all of one '
+                         'track or photograph; identical pictures are one in any case')
     command.add_argument('--out', type=Path, help='write .html, .png or .json')
     command.add_argument('--json', action='store_true', help='print JSON')
     _add_model(command, images=True)
@@ -175,7 +177,7 @@ def query(args: argparse.Namespace) -> None:
     if args.image is not None:
         read_image(args.image)  # before a model is loaded: can it be read?
     searcher = make_searcher(args)
-    asked = dict(topk=args.topk, where=where or None)
+    asked = dict(topk=args.topk, where=where or None, group=args.group)
     results = searcher(args.text, **asked) if args.image is None else searcher.search_image(
         **picture_options(args), **asked)
     for result in results:
@@ -317,7 +319,9 @@ def _as_text(result: 'SearchResult') -> str:
         facts = '  '.join(f'{name} {value}' for name, value in in_words(hit.entry)
                           if name != 'file')
         score = in_figures(hit.score, hit.probability)
-        lines.append(printable(f'{hit.rank:>4}  {score}  {hit.entry.path}  {facts}'.rstrip()))
+        others = f'  ({others})' if (others := hit.describe_others()) else ''
+        lines.append(printable(f'{hit.rank:>4}  {score}  {hit.entry.path}  {facts}'.rstrip()
+                               + others))
     return '\n'.join(lines if result.hits else [*lines, '      nothing found'])
 
 

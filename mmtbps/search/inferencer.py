@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 from PIL import Image
@@ -11,14 +12,14 @@ from mmtbps.errors import BadValue, MissingFile
 from .encoders.base import Encoder
 from .encoders.loading import load_encoder
 from .encoders.queries import fuse_features, read_queries
-from .galleries.base import BaseGallery, GalleryEntry, GalleryMismatch, NoGallery
+from .galleries.base import BaseGallery, GalleryEntry, GalleryMismatch, Hit, NoGallery
 from .galleries.factory import open_gallery
 from .galleries.fingerprint import is_same_model
 from .galleries.provenance import read_provenance
 from .media.base import Detector, Tracker
 from .media.crops import read_entry
 from .media.images import read_image
-from .results import SearchHit, SearchResult
+from .results import SearchHit, SearchResult, group_hits
 
 if TYPE_CHECKING:
     from .encoders.explain import WordHeatMap
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 __all__ = ['TextToPersonInferencer']
 
 Where = Mapping[str, Any]
+#: So many hits are looked through to fill an answer with groups.
+_MOST_ASKED = 10_000
+_EQUAL = 1e-6  # scores of copies
 
 
 class TextToPersonInferencer:
@@ -152,8 +156,8 @@ class TextToPersonInferencer:
                             begun=lambda: note_model(uri, self.encoder, self._model,
                                                      self._weights))
 
-    def __call__(self, texts: str | Sequence[str], topk: int = 10,
-                 where: Where | None = None) -> list[SearchResult]:
+    def __call__(self, texts: str | Sequence[str], topk: int = 10, where: Where | None = None,
+                 group: str | None = None) -> list[SearchResult]:
         """Find the people that sentences describe.
 
         Args:
@@ -161,6 +165,8 @@ class TextToPersonInferencer:
             topk: At most so many hits each.
             where: Which entries count, as ``{'camera': ['c1', 'c2'], 'time': (since, until)}``;
                 see `mmtbps.search.galleries.filters`.
+            group: ``'track'`` or ``'photograph'``: one hit for all of one, see `group_hits`.
+                Identical pictures are one hit in any case.
 
         Returns:
             A result each, with the words that the model does not know or read as ``unknown`` and
@@ -172,13 +178,13 @@ class TextToPersonInferencer:
         """
         queries = read_queries(self.encoder, [texts] if isinstance(texts, str) else list(texts))
         vectors = self.encoder.encode_texts([query.encoded for query in queries])
-        return self._answer([query.text for query in queries], vectors, topk, where,
+        return self._answer([query.text for query in queries], vectors, topk, where, group,
                             getattr(self.encoder, 'probability', lambda score: None),
                             [query.said for query in queries])
 
     def search_image(self, image: str | os.PathLike | Image.Image, topk: int = 10,
                      where: Where | None = None, texts: str | Sequence[str] = (),
-                     image_weight: float = .5) -> list[SearchResult]:
+                     image_weight: float = .5, group: str | None = None) -> list[SearchResult]:
         """Find the people who look like the one in a picture, and fit words besides.
 
         Picture and sentence become one query, ``image_weight * picture + (1 - image_weight) *
@@ -190,6 +196,7 @@ class TextToPersonInferencer:
             where: Which entries count.
             texts: One or several sentences, each of which is asked together with the picture.
             image_weight: Share of the picture in the query, 0 to 1.
+            group: As for sentences.
 
         Returns:
             A result for the picture, or one for each sentence, with ``image`` and
@@ -206,12 +213,13 @@ class TextToPersonInferencer:
         picture = image if isinstance(image, Image.Image) else read_image(image)
         vectors = self.encoder.encode_images([picture])
         if not queries:
-            return self._answer([name], vectors, topk, where)
+            return self._answer([name], vectors, topk, where, group)
         words = self.encoder.encode_texts([query.encoded for query in queries])
         said = [dict(query.said, image=name, image_weight=float(image_weight))
                 for query in queries]
         return self._answer([query.text for query in queries],
-                            fuse_features(vectors, words, image_weight), topk, where, said=said)
+                            fuse_features(vectors, words, image_weight), topk, where, group,
+                            said=said)
 
     def similar_to(self, entry_id: str, topk: int = 10,
                    where: Where | None = None) -> list[SearchResult]:
@@ -227,9 +235,9 @@ class TextToPersonInferencer:
         """
         _, vectors = self.gallery.get([entry_id])
         # One more, for the entry itself; what is no number of hits stays none and is refused.
-        hits = self.gallery.search(vectors, topk + 1 if topk > 0 else topk, where)[0]
+        hits = self._search(vectors, topk + 1 if topk > 0 else topk, where, None)[0]
         others = [hit for hit in hits if hit.entry.id != entry_id]
-        return [SearchResult.of(entry_id, others[:topk])]
+        return [SearchResult.of(entry_id, others, topk=topk)]
 
     def explain(self, text: str,
                 entry: GalleryEntry | SearchHit | Mapping[str, Any] | str) -> 'WordHeatMap':
@@ -258,14 +266,21 @@ class TextToPersonInferencer:
             ChangedFile: If the file has changed since it was indexed.
             UnreadableImage: If the picture is not there any more.
         """
-        if not isinstance(entry, GalleryEntry):
-            entry = entry.entry if isinstance(entry, SearchHit) else self.gallery.get(
-                [entry if isinstance(entry, str) else entry['id']])[0][0]
+        entry = self._whole_entry(entry)
         root = self._images or read_provenance(self.gallery.uri).images
         if root is None:
             raise MissingFile(f'{self.gallery.uri} does not say where its images are: '
                               'TextToPersonInferencer(..., images=FOLDER)')
         return read_entry(root, entry)
+
+    def _whole_entry(self, entry: GalleryEntry | SearchHit | Mapping[str, Any] | str
+                     ) -> GalleryEntry:
+        """Return an entry with the hash of its file, which a hit of a file does not have."""
+        if isinstance(entry, SearchHit) and entry.entry.sha256:
+            return entry.entry
+        if isinstance(entry, GalleryEntry):
+            return entry
+        return self.gallery.get([entry if isinstance(entry, str) else entry['id']])[0][0]
 
     def _open_existing(self) -> BaseGallery | None:
         """Open the gallery if it is there, and check that it is of this model."""
@@ -281,11 +296,29 @@ class TextToPersonInferencer:
             raise GalleryMismatch(gallery.uri, gallery.fingerprint, self.encoder.fingerprint)
         return gallery
 
-    def _answer(self, queries: list[str], vectors: Any, topk: int,
-                where: Where | None,
-                probability: Callable[[float], float | None] = lambda score: None,
+    def _answer(self, queries: list[str], vectors: Any, topk: int, where: Where | None,
+                group: str | None, probability: Callable[[float], float | None] = lambda score: None,
                 said: Sequence[Mapping[str, Any]] | None = None) -> list[SearchResult]:
-        found = self.gallery.search(vectors, topk, where)
+        found = self._search(vectors, topk, where, group)
         said = [{}] * len(queries) if said is None else said
-        return [SearchResult.of(query, hits, probability, **known)
+        return [SearchResult.of(query, hits, probability, group, topk, **known)
                 for query, hits, known in zip(queries, found, said, strict=True)]
+
+    def _search(self, vectors: Any, topk: int, where: Where | None,
+                group: str | None) -> list[list[Hit]]:
+        """Search for so many hits that there are ``topk`` groups, with all of equal score."""
+        whole = isinstance(topk, Integral) and not isinstance(topk, bool)
+        # One more, to see whether the last has copies; what is no number of hits is refused there.
+        asked = topk + 1 if whole and 0 < topk < _MOST_ASKED else topk
+        found = self.gallery.search(vectors, asked, where)
+        while asked < _MOST_ASKED and any(
+                len(hits) == asked and not _is_full(hits, topk, group) for hits in found):
+            asked = min(4 * asked, _MOST_ASKED)
+            found = self.gallery.search(vectors, asked, where)
+        return found
+
+
+def _is_full(hits: Sequence[Hit], topk: int, group: str | None) -> bool:
+    """Tell whether there are ``topk`` groups, and no copy of the last one may follow."""
+    groups = group_hits(hits, group)
+    return len(groups) >= topk and hits[-1].score < groups[topk - 1][0].score - _EQUAL

@@ -173,7 +173,8 @@ def _item(hit: SearchHit, images_root: str | os.PathLike) -> str:
     except UnreadableImage as error:
         picture = f'<span class="quiet">{_escape(error.reason)}</span>'
     facts = ''.join(f'<dt>{_escape(name)}</dt><dd>{_escape(value)}</dd>'
-                    for name, value in in_words(hit.entry))
+                    for name, value in [*in_words(hit.entry), ('and', hit.describe_others())]
+                    if value)
     return (f'<li><div class="crop">{picture}</div><div class="line"><b>{hit.rank}</b>'
             f'<span>{in_figures(hit.score, hit.probability)}</span></div><dl>{facts}</dl></li>')
 

@@ -3,9 +3,51 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from mmtbps.errors import BadValue
+
 from .galleries.base import GalleryEntry, Hit
 
-__all__ = ['SearchHit', 'SearchResult']
+__all__ = ['GROUPS', 'SearchHit', 'SearchResult', 'group_hits']
+
+#: What may be grouped into one hit, beside identical pictures.
+GROUPS = ('track', 'photograph')
+
+
+def group_hits(hits: Sequence[Hit], by: str | None = None
+               ) -> list[tuple[Hit, tuple[GalleryEntry, ...]]]:
+    """Group the hits that show the same: the best of each group, with the other entries of it.
+
+    Args:
+        hits: Of a gallery, best first.
+        by: ``None`` groups identical pictures: the same content, frame and box. ``'track'`` groups
+            those of one track, too; ``'photograph'`` all people of one photograph or frame.
+
+    Raises:
+        BadValue: ``by`` is something else.
+
+    Example:
+        >>> same = dict(size=9, sha256='ab')
+        >>> hits = [Hit(GalleryEntry('1', 'a.jpg', **same), .9),
+        ...         Hit(GalleryEntry('2', 'copy.jpg', **same), .9)]
+        >>> [(hit.entry.path, [other.path for other in others])
+        ...  for hit, others in group_hits(hits)]
+        [('a.jpg', ['copy.jpg'])]
+    """
+    if by is not None and by not in GROUPS:
+        raise BadValue(f'hits are grouped by {" or ".join(GROUPS)}, got {by!r}')
+    groups: dict[Any, list[Hit]] = {}
+    for hit in hits:
+        groups.setdefault(_group_of(hit.entry, by), []).append(hit)
+    return [(best, tuple(hit.entry for hit in others)) for best, *others in groups.values()]
+
+
+def _group_of(entry: GalleryEntry, by: str | None) -> tuple:
+    if by == 'track' and entry.track is not None:
+        return 'track', entry.track
+    place = entry.sha256 or entry.path
+    if by == 'photograph':
+        return 'photograph', place, entry.frame
+    return ('picture', place, entry.frame, entry.box) if entry.sha256 else ('entry', entry.id)
 
 
 class SearchHit(dict):
@@ -17,6 +59,8 @@ class SearchHit(dict):
         entry: Of the gallery.
         probability: That query and entry belong together, 0 to 1; None for a model that was not
             trained to tell. It is a key of the dict only where it is known.
+        others: Further entries of its group, see `group_hits`. They are a key of the dict, with
+            id and path, only where there are some.
 
     Example:
         >>> hit = SearchHit(1, .83, GalleryEntry('7', 'lobby/0007.jpg', camera='c1'))
@@ -25,7 +69,8 @@ class SearchHit(dict):
     """
 
     def __init__(self, rank: int, score: float, entry: GalleryEntry,
-                 probability: float | None = None) -> None:
+                 probability: float | None = None,
+                 others: Sequence[GalleryEntry] = ()) -> None:
         super().__init__(
             rank=rank, score=score, id=entry.id, path=entry.path, camera=entry.camera,
             time=entry.time, track=entry.track, frame=entry.frame,
@@ -34,10 +79,27 @@ class SearchHit(dict):
         self.probability = probability
         if probability is not None:
             self['probability'] = probability
+        self.others = tuple(others)
+        if self.others:
+            self['others'] = [dict(id=other.id, path=other.path) for other in self.others]
 
     def to_json(self) -> dict[str, Any]:
         """Return a dict of JSON types: rank, score, and what is known of the entry."""
         return dict(self)
+
+    def describe_others(self) -> str:
+        """Word how many more entries the hit stands for; empty if it stands for itself alone.
+
+        Example:
+            >>> copy = dict(size=9, sha256='ab')
+            >>> SearchHit(1, .5, GalleryEntry('1', 'a.jpg', **copy),
+            ...           others=[GalleryEntry('2', 'b.jpg', **copy)]).describe_others()
+            '1 more identical'
+        """
+        picture = _group_of(self.entry, None)
+        same = sum(_group_of(other, None) == picture for other in self.others)
+        numbers = {'identical': same, 'of this group': len(self.others) - same}
+        return ', '.join(f'{number} more {kind}' for kind, number in numbers.items() if number)
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> 'SearchHit':
@@ -45,7 +107,8 @@ class SearchHit(dict):
         values = dict(values)
         rank, score = values.pop('rank'), values.pop('score')
         probability = values.pop('probability', None)
-        return cls(rank, score, GalleryEntry.from_json(values), probability)
+        others = [GalleryEntry(**other) for other in values.pop('others', ())]
+        return cls(rank, score, GalleryEntry.from_json(values), probability, others)
 
 
 class SearchResult(dict):
@@ -90,18 +153,21 @@ class SearchResult(dict):
     @classmethod
     def of(cls, query: str, hits: Sequence[Hit],
            probability: Callable[[float], float | None] = lambda score: None,
-           **said: Any) -> 'SearchResult':
-        """Rank the hits of a gallery, which come best first.
+           group: str | None = None, topk: int | None = None, **said: Any) -> 'SearchResult':
+        """Rank the hits of a gallery, which come best first; those of a group are one.
 
         Args:
             query: The sentence, path or id that was asked for.
             hits: Of the gallery.
             probability: Of a score, where the model was trained to tell.
+            group: See `group_hits`.
+            topk: At most so many groups; ``None`` for all.
             **said: Keywords of the class: what there is to say of the query.
         """
+        groups = group_hits(hits, group)[:topk]
         return cls(query, [SearchHit(rank, float(hit.score), hit.entry,
-                                     probability(float(hit.score)))
-                           for rank, hit in enumerate(hits, start=1)], **said)
+                                     probability(float(hit.score)), others)
+                           for rank, (hit, others) in enumerate(groups, start=1)], **said)
 
     def to_json(self) -> dict[str, Any]:
         """Return a dict of JSON types: the query, what there is to say of it, and the hits."""

@@ -31,6 +31,8 @@ def test_unknown_facts_are_left_out():
                                  extra={'coat': 'red'})) == [
         ('camera', 'c'), ('time', '1970-01-01 00:01:01 UTC'), ('track', 't'), ('frame', '0'),
         ('coat', 'red'), ('file', 'a.mp4')]
+    assert in_words(GalleryEntry('1', 'a.jpg', box=(1, 2, 30, 40))) == [
+        ('file', 'a.jpg'), ('box', '1,2,30,40')]
 
 
 def test_a_video_without_a_date_has_a_length_alone():

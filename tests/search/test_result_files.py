@@ -13,7 +13,7 @@ from PIL import Image
 
 from mmtbps.search import result_files
 from mmtbps.search.galleries.base import GalleryEntry, Hit
-from mmtbps.search.results import SearchResult
+from mmtbps.search.results import SearchHit, SearchResult
 
 EVIL = '<script>alert("1")</script>\'"&'
 
@@ -118,17 +118,26 @@ def test_a_changed_file_is_not_shown_in_place_of_the_person(root):
     assert np.abs(pixels - COLORS['green']).max(2).min() > 20
 
 
+def test_copies_and_boxes_are_said(root):
+    copies = [Hit(GalleryEntry(str(number), 'two.png', 9, '', frame=None, box=(0, 0, 9, 9)), .5)
+              for number in range(3)]
+    result = SearchResult('x', [SearchHit(1, .5, copies[0].entry,
+                                          others=[hit.entry for hit in copies[1:]])])
+    text = Reader(result_files.results_html([result], root)).text
+    assert 'file two.png box 0,0,9,9 and 2 more of this group' in text
+
+
 def test_nothing_of_the_file_but_pixels_is_in_an_answer(root):
     exif = Image.Exif()
-    exif[0x010e] = exif[0x8825] = 'SECRET'
+    exif[0x010e] = 'SECRET'  # the description
     image = paint('red', size=(40, 80))
     image.save(root / 'a.jpg', comment=b'SECRET', exif=exif.tobytes(), xmp=b'SECRET')
     image.save(root / 'b.webp', exif=exif.tobytes(), xmp=b'SECRET')
     image.save(root / 'c.gif', comment=b'SECRET')
     image.save(root / 'd.jp2', comment='SECRET')
-    hits = [hit(path.name) for path in sorted(root.glob('?.*'))]
+    hits = [hit(path.name, rank) for rank, path in enumerate(sorted(root.glob('?.*')))]
     assert len(hits) == 4 and all(b'SECRET' in (root / one['path']).read_bytes() for one in hits)
-    results = [dict(query='red', hits=hits + [hit('a.jpg', box=[0, 0, 20, 40])])]
+    results = [dict(query='red', hits=hits + [hit('a.jpg', 9, box=[0, 0, 20, 40])])]
     for picture in re.findall('base64,([^"]+)', results_html(results, root)):
         assert b'SECRET' not in base64.b64decode(picture)
     write_results(results, root / 'out.png', root)

@@ -75,3 +75,11 @@ def test_a_copy_is_whole(result, again):
     assert other == result and type(other) is SearchResult
     assert (other.query, other.hits) == (result.query, result.hits)
     assert [hit.entry for hit in other.hits] == [ENTRY, PLAIN]
+
+
+def test_a_group_comes_back_from_json():
+    copies = [GalleryEntry(name, f'{name}.jpg', 9, 'ab') for name in 'abc']
+    result = SearchResult.of('x', [Hit(entry, .5) for entry in copies])
+    (hit, ) = SearchResult.from_json(json.loads(json.dumps(result.to_json()))).hits
+    assert hit == result['hits'][0] and [other.path for other in hit.others] == ['b.jpg', 'c.jpg']
+    assert hit['others'] == [dict(id='b', path='b.jpg'), dict(id='c', path='c.jpg')]

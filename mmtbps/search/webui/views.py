@@ -134,5 +134,6 @@ def _person(service: SearchService, hit: SearchHit) -> dict[str, Any]:
     picture, lost = service.find_picture(hit.entry)
     return dict(rank=hit.rank, id=hit.entry.id,
                 score=in_figures(hit.score, hit.probability),
-                lines=[facts[name] for name in ('camera', 'time') if name in facts],
+                lines=[*(facts[name] for name in ('camera', 'time') if name in facts),
+                       *filter(None, [hit.describe_others()])],
                 picture=None if picture is None else html.as_card(picture), lost=lost)
