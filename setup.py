@@ -67,6 +67,6 @@ setup(
         video=['trackers>=2.6,<3', 'av'],
         visualize=['scikit-learn'],
         dev=['pytest', 'pytest-xdist>=3.6', 'pytest-randomly>=3.16', 'ruff', 'tensorboard', 'ftfy',
-             'peft', 'playwright', 'milvus-lite>=3,<4'],
+             'peft', 'playwright', 'axe-playwright-python', 'milvus-lite>=3,<4'],
     ),
 )

@@ -297,7 +297,8 @@ class TextToPersonInferencer:
         return gallery
 
     def _answer(self, queries: list[str], vectors: Any, topk: int, where: Where | None,
-                group: str | None, probability: Callable[[float], float | None] = lambda score: None,
+                group: str | None,
+                probability: Callable[[float], float | None] = lambda score: None,
                 said: Sequence[Mapping[str, Any]] | None = None) -> list[SearchResult]:
         found = self._search(vectors, topk, where, group)
         said = [{}] * len(queries) if said is None else said

@@ -76,3 +76,15 @@ def free_port():
     with socket.socket() as probe:
         probe.bind(('127.0.0.1', 0))
         return probe.getsockname()[1]
+
+
+def ask(tab, text):
+    """Ask a question in a browser's tab and wait for its answer."""
+    tab.fill('#ask textarea', text)
+    tab.click('#go')
+    tab.wait_for_selector(f'.people h2:has-text("{text}")')
+
+
+def people(tab):
+    """Ids of the people that a tab shows, in their order."""
+    return tab.eval_on_selector_all('.card', 'cards => cards.map(card => card.dataset.pick)')

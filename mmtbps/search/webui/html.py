@@ -69,7 +69,8 @@ def draw_person(title: str, picture: str | None, facts: Sequence[tuple[str, str]
     shown = (f'<img class="heat" src="{_text(heat)}" alt="where the words are in the picture">'
              if heat else f'<div class="alone">{_frame(picture, lost)}</div>')
     rows = ''.join(f'<dt>{_text(name)}</dt><dd>{_text(value)}</dd>' for name, value in facts)
-    return (f'<section class="person"><h2>{_text(title)}</h2>{shown}'
+    return (f'<section class="person"><header><h2>{_text(title)}</h2>'
+            f'<button type="button" class="close" aria-label="Close">×</button></header>{shown}'
             + (f'<p class="quiet">{_text(note)}</p>' if note else '')
             + f'<dl>{rows}</dl></section>')
 
@@ -99,7 +100,8 @@ def draw_welcome(title: str, message: str) -> str:
 
 
 def _card(person: Mapping[str, Any]) -> str:
-    lines = ''.join(f'<span class="caption">{_text(line)}</span>' for line in person['lines'])
+    lines = ''.join(f'<span class="caption" title="{_text(line)}">{_text(line)}</span>'
+                    for line in person['lines'])
     name = ', '.join([f'Person {person["rank"]}', f'score {person["score"]}',
                       *person['lines']])
     return (f'<button type="button" class="card" data-pick="{_text(person["id"])}" '

@@ -14,7 +14,7 @@ from mmtbps.fileio import IMAGE_SUFFIXES
 from .api import add_api
 from .html import draw_masthead, draw_report
 from .service import MAX_COUNT, MAX_TEXT, Facets, Refused, SearchService
-from .style import PICK
+from .style import CLOSE_UP, PICK
 from .uploads import add_crops
 from .views import Question, answer, describe, greet, show_person
 
@@ -81,10 +81,10 @@ def build_page(inferencer: Any, images: str | os.PathLike, uploads: str | os.Pat
 def _lay_out(gr: ModuleType, title: str, facets: Facets, uploads: bool) -> SimpleNamespace:
     parts, known = SimpleNamespace(), _known(facets)
     parts.masthead = gr.HTML(draw_masthead(title, describe(facets)), elem_id='masthead')
-    with gr.Row(equal_height=True):
+    with gr.Row(equal_height=True, elem_id='asking'):
         parts.text = gr.Textbox(
             label='Description', show_label=False, container=False, lines=1, max_lines=4,
-            max_length=MAX_TEXT, scale=8, min_width=260, elem_id='ask',
+            max_length=MAX_TEXT, scale=8, min_width=260, elem_id='ask', autofocus=True,
             placeholder='a woman in a red coat with a black backpack')
         parts.go = gr.Button('Search', variant='primary', scale=1, elem_id='go', min_width=120)
     with gr.Accordion('Filters', open=False, elem_id='filters'), gr.Row():
@@ -94,15 +94,15 @@ def _lay_out(gr: ModuleType, title: str, facets: Facets, uploads: bool) -> Simpl
         parts.until = gr.Textbox(label='To (UTC)', max_length=40, min_width=130, **known['until'])
         parts.track = gr.Textbox(label='Track', max_length=200, min_width=130, **known['track'])
         parts.count = gr.Slider(1, MAX_COUNT, value=20, step=1, label='Show')
+    if uploads:
+        _lay_out_uploads(gr, parts)
     parts.history = gr.HTML(js_on_load=PICK, elem_id='history')
     with gr.Row():
         with gr.Column(scale=7, min_width=340):
             parts.people = gr.HTML(greet(facets), js_on_load=PICK, elem_id='people')
-        with gr.Column(scale=4, min_width=320):
-            parts.person = gr.HTML(elem_id='person')
+        with gr.Column(scale=4, min_width=320, elem_id='close-up'):
+            parts.person = gr.HTML(js_on_load=CLOSE_UP, elem_id='person')
             parts.more = gr.Button('More like this person', visible=False, elem_id='more')
-            if uploads:
-                _lay_out_uploads(gr, parts)
     parts.filters = [parts.cameras, parts.since, parts.until, parts.track, parts.count]
     return parts
 

@@ -1,8 +1,8 @@
-"""Colours and spaces of the page, and the script that makes cards clickable."""
+"""Colours and spaces of the page, and the scripts of its cards and of the person up close."""
 
 from typing import Any
 
-__all__ = ['CSS', 'PICK', 'make_theme']
+__all__ = ['CLOSE_UP', 'CSS', 'PICK', 'make_theme']
 
 #: A click on anything with ``data-pick`` inside an HTML part is an event with its value.
 PICK = """
@@ -14,6 +14,56 @@ element.addEventListener('click', (event) => {
   });
   trigger('click', {pick: picked.dataset.pick});
 });
+"""
+
+#: A card opens the person up close: beside the grid, or over it on a phone. Escape, the cross and
+#: there the way back close it again; the focus returns to the card.
+CLOSE_UP = """
+const narrow = matchMedia('(max-width: 760px)');
+const place = document.querySelector('#close-up');
+const others = '#masthead, #asking, #filters, #add, #history, #people, footer';
+let card = null, noted = false;
+const isOpen = () => place.classList.contains('open');
+const arrange = (open) => {
+  place.classList.toggle('open', open);
+  document.body.style.overflow = open && narrow.matches ? 'hidden' : '';
+  document.querySelectorAll(others).forEach((one) => { one.inert = open && narrow.matches; });
+  place.toggleAttribute('aria-modal', open && narrow.matches);
+  narrow.matches ? place.setAttribute('role', 'dialog') : place.removeAttribute('role');
+  place.setAttribute('aria-label', 'Person up close');
+};
+const hide = () => {
+  if (!isOpen()) return;
+  arrange(false);
+  card?.focus();
+};
+const close = () => {
+  if (noted) history.back();
+  else hide();
+};
+document.addEventListener('click', (event) => {
+  const picked = event.target.closest('#people [data-pick]');
+  if (picked) {
+    card = picked;
+    element.classList.add('waiting');
+    if (narrow.matches && !noted) {
+      history.pushState({closeUp: true}, '');
+      noted = true;
+    }
+    arrange(true);
+    place.scrollTop = 0;
+  } else if (event.target.closest('#person .close, #more')) close();
+});
+document.addEventListener('keydown', (event) => {
+  if (event.key === 'Escape' && isOpen()) close();
+});
+window.addEventListener('popstate', () => { noted = false; hide(); });
+narrow.addEventListener('change', () => arrange(isOpen()));
+new MutationObserver(() => {
+  element.classList.remove('waiting');
+  if (isOpen() && narrow.matches && !place.contains(document.activeElement))
+    element.querySelector('.close')?.focus();
+}).observe(element, {childList: true, subtree: true});
 """
 
 CSS = """
@@ -59,6 +109,15 @@ CSS = """
   white-space: nowrap; overflow: hidden; text-overflow: ellipsis; }
 .lost { font-size: .78rem; padding: 8px; text-align: center; }
 
+#close-up { display: none; }
+#close-up.open { display: flex; }
+#person.waiting { opacity: .3; }
+.person header { display: flex; justify-content: space-between; align-items: start; gap: 12px; }
+.person .close { all: unset; box-sizing: border-box; cursor: pointer; flex: none; width: 44px;
+  height: 44px; margin: -10px -8px 0 0; border-radius: 999px; text-align: center;
+  font-size: 1.6rem; line-height: 44px; color: var(--body-text-color); }
+.person .close:hover { background: var(--background-fill-secondary); }
+.person .close:focus-visible { box-shadow: inset 0 0 0 3px var(--color-accent); }
 .person .alone { width: 52%; margin: 14px 0; }
 .person .heat { width: 100%; margin: 14px 0; border-radius: 12px;
   box-shadow: 0 0 0 1px var(--border-color-primary); }
@@ -81,6 +140,12 @@ CSS = """
 .welcome { text-align: center; padding: 72px 20px; }
 .welcome h2 { font-size: 1.15rem; margin: 0 0 6px; }
 .welcome p { max-width: 46ch; margin: 0 auto; line-height: 1.5; }
+
+@media (max-width: 760px) {
+  #close-up.open { position: fixed; inset: 0; z-index: 1000; flex-wrap: nowrap;
+    overflow-y: auto; padding: 20px; background: var(--body-background-fill); }
+  .welcome { padding: 36px 12px; }
+}
 """
 
 
@@ -95,7 +160,9 @@ def make_theme() -> Any:
     ).set(
         button_primary_background_fill='*primary_700',
         button_primary_background_fill_hover='*primary_800',
-        button_primary_background_fill_dark='*primary_600',
-        button_primary_background_fill_hover_dark='*primary_500',
+        button_primary_background_fill_dark='*primary_700',
+        button_primary_background_fill_hover_dark='*primary_800',
         button_primary_text_color='white', button_primary_text_color_dark='white',
+        body_text_color_subdued='*neutral_600', body_text_color_subdued_dark='*neutral_300',
+        input_placeholder_color='*neutral_500', input_placeholder_color_dark='*neutral_400',
         body_background_fill='*neutral_50', body_background_fill_dark='*neutral_950')

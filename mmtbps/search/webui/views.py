@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..galleries.base import GalleryEntry
 from ..presentation import as_data_uri, in_figures, in_words
 from ..results import SearchHit
 from . import html
@@ -109,7 +110,7 @@ def show_person(service: SearchService, entry_id: Any,
     except Refused as refusal:
         yield html.draw_notice(str(refusal)), None, ''
         return
-    name = entry.path.rpartition('/')[2]
+    name = _name(entry)
     picture, lost = service.find_picture(entry)
     shown = None if picture is None else as_data_uri(picture, html.PERSON_SIZE)
     parts = dict(title=name, picture=shown, facts=in_words(entry), lost=lost)
@@ -124,6 +125,10 @@ def show_person(service: SearchService, entry_id: Any,
         yield html.draw_person(**parts, note=str(refusal)), entry.id, name
 
 
+def _name(entry: GalleryEntry) -> str:
+    return entry.path.rpartition('/')[2]
+
+
 def _history(asked: Sequence[Question]) -> str:
     return html.draw_history([' · '.join(filter(None, [str(one), one.filters]))
                               for one in asked])
@@ -134,6 +139,7 @@ def _person(service: SearchService, hit: SearchHit) -> dict[str, Any]:
     picture, lost = service.find_picture(hit.entry)
     return dict(rank=hit.rank, id=hit.entry.id,
                 score=in_figures(hit.score, hit.probability),
-                lines=[*(facts[name] for name in ('camera', 'time') if name in facts),
+                lines=[_name(hit.entry),
+                       *(facts[name] for name in ('camera', 'time') if name in facts),
                        *filter(None, [hit.describe_others()])],
                 picture=None if picture is None else html.as_card(picture), lost=lost)

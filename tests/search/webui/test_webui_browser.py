@@ -1,36 +1,12 @@
 """The page in a real browser: what a visitor does, and that nothing leaves the machine."""
 
-import shutil
 from urllib.parse import urlsplit
 
 import pytest
 from fakes import paint
 from PIL import Image
 from reverse_proxy import proxy_of, read_snippet
-from webui_rig import free_port, open_page
-
-NAMES = ('chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable')
-FLAGS = ['--headless', '--no-sandbox', '--disable-gpu', '--disable-background-networking',
-         '--disable-component-update', '--disable-sync', '--no-first-run']
-
-
-@pytest.fixture(scope='module')
-def browser():
-    pytest.importorskip('gradio')
-    playwright = pytest.importorskip('playwright.sync_api', reason='playwright is not installed')
-    path = next(filter(None, map(shutil.which, NAMES)), None)
-    if path is None:
-        pytest.skip(f'no browser: none of {", ".join(NAMES)} is on the PATH')
-    with playwright.sync_playwright() as started:
-        opened = started.chromium.launch(executable_path=path, args=FLAGS)
-        yield opened
-        opened.close()
-
-
-@pytest.fixture
-def server(tmp_path_factory):
-    with open_page(tmp_path_factory.mktemp('browser')) as opened:
-        yield opened
+from webui_rig import ask, free_port, open_page, people
 
 
 @pytest.fixture
@@ -46,16 +22,6 @@ def visitor(browser, server):
     tab.wait_for_selector('#ask textarea')
     yield tab
     context.close()
-
-
-def ask(tab, text):
-    tab.fill('#ask textarea', text)
-    tab.click('#go')
-    tab.wait_for_selector(f'.people h2:has-text("{text}")')
-
-
-def people(tab):
-    return tab.eval_on_selector_all('.card', 'cards => cards.map(card => card.dataset.pick)')
 
 
 def test_a_visit(visitor, tmp_path):
