@@ -3,6 +3,7 @@
 import argparse
 import ast
 import inspect
+import re
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
@@ -23,6 +24,9 @@ _READ_ELSEWHERE = ('arms', 'compile', 'activation_checkpointing', 'efficient_con
                    'detect_anomalous_params')
 #: What takes the settings of a place that names no type; of loaders it is torch's.
 _PLACES = {'randomness': set_random_seed}
+#: ``2024_05_01`` is a name to people, and a number to Python.
+_UNDERSCORE = re.compile(r'\d_\d')
+_QUOTED = re.compile(r'''("([^"\\]|\\.)*"|'([^'\\]|\\.)*')''')
 
 
 class CfgOptions(argparse.Action):
@@ -65,7 +69,7 @@ def parse_value(text: str) -> Any:
     """
     text = text.strip()
     try:
-        return ast.literal_eval(text) if not _is_list(text) else _list_of(text)
+        return _literal(text) if not _is_list(text) else _list_of(text)
     except (ValueError, SyntaxError, MemoryError, RecursionError):
         return dict(true=True, false=False).get(text.lower(), text)
 
@@ -85,7 +89,20 @@ def merge_options(cfg: Config, options: Mapping[str, Any] | None) -> None:
     """
     for key, value in (options or {}).items():
         _check_key(cfg, key)
-        cfg.merge_from_dict({key: value})
+        if _has_number_keys(value):  # as epochs of a schedule; MMEngine merges words alone
+            *way, last = key.split('.')
+            cfg.merge_from_dict({key: None})
+            node = cfg._cfg_dict
+            for word in way:
+                node = node[int(word) if isinstance(node, (list, tuple)) else word]
+            node[int(last) if isinstance(node, (list, tuple)) else last] = value
+        else:
+            cfg.merge_from_dict({key: value})
+
+
+def _has_number_keys(value: Any) -> bool:
+    return isinstance(value, Mapping) and any(
+        not isinstance(key, str) or _has_number_keys(inner) for key, inner in value.items())
 
 
 def _check_key(cfg: Config, key: str) -> None:
@@ -137,6 +154,22 @@ def _arguments(node: Mapping[str, Any], place: str) -> list[str]:
     return names if inspect.isclass(kind) else [*names, '**']
 
 
+def _literal(text: str) -> Any:
+    """Read what Python and people read alike; ``2024_05_01``, ``3j`` and ``...`` are names."""
+    value = ast.literal_eval(text)
+    if _UNDERSCORE.search(_QUOTED.sub('', text)) or not _is_setting(value):
+        raise ValueError(text)
+    return value
+
+
+def _is_setting(value: Any) -> bool:
+    if isinstance(value, (list, tuple)):
+        return all(map(_is_setting, value))
+    if isinstance(value, dict):
+        return all(map(_is_setting, [*value, *value.values()]))
+    return value is None or isinstance(value, (bool, int, float, str))
+
+
 def _is_list(text: str) -> bool:
     return not text.startswith(('"', "'", '{')) and (
         ',' in text or text[:1] + text[-1:] in ('[]', '()'))
@@ -145,7 +178,7 @@ def _is_list(text: str) -> bool:
 def _list_of(text: str) -> list | tuple:
     """Read a list whose words need no quotes."""
     try:
-        value = ast.literal_eval(text)
+        value = _literal(text)
         return list(value) if isinstance(value, tuple) and not text.startswith('(') else value
     except (ValueError, SyntaxError):
         inner = text[1:-1] if text[:1] + text[-1:] in ('[]', '()') else text

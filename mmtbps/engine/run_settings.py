@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from inspect import isclass
 from typing import Any
 
+from mmengine.config import Config
 from mmengine.dist import get_world_size
 from mmengine.runner import Runner
 
@@ -12,11 +13,16 @@ from mmtbps.errors import UserError
 __all__ = ['ChangedSettings', 'compare_settings', 'describe_run', 'plain']
 
 #: Changing one of these in the middle makes another run of it.
-FIXED = ('seed', 'processes', 'batch size', 'sampler', 'data', 'loss', 'mixup')
+FIXED = ('seed', 'processes', 'batch size', 'sampler', 'data', 'records', 'loss', 'mixup',
+         'mixup schedule')
 #: These are taken from the config, whatever the checkpoint says.
 FREE = ('optimizer', 'schedule', 'length')
 #: So are these, which the checkpoint says nothing of: a change of them is only said.
-NOTED = ('pipeline', 'model')
+NOTED = ('pipeline', 'model', 'hooks')
+#: Settings of a data set that do not say what is trained with, or are compared elsewhere.
+_NOT_OF_RECORDS = {'pipeline', 'data_root', 'data_prefix', 'ann_file', 'lazy_init', 'strict',
+                   'verify_images', 'serialize_data', 'max_refetch', 'max_broken', 'metainfo'}
+_MIXUP_SCHEDULE = 'FeatureMixupHook'
 
 
 class ChangedSettings(UserError, ValueError):
@@ -47,15 +53,18 @@ def describe_run(runner: Runner) -> dict[str, Any]:
     """
     cfg, loader = runner.cfg, runner.train_dataloader
     known = getattr(loader.dataset, 'metainfo', {})
-    settings = cfg.train_dataloader
+    settings, hooks = cfg.train_dataloader, _hooks_by_name(cfg)
     return {
         'seed': cfg.get('randomness', {}).get('seed'),
         'processes': get_world_size(),
         'batch size': getattr(loader.batch_sampler, 'batch_size', loader.batch_size),
         'sampler': {key: plain(settings.get(key)) for key in ('sampler', 'batch_sampler')},
         'data': {name: str(value) for name, value in (known.get('ann_files') or {}).items()},
+        'records': _records(settings.dataset),
         'loss': plain(cfg.model.get('heads') or cfg.model.get('head')),
         'mixup': plain(cfg.model.get('mixup')),
+        'mixup schedule': hooks.pop(_MIXUP_SCHEDULE, None),
+        'hooks': hooks,
         'pipeline': plain(settings.dataset.get('pipeline')),
         'model': {key: plain(value) for key, value in cfg.model.items()
                   if key not in ('head', 'heads', 'mixup', 'chunk_size')},
@@ -64,6 +73,19 @@ def describe_run(runner: Runner) -> dict[str, Any]:
         'length': plain({key: value for key, value in cfg.train_cfg.items()
                          if key in ('max_epochs', 'max_iters')}),
     }
+
+
+def _records(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a data set, or one inside it, says of the records that it gives."""
+    return {key: [_records(one) for one in value] if key == 'datasets' else
+            _records(value) if key == 'dataset' else plain(value)
+            for key, value in settings.items()
+            if key not in _NOT_OF_RECORDS and not key.startswith('allow_')}
+
+
+def _hooks_by_name(cfg: Config) -> dict[str, Any]:
+    hooks = [plain(hook) for hook in cfg.get('custom_hooks') or () if isinstance(hook, Mapping)]
+    return {hook.pop('type', 'hook'): hook for hook in hooks}
 
 
 def compare_settings(before: Mapping[str, Any], now: Mapping[str, Any], names: tuple[str, ...]

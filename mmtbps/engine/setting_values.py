@@ -119,6 +119,11 @@ def find_wrong_values(cfg: Config | Mapping[str, Any]) -> list[BadValue]:
         if isinstance(loader, Mapping) and loader.get('prefetch_factor') and not loader.get(
                 'num_workers'):
             faults.append(BadValue(f'{name}.prefetch_factor is for workers, and num_workers is 0'))
+        faults += [BadValue(f'{name}.{key} does not go with {other}, which deals the samples: '
+                            'leave it out')
+                   for key, other in (('drop_last', 'batch_sampler'), ('shuffle', 'sampler'),
+                                      ('shuffle', 'batch_sampler'))
+                   if isinstance(loader, Mapping) and loader.get(key) and loader.get(other)]
     return faults
 
 

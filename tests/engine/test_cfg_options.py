@@ -43,6 +43,8 @@ def test_a_word_without_a_value_is_named(capsys):
 @pytest.mark.parametrize('text, value', [
     ('007', '007'), ('1e-4', 1e-4), ('true', True), ('"1,5"', '1,5'), ('a,b c', ['a', 'b c']),
     ('work dirs/x y', 'work dirs/x y'), ("{'a': 1}", {'a': 1}), ('[]', []), ('3.10', 3.1),
+    ('2024_05_01', '2024_05_01'), ('[2024_05, 1]', ['2024_05', 1]), ('3j', '3j'), ('...', '...'),
+    ('{1, 2}', '{1, 2}'), ('{}', {}), ('"1_0"', '1_0'), ('1.5', 1.5),
     ('__import__("os")', '__import__("os")'), ('-5', -5), ('C:\\data', 'C:\\data')])
 def test_values_are_read_as_python_or_stay_text(text, value):
     found = parse(f'some.key={text}')['some.key']
@@ -91,3 +93,12 @@ def test_a_key_that_nothing_reads_is_refused_with_the_nearest_one(config, key, h
     with pytest.raises(BadValue, match=re.escape(hint)):
         merge_options(config, {key: 1})
     assert before is None or config.pretty_text == before
+
+
+def test_a_schedule_by_epochs_is_taken_as_it_is():
+    cfg = Config(dict(custom_hooks=[dict(type='EMAHook'), dict(type='FeatureMixupHook',
+                                                             milestones={0: .1, 9: .2})]))
+    merge_options(cfg, parse('custom_hooks.1.milestones={0: 0.5, 5: 1.0}'))
+    assert cfg.custom_hooks[1].milestones == {0: .5, 5: 1.}
+    assert cfg.custom_hooks[1].type == 'FeatureMixupHook' and len(cfg.custom_hooks) == 2
+    assert Config.fromstring(cfg.pretty_text, '.py').custom_hooks[1].milestones == {0: .5, 5: 1.}
