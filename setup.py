@@ -65,6 +65,8 @@ setup(
         deploy=['onnx', 'onnxruntime>=1.23', 'onnxscript'],
         clip=['ftfy>=6.1'],
         video=['trackers>=2.6,<3', 'av'],
+        heif=['pillow-heif>=1'],
+        jxl=['pillow-jxl-plugin>=1.3'],
         visualize=['scikit-learn'],
         dev=['pytest', 'pytest-xdist>=3.6', 'pytest-randomly>=3.16', 'ruff', 'tensorboard', 'ftfy',
              'peft', 'playwright', 'axe-playwright-python', 'milvus-lite>=3,<4'],

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image, ImageCms, features
 
 from mmtbps.errors import UserError
-from mmtbps.fileio import pictures
+from mmtbps.fileio import IMAGE_SUFFIXES, UNREAD_SUFFIXES, pictures
 from mmtbps.fileio.pictures import BadPicture, decode_picture, is_plain_jpeg
 
 GRAY = np.linspace(0, 255, 64).astype(np.uint8)[None].repeat(48, 0)
@@ -296,6 +296,30 @@ def test_the_package_that_is_missing_is_named(monkeypatch):
         decode_picture(b'\0\0\0\x18ftypheic' + bytes(40))
     with pytest.raises(BadPicture, match='pip install pillow-jxl-plugin'):
         decode_picture(b'\xff\x0a' + bytes(40))
+
+
+#: Format of Pillow by ending, where it is not that of Pillow's own table.
+FORMATS = {'.heic': 'HEIF', '.heif': 'HEIF', '.hif': 'HEIF', '.jxl': 'JXL', '.mpo': 'MPO'}
+PACKAGES = {'HEIF': 'pillow_heif', 'JXL': 'pillow_jxl'}
+
+
+@pytest.mark.parametrize('ending', IMAGE_SUFFIXES)
+def test_every_ending_that_is_looked_for_is_read(ending):
+    Image.init()
+    kind = FORMATS.get(ending) or Image.EXTENSION[ending]
+    if kind in PACKAGES:
+        pytest.importorskip(PACKAGES[kind])
+        pictures._formats()
+    if kind == 'AVIF' and not features.check('avif'):
+        pytest.skip('this Pillow has no AVIF')
+    image = smooth().convert('1') if ending == '.pbm' else smooth()
+    found = seen(coded(image, kind, **LOSSLESS.get(kind, dict(quality=95))))
+    assert np.abs(found - np.asarray(image.convert('RGB'), int)).mean() < 4
+
+
+def test_endings_are_read_or_named_but_not_both():
+    assert not set(IMAGE_SUFFIXES) & set(UNREAD_SUFFIXES)
+    assert all(ending == ending.lower() for ending in IMAGE_SUFFIXES + UNREAD_SUFFIXES)
 
 
 @pytest.mark.parametrize('kind, package', [('HEIF', 'pillow_heif'), ('JXL', 'pillow_jxl')])

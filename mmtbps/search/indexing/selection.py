@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 from mmtbps.errors import BadValue, Remedy
-from mmtbps.fileio import IMAGE_SUFFIXES, JobShard
+from mmtbps.fileio import IMAGE_SUFFIXES, UNREAD_SUFFIXES, JobShard
 
 from ..galleries.base import BaseGallery
 from ..media.base import VIDEO_SUFFIXES
@@ -16,6 +16,8 @@ from .images_root import choose_images_root
 from .options import IndexOptions
 
 __all__ = ['FileSelection', 'FoundFiles']
+
+_UNREAD = 'pictures of this kind are not read'
 
 
 @dataclass(frozen=True)
@@ -81,9 +83,7 @@ class FileSelection:
     @property
     def suffixes(self) -> tuple[str, ...]:
         """Endings of the files, in lower case."""
-        if not self.detected:
-            return IMAGE_SUFFIXES
-        return IMAGE_SUFFIXES + VIDEO_SUFFIXES
+        return IMAGE_SUFFIXES + VIDEO_SUFFIXES if self.detected else IMAGE_SUFFIXES
 
     def find(self) -> FoundFiles:
         """Find the files.
@@ -95,7 +95,7 @@ class FileSelection:
         passed_over: list[Path] = []
         if self.source.is_dir():
             found = dict(find_files(self.source, IMAGE_SUFFIXES + VIDEO_SUFFIXES, self.exclude,
-                                    passed_over))
+                                    passed_over, dict.fromkeys(UNREAD_SUFFIXES, _UNREAD)))
             if reason := found.get(self.source):
                 raise BadValue(f'{self.source}: {reason}')
         else:
@@ -117,8 +117,10 @@ class FileSelection:
         if videos and not paths:
             raise BadValue(f'{self.source}: {len(videos)} videos and no image ({endings}). The '
                            'people in videos are found by a detector', Remedy('name_detector'))
-        if not paths and not refused:
-            raise BadValue(f'{self.source}: no file to index below it ({endings})')
+        if not paths and set(refused.values()) <= {_UNREAD}:
+            others = [f'{path}: {reason}' for path, reason in refused.items()]
+            raise BadValue(f'{self.source}: no file to index below it ({endings})' + (
+                f'; {len(others)} others, such as {others[0]}' if others else ''))
         if not self.source.is_dir() and not self.source.name.lower().endswith(self.suffixes):
             raise BadValue(f'{self.source}: no image by its name ({endings})')
 

@@ -2,7 +2,7 @@
 
 import os
 import unicodedata
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -122,7 +122,8 @@ def list_images(folder: str | os.PathLike) -> list[Path]:
 
 
 def find_files(folder: str | os.PathLike, suffixes: Sequence[str], exclude: Sequence[str] = (),
-               passed_over: list[Path] | None = None) -> Iterator[tuple[Path, str | None]]:
+               passed_over: list[Path] | None = None,
+               unread: Mapping[str, str] | None = None) -> Iterator[tuple[Path, str | None]]:
     """Walk a folder in a fixed order; names that begin with a dot are passed over.
 
     So are folders that a desktop or a network drive keeps for itself: thumbnails, waste bins.
@@ -133,6 +134,7 @@ def find_files(folder: str | os.PathLike, suffixes: Sequence[str], exclude: Sequ
         exclude: Patterns with ``*``, ``?`` and ``[...]`` of further files and folders to pass over,
             by their name or by their path below the folder.
         passed_over: The system folders and what ``exclude`` fits are appended to this list.
+        unread: Reason by ending, in lower case, of files that are named though none is read.
 
     Yields:
         Path of each wanted file, and ``None`` or the reason why it is refused. Refused are
@@ -161,10 +163,15 @@ def find_files(folder: str | os.PathLike, suffixes: Sequence[str], exclude: Sequ
             if os.path.islink(os.path.join(parent, name)):
                 yield Path(parent, name), _LINK
         for name in sorted(names):
-            path = Path(parent, name)
-            if (name.lower().endswith(tuple(suffixes)) and not name.startswith('.')
-                    and is_wanted(path)):
+            path, ending = Path(parent, name), os.path.splitext(name)[1].lower()
+            known = name.lower().endswith(tuple(suffixes))
+            if name.startswith('.') or not (known or ending in (unread or ())) or not is_wanted(
+                    path):
+                continue
+            if known:
                 yield path, _refusal(path)
+            else:
+                yield path, unread[ending]
     for error in unlisted:
         yield Path(error.filename or root), f'{_UNLISTED} ({error.strerror})'
 

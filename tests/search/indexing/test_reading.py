@@ -6,11 +6,12 @@ import shutil
 
 import numpy as np
 import pytest
-from fakes import ColorEncoder, paint, paint_folder
+from fakes import paint, paint_folder
+from indexing_rig import index
 from PIL import Image
 
-from mmtbps.search.galleries.factory import open_gallery
-from mmtbps.search.indexing import DetectionOptions, IndexOptions, index_people, reading
+from mmtbps.errors import UserError
+from mmtbps.search.indexing import reading
 from mmtbps.search.media.base import Detection
 
 
@@ -20,23 +21,12 @@ def crops(tmp_path):
 
 
 @pytest.fixture
-def gallery(tmp_path):
-    return open_gallery(tmp_path / 'people', ColorEncoder.fingerprint)
-
-
-@pytest.fixture
 def read(monkeypatch):
     """Names of the crops that were read."""
     names, read_bytes = [], reading.read_bytes
     monkeypatch.setattr(reading, 'read_bytes',
                         lambda path: names.append(path.name) or read_bytes(path))
     return names
-
-
-def index(folder, gallery, detector=None, **options):
-    detection = detector and DetectionOptions(detector)
-    return index_people(folder, gallery, ColorEncoder(), detection=detection,
-                        options=IndexOptions(progress=False, **options))
 
 
 def test_a_known_file_is_not_read_again(crops, gallery, read):
@@ -104,9 +94,27 @@ def test_notes_of_a_detector_run_are_in_its_report(tmp_path, gallery):
     (tmp_path / 'in').mkdir()
     break_frames(write_video(tmp_path / 'in/a.avi', gray_frames(12)), [3])
     other = write_video(tmp_path / 'other.avi', gray_frames(2))
-    report = index(tmp_path / 'in', gallery, Replacing(tmp_path / 'aside.avi', other))
+    report = index(tmp_path / 'in', gallery,
+                   detector=Replacing(tmp_path / 'aside.avi', other))
     assert report.notes == [('a.avi', '1 broken frames left out, ends 0.0 s too early')]
     assert report.indexed == gallery.count() == 2
+
+
+def test_pictures_of_other_kinds_are_counted_and_named(crops, gallery):
+    for name in ('raw.CR2', 'raw.dng', 'drawing.svg', 'walk.mp4', 'notes.txt', '.hidden.nef'):
+        (crops / name).write_bytes(b'x')
+    (crops / 'broken.heic').write_bytes(b'\0\0\0\x18ftypheic')
+    report = index(crops, gallery)
+    reasons = dict(report.skipped)
+    assert report.indexed == 2
+    assert sorted(reasons) == ['broken.heic', 'drawing.svg', 'raw.CR2', 'raw.dng']
+    assert reasons['raw.CR2'] == 'pictures of this kind are not read'
+    assert report.videos == ['walk.mp4']
+    (crops / 'walk.mp4').unlink()
+    for name in ('red.png', 'blue.png', 'broken.heic'):
+        (crops / name).unlink()
+    with pytest.raises(UserError, match='no file to index below it .*; 3 others, such as .*: '):
+        index(crops, gallery)
 
 
 class Replacing:
@@ -126,11 +134,11 @@ def test_a_file_that_is_replaced_before_its_turn_is_not_acknowledged(tmp_path, g
     folder = paint_folder(tmp_path / 'crops', 'black', 'red')
     paint('green', 'blue').save(tmp_path / 'new.png')
     replacing = Replacing(folder / 'red.png', tmp_path / 'new.png')
-    report = index(folder, gallery, replacing, log=tmp_path / 'log.jsonl')
+    report = index(folder, gallery, detector=replacing, log=tmp_path / 'log.jsonl')
     assert [path for path, _ in report.skipped] == ['red.png']
     assert 'changed while it was read' in report.skipped[0][1]
     assert [entry.path for entry in gallery.entries()] == ['black.png']
     lines = [json.loads(line) for line in (tmp_path / 'log.jsonl').read_text().splitlines()]
     assert [line['path'] for line in lines if 'sha256' in line] == ['black.png']
     replacing.place = tmp_path / 'elsewhere.png'
-    assert index(folder, gallery, replacing).indexed == 1
+    assert index(folder, gallery, detector=replacing).indexed == 1

@@ -11,6 +11,7 @@ from PIL import Image
 
 from mmtbps.errors import UserError
 from mmtbps.search.media import videos as module
+from mmtbps.search.media.base import VIDEO_SUFFIXES
 from mmtbps.search.media.images import UnreadableImage
 from mmtbps.search.media.videos import UnreadableVideo, VideoFrame, frames_of, is_video, read_frame
 
@@ -206,14 +207,14 @@ def test_several_files_keep_their_order(video, tmp_path):
 
 
 # ------------------------------------------------------------------ odd videos
-CODECS = {'mpg': 'mpeg2video', 'webm': 'libvpx', 'mkv': 'mpeg4', 'mp4': 'mpeg4', 'avi': 'mpeg4'}
+CODECS = {'mpg': 'mpeg2video', 'mpeg': 'mpeg2video', 'webm': 'libvpx', 'wmv': 'wmv2'}
 
 
 def encode(path, pixels, start=0):
     """A video of 25 frames a second, whose first one is shown ``start`` frames late."""
     av = pytest.importorskip('av')
-    with av.open(str(path), 'w') as container:
-        stream = container.add_stream(CODECS[path.suffix[1:]], rate=25)
+    with av.open(str(path), 'w', format='mp4' if path.suffix == '.m4v' else None) as container:
+        stream = container.add_stream(CODECS.get(path.suffix[1:], 'mpeg4'), rate=25)
         stream.height, stream.width = pixels[0].shape[:2]
         stream.pix_fmt, stream.bit_rate = 'yuv420p', 4_000_000
         stream.codec_context.time_base = Fraction(1, 25)
@@ -228,6 +229,15 @@ def encode(path, pixels, start=0):
 def shades(first, count, size=(96, 64)):
     """Frames whose brightness tells their number: it rises by one."""
     return [np.full((size[1], size[0], 3), first + number, np.uint8) for number in range(count)]
+
+
+@pytest.mark.parametrize('ending', VIDEO_SUFFIXES)
+def test_every_ending_that_is_looked_for_is_read(tmp_path, ending, said):
+    frames = list(frames_of(encode(tmp_path / f'a{ending}', shades(0, 60))))
+    assert [frame.time for frame in frames] == [0, 1, 2]
+    np.testing.assert_allclose([np.asarray(frame.image).mean() for frame in frames], [0, 25, 50],
+                               atol=3)
+    assert read_frame(tmp_path / f'a{ending}', frames[1].number) == frames[1].image
 
 
 @pytest.mark.parametrize('ending', ['mpg', 'webm', 'mkv', 'avi'])
