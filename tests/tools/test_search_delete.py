@@ -2,9 +2,12 @@
 
 import io
 import json
+from dataclasses import replace
 
 import pytest
 from search_tool_rig import assert_refused, ranked
+
+from mmtbps.search.galleries import open_gallery
 
 TOOL = 'tools/search.py'
 pytest_plugins = 'search_tool_fixtures'  # `call` and `indexed`
@@ -36,6 +39,18 @@ def test_delete_names_what_is_not_there_and_removes_the_rest(indexed, call):
     assert code == 1 and '2 removed, 2 left' in out
     assert err.splitlines() == [f'error: {indexed}/people has no entry of path nosuch.png; the '
                                 'others were removed']
+
+
+def test_a_video_without_a_date_of_an_earlier_version_is_not_removed_by_age(indexed, call):
+    gallery = open_gallery(indexed / 'people')
+    entries, vectors = gallery.get([entry.id for entry in gallery.entries()])
+    gallery.upsert([replace(entries[0], time=2.5, extra={'video_time': '2.500'})], vectors[:1])
+    words = ['delete', indexed / 'people', '--where', 'time=..2024-12-31', '--yes']
+    assert_refused(call(*words), 'videos without a date.*nothing was removed')
+    gallery.upsert([replace(entries[0], time=None, extra={'video_time': '2.500'})], vectors[:1])
+    code, out, _ = call(*words)
+    assert code == 0 and entries[0].path in {
+        entry.path for entry in open_gallery(indexed / 'people').entries()}
 
 
 @pytest.mark.parametrize('words, code', [
