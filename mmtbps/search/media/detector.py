@@ -67,8 +67,8 @@ class PersonDetector(Detector):
         self.threshold, self.min_height, self.batch_size = threshold, min_height, batch_size
         device = device or ('cuda' if torch.cuda.is_available() else 'cpu')
         network, self._processor = _load(str(model))
-        name = str(model).removeprefix('hf:')
-        self.address = os.path.abspath(name) if os.path.exists(name) else name
+        folder = str(model).removeprefix('hf:')
+        self.address = os.path.abspath(folder) if os.path.exists(folder) else str(model)
         self.weights_hash = hash_weights(network.state_dict())
         move_to_device(network, device)
         self.device, self._network = torch.device(device), network.eval()
