@@ -29,7 +29,7 @@ LOADED = ('torch', 'mmtbps', 'mmtbps.engine.launch', 'mmtbps.datasets', 'mmtbps.
           'mmtbps.generation.editing.recolor', 'mmtbps.search.inferencer',
           'mmtbps.search.indexing', 'mmtbps.search.result_files', 'mmtbps.visualization',
           'mmtbps.search.encoders.torch_encoder', 'mmpretrain.models', 'rich.progress', 'tarfile')
-SECONDS, RUN = 300, subprocess.run
+SECONDS, POPEN = 300, subprocess.Popen
 #: Events of Python's audit hooks that are steps, and the place of the path among their arguments.
 EVENTS = {'open': 0, 'os.rename': 0, 'os.remove': 0, 'os.link': 1, 'os.mkdir': 0, 'os.rmdir': 0,
           'os.truncate': 0}
@@ -228,18 +228,29 @@ def become(argv: list[str]) -> None:
         os._exit(code)
 
 
-def run_by_fork(command: Sequence[str], *args, check: bool = False, **options
-                ) -> subprocess.CompletedProcess:
-    """Stand in for ``subprocess.run``: a tool that a tool starts need not load everything anew."""
-    if command[0] != sys.executable:
-        return RUN(command, *args, check=check, **options)
-    sys.stdout.flush()
-    if not (process := os.fork()):
-        become([*command[1:]])
-    code = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
-    if check and code:
-        raise subprocess.CalledProcessError(code, command)
-    return subprocess.CompletedProcess(command, code)
+class Forked:
+    """Process of a tool that a tool starts, which need not load everything anew."""
+
+    def __init__(self, argv: Sequence[str]) -> None:
+        sys.stdout.flush()
+        self.pid = os.fork()
+        if not self.pid:
+            become([*argv])
+
+    def wait(self) -> int:
+        """Wait for its end; return the exit code."""
+        return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+
+    def terminate(self) -> None:
+        """Ask it to end."""
+        os.kill(self.pid, signal.SIGTERM)
+
+
+def start(command: Sequence[str], *args, **options) -> Forked | subprocess.Popen:
+    """Stand in for ``subprocess.Popen``, which starts Python anew."""
+    if command[0] == sys.executable and not args and not options:
+        return Forked(command[1:])
+    return POPEN(command, *args, **options)
 
 
 def serve() -> None:
@@ -256,7 +267,7 @@ def serve() -> None:
                 os.dup2(descriptor, target)
             os.chdir(request['cwd'])
             signal.alarm(SECONDS)  # rather dead than hanging
-            subprocess.run = run_by_fork
+            subprocess.Popen = start
             Watch(request)
             become(request['argv'])
         code = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
