@@ -28,6 +28,7 @@ import numpy as np
 from mmengine.fileio import BaseStorageBackend, register_backend
 
 from mmtbps.errors import MissingFile, Remedy, UserError
+from mmtbps.fileio import why_no_file
 
 #: How the name of a folder of packed images ends.
 SUFFIX = '.tars'
@@ -125,6 +126,9 @@ def read_shard(tar: Path) -> PackedShard:
         PackedImagesError: As in :class:`PackedImages`.
     """
     path, again = tar.with_suffix('.npy'), _pack_again(tar.parent)
+    for file in (tar, path):
+        if reason := why_no_file(file, ''):  # a pipe would be waited for
+            raise PackedImagesError(f'{file}: {reason}. {_mend_shard(tar)}', again)
     try:
         index = np.load(path, mmap_mode='r', allow_pickle=False)
     except FileNotFoundError as error:

@@ -1,6 +1,7 @@
 """Base of encoders of two ONNX graphs, which run without torch and without MMEngine."""
 
 import os
+import re
 from abc import abstractmethod
 from collections.abc import Sequence
 from functools import cached_property
@@ -9,12 +10,15 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from mmtbps.errors import MissingPackage
+from mmtbps.errors import BadValue, MissingPackage
+from mmtbps.fileio import why_no_file
 from mmtbps.lexicon.tokenizer_vocabulary import TokenizerVocabulary
 
 from .base import check_images, check_texts, encode_in_batches
 
 __all__ = ['GraphEncoder', 'average_prompts', 'import_package', 'open_graph']
+
+_FATAL = 4  # of the levels of ONNX Runtime's log
 
 
 class GraphEncoder:
@@ -111,17 +115,30 @@ class GraphEncoder:
 def open_graph(path: str | os.PathLike, threads: int | None = None):
     """Open a graph, ready to run on the CPU.
 
+    Weights beside the graph are read from its folder and from nowhere else.
+
     Args:
         path: An ``.onnx`` file.
         threads: Of one run; by default one for each core.
 
     Raises:
         MissingPackage: onnxruntime is missing.
+        BadValue: It is damaged, no graph, or its weights lie outside its folder.
     """
     onnxruntime = import_package('onnxruntime', 'an ONNX model')
+    if reason := why_no_file(path):
+        raise BadValue(f'{path}: {reason}')
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads or 0
-    return onnxruntime.InferenceSession(str(path), options, providers=['CPUExecutionProvider'])
+    options.log_severity_level = _FATAL  # what it cannot open is raised, and said once
+    try:
+        return onnxruntime.InferenceSession(str(path), options, providers=['CPUExecutionProvider'])
+    except Exception as error:
+        if not type(error).__module__.startswith('onnxruntime.'):
+            raise
+        reason = re.sub(r'\[ONNXRuntimeError\] : \d+ : \w+ : ', '', str(error))
+        reason = ' '.join(reason.split())[:300]
+        raise BadValue(f'{path}: no graph that ONNX Runtime opens ({reason})') from error
 
 
 def average_prompts(features: np.ndarray, count: int) -> np.ndarray:

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from mmtbps.errors import BadValue, MissingPackage, first_line
-from mmtbps.fileio import explain_disk_full, folder_size
+from mmtbps.fileio import explain_disk_full, folder_size, why_no_file
 
 from .base import RESTORE, BaseGallery, GalleryEntry, GalleryUnreadable, Hit
 from .entries import unseal
@@ -146,6 +146,8 @@ class LanceGallery(BaseGallery):
         local = self._local()
         if fingerprint is None and local is not None and not local.exists():
             return None
+        if local is not None:
+            self._check_files(local)
         # Interval 0: every read sees what other processes have written.
         try:
             base = lancedb.connect(parent or '.', read_consistency_interval=timedelta(0))
@@ -194,8 +196,15 @@ class LanceGallery(BaseGallery):
             raise BadValue(f'{self.uri} is a table of LanceDB, but no gallery of mmtbps')
         try:
             return check_fingerprint(json.loads(stored))
-        except (TypeError, ValueError) as error:
+        except (RecursionError, TypeError, ValueError) as error:
             self._damaged(f'its fingerprint: {error}', error)
+
+    def _check_files(self, folder: Path) -> None:
+        """Refuse a pipe, which LanceDB waits for, and a link, which leads elsewhere."""
+        for path in folder.rglob('*'):
+            kind = 'a link' if path.is_symlink() else why_no_file(path, '')
+            if kind and not (path.is_dir() and not path.is_symlink()):
+                self._damaged(f'{path.relative_to(folder)} is {kind}')
 
     def _check_version(self, local: Path | None) -> None:
         """Refuse an older version that is the newest only because a later one is gone."""

@@ -75,7 +75,7 @@ def read_provenance(uri: str) -> Provenance:
                      if not isinstance(value, dict | None if key in _FACTS else str | None)]:
             raise TypeError(f'a path must be text, got {wrong[0]!r}')
         return replace(note, model=note.model and _from_gallery(note.model, was, uri))
-    except (AttributeError, ValueError, TypeError) as error:
+    except (AttributeError, RecursionError, TypeError, ValueError) as error:
         raise BadValue(f'{file}: broken ({error}); remove it and index again') from error
 
 

@@ -1,8 +1,10 @@
 """Model of a gallery: noted by its name, or written to a folder beside the gallery."""
 
+import glob
 import hashlib
 import json
 import os
+import shutil
 from pathlib import Path
 
 from mmtbps.errors import BadValue
@@ -49,6 +51,8 @@ def _write_folder(uri: str, encoder: Encoder) -> Path:
     folder = place.with_name(f'{place.name}.model-{known[:8]}')
     with gallery_lock(uri):
         if not folder.exists():
+            for left in place.parent.glob(f'.{glob.escape(folder.name)}.partial-*'):
+                shutil.rmtree(left)  # by a kill
             with durable_folder(folder) as partial:
                 encoder.save_pretrained(partial)
     return folder

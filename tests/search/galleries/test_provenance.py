@@ -142,7 +142,8 @@ def test_another_model_takes_the_place_of_a_config_with_its_checkpoint(tmp_path)
     assert read_provenance(gallery) == Provenance(str(tmp_path), str(tmp_path / 'model'))
 
 
-@pytest.mark.parametrize('text', ['{"model": "../x", "model_was": 3}', '{"model": 3}', 'null'])
+@pytest.mark.parametrize('text', ['{"model": "../x", "model_was": 3}', '{"model": 3}', 'null',
+                                  pytest.param('[' * 100_000, id='deep')])
 def test_a_hostile_place_of_the_model_is_an_error(tmp_path, text):
     (tmp_path / 'origin.json').write_text(text)
     with pytest.raises(ValueError, match='origin.json: broken'):
