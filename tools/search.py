@@ -28,7 +28,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mmtbps.commands.command_names import CommandParser
 from mmtbps.commands.detector_options import (
@@ -44,7 +44,7 @@ from mmtbps.commands.index_options import (
 )
 from mmtbps.commands.licence_notice import print_model_notice
 from mmtbps.commands.model_options import add_model_option, chosen_preprocessing
-from mmtbps.commands.printing import as_json
+from mmtbps.commands.printing import as_json, word_result
 from mmtbps.commands.query_options import (
     add_query_options,
     hint_at_quotes,
@@ -63,9 +63,6 @@ from mmtbps.search.galleries.provenance import (
     check_noted_model,
     read_provenance,
 )
-
-if TYPE_CHECKING:
-    from mmtbps.search.results import SearchResult
 
 _GOES_ON = 'interrupted. What was stored is safe; the same command goes on'
 _INTERRUPTED = dict(index=_GOES_ON, delete=_GOES_ON, compact=_GOES_ON,
@@ -188,7 +185,7 @@ def query(args: argparse.Namespace) -> None:
     if args.json:
         print(as_json([result.to_json() for result in results], sys.stdout.encoding))
     elif args.out is None:
-        print('\n\n'.join(map(_as_text, results)))
+        print('\n\n'.join(map(word_result, results)))
     if args.out is not None:
         print(write_results(results, args.out, images_of(args)), file=sys.stderr)
 
@@ -315,19 +312,6 @@ def reindex_command(args: argparse.Namespace) -> str:
     words += ['--prompt', *args.prompts] if args.prompts else []
     words += word_detection(noted.detection)
     return shlex.join(words)
-
-
-def _as_text(result: 'SearchResult') -> str:
-    from mmtbps.search.presentation import in_figures, in_words
-    lines = [printable(result.title if len(result.title) < 200 else result.title[:200] + ' ...')]
-    for hit in result.hits:
-        facts = '  '.join(f'{name} {value}' for name, value in in_words(hit.entry)
-                          if name != 'file')
-        score = in_figures(hit.score, hit.probability)
-        others = f'  ({others})' if (others := hit.describe_others()) else ''
-        lines.append(printable(f'{hit.rank:>4}  {score}  {hit.entry.path}  {facts}'.rstrip()
-                               + others))
-    return '\n'.join(lines if result.hits else [*lines, '      nothing found'])
 
 
 def _confirm(question: str) -> None:

@@ -2,11 +2,14 @@
 
 import json
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mmtbps.errors import printable
 
-__all__ = ['as_json', 'escape_what_cannot_be_printed']
+if TYPE_CHECKING:
+    from mmtbps.search.results import SearchResult
+
+__all__ = ['as_json', 'escape_what_cannot_be_printed', 'word_result']
 
 
 def escape_what_cannot_be_printed() -> None:
@@ -34,3 +37,17 @@ def as_json(value: Any, encoding: str | None = 'utf-8') -> str:
     unicode = (encoding or '').lower().replace('_', '-') in ('utf-8', 'utf8')
     text = json.dumps(value, indent=2, ensure_ascii=not unicode)
     return '\n'.join(printable(line, json.dumps) for line in text.split('\n'))
+
+
+def word_result(result: 'SearchResult') -> str:
+    """Word the answer to a query as a table, whose lines no name of a file can forge."""
+    from mmtbps.search.presentation import in_figures, in_words
+    lines = [printable(result.title if len(result.title) < 200 else result.title[:200] + ' ...')]
+    for hit in result.hits:
+        facts = '  '.join(f'{name} {value}' for name, value in in_words(hit.entry)
+                          if name != 'file')
+        score = in_figures(hit.score, hit.probability)
+        others = f'  ({others})' if (others := hit.describe_others()) else ''
+        lines.append(printable(f'{hit.rank:>4}  {score}  {hit.entry.path}  {facts}'.rstrip()
+                               + others))
+    return '\n'.join(lines if result.hits else [*lines, '      nothing found'])

@@ -15,7 +15,7 @@ from mmtbps.errors import printable
 from ..presentation import CARD_SIZE, as_data_uri
 
 __all__ = ['as_card', 'draw_history', 'draw_masthead', 'draw_notice', 'draw_people',
-           'draw_person', 'draw_report', 'draw_welcome']
+           'draw_person', 'draw_picture', 'draw_report', 'draw_welcome']
 
 #: A picture up close is at most so many pixels wide and high.
 PERSON_SIZE = (480, 900)
@@ -87,6 +87,21 @@ def draw_history(asked: Sequence[str]) -> str:
 def draw_notice(message: str) -> str:
     """Draw a message in the place of an answer."""
     return f'<p class="notice" role="status">{_text(message)}</p>'
+
+
+def draw_picture(picture: str = '', message: str = '') -> str:
+    """Draw the place for a picture to search by.
+
+    Args:
+        picture: Data URI of the present one.
+        message: Why there is none.
+    """
+    shown = (f'<img src="{_text(picture)}" alt="The picture that is searched by">'
+             '<button type="button" class="remove">Remove the picture</button>' if picture else '')
+    return (f'<div class="drop"><label><span>Drop a picture of one person here, or choose one. A '
+            'small copy of it is searched by; it is not kept.</span>'
+            f'<input type="file" accept="image/*"></label>{shown}</div>'
+            + (draw_notice(message) if message else ''))
 
 
 def draw_report(report: str) -> str:

@@ -12,9 +12,9 @@ from mmtbps.errors import BadValue, MissingPackage
 from mmtbps.fileio import IMAGE_SUFFIXES
 
 from .api import add_api
-from .html import draw_masthead, draw_report
-from .service import MAX_COUNT, MAX_TEXT, Facets, Refused, SearchService
-from .style import CLOSE_UP, PICK
+from .html import draw_masthead, draw_picture, draw_report
+from .service import MAX_COUNT, MAX_TEXT, Facets, Refused, SearchService, read_picture
+from .style import CLOSE_UP, DROP, PICK
 from .uploads import add_crops
 from .views import Question, answer, describe, greet, show_person
 
@@ -65,11 +65,12 @@ def build_page(inferencer: Any, images: str | os.PathLike, uploads: str | os.Pat
     with PageBlocks(title=title, analytics_enabled=False, fill_width=True,
                     delete_cache=(600, 3600)) as page:
         parts = _lay_out(gr, title, service.facets(), uploads is not None)
-        parts.asked, parts.shown, parts.picked = (
-            gr.State(value, time_to_live=_MEMORY) for value in ([], Question(), None))
+        parts.asked, parts.shown, parts.picked, parts.given = (
+            gr.State(value, time_to_live=_MEMORY) for value in ([], Question(), None, ''))
         refresh = _refresh(gr, parts, service, title)
         page.load(**refresh)
         _connect_questions(gr, parts, service)
+        _connect_picture(gr, parts, service)
         _connect_people(gr, parts, service)
         if uploads is not None:
             _connect_uploads(gr, parts, service, Path(uploads), refresh)
@@ -94,6 +95,10 @@ def _lay_out(gr: ModuleType, title: str, facets: Facets, uploads: bool) -> Simpl
         parts.until = gr.Textbox(label='To (UTC)', max_length=40, min_width=130, **known['until'])
         parts.track = gr.Textbox(label='Track', max_length=200, min_width=130, **known['track'])
         parts.count = gr.Slider(1, MAX_COUNT, value=20, step=1, label='Show')
+    with gr.Accordion('Search by a picture', open=False, elem_id='by-picture'):
+        parts.picture = gr.HTML(draw_picture(), js_on_load=DROP, elem_id='picture')
+        parts.weight = gr.Slider(0, 1, value=.5, step=.05, label='Weight of the picture, if there '
+                                 'are words too')
     if uploads:
         _lay_out_uploads(gr, parts)
     parts.history = gr.HTML(js_on_load=PICK, elem_id='history')
@@ -103,7 +108,8 @@ def _lay_out(gr: ModuleType, title: str, facets: Facets, uploads: bool) -> Simpl
         with gr.Column(scale=4, min_width=320, elem_id='close-up'):
             parts.person = gr.HTML(js_on_load=CLOSE_UP, elem_id='person')
             parts.more = gr.Button('More like this person', visible=False, elem_id='more')
-    parts.filters = [parts.cameras, parts.since, parts.until, parts.track, parts.count]
+    parts.filters = [parts.cameras, parts.since, parts.until, parts.track, parts.count,
+                     parts.weight]
     return parts
 
 
@@ -142,33 +148,55 @@ def _refresh(gr: ModuleType, parts: SimpleNamespace, service: SearchService,
 def _connect_questions(gr: ModuleType, parts: SimpleNamespace, service: SearchService) -> None:
     """Connect searching by sentence, by the picked person, and again from the history."""
     asking = [parts.text, *parts.filters]
+    picture = [parts.given, parts.picture]
     answers = [parts.people, parts.asked, parts.history, parts.shown]
 
-    def show(question: Question, asked: list[Question]) -> tuple[Any, ...]:
-        return *answer(service, question, asked), question
-
     def by_text(*values: Any) -> tuple[Any, ...]:
-        return show(_question(*values[:-1]), values[-1])
+        *fields, given, asked = values
+        return _show(service, replace(_question(*fields), picture=given), asked)
 
     def by_person(picked: tuple[str, str] | None, *values: Any) -> tuple[Any, ...]:
         person, name = picked or ('', '')
         question = replace(_question(*values[:-1]), person=person, name=name)
-        return show(question, values[-1])
+        return _show(service, question, values[-1])
 
     def again(asked: list[Question], event: gr.EventData) -> tuple[Any, ...]:
         place = str(event._data.get('pick', '')) if isinstance(event._data, dict) else ''
         if not place.isdecimal() or int(place) >= len(asked):
-            return *(gr.skip() for _ in [*asking, *answers]),
+            return *(gr.skip() for _ in [*asking, *picture, *answers]),
         question = asked[int(place)]
         fields = (question.text, list(question.cameras), question.since, question.until,
-                  question.track, question.count)
-        return *fields, *show(question, asked)
+                  question.track, question.count, question.image_weight)
+        return (*fields, question.picture, draw_picture(question.picture),
+                *_show(service, question, asked))
 
     look = dict(outputs=answers, show_progress='minimal', show_progress_on=[parts.people],
                 **_PRIVATE)
-    gr.on([parts.go.click, parts.text.submit], by_text, [*asking, parts.asked], **look)
+    gr.on([parts.go.click, parts.text.submit], by_text, [*asking, parts.given, parts.asked],
+          **look)
     parts.more.click(by_person, [parts.picked, *asking, parts.asked], **look)
-    parts.history.click(again, [parts.asked], [*asking, *answers], show_progress='minimal',
+    parts.history.click(again, [parts.asked], **look | dict(
+        outputs=[*asking, *picture, *answers]))
+
+
+def _connect_picture(gr: ModuleType, parts: SimpleNamespace, service: SearchService) -> None:
+    """Connect a picture that is given, or taken away, to a search by it and by the words."""
+    answers = [parts.people, parts.asked, parts.history, parts.shown]
+
+    def by_picture(event: gr.EventData, *values: Any) -> tuple[Any, ...]:
+        *fields, asked = values
+        sent = event._data.get('picture') if isinstance(event._data, dict) else None
+        question, kept = _question(*fields), tuple(gr.skip() for _ in answers)
+        try:
+            given = read_picture(sent) if sent else ''
+        except Refused as refusal:
+            return '', draw_picture(message=str(refusal)), *kept
+        if given or question.text.strip():
+            kept = _show(service, replace(question, picture=given), asked)
+        return given, draw_picture(given), *kept
+
+    parts.picture.click(by_picture, [parts.text, *parts.filters, parts.asked],
+                        [parts.given, parts.picture, *answers], show_progress='minimal',
                         show_progress_on=[parts.people], **_PRIVATE)
 
 
@@ -202,7 +230,11 @@ def _connect_uploads(gr: ModuleType, parts: SimpleNamespace, service: SearchServ
         **refresh).then(lambda: None, None, parts.files, **_PRIVATE)
 
 
+def _show(service: SearchService, question: Question, asked: list[Question]) -> tuple[Any, ...]:
+    return *answer(service, question, asked), question
+
+
 def _question(text: str, cameras: list[str] | None, since: str, until: str, track: str,
-              count: int) -> Question:
+              count: int, image_weight: float) -> Question:
     return Question(text=text or '', cameras=tuple(cameras or ()), since=since or '',
-                    until=until or '', track=track or '', count=count)
+                    until=until or '', track=track or '', count=count, image_weight=image_weight)

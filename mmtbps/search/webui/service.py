@@ -1,5 +1,7 @@
 """Search on behalf of visitors, all of whose input is checked first."""
 
+import base64
+import binascii
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,14 +16,18 @@ from mmtbps.errors import BadValue
 from ..encoders.queries import read_queries
 from ..galleries.base import GalleryEntry
 from ..media.crops import ChangedFile, read_entry
-from ..presentation import describe_reading
+from ..media.images import decode_image
+from ..presentation import as_data_uri, describe_reading
 from ..results import SearchHit
 
-__all__ = ['SearchService', 'Facets', 'Refused', 'make_where', 'read_line', 'refusing']
+__all__ = ['SearchService', 'Facets', 'Refused', 'make_where', 'read_line', 'read_picture',
+           'refusing']
 
 MAX_TEXT = 1000
 MAX_COUNT = 100
 MAX_WORDS = 14
+#: A picture to search by is kept at most so many pixels wide and high.
+_PICTURE = (512, 1024)
 #: Words that point at nothing in a picture.
 _SMALL_WORDS = frozenset(
     'a an and are as at has have he her his in is it its of on or she that the their they this to '
@@ -136,6 +142,27 @@ class SearchService:
         with refusing():
             return self.inferencer(_sentence(text), topk=_number(count), where=where)[0].hits
 
+    def search_picture(self, picture: str, text: str = '', count: int = 20,
+                       where: Mapping[str, Any] | None = None,
+                       image_weight: float = .5) -> Sequence[SearchHit]:
+        """Find the people who look like the one in a picture, and fit words if there are any.
+
+        Args:
+            picture: As `read_picture` returns it.
+            text: A sentence, or nothing.
+            count: At most so many.
+            where: Which entries count.
+            image_weight: Share of the picture where there are words too, 0 to 1.
+
+        Raises:
+            Refused: The picture is none, the sentence too long, or the filter or weight bad.
+        """
+        with refusing():
+            words = read_line(text, 'sentence', MAX_TEXT)
+            asked = dict(texts=[words], image_weight=_share(image_weight)) if words else {}
+            return self.inferencer.search_image(_decode(picture), topk=_number(count), where=where,
+                                                **asked)[0].hits
+
     def describe_cut(self, text: str) -> str:
         """Word what the model does not know or read of a sentence; empty if it reads all."""
         query, = read_queries(self.inferencer.encoder, [text])
@@ -219,6 +246,30 @@ def _sentence(text: Any) -> str:
     return text
 
 
+def read_picture(uri: Any) -> str:
+    """Check a picture that a visitor's browser sends, and return it as a small JPEG.
+
+    Args:
+        uri: Data URI of a JPEG.
+
+    Raises:
+        Refused: It is none.
+    """
+    with refusing():
+        return as_data_uri(_decode(uri), _PICTURE)
+
+
+def _decode(uri: Any) -> Image.Image:
+    start = 'data:image/jpeg;base64,'
+    if not isinstance(uri, str) or not uri.startswith(start):
+        raise Refused('This is no picture that your browser can read.')
+    try:
+        data = base64.b64decode(uri.removeprefix(start), validate=True)
+        return decode_image(data, 'the picture')
+    except binascii.Error as error:
+        raise Refused('The picture has not arrived whole.') from error
+
+
 def read_line(value: Any, name: str, longest: int = 200) -> str:
     """Read the text of a field: of sane length, on one line; nothing is empty.
 
@@ -234,6 +285,12 @@ def read_line(value: Any, name: str, longest: int = 200) -> str:
     if '\0' in value or any('\ud800' <= sign <= '\udfff' for sign in value):
         raise Refused(f'The {name} has signs that are no text.')
     return ' '.join(value.split())
+
+
+def _share(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
+        raise Refused('The weight of the picture must be from 0 to 1.')
+    return float(value)
 
 
 def _number(count: Any) -> int:

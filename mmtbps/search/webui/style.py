@@ -2,7 +2,7 @@
 
 from typing import Any
 
-__all__ = ['CLOSE_UP', 'CSS', 'PICK', 'make_theme']
+__all__ = ['CLOSE_UP', 'CSS', 'DROP', 'PICK', 'make_theme']
 
 #: A click on anything with ``data-pick`` inside an HTML part is an event with its value.
 PICK = """
@@ -21,7 +21,7 @@ element.addEventListener('click', (event) => {
 CLOSE_UP = """
 const narrow = matchMedia('(max-width: 760px)');
 const place = document.querySelector('#close-up');
-const others = '#masthead, #asking, #filters, #add, #history, #people, footer';
+const others = '#masthead, #asking, #filters, #by-picture, #add, #history, #people, footer';
 let card = null, noted = false;
 const isOpen = () => place.classList.contains('open');
 const arrange = (open) => {
@@ -64,6 +64,44 @@ new MutationObserver(() => {
   if (isOpen() && narrow.matches && !place.contains(document.activeElement))
     element.querySelector('.close')?.focus();
 }).observe(element, {childList: true, subtree: true});
+"""
+
+#: A picture that is dropped or chosen is shrunk by the browser and sent with the event, so that no
+#: file is stored and nothing but pixels is sent.
+DROP = """
+const send = async (file) => {
+  if (!file) return;
+  try {
+    const bitmap = await createImageBitmap(file);
+    const scale = Math.min(1, 512 / bitmap.width, 1024 / bitmap.height);
+    const canvas = document.createElement('canvas');
+    canvas.width = Math.max(1, Math.round(bitmap.width * scale));
+    canvas.height = Math.max(1, Math.round(bitmap.height * scale));
+    const pen = canvas.getContext('2d');
+    pen.fillStyle = 'white';
+    pen.fillRect(0, 0, canvas.width, canvas.height);
+    pen.drawImage(bitmap, 0, 0, canvas.width, canvas.height);
+    let quality = .92, picture;
+    do {
+      picture = canvas.toDataURL('image/jpeg', quality);
+      quality -= .15;
+    } while (picture.length > 200000 && quality > 0);
+    trigger('click', {picture});
+  } catch { trigger('click', {picture: 'none'}); }
+};
+element.addEventListener('change', (event) => {
+  if (event.target.type !== 'file') return;
+  send(event.target.files[0]);
+  event.target.value = '';
+});
+element.addEventListener('dragover', (event) => event.preventDefault());
+element.addEventListener('drop', (event) => {
+  event.preventDefault();
+  send(event.dataTransfer.files[0]);
+});
+element.addEventListener('click', (event) => {
+  if (event.target.closest('.remove')) trigger('click', {picture: ''});
+});
 """
 
 CSS = """
@@ -140,6 +178,16 @@ CSS = """
 .welcome { text-align: center; padding: 72px 20px; }
 .welcome h2 { font-size: 1.15rem; margin: 0 0 6px; }
 .welcome p { max-width: 46ch; margin: 0 auto; line-height: 1.5; }
+
+.drop { display: flex; gap: 16px; align-items: center; flex-wrap: wrap; padding: 14px;
+  border: 1px dashed var(--body-text-color-subdued); border-radius: 10px; }
+.drop label { flex: 1 1 180px; min-width: 0; max-width: 100%; font-size: .9rem;
+  color: var(--body-text-color); }
+.drop label span { display: block; margin-bottom: 8px; }
+.drop input { width: 100%; }
+.drop img { max-height: 130px; max-width: 130px; margin: 0; border-radius: 8px; }
+.drop .remove { cursor: pointer; padding: 8px 14px; border-radius: 8px;
+  background: var(--background-fill-secondary); color: var(--body-text-color); }
 
 @media (max-width: 760px) {
   #close-up.open { position: fixed; inset: 0; z-index: 1000; flex-wrap: nowrap;

@@ -1,7 +1,7 @@
 """Views: HTML of the page in answer to a question of a visitor."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from ..galleries.base import GalleryEntry
@@ -25,6 +25,8 @@ class Question:
         text: The sentence; of a question by picture, the one it came from.
         person: Id of the person to find more like, for a question by picture.
         name: What that person is called on the page.
+        picture: Data URI of the picture to search by, alone or with the sentence.
+        image_weight: Share of the picture where there is a sentence too.
         cameras: One of these.
         since: Earliest time.
         until: Latest time.
@@ -35,6 +37,8 @@ class Question:
     text: str = ''
     person: str | None = None
     name: str = ''
+    picture: str = field(default='', repr=False)
+    image_weight: float = .5
     cameras: tuple[str, ...] = ()
     since: str = ''
     until: str = ''
@@ -42,7 +46,17 @@ class Question:
     count: int = 20
 
     def __str__(self) -> str:
-        return f'like {self.name}' if self.person else ' '.join(self.text.split())
+        if self.person:
+            return f'like {self.name}'
+        words = ' '.join(self.text.split())
+        return words or ('like the one in the picture' if self.picture else '')
+
+    @property
+    def shares(self) -> str:
+        """The weights of picture and sentence in words, empty if there are not both."""
+        if not self.picture or not self.text.strip() or self.person:
+            return ''
+        return f'with a picture: {self.image_weight:.0%}, words: {1 - self.image_weight:.0%}'
 
     @property
     def filters(self) -> str:
@@ -79,9 +93,7 @@ def answer(service: SearchService, question: Question,
     """Answer a question: the grid, the visitor's new history, and that as HTML."""
     try:
         where = make_where(question.cameras, question.since, question.until, question.track)
-        hits = (service.similar(question.person, question.count, where)
-                if question.person is not None
-                else service.search(question.text, question.count, where))
+        hits = _ask(service, question, where)
     except Refused as refusal:
         return html.draw_notice(str(refusal)), list(asked), _history(asked)
     asked = [question, *(one for one in asked if one != question)][:MAX_HISTORY]
@@ -90,12 +102,23 @@ def answer(service: SearchService, question: Question,
             'Nobody found', f'Nobody passes the filters ({question.filters or "none"}). Loosen '
             'them and ask again.')
         return nobody, asked, _history(asked)
-    heading = f'People {question}' if question.person else f'“{question}”'
+    words = bool(question.text.strip()) and not question.person
+    heading = f'“{question}”' if words else f'People {question}'
     best = f'the best {len(hits)}' if len(hits) > 1 else 'the only one'
-    cut = '' if question.person else service.describe_cut(question.text)
-    note = ' · '.join(filter(None, [best, question.filters, cut]))
+    cut = service.describe_cut(question.text) if words else ''
+    note = ' · '.join(filter(None, [best, question.shares, question.filters, cut]))
     people = html.draw_people(heading, [_person(service, hit) for hit in hits], note)
     return people, asked, _history(asked)
+
+
+def _ask(service: SearchService, question: Question,
+         where: Mapping[str, Any] | None) -> Sequence[SearchHit]:
+    if question.person is not None:
+        return service.similar(question.person, question.count, where)
+    if question.picture:
+        return service.search_picture(question.picture, question.text, question.count, where,
+                                      question.image_weight)
+    return service.search(question.text, question.count, where)
 
 
 def show_person(service: SearchService, entry_id: Any,
@@ -130,7 +153,7 @@ def _name(entry: GalleryEntry) -> str:
 
 
 def _history(asked: Sequence[Question]) -> str:
-    return html.draw_history([' · '.join(filter(None, [str(one), one.filters]))
+    return html.draw_history([' · '.join(filter(None, [str(one), one.shares, one.filters]))
                               for one in asked])
 
 

@@ -97,6 +97,7 @@ def test_a_visitor_adds_a_person_and_finds_them(visitor, server, tmp_path):
     assert '<b>door</b>' in visitor.inner_text('.card >> nth=0')
 
 
+@pytest.mark.slow
 def test_seven_tabs_of_one_browser_all_answer(browser, server):
     """A browser has six connections to a host: none may be held by a tab that waits."""
     context = browser.new_context()
@@ -111,6 +112,7 @@ def test_seven_tabs_of_one_browser_all_answer(browser, server):
     context.close()
 
 
+@pytest.mark.slow
 def test_a_visit_behind_a_reverse_proxy(browser, tmp_path_factory, tmp_path):
     location, directives = read_snippet()
     port = free_port()

@@ -13,10 +13,17 @@ from mmtbps.errors import BadValue, MissingPackage, UserError
 from mmtbps.search.galleries import open_gallery
 from mmtbps.search.galleries.base import GalleryEntry
 from mmtbps.search.inferencer import TextToPersonInferencer
+from mmtbps.search.presentation import as_data_uri
 from mmtbps.search.webui import build_page, html, serve
 from mmtbps.search.webui.bodies import refuse_body
 from mmtbps.search.webui.middleware import is_allowed
-from mmtbps.search.webui.service import Facets, Refused, SearchService, make_where
+from mmtbps.search.webui.service import (
+    Facets,
+    Refused,
+    SearchService,
+    make_where,
+    read_picture,
+)
 from mmtbps.search.webui.uploads import add_crops
 from mmtbps.search.webui.views import MAX_HISTORY, Question, answer, show_person
 
@@ -39,6 +46,45 @@ def test_an_answer_shows_the_people_in_their_order_with_scores(service):
     assert all(f'>{hit["score"]:.3f}<' in html for hit in hits)
     assert html.count('data:image/jpeg') == 3
     assert asked == [Question('red coat, blue trousers', count=3)]
+
+
+def as_uri(*colors):
+    return as_data_uri(paint(*colors, size=(40, 100)))
+
+
+@pytest.mark.parametrize('weight', [0., .3, 1.])
+def test_a_picture_is_searched_by_alone_and_with_words(service, weight):
+    picture = read_picture(as_uri('red', 'black'))
+    found = [hit.entry.id for hit in service.search_picture(picture, ' ', 6)]
+    alone = service.inferencer.search_image(paint('red', 'black'), topk=6)[0].hits
+    assert found == [hit.entry.id for hit in alone] and found[0] == 'red-black'
+    found = [hit.entry.id for hit in service.search_picture(picture, 'green coat', 6,
+                                                            image_weight=weight)]
+    both = service.inferencer.search_image(paint('red', 'black'), topk=6, texts='green coat',
+                                           image_weight=weight)[0].hits
+    assert found == [hit.entry.id for hit in both]
+    drawn, asked, history = answer(service, Question('green coat', picture=picture), [])
+    assert 'with a picture: 50%, words: 50%' in drawn and picture not in history
+    drawn, _, _ = answer(service, Question(picture=picture), [])
+    assert '>People like the one in the picture<' in drawn
+
+
+@pytest.mark.parametrize('picture, message', [
+    ('none', 'no picture that your browser'), (5, 'no picture that your browser'),
+    ('file:///etc/passwd', 'no picture that your browser'),
+    ('data:image/svg+xml;base64,AAAA', 'no picture that your browser'),
+    ('data:image/jpeg;base64,A?', 'not arrived whole'),
+    ('data:image/jpeg;base64,AAAA', 'no image of a known format')])
+def test_what_is_no_picture_is_refused(service, picture, message):
+    for ask in (read_picture, service.search_picture):
+        with pytest.raises(Refused, match=message):
+            ask(picture)
+
+
+@pytest.mark.parametrize('weight', [-.1, 1.1, None, True, '1', float('nan')])
+def test_a_weight_is_a_share(service, weight):
+    with pytest.raises(Refused, match='from 0 to 1'):
+        service.search_picture(as_uri('red'), 'red', image_weight=weight)
 
 
 def test_the_history_is_latest_first_without_repeats_and_bounded(service):

@@ -1,10 +1,20 @@
 """The page on a phone, by keyboard alone, and by the rules for those who cannot see it."""
 
 import pytest
-from webui_rig import ask
+from fakes import paint
+from webui_rig import ask, open_page, people
 
 PHONE, DESK = dict(width=390, height=844), dict(width=1280, height=900)
 SIZES = pytest.mark.parametrize('size', [PHONE, DESK], ids=['phone', 'desk'])
+
+
+@pytest.fixture(scope='module')
+def shared(tmp_path_factory):
+    """A page that no test changes."""
+    pytest.importorskip('gradio')
+    with open_page(tmp_path_factory.mktemp('use')) as opened:
+        yield opened
+        assert opened.searcher.gallery.count() == 6
 
 
 @pytest.fixture
@@ -14,14 +24,14 @@ def scheme():
 
 
 @pytest.fixture
-def tab(browser, server, size, scheme):
+def tab(browser, shared, size, scheme):
     """A tab of a size on the page."""
     context = browser.new_context(viewport=size, color_scheme=scheme)
     opened = context.new_page()
     opened.set_default_timeout(20_000)
     opened.errors = []
     opened.on('pageerror', lambda error: opened.errors.append(str(error)))
-    opened.goto(server.url)
+    opened.goto(shared.url)
     opened.wait_for_selector('#ask textarea')
     yield opened
     assert not opened.errors
@@ -108,6 +118,8 @@ def test_no_serious_fault_for_those_who_do_not_see_well(tab, size):
     found = {}
 
     def look():
+        tab.wait_for_function("""() => !document.querySelector('.pending, .waiting')
+            && document.getAnimations().every((one) => one.playState !== 'running')""")
         answer = axe.run(tab).response
         assert len(answer['passes']) > 10
         for fault in answer['violations']:
@@ -118,9 +130,36 @@ def test_no_serious_fault_for_those_who_do_not_see_well(tab, size):
     look()
     tab.click('#filters button')
     tab.click('#add button')
+    tab.click('#by-picture button')
     ask(tab, 'red coat, blue trousers')
     look()
     tab.click('.card[data-pick=red-black]')
     tab.wait_for_selector('.person img.heat')
     look()
     assert not found
+
+
+@SIZES
+def test_a_search_by_a_picture_alone_and_with_words(tab, size, shared, tmp_path):
+    paint('red', 'black', size=(300, 800)).save(tmp_path / 'someone.png')
+    (tmp_path / 'none.png').write_text('no picture')
+    tab.click('#by-picture button')
+    tab.wait_for_selector('#picture .drop')
+    assert tab.evaluate('''() => { const drop = document.querySelector('#picture .drop');
+        return drop.scrollWidth <= drop.clientWidth }''')
+    tab.set_input_files('#picture input', tmp_path / 'someone.png')
+    tab.wait_for_selector('.people h2:has-text("People like the one in the picture")')
+    assert people(tab)[0] == 'red-black' and tab.locator('#picture img').count() == 1
+    ask(tab, 'blue coat')
+    assert 'with a picture: 50%, words: 50%' in tab.inner_text('.people header')
+    both = shared.searcher.search_image(paint('red', 'black'), texts='blue coat', topk=20)[0].hits
+    assert people(tab)[:2] == [hit.entry.id for hit in both][:2]
+    tab.click('#picture .remove')
+    tab.wait_for_selector('.people header:not(:has-text("with a picture"))')
+    assert tab.inner_text('.people h2') == '“blue coat”'
+    tab.click('#history button >> text=like the one in the picture')
+    tab.wait_for_selector('#picture img')
+    assert people(tab)[0] == 'red-black'
+    tab.set_input_files('#picture input', tmp_path / 'none.png')
+    tab.wait_for_selector('#picture .notice:has-text("no picture that your browser can read")')
+    assert not shared.uploads.exists(), 'a picture to search by is not kept'
