@@ -8,6 +8,7 @@ Examples:
 """
 
 import argparse
+from contextlib import nullcontext
 
 from mmtbps.commands.command_names import CommandParser
 from mmtbps.commands.user_errors import one_line_errors
@@ -15,11 +16,12 @@ from mmtbps.engine.launch import (
     add_common_options,
     build_runner,
     end_group,
+    is_first_process,
     load_config,
     use_compilation,
     use_mixed_precision,
 )
-from mmtbps.engine.run_folder import choose_start
+from mmtbps.engine.run_folder import alone_in, choose_start
 from mmtbps.fileio import explained_disk_full
 from mmtbps.unknown_types import explain_unknown_types
 
@@ -58,10 +60,12 @@ def main() -> None:
         use_compilation(cfg)
     if args.auto_scale_lr:
         cfg.auto_scale_lr.enable = True
-    runner = build_runner(cfg, choose_start(cfg, args.resume), args.overwrite)
-    # The types of loaders and their pipelines are looked up when it runs.
-    with explain_unknown_types(cfg), explained_disk_full(cfg.work_dir):
-        runner.train()
+    # One process of a group holds the folder for all of them.
+    with alone_in(cfg.work_dir) if is_first_process(cfg.launcher) else nullcontext():
+        runner = build_runner(cfg, choose_start(cfg, args.resume), args.overwrite)
+        # The types of loaders and their pipelines are looked up when it runs.
+        with explain_unknown_types(cfg), explained_disk_full(cfg.work_dir):
+            runner.train()
     end_group()
 
 

@@ -30,8 +30,9 @@ from .selection import describe_selection
 from .setting_values import stop_if_wrong
 
 __all__ = ['add_allow_missing', 'add_common_options', 'allow_missing_images', 'build_runner',
-           'check_weights', 'end_group', 'end_process', 'leave_group', 'load_config', 'name_model',
-           'prepare_pretrained_test', 'prepare_test', 'use_compilation', 'use_mixed_precision']
+           'check_weights', 'end_group', 'end_process', 'is_first_process', 'leave_group',
+           'load_config', 'name_model', 'prepare_pretrained_test', 'prepare_test',
+           'use_compilation', 'use_mixed_precision']
 
 
 def add_common_options(parser: argparse.ArgumentParser) -> None:
@@ -180,11 +181,12 @@ def build_runner(cfg: Config, start: Start | None = None, overwrite: bool = Fals
         checks.append(lambda: check_writable(cfg.work_dir, folder=True))
     if start:
         cfg.load_from, cfg.resume = start.checkpoint, start.resume
-        if not start.resume and not overwrite:
-            checks.append(lambda: refuse_taken(cfg.work_dir))
+        if not overwrite:
+            resumed_from = start.checkpoint if start.resume else None
+            checks.append(lambda: refuse_taken(cfg.work_dir, resumed_from))
     with explain_unknown_types(cfg), explained_disk_full(cfg.get('work_dir')):
         lines = stop_if_unready(cfg, *checks)
-        if overwrite and _first_process(cfg.launcher):
+        if overwrite and is_first_process(cfg.launcher):
             move_away(cfg.work_dir)
         if cfg.launcher != 'none' and not torch.cuda.is_available():
             _start_cpu_group(cfg)
@@ -260,7 +262,7 @@ def end_process(code: int) -> NoReturn:
     os._exit(code)
 
 
-def _first_process(launcher: str) -> bool:
+def is_first_process(launcher: str) -> bool:
     """Return whether this is the first of the processes that a launcher starts."""
     rank = dict(pytorch='RANK', slurm='SLURM_PROCID', mpi='OMPI_COMM_WORLD_RANK').get(launcher)
     return os.environ.get(rank or '', '0') == '0'

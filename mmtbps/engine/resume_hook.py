@@ -23,7 +23,7 @@ __all__ = ['ResumeHook', 'begun_steps', 'counts_epochs', 'replay_schedule', 'val
 class ResumeHook(Hook):
     """A hook that makes a resumed run equal the uninterrupted one, or says why it cannot.
 
-    - A new run does not begin in a folder that holds the checkpoints of another.
+    - A run neither begins nor goes on in a folder that holds the checkpoints of another.
     - ``resume=True`` goes on from the newest checkpoint that is whole; without one a new run
       begins, from the weights of ``load_from`` if the config has it.
     - Learning rate, decay, betas, clipping, schedule and length are those of the config, the
@@ -36,7 +36,7 @@ class ResumeHook(Hook):
       in every later checkpoint.
 
     Raises:
-        FolderTaken: a new run in the folder of another.
+        FolderTaken: a run in the folder of another.
         NotResumable: no checkpoint is whole, or it holds weights only.
         ChangedSettings: the run has begun with other settings.
     """
@@ -58,6 +58,7 @@ class ResumeHook(Hook):
             return refuse_taken(runner.work_dir)
         if runner._load_from is not None:
             check_resumable(runner._load_from)
+            refuse_taken(runner.work_dir, runner._load_from)
         else:
             start = choose_start(runner.cfg, 'auto')
             runner._load_from, runner._resume = start.checkpoint, start.resume

@@ -1,19 +1,27 @@
 """The work folder of a run: what lies there, and how a run begins in it."""
 
+import contextlib
 import os
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from mmengine.config import Config
 
 from mmtbps.errors import MissingFile, Remedy, UserError
-from mmtbps.fileio import BrokenCheckpoint, UnsafeCheckpoint, load_checkpoint_file, why_no_file
+from mmtbps.fileio import (
+    BrokenCheckpoint,
+    LockTaken,
+    UnsafeCheckpoint,
+    load_checkpoint_file,
+    lock_descriptor,
+    why_no_file,
+)
 
-__all__ = ['FolderTaken', 'NotResumable', 'POINTER', 'Start', 'choose_start', 'list_checkpoints',
-           'check_resumable', 'move_away', 'newest_whole', 'refuse_taken']
+__all__ = ['FolderTaken', 'NotResumable', 'POINTER', 'Start', 'alone_in', 'check_resumable',
+           'choose_start', 'list_checkpoints', 'move_away', 'newest_whole', 'refuse_taken']
 
 _STEP = re.compile(r'(?:epoch|iter)_(\d+)\.pth')
 #: File that names the newest checkpoint.
@@ -160,14 +168,56 @@ def check_resumable(path: str | os.PathLike) -> None:
             f'epoch_N.pth, or begin a new run from these weights with load_from={path}')
 
 
-def refuse_taken(folder: str | os.PathLike) -> None:
-    """Refuse to begin a new run where another one keeps its checkpoints.
+def refuse_taken(folder: str | os.PathLike, resumed_from: str | os.PathLike | None = None) -> None:
+    """Refuse to run where another run keeps its checkpoints.
+
+    Args:
+        folder: the work folder.
+        resumed_from: checkpoint that the run goes on from; one of this folder makes it its own.
 
     Raises:
-        FolderTaken: the folder holds checkpoints.
+        FolderTaken: the folder holds checkpoints of another run.
     """
-    if found := sorted(Path(folder).glob('*.pth')):
+    own = resumed_from is not None and '://' not in str(resumed_from) and (
+        Path(resumed_from).resolve().parent == Path(folder).resolve())
+    if not own and (found := sorted(Path(folder).glob('*.pth'))):
         raise FolderTaken(Path(folder), len(found))
+
+
+@contextlib.contextmanager
+def alone_in(folder: str | os.PathLike, patience: float = 15) -> Iterator[None]:
+    """Hold a work folder, so that no second run begins or goes on in it meanwhile.
+
+    The lock is on the folder itself and leaves no file; where the system or the file system knows
+    none, there is none.
+
+    Args:
+        folder: a work folder; made if it is missing.
+        patience: seconds to wait for the workers of a run that was killed, which hold it until
+            they notice.
+
+    Raises:
+        LockTaken: a run is at work in it.
+    """
+    try:
+        os.makedirs(folder, exist_ok=True)
+        descriptor = os.open(folder, os.O_RDONLY)
+    except OSError:  # the checks of a run say it in words
+        yield
+        return
+    try:
+        until = time.monotonic() + patience
+        while True:
+            try:
+                lock_descriptor(descriptor, folder, wait=False)
+                break
+            except LockTaken:
+                if time.monotonic() >= until:
+                    raise
+                time.sleep(.2)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def move_away(folder: str | os.PathLike) -> Path | None:

@@ -7,7 +7,7 @@ from .durable import create_once, durable_folder, folder_size, sync_folder, writ
 from .image_files import IMAGE_SUFFIXES, MAX_PIXELS, UNREAD_SUFFIXES, is_image
 from .json_text import decode_json
 from .jsonl import JsonlWriter, append_json_lines, iter_json_lines
-from .locks import LockTaken, file_lock
+from .locks import LockTaken, file_lock, lock_descriptor
 from .regular_files import why_no_file
 from .shards import JobShard
 from .writable import NotWritable, check_writable
@@ -16,5 +16,5 @@ __all__ = ['BrokenCheckpoint', 'DiskFull', 'IMAGE_SUFFIXES', 'JobShard', 'JsonlW
            'MAX_PIXELS', 'NotWritable', 'UNREAD_SUFFIXES', 'UnsafeCheckpoint', 'append_json_lines',
            'check_writable', 'create_once', 'damaged_record', 'decode_json', 'durable_folder',
            'explain_disk_full', 'explained_disk_full', 'file_lock', 'folder_size', 'free_bytes',
-           'is_disk_full', 'is_image', 'iter_json_lines', 'load_checkpoint_file', 'swollen_record',
-           'sync_folder', 'why_no_file', 'write_durably']
+           'is_disk_full', 'is_image', 'iter_json_lines', 'load_checkpoint_file', 'lock_descriptor',
+           'swollen_record', 'sync_folder', 'why_no_file', 'write_durably']

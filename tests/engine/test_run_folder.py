@@ -7,12 +7,14 @@ from mmengine.config import Config
 from mmtbps.engine.run_folder import (
     FolderTaken,
     NotResumable,
+    alone_in,
     choose_start,
     list_checkpoints,
     move_away,
     refuse_taken,
 )
 from mmtbps.errors import MissingFile
+from mmtbps.fileio import LockTaken
 
 
 def write(path, **without):
@@ -108,3 +110,24 @@ def test_what_moves_away_is_all_there_and_earlier_ones_stay(folder):
     write(folder / 'epoch_1.pth')
     second = move_away(folder)
     assert second != first and [path.name for path in second.iterdir()] == ['epoch_1.pth']
+
+
+def test_a_run_of_another_folder_does_not_go_on_among_checkpoints(folder, tmp_path_factory):
+    other = tmp_path_factory.mktemp('other')
+    foreign = write(other / 'epoch_1.pth')
+    with pytest.raises(FolderTaken, match='holds 4 checkpoints of a run'):
+        refuse_taken(folder, foreign)
+    refuse_taken(folder, folder / 'epoch_1.pth')
+    refuse_taken(other, f'{other}/../{other.name}/epoch_1.pth')
+    refuse_taken(other.parent / 'nothing', foreign)
+
+
+def test_one_run_at_a_time_is_at_work_in_a_folder(tmp_path):
+    folder = tmp_path / 'new/run'
+    with alone_in(folder):
+        with pytest.raises(LockTaken, match='new/run: another process is at work here'):
+            with alone_in(folder, patience=.3):
+                pass
+        assert [*folder.iterdir()] == []
+    with alone_in(folder):
+        pass
