@@ -19,7 +19,7 @@ def shared(tmp_path_factory):
 
 @pytest.fixture
 def scheme():
-    """That of the visitor's system."""
+    """Colours of the visitor's system."""
     return 'light'
 
 
@@ -46,7 +46,7 @@ def focused(tab):
 
 
 def is_covered(tab, selector):
-    """Whether something lies over the middle of an element, or it is out of view."""
+    """Tell whether an element is out of view, or something lies over its middle."""
     return tab.evaluate('''(selector) => {
         const one = document.querySelector(selector), box = one.getBoundingClientRect();
         const top = document.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2);

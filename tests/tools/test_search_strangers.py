@@ -1,0 +1,72 @@
+"""tools/search.py and text of strangers: names of files, metadata, and the public URL of a page."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from mmtbps.search.encoders import loading as encoders
+
+TOOL = 'tools/search.py'
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / 'search'))  # fakes.py
+from fakes import ColorEncoder, paint_folder  # noqa: E402
+
+
+@pytest.fixture
+def home(tmp_path):
+    """A folder with crops."""
+    paint_folder(tmp_path / 'crops', 'red', 'blue', 'green')
+    return tmp_path
+
+
+@pytest.fixture
+def call(tool, monkeypatch, capsys):
+    """A function that runs the tool with a model of colours; gives exit code, stdout, stderr."""
+    monkeypatch.setattr(encoders, 'load_encoder', lambda *_, **__: ColorEncoder())
+
+    def run(*words):
+        code = 0
+        try:
+            tool.main([str(word) for word in words])
+        except SystemExit as error:
+            code = error.code
+        return (code, *capsys.readouterr())
+
+    return run
+
+
+FORGED = 'x.jpg\n   1  0.999  innocent.jpg\x1b]0;title\x07\u202e'
+
+
+def test_names_of_strangers_forge_no_line_of_an_answer(home, call):
+    paint_folder(home / 'crops', 'orange')
+    (home / 'crops/orange.png').rename(home / f'crops/{FORGED}.png')
+    (home / f'crops/broken{FORGED}.png').write_text('no image')
+    row = {'path': f'{FORGED}.png', 'camera': f'c{FORGED}', 'coat': f'<b>{FORGED}'}
+    (home / 'crops.jsonl').write_text('\n'.join(json.dumps(line) for line in (
+        row, dict(path=f'gone{FORGED}'))))
+    code, out, err = call('index', home / 'people', home / 'crops', '--model', 'colors',
+                          '--metadata', home / 'crops.jsonl',
+                          '--quiet', '--log', home / 'log.jsonl')
+    assert code == 0 and len(err.splitlines()) == 2, err
+    code, table, _ = call('query', home / 'people', 'orange', '--topk', 2)
+    assert code == 0 and len(table.splitlines()) == 3 and 'innocent.jpg\\x1b]0;title' in table
+    for text in (out, err, table):
+        assert not set(text) & set('\x1b\x07\u202e\r')
+    _, shown, _ = call('query', home / 'people', 'orange', '--topk', 1, '--json')
+    hit, = json.loads(shown)[0]['hits']
+    assert hit['path'] == f'{FORGED}.png' and hit['extra'] == {'coat': f'<b>{FORGED}'}
+    assert not set(shown) & set('\x1b\x07\u202e')
+    logged = [json.loads(line) for line in (home / 'log.jsonl').read_text().splitlines()]
+    assert f'broken{FORGED}.png' in [line['path'] for line in logged]
+
+
+def test_a_public_url_is_handed_to_the_page(home, call, monkeypatch):
+    asked = {}
+    monkeypatch.setattr('mmtbps.search.webui.serve', lambda *_, **named: asked.update(named))
+    assert call('index', home / 'people', home / 'crops', '--model', 'colors', '--quiet')[0] == 0
+    assert call('serve', home / 'people', '--public-url', 'https://host/people/')[0] == 0
+    assert asked == {'public_url': 'https://host/people'}
+    code, _, err = call('serve', home / 'people', '--public-url', 'host')
+    assert code == 1 and err.startswith('error: host: a public URL is a whole address')
