@@ -141,10 +141,22 @@ def wait_or_abort(nodes, seconds=240):
         for node in nodes:
             node.wait(max(0, end - time.monotonic()))
     except subprocess.TimeoutExpired:
-        for pid in [pid for node in nodes for pid in reversed([*family(node.pid)])]:
+        members = [pid for node in nodes for pid in reversed([*family(node.pid)])]
+        for pid in members:
             os.kill(pid, signal.SIGABRT)
+        end = time.monotonic() + 60
+        while any(map(is_running, members)) and time.monotonic() < end:
+            time.sleep(.05)  # each prints its stack before it ends, those of others' children too
         for node in nodes:
             node.wait(60)
+
+
+def is_running(pid):
+    """Tell, as Linux does, whether a process is neither gone nor waits to be cleared away."""
+    try:
+        return Path(f'/proc/{pid}/stat').read_text().rpartition(')')[2].split()[0] not in 'ZX'
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 def family(pid):

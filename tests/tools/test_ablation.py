@@ -182,9 +182,9 @@ def test_the_table_has_mean_spread_and_chance(tool):
     assert lines[4].startswith('| chance | 0.5 |')
 
 
-def test_an_arm_that_is_not_there_is_one_line(tool, capsys):
+def test_an_arm_that_is_not_there_is_one_line(tool, tmp_path, capsys):
     with pytest.raises(SystemExit) as stop:
-        tool.main([str(CONFIG), '--arms', 'nothing'])
+        tool.main([str(CONFIG), '--arms', 'nothing', '--work-dir', str(tmp_path / 'work')])
     line = capsys.readouterr().err
     assert stop.value.code == 1 and line.count('\n') == 1
     assert line.startswith("error: no arm has a name with ['nothing']; there are: baseline ")
