@@ -1,5 +1,6 @@
 """Shared fixtures: tools as modules, a drawn data set, a tiny dual encoder on random weights."""
 
+import gc
 import importlib.util
 import os
 import re
@@ -20,6 +21,8 @@ for name in [*os.environ]:
 # In the background of a shell without job control, Ctrl-C is ignored, by every child, too.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+# A forked process that clears away an ONNX session of its parent waits for threads that it has not.
+os.register_at_fork(before=gc.freeze, after_in_parent=gc.unfreeze)
 # Servers of tests are on this machine, whatever proxy the shell names.
 os.environ['no_proxy'] = ','.join(filter(None, [os.environ.get('no_proxy'), '127.0.0.1,localhost']))
 
