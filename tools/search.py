@@ -86,13 +86,6 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     add_detector_options(command)
     command = asking = add('query', query, 'find the people that a sentence describes')
     add_query_options(command)
-    command.add_argument('--topk', type=int, default=10, help='default: %(default)s')
-    command.add_argument('--where', nargs='+', metavar='KEY=VALUE', help='only these, such as '
-                         'camera=c1,c2 time=2024-01-01..2024-01-31 coat=red')
-    command.add_argument('--group', choices=('track', 'photograph'), help='one hit for all of one '
-                         'track or photograph; identical pictures are one in any case')
-    command.add_argument('--out', type=Path, help='write .html, .png or .json')
-    command.add_argument('--json', action='store_true', help='print JSON')
     _add_model(command, images=True)
     command = add('serve', serve, 'open the web page of a gallery')
     command.add_argument('--port', type=int, default=7860, help='default: %(default)s')

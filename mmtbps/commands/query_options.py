@@ -9,12 +9,19 @@ __all__ = ['add_query_options', 'hint_at_quotes', 'picture_options', 'take_sente
 
 
 def add_query_options(parser: argparse.ArgumentParser) -> None:
-    """Add the sentences and the picture that a query may have."""
+    """Add the sentences and the picture of a query, which people count, and what is written."""
     parser.add_argument('text', nargs='*', help='one or more sentences, each in quotes')
     parser.add_argument('--image', type=Path, metavar='FILE', help='a crop of the person, instead '
                         'of sentences or together with each of them')
     parser.add_argument('--image-weight', type=float, metavar='WEIGHT', help='share of the picture '
                         'beside a sentence, 0 to 1 (default: 0.5)')
+    parser.add_argument('--topk', type=int, default=10, help='default: %(default)s')
+    parser.add_argument('--where', nargs='+', metavar='KEY=VALUE', help='only these, such as '
+                        'camera=c1,c2 time=2024-01-01..2024-01-31 coat=red')
+    parser.add_argument('--group', choices=('track', 'photograph'), help='one hit for all of one '
+                        'track or photograph; identical pictures are one in any case')
+    parser.add_argument('--out', type=Path, help='write .html, .png or .json')
+    parser.add_argument('--json', action='store_true', help='print JSON')
 
 
 def take_sentences(parser: argparse.ArgumentParser, args: argparse.Namespace,

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -26,7 +27,7 @@ from mmtbps.errors import (
     UserError,
     first_line,
 )
-from mmtbps.search.galleries import open_gallery
+from mmtbps.search.galleries import GalleryEntry, open_gallery
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -178,7 +179,8 @@ def run_with_closed_output(*words):
 
 
 def test_a_command_whose_reader_is_gone_ends_quietly(tmp_path):
-    open_gallery(tmp_path / 'people', dict(model='0' * 64, pipeline='', dim=4))
+    people = open_gallery(tmp_path / 'people', dict(model='0' * 64, pipeline='', dim=4))
+    people.upsert([GalleryEntry('1', '1.jpg')], np.eye(1, 4, dtype=np.float32))
     for words in (['models.py', '--json'], ['models.py', 'person'],
                   ['search.py', 'info', tmp_path / 'people']):
         done = run_with_closed_output(ROOT / 'tools' / words[0], *words[1:])

@@ -96,7 +96,7 @@ class ImmichEncoder(GraphEncoder):
         self._words = _read_words(self.folder)
         self._clean = find_cleaning('siglip' if self._words['canonicalize'] else None)
         super().__init__(_load_tokenizer(self.folder, self._words['length']), prompts, batch_size)
-        self._image, self._text = (_open(self.folder / name, threads) for name in _GRAPHS)
+        self._image, self._text = (open_graph(self.folder / name, threads) for name in _GRAPHS)
         self._check_inputs()
         self.dim = self._run_asked(self._asked(['a person'])).shape[1]
 
@@ -173,18 +173,6 @@ def _unit(outputs: Sequence[np.ndarray]) -> np.ndarray:
     """Bring the first output to length 1; some graphs give more."""
     features = outputs[0].astype(np.float32)
     return features / np.linalg.norm(features, axis=-1, keepdims=True)
-
-
-def _open(path: Path, threads: int | None) -> Any:
-    try:
-        return open_graph(path, threads)
-    except BadValue:
-        raise
-    except Exception as error:  # each fault of ONNX Runtime is a class of its own, without a base
-        if type(error).__module__.partition('.')[0] != 'onnxruntime':
-            raise
-        raise BadValue(f'{path}: no ONNX graph that can be opened, or damaged '
-                       f'({str(error).strip().splitlines()[0][:160]})') from error
 
 
 def _read_json(path: Path) -> dict[str, Any]:

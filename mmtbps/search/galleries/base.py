@@ -144,7 +144,7 @@ class BaseGallery(ABC):
             return self._delete_ids(ids) if ids and self._is_there() else 0
         if not where:
             raise BadValue('an empty filter would remove all entries; name what is to go')
-        conditions = self._read(where)
+        conditions = self._read_filter(where)
         removed = self._delete_where(conditions) if self._is_there() else 0
         return removed or self._nothing(conditions, 0)
 
@@ -161,7 +161,7 @@ class BaseGallery(ABC):
             ValueError: If a vector or the filter is ill-formed, or no entry has a key of it.
             GalleryUnreadable: If what is stored is damaged.
         """
-        vectors, conditions = check_vectors(vectors, self.dim), self._read(where)
+        vectors, conditions = check_vectors(vectors, self.dim), self._read_filter(where)
         if isinstance(topk, bool) or not isinstance(topk, Integral) or topk < 1:
             raise BadValue(f'topk must be a whole number from 1, got {topk!r}')
         there = len(vectors) and self._is_there()
@@ -176,7 +176,7 @@ class BaseGallery(ABC):
 
     def entries(self, where: Mapping[str, Any] | None = None) -> Iterator[GalleryEntry]:
         """Yield all entries, or those of a filter, in no order."""
-        conditions = self._read(where)
+        conditions = self._read_filter(where)
         return self._entries(conditions) if self._is_there() else iter(())
 
     def get(self, ids: Sequence[str]) -> tuple[list[GalleryEntry], np.ndarray]:
@@ -200,7 +200,7 @@ class BaseGallery(ABC):
 
     def count(self, where: Mapping[str, Any] | None = None) -> int:
         """Count the entries, or those of a filter."""
-        conditions = self._read(where)
+        conditions = self._read_filter(where)
         count = self._count(conditions) if self._is_there() else 0
         return count or self._nothing(conditions, 0)
 
@@ -285,7 +285,7 @@ class BaseGallery(ABC):
     def _damaged(self, reason: str, error: Exception | None = None) -> NoReturn:
         raise GalleryUnreadable(f'{self.uri}: damaged ({reason}). {RESTORE}') from error
 
-    def _read(self, where: Mapping[str, Any] | None) -> tuple[Condition, ...]:
+    def _read_filter(self, where: Mapping[str, Any] | None) -> tuple[Condition, ...]:
         """Read a filter, with its names as the gallery spells them."""
         conditions = read_where(where)
         if not conditions or not self._is_there():

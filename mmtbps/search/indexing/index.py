@@ -126,8 +126,7 @@ class _Run:
         self.known: dict[str, list[GalleryEntry]] = {}
         for entry in gallery.entries():
             self.known.setdefault(entry.path, []).append(entry)
-        self.reader = FileReader(self.known, selection.relative, selection.detected,
-                                 options.rehash)
+        self.reader = FileReader(self.known, selection.relative, options.rehash)
         self.writer = GalleryWriter(gallery, encoder, self.known, options.batch_size,
                                     options.commit_every, options.log)
         self.changed: list[GalleryEntry] = []

@@ -51,15 +51,13 @@ class FileReader:
     Args:
         known: Entries of the gallery by path.
         relative: Gives the path of a file as the gallery keeps it.
-        detected: Whether the people in the files are found by a detector.
         rehash: Read and hash every file, also one that seems untouched.
     """
 
     def __init__(self, known: Mapping[str, Sequence[GalleryEntry]],
-                 relative: Callable[[Path], str], detected: bool, rehash: bool = False) -> None:
+                 relative: Callable[[Path], str], rehash: bool = False) -> None:
         self.known = known
         self.relative = relative
-        self.detected = detected
         self.rehash = rehash
 
     def read_crop(self, path: Path) -> ReadFile:
@@ -119,10 +117,10 @@ class FileReader:
         return ReadFile(path, first.size, first.sha256, first.mtime_ns, known=True)
 
     def _is_known(self, path: str, size: int, sha256: str) -> bool:
-        """Tell whether all entries of a path are of this content, found in this way."""
-        entries, content = self.known.get(path), (size, sha256, self.detected)
+        """Tell whether all entries of a path are of this content."""
+        entries = self.known.get(path)
         return bool(entries) and all(
-            (entry.size, entry.sha256, entry.box is not None) == content for entry in entries)
+            (entry.size, entry.sha256) == (size, sha256) for entry in entries)
 
 
 def _stat(path: Path) -> os.stat_result:

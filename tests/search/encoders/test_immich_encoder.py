@@ -209,7 +209,7 @@ def test_it_needs_no_torch(made, tmp_path):
     ('visual/preprocess_cfg.json', '{"size": 32}', BadValue, 'needs size, mean and std'),
     ('visual/preprocess_cfg.json', '{"size": 32, "mean": [0, 0, 0], "std": [1, 1, 1], '
      '"resize_mode": "longest"}', BadValue, "resize_mode 'longest'"),
-    ('visual/model.onnx', 'junk', BadValue, 'no ONNX graph that can be opened'),
+    ('visual/model.onnx', 'junk', BadValue, 'no graph that ONNX Runtime opens'),
     ('textual/tokenizer.json', '{}', BadValue, 'no tokenizer'),
     ('textual/tokenizer_config.json', '{"pad_token": "?!"}', BadValue, 'pad_token must be a')])
 def test_a_broken_folder_is_named(folder, file, content, error, message):

@@ -260,7 +260,7 @@ def test_what_visitors_added_survives_a_prune(service, tmp_path, folder):
     for file in uploads.iterdir():
         file.rename(file.with_suffix('.gone'))
     (uploads / 'other.png').write_bytes((tmp_path / 'new.png').read_bytes())
-    report = service.inferencer.index(uploads, prune=True, progress=False)
+    report = service.inferencer.index(uploads, prune=True, prune_most=True, progress=False)
     assert (report.indexed, report.removed) == (1, 1)
 
 
