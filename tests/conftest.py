@@ -22,7 +22,7 @@ for name in [*os.environ]:
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 # A forked process that clears away an ONNX session of its parent waits for threads that it has not.
-os.register_at_fork(before=gc.freeze, after_in_parent=gc.unfreeze)
+os.register_at_fork(after_in_child=gc.freeze)
 # Servers of tests are on this machine, whatever proxy the shell names.
 os.environ['no_proxy'] = ','.join(filter(None, [os.environ.get('no_proxy'), '127.0.0.1,localhost']))
 
@@ -161,6 +161,13 @@ def tiny_batch():
         return pseudo_collate(samples)
 
     return build
+
+
+@pytest.fixture(scope='module', autouse=True)
+def former_objects_are_left_alone():
+    """MMEngine looks for garbage with every data set: not in packages, nor in what is older."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope='session', autouse=True)
