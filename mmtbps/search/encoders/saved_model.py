@@ -269,7 +269,7 @@ def write_saved_model(folder: Path, source: ModelSource, model: nn.Module, steps
 def _from_folder(folder: Path) -> ModelSource:
     file = folder / _CONFIG
     try:
-        if file.exists() and (reason := why_no_file(file)):
+        if reason := why_no_file(file, ''):
             raise BadValue(f'{file}: {reason}')
         settings = decode_json(file.read_text(encoding='utf-8'))
         if settings['format'] not in _FORMATS:

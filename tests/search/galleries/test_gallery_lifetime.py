@@ -16,6 +16,7 @@ from mmtbps.search.galleries import (
     GalleryMismatch,
     NoGallery,
     lance,
+    memory,
     open_gallery,
 )
 
@@ -119,6 +120,13 @@ def test_a_part_that_a_kill_left_goes_when_the_gallery_is_compacted(tmp_path):
     left.write_text('of somebody who was deleted')
     gallery.optimize()
     assert not left.exists()
+
+
+def test_a_part_that_goes_while_it_is_looked_at_is_gone_and_not_damaged(tmp_path, monkeypatch):
+    """Another process has merged it: the commit is read again."""
+    monkeypatch.setattr(Path, 'exists', lambda path: True)
+    with pytest.raises(FileNotFoundError):
+        memory._sum_of_part(tmp_path / 'part-0')
 
 
 def test_an_index_is_built_without_lines_of_the_library(tmp_path):
