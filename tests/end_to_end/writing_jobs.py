@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -149,5 +150,6 @@ JOBS = {
 def lines_of_error(done):
     """Lines that a command printed as errors; there was no traceback."""
     said = done.stderr + done.stdout
-    assert 'Traceback' not in said and 'Exception ignored' not in said, said[-3000:]
+    fault = re.search('Traceback|Exception ignored', said)
+    assert not fault, said[fault.start():][:3000]
     return [line for line in done.stderr.splitlines() if line.startswith('error: ')]
