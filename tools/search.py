@@ -57,7 +57,7 @@ from mmtbps.fileio import check_writable
 from mmtbps.search.galleries.base import BaseGallery, GalleryMismatch
 from mmtbps.search.galleries.factory import check_address, open_gallery
 from mmtbps.search.galleries.filters import parse_where
-from mmtbps.search.galleries.names import match_paths, similar_path
+from mmtbps.search.galleries.names import match_paths, similar_paths
 from mmtbps.search.galleries.provenance import (
     Provenance,
     check_noted_model,
@@ -238,9 +238,10 @@ def _choose_entries(gallery: BaseGallery,
                 [key for key in args.id if key not in paths])
     found = match_paths(args.path, paths.values(), read_provenance(args.gallery).images)
     wanted = set(found.values())
+    missing = [path for path in args.path if path not in found]
+    similar = similar_paths(missing, paths.values())
     return (dict(ids=[key for key, path in paths.items() if path in wanted]),
-            [path + word_similar(similar_path(path, paths.values())) for path in args.path
-             if path not in found])
+            [path + word_similar(similar.get(path)) for path in missing])
 
 
 def compact(args: argparse.Namespace) -> None:

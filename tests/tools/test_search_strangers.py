@@ -1,42 +1,18 @@
 """tools/search.py and text of strangers: names of files, metadata, and the public URL of a page."""
 
 import json
-import sys
-from pathlib import Path
 
-import pytest
-
-from mmtbps.search.encoders import loading as encoders
+from search_tool_fixtures import paint_folder
 
 TOOL = 'tools/search.py'
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / 'search'))  # fakes.py
-from fakes import ColorEncoder, paint_folder  # noqa: E402
 
-
-@pytest.fixture
-def home(tmp_path):
-    """A folder with crops."""
-    paint_folder(tmp_path / 'crops', 'red', 'blue', 'green')
-    return tmp_path
-
-
-@pytest.fixture
-def call(tool, monkeypatch, capsys):
-    """A function that runs the tool with a model of colours; gives exit code, stdout, stderr."""
-    monkeypatch.setattr(encoders, 'load_encoder', lambda *_, **__: ColorEncoder())
-
-    def run(*words):
-        code = 0
-        try:
-            tool.main([str(word) for word in words])
-        except SystemExit as error:
-            code = error.code
-        return (code, *capsys.readouterr())
-
-    return run
-
-
+pytest_plugins = 'search_tool_fixtures'  # `call` and `home`
 FORGED = 'x.jpg\n   1  0.999  innocent.jpg\x1b]0;title\x07\u202e'
+
+
+def model_of(home):
+    """Words that name the model."""
+    return '--config', home / 'config.py', '--weights', home / 'weights.pth'
 
 
 def test_names_of_strangers_forge_no_line_of_an_answer(home, call):
@@ -46,7 +22,7 @@ def test_names_of_strangers_forge_no_line_of_an_answer(home, call):
     row = {'path': f'{FORGED}.png', 'camera': f'c{FORGED}', 'coat': f'<b>{FORGED}'}
     (home / 'crops.jsonl').write_text('\n'.join(json.dumps(line) for line in (
         row, dict(path=f'gone{FORGED}'))))
-    code, out, err = call('index', home / 'people', home / 'crops', '--model', 'colors',
+    code, out, err = call('index', home / 'people', home / 'crops', *model_of(home),
                           '--metadata', home / 'crops.jsonl',
                           '--quiet', '--log', home / 'log.jsonl')
     assert code == 1 and len(err.splitlines()) == 3, err  # one was skipped
@@ -65,7 +41,7 @@ def test_names_of_strangers_forge_no_line_of_an_answer(home, call):
 def test_a_public_url_is_handed_to_the_page(home, call, monkeypatch):
     asked = {}
     monkeypatch.setattr('mmtbps.search.webui.serve', lambda *_, **named: asked.update(named))
-    assert call('index', home / 'people', home / 'crops', '--model', 'colors', '--quiet')[0] == 0
+    assert call('index', home / 'people', home / 'crops', *model_of(home), '--quiet')[0] == 0
     assert call('serve', home / 'people', '--public-url', 'https://host/people/')[0] == 0
     assert asked == {'public_url': 'https://host/people'}
     code, _, err = call('serve', home / 'people', '--public-url', 'host')

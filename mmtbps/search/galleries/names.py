@@ -13,7 +13,7 @@ from typing import Any
 
 from .filters import KINDS, Condition, OneOf
 
-__all__ = ['match_paths', 'similar_path', 'spell_as_stored']
+__all__ = ['match_paths', 'similar_paths', 'spell_as_stored']
 
 
 def match_paths(typed: Iterable[str], stored: Iterable[str],
@@ -50,23 +50,30 @@ def match_paths(typed: Iterable[str], stored: Iterable[str],
     return found
 
 
-def similar_path(name: str, stored: Iterable[str]) -> str | None:
-    """Find a stored path that may have been meant: other capitals, or the name in another folder.
+def similar_paths(names: Iterable[str], stored: Iterable[str]) -> dict[str, str]:
+    """Find stored paths that may have been meant: other capitals, or a name in another folder.
+
+    Args:
+        names: Of files that are not among the stored.
+        stored: Relative to the root, as a gallery keeps them.
+
+    Returns:
+        The first such path of each name that has one.
 
     Example:
-        >>> similar_path('Lobby/b.jpg', ['hall/c.jpg', 'lobby/B.JPG'])
-        'lobby/B.JPG'
+        >>> similar_paths(['Lobby/b.jpg', 'x.jpg'], ['hall/b.jpg', 'lobby/B.JPG'])
+        {'Lobby/b.jpg': 'lobby/B.JPG'}
     """
-    wanted = _plain_path(name, None).casefold()
-    base = posixpath.basename(wanted)
-    similar = None
-    for path in stored:
+    wanted = {name: _plain_path(name, None).casefold() for name in names}
+    whole: dict[str, str] = {}
+    last: dict[str, str] = {}
+    for path in stored if wanted else ():
         folded = _nfc(path).casefold()
-        if folded == wanted:
-            return path
-        if similar is None and posixpath.basename(folded) == base:
-            similar = path
-    return similar
+        whole.setdefault(folded, path)
+        last.setdefault(posixpath.basename(folded), path)
+    found = {name: whole.get(folded) or last.get(posixpath.basename(folded))
+             for name, folded in wanted.items()}
+    return {name: path for name, path in found.items() if path is not None}
 
 
 def spell_as_stored(conditions: Sequence[Condition], entries: Callable[[], Iterator[Any]],

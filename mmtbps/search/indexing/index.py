@@ -21,7 +21,7 @@ from mmtbps.fileio import append_json_lines
 from ..encoders.base import Encoder
 from ..galleries.base import BaseGallery, GalleryEntry, GalleryMismatch
 from ..galleries.fingerprint import is_same_model
-from ..galleries.names import match_paths, similar_path
+from ..galleries.names import match_paths, similar_paths
 from ..galleries.provenance import write_provenance
 from ..media.images import UnreadableImage
 from .detection_settings import settle_detection
@@ -203,11 +203,9 @@ class _Run:
             self.gallery.upsert(part, features)
         report, writer = self.report, self.writer
         report.removed = writer.removed + remove_entries(self.gallery, self.gone)
-        for path in self.metadata:
-            if self.selection.holds(path) and self.found.is_gone(path):
-                report.unknown.append(path)
-                if similar := similar_path(path, self.found.paths):
-                    report.similar[path] = similar
+        report.unknown = [path for path in self.metadata
+                          if self.selection.holds(path) and self.found.is_gone(path)]
+        report.similar = similar_paths(report.unknown, self.found.paths)
         report.indexed, report.replaced = writer.stored, writer.replaced
         return report
 

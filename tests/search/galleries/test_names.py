@@ -7,7 +7,7 @@ import pytest
 from gallery_rig import unit
 
 from mmtbps.search.galleries import GalleryEntry
-from mmtbps.search.galleries.names import match_paths, similar_path
+from mmtbps.search.galleries.names import match_paths, similar_paths
 from mmtbps.search.galleries.provenance import write_provenance
 
 pytest_plugins = 'gallery_fixtures'  # `address` and `people`
@@ -43,7 +43,8 @@ def test_a_file_below_a_linked_root_is_found(tmp_path):
     ('LOBBY/b.jpg', 'lobby/B.JPG'), ('b.jpg', 'lobby/B.JPG'), ('hall/b.jpg', 'hall/b.JPG'),
     ('nosuch.jpg', None)])
 def test_a_similar_path_is_named(typed, similar):
-    assert similar_path(typed, ['lobby/B.JPG', 'hall/b.JPG', 'c.jpg']) == similar
+    found = similar_paths([typed], ['lobby/B.JPG', 'hall/b.JPG', 'c.jpg'])
+    assert found.get(typed) == similar
 
 
 def test_a_gallery_finds_names_in_any_spelling(people, tmp_path):
