@@ -12,6 +12,7 @@ from mmtbps.errors import BadValue
 
 from ..color.votes import band_of
 from ..diffusion.tokens import Span
+from ..evidence.base import EditEvidence
 
 __all__ = ['BaseEditor', 'BaseUpscaler', 'EditRequest', 'EditResult', 'Span']
 
@@ -35,6 +36,7 @@ class EditRequest:
         noun: The garment, as the lexicon writes it.
         region: Where it is worn: ``'upper'``, ``'lower'`` or ``'full'``.
         seed: For every random draw of this job.
+        evidence: What is known of the image apart from its captions; ``None`` if nobody looked.
 
     Raises:
         BadValue: Naming the job, if a span is empty or outside its caption, the phrase does not
@@ -61,6 +63,7 @@ class EditRequest:
     noun: str
     region: str
     seed: int
+    evidence: EditEvidence | None = None
 
     def __post_init__(self) -> None:
         if len(self.source_captions) != len(self.target_captions):
@@ -115,6 +118,7 @@ class EditResult:
             cannot tell.
         unet_evals: Forward passes of the denoiser spent on this image (a batch row counts one).
         extras: Anything worth keeping in the manifest (JSON types only).
+        evidence: What is known of the edited image; ``None`` if nobody looked.
     """
 
     job_id: str
@@ -122,6 +126,7 @@ class EditResult:
     mask: np.ndarray | None = None
     unet_evals: int = 0
     extras: dict[str, Any] = field(default_factory=dict)
+    evidence: EditEvidence | None = None
 
 
 class BaseEditor(ABC):
