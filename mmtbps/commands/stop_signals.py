@@ -3,6 +3,7 @@
 import atexit
 import os
 import signal
+import sys
 import threading
 import time
 from types import FrameType, TracebackType
@@ -14,6 +15,8 @@ _IN_CHILDREN = {signal.SIGINT: signal.SIG_IGN, signal.SIGTERM: signal.SIG_DFL}
 _open: list['StopSignals'] = []
 #: Seconds after which a further signal is a person who does not want to wait.
 _PATIENCE = 3.
+#: Seconds after which a signal that was lost in a destructor is sent again.
+_AGAIN = .05
 
 
 class Terminated(BaseException):
@@ -24,7 +27,8 @@ class StopSignals:
     """Context in which the first Ctrl-C or SIGTERM raises, and further ones do no harm.
 
     A launcher often sends a second signal right after the first; while the process cleans up it is
-    ignored. One that comes seconds later ends the process at once.
+    ignored. One that comes seconds later ends the process at once. Python drops what is raised in
+    a destructor or a callback of a weak reference: a signal that comes there is sent again.
 
     In processes that are forked meanwhile, such as the workers of a loader, SIGTERM has its usual
     effect, and Ctrl-C, which reaches all processes of a terminal, is left to the parent, which ends
@@ -44,6 +48,7 @@ class StopSignals:
         self.received: signal.Signals | None = None
         self._received_at = 0.
         self._before: dict[signal.Signals, object] = {}
+        self._hook_before = sys.unraisablehook
 
     def __enter__(self) -> 'StopSignals':
         if threading.current_thread() is threading.main_thread():
@@ -51,6 +56,7 @@ class StopSignals:
                 # None is a handler that is not Python's and could not be put back.
                 if signal.getsignal(number) not in (signal.SIG_IGN, None):
                     self._before[number] = signal.signal(number, self._handle)
+            self._hook_before, sys.unraisablehook = sys.unraisablehook, self._send_again
         _open.append(self)
         return self
 
@@ -62,6 +68,8 @@ class StopSignals:
             _open.remove(self)
         for number, handler in self._before.items():
             signal.signal(number, handler)
+        if sys.unraisablehook == self._send_again:
+            sys.unraisablehook = self._hook_before
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if self.received is None:
@@ -69,6 +77,18 @@ class StopSignals:
             raise KeyboardInterrupt if number == signal.SIGINT else Terminated
         elif time.monotonic() - self._received_at > _PATIENCE:
             os._exit(128 + self.received)
+
+    def _send_again(self, dropped: 'sys.UnraisableHookArgs') -> None:
+        """Send a signal again whose exception Python could only have printed."""
+        if self.received and issubclass(dropped.exc_type, (KeyboardInterrupt, Terminated)):
+            number, self.received = self.received, None
+            # Raised at once, it would be dropped here too.
+            timer = threading.Timer(_AGAIN, signal.pthread_kill,
+                                    (threading.main_thread().ident, number))
+            timer.daemon = True
+            timer.start()
+        else:
+            self._hook_before(dropped)
 
 
 def _end_in_silence() -> None:

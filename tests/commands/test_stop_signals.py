@@ -85,13 +85,35 @@ finally:
     os.kill(os.getpid(), signal.SIGINT)
     time.sleep(60)
 """
+IN_DESTRUCTOR = """
+class Loader:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(.01)
+Loader()
+for _ in range(3000):
+    time.sleep(.01)
+"""
+ERROR_IN_DESTRUCTOR = """
+class Loader:
+    def __del__(self):
+        raise ValueError('told as ever')
+before = sys.unraisablehook
+sys.unraisablehook = lambda dropped: print(dropped.exc_value)
+with stop_signals.StopSignals():
+    Loader()
+sys.unraisablehook = before
+"""
 
 
 @pytest.mark.parametrize('code, returncode, stdout, stderr', [
     (FORK, 0, f'{-signal.SIGTERM}\n', ''),
     ('os.kill(os.getpid(), signal.SIGINT)', 130, '', 'error: interrupted; go on\n'),
     ('os.kill(os.getpid(), signal.SIGTERM)', 143, '', 'error: terminated; go on\n'),
-    (IMPATIENT, 143, '', '')], ids=['forked', 'Ctrl-C', 'SIGTERM', 'twice'])
+    (IN_DESTRUCTOR, 143, '', 'error: terminated; go on\n'),
+    (ERROR_IN_DESTRUCTOR, 0, 'told as ever\n', ''),
+    (IMPATIENT, 143, '', '')],
+    ids=['forked', 'Ctrl-C', 'SIGTERM', 'in a destructor', 'error in a destructor', 'twice'])
 def test_a_process_ends_by_a_signal(code, returncode, stdout, stderr):
     done = subprocess.run([sys.executable, '-c', SCRIPT, code], capture_output=True, text=True,
                           env={**os.environ, 'PYTHONPATH': str(ROOT)})
