@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from functools import wraps
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -230,12 +231,18 @@ class LanceGallery(BaseGallery):
     @_explained
     def _delete_ids(self, ids: list[str]) -> int:
         with self._writing():
-            return sum(self._table.delete(some).num_deleted_rows for some in one_of_ids(ids))
+            return sum(map(self._remove, one_of_ids(ids)))
 
     @_explained
     def _delete_where(self, conditions: tuple[Condition, ...]) -> int:
         with self._writing():
-            return self._table.delete(expression(conditions)).num_deleted_rows
+            return self._remove(expression(conditions))
+
+    def _remove(self, chosen: Any) -> int:
+        """Remove rows. LanceDB keeps the words of the filter, so one that fits none is not run."""
+        if not self._scan(chosen, ['id']).num_rows:
+            return 0
+        return self._table.delete(chosen).num_deleted_rows
 
     @_reading
     def _search(self, vectors: np.ndarray, topk: int,
@@ -301,7 +308,11 @@ class LanceGallery(BaseGallery):
         return None if '://' in self.uri else Path(self.uri)
 
     def _holds_what_went(self) -> bool:
-        """Tell whether files hold rows that were removed or replaced."""
+        """Tell whether files hold rows that were removed or replaced, or what chose them."""
+        # Where all rows of a file went there is no list of them, and index and log have them still.
+        rows = [int(version['metadata']['total_rows']) for version in self._table.list_versions()]
+        if any(after < before for before, after in pairwise(rows)):
+            return True
         if (local := self._local()) is not None:
             return any(Path(local, '_deletions').glob('*'))
         self._table.optimize()  # to as few files as can be

@@ -113,6 +113,38 @@ def test_nothing_of_the_deleted_is_in_the_files(name, indexed, number, tmp_path,
     assert hit.entry == people[200] and abs(hit.score - 1) < 1e-5
 
 
+@pytest.mark.parametrize('name', ['people', 'people.lance'])
+@pytest.mark.parametrize('indexed', [False, True])
+@pytest.mark.parametrize('gone', [range(400), range(300, 400)])
+def test_nothing_is_left_where_all_of_a_file_went(name, indexed, gone, tmp_path, monkeypatch):
+    """LanceDB then has no list of removed rows: they are in the index, their paths in its log."""
+    if name.endswith('.lance'):
+        pytest.importorskip('lancedb')
+        monkeypatch.setattr(lance, 'INDEX_FROM', 256 if indexed else 20_000)
+    gallery = open_gallery(tmp_path / name, FINGERPRINT)
+    people, vectors = draw_people(range(400))
+    for part in (slice(0, 300), slice(300, 400)):
+        gallery.upsert(people[part], vectors[part])
+        gallery.optimize()
+    removed = [people[number] for number in gone]
+    assert gallery.delete(where={'path': [entry.path for entry in removed]}) == len(removed)
+    gallery.optimize()
+    assert not traces_of(tmp_path / name, removed, vectors[gone.start:])
+    assert gallery.count() == 400 - len(removed)
+
+
+@pytest.mark.parametrize('name', ['people', 'people.lance'])
+def test_a_filter_that_fits_nobody_leaves_no_trace(name, tmp_path):
+    if name.endswith('.lance'):
+        pytest.importorskip('lancedb')
+    gallery = open_gallery(tmp_path / name, FINGERPRINT)
+    fill(gallery, range(8))
+    gallery.optimize()
+    assert gallery.delete(where={'camera': 'Jane Doe'}) == gallery.delete(ids=['jane.jpg']) == 0
+    gallery.optimize()
+    assert not traces_of(tmp_path / name, [GalleryEntry('jane.jpg', 'Jane Doe')], [])
+
+
 def test_a_part_that_a_kill_left_goes_when_the_gallery_is_compacted(tmp_path):
     gallery = open_gallery(tmp_path / 'people', FINGERPRINT)
     fill(gallery, range(3))
