@@ -34,6 +34,9 @@ def features(values):
     return save({'features': np.asarray(values)})
 
 
+#: A value by field of an entry that is of another kind.
+ODD = dict(id=5, path=None, size='79', sha256=5, camera=['c1'], time=1e300, track=3, frame='7',
+           box='0055', extra=dict(coat=5), mtime_ns=[1])
 #: What of a gallery is changed: a file (None is a part's), and keys or bytes.
 GALLERIES = {
     'empty': ('gallery.json', b''), 'list': ('gallery.json', b'[]'),
@@ -44,10 +47,14 @@ GALLERIES = {
     'no fingerprint': ('gallery.json', dict(fingerprint=None)),
     'dim negative': ('gallery.json', dict(fingerprint=dict(dim=-1))),
     'dim huge': ('gallery.json', dict(fingerprint=dict(dim=10**12))),
+    'dim a fraction': ('gallery.json', dict(fingerprint=dict(dim=12.))),
     'schema': ('gallery.json', dict(schema=[])),
     'deep part': ('.json', b'[' * 100_000), 'entries an object': ('.json', dict(entries={})),
     'entries numbers': ('.json', dict(entries=[1, 2])), 'removed': ('.json', dict(removed=3)),
     'an entry twice': ('.json', dict(entries=[dict(id='0', path='0.jpg')] * 2)),
+    **{f'an odd {key}': ('.json', dict(entries=[
+        dict(id='0', path='0.jpg'), dict(id='1', path='1.jpg') | {key: value}]))
+       for key, value in ODD.items()},
     'an entry less': ('.json', dict(entries=[dict(id='0', path='0.jpg')])),
     'NaN': ('.safetensors', features(np.full((2, 12), np.nan, np.float32))),
     'other size': ('.safetensors', features(np.ones((2, 3), np.float32))),

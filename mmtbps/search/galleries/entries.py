@@ -18,6 +18,10 @@ __all__ = ['ROUNDING', 'GalleryEntry', 'Hit', 'check_entries', 'check_vectors', 
 #: By so much a length or a score may differ from what it should be.
 ROUNDING = 1e-3
 _SUM = ', "mmtbps.crc32": '
+_UNKNOWN = type(None)
+_TYPES = dict(id=str, path=str, size=int, sha256=str, camera=(str, _UNKNOWN),
+              time=(int, float, _UNKNOWN), track=(str, _UNKNOWN), frame=(int, _UNKNOWN),
+              box=(tuple, list, _UNKNOWN), extra=Mapping, mtime_ns=(int, _UNKNOWN))
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +67,17 @@ class GalleryEntry:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> 'GalleryEntry':
-        """Read an entry written by `to_json`."""
+        """Read an entry written by `to_json`.
+
+        Raises:
+            ValueError: A value is of another kind; or any of the errors by which another structure
+                is noticed.
+        """
         box = values.get('box')
-        return cls(**{**values, 'box': None if box is None else tuple(box)})
+        entry = cls(**{**values, 'box': None if box is None else tuple(box)})
+        if misfit := _find_misfit(entry):
+            raise ValueError(misfit)
+        return entry
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,11 +123,28 @@ def check_entries(entries: Sequence[GalleryEntry]) -> None:
             value = getattr(entry, key)
             if value is not None or key in ('id', 'path'):
                 check_value(key, value, f'entry {entry.id!r}')
+        if misfit := _find_misfit(entry):
+            raise BadValue(f'entry {entry.id!r}: {misfit}')
         for key, value in entry.extra.items():
             if check_key(key) in KINDS:
                 raise BadValue(f'entry {entry.id!r}: {key!r} is a column of its own and cannot '
                                'be in extra')
             check_value(key, value, f'entry {entry.id!r}')
+
+
+def _find_misfit(entry: GalleryEntry) -> str | None:
+    """Find a value that is of another kind than its field; ``None`` if all fit."""
+    values = {name: getattr(entry, name) for name in _TYPES}
+    odd = [name for name, kinds in _TYPES.items() if not isinstance(values[name], kinds)]
+    if not odd and entry.time is not None and not abs(entry.time) < 2**53:  # also refuses NaN
+        odd = ['time']
+    if not odd and entry.box is not None and (len(entry.box) != 4 or not all(
+            isinstance(side, (int, float)) for side in entry.box)):
+        odd = ['box']
+    if odd:
+        return f'{odd[0]!r} cannot be {str(values[odd[0]])[:60]!r}'
+    return next((f'{key!r} must be text, got {str(value)[:60]}'
+                 for key, value in entry.extra.items() if not isinstance(value, str)), None)
 
 
 def seal(entry: GalleryEntry, vector: np.ndarray) -> str:

@@ -281,7 +281,7 @@ class MemoryGallery(BaseGallery):
                 raise ValueError('a part is no name, or stands twice')
             if not isinstance(commit.get('sha256', {}), dict):
                 raise TypeError('checksums have names')
-            if not 0 < fingerprint['dim'] <= _MOST_DIMS:
+            if type(dim := fingerprint['dim']) is not int or not 0 < dim <= _MOST_DIMS:
                 raise ValueError('features of no such size')
         except BadValue:
             raise

@@ -16,6 +16,7 @@ from mmtbps.errors import BadValue, MissingPackage, UserError, first_line
 
 from .base import BaseGallery, GalleryEntry, GalleryUnreadable, Hit
 from .filters import KINDS, Condition, OneOf
+from .fingerprint import check_fingerprint
 
 __all__ = ['MilvusGallery', 'NoServer']
 
@@ -138,8 +139,9 @@ class MilvusGallery(BaseGallery):
         """Read the fingerprint that is stored now."""
         about = self._client.describe_collection(self._name)
         try:
-            return json.loads(about['properties'].get(_PROPERTY) or about['description'])
-        except ValueError:
+            return check_fingerprint(
+                json.loads(about['properties'].get(_PROPERTY) or about['description']))
+        except (TypeError, ValueError):
             raise BadValue(f'{self.uri} is a collection of Milvus, but no gallery of mmtbps'
                            ) from None
 
@@ -203,7 +205,7 @@ class MilvusGallery(BaseGallery):
             self._name, data=list(vectors), limit=topk, filter=expression(conditions),
             search_params=dict(metric_type='COSINE', params=self._search_params),
             output_fields=['entry'])
-        return [[Hit(GalleryEntry.from_json(hit['entity']['entry']), hit['distance'])
+        return [[Hit(self._read(hit['entity']['entry']), hit['distance'])
                  for hit in answer] for answer in answers]
 
     @_of_one_model
@@ -212,7 +214,7 @@ class MilvusGallery(BaseGallery):
             self._name, filter=expression(conditions), batch_size=_CHUNK, output_fields=['entry'])
         try:
             while page := pages.next():
-                yield from (GalleryEntry.from_json(row['entry']) for row in page)
+                yield from (self._read(row['entry']) for row in page)
         finally:
             pages.close()
 
@@ -220,8 +222,14 @@ class MilvusGallery(BaseGallery):
     def _get(self, ids: list[str]) -> dict[str, tuple[GalleryEntry, np.ndarray]]:
         rows = [row for some in _keys(ids) for row in self._client.get(
             self._name, some, output_fields=['entry', 'vector'])]
-        return {row['entry']['id']: (GalleryEntry.from_json(row['entry']), np.array(row['vector']))
-                for row in rows}
+        found = ((self._read(row['entry']), np.array(row['vector'])) for row in rows)
+        return {entry.id: (entry, vector) for entry, vector in found}
+
+    def _read(self, values: Any) -> GalleryEntry:
+        try:
+            return GalleryEntry.from_json(values)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            self._damaged(f'an entry: {first_line(error)}', error)
 
     @_of_one_model
     def _count(self, conditions: tuple[Condition, ...]) -> int:

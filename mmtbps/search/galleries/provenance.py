@@ -11,12 +11,13 @@ which bring data alone; a config, which is a program, is never taken from it.
 import json
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from mmtbps.errors import BadValue, MissingFile, Remedy
-from mmtbps.fileio import write_durably
+from mmtbps.fileio import decode_json, write_durably
 from mmtbps.pretrained import SCHEMES
 
 from .write_lock import gallery_lock
@@ -26,6 +27,12 @@ __all__ = ['NotedProgram', 'Provenance', 'check_noted_model', 'read_provenance',
 
 _FILE = 'origin.json'
 _FACTS = ('details', 'detection')
+_MOST_BYTES = 1 << 20
+#: Kinds of what is used of the facts; all else of them is only shown.
+_OF_DETAILS = dict(aspect=str | None, prompts=list | None)
+_OF_DETECTION = dict(detector=str | None, weights=str | None, every=float | int | None,
+                     track=bool | None)
+_OF_LOADED_DETECTOR = dict(threshold=float | int | None, min_height=float | int | None)
 _WAS = 'model_was'
 _SCHEME = re.compile(rf'(?:{"|".join(SCHEMES)}|onnx):')
 
@@ -68,15 +75,45 @@ def read_provenance(uri: str) -> Provenance:
     if '://' in uri or not file.is_file():
         return Provenance()
     try:
-        values = json.loads(file.read_text(encoding='utf-8'))
+        if (size := file.stat().st_size) > _MOST_BYTES:
+            raise ValueError(f'{size} bytes')
+        values = decode_json(file.read_text(encoding='utf-8'))
         was = values.pop(_WAS, None)
         note = Provenance(**values)
-        if wrong := [value for key, value in [*asdict(note).items(), (_WAS, was)]
-                     if not isinstance(value, dict | None if key in _FACTS else str | None)]:
-            raise TypeError(f'a path must be text, got {wrong[0]!r}')
+        _check_values(note, was)
         return replace(note, model=note.model and _from_gallery(note.model, was, uri))
     except (AttributeError, RecursionError, TypeError, ValueError) as error:
         raise BadValue(f'{file}: broken ({error}); remove it and index again') from error
+
+
+def _check_values(note: Provenance, was: Any) -> None:
+    """Check what is used of a note, which may be a stranger's or edited by hand.
+
+    Raises:
+        TypeError: A value is of another kind, or missing.
+        ValueError: A text can be no path.
+    """
+    kinds = dict.fromkeys((*asdict(note), _WAS), str | None) | dict.fromkeys(_FACTS, dict | None)
+    _check_kinds(asdict(note) | {_WAS: was}, kinds)
+    if note.details is not None:
+        _check_kinds(note.details, _OF_DETAILS)
+        prompts = dict(enumerate(note.details.get('prompts') or ()))
+        _check_kinds(prompts, dict.fromkeys(prompts, str))
+    if note.detection is not None:
+        if 'detector' not in note.detection:
+            raise TypeError("the detection has no 'detector'")
+        _check_kinds(note.detection, _OF_DETECTION)
+        if note.detection.get('weights'):  # one's own detector may have settings of any kind
+            _check_kinds(note.detection, _OF_LOADED_DETECTOR)
+
+
+def _check_kinds(values: Mapping[Any, Any], kinds: Mapping[Any, Any]) -> None:
+    for key, kind in kinds.items():
+        value = values.get(key)
+        if not isinstance(value, kind):
+            raise TypeError(f'{key} cannot be {str(value)[:60]!r}')
+        if isinstance(value, str) and b'\0' in os.fsencode(value):
+            raise ValueError(f'{key} holds a zero byte')
 
 
 def check_noted_model(uri: str, note: Provenance) -> None:

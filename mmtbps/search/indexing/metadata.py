@@ -18,7 +18,7 @@ from ..galleries.filters import check_key, parse_time
 __all__ = ['Metadata', 'MetadataError', 'count_lost', 'describe', 'known_of', 'merge',
            'read_metadata']
 
-#: Keys that detection finds by itself; a table neither gives nor takes them.
+#: Keys that detection finds by itself; a table neither gives nor takes them of people it found.
 _FOUND = ('detection_score', 'first_seen', 'last_seen', 'video_time')
 _COLUMNS = ('time', 'camera', 'track')
 
@@ -105,10 +105,10 @@ def describe(entry: GalleryEntry, known: Metadata) -> GalleryEntry:
         return replace(entry, camera=known.camera, time=known.time, track=known.track,
                        extra=dict(known.extra))
     found = {key: entry.extra[key] for key in _FOUND if key in entry.extra}
-    time, offset = known.time, found.get('video_time')
+    time, offset = known.time, _offset(entry)
     if None not in (time, offset):
-        time += float(offset)
-    return replace(entry, camera=known.camera, time=time, extra={**known.extra, **found})
+        time += offset
+    return replace(entry, camera=known.camera, time=time, extra={**_said(known.extra), **found})
 
 
 def merge(known: Metadata, row: Metadata) -> Metadata:
@@ -145,11 +145,25 @@ def known_of(entry: GalleryEntry) -> Metadata:
         >>> known_of(describe(GalleryEntry('7', 'a.jpg'), Metadata(5., 'c1', 't', {'coat': 'red'})))
         Metadata(time=5.0, camera='c1', track='t', extra={'coat': 'red'}, said=None)
     """
-    extra = {key: value for key, value in entry.extra.items() if key not in _FOUND}
-    time, offset = entry.time, entry.extra.get('video_time')
-    if time is not None and offset is not None:
-        time = None if entry.is_undated else round(time - float(offset), 3)
-    return Metadata(time, entry.camera, entry.track if entry.box is None else None, extra)
+    if entry.box is None:
+        return Metadata(entry.time, entry.camera, entry.track, dict(entry.extra))
+    time, offset = entry.time, _offset(entry)
+    if None not in (time, offset):
+        time = None if entry.is_undated else round(time - offset, 3)
+    return Metadata(time, entry.camera, None, _said(entry.extra))
+
+
+def _said(extra: Mapping[str, str]) -> dict[str, str]:
+    return {key: value for key, value in extra.items() if key not in _FOUND}
+
+
+def _offset(entry: GalleryEntry) -> float | None:
+    """Return where in a video somebody was found, in seconds; the gallery may be a stranger's."""
+    try:
+        offset = float(entry.extra['video_time'])
+    except (KeyError, ValueError):
+        return None
+    return offset if math.isfinite(offset) else None
 
 
 def _csv_rows(text: str, name: str) -> Iterator[tuple[int, dict[str, str]]]:

@@ -2,6 +2,7 @@
 
 import random
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,8 +10,16 @@ from gallery_rig import DIM, FINGERPRINT, draw_people, unit
 from safetensors.numpy import load_file, save_file
 
 from mmtbps.errors import UserError
-from mmtbps.search.galleries import GalleryUnreadable, Hit, lance, memory, open_gallery
+from mmtbps.search.galleries import (
+    GalleryEntry,
+    GalleryUnreadable,
+    Hit,
+    lance,
+    memory,
+    open_gallery,
+)
 
+pytest_plugins = 'gallery_fixtures'  # `people`
 KINDS = ['people', 'people.lance']
 HARMS = {'gone': lambda data: None, 'empty': lambda data: b'', 'cut': lambda data: data[:-1],
          'half': lambda data: data[:len(data) // 2]}
@@ -132,3 +141,20 @@ def test_rows_of_an_older_lance_gallery_without_checksums_are_read(tmp_path, mon
     gallery.upsert(people, vectors)
     assert sorted(gallery.entries(), key=lambda entry: entry.id) == people
     assert gallery.get([people[3].id])[0] == [people[3]]
+
+
+@pytest.mark.parametrize('odd, said', [
+    (dict(path=5), 'path'), (dict(time='noon'), 'time'), (dict(box=[1, 2]), 'box'),
+    (dict(extra='coat'), 'extra'), (dict(size=None), 'size'), (dict(extra=dict(coat=1)), 'coat')])
+def test_an_entry_of_a_stranger_is_checked_as_ones_own(odd, said, people, monkeypatch):
+    """Its checksum is right, and a value of another kind."""
+    entries, vectors = draw_people(range(5))
+    with pytest.raises(ValueError, match=f"'{said}' (cannot|must) be"):
+        people.upsert([replace(entries[0], **odd), *entries[1:]], vectors)
+    assert people.count() == 0
+    to_json = GalleryEntry.to_json
+    monkeypatch.setattr(GalleryEntry, 'to_json', lambda self: to_json(self) | (
+        odd if self.id == entries[2].id else {}))
+    people.upsert(entries, vectors)
+    with pytest.raises(UserError, match=f"damaged .*'{said}' (cannot|must) be .*backup"):
+        list(open_gallery(people.uri).entries())

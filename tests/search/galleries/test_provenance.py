@@ -1,10 +1,11 @@
 """The note of where a gallery came from, and how far an index run is."""
 
+import json
 import re
 
 import pytest
 
-from mmtbps.errors import MissingFile
+from mmtbps.errors import BadValue, MissingFile
 from mmtbps.search.galleries.provenance import (
     NotedProgram,
     Provenance,
@@ -41,6 +42,29 @@ def test_a_broken_note_is_an_error_that_names_it(tmp_path, text):
     (tmp_path / 'origin.json').write_text(text)
     with pytest.raises(ValueError, match='origin.json: broken'):
         read_provenance(str(tmp_path))
+
+
+@pytest.mark.parametrize('note, said', [
+    (dict(images='a\0b'), 'images holds a zero byte'), (dict(model='\0'), 'model holds'),
+    (dict(weights='\0'), 'weights holds'), (dict(images='\ud800'), 'surrogates'),
+    (dict(details=dict(aspect=5)), "aspect cannot be '5'"),
+    (dict(details=dict(prompts='a {}')), "prompts cannot be 'a {}'"),
+    (dict(details=dict(prompts=['{}', 3])), "1 cannot be '3'"),
+    (dict(detection={}), "no 'detector'"), (dict(detection=dict(detector=5)), 'detector cannot be'),
+    (dict(detection=dict(detector='hf:a/b', weights='1', threshold='low')), 'threshold cannot be'),
+    (dict(detection=dict(detector=None, every='1')), 'every cannot be'),
+    (dict(detection=dict(detector=None, track='no')), 'track cannot be'),
+    (dict(images='x' * (1 << 20)), 'bytes')])
+def test_a_note_that_was_edited_by_hand_is_an_error_and_no_traceback(tmp_path, note, said):
+    (tmp_path / 'origin.json').write_text(json.dumps(note))
+    with pytest.raises(BadValue, match=f'origin.json: broken .*{said}'):
+        read_provenance(str(tmp_path))
+
+
+def test_a_detector_of_ones_own_may_have_settings_of_any_kind(tmp_path):
+    detection = dict(detector='mine.Detector', weights=None, threshold=[.3, .5], every=1.)
+    write_provenance(str(tmp_path), detection=detection)
+    assert read_provenance(str(tmp_path)).detection == detection
 
 
 def test_a_line_of_progress():

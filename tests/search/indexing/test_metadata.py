@@ -106,6 +106,27 @@ def test_a_person_in_a_video_keeps_what_was_found(begins, time):
     assert describe(new, known_of(new)) == new
 
 
+def test_a_table_names_a_key_of_a_crop_as_a_detector_would():
+    """As one does that another detector wrote: it is kept by a table that does not have it."""
+    table = Metadata(1000., extra={'video_time': '00:02', 'detection_score': '0.7'})
+    crop = describe(GalleryEntry('1', 'a.jpg'), table)
+    assert known_of(crop) == table
+    assert describe(crop, merge(known_of(crop), Metadata(said=frozenset({'path'})))) == crop
+
+
+def test_a_table_gives_no_key_that_a_detector_finds():
+    found = GalleryEntry('1', 'a.jpg', box=(0, 0, 9, 9), extra={'detection_score': '0.9'})
+    new = describe(found, Metadata(extra={'first_seen': '1.00', 'detection_score': '1'}))
+    assert new == found == describe(new, known_of(new))
+
+
+@pytest.mark.parametrize('offset', ['soon', '00:02', 'nan', 'inf', ''])
+def test_a_place_in_a_video_that_is_no_number_moves_no_time(offset):
+    odd = GalleryEntry('1', 'a.mp4', time=7., frame=1, box=(0, 0, 9, 9),
+                       extra={'video_time': offset})
+    assert known_of(odd).time == 7. and describe(odd, Metadata(9.)).time == 9.
+
+
 def test_rows_that_spell_a_file_otherwise_are_its(tmp_path):
     (name, typed) = (unicodedata.normalize(form, 'Müller.png') for form in ('NFD', 'NFC'))
     folder = paint_folder(tmp_path / 'crops', 'red')
