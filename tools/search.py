@@ -100,9 +100,10 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     command.add_argument('--json', action='store_true', help='print JSON')
     command = add('delete', delete, 'remove entries of a gallery; the images stay where they are')
     chosen = command.add_mutually_exclusive_group(required=True)
-    chosen.add_argument('--where', nargs='+', metavar='KEY=VALUE', help='see query')
-    chosen.add_argument('--path', nargs='+', help='all people of these images or videos')
-    chosen.add_argument('--id', nargs='+', help='these entries')
+    several = dict(nargs='+', action='extend')  # all of them count, also given one by one
+    chosen.add_argument('--where', **several, metavar='KEY=VALUE', help='see query')
+    chosen.add_argument('--path', **several, help='all people of these images or videos')
+    chosen.add_argument('--id', **several, help='these entries')
     command.add_argument('--yes', action='store_true', help='do not ask')
     add('compact', compact, 'fold changes into the files and the index of a gallery')
     args, more = parser.parse_known_args(argv)

@@ -16,14 +16,24 @@ __all__ = ['add_index_options', 'print_warnings', 'read_index_options', 'word_si
 _SHOWN = 10  # skipped files and unknown rows that are named; the log has all
 
 
+class _Once(argparse.Action):
+    """Option that may not be given twice, of which argparse would take the last alone."""
+
+    def __call__(self, parser: argparse.ArgumentParser, namespace: argparse.Namespace,
+                 values: Path, option_string: str | None = None) -> None:
+        if getattr(namespace, self.dest) is not None:
+            parser.error(f'{option_string} is given twice: index once with each table')
+        setattr(namespace, self.dest, values)
+
+
 def add_index_options(command: argparse.ArgumentParser) -> None:
     """Add the folder and the options of `IndexOptions`, and ``--metadata``."""
     command.add_argument('source', type=Path, help='a folder of crops, one person each; with '
                          '--detector, of photographs and videos')
     command.add_argument('--images', type=Path, help='folder that paths are kept relative to, if '
                          'source is only a part of it (default: the folder indexed first)')
-    command.add_argument('--metadata', type=Path, help='CSV or JSONL with path and any of camera, '
-                         'time, track and keys of your own')
+    command.add_argument('--metadata', type=Path, action=_Once, help='CSV or JSONL with path and '
+                         'any of camera, time, track and keys of your own')
     command.add_argument('--prune', action='store_true', help='remove what is gone from the folder')
     command.add_argument('--prune-most', action='store_true', help='the same, also if that is more '
                          'than half of what the gallery has of the folder')

@@ -61,9 +61,9 @@ def add_model_option(parser: argparse.ArgumentParser, before: str = '', after: s
     parser.add_argument('--aspect', choices=ASPECTS, help='how a crop gets the shape that a '
                         'pretrained model of another library takes: padded, stretched, or cut as '
                         f'its own processor cuts (default: letterbox{after and " or as noted"})')
-    parser.add_argument('--prompt', nargs='+', metavar='TEMPLATE', dest='prompts', help='words '
-                        'around a sentence for such a model, as "a photo of {}"; the features of '
-                        'several are averaged (default: the bare sentence)')
+    parser.add_argument('--prompt', nargs='+', action='extend', metavar='TEMPLATE', dest='prompts',
+                        help='words around a sentence for such a model, as "a photo of {}"; the '
+                        'features of several are averaged (default: the bare sentence)')
 
 
 def chosen_preprocessing(args: argparse.Namespace) -> dict[str, Any]:

@@ -16,8 +16,8 @@ def add_query_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--image-weight', type=float, metavar='WEIGHT', help='share of the picture '
                         'beside a sentence, 0 to 1 (default: 0.5)')
     parser.add_argument('--topk', type=int, default=10, help='default: %(default)s')
-    parser.add_argument('--where', nargs='+', metavar='KEY=VALUE', help='only these, such as '
-                        'camera=c1,c2 time=2024-01-01..2024-01-31 coat=red')
+    parser.add_argument('--where', nargs='+', action='extend', metavar='KEY=VALUE', help='only '
+                        'these, such as camera=c1,c2 time=2024-01-01..2024-01-31 coat=red')
     parser.add_argument('--group', choices=('track', 'photograph'), help='one hit for all of one '
                         'track or photograph; identical pictures are one in any case')
     parser.add_argument('--out', type=Path, help='write .html, .png or .json')

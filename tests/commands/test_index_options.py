@@ -1,10 +1,11 @@
 """Warnings of an index run, each with the option that helps."""
 
+import argparse
 from pathlib import Path
 
 import pytest
 
-from mmtbps.commands.index_options import print_warnings
+from mmtbps.commands.index_options import add_index_options, print_warnings
 from mmtbps.search.indexing import IndexReport
 
 
@@ -21,3 +22,12 @@ def test_a_warning_names_files_and_option(capsys, report, words):
     print_warnings(IndexReport(**report), Path('m.csv'))
     said = capsys.readouterr().err
     assert all(word in said for word in words) and len(said.splitlines()) == bool(words)
+
+
+def test_of_two_tables_none_is_passed_over_in_silence(capsys):
+    parser = argparse.ArgumentParser()
+    add_index_options(parser)
+    assert parser.parse_args(['crops', '--metadata', 'a.csv']).metadata == Path('a.csv')
+    with pytest.raises(SystemExit):
+        parser.parse_args(['crops', '--metadata', 'a.csv', '--metadata', 'b.csv'])
+    assert '--metadata is given twice: index once with each table' in capsys.readouterr().err

@@ -16,6 +16,9 @@ pytest_plugins = 'search_tool_fixtures'  # `call` and `indexed`
 @pytest.mark.parametrize('words, left', [
     (['--path', 'red.png', 'blue.png'], {'red-blue.png', 'green.png'}),
     (['--where', 'camera=c1,c3'], {'blue.png', 'red-blue.png'}),
+    (['--where', 'camera=c1,c2', '--where', 'time=2024-01-15..'], {
+        'red.png', 'red-blue.png', 'green.png'}),
+    (['--path', 'red.png', '--path', 'blue.png'], {'red-blue.png', 'green.png'}),
     (['--where', 'time=..2024-01-31'], {'red-blue.png', 'green.png'}),
     (['--where', 'time=..1999-01-31'], {'red.png', 'blue.png', 'red-blue.png', 'green.png'})])
 def test_delete(indexed, call, words, left):
