@@ -5,7 +5,7 @@ from pathlib import Path
 
 from mmtbps.errors import BadValue, MissingFile, Remedy
 
-from ..galleries.base import BaseGallery
+from ..galleries.base import BaseGallery, GalleryEntry
 from ..galleries.provenance import read_provenance
 from .file_content import hash_file
 
@@ -20,7 +20,8 @@ def choose_images_root(gallery: BaseGallery, source: str | os.PathLike,
     """Choose the folder that the paths of a gallery are relative to when ``source`` is indexed.
 
     The folder that is indexed first, or the one given as ``images``, is the root and stays it while
-    folders below it are indexed. If it is gone, it has moved to the folder that holds its files.
+    folders below it are indexed. If it is gone, it has moved to the folder that holds its files. A
+    gallery that notes none, as one on a server, is told by its files, too.
 
     Args:
         gallery: To index into.
@@ -30,7 +31,7 @@ def choose_images_root(gallery: BaseGallery, source: str | os.PathLike,
 
     Raises:
         BadValue: If ``source`` lies outside the root, the gallery has another one, or the root is
-            gone and ``source`` does not hold its files.
+            gone or not noted and ``source`` does not hold its files.
         MissingFile: If there is no ``source``.
     """
     source = Path(source).resolve()
@@ -39,8 +40,8 @@ def choose_images_root(gallery: BaseGallery, source: str | os.PathLike,
     folder = source if source.is_dir() else source.parent
     wanted = None if images is None else Path(images).resolve()
     root, noted = wanted or folder, read_provenance(gallery.uri).images
-    if noted is not None and gallery.count():  # the note of an empty gallery binds nobody
-        root = _settle_root(gallery, Path(noted).resolve(), root, wanted is not None)
+    if gallery.count():  # the note of an empty gallery binds nobody
+        root = _settle_root(gallery, noted and Path(noted).resolve(), root, wanted is not None)
     if not folder.is_relative_to(root):
         raise BadValue(f'{folder} lies outside {root}, which the paths of {gallery.uri} are '
                        'relative to. Begin a new gallery for it; or one for both, whose images '
@@ -50,31 +51,37 @@ def choose_images_root(gallery: BaseGallery, source: str | os.PathLike,
     return root
 
 
-def _settle_root(gallery: BaseGallery, noted: Path, new: Path, meant: bool) -> Path:
+def _settle_root(gallery: BaseGallery, noted: Path | None, new: Path, meant: bool) -> Path:
     """Choose between the noted root and a folder that may be the same one at another place."""
-    if noted.is_dir():
+    if noted is not None and noted.is_dir():
         inside = new.is_relative_to(noted)
         moved = not inside and not _holds_files(gallery, noted) and _holds_files(gallery, new)
         return new if moved else noted
-    if not meant and not _holds_files(gallery, new):
-        raise BadValue(f'{noted}, which the paths of {gallery.uri} are relative to, is gone, and '
+    if meant or _holds_files(gallery, new):
+        return new
+    remedy = Remedy('images_folder', dict(folder=new))
+    if noted is None:
+        raise BadValue(f'{gallery.uri} does not say which folder its paths are relative to, and '
                        f'{new} does not hold its files: the people of the one would be replaced by '
-                       f'those of the other. Bring {noted} back, or begin a new gallery; if {new} '
-                       'is meant to take its place', Remedy('images_folder', dict(folder=new)))
-    return new
+                       f'those of the other. If {new} is meant', remedy)
+    raise BadValue(f'{noted}, which the paths of {gallery.uri} are relative to, is gone, and '
+                   f'{new} does not hold its files: the people of the one would be replaced by '
+                   f'those of the other. Bring {noted} back, or begin a new gallery; if {new} '
+                   'is meant to take its place', remedy)
 
 
 def _holds_files(gallery: BaseGallery, folder: Path) -> bool:
     """Tell whether at least half of some files of a gallery are in a folder, unchanged."""
-    known = {entry.path: (entry.size, entry.sha256) for entry in gallery.entries()}
+    known = {entry.path: entry for entry in gallery.entries()}
     some = sorted(known)[::max(len(known) // _LOOKED_FOR, 1)]
-    return 2 * sum(_content(folder / path, known[path][0]) == known[path]
-                   for path in some) >= len(some)
+    return 2 * sum(_is_unchanged(folder / path, known[path]) for path in some) >= len(some)
 
 
-def _content(path: Path, size: int) -> tuple[int, str] | None:
-    """Return size and hash of a file; ``None`` if it is not there or of another size."""
+def _is_unchanged(path: Path, entry: GalleryEntry) -> bool:
+    """Tell whether a file is that of an entry: by size and time of change, or else by its hash."""
     try:
-        return hash_file(path) if path.is_file() and path.stat().st_size == size else None
+        if not path.is_file() or (now := path.stat()).st_size != entry.size:
+            return False
+        return now.st_mtime_ns == entry.mtime_ns or hash_file(path)[1] == entry.sha256
     except OSError:
-        return None
+        return False

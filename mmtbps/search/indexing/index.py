@@ -25,6 +25,7 @@ from ..galleries.names import match_paths, similar_paths
 from ..galleries.provenance import write_provenance
 from ..media.images import UnreadableImage
 from .detection_settings import settle_detection
+from .images_root import choose_images_root
 from .metadata import Metadata, count_lost, describe, known_of, merge
 from .options import DetectionOptions, IndexOptions
 from .progress import IndexProgress
@@ -94,6 +95,14 @@ def index_people(source: str | os.PathLike, gallery: BaseGallery, encoder: Encod
     run = _Run(selection, found, gallery, encoder, metadata or {}, options)
     settings = settle_detection(gallery.uri, chain.from_iterable(run.known.values()), detection)
 
+    def check() -> None:
+        # Another process may have begun the gallery since it was found empty.
+        root = choose_images_root(gallery, source, options.images)
+        if root != selection.root:
+            raise BadValue(f'another process has begun {gallery.uri} meanwhile, with paths '
+                           f'relative to {root}: index {source} again')
+        settle_detection(gallery.uri, gallery.entries(), detection)
+
     def note() -> None:
         write_provenance(gallery.uri, images=selection.root, detection=settings)
         if begun is not None:
@@ -102,7 +111,7 @@ def index_people(source: str | os.PathLike, gallery: BaseGallery, encoder: Encod
     if run.known:
         note()
     else:
-        run.writer.begun = note
+        run.writer.begins, run.writer.begun = check, note
     with IndexProgress(len(found.files), options.progress) as bar:
         if detection is None:
             run.take_crops(found.files, bar)

@@ -30,7 +30,8 @@ class GalleryWriter:
         log: A JSON line is appended to this file for each file that is safe in the gallery.
 
     Attributes:
-        begun: Called once, when the first crops are stored; to be set before.
+        begins: Called once, before the first crops are stored; to be set before.
+        begun: The same, when they are stored.
         stored: Crops stored so far.
         replaced: Crops so far in whose place, under their id, one of other content was stored.
         removed: Crops removed so far, because their file has changed.
@@ -45,6 +46,7 @@ class GalleryWriter:
         self.commit_every = commit_every
         self.log = log
         self.known = known
+        self.begins: Callable[[], object] | None = None
         self.begun: Callable[[], object] | None = None
         self.stored = self.replaced = self.removed = 0
         self._images: list[Image.Image] = []
@@ -81,6 +83,9 @@ class GalleryWriter:
         """Store what is complete; on return it is safe, and the log says so."""
         self._encode()
         if self._entries:
+            if self.begins is not None:
+                self.begins()
+                self.begins = None
             self.gallery.upsert(self._entries, np.concatenate(self._features))
             if self.begun is not None:
                 self.begun()

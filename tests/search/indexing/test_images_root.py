@@ -1,14 +1,18 @@
 """The folder that paths are relative to: it may move, and no other is taken for it."""
 
+import os
 import shutil
+from operator import attrgetter
+from pathlib import Path
 
 import pytest
 from fakes import ColorEncoder, paint, paint_folder
-from indexing_rig import Counting, index, paths
+from indexing_rig import Counting, Halves, index, paths
 
 from mmtbps.errors import Remedy
 from mmtbps.search.galleries.factory import open_gallery
 from mmtbps.search.galleries.provenance import read_provenance
+from mmtbps.search.indexing import images_root
 
 
 def test_paths_are_relative_to_the_first_folder(crops, gallery, tmp_path):
@@ -94,3 +98,51 @@ def test_a_copy_of_the_root_is_another_folder(crops, gallery, tmp_path):
     shutil.copytree(crops, tmp_path / 'copy')
     with pytest.raises(ValueError, match='lies outside'):
         index(tmp_path / 'copy', gallery)
+
+
+@pytest.mark.parametrize('prune', [False, True])
+def test_a_gallery_without_a_note_is_told_by_its_files(crops, gallery, unplugged, prune):
+    """As one on a server, or one whose process was killed before it could write the note."""
+    (unplugged.parent / 'unplugged').rename(crops)
+    Path(gallery.uri, 'origin.json').unlink()
+    for other in (unplugged, crops / 'c2'):
+        with pytest.raises(ValueError, match=f'does not say which .*, and {other} does not') as no:
+            index(other, gallery, prune=prune)
+        assert no.value.remedy == Remedy('images_folder', dict(folder=other))
+    assert index(crops, gallery, prune=prune).unchanged == 6
+    Path(gallery.uri, 'origin.json').unlink()
+    assert index(crops / 'c2', gallery, images=crops).unchanged == 3
+    Path(gallery.uri, 'origin.json').unlink()
+    assert index(unplugged, gallery, images=unplugged).replaced == 2
+
+
+def test_known_files_are_told_by_their_times_or_by_their_content(crops, gallery, monkeypatch):
+    index(crops, gallery)
+    hashed = []
+    monkeypatch.setattr(images_root, 'hash_file', lambda path: hashed.append(path) or (0, ''))
+    assert images_root._holds_files(gallery, crops) and hashed == []
+    for path in crops.rglob('*.png'):
+        os.utime(path)
+    assert not images_root._holds_files(gallery, crops) and len(hashed) == 6
+
+
+@pytest.mark.parametrize('taken, options, said', [
+    ('photographs', {}, 'crops lies outside .*photographs'),
+    ('crops', dict(detector=Halves()), 'holds people found by'),
+    ('.', {}, 'another process has begun .* relative to .*: index .*crops again')])
+def test_of_two_that_begin_a_gallery_at_once_the_second_gives_way(crops, gallery, photographs,
+                                                                  taken, options, said):
+    """Both found it empty, and then the other was faster."""
+    paint('black', size=(32, 16)).save(crops / 'wide.png')
+
+    class Slow(Counting):
+        def encode_images(self, images):
+            index(crops.parent / taken, open_gallery(gallery.uri, self.fingerprint), **options)
+            return super().encode_images(images)
+
+    with pytest.raises(ValueError, match=said):
+        index(crops, gallery, Slow())
+    other = open_gallery(f'{gallery.uri}-2', ColorEncoder.fingerprint)
+    index(crops.parent / taken, other, **options)
+    by_id = attrgetter('id')
+    assert sorted(gallery.entries(), key=by_id) == sorted(other.entries(), key=by_id)
