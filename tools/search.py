@@ -227,12 +227,7 @@ def _choose_entries(gallery: BaseGallery,
                     args: argparse.Namespace) -> tuple[dict[str, Any], list[str]]:
     """Return what is to go, as arguments of `BaseGallery.delete`, and the names of nothing."""
     if args.where:
-        where = parse_where(args.where)
-        if 'time' in where and any(entry.is_undated for entry in gallery.entries(where)):
-            raise BadValue(f'{args.gallery}: some of these are of videos without a date, and have '
-                           'a time since the start of the video, as earlier versions stored it. '
-                           'Index the videos again, which puts that right; nothing was removed')
-        return dict(where=where), []
+        return dict(where=parse_where(args.where)), []
     paths = {entry.id: entry.path for entry in gallery.entries()}
     if args.id:
         return (dict(ids=[key for key in dict.fromkeys(args.id) if key in paths]),

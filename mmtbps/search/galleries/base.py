@@ -136,6 +136,10 @@ class BaseGallery(ABC):
         """Remove by id or by filter (one of the two); return the number removed.
 
         Ids that are not there are passed over.
+
+        Raises:
+            BadValue: Neither or both are given, the filter is ill-formed, no entry has a key of it,
+                or it chooses by time entries of which earlier versions noted no date.
         """
         if (ids is None) == (where is None):
             raise BadValue('delete takes either ids or a filter')
@@ -145,6 +149,11 @@ class BaseGallery(ABC):
         if not where:
             raise BadValue('an empty filter would remove all entries; name what is to go')
         conditions = self._read_filter(where)
+        if 'time' in where and self._is_there() and any(
+                entry.is_undated for entry in self._entries(conditions)):
+            raise BadValue(f'{self.uri}: some of these are of videos without a date, and have a '
+                           'time since the start of the video, as earlier versions stored it. '
+                           'Index the videos again, which puts that right; nothing was removed')
         removed = self._delete_where(conditions) if self._is_there() else 0
         return removed or self._nothing(conditions, 0)
 

@@ -4,12 +4,14 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from gallery_rig import DIM, FINGERPRINT, OTHER_FINGERPRINT, draw_people, unit
 
+from mmtbps.errors import BadValue
 from mmtbps.search.galleries import (
     GalleryChanged,
     GalleryEntry,
@@ -175,3 +177,19 @@ def test_an_index_is_built_without_lines_of_the_library(tmp_path):
                           capture_output=True, text=True,
                           env={**os.environ, 'PYTHONPATH': str(Path(__file__).parents[3])})
     assert done.stdout == 'IVF_SQ of 2000 entries\n' and done.stderr == ''
+
+
+# ------------------------------------------------------------------ retention
+def test_an_undated_video_of_an_earlier_version_is_removed_by_no_age(people):
+    """Its time was that since the start of the video; a program's rule would take it as of 1970."""
+    dated = GalleryEntry('dated', 'a.mp4', time=1.6e9, frame=5, extra={'video_time': '2.500'})
+    undated = GalleryEntry('undated', 'b.mp4', time=2.5, frame=5, extra={'video_time': '2.500'})
+    people.upsert([dated, undated], unit(np.ones((2, DIM))))
+    for age in ((None, '2024-01-31'), 2.5, [2.5, 1.6e9]):
+        with pytest.raises(BadValue, match='of videos without a date.*nothing was removed'):
+            people.delete(where={'time': age})
+    assert people.count() == 2 and people.delete(where={'time': ('2019-01-01', None)}) == 1
+    assert list(people.entries()) == [undated]
+    people.upsert([replace(undated, time=None)], unit(np.ones((1, DIM))))
+    with pytest.raises(BadValue, match='no entry of .* has a time'):
+        people.delete(where={'time': (None, '2024-01-31')})
