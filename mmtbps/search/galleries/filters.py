@@ -33,13 +33,19 @@ KINDS = {'camera': str, 'track': str, 'path': str, 'time': float, 'frame': int}
 _RESERVED = {'id', 'size', 'sha256', 'mtime_ns', 'box', 'extra', 'score', 'rank', 'vector'}
 _FREE_KEY = re.compile(r'\w[\w.-]{0,63}')
 _NUMBER = re.compile(r'[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d{1,2})?', re.ASCII | re.IGNORECASE)
-_YEAR_2100 = 4_102_444_800
+#: The first photograph is of 1826; databases write the years 1 and 1900 where they know none.
+_YEAR_1826, _YEAR_2100 = -4_544_208_000, 4_102_444_800
 #: Dates as cameras and spreadsheets write them without a sign between the numbers.
-_DIGIT_DATES = ('%Y', '%Y%m', '%Y%m%d', '%d%m%Y', '%m%d%Y', '%y%m%d', '%d%m%y', '%Y%m%d%H%M',
-                '%Y%m%d%H%M%S')
+_DIGIT_DATES = ('%Y', '%Y%m', '%Y%m%d', '%d%m%Y', '%m%d%Y', '%y%m%d', '%d%m%y', '%Y%m%d%H',
+                '%Y%m%d%H%M', '%Y%m%d%H%M%S')
+_POINT_DATE = re.compile(r'(19|20)\d\d\.(0[1-9]|1[0-2])(\d\d)?|(0?[1-9]|1[0-2])\.(19|20)\d\d')
+#: 2000 to 2100 in days since 1900, as spreadsheets count.
+_SPREADSHEET_DAYS = range(36_526, 73_051)
 _FORMS = ('2024-05-01, 2024-05-01T13:45, 2024-05-01T13:45:00Z, 2024-05-01 13:45:00+02:00, or '
           'seconds since 1970')
-_DAY = re.compile(r'\d{4}-\d{2}-\d{2}')
+#: A day, or a week of one, with a time of day or without.
+_MOMENT = re.compile(r'\d{4}-?(\d{2}-?\d{2}|W\d{2}(?P<weekday>-?\d)?)(?P<of_day>[T\s]\s*\d.*)?'
+                     r'(\s*UTC|Z)?', re.ASCII | re.IGNORECASE)
 
 
 class Condition(ABC):
@@ -149,7 +155,7 @@ def _condition(key: str, value: Any) -> Condition:
     if isinstance(value, list):
         if not value:
             raise BadValue(f'filter: {key!r}: the list is empty; leave the key out for all')
-        if any(_is_day(key, item) for item in value):
+        if any(_days_in(key, item) for item in value):
             raise BadValue(f'filter: {key!r}: a day is a range of times and cannot be in a '
                            'list; give (first day, last day)')
         return OneOf(key, tuple(_bounds(key, kind, item)[0] for item in value))
@@ -157,18 +163,22 @@ def _condition(key: str, value: Any) -> Condition:
     return OneOf(key, (low,)) if low == high else Range(key, low, high)
 
 
-def _is_day(key: str, value: Any) -> bool:
-    return key == 'time' and isinstance(value, str) and bool(_DAY.fullmatch(value.strip()))
+def _days_in(key: str, value: Any) -> int:
+    """Count the days that a time is all of: of a day, of a week, 0 of an instant."""
+    found = _MOMENT.fullmatch(value.strip()) if key == 'time' and isinstance(value, str) else None
+    if found is None or found['of_day'] or value.strip().isdigit():
+        return 0
+    return 7 if 'W' in found[1].upper() and found['weekday'] is None else 1
 
 
 def _bounds(key: str, kind: type, value: Any) -> tuple[Any, Any]:
-    """Return the value twice, or beginning and end of a day."""
+    """Return the value twice, or beginning and end of a day or a week."""
     if key == 'time' and isinstance(value, str):
         start = parse_time(value)
-        if not _is_day(key, value):
+        if not (days := _days_in(key, value)):
             return start, start
         # The last microsecond, which is as fine as times are written.
-        return start, start + timedelta(days=1, microseconds=-1).total_seconds()
+        return start, start + timedelta(days=days, microseconds=-1).total_seconds()
     value = check_value(key, value, 'filter')
     return value, value
 
@@ -208,7 +218,8 @@ def parse_time(text: str) -> float:
             ``+01:00``) or ``'1714570000.5'``.
 
     Raises:
-        BadValue: If it is neither; a number that reads as a date; a time after 2100.
+        BadValue: If it is neither; a number that reads as a date; a time before 1826 or after
+            2100.
 
     Example:
         >>> parse_time('1970-01-02T00:00:01.5'), parse_time('12.5')
@@ -218,6 +229,8 @@ def parse_time(text: str) -> float:
     if _NUMBER.fullmatch(text):
         return _seconds(text)
     try:
+        if not _MOMENT.fullmatch(text):  # Python takes any sign before a time, also that of a zone
+            raise ValueError
         # Python 3.10 does not know the Z; times are shown with UTC.
         moment = datetime.fromisoformat(re.sub(r'(?<=\d)(\s*UTC|Z)$', '+00:00', text, flags=re.I))
     except ValueError:
@@ -225,8 +238,9 @@ def parse_time(text: str) -> float:
                        f'{_FORMS}') from None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=timezone.utc)
-    if (seconds := moment.timestamp()) >= _YEAR_2100:
-        raise BadValue(f'time {text!r} lies after 2100')
+    seconds = moment.timestamp()
+    if not _YEAR_1826 <= seconds < _YEAR_2100:
+        raise BadValue(f'time {text!r} lies {_where(seconds)}')
     return seconds
 
 
@@ -234,13 +248,18 @@ def _seconds(text: str) -> float:
     """Read a number of seconds that is no date without its dashes and no count of milliseconds."""
     seconds = float(text)
     digits = text if text.isdigit() else f'{abs(seconds):.0f}'
-    if seconds.is_integer() and any(_reads_as(digits, form) for form in _DIGIT_DATES):
+    if (seconds.is_integer() and any(_reads_as(digits, form) for form in _DIGIT_DATES)
+            or int(seconds) in _SPREADSHEET_DAYS or _POINT_DATE.fullmatch(text)):
         raise BadValue(f'time {text!r} reads as a date, and would be taken for seconds since 1970: '
                        f'write {_FORMS}')
-    if seconds >= _YEAR_2100:
-        raise BadValue(f'time {text!r} lies after 2100 as seconds since 1970; if it counts '
+    if not _YEAR_1826 <= seconds < _YEAR_2100:
+        raise BadValue(f'time {text!r} lies {_where(seconds)} as seconds since 1970; if it counts '
                        'milliseconds, divide it by 1000')
     return seconds
+
+
+def _where(seconds: float) -> str:
+    return 'after 2100' if seconds > 0 else 'before 1826; leave it empty where it is not known'
 
 
 def _reads_as(digits: str, form: str) -> bool:
@@ -299,5 +318,5 @@ def _parse_number(key: str, text: str) -> Any:
             return int(text)
         except ValueError:
             raise BadValue(f'filter {key}={text}: a frame is a whole number') from None
-    return text.strip() if _is_day(key, text) else parse_time(text)
+    return text.strip() if _days_in(key, text) else parse_time(text)
 

@@ -1,11 +1,14 @@
 """Filters: what is read from dicts and words, and what passes."""
 
+import sys
+
 import pytest
 
 from mmtbps.search.galleries import GalleryEntry
 from mmtbps.search.galleries.filters import OneOf, Range, parse_time, parse_where, read_where
 
 DAY = 86_400
+WEEKS = pytest.mark.skipif(sys.version_info < (3, 11), reason='Python 3.10 reads no weeks')
 
 
 @pytest.mark.parametrize('words, where', [
@@ -51,7 +54,8 @@ def test_times_are_seconds_since_1970(text, seconds):
 
 @pytest.mark.parametrize('text', [
     '20240501', '20240501134500', '202405011345', '202405', '2024', '1999', '01052024', '05312024',
-    '240501', '310524', '20240501.0', '2.0240501e7', '+20240501', '-20240501', ' 2024 '])
+    '240501', '310524', '20240501.0', '2.0240501e7', '+20240501', '-20240501', ' 2024 ',
+    '2024050113', '2024.05', '2024.0501', '05.2024', '45413', '45413.5729', '45413.0'])
 def test_digits_that_read_as_a_date_are_no_seconds(text):
     with pytest.raises(ValueError, match=r'reads as a date.*: write 2024-05-01, 2024-05-01T13:45'):
         parse_time(text)
@@ -64,7 +68,10 @@ def test_digits_that_read_as_a_date_are_no_seconds(text):
     ('2100-01-01', 'after 2100'), ('9999-12-31', 'after 2100'), ('1_000', 'neither a number'),
     ('２０２４', 'neither a number'), ('inf', 'neither a number'), ('nan', 'neither a number'),
     ('2024:05:01 13:45:00', 'neither a number'), ('01.05.2024', 'neither a number'),
-    ('2024-05-01T24:30', 'neither a number'), ('UTC', 'neither a number')])
+    ('2024-05-01T24:30', 'neither a number'), ('UTC', 'neither a number'),
+    ('2024-05-01+02:00', 'neither a number'), ('2024-05-01-0500', 'neither a number'),
+    ('2024-05-01.13:45', 'neither a number'), ('0001-01-01', 'before 1826; leave it empty'),
+    ('0001-01-01T00:00:00Z', 'before 1826'), ('-62135596800', 'before 1826')])
 def test_a_time_that_none_can_mean_is_refused(text, message):
     with pytest.raises(ValueError, match=message):
         parse_time(text)
@@ -76,6 +83,18 @@ def test_a_time_that_none_can_mean_is_refused(text, message):
     ('2024-05-01T13:45:00z', 1714571100), ('2099-12-31', 4102358400)])
 def test_what_times_are_shown_as_is_read(text, seconds):
     assert parse_time(text) == seconds
+
+
+@pytest.mark.parametrize('text', ['1970-01-02Z', '1970-01-02 UTC', ' 1970-01-02 ',
+                                  pytest.param('1970-W01-5', marks=WEEKS)])
+def test_a_day_is_all_of_it_however_it_is_written(text):
+    assert read_where({'time': text}) == read_where({'time': '1970-01-02'})
+    assert read_where(parse_where([f'time=..{text}'])) == (Range('time', None, 2 * DAY - 1e-6),)
+
+
+@WEEKS
+def test_a_week_is_all_of_it():
+    assert read_where({'time': '1970-W02'}) == (Range('time', 4 * DAY, 11 * DAY - 1e-6),)
 
 
 def test_a_day_is_all_of_it():
