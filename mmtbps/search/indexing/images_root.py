@@ -61,6 +61,8 @@ def _settle_root(gallery: BaseGallery, noted: Path | None, new: Path, meant: boo
         return new
     remedy = Remedy('images_folder', dict(folder=new))
     if noted is None:
+        if not any(entry.sha256 for entry in gallery.entries()):
+            return new  # a program's own entries, which no file can be compared with
         raise BadValue(f'{gallery.uri} does not say which folder its paths are relative to, and '
                        f'{new} does not hold its files: the people of the one would be replaced by '
                        f'those of the other. If {new} is meant', remedy)

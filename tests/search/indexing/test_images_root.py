@@ -10,6 +10,7 @@ from fakes import ColorEncoder, paint, paint_folder
 from indexing_rig import Counting, Halves, index, paths
 
 from mmtbps.errors import Remedy
+from mmtbps.search.galleries.base import GalleryEntry
 from mmtbps.search.galleries.factory import open_gallery
 from mmtbps.search.galleries.provenance import read_provenance
 from mmtbps.search.indexing import images_root
@@ -114,6 +115,11 @@ def test_a_gallery_without_a_note_is_told_by_its_files(crops, gallery, unplugged
     assert index(crops / 'c2', gallery, images=crops).unchanged == 3
     Path(gallery.uri, 'origin.json').unlink()
     assert index(unplugged, gallery, images=unplugged).replaced == 2
+
+
+def test_entries_of_a_program_without_hashes_hinder_nobody(crops, gallery):
+    gallery.upsert([GalleryEntry('1', 'elsewhere.png')], ColorEncoder().encode_texts(['red']))
+    assert index(crops, gallery).indexed == 6
 
 
 def test_known_files_are_told_by_their_times_or_by_their_content(crops, gallery, monkeypatch):
