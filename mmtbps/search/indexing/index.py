@@ -206,8 +206,11 @@ class _Run:
     def finish(self) -> IndexReport:
         """Store the rest, then changes that have nothing to do with pixels."""
         self.writer.commit()
-        for start in range(0, len(self.changed), self.options.commit_every):
-            part = self.changed[start:start + self.options.commit_every]
+        # What another process has removed meanwhile stays so.
+        there = {entry.id for entry in self.gallery.entries()} if self.changed else ()
+        changed = [entry for entry in self.changed if entry.id in there]
+        for start in range(0, len(changed), self.options.commit_every):
+            part = changed[start:start + self.options.commit_every]
             _, features = self.gallery.get([entry.id for entry in part])
             self.gallery.upsert(part, features)
         report, writer = self.report, self.writer

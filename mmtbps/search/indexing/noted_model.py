@@ -1,5 +1,6 @@
 """Model of a gallery: noted by its name, or written to a folder beside the gallery."""
 
+import errno
 import glob
 import hashlib
 import json
@@ -15,6 +16,9 @@ from ..galleries.provenance import write_provenance
 from ..galleries.write_lock import gallery_lock
 
 __all__ = ['note_model']
+
+#: The gallery may be written, and the folder around it not.
+_DENIED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG)
 
 
 def note_model(uri: str, encoder: Encoder, model: str | os.PathLike | None = None,
@@ -38,7 +42,9 @@ def note_model(uri: str, encoder: Encoder, model: str | os.PathLike | None = Non
     if address is None and model is not None and '://' not in uri:
         try:
             address = _write_folder(uri, encoder)
-        except (AttributeError, BadValue) as error:
+        except (AttributeError, BadValue, OSError) as error:
+            if isinstance(error, OSError) and error.errno not in _DENIED:
+                raise
             return f'{model} cannot be written to a folder beside {uri} ({error})'
     write_provenance(uri, model=address, details=getattr(encoder, 'description', None))
     return None
@@ -47,7 +53,7 @@ def note_model(uri: str, encoder: Encoder, model: str | os.PathLike | None = Non
 def _write_folder(uri: str, encoder: Encoder) -> Path:
     """Write a model beside a gallery, unless it is there, and return its folder."""
     known = hashlib.sha256(json.dumps(encoder.fingerprint, sort_keys=True).encode()).hexdigest()
-    place = Path(uri)
+    place = Path(os.path.abspath(uri))  # also '.' has a name
     folder = place.with_name(f'{place.name}.model-{known[:8]}')
     with gallery_lock(uri):
         if not folder.exists():

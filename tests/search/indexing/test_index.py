@@ -114,6 +114,22 @@ def test_a_table_of_one_more_column_leaves_the_others(crops, gallery):
     assert (report.updated, report.cleared) == (2, 1)
 
 
+def test_who_is_deleted_while_a_folder_is_indexed_stays_so(crops, gallery):
+    """The metadata of the others are stored all the same."""
+    index(crops, gallery)
+    known = {path: Metadata(camera='c1') for path in paths(gallery)}
+    paint('white').save(crops / 'z.png')
+
+    class Slow(Counting):
+        def encode_images(self, images):
+            gallery.delete(where={'path': 'red.png'})
+            return super().encode_images(images)
+
+    index(crops, gallery, Slow(), metadata=known)
+    cameras = {entry.path: entry.camera for entry in gallery.entries()}
+    assert cameras == {**{path: 'c1' for path in known if path != 'red.png'}, 'z.png': None}
+
+
 def test_shards_are_disjoint_and_complete(crops, tmp_path):
     taken = []
     for part in range(3):
