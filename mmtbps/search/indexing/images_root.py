@@ -55,8 +55,10 @@ def _settle_root(gallery: BaseGallery, noted: Path | None, new: Path, meant: boo
     """Choose between the noted root and a folder that may be the same one at another place."""
     if noted is not None and noted.is_dir():
         inside = new.is_relative_to(noted)
-        moved = not inside and not _holds_files(gallery, noted) and _holds_files(gallery, new)
-        return new if moved else noted
+        if inside or _holds_files(gallery, noted):
+            return noted
+        emptied = meant and not any(noted.iterdir())  # the place of a drive that is not there
+        return new if emptied or _holds_files(gallery, new) else noted
     if meant or _holds_files(gallery, new):
         return new
     remedy = Remedy('images_folder', dict(folder=new))

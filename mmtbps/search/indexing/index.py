@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import cached_property
 from itertools import chain, groupby
 from pathlib import Path
 from typing import TypeVar
@@ -271,12 +272,26 @@ class _Run:
         same = [known for entry, known in zip(entries, former, strict=True)
                 if entry.sha256 == file.sha256]
         if same or not former:
-            known = same[0] if same else Metadata()
+            known = same[0] if same else self._facts_of_moved(file)
         else:  # another picture, maybe of another person, but taken at the same place
             known = Metadata(camera=former[0].camera)
             self.report.forgotten += (file.path not in self.metadata
                                       and count_lost(former[0], known) > 0)
         return merge(known, self.metadata.get(file.path, _NOTHING_SAID))
+
+    def _facts_of_moved(self, file: ReadFile) -> Metadata:
+        """Return what is known of a new file from another place, where it is not any more."""
+        for entry in self._by_content.get(file.sha256, ()):
+            if not os.path.lexists(self.selection.root / entry.path):
+                return known_of(entry)
+        return Metadata()
+
+    @cached_property
+    def _by_content(self) -> dict[str, list[GalleryEntry]]:
+        found: dict[str, list[GalleryEntry]] = {}
+        for first, *_ in self.known.values():
+            found.setdefault(first.sha256, []).append(first)
+        return found
 
     def _note(self) -> str:
         return (f'{self.writer.stored} stored, {self.report.unchanged} unchanged, '

@@ -94,6 +94,15 @@ def test_a_root_that_is_there_and_empty_has_moved_too(unplugged, gallery, crops,
     assert index(tmp_path / 'unplugged', gallery).unchanged == 6
 
 
+def test_another_folder_that_is_named_takes_the_place_of_an_empty_one(unplugged, gallery, crops):
+    crops.mkdir()
+    (crops / 'left.txt').touch()
+    with pytest.raises(ValueError, match='lies outside'):
+        index(unplugged, gallery, images=unplugged)
+    (crops / 'left.txt').unlink()
+    assert index(unplugged, gallery, images=unplugged).replaced == 2
+
+
 def test_a_copy_of_the_root_is_another_folder(crops, gallery, tmp_path):
     index(crops, gallery)
     shutil.copytree(crops, tmp_path / 'copy')

@@ -1,5 +1,6 @@
 """Tables of metadata: what they say, and where they are wrong."""
 
+import shutil
 import unicodedata
 
 import pytest
@@ -125,6 +126,23 @@ def test_a_place_in_a_video_that_is_no_number_moves_no_time(offset):
     odd = GalleryEntry('1', 'a.mp4', time=7., frame=1, box=(0, 0, 9, 9),
                        extra={'video_time': offset})
     assert known_of(odd).time == 7. and describe(odd, Metadata(9.)).time == 9.
+
+
+def test_a_file_that_moved_keeps_what_is_known_of_it(tmp_path):
+    folder = paint_folder(tmp_path / 'crops', 'red', 'blue', 'green')
+    gallery = open_gallery(tmp_path / 'people', ColorEncoder.fingerprint)
+    known = Metadata(9., 'c1', 't1', {'coat': 'red'})
+    index(folder, gallery, metadata={'red.png': known, 'blue.png': Metadata(camera='c2')})
+    (folder / '2024').mkdir()
+    (folder / 'red.png').rename(folder / '2024/RED.png')
+    shutil.copy(folder / 'blue.png', folder / 'copy.png')
+    (folder / 'green.png').rename(folder / 'grass.png')
+    report = index(folder, gallery, prune=True, prune_most=True,
+                   metadata={'grass.png': Metadata(camera='c3')})
+    assert (report.indexed, report.removed) == (3, 2)
+    facts = {entry.path: known_of(entry) for entry in gallery.entries()}
+    assert facts == {'2024/RED.png': known, 'blue.png': Metadata(camera='c2'),
+                     'copy.png': Metadata(), 'grass.png': Metadata(camera='c3')}
 
 
 def test_rows_that_spell_a_file_otherwise_are_its(tmp_path):
