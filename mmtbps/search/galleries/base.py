@@ -126,6 +126,7 @@ class BaseGallery(ABC):
         check_entries(entries)
         if len(entries) != len(vectors):
             raise BadValue(f'{len(entries)} entries with {len(vectors)} features')
+        self._check_limits(entries)
         if len(entries):
             if not self._is_there():
                 self._take(self._open(self.fingerprint))
@@ -241,6 +242,9 @@ class BaseGallery(ABC):
 
     def _check_place(self) -> None:  # noqa: B027
         """Check that a gallery can begin here, before there is anything to store."""
+
+    def _check_limits(self, entries: Sequence[GalleryEntry]) -> None:  # noqa: B027
+        """Check that a gallery of this kind can hold entries, before it begins with them."""
 
     @abstractmethod
     def _upsert(self, entries: list[GalleryEntry], vectors: np.ndarray) -> None: ...

@@ -34,7 +34,7 @@ __all__ = ['MemoryGallery']
 
 COMMIT_FILE = 'gallery.json'
 SCHEMA = 'mmtbps.gallery/1'
-_PART = re.compile(r'part-\w+')
+_PART = re.compile(r'part-\w+(?=$|\.(json|safetensors)(\.partial)?$)')
 _MOST_DIMS = 1 << 16
 _BLOCK = 1 << 24  # similarities held at once: 64 MB
 
@@ -317,7 +317,7 @@ class MemoryGallery(BaseGallery):
     def _clear(self) -> None:
         """Remove the parts that are not listed: merged now, or left by a kill."""
         for path in self._folder.glob('part-*'):
-            if path.name.split('.')[0] not in self._parts:
+            if (part := _PART.match(path.name)) and part[0] not in self._parts:
                 path.unlink(missing_ok=True)
 
 

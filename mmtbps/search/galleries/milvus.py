@@ -165,13 +165,15 @@ class MilvusGallery(BaseGallery):
             self._name, schema=schema, index_params=index, consistency_level='Strong',
             properties={_PROPERTY: text})
 
-    @_of_one_model
-    def _upsert(self, entries: list[GalleryEntry], vectors: np.ndarray) -> None:
+    def _check_limits(self, entries: Sequence[GalleryEntry]) -> None:
         for entry in entries:
             for name, kind in KINDS.items():
                 if kind is str and len((getattr(entry, name) or '').encode()) > _TEXT_BYTES:
                     raise BadValue(f'entry {entry.id[:40]!r}...: {name!r} is longer than the '
                                    f'{_TEXT_BYTES} bytes that a Milvus gallery holds')
+
+    @_of_one_model
+    def _upsert(self, entries: list[GalleryEntry], vectors: np.ndarray) -> None:
         step = max(1, (1 << 24) // (4 * self.dim + 4096))  # calls of some 16 MB; Milvus takes 64
         for start in range(0, len(entries), step):
             part = slice(start, start + step)

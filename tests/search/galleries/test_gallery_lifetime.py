@@ -152,8 +152,12 @@ def test_a_part_that_a_kill_left_goes_when_the_gallery_is_compacted(tmp_path):
     fill(gallery, range(3))
     left = tmp_path / 'people/part-0123456789abcdef.json'
     left.write_text('of somebody who was deleted')
+    (tmp_path / 'people/part-0123456789abcdef.safetensors.partial').touch()
+    mine = tmp_path / 'people/part-1.jpg'  # put there by somebody
+    mine.touch()
     gallery.optimize()
-    assert not left.exists()
+    assert not left.exists() and mine.exists()
+    assert len(list((tmp_path / 'people').glob('part-*'))) == 3
 
 
 def test_a_part_that_goes_while_it_is_looked_at_is_gone_and_not_damaged(tmp_path, monkeypatch):

@@ -10,7 +10,7 @@ import pytest
 from gallery_rig import DIM, FINGERPRINT, WEIRD, SlowGallery, draw_people, same_answers, unit
 
 from mmtbps.errors import UserError
-from mmtbps.search.galleries import GalleryUnreadable, MilvusGallery, open_gallery
+from mmtbps.search.galleries import GalleryUnreadable, MilvusGallery, NoGallery, open_gallery
 from mmtbps.search.galleries.filters import read_where
 from mmtbps.search.galleries.milvus import NoServer, expression, split_address
 
@@ -166,10 +166,14 @@ def test_a_strangers_collection_is_refused(milvus_address):
 def test_limits_of_milvus_are_named(milvus_address):
     gallery = MilvusGallery(f'{milvus_address}/limits', FINGERPRINT)
     (entry,), vectors = draw_people([0])
+    object.__setattr__(entry, 'path', 'ä' * 10_000)
+    with pytest.raises(ValueError, match="'path' is longer than the 16384 bytes"):
+        gallery.upsert([entry], vectors)
+    with pytest.raises(NoGallery):  # none is left of the failure
+        gallery.info()
     gallery.upsert(*draw_people([1]))
     with pytest.raises(ValueError, match='at most 16384 hits'):
         gallery.search(QUERIES, topk=16_385)
-    object.__setattr__(entry, 'path', 'ä' * 10_000)
     with pytest.raises(ValueError, match="'path' is longer than the 16384 bytes"):
         gallery.upsert([entry], vectors)
     assert gallery.count() == 1
