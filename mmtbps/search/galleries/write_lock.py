@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from mmtbps.errors import UserError
+from mmtbps.errors import MissingFile, UserError
 from mmtbps.fileio import explained_disk_full, file_lock
 
 __all__ = ['GalleryReadOnly', 'gallery_lock']
@@ -21,9 +21,10 @@ def gallery_lock(folder: str | os.PathLike) -> Iterator[None]:
     """Let one writer at a time change a gallery.
 
     Args:
-        folder: of the gallery; it exists.
+        folder: of the gallery.
 
     Raises:
+        MissingFile: it is gone.
         GalleryReadOnly: this user may not write there.
         DiskFull: there is no space for the lock file.
     """
@@ -31,6 +32,9 @@ def gallery_lock(folder: str | os.PathLike) -> Iterator[None]:
         try:
             with explained_disk_full(folder):
                 stack.enter_context(file_lock(Path(folder, '.lock')))
+        except FileNotFoundError as error:
+            raise MissingFile(f'{folder}: this gallery is gone. Take it from a backup or index the '
+                              'images again') from error
         except OSError as error:
             if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
                 raise

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from gallery_rig import DIM, FINGERPRINT, OTHER_FINGERPRINT, draw_people, unit
 
-from mmtbps.errors import BadValue
+from mmtbps.errors import BadValue, UserError
 from mmtbps.search.galleries import (
     GalleryChanged,
     GalleryEntry,
@@ -64,15 +64,30 @@ def test_a_gallery_made_anew_with_another_model_is_neither_asked_nor_changed(peo
     assert open_gallery(address, OTHER_FINGERPRINT).count() == 5
 
 
+def test_a_gallery_that_was_removed_while_it_was_open_says_so(people, address):
+    fill(people, range(8))
+    remove_gallery(address)
+    for call in (lambda: people.search(QUERIES), people.count, people.optimize,
+                 lambda: people.delete(ids=['x']), lambda: fill(people, range(9))):
+        with pytest.raises(UserError, match=f'{address}.*(gone|cannot read|does not exist)'):
+            call()
+    with pytest.raises(NoGallery):
+        open_gallery(address)
+
+
 def replace_gallery(address, fingerprint):
-    """Remove a gallery, and make one of five people in its place."""
+    """Make a gallery of five people in the place of another."""
+    remove_gallery(address)
+    fill(open_gallery(address, fingerprint), range(5))
+
+
+def remove_gallery(address):
     if '://' in address:
         from pymilvus import MilvusClient
         server, _, name = address.rpartition('/')
         MilvusClient(server, grpc_options={'grpc.enable_http_proxy': 0}).drop_collection(name)
     else:
         shutil.rmtree(address)
-    fill(open_gallery(address, fingerprint), range(5))
 
 
 # ------------------------------------------------------------------ nothing is left of the removed
