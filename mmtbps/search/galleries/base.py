@@ -150,12 +150,12 @@ class BaseGallery(ABC):
         if not where:
             raise BadValue('an empty filter would remove all entries; name what is to go')
         conditions = self._read_filter(where)
-        if 'time' in where and self._is_there() and any(
-                entry.is_undated for entry in self._entries(conditions)):
+        going = list(self._fitting(conditions)) if self._is_there() else []
+        if 'time' in where and any(entry.is_undated for entry in going):
             raise BadValue(f'{self.uri}: some of these are of videos without a date, and have a '
                            'time since the start of the video, as earlier versions stored it. '
                            'Index the videos again, which puts that right; nothing was removed')
-        removed = self._delete_where(conditions) if self._is_there() else 0
+        removed = self._delete_where(conditions) if going else 0
         return removed or self._nothing(conditions, 0)
 
     def search(self, vectors: np.ndarray, topk: int = 10,
@@ -177,6 +177,7 @@ class BaseGallery(ABC):
         there = len(vectors) and self._is_there()
         hits = self._search(vectors, int(topk), conditions) if there else [[] for _ in vectors]
         for hit in (hit for row in hits for hit in row):
+            self._check_fits(conditions, hit.entry)
             if not abs(hit.score) <= 1 + ROUNDING:  # also false for NaN
                 self._damaged(f'{hit.entry.path!r} has a score of {hit.score:.4g}, which no '
                               'feature of length 1 can have')
@@ -187,7 +188,7 @@ class BaseGallery(ABC):
     def entries(self, where: Mapping[str, Any] | None = None) -> Iterator[GalleryEntry]:
         """Yield all entries, or those of a filter, in no order."""
         conditions = self._read_filter(where)
-        return self._entries(conditions) if self._is_there() else iter(())
+        return self._fitting(conditions) if self._is_there() else iter(())
 
     def get(self, ids: Sequence[str]) -> tuple[list[GalleryEntry], np.ndarray]:
         """Get entries and ``(N, dim)`` vectors of ids, in their order.
@@ -294,6 +295,17 @@ class BaseGallery(ABC):
         """Check that the fingerprint that is stored now is the one that was found."""
         if stored != self.fingerprint:
             raise GalleryChanged(f'{self.uri} was made anew with another model: open it again')
+
+    def _fitting(self, conditions: tuple[Condition, ...]) -> Iterator[GalleryEntry]:
+        for entry in self._entries(conditions):
+            self._check_fits(conditions, entry)
+            yield entry
+
+    def _check_fits(self, conditions: tuple[Condition, ...], entry: GalleryEntry) -> None:
+        """Check that an entry found by a filter is one: a column may be damaged, it is not."""
+        for condition in conditions:
+            if not condition.select([entry])[0]:
+                self._damaged(f'{entry.path!r} was found by a {condition.key} that it has not')
 
     def _damaged(self, reason: str, error: Exception | None = None) -> NoReturn:
         raise GalleryUnreadable(f'{self.uri}: damaged ({reason}). {RESTORE}') from error

@@ -158,3 +158,18 @@ def test_an_entry_of_a_stranger_is_checked_as_ones_own(odd, said, people, monkey
     people.upsert(entries, vectors)
     with pytest.raises(UserError, match=f"damaged .*'{said}' (cannot|must) be .*backup"):
         list(open_gallery(people.uri).entries())
+
+
+@pytest.mark.parametrize('where', [{'camera': 'c9'}, {'time': (3e9, None)}, {'coat': 'pink'}])
+def test_a_filter_finds_nobody_by_a_damaged_column(where, tmp_path):
+    """LanceDB keeps the columns of a filter beside the entries, and without checksums."""
+    pytest.importorskip('lancedb')
+    gallery = lance.LanceGallery(tmp_path / 'people.lance', FINGERPRINT)
+    gallery.upsert(*draw_people(range(8)))
+    gallery._table.update(where="id = 'street/1.jpg#0'", values=dict(
+        camera='c9', time=3.5e9, extra='\n["coat", "pink"]\n'))
+    for call in (lambda: gallery.search(unit(np.ones((1, DIM))), where=where),
+                 lambda: list(gallery.entries(where)), lambda: gallery.delete(where=where)):
+        with pytest.raises(GalleryUnreadable, match=f"street/1.jpg' was found by a {[*where][0]}"):
+            call()
+    assert gallery.count() == 8
