@@ -4,7 +4,13 @@ from .archives import damaged_record, swollen_record
 from .checkpoint_files import BrokenCheckpoint, UnsafeCheckpoint, load_checkpoint_file
 from .disk_full import DiskFull, explain_disk_full, explained_disk_full, free_bytes, is_disk_full
 from .durable import create_once, durable_folder, folder_size, sync_folder, write_durably
-from .image_files import IMAGE_SUFFIXES, MAX_PIXELS, UNREAD_SUFFIXES, is_image
+from .image_files import (
+    IMAGE_SUFFIXES,
+    MAX_PIXELS,
+    UNREAD_SUFFIXES,
+    UNREAD_VIDEO_SUFFIXES,
+    is_image,
+)
 from .json_text import decode_json
 from .jsonl import JsonlWriter, append_json_lines, iter_json_lines
 from .locks import LockTaken, file_lock, lock_descriptor
@@ -13,8 +19,8 @@ from .shards import JobShard
 from .writable import NotWritable, check_writable
 
 __all__ = ['BrokenCheckpoint', 'DiskFull', 'IMAGE_SUFFIXES', 'JobShard', 'JsonlWriter', 'LockTaken',
-           'MAX_PIXELS', 'NotWritable', 'UNREAD_SUFFIXES', 'UnsafeCheckpoint', 'append_json_lines',
-           'check_writable', 'create_once', 'damaged_record', 'decode_json', 'durable_folder',
+           'MAX_PIXELS', 'NotWritable', 'UNREAD_SUFFIXES', 'UNREAD_VIDEO_SUFFIXES', 'UnsafeCheckpoint',
+           'append_json_lines', 'check_writable', 'create_once', 'damaged_record', 'decode_json', 'durable_folder',
            'explain_disk_full', 'explained_disk_full', 'file_lock', 'folder_size', 'free_bytes',
            'is_disk_full', 'is_image', 'iter_json_lines', 'load_checkpoint_file', 'lock_descriptor',
            'swollen_record', 'sync_folder', 'why_no_file', 'write_durably']

@@ -4,7 +4,6 @@ Whatever the file's mode, depth, colour space and orientation are, the result is
 """
 
 import io
-from collections.abc import Sequence
 from contextlib import suppress
 from functools import cache, lru_cache
 from typing import NamedTuple
@@ -12,9 +11,8 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageCms, ImageOps
 
-from mmtbps.errors import BadValue
-
 from .image_files import MAX_PIXELS
+from .picture_depths import BadPicture, in_eight_bits, mend_reading
 
 __all__ = ['BadPicture', 'Picture', 'decode_picture', 'is_plain_jpeg']
 
@@ -22,14 +20,14 @@ __all__ = ['BadPicture', 'Picture', 'decode_picture', 'is_plain_jpeg']
 _FORMATS = ('JPEG', 'PNG', 'WEBP', 'BMP', 'TIFF', 'GIF', 'AVIF', 'JPEG2000', 'PPM', 'HEIF', 'JXL')
 _PLUGINS = dict(pillow_heif='register_heif_opener', pillow_jxl='')
 _END_OF_JPEG = b'\xff\xd9'
+_XMP = b'http://ns.adobe.com/xap/'
 #: Rows that may be lacking at the end of a JPEG: one of its blocks with the rows above that are
 #: mixed with it, or a sixteenth of the picture.
 _LAST_ROWS, _LAST_PART = 18, 16
-_TIFF_BITS, _TIFF_PHOTOMETRIC = 258, 262
-
-
-class BadPicture(BadValue):
-    """Bytes that are no picture, or one that is refused."""
+#: Modes by the color space of a profile.
+_MODES = dict(RGB='RGB', GRAY='L', CMYK='CMYK', Lab='LAB')
+#: By so many levels the profiles of sRGB of different makers differ.
+_LEVELS = 3
 
 
 class Picture(NamedTuple):
@@ -69,7 +67,7 @@ def decode_picture(data: bytes, max_pixels: int = MAX_PIXELS) -> Picture:
     except BadPicture:
         raise
     except Image.UnidentifiedImageError as error:
-        raise BadPicture(_name_plugin(data) or 'no image of a known format') from error
+        raise BadPicture(_name_kind(data) or 'no image of a known format') from error
     except Image.DecompressionBombError as error:
         raise BadPicture(f'more than {max_pixels / 1e6:g} million pixels') from error
     except Exception as error:  # Pillow's decoders raise nearly any type on broken data
@@ -96,6 +94,8 @@ def is_plain_jpeg(data: bytes) -> bool:
         segment = data[place + 4:place + 2 + size]
         if marker == 0xe2 and segment.startswith(b'ICC_PROFILE') or marker == 0xee:
             return False  # Adobe's marker says RGB or CMYK
+        if marker == 0xe1 and segment.startswith(_XMP) and b'Orientation' in segment:
+            return False  # OpenCV asks EXIF alone
         if 0xc0 <= marker <= 0xcf and marker not in (0xc4, 0xc8, 0xcc) and (
                 len(segment) < 6 or segment[0] != 8 or segment[5] not in (1, 3)):
             return False
@@ -108,6 +108,7 @@ def _decode(data: bytes, max_pixels: int) -> Image.Image:
         if image.width * image.height > max_pixels:
             raise BadPicture(f'{image.width} x {image.height} pixels, more than '
                              f'{max_pixels / 1e6:g} million')
+        mend_reading(image, data)
         return _as_seen(image)
 
 
@@ -126,8 +127,8 @@ def _formats() -> tuple[str, ...]:
     return tuple(name for name in _FORMATS if name in Image.OPEN)
 
 
-def _name_plugin(data: bytes) -> str | None:
-    """Name the package that would read a picture of a known kind."""
+def _name_kind(data: bytes) -> str | None:
+    """Name a known kind of picture, with the package that would read it."""
     if data[4:8] == b'ftyp' and data[8:12] in (b'heic', b'heix', b'hevc', b'heim', b'heis',
                                                b'mif1', b'msf1'):
         return 'HEIC needs a package: pip install pillow-heif'
@@ -135,6 +136,8 @@ def _name_plugin(data: bytes) -> str | None:
         return 'AVIF needs Pillow 11.3 or later'
     if data.startswith((b'\xff\x0a', b'\0\0\0\x0cJXL ')):
         return 'JPEG XL needs a package: pip install pillow-jxl-plugin'
+    if data.startswith((b'II*\0', b'MM\0*')):
+        return 'TIFF of a kind that Pillow does not read'
     return None
 
 
@@ -174,41 +177,12 @@ def _as_seen(image: Image.Image) -> Image.Image:
         with suppress(Exception):  # broken EXIF: viewers show the picture as it lies
             ImageOps.exif_transpose(image, in_place=True)
     profile = image.info.get('icc_profile')
-    colors, alpha = _split_alpha(_in_eight_bits(image))
+    colors, alpha = _split_alpha(in_eight_bits(image))
     seen = (_to_srgb(colors, profile) if profile else None) or _to_rgb(colors)
     if alpha is not None:
         seen = Image.composite(seen, Image.new('RGB', seen.size, 'white'), alpha)
     seen.info = {}  # comments and places would travel on with the pixels
     return seen
-
-
-def _in_eight_bits(image: Image.Image) -> Image.Image:
-    """Convert a grey picture of more than eight bits to eight; leave any other as it is."""
-    mode = image.mode
-    if mode != 'I' and mode != 'F' and not mode.startswith('I;16'):
-        return image
-    tags = getattr(image, 'tag_v2', {})
-    values = np.nan_to_num(np.asarray(image, np.float64), posinf=0., neginf=0.)
-    if mode.startswith('I;16'):
-        bits = tags.get(_TIFF_BITS, (16, ))
-        top = 2. ** (bits[0] if isinstance(bits, Sequence) else bits) - 1
-    else:
-        top = _white(values, mode)
-    gray = np.clip(values / top * 255 + .5, 0, 255).astype(np.uint8)
-    if mode.startswith('I;16') and tags.get(_TIFF_PHOTOMETRIC) == 0:  # 0 is white
-        gray = 255 - gray
-    return Image.fromarray(gray)
-
-
-def _white(values: np.ndarray, mode: str) -> float:
-    """Choose the value of white: modes I and F hold numbers of any range."""
-    largest = values.max(initial=0)
-    if mode == 'F' and 0 < largest <= 1:
-        return 1.
-    for white in (255., 65535.):
-        if largest <= white:
-            return white
-    return 2. ** 31 - 1 if mode == 'I' else largest
 
 
 def _split_alpha(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
@@ -246,11 +220,17 @@ def _mode_of(profile: bytes) -> str | None:
     """Return the mode of the pictures a profile speaks of; ``None`` for sRGB and broken ones."""
     try:
         opened = ImageCms.ImageCmsProfile(io.BytesIO(profile)).profile
-        if (opened.profile_description or '').startswith('sRGB'):
-            return None
-        return dict(RGB='RGB', GRAY='L', CMYK='CMYK', Lab='LAB').get(opened.xcolor_space.strip())
+        mode = _MODES.get(opened.xcolor_space.strip())
+        return None if mode == 'RGB' and _changes_little(profile) else mode
     except Exception:  # viewers take no notice of what is no profile
         return None
+
+
+def _changes_little(profile: bytes) -> bool:
+    """Tell a profile of sRGB by what it does; its name may be that of a linear one."""
+    colors = np.stack(np.meshgrid(*[np.arange(0, 256, 15, np.uint8)] * 3), -1).reshape(18, -1, 3)
+    seen = ImageCms.applyTransform(Image.fromarray(colors), _transform(profile, 'RGB'))
+    return bool(np.abs(np.asarray(seen, int) - colors).max() <= _LEVELS)
 
 
 @lru_cache(maxsize=32)

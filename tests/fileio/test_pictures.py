@@ -9,8 +9,9 @@ import pytest
 from PIL import Image, ImageCms, features
 
 from mmtbps.errors import UserError
-from mmtbps.fileio import IMAGE_SUFFIXES, UNREAD_SUFFIXES, pictures
+from mmtbps.fileio import IMAGE_SUFFIXES, UNREAD_SUFFIXES, UNREAD_VIDEO_SUFFIXES, pictures
 from mmtbps.fileio.pictures import BadPicture, decode_picture, is_plain_jpeg
+from mmtbps.search.media.base import VIDEO_SUFFIXES
 
 GRAY = np.linspace(0, 255, 64).astype(np.uint8)[None].repeat(48, 0)
 LOSSLESS = {'WEBP': dict(lossless=True), 'TIFF': {}, 'PNG': {}, 'BMP': {}, 'GIF': {}, 'PPM': {},
@@ -299,7 +300,8 @@ def test_the_package_that_is_missing_is_named(monkeypatch):
 
 
 #: Format of Pillow by ending, where it is not that of Pillow's own table.
-FORMATS = {'.heic': 'HEIF', '.heif': 'HEIF', '.hif': 'HEIF', '.jxl': 'JXL', '.mpo': 'MPO'}
+FORMATS = {**dict.fromkeys(('.heic', '.heics', '.heif', '.heifs', '.hif'), 'HEIF'), '.jxl': 'JXL',
+           **dict.fromkeys(('.jfi', '.jif', '.pjpeg', '.pjp'), 'JPEG'), '.mpo': 'MPO', '.dib': 'BMP'}
 PACKAGES = {'HEIF': 'pillow_heif', 'JXL': 'pillow_jxl'}
 
 
@@ -312,14 +314,15 @@ def test_every_ending_that_is_looked_for_is_read(ending):
         pictures._formats()
     if kind == 'AVIF' and not features.check('avif'):
         pytest.skip('this Pillow has no AVIF')
-    image = smooth().convert('1') if ending == '.pbm' else smooth()
+    image = smooth().convert({'.pbm': '1', '.pfm': 'F'}.get(ending, 'RGB'))
     found = seen(coded(image, kind, **LOSSLESS.get(kind, dict(quality=95))))
     assert np.abs(found - np.asarray(image.convert('RGB'), int)).mean() < 4
 
 
 def test_endings_are_read_or_named_but_not_both():
-    assert not set(IMAGE_SUFFIXES) & set(UNREAD_SUFFIXES)
-    assert all(ending == ending.lower() for ending in IMAGE_SUFFIXES + UNREAD_SUFFIXES)
+    endings = IMAGE_SUFFIXES + VIDEO_SUFFIXES + UNREAD_SUFFIXES + UNREAD_VIDEO_SUFFIXES
+    assert len(endings) == len(set(endings))
+    assert all(ending == ending.lower() for ending in endings)
 
 
 @pytest.mark.parametrize('kind, package', [('HEIF', 'pillow_heif'), ('JXL', 'pillow_jxl')])

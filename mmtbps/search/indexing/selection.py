@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 from mmtbps.errors import BadValue, Remedy
-from mmtbps.fileio import IMAGE_SUFFIXES, UNREAD_SUFFIXES, JobShard
+from mmtbps.fileio import IMAGE_SUFFIXES, UNREAD_SUFFIXES, UNREAD_VIDEO_SUFFIXES, JobShard
 
 from ..galleries.base import BaseGallery
 from ..media.base import VIDEO_SUFFIXES
@@ -17,7 +17,9 @@ from .options import IndexOptions
 
 __all__ = ['FileSelection', 'FoundFiles']
 
-_UNREAD = 'pictures of this kind are not read'
+#: Reason by ending of the files that are named though none of their kind is read.
+_UNREAD = {**dict.fromkeys(UNREAD_SUFFIXES, 'pictures of this kind are not read'),
+           **dict.fromkeys(UNREAD_VIDEO_SUFFIXES, 'videos of this kind are not read')}
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,7 @@ class FileSelection:
         passed_over: list[Path] = []
         if self.source.is_dir():
             found = dict(find_files(self.source, IMAGE_SUFFIXES + VIDEO_SUFFIXES, self.exclude,
-                                    passed_over, dict.fromkeys(UNREAD_SUFFIXES, _UNREAD)))
+                                    passed_over, _UNREAD))
             if reason := found.get(self.source):
                 raise BadValue(f'{self.source}: {reason}')
         else:
@@ -117,7 +119,7 @@ class FileSelection:
         if videos and not paths:
             raise BadValue(f'{self.source}: {len(videos)} videos and no image ({endings}). The '
                            'people in videos are found by a detector', Remedy('name_detector'))
-        if not paths and set(refused.values()) <= {_UNREAD}:
+        if not paths and set(refused.values()) <= {*_UNREAD.values()}:
             others = [f'{path}: {reason}' for path, reason in refused.items()]
             raise BadValue(f'{self.source}: no file to index below it ({endings})' + (
                 f'; {len(others)} others, such as {others[0]}' if others else ''))

@@ -15,9 +15,6 @@ Box = tuple[int, int, int, int]
 VIDEO_SUFFIXES = ('.avi', '.m4v', '.mkv', '.mov', '.mp4', '.mpeg', '.mpg', '.webm', '.wmv')
 #: Of a video, that are looked at without a tracker.
 SECONDS_BETWEEN_FRAMES = 1.
-#: Endings of video files, in lower case. No playlists: those would let a file name others, here or
-#: on the network.
-VIDEO_SUFFIXES = ('.avi', '.m4v', '.mkv', '.mov', '.mp4', '.mpeg', '.mpg', '.webm', '.wmv')
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,8 +21,9 @@ _UNLISTED = 'cannot be listed'
 #: Names in lower case of what Synology, QNAP, Windows, macOS and Linux keep for themselves: copies,
 #: thumbnails, and what was deleted.
 _SYSTEM_FOLDERS = ('#recycle', '#snapshot', '$recycle.bin', '@eadir', '@recently-snapshot',
-                   '@recycle', '@sharebin', '@sharesnap', '@tmp', '__macosx', 'lost+found',
-                   'recycled', 'recycler', 'system volume information')
+                   '@recycle', '@sharebin', '@sharesnap', '@tmp', '__macosx', 'found.000',
+                   'lost+found', 'network trash folder', 'recycled', 'recycler',
+                   'system volume information', 'temporary items')
 
 
 class MissingFolder(UserError, NotADirectoryError):

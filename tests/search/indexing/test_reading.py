@@ -101,19 +101,21 @@ def test_notes_of_a_detector_run_are_in_its_report(tmp_path, gallery):
 
 
 def test_pictures_of_other_kinds_are_counted_and_named(crops, gallery):
-    for name in ('raw.CR2', 'raw.dng', 'drawing.svg', 'walk.mp4', 'notes.txt', '.hidden.nef'):
+    for name in ('raw.CR2', 'raw.dng', 'drawing.svg', 'walk.mp4', 'walk.MTS', 'notes.txt',
+                 '.hidden.nef'):
         (crops / name).write_bytes(b'x')
     (crops / 'broken.heic').write_bytes(b'\0\0\0\x18ftypheic')
     report = index(crops, gallery)
     reasons = dict(report.skipped)
     assert report.indexed == 2
-    assert sorted(reasons) == ['broken.heic', 'drawing.svg', 'raw.CR2', 'raw.dng']
+    assert sorted(reasons) == ['broken.heic', 'drawing.svg', 'raw.CR2', 'raw.dng', 'walk.MTS']
     assert reasons['raw.CR2'] == 'pictures of this kind are not read'
+    assert reasons['walk.MTS'] == 'videos of this kind are not read'
     assert report.videos == ['walk.mp4']
     (crops / 'walk.mp4').unlink()
     for name in ('red.png', 'blue.png', 'broken.heic'):
         (crops / name).unlink()
-    with pytest.raises(UserError, match='no file to index below it .*; 3 others, such as .*: '):
+    with pytest.raises(UserError, match='no file to index below it .*; 4 others, such as .*: '):
         index(crops, gallery)
 
 
