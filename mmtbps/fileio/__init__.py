@@ -19,8 +19,9 @@ from .shards import JobShard
 from .writable import NotWritable, check_writable
 
 __all__ = ['BrokenCheckpoint', 'DiskFull', 'IMAGE_SUFFIXES', 'JobShard', 'JsonlWriter', 'LockTaken',
-           'MAX_PIXELS', 'NotWritable', 'UNREAD_SUFFIXES', 'UNREAD_VIDEO_SUFFIXES', 'UnsafeCheckpoint',
-           'append_json_lines', 'check_writable', 'create_once', 'damaged_record', 'decode_json', 'durable_folder',
-           'explain_disk_full', 'explained_disk_full', 'file_lock', 'folder_size', 'free_bytes',
-           'is_disk_full', 'is_image', 'iter_json_lines', 'load_checkpoint_file', 'lock_descriptor',
+           'MAX_PIXELS', 'NotWritable', 'UNREAD_SUFFIXES', 'UNREAD_VIDEO_SUFFIXES',
+           'UnsafeCheckpoint', 'append_json_lines', 'check_writable', 'create_once',
+           'damaged_record', 'decode_json', 'durable_folder', 'explain_disk_full',
+           'explained_disk_full', 'file_lock', 'folder_size', 'free_bytes', 'is_disk_full',
+           'is_image', 'iter_json_lines', 'load_checkpoint_file', 'lock_descriptor',
            'swollen_record', 'sync_folder', 'why_no_file', 'write_durably']

@@ -300,8 +300,9 @@ def test_the_package_that_is_missing_is_named(monkeypatch):
 
 
 #: Format of Pillow by ending, where it is not that of Pillow's own table.
-FORMATS = {**dict.fromkeys(('.heic', '.heics', '.heif', '.heifs', '.hif'), 'HEIF'), '.jxl': 'JXL',
-           **dict.fromkeys(('.jfi', '.jif', '.pjpeg', '.pjp'), 'JPEG'), '.mpo': 'MPO', '.dib': 'BMP'}
+FORMATS = {'.jxl': 'JXL', '.mpo': 'MPO', '.dib': 'BMP',
+           **dict.fromkeys(('.heic', '.heics', '.heif', '.heifs', '.hif'), 'HEIF'),
+           **dict.fromkeys(('.jfi', '.jif', '.pjpeg', '.pjp'), 'JPEG')}
 PACKAGES = {'HEIF': 'pillow_heif', 'JXL': 'pillow_jxl'}
 
 
