@@ -21,6 +21,9 @@ _INVISIBLE = frozenset(map(chr, (
 _SHAPING = frozenset('\u200c\u200d\ufe0f')
 _BEHIND_LATIN = '\u0300'
 _PRINTED = re.compile('[!-~]')
+#: Symbols that show nothing of the world: pictures of control signs, boxes and blocks, Braille, and
+#: what stands in place of a sign that was lost.
+_NO_PICTURE = re.compile('[\u2400-\u245f\u2500-\u25ff\u2800-\u28ff\ufffc\ufffd]')
 
 
 def normalize_query(text: str) -> str:
@@ -64,8 +67,8 @@ def has_word(text: str) -> bool:
         >>> has_word('a coat'), has_word('?!'), has_word('\U0001f392')
         (True, False, True)
     """
-    return any(category[0] in 'LN' or category == 'So'
-               for category in map(unicodedata.category, text))
+    return any(category[0] in 'LN' and category != 'Lm' or category == 'So'
+               for category in map(unicodedata.category, _NO_PICTURE.sub('', text)))
 
 
 def _has_ink(sign: str) -> bool:

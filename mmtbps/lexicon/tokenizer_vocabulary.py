@@ -8,6 +8,8 @@ from contextlib import AbstractContextManager, nullcontext
 from functools import cache, cached_property
 from typing import Any
 
+from .query_text import has_word
+
 __all__ = ['TokenizerVocabulary']
 
 #: Names of the token for what a vocabulary lacks, where its model does not tell.
@@ -20,7 +22,10 @@ _WORDLIKE = 2
 _LEARNED, _SHARE = 100, .1
 #: Of Chinese signs each is a word; a vocabulary that reads Chinese has thousands.
 _CHINESE, _LEARNED_CHINESE = 'CJK', 1000
-_NO_SCRIPT = {'MODIFIER', 'FEMININE', 'MASCULINE', 'MICRO', 'INFORMATION', '?'}
+_NO_SCRIPT = {'MODIFIER', 'FEMININE', 'MASCULINE', 'MICRO', 'INFORMATION', 'DIGIT', 'DINGBAT', '?'}
+#: What stands for a sign that was lost, and the categories of signs that mean nothing to others.
+_LOST, _NO_SIGNS = '\ufffd', ('Co', 'Cn')
+_NUMBERS = ('Nd', 'Nl')
 
 
 class TokenizerVocabulary:
@@ -134,7 +139,7 @@ class TokenizerVocabulary:
             return bool(text.strip())
         spans = [span for span, id_ in zip(*_tokens(self._encode(text)), strict=True)
                  if id_ not in self._unknown_ids]
-        return any(any(map(_is_word, text[first:last])) for first, last in spans)
+        return any(has_word(text[first:last]) for first, last in spans)
 
     def _unknown_spans(self, text: str) -> list[tuple[int, int]]:
         if self._tokenizer is None:
@@ -143,12 +148,12 @@ class TokenizerVocabulary:
                 if id_ in self._unknown_ids]
 
     def _foreign_spans(self, text: str) -> list[tuple[int, int]]:
-        """Find the runs of letters of scripts that were not learned."""
-        if text.isascii() or self.scripts is None:
+        """Find the runs of letters of scripts that were not learned, and of no letters at all."""
+        if text.isascii():
             return []
         spans, first = [], None
         for place, sign in enumerate([*text, ' ']):
-            foreign = sign.isalpha() and script_of(sign) not in (None, *self.scripts)
+            foreign = self._is_foreign(sign)
             if foreign and first is None:
                 first = place
             elif first is not None and not foreign and unicodedata.category(sign)[0] != 'M':
@@ -156,26 +161,30 @@ class TokenizerVocabulary:
                 first = None
         return spans
 
+    def _is_foreign(self, sign: str) -> bool:
+        category = unicodedata.category(sign)
+        if sign == _LOST or category in _NO_SIGNS:
+            return True
+        spelled = category[0] == 'L' or category in _NUMBERS and not sign.isascii()
+        return (spelled and self.scripts is not None
+                and script_of(sign) not in (None, *self.scripts))
+
 
 @cache
 def script_of(sign: str) -> str | None:
-    """Return the script of a letter, by its name; None for one of no script.
+    """Return the script of a letter or digit, by its name; None for one of no script.
 
     Example:
         >>> script_of('a'), script_of('\u0436'), script_of('\u7ea2')
         ('LATIN', 'CYRILLIC', 'CJK')
     """
-    script = unicodedata.name(sign, '?').split()[0].partition('-')[0]
-    return None if script in _NO_SCRIPT else script
+    name = unicodedata.name(sign, '?').removeprefix('EXTENDED ')  # digits of Persian
+    script = re.split('[ -]', name)[0]
+    return None if script in _NO_SCRIPT else _CHINESE if script == 'IDEOGRAPHIC' else script
 
 
 def _tokens(encoding: Any) -> tuple[list[tuple[int, int]], list[int]]:
     return encoding.offsets, encoding.ids
-
-
-def _is_word(sign: str) -> bool:
-    category = unicodedata.category(sign)
-    return category[0] in 'LN' or category == 'So'
 
 
 @cache

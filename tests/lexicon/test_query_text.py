@@ -41,4 +41,6 @@ def test_a_second_time_changes_nothing():
 
 def test_a_word_is_a_letter_a_digit_or_an_emoji():
     assert all(map(has_word, ['a', '2', '\u7ea2', '\U0001f392', '\u0661']))
-    assert not any(map(has_word, ['', '...', '?!', '\u3002', '- -', '\u0301', '\ue000', '\u2044']))
+    assert not any(map(has_word, [
+        '', '...', '?!', '\u3002', '- -', '\u0301', '\ue000', '\u2044', '\ufffd\ufffd',
+        '\u25a0\u25a1', '\u250c\u2500', '\u2813\u2811', '\u2400', '\u02c8']))

@@ -50,7 +50,9 @@ def test_a_vocabulary_of_words_is_asked(text, unknown, left):
     ('a man in a red coat', [], True), ('a café, ärmel, naïve', [], True), ('?!', [], False),
     ('a red男人 coat', ['男人'], True), (f'{RUSSIAN} и {ARABIC}', [RUSSIAN, 'и', ARABIC], False),
     (CHINESE, [CHINESE], False), (GREEK, [GREEK], False), ('शर्ट', ['शर्ट'], False),
-    ('a man with \U0001f392', [], True), ('¹ ½ 5', [], True)])
+    ('a man with \U0001f392', [], True), ('¹ ½ 5', [], True), ('१२३', ['१२३'], False),
+    ('a man, ٣٤ and ۳ and 〇', ['٣٤', '۳', '〇'], True), ('a r\ufffdd coat', ['\ufffd'], True),
+    ('a man \ue000\u0378', ['\ue000\u0378'], True)])
 def test_bytes_are_judged_by_script(clip, text, unknown, left):
     assert clip.read(text) == (unknown, left)
     assert clip.scripts == {'LATIN'}
@@ -66,6 +68,19 @@ def test_scripts_are_those_that_a_vocabulary_has_words_of():
     assert few.scripts == {'LATIN'}
     assert TokenizerVocabulary(pieces_of_bytes()).scripts is None
     assert TokenizerVocabulary(pieces_of_bytes()).read(CHINESE) == ([], True)
+
+
+def test_digits_and_repeated_signs_belong_to_a_script():
+    persian = TokenizerVocabulary(word_pieces(ARABIC, 'مرد', '۳', '٣'))
+    assert persian.read(f'{ARABIC} ۳ ٣') == ([], True)
+    chinese = TokenizerVocabulary(word_pieces(*map(chr, range(0x4e00, 0x5a00)), '々', '〇'))
+    assert chinese.read('\u4eba々 〇') == ([], True)
+
+
+def test_a_letter_that_was_lost_is_named_where_the_tokenizer_leaves_it_out():
+    vocabulary = TokenizerVocabulary(word_pieces('a', 'man', 'mn'))
+    assert vocabulary.read('a m\ufffdn') == (['\ufffd'], True)
+    assert vocabulary.read('a \ue000 man') == (['\ue000'], True)
 
 
 def test_names_of_special_tokens_become_text(clip):
