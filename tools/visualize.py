@@ -12,7 +12,6 @@ pretrained model of another library can be named, on the data of a config:
 """
 
 import argparse
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,7 +42,7 @@ from mmtbps.engine.launch import (
     name_model,
 )
 from mmtbps.errors import BadValue
-from mmtbps.fileio import check_writable, explained_disk_full, write_durably
+from mmtbps.fileio import check_writable, encode_json, explained_disk_full, write_durably
 from mmtbps.search.encoders.base import Encoder
 from mmtbps.search.encoders.explain import rollout_map, word_heat_map
 from mmtbps.search.encoders.loading import load_encoder
@@ -226,7 +225,7 @@ def failures(args: argparse.Namespace) -> None:
     failed = [describe_failure(data, query, args.topk) for query in queries]
     folder = Path(args.out_dir)
     write_durably(folder / 'failures.jsonl', ''.join(
-        json.dumps(failure, ensure_ascii=False) + '\n' for failure in failed))
+        encode_json(failure) + '\n' for failure in failed))
     print(folder / 'failures.jsonl')
     for start in range(0, len(failed), _FAILURES_PER_SHEET):
         some = failed[start:start + _FAILURES_PER_SHEET]

@@ -1,10 +1,10 @@
 """Output that survives strangers' text, such as names of files from another system."""
 
-import json
 import sys
 from typing import TYPE_CHECKING, Any
 
 from mmtbps.errors import printable
+from mmtbps.fileio import encode_json
 
 if TYPE_CHECKING:
     from mmtbps.search.results import SearchResult
@@ -35,8 +35,7 @@ def as_json(value: Any, encoding: str | None = 'utf-8') -> str:
         ('{\\n  "name": "Größe"\\n}', '"\\\\u009b\\\\u670d"')
     """
     unicode = (encoding or '').lower().replace('_', '-') in ('utf-8', 'utf8')
-    text = json.dumps(value, indent=2, ensure_ascii=not unicode)
-    return '\n'.join(printable(line, json.dumps) for line in text.split('\n'))
+    return encode_json(value, 2, ascii_only=not unicode)
 
 
 def word_result(result: 'SearchResult') -> str:

@@ -11,7 +11,7 @@ from .image_files import (
     UNREAD_VIDEO_SUFFIXES,
     is_image,
 )
-from .json_text import decode_json
+from .json_text import decode_json, encode_json
 from .jsonl import JsonlWriter, append_json_lines, iter_json_lines
 from .locks import LockTaken, file_lock, lock_descriptor
 from .regular_files import why_no_file
@@ -21,7 +21,7 @@ from .writable import NotWritable, check_writable
 __all__ = ['BrokenCheckpoint', 'DiskFull', 'IMAGE_SUFFIXES', 'JobShard', 'JsonlWriter', 'LockTaken',
            'MAX_PIXELS', 'NotWritable', 'UNREAD_SUFFIXES', 'UNREAD_VIDEO_SUFFIXES',
            'UnsafeCheckpoint', 'append_json_lines', 'check_writable', 'create_once',
-           'damaged_record', 'decode_json', 'durable_folder', 'explain_disk_full',
+           'damaged_record', 'decode_json', 'durable_folder', 'encode_json', 'explain_disk_full',
            'explained_disk_full', 'file_lock', 'folder_size', 'free_bytes', 'is_disk_full',
            'is_image', 'iter_json_lines', 'load_checkpoint_file', 'lock_descriptor',
            'swollen_record', 'sync_folder', 'why_no_file', 'write_durably']

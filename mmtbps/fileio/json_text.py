@@ -1,9 +1,33 @@
-"""JSON that says one thing only."""
+"""JSON that says one thing only, to programs and to whoever looks at it in a terminal."""
 
 import json
 from typing import Any
 
-__all__ = ['decode_json']
+from mmtbps.errors import printable
+
+__all__ = ['decode_json', 'encode_json']
+
+
+def encode_json(value: Any, indent: int | None = None, ascii_only: bool = False) -> str:
+    """Encode a value as JSON of which nothing acts on a terminal or ends a line elsewhere.
+
+    It reads back as the same. Names of strangers' files may hold such signs, or half characters,
+    which no encoding of a file takes.
+
+    Args:
+        value: Of JSON types.
+        indent: Blanks of each level; ``None`` for a single line.
+        ascii_only: Whether every sign beyond ASCII is written as an escape.
+
+    Raises:
+        ValueError: It holds NaN or infinity, which JSON does not know.
+
+    Example:
+        >>> encode_json({'name': 'Größe\\u2028\\x9b'})
+        '{"name": "Größe\\\\u2028\\\\u009b"}'
+    """
+    text = json.dumps(value, indent=indent, ensure_ascii=ascii_only, allow_nan=False)
+    return '\n'.join(printable(line, json.dumps) for line in text.split('\n'))
 
 
 def decode_json(text: str) -> Any:

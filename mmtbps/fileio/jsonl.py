@@ -12,7 +12,7 @@ from typing import Any
 from mmtbps.errors import RecordError
 
 from .disk_full import explain_disk_full
-from .json_text import decode_json
+from .json_text import decode_json, encode_json
 from .locks import lock_descriptor
 
 __all__ = ['JsonlWriter', 'append_json_lines', 'iter_json_lines']
@@ -133,9 +133,7 @@ def _append(descriptor: int, data: bytes, path: str | os.PathLike, sync: bool = 
 
 
 def _line(row: Any) -> bytes:
-    # A file name that is no Unicode text travels as escapes.
-    text = json.dumps(row, ensure_ascii=False, allow_nan=False)
-    return text.encode('utf-8', 'backslashreplace') + b'\n'
+    return encode_json(row).encode() + b'\n'
 
 
 def _mend_tail(descriptor: int, keep_whole: bool) -> None:

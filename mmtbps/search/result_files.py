@@ -1,7 +1,6 @@
 """Files of search results: one HTML page that needs no other file, a picture, or JSON."""
 
 import html
-import json
 import os
 import tempfile
 from collections.abc import Sequence
@@ -9,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mmtbps.errors import BadValue, MissingFile, printable
-from mmtbps.fileio import check_writable, write_durably
+from mmtbps.fileio import check_writable, encode_json, write_durably
 from mmtbps.visualization import draw_rank_list, draw_rank_sheet
 
 from .media.answer_mark import answer_mark
@@ -75,8 +74,7 @@ def write_results(results: Sequence[SearchResult], path: str | os.PathLike,
         picture = draw_results(results, images_root)
         write_durably(path, lambda to: picture.save(to, 'PNG', pnginfo=answer_mark()))
     elif path.suffix.lower() == '.json':
-        write_durably(path, (json.dumps(
-            [result.to_json() for result in results], indent=2, ensure_ascii=False) + '\n'))
+        write_durably(path, encode_json([result.to_json() for result in results], 2) + '\n')
     else:
         write_durably(path, results_html(results, images_root))
     return path

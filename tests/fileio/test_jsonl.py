@@ -8,7 +8,7 @@ import warnings
 
 import pytest
 
-from mmtbps.errors import RecordError
+from mmtbps.errors import RecordError, printable
 from mmtbps.fileio import DiskFull, JsonlWriter, LockTaken, append_json_lines, iter_json_lines
 
 FULL = {'image': 'a/1.jpg', 'captions': ['Ein Mann, größer.', '男'], 'scores': {'psnr': 31.5}}
@@ -173,6 +173,14 @@ def test_appending_nothing_makes_no_file(tmp_path):
 def test_a_name_that_is_no_unicode_travels_as_an_escape(tmp_path):
     append_json_lines(tmp_path / 'a.jsonl', ['\udcff.jpg'])
     assert read(tmp_path / 'a.jsonl') == ['\udcff.jpg']
+
+
+def test_a_line_ends_nowhere_else_and_acts_on_no_terminal(tmp_path):
+    names = ['a\u2028b', 'a\x85b', 'a\x9b2Jb', '\u202egpj.exe', 'Größe \u670d \U0001f392']
+    append_json_lines(tmp_path / 'a.jsonl', names)
+    text = (tmp_path / 'a.jsonl').read_text('utf-8')
+    assert read(tmp_path / 'a.jsonl') == names and len(text.splitlines()) == len(names)
+    assert printable(text.replace('\n', '')) == text.replace('\n', '') and names[-1] in text
 
 
 def test_a_line_nested_too_deeply_is_named(tmp_path):

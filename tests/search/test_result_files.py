@@ -166,6 +166,15 @@ def test_a_drawn_answer_has_the_crops(root):
     assert np.abs(pixels - COLORS['red']).max(2).min() > 3, 'outside of the box'
 
 
+def test_json_holds_names_that_act_on_a_terminal_as_escapes(root):
+    result = dict(query='a man', hits=[hit('a\x9b2J\u202eb\u2028.jpg')], image='\udcff.jpg',
+                  image_weight=.5)
+    write_results([result], root / 'out.json', root)
+    text = (root / 'out.json').read_text(encoding='utf-8')
+    assert json.loads(text) == [result]
+    assert not any(sign in text for sign in '\x9b\u202e\u2028')
+
+
 def test_json_is_what_the_search_gave(root):
     results = [dict(query='Größe', hits=[hit('two.png', camera='c1')])]
     write_results(results, root / 'out.json', root)
