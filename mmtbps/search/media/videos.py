@@ -19,6 +19,8 @@ from .joined_videos import find_parts
 try:
     import cv2
     from mmengine.logging import print_log
+
+    from .joined_capture import JoinedCapture
 except ImportError as error:
     raise MissingPackage(f'videos need {error.name}: pip install torch && pip install '
                          '"mmtbps[mm]"') from error
@@ -30,6 +32,7 @@ _GIVE_UP = 250     # broken frames in a row: nothing follows
 _EARLY = 1.        # seconds; the length of a video is known less exactly than its frames
 _SLACK = 1e-6      # seconds; times are rounded
 _STEP_BACK = .5    # seconds; where a time stamp lies so far back, another part begins
+_READ_JOINED = 2   # parts of a Matroska file that FFmpeg reads; of more it tells nothing
 _STAMP = getattr(cv2, 'CAP_PROP_PTS', -1)  # older versions tell none
 
 AnyPath = str | os.PathLike
@@ -170,10 +173,12 @@ def _frames(path: Path, every: float, on_note: Callable[[Path, str], None]) -> I
         capture.release()
 
 
-def _open(path: AnyPath) -> cv2.VideoCapture:
+def _open(path: AnyPath) -> cv2.VideoCapture | JoinedCapture:
     if not os.path.isfile(path):  # OpenCV would take a camera, a URL or a pattern for it
         raise UnreadableVideo(path, 'no such file')
-    capture = cv2.VideoCapture(os.path.abspath(path))
+    starts = find_parts(path).starts
+    capture = (JoinedCapture(path, starts) if len(starts) > _READ_JOINED
+               else cv2.VideoCapture(os.path.abspath(path)))
     capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 1)  # its default differs between versions
     pixels = capture.get(cv2.CAP_PROP_FRAME_WIDTH) * capture.get(cv2.CAP_PROP_FRAME_HEIGHT)
     if not capture.isOpened() or not capture.get(cv2.CAP_PROP_FPS) > 0:
@@ -190,7 +195,7 @@ class _Clock:
         capture: The video, at its start or after a seek.
     """
 
-    def __init__(self, capture: cv2.VideoCapture) -> None:
+    def __init__(self, capture: cv2.VideoCapture | JoinedCapture) -> None:
         self.begins = 0
         self._capture, self._step = capture, 1 / capture.get(cv2.CAP_PROP_FPS)
         self._last, self._before = None, 0.
@@ -223,7 +228,7 @@ class _Walk:
         path: Of it.
     """
 
-    def __init__(self, capture: cv2.VideoCapture, path: AnyPath) -> None:
+    def __init__(self, capture: cv2.VideoCapture | JoinedCapture, path: AnyPath) -> None:
         self._capture, self._path, self._clock = capture, path, _Clock(capture)
         self._rate = capture.get(cv2.CAP_PROP_FPS)
         self._announced = capture.get(cv2.CAP_PROP_FRAME_COUNT)
@@ -260,7 +265,7 @@ class _Walk:
     def note(self) -> str:
         """Word what is odd about a video that was walked through; empty if nothing is."""
         early = (self._announced - 1 - self._last) / self._rate - self._late()
-        notes = []
+        notes, parts = [], find_parts(self._path)
         if self._broken or early > _EARLY:
             notes.append(f'{self._broken} broken frames left out, ends {max(early, 0):.1f} s too '
                          'early')
@@ -268,20 +273,22 @@ class _Walk:
             notes.append(f'{self._back} frames left out whose time had passed')
         if self._clock.begins:
             notes.append(f'its time begins again {self._clock.begins} x and is counted on')
-        if len(sizes := find_parts(self._path).sizes) > 1:
+        if unread := parts.behind + getattr(self._capture, 'unread', 0):
+            notes.append(f'{unread} further videos were joined to it and are not read')
+        if len(sizes := parts.sizes) > 1:
             notes.append(f'its picture size changes ({", ".join(f"{w} x {h}" for w, h in sizes)}) '
                          'and all of it is read in the first')
         return '; '.join(notes)
 
     def _late(self) -> float:
         """Compute the seconds before the first frame that a Matroska file counts as its length."""
-        if not os.fspath(self._path).lower().endswith(('.mkv', '.webm')) or self._clock.begins:
+        if not find_parts(self._path).starts or self._clock.begins:
             return 0.
         (first, begin), (last, end) = self._begin, self._end
         return max(first * (end - begin) / (last - first), 0.) if last > first else 0.
 
 
-def _picture(capture: cv2.VideoCapture, path: AnyPath) -> Image.Image:
+def _picture(capture: cv2.VideoCapture | JoinedCapture, path: AnyPath) -> Image.Image:
     good, pixels = capture.retrieve()
     if not good:
         raise UnreadableVideo(path, 'a frame cannot be decoded')

@@ -257,6 +257,41 @@ def test_joined_videos_are_read_to_their_end(tmp_path, ending):
         assert len(notes) == 1 and 'its time begins again 1 x' in notes[0]
 
 
+@pytest.mark.parametrize('kind, ending', [('mkv', 'mkv'), ('webm', 'webm'), ('mpg', 'mpg'),
+                                          ('mkv', 'mp4'), ('ts', 'mpg')])
+def test_three_joined_videos_are_read_to_their_end_under_any_ending(tmp_path, kind, ending):
+    """FFmpeg reads two Matroska videos that were joined; a recorder may give any ending."""
+    parts = [encode(tmp_path / f'{first}.{kind}', shades(first, 50)) for first in (0, 50, 100)]
+    joined, notes = tmp_path / f'joined.{ending}', []
+    joined.write_bytes(b''.join(part.read_bytes() for part in parts))
+    frames = list(frames_of(joined, .4, on_note=lambda path, note: notes.append(note)))
+    assert len(frames) >= 14 and [frame.time for frame in frames[:4]] == [0, .4, .8, 1.2]
+    np.testing.assert_allclose([np.asarray(frame.image).mean() for frame in frames],
+                               [25 * frame.time for frame in frames], atol=4)
+    for frame in frames:
+        assert read_frame(joined, frame.number) == frame.image
+    assert notes == ['its time begins again 2 x and is counted on']
+
+
+@pytest.mark.parametrize('ending', ['mp4', 'mov', 'wmv'])
+def test_videos_behind_the_end_are_counted(tmp_path, said, ending):
+    part = encode(tmp_path / f'a.{ending}', shades(0, 30))
+    (tmp_path / f'joined.{ending}').write_bytes(3 * part.read_bytes())
+    assert len(list(frames_of(tmp_path / f'joined.{ending}'))) == len(list(frames_of(part)))
+    assert [line.partition(': ')[2] for line in said] == [
+        '2 further videos were joined to it and are not read']
+
+
+def test_a_joined_part_that_is_cut_off_does_not_hide_the_next(tmp_path, said):
+    first, second = (encode(tmp_path / f'{start}.mkv', shades(start, 100)).read_bytes()
+                     for start in (0, 100))
+    (tmp_path / 'joined.mkv').write_bytes(first[:len(first) // 2] + second + first)
+    frames = list(frames_of(tmp_path / 'joined.mkv'))
+    shown = [np.asarray(frame.image).mean() for frame in frames]
+    assert sum(level > 98 for level in shown) >= 4 and shown[-1] < 98
+    assert len(said) == 1 and 'too early; its time begins again 2 x' in said[0]
+
+
 @pytest.mark.parametrize('ending', ['mpg', 'mkv'])
 def test_a_picture_size_that_changes_is_said(tmp_path, ending, said):
     parts = [encode(tmp_path / f'{width}.{ending}', shades(9, 30, (width, 64)))
