@@ -49,6 +49,7 @@ from mmtbps.commands.query_options import (
     add_query_options,
     hint_at_quotes,
     picture_options,
+    print_unknown_values,
     take_sentences,
 )
 from mmtbps.commands.user_errors import fail, one_line_errors
@@ -174,6 +175,8 @@ def query(args: argparse.Namespace) -> None:
     for result in results:
         for line in describe_reading(result.unknown, result.read, result.unread):
             print(printable(line), file=sys.stderr)
+    if where and not any(result.hits for result in results):
+        print_unknown_values(searcher.gallery, where)
     if hint := hint_at_quotes(args.text):
         print(printable(hint), file=sys.stderr)
     if args.json:
@@ -218,6 +221,8 @@ def delete(args: argparse.Namespace) -> None:
         raise BadValue(f'{lacks}; nothing was removed')
     if number and not args.yes:
         _confirm(f'Remove {number} of {gallery.count()} entries of {args.gallery}?')
+    if not number and 'where' in chosen:
+        print_unknown_values(gallery, chosen['where'])
     print(f'{args.gallery}: {gallery.delete(**chosen)} removed, {gallery.count()} left')
     if missing:
         fail(f'{lacks}; the others were removed')

@@ -80,8 +80,8 @@ def print_warnings(report: 'IndexReport', metadata: Path | None) -> None:
                     'of the former, only the camera is kept. Name --metadata with what is known')
     if report.wide:
         said.append(f'{len(report.wide)} new pictures have not the shape of a person who stands, '
-                    f'such as {report.wide[0]}. If they are whole photographs, find the people in '
-                    'them with --detector, into a new gallery')
+                    f'or more than 2 million pixels, such as {report.wide[0]}. If they are whole '
+                    'photographs, find the people in them with --detector, into a new gallery')
     if report.videos:
         said.append(f'{len(report.videos)} videos were passed over, such as {report.videos[0]}: '
                     'the people in them are found with --detector, into a new gallery')

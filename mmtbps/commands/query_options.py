@@ -1,11 +1,20 @@
 """Options of a query: sentences, a picture, and the share of each."""
 
 import argparse
-from collections.abc import Sequence
+import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-__all__ = ['add_query_options', 'hint_at_quotes', 'picture_options', 'take_sentences']
+from mmtbps.errors import printable
+
+from .index_options import word_similar
+
+if TYPE_CHECKING:
+    from mmtbps.search.galleries import BaseGallery
+
+__all__ = ['add_query_options', 'hint_at_quotes', 'picture_options', 'print_unknown_values',
+           'take_sentences']
 
 
 def add_query_options(parser: argparse.ArgumentParser) -> None:
@@ -68,3 +77,10 @@ def hint_at_quotes(texts: Sequence[str]) -> str | None:
     if len(texts) < 2 or any(len(text.split()) > 1 for text in texts):
         return None
     return f'each word was asked by itself; a sentence stands in quotes: "{" ".join(texts)}"'
+
+
+def print_unknown_values(gallery: 'BaseGallery', where: Mapping[str, Any]) -> None:
+    """Print the values of a filter that no entry has, where nothing came of it."""
+    for key, value, similar in gallery.unknown_values(where):
+        print(printable(f'no entry of {gallery.uri} has {key}={value}{word_similar(similar)}'),
+              file=sys.stderr)

@@ -44,6 +44,21 @@ def test_delete_names_what_is_not_there_and_removes_the_rest(indexed, call):
                                 'others were removed']
 
 
+@pytest.mark.parametrize('where, said', [
+    (['camera=C1'], ['camera=C1 (did you mean c1?)']), (['camera=c7'], ['camera=c7']),
+    (['coat=RED', 'camera=c2'], ['coat=RED (did you mean red?)']),
+    (['path=RED.png'], ['path=RED.png (did you mean red.png?)']),
+    (['path=crops/red.png,nosuch'],
+     ['path=crops/red.png (did you mean red.png?)', 'path=nosuch']),
+    (['camera=c1', 'coat=blue'], []), (['time=..1999-01-31'], [])])
+def test_a_filter_that_fits_nothing_names_the_values_that_nothing_has(indexed, call, where, said):
+    lines = [f'no entry of {indexed}/people has {line}' for line in said]
+    code, out, err = call('query', indexed / 'people', 'red', '--where', *where)
+    assert code == 0 and ranked(out) == [] and err.splitlines() == lines
+    code, out, err = call('delete', indexed / 'people', '--where', *where)
+    assert code == 0 and '0 removed, 4 left' in out and err.splitlines() == lines
+
+
 def test_a_video_without_a_date_of_an_earlier_version_is_not_removed_by_age(indexed, call):
     gallery = open_gallery(indexed / 'people')
     entries, vectors = gallery.get([entry.id for entry in gallery.entries()])

@@ -16,7 +16,7 @@ from mmtbps.errors import BadValue, MissingFile, Remedy, UserError
 from .entries import ROUNDING, GalleryEntry, Hit, check_entries, check_vectors
 from .filters import KINDS, Condition, read_where
 from .fingerprint import check_fingerprint, is_same_model
-from .names import spell_as_stored
+from .names import find_unknown_values, spell_as_stored
 from .provenance import read_provenance
 
 __all__ = ['RESTORE', 'BaseGallery', 'GalleryChanged', 'GalleryEntry', 'GalleryMismatch',
@@ -214,6 +214,10 @@ class BaseGallery(ABC):
         conditions = self._read_filter(where)
         count = self._count(conditions) if self._is_there() else 0
         return count or self._nothing(conditions, 0)
+
+    def unknown_values(self, where: Mapping[str, Any]) -> list[tuple[str, str, str | None]]:
+        """Find the values of a filter that no entry has, see `find_unknown_values`."""
+        return find_unknown_values(self._read_filter(where), lambda: self.entries())
 
     @abstractmethod
     def info(self) -> dict[str, Any]:

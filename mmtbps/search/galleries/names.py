@@ -13,7 +13,7 @@ from typing import Any
 
 from .filters import KINDS, Condition, OneOf
 
-__all__ = ['match_paths', 'similar_paths', 'spell_as_stored']
+__all__ = ['find_unknown_values', 'match_paths', 'similar_paths', 'spell_as_stored']
 
 
 def match_paths(typed: Iterable[str], stored: Iterable[str],
@@ -74,6 +74,37 @@ def similar_paths(names: Iterable[str], stored: Iterable[str]) -> dict[str, str]
     found = {name: whole.get(folded) or last.get(posixpath.basename(folded))
              for name, folded in wanted.items()}
     return {name: path for name, path in found.items() if path is not None}
+
+
+def find_unknown_values(conditions: Sequence[Condition], entries: Callable[[], Iterator[Any]]
+                        ) -> list[tuple[str, str, str | None]]:
+    """Find the values of a filter that no entry has, with those that may have been meant.
+
+    Args:
+        conditions: The filter, as `read_where` reads it.
+        entries: Called to look through the gallery, once for each key that is text.
+
+    Returns:
+        Key, value, and a path as of `similar_paths` or a value in other capitals, if there is one.
+
+    Example:
+        >>> class Entry:
+        ...     camera = 'c1'
+        >>> find_unknown_values([OneOf('camera', ('C1', 'c1', 'c7'))], lambda: iter([Entry]))
+        [('camera', 'C1', 'c1'), ('camera', 'c7', None)]
+    """
+    unknown = []
+    for condition in conditions:
+        if not isinstance(condition, OneOf) or KINDS.get(condition.key, str) is not str:
+            continue
+        stored = {value for value in condition.values_of(entries()) if value is not None}
+        known = {_nfc(value) for value in stored}
+        lacking = [value for value in condition.values if _nfc(value) not in known]
+        folded = {_nfc(value).casefold(): value for value in sorted(stored)}
+        similar = similar_paths(lacking, stored) if condition.key == 'path' else {
+            value: folded.get(_nfc(value).casefold()) for value in lacking}
+        unknown += [(condition.key, value, similar.get(value)) for value in lacking]
+    return unknown
 
 
 def spell_as_stored(conditions: Sequence[Condition], entries: Callable[[], Iterator[Any]],

@@ -16,6 +16,8 @@ from itertools import chain, groupby
 from pathlib import Path
 from typing import TypeVar
 
+from PIL import Image
+
 from mmtbps.errors import BadValue, Remedy
 from mmtbps.fileio import append_json_lines
 
@@ -41,8 +43,9 @@ T, R = TypeVar('T'), TypeVar('R')
 #: Files read ahead by each thread; more would hold too many large photographs.
 _AHEAD = 4
 _CHANGED = 'it changed while it was read; index again when it is complete'
-#: A person who stands is more times as high as wide; a photograph is not.
-_STANDING = 1.4
+#: A person who stands is more times as high as wide; a photograph is not, or has more pixels than
+#: a crop of it.
+_STANDING, _CROP_PIXELS = 1.4, 2_000_000
 _NOTHING_SAID = Metadata(said=frozenset())
 
 
@@ -154,7 +157,7 @@ class _Run:
                 entry = GalleryEntry(entry_id(file.path), file.path, file.size, file.sha256,
                                      mtime_ns=file.mtime_ns)
                 self.writer.add(describe(entry, self._known_of(file)), file.image)
-                if file.image.height < _STANDING * file.image.width:
+                if _may_be_photograph(file.image):
                     self.report.wide.append(file.path)
                 self.writer.complete({file.path: file.sha256})
                 if file.note is not None:
@@ -307,6 +310,10 @@ def _of_files(metadata: Mapping[str, Metadata], paths: Sequence[str],
         name = found.get(path, path)
         rows[path if name in rows else name] = row
     return rows
+
+
+def _may_be_photograph(image: Image.Image) -> bool:
+    return image.height < _STANDING * image.width or image.width * image.height > _CROP_PIXELS
 
 
 def _of_file(entry: GalleryEntry, file: ReadFile, known: Metadata) -> GalleryEntry:

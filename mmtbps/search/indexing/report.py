@@ -21,7 +21,7 @@ class IndexReport:
             folder that could not be listed.
         passed_over: System folders, what was excluded, and answers that were written into the
             folder.
-        wide: New crops that have not the shape of a person: maybe whole photographs.
+        wide: New crops that have not the shape of a person, or the size of a photograph.
         nobody: Files in which the detector found no person.
         videos: Of the folder, that were passed over because there is no detector.
         unknown: Rows of the metadata that name no file.

@@ -59,8 +59,10 @@ def test_excluded_files_are_pruned_only_on_demand(crops, gallery):
 def test_pictures_that_may_be_photographs_are_named(photographs, gallery):
     paint('red', size=(30, 40)).save(photographs / 'portrait.png')
     paint('blue', size=(20, 40)).save(photographs / 'crop.png')
+    paint('blue', size=(1080, 1920)).save(photographs / 'upright.png')  # a telephone's
     report = index(photographs, gallery)
-    assert report.wide == ['a.png', 'b.png', 'portrait.png'] and report.nobody == []
+    assert report.wide == ['a.png', 'b.png', 'portrait.png', 'upright.png']
+    assert report.nobody == []
     assert index(photographs, gallery).wide == []  # said once
 
 
