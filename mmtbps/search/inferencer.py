@@ -19,7 +19,7 @@ from .galleries.provenance import read_provenance
 from .media.base import Detector, Tracker
 from .media.crops import read_entry
 from .media.images import read_image
-from .results import SearchHit, SearchResult, group_hits
+from .results import SearchHit, SearchResult, add_members, group_hits
 
 if TYPE_CHECKING:
     from .encoders.explain import WordHeatMap
@@ -316,7 +316,19 @@ class TextToPersonInferencer:
                 len(hits) == asked and not _is_full(hits, topk, group) for hits in found):
             asked = min(4 * asked, _MOST_ASKED)
             found = self.gallery.search(vectors, asked, where)
-        return found
+        return found if group is None else [self._with_members(hits, topk, where, group)
+                                            for hits in found]
+
+    def _with_members(self, hits: list[Hit], topk: int, where: Where | None,
+                      group: str) -> list[Hit]:
+        """Add what else is in the groups of hits; a search finds no more than it needs."""
+        key = 'track' if group == 'track' else 'path'
+        values = {getattr(entry, key) for best, others in group_hits(hits, group)[:topk]
+                  for entry in (best.entry, *others)} - {None}
+        if not values:
+            return hits
+        members = self.gallery.entries({**(where or {}), key: sorted(values)})
+        return add_members(hits, members, group, topk)
 
 
 def _is_full(hits: Sequence[Hit], topk: int, group: str | None) -> bool:

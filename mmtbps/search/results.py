@@ -1,13 +1,13 @@
 """Results of a search: one object a query, made once, read by programs, commands and pages."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from mmtbps.errors import BadValue
 
 from .galleries.base import GalleryEntry, Hit
 
-__all__ = ['GROUPS', 'SearchHit', 'SearchResult', 'group_hits']
+__all__ = ['GROUPS', 'SearchHit', 'SearchResult', 'add_members', 'group_hits']
 
 #: What may be grouped into one hit, beside identical pictures.
 GROUPS = ('track', 'photograph')
@@ -39,6 +39,24 @@ def group_hits(hits: Sequence[Hit], by: str | None = None
     for hit in hits:
         groups.setdefault(_group_of(hit.entry, by), []).append(hit)
     return [(best, tuple(hit.entry for hit in others)) for best, *others in groups.values()]
+
+
+def add_members(hits: Sequence[Hit], members: Iterable[GalleryEntry], by: str,
+                topk: int) -> list[Hit]:
+    """Add the entries of the first groups that are not among the hits, so that all are counted.
+
+    Args:
+        hits: Of a gallery, best first.
+        members: Entries of these groups, and maybe others.
+        by: See `group_hits`.
+        topk: So many groups are completed.
+    """
+    shown = {_group_of(hit.entry, by) for hit, _ in group_hits(hits, by)[:topk]}
+    there = {hit.entry.id for hit in hits}
+    missing = [entry for entry in members
+               if entry.id not in there and _group_of(entry, by) in shown]
+    last = hits[-1].score if hits else 0.
+    return [*hits, *(Hit(entry, last) for entry in sorted(missing, key=lambda entry: entry.id))]
 
 
 def _group_of(entry: GalleryEntry, by: str | None) -> tuple:

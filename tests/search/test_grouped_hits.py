@@ -2,6 +2,7 @@
 
 import shutil
 
+import numpy as np
 import pytest
 from fakes import ColorEncoder, paint, paint_folder
 
@@ -53,5 +54,35 @@ def test_one_hit_a_track_or_photograph_on_a_switch(tmp_path):
     assert groups(group='photograph', topk=2) == [['a', 'b'], ['c']]
     (hit, *_) = searcher('all in red', group='track')[0].hits
     assert hit.describe_others() == '1 more of this group'
+    assert groups(group='track', topk=1) == [['a', 'c']]
     with pytest.raises(UserError, match="grouped by track or photograph, got 'camera'"):
         searcher('all in red', group='camera')
+
+
+@pytest.mark.parametrize('address', ['gallery', 'gallery.lance'])
+def test_all_of_a_group_are_counted_however_few_are_asked_for(tmp_path, address):
+    encoder, rng = ColorEncoder(), np.random.default_rng(0)
+    if address.endswith('.lance'):
+        pytest.importorskip('lancedb')
+    gallery = open_gallery(tmp_path / address, encoder.fingerprint)
+    entries = [GalleryEntry(f'{number:03}', f'v{number % 3}.mp4', 9, f's{number % 3}',
+                            camera=f'c{number % 2}', track=f't{number % 5}', frame=number // 20,
+                            box=(number, 0, number + 4, 9)) for number in range(60)]
+    vectors = encoder.encode_texts(['all in red']) + rng.normal(size=(60, 12)) * np.linspace(
+        .01, 1, 60)[:, None]
+    gallery.upsert(entries, vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
+    searcher = TextToPersonInferencer(encoder, gallery=gallery)
+
+    def shown(hit, by, where):
+        key = (lambda entry: entry.track) if by == 'track' else (
+            lambda entry: (entry.path, entry.frame))
+        return {entry.id for entry in entries if key(entry) == key(hit.entry)
+                and (where is None or entry.camera == where['camera'])}
+
+    for by in ('track', 'photograph'):
+        for where in (None, {'camera': 'c1'}):
+            for topk in (1, 3, 20):
+                (answer, ) = searcher('all in red', topk=topk, group=by, where=where)
+                for hit in answer.hits:
+                    assert {hit.entry.id, *(other.id for other in hit.others)} == shown(
+                        hit, by, where)
