@@ -72,6 +72,7 @@ def print_warnings(report: 'IndexReport', metadata: Path | None) -> None:
     if (more := len(report.skipped) - _SHOWN) > 0:
         said.append(f'... and {more} more; --log FILE keeps all')
     said += [f'note {path}: {note}' for path, note in report.notes[:_SHOWN]]
+    said += [f'--exclude {pattern} fits nothing' for pattern in report.unused]
     if report.unknown:
         named = [path + word_similar(report.similar.get(path)) for path in report.unknown[:_SHOWN]]
         said.append(f'{len(report.unknown)} rows of {metadata} name no file: {", ".join(named)}')

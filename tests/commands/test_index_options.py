@@ -15,6 +15,7 @@ from mmtbps.search.indexing import IndexReport
     (dict(nobody=['a.jpg']), ['in 1 files nobody was found', 'a.jpg', '--threshold']),
     (dict(forgotten=3), ['3 files hold another picture', '--metadata']),
     (dict(skipped=[('a.jpg', 'broken')]), ['skipped a.jpg: broken']),
+    (dict(unused=['privat']), ['--exclude privat fits nothing']),
     (dict(unknown=['b.jpg', 'c.jpg'], similar={'b.jpg': 'B.JPG'}),
      ['2 rows of m.csv name no file: b.jpg (did you mean B.JPG?), c.jpg']),
     (dict(indexed=3, passed_over=['@eaDir']), [])])

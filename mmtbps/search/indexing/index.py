@@ -135,7 +135,8 @@ class _Run:
         self.gallery = gallery
         self.metadata = _of_files(metadata, found.paths, selection.root)
         self.options = options
-        self.report = IndexReport(passed_over=found.passed_over, videos=found.videos)
+        self.report = IndexReport(passed_over=found.passed_over, unused=found.unused,
+                                  videos=found.videos)
         self.known: dict[str, list[GalleryEntry]] = {}
         for entry in gallery.entries():
             self.known.setdefault(entry.path, []).append(entry)

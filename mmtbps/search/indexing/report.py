@@ -21,6 +21,7 @@ class IndexReport:
             folder that could not be listed.
         passed_over: System folders, what was excluded, and answers that were written into the
             folder.
+        unused: Patterns of what to exclude that fit nothing.
         wide: New crops that have not the shape of a person, or the size of a photograph.
         nobody: Files in which the detector found no person.
         videos: Of the folder, that were passed over because there is no detector.
@@ -38,6 +39,7 @@ class IndexReport:
     removed: int = 0
     skipped: list[tuple[str, str]] = field(default_factory=list)
     passed_over: list[str] = field(default_factory=list)
+    unused: list[str] = field(default_factory=list)
     wide: list[str] = field(default_factory=list)
     nobody: list[str] = field(default_factory=list)
     videos: list[str] = field(default_factory=list)

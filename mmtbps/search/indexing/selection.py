@@ -11,7 +11,7 @@ from mmtbps.fileio import IMAGE_SUFFIXES, UNREAD_SUFFIXES, UNREAD_VIDEO_SUFFIXES
 
 from ..galleries.base import BaseGallery
 from ..media.base import VIDEO_SUFFIXES
-from ..media.images import find_files
+from ..media.images import find_files, is_excluded
 from .images_root import choose_images_root
 from .options import IndexOptions
 
@@ -30,6 +30,7 @@ class FoundFiles:
         files: To be read, of this part.
         paths: Files of all parts, as the gallery keeps them.
         passed_over: System folders and what was excluded, in the same form.
+        unused: Patterns of what to exclude that fit nothing.
         videos: In the same form, if the people are not looked for.
         refused: Reason by path of each file that is not read, and of each folder that is not
             looked into or could not be listed; of all parts.
@@ -39,6 +40,7 @@ class FoundFiles:
     paths: list[str]
     refused: dict[str, str]
     passed_over: list[str]
+    unused: list[str]
     videos: list[str]
 
     @cached_property
@@ -110,7 +112,10 @@ class FileSelection:
             del paths[name]
         self._check(paths, refused, videos)
         return FoundFiles([path for name, path in paths.items() if self.holds(name)], list(paths),
-                          refused, [self.relative(path) for path in passed_over], videos)
+                          refused, [self.relative(path) for path in passed_over],
+                          [pattern for pattern in self.exclude if not any(
+                              is_excluded(path, self.source, [pattern]) for path in passed_over)],
+                          videos)
 
     def _check(self, paths: Mapping[str, Path], refused: Mapping[str, str],
                videos: Sequence[str]) -> None:

@@ -13,7 +13,7 @@ from mmtbps.fileio import IMAGE_SUFFIXES, MAX_PIXELS
 from mmtbps.fileio.pictures import BadPicture, decode_picture
 
 __all__ = ['MAX_BYTES', 'MAX_PIXELS', 'MissingFolder', 'UnreadableImage', 'decode_image',
-           'find_files', 'list_images', 'read_bytes', 'read_image']
+           'find_files', 'is_excluded', 'list_images', 'read_bytes', 'read_image']
 
 MAX_BYTES = 50 * 2**20
 _LINK = 'a symbolic link is not followed'
@@ -133,7 +133,7 @@ def find_files(folder: str | os.PathLike, suffixes: Sequence[str], exclude: Sequ
         folder: Where to look, sub-folders included.
         suffixes: Endings of the wanted names, in lower case.
         exclude: Patterns with ``*``, ``?`` and ``[...]`` of further files and folders to pass over,
-            by their name or by their path below the folder.
+            see `is_excluded`.
         passed_over: The system folders and what ``exclude`` fits are appended to this list.
         unread: Reason by ending, in lower case, of files that are named though none is read.
 
@@ -152,7 +152,7 @@ def find_files(folder: str | os.PathLike, suffixes: Sequence[str], exclude: Sequ
     passed = [] if passed_over is None else passed_over
 
     def is_wanted(path: Path, system: Sequence[str] = ()) -> bool:
-        if path.name.lower() in system or _is_excluded(path.relative_to(root), exclude):
+        if path.name.lower() in system or is_excluded(path, root, exclude):
             passed.append(path)
             return False
         return True
@@ -177,12 +177,30 @@ def find_files(folder: str | os.PathLike, suffixes: Sequence[str], exclude: Sequ
         yield Path(error.filename or root), f'{_UNLISTED} ({error.strerror})'
 
 
-def _is_excluded(path: Path, patterns: Sequence[str]) -> bool:
+def is_excluded(path: Path, root: Path, patterns: Sequence[str]) -> bool:
+    r"""Tell whether a pattern fits the name of a file or its path below a folder.
+
+    A pattern may be written as a whole path, with ``/`` or ``**/`` before it and with ``\\``.
+
+    Args:
+        path: Below the folder.
+        root: The folder.
+        patterns: With ``*``, ``?`` and ``[...]``.
+
+    Example:
+        >>> [is_excluded(Path('/photos/a/b.jpg'), Path('/photos'), [pattern])
+        ...  for pattern in ('b.*', 'a/*.jpg', '/photos/a/*', '**/a/**', 'A/*')]
+        [True, True, True, True, False]
+    """
+    below, name = (unicodedata.normalize('NFC', part) for part in (
+        path.relative_to(root).as_posix(), path.name))
     for pattern in patterns:
-        pattern = unicodedata.normalize('NFC', pattern).removeprefix('./').rstrip('/')
-        if any(fnmatchcase(unicodedata.normalize('NFC', name), pattern)
-               for name in (path.name, path.as_posix())):
-            return True
+        plain = unicodedata.normalize('NFC', pattern).removeprefix('./').rstrip('/')
+        for form in {plain, plain.replace('\\', '/')}:
+            place = form.removeprefix(unicodedata.normalize('NFC', f'{root}/')).lstrip('/')
+            if fnmatchcase(below, place) or fnmatchcase(below, form.removeprefix('**/')) or (
+                    fnmatchcase(name, form)):
+                return True
     return False
 
 
