@@ -4,7 +4,9 @@ import argparse
 import re
 import sys
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
+
+from mmtbps.errors import printable
 
 __all__ = ['COMMANDS', 'Command', 'CommandParser', 'as_typed']
 
@@ -53,6 +55,10 @@ class CommandParser(argparse.ArgumentParser):
 
     def format_help(self) -> str:
         return as_typed(super().format_help())
+
+    def error(self, message: str) -> NoReturn:
+        """End with the usage and one line, in which no word of a stranger acts on the terminal."""
+        super().error(printable(message))
 
 
 def as_typed(text: str) -> str:

@@ -38,6 +38,15 @@ def test_names_of_strangers_forge_no_line_of_an_answer(home, call):
     assert f'broken{FORGED}.png' in [line['path'] for line in logged]
 
 
+def test_a_word_that_is_no_option_acts_on_no_terminal(call):
+    word = '--x.jpg\nerror:\x1b]0;title\x07\u202e'
+    for words in (['query', 'people', 'red', word], ['info', 'people', FORGED], [FORGED],
+                  ['query', 'people', 'red', '--topk', FORGED]):
+        code, _, err = call(*words)
+        assert code == 2 and not set(err) & set('\x1b\x07\u202e')
+        assert not [line for line in err.splitlines() if line.startswith('error:')]
+
+
 def test_a_public_url_is_handed_to_the_page(home, call, monkeypatch):
     asked = {}
     monkeypatch.setattr('mmtbps.search.webui.serve', lambda *_, **named: asked.update(named))
