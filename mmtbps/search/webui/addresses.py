@@ -1,6 +1,7 @@
 """Names and origins that the page answers to."""
 
 import re
+import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -40,8 +41,9 @@ class PageAddress:
     def refuse_host(self, host: str) -> str | None:
         """Return the reason to refuse a request to a name, or ``None`` to pass it.
 
-        Another site's name that was made to point here is turned away, where names are known:
-        on a page for this machine alone, and on one with a public URL.
+        Another site can make its own name point here, and its pages would then be of the same
+        origin. It cannot do so with an address in numbers, or with the name of this machine, to
+        which a page that is open to the network answers as well.
 
         Args:
             host: Header ``Host``.
@@ -49,10 +51,12 @@ class PageAddress:
         name = _name(host)
         if name in _HERE or name == urlsplit(self.public_url).hostname:
             return None
-        if self.host not in _HERE and (not self.public_url or name == self.host or _is_ip(name)):
+        if self.host not in _HERE and (name == self.host.lower() or _is_ip(name)
+                                       or name in _names_of_machine()):
             return None
-        return (f'This page does not answer to the name "{printable(name[:253])}". Behind a '
-                'reverse proxy, start it with its public URL, the address that visitors open.')
+        return (f'This page does not answer to the name "{printable(name[:253])}". If visitors '
+                'open it at this name, maybe behind a reverse proxy, start it with its public URL, '
+                'the address that they open.')
 
     def refuse_origin(self, origins: Sequence[str], hosts: Sequence[str]) -> str | None:
         """Return the reason to refuse a request of another site's page, or ``None`` to pass it.
@@ -95,6 +99,13 @@ def _name(host: str) -> str:
     """Return the name of a host without its port, in lower case."""
     bracketed = re.fullmatch(r'\[(.*)\](:\d*)?', host)
     return (bracketed[1] if bracketed else host.partition(':')[0]).lower()
+
+
+def _names_of_machine() -> set[str]:
+    """Return its name, whole and without the domain, and the one that it has in a local network."""
+    whole = socket.gethostname().lower()
+    name = whole.partition('.')[0]
+    return {whole, name, f'{name}.local'} - {''}
 
 
 def _plain(netloc: str) -> str:

@@ -34,7 +34,8 @@ def serve(inferencer: Any, images: str | os.PathLike, uploads: str | os.PathLike
     """Open the page of a gallery for browsers and programs.
 
     Nothing is fetched from elsewhere and nothing reported; no file is served, pictures of the
-    gallery stand in the page itself. Pages of other sites get no answer. There is no password: with
+    gallery stand in the page itself. Pages of other sites get no answer, nor do requests under
+    another name than those of this machine and of ``public_url``. There is no password: with
     another ``host`` than the default everyone who reaches the machine can search, and add people if
     ``uploads`` is given. Files on their way lie in a private folder that goes with the page.
 
@@ -47,8 +48,9 @@ def serve(inferencer: Any, images: str | os.PathLike, uploads: str | os.PathLike
         title: Stands on top.
         wait: Serve until ``close()`` or an exception such as that of Ctrl-C, which closes the
             page and goes on to the caller; otherwise return at once and serve until ``close()``.
-        public_url: Where visitors open the page if a reverse proxy on this machine hands their
-            requests on, such as ``'https://host/people'``; ``host`` stays as it is.
+        public_url: Where visitors open the page, if not at an address in numbers or by the name of
+            this machine: mostly ``'https://host/people'``, of a reverse proxy on this machine that
+            hands their requests on; ``host`` stays as it is.
 
     Returns:
         The Gradio blocks, with ``local_url`` and ``close()``.

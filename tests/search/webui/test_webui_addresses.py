@@ -25,10 +25,17 @@ PUBLIC = 'https://search.example.org/people'
     ('127.0.0.1', '', '127.0.0.1.rebound.example', False), ('::1', '', '[::1]:7860', True),
     ('127.0.0.1', PUBLIC, 'search.example.org', True),
     ('127.0.0.1', PUBLIC, 'SEARCH.example.org:443', True),
-    ('127.0.0.1', PUBLIC, 'other.example.org', False), ('0.0.0.0', '', 'any.example', True),
+    ('127.0.0.1', PUBLIC, 'other.example.org', False), ('127.0.0.1', '', 'desk', False),
     ('0.0.0.0', PUBLIC, 'rebound.example', False), ('0.0.0.0', PUBLIC, '192.168.1.5:80', True),
+    *((host, '', name, passed) for host in ('0.0.0.0', '::', '192.168.1.5') for name, passed in (
+        ('rebound.example:7860', False), ('192.168.1.5.rebound.example', False), ('', False),
+        ('desk.rebound.example', False), ('192.168.1.5:7860', True), ('[fe80::1]:7860', True),
+        ('localhost:7860', True), ('Desk:7860', True), ('desk.office.example', True),
+        ('desk.local', True), ('nas', False))),
+    ('nas.office.example', '', 'NAS.office.example', True),
 ])
-def test_names_that_the_page_answers_to(host, public, name, passed):
+def test_names_that_the_page_answers_to(host, public, name, passed, monkeypatch):
+    monkeypatch.setattr(socket, 'gethostname', lambda: 'Desk.office.example')
     refusal = PageAddress(host, public).refuse_host(name)
     assert (refusal is None) == passed
     assert passed or 'public URL' in refusal
@@ -87,6 +94,8 @@ def test_another_site_neither_asks_nor_reads(tmp_path, visit, host):
                               **{'access-control-request-method': 'POST'})
                 assert reply.status_code == 403, (origin, path, method)
                 assert not [key for key in reply.headers if key.startswith('access-control')]
+        name = 'rebound.example:7860'  # of the other site, made to point here
+        assert visit(page.url, host=name, origin=f'http://{name}').status_code == 400
         reply = visit(page.url, origin=page.url)
         assert reply.status_code == 200 and 'event_id' in reply.json()
         assert not [key for key in reply.headers if key.startswith('access-control')]
