@@ -3,5 +3,6 @@
 from .addresses import parse_public_url
 from .layout import build_page
 from .server import serve
+from .uploads import check_uploads
 
-__all__ = ['build_page', 'parse_public_url', 'serve']
+__all__ = ['build_page', 'check_uploads', 'parse_public_url', 'serve']

@@ -8,14 +8,14 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
-from mmtbps.errors import BadValue, MissingPackage
+from mmtbps.errors import MissingPackage
 from mmtbps.fileio import IMAGE_SUFFIXES
 
 from .api import add_api
 from .html import draw_masthead, draw_picture, draw_report
 from .service import MAX_COUNT, MAX_TEXT, Facets, Refused, SearchService, read_picture
 from .style import CLOSE_UP, DROP, PICK
-from .uploads import add_crops
+from .uploads import add_crops, check_uploads
 from .views import Question, answer, describe, greet, show_person
 
 __all__ = ['build_page', 'import_gradio']
@@ -54,13 +54,13 @@ def build_page(inferencer: Any, images: str | os.PathLike, uploads: str | os.Pat
 
     Raises:
         BadValue: ``uploads`` is not inside ``images``.
+        NotWritable: Nothing can be written to ``uploads``.
         MissingPackage: Gradio is not installed.
     """
     gr = import_gradio()
     service = SearchService(inferencer, Path(images))
-    if uploads is not None and not Path(uploads).resolve().is_relative_to(service.images.resolve()):
-        raise BadValue(f'{uploads}: uploads must be kept inside {images}, the folder of the '
-                       "gallery's images")
+    if uploads is not None:
+        check_uploads(images, uploads)
     from .blocks import PageBlocks
     with PageBlocks(title=title, analytics_enabled=False, fill_width=True,
                     delete_cache=(600, 3600)) as page:
@@ -136,13 +136,17 @@ def _known(facets: Facets) -> dict[str, dict[str, Any]]:
 def _refresh(gr: ModuleType, parts: SimpleNamespace, service: SearchService,
              title: str) -> dict[str, Any]:
     """Return an event that shows masthead and filters as the gallery is now."""
+    filters = [parts.cameras, parts.since, parts.until, parts.track]
+
     def fresh() -> list[Any]:
-        facets = service.facets()
+        try:
+            facets = service.facets()
+        except Refused as refusal:
+            return [draw_masthead(title, str(refusal)), *(gr.skip() for _ in filters)]
         return [draw_masthead(title, describe(facets)),
                 *(gr.update(**settings) for settings in _known(facets).values())]
 
-    return dict(fn=fresh, outputs=[parts.masthead, parts.cameras, parts.since, parts.until,
-                                   parts.track], show_progress='hidden', **_PRIVATE)
+    return dict(fn=fresh, outputs=[parts.masthead, *filters], show_progress='hidden', **_PRIVATE)
 
 
 def _connect_questions(gr: ModuleType, parts: SimpleNamespace, service: SearchService) -> None:
@@ -161,10 +165,10 @@ def _connect_questions(gr: ModuleType, parts: SimpleNamespace, service: SearchSe
         return _show(service, question, values[-1])
 
     def again(asked: list[Question], event: gr.EventData) -> tuple[Any, ...]:
-        place = str(event._data.get('pick', '')) if isinstance(event._data, dict) else ''
-        if not place.isdecimal() or int(place) >= len(asked):
+        picked = event._data.get('pick') if isinstance(event._data, dict) else None
+        question = next((one for place, one in enumerate(asked) if str(place) == picked), None)
+        if question is None:
             return *(gr.skip() for _ in [*asking, *picture, *answers]),
-        question = asked[int(place)]
         fields = (question.text, list(question.cameras), question.since, question.until,
                   question.track, question.count, question.image_weight)
         return (*fields, question.picture, draw_picture(question.picture),
@@ -217,17 +221,17 @@ def _connect_uploads(gr: ModuleType, parts: SimpleNamespace, service: SearchServ
     def add(files: list[str] | None, camera: str, time: str, track: str) -> str:
         """Add pictures, each of one person, to the gallery."""
         try:
-            return draw_report(str(add_crops(service, folder, files or [], camera, time, track)))
-        except Refused as refusal:
+            report = add_crops(service, folder, files or [], camera, time, track)
+        except Refused as refusal:  # the files stay, to be added once a field is put right
             said = html.escape(str(refusal), quote=False)  # shown as HTML
             raise gr.Error(said, print_exception=False, title='Not added') from refusal
-        finally:
-            for file in files or []:
-                Path(file).unlink(missing_ok=True)
+        for file in files or []:
+            Path(file).unlink(missing_ok=True)
+        return draw_report(str(report))
 
     given = [parts.files, parts.upload_camera, parts.upload_time, parts.upload_track]
-    parts.add.click(add, given, parts.said, api_name='add', **_QUEUE).then(
-        **refresh).then(lambda: None, None, parts.files, **_PRIVATE)
+    parts.add.click(add, given, parts.said, api_name='add', **_QUEUE).success(
+        **refresh).success(lambda: None, None, parts.files, **_PRIVATE)
 
 
 def _show(service: SearchService, question: Question, asked: list[Question]) -> tuple[Any, ...]:

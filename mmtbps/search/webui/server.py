@@ -59,6 +59,7 @@ def serve(inferencer: Any, images: str | os.PathLike, uploads: str | os.PathLike
         AddressNotFree: Nothing can listen at host and port.
         BadValue: ``uploads`` is not inside ``images``, or ``public_url`` no address.
         MissingPackage: Gradio is not installed.
+        NotWritable: Nothing can be written to ``uploads``.
     """
     address = PageAddress(host, parse_public_url(public_url))
     _check_free(host, port)

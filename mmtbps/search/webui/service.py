@@ -11,11 +11,11 @@ from typing import Any
 
 from PIL import Image
 
-from mmtbps.errors import BadValue
+from mmtbps.errors import BadValue, UserError, first_line
 
 from ..encoders.queries import read_queries
 from ..galleries.base import GalleryEntry
-from ..media.crops import ChangedFile, read_entry
+from ..media.crops import read_entry
 from ..media.images import decode_image
 from ..presentation import as_data_uri, describe_reading
 from ..results import SearchHit
@@ -40,10 +40,11 @@ class Refused(BadValue):
 
 @contextmanager
 def refusing() -> Iterator[None]:
-    """Turn errors of bad input and lost files into `Refused`; faults of the program pass.
+    """Turn what a user can mend, bad input and lost files into `Refused`; other faults pass.
 
     Raises:
-        Refused: The filter is bad, the person unknown or the picture unreadable.
+        Refused: The filter is bad, the person unknown, the picture unreadable, or the gallery
+            gone or damaged.
     """
     try:
         yield
@@ -51,7 +52,7 @@ def refusing() -> Iterator[None]:
         raise
     except KeyError as error:
         raise Refused(str(error.args[0] if error.args else error)) from error
-    except (ValueError, OSError) as error:
+    except (UserError, ValueError, OSError) as error:
         raise Refused(str(error)) from error
 
 
@@ -125,12 +126,17 @@ class SearchService:
     _facets: tuple[Any, Facets] | None = field(default=None, repr=False)
 
     def facets(self) -> Facets:
-        """Return the present facets; looks through a gallery whose files have changed."""
+        """Return the present facets; looks through a gallery whose files have changed.
+
+        Raises:
+            Refused: The gallery is gone, damaged, or of another model by now.
+        """
         gallery = self.inferencer.gallery
-        state = gallery.count(), _stamp(gallery.uri)
-        if self._facets is None or None in state or self._facets[0] != state:
-            self._facets = state, Facets.of(gallery.entries())
-        return self._facets[1]
+        with refusing():
+            state = gallery.count(), _stamp(gallery.uri)
+            if self._facets is None or None in state or self._facets[0] != state:
+                self._facets = state, Facets.of(gallery.entries())
+            return self._facets[1]
 
     def search(self, text: str, count: int = 20,
                where: Mapping[str, Any] | None = None) -> Sequence[SearchHit]:
@@ -222,10 +228,10 @@ class SearchService:
         """Read the crop of an entry; word the reason where there is none to show."""
         try:
             return read_entry(self.images, entry), ''
-        except ChangedFile as error:
-            return None, error.reason
-        except (ValueError, OSError):
-            return None, 'picture not found'
+        except (UserError, ValueError, OSError) as error:
+            if not os.path.exists(self.images / entry.path):
+                return None, 'picture not found'
+            return None, getattr(error, 'reason', first_line(error))
 
 
 def _stamp(folder: str) -> tuple[int, int] | None:

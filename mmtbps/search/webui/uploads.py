@@ -1,6 +1,7 @@
 """Uploads of visitors: checked, kept under names of their content, indexed."""
 
 import hashlib
+import os
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -8,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from mmtbps.fileio import IMAGE_SUFFIXES, write_durably
+from mmtbps.errors import BadValue
+from mmtbps.fileio import IMAGE_SUFFIXES, check_writable, write_durably
 
 from ..galleries.base import GalleryEntry
 from ..galleries.filters import parse_time
@@ -16,7 +18,7 @@ from ..indexing.index import entry_id
 from ..media.images import UnreadableImage, decode_image, read_bytes
 from .service import Refused, SearchService, read_line, refusing
 
-__all__ = ['UploadReport', 'add_crops']
+__all__ = ['UploadReport', 'add_crops', 'check_uploads']
 
 MAX_FILES = 50
 
@@ -42,6 +44,23 @@ class UploadReport:
             said.append(f'{"One was" if self.present == 1 else f"{self.present} were"} in the '
                         'gallery already.')
         return ' '.join([*said, *(f'{name}: {reason}.' for name, reason in self.refused)])
+
+
+def check_uploads(images: str | os.PathLike, folder: str | os.PathLike) -> None:
+    """Check that a folder can keep what visitors add, before any visitor does.
+
+    Args:
+        images: Folder that the paths of the gallery's entries are relative to.
+        folder: To keep the files in.
+
+    Raises:
+        BadValue: The folder is not inside ``images``, or a file.
+        NotWritable: Nothing can be written there.
+    """
+    if not Path(folder).resolve().is_relative_to(Path(images).resolve()):
+        raise BadValue(f'{folder}: uploads must be kept inside {images}, the folder of the '
+                       "gallery's images")
+    check_writable(folder, folder=True)
 
 
 def add_crops(service: SearchService, folder: Path, files: Sequence[str], camera: str = '',
@@ -109,22 +128,22 @@ def _complete(service: SearchService, entries: Sequence[GalleryEntry],
 
 def _store(service: SearchService, folder: Path, pictures: Mapping[str, tuple[bytes, str]],
            known: Mapping[str, Any]) -> None:
-    """Keep new pictures and put them into the gallery."""
-    entries, features = [], []
-    for sha256, (data, suffix) in pictures.items():
-        features.append(service.inferencer.encoder.encode_images([decode_image(data)])[0])
-        place = _keep(data, folder, suffix)
-        path = place.relative_to(service.images.resolve()).as_posix()
-        entries.append(GalleryEntry(entry_id(path), path, len(data), sha256,
-                                    mtime_ns=place.stat().st_mtime_ns, **known))
-    if entries:
-        service.inferencer.gallery.upsert(entries, np.stack(features))
-
-
-def _keep(data: bytes, folder: Path, suffix: str) -> Path:
-    """Keep data in the file named by its content."""
-    suffix = suffix if suffix in IMAGE_SUFFIXES else '.jpg'
-    place = folder.resolve() / (hashlib.sha256(data).hexdigest()[:32] + suffix)
-    if not place.exists():
-        write_durably(place, data)
-    return place
+    """Keep new pictures and put them into the gallery; if that fails, none is kept."""
+    entries, features, kept = [], [], []
+    try:
+        for sha256, (data, suffix) in pictures.items():
+            features.append(service.inferencer.encoder.encode_images([decode_image(data)])[0])
+            place = folder.resolve() / (
+                sha256[:32] + (suffix if suffix in IMAGE_SUFFIXES else '.jpg'))
+            if not place.exists():
+                kept.append(place)
+                write_durably(place, data)
+            path = place.relative_to(service.images.resolve()).as_posix()
+            entries.append(GalleryEntry(entry_id(path), path, len(data), sha256,
+                                        mtime_ns=place.stat().st_mtime_ns, **known))
+        if entries:
+            service.inferencer.gallery.upsert(entries, np.stack(features))
+    except BaseException:
+        for place in kept:
+            place.unlink(missing_ok=True)
+        raise

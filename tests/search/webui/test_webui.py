@@ -8,6 +8,7 @@ import struct
 import threading
 import zlib
 from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -170,6 +171,21 @@ def test_hostile_uploads_are_refused_by_name_and_the_rest_is_added(own_page, own
     assert said.startswith('One picture added.') and page.searcher.gallery.count() == before + 1
     assert all(name in said for name in ('text.png: ', 'bomb.png: ', 'cut.jpg: '))
     assert 'million' in said and 'good' not in said
+
+
+def test_files_are_added_once_a_field_is_put_right(own_page, tmp_path):
+    import httpx
+    paint('purple', size=(20, 50)).save(tmp_path / 'new.png')
+    with httpx.Client(base_url=own_page.url, trust_env=False, timeout=30) as client:
+        file, = client.post('/gradio_api/upload', files=dict(
+            files=('new.png', (tmp_path / 'new.png').read_bytes()))).json()
+        said = []
+        for time in ('soon', '2024-05-01'):
+            given = [[{'path': file, 'meta': {'_type': 'gradio.FileData'}}], '', time, '']
+            number = client.post('/gradio_api/call/add', json=dict(data=given)).json()['event_id']
+            said.append(client.get(f'/gradio_api/call/add/{number}').text)
+    assert 'event: error' in said[0] and 'One picture added.' in said[1]
+    assert not Path(file).exists(), 'a copy of what was added'
 
 
 @pytest.mark.parametrize('name, known, message', [

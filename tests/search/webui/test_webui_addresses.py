@@ -4,6 +4,8 @@ import json
 import os
 import socket
 import stat
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -175,6 +177,33 @@ def test_two_pages_have_two_folders(tmp_path, monkeypatch):
     assert second.path.is_dir() and os.environ['GRADIO_TEMP_DIR'] == str(second.path)
     second.remove()
     assert not list(tmp_path.iterdir())
+
+
+def test_what_a_killed_page_left_goes_when_the_next_one_opens(tmp_path, monkeypatch):
+    pytest.importorskip('fcntl')
+    monkeypatch.setattr(tempfile, 'tempdir', str(tmp_path))
+    monkeypatch.setenv('GRADIO_TEMP_DIR', 'to be put back')
+    (tmp_path / 'else').mkdir()
+    (tmp_path / 'else/x.png').write_bytes(b'of somebody')
+    (tmp_path / 'mmtbps-page-link').symlink_to(tmp_path / 'else')
+    code = ('import os, signal; from mmtbps.search.webui.private_folder import PrivateFolder\n'
+            'place = PrivateFolder().path; (place / "sub").mkdir(); '
+            '(place / "sub/x.png").write_bytes(b"of a visitor"); print(place, flush=True)\n'
+            'os.kill(os.getpid(), signal.SIGKILL)')
+    environment = {**os.environ, 'TMPDIR': str(tmp_path)}
+    environment.pop('GRADIO_TEMP_DIR')
+    living = PrivateFolder()
+    (living.path / 'x.png').write_bytes(b'of a visitor')
+    killed = subprocess.run([sys.executable, '-c', code], env=environment, capture_output=True,
+                            text=True)
+    left = Path(killed.stdout.strip())
+    assert (left / 'sub/x.png').is_file() and left.parent == tmp_path, killed.stderr
+    next_one = PrivateFolder()
+    assert not left.exists() and (living.path / 'x.png').is_file()
+    for page in (living, next_one):
+        page.remove()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ['else', 'mmtbps-page-link']
+    assert (tmp_path / 'else/x.png').is_file()
 
 
 @pytest.mark.parametrize('host, port, reason', [

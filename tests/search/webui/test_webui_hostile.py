@@ -96,6 +96,24 @@ def test_values_of_another_kind_end_in_one_line(visit, data, capfd):
     assert 'Traceback' not in ''.join(capfd.readouterr())
 
 
+@pytest.mark.parametrize('event', ['again', 'closer', 'by_picture'])
+def test_odd_data_of_a_click_end_in_an_answer(visit, event, capfd):
+    """The values of the fields are those of the page; what was clicked on is not."""
+    known, = (one for one in visit('GET /config', None).json()['dependencies']
+              if one['api_name'] == event)
+    fields = ['red', [], None, None, None, 5, .5, None][:len(known['inputs'])]
+    for number, odd in enumerate((None, '', '0', '9' * 5000, '\u0663', 10**30, -1, 1.5, True, [], {},
+                                  [[1]], '\0', '\ud800', 'data:image/jpeg;base64,')):
+        session = f'{event}-{number}'
+        for data in ({'pick': odd, 'picture': odd}, {}, None):
+            body = json.dumps(dict(data=fields, fn_index=known['id'], session_hash=session,
+                                   event_data=data)).encode()
+            assert visit(JOIN, body, {'content-type': 'application/json'}).status_code == 200
+            reply = visit(f'GET /gradio_api/queue/data?session_hash={session}', None)
+            assert '"success":true' in reply.text, (odd, data, reply.text)
+    assert 'Traceback' not in ''.join(capfd.readouterr())
+
+
 def test_an_answer_that_is_not_there_ends(visit, capfd):
     for path in (f'{CALL}/nosuch', '/gradio_api/queue/data?session_hash=nosuch'):
         assert 'Not Found' in visit(f'GET {path}', None).text

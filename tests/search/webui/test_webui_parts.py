@@ -1,6 +1,7 @@
 """The parts of the page, without a server."""
 
 import hashlib
+import shutil
 import socket
 import sys
 from dataclasses import replace
@@ -24,7 +25,7 @@ from mmtbps.search.webui.service import (
     make_where,
     read_picture,
 )
-from mmtbps.search.webui.uploads import add_crops
+from mmtbps.search.webui.uploads import add_crops, check_uploads
 from mmtbps.search.webui.views import MAX_HISTORY, Question, answer, show_person
 
 HOSTILE = '<img src=x onerror=alert(1)>${alert(2)}{{value}}"\'\u202e'
@@ -120,6 +121,46 @@ def test_a_changed_file_is_not_shown_in_place_of_the_person(service):
     assert 'changed since it was indexed' in html and 'data:image' not in html
     with pytest.raises(Refused, match='changed since it was indexed'):
         service.explain('red coat', 'red-blue')
+
+
+def test_a_picture_that_is_there_and_cannot_be_read_is_not_called_lost(service):
+    (service.images / 'crops/red-blue.png').write_bytes(b'no picture')
+    html, _, _ = answer(service, Question('red coat, blue trousers', count=1), [])
+    assert 'no image of a known format' in html and 'not found' not in html
+
+
+def test_a_picture_that_needs_a_package_keeps_the_answer(service, monkeypatch):
+    def read(*_):
+        raise MissingPackage('videos need cv2: pip install it')
+
+    monkeypatch.setattr('mmtbps.search.webui.service.read_entry', read)
+    html, _, _ = answer(service, Question('red coat, blue trousers'), [])
+    assert html.count('<span class="lost">videos need cv2: pip install it</span>') == 6
+
+
+@pytest.mark.parametrize('folder', ['gallery', 'gallery.lance'])
+def test_a_gallery_that_is_gone_is_said_wherever_it_is_asked(tmp_path, folder):
+    """A fault that the library words is no fault of the page, whatever built-in error it is."""
+    if folder.endswith('.lance'):
+        pytest.importorskip('lancedb')
+    images = tmp_path / 'images'
+    gallery = open_gallery(tmp_path / folder, ColorEncoder.fingerprint)
+    known = fill(images, tmp_path / 'other')
+    gallery.upsert(list(known.entries()), known.get([one.id for one in known.entries()])[1])
+    service = SearchService(TextToPersonInferencer(
+        ColorEncoder(), gallery=gallery, images=images), images)
+    assert service.facets().count == 6
+    shutil.rmtree(tmp_path / folder)
+    for question in (Question('red'), Question(picture=as_uri('red')), Question(person='red-blue')):
+        drawn, asked, _ = answer(service, question, [])
+        assert 'class="notice"' in drawn and 'from a backup' in drawn and not asked
+    (drawn, entry_id, _), = show_person(service, 'red-blue', '')
+    assert 'from a backup' in drawn and entry_id is None
+    paint('purple').save(tmp_path / 'new.png')
+    for ask in (service.facets, lambda: add_crops(service, images / 'added',
+                                                  [str(tmp_path / 'new.png')])):
+        with pytest.raises(Refused, match='from a backup'):
+            ask()
 
 
 def test_a_person_up_close_without_a_model_that_explains(service):
@@ -246,6 +287,17 @@ def test_a_picture_whose_file_is_gone_can_be_added_again(service, tmp_path):
     assert str(report) == 'One picture added.'
 
 
+def test_a_picture_that_the_gallery_does_not_take_is_not_kept(service, tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError('the disk is full')
+
+    paint('purple', size=(20, 50)).save(tmp_path / 'new.png')
+    monkeypatch.setattr(service.inferencer.gallery, 'upsert', full)
+    with pytest.raises(Refused, match='the disk is full'):
+        add_crops(service, service.images / 'added', [str(tmp_path / 'new.png')])
+    assert not list((service.images / 'added').iterdir())
+
+
 @pytest.mark.parametrize('folder', ['added', '.added'])
 def test_what_visitors_added_survives_a_prune(service, tmp_path, folder):
     gallery = service.inferencer.gallery
@@ -268,6 +320,8 @@ def test_uploads_must_lie_with_the_images_and_are_off_by_default(service, tmp_pa
     pytest.importorskip('gradio')
     with pytest.raises(BadValue, match='must be kept inside'):
         build_page(service.inferencer, service.images, tmp_path / 'elsewhere')
+    with pytest.raises(BadValue, match='red-blue.png: a file; name a folder'):
+        check_uploads(service.images, service.images / 'crops/red-blue.png')
     names = {fn.api_name for fn in build_page(service.inferencer, service.images).fns.values()
              if fn.api_visibility == 'public'}
     assert names == {'search', 'similar', 'explain'}
