@@ -2,13 +2,13 @@
 
 import html
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
-from mmtbps.errors import MissingPackage
+from mmtbps.errors import MissingPackage, printable
 from mmtbps.fileio import IMAGE_SUFFIXES
 
 from .api import add_api
@@ -125,10 +125,15 @@ def _lay_out_uploads(gr: ModuleType, parts: SimpleNamespace) -> None:
         parts.said = gr.HTML(elem_id='said')
 
 
-def _known(facets: Facets) -> dict[str, dict[str, Any]]:
-    """Return settings of the filters; a key that no entry has is not shown."""
+def _known(facets: Facets, chosen: Sequence[str] = ()) -> dict[str, dict[str, Any]]:
+    """Return settings of the filters; a key that no entry has is not shown.
+
+    A camera that a visitor has chosen stays in the list, though nobody of it may be left: Gradio
+    takes no value that it does not list.
+    """
     time = dict(visible=facets.times is not None, placeholder='2024-01-31 12:00 UTC')
-    return dict(cameras=dict(choices=list(facets.cameras), visible=bool(facets.cameras)),
+    cameras = [(printable(camera), camera) for camera in dict.fromkeys([*facets.cameras, *chosen])]
+    return dict(cameras=dict(choices=cameras, visible=bool(cameras)),
                 since=time, until=time, track=dict(visible=facets.tracks))
 
 
@@ -138,15 +143,16 @@ def _refresh(gr: ModuleType, parts: SimpleNamespace, service: SearchService,
     """Return an event that shows masthead and filters as the gallery is now."""
     filters = [parts.cameras, parts.since, parts.until, parts.track]
 
-    def fresh() -> list[Any]:
+    def fresh(chosen: list[str] | None) -> list[Any]:
         try:
             facets = service.facets()
         except Refused as refusal:
             return [draw_masthead(title, str(refusal)), *(gr.skip() for _ in filters)]
         return [draw_masthead(title, describe(facets)),
-                *(gr.update(**settings) for settings in _known(facets).values())]
+                *(gr.update(**settings) for settings in _known(facets, chosen or ()).values())]
 
-    return dict(fn=fresh, outputs=[parts.masthead, *filters], show_progress='hidden', **_PRIVATE)
+    return dict(fn=fresh, inputs=parts.cameras, outputs=[parts.masthead, *filters],
+                show_progress='hidden', **_PRIVATE)
 
 
 def _connect_questions(gr: ModuleType, parts: SimpleNamespace, service: SearchService) -> None:
@@ -164,13 +170,20 @@ def _connect_questions(gr: ModuleType, parts: SimpleNamespace, service: SearchSe
         question = replace(_question(*values[:-1]), person=person, name=name)
         return _show(service, question, values[-1])
 
+    def listed() -> tuple[str, ...]:
+        try:
+            return service.facets().cameras
+        except Refused:  # the answer says so
+            return ()
+
     def again(asked: list[Question], event: gr.EventData) -> tuple[Any, ...]:
         picked = event._data.get('pick') if isinstance(event._data, dict) else None
         question = next((one for place, one in enumerate(asked) if str(place) == picked), None)
         if question is None:
             return *(gr.skip() for _ in [*asking, *picture, *answers]),
-        fields = (question.text, list(question.cameras), question.since, question.until,
-                  question.track, question.count, question.image_weight)
+        known = _known(Facets(cameras=listed()), question.cameras)['cameras']
+        fields = (question.text, gr.update(**known, value=list(question.cameras)), question.since,
+                  question.until, question.track, question.count, question.image_weight)
         return (*fields, question.picture, draw_picture(question.picture),
                 *_show(service, question, asked))
 

@@ -58,11 +58,10 @@ class RequestFilter:
 
     async def __call__(self, scope: dict, receive: Any, send: Any) -> None:
         """Serve one connection."""
-        if scope['type'] != 'http':
-            # Nothing here speaks WebSocket; 'lifespan' must pass.
-            if scope['type'] == 'lifespan':
-                await self.app(scope, receive, send)
-            return
+        if scope['type'] == 'lifespan':
+            return await self.app(scope, receive, send)
+        if scope['type'] != 'http':  # nothing here speaks WebSocket
+            return await send(dict(type='websocket.close', code=1008))
         scope = self._without_public_path(scope)
         if refusal := self._refuse_sender(scope):
             return await _refuse(scope, send, *refusal)

@@ -94,9 +94,12 @@ def answer(service: SearchService, question: Question,
     try:
         where = make_where(question.cameras, question.since, question.until, question.track)
         hits = _ask(service, question, where)
+        empty = not hits and not service.facets().count
     except Refused as refusal:
         return html.draw_notice(str(refusal)), list(asked), _history(asked)
     asked = [question, *(one for one in asked if one != question)][:MAX_HISTORY]
+    if empty:
+        return greet(Facets()), asked, _history(asked)
     if not hits:
         nobody = html.draw_welcome(
             'Nobody found', f'Nobody passes the filters ({question.filters or "none"}). Loosen '

@@ -1,5 +1,6 @@
 """The page in a real browser: what a visitor does, and that nothing leaves the machine."""
 
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 import pytest
@@ -7,6 +8,8 @@ from fakes import paint
 from PIL import Image
 from reverse_proxy import proxy_of, read_snippet
 from webui_rig import ask, free_port, open_page, people
+
+from mmtbps.search.galleries import open_gallery
 
 
 @pytest.fixture
@@ -95,6 +98,37 @@ def test_a_visitor_adds_a_person_and_finds_them(visitor, server, tmp_path):
     visitor.wait_for_selector('#masthead >> text=7 pictures from 4 cameras')
     ask(visitor, 'purple shirt, yellow trousers')
     assert '<b>door</b>' in visitor.inner_text('.card >> nth=0')
+
+
+def test_the_list_of_cameras_follows_and_keeps_what_is_chosen(visitor, server, tmp_path):
+    visitor.click('#filters button')
+    visitor.click('#cameras input')
+    visitor.click('[role=option]:has-text("c3")')
+    visitor.keyboard.press('Escape')
+    ask(visitor, 'green trousers')
+    gallery = open_gallery(server.searcher.gallery.uri)  # as another program has it
+    entries = [replace(entry, camera='<b>\u202e\x1b')
+               for entry in gallery.entries({'camera': 'c3'})]
+    gallery.upsert(entries, gallery.get([entry.id for entry in entries])[1])
+    paint('purple', 'yellow', size=(20, 50)).save(tmp_path / 'new.png')
+    visitor.click('#add button')
+    visitor.set_input_files('#add input[type=file]', tmp_path / 'new.png')
+    visitor.wait_for_selector('#add >> text=new')
+    visitor.click('#add-button')
+    visitor.wait_for_selector('#masthead >> text=7 pictures')
+    visitor.click('#go')
+    visitor.wait_for_selector('text=Nobody passes the filters (camera c3).')
+    visitor.click('#cameras input')
+    assert [name.split()[-1] for name in visitor.locator('[role=option]').all_inner_texts()] == [
+        '<b>\\u202e\\x1b', 'c1', 'c2', 'c3']
+    visitor.click('[role=option]:has-text("<b>")')
+    visitor.keyboard.press('Escape')
+    ask(visitor, 'green trousers')
+    assert sorted(people(visitor)) == ['blue-orange', 'white-green']
+    visitor.reload()
+    visitor.click('#filters button')
+    visitor.click('#cameras input')
+    assert 'c3' not in visitor.locator('[role=option]').all_inner_texts()
 
 
 @pytest.mark.slow

@@ -9,6 +9,7 @@ import pytest
 from webui_rig import open_page
 
 from mmtbps.search.webui.bodies import MAX_BODY
+from mmtbps.search.webui.middleware import RequestFilter
 
 JOIN, CALL = '/gradio_api/queue/join', '/gradio_api/call/search'
 DATA = ['red coat, blue trousers', 3, [], '', '', '']
@@ -102,16 +103,26 @@ def test_odd_data_of_a_click_end_in_an_answer(visit, event, capfd):
     known, = (one for one in visit('GET /config', None).json()['dependencies']
               if one['api_name'] == event)
     fields = ['red', [], None, None, None, 5, .5, None][:len(known['inputs'])]
-    for number, odd in enumerate((None, '', '0', '9' * 5000, '\u0663', 10**30, -1, 1.5, True, [], {},
-                                  [[1]], '\0', '\ud800', 'data:image/jpeg;base64,')):
-        session = f'{event}-{number}'
-        for data in ({'pick': odd, 'picture': odd}, {}, None):
-            body = json.dumps(dict(data=fields, fn_index=known['id'], session_hash=session,
-                                   event_data=data)).encode()
-            assert visit(JOIN, body, {'content-type': 'application/json'}).status_code == 200
-            reply = visit(f'GET /gradio_api/queue/data?session_hash={session}', None)
-            assert '"success":true' in reply.text, (odd, data, reply.text)
+    odd = (None, '', '0', '9' * 5000, '\u0663', 10**30, -1, 1.5, True, [], {}, [[1]], '\0', '\ud800',
+           'data:image/jpeg;base64,')
+    for number, data in enumerate([{}, None, *({'pick': one, 'picture': one} for one in odd)]):
+        body = json.dumps(dict(data=fields, fn_index=known['id'], event_data=data,
+                               session_hash=f'{event}-{number}')).encode()
+        assert visit(JOIN, body, {'content-type': 'application/json'}).status_code == 200
+        reply = visit(f'GET /gradio_api/queue/data?session_hash={event}-{number}', None)
+        assert '"success":true' in reply.text, (data, reply.text)
     assert 'Traceback' not in ''.join(capfd.readouterr())
+
+
+def test_a_websocket_is_closed_and_not_left_without_an_answer():
+    import asyncio
+    sent = []
+
+    async def send(message):
+        sent.append(message['type'])
+
+    asyncio.run(RequestFilter(None)(dict(type='websocket', path='/', headers=[]), None, send))
+    assert sent == ['websocket.close']
 
 
 def test_an_answer_that_is_not_there_ends(visit, capfd):

@@ -106,6 +106,12 @@ def test_words_stand_where_there_are_no_people(service, tmp_path):
     assert 'Nobody found' in html and 'camera nowhere' in html and 'data-pick' not in html
     html, _, _ = answer(service, Question('   '), [])
     assert 'Describe the person' in html
+    alone = service.inferencer.gallery
+    kept = alone.get([entry.id for entry in alone.entries()])
+    alone.delete(ids=[entry.id for entry in kept[0]])
+    html, _, _ = answer(service, Question('red'), [])
+    assert 'The gallery is empty' in html
+    alone.upsert(*kept)
     (tmp_path / 'images/crops/red-blue.png').unlink()
     html, _, _ = answer(service, Question('red coat, blue trousers', count=2), [])
     assert html.count('picture not found') == 1 and html.count('data-pick') == 2
