@@ -8,10 +8,11 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
-from mmtbps.errors import MissingPackage, printable
+from mmtbps.errors import MissingPackage, first_line, printable
 from mmtbps.fileio import IMAGE_SUFFIXES
 
 from .api import add_api
+from .environment import private_environment
 from .html import draw_masthead, draw_picture, draw_report
 from .service import MAX_COUNT, MAX_TEXT, Facets, Refused, SearchService, read_picture
 from .style import CLOSE_UP, DROP, PICK
@@ -31,13 +32,15 @@ def import_gradio() -> ModuleType:
     """Import Gradio, told before it starts not to report home.
 
     Raises:
-        MissingPackage: It is not installed; the message names the extra.
+        MissingPackage: It is not installed, or lacks something; the message names the extra.
     """
-    os.environ['GRADIO_ANALYTICS_ENABLED'] = 'False'
     try:
-        import gradio
+        with private_environment():
+            import gradio
     except ImportError as error:
-        raise MissingPackage('the web page needs gradio: pip install "mmtbps[demo]"') from error
+        lacks = '' if error.name == 'gradio' else f', which lacks something ({first_line(error)})'
+        raise MissingPackage(f'the web page needs gradio{lacks}: '
+                             'pip install "mmtbps[demo]"') from error
     return gradio
 
 

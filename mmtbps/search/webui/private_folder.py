@@ -6,11 +6,12 @@ import sys
 import tempfile
 from pathlib import Path
 
-__all__ = ['PrivateFolder']
+__all__ = ['TEMP_KEY', 'PrivateFolder']
 
-_KEY = 'GRADIO_TEMP_DIR'
+#: Variable of the environment that names Gradio's folder.
+TEMP_KEY = 'GRADIO_TEMP_DIR'
 #: A place that the user has chosen, such as a larger disk.
-_GIVEN = os.environ.get(_KEY) or None
+_GIVEN = os.environ.get(TEMP_KEY) or None
 _PREFIX = 'mmtbps-page-'
 
 
@@ -34,7 +35,7 @@ class PrivateFolder:
         self.path = place.rename(place.with_name(place.name[1:]))
         if self._lock is not None:
             _remove_left(self.path.parent)
-        os.environ[_KEY] = str(self.path)
+        os.environ[TEMP_KEY] = str(self.path)
         if routes := sys.modules.get('gradio.routes'):
             routes.DEFAULT_TEMP_DIR = str(self.path)  # read once, when Gradio was imported
 
@@ -44,10 +45,10 @@ class PrivateFolder:
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
-        if os.environ.get(_KEY) == str(self.path):
-            os.environ.pop(_KEY)
+        if os.environ.get(TEMP_KEY) == str(self.path):
+            os.environ.pop(TEMP_KEY)
             if _GIVEN is not None:
-                os.environ[_KEY] = _GIVEN
+                os.environ[TEMP_KEY] = _GIVEN
 
 
 def _remove_left(parent: Path) -> None:

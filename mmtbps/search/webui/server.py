@@ -13,6 +13,7 @@ from mmtbps.errors import UserError
 
 from ..media.images import MAX_BYTES
 from .addresses import PageAddress, parse_public_url
+from .environment import private_environment
 from .layout import build_page
 from .middleware import RequestFilter
 from .private_folder import PrivateFolder
@@ -65,9 +66,10 @@ def serve(inferencer: Any, images: str | os.PathLike, uploads: str | os.PathLike
     _check_free(host, port)
     folder = PrivateFolder()
     try:
-        page = build_page(inferencer, images, uploads, title)
-        page.private_folder = folder
-        _launch(page, port, address, uploads is not None)
+        with private_environment():
+            page = build_page(inferencer, images, uploads, title)
+            page.private_folder = folder
+            _launch(page, port, address, uploads is not None)
     except BaseException:
         folder.remove()
         raise
@@ -93,11 +95,10 @@ def _launch(page: Any, port: int, address: PageAddress, uploads: bool) -> None:
         app.middleware_stack = RequestFilter(app.middleware_stack, uploads, address, events)
         yield
 
-    _reach_directly(address.host)
     logging.getLogger('python_multipart').setLevel(logging.ERROR)  # the filter logs it, once
     try:
         page.queue(max_size=64, api_open=False).launch(
-            server_name=address.host, server_port=port, root_path=address.public_url or None,
+            server_name=address.host, server_port=port, root_path=address.public_url,
             share=False, quiet=True, prevent_thread_lock=True, show_error=False,
             theme=make_theme(), css=CSS, max_file_size=MAX_BYTES, footer_links=['api', 'settings'],
             run_history=False, enable_monitoring=False, pwa=False, mcp_server=False, ssr_mode=False,
@@ -130,10 +131,3 @@ def _not_free(host: str, port: int, error: Exception) -> AddressNotFree:
     if isinstance(error, OverflowError):
         reason = 'a port is a number from 1 to 65535'
     return AddressNotFree(f'{host}:{port}: the page cannot be opened at this address: {reason}')
-
-
-def _reach_directly(host: str) -> None:
-    """Keep proxies away from Gradio's look at its own page at the start."""
-    for name in ('no_proxy', 'NO_PROXY'):
-        hosts = os.environ.get(name, '').split(',')
-        os.environ[name] = ','.join(dict.fromkeys(filter(None, [*hosts, host, 'localhost'])))

@@ -14,8 +14,10 @@ from fakes import paint
 from reverse_proxy import proxy_of, read_snippet
 from webui_rig import free_port, open_page
 
-from mmtbps.errors import BadValue
+from mmtbps.errors import BadValue, MissingPackage
 from mmtbps.search.webui.addresses import PageAddress, parse_public_url
+from mmtbps.search.webui.environment import private_environment
+from mmtbps.search.webui.layout import import_gradio
 from mmtbps.search.webui.private_folder import PrivateFolder
 
 PUBLIC = 'https://search.example.org/people'
@@ -204,6 +206,50 @@ def test_what_a_killed_page_left_goes_when_the_next_one_opens(tmp_path, monkeypa
         page.remove()
     assert sorted(path.name for path in tmp_path.iterdir()) == ['else', 'mmtbps-page-link']
     assert (tmp_path / 'else/x.png').is_file()
+
+
+# ------------------------------------------------------------------ settings of others
+#: Each alone kept the page from opening, or broke it.
+OTHERS = dict(GRADIO_ROOT_PATH='/elsewhere', GRADIO_DEBUG='1', GRADIO_WATCH_DIRS='/tmp',
+              GRADIO_NUM_PORTS='many', GRADIO_DEFAULT_CONCURRENCY_LIMIT='all',
+              GRADIO_ANALYTICS_ENABLED='True', ALL_PROXY='socks5://127.0.0.1:9',
+              http_proxy='http://127.0.0.1:9', https_proxy='nonsense://127.0.0.1')
+
+
+def test_the_environment_of_other_programs_is_hidden_for_a_while(monkeypatch):
+    monkeypatch.setenv('GRADIO_TEMP_DIR', 'stays')
+    for name, value in OTHERS.items():
+        monkeypatch.setenv(name, value)
+    before = dict(os.environ)
+    with pytest.raises(KeyError), private_environment():
+        assert set(before) - set(os.environ) == set(OTHERS) - {'GRADIO_ANALYTICS_ENABLED'}
+        assert os.environ['GRADIO_ANALYTICS_ENABLED'] == 'False'
+        raise KeyError
+    assert os.environ == before | {'GRADIO_ANALYTICS_ENABLED': 'False'}
+
+
+@pytest.mark.slow
+def test_the_page_opens_in_the_environment_of_other_programs(tmp_path):
+    pytest.importorskip('gradio')
+    code = ('import sys; from pathlib import Path; from webui_rig import open_page; import httpx\n'
+            'with open_page(Path(sys.argv[1]), host="0.0.0.0") as page:\n'
+            '    port = page.url.rpartition(":")[2]\n'
+            '    print(httpx.get(f"http://127.0.0.1:{port}/config", trust_env=False).text)')
+    ended = subprocess.run([sys.executable, '-c', code, tmp_path], env={**os.environ, **OTHERS},
+                           cwd=Path(__file__).parents[1], capture_output=True, text=True,
+                           timeout=100)
+    config = json.loads(ended.stdout.partition('\n')[0])
+    assert ended.returncode == 0 and config['analytics_enabled'] is False
+    assert config['root'].startswith('http://127.0.0.1:') and 'elsewhere' not in config['root']
+
+
+def test_gradio_that_cannot_be_imported_is_not_called_missing(tmp_path, monkeypatch):
+    (tmp_path / 'gradio').mkdir()
+    (tmp_path / 'gradio/__init__.py').write_text('raise ImportError("no socksio here")')
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, 'gradio', raising=False)
+    with pytest.raises(MissingPackage, match='lacks something .no socksio here.: pip install'):
+        import_gradio()
 
 
 @pytest.mark.parametrize('host, port, reason', [

@@ -103,8 +103,8 @@ def test_odd_data_of_a_click_end_in_an_answer(visit, event, capfd):
     known, = (one for one in visit('GET /config', None).json()['dependencies']
               if one['api_name'] == event)
     fields = ['red', [], None, None, None, 5, .5, None][:len(known['inputs'])]
-    odd = (None, '', '0', '9' * 5000, '\u0663', 10**30, -1, 1.5, True, [], {}, [[1]], '\0', '\ud800',
-           'data:image/jpeg;base64,')
+    odd = (None, '', '0', '9' * 5000, '\u0663', 10**30, -1, 1.5, True, [], {}, [[1]], '\0',
+           '\ud800', 'data:image/jpeg;base64,')
     for number, data in enumerate([{}, None, *({'pick': one, 'picture': one} for one in odd)]):
         body = json.dumps(dict(data=fields, fn_index=known['id'], event_data=data,
                                session_hash=f'{event}-{number}')).encode()
