@@ -62,6 +62,7 @@ def serve(inferencer: Any, images: str | os.PathLike, uploads: str | os.PathLike
         MissingPackage: Gradio is not installed.
         NotWritable: Nothing can be written to ``uploads``.
     """
+    host = host.strip('[]').lower()
     address = PageAddress(host, parse_public_url(public_url))
     _check_free(host, port)
     folder = PrivateFolder()
@@ -98,7 +99,8 @@ def _launch(page: Any, port: int, address: PageAddress, uploads: bool) -> None:
     logging.getLogger('python_multipart').setLevel(logging.ERROR)  # the filter logs it, once
     try:
         page.queue(max_size=64, api_open=False).launch(
-            server_name=address.host, server_port=port, root_path=address.public_url,
+            server_name=f'[{address.host}]' if ':' in address.host else address.host,
+            server_port=port, root_path=address.public_url,
             share=False, quiet=True, prevent_thread_lock=True, show_error=False,
             theme=make_theme(), css=CSS, max_file_size=MAX_BYTES, footer_links=['api', 'settings'],
             run_history=False, enable_monitoring=False, pwa=False, mcp_server=False, ssr_mode=False,
@@ -117,7 +119,7 @@ def _check_free(host: str, port: int) -> None:
         if not 0 < port < 65536:
             raise OverflowError
         family, kind, number, _, place = socket.getaddrinfo(
-            host.strip('[]'), port, type=socket.SOCK_STREAM)[0]
+            host, port, type=socket.SOCK_STREAM)[0]
         with socket.socket(family, kind, number) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(place)

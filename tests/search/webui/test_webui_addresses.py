@@ -105,6 +105,24 @@ def test_another_site_neither_asks_nor_reads(tmp_path, visit, host):
         assert not [key for key in reply.headers if key.startswith('access-control')]
 
 
+@pytest.fixture
+def ipv6():
+    with socket.socket(socket.AF_INET6) as probe:
+        try:
+            probe.bind(('::1', 0))
+        except OSError:
+            pytest.skip('this machine has no IPv6')
+
+
+@pytest.mark.parametrize('host', ['::1', '[::1]', '::'])
+def test_a_page_listens_at_an_address_of_ipv6(ipv6, tmp_path, visit, host):
+    pytest.importorskip('gradio')
+    with open_page(tmp_path, uploads=False, host=host) as page:
+        url = f'http://[::1]:{page.url.rpartition(":")[2]}'
+        assert visit(url, '/config', 'GET').status_code == 200
+        assert visit(url, '/', 'GET', host='rebound.example').status_code == 400
+
+
 def answer_through(visit, url, **headers):
     """Ask a question through a proxy, as a visitor's browser does; the first person."""
     number = visit(url, **headers).json()['event_id']
