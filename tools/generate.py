@@ -122,8 +122,9 @@ def run(cfg: Config, args: argparse.Namespace) -> None:
     runner = runner_of(cfg)
     upscaler, editor, *gates = (TASK_UTILS.build(part) for part in (
         cfg.generation.upscaler, cfg.generation.editor, *cfg.generation.gates))
+    evidence = [TASK_UTILS.build(part) for part in cfg.generation.get('evidence', ())]
     _, images, _ = source_of(cfg)
-    summary = runner.run(plan_file(cfg), images, upscaler, editor, gates, try_controls)
+    summary = runner.run(plan_file(cfg), images, upscaler, editor, gates, try_controls, evidence)
     print(f'{runner.out_dir}, shard {runner.shard}: {summary}')
 
 

@@ -89,11 +89,12 @@ def make_plan(folder, people=4, images=2, edits=2):
     return plan
 
 
-def run(folder, out, shard='0/1', editor=None, gates=(seed_gate,), controls=None, **kwargs):
+def run(folder, out, shard='0/1', editor=None, gates=(seed_gate,), controls=None, evidence=(),
+        **kwargs):
     """A run of the plan of `make_plan`."""
     runner = ShardedRunner(str(out), shard=shard, **{'batch_size': 3, **kwargs})
     return runner.run(folder / 'plan.jsonl', folder / 'imgs', DoubleUpscaler(),
-                      editor or NoiseEditor(), list(gates), controls)
+                      editor or NoiseEditor(), list(gates), controls, evidence)
 
 
 def outcome(out):

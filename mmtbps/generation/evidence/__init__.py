@@ -1,5 +1,6 @@
 """Evidence of what a picture shows, from models that know nothing of the editor."""
 
 from .base import KEYPOINTS, PARTS, BaseEvidenceProvider, EditEvidence
+from .collector import EvidenceCollector
 
-__all__ = ['BaseEvidenceProvider', 'EditEvidence', 'KEYPOINTS', 'PARTS']
+__all__ = ['BaseEvidenceProvider', 'EditEvidence', 'EvidenceCollector', 'KEYPOINTS', 'PARTS']

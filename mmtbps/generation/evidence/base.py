@@ -63,6 +63,14 @@ class EditEvidence:
             raise ValueError(f'keypoints must be ({len(KEYPOINTS)}, 3), got '
                              f'{self.keypoints.shape}')
 
+    def fits(self, size: tuple[int, int]) -> bool:
+        """Tell whether the masks are those of a picture of this width and height.
+
+        >>> EditEvidence(person=np.ones((4, 2), bool)).fits((2, 4)), EditEvidence().fits((2, 4))
+        (True, True)
+        """
+        return all(mask is None or mask.shape == size[::-1] for mask in (self.person, self.parts))
+
     def part(self, *names: str) -> np.ndarray | None:
         """Mask the pixels of the named parts, bool (H, W); ``None`` if parts are not known."""
         if self.parts is None:

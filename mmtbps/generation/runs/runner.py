@@ -4,9 +4,10 @@ import hashlib
 import io
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from mmengine.logging import print_log
 from PIL import Image
@@ -16,6 +17,8 @@ from mmtbps.fileio import JobShard, write_durably
 from mmtbps.registry import TASK_UTILS
 
 from ..editing.base import BaseEditor, BaseUpscaler, EditRequest, EditResult
+from ..evidence.base import BaseEvidenceProvider
+from ..evidence.collector import EvidenceCollector
 from ..quality.gates import GateVerdict, run_gates
 from .manifest import ENGINE_VERSION, ManifestPart, Record, claim_run, job_id, load_done
 from .plan import Job, read_plan
@@ -30,6 +33,7 @@ Gate = Callable[[EditRequest, EditResult], GateVerdict]
 #: `~quality.negative_controls.try_controls`. The image is of another person, if the plan has one.
 Controls = Callable[[Sequence[Gate], EditRequest, EditResult, Image.Image | None],
                     Mapping[str, bool]]
+_Picture = TypeVar('_Picture', EditRequest, EditResult)
 
 
 class _Task(NamedTuple):
@@ -72,6 +76,8 @@ class ShardedRunner:
         retry_failed: Try again what failed in an earlier run.
         log_interval: Seconds between two lines of progress.
         allow_outside: Let the plan name images outside the image folder.
+        evidence_cache: Folder in which evidence of images is kept, which runs may share;
+            ``evidence`` in ``out_dir`` by default.
 
     Raises:
         BadValue: If shard, batch size or output size make no sense.
@@ -81,7 +87,8 @@ class ShardedRunner:
                  output_size: str | Sequence[int] = 'edit',
                  num_controls: tuple[int, float] = (50, 0.02), max_control_rate: float = 0.1,
                  min_controls: int = 10, retry_failed: bool = False,
-                 log_interval: float = 10., allow_outside: bool = False) -> None:
+                 log_interval: float = 10., allow_outside: bool = False,
+                 evidence_cache: str | None = None) -> None:
         if batch_size < 1:
             raise BadValue(f'batch_size must be at least 1, got {batch_size}')
         if output_size not in ('edit', 'source') and (
@@ -98,10 +105,11 @@ class ShardedRunner:
         self.retry_failed = retry_failed
         self.log_interval = log_interval
         self.allow_outside = allow_outside
+        self.evidence_cache = evidence_cache or str(self.out_dir / 'evidence')
 
     def run(self, plan: str | Path, image_root: str | Path, upscaler: BaseUpscaler,
-            editor: BaseEditor, gates: Sequence[Gate], controls: Controls | None = None
-            ) -> RunSummary:
+            editor: BaseEditor, gates: Sequence[Gate], controls: Controls | None = None,
+            evidence: Sequence[BaseEvidenceProvider] = ()) -> RunSummary:
         """Do the jobs of this shard that are not done yet.
 
         Args:
@@ -111,6 +119,8 @@ class ShardedRunner:
             editor: Edits it.
             gates: All must agree to an edit.
             controls: Tries edits that the gates must refuse.
+            evidence: Look at what the editor is given, and at what it made where a gate has
+                ``needs_edited_evidence``.
 
         Returns:
             The summary of the whole shard, earlier starts included.
@@ -122,7 +132,8 @@ class ShardedRunner:
             InvalidRun: If the gates accept too many negative controls.
             DiskFull: If the disk is full.
         """
-        digest, tasks = self._claim(plan, self._settings(upscaler, editor, gates))
+        collector = EvidenceCollector(evidence, self.evidence_cache, self.batch_size)
+        digest, tasks = self._claim(plan, self._settings(upscaler, editor, gates, collector))
         summary = RunSummary(self.max_control_rate, self.min_controls)
         with ManifestPart(self.out_dir, self.shard) as part:
             done = {key: record for key, record in load_done(self.out_dir).items()
@@ -139,7 +150,7 @@ class ShardedRunner:
             for start in range(0, len(todo), self.batch_size):
                 batch = todo[start:start + self.batch_size]
                 for record in self._process(batch, Path(image_root), upscaler, editor, gates,
-                                            controls, controlled, digest):
+                                            controls, controlled, collector, digest):
                     part.append(record)
                     summary.add(record)
                 progress.report()
@@ -157,10 +168,12 @@ class ShardedRunner:
                         for id_ in [job_id(job.source, job.edit, digest)]}
 
     def _settings(self, upscaler: BaseUpscaler, editor: BaseEditor,
-                  gates: Sequence[Gate]) -> dict[str, Any]:
+                  gates: Sequence[Gate], collector: EvidenceCollector) -> dict[str, Any]:
+        # No key without providers: runs of versions that knew none go on.
+        looked = dict(evidence=collector.digest_fields['providers']) if collector.providers else {}
         return dict(upscaler=upscaler.digest_fields, editor=editor.digest_fields,
                     gates=[_describe(gate) for gate in gates], output_size=self.output_size,
-                    version=ENGINE_VERSION)
+                    version=ENGINE_VERSION, **looked)
 
     def _controlled(self, tasks: Mapping[str, _Task]) -> dict[str, str | None]:
         """Choose jobs to try controls on -> a stranger's image; the same on any process."""
@@ -175,13 +188,16 @@ class ShardedRunner:
 
     def _process(self, batch: Sequence[_Task], root: Path, upscaler: BaseUpscaler,
                  editor: BaseEditor, gates: Sequence[Gate], controls: Controls | None,
-                 controlled: Mapping[str, str | None], digest: str) -> Iterator[Record]:
+                 controlled: Mapping[str, str | None], collector: EvidenceCollector,
+                 digest: str) -> Iterator[Record]:
         """Edit one batch; an image is on disk before its record is given out."""
         begin = time.monotonic()
         sources = [_load(root / task.job.source['image']) for task in batch]
         usable = [(task, source) for task, source in zip(batch, sources, strict=True)
                   if source.image is not None]
-        requests, results = self._edit(usable, upscaler, editor)
+        requests, results = self._edit(usable, upscaler, editor, collector)
+        if any(getattr(gate, 'needs_edited_evidence', False) for gate in gates):
+            results = _with_evidence(results, collector)
         verdicts = [list(run_gates(gates, *pair).values())
                     for pair in zip(requests, results, strict=True)]
         passed = {} if controls is None else {
@@ -202,13 +218,14 @@ class ShardedRunner:
                        for v in judged}, controls=passed.get(task.id, {}), cost=cost)
 
     def _edit(self, usable: Sequence[tuple[_Task, _Source]], upscaler: BaseUpscaler,
-              editor: BaseEditor) -> tuple[list[EditRequest], list[EditResult]]:
+              editor: BaseEditor, collector: EvidenceCollector
+              ) -> tuple[list[EditRequest], list[EditResult]]:
         if not usable:
             return [], []
         seeds = [task.seed for task, _ in usable]
         images = upscaler.upscale([source.image for _, source in usable], seeds)
-        requests = [task.job.request(task.id, image, task.seed)
-                    for (task, _), image in zip(usable, images, strict=True)]
+        requests = _with_evidence([task.job.request(task.id, image, task.seed) for (task, _), image
+                                   in zip(usable, images, strict=True)], collector)
         results = list(editor.edit(requests))
         if [r.job_id for r in results] != [r.job_id for r in requests]:
             raise RuntimeError(f'{type(editor).__name__} must give one result a request, in order')
@@ -261,6 +278,15 @@ def _load(path: Path) -> _Source:
         return _Source(None, None, f'missing image: {path}')
     except Exception as error:  # Pillow's decoders raise nearly any type on broken data
         return _Source(None, None, f'broken image: {path} ({type(error).__name__}: {error})')
+
+
+def _with_evidence(pictures: Sequence[_Picture], collector: EvidenceCollector) -> list[_Picture]:
+    """Attach to requests or results what their images show; without a provider nothing."""
+    if not collector.providers:
+        return list(pictures)
+    pieces = collector.look([picture.image for picture in pictures])
+    return [replace(picture, evidence=piece)
+            for picture, piece in zip(pictures, pieces, strict=True)]
 
 
 def _look_for_images(tasks: Sequence[_Task], root: Path) -> None:
