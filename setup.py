@@ -68,6 +68,7 @@ setup(
         heif=['pillow-heif>=1'],
         jxl=['pillow-jxl-plugin>=1.3'],
         visualize=['scikit-learn'],
+        tflite=['ai-edge-litert>=2,<3'],
         dev=['pytest', 'pytest-xdist>=3.6', 'pytest-randomly>=3.16', 'ruff', 'tensorboard', 'ftfy',
              'peft', 'playwright', 'axe-playwright-python', 'milvus-lite>=3,<4'],
     ),

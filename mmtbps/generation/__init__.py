@@ -17,6 +17,10 @@ from .editing.options import AttentionOptions, BlendOptions, SamplingOptions, We
 from .editing.prompt_to_prompt import P2PEditor
 from .editing.recolor import RecolorEditor
 from .editing.upscalers import LDMUpscaler, ResizeUpscaler, SDUpscaler
+from .evidence.base import BaseEvidenceProvider, EditEvidence
+from .evidence.collector import EvidenceCollector
+from .evidence.mediapipe_person import MediaPipePersonProvider
+from .evidence.mediapipe_pose import MediaPipePoseProvider
 from .planning.caption_edits import ColorSwitcher
 from .planning.planner import ColorSwitchPlanner
 from .quality.gates import (
@@ -40,13 +44,14 @@ from .runs.report import write_report
 from .runs.run_summary import InvalidRun, RunSummary
 from .runs.runner import ShardedRunner
 
-__all__ = ['AttentionOptions', 'BaseEditor', 'BaseGate', 'BaseUpscaler', 'BlendOptions',
-           'CaptionGate', 'CaptionedImages', 'ColorSwitchPlanner', 'ColorSwitcher',
-           'DiffusionFinetuner', 'DirectInversion', 'EditFriendlyInversion', 'EditRequest',
-           'EditResult', 'EditStrengthGate', 'GateVerdict', 'InstructEditor', 'InvalidRun', 'Job',
-           'KeepColorsGate', 'LDMUpscaler', 'LocalityGate', 'MaskGate', 'NegativePromptInversion',
-           'NullTextInversion', 'P2PEditor', 'RankingGate', 'RecolorEditor', 'Record',
-           'ResizeUpscaler', 'RunSummary', 'SDUpscaler', 'SamplingOptions', 'SanityGate',
-           'SaveLoraHook', 'SeamGate', 'ShardedRunner', 'WeightOptions', 'load_done',
-           'merge_run', 'palette', 'read_plan', 'rgb_to_lab', 'run_gates',
-           'try_controls', 'write_plan', 'write_report']
+__all__ = ['AttentionOptions', 'BaseEditor', 'BaseEvidenceProvider', 'BaseGate', 'BaseUpscaler',
+           'BlendOptions', 'CaptionGate', 'CaptionedImages', 'ColorSwitchPlanner', 'ColorSwitcher',
+           'DiffusionFinetuner', 'DirectInversion', 'EditEvidence', 'EditFriendlyInversion',
+           'EditRequest', 'EditResult', 'EditStrengthGate', 'EvidenceCollector', 'GateVerdict',
+           'InstructEditor', 'InvalidRun', 'Job', 'KeepColorsGate', 'LDMUpscaler', 'LocalityGate',
+           'MaskGate', 'MediaPipePersonProvider', 'MediaPipePoseProvider',
+           'NegativePromptInversion', 'NullTextInversion', 'P2PEditor', 'RankingGate',
+           'RecolorEditor', 'Record', 'ResizeUpscaler', 'RunSummary', 'SDUpscaler',
+           'SamplingOptions', 'SanityGate', 'SaveLoraHook', 'SeamGate', 'ShardedRunner',
+           'WeightOptions', 'load_done', 'merge_run', 'palette', 'read_plan', 'rgb_to_lab',
+           'run_gates', 'try_controls', 'write_plan', 'write_report']

@@ -6,12 +6,12 @@ import sys
 import pytest
 
 import mmtbps.generation
-from mmtbps.generation import color, diffusion, editing, planning, quality, runs
+from mmtbps.generation import color, diffusion, editing, evidence, planning, quality, runs
 from mmtbps.registry import HOOKS, MODELS, TASK_UTILS
 
 
-@pytest.mark.parametrize('package', [mmtbps.generation, color, diffusion, editing, planning,
-                                     quality, runs], ids=lambda package: package.__name__)
+@pytest.mark.parametrize('package', [mmtbps.generation, color, diffusion, editing, evidence,
+                                     planning, quality, runs], ids=lambda package: package.__name__)
 def test_public_names_are_there(package):
     assert package.__all__ == sorted(set(package.__all__))
     for name in package.__all__:
@@ -23,7 +23,8 @@ def test_public_names_are_there(package):
                   'SDUpscaler', 'DirectInversion', 'NegativePromptInversion', 'NullTextInversion',
                   'EditFriendlyInversion', 'CaptionGate', 'EditStrengthGate', 'KeepColorsGate',
                   'LocalityGate', 'MaskGate', 'RankingGate', 'SanityGate', 'SeamGate',
-                  'ColorSwitchPlanner', 'ShardedRunner']),
+                  'ColorSwitchPlanner', 'ShardedRunner', 'EvidenceCollector',
+                  'MediaPipePersonProvider', 'MediaPipePoseProvider']),
     (MODELS, ['DiffusionFinetuner', 'CaptionedImages']), (HOOKS, ['SaveLoraHook'])])
 def test_every_part_is_registered_and_public(registry, names):
     for name in names:

@@ -2,5 +2,8 @@
 
 from .base import KEYPOINTS, PARTS, BaseEvidenceProvider, EditEvidence
 from .collector import EvidenceCollector
+from .mediapipe_person import MediaPipePersonProvider
+from .mediapipe_pose import MediaPipePoseProvider
 
-__all__ = ['BaseEvidenceProvider', 'EditEvidence', 'EvidenceCollector', 'KEYPOINTS', 'PARTS']
+__all__ = ['BaseEvidenceProvider', 'EditEvidence', 'EvidenceCollector', 'KEYPOINTS',
+           'MediaPipePersonProvider', 'MediaPipePoseProvider', 'PARTS']

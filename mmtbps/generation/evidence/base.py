@@ -28,6 +28,8 @@ _GARMENTS = {'upper': ('upper', 'full'), 'lower': ('lower', 'full'),
 class EditEvidence:
     """Findings of models that looked at a picture; ``None`` for what none of them was asked.
 
+    Who was asked and found nobody says so: nothing is masked, scores are 0, and the box is all 0.
+
     Args:
         person: bool (H, W), true on the person.
         parts: uint8 (H, W), each pixel's index in `PARTS`.

@@ -33,7 +33,7 @@ class MeanProvider(BaseEvidenceProvider):
 
 
 def same(one, other):
-    """Whether two pieces of evidence say the same in every field."""
+    """Compare two pieces of evidence in every field."""
     arrays = all(np.array_equal(getattr(one, name), getattr(other, name))
                  and getattr(one, name).dtype == getattr(other, name).dtype
                  for name in ('person', 'parts', 'keypoints'))
