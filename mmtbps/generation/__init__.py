@@ -19,8 +19,11 @@ from .editing.recolor import RecolorEditor
 from .editing.upscalers import LDMUpscaler, ResizeUpscaler, SDUpscaler
 from .evidence.base import BaseEvidenceProvider, EditEvidence
 from .evidence.collector import EvidenceCollector
+from .evidence.human_parsing import HumanParsingProvider
 from .evidence.mediapipe_person import MediaPipePersonProvider
 from .evidence.mediapipe_pose import MediaPipePoseProvider
+from .evidence.person_box import PersonBoxProvider
+from .evidence.vit_pose import ViTPoseProvider
 from .planning.caption_edits import ColorSwitcher
 from .planning.planner import ColorSwitchPlanner
 from .quality.gates import (
@@ -48,10 +51,10 @@ __all__ = ['AttentionOptions', 'BaseEditor', 'BaseEvidenceProvider', 'BaseGate',
            'BlendOptions', 'CaptionGate', 'CaptionedImages', 'ColorSwitchPlanner', 'ColorSwitcher',
            'DiffusionFinetuner', 'DirectInversion', 'EditEvidence', 'EditFriendlyInversion',
            'EditRequest', 'EditResult', 'EditStrengthGate', 'EvidenceCollector', 'GateVerdict',
-           'InstructEditor', 'InvalidRun', 'Job', 'KeepColorsGate', 'LDMUpscaler', 'LocalityGate',
-           'MaskGate', 'MediaPipePersonProvider', 'MediaPipePoseProvider',
-           'NegativePromptInversion', 'NullTextInversion', 'P2PEditor', 'RankingGate',
-           'RecolorEditor', 'Record', 'ResizeUpscaler', 'RunSummary', 'SDUpscaler',
-           'SamplingOptions', 'SanityGate', 'SaveLoraHook', 'SeamGate', 'ShardedRunner',
-           'WeightOptions', 'load_done', 'merge_run', 'palette', 'read_plan', 'rgb_to_lab',
-           'run_gates', 'try_controls', 'write_plan', 'write_report']
+           'HumanParsingProvider', 'InstructEditor', 'InvalidRun', 'Job', 'KeepColorsGate',
+           'LDMUpscaler', 'LocalityGate', 'MaskGate', 'MediaPipePersonProvider',
+           'MediaPipePoseProvider', 'NegativePromptInversion', 'NullTextInversion', 'P2PEditor',
+           'PersonBoxProvider', 'RankingGate', 'RecolorEditor', 'Record', 'ResizeUpscaler',
+           'RunSummary', 'SDUpscaler', 'SamplingOptions', 'SanityGate', 'SaveLoraHook', 'SeamGate',
+           'ShardedRunner', 'ViTPoseProvider', 'WeightOptions', 'load_done', 'merge_run', 'palette',
+           'read_plan', 'rgb_to_lab', 'run_gates', 'try_controls', 'write_plan', 'write_report']

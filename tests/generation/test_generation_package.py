@@ -24,7 +24,8 @@ def test_public_names_are_there(package):
                   'EditFriendlyInversion', 'CaptionGate', 'EditStrengthGate', 'KeepColorsGate',
                   'LocalityGate', 'MaskGate', 'RankingGate', 'SanityGate', 'SeamGate',
                   'ColorSwitchPlanner', 'ShardedRunner', 'EvidenceCollector',
-                  'MediaPipePersonProvider', 'MediaPipePoseProvider']),
+                  'MediaPipePersonProvider', 'MediaPipePoseProvider', 'HumanParsingProvider',
+                  'PersonBoxProvider', 'ViTPoseProvider']),
     (MODELS, ['DiffusionFinetuner', 'CaptionedImages']), (HOOKS, ['SaveLoraHook'])])
 def test_every_part_is_registered_and_public(registry, names):
     for name in names:
