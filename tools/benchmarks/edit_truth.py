@@ -7,9 +7,15 @@ from PIL import Image, ImageFilter
 
 from mmtbps.drawing import render
 from mmtbps.drawing.attributes import COLORS
+from mmtbps.drawing.canvas import PARTS as DRAWN_PARTS
 from mmtbps.generation.color import palette, rgb_to_lab
+from mmtbps.generation.evidence import PARTS, EditEvidence
 
 _VISIBLE, _NOTHING = 15., 6.      # Lab distances of smoothed images: another colour, no change
+# What a human parsing calls the parts that the renderer draws.
+_PARSED = dict(background='background', skin='skin', hair='hair', glasses='face', upper='upper',
+               inner='upper', lower='lower', shoes='shoes', bag='bag', hat='hat', scarf='other',
+               occluder='background')
 _INSIDE, _OUTSIDE = .75, .10      # of the pixels due: how many must change, how many others may
 
 
@@ -43,6 +49,13 @@ def tell_truth(person, scene, garment, color, size=(128, 48)):
     due = change > max(_VISIBLE, .5 * np.quantile(seen, .9)) if len(seen) else change > _VISIBLE
     touched = Image.fromarray(change > _NOTHING).convert('L').filter(ImageFilter.MaxFilter(5))
     return before, Truth(new, lab, due, np.asarray(touched) == 0)
+
+
+def drawn_evidence(person, scene, size=(128, 48)):
+    """Return what a perfect human parsing would say of a drawn picture."""
+    table = np.array([PARTS.index(_PARSED[name]) for name in DRAWN_PARTS], np.uint8)
+    parts = table[render(person, scene, size, with_parts=True)[1]]
+    return EditEvidence(person=parts != PARTS.index('background'), parts=parts)
 
 
 def coverage_and_spill(before, result, truth):

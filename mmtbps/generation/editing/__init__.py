@@ -4,10 +4,18 @@ from .base import BaseEditor, BaseUpscaler, EditRequest, EditResult
 from .instruct import InstructEditor
 from .options import AttentionOptions, BlendOptions, SamplingOptions, WeightOptions
 from .prompt_to_prompt import P2PEditor, build_control, sample_edit
-from .recolor import RecolorEditor, garment_cover, garment_mask, shift_color
+from .recolor import (
+    RecolorEditor,
+    garment_cover,
+    garment_mask,
+    request_cover,
+    request_mask,
+    shift_color,
+)
 from .upscalers import LDMUpscaler, ResizeUpscaler, SDUpscaler
 
 __all__ = ['AttentionOptions', 'BaseEditor', 'BaseUpscaler', 'BlendOptions', 'EditRequest',
            'EditResult', 'InstructEditor', 'LDMUpscaler', 'P2PEditor', 'RecolorEditor',
            'ResizeUpscaler', 'SDUpscaler', 'SamplingOptions', 'WeightOptions', 'build_control',
-           'garment_cover', 'garment_mask', 'sample_edit', 'shift_color']
+           'garment_cover', 'garment_mask', 'request_cover', 'request_mask', 'sample_edit',
+           'shift_color']

@@ -14,7 +14,6 @@ from mmtbps.errors import BadValue
 from mmtbps.pretrained import resolve_pretrained
 from mmtbps.registry import TASK_UTILS
 
-from ..color.colorspace import rgb_to_lab
 from ..diffusion.attention import (
     AttentionLayer,
     ControlSession,
@@ -42,7 +41,7 @@ from .options import (
     read_options,
     take_flat_keys,
 )
-from .recolor import garment_mask
+from .recolor import request_mask
 
 __all__ = ['P2PEditor', 'build_control', 'sample_edit']
 
@@ -147,8 +146,9 @@ class P2PEditor(BaseEditor):
         attention: See `AttentionOptions`.
         local_blend: See `BlendOptions`. ``None`` edits without holding anything to the source.
         paste_back: Lab tolerance. Of the edit only pixels that had the garment's colour are kept
-            (see `garment_mask`); all others stay the source's, untouched by the autoencoder and
-            by what the coarse mask spills onto. ``None`` takes the edit whole.
+            and lie where evidence allows it (see `request_cover`); all others stay the source's,
+            untouched by the autoencoder and by what the coarse mask spills onto. ``None`` takes
+            the edit whole.
         batch_size: Edits sampled at once; does not change what is sampled.
         flat: Keys of ``weights``, ``sampling`` and ``attention``.
 
@@ -263,7 +263,7 @@ class P2PEditor(BaseEditor):
         if self.paste_back is None:
             return edited, mask
         source = np.asarray(request.image.convert('RGB'))
-        mask &= garment_mask(rgb_to_lab(source), request.old_color, request.band, self.paste_back)
+        mask &= request_mask(request, self.paste_back)
         return Image.fromarray(np.where(mask[..., None], np.asarray(edited), source)), mask
 
     def control_session(self, requests: Sequence[EditRequest], steps: int,

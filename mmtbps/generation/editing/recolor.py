@@ -14,9 +14,11 @@ from mmtbps.registry import TASK_UTILS
 
 from ..color.colorspace import into_gamut, lab_to_rgb, palette, rgb_to_lab
 from ..color.votes import BANDS, shaded_palette
+from ..evidence.base import EditEvidence
 from .base import BaseEditor, EditRequest, EditResult
 
-__all__ = ['RecolorEditor', 'garment_cover', 'garment_mask', 'shift_color']
+__all__ = ['RecolorEditor', 'garment_cover', 'garment_mask', 'request_cover', 'request_mask',
+           'shift_color']
 
 _FEWEST_PIXELS = .005          # of the image; less is taken for chance
 _CORE = (.2, .6), (.3, .7)     # rows of the band and columns where only the garment is likely
@@ -31,18 +33,51 @@ _HUE, _OWN_HUE = 12., .5        # chroma of a colour with a hue; how much of its
 _TINTS = 0., .3, .55           # of a chromatic colour, towards white
 
 
+def request_mask(request: EditRequest, tolerance: float = 25.) -> np.ndarray:
+    """Mask the pixels that look like the garment to edit: a cover of more than a quarter.
+
+    Arguments and errors as in `request_cover`. ``(H, W)`` bool.
+    """
+    lab = rgb_to_lab(np.asarray(request.image.convert('RGB')))
+    return request_cover(request, lab, tolerance) > _MIXED
+
+
+def request_cover(request: EditRequest, lab: np.ndarray, tolerance: float = 25.) -> np.ndarray:
+    """Estimate the share of the garment to edit in each pixel, as `garment_cover` does.
+
+    Evidence of the image says where it can be: on garments of the region if parts are known, else
+    on the person.
+
+    Args:
+        request: What to edit.
+        lab: Its image, ``(H, W, 3)`` CIE Lab.
+        tolerance: See `garment_cover`.
+
+    Returns:
+        ``(H, W)`` in [0, 1].
+
+    Raises:
+        BadValue: Naming the job, if there is no band for its region; see `garment_cover`.
+    """
+    band, evidence = request.band, request.evidence or EditEvidence()
+    return garment_cover(lab, request.old_color, band, tolerance,
+                         evidence.garment(request.region), evidence.person)
+
+
 def garment_mask(lab: np.ndarray, color: str, band: tuple[float, float],
-                 tolerance: float = 25.) -> np.ndarray:
+                 tolerance: float = 25., garment: np.ndarray | None = None,
+                 person: np.ndarray | None = None) -> np.ndarray:
     """Mask the pixels that look like a garment of this colour: a cover of more than a quarter.
 
     Arguments and errors as in `garment_cover`. ``(H, W)`` bool.
     """
-    return garment_cover(lab, color, band, tolerance) > _MIXED
+    return garment_cover(lab, color, band, tolerance, garment, person) > _MIXED
 
 
 def garment_cover(lab: np.ndarray, color: str, band: tuple[float, float],
-                  tolerance: float = 25.) -> np.ndarray:
-    """Estimate the share of a garment in each pixel, from colour and place alone.
+                  tolerance: float = 25., garment: np.ndarray | None = None,
+                  person: np.ndarray | None = None) -> np.ndarray:
+    """Estimate the share of a garment in each pixel, from colour and place.
 
     Pixels in the middle of the band that may be called ``color``, in light or shadow, pale or
     deep, vote for the garment's own tone (their median). The garment is what lies near that tone,
@@ -55,6 +90,9 @@ def garment_cover(lab: np.ndarray, color: str, band: tuple[float, float],
         color: Basic colour name.
         band: Top and bottom, shares of the height.
         tolerance: Largest Lab distance from the garment's tone.
+        garment: ``(H, W)`` bool, where such a garment is known to be, in place of band, middle and
+            sides.
+        person: ``(H, W)`` bool, where a person is known to be, within the band.
 
     Returns:
         ``(H, W)`` in [0, 1]; all zeros if no garment is clearly seen.
@@ -66,14 +104,19 @@ def garment_cover(lab: np.ndarray, color: str, band: tuple[float, float],
     if color not in names:
         raise BadValue(f'{color!r} is no basic colour; those are {", ".join(names)}')
     height, width = lab.shape[:2]
-    inside = np.broadcast_to(_between(height, *band)[:, None], (height, width))
-    votes = _voters(lab, names.index(color), band) & inside
+    inside, middle = _places((height, width), band)
+    if garment is not None:
+        inside = middle = garment
+    elif person is not None:
+        inside, middle = inside & person, middle & person
+    votes = middle & inside
+    votes[votes] = _may_be_called(lab[votes], names.index(color))
     if votes.sum() < _FEWEST_PIXELS * height * width:
         return np.zeros((height, width))
     off = _tone_distance(lab, np.median(lab[votes], axis=0))
     tolerance = min(tolerance, _SLACK + _SPREAD * np.quantile(off[votes], .75))
     reach = max(1, width // 32)
-    off_side = _side_distance(lab)
+    off_side = np.inf if garment is not None else _side_distance(lab)
 
     def found(limit: float) -> np.ndarray:
         near = (off <= limit) & (off < off_side) & inside
@@ -86,13 +129,12 @@ def garment_cover(lab: np.ndarray, color: str, band: tuple[float, float],
     return np.where(whole, 1., (2 - off / tolerance).clip(0, 1) * edge) * inside
 
 
-def _voters(lab: np.ndarray, color: int, band: tuple[float, float]) -> np.ndarray:
-    """Mask the pixels in the middle of the band that may be called a color, ``(H, W)``."""
-    height, width = lab.shape[:2]
+def _places(size: tuple[int, int], band: tuple[float, float]) -> tuple[np.ndarray, np.ndarray]:
+    """Mask the band, and its middle where only the garment is likely, ``(H, W)`` each."""
+    height, width = size
     top, bottom = (band[0] + share * (band[1] - band[0]) for share in _CORE[0])
-    votes = _between(height, top, bottom)[:, None] & _between(width, *_CORE[1])
-    votes[votes] = _may_be_called(lab[votes], color)
-    return votes
+    rows, core = _between(height, *band), _between(height, top, bottom)
+    return (np.broadcast_to(rows[:, None], size), core[:, None] & _between(width, *_CORE[1]))
 
 
 def shift_color(lab: np.ndarray, mask: np.ndarray, color: str) -> np.ndarray:
@@ -171,7 +213,8 @@ class RecolorEditor(BaseEditor):
 
     Needs neither weights nor a GPU. What it misses by (other things of the same colour at the same
     height, garments hidden in part) shows what a diffusion editor adds. An image on which no
-    such garment is seen comes back as it was, with an empty mask.
+    such garment is seen comes back as it was, with an empty mask. Evidence of the image keeps the
+    edit off what is no garment of the region.
 
     Args:
         tolerance: See `garment_cover`.
@@ -196,7 +239,7 @@ class RecolorEditor(BaseEditor):
     def _edit_one(self, request: EditRequest) -> EditResult:
         pixels = np.asarray(request.image.convert('RGB'))
         lab = rgb_to_lab(pixels)
-        cover = garment_cover(lab, request.old_color, request.band, self.tolerance)
+        cover = request_cover(request, lab, self.tolerance)
         cover *= (mask := cover > _MIXED)
         shifted = shift_color(lab, mask, request.new_color)
         edited = lab_to_rgb(lab + cover[..., None] * (shifted - lab))

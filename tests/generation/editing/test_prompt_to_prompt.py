@@ -20,6 +20,7 @@ from mmtbps.generation.diffusion.pixels import images_to_tensor
 from mmtbps.generation.editing.instruct import InstructEditor
 from mmtbps.generation.editing.prompt_to_prompt import P2PEditor
 from mmtbps.generation.editing.recolor import garment_mask
+from mmtbps.generation.evidence.base import PARTS, EditEvidence
 from mmtbps.registry import TASK_UTILS
 
 CONFIGS = Path(__file__).resolve().parents[3] / 'configs' / 'generation'
@@ -103,6 +104,19 @@ def test_only_pixels_of_the_garment_are_taken_from_the_edit(tiny_parts):
     assert np.array_equal(pixels(pasted)[pasted.mask], pixels(whole)[pasted.mask])
     assert np.array_equal(pixels(pasted)[~pasted.mask], person[~pasted.mask])
     assert np.abs(pixels(whole) - person)[~whole.mask].max() > 3  # the autoencoder's blur
+
+
+def test_what_evidence_calls_no_garment_is_not_taken_from_the_edit(tiny_parts):
+    person = np.full((64, 32, 3), 128, np.uint8)
+    person[12:30, 8:24] = (190, 30, 40)
+    parts = np.full((64, 32), PARTS.index('upper'), np.uint8)
+    parts[:20] = PARTS.index('face')
+    asked = replace(REQUESTS[0], image=Image.fromarray(person))
+    blend = dict(threshold=.5, start=0., coarse=True)
+    blind, seeing = (editor(tiny_parts, local_blend=blend, paste_back=25.).edit(
+        [replace(asked, evidence=evidence)])[0] for evidence in (None, EditEvidence(parts=parts)))
+    assert blind.mask[:20].any() and seeing.mask.any() and not seeing.mask[:20].any()
+    assert np.array_equal(pixels(seeing)[~seeing.mask], person[~seeing.mask])
 
 
 def test_a_folder_gives_what_its_parts_give(tmp_path):
