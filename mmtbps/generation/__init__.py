@@ -26,20 +26,19 @@ from .evidence.person_box import PersonBoxProvider
 from .evidence.vit_pose import ViTPoseProvider
 from .planning.caption_edits import ColorSwitcher
 from .planning.planner import ColorSwitchPlanner
+from .quality.base import BaseGate, GateVerdict, run_gates
 from .quality.gates import (
-    BaseGate,
     CaptionGate,
     EditStrengthGate,
-    GateVerdict,
     KeepColorsGate,
     LocalityGate,
     MaskGate,
     RankingGate,
     SanityGate,
     SeamGate,
-    run_gates,
 )
 from .quality.negative_controls import try_controls
+from .quality.place_gates import PlaceGate, PoseGate, PreserveGate
 from .runs.manifest import Record, load_done
 from .runs.merge import merge_run
 from .runs.plan import Job, read_plan, write_plan
@@ -54,7 +53,8 @@ __all__ = ['AttentionOptions', 'BaseEditor', 'BaseEvidenceProvider', 'BaseGate',
            'HumanParsingProvider', 'InstructEditor', 'InvalidRun', 'Job', 'KeepColorsGate',
            'LDMUpscaler', 'LocalityGate', 'MaskGate', 'MediaPipePersonProvider',
            'MediaPipePoseProvider', 'NegativePromptInversion', 'NullTextInversion', 'P2PEditor',
-           'PersonBoxProvider', 'RankingGate', 'RecolorEditor', 'Record', 'ResizeUpscaler',
-           'RunSummary', 'SDUpscaler', 'SamplingOptions', 'SanityGate', 'SaveLoraHook', 'SeamGate',
-           'ShardedRunner', 'ViTPoseProvider', 'WeightOptions', 'load_done', 'merge_run', 'palette',
-           'read_plan', 'rgb_to_lab', 'run_gates', 'try_controls', 'write_plan', 'write_report']
+           'PersonBoxProvider', 'PlaceGate', 'PoseGate', 'PreserveGate', 'RankingGate',
+           'RecolorEditor', 'Record', 'ResizeUpscaler', 'RunSummary', 'SDUpscaler',
+           'SamplingOptions', 'SanityGate', 'SaveLoraHook', 'SeamGate', 'ShardedRunner',
+           'ViTPoseProvider', 'WeightOptions', 'load_done', 'merge_run', 'palette', 'read_plan',
+           'rgb_to_lab', 'run_gates', 'try_controls', 'write_plan', 'write_report']

@@ -1,25 +1,24 @@
-"""Gates: automatic checks that an edit is the one asked for, and no more.
+"""Gates of pixels and captions: an edit is the one asked for, and no more, by the editor's mask.
 
 A gate looks at the request and the result and measures one number. Thresholds are calibrated on
 drawn people, whose perfect edits are known; `.negative_controls` proves on every run that the
 gates still refuse what they must.
 """
 
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from PIL import Image, ImageFilter
 
-from mmtbps.errors import BadValue
 from mmtbps.lexicon import find_color_mentions, split_words
 from mmtbps.registry import TASK_UTILS
 
 from ..color.colorspace import palette, rgb_to_lab
 from ..color.votes import BANDS, color_votes, region_mask, shaded_palette
 from ..editing.base import EditRequest, EditResult
+from .base import BaseGate, GateVerdict, run_gates
+from .changed_pixels import color_change, grow
 
 __all__ = ['BANDS', 'BaseGate', 'CaptionGate', 'EditStrengthGate', 'GateVerdict',
            'KeepColorsGate', 'LocalityGate', 'MaskGate', 'RankingGate', 'SanityGate', 'SeamGate',
@@ -28,73 +27,7 @@ __all__ = ['BANDS', 'BaseGate', 'CaptionGate', 'EditStrengthGate', 'GateVerdict'
 _BLANK = 4.                    # standard deviation of an image that shows nothing
 _SEAM_HEIGHT = 128             # rows at which seams are looked for
 _OF_COLOR = 10.                # Lab distance to a shade within which a pixel is of that colour
-_SMOOTH, _GROW = ImageFilter.BoxBlur(1), ImageFilter.MaxFilter(3)
-
-
-@dataclass(frozen=True, slots=True)
-class GateVerdict:
-    """Measurement and verdict of one gate.
-
-    Args:
-        name: Of the gate.
-        value: The number it measured; NaN if there was nothing to measure.
-        ok: The edit passes.
-        low: Smallest value that passes, if the gate has one.
-        high: Largest value that passes, if the gate has one.
-    """
-
-    name: str
-    value: float
-    ok: bool
-    low: float | None = None
-    high: float | None = None
-
-
-class BaseGate(ABC):
-    """Gate on a number with the bounds between which it passes; a missing one (NaN) passes.
-
-    Args:
-        low: Smallest value that passes.
-        high: Largest value that passes.
-    """
-
-    name: str
-
-    def __init__(self, low: float | None = None, high: float | None = None) -> None:
-        self.low, self.high = low, high
-
-    @abstractmethod
-    def measure(self, request: EditRequest, result: EditResult) -> float:
-        """Compute the number of this gate."""
-
-    def __call__(self, request: EditRequest, result: EditResult) -> GateVerdict:
-        """Measure and judge.
-
-        Raises:
-            ValueError: If the result belongs to another job or its image or mask has another
-                size than the request's image.
-        """
-        _check(request, result)
-        value = float(self.measure(request, result))
-        ok = not (value < (-np.inf if self.low is None else self.low)
-                  or value > (np.inf if self.high is None else self.high))
-        return GateVerdict(self.name, value, ok, self.low, self.high)
-
-
-def run_gates(gates: Iterable[Callable[[EditRequest, EditResult], GateVerdict]],
-              request: EditRequest, result: EditResult) -> dict[str, GateVerdict]:
-    """Collect the verdict of every gate by its name; the edit is accepted if all are ``ok``.
-
-    Raises:
-        BadValue: If two gates have one name.
-    """
-    verdicts: dict[str, GateVerdict] = {}
-    for gate in gates:
-        verdict = gate(request, result)
-        if verdict.name in verdicts:
-            raise BadValue(f'two gates are called {verdict.name!r}')
-        verdicts[verdict.name] = verdict
-    return verdicts
+_SMOOTH = ImageFilter.BoxBlur(1)
 
 
 @TASK_UTILS.register_module()
@@ -136,11 +69,8 @@ class LocalityGate(BaseGate):
         self.tolerance = tolerance
 
     def measure(self, request: EditRequest, result: EditResult) -> float:
-        mask = Image.fromarray(_pixels(request, result)[2])
-        outside = ~np.asarray(mask.convert('L').filter(_GROW)).astype(bool)
-        before, after = (rgb_to_lab(np.asarray(image.convert('RGB').filter(_SMOOTH)))
-                         for image in (request.image, result.image))
-        changed = np.linalg.norm(after - before, axis=-1) > self.tolerance
+        outside = ~grow(_pixels(request, result)[2], 1)
+        changed = color_change(request.image, result.image) > self.tolerance
         return changed[outside].mean() if outside.any() else float('nan')
 
 
@@ -291,17 +221,6 @@ class RankingGate(BaseGate):
         if scores.shape != (2, 2):
             raise ValueError(f'the scorer gave {scores.shape} scores for 2 images and 2 captions')
         return min(scores[0, 0] - scores[0, 1], scores[1, 1] - scores[1, 0])
-
-
-def _check(request: EditRequest, result: EditResult) -> None:
-    if request.job_id != result.job_id:
-        raise ValueError(f'{request.job_id}: the result is that of job {result.job_id}')
-    if request.image.size != result.image.size:
-        raise ValueError(f'{request.job_id}: the image is {request.image.size}, the result '
-                         f'{result.image.size}; an editor keeps the size')
-    if result.mask is not None and result.mask.shape != request.image.size[::-1]:
-        raise ValueError(f'{request.job_id}: mask {result.mask.shape} for an image of '
-                         f'{request.image.size[::-1]} (height, width)')
 
 
 def _pixels(request: EditRequest, result: EditResult) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

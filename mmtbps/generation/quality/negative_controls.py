@@ -6,14 +6,21 @@ from dataclasses import replace
 import numpy as np
 from PIL import Image
 
-from ..color.colorspace import palette
+from ..color.colorspace import lab_to_rgb, palette, rgb_to_lab
 from ..editing.base import EditRequest, EditResult
-from .gates import GateVerdict, run_gates
+from ..editing.recolor import shift_color
+from .base import GateVerdict, run_gates
+from .changed_pixels import grow
 
-__all__ = ['CONTROLS', 'negative_controls', 'other_color', 'try_controls']
+__all__ = ['CONTROLS', 'PLACE_CONTROLS', 'negative_controls', 'other_color', 'try_controls']
 
 CONTROLS = ('unedited', 'other_person', 'over_strong', 'other_color')
+#: Controls that can be made of a picture whose garment is known from evidence.
+PLACE_CONTROLS = ('elsewhere', 'partial', 'spill')
 _OVERSHOOT = 4.      # an over-strong edit goes so many times as far as it should
+_PART = .3           # of the garment
+_SPILL = 1.          # pixels of the neighbours, relative to those of the garment
+_OVERLAP = .2        # of the garment, at most, with the place that is elsewhere
 
 
 def negative_controls(request: EditRequest, result: EditResult, stranger: Image.Image | None = None
@@ -24,16 +31,23 @@ def negative_controls(request: EditRequest, result: EditResult, stranger: Image.
     where one is given; ``over_strong`` overshoots the change of every pixel; ``other_color`` is
     the result under a caption that asks for another colour, far from old and new.
 
+    If the request's evidence knows the garment, right-looking shifts of colour in a wrong place
+    are tried too, each under a mask of its own, as of an editor that takes this for the garment:
+    ``elsewhere`` is beside the garment, ``partial`` 30 % of it, ``spill`` it and its neighbours.
+
     Args:
         request, result: A job and its edit.
         stranger: Image of another person, resized to this one.
     """
-    controls = dict(unedited=(request, replace(result, image=request.image)))
+    made = replace(result, evidence=None)  # of the right image alone
+    controls = dict(unedited=(request, replace(made, image=request.image)))
     if stranger is not None:
         other = stranger.convert('RGB').resize(request.image.size)
-        controls['other_person'] = request, replace(result, image=other)
-    controls['over_strong'] = request, replace(result, image=_overshoot(request, result))
+        controls['other_person'] = request, replace(made, image=other)
+    controls['over_strong'] = request, replace(made, image=_overshoot(request, result))
     controls['other_color'] = _ask_for(request, other_color(request)), result
+    controls.update({name: (request, replace(made, image=_shift(request, mask), mask=mask))
+                     for name, mask in _wrong_places(request).items()})
     return controls
 
 
@@ -54,13 +68,54 @@ def other_color(request: EditRequest) -> str:
 def try_controls(gates: Iterable[Callable[[EditRequest, EditResult], GateVerdict]],
                  request: EditRequest, result: EditResult, stranger: Image.Image | None = None
                  ) -> dict[str, bool]:
-    """Tell of each control whether all gates let it pass; the names are those of ``CONTROLS``.
+    """Tell of each control whether all gates let it pass.
+
+    The names are those of ``CONTROLS``, and with evidence of the garment of ``PLACE_CONTROLS``.
 
     `mmtbps.generation.runs.run_summary.RunSummary` counts them, and judges a run by them.
     """
     gates = list(gates)
     return {name: all(verdict.ok for verdict in run_gates(gates, *control).values())
             for name, control in negative_controls(request, result, stranger).items()}
+
+
+def _wrong_places(request: EditRequest) -> dict[str, np.ndarray]:
+    """Mask the places of the controls of place, (H, W) bool, as far as the picture has them."""
+    garment = None if request.evidence is None else request.evidence.garment(request.region)
+    if garment is None or not garment.any():
+        return {}
+    rows = np.nonzero(garment)[0]
+    places = dict(elsewhere=_displaced(garment),
+                  partial=garment & (np.arange(len(garment))[:, None]
+                                     < np.quantile(rows, _PART, method='nearest')),
+                  spill=_with_neighbours(garment))
+    return {name: places[name] for name in PLACE_CONTROLS if places[name].any()}
+
+
+def _displaced(garment: np.ndarray) -> np.ndarray:
+    """Move a mask to the place, sideways if possible, that has least of it; empty if all has."""
+    height, width = garment.shape
+    steps = [(0, width // 2), (0, width // 3), (0, -width // 3), (height // 4, width // 2),
+             (height // 2, 0), (height // 3, 0), (-height // 3, 0)]
+    moved = [np.roll(garment, step, axis=(0, 1)) for step in steps]
+    least = min(moved, key=lambda mask: (mask & garment).sum())
+    return least & ~garment if (least & garment).sum() <= _OVERLAP * garment.sum() \
+        else np.zeros_like(garment)
+
+
+def _with_neighbours(garment: np.ndarray) -> np.ndarray:
+    """Add to a mask what is nearest to it, as many pixels as it has itself; empty without."""
+    wide = garment
+    while not wide.all() and wide.sum() < (1 + _SPILL) * garment.sum():
+        wide = grow(wide, 1)
+    return wide if wide.sum() > (1 + _SPILL / 2) * garment.sum() else np.zeros_like(garment)
+
+
+def _shift(request: EditRequest, mask: np.ndarray) -> Image.Image:
+    """Give the pixels of a mask the new colour, as a good editor would."""
+    before = np.asarray(request.image.convert('RGB'))
+    shifted = lab_to_rgb(shift_color(rgb_to_lab(before), mask, request.new_color))
+    return Image.fromarray(np.where(mask[..., None], shifted, before))
 
 
 def _overshoot(request: EditRequest, result: EditResult) -> Image.Image:

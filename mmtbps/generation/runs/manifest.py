@@ -47,7 +47,8 @@ class Record:
         output: New captions and group; with an image its ``file`` in the folder of the run,
             ``sha256`` and ``size`` (height, width).
         engine: ``digest`` of the run and the job's ``seed``.
-        gates: Name -> ``value``, ``ok`` and the bounds ``min`` and ``max`` that apply.
+        gates: Name -> ``value``, ``ok`` and the bounds ``min`` and ``max`` that apply, and where
+            they say something ``judged`` and ``reason``, see `GateVerdict`.
         controls: Name of a negative control -> true if the gates let it pass. Empty for jobs on
             which none was tried.
         cost: Denoiser evaluations and seconds.

@@ -3,9 +3,10 @@
 import base64
 import io
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
@@ -69,7 +70,8 @@ def write_report(folder: str | os.PathLike, image_root: str | os.PathLike,
                       f'{summary.statuses[status]})</h2><div class="sheet">{figures}</div>')
     body = [f'<h1>Generated pairs</h1><p>{escape(str(summary))}; {run["plan"]["jobs"]} planned. '
             f'Engine <code>{run["digest"]}</code></p>',
-            _control_table(summary), _gate_table(summary, records), _reason_table(summary), *sheets]
+            _control_table(summary), _place_note(summary), _gate_table(summary, records),
+            _bounds_list(run), _reason_table(summary), *sheets]
     html = ('<!DOCTYPE html><html lang="en"><meta charset="utf-8"><title>Generated pairs</title>'
             f'<style>{_STYLE}</style><body>{"".join(body)}</body></html>\n')
     path = Path(folder, 'report.html') if page is None else Path(page)
@@ -93,6 +95,15 @@ def _control_table(summary: RunSummary) -> str:
             + _table(('control', 'passed', 'of', 'rate'), rows))
 
 
+def _place_note(summary: RunSummary) -> str:
+    if not summary.unproven_place:
+        return ''
+    judged = summary.statuses['accepted'] + summary.statuses['rejected']
+    text = (f'Unproven place: in {summary.unproven_place} of {judged} edits nothing but the '
+            "editor's own mask says where the garment is. Evidence of a parsing would.")
+    return f'<p class="verdict open">{escape(text)}</p>'
+
+
 def _gate_table(summary: RunSummary, records: Sequence[Record]) -> str:
     rows = []
     for name, counts in summary.gates.items():
@@ -105,9 +116,20 @@ def _gate_table(summary: RunSummary, records: Sequence[Record]) -> str:
                              for key in ('min', 'max'))
         spread = [f'{values[round(q * (len(values) - 1))]:.3g}' if values else '-'
                   for q in (0.1, 0.5, 0.9)]
-        rows.append((name, _percent(counts), alone, bounds, *spread))
+        rows.append((name, _percent(counts), alone, bounds, *spread, summary.unjudged[name]))
     return '<h2>Gates</h2>' + _table(
-        ('gate', 'pass', 'only this one refuses', 'bounds', '10 %', 'median', '90 %'), rows)
+        ('gate', 'pass', 'only this one refuses', 'bounds', '10 %', 'median', '90 %',
+         'not judged'), rows)
+
+
+def _bounds_list(run: Mapping[str, Any]) -> str:
+    """Name the source of calibrated bounds, gate by gate."""
+    sources: dict[str, list[str]] = {}
+    for gate in run.get('settings', {}).get('gates', ()):
+        if isinstance(gate, dict) and gate.get('bounds_source'):
+            sources.setdefault(str(gate['bounds_source']), []).append(str(gate.get('type')))
+    return ''.join(f'<p>Bounds of {escape(", ".join(names))}: {escape(source)}.</p>'
+                   for source, names in sources.items())
 
 
 def _reason_table(summary: RunSummary) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from mmtbps.errors import UserError
 
+from ..quality.place_gates import PLACE_GATE
 from .manifest import Record
 
 __all__ = ['InvalidRun', 'RunSummary', 'summarise']
@@ -37,6 +38,7 @@ and start again
     min_controls: int = 10
     statuses: Counter[str] = field(default_factory=Counter)
     gates: dict[str, Counter[bool]] = field(default_factory=dict)
+    unjudged: Counter[str] = field(default_factory=Counter)
     controls: dict[str, Counter[bool]] = field(default_factory=dict)
     reasons: Counter[str] = field(default_factory=Counter)
 
@@ -45,6 +47,7 @@ and start again
         self.statuses[record.status] += 1
         for name, verdict in record.gates.items():
             self.gates.setdefault(name, Counter())[bool(verdict['ok'])] += 1
+            self.unjudged[name] += not verdict.get('judged', True)
         for name, passed in record.controls.items():
             self.controls.setdefault(name, Counter())[passed] += 1
         if record.reason is not None:
@@ -54,6 +57,12 @@ and start again
     def total(self) -> int:
         """Number of jobs counted."""
         return sum(self.statuses.values())
+
+    @property
+    def unproven_place(self) -> int:
+        """Number of edits whose place nothing proves but the editor's own mask."""
+        judged = self.gates.get(PLACE_GATE, Counter()).total() - self.unjudged[PLACE_GATE]
+        return self.statuses['accepted'] + self.statuses['rejected'] - judged
 
     @property
     def acceptance(self) -> float:
@@ -83,7 +92,8 @@ and start again
     def __str__(self) -> str:
         counts = ', '.join(f'{self.statuses[name]} {name}'
                            for name in ('accepted', 'rejected', 'failed'))
-        return f'{self.total} jobs: {counts}; acceptance {100 * self.acceptance:.1f} %'
+        place = f'; unproven place in {self.unproven_place}' if self.unproven_place else ''
+        return f'{self.total} jobs: {counts}; acceptance {100 * self.acceptance:.1f} %{place}'
 
 
 def summarise(records: Iterable[Record], max_control_rate: float = 0.1,

@@ -19,7 +19,7 @@ from mmtbps.registry import TASK_UTILS
 from ..editing.base import BaseEditor, BaseUpscaler, EditRequest, EditResult
 from ..evidence.base import BaseEvidenceProvider
 from ..evidence.collector import EvidenceCollector
-from ..quality.gates import GateVerdict, run_gates
+from ..quality.base import GateVerdict, run_gates
 from .manifest import ENGINE_VERSION, ManifestPart, Record, claim_run, job_id, load_done
 from .plan import Job, read_plan
 from .progress import RunProgress
@@ -214,8 +214,8 @@ class ShardedRunner:
                         seconds=seconds)
             yield self._record(
                 task, source, digest, status, output=self._save(task, source.image, result),
-                gates={v.name: dict(value=v.value, min=v.low, max=v.high, ok=bool(v.ok))
-                       for v in judged}, controls=passed.get(task.id, {}), cost=cost)
+                gates={verdict.name: verdict.to_json() for verdict in judged},
+                controls=passed.get(task.id, {}), cost=cost)
 
     def _edit(self, usable: Sequence[tuple[_Task, _Source]], upscaler: BaseUpscaler,
               editor: BaseEditor, collector: EvidenceCollector

@@ -1,19 +1,24 @@
 """Negative controls: wrong by construction, refused by the gates, counted."""
 
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from drawn_edits import BLUE, GATES, GREEN, RED, ask, blocks, draw_some, give
+from benchmarks.edit_truth import drawn_evidence
+from drawn_edits import BLUE, GATES, GREEN, RED, ask, blocks, draw_some, give, upper_block
 from PIL import Image
 
+from mmtbps.generation.evidence import PARTS, EditEvidence
 from mmtbps.generation.quality.gates import CaptionGate, EditStrengthGate
 from mmtbps.generation.quality.negative_controls import (
     CONTROLS,
+    PLACE_CONTROLS,
     negative_controls,
     other_color,
     try_controls,
 )
+from mmtbps.generation.quality.place_gates import PlaceGate, PreserveGate
 from mmtbps.generation.runs.manifest import Record
 from mmtbps.generation.runs.run_summary import InvalidRun, summarise
 from mmtbps.lexicon import find_color_mentions
@@ -85,3 +90,56 @@ def test_a_run_stands_up_to_the_limit(passed, holds):
     assert summary_of(outcomes, max_control_rate=.1).passing_controls() == (
         [] if holds else ["the gates accept 2 of 10 'a' controls"])
     assert not summary_of(outcomes[:9], max_control_rate=.1).passing_controls()
+
+
+def seen_drawn(count, seed):
+    """Perfect edits of drawn people, with the renderer's parsing."""
+    drawn = draw_some(count, seed=seed)
+    for case in drawn:
+        case.request = replace(case.request,
+                               evidence=drawn_evidence(case.person, case.scene, case.mask.shape))
+    return drawn
+
+
+def test_controls_of_place_need_gates_of_place():
+    drawn = seen_drawn(6, seed=12)
+    for gates, holds in ((GATES, False), ([*GATES, PlaceGate(), PreserveGate()], True)):
+        outcomes = [try_controls(gates, case.request, case.result(case.after),
+                                 other.request.image)
+                    for case, other in zip(drawn, drawn[1:] + drawn[:1], strict=True)]
+        summary = summary_of(outcomes, max_control_rate=.1, min_controls=5)
+        assert set(summary.controls) == {*CONTROLS, *PLACE_CONTROLS}
+        assert all(summary.controls[name].total() > 4 for name in PLACE_CONTROLS)
+        assert not summary.passing_controls() if holds else (
+            ''.join(summary.passing_controls()).count("'partial'") == 1)
+
+
+@pytest.mark.parametrize('evidence', [None, EditEvidence(person=np.ones((40, 20), bool)),
+                                      EditEvidence(parts=np.zeros((40, 20), np.uint8))])
+def test_without_a_garment_no_control_of_place_is_tried(evidence):
+    made = negative_controls(ask(blocks(RED, BLUE), evidence=evidence), give(blocks(GREEN, BLUE)))
+    assert not made.keys() & set(PLACE_CONTROLS)
+
+
+def test_the_places_of_the_controls():
+    parts = np.zeros((40, 20), np.uint8)
+    parts[6:18, 4:16] = PARTS.index('upper')
+    request = ask(blocks(RED, BLUE), evidence=EditEvidence(parts=parts))
+    garment, made = upper_block(), negative_controls(request, give(blocks(GREEN, BLUE)))
+    changed = {}
+    for name in PLACE_CONTROLS:
+        asked, result = made[name]
+        assert asked is request and result.evidence is None
+        changed[name] = (np.asarray(result.image) != blocks(RED, BLUE)).any(-1)
+        assert (changed[name] == result.mask).all()
+    assert not (changed['elsewhere'] & garment).any() and changed['elsewhere'].sum() > 70
+    assert (changed['partial'] <= garment).all()
+    assert changed['partial'].sum() == pytest.approx(.3 * garment.sum(), rel=.2)
+    assert (garment <= changed['spill']).all() and changed['spill'].sum() >= 1.5 * garment.sum()
+
+
+def test_a_garment_that_fills_the_picture_is_nowhere_else():
+    parts = np.full((40, 20), PARTS.index('upper'), np.uint8)
+    made = negative_controls(ask(blocks(RED, BLUE), evidence=EditEvidence(parts=parts)),
+                             give(blocks(GREEN, BLUE)))
+    assert 'partial' in made and not made.keys() & {'elsewhere', 'spill'}

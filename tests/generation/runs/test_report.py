@@ -10,6 +10,7 @@ import pytest
 from fake_parts import infinite_gate, make_plan, marked_controls, run, seed_gate, unmarked_controls
 from PIL import Image
 
+from mmtbps.generation.quality.base import GateVerdict
 from mmtbps.generation.runs.manifest import read_records
 from mmtbps.generation.runs.report import write_report
 from mmtbps.generation.runs.run_summary import InvalidRun, summarise
@@ -96,6 +97,35 @@ def test_an_invalid_run_and_one_without_controls_say_so(planned):
     with pytest.raises(InvalidRun):
         run(planned, planned / 'out', controls=unmarked_controls)
     assert 'verdict bad' in page_of(planned) and 'This run is invalid' in page_of(planned)
+
+
+def place_gate(request, result):
+    """Judges two jobs of three."""
+    judged = request.seed % 3 > 0
+    return GateVerdict('place', 1. if judged else float('nan'), True, low=.5, judged=judged,
+                       reason='<on the garment>' if judged else '')
+
+
+def test_a_place_that_nothing_proves_is_said_and_the_run_is_valid(planned):
+    assert str(run(planned, planned / 'out')).endswith('; unproven place in 16')
+    assert 'Unproven place: in 16 of 16 edits' in page_of(planned)
+    summary = run(planned, planned / 'some', gates=[place_gate])
+    records = list(read_records(planned / 'some'))
+    unproven = sum(record.engine['seed'] % 3 == 0 for record in records)
+    assert 0 < unproven < 16 and str(summary).endswith(f'; unproven place in {unproven}')
+    for record in records:
+        verdict = record.gates['place']
+        assert verdict.get('judged', True) == ('reason' in verdict) == (
+            record.engine['seed'] % 3 > 0)
+    page = write_report(planned / 'some', planned / 'imgs').read_text()
+    assert f'Unproven place: in {unproven} of 16 edits' in page
+    assert f'<td class=number>{unproven}</td></tr>' in page and not summary.passing_controls()
+
+    def proved(request, result):
+        return GateVerdict('place', 1., True)
+
+    assert 'unproven' not in str(run(planned, planned / 'all', gates=[proved]))
+    assert 'Unproven' not in write_report(planned / 'all', planned / 'imgs').read_text()
 
 
 def test_failures_and_lost_images(planned):
