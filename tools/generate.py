@@ -7,6 +7,11 @@ Examples:
     python tools/generate.py report configs/generation/pdg_recolor.py --samples 40
     python tools/generate.py all configs/generation/pdg_recolor.py    # these four in one go
 
+See how many are right, and bound the gates by that:
+    python tools/generate.py audit data/DrawnPEDES-pdg
+    python tools/generate.py calibrate configs/generation/pdg_recolor.py \
+        data/DrawnPEDES-pdg/audit.jsonl --precision 0.95
+
 Many processes, each of which may be killed and started again:
     torchrun --nproc-per-node 4 tools/generate.py run CONFIG
     sbatch --array=0-15 --wrap 'python tools/generate.py run CONFIG'
@@ -17,6 +22,7 @@ Diffusion model of your own images:
 """
 
 import argparse
+import hashlib
 import os
 import sys
 from pathlib import Path
@@ -32,9 +38,21 @@ from mmtbps.engine.launch import (
     leave_group,
     load_config,
 )
-from mmtbps.errors import BadValue
+from mmtbps.errors import BadValue, printable
 from mmtbps.fileio import check_writable
-from mmtbps.generation import ShardedRunner, merge_run, try_controls, write_plan, write_report
+from mmtbps.generation import (
+    BaseGate,
+    ShardedRunner,
+    load_done,
+    merge_run,
+    try_controls,
+    write_plan,
+    write_report,
+)
+from mmtbps.generation.quality.bounds import apply_bounds, write_bounds
+from mmtbps.generation.quality.calibration import Calibration, calibrate
+from mmtbps.generation.quality.labels import read_labels, with_gates
+from mmtbps.generation.quality.proportions import Proportion
 from mmtbps.generation.runs.merge import CUHK_FILE, PAIRS_FILE
 from mmtbps.records import PairRecord
 from mmtbps.registry import DATASETS, TASK_UTILS
@@ -63,6 +81,12 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     command.add_argument('--samples', type=int, default=24, help='pictures of each kind')
     command = add('all', everything, 'plan, run, report and merge')
     command.set_defaults(check=False, shard=None, retry_failed=False, samples=24)
+    command = add('calibrate', calibrate_gates, 'bound the gates by edits whose truth is known')
+    command.add_argument('labels', type=Path, help='audit.jsonl of a run, or another labelled set')
+    command.add_argument('--precision', type=float, default=.95,
+                         help='share of right edits among those that pass (default: %(default)s)')
+    command.add_argument('--out', type=Path,
+                         help='JSON file of the bounds (default: bounds.json beside the labels)')
     add('finetune', finetune, 'adapt a diffusion model to the images of a data set')
     return parser.parse_args(argv)
 
@@ -98,6 +122,14 @@ def runner_of(cfg: Config) -> ShardedRunner:
     return build_part(cfg, 'runner')
 
 
+def gates_of(cfg: Config) -> list[BaseGate]:
+    """Build the gates, with the bounds of a file where the config names one."""
+    gates = [TASK_UTILS.build(gate) for gate in cfg.generation.gates]
+    if bounds := cfg.generation.get('bounds'):
+        apply_bounds(gates, bounds)
+    return gates
+
+
 def plan_file(cfg: Config) -> Path:
     return Path(cfg.generation.runner.out_dir, 'plan.jsonl')
 
@@ -120,8 +152,8 @@ def run(cfg: Config, args: argparse.Namespace) -> None:
     if args.shard:
         cfg.generation.runner.shard = args.shard
     runner = runner_of(cfg)
-    upscaler, editor, *gates = (TASK_UTILS.build(part) for part in (
-        cfg.generation.upscaler, cfg.generation.editor, *cfg.generation.gates))
+    upscaler, editor = (TASK_UTILS.build(cfg.generation[part]) for part in ('upscaler', 'editor'))
+    gates = gates_of(cfg)
     evidence = [TASK_UTILS.build(part) for part in cfg.generation.get('evidence', ())]
     _, images, _ = source_of(cfg)
     summary = runner.run(plan_file(cfg), images, upscaler, editor, gates, try_controls, evidence)
@@ -156,6 +188,38 @@ def report(cfg: Config, args: argparse.Namespace) -> None:
 def everything(cfg: Config, args: argparse.Namespace) -> None:
     for part in (plan, run, report, merge_parts):
         part(cfg, args)
+
+
+def calibrate_gates(cfg: Config, args: argparse.Namespace) -> None:
+    cfg.generation.pop('bounds', None)  # those of the file are chosen anew
+    measured = {key: record.gates for key, record in load_done(runner_of(cfg).out_dir).items()}
+    labels = with_gates(read_labels(args.labels).values(), measured)
+    found = calibrate(labels, gates_of(cfg), args.precision)
+    out = args.out or args.labels.with_name('bounds.json')
+    right = sum(label.label == 'right' for label in labels)
+    sha256 = hashlib.sha256(args.labels.read_bytes()).hexdigest()[:12]
+    source = (f'{args.labels.name} (sha256 {sha256}): {len(labels)} edits, {right} right; for a '
+              f'precision of {args.precision:g}: {found.together[0]}')
+    rows = report_rows(found)
+    write_bounds(out, found.bounds, source, rows)
+    for row in rows:
+        print(printable('{gates}: {bounds}; precision {precision}; recall {recall}'.format(**row)))
+    print(f"{out}: name it in the config, generation['bounds'] = {str(out)!r}")
+
+
+def report_rows(found: Calibration) -> list[dict[str, str]]:
+    """Word what bounds do, gate by gate, together, and on edits they were not chosen on."""
+    def row(gates: str, bounds: str, measured: tuple[Proportion, Proportion]) -> dict[str, str]:
+        return dict(gates=gates, bounds=bounds, precision=str(measured[0]),
+                    recall=str(measured[1]))
+
+    rows = [row(name, ', '.join(f'{side} {value:g}' for side, value in found.bounds[name].items())
+                if name in found.bounds else 'bounds kept', measured)
+            for name, measured in found.alone.items()]
+    rows.append(row('all gates', 'together', found.together))
+    if found.held_out:
+        rows.append(row('all gates', 'each half by bounds of the other', found.held_out))
+    return rows
 
 
 def finetune(cfg: Config, args: argparse.Namespace) -> None:
