@@ -38,7 +38,7 @@ from mmtbps.engine.launch import (
     leave_group,
     load_config,
 )
-from mmtbps.errors import BadValue, printable
+from mmtbps.errors import BadValue, MissingFile, Remedy, printable
 from mmtbps.fileio import check_writable
 from mmtbps.generation import (
     BaseGate,
@@ -53,6 +53,8 @@ from mmtbps.generation.quality.bounds import apply_bounds, write_bounds
 from mmtbps.generation.quality.calibration import Calibration, calibrate
 from mmtbps.generation.quality.labels import read_labels, with_gates
 from mmtbps.generation.quality.proportions import Proportion
+from mmtbps.generation.runs.audit import AUDIT_FILE, Audit, audit_table
+from mmtbps.generation.runs.manifest import read_images
 from mmtbps.generation.runs.merge import CUHK_FILE, PAIRS_FILE
 from mmtbps.records import PairRecord
 from mmtbps.registry import DATASETS, TASK_UTILS
@@ -87,6 +89,18 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
                          help='share of right edits among those that pass (default: %(default)s)')
     command.add_argument('--out', type=Path,
                          help='JSON file of the bounds (default: bounds.json beside the labels)')
+    command = commands.add_parser('audit', help='judge a sample of edits by eye, one key an edit',
+                                  description='judge a sample of edits by eye, one key an edit')
+    command.set_defaults(action=audit)
+    command.add_argument('run', type=Path, help='folder of a run')
+    command.add_argument('--images', type=Path,
+                         help='folder of the source images (default: that of the run)')
+    command.add_argument('--samples', type=int, default=100,
+                         help='edits, those judged before included (default: %(default)s)')
+    command.add_argument('--seed', type=int, default=0, help='of the choice')
+    command.add_argument('--port', type=int, default=7861,
+                         help='of this machine, to which no other has access')
+    command.add_argument('--table', action='store_true', help='print the shares, open no page')
     add('finetune', finetune, 'adapt a diffusion model to the images of a data set')
     return parser.parse_args(argv)
 
@@ -222,6 +236,25 @@ def report_rows(found: Calibration) -> list[dict[str, str]]:
     return rows
 
 
+def audit(args: argparse.Namespace) -> None:
+    from mmtbps.commands.audit_page import AuditPage
+    images = args.images or read_images(args.run)
+    if not args.table and (images is None or not Path(images).is_dir()):
+        raise MissingFile(f'{images or args.run}: the folder of the source images is not '
+                          f'{"there" if images else "noted in this run"}', Remedy('images_folder'))
+    with Audit(args.run, args.samples, args.seed) as judged:
+        try:
+            if not args.table:
+                with AuditPage(judged, Path(images), args.port) as page:
+                    print(f'The page is at {page.url}; Ctrl+C ends it.', flush=True)
+                    page.serve_forever(poll_interval=.1)
+        finally:
+            for title, share in audit_table(judged.records.values(), judged.labels.values()):
+                print(printable(f'{title}: {share} right'))
+            print(f'{args.run / AUDIT_FILE}: {len(judged.labels)} edits are judged, '
+                  f'{len(judged.todo)} of the sample are not')
+
+
 def finetune(cfg: Config, args: argparse.Namespace) -> None:
     build_runner(cfg).train()
     leave_group()
@@ -234,6 +267,8 @@ def main(argv: list[str] | None = None) -> None:
              'python projects/toy_diffusion/train.py DATA_ROOT OUT_DIR', code=2)
     args = parse_args(argv)
     with one_line_errors('interrupted; the same command goes on'):
+        if args.action is audit:
+            return audit(args)
         needs = 'model' if args.action is finetune else 'generation'
         cfg = load_config(args, needs)
         if args.action is not finetune:

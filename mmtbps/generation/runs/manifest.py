@@ -16,11 +16,11 @@ from types import TracebackType
 from typing import Any
 
 from mmtbps.errors import BadValue, MissingFile
-from mmtbps.fileio import JsonlWriter, LockTaken, create_once, iter_json_lines
+from mmtbps.fileio import JsonlWriter, LockTaken, create_once, iter_json_lines, write_durably
 from mmtbps.records import Entry, RecordError, image_name
 
 __all__ = ['ENGINE_VERSION', 'ManifestPart', 'OtherRun', 'Record', 'claim_run', 'engine_digest',
-           'job_id', 'load_done', 'read_records', 'read_run']
+           'job_id', 'load_done', 'note_images', 'read_images', 'read_records', 'read_run']
 
 #: Part of every run's digest, apart from the version of the package. To be raised when the same
 #: settings give other images, verdicts or ids than before: a run then refuses to mix the two.
@@ -28,7 +28,7 @@ ENGINE_VERSION = '0.1.0'
 
 SCHEMA = 'mmtbps.pdg/1'
 STATUSES = ('accepted', 'rejected', 'failed')
-RUN_FILE = 'run.json'
+RUN_FILE, IMAGES_FILE = 'run.json', 'images.json'
 
 
 class OtherRun(BadValue):
@@ -218,6 +218,29 @@ def read_run(folder: str | os.PathLike) -> dict[str, Any]:
     try:
         return json.loads(path.read_text(encoding='utf-8'))
     except ValueError as error:
+        raise RecordError(f'{path}: broken JSON ({error})') from error
+
+
+def note_images(folder: str | os.PathLike, images: str | os.PathLike) -> None:
+    """Note beside a run the folder of its source images, which may be another at each start."""
+    noted = json.dumps(dict(images=os.path.abspath(images)), ensure_ascii=False) + '\n'
+    path = Path(folder) / IMAGES_FILE
+    if not path.is_file() or path.read_bytes() != noted.encode('utf-8', 'backslashreplace'):
+        write_durably(path, noted.encode('utf-8', 'backslashreplace'))
+
+
+def read_images(folder: str | os.PathLike) -> str | None:
+    """Read what `note_images` wrote; ``None`` for a run of a version that noted nothing.
+
+    Raises:
+        RecordError: If the file is no JSON object with a text ``images``.
+    """
+    path = Path(folder) / IMAGES_FILE
+    if not path.is_file():
+        return None
+    try:
+        return Entry(json.loads(path.read_text(encoding='utf-8')), str(path)).take('images', str)
+    except json.JSONDecodeError as error:
         raise RecordError(f'{path}: broken JSON ({error})') from error
 
 

@@ -1,18 +1,15 @@
 """Report of a run on one page: acceptance, trust in the gates, and pictures."""
 
-import base64
-import io
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
 from mmtbps.fileio import write_durably
 from mmtbps.records import image_name
 
+from .figures import draw_captions, draw_picture
 from .manifest import Record, load_done, read_run
 from .run_summary import RunSummary, summarise
 
@@ -151,41 +148,11 @@ def _percent(counts: dict[bool, int]) -> str:
 
 
 def _figure(record: Record, folder: Path, source: Path) -> str:
-    pictures = _picture(source, 'before')
+    pictures = draw_picture(source, 'before')
     if 'file' in record.output:
-        pictures += _picture(folder / record.output['file'], 'after')
+        pictures += draw_picture(folder / record.output['file'], 'after')
     refused = ', '.join(f'{name} {verdict.get("value")}' for name, verdict in record.gates.items()
                         if not verdict['ok'])
     note = f' refused by {escape(refused)}' if refused else ''
-    spans, texts = record.edit['spans'], []
-    for i, (index, after) in enumerate(zip(record.edit['kept'], record.output['captions'],
-                                           strict=True)):
-        mine = [span for span in spans if span['caption'] == i]
-        before = _marked(record.source['captions'][index],
-                         [(span['start'], span['end']) for span in mine], 'del')
-        texts.append(f'<p>{before}</p><p>{_marked(after, [s["target"] for s in mine], "ins")}</p>')
-    return (f'<figure>{pictures}<figcaption>{"".join(texts)}<code>{record.job_id}{note}</code>'
-            '</figcaption></figure>')
-
-
-def _picture(path: Path, title: str) -> str:
-    try:
-        with Image.open(path) as image:
-            small = image.convert('RGB')
-    except OSError:
-        return f'<span>{escape(path.name)} is gone</span>'
-    small.thumbnail((256, 384))
-    buffer = io.BytesIO()
-    small.save(buffer, 'JPEG', quality=85)
-    data = base64.b64encode(buffer.getvalue()).decode()
-    return f'<img alt="{title}" title="{title}" src="data:image/jpeg;base64,{data}">'
-
-
-def _marked(caption: str, spans: Iterable[Sequence[int]], tag: str) -> str:
-    """Write the caption as HTML with the spans in ``<tag>``."""
-    pieces, position = [], 0
-    for start, end in sorted(map(tuple, spans)):
-        pieces += [escape(caption[position:start]),
-                   f'<{tag}>{escape(caption[start:end])}</{tag}>']
-        position = end
-    return ''.join([*pieces, escape(caption[position:])])
+    return (f'<figure>{pictures}<figcaption>{draw_captions(record)}<code>{escape(record.job_id)}'
+            f'{note}</code></figcaption></figure>')

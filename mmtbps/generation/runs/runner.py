@@ -20,7 +20,15 @@ from ..editing.base import BaseEditor, BaseUpscaler, EditRequest, EditResult
 from ..evidence.base import BaseEvidenceProvider
 from ..evidence.collector import EvidenceCollector
 from ..quality.base import GateVerdict, run_gates
-from .manifest import ENGINE_VERSION, ManifestPart, Record, claim_run, job_id, load_done
+from .manifest import (
+    ENGINE_VERSION,
+    ManifestPart,
+    Record,
+    claim_run,
+    job_id,
+    load_done,
+    note_images,
+)
 from .plan import Job, read_plan
 from .progress import RunProgress
 from .run_summary import RunSummary
@@ -145,6 +153,7 @@ class ShardedRunner:
                     summary.add(done[task.id])
             summary.check()
             _look_for_images(todo, Path(image_root))
+            note_images(self.out_dir, image_root)
             controlled = self._controlled(tasks)
             progress = RunProgress(len(mine), summary, self.log_interval, f'shard {self.shard}')
             for start in range(0, len(todo), self.batch_size):

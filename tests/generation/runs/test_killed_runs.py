@@ -61,6 +61,7 @@ def steps_of(planned, out):
 
 
 #: Steps of the claim of a folder, and of a job: image, folder of it, line of the manifest.
+NOTE = ['fsync', 'replace', 'fsync']
 CLAIM, JOB = ['fsync', 'link', 'unlink', 'fsync'], ['fsync', 'replace', 'fsync', 'write', 'fsync']
 
 
@@ -76,7 +77,7 @@ def begin(quiet, out, tail):
 
 
 @pytest.mark.parametrize('tail, expected_steps', [
-    (None, [*CLAIM, *4 * JOB]), ('whole', 2 * JOB), ('torn', ['ftruncate', *2 * JOB]),
+    (None, [*CLAIM, *NOTE, *4 * JOB]), ('whole', 2 * JOB), ('torn', ['ftruncate', *2 * JOB]),
     ('open', ['ftruncate', *3 * JOB])], ids=['new', 'half done', 'torn line', 'no newline'])
 @pytest.mark.filterwarnings('ignore:.*half-written')
 def test_killed_at_every_step(tmp_path, tail, expected_steps):

@@ -1,0 +1,59 @@
+"""Pictures and captions of an edit as HTML that needs no other file."""
+
+import base64
+import io
+from collections.abc import Iterable, Sequence
+from html import escape
+from pathlib import Path
+
+from PIL import Image
+
+from .manifest import Record
+
+__all__ = ['draw_captions', 'draw_picture']
+
+_SMALL = 256, 384
+
+
+def draw_picture(path: Path, title: str, size: tuple[int, int] = _SMALL) -> str:
+    """Draw a picture that stands in the page itself, or say that it is gone.
+
+    Args:
+        path: Of the file.
+        title: Said of it.
+        size: Largest width and height.
+    """
+    try:
+        with Image.open(path) as image:
+            small = image.convert('RGB')
+    except OSError:
+        return f'<span>{escape(path.name)} is gone</span>'
+    small.info = {}
+    small.thumbnail(size)
+    buffer = io.BytesIO()
+    small.save(buffer, 'JPEG', quality=85 if size == _SMALL else 95)
+    data = base64.b64encode(buffer.getvalue()).decode()
+    return (f'<img alt="{escape(title)}" title="{escape(title)}" '
+            f'src="data:image/jpeg;base64,{data}">')
+
+
+def draw_captions(record: Record) -> str:
+    """Draw the captions before and after, the exchanged words marked."""
+    spans, texts = record.edit['spans'], []
+    for i, (index, after) in enumerate(zip(record.edit['kept'], record.output['captions'],
+                                           strict=True)):
+        mine = [span for span in spans if span['caption'] == i]
+        before = _marked(record.source['captions'][index],
+                         [(span['start'], span['end']) for span in mine], 'del')
+        texts.append(f'<p>{before}</p><p>{_marked(after, [s["target"] for s in mine], "ins")}</p>')
+    return ''.join(texts)
+
+
+def _marked(caption: str, spans: Iterable[Sequence[int]], tag: str) -> str:
+    """Write the caption as HTML with the spans in ``<tag>``."""
+    pieces, position = [], 0
+    for start, end in sorted(map(tuple, spans)):
+        pieces += [escape(caption[position:start]),
+                   f'<{tag}>{escape(caption[start:end])}</{tag}>']
+        position = end
+    return ''.join([*pieces, escape(caption[position:])])
