@@ -40,6 +40,7 @@ COMMANDS = {
     'name_model': 'add --model {model} to the command',
     'overwrite': 'add --overwrite to the command',
     'prune_most': 'add --prune-most to the command',
+    'set_aside': 'python tools/generate.py merge CONFIG --set-aside',
     'pack_images': 'python tools/pack_images.py {folder} {out}',
 }
 

@@ -41,6 +41,26 @@ def test_from_plan_to_training_pairs(tool, micro_set, tmp_path, capsys):
     assert len(np.unique(data.person_ids)) == 24 + len({pair.person_id for pair in pairs})
 
 
+def test_a_broken_line_of_the_manifest_is_set_aside(tool, micro_set, tmp_path, refused, capsys):
+    out, few = tmp_path / 'pdg', 'generation.planner.max_edits=8'
+    call(tool, 'plan', micro_set, out, few)
+    call(tool, 'run', micro_set, out, few)
+    part, = out.glob('part-*.jsonl')
+    lines = part.read_bytes().splitlines(keepends=True)
+    part.write_bytes(b''.join([lines[0][:50] + b'\n', *lines[1:]]))
+    with refused('jsonl:1: broken JSON .*generate.py merge CONFIG --set-aside'):
+        call(tool, 'merge', micro_set, out, few)
+    capsys.readouterr()
+    call(tool, 'merge', micro_set, out, few, '--set-aside')
+    said = capsys.readouterr().out
+    assert f'set aside: {part}:1: broken JSON' in said and 'lines set aside: 1' in said
+    assert 'not complete: 7 of 8 jobs' in said
+    assert part.with_name(f'{part.name}.set-aside').read_bytes() == lines[0][:50] + b'\n'
+    call(tool, 'run', micro_set, out, few)
+    call(tool, 'merge', micro_set, out, few)
+    assert 'not complete' not in capsys.readouterr().out
+
+
 def test_images_elsewhere_are_edited_if_the_data_set_allows_it(tool, micro_set, tmp_path, refused,
                                                                capsys):
     records = json.loads((micro_set / 'reid_raw.json').read_text())

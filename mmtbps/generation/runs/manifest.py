@@ -15,12 +15,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from mmtbps.errors import BadValue, MissingFile
+from mmtbps.errors import BadValue, MissingFile, Remedy
 from mmtbps.fileio import JsonlWriter, LockTaken, create_once, iter_json_lines, write_durably
 from mmtbps.records import Entry, RecordError, image_name
 
 __all__ = ['ENGINE_VERSION', 'ManifestPart', 'OtherRun', 'Record', 'claim_run', 'engine_digest',
-           'job_id', 'load_done', 'note_images', 'read_images', 'read_records', 'read_run']
+           'fault_of_second', 'job_id', 'load_done', 'note_images', 'part_files', 'read_images',
+           'read_records', 'read_run']
 
 #: Part of every run's digest, apart from the version of the package. To be raised when the same
 #: settings give other images, verdicts or ids than before: a run then refuses to mix the two.
@@ -157,15 +158,29 @@ class ManifestPart:
         self.close()
 
 
+def part_files(folder: str | os.PathLike) -> list[Path]:
+    """Find the part files of all processes, by name."""
+    return sorted(Path(folder).glob('part-*-of-*.jsonl'))
+
+
 def read_records(folder: str | os.PathLike) -> Iterator[Record]:
     """Yield the records of all parts; a torn last line is passed over.
 
     Raises:
         RecordError: Naming file and line of any other line that is no record.
     """
-    for path in sorted(Path(folder).glob('part-*-of-*.jsonl')):
-        for number, raw in iter_json_lines(path):
-            yield Record.from_json(raw, f'{path}:{number}')
+    return (record for _, record in _placed_records(folder))
+
+
+def _placed_records(folder: str | os.PathLike) -> Iterator[tuple[str, Record]]:
+    """Yield the records of all parts, each with its file and line in words."""
+    try:
+        for path in part_files(folder):
+            for number, raw in iter_json_lines(path):
+                yield f'{path}:{number}', Record.from_json(raw, f'{path}:{number}')
+    except RecordError as error:
+        error.remedy = Remedy('set_aside')
+        raise
 
 
 def load_done(folder: str | os.PathLike) -> dict[str, Record]:
@@ -173,15 +188,42 @@ def load_done(folder: str | os.PathLike) -> dict[str, Record]:
 
     A job with two lines (a failure tried again, a removed image made again) counts by the better
     one. A job whose image is gone is not done.
+
+    Raises:
+        RecordError: If a line is no record, or a second line of a job is none that a run writes.
     """
     done: dict[str, Record] = {}
-    for record in read_records(folder):
+    places: dict[str, str] = {}
+    for place, record in _placed_records(folder):
         known = done.get(record.job_id)
+        if known is not None and (fault := fault_of_second(known, record)):
+            raise RecordError(f'{place}: job {record.job_id} a second time, {fault} '
+                              f'{places[record.job_id]}', Remedy('set_aside'))
         if known is None or known.status == 'failed':
-            done[record.job_id] = record
+            done[record.job_id], places[record.job_id] = record, place
     images = _files_below(Path(folder) / 'images')
     return {key: record for key, record in done.items()
             if record.output.get('file') is None or record.output['file'] in images}
+
+
+def fault_of_second(known: Record, second: Record) -> str | None:
+    """Tell why two lines of one job cannot both be of one run; ``None`` if they can.
+
+    A run writes a second line where the first is of a failure, and where the image had been
+    removed: it then says the same, at another time.
+
+    >>> first = Record('00', 'accepted', {}, {}, {}, {}, time='noon')
+    >>> fault_of_second(first, first)
+    'a copy of'
+    >>> fault_of_second(first, Record('00', 'accepted', {}, {}, {}, {}, time='two'))
+    """
+    if 'failed' in (known.status, second.status):
+        return None
+    if second == known:
+        return 'a copy of'
+    told, again = ((record.status, record.source, record.edit, record.output.get('captions'),
+                    record.engine) for record in (known, second))
+    return None if told == again else 'which contradicts'
 
 
 def claim_run(folder: str | os.PathLike, settings: dict[str, Any], plan: dict[str, Any]) -> str:

@@ -104,9 +104,18 @@ def read_plan(path: str | os.PathLike, allow_outside: bool = False) -> list[Job]
 
     Raises:
         MissingFile: If there is none.
-        RecordError: Naming file and line of what is no job.
+        RecordError: Naming file and line of what is no job, or a job that stands there already.
     """
     if not os.path.isfile(path):
         raise MissingFile(f'{path} not found: make it first', Remedy('generate_plan'))
-    return [Job.from_json(raw, f'{path}:{number}', allow_outside)
-            for number, raw in iter_json_lines(path)]
+    jobs: dict[str, Job] = {}
+    lines: dict[str, int] = {}
+    for number, raw in iter_json_lines(path):
+        job = Job.from_json(raw, f'{path}:{number}', allow_outside)
+        key = json.dumps([job.source, job.edit], sort_keys=True)
+        if key in jobs:
+            raise RecordError(f'{path}:{number}: the edit of {job.source["image"]} that line '
+                              f'{lines[key]} has already; both would be one job. Plan again',
+                              Remedy('generate_plan'))
+        jobs[key], lines[key] = job, number
+    return list(jobs.values())

@@ -260,7 +260,8 @@ class ShardedRunner:
             job_id=task.id, status=status, source={**job.source, 'sha256': source.sha256},
             edit=job.edit, output={**job.output, **(output or {})},
             engine=dict(digest=digest, seed=task.seed), shard=str(self.shard),
-            time=datetime.now(timezone.utc).isoformat(timespec='seconds'), **fields)
+            # A job made again in the same second is told from a copied line by the rest.
+            time=datetime.now(timezone.utc).isoformat(timespec='milliseconds'), **fields)
 
 
 def _describe(gate: Gate) -> Any:
