@@ -63,6 +63,16 @@ class Entry:
         """Return the value as :meth:`take` does, but ``None`` for a missing key or ``null``."""
         return None if self.raw.get(key) is None else self.take(key, kind)
 
+    def take_share_or_none(self, key: str) -> float | None:
+        """Return a number from 0 to 1, but ``None`` for a missing key or ``null``."""
+        value = self.raw.get(key)
+        if value is None:
+            return None
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
+            raise RecordError(f'{self.where}: key {key!r} must be a number from 0 to 1, got '
+                              f'{_short(value)}')
+        return float(value)
+
 
 @dataclass(frozen=True, slots=True)
 class PairRecord:
@@ -78,6 +88,8 @@ class PairRecord:
             ``None`` for a real pair.
         edit: Changes a generator made (free-form, JSON types only).
         scores: Measurements of its checks, by name (finite numbers).
+        pair_weight: Weight of a generated pair in the loss, from 0 to 1; ``None`` for that of a
+            real one, which is 1.
 
     >>> record = PairRecord('a/1.jpg', ('A man in red.',), person_id=7, split='train')
     >>> record.to_json()
@@ -93,6 +105,7 @@ class PairRecord:
     source: str | None = None
     edit: dict | None = None
     scores: dict | None = None
+    pair_weight: float | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return a dict of JSON types; the optional fields only where they are set."""
@@ -129,7 +142,8 @@ class PairRecord:
             captions=tuple(captions),
             person_id=entry.take('person_id', int), split=entry.take('split', str),
             source=source and image_name(source, where, allow_outside),
-            edit=entry.take_or_none('edit', dict), scores=entry.take_or_none('scores', dict))
+            edit=entry.take_or_none('edit', dict), scores=entry.take_or_none('scores', dict),
+            pair_weight=entry.take_share_or_none('pair_weight'))
 
 
 def image_name(path: str, where: str = 'record', allow_outside: bool = False) -> str:

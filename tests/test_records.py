@@ -8,7 +8,8 @@ from mmtbps.fileio import append_json_lines
 from mmtbps.records import Entry, PairRecord, RecordError, read_jsonl
 
 FULL = PairRecord('a/1.jpg', ('Ein Mann, größer.', '男'), person_id=7, split='train',
-                  source='b/2.jpg', edit={'old': 'blue', 'new': 'red'}, scores={'psnr': 31.5})
+                  source='b/2.jpg', edit={'old': 'blue', 'new': 'red'}, scores={'psnr': 31.5},
+                  pair_weight=0.75)
 BARE = PairRecord('c.jpg', ('A woman.',), person_id=0, split='test')
 
 
@@ -36,6 +37,9 @@ def test_record_is_frozen_and_slotted():
     ({'captions': 'A man.'}, "key 'captions' must be a list, got 'A man.'"),
     ({'captions': ['A man.', 3]}, "key 'captions' must hold strings only, got 3"),
     ({'edit': 'red'}, "key 'edit' must be an object"),
+    ({'pair_weight': 1.5}, "key 'pair_weight' must be a number from 0 to 1, got 1.5"),
+    ({'pair_weight': True}, "key 'pair_weight' must be a number from 0 to 1, got True"),
+    ({'pair_weight': float('nan')}, "key 'pair_weight' must be a number from 0 to 1, got nan"),
     ({'person': 1}, "unknown key 'person'"),
 ])
 def test_from_json_names_place_and_key(change, message):

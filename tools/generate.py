@@ -56,6 +56,7 @@ from mmtbps.generation.quality.proportions import Proportion
 from mmtbps.generation.runs.audit import AUDIT_FILE, Audit, audit_table
 from mmtbps.generation.runs.manifest import read_images
 from mmtbps.generation.runs.merge import CUHK_FILE, PAIRS_FILE
+from mmtbps.generation.runs.pair_weights import DEFAULT_FLOOR
 from mmtbps.generation.runs.set_aside import set_aside_broken
 from mmtbps.records import PairRecord
 from mmtbps.registry import DATASETS, TASK_UTILS
@@ -83,10 +84,14 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     command.add_argument('--set-aside', action='store_true',
                          help='move lines of the manifest that are broken, or repeat a job, to a '
                               'file beside it, and merge the rest')
+    command.add_argument('--weight-floor', type=float, default=DEFAULT_FLOOR, metavar='WEIGHT',
+                         help='weight in the loss of a pair that its gates only just accept '
+                              '(default %(default)s); 1 for equal weights')
     command = add('report', report, 'write one HTML page about the run')
     command.add_argument('--samples', type=int, default=24, help='pictures of each kind')
     command = add('all', everything, 'plan, run, report and merge')
-    command.set_defaults(check=False, shard=None, retry_failed=False, samples=24, set_aside=False)
+    command.set_defaults(check=False, shard=None, retry_failed=False, samples=24, set_aside=False,
+                         weight_floor=DEFAULT_FLOOR)
     command = add('calibrate', calibrate_gates, 'bound the gates by edits whose truth is known')
     command.add_argument('labels', type=Path, help='audit.jsonl of a run, or another labelled set')
     command.add_argument('--precision', type=float, default=.95,
@@ -193,7 +198,8 @@ def merge_parts(cfg: Config, args: argparse.Namespace) -> None:
         for line in moved:
             print(f'set aside: {line}')
         print(f'lines set aside: {len(moved)}; their jobs are not done, and run makes them again')
-    merged = merge_run(runner.out_dir, records, runner.max_control_rate, runner.min_controls)
+    merged = merge_run(runner.out_dir, records, runner.max_control_rate, runner.min_controls,
+                       args.weight_floor)
     if merged.done < merged.planned:
         print(f'The run is not complete: {merged.done} of {merged.planned} jobs are done.')
     print(f'{runner.out_dir / PAIRS_FILE} and {CUHK_FILE}: {merged.pairs} images of '

@@ -30,4 +30,6 @@ class CUHKPEDES(TBPSDataset):
                            captions=tuple(entry.take('captions', list)),
                            person_id=entry.take('id', int),
                            split=entry.take('split', str),
-                           source=entry.take_or_none('source', str)) for entry in annotation]
+                           source=entry.take_or_none('source', str),
+                           pair_weight=entry.take_share_or_none('pair_weight'))
+                for entry in annotation]

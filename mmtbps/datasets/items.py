@@ -14,7 +14,10 @@ class Items(NamedTuple):
 
 
 def pair_items(located: Sequence[LocatedRecord]) -> Items:
-    """Make one item of each (image, caption), with people relabelled to 0..C-1."""
+    """Make one item of each (image, caption), with people relabelled to 0..C-1.
+
+    An item has ``pair_weight`` where its record has one.
+    """
     raw_ids = sorted({item.record.person_id for item in located})
     label = {raw: new for new, raw in enumerate(raw_ids)}
     original = {item.identity: item.record.person_id for item in located
@@ -28,8 +31,10 @@ def pair_items(located: Sequence[LocatedRecord]) -> Items:
         image = image_id.setdefault(path, len(image_id))
         person = item.record.person_id
         family = original.get(item.original, person)
+        weight = item.record.pair_weight
+        weighted = {} if weight is None else dict(pair_weight=weight)
         items += [dict(img_path=path, caption=caption, image_id=image,
-                       person_id=label[person], family_id=label[family])
+                       person_id=label[person], family_id=label[family], **weighted)
                   for caption in item.record.captions]
     return Items(items, [(item.source.name, item.number) for item in first.values()])
 

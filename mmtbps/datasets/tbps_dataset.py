@@ -125,7 +125,8 @@ class TBPSDataset(ServingDataset):
             record = PairRecord(
                 image=entry.take('image', str), captions=tuple(entry.take('captions', list)),
                 person_id=entry.take('person_id', int), split=entry.take('split', str),
-                source=entry.take_or_none('source', str))
+                source=entry.take_or_none('source', str),
+                pair_weight=entry.take_share_or_none('pair_weight'))
             if record.source is not None and record.split != 'train':
                 raise RecordError(f"{entry.where}: a generated pair (it has a key 'source') must "
                                   f"be in split 'train', got {record.split!r}")

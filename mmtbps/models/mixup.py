@@ -6,11 +6,17 @@ import torch
 from mmengine.model import BaseModule
 from torch import Tensor
 
+from mmtbps.errors import BadValue
 from mmtbps.registry import MODELS
 
 from .backbones.base import Tokens
 
 __all__ = ['FeatureMixup', 'Mixing', 'PixelMixup', 'mix', 'join_masks', 'concatenate_captions']
+
+#: Mixed pairs take the place of the originals, or are a second batch beside theirs.
+MODES = ('replace', 'add')
+#: Partners are of the pairs themselves, or rows that are nothing else.
+PARTNERS = ('batch', 'outside')
 
 
 def mix(values: Tensor, partner: Tensor, weight: Tensor) -> Tensor:
@@ -53,8 +59,9 @@ def concatenate_captions(input_ids: Tensor, mask: Tensor, partner: Tensor, weigh
     """Append the partner's words to the captions of mixed rows, keeping one start and one end.
 
     Args:
-        input_ids: ``(N, L)``, each row ``[CLS] words [SEP]`` and padding.
-        mask: ``(N, L)`` bool.
+        input_ids: ``(M, L)``, each row ``[CLS] words [SEP]`` and padding; the first N are joined,
+            each with any of the M.
+        mask: ``(M, L)`` bool.
         partner: ``(N,)`` row indices.
         weight: ``(N,)``; rows of weight 0 keep their caption.
         max_length: longer results are cut, their end token kept.
@@ -66,7 +73,8 @@ def concatenate_captions(input_ids: Tensor, mask: Tensor, partner: Tensor, weigh
     """
     rows = [ids[keep] for ids, keep in zip(input_ids, mask, strict=True)]
     joined = []
-    for row, other, mixed in zip(rows, partner.tolist(), (weight > 0).tolist(), strict=True):
+    for row, other, mixed in zip(rows[:len(weight)], partner.tolist(), (weight > 0).tolist(),
+                                 strict=True):
         both = torch.cat([row[:-1], rows[other][1:]]) if mixed else row
         if len(both) > max_length:
             both = torch.cat([both[:max_length - 1], both[-1:]])
@@ -105,6 +113,10 @@ class Mixing:
         return replace(self, partner=own - start + len(own), weight=self.weight[start:stop],
                        rows=torch.cat([own, self.partner[own]]))
 
+    def mix_weights(self, weights: Tensor | None) -> Tensor | None:
+        """Mix the weights of M pairs in a loss as the pairs are mixed, to ``(N,)``."""
+        return None if weights is None else mix(weights, self.partner, self.weight)
+
     def mix_tokens(self, tokens: Tokens) -> Tokens:
         """Mix the hidden states of ``(M, P, D)`` tokens and join their masks, to ``(N, P, D)``.
 
@@ -123,27 +135,47 @@ class _Mixup(BaseModule):
 
     layer: int | None = None
 
-    def __init__(self, prob: float, weight: float, beta: float | None):
+    def __init__(self, prob: float, weight: float, beta: float | None, mode: str = 'replace',
+                 partner: str = 'batch'):
         super().__init__()
         if not 0 <= prob <= 1 or not 0 <= weight <= 1:
             raise ValueError(f'prob and weight must lie in [0, 1], got {prob} and {weight}')
         if beta is not None and beta <= 0:
             raise ValueError(f'beta must be positive, got {beta}')
+        if mode not in MODES or partner not in PARTNERS:
+            raise ValueError(f'mode must be one of {MODES} and partner one of {PARTNERS}, got '
+                             f'{mode!r} and {partner!r}')
         self.prob, self.weight, self.beta = prob, weight, beta
+        self.mode, self.partner = mode, partner
 
     def draw(self, size: int, device: torch.device) -> Mixing:
-        """Draw partner and weight of each of ``size`` rows, from torch's global generator."""
-        partner = torch.randperm(size)
-        weight = torch.full((size,), self.weight)
+        """Draw partner and weight of each pair, from torch's global generator.
+
+        Args:
+            size: rows of the batch. With ``partner='outside'`` the first half of them are the
+                pairs, the others are partners alone.
+            device: of the result.
+
+        Raises:
+            BadValue: a batch of one row has no partner outside.
+        """
+        partner, count = torch.randperm(size), size
+        if self.partner == 'outside':
+            count = size // 2
+            if not count:
+                raise BadValue("mixup with partner='outside' takes half of a batch for partners, "
+                               f'and this one has {size} pair; take a larger batch_size')
+            partner = count + torch.randperm(size - count)[:count]
+        weight = torch.full((count,), self.weight)
         if self.beta is not None:
-            weight = torch.distributions.Beta(self.beta, self.beta).sample((size,))
-        weight = weight * (torch.rand(size) < self.prob)
+            weight = torch.distributions.Beta(self.beta, self.beta).sample((count,))
+        weight = weight * (torch.rand(count) < self.prob)
         return Mixing(partner.to(device, non_blocking=True), weight.to(device, non_blocking=True),
                       self.layer)
 
     def mix_inputs(self, images: Tensor, input_ids: Tensor, mask: Tensor,
                    mixing: Mixing) -> tuple[Tensor, Tensor, Tensor]:
-        """Mix images ``(N, 3, H, W)`` and captions ``(N, L)``; by default not at all."""
+        """Mix images ``(M, 3, H, W)`` and captions ``(M, L)``; by default not at all."""
         return images, input_ids, mask
 
 
@@ -155,11 +187,22 @@ class FeatureMixup(_Mixup):
     https://arxiv.org/abs/2311.09084: hidden states of a pair and of a random partner pair are
     averaged, in the image and in the text tower alike, and stay each other's positive.
 
+    With partners of the batch a mixed pair finds the other half of itself among its negatives.
+    ``partner='outside'`` takes the first half of a batch for pairs and the second for partners
+    alone, of which only the layers up to ``layer`` are computed: give the loader twice the
+    ``batch_size``. The published command draws partners from the whole training set, and its mixed
+    pairs replace the originals.
+
     Args:
         prob: share of rows that are mixed; ``FeatureMixupHook`` may schedule it.
         weight: weight of the partner.
         beta: draw the weight from Beta(beta, beta) instead.
         layer: mix after this transformer layer; 0 is after the embedding.
+        mode: ``'replace'``: mixed pairs take the place of their originals; ``'add'``: the originals
+            are one batch and the pairs as ``'replace'`` has them another, each with its own
+            negatives, and every loss is the mean of both. The towers run twice, unless ``prob`` is
+            0. It is meant for ``prob=1``: rows that are not mixed stand in both.
+        partner: ``'batch'`` or ``'outside'``.
 
     Raises:
         ValueError: a value is out of its range.
@@ -171,8 +214,8 @@ class FeatureMixup(_Mixup):
     """
 
     def __init__(self, prob: float = 0.5, weight: float = 0.5, beta: float | None = None,
-                 layer: int = 0):
-        super().__init__(prob, weight, beta)
+                 layer: int = 0, mode: str = 'replace', partner: str = 'batch'):
+        super().__init__(prob, weight, beta, mode, partner)
         if layer < 0:
             raise ValueError(f'layer must be 0 (embedding) or more, got {layer}')
         self.layer = layer
@@ -188,11 +231,14 @@ class PixelMixup(_Mixup):
         beta: draw the weight from Beta(beta, beta) instead.
         max_length: tokens a concatenated caption may have.
         pad_token_id: filler of shorter ones.
+        mode: ``'replace'`` or ``'add'``, as in :class:`FeatureMixup`.
+        partner: ``'batch'`` or ``'outside'``, as in :class:`FeatureMixup`.
     """
 
     def __init__(self, prob: float = 0.5, weight: float = 0.5, beta: float | None = None,
-                 max_length: int = 64, pad_token_id: int = 0):
-        super().__init__(prob, weight, beta)
+                 max_length: int = 64, pad_token_id: int = 0, mode: str = 'replace',
+                 partner: str = 'batch'):
+        super().__init__(prob, weight, beta, mode, partner)
         self.max_length, self.pad_token_id = max_length, pad_token_id
 
     def mix_inputs(self, images: Tensor, input_ids: Tensor, mask: Tensor,

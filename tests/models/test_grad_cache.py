@@ -16,7 +16,11 @@ from mmtbps.models.backbones.vit import OverlapViT
 MIXUPS = {'none': None,
           'features': dict(type='FeatureMixup', prob=0.5, beta=1.0, layer=1),
           'embeddings': dict(type='FeatureMixup', prob=1.0),
-          'pixels': dict(type='PixelMixup', prob=0.5, max_length=12)}
+          'pixels': dict(type='PixelMixup', prob=0.5, max_length=12),
+          'added': dict(type='FeatureMixup', prob=0.7, layer=1, mode='add'),
+          'outside': dict(type='FeatureMixup', prob=0.7, layer=1, partner='outside'),
+          'added pixels from outside': dict(type='PixelMixup', prob=0.5, max_length=12, mode='add',
+                                            partner='outside')}
 
 
 def with_dropout(**parts):
@@ -69,6 +73,18 @@ def test_gradients_in_chunks_that_do_not_divide(chunk_size, tiny_retriever, tiny
     whole = tiny_retriever(mixup=MIXUPS['features']).double()
     chunked = tiny_retriever(mixup=MIXUPS['features'], chunk_size=chunk_size).double()
     assert_same(gradients(chunked, batch), gradients(whole, batch), atol=1e-12, rtol=1e-9)
+
+
+@pytest.mark.parametrize('mixup', ['none', 'features', 'added', 'outside'])
+def test_weighted_pairs_in_chunks(mixup, tiny_retriever, tiny_batch):
+    batch, plain = tiny_batch(10), tiny_batch(10)
+    for sample, weight in zip(batch['data_samples'][:4], (0.5, 1.0, 0.25, 0.75), strict=True):
+        sample.set_field(weight, 'pair_weight', field_type='metainfo')
+    whole, chunked = (tiny_retriever(mixup=MIXUPS[mixup], chunk_size=size).double()
+                      for size in (None, 3))
+    expected = gradients(whole, batch)
+    assert_same(gradients(chunked, batch), expected, atol=1e-12, rtol=1e-9)
+    assert expected[0] < gradients(whole, plain)[0] - 0.05
 
 
 @pytest.mark.parametrize('device', ['cpu', pytest.param('cuda', marks=pytest.mark.gpu)])

@@ -101,7 +101,7 @@ def test_probability_is_the_share_of_mixed_rows():
 
 
 @pytest.mark.parametrize('kwargs', [dict(prob=1.5), dict(weight=-0.1), dict(beta=0.0),
-                                    dict(layer=-1)])
+                                    dict(layer=-1), dict(mode='both'), dict(partner='me')])
 def test_bad_options_are_refused(kwargs):
     with pytest.raises(ValueError):
         FeatureMixup(**kwargs)

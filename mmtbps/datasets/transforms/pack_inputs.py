@@ -55,8 +55,8 @@ class PackTextImage(BaseTransform):
         (tensor([3]), 5)
     """
 
-    DEFAULT_META_KEYS = ('img_path', 'person_id', 'image_id', 'sample_idx', 'ori_shape',
-                         'img_shape', 'flip', 'flip_direction')
+    DEFAULT_META_KEYS = ('img_path', 'person_id', 'image_id', 'pair_weight', 'sample_idx',
+                         'ori_shape', 'img_shape', 'flip', 'flip_direction')
 
     def __init__(self, meta_keys: Sequence[str] = DEFAULT_META_KEYS,
                  input_keys: Sequence[str] = ()) -> None:

@@ -37,7 +37,8 @@ class PDGTransform(BaseTransform):
     through unchanged and takes no random number; any other takes exactly one number from the
     global numpy generator.
 
-    **Modified keys**: ``img_path``, ``caption``, ``person_id``, ``image_id`` of an exchanged item.
+    **Modified keys**: ``img_path``, ``caption``, ``person_id``, ``image_id`` of an exchanged item,
+    and ``pair_weight``, where the file has one.
 
     Args:
         ann_file: ``pdg_pairs.jsonl``, as merging a generation run writes it.
@@ -92,6 +93,8 @@ class PDGTransform(BaseTransform):
         results.update(img_path=image_path(self.img_root, record.image),
                        caption=record.captions[int(rng.integers(len(record.captions)))],
                        person_id=record.person_id, image_id=-number)
+        if record.pair_weight is not None:
+            results.update(pair_weight=record.pair_weight)
         return results
 
     def _key(self, source: str) -> str:

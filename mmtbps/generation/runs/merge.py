@@ -13,6 +13,7 @@ from mmtbps.lexicon import split_words
 from mmtbps.records import PairRecord
 
 from .manifest import Record, load_done, read_run
+from .pair_weights import DEFAULT_FLOOR, weigh_pairs
 from .run_summary import summarise
 
 __all__ = ['CUHK_FILE', 'PAIRS_FILE', 'Merged', 'merge_run', 'person_numbers']
@@ -43,7 +44,8 @@ class Merged:
 
 
 def merge_run(folder: str | os.PathLike, existing: Iterable[PairRecord],
-              max_control_rate: float = 0.1, min_controls: int = 10) -> Merged:
+              max_control_rate: float = 0.1, min_controls: int = 10,
+              weight_floor: float = DEFAULT_FLOOR) -> Merged:
     """Write the accepted pairs of all processes as annotation files.
 
     ``pdg_pairs.jsonl`` holds `PairRecord` lines with ``source``, so that holding people out also
@@ -60,6 +62,7 @@ def merge_run(folder: str | os.PathLike, existing: Iterable[PairRecord],
         existing: All pairs of the data set the plan was made from, of all splits.
         max_control_rate: See `RunSummary`.
         min_controls: See `RunSummary`.
+        weight_floor: Weight of a pair that its gates only just accept; see `weigh_pairs`.
 
     Raises:
         MissingFile: If no run has begun in the folder.
@@ -74,7 +77,9 @@ def merge_run(folder: str | os.PathLike, existing: Iterable[PairRecord],
     _check_sources(accepted, existing)
     numbers = person_numbers(accepted, 1 + max((r.person_id for r in existing), default=-1))
     accepted.sort(key=lambda record: (numbers[_group(record)], record.job_id))
-    pairs = [_pair(record, numbers[_group(record)]) for record in accepted]
+    weights = weigh_pairs(accepted, weight_floor)
+    pairs = [_pair(record, numbers[_group(record)], weight)
+             for record, weight in zip(accepted, weights, strict=True)]
     lines = [json.dumps(pair.to_json(), ensure_ascii=False, allow_nan=False) for pair in pairs]
     write_durably(Path(folder, PAIRS_FILE), ''.join(f'{line}\n' for line in lines).encode())
     entries = [_cuhk_entry(pair) for pair in pairs]
@@ -105,7 +110,7 @@ def _check_sources(records: Sequence[Record], existing: Sequence[PairRecord]) ->
                            'made from')
 
 
-def _pair(record: Record, person_id: int) -> PairRecord:
+def _pair(record: Record, person_id: int, weight: float) -> PairRecord:
     edit = dict(job_id=record.job_id, source_person_id=record.source['person_id'],
                 **{key: record.edit[key] for key in ('kind', 'region', 'noun', 'old', 'new')},
                 kept=record.edit['kept'])
@@ -113,7 +118,7 @@ def _pair(record: Record, person_id: int) -> PairRecord:
               if verdict.get('value') is not None}
     return PairRecord(image=record.output['file'], captions=tuple(record.output['captions']),
                       person_id=person_id, split='train', source=record.source['image'],
-                      edit=edit, scores=scores)
+                      edit=edit, scores=scores, pair_weight=weight)
 
 
 def _cuhk_entry(pair: PairRecord) -> dict[str, Any]:
@@ -121,4 +126,5 @@ def _cuhk_entry(pair: PairRecord) -> dict[str, Any]:
               for caption in pair.captions]
     return dict(split='train', captions=list(pair.captions), file_path=pair.image,
                 id=pair.person_id, processed_tokens=tokens, source=pair.source,
-                source_id=pair.edit['source_person_id'], job_id=pair.edit['job_id'])
+                source_id=pair.edit['source_person_id'], job_id=pair.edit['job_id'],
+                pair_weight=pair.pair_weight)

@@ -5,7 +5,7 @@ from abc import abstractmethod
 from mmengine.model import BaseModule
 from torch import Tensor
 
-from .pairs import EncodedSide, Pairs, average_losses, person_ids_of
+from .pairs import EncodedSide, Pairs, average_losses, pair_weights_of, person_ids_of
 
 __all__ = ['BaseHead']
 
@@ -53,5 +53,6 @@ class BaseHead(BaseModule):
             As :meth:`forward`; losses are means over the pairs of all processes.
         """
         pairs = Pairs(EncodedSide({'global': image}), EncodedSide({'global': text}),
-                      person_ids_of(data_samples, image.device))
+                      person_ids_of(data_samples, image.device),
+                      weights=pair_weights_of(data_samples, image.device))
         return average_losses(self(pairs, data_samples))

@@ -20,6 +20,8 @@ class HardnessAwareContrastiveHead(BaseHead):
     Contrastive Transformer Learning with Proximity Data Generation for TBPS,
     https://arxiv.org/abs/2311.09084: nothing but this loss is on top of the two towers.
 
+    A pair counts by its ``pair_weight``, which generated pairs have.
+
     Requires a batch of (image, caption) pairs, one caption an image. With the default
     ``same_person='negative'`` a batch should not hold one person twice: use
     ``UniquePersonBatchSampler``.
@@ -33,6 +35,8 @@ class HardnessAwareContrastiveHead(BaseHead):
         part: the part of the features that the loss takes.
         name: of the loss in the log, ``loss_NAME``; two such heads, each on a part, need two.
         init_cfg: as in every MMEngine module.
+        soft_share: share of soft labels in the targets, as SynTBPR has them (0.005); see
+            :func:`~mmtbps.models.losses.blend_targets`. 0 for the paper's.
 
     Raises:
         ValueError: an option is out of its range or missing.
@@ -53,7 +57,8 @@ class HardnessAwareContrastiveHead(BaseHead):
                  same_person: str = 'negative',
                  part: str = 'global',
                  name: str = 'contrastive',
-                 init_cfg: dict | list | None = None):
+                 init_cfg: dict | list | None = None,
+                 soft_share: float = 0.0):
         super().__init__(init_cfg)
         if temperature <= 0 or min_temperature <= 0:
             raise ValueError('temperature and min_temperature must be positive, got '
@@ -61,7 +66,11 @@ class HardnessAwareContrastiveHead(BaseHead):
         if same_person not in SAME_PERSON_CHOICES:
             raise ValueError(
                 f'same_person must be one of {SAME_PERSON_CHOICES}, got {same_person!r}')
+        if not 0 <= soft_share <= 1 or (soft_share and same_person == 'masked'):
+            raise ValueError("soft_share must lie in [0, 1], and be 0 with same_person='masked', "
+                             f'got {soft_share}')
         self.same_person, self.part, self.name = same_person, part, name
+        self.soft_share = soft_share
         self.min_temperature = min_temperature
         self.learnable = learnable
         self._temperature = temperature
@@ -92,7 +101,7 @@ class HardnessAwareContrastiveHead(BaseHead):
         losses = {f'loss_{self.name}': info_nce(
             pairs.image.parts[self.part], pairs.text.parts[self.part], self.temperature,
             pairs.person_ids, self.same_person, everyone.image, everyone.text,
-            everyone.person_ids, everyone.first_row)}
+            everyone.person_ids, everyone.first_row, pairs.weights, self.soft_share)}
         if self.learnable:
             suffix = '' if self.name == 'contrastive' else f'_{self.name}'
             losses[f'temperature{suffix}'] = self.temperature.detach()

@@ -1,6 +1,6 @@
 """A batch of encoded pairs, as heads see it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
@@ -13,7 +13,7 @@ from torch import Tensor
 from mmtbps.models.losses import GatheredPairs, average_value, gather, gather_with_grad
 
 __all__ = ['EncodedSide', 'GatheredPairs', 'Pairs', 'TrainingProgress', 'average_losses',
-           'person_ids_of']
+           'pair_weights_of', 'person_ids_of']
 
 
 @dataclass
@@ -72,6 +72,20 @@ def person_ids_of(samples: list, device: torch.device) -> Tensor:
     return torch.tensor([sample.person_id for sample in samples]).to(device, non_blocking=True)
 
 
+def pair_weights_of(samples: Sequence, device: torch.device) -> Tensor | None:
+    """Collect the ``pair_weight`` of each of N samples, ``(N,)`` on a device.
+
+    A sample without one has weight 1. Where all have, there is nothing to weigh: ``None``, with
+    which losses are computed as if there were no weights, to the bit.
+
+    >>> pair_weights_of([object(), object()], torch.device('cpu'))
+    """
+    weights = [getattr(sample, 'pair_weight', 1.0) for sample in samples]
+    if all(weight == 1 for weight in weights):
+        return None
+    return torch.tensor(weights, dtype=torch.float32).to(device, non_blocking=True)
+
+
 def average_losses(losses: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Give each scalar that is a loss the value of its mean over processes."""
     return {key: average_value(value) if 'loss' in key else value
@@ -96,6 +110,7 @@ class Pairs:
         encode_text: does so with ``(N, L)`` tokens and their bool mask.
         encode_again: encodes both sides of these pairs a second time, without mixup; dropout is
             drawn anew.
+        weights: ``(N,)`` factor of each pair in a loss that heeds them; ``None`` for 1 everywhere.
     """
 
     image: EncodedSide
@@ -106,6 +121,7 @@ class Pairs:
     encode_image: Callable[[Tensor], EncodedSide] | None = None
     encode_text: Callable[[Tensor, Tensor], EncodedSide] | None = None
     encode_again: Callable[[], tuple[EncodedSide, EncodedSide]] | None = None
+    weights: Tensor | None = None
 
     def __post_init__(self) -> None:
         self._gathered: dict[str, GatheredPairs] = {}

@@ -14,11 +14,11 @@ from .scores import ScoreRows, score_rows
 from .sdm import sdm_loss
 from .sigmoid import sigmoid_loss
 from .simclr import simclr_loss
-from .soft_label import soft_label_contrastive_loss, soft_labels
+from .soft_label import blend_targets, soft_label_contrastive_loss, soft_labels
 from .triplet_alignment import triplet_alignment_loss
 
-__all__ = ['GatheredPairs', 'ScoreRows', 'average_value', 'clean_pairs', 'cmpm_loss',
-           'consensus_weights', 'cyclic_loss', 'gather', 'gather_with_grad',
+__all__ = ['GatheredPairs', 'ScoreRows', 'average_value', 'blend_targets', 'clean_pairs',
+           'cmpm_loss', 'consensus_weights', 'cyclic_loss', 'gather', 'gather_with_grad',
            'hardest_triplet_loss', 'identity_loss', 'info_nce', 'masked_language_loss',
            'mixture_posterior', 'qc_align_loss', 'reverse_contrastive_loss', 'score_rows',
            'sdm_loss', 'sigmoid_loss', 'simclr_loss', 'sinkhorn', 'soft_label_contrastive_loss',

@@ -5,6 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .scores import unit
+from .soft_label import blend_targets
 
 __all__ = ['info_nce', 'SAME_PERSON_CHOICES']
 
@@ -19,7 +20,9 @@ def info_nce(image: Tensor,
              all_image: Tensor | None = None,
              all_text: Tensor | None = None,
              all_person_ids: Tensor | None = None,
-             first_row: int = 0) -> Tensor:
+             first_row: int = 0,
+             pair_weights: Tensor | None = None,
+             soft_share: float = 0.0) -> Tensor:
     r"""Symmetric InfoNCE between images and texts, normalised inside.
 
     Contrastive Transformer Learning with Proximity Data Generation for TBPS,
@@ -46,12 +49,17 @@ def info_nce(image: Tensor,
         all_text: ``(M, D)``; default ``text``.
         all_person_ids: ``(M,)``; default ``person_ids``.
         first_row: index of local row 0 among the candidates.
+        pair_weights: ``(N,)`` factors of the two terms of each pair; the mean is still over N, so
+            that a weight acts on its own pair alone. ``None`` for 1 everywhere. As candidates all
+            pairs count alike.
+        soft_share: share of soft labels in the targets, see :func:`blend_targets`; not with
+            ``'masked'``.
 
     Returns:
         ``()`` loss.
 
     Raises:
-        ValueError: shapes differ, the temperature is not positive, or person ids are missing.
+        ValueError: shapes differ, a value is out of its range, or person ids are missing.
 
     Example:
         >>> x = torch.eye(2)
@@ -59,6 +67,7 @@ def info_nce(image: Tensor,
         0.3133
     """
     _check(image, text, temperature, person_ids, same_person)
+    _check_targets(image, same_person, pair_weights, soft_share)
     with torch.autocast(image.device.type, enabled=False):
         image, text = unit(image), unit(text)
         all_image = image if all_image is None else unit(all_image)
@@ -68,19 +77,39 @@ def info_nce(image: Tensor,
         if same_person != 'negative':
             everyone = person_ids if all_person_ids is None else all_person_ids
             same = person_ids[:, None] == everyone[None]
-        image_to_text = _cross_entropy(image @ all_text.T / temperature, own, same, same_person)
-        text_to_image = _cross_entropy(text @ all_image.T / temperature, own, same, same_person)
+        image_to_text = _cross_entropy(image @ all_text.T / temperature, own, same, same_person,
+                                       pair_weights, soft_share)
+        text_to_image = _cross_entropy(text @ all_image.T / temperature, own, same, same_person,
+                                       pair_weights, soft_share)
         return (image_to_text + text_to_image) / 2
 
 
-def _cross_entropy(logits: Tensor, own: Tensor, same: Tensor | None, same_person: str) -> Tensor:
+def _cross_entropy(logits: Tensor, own: Tensor, same: Tensor | None, same_person: str,
+                   pair_weights: Tensor | None, soft_share: float) -> Tensor:
+    targets = own
     if same_person == 'positive':
         targets = same.to(logits.dtype) / same.sum(1, keepdim=True)
-        return F.cross_entropy(logits, targets)
     if same_person == 'masked':
         own_column = F.one_hot(own, logits.shape[1]).bool()
         logits = logits.masked_fill(same & ~own_column, float('-inf'))
-    return F.cross_entropy(logits, own)
+    if soft_share:
+        if targets is own:
+            targets = F.one_hot(own, logits.shape[1]).to(logits.dtype)
+        targets = blend_targets(logits, targets, soft_share)
+    if pair_weights is None:
+        return F.cross_entropy(logits, targets)
+    return (pair_weights * F.cross_entropy(logits, targets, reduction='none')).mean()
+
+
+def _check_targets(image: Tensor, same_person: str, pair_weights: Tensor | None,
+                   soft_share: float) -> None:
+    if pair_weights is not None and pair_weights.shape != image.shape[:1]:
+        raise ValueError(f'pair_weights must be ({len(image)},), got {tuple(pair_weights.shape)}')
+    if not 0 <= soft_share <= 1:
+        raise ValueError(f'soft_share must lie in [0, 1], got {soft_share}')
+    if soft_share and same_person == 'masked':
+        raise ValueError("soft_share gives every pair a part of the target, same_person='masked' "
+                         'leaves some out: take one of them')
 
 
 def _check(image: Tensor, text: Tensor, temperature: float | Tensor, person_ids: Tensor | None,

@@ -1,4 +1,4 @@
-"""Contrast against labels that are partly the model's own: N-ITC of TBPS-CLIP."""
+"""Contrast against labels that are partly the model's own: N-ITC of TBPS-CLIP and SynTBPR."""
 
 import torch
 from torch import Tensor
@@ -6,7 +6,7 @@ from torch import Tensor
 from .gather import GatheredPairs
 from .scores import score_rows
 
-__all__ = ['soft_label_contrastive_loss', 'soft_labels']
+__all__ = ['blend_targets', 'soft_label_contrastive_loss', 'soft_labels']
 
 
 def soft_label_contrastive_loss(image: Tensor, text: Tensor, person_ids: Tensor,
@@ -74,3 +74,29 @@ def soft_labels(image: Tensor, text: Tensor, temperature: float | Tensor,
     """
     rows = score_rows(image, text, gathered=gathered)
     return tuple((scores / temperature).softmax(1) for scores in rows.directions)
+
+
+@torch.no_grad()
+def blend_targets(logits: Tensor, targets: Tensor, share: float) -> Tensor:
+    r"""Blend true targets with how much each candidate resembles the row, as SynTBPR does.
+
+    An Empirical Study of Validating Synthetic Data for Text-Based Person Retrieval,
+    https://arxiv.org/abs/2503.22171: :math:`a\,\sigma(z_{ij}) + (1 - a)\,q_{ij}`, divided by the
+    sum of its row, without gradient. A label that is wrong, as of a generated pair, so weighs less
+    where the features disagree. The published share is 0.005; as every candidate takes part, the
+    share of all others together grows with their number.
+
+    Args:
+        logits: ``(N, M)`` cosines over the temperature.
+        targets: ``(N, M)`` distributions :math:`q` over the candidates.
+        share: weight :math:`a` of the resemblance.
+
+    Returns:
+        ``(N, M)``, rows sum to 1.
+
+    Example:
+        >>> blend_targets(torch.zeros(1, 2), torch.tensor([[1., 0.]]), 0.5).tolist()
+        [[0.75, 0.25]]
+    """
+    blended = share * logits.sigmoid() + (1 - share) * targets
+    return blended / blended.sum(1, keepdim=True)

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 
-import torch
 from mmengine.logging import print_log
 from mmengine.model import BaseModel
 from torch import Tensor, nn
@@ -11,7 +10,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from mmtbps.models.backbones import Tokens, Tower
 from mmtbps.models.grad_cache import encode_in_chunks
 from mmtbps.models.heads import BaseHead, EncodedSide, Pairs
-from mmtbps.models.heads.pairs import average_losses, person_ids_of
+from mmtbps.models.heads.pairs import average_losses
 from mmtbps.models.lora import adapters_set_aside, add_adapters, count_trained, merge_adapters
 from mmtbps.models.mixup import Mixing
 from mmtbps.models.necks import BaseNeck, ProjectionNeck, unit_feature
@@ -19,6 +18,7 @@ from mmtbps.registry import MODELS
 
 from .former_settings import rename_former_keys, split_former_head
 from .mmpretrain_contract import MMPretrainRetrieval
+from .training_batch import TrainingBatch, join_halves
 
 
 @MODELS.register_module()
@@ -149,20 +149,32 @@ class TextImageRetriever(MMPretrainRetrieval, BaseModel):
             ValueError: the batch is not made of pairs, lacks an input that a head needs, there is
                 no head, or two heads give a loss of one name.
         """
-        inputs = inputs or {}
-        self._check_batch(images, input_ids, inputs)
-        unmixed = images, input_ids, attention_mask
-        mask, mixing = attention_mask, None
-        if self.mixup:
-            mixing = self.mixup.draw(len(images), images.device)
+        batch = TrainingBatch(images, input_ids, attention_mask, data_samples, inputs or {})
+        self._check_batch(batch)
+        if self.mixup is None:
+            return self._loss_of(batch)
+        mixing = self.mixup.draw(len(images), images.device)
+        if self.mixup.mode == 'replace':
+            return self._loss_of(batch, mixing)
+        originals = self._loss_of(batch.first(len(mixing.weight)))
+        if not self.mixup.prob:  # switched off
+            return originals
+        return join_halves(originals, self._loss_of(batch, mixing))
+
+    def _loss_of(self, batch: TrainingBatch, mixing: Mixing | None = None) -> dict[str, Tensor]:
+        """Compute the losses of a batch; of the pairs that ``mixing`` mixes, with it."""
+        images, input_ids, mask = batch.images, batch.input_ids, batch.mask
+        weights, own = batch.weights, batch
+        if mixing is not None:
+            own = batch.first(len(mixing.weight))
+            weights = mixing.mix_weights(weights)
             images, input_ids, mask = self.mixup.mix_inputs(images, input_ids, mask, mixing)
         image, text = self.encode_pairs(images, input_ids, mask, mixing)
-        pairs = Pairs(image, text, person_ids_of(data_samples, images.device),
-                      _rows(data_samples, images.device), inputs,
+        pairs = Pairs(image, text, own.person_ids, own.rows, own.inputs,
                       self._encode_image_again, self._encode_text_again,
-                      lambda: (self._encode_image_again(unmixed[0]),
-                               self._encode_text_again(*unmixed[1:])))
-        return self._run_heads(pairs, data_samples)
+                      lambda: (self._encode_image_again(own.images),
+                               self._encode_text_again(own.input_ids, own.mask)), weights)
+        return self._run_heads(pairs, own.samples)
 
     def _run_heads(self, pairs: Pairs, samples: list) -> dict[str, Tensor]:
         """Collect the losses of all heads; each is averaged over processes for the log."""
@@ -178,16 +190,17 @@ class TextImageRetriever(MMPretrainRetrieval, BaseModel):
     def encode_pairs(self, images: Tensor, input_ids: Tensor, mask: Tensor,
                      mixing: Mixing | None = None) -> tuple[EncodedSide, EncodedSide]:
         """Encode both sides of a batch, mixed half-way if ``mixing`` says how; maybe in chunks."""
-        if self.chunk_size is None or self.chunk_size >= len(images):
+        count = len(mixing.weight) if mixing else len(images)
+        if self.chunk_size is None or self.chunk_size >= count:
             return self._encode_both(images, input_ids, mask, mixing)
 
-        def encode(images: Tensor, start: int, stop: int) -> tuple[Tensor, ...]:
+        def encode(_: Tensor, start: int, stop: int) -> tuple[Tensor, ...]:
             part = mixing.chunk(start, stop) if mixing else None
             rows = part.rows if part else slice(start, stop)
             sides = self._encode_both(images[rows], input_ids[rows], mask[rows], part)
             return tuple(value for side in sides for value in side.parts.values())
 
-        values = encode_in_chunks(encode, images, self.chunk_size)
+        values = encode_in_chunks(encode, images[:count], self.chunk_size)
         parts = self.image_neck.parts
         return (EncodedSide(dict(zip(parts, values[:len(parts)], strict=True))),
                 EncodedSide(dict(zip(parts, values[len(parts):], strict=True))))
@@ -246,20 +259,19 @@ class TextImageRetriever(MMPretrainRetrieval, BaseModel):
         if self.chunk_size is not None:
             _check_chunks(self.chunk_size, self)
 
-    def _check_batch(self, images: Tensor, input_ids: Tensor,
-                     inputs: Mapping[str, Tensor]) -> None:
+    def _check_batch(self, batch: TrainingBatch) -> None:
         if not self.heads:
             raise ValueError('training needs heads=dict(NAME=dict(type=...)); this retriever was '
                              'built without one, for search')
-        if len(images) != len(input_ids):
-            raise ValueError(f'training needs one caption an image, got {len(images)} images and '
-                             f'{len(input_ids)} captions; is the data set in test mode?')
+        if len(batch.images) != len(batch.input_ids):
+            raise ValueError(f'training needs one caption an image, got {len(batch.images)} images '
+                             f'and {len(batch.input_ids)} captions; is the data set in test mode?')
         for name, head in self.heads.items():
-            if missing := [key for key in head.needs if key not in inputs]:
+            if missing := [key for key in head.needs if key not in batch.inputs]:
                 raise ValueError(
                     f'head {name!r} needs {missing[0]!r} in the batch (it has '
-                    f'{sorted(inputs) or "no further inputs"}): a transform must make it, and '
-                    f'PackTextImage(input_keys=...) must name it')
+                    f'{sorted(batch.inputs) or "no further inputs"}): a transform must make it, '
+                    'and PackTextImage(input_keys=...) must name it')
 
     def _fit_state(self, state_dict: dict[str, Tensor], prefix: str, *_) -> None:
         """Rename weights of a former head; pass over heads and adapters that were not built."""
@@ -308,11 +320,6 @@ def _finish(tower: Tower, neck: BaseNeck, tokens: Tokens, read_only: bool) -> En
     parts = neck(tower, tokens)
     compute = None if read_only else (lambda: neck.tokens(tower, tokens))
     return EncodedSide({name: parts[name] for name in neck.parts}, tokens.mask, compute)
-
-
-def _rows(samples: list, device: torch.device) -> Tensor | None:
-    rows = [getattr(sample, 'sample_idx', None) for sample in samples]
-    return None if None in rows else torch.tensor(rows).to(device, non_blocking=True)
 
 
 def _attach(features: dict[str, Tensor], data_samples: list) -> list:

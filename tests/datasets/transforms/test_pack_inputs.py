@@ -44,9 +44,9 @@ def test_captions_can_be_taken_apart_again():
 
 
 def test_metainfo_holds_the_keys_that_are_there():
-    sample = PackTextImage()(make_item(2, flip=True, secret=1))['data_samples']
+    sample = PackTextImage()(make_item(2, flip=True, secret=1, pair_weight=0.5))['data_samples']
     assert dict(sample.metainfo_items()) == dict(
-        img_path='imgs/a.jpg', person_id=7, image_id=3, flip=True,
+        img_path='imgs/a.jpg', person_id=7, image_id=3, flip=True, pair_weight=0.5,
         captions=['caption 0', 'caption 1'], num_captions=2)
 
 

@@ -1,5 +1,6 @@
 """PDGTransform: whom it exchanges, for what, and that batches stay right."""
 
+import json
 from collections import Counter
 
 import numpy as np
@@ -65,6 +66,18 @@ def test_without_neighbours_nothing_changes(own, generated):
     captions = dict(img_path=str(own / 'imgs/10_0.jpg'), captions=['Red.'], person_id=10)
     state = np.random.get_state()[2]
     assert transform(dict(captions)) == captions and np.random.get_state()[2] == state
+
+
+def test_an_exchanged_pair_has_its_weight(own, generated):
+    lines = [json.loads(line) for line in generated.read_text().splitlines()]
+    generated.write_text(''.join(json.dumps({**line, **weight}) + '\n' for line, weight in zip(
+        lines, [dict(pair_weight=.25), dict(pair_weight=.75), {}], strict=True)))
+    transform = make(own, generated, prob=1.)
+    np.random.seed(0)
+    seen = {(out['image_id'], out.get('pair_weight')) for out in (
+        transform(item(own, image)) for image in ['10_0.jpg', '12_1.jpg'] * 40)}
+    assert seen == {(-1, .25), (-2, .75), (-3, None)}
+    assert 'pair_weight' not in make(own, generated, prob=0.)(item(own, '10_0.jpg'))
 
 
 @pytest.mark.parametrize('prob', [0., .3, 1.])

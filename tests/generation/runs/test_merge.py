@@ -7,6 +7,7 @@ import pytest
 from fake_parts import make_plan, make_records, run, unmarked_controls
 
 from mmtbps.datasets import CUHKPEDES
+from mmtbps.generation.quality.gates import GateVerdict
 from mmtbps.generation.runs.manifest import load_done
 from mmtbps.generation.runs.merge import CUHK_FILE, PAIRS_FILE, merge_run
 from mmtbps.generation.runs.run_summary import InvalidRun
@@ -22,6 +23,11 @@ def planned(tmp_path):
 @pytest.fixture
 def existing(planned):
     return [*make_records(planned / 'imgs', 6, 3), PairRecord('t.png', ('A man.',), 90, 'test')]
+
+
+def graded_gate(request, result):
+    """A gate whose values differ."""
+    return GateVerdict('graded', float(request.seed % 5), request.seed % 5 > 0, low=1.)
 
 
 def files(folder):
@@ -66,7 +72,7 @@ def test_one_number_for_each_person_garment_and_color(planned, existing):
 
 
 def test_both_files_load_beside_cuhk_pedes(planned, existing):
-    run(planned, planned / 'pdg', output_size='source')
+    run(planned, planned / 'pdg', output_size='source', gates=[graded_gate])
     merged = merge_run(planned / 'pdg', existing)
     entries = [dict(split=r.split, captions=list(r.captions), file_path=r.image, id=r.person_id,
                     processed_tokens=[]) for r in existing[:-1]]
@@ -76,10 +82,17 @@ def test_both_files_load_beside_cuhk_pedes(planned, existing):
         data = CUHKPEDES(data_root=str(planned), ann_file=['reid_raw.json', f'pdg/{name}'],
                          data_prefix=dict(img_path=['imgs', 'pdg']), verify_images=True)
         assert data.skipped == [] and len(set(data.person_ids)) == 6 + merged.people
-        loaded.append([(data.get_data_info(i)['img_path'], data.get_data_info(i)['caption'],
-                        data.get_data_info(i)['person_id']) for i in range(len(data))])
+        loaded.append([(info['img_path'], info['caption'], info['person_id'],
+                        info.get('pair_weight')) for info in map(data.get_data_info,
+                                                                 range(len(data)))])
     assert loaded[0] == loaded[1]
-    assert sum('pdg/images' in path for path, _, _ in loaded[0]) == sum(
+    weights = {f'pdg/{pair.image}': pair.pair_weight
+               for pair in read_jsonl(planned / 'pdg' / PAIRS_FILE)}
+    assert min(weights.values()) == 0.5 and max(weights.values()) == 1 and len(
+        set(weights.values())) > 2
+    for path, _, _, weight in loaded[0]:
+        assert weight == weights.get(path.rpartition(f'{planned}/')[2]), path
+    assert sum('pdg/images' in path for path, *_ in loaded[0]) == sum(
         len(pair.captions) for pair in read_jsonl(planned / 'pdg' / PAIRS_FILE))
 
 

@@ -1,5 +1,7 @@
 """Two gloo processes equal one process on the joined batch, for every head that joins batches."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 from process_group import run_in_group
@@ -8,13 +10,18 @@ from torch.nn.parallel import DistributedDataParallel
 
 from mmtbps.models import Pairs
 from mmtbps.models.heads import EncodedSide
-from mmtbps.models.heads.pairs import average_losses
+from mmtbps.models.heads.pairs import average_losses, pair_weights_of
 from mmtbps.registry import MODELS
 
 WORLD, DIMS = 2, 6
 PEOPLE = [0, 1, 1, 2, 3, 0, 4, 3]
 LABELS = [[3, 0, 0], [1, 2, 4], [0, 0, 0], [0, 0, 1], [4, 4, 0], [0, 2, 0], [3, 3, 3], [0, 0, 0]]
+WEIGHTS = [1.0, 0.5, 1.0, 0.75, 1.0, 1.0, 1.0, 1.0]  # all 1 in the second process
 HEADS = dict(
+    contrastive=dict(type='HardnessAwareContrastiveHead', temperature=0.2),
+    weighted_contrastive=dict(type='HardnessAwareContrastiveHead', temperature=0.2),
+    soft_contrastive=dict(type='HardnessAwareContrastiveHead', temperature=0.2, soft_share=0.1,
+                          same_person='positive'),
     sdm=dict(type='SDMHead', temperature=0.1), cmpm=dict(type='CMPMHead'),
     adaptive=dict(type='SDMHead', temperature=0.1, adaptive=0.1),
     identity=dict(type='IdentityHead', num_classes=5, in_dims=DIMS),
@@ -36,6 +43,7 @@ class Towers(nn.Module):
         self.image, self.text = nn.Linear(5, DIMS), nn.Linear(5, DIMS)
         self.head = MODELS.build(HEADS[name])
         self.double()
+        self.weighted = name.endswith('_contrastive')
         if name == 'weighted':
             self.head.pair_weights = torch.rand(8).double()
 
@@ -52,6 +60,9 @@ class Towers(nn.Module):
         pairs = Pairs(image, text, people, rows, inputs, lambda x: self.side(self.image, x),
                       lambda ids, _: self.side(self.text, texts[:, :3] * 2 + ids[..., None]),
                       lambda: (self.side(self.image, images.tanh()), text))
+        if self.weighted:
+            samples = [SimpleNamespace(pair_weight=WEIGHTS[row]) for row in rows]
+            pairs.weights = pair_weights_of(samples, rows.device)
         losses = average_losses(self.head(pairs, samples=[]))
         unused = 0 * (image.tokens.sum() + text.tokens.sum())  # else nothing would be averaged
         return unused + sum(value for name, value in losses.items() if 'loss' in name)

@@ -47,6 +47,58 @@ def test_gradient_equals_finite_differences(same_person):
         lambda a, b: info_nce(a, b, 0.1, ids, same_person), (image, text))
 
 
+def slow_rows(image, text, temperature, targets):
+    """Cross entropy of each row of both directions with its targets, one logarithm at a time."""
+    rows = []
+    for a, b in ((image, text), (text, image)):
+        scores = [[float(x @ y / (x.norm() * y.norm())) / temperature for y in b] for x in a]
+        wanted = targets(scores)
+        rows.append([-sum(q * (z - math.log(sum(map(math.exp, row)))) for q, z in zip(
+            target, row, strict=True)) for target, row in zip(wanted, scores, strict=True)])
+    return rows
+
+
+def one_hot(scores):
+    return [[float(i == j) for j in range(len(scores))] for i in range(len(scores))]
+
+
+def blended(share):
+    def targets(scores):
+        mixed = [[share / (1 + math.exp(-z)) + (1 - share) * q for z, q in zip(*row, strict=True)]
+                 for row in zip(scores, one_hot(scores), strict=True)]
+        return [[value / sum(row) for value in row] for row in mixed]
+    return targets
+
+
+@pytest.mark.parametrize('share', [0.0, 0.005, 0.4])
+def test_a_weight_acts_on_its_own_pair_alone(share):
+    torch.manual_seed(5)
+    image, text = torch.randn(5, 4).double(), torch.randn(5, 4).double()
+    weights = torch.tensor([1.0, 0.25, 0.0, 1.0, 0.6]).double()
+    forth, back = slow_rows(image, text, 0.3, blended(share))
+    expected = sum(w * (a + b) / 2 for w, a, b in zip(weights, forth, back, strict=True)) / 5
+    value = info_nce(image, text, 0.3, pair_weights=weights, soft_share=share)
+    assert value.item() == pytest.approx(float(expected), rel=1e-10)
+    halves = [info_nce(image[s:e], text[s:e], 0.3, None, 'negative', image, text, None, s,
+                       weights[s:e], share) * (e - s) for s, e in ((0, 2), (2, 5))]
+    assert value.item() == pytest.approx(float(sum(halves)) / 5, rel=1e-12)
+
+
+def test_soft_targets_carry_no_gradient():
+    torch.manual_seed(6)
+    image, text = torch.randn(3, 4).double().requires_grad_(), torch.randn(3, 4).double()
+    info_nce(image, text, 0.5, soft_share=0.3).backward()
+    unit = torch.nn.functional.normalize
+    logits = (unit(image) @ unit(text).T / 0.5).detach()
+    loss = 0
+    for z, s in ((logits, unit(image) @ unit(text).T / 0.5),
+                 (logits.T, (unit(image) @ unit(text).T / 0.5).T)):
+        target = torch.tensor(blended(0.3)(z.tolist()), dtype=torch.double)
+        loss = loss - (target * s.log_softmax(1)).sum(1).mean() / 2
+    expected, = torch.autograd.grad(loss, image)
+    torch.testing.assert_close(image.grad, expected, rtol=1e-9, atol=1e-12)
+
+
 def test_gradient_in_closed_form():
     """For unit features, dL/ds is (softmax - identity) / (N temperature), both ways."""
     torch.manual_seed(2)
@@ -100,6 +152,9 @@ def test_half_precision_features_are_compared_in_float32(dtype):
     (dict(same_person='friend'), 'same_person'),
     (dict(same_person='masked'), 'person_ids'),
     (dict(text=torch.zeros(2, 3)), r'\(N, D\)'),
+    (dict(pair_weights=torch.ones(2)), r'pair_weights must be \(3,\)'),
+    (dict(soft_share=1.5), 'soft_share'),
+    (dict(soft_share=0.1, same_person='masked', person_ids=torch.arange(3)), 'leaves some out'),
 ])
 def test_bad_arguments_are_named(kwargs, message):
     arguments = dict(image=torch.zeros(3, 3), text=torch.zeros(3, 3)) | kwargs

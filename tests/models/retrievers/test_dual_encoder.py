@@ -112,6 +112,79 @@ def test_mixup_happens_between_the_halves(layer, tiny_retriever, tiny_batch):
         torch.testing.assert_close(loss, tiny_retriever()(**batch, mode='loss')['loss_contrastive'])
 
 
+def losses_of(model, batch, seed=7):
+    torch.manual_seed(seed)
+    return model(**batch, mode='loss')['loss_contrastive']
+
+
+def test_added_pairs_have_a_batch_of_their_own(tiny_retriever, tiny_batch):
+    options = dict(type=FeatureMixup, prob=1.0, weight=0.3, layer=1)
+    plain, replaced = tiny_retriever(), tiny_retriever(mixup=options)
+    added = tiny_retriever(mixup=dict(options, mode='add'))
+    batch = plain.data_preprocessor(tiny_batch(6))
+    originals, mixed = losses_of(plain, batch), losses_of(replaced, batch)
+    torch.testing.assert_close(losses_of(added, batch), (originals + mixed) / 2)
+    assert abs(originals - mixed) > 1e-4
+    added.mixup.prob = 0.0  # switched off by a hook
+    assert torch.equal(losses_of(added, batch), originals)
+
+
+@pytest.mark.parametrize('size', [8, 7])
+def test_partners_outside_are_no_negatives(size, tiny_retriever, tiny_batch):
+    model = tiny_retriever(mixup=dict(type=FeatureMixup, prob=1.0, weight=0.3, layer=1,
+                                      partner='outside'))
+    batch = model.data_preprocessor(tiny_batch(size))
+    loss = losses_of(model, batch)
+    torch.manual_seed(7)
+    partner = model.mixup.draw(size, torch.device('cpu')).partner
+    half = size // 2
+    assert len(partner) == half and min(partner) >= half and len(set(partner.tolist())) == half
+    sides = []
+    for tower, inputs in ((model.image_backbone, (batch['images'],)), (
+            model.text_backbone, (batch['input_ids'], batch['attention_mask']))):
+        whole = tower.run(tower.embed(*inputs), 0, 1)
+        mask = None if whole.mask is None else whole.mask[:half] | whole.mask[partner]
+        mixed = replace(whole, hidden=0.7 * whole.hidden[:half] + 0.3 * whole.hidden[partner],
+                        mask=mask, read=None if whole.read is None else whole.read[:half])
+        sides.append(tower.pool(tower.run(mixed, 1)))
+    torch.testing.assert_close(loss, info_nce(*sides, 0.05))
+
+
+def test_a_batch_of_one_has_no_partner_outside(tiny_retriever, tiny_batch):
+    model = tiny_retriever(mixup=dict(type=FeatureMixup, partner='outside'))
+    with pytest.raises(ValueError, match='takes half of a batch for partners'):
+        losses_of(model, model.data_preprocessor(tiny_batch(1)))
+
+
+def weighted(batch, weights):
+    for sample, weight in zip(batch['data_samples'], weights, strict=True):
+        sample.set_field(weight, 'pair_weight', field_type='metainfo')
+    return batch
+
+
+def test_weights_of_one_change_nothing_bit_for_bit(tiny_retriever, tiny_batch):
+    found = []
+    for batch in (tiny_batch(4), weighted(tiny_batch(4), [1, 1.0, 1.0, 1.0])):
+        model = tiny_retriever(mixup=dict(type=FeatureMixup, prob=0.5, beta=0.4))
+        loss = losses_of(model, model.data_preprocessor(batch))
+        loss.backward()
+        found.append([loss.detach(), *(parameter.grad for parameter in model.parameters())])
+    for one, other in zip(*found, strict=True):
+        assert torch.equal(one, other)
+
+
+def test_a_mixed_pair_has_a_mixed_weight(tiny_retriever, tiny_batch):
+    model = tiny_retriever(mixup=dict(type=FeatureMixup, prob=1.0, weight=0.3, layer=1))
+    weights = torch.tensor([1.0, 0.5, 0.25, 1.0])
+    batch = model.data_preprocessor(weighted(tiny_batch(4), weights.tolist()))
+    seen = []
+    model.heads['contrastive'].register_forward_pre_hook(lambda _, args: seen.append(args[0]))
+    losses_of(model, batch)
+    torch.manual_seed(7)
+    partner = model.mixup.draw(4, torch.device('cpu')).partner
+    torch.testing.assert_close(seen[0].weights, 0.7 * weights + 0.3 * weights[partner])
+
+
 def test_mixup_is_for_training_only(tiny_retriever, tiny_batch):
     plain, mixed = tiny_retriever(), tiny_retriever(mixup=dict(type=FeatureMixup, prob=1.0))
     batch = plain.data_preprocessor(tiny_batch(4))
