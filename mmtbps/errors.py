@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ['BadValue', 'MissingFile', 'MissingKey', 'MissingPackage', 'RecordError', 'Remedy',
-           'SeveralFaults', 'UserError', 'first_line', 'printable']
+__all__ = ['BadValue', 'MissingFile', 'MissingKey', 'MissingPackage', 'Notice', 'RecordError',
+           'Remedy', 'SeveralFaults', 'UserError', 'first_line', 'printable']
 
 #: Control signs, ends of lines, signs without width and of the reading direction, half characters,
 #: tags. The joiners of Persian and of emoji are none of them.
@@ -29,6 +29,22 @@ class Remedy:
 
     action: str
     arguments: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Notice(str):
+    """A line for the log, with the command that would change what it says.
+
+    Args:
+        text: The line.
+        remedy: The command, if there is one.
+    """
+
+    remedy: Remedy | None
+
+    def __new__(cls, text: str, remedy: Remedy | None = None) -> 'Notice':
+        notice = super().__new__(cls, text)
+        notice.remedy = remedy
+        return notice
 
 
 class UserError(Exception):

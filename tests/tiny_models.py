@@ -35,6 +35,7 @@ def shrink(cfg, data_root, work_dir):
         loader.update(num_workers=0, persistent_workers=False)
         set_batch_size(loader, 8)
         loader.dataset.update(type='DrawnPEDES', data_root=str(data_root))
+        loader.dataset.pop('pairs_root', None)  # of the full data set
         for step in loader.dataset.pipeline:
             shrink_step(step, size, tokenizer)
     return cfg

@@ -11,7 +11,7 @@ import argparse
 from contextlib import nullcontext
 
 from mmtbps.commands.command_names import CommandParser
-from mmtbps.commands.user_errors import one_line_errors
+from mmtbps.commands.user_errors import one_line_errors, word_notice
 from mmtbps.engine.launch import (
     add_common_options,
     build_runner,
@@ -62,7 +62,7 @@ def main() -> None:
         cfg.auto_scale_lr.enable = True
     # One process of a group holds the folder for all of them.
     with alone_in(cfg.work_dir) if is_first_process(cfg.launcher) else nullcontext():
-        runner = build_runner(cfg, choose_start(cfg, args.resume), args.overwrite)
+        runner = build_runner(cfg, choose_start(cfg, args.resume), args.overwrite, word_notice)
         # The types of loaders and their pipelines are looked up when it runs.
         with explain_unknown_types(cfg), explained_disk_full(cfg.work_dir):
             runner.train()

@@ -11,7 +11,7 @@ import traceback
 from collections.abc import Iterator
 from typing import NoReturn
 
-from mmtbps.errors import Remedy, UserError, first_line, printable
+from mmtbps.errors import Notice, Remedy, UserError, first_line, printable
 from mmtbps.fileio import explain_disk_full, is_disk_full
 
 from .command_names import as_typed
@@ -20,7 +20,7 @@ from .printing import escape_what_cannot_be_printed
 from .process_group import await_launcher, end_command, group_rank, is_loss_of_peer
 from .stop_signals import StopSignals, Terminated
 
-__all__ = ['COMMANDS', 'fail', 'one_line_errors', 'word_error', 'word_remedy']
+__all__ = ['COMMANDS', 'fail', 'one_line_errors', 'word_error', 'word_notice', 'word_remedy']
 
 #: Command line of each remedy the library may name; its arguments are filled in.
 COMMANDS = {
@@ -31,6 +31,8 @@ COMMANDS = {
     'draw_dataset': 'python tools/draw_dataset.py {root}',
     'export': 'python tools/export.py CONFIG CHECKPOINT OUT',
     'generate_merge': 'python tools/generate.py merge CONFIG',
+    'generate_pairs': 'python tools/generate.py all CONFIG --cfg-options '
+                      'generation.runner.out_dir={folder}',
     'generate_plan': 'python tools/generate.py plan CONFIG',
     'images_folder': 'add --images {folder} to the command',
     'index': 'python tools/search.py index {gallery} {images} --model {model}',
@@ -92,6 +94,18 @@ def word_error(error: UserError) -> str:
         *_, message = re.split(rf'^(?:[\w.]+\.)?{kind}: ', message, flags=re.MULTILINE)
     message = ' '.join(message.split())
     return f'{message}: {word_remedy(error.remedy)}' if error.remedy else message
+
+
+def word_notice(line: str) -> str:
+    """Word a line for the log, with the command of its remedy if it has one.
+
+    Example:
+        >>> word_notice(Notice('no pairs', Remedy('generate_merge')))
+        'no pairs; make them by: python tools/generate.py merge CONFIG'
+    """
+    if not isinstance(line, Notice) or line.remedy is None:
+        return str(line)
+    return f'{line}; make them by: {as_typed(word_remedy(line.remedy))}'
 
 
 class _Capitals(dict):

@@ -7,12 +7,13 @@ from typing import Any, ClassVar
 import numpy as np
 from mmengine.logging import print_log
 
-from mmtbps.errors import BadValue, Remedy
+from mmtbps.errors import BadValue, Notice, Remedy
 from mmtbps.lexicon.query_text import is_blank
 from mmtbps.records import Entry, PairRecord, RecordError, image_name
 from mmtbps.registry import DATASETS
 
 from .annotations import LocatedRecord, Source, find_sources, read_entries, select_split, sha256
+from .generated import check_pairs, describe_pairs, find_pairs
 from .images import find_missing_images, find_undecodable
 from .items import image_items, pair_items
 from .noise import load_noisy_order, noisy_order, reorder_captions
@@ -66,12 +67,16 @@ class TBPSDataset(ServingDataset):
         allow_train_people: Let this validation or test set share people with the training set; a
             check before the training looks at it.
         max_broken: Most undecodable images that are left out in training, in each process.
+        pairs_root: Folder of a generation run, whose merged pairs are trained with beside the
+            originals, each with its ``pair_weight``; where nothing is merged there, the originals
+            are all. For training on split train alone.
         kwargs: Further arguments of MMEngine's ``BaseDataset``.
 
     Raises:
         MissingFile: If an annotation file or image folder is missing (and how to get it).
         RecordError: If an annotation cannot be read, with file, record and key.
-        BadValue: If split, hold-out or noise do not fit the data, or nothing usable is left.
+        BadValue: If split, hold-out, noise or generated pairs do not fit the data, or nothing
+            usable is left.
         ImagesLeftOut: If images of a test set are missing or broken.
         TooManyBroken: If more than ``max_broken`` images are.
     """
@@ -97,8 +102,11 @@ class TBPSDataset(ServingDataset):
                  holdout: float | None = None, holdout_seed: int = 0, shared_ids: bool = False,
                  allow_outside: bool = False, allow_missing: bool = False,
                  allow_train_people: bool = False, max_broken: int = 100,
-                 **kwargs: Any) -> None:
-        self.split = split
+                 pairs_root: str | None = None, **kwargs: Any) -> None:
+        if pairs_root is not None and (test_mode or split != 'train'):
+            raise BadValue('pairs_root is for training on split train, '
+                           f'got split={split!r}, test_mode={test_mode}')
+        self.split, self.pairs_root = split, pairs_root
         self.strict = strict
         self.verify_images = test_mode if verify_images is None else verify_images
         self.noise_rate, self.noise_index, self.noise_seed = noise_rate, noise_index, noise_seed
@@ -145,8 +153,10 @@ class TBPSDataset(ServingDataset):
         if not names:
             raise BadValue(f'{type(self).__name__} needs `ann_file`. {self.how_to_get}')
         remedy = self.remedy and Remedy(self.remedy, dict(root=self.data_root or None))
-        return find_sources(self.data_root, names, prefixes, aliases=self.ann_files,
-                            how_to_get=self.how_to_get, remedy=remedy)
+        sources = find_sources(self.data_root, names, prefixes, aliases=self.ann_files,
+                               how_to_get=self.how_to_get, remedy=remedy)
+        pairs = None if self.pairs_root is None else find_pairs(self.pairs_root)
+        return sources if pairs is None else [*sources, pairs]
 
     def read_records(self) -> list[LocatedRecord]:
         """Read every record of every split, as the annotation files have it, people kept apart.
@@ -161,6 +171,8 @@ class TBPSDataset(ServingDataset):
         check_splits(located, self.splits)
         self._metainfo['ann_files'] = {s.name: sha256(s.ann_file) for s in sources}
         located = number_people(located, self.shared_ids)
+        if self.pairs_root is not None:
+            check_pairs(located, self.pairs_root, self.dataset_name)
         for files, count in ({} if self.shared_ids else count_ids_in_both(located)).items():
             print_log(f'{self.dataset_name}: {" and ".join(files)} have {count} ids in common, '
                       'which stand for different people (shared_ids=True: for the same)',
@@ -189,6 +201,16 @@ class TBPSDataset(ServingDataset):
         """
         located = self.read_records() if located is None else located
         return select_split(located, self.split, self.holdout, self.holdout_seed)
+
+    def describe_pairs(self, located: Sequence[LocatedRecord]) -> Notice | None:
+        """Word what is trained on, where ``pairs_root`` names generated pairs; else ``None``.
+
+        Args:
+            located: Records of the data set's split.
+        """
+        if self.pairs_root is None:
+            return None
+        return describe_pairs(located, self.pairs_root, f'{self.dataset_name} {self.split}')
 
     def load_data_list(self) -> list[dict]:
         """Turn annotation files into items; MMEngine calls it at the start."""

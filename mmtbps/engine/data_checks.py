@@ -19,7 +19,8 @@ from .preflight import LOADERS, data_settings, dicts_in
 __all__ = ['UnfitData', 'check_data_sets', 'stop_if_unfit']
 
 #: Arguments that decide which records there are, before a split is chosen.
-_READING = ('type', 'data_root', 'ann_file', 'data_prefix', 'shared_ids', 'allow_outside')
+_READING = ('type', 'data_root', 'ann_file', 'data_prefix', 'pairs_root', 'shared_ids',
+            'allow_outside')
 
 
 class UnfitData(SeveralFaults, BadValue):
@@ -51,7 +52,7 @@ def stop_if_unfit(cfg: Config) -> list[str]:
         cfg: a complete config.
 
     Returns:
-        Lines for the log: how well each tokenizer knows the captions.
+        Lines for the log: generated pairs, and how well each tokenizer knows the captions.
 
     Raises:
         UnfitData: with every fault of `check_data_sets`.
@@ -65,8 +66,9 @@ def stop_if_unfit(cfg: Config) -> list[str]:
 def check_data_sets(cfg: Config) -> Checked:
     """Find people shared by training and evaluation, and captions that a tokenizer does not know.
 
-    No image is looked at, no random number drawn, and files that are missing are passed over.
-    Data sets of other projects are, too.
+    Generated pairs that do not belong to their originals are found, too. No image is read, no
+    random number drawn, and files that are missing are passed over, as are data sets of other
+    projects.
 
     Args:
         cfg: a complete config.
@@ -75,6 +77,8 @@ def check_data_sets(cfg: Config) -> Checked:
     problems += _shared_people(parts)
     lines = []
     for part in parts:
+        if pairs := part.dataset.describe_pairs(part.located):
+            lines.append(pairs)
         for step in _tokenizers(part.settings):
             try:
                 line, problem = _check_captions(part, TRANSFORMS.build(dict(step)))

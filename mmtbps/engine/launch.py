@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -158,13 +158,15 @@ def use_compilation(cfg: Config) -> None:
         cfg.custom_hooks = [*hooks, dict(type='mmtbps.CompileHook')]
 
 
-def build_runner(cfg: Config, start: Start | None = None, overwrite: bool = False) -> Runner:
+def build_runner(cfg: Config, start: Start | None = None, overwrite: bool = False,
+                 word: Callable[[str], str] = str) -> Runner:
     """Check that every file is there and the data fit, open the process group, build the Runner.
 
     Args:
         cfg: a complete config.
         start: from `choose_start`; the checkpoint to begin with, if not that of the config.
         overwrite: move what lies in the work folder away, once all else is in order.
+        word: words a line for the log, which may be a `~mmtbps.errors.Notice` with a remedy.
 
     Raises:
         WrongValues: a value of the config cannot be.
@@ -195,7 +197,7 @@ def build_runner(cfg: Config, start: Start | None = None, overwrite: bool = Fals
         if isinstance(hook, PreflightHook):
             hook.checked = True
     for line in [*lines, *([start.said] if start else [])]:
-        runner.logger.info(line)
+        runner.logger.info(word(line))
     return runner
 
 

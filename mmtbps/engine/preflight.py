@@ -6,7 +6,7 @@ from typing import Any
 
 from mmengine.config import Config
 
-from mmtbps.errors import MissingFile, Remedy, SeveralFaults
+from mmtbps.errors import MissingFile, Remedy, SeveralFaults, UserError
 from mmtbps.fileio import why_no_file
 from mmtbps.models import Tower
 from mmtbps.pretrained import resolve_pretrained
@@ -65,6 +65,8 @@ def _missing_data(dataset: dict) -> list[MissingFile]:
                 built.sources()
         except FileNotFoundError as error:
             problems.append(_as_missing(error))
+        except UserError:
+            pass  # nothing is missing; the check of the data names it
     return problems
 
 

@@ -26,7 +26,7 @@ def stop_if_unready(cfg: Config, *checks: Callable[[], None]) -> list[str]:
         checks: further ones, of the work folder for instance, which raise a `UserError`.
 
     Returns:
-        Lines for the log: how well each tokenizer knows the captions.
+        Lines for the log: generated pairs, and how well each tokenizer knows the captions.
 
     Raises:
         MissingFiles: data sets or weights are missing, and nothing else is wrong.

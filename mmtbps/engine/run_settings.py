@@ -20,7 +20,8 @@ FREE = ('optimizer', 'schedule', 'length')
 #: So are these, which the checkpoint says nothing of: a change of them is only said.
 NOTED = ('pipeline', 'model', 'hooks')
 #: Settings of a data set that do not say what is trained with, or are compared elsewhere.
-_NOT_OF_RECORDS = {'pipeline', 'data_root', 'data_prefix', 'ann_file', 'lazy_init', 'strict',
+_NOT_OF_RECORDS = {'pipeline', 'data_root', 'data_prefix', 'ann_file', 'pairs_root', 'lazy_init',
+                   'strict',
                    'verify_images', 'serialize_data', 'max_refetch', 'max_broken', 'metainfo'}
 _MIXUP_SCHEDULE = 'FeatureMixupHook'
 
@@ -52,14 +53,13 @@ def describe_run(runner: Runner) -> dict[str, Any]:
         A value for each of `FIXED`, `FREE` and `NOTED`.
     """
     cfg, loader = runner.cfg, runner.train_dataloader
-    known = getattr(loader.dataset, 'metainfo', {})
     settings, hooks = cfg.train_dataloader, _hooks_by_name(cfg)
     return {
         'seed': cfg.get('randomness', {}).get('seed'),
         'processes': get_world_size(),
         'batch size': getattr(loader.batch_sampler, 'batch_size', loader.batch_size),
         'sampler': {key: plain(settings.get(key)) for key in ('sampler', 'batch_sampler')},
-        'data': {name: str(value) for name, value in (known.get('ann_files') or {}).items()},
+        'data': _ann_files(loader.dataset),
         'records': _records(settings.dataset),
         'loss': plain(cfg.model.get('heads') or cfg.model.get('head')),
         'mixup': plain(cfg.model.get('mixup')),
@@ -73,6 +73,14 @@ def describe_run(runner: Runner) -> dict[str, Any]:
         'length': plain({key: value for key, value in cfg.train_cfg.items()
                          if key in ('max_epochs', 'max_iters')}),
     }
+
+
+def _ann_files(dataset: Any) -> dict[str, str]:
+    """Collect the hashes of the annotation files of a data set, and of those of its transforms."""
+    known = dict(getattr(dataset, 'metainfo', {}).get('ann_files') or {})
+    for step in getattr(getattr(dataset, 'pipeline', None), 'transforms', ()):
+        known.update(getattr(step, 'ann_files', None) or {})
+    return {name: str(value) for name, value in known.items()}
 
 
 def _records(settings: Mapping[str, Any]) -> dict[str, Any]:

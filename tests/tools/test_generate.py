@@ -1,6 +1,7 @@
 """The command line of generation, end to end on drawn people without any weights."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,9 @@ from mmengine.runner import Runner
 from tiny_models import shrink
 
 from mmtbps.datasets import DrawnPEDES
+from mmtbps.engine.run_settings import FIXED, compare_settings, describe_run
+from mmtbps.models.heads import contrastive_head
+from mmtbps.models.losses import info_nce
 from mmtbps.records import read_jsonl
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -90,30 +94,46 @@ def test_all_in_one_go_gives_the_same(tool, micro_set, tmp_path):
         tmp_path / 'steps/pdg_pairs.jsonl')
 
 
-@pytest.mark.parametrize('how', ['second annotation file', 'transform'])
-def test_a_model_trains_on_them(tool, micro_set, tmp_path, how):
+@pytest.mark.parametrize('how', ['pairs_root', 'second annotation file', 'transform'])
+def test_a_model_trains_on_them(tool, micro_set, tmp_path, how, monkeypatch):
     out = tmp_path / 'pdg'
     for command in ('plan', 'run', 'merge'):
         call(tool, command, micro_set, out)
     cfg = shrink(Config.fromfile(ROOT / 'configs/tbps/vit_bert_pdg_drawn.py'), micro_set,
                  tmp_path / 'work')
-    cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
+    cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = cfg.model.mixup = None
     cfg.train_cfg.max_epochs = 1
     dataset, pairs = cfg.train_dataloader.dataset, str(out / 'pdg_pairs.jsonl')
     if how == 'transform':
         dataset.pipeline.insert(0, dict(type='mmtbps.PDGTransform', ann_file=pairs, prob=1.,
                                         source_root=str(micro_set / 'imgs')))
+    elif how == 'pairs_root':
+        dataset.update(pairs_root=str(out))
     else:
         dataset.update(ann_file=['reid_raw.json', pairs],
                        data_prefix=dict(img_path=['imgs', str(out)]))
+    seen_weights = []
+    monkeypatch.setattr(contrastive_head, 'info_nce', lambda *args, compute=info_nce: (
+        seen_weights.append(args[9]), compute(*args))[1])
     runner = Runner.from_cfg(cfg)
     runner.train()
+    weights = {pair.pair_weight for pair in read_jsonl(pairs)} | {1.0}
+    assert len(weights) > 5 and any(one is not None for one in seen_weights)
+    assert {round(weight, 4) for one in seen_weights if one is not None
+            for weight in one.tolist()} <= weights
+    said = next(Path(runner.log_dir).glob('*.log')).read_text().count(' original pairs and ')
+    assert said == (how == 'pairs_root')
     assert runner.iter == len(runner.train_dataloader) > 1
     assert all(weight.isfinite().all() for weight in runner.model.parameters())
     sources = {str(micro_set / 'imgs' / pair.source) for pair in read_jsonl(pairs)}
     seen = {info['img_path'] for info in map(runner.train_dataloader.dataset.get_data_info,
                                              range(len(runner.train_dataloader.dataset)))}
     assert sources <= seen and any(str(out) in path for path in seen) == (how != 'transform')
+    before = describe_run(runner)
+    call(tool, 'merge', micro_set, out, '--weight-floor', '0.9')
+    cfg.work_dir, cfg.experiment_name = f'{cfg.work_dir}_again', f'{cfg.experiment_name}_again'
+    line, = compare_settings(before, describe_run(Runner.from_cfg(cfg)), FIXED)
+    assert re.match(r'data\..*pdg_pairs\.jsonl: ', line), line
 
 
 def error_of(capsys, command, code=1):

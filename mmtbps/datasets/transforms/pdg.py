@@ -7,6 +7,7 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 
 from mmtbps.errors import BadValue, MissingFile, Remedy
+from mmtbps.merged_pairs import PAIRS_FILE, MergeNote, file_sha256
 from mmtbps.records import PairRecord, read_jsonl
 from mmtbps.registry import TRANSFORMS
 
@@ -48,11 +49,15 @@ class PDGTransform(BaseTransform):
         allow_outside: Let the file name images outside these folders.
 
     Raises:
-        MissingFile: If the file is missing, or the first source image is not in
-            ``source_root``.
+        MissingFile: If the file or a generated image is missing, or the first source image is not
+            in ``source_root``.
         RecordError: If a record cannot be read, or names an image outside its folder.
         BadValue: If ``prob`` is out of its range, a record is not generated from another or not
-            of split train, there is none, or the image is loaded already.
+            of split train, there is none, the file or its run has changed since it was merged, or
+            the image is loaded already.
+
+    Attributes:
+        ann_files: SHA-256 of the file by its name, which a resumed run compares.
     """
 
     def __init__(self, ann_file: str, source_root: str, img_root: str | None = None,
@@ -62,7 +67,10 @@ class PDGTransform(BaseTransform):
         if not os.path.isfile(ann_file):
             raise MissingFile(f'{ann_file} not found; merging a generation run makes it',
                               Remedy('generate_merge'))
-        self.ann_file = ann_file
+        folder, name = os.path.split(ann_file)
+        if name == PAIRS_FILE and (note := MergeNote.read(folder)) is not None:
+            note.check_files(folder)
+        self.ann_file, self.ann_files = ann_file, {name: file_sha256(ann_file)}
         self.source_root = source_root
         self.img_root = os.path.dirname(ann_file) if img_root is None else img_root
         self.prob = prob
@@ -74,6 +82,12 @@ class PDGTransform(BaseTransform):
             self._neighbours.setdefault(self._key(record.source), []).append((number, record))
         if not self._neighbours:
             raise BadValue(f'{ann_file} holds no pairs: did the gates accept none?')
+        images = [image_path(self.img_root, record.image)
+                  for records in self._neighbours.values() for _, record in records]
+        if missing := find_missing_images(images):
+            raise MissingFile(f'{ann_file}: {len(missing)} of {len(images)} generated images are '
+                              f'missing, first {min(missing)}: is img_root={self.img_root!r} their '
+                              'folder?')
         first = next(iter(self._neighbours))
         if find_missing_images([first]):
             raise MissingFile(f'{first} not found: source_root={source_root!r} is not the '

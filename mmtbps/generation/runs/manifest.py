@@ -17,11 +17,12 @@ from typing import Any
 
 from mmtbps.errors import BadValue, MissingFile, Remedy
 from mmtbps.fileio import JsonlWriter, LockTaken, create_once, iter_json_lines, write_durably
+from mmtbps.merged_pairs import RUN_FILE, part_files
 from mmtbps.records import Entry, RecordError, image_name
 
 __all__ = ['ENGINE_VERSION', 'ManifestPart', 'OtherRun', 'Record', 'claim_run', 'engine_digest',
-           'fault_of_second', 'job_id', 'load_done', 'note_images', 'part_files', 'read_images',
-           'read_records', 'read_run']
+           'fault_of_second', 'job_id', 'load_done', 'note_images', 'read_images', 'read_records',
+           'read_run']
 
 #: Part of every run's digest, apart from the version of the package. To be raised when the same
 #: settings give other images, verdicts or ids than before: a run then refuses to mix the two.
@@ -29,7 +30,7 @@ ENGINE_VERSION = '0.1.0'
 
 SCHEMA = 'mmtbps.pdg/1'
 STATUSES = ('accepted', 'rejected', 'failed')
-RUN_FILE, IMAGES_FILE = 'run.json', 'images.json'
+IMAGES_FILE = 'images.json'
 
 
 class OtherRun(BadValue):
@@ -156,11 +157,6 @@ class ManifestPart:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
                  trace: TracebackType | None) -> None:
         self.close()
-
-
-def part_files(folder: str | os.PathLike) -> list[Path]:
-    """Find the part files of all processes, by name."""
-    return sorted(Path(folder).glob('part-*-of-*.jsonl'))
 
 
 def read_records(folder: str | os.PathLike) -> Iterator[Record]:

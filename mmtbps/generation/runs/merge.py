@@ -1,5 +1,6 @@
 """Annotation files for training, out of the manifest of a run."""
 
+import hashlib
 import json
 import os
 from collections.abc import Iterable, Sequence
@@ -10,6 +11,14 @@ from typing import Any
 from mmtbps.errors import BadValue
 from mmtbps.fileio import write_durably
 from mmtbps.lexicon import split_words
+from mmtbps.merged_pairs import (
+    CUHK_FILE,
+    PAIRS_FILE,
+    MergeNote,
+    file_sha256,
+    fingerprint_sources,
+    part_files,
+)
 from mmtbps.records import PairRecord
 
 from .manifest import Record, load_done, read_run
@@ -17,9 +26,6 @@ from .pair_weights import DEFAULT_FLOOR, weigh_pairs
 from .run_summary import summarise
 
 __all__ = ['CUHK_FILE', 'PAIRS_FILE', 'Merged', 'merge_run', 'person_numbers']
-
-PAIRS_FILE = 'pdg_pairs.jsonl'
-CUHK_FILE = 'pdg_cuhk.json'
 
 _Group = tuple[int, str, str, str]
 
@@ -69,9 +75,11 @@ def merge_run(folder: str | os.PathLike, existing: Iterable[PairRecord],
         InvalidRun: If the gates let too many negative controls pass.
         BadValue: If an image does not come from the train split of ``existing``.
     """
+    # Before they are read: what a run adds meanwhile then counts as later.
+    parts = {path.name: file_sha256(path) for path in part_files(folder)}
     records = sorted(load_done(folder).values(), key=lambda record: record.job_id)
     summarise(records, max_control_rate, min_controls).check()
-    planned = read_run(folder)['plan']['jobs']
+    run = read_run(folder)
     existing = list(existing)
     accepted = [record for record in records if record.status == 'accepted']
     _check_sources(accepted, existing)
@@ -81,17 +89,31 @@ def merge_run(folder: str | os.PathLike, existing: Iterable[PairRecord],
     pairs = [_pair(record, numbers[_group(record)], weight)
              for record, weight in zip(accepted, weights, strict=True)]
     lines = [json.dumps(pair.to_json(), ensure_ascii=False, allow_nan=False) for pair in pairs]
-    write_durably(Path(folder, PAIRS_FILE), ''.join(f'{line}\n' for line in lines).encode())
+    text = ''.join(f'{line}\n' for line in lines).encode()
+    write_durably(Path(folder, PAIRS_FILE), text)
     entries = [_cuhk_entry(pair) for pair in pairs]
     write_durably(Path(folder, CUHK_FILE), json.dumps(entries, ensure_ascii=False).encode())
+    MergeNote(_dataset_of(records), run['digest'], len(pairs), hashlib.sha256(text).hexdigest(),
+              _fingerprint(accepted, existing), parts).write(folder)
     return Merged(len(pairs), len(numbers), min(numbers.values(), default=0), len(records),
-                  planned)
+                  run['plan']['jobs'])
 
 
 def person_numbers(records: Iterable[Record], first: int) -> dict[_Group, int]:
     """Number the groups in sorted order from ``first`` on: group -> person id."""
     groups = sorted({_group(record) for record in records})
     return {group: first + i for i, group in enumerate(groups)}
+
+
+def _dataset_of(records: Sequence[Record]) -> str:
+    return next((record.source['dataset'] for record in records), '')
+
+
+def _fingerprint(accepted: Sequence[Record], existing: Sequence[PairRecord]) -> str:
+    used = {record.source['image'] for record in accepted}
+    return fingerprint_sources((pair.image, pair.person_id, pair.captions) for pair in existing
+                               if pair.split == 'train' and pair.source is None
+                               and pair.image in used)
 
 
 def _group(record: Record) -> _Group:

@@ -6,8 +6,9 @@ from typing import NamedTuple
 
 from mmtbps.errors import RecordError
 from mmtbps.fileio import LockTaken, decode_json, file_lock, write_durably
+from mmtbps.merged_pairs import part_files
 
-from .manifest import Record, fault_of_second, part_files
+from .manifest import Record, fault_of_second
 
 __all__ = ['BrokenLine', 'count_set_aside', 'set_aside_broken']
 
