@@ -7,15 +7,17 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 
 from mmtbps.errors import BadValue
-from mmtbps.lexicon import Word, indefinite_article, split_words, synonyms
-from mmtbps.lexicon.mentions import protected_spans_in
+from mmtbps.lexicon import Word, article_edit, split_words, synonyms, with_case_of
+from mmtbps.lexicon.mentions import find_color_mentions_in, protected_spans_in
+from mmtbps.lexicon.negations import negations_in
 from mmtbps.lexicon.phrases import find_phrases_in
 from mmtbps.registry import TRANSFORMS
 
 OPERATIONS = ('synonym', 'crop', 'delete')
 MODES = ('protected', 'paper')
 
-_ARTICLES = frozenset({'a', 'an'})
+_DETERMINERS = frozenset('a an the his its their this'.split())
+_TRIES = 8  # to find a change that leaves each colour with its noun
 _SEPARATORS = frozenset(',;:')
 _CLOSERS = frozenset(',;:.!?')
 
@@ -36,7 +38,8 @@ def approximate_text(caption: str, rng: np.random.Generator, *, synonym_rate: fl
         crop_rate: Length of the run of words to cut out, as a fraction of all words. Where no
             free run is that long, it is as long as the longest.
         delete_rate: Probability that a free word is dropped (at least one is).
-        protect: Keep the words in `mmtbps.lexicon.protected_spans` as they are.
+        protect: Keep the words in `mmtbps.lexicon.protected_spans` as they are, and each colour
+            and negation with the noun it had: a change that reads otherwise is drawn again.
         operations: Names to pick from: ``'synonym'``, ``'crop'``, ``'delete'``.
 
     Returns:
@@ -58,12 +61,15 @@ def approximate_text(caption: str, rng: np.random.Generator, *, synonym_rate: fl
     words = split_words(caption)
     if rate == 0 or all(word.is_punctuation for word in words):
         return caption
-    free = _free_words(words) if protect else [True] * len(words)
-    if operation == 'synonym':
-        return _replace_synonyms(caption, words, free, rate, rng)
-    choose = _crop if operation == 'crop' else _delete
-    dropped = choose(words, free, rate, rng)
-    return _without(caption, words, free, dropped) if dropped else caption
+    if not protect:
+        return _change(caption, words, [True] * len(words), operation, rate, rng)
+    meaning = _Meaning.of(caption, words)
+    free = _free_words(words, meaning.protected)
+    for _ in range(_TRIES):
+        new = _change(caption, words, free, operation, rate, rng, whole=True)
+        if new == caption or meaning.holds_in(new):
+            return new
+    return caption
 
 
 @TRANSFORMS.register_module()
@@ -143,6 +149,29 @@ class _Edit(NamedTuple):
     text: str
 
 
+class _Meaning(NamedTuple):
+    """The colours of a caption with their nouns, its negations, and the spans that hold them."""
+
+    colors: list[tuple[tuple[str, ...], str | None]]
+    shared: list[set[str]]
+    negations: list[str]
+    protected: list[tuple[int, int]]
+
+    @classmethod
+    def of(cls, caption: str, words: Sequence[Word]) -> '_Meaning':
+        mentions = find_color_mentions_in(words)
+        return cls([(m.bases, m.noun) for m in mentions],
+                   [{caption[slice(*span)].lower() for span in m.shared} for m in mentions],
+                   [caption[slice(*span)].lower() for span in negations_in(words)],
+                   protected_spans_in(words, mentions))
+
+    def holds_in(self, caption: str) -> bool:
+        """Tell whether a caption says the same of each colour, and no colour of more nouns."""
+        other = _Meaning.of(caption, split_words(caption))
+        return self.colors == other.colors and self.negations == other.negations and all(
+            after <= before for before, after in zip(self.shared, other.shared, strict=True))
+
+
 def _check(operations: Sequence[str], rates: dict[str, float]) -> None:
     unknown = [name for name in operations if name not in OPERATIONS]
     if isinstance(operations, str) or unknown or not operations:
@@ -152,11 +181,22 @@ def _check(operations: Sequence[str], rates: dict[str, float]) -> None:
             raise BadValue(f'{name}_rate must lie in [0, 1], got {rate}')
 
 
-def _free_words(words: Sequence[Word]) -> list[bool]:
+def _change(caption: str, words: Sequence[Word], free: Sequence[bool], operation: str,
+            rate: float, rng: np.random.Generator, whole: bool = False) -> str:
+    """Carry out one operation; ``whole`` leaves no two articles in a row."""
+    if operation == 'synonym':
+        return _replace_synonyms(caption, words, free, rate, rng)
+    dropped = (_crop if operation == 'crop' else _delete)(words, free, rate, rng)
+    if whole and dropped:
+        dropped |= _lone_determiners(words, free, dropped)
+    return _without(caption, words, free, dropped) if dropped else caption
+
+
+def _free_words(words: Sequence[Word], protected: Sequence[tuple[int, int]]) -> list[bool]:
     """Mark each word that lies outside all protected spans."""
     free = [True] * len(words)
     i = 0
-    for start, end in protected_spans_in(words):
+    for start, end in protected:
         while words[i].start < start:
             i += 1
         while i < len(words) and words[i].end <= end:
@@ -188,7 +228,7 @@ def _replace_synonyms(caption: str, words: Sequence[Word], free: Sequence[bool],
         term = terms[int(rng.integers(len(terms)))]
         edits += _article_edit(caption, words, free, at[phrase.start] - 1, term)
         original = caption[phrase.start:phrase.end]
-        edits.append(_Edit(phrase.start, phrase.end, _match_case(term, original)))
+        edits.append(_Edit(phrase.start, phrase.end, with_case_of(original, term)))
     return _apply(caption, edits)
 
 
@@ -218,6 +258,21 @@ def _delete(words: Sequence[Word], free: Sequence[bool], rate: float,
     if len(dropped) == len(spoken):
         dropped.remove(candidates[int(rng.integers(len(candidates)))])
     return dropped
+
+
+def _lone_determiners(words: Sequence[Word], free: Sequence[bool], dropped: set[int]) -> set[int]:
+    """Find the determiners that now stand before another one: "An [old man in] a red coat"."""
+    lone: set[int] = set()
+    following = len(words)  # next word that stays
+    for i in reversed(range(len(words))):
+        if i in dropped:
+            continue
+        if free[i] and words[i].key in _DETERMINERS and following not in (i + 1, len(words)) and (
+                words[following].key in _DETERMINERS | {'her'}):
+            lone.add(i)
+        else:
+            following = i
+    return lone
 
 
 def _without(caption: str, words: Sequence[Word], free: Sequence[bool], dropped: set[int]) -> str:
@@ -252,15 +307,10 @@ def _tidy(words: Sequence[Word], free: Sequence[bool], dropped: set[int]) -> lis
 def _article_edit(caption: str, words: Sequence[Word], free: Sequence[bool], i: int,
                   following: str) -> list[_Edit]:
     """Make an article at word ``i`` agree with the text that now follows it."""
-    if i < 0 or words[i].key not in _ARTICLES or not free[i] or not following[0].isalnum():
+    if i < 0 or not free[i] or words[i].key not in ('a', 'an'):
         return []
-    start, end, key = words[i]
-    article = indefinite_article(following)
-    return [_Edit(start, end, _match_case(article, caption[start:end]))] if article != key else []
-
-
-def _match_case(text: str, original: str) -> str:
-    return text[0].upper() + text[1:] if original[0].isupper() else text
+    edit = article_edit(caption, words, i + 1, following)
+    return [_Edit(*edit)] if edit else []
 
 
 def _apply(caption: str, edits: Iterable[_Edit]) -> str:

@@ -1,6 +1,6 @@
 """Exchange of the colour of one garment in all captions of an image."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import NamedTuple
@@ -9,16 +9,18 @@ import numpy as np
 
 from mmtbps.errors import BadValue
 from mmtbps.lexicon import (
-    ColorMention,
+    article_edit,
     colors,
     find_color_mentions,
     garments,
-    indefinite_article,
+    read_caption,
     split_words,
+    with_case_of,
 )
 
 from ..color.colorspace import rgb_to_lab
 from ..diffusion.tokens import Span
+from .edit_spans import OVERLAPS, Target, certain_mentions, edit_spans, garment_name, is_plain
 
 __all__ = ['CaptionEdit', 'ColorSwitcher', 'Replacement', 'color_distance', 'garment_name']
 
@@ -30,11 +32,6 @@ PAPER_GARMENTS = ('coat', 'jacket', 'shirt', 'dress', 'blouse', 'top', 'hoodie',
                   'cloth', 'pants', 'shorts', 'sweatshirt', 'skirt', 'robe', 'romper', 'shirts',
                   'sweater', 'clothing', 'tee-shirt')
 PAPER_MAX_WORDS = 70
-
-#: Garments of these regions cover, or hide, each other.
-_OVERLAPS = {'upper': ('upper', 'full'), 'lower': ('lower', 'full'),
-             'full': ('upper', 'lower', 'full')}
-
 
 class Replacement(NamedTuple):
     """Exchanged colour words of one caption; spans are ``[start, end)`` in characters.
@@ -79,12 +76,6 @@ class CaptionEdit:
     new_color: str
 
 
-class _Target(NamedTuple):
-    noun: str
-    region: str
-    color: str
-
-
 class ColorSwitcher:
     """Exchanger of the colours of garments in captions.
 
@@ -99,7 +90,10 @@ class ColorSwitcher:
     * a caption that calls the only garment of the region by another word (*shirt*, *top*) changes
       along with the others;
     * a caption that gives the garment another colour, or the old colour to something that may be
-      part of it or hide it, is dropped.
+      part of it or hide it, is dropped;
+    * so is one that `mmtbps.lexicon.read_caption` doubts: it speaks of several people, compares
+      colours, has an unknown colour word, negates or holds the garment, or shares the colour among
+      garments.
 
     The new colour is mentioned nowhere in the captions and differs visibly from the old one.
 
@@ -133,9 +127,9 @@ class ColorSwitcher:
                  max_tokens: int = 77) -> None:
         if mode not in MODES:
             raise BadValue(f'mode must be one of {MODES}, got {mode!r}')
-        unknown = sorted(set(regions) - set(_OVERLAPS))
+        unknown = sorted(set(regions) - set(OVERLAPS))
         if isinstance(regions, str) or unknown or not regions:
-            raise BadValue(f'regions must be a list out of {tuple(_OVERLAPS)}, got {regions!r}')
+            raise BadValue(f'regions must be a list out of {tuple(OVERLAPS)}, got {regions!r}')
         self.mode = mode
         self.regions = tuple(regions)
         self.min_distance = min_distance
@@ -161,34 +155,35 @@ class ColorSwitcher:
                 edits.append(edit)
         return edits
 
-    def options(self, captions: Sequence[str]) -> list[tuple[_Target, str]]:
+    def options(self, captions: Sequence[str]) -> list[tuple[Target, str]]:
         """List every pair of a garment in its colour and a new colour worth trying."""
         if self.mode == 'paper':
             hit = _first_paper_hit(captions[0]) if captions else None
             return [] if hit is None else [(hit[1], color) for color in PAPER_COLORS
                                            if color != hit[1].color]
-        mentions = [find_color_mentions(caption) for caption in captions]
-        used = {base for found in mentions for m in found for base in m.bases}
-        targets = dict.fromkeys(_Target(garment_name(m.noun), m.region, m.bases[0])
-                                for caption, found in zip(captions, mentions, strict=True)
-                                for m in found if m.region in self.regions
-                                and len(m.bases) == 1 and _is_plain(caption, m))
+        readings = [read_caption(caption) for caption in captions]
+        used = {base for found in readings for m in found.mentions for base in m.bases}
+        targets = dict.fromkeys(Target(garment_name(m.noun), m.region, m.bases[0])
+                                for caption, found in zip(captions, readings, strict=True)
+                                for m in certain_mentions(found) if m.region in self.regions
+                                and len(m.bases) == 1 and is_plain(caption, m))
         return [(target, color) for target in targets for color in base_colors()
                 if color not in used and color_distance(color, target.color) >= self.min_distance]
 
-    def apply(self, captions: Sequence[str], target: _Target, new: str) -> CaptionEdit | None:
+    def apply(self, captions: Sequence[str], target: Target, new: str) -> CaptionEdit | None:
         """Carry out one of the `options`; ``None`` if no caption would stay true."""
         if self.mode == 'paper':
             spans = [_first_paper_hit(captions[0])[0]]
             changes: list[list[tuple[Span, Span]] | None] = [spans]
         else:
-            changes = _plan(captions, target)
+            changes = edit_spans(captions, target)
         kept, sources, targets, replacements = [], [], [], []
         for index, spans in enumerate(changes):
             if spans is None:
                 continue
             text, moved = _replace(captions[index], spans, new, articles=self.mode == 'lexicon')
-            if not self._fits(captions[index], text) or not self._reads_back(text, moved, new):
+            if not self._fits(captions[index], text) or not self._reads_back(
+                    captions[index], text, moved, new):
                 continue
             replacements += [Replacement(len(kept), *spans) for spans in moved]
             kept.append(index)
@@ -206,22 +201,18 @@ class ColorSwitcher:
         return self.count_tokens is None or all(
             self.count_tokens(caption) <= self.max_tokens for caption in captions)
 
-    def _reads_back(self, caption: str, moved: Sequence[tuple[Span, ...]], new: str) -> bool:
-        """Tell whether the finder sees exactly the new colour where it was written."""
+    def _reads_back(self, source: str, caption: str, moved: Sequence[tuple[Span, ...]],
+                    new: str) -> bool:
+        """Tell whether the finder sees the new colour where it was written, all else as before."""
         if self.mode == 'paper':
             return True
-        found = {mention.color: mention.bases for mention in find_color_mentions(caption)}
-        return all(found.get(target) == (new,) for _, target, _, _ in moved)
-
-
-def garment_name(noun: str) -> str:
-    """Return the one name of a garment for all its forms.
-
-    >>> garment_name('shirts'), garment_name('jeans')
-    ('shirt', 'jeans')
-    """
-    garment = garments().get(noun)
-    return noun if garment is None else garment.singular or garment.plural
+        changed = {color for color, _, _, _ in moved}
+        expected = [(m.noun, (new,) if m.color in changed else m.bases)
+                    for m in find_color_mentions(source)]
+        found = find_color_mentions(caption)
+        places = {m.color: m.bases for m in found}
+        return [(m.noun, m.bases) for m in found] == expected and all(
+            places.get(target) == (new,) for _, target, _, _ in moved)
 
 
 @cache
@@ -241,49 +232,7 @@ def color_distance(first: str, second: str) -> float:
     return float(np.linalg.norm(pair[0] - pair[1]))
 
 
-def _plan(captions: Sequence[str], target: _Target) -> list[list[tuple[Span, Span]] | None]:
-    """Find the (colour, phrase) spans to change in each caption; ``None`` drops it."""
-    found = [find_color_mentions(caption) for caption in captions]
-    naming = [mentions for mentions in found if any(_names(m, target) for m in mentions)]
-    # Other garments of the region: in the captions that name the target they are not the target.
-    others = {(garment_name(m.noun), m.bases) for mentions in naming for m in mentions
-              if _near(m, target) and not _names(m, target)}
-    return [_plan_one(caption, mentions, target, others)
-            for caption, mentions in zip(captions, found, strict=True)]
-
-
-def _plan_one(caption: str, mentions: Sequence[ColorMention], target: _Target,
-              others: set[tuple[str, tuple[str, ...]]]) -> list[tuple[Span, Span]] | None:
-    named = [m for m in mentions if _names(m, target)]
-    near = [m for m in mentions if _near(m, target) and not _names(m, target)]
-    if not named and not others and len(near) == 1:
-        named, near = near, []  # the only garment there, by another word
-    if any(m.bases != (target.color,) or not _is_plain(caption, m) for m in named):
-        return None
-    if not named and any(m.bases not in {bases for _, bases in others} for m in near):
-        return None
-    rest = [m for m in mentions if not any(m is n for n in named)
-            and (m in near or m.region == 'part' or m.noun is None)]
-    if any(target.color in m.bases for m in rest):
-        return None
-    return [(m.color, m.span) for m in named]
-
-
-def _is_plain(caption: str, mention: ColorMention) -> bool:
-    """Tell whether the colour words are one term: "dark blue", not "blue and dark"."""
-    text = caption[slice(*mention.color)]
-    return not any(word.key in ('and', 'or', '&', '/', ',') for word in split_words(text))
-
-
-def _names(mention: ColorMention, target: _Target) -> bool:
-    return mention.noun is not None and garment_name(mention.noun) == target.noun
-
-
-def _near(mention: ColorMention, target: _Target) -> bool:
-    return mention.region in _OVERLAPS[target.region]
-
-
-def _first_paper_hit(caption: str) -> tuple[tuple[Span, Span], _Target] | None:
+def _first_paper_hit(caption: str) -> tuple[tuple[Span, Span], Target] | None:
     for mention in find_color_mentions(caption):
         start, end = mention.span
         words = [(word.start + start, word.end + start)
@@ -293,7 +242,7 @@ def _first_paper_hit(caption: str) -> tuple[tuple[Span, Span], _Target] | None:
         if hues and nouns and not mention.predicative:
             noun, (a, b) = nouns[-1], hues[-1]
             region = garments()[noun].region if noun in garments() else 'full'
-            return ((a, b), (start, end)), _Target(garment_name(noun), region, caption[a:b])
+            return ((a, b), (start, end)), Target(garment_name(noun), region, caption[a:b])
     return None
 
 
@@ -301,10 +250,12 @@ def _replace(caption: str, spans: Sequence[tuple[Span, Span]], new: str,
              articles: bool) -> tuple[str, list[tuple[Span, Span, Span, Span]]]:
     """Write the new caption, and ``(source, target, phrase, target_phrase)`` of each colour."""
     edits: list[tuple[int, int, str]] = []
+    words = split_words(caption)
     for (start, end), _ in spans:
-        if articles:
-            edits += _article_before(caption, start, new)
-        edits.append((start, end, _with_case_of(caption[start:end], new)))
+        place = next(i for i, word in enumerate(words) if word.start == start)
+        article = article_edit(caption, words, place, new) if articles else None
+        edits += [article] if article else []
+        edits.append((start, end, with_case_of(caption[start:end], new)))
 
     def moved(span: Span) -> Span:
         start, end = (p + sum(len(text) - (b - a) for a, b, text in edits if b <= p) for p in span)
@@ -316,19 +267,3 @@ def _replace(caption: str, spans: Sequence[tuple[Span, Span]], new: str,
         position = end
     text = ''.join([*pieces, caption[position:]])
     return text, [(color, moved(color), phrase, moved(phrase)) for color, phrase in spans]
-
-
-def _article_before(caption: str, start: int, following: str) -> Iterable[tuple[int, int, str]]:
-    words = split_words(caption[:start])
-    if not words or words[-1].key not in ('a', 'an') or caption[words[-1].end:start].strip():
-        return []
-    article, original = indefinite_article(following), caption[words[-1].start:words[-1].end]
-    # "A" alone is a capital letter, not a word in capitals.
-    text = article.capitalize() if original[0].isupper() else article
-    return [] if article == words[-1].key else [(words[-1].start, words[-1].end, text)]
-
-
-def _with_case_of(original: str, word: str) -> str:
-    if original.isupper() and len(original) > 1:
-        return word.upper()
-    return word.capitalize() if original[0].isupper() else word

@@ -8,7 +8,13 @@ from typing import Any
 import numpy as np
 
 from mmtbps.errors import BadValue, MissingFile
-from mmtbps.lexicon import find_color_mentions, find_phrases, garments, split_words
+from mmtbps.lexicon import (
+    find_color_mentions,
+    find_phrases,
+    garments,
+    read_caption,
+    split_words,
+)
 from mmtbps.pretrained import resolve_pretrained
 from mmtbps.records import PairRecord, image_name
 from mmtbps.registry import TASK_UTILS
@@ -93,7 +99,7 @@ class ColorSwitchPlanner:
         return [jobs[i * len(jobs) // wanted] for i in range(wanted)]
 
     def check(self, records: Iterable[PairRecord], top: int = 15) -> str:
-        """Report how much of the data set can be edited, and which phrases are not understood.
+        """Report how much of the data set can be edited, and what is not understood or left out.
 
         Args:
             records: Pairs of the train split.
@@ -105,13 +111,14 @@ class ColorSwitchPlanner:
         images = self._images(records)
         editable = sum(bool(self.switcher.options(captions)) for captions in images.values())
         captions = [caption for texts in images.values() for caption in texts]
-        nouns, hues = Counter(), Counter()
+        nouns, hues, doubts = Counter(), Counter(), Counter()
         mentioned = 0
         for caption in captions:
             mentions = find_color_mentions(caption)
             mentioned += any(m.region in self.switcher.regions for m in mentions)
             hues.update(caption[slice(*m.span)].lower() for m in mentions if m.noun is None)
             nouns.update(_bare_garments(caption))
+            doubts.update(_doubts(caption, self.switcher.regions))
         lines = [f'{editable} of {len(images)} images ({_percent(editable, len(images))}) have a '
                  'garment whose colour can change',
                  f'{mentioned} of {len(captions)} captions ({_percent(mentioned, len(captions))}) '
@@ -120,6 +127,9 @@ class ColorSwitchPlanner:
                               ('a garment, but no known colour', nouns)):
             lines.append(f'{sum(counts.values())} x {title}; most often:')
             lines += [f'{count:>8} {phrase}' for phrase, count in counts.most_common(top)]
+        if doubts:
+            lines.append('captions that are not edited, or not at every garment:')
+            lines += [f'{count:>8} {reason}' for reason, count in doubts.most_common()]
         return '\n'.join(lines)
 
     def _images(self, records: Iterable[PairRecord]) -> dict[tuple[str, int], list[str]]:
@@ -193,6 +203,14 @@ def _bare_garments(caption: str) -> Iterator[str]:
         before = [word for word in words if word.end <= phrase.start][-1:]
         if before and not before[0].is_punctuation and before[0].key not in _DULL:
             yield f'{before[0].key} {phrase.key}'
+
+
+def _doubts(caption: str, regions: Sequence[str]) -> set[str]:
+    """Collect the reasons for which a caption, or a garment in it, cannot be relied on."""
+    reading = read_caption(caption)
+    return {reading.doubt} if reading.doubt else {
+        garment.doubt for garment in reading.garments
+        if garment.doubt and garment.region in regions}
 
 
 def _percent(part: int, whole: int) -> str:

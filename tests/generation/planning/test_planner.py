@@ -107,7 +107,16 @@ def test_check_counts_and_lists_what_is_not_understood():
     text = ColorSwitchPlanner().check(records)
     assert '1 of 3 images (33.3 %)' in text and '1 of 4 captions (25.0 %)' in text
     assert '2 plaid coat' in text and '1 lilac zebra' in text and '1 red galoshes' in text
+    assert 'not edited' not in text
     assert '0 of 0 images (-)' in ColorSwitchPlanner().check([])
+
+
+def test_check_counts_the_captions_that_are_left_out_by_reason():
+    records = [pair('1.jpg', 'Two men in red coats.', 'A man and a woman in a blue coat.'),
+               pair('2.jpg', 'A red shirt and pants.', 'A man in a red coat, without gloves.')]
+    lines = ColorSwitchPlanner().check(records).splitlines()
+    assert lines[-3:] == ['captions that are not edited, or not at every garment:',
+                          '       2 several people', '       1 a color that may be shared']
 
 
 def test_a_part_of_the_plan_is_spread_over_all_of_it():

@@ -1,0 +1,225 @@
+"""Noun phrases of garments, with the reasons for which one cannot be relied on."""
+
+import re
+from collections.abc import Sequence
+from functools import cache
+from typing import NamedTuple
+
+from .grammar import COPULAS, FILLERS, FUNCTION_WORDS, color_term, noun_chain_at, noun_table
+from .mentions import ColorMention
+from .negations import is_negator, negations_in
+from .phrases import Word
+from .vocabulary import colors, details, garments, read_table
+
+__all__ = ['GarmentPhrase', 'find_garment_phrases', 'is_known_modifier']
+
+_MAX_MODIFIERS = 6
+_LOOKS = frozenset('looks look looked'.split())
+_NUMBER_OR_POSSESSIVE = re.compile(r"\d+|.+['’]s?")
+_DESCRIBES = re.compile(r'[a-z]{2,}(?:ed|ing|ly|less)')
+_SENTENCE_ENDS = frozenset('.;!?')
+_NEGATION_ENDS = _SENTENCE_ENDS | {'and', 'but', 'while', 'who', 'because'}
+_DETERMINERS = frozenset('a an the his her their its this that'.split())
+_LINKS = frozenset('that which has been'.split())
+_PLACES = frozenset('over in on around round about under across from beside'.split())
+_CLAUSE = frozenset('with and while who , .'.split())
+# A bare noun that says its color.
+_COLORED_NOUNS = frozenset({'khakis'})
+
+
+class GarmentPhrase(NamedTuple):
+    """A garment in a caption; ``start`` and ``end`` in characters, of the noun.
+
+    Args:
+        start: Its first character.
+        end: The one after its last.
+        noun: The lexicon's form of it.
+        region: Its `Garment.region`.
+        mention: The color phrase it belongs to, if it has one.
+        doubt: Reason for which the caption does not say that a person wears this in that color, or
+            in no color; ``None`` if it does.
+    """
+
+    start: int
+    end: int
+    noun: str
+    region: str
+    mention: ColorMention | None
+    doubt: str | None
+
+
+def find_garment_phrases(words: Sequence[Word],
+                         mentions: Sequence[ColorMention]) -> list[GarmentPhrase]:
+    """Find the garments of a caption, with and without a color, left to right.
+
+    Args:
+        words: Words of the caption.
+        mentions: Its color phrases.
+    """
+    found, i = [], 0
+    negated = negations_in(words) + _negated_clauses(words)
+    shared = [span for mention in mentions for span in mention.shared]
+    while i < len(words):
+        noun = noun_chain_at(words, i)
+        if noun is None:
+            i += 1
+            continue
+        i = noun.end
+        if noun.key not in garments():
+            continue
+        start, end = words[noun.start].start, words[noun.end - 1].end
+        mention = next((m for m in mentions if m.noun == noun.key
+                        and m.span[0] < end and start < m.span[1]), None)
+        inside = mention.span if mention else (start, end)
+        doubt = _doubt(words, noun.start, noun.end, mention)
+        if any(a < inside[1] and inside[0] < b for a, b in negated):
+            doubt = 'negated'
+        elif (mention and mention.shared) or any(a < end and start < b for a, b in shared):
+            doubt = 'a color that may be shared'
+        found.append(GarmentPhrase(start, end, noun.key, noun_table()[noun.key].region, mention,
+                                   doubt))
+    return found
+
+
+def is_known_modifier(key: str) -> bool:
+    """Tell whether a word before a garment certainly names no color.
+
+    >>> [is_known_modifier(word) for word in ('striped', 'long-sleeve', 'eggplant', 'blue-ish')]
+    [True, True, False, False]
+    """
+    if key in _modifiers():
+        return True
+    if '-' in key:
+        return all(part in FUNCTION_WORDS or is_known_modifier(part) for part in key.split('-'))
+    return bool(_NUMBER_OR_POSSESSIVE.fullmatch(key)
+                or _DESCRIBES.fullmatch(key) and key not in read_table('reading')['color_words']
+                and not any(key.startswith(name) for name in colors() if len(name) > 3))
+
+
+def _doubt(words: Sequence[Word], first: int, last: int,
+           mention: ColorMention | None) -> str | None:
+    """Return the first reason to doubt the garment at words ``first`` to ``last``."""
+    start = _phrase_start(words, first, mention)
+    if _is_handled(words, start) or _lies_elsewhere(words, start, last):
+        return 'not worn'
+    if any(not is_known_modifier(word.key) for word in _modifiers_of(words, start, first, mention)):
+        return 'words that may be a color'
+    if mention is None and (words[last - 1].key in _COLORED_NOUNS or _unknown_predicate(
+            words, last)):
+        return 'words that may be a color'
+    return None
+
+
+def _phrase_start(words: Sequence[Word], first: int, mention: ColorMention | None) -> int:
+    """Return the index of the first word of a noun phrase, without its determiner."""
+    m = first
+    while m and first - m < _MAX_MODIFIERS and not words[m - 1].is_punctuation and (
+            words[m - 1].key not in FUNCTION_WORDS):
+        m -= 1
+    if mention and not mention.predicative:  # "red, white and blue shirt"
+        while m and words[m - 1].start >= mention.color[0]:
+            m -= 1
+        while m and first - m < _MAX_MODIFIERS and not words[m - 1].is_punctuation and (
+                words[m - 1].key not in FUNCTION_WORDS):
+            m -= 1
+    return m
+
+
+def _modifiers_of(words: Sequence[Word], start: int, first: int,
+                  mention: ColorMention | None) -> list[Word]:
+    """List the words of a garment's description that are no part of its color."""
+    begin, end = mention.color if mention else (0, 0)
+    described = list(words[start:first])
+    if mention and mention.predicative:  # "pants are long and dark gray"
+        described += [word for word in words[first:] if mention.span[0] < word.start < begin
+                      and word.key not in COPULAS | FILLERS and word.key not in FUNCTION_WORDS]
+    known = frozenset(read_table('reading')['not_nouns'])
+    return [word for word in described if not (begin <= word.start < end)
+            and not word.is_punctuation and word.key not in known
+            and word.key not in FUNCTION_WORDS and word.key not in details()
+            and word.key not in garments() and not color_term([word], 0)]
+
+
+def _unknown_predicate(words: Sequence[Word], i: int) -> bool:
+    """Tell whether a noun that ends before ``i`` is said to be something unknown."""
+    following = words[i].key if i < len(words) else ''
+    if following == 'in':
+        return i + 1 < len(words) and not _names_no_color(words, i + 1, 'bare_in')
+    m = i
+    while following in COPULAS | _LOOKS and m < len(words) and (
+            words[m].key in COPULAS | FILLERS | _LOOKS or words[m].key.endswith('ly')):
+        m += 1
+    return i < m < len(words) and not _names_no_color(words, m, 'modifiers')
+
+
+def _names_no_color(words: Sequence[Word], i: int, known: str) -> bool:
+    word = words[i]
+    return (word.is_punctuation or word.key in FUNCTION_WORDS or is_known_modifier(word.key)
+            or word.key in read_table('reading')[known] or noun_chain_at(words, i) is not None)
+
+
+def _is_handled(words: Sequence[Word], start: int) -> bool:
+    """Tell whether somebody holds, carries or takes off what begins at word ``start``."""
+    table, parts = _words_of('holding'), _words_of('body_parts')
+    for m in range(start - 1, -1, -1):
+        key = words[m].key
+        if key in table:
+            return True
+        if key in _SENTENCE_ENDS:
+            return False
+        held_in = key in ('in', 'with') and any(
+            word.key in parts for word in words[m + 1:min(m + 4, start)])
+        if key in _words_of('wearing') and not held_in:
+            return False
+    return False
+
+
+def _lies_elsewhere(words: Sequence[Word], start: int, end: int) -> bool:
+    """Tell whether a garment is beside the person, on a chair or over an arm."""
+    m = start
+    while m and words[m - 1].key in FUNCTION_WORDS and words[m - 1].key in _DETERMINERS:
+        m -= 1
+    before = [word.key for word in words[max(m - 2, 0):m]]
+    if before and (before[-1] in _words_of('near')
+                   or before[-1] == 'of' and before[0] in _words_of('containers')):
+        return True
+    m = end
+    while m < len(words) and (words[m].key in COPULAS | _LINKS or words[m].key.endswith('ly')):
+        m += 1
+    if m < len(words) and words[m].key in _words_of('carried'):
+        return True
+    if m < len(words) and words[m].key in _PLACES:
+        place = [word.key for word in words[m + 1:m + 4]]
+        return any(word in _words_of('body_parts') for word in place) and not any(
+            word in _CLAUSE for word in place[:-1])
+    return False
+
+
+def _negated_clauses(words: Sequence[Word]) -> list[tuple[int, int]]:
+    """Find the clauses that a verb negates: "doesn't seem to be in anything like a red coat"."""
+    spans = []
+    for i, word in enumerate(words):
+        if not is_negator(word) or word.key in ('no', 'without', 'none', 'lacks', 'lacking'):
+            continue
+        end = i
+        while end < len(words) and words[end].key not in _NEGATION_ENDS:
+            end += 1
+        # "a hat, a red shirt or glasses" is one list; otherwise a comma begins another clause.
+        listed = any(w.key in ('or', 'nor') for w in words[i:end])
+        comma = next((m for m in range(i, end) if words[m].key == ','), end)
+        spans.append((word.start, words[(end if listed else comma) - 1].end))
+    return spans
+
+
+@cache
+def _modifiers() -> frozenset[str]:
+    table, synonyms = read_table('reading'), read_table('synonyms')['adjectives']
+    return frozenset(table['modifiers']) | {
+        word for group in synonyms for term in group for word in term.split()
+    } - frozenset(table['color_words']) - frozenset(table['colored_patterns']) - frozenset(
+        read_table('colors')['tones'])
+
+
+@cache
+def _words_of(section: str) -> frozenset[str]:
+    return frozenset(read_table('reading')[section])

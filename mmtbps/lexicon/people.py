@@ -1,0 +1,84 @@
+"""Number of people in a caption: one, or more than one."""
+
+from collections.abc import Sequence
+from functools import cache
+
+from .grammar import COPULAS, FUNCTION_WORDS, noun_at
+from .phrases import PhraseIndex, Word
+from .vocabulary import read_table
+
+_PRONOUNS = {**dict.fromkeys(('he', 'his', 'him', 'himself'), 'male'),
+             **dict.fromkeys(('she', 'her', 'hers', 'herself'), 'female')}
+_OTHERS = frozenset({'another', 'other', 'second', 'third', 'two', 'three', 'four', 'several'})
+_INDEFINITE = frozenset('a an one some his her their each every'.split())
+_JOINED_BY = frozenset('and & with or behind beside by to holding carrying of'.split())
+_BEFORE_SAME = COPULAS | {'as', 'like'}
+_MAX_MODIFIERS = 4
+
+
+def names_several_people(words: Sequence[Word]) -> bool:
+    """Tell whether a caption speaks of more than one person.
+
+    A person that comes again as "the man" or "this lady" is the same one, another noun of its
+    gender too; one that comes with "a", of the other gender or in the plural is a second.
+
+    >>> from mmtbps.lexicon import split_words
+    >>> [names_several_people(split_words(caption)) for caption in (
+    ...     'A man walks. The guy wears a coat.', 'A man walks behind a man in a coat.')]
+    [False, True]
+    """
+    table, seen = _kinds(), set()
+    i = 0
+    while i < len(words):
+        key = words[i].key.removesuffix("'s").removesuffix('’s')
+        skipped = _not_persons().longest_at(words, i)
+        if skipped or (i + 1 < len(words) and key == words[i].key and noun_at(words, i + 1)
+                       and (key in table or key in _others())):
+            i = skipped[0] if skipped else i + 2  # "baby stroller", "boyfriend jeans"
+            continue
+        kinds = table.get(key, frozenset({_PRONOUNS[key]} if key in _PRONOUNS else ()))
+        if (words[i].key in _others() or key in read_table('reading')['relations']
+                or (key in table and _is_another(words, i, bool(seen)))):
+            return True
+        seen |= kinds
+        if {'male', 'female'} <= seen or {'adult', 'child'} <= seen:
+            return True
+        i += 1
+        while key in table and i < len(words) and words[i].key in table:  # "male student"
+            i += 1
+    return False
+
+
+def _is_another(words: Sequence[Word], i: int, after_one: bool) -> bool:
+    """Tell whether the person at word ``i`` is a second one, by what stands before."""
+    m = i - 1
+    while m >= 0 and i - m <= _MAX_MODIFIERS and not words[m].is_punctuation and (
+            words[m].key not in FUNCTION_WORDS and words[m].key not in _OTHERS | _INDEFINITE):
+        m -= 1
+    if m < 0:
+        return False
+    if words[m].key in _OTHERS:
+        return True
+    before = words[m - 1].key if m and words[m].key in _INDEFINITE else ''
+    return after_one and (words[m].key in _INDEFINITE and before not in _BEFORE_SAME
+                          or words[m].key in _JOINED_BY)
+
+
+@cache
+def _kinds() -> dict[str, frozenset[str]]:
+    kinds: dict[str, set[str]] = {}
+    for kind, nouns in read_table('reading')['persons'].items():
+        for noun in nouns:
+            kinds.setdefault(noun, set()).add(kind)
+    return {noun: frozenset(found) for noun, found in kinds.items()}
+
+
+@cache
+def _others() -> frozenset[str]:
+    """Return the nouns that name a second person, or several, wherever they stand."""
+    return frozenset((*read_table('reading')['plurals'], *read_table('reading')['relations']))
+
+
+@cache
+def _not_persons() -> PhraseIndex:
+    return PhraseIndex(read_table('reading')['not_persons'])
