@@ -23,6 +23,7 @@ _DETERMINERS = frozenset('a an the his her their its this that'.split())
 _LINKS = frozenset('that which has been'.split())
 _PLACES = frozenset('over in on around round about under across from beside'.split())
 _CLAUSE = frozenset('with and while who , .'.split())
+_APPOSITIONS = frozenset(',:;(-–')
 # A bare noun that says its color.
 _COLORED_NOUNS = frozenset({'khakis'})
 
@@ -145,6 +146,9 @@ def _unknown_predicate(words: Sequence[Word], i: int) -> bool:
     following = words[i].key if i < len(words) else ''
     if following == 'in':
         return i + 1 < len(words) and not _names_no_color(words, i + 1, 'bare_in')
+    if following in _APPOSITIONS and i + 1 < len(words):  # "a dress (strawberry)"
+        alone = i + 2 == len(words) or words[i + 2].is_punctuation
+        return alone and not _names_no_color(words, i + 1, 'not_nouns')
     m = i
     while following in COPULAS | _LOOKS and m < len(words) and (
             words[m].key in COPULAS | FILLERS | _LOOKS or words[m].key.endswith('ly')):
@@ -184,7 +188,11 @@ def _lies_elsewhere(words: Sequence[Word], start: int, end: int) -> bool:
                    or before[-1] == 'of' and before[0] in _words_of('containers')):
         return True
     m = end
-    while m < len(words) and (words[m].key in COPULAS | _LINKS or words[m].key.endswith('ly')):
+    # "A man in a red coat is lying on a bench": the man is.
+    worn = bool(before) and before[-1] in ('in', 'with', 'wearing', 'wears')
+    while not worn and m < len(words) and words[m].key in COPULAS | _LINKS:
+        m += 1
+    while m < len(words) and words[m].key.endswith('ly'):
         m += 1
     if m < len(words) and words[m].key in _words_of('carried'):
         return True

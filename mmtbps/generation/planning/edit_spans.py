@@ -20,6 +20,8 @@ __all__ = ['OVERLAPS', 'Target', 'certain_mentions', 'edit_spans', 'garment_name
 OVERLAPS = {'upper': ('upper', 'full'), 'lower': ('lower', 'full'),
              'full': ('upper', 'lower', 'full')}
 
+_ALL = frozenset({'clothes', 'clothing', 'outfit'})
+
 
 class Target(NamedTuple):
     """A garment in a colour.
@@ -84,7 +86,8 @@ def _plan_one(caption: str, mentions: Sequence[ColorMention], target: Target,
               others: set[tuple[str, tuple[str, ...]]]) -> list[tuple[Span, Span]] | None:
     named = [m for m in mentions if _names(m, target)]
     near = [m for m in mentions if _near(m, target) and not _names(m, target)]
-    if not named and not others and len(near) == 1:
+    if not named and not others and len(near) == 1 and (
+            _is_all(near[0].noun) == _is_all(target.noun)):
         named, near = near, []  # the only garment there, by another word
     if any(m.bases != (target.color,) or not is_plain(caption, m) for m in named):
         return None
@@ -95,6 +98,11 @@ def _plan_one(caption: str, mentions: Sequence[ColorMention], target: Target,
     if any(target.color in m.bases for m in rest):
         return None
     return [(m.color, m.span) for m in named]
+
+
+def _is_all(noun: str) -> bool:
+    """Tell whether a noun means all that is worn, of which a garment is a part."""
+    return garment_name(noun) in _ALL
 
 
 def is_plain(caption: str, mention: ColorMention) -> bool:
