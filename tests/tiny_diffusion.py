@@ -41,7 +41,7 @@ def tiny_tokenizer(folder, max_length=24):
     return tokenizer
 
 
-def tiny_unet(in_channels=4, channels=(16, 32), width=16):
+def tiny_unet(in_channels=4, channels=(16, 32), width=16, **more):
     """Cross-attention at every resolution and in the bottleneck."""
     from diffusers import UNet2DConditionModel
     count = len(channels)
@@ -50,15 +50,17 @@ def tiny_unet(in_channels=4, channels=(16, 32), width=16):
         block_out_channels=channels, norm_num_groups=4,
         down_block_types=('CrossAttnDownBlock2D',) * count,
         up_block_types=('CrossAttnUpBlock2D',) * count, cross_attention_dim=width,
-        attention_head_dim=4)
+        attention_head_dim=4, **more)
 
 
-def tiny_vae():
-    """(3, H, W) <-> (4, H / 4, W / 4)."""
+def tiny_vae(scale=4):
+    """(3, H, W) <-> (4, H / scale, W / scale)."""
     from diffusers import AutoencoderKL
+    blocks = scale.bit_length()
     return AutoencoderKL(
-        block_out_channels=(8, 8, 8), norm_num_groups=4, latent_channels=4, layers_per_block=1,
-        down_block_types=('DownEncoderBlock2D',) * 3, up_block_types=('UpDecoderBlock2D',) * 3)
+        block_out_channels=(8,) * blocks, norm_num_groups=4, latent_channels=4,
+        layers_per_block=1, down_block_types=('DownEncoderBlock2D',) * blocks,
+        up_block_types=('UpDecoderBlock2D',) * blocks)
 
 
 def tiny_sd(folder, channels=(16, 32), in_channels=4, seed=0):

@@ -17,10 +17,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import torch  # noqa: E402
 
 from mmtbps.commands.user_errors import one_line_errors  # noqa: E402
-from mmtbps.generation.diffusion.latent_diffusion import (  # noqa: E402
-    LatentDiffusion,
-    load_pipeline,
-)
+from mmtbps.generation.diffusion.latent_diffusion import LatentDiffusion  # noqa: E402
+from mmtbps.generation.diffusion.pipelines import load_pipeline  # noqa: E402
 from mmtbps.generation.diffusion.toy import IMAGE_SIZE  # noqa: E402
 from toy_diffusion.data import load_pairs  # noqa: E402
 from toy_diffusion.measure import (  # noqa: E402

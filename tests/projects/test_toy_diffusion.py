@@ -41,7 +41,8 @@ import mmtbps.generation
 from mmtbps.errors import BadValue, MissingFile
 from mmtbps.generation.color.colorspace import palette
 from mmtbps.generation.diffusion.finetune import denoising_loss
-from mmtbps.generation.diffusion.latent_diffusion import LatentDiffusion, load_pipeline
+from mmtbps.generation.diffusion.latent_diffusion import LatentDiffusion
+from mmtbps.generation.diffusion.pipelines import load_pipeline
 from mmtbps.generation.diffusion.toy import IMAGE_SIZE, build_toy, encode_text
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -30,9 +30,9 @@ from .latent_diffusion import (
     ddim_step,
     ddpm_sigma,
     fingerprint,
-    load_pipeline,
     move_parts,
 )
+from .pipelines import check_stable_diffusion, load_pipeline, pipeline_class
 from .pixels import images_to_tensor, resize_mask, tensor_to_image
 from .tokens import EncodedCaption, Span, caption_edits, encode_caption, span_tokens, token_map
 from .toy import IMAGE_SIZE, build_toy, save_toy
@@ -42,7 +42,8 @@ __all__ = ['AttentionLayer', 'CaptionedImages', 'ControlSession', 'DTYPES', 'Dif
            'IMAGE_SIZE', 'Inversion', 'InversionMethod', 'LatentDiffusion',
            'NegativePromptInversion', 'NullTextInversion', 'SaveLoraHook', 'Schedule', 'Span',
            'UnfitModel', 'attention_control', 'blend_mask', 'build_toy', 'caption_edits',
-           'check_dtype', 'check_source', 'control_cross_attention', 'ddim_step',
-           'ddim_trajectory', 'ddpm_sigma', 'denoising_loss', 'encode_caption', 'fingerprint',
-           'images_to_tensor', 'load_pipeline', 'move_parts', 'optimise_null_text', 'resize_mask',
-           'save_toy', 'span_tokens', 'tensor_to_image', 'token_map', 'trace_attention']
+           'check_dtype', 'check_source', 'check_stable_diffusion', 'control_cross_attention',
+           'ddim_step', 'ddim_trajectory', 'ddpm_sigma', 'denoising_loss', 'encode_caption',
+           'fingerprint', 'images_to_tensor', 'load_pipeline', 'move_parts',
+           'optimise_null_text', 'pipeline_class', 'resize_mask', 'save_toy', 'span_tokens',
+           'tensor_to_image', 'token_map', 'trace_attention']

@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from mmtbps.errors import BadValue, MissingPackage
 from mmtbps.registry import HOOKS, MODELS
 
-from .latent_diffusion import DTYPES, check_dtype, check_source, load_pipeline, move_parts
+from .latent_diffusion import DTYPES, check_dtype, check_source, move_parts
+from .pipelines import check_stable_diffusion, load_pipeline
 
 __all__ = ['CaptionedImages', 'DiffusionFinetuner', 'SaveLoraHook', 'denoising_loss']
 
@@ -95,7 +96,7 @@ class DiffusionFinetuner(BaseModel):
         MissingPackage: If diffusers or peft is not installed.
         MissingFile: If ``pretrained`` is a path to nothing.
         BadValue: Unless exactly one of ``pretrained`` and ``pipeline`` is given; on an unknown
-            dtype.
+            dtype; if the model is not of Stable Diffusion 1 or 2.
     """
 
     def __init__(self, pretrained: str | None = None, pipeline: Any = None,
@@ -107,10 +108,11 @@ class DiffusionFinetuner(BaseModel):
             raise BadValue('give either pretrained or pipeline')
         check_dtype(dtype)
         super().__init__(MODELS.build(data_preprocessor or dict(type=CaptionedImages, size=size)))
+        check_stable_diffusion(pipeline or check_source(pretrained), type(self).__name__)
         if pipeline is None:
-            check_source(pretrained)
             pipeline = load_pipeline('StableDiffusionPipeline', pretrained, DTYPES[dtype],
                                      safety_checker=None, requires_safety_checker=False)
+            check_stable_diffusion(pipeline, type(self).__name__)
         self.unet, self.vae = pipeline.unet, pipeline.vae
         self.text_encoder, self.tokenizer = pipeline.text_encoder, pipeline.tokenizer
         self.caption_dropout, self.gamma = caption_dropout, gamma

@@ -11,13 +11,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from mmtbps.errors import BadValue, MissingFile, MissingPackage
+from mmtbps.errors import BadValue, MissingPackage
 from mmtbps.pretrained import resolve_pretrained
 
 from .tokens import encode_caption
 
 __all__ = ['DTYPES', 'LatentDiffusion', 'Schedule', 'check_dtype', 'check_source', 'ddim_step',
-           'ddpm_sigma', 'fingerprint', 'load_pipeline', 'move_parts']
+           'ddpm_sigma', 'fingerprint', 'move_parts']
 
 DTYPES = dict(bf16=torch.bfloat16, fp16=torch.float16, fp32=torch.float32, fp64=torch.float64)
 
@@ -219,28 +219,6 @@ def check_source(pretrained: str) -> str:
     if find_spec('diffusers') is None:
         raise MissingPackage('editing images needs diffusers: pip install "mmtbps[pdg]"')
     return resolve_pretrained(pretrained)
-
-
-def load_pipeline(pipeline: str, pretrained: str, dtype: torch.dtype, **arguments) -> Any:
-    """Load a pipeline of diffusers by class name, from a folder or the Hugging Face hub.
-
-    Raises:
-        MissingPackage: If diffusers is not installed.
-        MissingFile: If there is no such folder, or neither hub nor cache gives the model.
-        BadValue: If diffusers has no such pipeline.
-    """
-    source = check_source(pretrained)
-    import diffusers  # seconds to import, and training runs never need it
-    if not hasattr(diffusers, pipeline):
-        raise BadValue(f'diffusers {diffusers.__version__} has no pipeline {pipeline!r}')
-    try:
-        return getattr(diffusers, pipeline).from_pretrained(
-            source, dtype=dtype, local_files_only=os.path.isdir(source), **arguments)
-    except OSError as error:
-        raise MissingFile(
-            f'{pretrained}: {pipeline} cannot be loaded from it, neither as a folder here nor from '
-            f'the Hugging Face hub or its cache ({error}). With a network: `hf download '
-            f'{pretrained} --local-dir <folder>`, then name that folder') from error
 
 
 def move_parts(parts: Iterable[nn.Module], device: str, dtype: torch.dtype) -> None:

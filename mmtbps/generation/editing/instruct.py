@@ -10,7 +10,8 @@ from PIL import Image
 from mmtbps.errors import BadValue
 from mmtbps.registry import TASK_UTILS
 
-from ..diffusion.latent_diffusion import DTYPES, check_dtype, check_source, load_pipeline
+from ..diffusion.latent_diffusion import DTYPES, check_dtype, check_source
+from ..diffusion.pipelines import load_pipeline
 from .base import BaseEditor, EditRequest, EditResult
 
 __all__ = ['InstructEditor']

@@ -27,9 +27,9 @@ from ..diffusion.latent_diffusion import (
     Schedule,
     check_source,
     fingerprint,
-    load_pipeline,
     move_parts,
 )
+from ..diffusion.pipelines import check_stable_diffusion, load_pipeline
 from ..diffusion.pixels import images_to_tensor, resize_mask, tensor_to_image
 from ..diffusion.tokens import EncodedCaption, caption_edits, encode_caption, span_tokens, token_map
 from .base import BaseEditor, EditRequest, EditResult
@@ -156,7 +156,8 @@ class P2PEditor(BaseEditor):
         MissingPackage: If ``pretrained`` is given and diffusers is not installed.
         MissingFile: If ``pretrained`` or ``lora`` is a path to nothing.
         BadValue: Unless exactly one of ``pretrained`` and ``pipeline`` is given; on an unknown
-            dtype or key of a group.
+            dtype or key of a group; if the model is not of Stable Diffusion 1 or 2 (one of a hub
+            is looked at when it is loaded).
         TypeError: On an unknown key beside the groups.
     """
 
@@ -177,8 +178,9 @@ class P2PEditor(BaseEditor):
             raise TypeError(f'{type(self).__name__} takes no {", ".join(sorted(flat))}')
         self.blend = (BlendOptions(start=None) if local_blend is None
                       else read_options(BlendOptions, 'local_blend', local_blend))
-        for source in filter(None, (pretrained, self.weights.lora)):
-            check_source(source)
+        if self.weights.lora:
+            check_source(self.weights.lora)
+        check_stable_diffusion(pipeline or check_source(pretrained), type(self).__name__)
         self.pretrained, self.paste_back, self.batch_size = pretrained, paste_back, batch_size
         self.inversion = TASK_UTILS.build(self.sampling.inversion or dict(type='DirectInversion'))
         self._pipeline = pipeline
@@ -192,6 +194,7 @@ class P2PEditor(BaseEditor):
             pipe = load_pipeline('StableDiffusionPipeline', self.pretrained, weights.torch_dtype,
                                  revision=weights.revision, safety_checker=None,
                                  requires_safety_checker=False)
+            check_stable_diffusion(pipe, type(self).__name__)
             if weights.lora is not None:
                 pipe.load_lora_weights(resolve_pretrained(weights.lora))
                 pipe.fuse_lora()

@@ -21,8 +21,8 @@ from ..diffusion.latent_diffusion import (
     check_dtype,
     check_source,
     fingerprint,
-    load_pipeline,
 )
+from ..diffusion.pipelines import load_pipeline
 from ..diffusion.pixels import images_to_tensor, tensor_to_image
 from .base import BaseUpscaler
 

@@ -10,7 +10,7 @@ import torch
 
 import mmtbps.generation
 from mmtbps.generation.color.colorspace import palette
-from mmtbps.generation.diffusion.latent_diffusion import load_pipeline
+from mmtbps.generation.diffusion.pipelines import load_pipeline
 from mmtbps.generation.diffusion.toy import build_tokenizer, build_toy, encode_text, save_toy
 
 SHIPPED = Path(mmtbps.generation.__file__).parent / 'assets' / 'toy'
