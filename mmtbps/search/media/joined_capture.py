@@ -6,13 +6,15 @@ from typing import Any
 
 import cv2
 
-__all__ = ['JoinedCapture']
+__all__ = ['STAMP', 'JoinedCapture']
 
+STAMP = getattr(cv2, 'CAP_PROP_PTS', -1)  # older versions tell none
 _GIVE_UP = 249  # broken frames in a row, of a part that ends before its announced end
+_FIRST = (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT, cv2.CAP_PROP_FPS)
 
 
 class JoinedCapture:
-    """Capture of the parts of one file, each as a video of its own; used as OpenCV's.
+    """Capture of the parts of one Matroska file, each as a video of its own; used as OpenCV's.
 
     FFmpeg reads two Matroska videos that were joined and nothing behind them.
 
@@ -21,53 +23,73 @@ class JoinedCapture:
         starts: Places of the bytes at which the parts begin; each ends where the next begins.
 
     Attributes:
-        unread: Number of parts that cannot be opened.
+        unread: Number of parts so far that cannot be opened.
     """
 
     def __init__(self, path: str | os.PathLike, starts: Sequence[int]) -> None:
-        ends = [*starts[1:], os.stat(path).st_size]
-        # Of the parts of a file FFmpeg has a protocol; the path is what follows the last sign.
-        opened = [cv2.VideoCapture(f'subfile,,start,{start},end,{end},,:{os.path.abspath(path)}',
-                                   cv2.CAP_FFMPEG) for start, end in zip(starts, ends, strict=True)]
-        self._parts = [part for part in opened if part.isOpened()] or opened[:1]
-        self.unread = len(opened) - len(self._parts)
-        self._announced = [part.get(cv2.CAP_PROP_FRAME_COUNT) for part in self._parts]
-        self._now = self._passed = self._broken = 0
+        self._path = os.path.abspath(path)
+        self._ranges = [*zip(starts, [*starts[1:], os.stat(path).st_size], strict=True)]
+        self._options: dict[int, float] = {}
+        self._part: cv2.VideoCapture | None = None
+        self._passed = self._broken = self._before = self._announced = self.unread = 0
+        self._open_next()
+        self._of_first = {key: self._part.get(key) if self._part else 0. for key in _FIRST}
 
     def isOpened(self) -> bool:  # noqa: N802
-        """Tell whether the first part is open."""
-        return self._parts[0].isOpened()
+        """Tell whether a part is open."""
+        return self._part is not None
 
     def grab(self) -> bool:
         """Go to the next frame, which may be the first of the next part."""
-        good = self._parts[self._now].grab()
-        while not good and self._now + 1 < len(self._parts) and (
-                self._passed >= self._announced[self._now] or self._broken >= _GIVE_UP):
-            self._now, self._passed, self._broken = self._now + 1, 0, 0
-            good = self._parts[self._now].grab()
+        if self._part is None:
+            return False
+        good = self._part.grab()
+        while not good and (self._passed >= self._announced or self._broken >= _GIVE_UP) and (
+                self._open_next()):
+            good = self._part.grab()
+        if good and not self._passed:  # a length counts what lies before the first frame, too
+            self._announced = max(self._announced - max(self._part.get(STAMP), 0), 0)
         self._passed, self._broken = self._passed + 1, 0 if good else self._broken + 1
         return good
 
     def retrieve(self) -> tuple[bool, Any]:
         """Decode the frame, in the size of the first part."""
-        good, pixels = self._parts[self._now].retrieve()
-        size = int(self.get(cv2.CAP_PROP_FRAME_WIDTH)), int(self.get(cv2.CAP_PROP_FRAME_HEIGHT))
+        good, pixels = self._part.retrieve()
+        size = tuple(int(self._of_first[key]) for key in _FIRST[:2])
         if good and pixels.shape[1::-1] != size:
             pixels = cv2.resize(pixels, size, interpolation=cv2.INTER_CUBIC)
         return good, pixels
 
     def get(self, key: int) -> float:
-        """Return a property: place and time of this part, frames of all, else of the first."""
+        """Return a property: frames of the parts so far, size and rate of the first one."""
         if key == cv2.CAP_PROP_FRAME_COUNT:
-            return sum(self._announced)
-        here = key in (cv2.CAP_PROP_POS_MSEC, cv2.CAP_PROP_POS_FRAMES)
-        return self._parts[self._now if here else 0].get(key)
+            return self._before + self._announced
+        return self._of_first[key] if key in _FIRST else self._part.get(key)
 
     def set(self, key: int, value: float) -> bool:
-        """Set a property of every part."""
-        return all([part.set(key, value) for part in self._parts])
+        """Set a property of this part and those behind it."""
+        self._options[key] = value
+        return self._part is not None and self._part.set(key, value)
 
     def release(self) -> None:
-        """Close all parts."""
-        for part in self._parts:
-            part.release()
+        """Close the part that is open."""
+        if self._part is not None:
+            self._part.release()
+
+    def _open_next(self) -> bool:
+        """Open the next part that can be opened, and close this one."""
+        while self._ranges:
+            start, end = self._ranges.pop(0)
+            # FFmpeg's protocol for a part of a file; the path is what follows the last sign.
+            part = cv2.VideoCapture(f'subfile,,start,{start},end,{end},,:{self._path}',
+                                    cv2.CAP_FFMPEG)
+            if part.isOpened():
+                self.release()
+                for key, value in self._options.items():
+                    part.set(key, value)
+                self._part, self._before = part, self._before + self._announced
+                self._announced = part.get(cv2.CAP_PROP_FRAME_COUNT)
+                self._passed = self._broken = 0
+                return True
+            self.unread += 1
+        return False

@@ -20,7 +20,7 @@ try:
     import cv2
     from mmengine.logging import print_log
 
-    from .joined_capture import JoinedCapture
+    from .joined_capture import STAMP, JoinedCapture
 except ImportError as error:
     raise MissingPackage(f'videos need {error.name}: pip install torch && pip install '
                          '"mmtbps[mm]"') from error
@@ -33,7 +33,6 @@ _EARLY = 1.        # seconds; the length of a video is known less exactly than i
 _SLACK = 1e-6      # seconds; times are rounded
 _STEP_BACK = .5    # seconds; where a time stamp lies so far back, another part begins
 _READ_JOINED = 2   # parts of a Matroska file that FFmpeg reads; of more it tells nothing
-_STAMP = getattr(cv2, 'CAP_PROP_PTS', -1)  # older versions tell none
 
 AnyPath = str | os.PathLike
 
@@ -231,10 +230,13 @@ class _Walk:
     def __init__(self, capture: cv2.VideoCapture | JoinedCapture, path: AnyPath) -> None:
         self._capture, self._path, self._clock = capture, path, _Clock(capture)
         self._rate = capture.get(cv2.CAP_PROP_FPS)
-        self._announced = capture.get(cv2.CAP_PROP_FRAME_COUNT)
         self._broken = self._back = 0
         self._last, self._time = -1, 0.
         self._begin = self._end = None
+
+    @property
+    def _announced(self) -> float:
+        return self._capture.get(cv2.CAP_PROP_FRAME_COUNT)
 
     def __iter__(self) -> Iterator[tuple[int, float]]:
         passed = in_a_row = 0
@@ -253,7 +255,7 @@ class _Walk:
 
     def _next(self) -> tuple[int, float] | None:
         time = self._clock.read()
-        self._end = self._capture.get(_STAMP), time
+        self._end = self._capture.get(STAMP), time
         self._begin = self._begin or self._end
         number = round(time * self._rate)
         if number > self._last:

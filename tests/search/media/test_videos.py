@@ -292,6 +292,15 @@ def test_a_joined_part_that_is_cut_off_does_not_hide_the_next(tmp_path, said):
     assert len(said) == 1 and 'too early; its time begins again 2 x' in said[0]
 
 
+def test_a_joined_part_that_starts_late_is_no_broken_one(tmp_path, said):
+    """A recorder goes on counting from file to file."""
+    parts = [encode(tmp_path / f'{start}.mkv', shades(start, 50), start) for start in (0, 50, 100)]
+    joined = tmp_path / 'joined.mkv'
+    joined.write_bytes(b''.join(part.read_bytes() for part in parts))
+    assert [frame.time for frame in frames_of(joined)] == list(range(6))
+    assert len(said) == 1 and 'broken' not in said[0] and 'early' not in said[0]
+
+
 @pytest.mark.parametrize('ending', ['mpg', 'mkv'])
 def test_a_picture_size_that_changes_is_said(tmp_path, ending, said):
     parts = [encode(tmp_path / f'{width}.{ending}', shades(9, 30, (width, 64)))
