@@ -1,13 +1,13 @@
-"""Depths of pictures: what Pillow reads otherwise than it is meant is mended, or refused."""
+"""Depths and borders of pictures: what Pillow reads otherwise than meant is mended, or refused."""
 
 from collections.abc import Sequence
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageChops
 
 from mmtbps.errors import BadValue
 
-__all__ = ['BadPicture', 'in_eight_bits', 'mend_reading']
+__all__ = ['BadPicture', 'find_frame', 'in_eight_bits', 'leave_bare', 'mend_reading']
 
 _TIFF_BITS, _TIFF_PHOTOMETRIC, _TIFF_PLANES, _TIFF_NUMBERS = 258, 262, 284, 339
 _SEPARATE, _SIGNED = 2, 2
@@ -64,6 +64,48 @@ def in_eight_bits(image: Image.Image) -> Image.Image:
     if isinstance(hole, int):
         picture.putalpha(Image.fromarray(np.where(values == hole, 0, 255).astype(np.uint8)))
     return picture
+
+
+def find_frame(image: Image.Image, data: bytes) -> tuple[int, int, int, int] | None:
+    """Find the place of the first frame of an animation; ``None`` if it covers the picture.
+
+    Args:
+        image: Open and not yet loaded.
+        data: Of the file.
+    """
+    frame = None
+    if image.format == 'GIF' and image.tile:
+        frame = image.tile[0][1]
+    elif image.format == 'WEBP' and (start := _find_chunk(data, b'ANMF')):
+        left, top, right, bottom = (int.from_bytes(data[place:place + 3], 'little')
+                                    for place in range(start + 8, start + 20, 3))
+        frame = 2 * left, 2 * top, 2 * left + right + 1, 2 * top + bottom + 1
+    return frame if frame and tuple(frame) != (0, 0, *image.size) else None
+
+
+def _find_chunk(data: bytes, kind: bytes) -> int:
+    """Return the place of the first chunk of a kind in a RIFF file; 0 if there is none."""
+    place = 12
+    while place + 8 <= len(data):
+        if data[place:place + 4] == kind:
+            return place
+        size = int.from_bytes(data[place + 4:place + 8], 'little')
+        place += 8 + size + size % 2
+    return 0
+
+
+def leave_bare(image: Image.Image, frame: tuple[int, int, int, int]) -> Image.Image:
+    """Make transparent what lies around the first frame, which Pillow paints in any color.
+
+    Args:
+        image: Loaded.
+        frame: Of `find_frame`.
+    """
+    cover = Image.new('L', image.size)
+    cover.paste(255, frame)
+    framed = image.convert('RGBA')
+    framed.putalpha(ImageChops.multiply(framed.getchannel('A'), cover))
+    return framed
 
 
 def _mend_hole(image: Image.Image) -> None:

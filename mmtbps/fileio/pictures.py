@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image, ImageCms, ImageOps
 
 from .image_files import MAX_PIXELS
-from .picture_depths import BadPicture, in_eight_bits, mend_reading
+from .picture_depths import BadPicture, find_frame, in_eight_bits, leave_bare, mend_reading
 
 __all__ = ['BadPicture', 'Picture', 'decode_picture', 'is_plain_jpeg']
 
@@ -109,7 +109,7 @@ def _decode(data: bytes, max_pixels: int) -> Image.Image:
             raise BadPicture(f'{image.width} x {image.height} pixels, more than '
                              f'{max_pixels / 1e6:g} million')
         mend_reading(image, data)
-        return _as_seen(image)
+        return _as_seen(image, find_frame(image, data))
 
 
 @cache
@@ -170,9 +170,10 @@ def _stored_rows(data: bytes, max_pixels: int) -> np.ndarray:
 
 
 # ------------------------------------------------------------------ pixels
-def _as_seen(image: Image.Image) -> Image.Image:
+def _as_seen(image: Image.Image, frame: tuple[int, int, int, int] | None) -> Image.Image:
     """Convert an open file to 8-bit RGB in sRGB, turned as it says, on white."""
     image.load()
+    image = image if frame is None else leave_bare(image, frame)
     if image.format != 'JXL':  # its own field counts, which its decoder has followed
         with suppress(Exception):  # broken EXIF: viewers show the picture as it lies
             ImageOps.exif_transpose(image, in_place=True)

@@ -1,4 +1,4 @@
-"""Depths and holes of pictures, in files written bit by bit, without Pillow."""
+"""Depths, holes and borders of pictures, in files written bit by bit, without Pillow."""
 
 import struct
 import zlib
@@ -121,6 +121,23 @@ def test_a_jpeg_2000_whose_white_would_be_black_is_refused():
 def test_a_kind_of_tiff_that_is_not_read_is_named():
     with pytest.raises(BadPicture, match='TIFF of a kind'):
         decode_picture(tiff((GRAY / 255).astype(np.float16), numbers=3))
+
+
+def test_around_the_first_frame_of_an_animation_is_white():
+    first, second = (Image.new('RGBA', (60, 40)) for _ in '12')
+    first.paste((250, 0, 0, 255), (20, 10, 40, 30))
+    second.paste((0, 250, 0, 255), (0, 0, 60, 40))
+    expected = np.full((40, 60, 3), 255)
+    expected[10:30, 20:40] = 250, 0, 0
+    for kind in ('WEBP', 'GIF', 'PNG'):
+        data = coded(first, kind, save_all=True, append_images=[second],
+                     **(dict(lossless=True) if kind == 'WEBP' else {}))
+        np.testing.assert_array_equal(seen(data), expected)
+    whole = bytearray(coded(Image.new('RGB', (20, 20), (250, 0, 0)), 'GIF'))
+    whole[6:10] = struct.pack('<HH', 60, 40)
+    place = whole.index(b',', 13 + 3 * 2 ** ((whole[10] & 7) + 1))
+    whole[place + 1:place + 5] = struct.pack('<HH', 20, 10)
+    np.testing.assert_array_equal(seen(bytes(whole)), expected)
 
 
 # ------------------------------------------------------------------ what a profile says
