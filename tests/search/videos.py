@@ -1,11 +1,15 @@
 """Small videos of coloured rectangles that walk, and a detector that finds them exactly."""
 
+from fractions import Fraction
+
 import numpy as np
+import pytest
 
 from mmtbps.search.media.base import Detection
 
 FPS = 10
 SIZE = (96, 64)  # width and height
+CODECS = {'mpg': 'mpeg2video', 'mpeg': 'mpeg2video', 'webm': 'libvpx', 'wmv': 'wmv2'}
 COLORS = dict(red=(230, 20, 20), green=(20, 200, 20), blue=(30, 30, 230))
 
 
@@ -30,6 +34,27 @@ def write_video(path, frames):
         writer.write(frame[..., ::-1].copy())
     writer.release()
     return path
+
+
+def encode(path, pixels, start=0):
+    """A video of 25 frames a second, whose first one is shown ``start`` frames late."""
+    av = pytest.importorskip('av')
+    with av.open(str(path), 'w', format='mp4' if path.suffix == '.m4v' else None) as container:
+        stream = container.add_stream(CODECS.get(path.suffix[1:], 'mpeg4'), rate=25)
+        stream.height, stream.width = pixels[0].shape[:2]
+        stream.pix_fmt, stream.bit_rate = 'yuv420p', 4_000_000
+        stream.codec_context.time_base = Fraction(1, 25)
+        for number, image in enumerate(pixels):
+            frame = av.VideoFrame.from_ndarray(image, 'rgb24')
+            frame.pts, frame.time_base = number + start, Fraction(1, 25)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path
+
+
+def shades(first, count, size=(96, 64)):
+    """Frames whose brightness tells their number: it rises by one."""
+    return [np.full((size[1], size[0], 3), first + number, np.uint8) for number in range(count)]
 
 
 def break_frames(path, numbers):

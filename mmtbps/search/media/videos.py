@@ -176,8 +176,9 @@ def _open(path: AnyPath) -> cv2.VideoCapture | JoinedCapture:
     if not os.path.isfile(path):  # OpenCV would take a camera, a URL or a pattern for it
         raise UnreadableVideo(path, 'no such file')
     starts = find_parts(path).starts
-    capture = (JoinedCapture(path, starts) if len(starts) > _READ_JOINED
-               else cv2.VideoCapture(os.path.abspath(path)))
+    capture = JoinedCapture(path, starts) if len(starts) > _READ_JOINED else None
+    if capture is None or not capture.isOpened():  # an FFmpeg without the protocol for parts
+        capture = cv2.VideoCapture(os.path.abspath(path))
     capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 1)  # its default differs between versions
     pixels = capture.get(cv2.CAP_PROP_FRAME_WIDTH) * capture.get(cv2.CAP_PROP_FRAME_HEIGHT)
     if not capture.isOpened() or not capture.get(cv2.CAP_PROP_FPS) > 0:
@@ -275,7 +276,8 @@ class _Walk:
             notes.append(f'{self._back} frames left out whose time had passed')
         if self._clock.begins:
             notes.append(f'its time begins again {self._clock.begins} x and is counted on')
-        if unread := parts.behind + getattr(self._capture, 'unread', 0):
+        lost = max(len(parts.starts) - _READ_JOINED, 0)
+        if unread := parts.behind + getattr(self._capture, 'unread', lost):
             notes.append(f'{unread} further videos were joined to it and are not read')
         if len(sizes := parts.sizes) > 1:
             notes.append(f'its picture size changes ({", ".join(f"{w} x {h}" for w, h in sizes)}) '
