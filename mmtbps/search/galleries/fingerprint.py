@@ -6,7 +6,10 @@ from typing import Any
 
 from mmtbps.errors import BadValue
 
-__all__ = ['check_fingerprint', 'is_same_model']
+__all__ = ['MOST_DIMS', 'check_fingerprint', 'is_same_model']
+
+#: A longer feature is that of no model; the gallery may be a stranger's.
+MOST_DIMS = 1 << 16
 
 
 def is_same_model(stored: Mapping[str, Any], fingerprint: Mapping[str, Any]) -> bool:
@@ -26,13 +29,13 @@ def check_fingerprint(fingerprint: Mapping[str, Any]) -> dict[str, Any]:
     """Return a fingerprint as it comes back from a file.
 
     Raises:
-        ValueError: If it cannot be stored, or lacks the length of a feature.
+        ValueError: If it cannot be stored, or lacks the length of a feature, at most `MOST_DIMS`.
     """
     try:
         stored = json.loads(json.dumps(dict(fingerprint), allow_nan=False))
     except (TypeError, ValueError) as error:
         raise BadValue(f'a fingerprint is a dict of JSON types: {error}') from None
     dim = stored.get('dim')
-    if not isinstance(dim, int) or isinstance(dim, bool) or dim < 1:
+    if not isinstance(dim, int) or isinstance(dim, bool) or not 1 <= dim <= MOST_DIMS:
         raise BadValue(f"a fingerprint needs 'dim', the length of a feature; got {dim!r}")
     return stored

@@ -21,7 +21,7 @@ from .base import RESTORE, BaseGallery, GalleryEntry, GalleryUnreadable, Hit
 from .entries import unseal
 from .filters import Condition
 from .fingerprint import check_fingerprint
-from .lance_table import expression, one_of_ids, rows_of, schema_of
+from .lance_table import expression, has_columns, one_of_ids, rows_of, schema_of
 from .write_lock import gallery_lock
 
 __all__ = ['LanceGallery']
@@ -170,6 +170,8 @@ class LanceGallery(BaseGallery):
             except ValueError:  # another process was faster
                 self._table = base.open_table(name)
         stored = self._stored()
+        if not has_columns(self._table.schema, stored):
+            self._damaged('its table has other columns than a gallery')
         self._check_version(local)
         if self._table.version > 1 or self._table.count_rows():
             return stored

@@ -11,7 +11,7 @@ import numpy as np
 from .entries import GalleryEntry, seal
 from .filters import KINDS, Condition, OneOf
 
-__all__ = ['expression', 'one_of_ids', 'rows_of', 'schema_of']
+__all__ = ['expression', 'has_columns', 'one_of_ids', 'rows_of', 'schema_of']
 
 _CHUNK = 5_000  # ids in one expression
 
@@ -57,6 +57,12 @@ def schema_of(fingerprint: dict[str, Any]) -> Any:
          pa.field('extra', pa.string(), nullable=False),
          pa.field('entry', pa.string(), nullable=False)],
         metadata={'mmtbps': json.dumps(fingerprint)})
+
+
+def has_columns(schema: Any, fingerprint: dict[str, Any]) -> bool:
+    """Tell whether a table has the columns of a gallery, and no others."""
+    wanted = {field.name: field.type for field in schema_of(fingerprint)}
+    return wanted == {field.name: field.type for field in schema}
 
 
 def rows_of(entries: list[GalleryEntry], vectors: np.ndarray, schema: Any) -> Any:

@@ -28,6 +28,7 @@ from mmtbps.fileio import folder_size, why_no_file, write_durably
 from .base import RESTORE, BaseGallery, GalleryEntry, GalleryUnreadable, Hit
 from .entries import check_vectors
 from .filters import Condition
+from .fingerprint import MOST_DIMS
 from .write_lock import gallery_lock
 
 __all__ = ['MemoryGallery']
@@ -35,7 +36,6 @@ __all__ = ['MemoryGallery']
 COMMIT_FILE = 'gallery.json'
 SCHEMA = 'mmtbps.gallery/1'
 _PART = re.compile(r'part-\w+(?=$|\.(json|safetensors)(\.partial)?$)')
-_MOST_DIMS = 1 << 16
 _BLOCK = 1 << 24  # similarities held at once: 64 MB
 
 
@@ -281,7 +281,7 @@ class MemoryGallery(BaseGallery):
                 raise ValueError('a part is no name, or stands twice')
             if not isinstance(commit.get('sha256', {}), dict):
                 raise TypeError('checksums have names')
-            if type(dim := fingerprint['dim']) is not int or not 0 < dim <= _MOST_DIMS:
+            if type(dim := fingerprint['dim']) is not int or not 0 < dim <= MOST_DIMS:
                 raise ValueError('features of no such size')
         except BadValue:
             raise

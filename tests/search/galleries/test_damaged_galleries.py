@@ -1,5 +1,6 @@
 """Damage of a gallery's files is one line that names it and the way out, never another answer."""
 
+import json
 import random
 import shutil
 from dataclasses import replace
@@ -132,8 +133,6 @@ def test_a_changed_feature_of_an_older_gallery_without_checksums_is_noticed(tmp_
 
 def test_rows_of_an_older_lance_gallery_without_checksums_are_read(tmp_path, monkeypatch):
     pytest.importorskip('lancedb')
-    import json
-
     from mmtbps.search.galleries import lance_table
     monkeypatch.setattr(lance_table, 'seal', lambda entry, _: json.dumps(entry.to_json()))
     people, vectors = draw_people(range(5))
@@ -173,3 +172,29 @@ def test_a_filter_finds_nobody_by_a_damaged_column(where, tmp_path):
         with pytest.raises(GalleryUnreadable, match=f"street/1.jpg' was found by a {[*where][0]}"):
             call()
     assert gallery.count() == 8
+
+
+@pytest.mark.parametrize('change', [
+    lambda rows: rows.drop_columns(['vector']), lambda rows: rows.drop_columns(['camera']),
+    lambda rows: rows.append_column('more', rows['id']),
+    lambda rows: rows.set_column(0, 'id', rows['extra'].combine_chunks().dictionary_encode()),
+    lambda rows: rows.set_column(rows.schema.get_field_index('time'), 'time', rows['camera'])])
+def test_a_lance_table_of_other_columns_is_no_gallery(change, tmp_path):
+    """As a stranger may have made one, with the fingerprint of a gallery."""
+    lancedb = pytest.importorskip('lancedb')
+    from mmtbps.search.galleries.lance_table import rows_of, schema_of
+    rows = rows_of(*draw_people(range(4)), schema_of(FINGERPRINT))
+    rows = change(rows).replace_schema_metadata(rows.schema.metadata)
+    lancedb.connect(tmp_path).create_table('people', data=rows)
+    with pytest.raises(GalleryUnreadable, match='damaged .its table has other columns'):
+        open_gallery(tmp_path / 'people.lance')
+
+
+@pytest.mark.parametrize('dim', [10**12, 12., True, 0])
+def test_a_lance_table_with_features_of_no_length_is_no_gallery(dim, tmp_path):
+    lancedb = pytest.importorskip('lancedb')
+    from mmtbps.search.galleries.lance_table import schema_of
+    schema = schema_of(FINGERPRINT).with_metadata(dict(mmtbps=json.dumps(dict(dim=dim))))
+    lancedb.connect(tmp_path).create_table('people', schema=schema)
+    with pytest.raises(GalleryUnreadable, match="damaged .its fingerprint: .* needs 'dim'"):
+        open_gallery(tmp_path / 'people.lance')
