@@ -150,8 +150,8 @@ class BaseGallery(ABC):
         if not where:
             raise BadValue('an empty filter would remove all entries; name what is to go')
         conditions = self._read_filter(where)
-        going = list(self._fitting(conditions)) if self._is_there() else []
-        if 'time' in where and any(entry.is_undated for entry in going):
+        going = list(self._entries(conditions)) if self._is_there() else []
+        if not all([self._fits(conditions, entry) for entry in going]):
             raise BadValue(f'{self.uri}: some of these are of videos without a date, and have a '
                            'time since the start of the video, as earlier versions stored it. '
                            'Index the videos again, which puts that right; nothing was removed')
@@ -176,8 +176,8 @@ class BaseGallery(ABC):
             raise BadValue(f'topk must be a whole number from 1, got {topk!r}')
         there = len(vectors) and self._is_there()
         hits = self._search(vectors, int(topk), conditions) if there else [[] for _ in vectors]
+        hits = [[hit for hit in row if self._fits(conditions, hit.entry)] for row in hits]
         for hit in (hit for row in hits for hit in row):
-            self._check_fits(conditions, hit.entry)
             if not abs(hit.score) <= 1 + ROUNDING:  # also false for NaN
                 self._damaged(f'{hit.entry.path!r} has a score of {hit.score:.4g}, which no '
                               'feature of length 1 can have')
@@ -301,15 +301,17 @@ class BaseGallery(ABC):
             raise GalleryChanged(f'{self.uri} was made anew with another model: open it again')
 
     def _fitting(self, conditions: tuple[Condition, ...]) -> Iterator[GalleryEntry]:
-        for entry in self._entries(conditions):
-            self._check_fits(conditions, entry)
-            yield entry
+        return (entry for entry in self._entries(conditions) if self._fits(conditions, entry))
 
-    def _check_fits(self, conditions: tuple[Condition, ...], entry: GalleryEntry) -> None:
-        """Check that an entry found by a filter is one: a column may be damaged, it is not."""
+    def _fits(self, conditions: tuple[Condition, ...], entry: GalleryEntry) -> bool:
+        """Tell whether an entry that a filter found is one: a time in a video is no date.
+
+        A column of a filter may be damaged, and the entry is not.
+        """
         for condition in conditions:
             if not condition.select([entry])[0]:
                 self._damaged(f'{entry.path!r} was found by a {condition.key} that it has not')
+        return not (entry.is_undated and any(each.key == 'time' for each in conditions))
 
     def _damaged(self, reason: str, error: Exception | None = None) -> NoReturn:
         raise GalleryUnreadable(f'{self.uri}: damaged ({reason}). {RESTORE}') from error

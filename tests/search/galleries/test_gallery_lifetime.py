@@ -199,7 +199,7 @@ def test_an_index_is_built_without_lines_of_the_library(tmp_path):
 
 
 # ------------------------------------------------------------------ retention
-def test_an_undated_video_of_an_earlier_version_is_removed_by_no_age(people):
+def test_an_undated_video_of_an_earlier_version_is_of_no_age(people):
     """Its time was that since the start of the video; a program's rule would take it as of 1970."""
     dated = GalleryEntry('dated', 'a.mp4', time=1.6e9, frame=5, extra={'video_time': '2.500'})
     undated = GalleryEntry('undated', 'b.mp4', time=2.5, frame=5, extra={'video_time': '2.500'})
@@ -207,6 +207,9 @@ def test_an_undated_video_of_an_earlier_version_is_removed_by_no_age(people):
     for age in ((None, '2024-01-31'), 2.5, [2.5, 1.6e9]):
         with pytest.raises(BadValue, match='of videos without a date.*nothing was removed'):
             people.delete(where={'time': age})
+        for found in (people.entries({'time': age}),
+                      [hit.entry for hit in people.search(QUERIES[:1], where={'time': age})[0]]):
+            assert undated not in found
     assert people.count() == 2 and people.delete(where={'time': ('2019-01-01', None)}) == 1
     assert list(people.entries()) == [undated]
     people.upsert([replace(undated, time=None)], unit(np.ones((1, DIM))))
