@@ -66,7 +66,7 @@ class Provenance:
 def read_provenance(uri: str) -> Provenance:
     """Read the note of a gallery; an empty one if it has none.
 
-    A folder of the model that is noted relative to the gallery comes as an absolute path.
+    A folder that is noted relative to the gallery comes as an absolute path.
 
     Raises:
         ValueError: If the note is broken.
@@ -77,11 +77,12 @@ def read_provenance(uri: str) -> Provenance:
     try:
         if (size := file.stat().st_size) > _MOST_BYTES:
             raise ValueError(f'{size} bytes')
-        values = decode_json(file.read_text(encoding='utf-8'))
+        values = decode_json(file.read_text(encoding='utf-8-sig'))  # as an editor may have left it
         was = values.pop(_WAS, None)
         note = Provenance(**values)
         _check_values(note, was)
-        return replace(note, model=note.model and _from_gallery(note.model, was, uri))
+        return replace(note, model=note.model and _from_gallery(note.model, was, uri),
+                       images=note.images and _from_gallery(note.images, None, uri))
     except (AttributeError, RecursionError, TypeError, ValueError) as error:
         raise BadValue(f'{file}: broken ({error}); remove it and index again') from error
 
@@ -191,7 +192,7 @@ def _to_gallery(model: str, uri: str) -> str:
 
 
 def _from_gallery(model: str, was: str | None, uri: str) -> str:
-    """Return the absolute path of a model that is noted relative to the gallery, or else its name.
+    """Return the absolute path of a folder that is noted relative to the gallery, or else its name.
 
     Where nothing is, and something is where the model was, it is that.
     """

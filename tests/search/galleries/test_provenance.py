@@ -61,6 +61,15 @@ def test_a_note_that_was_edited_by_hand_is_an_error_and_no_traceback(tmp_path, n
         read_provenance(str(tmp_path))
 
 
+@pytest.mark.parametrize('mark', ['', '\ufeff'])
+def test_a_folder_of_images_may_be_noted_relative_to_the_gallery(tmp_path, monkeypatch, mark):
+    """By hand, so that both can be moved, in an editor that begins a file with a mark."""
+    (tmp_path / 'people').mkdir()
+    (tmp_path / 'people/origin.json').write_text(mark + '{"images": "../crops"}', encoding='utf-8')
+    monkeypatch.chdir('/')
+    assert read_provenance(str(tmp_path / 'people')).images == str(tmp_path / 'crops')
+
+
 def test_a_detector_of_ones_own_may_have_settings_of_any_kind(tmp_path):
     detection = dict(detector='mine.Detector', weights=None, threshold=[.3, .5], every=1.)
     write_provenance(str(tmp_path), detection=detection)
