@@ -24,6 +24,9 @@ _PROPERTY = 'mmtbps.fingerprint'
 _MOST_HITS = 16_384  # set by Milvus
 _TEXT_BYTES = 16_384
 _CHUNK = 1_000  # ids in one expression
+#: Milvus Lite reads its log when it starts, and cuts it off when it writes its memory to disk.
+_FULL = ('. Its disk is full: make room and start the server again before anything is written. '
+         'What it could not bring to disk is in its log, and in no answer until then')
 _PROXIES = ('grpc_proxy', 'https_proxy', 'http_proxy')  # as gRPC looks for them
 
 
@@ -50,8 +53,9 @@ class _NamedCalls:
             try:
                 answer = call(*args, **options)
             except MilvusException as error:
+                hint = _FULL if 'no space left' in str(error).lower() else ''
                 raise GalleryUnreadable(f'{self._uri}: the Milvus server refused, or ended, '
-                                        f'{name!r} ({first_line(error, 200)})') from error
+                                        f'{name!r} ({first_line(error, 200)}){hint}') from error
             return _NamedCalls(answer, self._uri) if name == 'query_iterator' else answer
 
         return named

@@ -4,6 +4,7 @@ import importlib
 import os
 import signal
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -177,6 +178,20 @@ def test_limits_of_milvus_are_named(milvus_address):
     with pytest.raises(ValueError, match="'path' is longer than the 16384 bytes"):
         gallery.upsert([entry], vectors)
     assert gallery.count() == 1
+
+
+def test_a_full_disk_of_the_server_is_told_with_the_way_out():
+    import pymilvus
+
+    from mmtbps.search.galleries import milvus
+
+    def flush(name):
+        raise pymilvus.MilvusException(
+            message='[Errno 28] Error writing bytes to file. Detail: [errno 28] No space left')
+
+    client = milvus._NamedCalls(SimpleNamespace(flush=flush), 'http://here/people')
+    with pytest.raises(GalleryUnreadable, match="'flush' .*make room and start the server again"):
+        client.flush('people')
 
 
 @pytest.mark.slow
