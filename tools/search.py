@@ -209,6 +209,8 @@ def info(args: argparse.Namespace) -> None:
     known |= {f'fingerprint {key}': value for key, value in known.pop('fingerprint').items()}
     if noted.model and noted.weights is None:
         known['weights'] = 'those of the model'
+    if noted.detection and noted.detection.get('detector') is None:
+        known['people detector'] = 'none, a file is one person'
     for key, value in known.items():
         print(printable(f'{key:<22}{"not known" if value is None else value}'))
 

@@ -88,6 +88,7 @@ def test_info(indexed, call):
     assert Path(known['model']).parent == indexed and known['weights'] is None
     lines = [line.split() for line in call('info', indexed / 'people')[1].splitlines()]
     assert ['entries', '4'] in lines and ['fingerprint', 'model', 'first'] in lines
+    assert ['people', 'detector', 'none,', 'a', 'file', 'is', 'one', 'person'] in lines
 
 
 @pytest.mark.parametrize('words, message', [
