@@ -16,10 +16,10 @@ element.addEventListener('click', (event) => {
 });
 """
 
-#: A card opens the person up close: beside the grid, or over it on a phone. Escape, the cross and
-#: there the way back close it again; the focus returns to the card.
+#: A card opens the person up close: beside the grid, or over it on a phone, held upright or not.
+#: Escape, the cross and there the way back close it again; the focus returns to the card.
 CLOSE_UP = """
-const narrow = matchMedia('(max-width: 760px)');
+const narrow = matchMedia('(max-width: 760px), (max-height: 500px)');
 const place = document.querySelector('#close-up');
 const others = '#masthead, #asking, #filters, #by-picture, #add, #history, #people, footer';
 let card = null, noted = false;
@@ -106,7 +106,7 @@ element.addEventListener('click', (event) => {
 
 CSS = """
 .gradio-container { width: 100% !important; max-width: 1320px !important;
-  margin: 0 auto !important; }
+  margin: 0 auto !important; overflow: clip !important; } /* hidden would let nothing be sticky */
 .gradio-container h1, .gradio-container h2 { letter-spacing: -.01em; font-weight: 600;
   color: var(--body-text-color); }
 #masthead .html-container, #history .html-container, #people .html-container,
@@ -148,7 +148,8 @@ CSS = """
 .lost { font-size: .78rem; padding: 8px; text-align: center; }
 
 #close-up { display: none; }
-#close-up.open { display: flex; }
+#close-up.open { display: flex; position: sticky; top: 12px; align-self: flex-start;
+  max-height: calc(100vh - 24px); flex-wrap: nowrap; overflow-y: auto; }
 #person.waiting { opacity: .3; }
 .person header { display: flex; justify-content: space-between; align-items: start; gap: 12px; }
 .person .close { all: unset; box-sizing: border-box; cursor: pointer; flex: none; width: 44px;
@@ -157,7 +158,7 @@ CSS = """
 .person .close:hover { background: var(--background-fill-secondary); }
 .person .close:focus-visible { box-shadow: inset 0 0 0 3px var(--color-accent); }
 .person .alone { width: 52%; margin: 14px 0; }
-.person .heat { width: 100%; margin: 14px 0; border-radius: 12px;
+.person .heat { width: 100%; max-width: 440px; margin: 14px 0; border-radius: 12px;
   box-shadow: 0 0 0 1px var(--border-color-primary); }
 .person .quiet { font-size: .85rem; margin: 0 0 12px; }
 .person dl { display: grid; grid-template-columns: auto 1fr; gap: 3px 16px; margin: 0 0 4px;
@@ -189,9 +190,9 @@ CSS = """
 .drop .remove { cursor: pointer; padding: 8px 14px; border-radius: 8px;
   background: var(--background-fill-secondary); color: var(--body-text-color); }
 
-@media (max-width: 760px) {
-  #close-up.open { position: fixed; inset: 0; z-index: 1000; flex-wrap: nowrap;
-    overflow-y: auto; padding: 20px; background: var(--body-background-fill); }
+@media (max-width: 760px), (max-height: 500px) {
+  #close-up.open { position: fixed; inset: 0; z-index: 1000; align-self: stretch; max-height: none;
+    padding: 20px; background: var(--body-background-fill); }
   .welcome { padding: 36px 12px; }
 }
 """

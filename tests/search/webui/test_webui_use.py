@@ -86,6 +86,23 @@ def test_a_person_up_close_opens_in_view_and_closes(tab, size, way):
     assert not is_covered(tab, '.person h2')
 
 
+@pytest.mark.parametrize('size', [PHONE, DESK, dict(width=844, height=390)],
+                         ids=['phone', 'desk', 'phone, sideways'])
+def test_a_person_far_down_opens_in_view(tab, size):
+    ask(tab, 'red coat, blue trousers')
+    tab.evaluate("""() => { const grid = document.querySelector('.grid');
+        for (let row = 0; row < 30; row++) grid.append(grid.children[row].cloneNode(true)) }""")
+    tab.locator('.card').last.click()
+    tab.wait_for_selector('.person img.heat')
+    assert tab.evaluate('scrollY') > 0 or size is not DESK
+    box = tab.locator('.person h2').bounding_box()
+    assert 0 <= box['y'] < size['height'] / 2 and not is_covered(tab, '.person h2')
+    tab.locator('#more').hover()  # which scrolls to it, and waits until nothing lies over it
+    tab.keyboard.press('Escape')
+    tab.wait_for_selector('.person', state='hidden')
+    assert tab.evaluate('document.documentElement.scrollWidth') <= size['width']
+
+
 @SIZES
 def test_a_visit_by_keyboard_alone(tab, size):
     tab.wait_for_function("document.activeElement.closest('#ask')")
