@@ -11,6 +11,7 @@ from ..editing.base import EditRequest, EditResult
 from ..editing.recolor import shift_color
 from .base import GateVerdict, run_gates
 from .changed_pixels import grow
+from .place_gates import sure_garment
 
 __all__ = ['CONTROLS', 'PLACE_CONTROLS', 'negative_controls', 'other_color', 'try_controls']
 
@@ -84,11 +85,10 @@ def _wrong_places(request: EditRequest) -> dict[str, np.ndarray]:
     garment = None if request.evidence is None else request.evidence.garment(request.region)
     if garment is None or not garment.any():
         return {}
-    rows = np.nonzero(garment)[0]
-    places = dict(elsewhere=_displaced(garment),
-                  partial=garment & (np.arange(len(garment))[:, None]
-                                     < np.quantile(rows, _PART, method='nearest')),
-                  spill=_with_neighbours(garment))
+    sure = sure_garment(request.evidence, request.region)
+    end = np.quantile(np.nonzero(sure)[0], _PART, method='nearest')
+    places = dict(elsewhere=_displaced(garment), spill=_with_neighbours(garment),
+                  partial=sure & (np.arange(len(sure))[:, None] < end))
     return {name: places[name] for name in PLACE_CONTROLS if places[name].any()}
 
 

@@ -15,11 +15,12 @@ from ..evidence.base import PARTS, EditEvidence
 from .base import BaseGate
 from .changed_pixels import color_change, grow
 
-__all__ = ['PLACE_GATE', 'PlaceGate', 'PoseGate', 'PreserveGate', 'edge_reach']
+__all__ = ['PLACE_GATE', 'PlaceGate', 'PoseGate', 'PreserveGate', 'edge_reach', 'sure_garment']
 
 #: Name of the gate that proves the place of an edit.
 PLACE_GATE = 'place'
 _FEWEST_PIXELS = .002    # of the image; a smaller part says nothing
+_SURE = .2               # of the garment must be surely of its region, to be asked for alone
 _FEWEST_JOINTS = 4       # of a posture that can be compared
 _NAN = float('nan')
 
@@ -31,6 +32,26 @@ def edge_reach(height: int) -> int:
     (2, 6)
     """
     return 1 + height // 128
+
+
+def sure_garment(evidence: EditEvidence, region: str) -> np.ndarray | None:
+    """Mask the pixels that are surely the garment of a region, (H, W) bool.
+
+    A parsing calls ``full`` what is worn above and below, and one of joints alone all between
+    waist and knees. Where a garment of the region itself is seen, only that is sure.
+
+    Args:
+        evidence: Of the picture.
+        region: ``'upper'``, ``'lower'`` or ``'full'``.
+
+    Returns:
+        ``None`` without a parsing.
+    """
+    garment = evidence.garment(region)
+    if garment is None:
+        return None
+    own = evidence.part(region)
+    return own if own.sum() >= _SURE * garment.sum() else garment
 
 
 @TASK_UTILS.register_module()
@@ -58,13 +79,14 @@ class PlaceGate(BaseGate):
 
     def measure_with_reason(self, request: EditRequest, result: EditResult) -> tuple[float, str]:
         garment = _evidence(request).garment(request.region)
-        if garment is None:
+        sure = sure_garment(_evidence(request), request.region)
+        if garment is None or sure is None:
             return _NAN, 'no parsing'
         changed = color_change(request.image, result.image) > self.tolerance
         if not (garment.any() and changed.any()):
             return 0., f'no {"change" if garment.any() else f"garment of region {request.region}"}'
         inside = grow(garment, edge_reach(len(garment)))[changed].mean()
-        covered = changed[garment].mean()
+        covered = changed[sure].mean()
         return min(inside, covered), (f'{inside:.2f} of the change on the garment, {covered:.2f} '
                                       'of the garment changed')
 

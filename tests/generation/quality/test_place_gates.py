@@ -17,7 +17,7 @@ from seen_person import (
     wrong_place,
 )
 
-from mmtbps.generation.evidence import EditEvidence
+from mmtbps.generation.evidence import PARTS, EditEvidence
 from mmtbps.generation.quality import (
     EditStrengthGate,
     LocalityGate,
@@ -121,6 +121,24 @@ def test_the_other_garment_is_no_place(region, garment):
     assert not PlaceGate()(request, wrong_place(other)).ok
     assert PreserveGate()(request, wrong_place(garment)).ok
     assert PreserveGate()(request, wrong_place(other)).reason == other
+
+
+def test_what_may_be_of_both_garments_need_not_change():
+    """A parsing of joints alone calls the thighs neither shirt nor trousers."""
+    parts = parsing().parts.copy()
+    parts[44:70, 8:32] = PARTS.index('full')
+    for garment in ('upper', 'lower'):
+        request = request_for(EditEvidence(parts=parts), garment)
+        verdict = PlaceGate()(request, wrong_place(garment))
+        assert verdict.ok and verdict.value > .9
+        assert not PlaceGate()(request, wrong_place('face')).ok
+        between = at(garment) & (parts == PARTS.index('full'))
+        assert not PlaceGate()(request, result_of(dyed(between))).ok
+    dress = np.where(np.isin(parts, [PARTS.index('upper'), PARTS.index('lower')]),
+                     PARTS.index('full'), parts).astype(np.uint8)
+    request = request_for(EditEvidence(parts=dress), 'full')
+    assert not PlaceGate()(request, result_of(dyed(part_of_garment(.5)))).ok
+    assert PlaceGate()(request, result_of(dyed(at('upper') | at('lower')))).ok
 
 
 @pytest.mark.parametrize('evidence', [None, EditEvidence(), skeleton()])
