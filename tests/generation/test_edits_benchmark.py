@@ -54,3 +54,15 @@ def test_a_change_beside_the_garment_is_not_right(cases):
     def spill(case):
         return np.where(case.truth.others[..., None], 255 - case.before, perfect(case))
     assert judge(cases, editor_of(cases, spill), [CaptionGate()])['right'] == '0.0 %'
+
+
+def test_evidence_of_the_renderer_is_on_the_requests(cases):
+    planner = ColorSwitchPlanner()
+    blind, masked, seeing = (draw_cases(planner, 4, (96, 36), known)
+                             for known in ('none', 'person', 'parts'))
+    for nothing, person, parts in zip(blind, masked, seeing, strict=True):
+        assert nothing.request.evidence is person.request.evidence.parts is None
+        known = parts.request.evidence
+        assert np.array_equal(person.request.evidence.person, known.person)
+        garment = known.garment(parts.request.region)
+        assert garment[parts.truth.due].mean() > .9

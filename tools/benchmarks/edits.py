@@ -5,10 +5,15 @@ what a perfect editor would have made; the gates know nothing of it. An edit is 
 half of the garment has the new colour in its light, and other pixels that changed are at most a
 tenth as many as the garment has; it is clean if three quarters have it. People whose caption does
 not tell which garment is meant are left out.
+
+With ``--evidence`` editor and gates are told what the renderer knows of the picture before the edit:
+the person's mask, or all parts, as a perfect human parsing would. That shows what evidence is worth,
+not how good any model of it is.
 """
 
 import argparse
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -27,12 +32,13 @@ from mmtbps.lexicon import find_color_mentions
 from mmtbps.records import PairRecord
 from mmtbps.registry import TASK_UTILS
 
-from .edit_truth import Truth, coverage_and_spill, tell_truth
+from .edit_truth import Truth, coverage_and_spill, drawn_evidence, tell_truth
 
 PRESETS = Path(__file__).parents[2] / 'configs' / 'generation'
 _SEED = 2026            # of the people
 _CONTROLS = 100         # edits on which the negative controls are tried
 _RIGHT, _CLEAN, _SPILL = .5, .75, .1
+_KNOWN = ('none', 'person', 'parts')
 
 
 class Case(NamedTuple):
@@ -49,20 +55,23 @@ def add_options(parser: argparse.ArgumentParser) -> None:
                         help='configs of configs/generation (default: %(default)s)')
     parser.add_argument('--people', type=int, default=300,
                         help='drawn people, one edit each (default: %(default)s)')
+    parser.add_argument('--evidence', nargs='+', choices=_KNOWN, default=['none'],
+                        help='true masks that are known of a picture, a row each')
 
 
 def run(args: argparse.Namespace) -> list[dict[str, Any]]:
-    """Measure one row a preset."""
+    """Measure one row a preset and kind of evidence."""
     torch.set_num_threads(args.threads)
-    return [measure(preset, args.people) for preset in args.presets]
+    return [measure(preset, args.people, known)
+            for preset in args.presets for known in args.evidence]
 
 
-def measure(preset: str, people: int) -> dict[str, Any]:
-    """Measure the row of one preset."""
+def measure(preset: str, people: int, known: str = 'none') -> dict[str, Any]:
+    """Measure the row of one preset where so much is known of a picture."""
     cfg = Config.fromfile(PRESETS / f'{preset}.py').generation
     editor, *gates = (TASK_UTILS.build(part) for part in (cfg.editor, *cfg.gates))
-    cases = draw_cases(TASK_UTILS.build(cfg.planner), people, tuple(cfg.upscaler['size']))
-    return dict(preset=preset, **judge(cases, editor, gates))
+    cases = draw_cases(TASK_UTILS.build(cfg.planner), people, tuple(cfg.upscaler['size']), known)
+    return dict(preset=preset, evidence=known, **judge(cases, editor, gates))
 
 
 def judge(cases: list[Case], editor: BaseEditor, gates: list[BaseGate]) -> dict[str, Any]:
@@ -87,7 +96,8 @@ def judge(cases: list[Case], editor: BaseEditor, gates: list[BaseGate]) -> dict[
         'controls passed': f'{sum(passed)} of {len(passed)}', 'CPU s an edit': f'{seconds:.2f}'}
 
 
-def draw_cases(planner: Any, people: int, size: tuple[int, int]) -> list[Case]:
+def draw_cases(planner: Any, people: int, size: tuple[int, int], known: str = 'none'
+               ) -> list[Case]:
     """Draw edits that the planner chooses, of people whose garment is known beyond doubt."""
     cases = []
     for number in range(1, people + 1):
@@ -97,15 +107,20 @@ def draw_cases(planner: Any, people: int, size: tuple[int, int]) -> list[Case]:
         for job in planner.plan([record], 'drawn'):
             garment = _garment(person, job)
             if garment is not None:
-                cases.append(_case(person, shot, garment, job, size))
+                cases.append(_case(person, shot, garment, job, size, known))
     return cases
 
 
-def _case(person: Person, shot: Shot, garment: str, job: Job, size: tuple[int, int]) -> Case:
+def _case(person: Person, shot: Shot, garment: str, job: Job, size: tuple[int, int],
+          known: str) -> Case:
     color = job.edit['new']['bases'][0]
     before, truth = tell_truth(person, shot.scene, garment, color, size)
-    name = job.source['image']
-    return Case(job.request(name, Image.fromarray(before), job.source['person_id']), before, truth)
+    request = job.request(job.source['image'], Image.fromarray(before), job.source['person_id'])
+    if known != 'none':
+        evidence = drawn_evidence(person, shot.scene, size)
+        request = replace(request, evidence=evidence if known == 'parts'
+                          else replace(evidence, parts=None))
+    return Case(request, before, truth)
 
 
 def _garment(person: Person, job: Job) -> str | None:

@@ -27,7 +27,7 @@ class TFLiteModel:
     def __init__(self, file: str, shapes: Sequence[tuple[int, ...]]) -> None:
         self.file, self.shapes = Path(file).expanduser(), list(shapes)
         if not self.file.is_file():
-            raise MissingFile(f'{file}: no such file. docs/guides/generate_pairs.md says where the '
+            raise MissingFile(f'{file}: no such file. docs/guides/evidence.md says where the '
                               'models of MediaPipe come from')
 
     @cached_property
