@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from mediapipe_models import SELFIE
 from mmengine.config import Config
 from mmengine.runner import Runner
 from tiny_models import shrink
@@ -83,6 +84,21 @@ def test_images_elsewhere_are_edited_if_the_data_set_allows_it(tool, micro_set, 
     call(tool, 'report', data, out, *options)
     assert '0 failed' in capsys.readouterr().out
     assert 'is gone' not in (out / 'report.html').read_text()
+
+
+def test_evidence_of_the_config_is_looked_for_and_kept(tool, micro_set, tmp_path, refused, capsys):
+    provider = "generation.evidence=[{'type': 'MediaPipePersonProvider', 'model': '%s'}]"
+    call(tool, 'plan', micro_set, tmp_path, 'generation.planner.max_edits=4')
+    with refused('gone.tflite: no such file'):
+        call(tool, 'run', micro_set, tmp_path, provider % 'gone.tflite')
+    pytest.importorskip('ai_edge_litert')
+    call(tool, 'run', micro_set, tmp_path, provider % SELFIE)
+    assert '4/4 jobs' in capsys.readouterr().out
+    [known] = json.loads((tmp_path / 'run.json').read_text())['settings']['evidence']
+    assert known['type'] == 'MediaPipePersonProvider' and known['sha256'].startswith('8d13b7fa')
+    assert len(list((tmp_path / 'evidence').rglob('*.npz'))) == 4
+    with refused('settings.evidence was'):
+        call(tool, 'run', micro_set, tmp_path)
 
 
 def test_all_in_one_go_gives_the_same(tool, micro_set, tmp_path):

@@ -6,9 +6,9 @@ half of the garment has the new colour in its light, and other pixels that chang
 tenth as many as the garment has; it is clean if three quarters have it. People whose caption does
 not tell which garment is meant are left out.
 
-With ``--evidence`` editor and gates are told what the renderer knows of the picture before the edit:
-the person's mask, or all parts, as a perfect human parsing would. That shows what evidence is worth,
-not how good any model of it is.
+With ``--evidence`` editor and gates are told what the renderer knows of the picture before the
+edit: the person's mask, or all parts, as a perfect human parsing would. That shows what evidence is
+worth, not how good any model of it is.
 """
 
 import argparse

@@ -93,6 +93,14 @@ def test_the_digest_is_of_the_weights_and_not_of_the_folder(folder, tmp_path):
     assert fields != HumanParsingProvider(segformer(tmp_path / 'other', seed=1)).digest_fields
 
 
+def test_a_name_of_a_hub_that_cannot_be_reached_is_told(monkeypatch, images):
+    monkeypatch.setattr('mmtbps.hub.hub_fault', lambda name: 'the hub cannot be reached')
+    provider = HumanParsingProvider('hf:nobody/has-this@main')
+    assert (provider.model.source, provider.model.revision) == ('nobody/has-this', 'main')
+    with pytest.raises(MissingFile, match='nobody/has-this: nothing of it is in the cache'):
+        provider.look(images)
+
+
 def test_other_models_are_refused(tmp_path, folder, images):
     with pytest.raises(MissingFile, match='no such folder'):
         HumanParsingProvider('./gone')
