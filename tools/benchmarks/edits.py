@@ -28,6 +28,7 @@ from mmtbps.drawing.edits import colors_for
 from mmtbps.drawing.person import Person
 from mmtbps.generation import BaseEditor, BaseGate, EditRequest, Job, try_controls
 from mmtbps.generation.quality import run_gates
+from mmtbps.generation.quality.proportions import Proportion
 from mmtbps.lexicon import find_color_mentions
 from mmtbps.records import PairRecord
 from mmtbps.registry import TASK_UTILS
@@ -91,6 +92,7 @@ def judge(cases: list[Case], editor: BaseEditor, gates: list[BaseGate]) -> dict[
     return {
         'edits': len(cases), 'right': _percent(right), 'accepted': _percent(accepted),
         'right of the accepted': _percent(right[accepted]),
+        '95 % interval': str(Proportion.of(right[accepted])) if accepted.any() else '-',
         'clean of the accepted': _percent(clean[accepted]),
         'accepted of the right': _percent(accepted[right]),
         'controls passed': f'{sum(passed)} of {len(passed)}', 'CPU s an edit': f'{seconds:.2f}'}
