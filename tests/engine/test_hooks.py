@@ -41,6 +41,35 @@ def test_mixup_hook_sets_the_models_probability():
         FeatureMixupHook({0: 1.5})
 
 
+@pytest.mark.parametrize('options, expected', [
+    (dict(milestones={0: 0.5, 2 / 3: 0.0}), [0.5] * 6 + [0.0] * 3),
+    (dict(milestones={0: 0.5, 2: 0.1, 7: 0.0}, by_epoch=False), [0.5] * 2 + [0.1] * 5 + [0.0] * 2),
+    (dict(milestones={0: 0.0, 4: 0.8}, by_epoch=False, interpolate='linear'),
+     [0.0, 0.2, 0.4, 0.6] + [0.8] * 5)])
+@pytest.mark.parametrize('loop', [SimpleNamespace(run_epoch=None), SimpleNamespace()])
+def test_mixup_is_scheduled_by_step_and_by_share(options, expected, loop):
+    """In a run of 9 steps, whether it counts epochs or not; a resumed one begins at any of them."""
+    model = torch.nn.Module()
+    model.mixup = SimpleNamespace(prob=0.9)
+    for steps in (range(9), range(5, 9)):
+        hook, at = FeatureMixupHook(**options), runner(model=model, train_loop=loop, max_iters=9)
+        hook.before_train(at)
+        hook.before_train_epoch(at)
+        for step in steps:
+            at.iter = step
+            hook.before_train_iter(at, batch_idx=step)
+            assert model.mixup.prob == pytest.approx(expected[step])
+
+
+def test_a_mixup_schedule_that_could_not_act_is_refused():
+    at = runner(train_loop=SimpleNamespace())
+    with pytest.raises(ValueError, match='counts steps and not epochs.*by_epoch=False'):
+        FeatureMixupHook({0: 0.5, 3: 0.0}).before_train(at)
+    for milestones in ({0: 0.5, 0.5: 0.1, 3: 0.0}, {-1: 0.5}):
+        with pytest.raises(ValueError, match='all of one kind'):
+            FeatureMixupHook(milestones)
+
+
 @pytest.mark.parametrize('by_epoch', [True, False])
 def test_places_in_a_run_have_their_own_repeatable_seed(by_epoch):
     """Whatever was drawn before; within an epoch the numbers go on."""

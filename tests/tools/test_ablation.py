@@ -10,15 +10,19 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from tiny_models import set_batch_size, shrink
 
+from mmtbps.datasets import stack_pairs
 from mmtbps.drawing.edited_pairs import draw_edited_pairs
+from mmtbps.engine import FeatureMixupHook
 from mmtbps.errors import BadValue
 from mmtbps.fileio import write_durably
+from mmtbps.models import FeatureMixup, HardnessAwareContrastiveHead, TextImageRetriever
 
 ROOT = Path(__file__).resolve().parents[2]
 TOOL = 'tools/ablation.py'
 CONFIG = ROOT / 'configs/tbps/ablation_drawn.py'
+MIXUPS = CONFIG.with_name('ablation_mixup_drawn.py')
 LOSSES = ROOT / 'configs/clip/ablation_losses_drawn.py'
-ARMS = Config.fromfile(CONFIG).arms
+ARMS = [(path, arm) for path in (CONFIG, MIXUPS) for arm in Config.fromfile(path).arms]
 LOSS_ARMS = Config.fromfile(LOSSES).arms
 
 
@@ -27,12 +31,13 @@ def pairs(micro_set, tmp_path_factory):
     return draw_edited_pairs(micro_set, tmp_path_factory.mktemp('ablation_pairs'))
 
 
-@pytest.mark.parametrize('number', range(len(ARMS)), ids=[arm['name'] for arm in ARMS])
+@pytest.mark.parametrize('number', range(len(ARMS)), ids=[
+    f'{path.stem}: {arm["name"]}' for path, arm in ARMS])
 def test_every_arm_trains_for_the_same_number_of_steps(number, tool, micro_set, pairs,
                                                        tmp_path, monkeypatch):
     monkeypatch.setattr(tool, 'generated_pairs', lambda kind, root: pairs)
-    arm = ARMS[number]
-    cfg = tool.arm_config(str(CONFIG), arm, 7, micro_set)
+    path, arm = ARMS[number]
+    cfg = tool.arm_config(str(path), arm, 7, micro_set)
     assert cfg.train_cfg.max_iters == 450 and cfg.randomness.seed == 7
     cfg = shrink(cfg, micro_set, tmp_path)
     if arm.get('pairs'):
@@ -43,6 +48,9 @@ def test_every_arm_trains_for_the_same_number_of_steps(number, tool, micro_set, 
     runner = Runner.from_cfg(cfg)
     runner.train()
     assert runner.iter == 3
+    mixup = runner.model.mixup
+    assert mixup is None or mixup.prob == dict(add=1, replace=0 if 'off' in arm['name'] else 0.5)[
+        mixup.mode]
     people = runner.train_dataloader.dataset.metainfo['num_persons']
     assert people == (48 if arm.get('pairs') else 24)
 
@@ -105,8 +113,11 @@ class InProcess:
         cfg = Config.fromfile(config)
         cfg.work_dir = str(arguments[arguments.index('--work-dir') + 1])
         cfg.experiment_name = f'{cfg.work_dir}-{next(self.runs)}'
+        cfg.resume = '--resume' in arguments
         if Path(name).name == 'test.py':
             cfg.load_from = str(arguments[0])
+            if arguments[arguments.index('--split') + 1] == 'val':
+                cfg.test_dataloader, cfg.test_evaluator = cfg.val_dataloader, cfg.val_evaluator
             write_durably(arguments[-1], json.dumps(Runner.from_cfg(cfg).test()))
             return
         self.trained.append('/'.join(config.with_suffix('').parts[-2:]))
@@ -154,10 +165,13 @@ def tiny_ablation(tool, micro_set, monkeypatch):
 def test_an_ablation_that_was_cut_off_ends_in_the_same_table(tiny_ablation, tmp_path):
     both = ['InfoNCE_at_0_005/seed0', 'N_ITC_R_ITC/seed0']
     whole, trained = tiny_ablation(tmp_path / 'whole')
-    assert trained == both and whole.count(' | 1 |') == 2
+    assert trained == both and whole.count(' | 1 |') == 3
+    assert '| val R1 | val mAP | n |' in whole and "Differences from 'InfoNCE at 0.005'" in whole
     assert tiny_ablation(tmp_path / 'cut', fails_in=both[1:]) == (None, both)
     assert [*(tmp_path / 'cut' / both[1]).glob('best_*.pth')]  # of its first epoch
     assert tiny_ablation(tmp_path / 'cut') == (whole, both[1:])
+    logs = [file.read_text() for file in (tmp_path / 'cut' / both[1]).glob('*/*.log')]
+    assert sum('resumed epoch: 1, iter: 4' in log for log in logs) == 1
     assert tiny_ablation(tmp_path / 'cut') == (whole, [])
 
 
@@ -169,7 +183,12 @@ def test_runs_of_other_settings_are_not_mixed(tool, micro_set, tmp_path):
     former = tool.arm_config(str(LOSSES), arm, 0, micro_set).pretty_text
     run.with_suffix('.py').write_text(former, 'utf-8')
     assert tool.run_arm(str(LOSSES), arm, 0, tmp_path, micro_set) == {'t2i/R1': 12.5}
+    (run / 'metrics_val.json').write_text('{"t2i/R1": 13.5}')
+    assert tool.run_arm(str(LOSSES), arm, 0, tmp_path, micro_set)['val'] == {'t2i/R1': 13.5}
     arm['options'] = {'train_cfg.max_epochs': 3}
+    with pytest.raises(BadValue, match='seed0: this run had other settings .* --work-dir'):
+        tool.run_arm(str(LOSSES), arm, 0, tmp_path, micro_set)
+    (run / 'metrics.json').rename(run / 'epoch_1.pth')  # one that was cut off is no other
     with pytest.raises(BadValue, match='seed0: this run had other settings .* --work-dir'):
         tool.run_arm(str(LOSSES), arm, 0, tmp_path, micro_set)
 
@@ -182,6 +201,65 @@ def test_the_table_has_mean_spread_and_chance(tool):
     assert lines[4].startswith('| chance | 0.5 |')
 
 
+def test_differences_are_of_runs_with_one_seed(tool):
+    def runs(test, val):
+        return [{**{f't2i/{m}': one for m in tool.MEASURES},
+                 'val': {f't2i/{m}': other for m in tool.FEW_MEASURES}}
+                for one, other in zip(test, val, strict=True)]
+
+    results = {'base': runs([10.0, 14.0, 12.0], [20.0, 20.0, 20.0]),
+               'arm': runs([12.0, 15.0, 15.0], [19.0, 21.0, 18.0])}
+    lines = tool.difference_table(results).splitlines()
+    assert lines[0].startswith("Differences from 'base'")
+    assert lines[2] == '| arm | test R1 | val R1 | test mAP | val mAP | n |'
+    cells = '+2.0 ± 1.0 (3) | -0.7 ± 1.5 (1)'
+    assert lines[4:] == [f'| arm | {cells} | {cells} | 3 |']
+    lines = tool.table(results, {}).splitlines()
+    assert lines[0].endswith('| mAP | val R1 | val mAP | n |')
+    assert lines[2].endswith('| 20.0 ± 0.0 | 20.0 ± 0.0 | 3 |')
+
+
+@pytest.mark.parametrize('words, seeds', [('3', [0, 1, 2]), ('1-2', [1, 2]), ('2-2', [2])])
+def test_seeds_may_be_a_part(tool, words, seeds):
+    assert list(tool.chosen_seeds(words)) == seeds
+
+
+def test_another_length_has_as_many_validations(tool, micro_set, tmp_path):
+    cfg = tool.arm_config(str(MIXUPS), {}, 0, micro_set, steps=1350)
+    assert (cfg.train_cfg.max_iters, cfg.train_cfg.val_interval) == (1350, 450)
+    assert cfg.default_hooks.checkpoint.interval == 450
+    with pytest.raises(BadValue, match='no train_cfg.max_iters'):
+        tool.arm_config(str(LOSSES), {}, 0, micro_set, steps=9)
+    run = tmp_path / '9_steps/arm/seed0'
+    run.mkdir(parents=True)
+    (run / 'metrics.json').write_text('{}')
+    run.with_suffix('.py').write_text(
+        tool.arm_config(str(MIXUPS), {}, 0, micro_set, 9).pretty_text, 'utf-8')
+    assert tool.run_arm(str(MIXUPS), dict(name='arm'), 0, tmp_path, micro_set, 9) == {}
+
+
+class OtherRetriever(TextImageRetriever):
+    """A class that an arm may name."""
+
+
+@pytest.mark.parametrize('options, place, kind', [
+    ({'model.type': OtherRetriever}, 'model.type', OtherRetriever),
+    ({'model.mixup.type': FeatureMixup}, 'model.mixup.type', FeatureMixup),
+    ({'model.heads.contrastive': dict(type=HardnessAwareContrastiveHead)},
+     'model.heads.contrastive.type', HardnessAwareContrastiveHead),
+    ({'train_dataloader.collate_fn.type': stack_pairs}, 'train_dataloader.collate_fn.type',
+     stack_pairs),
+    ({'custom_hooks': [dict(type=FeatureMixupHook, milestones={0: 0.5, 2 / 3: 0.0})]},
+     'custom_hooks.0.type', FeatureMixupHook)])
+def test_an_arm_may_name_classes(options, place, kind, tool, micro_set, tmp_path):
+    cfg = tool.arm_config(str(MIXUPS), dict(name='a', options=options), 0, micro_set)
+    (tmp_path / 'arm.py').write_text(cfg.pretty_text, 'utf-8')
+    read = Config.fromfile(tmp_path / 'arm.py')
+    for word in place.split('.'):
+        read = read[int(word) if word.isdigit() else word]
+    assert read == f'{kind.__module__}.{kind.__name__}'
+
+
 def test_an_arm_that_is_not_there_is_one_line(tool, tmp_path, capsys):
     with pytest.raises(SystemExit) as stop:
         tool.main([str(CONFIG), '--arms', 'nothing', '--work-dir', str(tmp_path / 'work')])
@@ -192,6 +270,9 @@ def test_an_arm_that_is_not_there_is_one_line(tool, tmp_path, capsys):
 
 @pytest.mark.parametrize('config, options, says', [
     (CONFIG, ['--seeds', '0'], '--seeds must be at least 1'),
+    (CONFIG, ['--seeds', '2-1'], '--seeds must be at least 1, or a range'),
+    (CONFIG, ['--seeds', 'two'], "--seeds must be a number, or two as in 1-2, got 'two'"),
+    (CONFIG, ['--steps', '0'], '--steps must be at least 1'),
     (CONFIG.with_name('vit_bert_base_drawn.py'), [], "no key 'arms'")])
 def test_mistakes_are_one_line(tool, config, options, says, capsys):
     with pytest.raises(SystemExit) as stop:
