@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
-from .errors import BadValue, RecordError, Remedy
+from .errors import BadValue, Remedy
 from .fileio import write_durably
 
 __all__ = ['CUHK_FILE', 'NOTE_FILE', 'PAIRS_FILE', 'RUN_FILE', 'MergeNote', 'file_sha256',
@@ -52,7 +52,7 @@ class MergeNote:
         """Read the note of a folder; ``None`` if there is none, as beside pairs of version 0.1.
 
         Raises:
-            RecordError: If it cannot be read.
+            BadValue: If it cannot be read.
         """
         path = Path(folder, NOTE_FILE)
         if not path.is_file():
@@ -65,8 +65,8 @@ class MergeNote:
             if not isinstance(note.accepted, int) or not isinstance(note.parts, dict):
                 raise ValueError("'accepted' must be a number and 'parts' an object")
         except (ValueError, LookupError, TypeError, AttributeError) as error:
-            raise RecordError(f'{path}: broken note of merged pairs ({error}); merge again',
-                              Remedy('generate_merge')) from error
+            raise BadValue(f'{path}: broken note of merged pairs ({error}); merge again',
+                           Remedy('generate_merge')) from error
         return note
 
     def check_files(self, folder: str | os.PathLike) -> None:

@@ -62,8 +62,9 @@ def generated_pairs(kind: str, data_root: Path) -> Path:
         return draw_edited_pairs(data_root, folder)
     target = folder / 'pdg_pairs.jsonl'
     if not target.is_file():
-        for command in ('plan', 'run', 'merge'):
-            run_tool(TOOLS / 'generate.py', command, f'configs/generation/pdg_{kind}.py',
+        # Equal weights: an arm asks for the pairs alone.
+        for command in (['plan'], ['run'], ['merge', '--weight-floor', '1']):
+            run_tool(TOOLS / 'generate.py', *command, f'configs/generation/pdg_{kind}.py',
                      '--cfg-options', f'dataset.data_root={data_root}',
                      f'generation.runner.out_dir={folder}')
     return target

@@ -14,7 +14,7 @@ from mmengine.config import Config
 from mmengine.logging import MMLogger
 
 from mmtbps.commands.command_names import CommandParser
-from mmtbps.commands.user_errors import one_line_errors, word_error
+from mmtbps.commands.user_errors import one_line_errors, word_error, word_notice
 from mmtbps.config_file import read_config
 from mmtbps.datasets import CUHKPEDES, ICFGPEDES, DrawnPEDES, RSTPReid, TBPSDataset
 from mmtbps.datasets.annotations import LocatedRecord
@@ -153,7 +153,7 @@ def check_together(config: Config) -> int:
     if checked.lines or problems:
         print('\nTogether')
     for line in checked.lines:
-        print(line)
+        print(word_notice(line))
     for problem in problems:
         print(printable(f'PROBLEM {_word(problem)}'))
     return len(problems)

@@ -48,7 +48,8 @@ def step(title: str, *commands: tuple) -> None:
 def generate() -> None:
     """Generate pairs with the toy diffusion model, as far as the gates accept them."""
     step('2 of 5: generating pairs with a toy diffusion model',
-         ('tools/generate.py', 'all', GENERATION, '--cfg-options',
+         # Equal weights, with which the published numbers of the demo were measured.
+         ('tools/generate.py', 'all', GENERATION, '--weight-floor', '1', '--cfg-options',
           f'generation.planner.max_edits={EDITS}'))
 
 

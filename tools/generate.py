@@ -84,14 +84,12 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     command.add_argument('--set-aside', action='store_true',
                          help='move lines of the manifest that are broken, or repeat a job, to a '
                               'file beside it, and merge the rest')
-    command.add_argument('--weight-floor', type=float, default=DEFAULT_FLOOR, metavar='WEIGHT',
-                         help='weight in the loss of a pair that its gates only just accept '
-                              '(default %(default)s); 1 for equal weights')
+    add_weight_floor(command)
     command = add('report', report, 'write one HTML page about the run')
     command.add_argument('--samples', type=int, default=24, help='pictures of each kind')
     command = add('all', everything, 'plan, run, report and merge')
-    command.set_defaults(check=False, shard=None, retry_failed=False, samples=24, set_aside=False,
-                         weight_floor=DEFAULT_FLOOR)
+    add_weight_floor(command)
+    command.set_defaults(check=False, shard=None, retry_failed=False, samples=24, set_aside=False)
     command = add('calibrate', calibrate_gates, 'bound the gates by edits whose truth is known')
     command.add_argument('labels', type=Path, help='audit.jsonl of a run, or another labelled set')
     command.add_argument('--precision', type=float, default=.95,
@@ -112,6 +110,13 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     command.add_argument('--table', action='store_true', help='print the shares, open no page')
     add('finetune', finetune, 'adapt a diffusion model to the images of a data set')
     return parser.parse_args(argv)
+
+
+def add_weight_floor(parser: argparse.ArgumentParser) -> None:
+    """Add the option of commands that merge."""
+    parser.add_argument('--weight-floor', type=float, default=DEFAULT_FLOOR, metavar='WEIGHT',
+                        help='weight in the loss of a pair that its gates only just accept '
+                             '(default %(default)s); 1 for equal weights')
 
 
 def source_of(cfg: Config) -> tuple[list[PairRecord], Path, str]:

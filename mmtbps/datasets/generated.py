@@ -27,9 +27,8 @@ def find_pairs(root: str) -> Source | None:
         accepted nothing.
 
     Raises:
-        BadValue: If ``root`` is a file.
+        BadValue: If ``root`` is a file, or the note beside the pairs cannot be read.
         MissingFile: If there is something of that name which is no file.
-        RecordError: If the note beside the pairs cannot be read.
     """
     folder = Path(root)
     pairs = folder / PAIRS_FILE
@@ -48,7 +47,7 @@ def find_pairs(root: str) -> Source | None:
 
 
 def check_pairs(located: Sequence[LocatedRecord], root: str, dataset: str) -> None:
-    """Refuse generated pairs that do not belong to the originals, or are not whole.
+    """Refuse generated pairs, if there are any, that do not fit the originals or are not whole.
 
     Args:
         located: Records of all splits, originals and generated.
@@ -58,8 +57,9 @@ def check_pairs(located: Sequence[LocatedRecord], root: str, dataset: str) -> No
     Raises:
         BadValue: If files have changed since they were merged, the pairs were made from another
             data set, or images are missing.
-        RecordError: If the note beside the pairs cannot be read.
     """
+    if find_pairs(root) is None:
+        return
     file, note = Path(root, PAIRS_FILE), MergeNote.read(root)
     generated = [item for item in located if item.source.ann_file == file]
     if note is not None:
@@ -140,7 +140,7 @@ def describe_pairs(located: Sequence[LocatedRecord], root: str, title: str) -> N
 def _originals_only(root: str, title: str, originals: int) -> Notice:
     folder, remedy = Path(root), Remedy('generate_pairs', dict(folder=root))
     why = ''
-    if MergeNote.read(folder) is not None:
+    if (folder / PAIRS_FILE).is_file():
         why = ' (the gates accepted none)'
     elif (folder / RUN_FILE).is_file():
         why, remedy = ' (a run is there that is not merged)', Remedy('generate_merge')

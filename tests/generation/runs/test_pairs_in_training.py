@@ -97,8 +97,8 @@ def test_without_pairs_the_line_names_the_way_to_them(root):
     shutil.move(root / 'away', root / 'pdg')
     for name in (PAIRS_FILE, NOTE_FILE):
         (root / 'pdg' / name).unlink()
-    assert 'a run is there that is not merged' in line_of(root)
-    assert line_of(root).remedy == Remedy('generate_merge')
+        assert 'a run is there that is not merged' in line_of(root)
+        assert line_of(root).remedy == Remedy('generate_merge') and len(load(root)) == 16
 
 
 def test_a_run_that_accepted_nothing_leaves_the_originals(finished, tmp_path):
