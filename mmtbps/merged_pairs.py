@@ -10,8 +10,8 @@ from pathlib import Path
 from .errors import BadValue, Remedy
 from .fileio import write_durably
 
-__all__ = ['CUHK_FILE', 'NOTE_FILE', 'PAIRS_FILE', 'RUN_FILE', 'MergeNote', 'file_sha256',
-           'fingerprint_sources', 'part_files']
+__all__ = ['CUHK_FILE', 'NOTE_FILE', 'PAIRS_FILE', 'RUN_FILE', 'MergeNote', 'digest_of_run',
+           'file_sha256', 'fingerprint_sources', 'part_files']
 
 PAIRS_FILE = 'pdg_pairs.jsonl'
 CUHK_FILE = 'pdg_cuhk.json'
@@ -83,7 +83,7 @@ class MergeNote:
         if file_sha256(pairs) != self.pairs:
             raise BadValue(f'{pairs} is not as merging wrote it: cut off, changed, or of another '
                            'merge than its note; merge again', again)
-        if (run := _digest_of(folder / RUN_FILE)) not in (None, self.digest):
+        if (run := digest_of_run(folder)) not in (None, self.digest):
             raise BadValue(f'{pairs} was merged from run {self.digest}, but the folder now has run '
                            f'{run}; merge again', again)
         for part in part_files(folder):
@@ -116,10 +116,10 @@ def file_sha256(path: str | os.PathLike) -> str:
     return hashlib.sha256(Path(path).read_bytes()).hexdigest()
 
 
-def _digest_of(run: Path) -> str | None:
-    """Read the digest of a run; ``None`` if there is no such file, or it is of no run."""
+def digest_of_run(folder: str | os.PathLike) -> str | None:
+    """Read the digest of the run of a folder; ``None`` if none is noted there."""
     try:
-        digest = json.loads(run.read_text(encoding='utf-8')).get('digest')
+        digest = json.loads(Path(folder, RUN_FILE).read_text(encoding='utf-8')).get('digest')
     except (OSError, ValueError, AttributeError):
         return None
     return digest if isinstance(digest, str) else None

@@ -13,7 +13,7 @@ from .images import find_missing_images
 from .packed import SUFFIX
 from .record_checks import caption_fault
 
-__all__ = ['check_pairs', 'describe_pairs', 'find_pairs']
+__all__ = ['check_merge', 'check_pairs', 'describe_pairs', 'find_pairs']
 
 
 def find_pairs(root: str) -> Source | None:
@@ -46,28 +46,40 @@ def find_pairs(root: str) -> Source | None:
     return Source(PAIRS_FILE, pairs, images)
 
 
-def check_pairs(located: Sequence[LocatedRecord], root: str, dataset: str) -> None:
+def check_merge(root: str, dataset: str) -> None:
+    """Refuse merged files that have changed since, or are of another data set, before any is read.
+
+    Args:
+        root: Folder of the run.
+        dataset: Name of the data set.
+
+    Raises:
+        BadValue: If they are.
+    """
+    if find_pairs(root) is None or (note := MergeNote.read(root)) is None:
+        return
+    note.check_files(root)
+    if note.dataset != dataset:
+        raise BadValue(f'{Path(root, PAIRS_FILE)} was made from {note.dataset}, not from '
+                       f'{dataset}: name the folder of pairs of this data set as pairs_root, or '
+                       'pairs_root=None')
+
+
+def check_pairs(located: Sequence[LocatedRecord], root: str) -> None:
     """Refuse generated pairs, if there are any, that do not fit the originals or are not whole.
 
     Args:
         located: Records of all splits, originals and generated.
         root: Folder of the run that the pairs are from.
-        dataset: Name of the data set.
 
     Raises:
-        BadValue: If files have changed since they were merged, the pairs were made from another
-            data set, or images are missing.
+        BadValue: If the pairs were made from another data set, or images are missing.
     """
     if find_pairs(root) is None:
         return
-    file, note = Path(root, PAIRS_FILE), MergeNote.read(root)
+    file = Path(root, PAIRS_FILE)
     generated = [item for item in located if item.source.ann_file == file]
-    if note is not None:
-        note.check_files(root)
-        if note.dataset != dataset:
-            raise BadValue(f'{file} was made from {note.dataset}, not from {dataset}: name the '
-                           'folder of pairs of this data set as pairs_root, or pairs_root=None')
-    _check_sources(generated, located, file, note)
+    _check_sources(generated, located, file, MergeNote.read(root))
     _check_images(generated, file)
 
 

@@ -13,7 +13,7 @@ from mmtbps.records import Entry, PairRecord, RecordError, image_name
 from mmtbps.registry import DATASETS
 
 from .annotations import LocatedRecord, Source, find_sources, read_entries, select_split, sha256
-from .generated import check_pairs, describe_pairs, find_pairs
+from .generated import check_merge, check_pairs, describe_pairs, find_pairs
 from .images import find_missing_images, find_undecodable
 from .items import image_items, pair_items
 from .noise import load_noisy_order, noisy_order, reorder_captions
@@ -166,13 +166,15 @@ class TBPSDataset(ServingDataset):
                 that there is not.
         """
         sources, located = self.sources(), []
+        if self.pairs_root is not None:
+            check_merge(self.pairs_root, self.dataset_name)
         for source in sources:
             located += self._read_source(source)
         check_splits(located, self.splits)
         self._metainfo['ann_files'] = {s.name: sha256(s.ann_file) for s in sources}
         located = number_people(located, self.shared_ids)
         if self.pairs_root is not None:
-            check_pairs(located, self.pairs_root, self.dataset_name)
+            check_pairs(located, self.pairs_root)
         for files, count in ({} if self.shared_ids else count_ids_in_both(located)).items():
             print_log(f'{self.dataset_name}: {" and ".join(files)} have {count} ids in common, '
                       'which stand for different people (shared_ids=True: for the same)',

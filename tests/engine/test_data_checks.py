@@ -10,6 +10,7 @@ import torch
 from mmengine.config import Config
 from mmengine.runner import Runner
 
+from mmtbps.commands.user_errors import word_notice
 from mmtbps.datasets.transforms import CLIP_TOKENIZER
 from mmtbps.engine import launch
 from mmtbps.engine.data_checks import UnfitData, check_data_sets, stop_if_unfit
@@ -214,6 +215,11 @@ def test_the_runner_begins_with_the_check(root, monkeypatch):
     cfg.update(launcher='none', model={}, train_cfg=dict(max_epochs=1), optim_wrapper={})
     launch.build_runner(cfg)
     assert len(lines) == 3 and lines[0].startswith('ICFG-PEDES train: 11 captions')
+    cfg.train_dataloader.dataset.pairs_root = 'pdg'
+    launch.build_runner(cfg, word=word_notice)
+    assert lines[3] == (
+        'ICFG-PEDES train: no generated pairs at pdg: originals only, 11 pairs; make them by: '
+        'python tools/generate.py all CONFIG --cfg-options generation.runner.out_dir=pdg')
     cfg.train_dataloader.dataset.holdout = 0
     with pytest.raises(UnfitData):
         launch.build_runner(cfg)

@@ -17,12 +17,12 @@ from typing import Any
 
 from mmtbps.errors import BadValue, MissingFile, Remedy
 from mmtbps.fileio import JsonlWriter, LockTaken, create_once, iter_json_lines, write_durably
-from mmtbps.merged_pairs import RUN_FILE, part_files
+from mmtbps.merged_pairs import RUN_FILE, digest_of_run, part_files
 from mmtbps.records import Entry, RecordError, image_name
 
 __all__ = ['ENGINE_VERSION', 'ManifestPart', 'OtherRun', 'Record', 'claim_run', 'engine_digest',
-           'fault_of_second', 'job_id', 'load_done', 'note_images', 'read_images', 'read_records',
-           'read_run']
+           'fault_of_second', 'fault_of_stranger', 'job_id', 'load_done', 'note_images',
+           'read_images', 'read_records', 'read_run']
 
 #: Part of every run's digest, apart from the version of the package. To be raised when the same
 #: settings give other images, verdicts or ids than before: a run then refuses to mix the two.
@@ -186,11 +186,15 @@ def load_done(folder: str | os.PathLike) -> dict[str, Record]:
     one. A job whose image is gone is not done.
 
     Raises:
-        RecordError: If a line is no record, or a second line of a job is none that a run writes.
+        RecordError: If a line is no record, of another run, or a second line of a job and none
+            that a run writes.
     """
     done: dict[str, Record] = {}
     places: dict[str, str] = {}
+    digest = digest_of_run(folder)
     for place, record in _placed_records(folder):
+        if fault := fault_of_stranger(record, digest):
+            raise RecordError(f'{place}: {fault}', Remedy('set_aside'))
         known = done.get(record.job_id)
         if known is not None and (fault := fault_of_second(known, record)):
             raise RecordError(f'{place}: job {record.job_id} a second time, {fault} '
@@ -200,6 +204,14 @@ def load_done(folder: str | os.PathLike) -> dict[str, Record]:
     images = _files_below(Path(folder) / 'images')
     return {key: record for key, record in done.items()
             if record.output.get('file') is None or record.output['file'] in images}
+
+
+def fault_of_stranger(record: Record, digest: str | None) -> str | None:
+    """Tell why a line is none of this run; ``None`` if it may be, as where no digest is known."""
+    theirs = record.engine.get('digest')
+    if None in (theirs, digest) or theirs == digest:
+        return None
+    return f'job {record.job_id} is of run {theirs}, and this folder of run {digest}'
 
 
 def fault_of_second(known: Record, second: Record) -> str | None:

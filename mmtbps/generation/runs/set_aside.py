@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 from mmtbps.errors import RecordError
 from mmtbps.fileio import LockTaken, decode_json, file_lock, write_durably
-from mmtbps.merged_pairs import part_files
+from mmtbps.merged_pairs import digest_of_run, part_files
 
-from .manifest import Record, fault_of_second
+from .manifest import Record, fault_of_second, fault_of_stranger
 
 __all__ = ['BrokenLine', 'count_set_aside', 'set_aside_broken']
 
@@ -36,7 +36,7 @@ class BrokenLine(NamedTuple):
 
 
 def set_aside_broken(folder: str | os.PathLike) -> list[BrokenLine]:
-    """Move lines that are no records, or that repeat a job, out of the part files of a run.
+    """Move lines that are no records, of another run, or repeat a job, out of the part files.
 
     The bytes of such a line go to ``PART.set-aside``, then leave the part; a kill between the two
     leaves them in both, and the next call ends it. Their jobs count as not done. A torn last line
@@ -52,11 +52,11 @@ def set_aside_broken(folder: str | os.PathLike) -> list[BrokenLine]:
         LockTaken: If a process of the run is at work on a part.
     """
     known: dict[str, Record] = {}
-    moved = []
+    moved, digest = [], digest_of_run(folder)
     for part in part_files(folder):
         try:
             with file_lock(part, wait=False):
-                moved += _tidy(part, known)
+                moved += _tidy(part, known, digest)
         except LockTaken as error:
             raise LockTaken(f'{part} is being written: wait for the run, or stop it, before lines '
                             'are set aside') from error
@@ -68,11 +68,11 @@ def count_set_aside(folder: str | os.PathLike) -> int:
     return sum(len(_lines(path)) for path in Path(folder).glob(f'part-*-of-*.jsonl{SUFFIX}'))
 
 
-def _tidy(part: Path, known: dict[str, Record]) -> list[BrokenLine]:
+def _tidy(part: Path, known: dict[str, Record], digest: str | None) -> list[BrokenLine]:
     side = part.with_name(part.name + SUFFIX)
     whole, broken, moved = [], [], []
     for number, line in enumerate(_lines(part), start=1):
-        reason = _fault(line, known)
+        reason = _fault(line, known, digest)
         if reason is None:
             whole.append(line)
         else:
@@ -90,7 +90,7 @@ def _lines(path: Path) -> list[bytes]:
         return list(file)
 
 
-def _fault(line: bytes, known: dict[str, Record]) -> str | None:
+def _fault(line: bytes, known: dict[str, Record], digest: str | None) -> str | None:
     """Tell what is wrong with a line, and note the record of one that is right."""
     if not line.strip():
         return None
@@ -102,6 +102,8 @@ def _fault(line: bytes, known: dict[str, Record]) -> str | None:
         record = Record.from_json(raw, 'no record')
     except RecordError as error:
         return str(error)
+    if fault := fault_of_stranger(record, digest):
+        return fault
     before = known.get(record.job_id)
     if before is not None and (fault := fault_of_second(before, record)):
         return f'job {record.job_id} a second time, {fault} an earlier line'

@@ -133,6 +133,8 @@ STALE = {
         (root / 'pdg' / PAIRS_FILE).read_bytes()[:-40]), 'not as merging wrote it'),
     'changed': (lambda root: edit(root / 'pdg' / PAIRS_FILE, 'shirt', 'skirt'),
                 'not as merging wrote it'),
+    'broken in the middle': (lambda root: edit(root / 'pdg' / PAIRS_FILE, '"captions"', 'captions'),
+                             'not as merging wrote it'),
     'the run went on': (lambda root: (root / 'pdg/part-00001-of-00002.jsonl').touch(),
                         'is older than part-00001-of-00002.jsonl'),
     'another run': (lambda root: edit(root / 'pdg/run.json', '"digest": "', '"digest": "0'),

@@ -73,6 +73,16 @@ def test_a_job_in_two_parts_is_named_by_both(tmp_path):
     assert moved.part.name == 'part-00001-of-00002.jsonl'
 
 
+def test_a_line_of_another_run_is_refused(tmp_path):
+    (tmp_path / 'run.json').write_text('{"digest": "d"}')
+    strange = replace(SECOND, engine=dict(digest='other', seed=3))
+    write(tmp_path, line(FIRST), line(strange))
+    with pytest.raises(RecordError, match=f'{NAME}:2: job 02 is of run other, and this .* d'):
+        load_done(tmp_path)
+    moved, = set_aside_broken(tmp_path)
+    assert 'is of run other' in str(moved) and list(load_done(tmp_path)) == ['01']
+
+
 def test_a_torn_last_line_stays_for_the_run(tmp_path):
     write(tmp_path, line(FIRST), b'{"schema')
     assert set_aside_broken(tmp_path) == []
