@@ -19,9 +19,10 @@ def weigh_pairs(accepted: Sequence[Record], floor: float = DEFAULT_FLOOR) -> lis
 
     A gate with one bound gives a pair a score: 0 at the bound, 1 at the median of all accepted
     pairs or better, straight in between. The weight is ``floor`` plus the rest of 1 times the mean
-    score. A gate with two bounds or none says nothing of better or worse, and a measurement that
-    could not be made says nothing at all; a pair without a score has weight 1. The scale is that
-    of the run itself, so that gates of any unit count alike.
+    score. A gate with two bounds or none says nothing of better or worse, nor does one that half
+    of the pairs only just pass; a measurement that could not be made says nothing at all, and a
+    pair without a score has weight 1. The scale is that of the run itself, so that gates of any
+    unit count alike.
 
     Args:
         accepted: Records with status ``'accepted'``, of one run.
@@ -47,11 +48,12 @@ def weigh_pairs(accepted: Sequence[Record], floor: float = DEFAULT_FLOOR) -> lis
         for name, verdict in record.gates.items():
             if (distance := _distance(verdict)) is not None:
                 inside.setdefault(name, []).append(distance)
-    typical = {name: median(distances) for name, distances in inside.items()}
+    typical = {name: middle for name, distances in inside.items()
+               if (middle := median(distances)) > 0}
     weights = []
     for record in accepted:
-        scores = [_score(distance, typical[name]) for name, verdict in record.gates.items()
-                  if (distance := _distance(verdict)) is not None]
+        scores = [min(1., distance / typical[name]) for name, verdict in record.gates.items()
+                  if name in typical and (distance := _distance(verdict)) is not None]
         weights.append(round(floor + (1 - floor) * mean(scores or [1.]), 4))
     return weights
 
@@ -62,7 +64,3 @@ def _distance(verdict: Mapping[str, Any]) -> float | None:
     if value is None or (low is None) == (high is None):
         return None
     return max(0., high - value if low is None else value - low)
-
-
-def _score(distance: float, typical: float) -> float:
-    return 1. if distance >= typical else distance / typical

@@ -29,6 +29,14 @@ def test_what_says_nothing_of_better_leaves_the_weight():
     assert weigh_pairs(records) == [1.0, 1.0, 1.0] and weigh_pairs([]) == []
 
 
+def test_a_gate_that_all_just_pass_does_not_dilute_the_others():
+    values = (0.2, 0.5, 0.5)
+    alone = [accepted(strength=(value, 0.2, None)) for value in values]
+    with_caption = [accepted(strength=(value, 0.2, None), caption=(0.0, None, 0.0))
+                    for value in values]
+    assert weigh_pairs(with_caption) == weigh_pairs(alone) == [0.5, 1.0, 1.0]
+
+
 def test_equal_measurements_are_equal_pairs():
     assert weigh_pairs([accepted(a=(0.2, 0.2, None))] * 3) == [1.0] * 3
 
