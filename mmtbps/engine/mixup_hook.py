@@ -29,7 +29,7 @@ class FeatureMixupHook(Hook):
         by_epoch: places of 1 and more are epochs, and not steps.
 
     Raises:
-        ValueError: no milestones, a probability outside [0, 1], a place below 0, shares beside
+        BadValue: no milestones, a probability outside [0, 1], a place below 0, shares beside
             epochs or steps, or another ``interpolate``.
 
     Example:
@@ -44,16 +44,16 @@ class FeatureMixupHook(Hook):
     def __init__(self, milestones: Mapping[float, float], interpolate: str = 'step',
                  by_epoch: bool = True):
         if not milestones or any(not 0 <= prob <= 1 for prob in milestones.values()):
-            raise ValueError('milestones must map places in the run to probabilities in [0, 1], '
-                             f'got {milestones}')
+            raise BadValue('milestones must map places in the run to probabilities in [0, 1], '
+                           f'got {milestones}')
         if interpolate not in ('step', 'linear'):
-            raise ValueError(f"interpolate must be 'step' or 'linear', got {interpolate!r}")
+            raise BadValue(f"interpolate must be 'step' or 'linear', got {interpolate!r}")
         self.milestones = sorted((float(place), prob) for place, prob in milestones.items())
         places = [place for place, _ in self.milestones]
         self.in_shares = any(0 < place < 1 for place in places)
         if places[0] < 0 or (self.in_shares and places[-1] >= 1):
-            raise ValueError('places of milestones must be epochs, steps or shares of the run, '
-                             f'all of one kind, got {sorted(milestones)}')
+            raise BadValue('places of milestones must be epochs, steps or shares of the run, '
+                           f'all of one kind, got {sorted(milestones)}')
         self.interpolate, self.by_epoch = interpolate, by_epoch
 
     def prob_at(self, place: float) -> float:

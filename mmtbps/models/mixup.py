@@ -143,8 +143,8 @@ class _Mixup(BaseModule):
         if beta is not None and beta <= 0:
             raise ValueError(f'beta must be positive, got {beta}')
         if mode not in MODES or partner not in PARTNERS:
-            raise ValueError(f'mode must be one of {MODES} and partner one of {PARTNERS}, got '
-                             f'{mode!r} and {partner!r}')
+            raise BadValue(f'mode must be one of {MODES} and partner one of {PARTNERS}, got '
+                           f'{mode!r} and {partner!r}')
         self.prob, self.weight, self.beta = prob, weight, beta
         self.mode, self.partner = mode, partner
 

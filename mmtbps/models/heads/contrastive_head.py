@@ -5,6 +5,7 @@ import math
 import torch
 from torch import Tensor, nn
 
+from mmtbps.errors import BadValue
 from mmtbps.models.losses import info_nce
 from mmtbps.models.losses.info_nce import SAME_PERSON_CHOICES
 from mmtbps.registry import MODELS
@@ -67,8 +68,8 @@ class HardnessAwareContrastiveHead(BaseHead):
             raise ValueError(
                 f'same_person must be one of {SAME_PERSON_CHOICES}, got {same_person!r}')
         if not 0 <= soft_share <= 1 or (soft_share and same_person == 'masked'):
-            raise ValueError("soft_share must lie in [0, 1], and be 0 with same_person='masked', "
-                             f'got {soft_share}')
+            raise BadValue("soft_share must lie in [0, 1], and be 0 with same_person='masked', "
+                           f'got {soft_share}')
         self.same_person, self.part, self.name = same_person, part, name
         self.soft_share = soft_share
         self.min_temperature = min_temperature

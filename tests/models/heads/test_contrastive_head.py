@@ -58,8 +58,20 @@ def test_the_loss_takes_the_part_it_names():
         loss_of(head, image, text, 0, 1, 2)
 
 
+def test_soft_labels_and_weights_reach_the_loss():
+    torch.manual_seed(0)
+    image, text, weights = torch.randn(4, 6), torch.randn(4, 6), torch.tensor([1., .5, .25, 1.])
+    pairs = Pairs(EncodedSide({'global': image}), EncodedSide({'global': text}), torch.arange(4),
+                  weights=weights)
+    head = HardnessAwareContrastiveHead(temperature=0.1, soft_share=0.005)
+    value = head(pairs, samples=[])['loss_contrastive']
+    assert value == info_nce(image, text, 0.1, pair_weights=weights, soft_share=0.005)
+    assert value != info_nce(image, text, 0.1, soft_share=0.005)
+
+
 @pytest.mark.parametrize('kwargs', [dict(temperature=0), dict(same_person='x'),
-                                    dict(min_temperature=-1.0)])
+                                    dict(min_temperature=-1.0), dict(soft_share=1.1),
+                                    dict(soft_share=0.1, same_person='masked')])
 def test_bad_options_are_refused(kwargs):
     with pytest.raises(ValueError):
         HardnessAwareContrastiveHead(**kwargs)
