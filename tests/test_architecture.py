@@ -36,7 +36,7 @@ SUB_PACKAGES = {
     'search': [['encoders', 'galleries'], ['media'], ['indexing'], ['presentation', 'results'],
                ['inferencer', 'registration', 'result_files'], ['webui']],
     'generation': [['color'], ['diffusion'], ['evidence'], ['editing'], ['quality'], ['runs'],
-                   ['planning']],
+                   ['planning', 'retelling']],
 }
 # Who may import what of the outside; a name not listed is free for all.
 FENCES = {

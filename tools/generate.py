@@ -17,6 +17,9 @@ Many processes, each of which may be killed and started again:
     sbatch --array=0-15 --wrap 'python tools/generate.py run CONFIG'
     python tools/generate.py run CONFIG --shard 3/8
 
+Captions told anew, of the same images:
+    python tools/generate.py all configs/generation/retell_rules.py
+
 Diffusion model of your own images:
     python tools/generate.py finetune CONFIG
 """
@@ -44,6 +47,7 @@ from mmtbps.generation import (
     BaseGate,
     ShardedRunner,
     load_done,
+    merge_retold,
     merge_run,
     try_controls,
     write_plan,
@@ -53,6 +57,7 @@ from mmtbps.generation.quality.bounds import apply_bounds, write_bounds
 from mmtbps.generation.quality.calibration import Calibration, calibrate
 from mmtbps.generation.quality.labels import read_labels, with_gates
 from mmtbps.generation.quality.proportions import Proportion
+from mmtbps.generation.retelling import RETOLD_FILE
 from mmtbps.generation.runs.audit import AUDIT_FILE, Audit, audit_table
 from mmtbps.generation.runs.manifest import read_images
 from mmtbps.generation.runs.merge import CUHK_FILE, PAIRS_FILE
@@ -146,6 +151,11 @@ def may_leave(cfg: Config) -> bool:
     return bool(cfg.dataset.get('allow_outside')) if cfg.get('dataset') else False
 
 
+def retells(cfg: Config) -> bool:
+    """Tell whether captions are told anew, and no image is edited."""
+    return 'rewriter' in cfg.generation
+
+
 def runner_of(cfg: Config) -> ShardedRunner:
     return build_part(cfg, 'runner')
 
@@ -164,14 +174,17 @@ def plan_file(cfg: Config) -> Path:
 
 def plan(cfg: Config, args: argparse.Namespace) -> None:
     records, _, name = source_of(cfg)
-    train = [record for record in records if record.split == 'train' and record.source is None]
     planner = build_part(cfg, 'planner')
+    generated = getattr(planner, 'takes_generated', False)
+    train = [record for record in records
+             if record.split == 'train' and (generated or record.source is None)]
     if args.check:
         print(planner.check(train))
     jobs = planner.plan(train, name)
     write_plan(plan_file(cfg), jobs)
     images = len({job.source['image'] for job in jobs})
-    print(f'{plan_file(cfg)}: {len(jobs)} edits of {images} images, {len(train)} in train')
+    what = 'retellings' if retells(cfg) else 'edits'
+    print(f'{plan_file(cfg)}: {len(jobs)} {what} of {images} images, {len(train)} in train')
 
 
 def run(cfg: Config, args: argparse.Namespace) -> None:
@@ -180,11 +193,15 @@ def run(cfg: Config, args: argparse.Namespace) -> None:
     if args.shard:
         cfg.generation.runner.shard = args.shard
     runner = runner_of(cfg)
-    upscaler, editor = (TASK_UTILS.build(cfg.generation[part]) for part in ('upscaler', 'editor'))
-    gates = gates_of(cfg)
-    evidence = [TASK_UTILS.build(part) for part in cfg.generation.get('evidence', ())]
     _, images, _ = source_of(cfg)
-    summary = runner.run(plan_file(cfg), images, upscaler, editor, gates, try_controls, evidence)
+    if retells(cfg):
+        summary = runner.run(plan_file(cfg), images, TASK_UTILS.build(cfg.generation.rewriter))
+    else:
+        upscaler, editor = (TASK_UTILS.build(cfg.generation[part])
+                            for part in ('upscaler', 'editor'))
+        evidence = [TASK_UTILS.build(part) for part in cfg.generation.get('evidence', ())]
+        summary = runner.run(plan_file(cfg), images, upscaler, editor, gates_of(cfg),
+                             try_controls, evidence)
     print(f'{runner.out_dir}, shard {runner.shard}: {summary}')
 
 
@@ -196,8 +213,12 @@ def use_own_device() -> None:
 
 
 def merge_parts(cfg: Config, args: argparse.Namespace) -> None:
-    records, _, _ = source_of(cfg)
     runner = runner_of(cfg)
+    if retells(cfg):
+        count = merge_retold(runner.out_dir, cfg.generation.get('keep_captions', False))
+        print(f'{runner.out_dir / RETOLD_FILE}: new captions of {count} images')
+        return
+    records, _, _ = source_of(cfg)
     if args.set_aside:
         moved = set_aside_broken(runner.out_dir)
         for line in moved:
@@ -212,6 +233,9 @@ def merge_parts(cfg: Config, args: argparse.Namespace) -> None:
 
 
 def report(cfg: Config, args: argparse.Namespace) -> None:
+    if retells(cfg):
+        raise BadValue('a run that tells captions anew has no page of pictures: merge it and read '
+                       f'{RETOLD_FILE}')
     _, images, _ = source_of(cfg)
     runner = runner_of(cfg)
     print(write_report(runner.out_dir, images, samples=args.samples,
@@ -220,7 +244,7 @@ def report(cfg: Config, args: argparse.Namespace) -> None:
 
 
 def everything(cfg: Config, args: argparse.Namespace) -> None:
-    for part in (plan, run, report, merge_parts):
+    for part in (plan, run, *([] if retells(cfg) else [report]), merge_parts):
         part(cfg, args)
 
 

@@ -63,7 +63,9 @@ class _Originals:
                        for item in located if item.record.source is None}
         self._images: dict[str, dict[Path, Identity | LocatedRecord]] = defaultdict(dict)
         asked = {item.record.source for item in located}
-        named = [item for item in located if item.record.image in asked]
+        # Captions told anew are made from the very picture they belong to: they name no other.
+        named = [item for item in located
+                 if item.record.image in asked and item.record.image != item.record.source]
         for item in sorted(named, key=lambda item: item.record.source is not None):
             shown = item if item.record.source is not None else Identity(
                 item.source.ann_file, item.record.person_id)

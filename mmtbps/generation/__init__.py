@@ -39,6 +39,8 @@ from .quality.gates import (
 )
 from .quality.negative_controls import try_controls
 from .quality.place_gates import PlaceGate, PoseGate, PreserveGate
+from .retelling import Captioner, LanguageModelRewriter, RecordedRewriter, RuleRewriter
+from .retelling.runner import RetellPlanner, RetellRunner, merge_retold
 from .runs.manifest import Record, load_done
 from .runs.merge import merge_run
 from .runs.plan import Job, read_plan, write_plan
@@ -47,14 +49,16 @@ from .runs.run_summary import InvalidRun, RunSummary
 from .runs.runner import ShardedRunner
 
 __all__ = ['AttentionOptions', 'BaseEditor', 'BaseEvidenceProvider', 'BaseGate', 'BaseUpscaler',
-           'BlendOptions', 'CaptionGate', 'CaptionedImages', 'ColorSwitchPlanner', 'ColorSwitcher',
-           'DiffusionFinetuner', 'DirectInversion', 'EditEvidence', 'EditFriendlyInversion',
-           'EditRequest', 'EditResult', 'EditStrengthGate', 'EvidenceCollector', 'GateVerdict',
-           'HumanParsingProvider', 'InstructEditor', 'InvalidRun', 'Job', 'KeepColorsGate',
-           'LDMUpscaler', 'LocalityGate', 'MaskGate', 'MediaPipePersonProvider',
-           'MediaPipePoseProvider', 'NegativePromptInversion', 'NullTextInversion', 'P2PEditor',
-           'PersonBoxProvider', 'PlaceGate', 'PoseGate', 'PreserveGate', 'RankingGate',
-           'RecolorEditor', 'Record', 'ResizeUpscaler', 'RunSummary', 'SDUpscaler',
-           'SamplingOptions', 'SanityGate', 'SaveLoraHook', 'SeamGate', 'ShardedRunner',
-           'ViTPoseProvider', 'WeightOptions', 'load_done', 'merge_run', 'palette', 'read_plan',
-           'rgb_to_lab', 'run_gates', 'try_controls', 'write_plan', 'write_report']
+           'BlendOptions', 'CaptionGate', 'CaptionedImages', 'Captioner', 'ColorSwitchPlanner',
+           'ColorSwitcher', 'DiffusionFinetuner', 'DirectInversion', 'EditEvidence',
+           'EditFriendlyInversion', 'EditRequest', 'EditResult', 'EditStrengthGate',
+           'EvidenceCollector', 'GateVerdict', 'HumanParsingProvider', 'InstructEditor',
+           'InvalidRun', 'Job', 'KeepColorsGate', 'LDMUpscaler', 'LanguageModelRewriter',
+           'LocalityGate', 'MaskGate', 'MediaPipePersonProvider', 'MediaPipePoseProvider',
+           'NegativePromptInversion', 'NullTextInversion', 'P2PEditor', 'PersonBoxProvider',
+           'PlaceGate', 'PoseGate', 'PreserveGate', 'RankingGate', 'RecolorEditor', 'Record',
+           'RecordedRewriter', 'ResizeUpscaler', 'RetellPlanner', 'RetellRunner', 'RuleRewriter',
+           'RunSummary', 'SDUpscaler', 'SamplingOptions', 'SanityGate', 'SaveLoraHook', 'SeamGate',
+           'ShardedRunner', 'ViTPoseProvider', 'WeightOptions', 'load_done', 'merge_retold',
+           'merge_run', 'palette', 'read_plan', 'rgb_to_lab', 'run_gates', 'try_controls',
+           'write_plan', 'write_report']

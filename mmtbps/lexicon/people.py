@@ -49,6 +49,17 @@ def names_several_people(words: Sequence[Word]) -> bool:
     return False
 
 
+def person_noun(words: Sequence[Word]) -> str | None:
+    """Return the first noun of a caption that names a person.
+
+    >>> from mmtbps.lexicon import split_words
+    >>> person_noun(split_words('A young lady in red.'))
+    'lady'
+    """
+    return next((word.key for i, word in enumerate(words) if word.key in _kinds()
+                 and not _not_persons().longest_at(words, i)), None)
+
+
 def _is_another(words: Sequence[Word], i: int, after_one: bool) -> bool:
     """Tell whether the person at word ``i`` is a second one, by what stands before."""
     m = i - 1

@@ -1,0 +1,15 @@
+"""Captions of DrawnPEDES told anew by rules: no model, no image editor.
+
+python tools/draw_dataset.py data/DrawnPEDES
+python tools/generate.py all configs/generation/retell_rules.py
+"""
+
+from mmtbps.datasets import DrawnPEDES
+from mmtbps.generation import RetellPlanner, RetellRunner, RuleRewriter
+
+dataset = dict(type=DrawnPEDES, data_root='data/DrawnPEDES')
+generation = dict(
+    planner=dict(type=RetellPlanner),
+    rewriter=dict(type=RuleRewriter),
+    runner=dict(type=RetellRunner, out_dir='data/DrawnPEDES-retold', batch_size=256),
+)

@@ -1,0 +1,221 @@
+"""Plan, run and merging of captions told anew; pictures stay as they are."""
+
+import hashlib
+import io
+import json
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from mmtbps.errors import BadValue, MissingFile
+from mmtbps.fileio import JobShard, write_durably
+from mmtbps.records import PairRecord, image_name
+from mmtbps.registry import TASK_UTILS
+
+from ..runs.manifest import ENGINE_VERSION, ManifestPart, Record, claim_run, job_id, load_done
+from ..runs.plan import Job, read_plan
+from ..runs.progress import RunProgress
+from ..runs.run_summary import RunSummary
+from .base import CaptionRewriter, RetellRequest
+from .faithful import unfaithful
+
+__all__ = ['RETOLD_FILE', 'RetellPlanner', 'RetellRunner', 'merge_retold']
+
+RETOLD_FILE = 'retold_pairs.jsonl'
+
+
+@TASK_UTILS.register_module()
+class RetellPlanner:
+    """Planner that has the captions of every image of the train split told anew.
+
+    Args:
+        max_images: Take only so many, spread evenly over the data set; ``None`` for all.
+        allow_outside: Let records name images outside the image folder.
+
+    Example:
+        >>> record = PairRecord('a/1.jpg', ('A man in a red coat.',), person_id=7, split='train')
+        >>> job, = RetellPlanner().plan([record], 'mine')
+        >>> job.edit, job.output
+        ({'kind': 'retell'}, {'captions': []})
+    """
+
+    #: Pictures that a generation made are described as well as real ones.
+    takes_generated = True
+
+    def __init__(self, max_images: int | None = None, allow_outside: bool = False) -> None:
+        if max_images is not None and max_images < 1:
+            raise BadValue(f'max_images must be at least 1, got {max_images}')
+        self.max_images, self.allow_outside = max_images, allow_outside
+
+    def plan(self, records: Iterable[PairRecord], dataset: str) -> list[Job]:
+        """Make one job of each image, in the order of the records.
+
+        Raises:
+            BadValue: If a record is of another split than train, or names an image outside the
+                image folder.
+        """
+        sources: dict[tuple[str, int], dict[str, Any]] = {}
+        for record in records:
+            if record.split != 'train':
+                raise BadValue(f'{record.image} is in split {record.split!r}: only captions of '
+                               'train may be told anew')
+            image_name(record.image, 'the captions to tell anew', self.allow_outside)
+            source = sources.setdefault((record.image, record.person_id), dict(
+                dataset=dataset, split='train', image=record.image, person_id=record.person_id,
+                captions=[], **({} if record.source is None else dict(made_from=record.source))))
+            source['captions'] += [text for text in record.captions
+                                   if isinstance(text, str) and text.strip()]
+        jobs = [Job(source, dict(kind='retell'), dict(captions=[]))
+                for source in sources.values() if source['captions']]
+        wanted = min(len(jobs), self.max_images or len(jobs))
+        return [jobs[i * len(jobs) // wanted] for i in range(wanted)]
+
+    def check(self, records: Iterable[PairRecord], top: int = 15) -> str:
+        """Report the number of images and captions there are to tell anew."""
+        jobs = self.plan(records, '')
+        return (f'{len(jobs)} images with {sum(len(job.source["captions"]) for job in jobs)} '
+                'captions')
+
+
+@TASK_UTILS.register_module()
+class RetellRunner:
+    """Runner that has the captions of a plan written and keeps those that are true of the old ones.
+
+    As `ShardedRunner` it can be stopped at any moment, and split among processes; ids, seeds and
+    captions do not depend on shards and order.
+
+    Args:
+        out_dir: Folder of the manifest; it belongs to one plan and one rewriter.
+        batch_size: Images handed to the rewriter at once.
+        shard: ``'i/n'``; ``None`` asks the environment, see `JobShard.from_environment`.
+        retry_failed: Try again what failed in an earlier run.
+        log_interval: Seconds between two lines of progress.
+        allow_outside: Let the plan name images outside the image folder.
+    """
+
+    def __init__(self, out_dir: str, batch_size: int = 8, shard: str | None = None,
+                 retry_failed: bool = False, log_interval: float = 10.,
+                 allow_outside: bool = False) -> None:
+        if batch_size < 1:
+            raise BadValue(f'batch_size must be at least 1, got {batch_size}')
+        self.out_dir, self.batch_size = Path(out_dir), batch_size
+        self.shard = JobShard.from_environment() if shard is None else JobShard.parse(shard)
+        self.retry_failed, self.log_interval = retry_failed, log_interval
+        self.allow_outside = allow_outside
+
+    def run(self, plan: str | Path, image_root: str | Path,
+            rewriter: CaptionRewriter) -> RunSummary:
+        """Do the jobs of this shard that are not done yet.
+
+        Args:
+            plan: File of `RetellPlanner`'s jobs.
+            image_root: Folder the plan's image paths start from.
+            rewriter: Writes the captions.
+
+        Raises:
+            MissingFile: If the plan, or the folder of pictures that the rewriter looks at, is
+                missing.
+            OtherRun: If ``out_dir`` belongs to another rewriter or plan.
+            BadValue: If the plan is one of edits.
+        """
+        jobs = read_plan(plan, self.allow_outside)
+        if any(job.edit.get('kind') != 'retell' for job in jobs):
+            raise BadValue(f'{plan} plans edits of pictures: plan again with RetellPlanner')
+        if rewriter.sees_pictures and not Path(image_root).is_dir():
+            raise MissingFile(f'image folder {image_root} not found')
+        planned = dict(sha256=hashlib.sha256(Path(plan).read_bytes()).hexdigest(), jobs=len(jobs))
+        digest = claim_run(self.out_dir, dict(rewriter=rewriter.digest_fields,
+                                              version=ENGINE_VERSION), planned)
+        summary = RunSummary()
+        with ManifestPart(self.out_dir, self.shard) as part:
+            done = load_done(self.out_dir)
+            todo = []
+            for job in jobs:
+                key = job_id(job.source, job.edit, digest)
+                if not self.shard.owns_id(key):
+                    continue
+                if key in done and not (self.retry_failed and done[key].status == 'failed'):
+                    summary.add(done[key])
+                else:
+                    todo.append((key, job))
+            progress = RunProgress(len(todo) + summary.total, summary, self.log_interval,
+                                   f'shard {self.shard}')
+            for start in range(0, len(todo), self.batch_size):
+                for record in self._process(todo[start:start + self.batch_size],
+                                            Path(image_root), rewriter, digest):
+                    part.append(record)
+                    summary.add(record)
+                progress.report()
+            progress.finish()
+        return summary
+
+    def _process(self, batch: Sequence[tuple[str, Job]], root: Path, rewriter: CaptionRewriter,
+                 digest: str) -> Iterator[Record]:
+        begin = time.monotonic()
+        requests, failed = [], {}
+        for key, job in batch:
+            try:
+                image = _picture(root / job.source['image']) if rewriter.sees_pictures else None
+            except (OSError, ValueError) as error:
+                failed[key] = f'broken image: {root / job.source["image"]} ({error})'
+                continue
+            requests.append(RetellRequest(key, tuple(job.source['captions']), image,
+                                          int(key[:12], 16), job.source['image']))
+        written = dict(zip((request.job_id for request in requests),
+                           rewriter.rewrite(requests) if requests else [], strict=True))
+        seconds = round((time.monotonic() - begin) / len(batch), 3)
+        for key, job in batch:
+            old = job.source['captions']
+            new = [text for text in dict.fromkeys(written.get(key, [])) if text not in old]
+            faults = Counter(fault for text in new if (
+                fault := unfaithful(old, text, rewriter.sees_pictures)))
+            kept = [text for text in new if not unfaithful(old, text, rewriter.sees_pictures)]
+            value = len(kept) / len(new) if new else 0.
+            yield Record(
+                key, 'failed' if key in failed else 'accepted' if kept else 'rejected', job.source,
+                {**job.edit, 'faults': dict(faults)}, dict(captions=kept),
+                dict(digest=digest, seed=int(key[:12], 16)),
+                gates={} if key in failed else dict(
+                    faithful=dict(value=value, min=None, max=None, ok=bool(kept))),
+                cost=dict(seconds=seconds), shard=str(self.shard), reason=failed.get(key),
+                time=datetime.now(timezone.utc).isoformat(timespec='seconds'))
+
+
+def merge_retold(folder: str | Path, keep_captions: bool = False) -> int:
+    """Write the accepted captions of all processes as an annotation file, `RETOLD_FILE`.
+
+    The pictures are those of the data set, under the same people and paths; so the file stands
+    beside the annotation file it was made from, or, with its captions, in its place.
+
+    Args:
+        folder: Folder of the run.
+        keep_captions: Write the old captions before the new ones.
+
+    Returns:
+        The number of images written.
+    """
+    records = sorted(load_done(folder).values(), key=lambda record: record.source['image'])
+    pairs = [_pair(record, keep_captions) for record in records if record.status == 'accepted']
+    lines = [json.dumps(pair.to_json(), ensure_ascii=False) + '\n' for pair in pairs]
+    write_durably(Path(folder, RETOLD_FILE), ''.join(lines).encode())
+    return len(pairs)
+
+
+def _pair(record: Record, keep_captions: bool) -> PairRecord:
+    source = record.source
+    old = source['captions'] if keep_captions else []
+    return PairRecord(
+        image=source['image'], captions=(*old, *record.output['captions']),
+        person_id=source['person_id'], split='train', source=source.get(
+            'made_from', source['image']), edit=dict(kind='retell', job_id=record.job_id),
+        scores=dict(faithful=record.gates['faithful']['value']))
+
+
+def _picture(path: Path) -> Image.Image:
+    with Image.open(io.BytesIO(path.read_bytes())) as image:
+        return image.convert('RGB')

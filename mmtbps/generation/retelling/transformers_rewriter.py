@@ -1,0 +1,184 @@
+"""New captions from models of transformers: of the old captions, or of the picture."""
+
+import inspect
+import re
+from abc import abstractmethod
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
+
+import torch
+
+from mmtbps.errors import BadValue, MissingFile, first_line
+from mmtbps.hub import hub_options
+from mmtbps.pretrained import parse_model_name, resolve_pretrained
+from mmtbps.registry import TASK_UTILS
+
+from ..diffusion.latent_diffusion import fingerprint
+from .base import CaptionRewriter, RetellRequest
+
+__all__ = ['Captioner', 'LanguageModelRewriter', 'TransformersRewriter', 'tidy_answer']
+
+#: Asked in turn: with one wording for all pictures a model answers in one wording, too.
+REWRITE_INSTRUCTIONS = (
+    'Rewrite this description of a person in other words and another order. Keep every color and '
+    'every garment, add nothing. Answer with the description alone.\n{caption}',
+    'Say the same of the person in a different sentence structure, with all colors and clothes as '
+    'they are. One or two sentences, nothing else.\n{caption}')
+CAPTION_INSTRUCTIONS = (
+    'Describe the person in the picture: clothes with their colors from head to feet, hair, and '
+    'what is carried. One or two sentences.',
+    'Write one or two sentences that would let a stranger recognize this person by the clothes.',
+    'What does the person wear and carry? Answer in whole sentences, with colors.')
+_LABEL = re.compile(r'(?:(?:new |rewritten )?(?:description|caption|answer)|assistant)\s*:\s*',
+                    re.IGNORECASE)
+
+
+class TransformersRewriter(CaptionRewriter):
+    """Rewriter that asks a pipeline of transformers.
+
+    Weights are read from safetensors only, and code that comes with a model is never run. Each
+    answer has a seed of its own, so that it depends on no other.
+
+    Args:
+        pretrained: Folder, or name on the hub, ``owner/name`` or ``hf:owner/name@REVISION``.
+        instructions: Texts to ask with; the job's seed chooses.
+        captions_per_image: Number of answers.
+        max_new_tokens: Longest answer.
+        temperature: Of sampling; 0 takes the likeliest token.
+        device: ``'cpu'``, ``'cuda'``; by default CUDA if there is one.
+        dtype: Of the weights, as ``'bfloat16'``; by default as they are stored.
+
+    Raises:
+        MissingFile: If ``pretrained`` is a path to no folder.
+        BadValue: If there is no instruction, or a number is out of its range.
+    """
+
+    task: str
+    default_instructions: Sequence[str]
+
+    def __init__(self, pretrained: str, instructions: Sequence[str] | None = None,
+                 captions_per_image: int = 1, max_new_tokens: int = 96, temperature: float = 0.7,
+                 device: str | None = None, dtype: str = 'auto') -> None:
+        name = parse_model_name(pretrained)
+        if name.scheme not in ('', 'hf'):
+            raise BadValue(f'{pretrained}: only models of transformers can be asked')
+        self.instructions = tuple(self.default_instructions if instructions is None
+                                  else instructions)
+        if isinstance(instructions, str) or not self.instructions:
+            raise BadValue(f'instructions must be a list of texts, got {instructions!r}')
+        for key, value, least in (('captions_per_image', captions_per_image, 1),
+                                  ('max_new_tokens', max_new_tokens, 1),
+                                  ('temperature', temperature, 0)):
+            if value < least:
+                raise BadValue(f'{key} must be at least {least}, got {value}')
+        self.pretrained, self.revision = pretrained, name.revision
+        self.source = resolve_pretrained(name.name)
+        self.captions_per_image, self.max_new_tokens = captions_per_image, max_new_tokens
+        self.temperature, self.dtype = temperature, dtype
+        self.device = device or ('cuda' if torch.cuda.is_available() else 'cpu')
+
+    @cached_property
+    def pipeline(self) -> Any:
+        """Pipeline of transformers, loaded at its first use.
+
+        Raises:
+            MissingFile: If neither folder, hub nor cache gives the model.
+            BadValue: If it is a model for another task.
+        """
+        import transformers
+        options = hub_options(self.source)
+        known = inspect.signature(transformers.pipeline).parameters
+        dtype = {'dtype' if 'dtype' in known else 'torch_dtype': self.dtype}  # before 4.56
+        try:
+            return transformers.pipeline(
+                self.task, model=self.source, revision=self.revision, device=self.device,
+                trust_remote_code=False, **dtype,
+                model_kwargs=dict(use_safetensors=True, **options))
+        except OSError as error:
+            raise MissingFile(f'{self.pretrained}: not loaded ({first_line(error)})') from error
+        except (ValueError, KeyError, TypeError) as error:  # TypeError: no processor of pictures
+            raise BadValue(f'{self.pretrained}: no model for {self.task!r} '
+                           f'({first_line(error)})') from error
+
+    @property
+    def digest_fields(self) -> dict[str, Any]:
+        return dict(type=type(self).__name__, weights=fingerprint(self.pipeline.model),
+                    instructions=list(self.instructions), temperature=self.temperature,
+                    captions_per_image=self.captions_per_image,
+                    max_new_tokens=self.max_new_tokens, dtype=self.dtype)
+
+    def rewrite(self, requests: Sequence[RetellRequest]) -> list[list[str]]:
+        return [[answer for answer in map(tidy_answer, self._ask(request)) if answer]
+                for request in requests]
+
+    def _ask(self, request: RetellRequest) -> list[str]:
+        answers = []
+        for k in range(self.captions_per_image):
+            number = request.seed + k
+            instruction = self.instructions[number % len(self.instructions)]
+            with torch.random.fork_rng():
+                torch.manual_seed(number)
+                answers.append(self._answer(request, instruction, number))
+        return answers
+
+    @abstractmethod
+    def _answer(self, request: RetellRequest, instruction: str, number: int) -> str:
+        """Return the raw answer; ``number`` chooses among captions."""
+
+    @property
+    def _sampling(self) -> dict[str, Any]:
+        sampled = dict(do_sample=True, temperature=self.temperature) if self.temperature else dict(
+            do_sample=False)
+        return dict(max_new_tokens=self.max_new_tokens, **sampled)
+
+
+@TASK_UTILS.register_module()
+class LanguageModelRewriter(TransformersRewriter):
+    """Rewriter that asks a language model for a caption in other words.
+
+    Its arguments are those of `TransformersRewriter`; ``{caption}`` in an instruction stands for
+    the caption.
+    """
+
+    task = 'text-generation'
+    default_instructions = REWRITE_INSTRUCTIONS
+
+    def _answer(self, request: RetellRequest, instruction: str, number: int) -> str:
+        caption = request.captions[number % len(request.captions)]
+        prompt = instruction.format(caption=caption)
+        if self.pipeline.tokenizer.chat_template is not None:
+            prompt = [dict(role='user', content=prompt)]
+        found, = self.pipeline(prompt, return_full_text=False, **self._sampling)
+        return found['generated_text']
+
+
+@TASK_UTILS.register_module()
+class Captioner(TransformersRewriter):
+    """Rewriter that asks a vision-language model for a description of the picture.
+
+    Of an edited picture it tells what came out of the edit, rather than what was asked. Its
+    arguments are those of `TransformersRewriter`.
+    """
+
+    task = 'image-text-to-text'
+    sees_pictures = True
+    default_instructions = CAPTION_INSTRUCTIONS
+
+    def _answer(self, request: RetellRequest, instruction: str, number: int) -> str:
+        content = [dict(type='image', image=request.image), dict(type='text', text=instruction)]
+        found, = self.pipeline(text=[dict(role='user', content=content)], return_full_text=False,
+                               generate_kwargs=self._sampling)
+        return found['generated_text']
+
+
+def tidy_answer(text: str) -> str:
+    """Take the caption out of an answer: its first paragraph without label and quotes.
+
+    >>> tidy_answer('Description: "A man  in a red coat."\\n\\nShall I go on?')
+    'A man in a red coat.'
+    """
+    paragraph = next((part for part in re.split(r'\n\s*\n', text.strip()) if part.strip()), '')
+    plain = _LABEL.sub('', ' '.join(paragraph.split()), count=1) if _LABEL.match(
+        paragraph.strip()) else ' '.join(paragraph.split())
+    return plain.strip().strip('"“”').strip()

@@ -1,0 +1,131 @@
+"""Captions told anew through the commands: plan, run, merge, and training with them."""
+
+import json
+
+import pytest
+from fake_parts import make_records
+
+from mmtbps.datasets import DrawnPEDES
+from mmtbps.generation.retelling import (
+    CaptionRewriter,
+    RetellPlanner,
+    RetellRunner,
+    RuleRewriter,
+    merge_retold,
+)
+from mmtbps.generation.runs.manifest import read_records
+from mmtbps.generation.runs.plan import write_plan
+from mmtbps.records import PairRecord, read_jsonl
+
+TOOL = 'tools/generate.py'
+
+
+class Watcher(CaptionRewriter):
+    """Says the size of the picture, and a colour that is wrong for every third job."""
+
+    sees_pictures = True
+    digest_fields = dict(type='Watcher')
+
+    def rewrite(self, requests):
+        return [[f'A man {r.image.width} pixels wide.', 'A man in a red shirt.',
+                 *(['A man in a green shirt.'] if r.seed % 3 == 0 else [])] for r in requests]
+
+
+@pytest.fixture
+def planned(tmp_path):
+    records = make_records(tmp_path / 'imgs', people=6)
+    write_plan(tmp_path / 'plan.jsonl', RetellPlanner().plan(records, 'fake'))
+    return tmp_path
+
+
+def run(folder, out, shard='0/1', rewriter=None, **kwargs):
+    return RetellRunner(str(out), shard=shard, batch_size=3, **kwargs).run(
+        folder / 'plan.jsonl', folder / 'imgs', rewriter or Watcher())
+
+
+def rows(out):
+    return {record.job_id: (record.status, record.output, record.edit)
+            for record in read_records(out)}
+
+
+def test_shards_and_restarts_give_the_same(planned, tmp_path):
+    assert run(planned, tmp_path / 'whole').statuses == {'accepted': 12}
+    for shard in ('0/2', '1/2', '0/2'):
+        run(planned, tmp_path / 'parts', shard)
+    assert rows(tmp_path / 'parts') == rows(tmp_path / 'whole')
+    assert merge_retold(tmp_path / 'parts') == merge_retold(tmp_path / 'whole') == 12
+    assert (tmp_path / 'parts/retold_pairs.jsonl').read_bytes() == (
+        tmp_path / 'whole/retold_pairs.jsonl').read_bytes()
+
+
+def test_only_faithful_and_new_captions_are_kept(planned, tmp_path):
+    run(planned, tmp_path / 'out')
+    found = rows(tmp_path / 'out').values()
+    assert all(output['captions'][0] == 'A man 8 pixels wide.' for _, output, _ in found)
+    assert not any('A man in a green shirt.' in output['captions'] for _, output, _ in found)
+    faults = [edit['faults'] for _, _, edit in found if edit['faults']]
+    assert faults and all(fault == {'green shirt': 1} for fault in faults)
+    merge_retold(tmp_path / 'out', keep_captions=True)
+    first = read_jsonl(tmp_path / 'out/retold_pairs.jsonl')[0]
+    assert first.captions[:2] == ('A man in a red shirt & blue jeans.', 'His shirt is red.')
+    assert first.image == first.source == 'cam_a/1_0.png' and first.person_id == 1
+
+
+def test_a_broken_picture_fails_alone_and_is_tried_again(planned, tmp_path):
+    path = planned / 'imgs/cam_a/2_1.png'
+    good, _ = path.read_bytes(), path.write_bytes(b'no picture')
+    summary = run(planned, tmp_path / 'out')
+    assert summary.statuses == {'accepted': 11, 'failed': 1} and summary.reasons == {
+        'broken image': 1}
+    path.write_bytes(good)
+    assert run(planned, tmp_path / 'out').statuses['failed'] == 1
+    assert run(planned, tmp_path / 'out', retry_failed=True).statuses == {'accepted': 12}
+
+
+def test_another_rewriter_or_plan_is_refused(planned, tmp_path):
+    run(planned, tmp_path / 'out')
+    with pytest.raises(ValueError, match='rewriter.type was'):
+        run(planned, tmp_path / 'out', rewriter=RuleRewriter())
+    (planned / 'plan.jsonl').write_text((planned / 'plan.jsonl').read_text().replace(
+        '"kind": "retell"', '"kind": "color"'))
+    with pytest.raises(ValueError, match='plans edits of pictures'):
+        run(planned, tmp_path / 'out')
+
+
+def test_a_plan_is_of_train_alone_and_of_generated_pictures_too():
+    train = PairRecord('1.jpg', ('A man.', ' '), 3, 'train')
+    made = PairRecord('images/a.png', ('A red coat.',), 9, 'train', source='1.jpg')
+    jobs = RetellPlanner().plan([train, made], 'x')
+    assert jobs[0].source['captions'] == ['A man.'] and jobs[1].source['made_from'] == '1.jpg'
+    assert len(RetellPlanner(max_images=1).plan([train, made], 'x')) == 1
+    assert RetellPlanner().check([train, made]) == '2 images with 2 captions'
+    for wrong in (dict(split='test'), dict(image='../1.jpg')):
+        with pytest.raises(ValueError):
+            RetellPlanner().plan([PairRecord(**{
+                'image': '1.jpg', 'captions': ('A.',), 'person_id': 1, 'split': 'train',
+                **wrong})], 'x')
+    with pytest.raises(ValueError, match='max_images'):
+        RetellPlanner(max_images=0)
+
+
+def test_the_commands_end_in_a_file_that_trains_beside_the_old_one(tool, micro_set, tmp_path,
+                                                                   refused, capsys):
+    options = ['configs/generation/retell_rules.py', '--cfg-options',
+               f'dataset.data_root={micro_set}', f'generation.runner.out_dir={tmp_path}/told']
+    tool.main(['all', *options])
+    assert '48 retellings of 48 images, 48 in train' in capsys.readouterr().out
+    file = tmp_path / 'told/retold_pairs.jsonl'
+    pairs = [json.loads(line) for line in file.read_text().splitlines()]
+    assert len(pairs) > 20
+    with refused('no page of pictures'):
+        tool.main(['report', *options])
+    plain = DrawnPEDES(data_root=str(micro_set))
+    both = DrawnPEDES(data_root=str(micro_set), ann_file=['reid_raw.json', str(file)],
+                      data_prefix=dict(img_path=['imgs', 'imgs']), verify_images=True)
+    assert both.skipped == [] and set(both.person_ids) == set(plain.person_ids)
+    assert len(both) == len(plain) + sum(len(pair['captions']) for pair in pairs)
+    assert {item['image_id'] for item in map(both.get_data_info, range(len(both)))} == {
+        item['image_id'] for item in map(plain.get_data_info, range(len(plain)))}
+    told = [item for item in both.read_records() if item.record.source is not None]
+    assert len(told) == len(pairs)
+    assert all(item.identity == item.original for item in told)  # held out together

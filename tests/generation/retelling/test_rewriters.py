@@ -1,0 +1,92 @@
+"""Rewriters without a model, and the check that a new caption is true of the old ones."""
+
+import json
+
+import numpy as np
+import pytest
+
+from mmtbps.generation.retelling import (
+    RecordedRewriter,
+    RetellRequest,
+    RuleRewriter,
+    unfaithful,
+)
+from mmtbps.generation.retelling.rules import retell
+from mmtbps.lexicon import find_color_mentions
+
+
+def request(*captions, seed=0, name='a.jpg'):
+    return RetellRequest('job', captions, None, seed, name)
+
+
+def test_rules_tell_the_same_colors_of_the_same_clothes():
+    captions = ['An old man in an orange coat, black jeans and white shoes walks.',
+                'His shirt is dark red and his shorts are blue; no hat.']
+    seen = set()
+    for seed in range(40):
+        for old in captions:
+            new = retell(old, np.random.default_rng(seed))
+            assert {(m.noun, m.bases) for m in find_color_mentions(new)} == {
+                (m.noun, m.bases) for m in find_color_mentions(old)}
+            assert unfaithful([old], new) is None
+            seen.add(new)
+    assert len(seen) > 20
+    assert 'The man is dressed in black jeans, white shoes and an orange coat.' in seen
+    assert any('a dark red shirt' in new for new in seen)
+
+
+@pytest.mark.parametrize('caption', [
+    'A man in a red coat.', 'A man walks.', 'Two men in red coats and blue jeans.',
+    'A man holding a red coat in blue jeans.', 'He is not in a red coat but in blue jeans.',
+    'A red shirt and pants, white shoes.', ''])
+def test_what_is_uncertain_is_not_told_again(caption):
+    assert RuleRewriter().rewrite([request(caption)]) == [[]]
+
+
+def test_rules_depend_on_the_seed_alone():
+    caption = 'A man in a red coat, blue jeans and white shoes.'
+    told = [RuleRewriter().rewrite([request(caption, seed=seed)])[0][0] for seed in range(20)]
+    assert told == [RuleRewriter().rewrite([request(caption, seed=s)])[0][0] for s in range(20)]
+    assert len(set(told)) > 5
+
+
+def test_recorded_captions(tmp_path):
+    file = tmp_path / 'new.jsonl'
+    lines = [dict(image='a.jpg', captions=['One.']), dict(image='b.jpg', captions=['Two.']),
+             dict(image='a.jpg', captions=['Three.'])]
+    file.write_text(''.join(json.dumps(line) + '\n' for line in lines))
+    rewriter = RecordedRewriter(file)
+    assert rewriter.rewrite([request('x', name=name) for name in ('a.jpg', 'b.jpg', 'c.jpg')]) == [
+        ['One.', 'Three.'], ['Two.'], []]
+    before = rewriter.digest_fields
+    file.write_text(json.dumps(lines[0]) + '\n')
+    assert RecordedRewriter(file).digest_fields != before
+
+
+@pytest.mark.parametrize('line, message', [
+    ('{"image": "a.jpg"}', "new.jsonl:1: key 'captions'"),
+    ('{"image": "a.jpg", "captions": [1]}', 'new.jsonl:1: captions must be strings'),
+    ('{"captions": ["a"]}', "new.jsonl:1: key 'image'")])
+def test_a_record_that_cannot_be_read_is_named(tmp_path, line, message):
+    (tmp_path / 'new.jsonl').write_text(line + '\n')
+    with pytest.raises(ValueError, match=message):
+        RecordedRewriter(tmp_path / 'new.jsonl')
+    with pytest.raises(FileNotFoundError, match='none.jsonl'):
+        RecordedRewriter(tmp_path / 'none.jsonl')
+
+
+@pytest.mark.parametrize('new, fault, fault_with_picture', [
+    ('She has blue jeans, a red coat.', None, None),
+    ('She has blue jeans and a maroon coat.', None, None),
+    ('She has a blue coat and red jeans.', 'blue coat', 'blue coat'),
+    ('She has white shoes.', 'white shoes', None),
+    ('Two women in red coats.', 'several people', 'several people'),
+    ('[description]', 'no caption', 'no caption'), (' ', 'no caption', 'no caption'),
+    ('Her clothes are red.', None, None), ('Her clothes are green.', 'clothes are green',
+                                           'clothes are green'),
+    ('A woman walks.', None, None),
+])
+def test_a_new_caption_must_be_true_of_the_old_ones(new, fault, fault_with_picture):
+    captions = ['A woman in a red coat.', 'Her jeans are blue.']
+    assert unfaithful(captions, new) == fault
+    assert unfaithful(captions, new, sees_pictures=True) == fault_with_picture

@@ -1,0 +1,96 @@
+"""Language and vision-language models of transformers as writers of captions."""
+
+import pytest
+import torch
+from PIL import Image
+from tiny_language import SPECIAL, WORDS, save_llama, save_llava
+
+from mmtbps.generation.retelling import Captioner, LanguageModelRewriter, RetellRequest
+from mmtbps.generation.retelling.transformers_rewriter import tidy_answer
+
+
+def asked_for(name='a', seed=1, color=(200, 0, 0)):
+    return RetellRequest(name, ('a man in a red coat',), Image.new('RGB', (16, 40), color), seed)
+
+
+@pytest.fixture(scope='module')
+def llama(tmp_path_factory):
+    return save_llama(tmp_path_factory.mktemp('llama'))
+
+
+@pytest.fixture(scope='module')
+def llava(tmp_path_factory):
+    return save_llava(tmp_path_factory.mktemp('llava'))
+
+
+@pytest.mark.parametrize('kind', ['llama', 'llava'])
+def test_an_answer_depends_on_its_own_seed_alone(kind, request):
+    folder = request.getfixturevalue(kind)
+    writer = (LanguageModelRewriter if kind == 'llama' else Captioner)(
+        folder, max_new_tokens=6, captions_per_image=2, device='cpu', temperature=1.)
+    one, two = asked_for('a', 1), asked_for('b', 2)
+    before = torch.random.get_rng_state()
+    alone, together = writer.rewrite([two]), writer.rewrite([one, two])
+    assert torch.equal(torch.random.get_rng_state(), before)
+    assert together[1] == alone[0] and together[0] != together[1]
+    words = {word for answers in together for answer in answers for word in answer.split()}
+    assert words and words <= {*WORDS, *SPECIAL}
+
+
+def test_a_captioner_looks_at_the_picture(llava):
+    writer = Captioner(llava, max_new_tokens=8, temperature=0, device='cpu',
+                       instructions=['the man wears'])
+    patches = next(part for part in writer.pipeline.model.modules()
+                   if isinstance(part, torch.nn.Conv2d))
+    seen = []
+    patches.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
+    for color in ((255, 0, 0), (0, 0, 255)):
+        writer.rewrite([asked_for(color=color)])
+    assert len(seen) == 2 and not torch.equal(*seen)
+    assert writer.sees_pictures and not LanguageModelRewriter.sees_pictures
+
+
+def test_without_a_chat_template_the_text_is_continued(tmp_path):
+    writer = LanguageModelRewriter(save_llama(tmp_path, template=None), max_new_tokens=4,
+                                   temperature=0, device='cpu', instructions=['the {caption}'])
+    asked = []
+    writer.__dict__['pipeline'], real = (lambda text, **kwargs: asked.append(text) or real(
+        text, **kwargs)), writer.pipeline
+    writer.pipeline.tokenizer = real.tokenizer
+    writer.rewrite([asked_for()])
+    assert asked == ['the a man in a red coat']
+
+
+def test_the_digest_tells_weights_and_instructions_apart(llama, tmp_path):
+    first = LanguageModelRewriter(llama, device='cpu').digest_fields
+    assert first == LanguageModelRewriter(llama, device='cpu').digest_fields
+    assert first != LanguageModelRewriter(llama, ['{caption}'], device='cpu').digest_fields
+    save_llama(tmp_path)
+    other = LanguageModelRewriter(str(tmp_path), device='cpu')
+    assert other.digest_fields == first
+    with torch.no_grad():
+        next(other.pipeline.model.parameters()).add_(1)
+    assert other.digest_fields['weights'] != first['weights']
+
+
+def test_other_models_are_refused_by_name(llama, tmp_path):
+    with pytest.raises(ValueError, match='no model for'):
+        Captioner(llama, device='cpu').rewrite([asked_for()])
+    with pytest.raises(FileNotFoundError, match='no/such'):
+        LanguageModelRewriter('./no/such')
+    (tmp_path / 'empty').mkdir()
+    with pytest.raises((ValueError, FileNotFoundError), match='empty'):
+        LanguageModelRewriter(str(tmp_path / 'empty'), device='cpu').rewrite([asked_for()])
+    for wrong in (dict(instructions=[]), dict(instructions='ask'), dict(captions_per_image=0),
+                  dict(temperature=-1), dict(max_new_tokens=0)):
+        with pytest.raises(ValueError, match=next(iter(wrong))):
+            LanguageModelRewriter(llama, **wrong)
+
+
+@pytest.mark.parametrize('answer, caption', [
+    ('A man.', 'A man.'), ('  Caption: a  man\nin red.\n\nOkay?', 'a man in red.'),
+    ('"A man."', 'A man.'), ('assistant: A man.', 'A man.'), ('\n\n', ''), ('', ''),
+    ('Assistants: two men', 'Assistants: two men'),
+])
+def test_the_caption_is_taken_out_of_an_answer(answer, caption):
+    assert tidy_answer(answer) == caption
