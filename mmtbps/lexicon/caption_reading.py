@@ -16,6 +16,7 @@ __all__ = ['CaptionReading', 'read_caption']
 _ALL = frozenset('all only mostly mainly entirely completely just plain solid'.split())
 _ARTICLES = frozenset({'a', 'an', 'the'})
 _DETERMINERS = frozenset('the his her their its'.split())
+_LIKEWISE = frozenset({'too', 'also'})
 _MAX_UNKNOWN = 2
 _TITLE_CASE = .8
 
@@ -72,8 +73,11 @@ def _a_comparison(caption: str, words: Sequence[Word], mentions: Sequence[ColorM
             i = skipped[0]
             continue
         parts = {words[i].key, *words[i].key.split('-')} - {'half'}
+        # "His shirt is blue, his pants too."
+        last = i + 1 == len(words) or words[i + 1].is_punctuation
         if parts & _words_of('comparisons') or words[i].key == 'half' or (
-                compared.longest_at(words, i)):
+                compared.longest_at(words, i)) or (last and words[i].key in _LIKEWISE) or (
+                last and [word.key for word in words[i - 1:i + 1]] == ['as', 'well']):
             return True
         i += 1
     return False

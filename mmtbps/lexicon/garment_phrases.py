@@ -24,6 +24,8 @@ _LINKS = frozenset('that which has been'.split())
 _PLACES = frozenset('over in on around round about under across from beside'.split())
 _CLAUSE = frozenset('with and while who , .'.split())
 _APPOSITIONS = frozenset(',:;(-–')
+# Words before "of" that mean all of it.
+_WHOLES = frozenset('color colour pair pairs kind type style all'.split())
 # A bare noun that says its color.
 _COLORED_NOUNS = frozenset({'khakis'})
 
@@ -105,10 +107,20 @@ def _doubt(words: Sequence[Word], first: int, last: int,
         return 'not worn'
     if any(not is_known_modifier(word.key) for word in _modifiers_of(words, start, first, mention)):
         return 'words that may be a color'
+    if mention is not None and mention.predicative and _is_a_part(words, start):
+        return 'only a part'
     if mention is None and (words[last - 1].key in _COLORED_NOUNS or _unknown_predicate(
             words, last)):
         return 'words that may be a color'
     return None
+
+
+def _is_a_part(words: Sequence[Word], start: int) -> bool:
+    """Tell whether a part is spoken of: "the bottom of her dress is red"."""
+    m = start
+    while m and words[m - 1].key in _DETERMINERS:
+        m -= 1
+    return m > 1 and words[m - 1].key == 'of' and words[m - 2].key not in _WHOLES
 
 
 def _phrase_start(words: Sequence[Word], first: int, mention: ColorMention | None) -> int:
@@ -174,8 +186,19 @@ def _is_handled(words: Sequence[Word], start: int) -> bool:
         held_in = key in ('in', 'with') and any(
             word.key in parts for word in words[m + 1:min(m + 4, start)])
         if key in _words_of('wearing') and not held_in:
-            return False
+            # "In her hand she has a red coat."
+            return key in ('has', 'is', 'was') and _names_a_place(words, m)
     return False
+
+
+def _names_a_place(words: Sequence[Word], end: int) -> bool:
+    """Tell whether the clause before word ``end`` begins with "in her hand", "over his arm"."""
+    start = end
+    while start and not words[start - 1].is_punctuation:
+        start -= 1
+    place = [word.key for word in words[start + 1:min(start + 4, end)]]
+    return start < end and words[start].key in _PLACES and any(
+        key in _words_of('body_parts') for key in place)
 
 
 def _lies_elsewhere(words: Sequence[Word], start: int, end: int) -> bool:
@@ -207,7 +230,7 @@ def _negated_clauses(words: Sequence[Word]) -> list[tuple[int, int]]:
     """Find the clauses that a verb negates: "doesn't seem to be in anything like a red coat"."""
     spans = []
     for i, word in enumerate(words):
-        if not is_negator(word) or word.key in ('no', 'without', 'none', 'lacks', 'lacking'):
+        if not is_negator(word) or word.key in ('no', 'without', 'lacks', 'lacking'):
             continue
         end = i
         while end < len(words) and words[end].key not in _NEGATION_ENDS:

@@ -22,6 +22,7 @@ _JOINING_PHRASES = (('as', 'well', 'as'), ('along', 'with'), ('together', 'with'
 _DETERMINERS = frozenset('a an the his her their its'.split())
 _COUNTS = frozenset('one two three some several many no any another both each'.split())
 _PLURALS = frozenset({'are', 'were', 'in', 'that', 'which', 'both', 'all', 'appear', 'seem'})
+_HEDGES = frozenset('maybe perhaps possibly probably even also'.split())
 _MAX_MODIFIERS = 4
 
 
@@ -56,7 +57,7 @@ def _past_joiners(words: Sequence[Word], i: int) -> int | None:
     while m < len(words):
         phrase = next((p for p in _JOINING_PHRASES
                        if tuple(word.key for word in words[m:m + len(p)]) == p), None)
-        if phrase is None and words[m].key not in JOINERS:
+        if phrase is None and words[m].key not in (JOINERS if m == i else JOINERS | _HEDGES):
             break
         m += len(phrase or 'x')
     return m if i < m < len(words) else None
