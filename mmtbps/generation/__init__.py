@@ -13,7 +13,13 @@ from .diffusion.inversion import (
 )
 from .editing.base import BaseEditor, BaseUpscaler, EditRequest, EditResult
 from .editing.instruct import InstructEditor
-from .editing.options import AttentionOptions, BlendOptions, SamplingOptions, WeightOptions
+from .editing.options import (
+    AttentionOptions,
+    BlendOptions,
+    InstructSampling,
+    SamplingOptions,
+    WeightOptions,
+)
 from .editing.prompt_to_prompt import P2PEditor
 from .editing.recolor import RecolorEditor
 from .editing.upscalers import LDMUpscaler, ResizeUpscaler, SDUpscaler
@@ -53,12 +59,12 @@ __all__ = ['AttentionOptions', 'BaseEditor', 'BaseEvidenceProvider', 'BaseGate',
            'ColorSwitcher', 'DiffusionFinetuner', 'DirectInversion', 'EditEvidence',
            'EditFriendlyInversion', 'EditRequest', 'EditResult', 'EditStrengthGate',
            'EvidenceCollector', 'GateVerdict', 'HumanParsingProvider', 'InstructEditor',
-           'InvalidRun', 'Job', 'KeepColorsGate', 'LDMUpscaler', 'LanguageModelRewriter',
-           'LocalityGate', 'MaskGate', 'MediaPipePersonProvider', 'MediaPipePoseProvider',
-           'NegativePromptInversion', 'NullTextInversion', 'P2PEditor', 'PersonBoxProvider',
-           'PlaceGate', 'PoseGate', 'PreserveGate', 'RankingGate', 'RecolorEditor', 'Record',
-           'RecordedRewriter', 'ResizeUpscaler', 'RetellPlanner', 'RetellRunner', 'RuleRewriter',
-           'RunSummary', 'SDUpscaler', 'SamplingOptions', 'SanityGate', 'SaveLoraHook', 'SeamGate',
-           'ShardedRunner', 'ViTPoseProvider', 'WeightOptions', 'load_done', 'merge_retold',
-           'merge_run', 'palette', 'read_plan', 'rgb_to_lab', 'run_gates', 'try_controls',
-           'write_plan', 'write_report']
+           'InstructSampling', 'InvalidRun', 'Job', 'KeepColorsGate', 'LDMUpscaler',
+           'LanguageModelRewriter', 'LocalityGate', 'MaskGate', 'MediaPipePersonProvider',
+           'MediaPipePoseProvider', 'NegativePromptInversion', 'NullTextInversion', 'P2PEditor',
+           'PersonBoxProvider', 'PlaceGate', 'PoseGate', 'PreserveGate', 'RankingGate',
+           'RecolorEditor', 'Record', 'RecordedRewriter', 'ResizeUpscaler', 'RetellPlanner',
+           'RetellRunner', 'RuleRewriter', 'RunSummary', 'SDUpscaler', 'SamplingOptions',
+           'SanityGate', 'SaveLoraHook', 'SeamGate', 'ShardedRunner', 'ViTPoseProvider',
+           'WeightOptions', 'load_done', 'merge_retold', 'merge_run', 'palette', 'read_plan',
+           'rgb_to_lab', 'run_gates', 'try_controls', 'write_plan', 'write_report']

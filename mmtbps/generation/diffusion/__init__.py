@@ -33,7 +33,7 @@ from .latent_diffusion import (
     move_parts,
 )
 from .pipelines import check_stable_diffusion, load_pipeline, pipeline_class
-from .pixels import images_to_tensor, resize_mask, tensor_to_image
+from .pixels import images_to_tensor, native_size, resize_mask, tensor_to_image
 from .tokens import EncodedCaption, Span, caption_edits, encode_caption, span_tokens, token_map
 from .toy import IMAGE_SIZE, build_toy, save_toy
 
@@ -44,6 +44,6 @@ __all__ = ['AttentionLayer', 'CaptionedImages', 'ControlSession', 'DTYPES', 'Dif
            'UnfitModel', 'attention_control', 'blend_mask', 'build_toy', 'caption_edits',
            'check_dtype', 'check_source', 'check_stable_diffusion', 'control_cross_attention',
            'ddim_step', 'ddim_trajectory', 'ddpm_sigma', 'denoising_loss', 'encode_caption',
-           'fingerprint', 'images_to_tensor', 'load_pipeline', 'move_parts',
+           'fingerprint', 'images_to_tensor', 'load_pipeline', 'move_parts', 'native_size',
            'optimise_null_text', 'pipeline_class', 'resize_mask', 'save_toy', 'span_tokens',
            'tensor_to_image', 'token_map', 'trace_attention']

@@ -1,5 +1,6 @@
 """Pixels of images as tensors of a diffusion model, and back."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -8,7 +9,36 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-__all__ = ['images_to_tensor', 'resize_mask', 'tensor_to_image']
+__all__ = ['images_to_tensor', 'native_size', 'resize_mask', 'tensor_to_image']
+
+_OFF_ASPECT = 8.               # weight of a wrong aspect against a wrong number of pixels
+_REACH = .25                   # how far the width may be from the one that gives the pixels
+
+
+def native_size(image: tuple[int, int], pixels: int, multiple: int) -> tuple[int, int]:
+    """Choose a size of an image's aspect and of about so many pixels, in multiples.
+
+    Args:
+        image: (height, width) whose aspect counts.
+        pixels: Of the size.
+        multiple: Both sides are multiples of this.
+
+    Returns:
+        (height, width).
+
+    >>> native_size((640, 256), 1024 * 1024, 16), native_size((640, 256), 640 * 256, 32)
+    ((1600, 640), (640, 256))
+    """
+    aspect = image[0] / image[1]
+    width = (pixels / aspect) ** .5 / multiple
+
+    def misfit(size: tuple[int, int]) -> float:
+        return (_OFF_ASPECT * abs(math.log(size[0] / size[1] / aspect))
+                + abs(math.log(size[0] * size[1] / pixels)))
+
+    columns = range(max(1, int(width * (1 - _REACH))), math.ceil(width * (1 + _REACH)) + 1)
+    return min(((multiple * max(1, rounded(aspect * column)), multiple * column)
+                for column in columns for rounded in (math.floor, math.ceil)), key=misfit)
 
 
 def images_to_tensor(images: Sequence[Image.Image], size: tuple[int, int]) -> Tensor:

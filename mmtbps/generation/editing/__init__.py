@@ -2,7 +2,14 @@
 
 from .base import BaseEditor, BaseUpscaler, EditRequest, EditResult
 from .instruct import InstructEditor
-from .options import AttentionOptions, BlendOptions, SamplingOptions, WeightOptions
+from .instruct_families import FAMILIES, InstructFamily
+from .options import (
+    AttentionOptions,
+    BlendOptions,
+    InstructSampling,
+    SamplingOptions,
+    WeightOptions,
+)
 from .prompt_to_prompt import P2PEditor, build_control, sample_edit
 from .recolor import (
     RecolorEditor,
@@ -15,7 +22,7 @@ from .recolor import (
 from .upscalers import LDMUpscaler, ResizeUpscaler, SDUpscaler
 
 __all__ = ['AttentionOptions', 'BaseEditor', 'BaseUpscaler', 'BlendOptions', 'EditRequest',
-           'EditResult', 'InstructEditor', 'LDMUpscaler', 'P2PEditor', 'RecolorEditor',
-           'ResizeUpscaler', 'SDUpscaler', 'SamplingOptions', 'WeightOptions', 'build_control',
-           'garment_cover', 'garment_mask', 'request_cover', 'request_mask', 'sample_edit',
-           'shift_color']
+           'EditResult', 'FAMILIES', 'InstructEditor', 'InstructFamily', 'InstructSampling',
+           'LDMUpscaler', 'P2PEditor', 'RecolorEditor', 'ResizeUpscaler', 'SDUpscaler',
+           'SamplingOptions', 'WeightOptions', 'build_control', 'garment_cover', 'garment_mask',
+           'request_cover', 'request_mask', 'sample_edit', 'shift_color']

@@ -1,99 +1,264 @@
 """Editing by instruction, with any pipeline of diffusers made for it."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property
+from importlib.util import find_spec
+from itertools import groupby
 from typing import Any
 
+import numpy as np
 import torch
 from PIL import Image
+from torch import nn
 
-from mmtbps.errors import BadValue
+from mmtbps.errors import BadValue, MissingPackage
+from mmtbps.pretrained import resolve_pretrained
 from mmtbps.registry import TASK_UTILS
 
-from ..diffusion.latent_diffusion import DTYPES, check_dtype, check_source
+from ..color.change import change_mask
+from ..color.votes import BANDS
+from ..diffusion.latent_diffusion import check_source, fingerprint, move_parts
 from ..diffusion.pipelines import load_pipeline
+from ..diffusion.pixels import native_size
 from .base import BaseEditor, EditRequest, EditResult
+from .instruct_families import family_of
+from .options import InstructSampling, WeightOptions, read_options, take_flat_keys
 
 __all__ = ['InstructEditor']
+
+_OFFLOADS = None, 'model', 'sequential'
+_SAME_ASPECT = math.log(1.05)  # rounding to multiples stays well below
+_WORDS = ('noun', 'region', 'old_color', 'new_color', 'caption')
 
 
 @TASK_UTILS.register_module()
 class InstructEditor(BaseEditor):
     """Editor by any pipeline of diffusers that takes an image and an instruction.
 
-    No mask and no exact background: an optional stand-in for `P2PEditor`.
+    The pipeline works at the aspect of each image, and one that returns another aspect is refused.
+    Nothing is held to the source, so the mask is found afterwards: what took another colour (see
+    `change_mask`), at the height where the garment is worn. The gates judge it and the rest.
+
+    Options of ``weights`` and ``sampling`` may also stand beside the groups.
 
     Args:
-        pretrained: Folder or hub name.
-        pipeline: Class name in diffusers; or a loaded pipeline, then ``pretrained`` only names it.
-        instruction: May use ``{noun}``, ``{region}``, ``{old_color}`` and ``{new_color}``.
-        size: (height, width) the model works at.
-        steps: Sampling steps.
-        dtype: Type of the weights.
-        device: CUDA where there is one by default.
-        call: More keywords for the pipeline's call, such as ``guidance_scale``.
+        pretrained: Folder or hub name; beside a loaded pipeline only a name.
+        pipeline: Class name in diffusers (`FAMILIES` holds those that are tried), or a loaded
+            pipeline. It is moved and frozen.
+        instruction: May use ``{noun}``, ``{region}``, ``{old_color}``, ``{new_color}`` and
+            ``{caption}``, the whole caption after the edit.
+        weights: Options, or their keys, see `WeightOptions`.
+        sampling: See `InstructSampling`.
+        call: More keywords for the pipeline's call, such as ``image_guidance_scale``.
+        change_tolerance: Lab distance that counts as another colour in the mask.
+        batch_size: Images of one size edited at once, where the pipeline takes several; does not
+            change what is sampled.
+        offload: ``'model'`` holds only the part that computes on the GPU, ``'sequential'`` only
+            its layer, which is far slower; ``None`` holds all. Needs accelerate.
+        flat: Keys of ``weights`` and ``sampling``.
 
     Raises:
-        MissingPackage: If diffusers is needed and not installed.
-        MissingFile: If ``pretrained`` is a path to nothing.
-        BadValue: If the instruction asks for another value, or on an unknown dtype.
+        MissingPackage: If diffusers, accelerate or what the pipeline needs is not installed.
+        MissingFile: If ``pretrained`` or ``lora`` is a path to nothing.
+        BadValue: If the instruction asks for another value; on an unknown dtype, offload or key
+            of a group.
+        TypeError: On an unknown key beside the groups.
     """
 
     def __init__(self, pretrained: str, pipeline: Any = 'StableDiffusionInstructPix2PixPipeline',
                  instruction: str = 'make the {noun} {new_color}',
-                 size: tuple[int, int] = (640, 256), steps: int = 20, dtype: str = 'bf16',
-                 device: str | None = None, call: dict | None = None) -> None:
-        if isinstance(pipeline, str):
-            check_source(pretrained)
-        try:
-            instruction.format(noun='', region='', old_color='', new_color='')
-        except (KeyError, IndexError, ValueError) as error:
-            raise BadValue('an instruction may use {noun}, {region}, {old_color} and {new_color}, '
-                           f'got {instruction!r}') from error
+                 weights: WeightOptions | dict | None = None,
+                 sampling: InstructSampling | dict | None = None, call: dict | None = None,
+                 change_tolerance: float = 18., batch_size: int = 1, offload: str | None = None,
+                 **flat: Any) -> None:
+        self.weights, self.sampling = (
+            read_options(group, name, given, **take_flat_keys(group, flat))
+            for group, name, given in ((WeightOptions, 'weights', weights),
+                                       (InstructSampling, 'sampling', sampling)))
+        if flat:
+            raise TypeError(f'{type(self).__name__} takes no {", ".join(sorted(flat))}')
+        _check_instruction(instruction)
+        if offload not in _OFFLOADS:
+            raise BadValue(f"offload must be 'model', 'sequential' or None, got {offload!r}")
+        if batch_size < 1:
+            raise BadValue(f'batch_size must be at least 1, got {batch_size}')
+        loaded = not isinstance(pipeline, str)
+        for source in filter(None, (None if loaded else pretrained, self.weights.lora)):
+            check_source(source)
+        self.name = type(pipeline).__name__ if loaded else pipeline
+        self.family = family_of(self.name)
+        if not loaded:
+            self.family.check_packages(self.name)
         self.pretrained, self.pipeline, self.instruction = pretrained, pipeline, instruction
-        self.size, self.steps, self.dtype = tuple(size), steps, check_dtype(dtype)
-        self.call = dict(call or {})
-        self.device = device or ('cuda' if torch.cuda.is_available() else 'cpu')
+        self.call, self.change_tolerance = dict(call or {}), change_tolerance
+        self.batch_size, self.offload = batch_size, offload
 
     @cached_property
-    def _loaded(self) -> Any:
-        pipe = self.pipeline
+    def model(self) -> Any:
+        """Pipeline, loaded and checked at the first use."""
+        pipe, weights = self.pipeline, self.weights
         if isinstance(pipe, str):
-            pipe = load_pipeline(pipe, self.pretrained, DTYPES[self.dtype])
-        pipe = pipe.to(self.device, DTYPES[self.dtype])
+            pipe = load_pipeline(pipe, self.pretrained, weights.torch_dtype,
+                                 revision=weights.revision, **self.family.load)
+        self.family.check_call(pipe, self.call, self.sampling.guidance is not None)
+        if weights.lora is not None:
+            _fuse_lora(pipe, weights.lora)
+        parts = [part for part in pipe.components.values() if isinstance(part, nn.Module)]
+        for part in parts:
+            part.requires_grad_(False).eval()
+        if not isinstance(self.pipeline, str):
+            move_parts(parts, 'cpu', weights.torch_dtype)
+        _place(pipe, weights.torch_device, self.offload)
         pipe.set_progress_bar_config(disable=True)
         return pipe
 
-    @property
+    @cached_property
     def digest_fields(self) -> dict[str, Any]:
-        """Model, instruction, size, steps, type and call."""
-        name = self.pipeline if isinstance(self.pipeline, str) else type(self.pipeline).__name__
-        return dict(type=type(self).__name__, model=self.pretrained, pipeline=name,
-                    instruction=self.instruction, size=list(self.size), steps=self.steps,
-                    dtype=self.dtype, call=self.call)
+        """Model, LoRA, instruction, size, steps, guidance, type, call and tolerance."""
+        lora, sampling = self.weights.lora, self.sampling
+        if isinstance(self.pipeline, str):
+            model = dict(id=self.pretrained, revision=self.weights.revision,
+                         fingerprint=fingerprint(resolve_pretrained(self.pretrained)))
+        else:
+            model = {name: fingerprint(part) for name, part in self.pipeline.components.items()
+                     if isinstance(part, nn.Module)}
+        return dict(
+            type=type(self).__name__, model=model, pipeline=self.name,
+            lora=fingerprint(resolve_pretrained(lora)) if lora else None,
+            instruction=self.instruction, size=list(sampling.size), steps=sampling.steps,
+            guidance=sampling.guidance, dtype=self.weights.dtype, call=self.call,
+            change_tolerance=self.change_tolerance)
 
     def edit(self, requests: Sequence[EditRequest]) -> list[EditResult]:
-        """Edit one by one: not every pipeline takes a batch."""
-        return [self._edit_one(request) for request in requests]
+        """Edit images of one size together, as many as the pipeline and `batch_size` allow.
 
-    def _edit_one(self, request: EditRequest) -> EditResult:
-        pipe, evals = self._loaded, 0
+        Raises:
+            BadValue: Naming the job, if the pipeline takes no image so small, or returns another
+                aspect; naming the pipeline's class, if it follows no instructions.
+        """
+        sizes = [self._size(request) for request in requests]
+        limit = self.batch_size if self.family.batched else 1
+        results: dict[int, EditResult] = {}
+        for size, group in groupby(sorted(range(len(sizes)), key=sizes.__getitem__),
+                                   sizes.__getitem__):
+            places = list(group)
+            for start in range(0, len(places), limit):
+                chosen = places[start:start + limit]
+                edited = self._edit_batch([requests[i] for i in chosen], size)
+                results.update(zip(chosen, edited, strict=True))
+        return [results[i] for i in range(len(requests))]
 
-        def count(_module, inputs, keywords):
-            nonlocal evals
-            evals += len(inputs[0] if inputs else keywords['hidden_states'])
+    def _size(self, request: EditRequest) -> tuple[int, int]:
+        """Return (height, width) at which the pipeline works on a request."""
+        height, width = self.sampling.size
+        shape, multiple = request.image.size[::-1], self.family.sides(self.model)
+        size = native_size(shape, height * width, multiple)
+        if min(size) < self.family.least or _off_aspect(size, shape) > _SAME_ASPECT:
+            raise BadValue(
+                f'{request.job_id}: {self.name} works in multiples of {multiple} pixels from '
+                f'{max(multiple, self.family.least)} on, too coarse for an image of {_times(shape)}'
+                f' at the pixels of {_times(self.sampling.size)}; choose a larger size')
+        return size
 
-        denoiser = getattr(pipe, 'unet', None) or pipe.transformer
-        hook = denoiser.register_forward_pre_hook(count, with_kwargs=True)
-        prompt = self.instruction.format(
-            noun=request.noun, region=request.region, old_color=request.old_color,
-            new_color=request.new_color)
-        source = request.image.resize(self.size[::-1], Image.Resampling.BICUBIC)
-        try:
-            image = pipe(
-                prompt=prompt, image=source, num_inference_steps=self.steps,
-                generator=torch.Generator().manual_seed(request.seed), **self.call).images[0]
-        finally:
-            hook.remove()
-        image = image.convert('RGB').resize(request.image.size, Image.Resampling.BICUBIC)
-        return EditResult(request.job_id, image, unet_evals=evals, extras=dict(prompt=prompt))
+    def _edit_batch(self, requests: Sequence[EditRequest], size: tuple[int, int]
+                    ) -> list[EditResult]:
+        prompts = [_instruct(self.instruction, request) for request in requests]
+        images = [request.image.convert('RGB').resize(size[::-1], Image.Resampling.BICUBIC)
+                  for request in requests]
+        seeds = [request.seed for request in requests]
+        asked = self.family.call(self.model, images, prompts, seeds, self.sampling.guidance)
+        asked.update(num_inference_steps=self.sampling.steps, **self.call)
+        with _counted_passes(self.model) as rows, _seeded(seeds[0]):
+            edited = self.model(**asked).images
+        return [self._finish(request, image, prompt, sum(rows) // len(requests))
+                for request, image, prompt in zip(requests, edited, prompts, strict=True)]
+
+    def _finish(self, request: EditRequest, edited: Image.Image, prompt: str, evals: int
+                ) -> EditResult:
+        """Bring an edited image back to the request's size and find out what changed."""
+        made, wanted = edited.size[::-1], request.image.size[::-1]
+        if _off_aspect(made, wanted) > _SAME_ASPECT:
+            raise BadValue(
+                f'{request.job_id}: {self.name} makes {_times(made)} of an image of '
+                f'{_times(wanted)} (height x width), another aspect; take a pipeline whose call '
+                'takes height and width')
+        image = edited.convert('RGB').resize(wanted[::-1], Image.Resampling.BICUBIC)
+        mask = change_mask(request.image, image, self.change_tolerance)
+        if request.region in BANDS:
+            rows = (np.arange(wanted[0]) + .5) / wanted[0]
+            mask &= ((rows > request.band[0]) & (rows < request.band[1]))[:, None]
+        return EditResult(request.job_id, image, mask, evals, dict(prompt=prompt))
+
+
+def _off_aspect(one: tuple[int, int], other: tuple[int, int]) -> float:
+    return abs(math.log(one[0] / one[1] / other[0] * other[1]))
+
+
+def _times(size: tuple[int, int]) -> str:
+    return f'{size[0]} x {size[1]}'
+
+
+def _instruct(instruction: str, request: EditRequest) -> str:
+    return instruction.format(noun=request.noun, region=request.region,
+                              old_color=request.old_color, new_color=request.new_color,
+                              caption=request.target_caption)
+
+
+def _check_instruction(instruction: str) -> None:
+    try:
+        instruction.format(**dict.fromkeys(_WORDS, ''))
+    except (KeyError, IndexError, ValueError, AttributeError) as error:
+        names = [f'{{{word}}}' for word in _WORDS]
+        raise BadValue(f'an instruction may use {", ".join(names[:-1])} and {names[-1]}, '
+                       f'got {instruction!r}') from error
+
+
+def _fuse_lora(pipe: Any, lora: str) -> None:
+    if not hasattr(pipe, 'load_lora_weights'):
+        raise BadValue(f'{type(pipe).__name__} takes no LoRA, got {lora!r}')
+    pipe.load_lora_weights(resolve_pretrained(lora))
+    pipe.fuse_lora()
+
+
+def _place(pipe: Any, device: str, offload: str | None) -> None:
+    """Move a pipeline to a device, or have its parts moved there and back."""
+    if offload is None:
+        pipe.to(device)
+        return
+    if torch.device(device).type == 'cpu':
+        raise BadValue(f'offload={offload!r} moves parts of the model to a GPU and back; the '
+                       'device is the CPU: leave it out')
+    if find_spec('accelerate') is None:
+        raise MissingPackage('offload needs accelerate: pip install "mmtbps[pdg]"')
+    move = (pipe.enable_model_cpu_offload if offload == 'model'
+            else pipe.enable_sequential_cpu_offload)
+    move(device=device)
+
+
+@contextmanager
+def _counted_passes(pipe: Any) -> Iterator[list[int]]:
+    """Collect the rows of each forward pass of the denoiser."""
+    rows: list[int] = []
+
+    def count(_module: nn.Module, inputs: tuple, keywords: dict[str, Any]) -> None:
+        rows.append(len(inputs[0] if inputs else keywords['hidden_states']))
+
+    hook = (getattr(pipe, 'unet', None) or pipe.transformer).register_forward_pre_hook(
+        count, with_kwargs=True)
+    try:
+        yield rows
+    finally:
+        hook.remove()
+
+
+@contextmanager
+def _seeded(seed: int) -> Iterator[None]:
+    """Seed the global state too, and restore it: some pipelines draw without a generator.
+
+    OmniGen encodes its image so. No pipeline that takes several images does.
+    """
+    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+        torch.manual_seed(seed)
+        yield

@@ -1,4 +1,4 @@
-"""Options of `P2PEditor` in groups: weights, sampling, attention, blending."""
+"""Options of the diffusion editors in groups: weights, sampling, attention, blending."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -10,8 +10,8 @@ from mmtbps.errors import BadValue
 
 from ..diffusion.latent_diffusion import DTYPES, check_dtype
 
-__all__ = ['AttentionOptions', 'BlendOptions', 'SamplingOptions', 'WeightOptions', 'read_options',
-           'take_flat_keys']
+__all__ = ['AttentionOptions', 'BlendOptions', 'InstructSampling', 'SamplingOptions',
+           'WeightOptions', 'read_options', 'take_flat_keys']
 
 _Group = TypeVar('_Group')
 
@@ -67,6 +67,26 @@ class SamplingOptions:
     steps: int = 20
     guidance: float = 5.0
     inversion: Mapping[str, Any] | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, 'size', tuple(self.size))
+
+
+@dataclass(frozen=True)
+class InstructSampling:
+    """Sampling of an edit by instruction.
+
+    Args:
+        size: (height, width) the model works at. An image of another aspect keeps its own and is
+            given as many pixels. Results come back in the request's size.
+        steps: Sampling steps.
+        guidance: Scale of the guidance by the instruction, as the pipeline understands it;
+            ``None`` leaves it to the pipeline.
+    """
+
+    size: tuple[int, int] = (640, 256)
+    steps: int = 20
+    guidance: float | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, 'size', tuple(self.size))

@@ -285,19 +285,3 @@ def test_edit_friendly_inversion_edits_by_its_preset(tiny_parts):
     again = chosen.edit(REQUESTS[1:2])[0]
     assert np.abs(pixels(results[1]) - pixels(again)).max() <= 1
     assert all(result.mask.any() for result in results)
-
-
-def test_an_instruction_pipeline_edits_and_is_counted(tmp_path):
-    from diffusers import StableDiffusionInstructPix2PixPipeline
-    pipe = StableDiffusionInstructPix2PixPipeline(
-        **tiny_sd(tmp_path, in_channels=8), safety_checker=None, feature_extractor=None,
-        requires_safety_checker=False)
-    settings = dict(pretrained='tiny', pipeline=pipe, size=(64, 32), steps=2, dtype='fp32',
-                    device='cpu', call=dict(guidance_scale=3.))
-    results = InstructEditor(**settings).edit(REQUESTS)
-    assert [result.image.size for result in results] == [r.image.size for r in REQUESTS]
-    assert results[1].extras == dict(prompt='make the jeans pink') and results[1].mask is None
-    assert [result.unet_evals for result in results] == [3 * 2] * 3  # three branches
-    again = InstructEditor(**settings).edit(REQUESTS[1:2])[0]
-    assert np.array_equal(pixels(results[1]), pixels(again))
-    assert json.dumps(InstructEditor(**settings).digest_fields)
