@@ -53,6 +53,7 @@ FENCES = {
     'supervision': ('search/media/tracker.py',),
     'diffusers': ('generation/',), 'peft': ('generation/', 'models/lora.py'),
     'torchvision': ('compat.py',),
+    'ai_edge_litert': ('generation/evidence/tflite_model.py',),
     'lancedb': ('search/galleries/lance.py', 'search/galleries/lance_table.py'),
     'pyarrow': ('search/galleries/lance_table.py',),
     'pymilvus': ('search/galleries/milvus.py',),

@@ -19,6 +19,7 @@ __all__ = ['COCO_LANDMARKS', 'MediaPipePoseProvider']
 COCO_LANDMARKS = (0, 2, 5, 7, 8, 11, 12, 13, 14, 15, 16, 23, 24, 25, 26, 27, 28)
 _LANDMARKS, _HIPS, _REACH = 33, 33, 34   # two more say where to look next
 _DETECT, _SIDE = 224, 256
+_PARTS_VERSION = 1   # to be raised when the same landmarks make other parts
 
 
 @TASK_UTILS.register_module()
@@ -53,10 +54,10 @@ class MediaPipePoseProvider(BaseEvidenceProvider):
 
     @property
     def digest_fields(self) -> dict[str, Any]:
-        """Content of the model files, mask and threshold."""
+        """Content of the model files, mask, threshold and version of the parts."""
         return dict(type=type(self).__name__, detector=self.detector.sha256,
                     landmarks=self.landmarks.sha256, threshold=self.threshold,
-                    person=self.person and self.person.digest_fields)
+                    person=self.person and self.person.digest_fields, parts=_PARTS_VERSION)
 
     def look(self, images: Sequence[Image.Image]) -> list[EditEvidence]:
         """Find joints, mask and parts; where nobody is found scores are 0 and nothing is masked."""
