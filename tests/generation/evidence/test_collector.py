@@ -75,6 +75,17 @@ def test_every_flipped_bit_is_noticed(images, tmp_path):
     assert noticed > len(whole) / 14
 
 
+def test_an_array_that_says_to_be_smaller_is_noticed(tmp_path):
+    """Its end is not read then, and with it not the checksum."""
+    cache = EvidenceCache(tmp_path)
+    cache.keep('picture', {}, EditEvidence())
+    [file] = tmp_path.rglob('*.npz')
+    np.savez(file, person=np.ones((20, 8), bool), sources=np.array('{}'))
+    assert cache.find('picture', {}).person.shape == (20, 8)
+    file.write_bytes(file.read_bytes().replace(b'(20, 8)', b'(10, 8)'))
+    assert cache.find('picture', {}) is None
+
+
 def test_a_file_of_objects_is_not_opened(tmp_path):
     cache = EvidenceCache(tmp_path)
     cache.keep('picture', {}, EditEvidence())
