@@ -80,9 +80,9 @@ def test_an_array_that_says_to_be_smaller_is_noticed(tmp_path):
     cache = EvidenceCache(tmp_path)
     cache.keep('picture', {}, EditEvidence())
     [file] = tmp_path.rglob('*.npz')
-    np.savez(file, person=np.ones((20, 8), bool), sources=np.array('{}'))
-    assert cache.find('picture', {}).person.shape == (20, 8)
-    file.write_bytes(file.read_bytes().replace(b'(20, 8)', b'(10, 8)'))
+    np.savez(file, person=np.ones((640, 256), bool), sources=np.array('{}'))
+    assert cache.find('picture', {}).person.shape == (640, 256)
+    file.write_bytes(file.read_bytes().replace(b'(640, 256)', b'(100, 256)'))
     assert cache.find('picture', {}) is None
 
 
