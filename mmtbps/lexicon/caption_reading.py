@@ -9,7 +9,7 @@ from .grammar import FUNCTION_WORDS, color_term, noun_chain_at
 from .mentions import ColorMention, find_color_mentions_in
 from .people import names_several_people
 from .phrases import PhraseIndex, Word, split_words
-from .vocabulary import colors, read_table
+from .vocabulary import colors, garments, read_table
 
 __all__ = ['CaptionReading', 'read_caption']
 
@@ -57,7 +57,10 @@ def read_caption(caption: str) -> CaptionReading:
 
 
 def _several_people(caption: str, words: Sequence[Word], mentions: Sequence[ColorMention]) -> bool:
-    return names_several_people(words)
+    # "They" may be one person, but not in two coats.
+    many = any(word.key == 'they' for word in words) and any(
+        m.noun in _worn_once() for m in mentions)
+    return many or names_several_people(words)
 
 
 def _a_figure(caption: str, words: Sequence[Word], mentions: Sequence[ColorMention]) -> bool:
@@ -159,6 +162,14 @@ def _bare_unknown(words: Sequence[Word], start: int, section: str) -> bool:
         return False
     last = words[end - 1].key
     return not (last in _words_of(section) or is_known_modifier(last) or last.endswith('s'))
+
+
+@cache
+def _worn_once() -> frozenset[str]:
+    """Return the plurals of garments that one person wears one of."""
+    return frozenset(form for form, garment in garments().items()
+                     if form == garment.plural and garment.singular
+                     and garment.region in ('upper', 'full'))
 
 
 def _has(words: Sequence[Word], section: str) -> bool:

@@ -18,7 +18,8 @@ from .grammar import (
 from .phrases import Word
 from .vocabulary import read_table
 
-_JOINING_PHRASES = (('as', 'well', 'as'), ('along', 'with'), ('together', 'with'), ('plus',))
+_JOINING_PHRASES = (('as', 'well', 'as'), ('along', 'with'), ('together', 'with'), ('plus',),
+                    ('+',), ('n',))
 _DETERMINERS = frozenset('a an the his her their its'.split())
 _COUNTS = frozenset('one two three some several many no any another both each'.split())
 _PLURALS = frozenset({'are', 'were', 'in', 'that', 'which', 'both', 'all', 'appear', 'seem'})
