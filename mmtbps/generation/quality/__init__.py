@@ -1,16 +1,8 @@
 """Gates that judge edits, and the negative controls that judge the gates."""
 
 from .base import BaseGate, GateVerdict, run_gates
-from .gates import (
-    CaptionGate,
-    EditStrengthGate,
-    KeepColorsGate,
-    LocalityGate,
-    MaskGate,
-    RankingGate,
-    SanityGate,
-    SeamGate,
-)
+from .color_gates import EditStrengthGate, KeepColorsGate, LocalityGate, SanityGate
+from .gates import CaptionGate, MaskGate, SeamGate
 from .negative_controls import (
     CONTROLS,
     PLACE_CONTROLS,
@@ -19,8 +11,11 @@ from .negative_controls import (
     try_controls,
 )
 from .place_gates import PlaceGate, PoseGate, PreserveGate
+from .scored_gates import CLIPGate, IdentityGate, RankingGate, VLMJudgeGate
+from .scorers import BaseScorer, CLIPScorer, FeatureScorer, VLMScorer
 
-__all__ = ['BaseGate', 'CONTROLS', 'CaptionGate', 'EditStrengthGate', 'GateVerdict',
-           'KeepColorsGate', 'LocalityGate', 'MaskGate', 'PLACE_CONTROLS', 'PlaceGate', 'PoseGate',
-           'PreserveGate', 'RankingGate', 'SanityGate', 'SeamGate', 'negative_controls',
-           'other_color', 'run_gates', 'try_controls']
+__all__ = ['BaseGate', 'BaseScorer', 'CLIPGate', 'CLIPScorer', 'CONTROLS', 'CaptionGate',
+           'EditStrengthGate', 'FeatureScorer', 'GateVerdict', 'IdentityGate', 'KeepColorsGate',
+           'LocalityGate', 'MaskGate', 'PLACE_CONTROLS', 'PlaceGate', 'PoseGate', 'PreserveGate',
+           'RankingGate', 'SanityGate', 'SeamGate', 'VLMJudgeGate', 'VLMScorer',
+           'negative_controls', 'other_color', 'run_gates', 'try_controls']
