@@ -4,13 +4,16 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from benchmarks.edits import draw_cases, judge
+from benchmarks.edits import draw_cases, judge, measure
 from PIL import Image
 
 from mmtbps.generation.color.colorspace import lab_to_rgb
 from mmtbps.generation.editing.base import EditResult
 from mmtbps.generation.planning.planner import ColorSwitchPlanner
+from mmtbps.generation.quality import PlaceGate, PreserveGate
+from mmtbps.generation.quality.calibration import calibrate
 from mmtbps.generation.quality.gates import CaptionGate, EditStrengthGate
+from mmtbps.generation.quality.labels import read_labels
 
 PEOPLE = 16
 
@@ -66,3 +69,18 @@ def test_evidence_of_the_renderer_is_on_the_requests(cases):
         assert np.array_equal(person.request.evidence.person, known.person)
         garment = known.garment(parts.request.region)
         assert garment[parts.truth.due].mean() > .9
+
+
+@pytest.mark.slow
+def test_labels_of_drawn_edits_bound_the_gates(tmp_path, monkeypatch):
+    """The truth of the renderer, in a file that calibrate reads."""
+    monkeypatch.setattr('benchmarks.edits._CONTROLS', 2)
+    row = measure('pdg_recolor', 18, 'parts', place_gates=True, folder=tmp_path)
+    labels = list(read_labels(tmp_path / 'pdg_recolor-parts.jsonl').values())
+    assert len(labels) == row['edits'] and {'place', 'preserve'} < set(labels[0].gates)
+    right = sum(label.label == 'right' for label in labels)
+    assert row['right'] == f'{100 * right / len(labels):.1f} %'
+    accepted = sum(label.status == 'accepted' for label in labels)
+    assert row['accepted'] == f'{100 * accepted / len(labels):.1f} %'
+    assert row['controls passed'].startswith('0 of ')
+    assert calibrate(labels, [PlaceGate(), PreserveGate()], .9).together[0].share >= .9

@@ -12,6 +12,7 @@ worth, not how good any model of it is.
 """
 
 import argparse
+import json
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -26,8 +27,10 @@ from mmtbps.drawing.build import Shot, plan_person
 from mmtbps.drawing.captions import caption
 from mmtbps.drawing.edits import colors_for
 from mmtbps.drawing.person import Person
+from mmtbps.fileio import write_durably
 from mmtbps.generation import BaseEditor, BaseGate, EditRequest, Job, try_controls
-from mmtbps.generation.quality import run_gates
+from mmtbps.generation.quality import GateVerdict, PlaceGate, PreserveGate, run_gates
+from mmtbps.generation.quality.labels import EditLabel
 from mmtbps.generation.quality.proportions import Proportion
 from mmtbps.lexicon import find_color_mentions
 from mmtbps.records import PairRecord
@@ -56,6 +59,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
                         help='configs of configs/generation (default: %(default)s)')
     parser.add_argument('--people', type=int, default=300,
                         help='drawn people, one edit each (default: %(default)s)')
+    parser.add_argument('--place-gates', action='store_true',
+                        help='let PlaceGate and PreserveGate judge too, by that evidence')
+    parser.add_argument('--labels', type=Path, metavar='FOLDER',
+                        help='write the truth of each edit beside the values of the gates, '
+                             'PRESET-EVIDENCE.jsonl, which calibrate reads')
     parser.add_argument('--evidence', nargs='+', choices=_KNOWN, default=['none'],
                         help='true masks that are known of a picture, a row each')
 
@@ -63,30 +71,49 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> list[dict[str, Any]]:
     """Measure one row a preset and kind of evidence."""
     torch.set_num_threads(args.threads)
-    return [measure(preset, args.people, known)
+    return [measure(preset, args.people, known, args.place_gates, args.labels)
             for preset in args.presets for known in args.evidence]
 
 
-def measure(preset: str, people: int, known: str = 'none') -> dict[str, Any]:
-    """Measure the row of one preset where so much is known of a picture."""
+def measure(preset: str, people: int, known: str = 'none', place_gates: bool = False,
+            folder: Path | None = None) -> dict[str, Any]:
+    """Measure the row of one preset where so much is known of a picture.
+
+    Args:
+        preset: Config of configs/generation.
+        people: To draw.
+        known: Kind of evidence.
+        place_gates: Add the gates that judge by it to those of the preset.
+        folder: Of the labels; ``None`` writes none.
+    """
     cfg = Config.fromfile(PRESETS / f'{preset}.py').generation
     editor, *gates = (TASK_UTILS.build(part) for part in (cfg.editor, *cfg.gates))
+    if place_gates:
+        gates += [PlaceGate(), PreserveGate()]
     cases = draw_cases(TASK_UTILS.build(cfg.planner), people, tuple(cfg.upscaler['size']), known)
-    return dict(preset=preset, evidence=known, **judge(cases, editor, gates))
+    labels: list[EditLabel] = []
+    row = dict(preset=preset, evidence=known, **judge(cases, editor, gates, labels))
+    if folder is not None:
+        write_durably(folder / f'{preset}-{known}.jsonl', ''.join(
+            json.dumps(label.to_json(), allow_nan=False) + '\n' for label in labels))
+    return row
 
 
-def judge(cases: list[Case], editor: BaseEditor, gates: list[BaseGate]) -> dict[str, Any]:
-    """Edit, let the gates decide, and compare with the truth."""
+def judge(cases: list[Case], editor: BaseEditor, gates: list[BaseGate],
+          labels: list[EditLabel] | None = None) -> dict[str, Any]:
+    """Edit, let the gates decide, and compare with the truth; ``labels`` takes one an edit."""
     requests = [case.request for case in cases]
     start = time.process_time()
     results = editor.edit(requests)
-    accepted = np.array([all(verdict.ok for verdict in run_gates(gates, *pair).values())
-                         for pair in zip(requests, results, strict=True)])
+    verdicts = [run_gates(gates, *pair) for pair in zip(requests, results, strict=True)]
+    accepted = np.array([all(verdict.ok for verdict in found.values()) for found in verdicts])
     seconds = (time.process_time() - start) / len(cases)
     coverage, spill = np.transpose([
         coverage_and_spill(case.before, np.asarray(result.image), case.truth)
         for case, result in zip(cases, results, strict=True)])
     right, clean = ((coverage > least) & (spill <= _SPILL) for least in (_RIGHT, _CLEAN))
+    if labels is not None:
+        labels.extend(map(_label, requests, verdicts, right, coverage))
     passed = [ok for i in range(min(_CONTROLS, len(cases))) for ok in try_controls(
         gates, requests[i], results[i], requests[i - 1].image).values()]
     return {
@@ -96,6 +123,18 @@ def judge(cases: list[Case], editor: BaseEditor, gates: list[BaseGate]) -> dict[
         'clean of the accepted': _percent(clean[accepted]),
         'accepted of the right': _percent(accepted[right]),
         'controls passed': f'{sum(passed)} of {len(passed)}', 'CPU s an edit': f'{seconds:.2f}'}
+
+
+def _label(request: EditRequest, verdicts: dict[str, GateVerdict], right: bool,
+           coverage: float) -> EditLabel:
+    """Tell the truth of an edit: partial is one that dyed some of the garment, and too little."""
+    gates = {name: dict(verdict.to_json(),
+                        value=verdict.value if np.isfinite(verdict.value) else None)
+             for name, verdict in verdicts.items()}
+    ok = all(verdict.ok for verdict in verdicts.values())
+    kind = 'right' if right else 'partial' if coverage > _SPILL else 'wrong'
+    return EditLabel(f'{request.job_id} {request.noun} {request.new_color}', kind, request.noun,
+                     'accepted' if ok else 'rejected', gates)
 
 
 def draw_cases(planner: Any, people: int, size: tuple[int, int], known: str = 'none'
