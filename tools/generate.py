@@ -25,7 +25,6 @@ Diffusion model of your own images:
 """
 
 import argparse
-import hashlib
 import os
 import sys
 from pathlib import Path
@@ -33,6 +32,12 @@ from pathlib import Path
 from mmengine.config import Config
 
 from mmtbps.commands.command_names import CommandParser
+from mmtbps.commands.judged_edits import (
+    add_audit_options,
+    add_calibrate_options,
+    audit,
+    bound_gates,
+)
 from mmtbps.commands.user_errors import fail, one_line_errors
 from mmtbps.datasets import TBPSDataset
 from mmtbps.engine.launch import (
@@ -41,25 +46,18 @@ from mmtbps.engine.launch import (
     leave_group,
     load_config,
 )
-from mmtbps.errors import BadValue, MissingFile, Remedy, printable
+from mmtbps.errors import BadValue
 from mmtbps.fileio import check_writable
 from mmtbps.generation import (
     BaseGate,
     ShardedRunner,
-    load_done,
-    merge_retold,
     merge_run,
     try_controls,
     write_plan,
     write_report,
 )
-from mmtbps.generation.quality.bounds import apply_bounds, write_bounds
-from mmtbps.generation.quality.calibration import Calibration, calibrate
-from mmtbps.generation.quality.labels import read_labels, with_gates
-from mmtbps.generation.quality.proportions import Proportion
-from mmtbps.generation.retelling import RETOLD_FILE
-from mmtbps.generation.runs.audit import AUDIT_FILE, Audit, audit_table
-from mmtbps.generation.runs.manifest import read_images
+from mmtbps.generation.quality.bounds import apply_bounds
+from mmtbps.generation.retelling import RETOLD_FILE, merge_retold
 from mmtbps.generation.runs.merge import CUHK_FILE, PAIRS_FILE
 from mmtbps.generation.runs.pair_weights import DEFAULT_FLOOR
 from mmtbps.generation.runs.set_aside import set_aside_broken
@@ -96,23 +94,11 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     add_weight_floor(command)
     command.set_defaults(check=False, shard=None, retry_failed=False, samples=24, set_aside=False)
     command = add('calibrate', calibrate_gates, 'bound the gates by edits whose truth is known')
-    command.add_argument('labels', type=Path, help='audit.jsonl of a run, or another labelled set')
-    command.add_argument('--precision', type=float, default=.95,
-                         help='share of right edits among those that pass (default: %(default)s)')
-    command.add_argument('--out', type=Path,
-                         help='JSON file of the bounds (default: bounds.json beside the labels)')
+    add_calibrate_options(command)
     command = commands.add_parser('audit', help='judge a sample of edits by eye, one key an edit',
                                   description='judge a sample of edits by eye, one key an edit')
     command.set_defaults(action=audit)
-    command.add_argument('run', type=Path, help='folder of a run')
-    command.add_argument('--images', type=Path,
-                         help='folder of the source images (default: that of the run)')
-    command.add_argument('--samples', type=int, default=100,
-                         help='edits, those judged before included (default: %(default)s)')
-    command.add_argument('--seed', type=int, default=0, help='of the choice')
-    command.add_argument('--port', type=int, default=7861,
-                         help='of this machine, to which no other has access')
-    command.add_argument('--table', action='store_true', help='print the shares, open no page')
+    add_audit_options(command)
     add('finetune', finetune, 'adapt a diffusion model to the images of a data set')
     return parser.parse_args(argv)
 
@@ -250,53 +236,7 @@ def everything(cfg: Config, args: argparse.Namespace) -> None:
 
 def calibrate_gates(cfg: Config, args: argparse.Namespace) -> None:
     cfg.generation.pop('bounds', None)  # those of the file are chosen anew
-    measured = {key: record.gates for key, record in load_done(runner_of(cfg).out_dir).items()}
-    labels = with_gates(read_labels(args.labels).values(), measured)
-    found = calibrate(labels, gates_of(cfg), args.precision)
-    out = args.out or args.labels.with_name('bounds.json')
-    right = sum(label.label == 'right' for label in labels)
-    sha256 = hashlib.sha256(args.labels.read_bytes()).hexdigest()[:12]
-    source = (f'{args.labels.name} (sha256 {sha256}): {len(labels)} edits, {right} right; for a '
-              f'precision of {args.precision:g}: {found.together[0]}')
-    rows = report_rows(found)
-    write_bounds(out, found.bounds, source, rows)
-    for row in rows:
-        print(printable('{gates}: {bounds}; precision {precision}; recall {recall}'.format(**row)))
-    print(f"{out}: name it in the config, generation['bounds'] = {str(out)!r}")
-
-
-def report_rows(found: Calibration) -> list[dict[str, str]]:
-    """Word what bounds do, gate by gate, together, and on edits they were not chosen on."""
-    def row(gates: str, bounds: str, measured: tuple[Proportion, Proportion]) -> dict[str, str]:
-        return dict(gates=gates, bounds=bounds, precision=str(measured[0]),
-                    recall=str(measured[1]))
-
-    rows = [row(name, ', '.join(f'{side} {value:g}' for side, value in found.bounds[name].items())
-                if name in found.bounds else 'bounds kept', measured)
-            for name, measured in found.alone.items()]
-    rows.append(row('all gates', 'together', found.together))
-    if found.held_out:
-        rows.append(row('all gates', 'each half by bounds of the other', found.held_out))
-    return rows
-
-
-def audit(args: argparse.Namespace) -> None:
-    from mmtbps.commands.audit_page import AuditPage
-    images = args.images or read_images(args.run)
-    if not args.table and (images is None or not Path(images).is_dir()):
-        raise MissingFile(f'{images or args.run}: the folder of the source images is not '
-                          f'{"there" if images else "noted in this run"}', Remedy('images_folder'))
-    with Audit(args.run, args.samples, args.seed) as judged:
-        try:
-            if not args.table:
-                with AuditPage(judged, Path(images), args.port) as page:
-                    print(f'The page is at {page.url}; Ctrl+C ends it.', flush=True)
-                    page.serve_forever(poll_interval=.1)
-        finally:
-            for title, share in audit_table(judged.records.values(), judged.labels.values()):
-                print(printable(f'{title}: {share} right'))
-            print(f'{args.run / AUDIT_FILE}: {len(judged.labels)} edits are judged, '
-                  f'{len(judged.todo)} of the sample are not')
+    bound_gates(args, gates_of(cfg), runner_of(cfg).out_dir)
 
 
 def finetune(cfg: Config, args: argparse.Namespace) -> None:

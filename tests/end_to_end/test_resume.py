@@ -72,7 +72,7 @@ def test_killed_in_the_middle_of_an_epoch(micro_set, tmp_path, uninterrupted):
     log = tmp_path / 'output'
     with open(log, 'w') as output:
         run = subprocess.Popen(command, env=environment, stdout=output, stderr=output)
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 300
         while not re.search(r'Epoch\(train\) +\[3\]', log.read_text()):
             assert run.poll() is None and time.monotonic() < deadline, log.read_text()
             time.sleep(0.005)

@@ -188,7 +188,8 @@ class BaseGallery(ABC):
     def entries(self, where: Mapping[str, Any] | None = None) -> Iterator[GalleryEntry]:
         """Yield all entries, or those of a filter, in no order."""
         conditions = self._read_filter(where)
-        return self._fitting(conditions) if self._is_there() else iter(())
+        found = self._entries(conditions) if self._is_there() else ()
+        return (entry for entry in found if self._fits(conditions, entry))
 
     def get(self, ids: Sequence[str]) -> tuple[list[GalleryEntry], np.ndarray]:
         """Get entries and ``(N, dim)`` vectors of ids, in their order.
@@ -299,9 +300,6 @@ class BaseGallery(ABC):
         """Check that the fingerprint that is stored now is the one that was found."""
         if stored != self.fingerprint:
             raise GalleryChanged(f'{self.uri} was made anew with another model: open it again')
-
-    def _fitting(self, conditions: tuple[Condition, ...]) -> Iterator[GalleryEntry]:
-        return (entry for entry in self._entries(conditions) if self._fits(conditions, entry))
 
     def _fits(self, conditions: tuple[Condition, ...], entry: GalleryEntry) -> bool:
         """Tell whether an entry that a filter found is one: a time in a video is no date.
