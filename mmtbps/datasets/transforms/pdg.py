@@ -68,7 +68,8 @@ class PDGTransform(BaseTransform):
             raise MissingFile(f'{ann_file} not found; merging a generation run makes it',
                               Remedy('generate_merge'))
         folder, name = os.path.split(ann_file)
-        if name == PAIRS_FILE and (note := MergeNote.read(folder)) is not None:
+        note = MergeNote.read(folder) if name == PAIRS_FILE else None
+        if note is not None:
             note.check_files(folder)
         self.ann_file, self.ann_files = ann_file, {name: file_sha256(ann_file)}
         self.source_root = source_root
@@ -82,16 +83,12 @@ class PDGTransform(BaseTransform):
             self._neighbours.setdefault(self._key(record.source), []).append((number, record))
         if not self._neighbours:
             raise BadValue(f'{ann_file} holds no pairs: did the gates accept none?')
-        images = [image_path(self.img_root, record.image)
-                  for records in self._neighbours.values() for _, record in records]
-        if missing := find_missing_images(images):
-            raise MissingFile(f'{ann_file}: {len(missing)} of {len(images)} generated images are '
-                              f'missing, first {min(missing)}: is img_root={self.img_root!r} their '
-                              'folder?')
         first = next(iter(self._neighbours))
         if find_missing_images([first]):
             raise MissingFile(f'{first} not found: source_root={source_root!r} is not the '
                               f'image folder of the data set {ann_file} was made from')
+        if note is not None:
+            self._check_images()
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         if 'caption' not in results:
@@ -110,6 +107,15 @@ class PDGTransform(BaseTransform):
         if record.pair_weight is not None:
             results.update(pair_weight=record.pair_weight)
         return results
+
+    def _check_images(self) -> None:
+        """Refuse pairs whose images are gone; those without a note may be of any origin."""
+        images = [image_path(self.img_root, record.image)
+                  for records in self._neighbours.values() for _, record in records]
+        if missing := find_missing_images(images):
+            raise MissingFile(f'{self.ann_file}: {len(missing)} of {len(images)} generated images '
+                              f'are missing, first {min(missing)}: is img_root={self.img_root!r} '
+                              'their folder?')
 
     def _key(self, source: str) -> str:
         return absolute_path(image_path(self.source_root, source))
