@@ -12,7 +12,7 @@ from mmtbps.generation.quality.calibration import Calibration, calibrate
 from mmtbps.generation.quality.labels import read_labels, with_gates
 from mmtbps.generation.quality.proportions import Proportion
 from mmtbps.generation.runs.audit import AUDIT_FILE, Audit, audit_table
-from mmtbps.generation.runs.manifest import read_images
+from mmtbps.generation.runs.manifest import read_images, read_run
 
 from .audit_page import AuditPage
 
@@ -50,6 +50,7 @@ def audit(args: argparse.Namespace) -> None:
     Raises:
         MissingFile: If the folder of the run or that of its images is not there.
     """
+    read_run(args.run)  # first: a folder without a run notes no images either
     images = args.images or read_images(args.run)
     if not args.table and (images is None or not Path(images).is_dir()):
         raise MissingFile(f'{images or args.run}: the folder of the source images is not '

@@ -148,4 +148,4 @@ def test_the_command_prints_the_shares(tool, done, capsys, refused):
     with refused('source images is not noted in this run: add --images FOLDER'):
         tool.main(['audit', str(done)])
     with refused('no generation has run in this folder'):
-        tool.main(['audit', str(done.parent), '--images', str(done)])
+        tool.main(['audit', str(done.parent)])

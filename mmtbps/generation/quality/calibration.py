@@ -63,7 +63,8 @@ def calibrate(labels: Sequence[EditLabel], gates: Iterable[BaseGate],
         precision: Least share of right edits among those that pass.
 
     Raises:
-        BadValue: If the precision is not in (0, 1), the labels are too few, or no bounds reach it.
+        BadValue: If the precision is not in (0, 1), the labels are too few or have no
+            values of these gates, or no bounds reach it.
     """
     if not 0 < precision < 1:
         raise BadValue(f'precision must lie between 0 and 1, got {precision}')
@@ -75,6 +76,8 @@ def calibrate(labels: Sequence[EditLabel], gates: Iterable[BaseGate],
                        if (value := getattr(gate, side)) is not None} for gate in gates}
     values = {name: _values(labels, name) for name in own}
     own = {name: kept for name, kept in own.items() if np.isfinite(values[name]).any()}
+    if not own:
+        raise BadValue('the labels have no values of the gates that are to be bounded')
     final = _settle(values, right, own, precision)
     bounds = {name: kept for name, kept in final.items() if kept != own[name]}
     passed = {name: _passes(values, {name: kept}) for name, kept in final.items()}

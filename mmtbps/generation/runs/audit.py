@@ -74,11 +74,13 @@ class Audit:
 
     Raises:
         MissingFile: If no run has begun in the folder.
-        BadValue: If it has no edit to look at.
+        BadValue: If it has no edit to look at, or ``count`` is below 1.
         LockTaken: If another process audits the run.
     """
 
     def __init__(self, folder: str | os.PathLike, count: int = 100, seed: int = 0) -> None:
+        if count < 1:
+            raise BadValue(f'an audit has at least 1 edit, got {count}')
         read_run(folder)
         self.folder = Path(folder)
         self.records = load_done(folder)

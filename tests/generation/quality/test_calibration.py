@@ -130,6 +130,9 @@ def test_too_few_labels_and_a_precision_of_one_are_refused():
     right, values = noisy()
     with pytest.raises(BadValue, match='9 of 9 labelled edits are right; bounds need at least 10'):
         calibrate(labels_of(np.ones(9, bool), values), [PlaceGate()])
+    for gates in ([], [LocalityGate()]):
+        with pytest.raises(BadValue, match='no values of the gates'):
+            calibrate(labels_of(right, values), gates)
     for precision in (0, 1, 95):
         with pytest.raises(BadValue, match='between 0 and 1'):
             calibrate(labels_of(right, values), [PlaceGate()], precision)

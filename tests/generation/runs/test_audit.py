@@ -108,6 +108,8 @@ def test_what_cannot_be_audited_is_refused(done, tmp_path):
         for job, label in ((audit.todo[0], 'good'), ('../x', 'right')):
             with pytest.raises(BadValue, match='no answer'):
                 audit.answer(job, label)
+    with pytest.raises(BadValue, match='at least 1 edit, got -1'):
+        Audit(done, -1)
     with pytest.raises(MissingFile, match='no generation has run'):
         Audit(tmp_path)
     for image in (done / 'images').rglob('*.png'):
