@@ -108,7 +108,7 @@ def test_the_editors_mask_changes_nothing():
 def test_a_wide_background_hides_no_spill():
     """A strip beside the person is little of the background, and much beside the garment."""
     spilt = at('upper')
-    spilt[:40, :8] = True
+    spilt[:26, :8] = True
     verdict = PreserveGate()(request_for(parsing()), result_of(dyed(spilt)))
     assert not verdict.ok and verdict.reason == 'background'
 
