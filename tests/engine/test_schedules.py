@@ -34,7 +34,8 @@ FORMER = dict(
                     dict(type='CosineAnnealingLR', begin=45, end=450, T_max=405,
                          by_epoch=False)]),
     finetune=(500, [dict(type='LinearLR', start_factor=0.01, end=50, by_epoch=False)]))
-OTHERS = dict(ablation_losses_drawn='losses', ablation_drawn='ablation', finetune_drawn='finetune')
+OTHERS = dict(ablation_losses_drawn='losses', ablation_drawn='ablation',
+              ablation_mixup_drawn='ablation', finetune_drawn='finetune')
 
 
 def former_of(path):

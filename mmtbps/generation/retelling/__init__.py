@@ -7,6 +7,6 @@ from .rules import RuleRewriter
 from .runner import RETOLD_FILE, RetellPlanner, RetellRunner, merge_retold
 from .transformers_rewriter import Captioner, LanguageModelRewriter
 
-__all__ = ['RETOLD_FILE', 'CaptionRewriter', 'Captioner', 'LanguageModelRewriter',
+__all__ = ['CaptionRewriter', 'Captioner', 'LanguageModelRewriter', 'RETOLD_FILE',
            'RecordedRewriter', 'RetellPlanner', 'RetellRequest', 'RetellRunner', 'RuleRewriter',
            'merge_retold', 'unfaithful']
