@@ -23,7 +23,8 @@ PARTS = dict(evidence=evidence, retelling=retelling)
 
 
 @pytest.mark.parametrize('package', [mmtbps.generation, color, diffusion, editing, evidence,
-                                     planning, quality, retelling, runs], ids=lambda package: package.__name__)
+                                     planning, quality, retelling, runs],
+                         ids=lambda package: package.__name__)
 def test_public_names_are_there(package):
     assert package.__all__ == sorted(set(package.__all__))
     for name in package.__all__:
