@@ -188,11 +188,12 @@ def query(args: argparse.Namespace) -> None:
 
 
 def serve(args: argparse.Namespace) -> None:
-    from mmtbps.search.webui import check_uploads, parse_public_url
+    from mmtbps.search.webui import check_free, check_uploads, parse_public_url
     from mmtbps.search.webui import serve as serve_page
     public_url, images = parse_public_url(args.public_url), images_of(args)
+    check_free(args.host, args.port)  # before a model is loaded, as what follows
     if args.uploads is not None:
-        check_uploads(images, args.uploads)  # before a model is loaded
+        check_uploads(images, args.uploads)
     serve_page(make_searcher(args), images, args.uploads, args.host, args.port,
                **(dict(public_url=public_url) if public_url else {}))
 

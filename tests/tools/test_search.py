@@ -3,6 +3,7 @@
 import json
 import re
 import shlex
+import socket
 import sys
 from pathlib import Path
 from unittest.mock import Mock
@@ -228,12 +229,24 @@ def test_an_interrupted_index_says_so(home, call, monkeypatch):
 def test_serve_hands_over_the_gallery_and_its_folder(indexed, call, monkeypatch):
     from mmtbps.search import webui as page
     asked = {}
+    monkeypatch.setattr(page, 'check_free', lambda host, port: None)
     monkeypatch.setattr(page, 'serve', lambda searcher, images, uploads, host, port: asked.update(
         found=searcher('red', topk=1), images=images, uploads=uploads, host=host, port=port))
     code, *_ = call('serve', indexed / 'people', '--port', '8123')
     assert code == 0 and asked['found'][0]['hits'][0]['path'] == 'red.png'
     assert (asked['images'], asked['uploads']) == (indexed / 'crops', None)
     assert (asked['host'], asked['port']) == ('127.0.0.1', 8123)
+
+
+def test_an_address_that_is_taken_is_told_before_a_model_is_loaded(indexed, call, monkeypatch):
+    monkeypatch.setattr('mmtbps.search.encoders.loading.load_encoder',
+                        Mock(side_effect=AssertionError))
+    with socket.socket() as taken:
+        taken.bind(('127.0.0.1', 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        assert_refused(call('serve', indexed / 'people', '--port', port),
+                       f'127.0.0.1:{port}: the page cannot be opened')
 
 
 def test_the_whole_way_with_a_model(tool, micro_set, tmp_path, monkeypatch, capsys):

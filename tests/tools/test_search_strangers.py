@@ -50,6 +50,7 @@ def test_a_word_that_is_no_option_acts_on_no_terminal(call):
 def test_a_public_url_is_handed_to_the_page(home, call, monkeypatch):
     asked = {}
     monkeypatch.setattr('mmtbps.search.webui.serve', lambda *_, **named: asked.update(named))
+    monkeypatch.setattr('mmtbps.search.webui.check_free', lambda host, port: None)
     assert call('index', home / 'people', home / 'crops', *model_of(home), '--quiet')[0] == 0
     assert call('serve', home / 'people', '--public-url', 'https://host/people/')[0] == 0
     assert asked == {'public_url': 'https://host/people'}

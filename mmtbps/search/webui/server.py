@@ -19,7 +19,7 @@ from .middleware import RequestFilter
 from .private_folder import PrivateFolder
 from .style import CSS, make_theme
 
-__all__ = ['AddressNotFree', 'serve']
+__all__ = ['AddressNotFree', 'check_free', 'serve']
 
 _WHY = {errno.EADDRINUSE: 'another program uses the port, maybe another page; name another port',
         errno.EACCES: 'a port below 1024 needs the rights of the administrator; name another port'}
@@ -64,7 +64,7 @@ def serve(inferencer: Any, images: str | os.PathLike, uploads: str | os.PathLike
     """
     host = host.strip('[]').lower()
     address = PageAddress(host, parse_public_url(public_url))
-    _check_free(host, port)
+    check_free(host, port)
     folder = PrivateFolder()
     try:
         with private_environment():
@@ -109,7 +109,7 @@ def _launch(page: Any, port: int, address: PageAddress, uploads: bool) -> None:
         raise _not_free(address.host, port, error) from error
 
 
-def _check_free(host: str, port: int) -> None:
+def check_free(host: str, port: int) -> None:
     """Check that the page can listen at an address, before anything is built.
 
     Raises:
