@@ -98,7 +98,7 @@ def test_killed_while_it_writes(place, request):
         uri = place(turn)
         after = turn * (BATCHES - 8) // COUNT
         safe, _ = write(uri, kill_after=after, delay=draw.uniform(0, lasted / BATCHES))
-        assert after <= safe < BATCHES - 1
+        assert after <= safe < BATCHES  # the last one may be safe, and its writer not yet done
         unsaid += check_safe(rows_of(uri), safe)
         acknowledged += safe + 1
         assert write(uri)[0] == BATCHES - 1
