@@ -1,6 +1,6 @@
 """LoRA fine-tuning of a diffusion model on images and their captions."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from mmtbps.registry import HOOKS, MODELS
 
 from .latent_diffusion import DTYPES, check_dtype, check_source, move_parts
 from .pipelines import check_stable_diffusion, load_pipeline
+from .prior import PriorOptions, read_prior, text_distillation, update_norm
 
 __all__ = ['CaptionedImages', 'DiffusionFinetuner', 'SaveLoraHook', 'denoising_loss']
 
@@ -89,6 +90,7 @@ class DiffusionFinetuner(BaseModel):
         targets: Names of the layers that are updated.
         caption_dropout: Share of captions left out, so that guidance keeps working.
         gamma: See `denoising_loss`.
+        prior: Losses that keep the model near its start, or their keys, see `PriorOptions`.
         dtype: Type of the frozen weights: ``bf16``, ``fp16`` or ``fp32``.
         data_preprocessor: `CaptionedImages` of ``size`` by default.
 
@@ -96,14 +98,15 @@ class DiffusionFinetuner(BaseModel):
         MissingPackage: If diffusers or peft is not installed.
         MissingFile: If ``pretrained`` is a path to nothing.
         BadValue: Unless exactly one of ``pretrained`` and ``pipeline`` is given; on an unknown
-            dtype; if the model is not of Stable Diffusion 1 or 2.
+            dtype; if the model is not of Stable Diffusion 1 or 2; as `PriorOptions`.
     """
 
     def __init__(self, pretrained: str | None = None, pipeline: Any = None,
                  size: tuple[int, int] = (640, 256), rank: int = 8,
                  targets: Sequence[str] = ('to_q', 'to_k', 'to_v', 'to_out.0'),
                  caption_dropout: float = .1, gamma: float | None = 5., dtype: str = 'fp32',
-                 data_preprocessor: dict | None = None) -> None:
+                 data_preprocessor: dict | None = None,
+                 prior: PriorOptions | Mapping[str, Any] | None = None) -> None:
         if (pretrained is None) == (pipeline is None):
             raise BadValue('give either pretrained or pipeline')
         check_dtype(dtype)
@@ -116,6 +119,7 @@ class DiffusionFinetuner(BaseModel):
         self.unet, self.vae = pipeline.unet, pipeline.vae
         self.text_encoder, self.tokenizer = pipeline.text_encoder, pipeline.tokenizer
         self.caption_dropout, self.gamma = caption_dropout, gamma
+        self.prior = read_prior(prior)
         self.velocity = pipeline.scheduler.config.prediction_type == 'v_prediction'
         self.register_buffer('levels', pipeline.scheduler.alphas_cumprod.float(), persistent=False)
         for part in (self.unet, self.vae, self.text_encoder):
@@ -139,7 +143,8 @@ class DiffusionFinetuner(BaseModel):
         Args:
             images: ``(N, 3, H, W)`` in [-1, 1].
             captions: One of each image.
-            mode: ``'loss'`` for ``{'loss': ()}``, ``'tensor'`` for prediction and target.
+            mode: ``'loss'`` for ``{'loss': ()}``, and the losses of the prior beside it;
+                ``'tensor'`` for prediction and target.
 
         Raises:
             ValueError: On another mode.
@@ -156,7 +161,21 @@ class DiffusionFinetuner(BaseModel):
         target = signal * noise - spread * clean if self.velocity else noise
         if mode == 'tensor':
             return predicted, target
-        return dict(loss=denoising_loss(predicted, target, level, self.velocity, self.gamma))
+        loss = denoising_loss(predicted, target, level, self.velocity, self.gamma)
+        prior = self._prior_losses(clean.shape)
+        return dict(loss_denoising=loss, **prior) if prior else dict(loss=loss)
+
+    def _prior_losses(self, size: torch.Size) -> dict[str, Tensor]:
+        """Compute what keeps the model near its start; nothing by default."""
+        prior, losses = self.prior, {}
+        if prior.l2:
+            losses['loss_prior_l2'] = prior.l2 * update_norm(self.unet)
+        if prior.distill:
+            chosen = torch.randint(len(prior.captions), (size[0],)).tolist()
+            context = self._encode_texts([prior.captions[i] for i in chosen])
+            losses['loss_prior_distill'] = prior.distill * text_distillation(
+                self.unet, context, size[1:], self.levels, self.velocity)
+        return losses
 
     @torch.no_grad()
     def _encode(self, images: Tensor, captions: Sequence[str]) -> tuple[Tensor, Tensor]:
@@ -164,10 +183,15 @@ class DiffusionFinetuner(BaseModel):
         code = self.vae.encode(images.to(self.vae.dtype)).latent_dist.sample()
         dropped = torch.rand(len(captions)) < self.caption_dropout * self.training
         texts = ['' if drop else caption for caption, drop in zip(captions, dropped, strict=True)]
-        ids = self.tokenizer(texts, padding='max_length', truncation=True, return_tensors='pt',
+        return code.float() * self.vae.config.scaling_factor, self._encode_texts(texts)
+
+    @torch.no_grad()
+    def _encode_texts(self, texts: Sequence[str]) -> Tensor:
+        ids = self.tokenizer(list(texts), padding='max_length', truncation=True,
+                             return_tensors='pt',
                              max_length=self.tokenizer.model_max_length).input_ids
-        context = self.text_encoder(ids.to(images.device))[0]
-        return code.float() * self.vae.config.scaling_factor, context.to(self.unet.dtype)
+        context = self.text_encoder(ids.to(self.text_encoder.device))[0]
+        return context.to(self.unet.dtype)
 
     def _fill_in(self, state: dict[str, Tensor], prefix: str, *_: Any) -> None:
         """Complete a checkpoint of the updates by the model's own frozen weights."""
