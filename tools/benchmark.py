@@ -6,6 +6,7 @@ Examples:
     python tools/benchmark.py generation --threads 1
     python tools/benchmark.py generation --device cuda --size sd15 --batch 16
     python tools/benchmark.py edits --threads 1
+    python tools/benchmark.py edited-photographs --selfie FILE --pose FOLDER --threads 1
     python tools/benchmark.py deployment --threads 1
     python tools/benchmark.py search --sizes 10000 100000 --text
     python tools/benchmark.py heat-maps --weights work_dirs/demo/epoch_12.pth
@@ -36,7 +37,7 @@ from mmtbps.fileio import write_durably
 # Each has a module with `add_options(parser)` and `run(args) -> list[dict]`, the rows of its table.
 # They are imported late: a process that a benchmark starts imports this file again.
 BENCHMARKS = ('evaluation', 'generation', 'edits', 'deployment', 'search', 'heat-maps', 'training',
-              'profile', 'input', 'index')
+              'profile', 'input', 'index', 'edited-photographs')
 
 
 def load_benchmark(name: str) -> ModuleType:

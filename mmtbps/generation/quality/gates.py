@@ -61,7 +61,11 @@ class SeamGate(BaseGate):
 
 @TASK_UTILS.register_module()
 class MaskGate(BaseGate):
-    """Gate on the mask: its share of the image, or -1 if it lies in another region."""
+    """Gate on the mask: its share of the image, or -1 if it lies in another region.
+
+    The region is the height at which a person seen from head to foot wears the garment; where
+    evidence knows the garment, its own height.
+    """
 
     name = 'mask'
 
@@ -73,7 +77,7 @@ class MaskGate(BaseGate):
             return float('nan')
         if not result.mask.any():
             return 0.
-        top, bottom = request.band
+        top, bottom = _height(request)
         center = (np.nonzero(result.mask)[0].mean() + .5) / len(result.mask)
         return result.mask.mean() if top < center < bottom else -1.
 
@@ -100,6 +104,15 @@ class CaptionGate(BaseGate):
                     if mention.color[0] < end and start < mention.color[1])
         wrong[request.caption_index] |= not named
         return sum(wrong)
+
+
+def _height(request: EditRequest) -> tuple[float, float]:
+    """Return top and bottom of the garment, shares of the height: seen, or where it is worn."""
+    garment = None if request.evidence is None else request.evidence.garment(request.region)
+    if garment is None or not garment.any():
+        return request.band
+    rows = np.nonzero(garment.any(1))[0]
+    return rows[0] / len(garment), (rows[-1] + 1) / len(garment)
 
 
 def _outline_gaps(changed: np.ndarray, source: np.ndarray) -> np.ndarray:

@@ -1,5 +1,7 @@
 """Gates against perfect drawn edits, corrupted ones, and slow references."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from drawn_edits import (
@@ -21,6 +23,7 @@ from mmtbps.drawing import render
 from mmtbps.drawing.edits import colors_for, recolor
 from mmtbps.generation.color.colorspace import palette, rgb_to_lab
 from mmtbps.generation.editing.base import EditResult
+from mmtbps.generation.evidence import PARTS, EditEvidence
 from mmtbps.generation.quality.gates import (
     BANDS,
     CaptionGate,
@@ -246,6 +249,18 @@ def test_the_region_is_the_middle_of_its_band(region):
 def test_a_mask_must_lie_in_its_region(region, ok):
     verdict = MaskGate()(ask(blocks(RED, BLUE), region), give(blocks(GREEN, BLUE), upper_block()))
     assert verdict.ok == ok
+
+
+@pytest.mark.parametrize('seen, ok', [((20, 40), True), ((0, 20), False), (None, False)])
+def test_where_a_garment_is_seen_counts_more_than_where_it_is_worn(seen, ok):
+    """A portrait's coat lies at the foot of the picture."""
+    parts, mask = np.zeros((40, 20), np.uint8), np.zeros((40, 20), bool)
+    mask[28:38, 5:15] = True
+    if seen:
+        parts[slice(*seen)] = PARTS.index('upper')
+    request = replace(ask(blocks(RED, BLUE)), evidence=EditEvidence(parts=parts))
+    assert MaskGate()(request, give(blocks(GREEN, BLUE), mask)).ok == ok
+    assert not MaskGate()(ask(blocks(RED, BLUE)), give(blocks(GREEN, BLUE), mask)).ok
 
 
 @pytest.mark.parametrize('mask', [np.zeros((40, 20), bool), np.ones((40, 20), bool)])

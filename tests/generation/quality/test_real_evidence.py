@@ -52,8 +52,10 @@ def test_a_green_face_is_no_green_coat():
     landmarks = np.array(recorded_landmarks()['portrait']) / (4, 4, 1)
     query = asked(image, 'orange', replace(found, parts=parts_of_pose(
         np.asarray(image), found.person, landmarks)))
-    assert all(passes(PIXELS, query, knows=False).values())
-    assert passes(PLACE, query, knows=False) == dict(place=False, preserve=False)
+    unknown = replace(query, evidence=None)
+    assert all(passes(PIXELS, unknown, knows=False).values())
+    assert passes([MaskGate(), *PLACE], query, knows=False) == dict(
+        mask=False, place=False, preserve=False)
     assert not passes(PLACE, query, knows=True)['place']  # nothing to edit is no edit either
 
 
