@@ -1,58 +1,67 @@
-"""The command line of generation with editors by instruction: tiny models of the real classes."""
+"""Editors by instruction through the command line, with tiny random pipelines of diffusers."""
 
-import json
+from importlib.util import find_spec
 from pathlib import Path
 
+import numpy as np
 import pytest
 from mmengine.config import Config
 from PIL import Image
 from tiny_editors import tiny_kontext, tiny_qwen, without_weight
 
-CONFIGS = Path(__file__).resolve().parents[2] / 'configs/generation'
+from mmtbps.generation.runs import read_run
+from mmtbps.generation.runs.manifest import read_records
+
+ROOT = Path(__file__).resolve().parents[2]
 TOOL = 'tools/generate.py'
-#: Passes of the denoiser for an image in two steps; Qwen's have a second one for guidance.
-PASSES = {'instruct_kontext': 2, 'instruct_qwen': 4}
+pytestmark = pytest.mark.slow
+BUILD = dict(kontext=tiny_kontext, qwen=lambda _: tiny_qwen())
 
 
-@pytest.fixture
-def models(tmp_path, monkeypatch):
-    """Save a tiny model for a preset; the processor of Qwen cannot be read without torchvision."""
-    def save(preset):
-        folder = tmp_path / 'model'
-        with without_weight():
-            if preset == 'instruct_kontext':
-                tiny_kontext(tmp_path / 'tokenizer').save_pretrained(folder)
-                return folder
-            pipe = tiny_qwen()
-            pipe.transformer.save_pretrained(folder / 'transformer')
-        monkeypatch.setattr('mmtbps.generation.editing.instruct_families.find_spec', bool)
+def write_config(folder, preset, micro_set, model, **editor):
+    """Write a config with the parts of a preset, sized for drawn people and a tiny model."""
+    settings = Config.fromfile(ROOT / f'configs/generation/instruct_{preset}.py').generation
+    asked = {key: value for key, value in settings.editor.to_dict().items() if key != 'type'}
+    asked.update(pretrained=str(model), batch_size=2, weights=dict(dtype='fp32', device='cpu'),
+                 sampling=dict(size=(96, 32), steps=2, guidance=3.), **editor)
+    gates = [f"dict(type='mmtbps.{gate.type.__name__}')" for gate in settings.gates]
+    (folder / 'config.py').write_text(f'''
+dataset = dict(type='mmtbps.DrawnPEDES', data_root={str(micro_set)!r})
+generation = dict(
+    planner=dict(type='mmtbps.ColorSwitchPlanner', max_edits=6),
+    upscaler=dict(type='mmtbps.ResizeUpscaler', size=(96, 32)),
+    editor=dict(type='mmtbps.InstructEditor', **{asked!r}),
+    gates=[{", ".join(gates)}],
+    runner=dict(type='mmtbps.ShardedRunner', out_dir={str(folder / "pdg")!r}, batch_size=4))
+''')
+    return str(folder / 'config.py')
+
+
+@pytest.mark.parametrize('preset', BUILD)
+def test_a_run_by_instruction_from_plan_to_report(tool, preset, micro_set, tmp_path, monkeypatch,
+                                                  capsys, refused):
+    pipe = BUILD[preset](tmp_path / 'tokenizer')
+    if preset == 'qwen' and not find_spec('torchvision'):
+        # Its processor cannot be read from a folder then: the pipeline stands for the loaded one.
+        monkeypatch.setattr('mmtbps.generation.editing.instruct_families.find_spec', lambda n: n)
         monkeypatch.setattr('mmtbps.generation.editing.instruct.load_pipeline',
-                            lambda name, source, dtype, **_: pipe)
-        return folder
-    return save
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize('preset', PASSES)
-def test_a_preset_edits_from_plan_to_report(preset, models, tool, micro_set, tmp_path, capsys):
-    cfg = Config.fromfile(CONFIGS / f'{preset}.py')
-    cfg.dataset = dict(type='mmtbps.DrawnPEDES', data_root=str(micro_set))
-    parts = cfg.generation
-    parts.planner.max_edits = 4
-    parts.upscaler = dict(type='ResizeUpscaler', size=(96, 32))
-    parts.editor.update(pretrained=str(models(preset)), weights=dict(dtype='fp32'))
-    parts.editor.sampling.update(size=(192, 64), steps=2)
-    parts.runner.update(out_dir=str(tmp_path / 'pdg'), num_controls=(0, 0.), batch_size=2)
-    cfg.dump(tmp_path / 'mine.py')
-    for command in ('plan', 'run', 'report'):
-        tool.main([command, str(tmp_path / 'mine.py')])
-    said = capsys.readouterr().out
-    assert '4 edits of 4 images' in said and '4 jobs: ' in said and ' 0 failed' in said
-    part, = (tmp_path / 'pdg').glob('part-*.jsonl')
-    rows = [json.loads(line) for line in part.read_text().splitlines()]
-    assert len(rows) == 4
-    for row in rows:
-        assert row['cost']['unet_evals'] == PASSES[preset]
-        with Image.open(tmp_path / 'pdg' / row['output']['file']) as image:
-            assert image.size == (32, 96)  # its own aspect, whatever the model works at
-    assert (tmp_path / 'pdg/report.html').stat().st_size > 4_000
+                            lambda *_, **__: pipe)
+        (tmp_path / 'model').mkdir()
+    else:
+        pipe.save_pretrained(tmp_path / 'model')
+    config = write_config(tmp_path, preset, micro_set, tmp_path / 'model')
+    with without_weight():
+        for command in ('plan', 'run', 'report'):
+            tool.main([command, config])
+    assert '0 failed' in capsys.readouterr().out
+    records, out = list(read_records(tmp_path / 'pdg')), tmp_path / 'pdg'
+    assert len(records) == 6 and (out / 'report.html').stat().st_size > 10_000
+    engine = read_run(out)['settings']['editor']
+    assert engine['pipeline'] == type(pipe).__name__ and 'batch_size' not in engine
+    for record in records:
+        assert record.cost['unet_evals'] == 2 * (2 if preset == 'qwen' else 1)
+        assert np.asarray(Image.open(out / record.output['file'])).shape == (96, 32, 3)
+        assert 0 <= record.gates['mask']['value'] <= 1   # not NaN: there is a mask
+    write_config(tmp_path, preset, micro_set, tmp_path / 'model', change_tolerance=3.)
+    with refused('change_tolerance'):
+        tool.main(['run', config])

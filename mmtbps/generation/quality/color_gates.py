@@ -5,11 +5,11 @@ import numpy as np
 from mmtbps.lexicon import find_color_mentions
 from mmtbps.registry import TASK_UTILS
 
+from ..color.change import color_change, grow
 from ..color.colorspace import palette, rgb_to_lab
 from ..color.votes import color_votes, region_mask, shaded_palette
 from ..editing.base import EditRequest, EditResult
 from .base import BaseGate
-from .changed_pixels import color_change, grow
 
 __all__ = ['EditStrengthGate', 'KeepColorsGate', 'LocalityGate', 'SanityGate']
 

@@ -6,11 +6,11 @@ from dataclasses import replace
 import numpy as np
 from PIL import Image
 
+from ..color.change import grow
 from ..color.colorspace import lab_to_rgb, palette, rgb_to_lab
 from ..editing.base import EditRequest, EditResult
 from ..editing.recolor import shift_color
 from .base import GateVerdict, run_gates
-from .changed_pixels import grow
 from .place_gates import sure_garment
 
 __all__ = ['CONTROLS', 'PLACE_CONTROLS', 'negative_controls', 'other_color', 'try_controls']

@@ -10,10 +10,10 @@ import numpy as np
 
 from mmtbps.registry import TASK_UTILS
 
+from ..color.change import color_change, grow
 from ..editing.base import EditRequest, EditResult
 from ..evidence.base import PARTS, EditEvidence
 from .base import BaseGate
-from .changed_pixels import color_change, grow
 
 __all__ = ['PLACE_GATE', 'PlaceGate', 'PoseGate', 'PreserveGate', 'edge_reach', 'sure_garment']
 

@@ -9,11 +9,11 @@ from PIL import Image
 from mmtbps.errors import BadValue
 from mmtbps.registry import TASK_UTILS
 
+from ..color.change import grow
 from ..color.colorspace import palette
 from ..editing.base import EditRequest, EditResult
 from ..evidence.base import EditEvidence
 from .base import BaseGate
-from .changed_pixels import grow
 from .place_gates import edge_reach
 
 __all__ = ['CLIPGate', 'IdentityGate', 'RankingGate', 'Scorer', 'VLMJudgeGate']
