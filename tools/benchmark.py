@@ -6,7 +6,7 @@ Examples:
     python tools/benchmark.py generation --threads 1
     python tools/benchmark.py generation --device cuda --size sd15 --batch 16
     python tools/benchmark.py edits --threads 1
-    python tools/benchmark.py edited-photographs --selfie FILE --pose FOLDER --threads 1
+    python tools/benchmark.py edited-photographs --wheels FOLDER --selfie FILE --pose FOLDER
     python tools/benchmark.py deployment --threads 1
     python tools/benchmark.py search --sizes 10000 100000 --text
     python tools/benchmark.py heat-maps --weights work_dirs/demo/epoch_12.pth

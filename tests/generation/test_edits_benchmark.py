@@ -4,7 +4,6 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from benchmarks.edited_photographs import PHOTOGRAPHS, make_request
 from benchmarks.edits import draw_cases, judge, measure
 from PIL import Image
 
@@ -85,13 +84,3 @@ def test_labels_of_drawn_edits_bound_the_gates(tmp_path, monkeypatch):
     assert row['accepted'] == f'{100 * accepted / len(labels):.1f} %'
     assert row['controls passed'].startswith('0 of ')
     assert calibrate(labels, [PlaceGate(), PreserveGate()], .9).together[0].share >= .9
-
-
-def test_photographs_are_asked_for_one_garment_each():
-    for caption, color in (asked for photograph in PHOTOGRAPHS for asked in photograph.asked):
-        request = make_request(Image.new('RGB', (8, 24)), caption, color)
-        old = request.source_caption[slice(*request.source_span)]
-        assert request.target_caption == caption.replace(old, color) != caption
-        assert request.target_caption[slice(*request.target_phrase_span)] == (
-            f'{color} {request.noun}')
-        assert (request.old_color, request.region) == (old, 'upper')
