@@ -157,8 +157,8 @@ class PoseGate(BaseGate):
             return _NAN
         before, after = before[there], after[there]
         extent = np.ptp(before[:, :2], axis=0).max()
-        moved = np.linalg.norm(after[:, :2] - before[:, :2], axis=1) > self.reach * extent
-        return (moved | (after[:, 2] < self.seen)).mean()
+        kept = np.linalg.norm(after[:, :2] - before[:, :2], axis=1) <= self.reach * extent
+        return 1 - (kept & (after[:, 2] >= self.seen)).mean()  # so that a NaN is no joint kept
 
 
 def _evidence(request: EditRequest) -> EditEvidence:

@@ -169,6 +169,15 @@ def test_joints_that_moved_or_are_gone(moved, value):
     assert verdict.value == pytest.approx(value) and verdict.ok == (value <= .2)
 
 
+@pytest.mark.parametrize('columns', [[0, 1], [2], [0, 1, 2]])
+def test_a_posture_that_a_model_could_not_compute_is_not_kept(columns):
+    lost = skeleton().keypoints.astype(np.float64)
+    lost[:, columns] = NAN
+    verdict = PoseGate()(request_for(skeleton()),
+                         result_of(picture(), evidence=EditEvidence(keypoints=lost)))
+    assert verdict.value == 1 and not verdict.ok
+
+
 def test_a_posture_is_compared_only_where_both_are_seen():
     assert PoseGate.needs_edited_evidence and not PlaceGate.needs_edited_evidence
     few = skeleton(**dict.fromkeys([
