@@ -38,7 +38,7 @@ class EditEvidence:
         sources: Name of a field above -> the model it comes from.
 
     Raises:
-        ValueError: If an array has another shape or type, or a label has no name.
+        ValueError: If an array has another shape or type, a label has no name, or a box no area.
 
     >>> labels = np.zeros((4, 2), np.uint8)
     >>> labels[1:3] = PARTS.index('upper')
@@ -64,6 +64,9 @@ class EditEvidence:
         if self.keypoints is not None and self.keypoints.shape != (len(KEYPOINTS), 3):
             raise ValueError(f'keypoints must be ({len(KEYPOINTS)}, 3), got '
                              f'{self.keypoints.shape}')
+        if self.box is not None and any(self.box) and not (
+                self.box[0] < self.box[2] and self.box[1] < self.box[3]):  # also false for NaN
+            raise ValueError(f'box must be left < right and top < bottom, got {self.box}')
 
     def fits(self, size: tuple[int, int]) -> bool:
         """Tell whether the masks are those of a picture of this width and height.

@@ -49,11 +49,16 @@ class ScoredGate(BaseGate):
 
         Raises:
             ValueError: If it gives other than a number for each image and query.
+            BadValue: If one of them is no number, which would pass as not judged.
         """
         scores = np.asarray(self.scorer(list(images), list(queries)), float)
         if scores.shape != (len(images), len(queries)):
             raise ValueError(f'the scorer gave {scores.shape} scores for {len(images)} images and '
                              f'{len(queries)} captions')
+        if not np.isfinite(scores).all():
+            name = getattr(self.scorer, '__qualname__', type(self.scorer).__qualname__)
+            raise BadValue(f'{self.name}: {name} gave a score that is no finite number: its '
+                           'model is damaged, or needs a wider type of numbers')
         return scores
 
 

@@ -11,6 +11,7 @@ from pretrained_models import save_tiny
 from seen_person import SIZE, at, dyed, parsing, picture, request_for, result_of
 from tiny_vlm import save_vision, save_vlm
 
+from mmtbps.errors import BadValue
 from mmtbps.generation.color import palette
 from mmtbps.generation.quality import CLIPGate, IdentityGate, RankingGate, VLMJudgeGate
 from mmtbps.generation.quality import gates as former_place
@@ -44,6 +45,12 @@ def test_the_new_colour_is_compared_with_all_others():
     assert scorer.asked[0] == ([RIGHT.image],
                                [f'a person in a {name} shirt' for name in NAMES])
     assert not gate(request, RIGHT).ok
+
+
+@pytest.mark.parametrize('number', [np.nan, np.inf])
+def test_a_score_that_is_no_number_passes_for_none(number):
+    with pytest.raises(BadValue, match='ranking: .* no finite number'):
+        RankingGate(lambda images, texts: np.full((2, 2), number))(request_for(), RIGHT)
 
 
 def test_a_scorer_of_another_shape_is_refused():
