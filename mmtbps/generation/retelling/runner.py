@@ -172,9 +172,9 @@ class RetellRunner:
         for key, job in batch:
             old = job.source['captions']
             new = [text for text in dict.fromkeys(written.get(key, [])) if text not in old]
-            faults = Counter(fault for text in new if (
-                fault := unfaithful(old, text, rewriter.sees_pictures)))
-            kept = [text for text in new if not unfaithful(old, text, rewriter.sees_pictures)]
+            verdicts = {text: unfaithful(old, text, rewriter.sees_pictures) for text in new}
+            faults = Counter(filter(None, verdicts.values()))
+            kept = [text for text, fault in verdicts.items() if not fault]
             value = len(kept) / len(new) if new else 0.
             yield Record(
                 key, 'failed' if key in failed else 'accepted' if kept else 'rejected', job.source,
