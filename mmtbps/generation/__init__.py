@@ -29,7 +29,7 @@ from .planning.caption_edits import ColorSwitcher
 from .planning.planner import ColorSwitchPlanner
 from .quality.base import BaseGate, GateVerdict, run_gates
 from .quality.color_gates import EditStrengthGate, KeepColorsGate, LocalityGate, SanityGate
-from .quality.gates import CaptionGate, MaskGate, SeamGate
+from .quality.gates import CaptionGate, ChangeGate, MaskGate, SeamGate
 from .quality.negative_controls import try_controls
 from .quality.place_gates import PlaceGate, PoseGate, PreserveGate
 from .quality.scored_gates import CLIPGate, IdentityGate, RankingGate, VLMJudgeGate
@@ -43,8 +43,8 @@ from .runs.runner import ShardedRunner
 
 __all__ = ['AttentionOptions', 'BaseEditor', 'BaseEvidenceProvider', 'BaseGate', 'BaseUpscaler',
            'BlendOptions', 'CLIPGate', 'CLIPScorer', 'CaptionGate', 'CaptionedImages',
-           'ColorSwitchPlanner', 'ColorSwitcher', 'DiffusionFinetuner', 'DirectInversion',
-           'EditEvidence', 'EditFriendlyInversion', 'EditRequest', 'EditResult',
+           'ChangeGate', 'ColorSwitchPlanner', 'ColorSwitcher', 'DiffusionFinetuner',
+           'DirectInversion', 'EditEvidence', 'EditFriendlyInversion', 'EditRequest', 'EditResult',
            'EditStrengthGate', 'FeatureScorer', 'GateVerdict', 'IdentityGate', 'InstructEditor',
            'InstructSampling', 'InvalidRun', 'Job', 'KeepColorsGate', 'LDMUpscaler',
            'LocalityGate', 'MaskGate', 'NegativePromptInversion', 'NullTextInversion', 'P2PEditor',

@@ -1,7 +1,7 @@
 """Requests and results of edits: the contract between planner, editors and gates."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,34 +13,42 @@ from mmtbps.errors import BadValue
 from ..color.votes import band_of
 from ..diffusion.tokens import Span
 from ..evidence.base import EditEvidence
+from .edit_kinds import find_kind
 
 __all__ = ['BaseEditor', 'BaseUpscaler', 'EditRequest', 'EditResult', 'Span']
 
 
 @dataclass(frozen=True, slots=True)
 class EditRequest:
-    """One garment of one image and its new colour. All spans are ``[start, end)`` in characters.
+    """Change of one image: a new colour of a garment, or another kind of edit.
+
+    All spans are ``[start, end)`` in characters.
 
     Args:
         job_id: Identity of the job; names the output and seeds everything random.
         image: The person, RGB.
         source_captions: Every caption of the image, as people wrote it.
-        target_captions: The same captions after the colour switch, in the same order.
+        target_captions: The same captions after the edit, in the same order.
         caption_index: Which caption drives the edit; the four spans belong to this one.
-        source_span: The old colour words in the source caption (``'dark blue'``).
+        source_span: The old colour words in the source caption (``'dark blue'``). Spans and colours
+            are ``None`` for all kinds but ``'color'``.
         target_span: The new colour words in the target caption (``'green'``).
         phrase_span: Colour and garment in the source caption (``'dark blue shirt'``).
         target_phrase_span: Colour and garment in the target caption (``'green shirt'``).
         old_color: Basic name of the old colour (``'blue'``).
         new_color: Basic name of the new colour.
-        noun: The garment, as the lexicon writes it.
-        region: Where it is worn: ``'upper'``, ``'lower'`` or ``'full'``.
+        noun: The garment, as the lexicon writes it; empty if the edit is of no garment.
+        region: Where it is worn: ``'upper'``, ``'lower'`` or ``'full'``; empty without a garment.
         seed: For every random draw of this job.
         evidence: What is known of the image apart from its captions; ``None`` if nobody looked.
+        kind: Name in `EDIT_KINDS`.
+        instruction: Sentence that tells an editor what to change. An edit of colour has none: the
+            editor words it from noun and colours.
 
     Raises:
         BadValue: Naming the job, if a span is empty or outside its caption, the phrase does not
-            hold its colour, or the caption lists disagree.
+            hold its colour, the caption lists disagree, the kind is unknown, or what its kind
+            needs is missing.
 
     >>> request = EditRequest(
     ...     'j1', Image.new('RGB', (8, 24)), ('A blue shirt.',), ('A red shirt.',), 0,
@@ -54,16 +62,18 @@ class EditRequest:
     source_captions: tuple[str, ...]
     target_captions: tuple[str, ...]
     caption_index: int
-    source_span: Span
-    target_span: Span
-    phrase_span: Span
-    target_phrase_span: Span
-    old_color: str
-    new_color: str
+    source_span: Span | None
+    target_span: Span | None
+    phrase_span: Span | None
+    target_phrase_span: Span | None
+    old_color: str | None
+    new_color: str | None
     noun: str
     region: str
     seed: int
     evidence: EditEvidence | None = None
+    kind: str = 'color'
+    instruction: str = ''
 
     def __post_init__(self) -> None:
         if len(self.source_captions) != len(self.target_captions):
@@ -72,8 +82,16 @@ class EditRequest:
         if not 0 <= self.caption_index < len(self.source_captions):
             raise BadValue(f'{self.job_id}: caption_index {self.caption_index} is not among '
                            f'{len(self.source_captions)} captions')
-        self._check_spans('source', self.source_caption, self.source_span, self.phrase_span)
-        self._check_spans('target', self.target_caption, self.target_span, self.target_phrase_span)
+        kind = find_kind(self.kind)
+        if self.kind == 'color':
+            self._check_spans('source', self.source_caption, self.source_span, self.phrase_span)
+            self._check_spans('target', self.target_caption, self.target_span,
+                              self.target_phrase_span)
+        elif not self.instruction.strip():
+            raise BadValue(f'{self.job_id}: an edit of kind {self.kind!r} needs an instruction')
+        elif not kind.changes_person and self.source_captions != self.target_captions:
+            raise BadValue(f'{self.job_id}: an edit of kind {self.kind!r} changes nothing that '
+                           'is worn, so the captions stay as they are')
 
     @property
     def source_caption(self) -> str:
@@ -97,7 +115,10 @@ class EditRequest:
         except BadValue as error:
             raise BadValue(f'{self.job_id}: {error}') from error
 
-    def _check_spans(self, side: str, caption: str, color: Span, phrase: Span) -> None:
+    def _check_spans(self, side: str, caption: str, color: Span | None, phrase: Span | None
+                     ) -> None:
+        if color is None or phrase is None or not self.new_color or not self.old_color:
+            raise BadValue(f'{self.job_id}: an edit of colour needs colours and their spans')
         for start, end in (color, phrase):
             if not 0 <= start < end <= len(caption):
                 raise BadValue(f'{self.job_id}: span ({start}, {end}) is not inside the {side} '
@@ -130,7 +151,26 @@ class EditResult:
 
 
 class BaseEditor(ABC):
-    """Editor of images on request; deterministic given the requests' seeds."""
+    """Editor of images on request; deterministic given the requests' seeds.
+
+    Attributes:
+        kinds: Names in `EDIT_KINDS` of the edits that it can make.
+    """
+
+    kinds: frozenset[str] = frozenset({'color'})
+
+    @classmethod
+    def refuse_other_kinds(cls, requests: Iterable[EditRequest]) -> None:
+        """Refuse requests that this editor does not serve.
+
+        Raises:
+            BadValue: Naming the first of them and the kinds that it serves.
+        """
+        for request in requests:
+            if request.kind not in cls.kinds:
+                raise BadValue(f'{request.job_id}: {cls.__name__} makes edits of kind '
+                               f'{", ".join(sorted(cls.kinds))}, not {request.kind}; '
+                               'InstructEditor makes edits of all kinds')
 
     @abstractmethod
     def edit(self, requests: Sequence[EditRequest]) -> list[EditResult]:

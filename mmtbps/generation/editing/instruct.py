@@ -23,6 +23,7 @@ from ..diffusion.latent_diffusion import check_source, fingerprint, move_parts
 from ..diffusion.pipelines import load_pipeline
 from ..diffusion.pixels import native_size
 from .base import BaseEditor, EditRequest, EditResult
+from .edit_kinds import EDIT_KINDS, find_kind
 from .instruct_families import family_of
 from .options import InstructSampling, WeightOptions, read_options, take_flat_keys
 
@@ -41,14 +42,16 @@ class InstructEditor(BaseEditor):
     Nothing is held to the source, so the mask is found afterwards: what took another colour (see
     `change_mask`), at the height where the garment is worn. The gates judge it and the rest.
 
+    It makes edits of every kind: a request that brings its own instruction is edited by that.
+
     Options of ``weights`` and ``sampling`` may also stand beside the groups.
 
     Args:
         pretrained: Folder or hub name; beside a loaded pipeline only a name.
         pipeline: Class name in diffusers (`FAMILIES` holds those that are tried), or a loaded
             pipeline. It is moved and frozen.
-        instruction: May use ``{noun}``, ``{region}``, ``{old_color}``, ``{new_color}`` and
-            ``{caption}``, the whole caption after the edit.
+        instruction: For edits of colour; may use ``{noun}``, ``{region}``, ``{old_color}``,
+            ``{new_color}`` and ``{caption}``, the whole caption after the edit.
         weights: Options, or their keys, see `WeightOptions`.
         sampling: See `InstructSampling`.
         call: More keywords for the pipeline's call, such as ``image_guidance_scale``.
@@ -66,6 +69,8 @@ class InstructEditor(BaseEditor):
             of a group.
         TypeError: On an unknown key beside the groups.
     """
+
+    kinds = frozenset(EDIT_KINDS)
 
     def __init__(self, pretrained: str, pipeline: Any = 'StableDiffusionInstructPix2PixPipeline',
                  instruction: str = 'make the {noun} {new_color}',
@@ -164,7 +169,8 @@ class InstructEditor(BaseEditor):
 
     def _edit_batch(self, requests: Sequence[EditRequest], size: tuple[int, int]
                     ) -> list[EditResult]:
-        prompts = [_instruct(self.instruction, request) for request in requests]
+        prompts = [request.instruction or _instruct(self.instruction, request)
+                   for request in requests]
         images = [request.image.convert('RGB').resize(size[::-1], Image.Resampling.BICUBIC)
                   for request in requests]
         seeds = [request.seed for request in requests]
@@ -186,7 +192,7 @@ class InstructEditor(BaseEditor):
                 'takes height and width')
         image = edited.convert('RGB').resize(wanted[::-1], Image.Resampling.BICUBIC)
         mask = change_mask(request.image, image, self.change_tolerance)
-        if request.region in BANDS:
+        if request.region in BANDS and find_kind(request.kind).on_garment:
             rows = (np.arange(wanted[0]) + .5) / wanted[0]
             mask &= ((rows > request.band[0]) & (rows < request.band[1]))[:, None]
         return EditResult(request.job_id, image, mask, evals, dict(prompt=prompt))

@@ -228,7 +228,12 @@ class P2PEditor(BaseEditor):
             paste_back=self.paste_back, dtype=self.weights.dtype)
 
     def edit(self, requests: Sequence[EditRequest]) -> list[EditResult]:
-        """Edit in batches of `batch_size`, in order."""
+        """Edit in batches of `batch_size`, in order.
+
+        Raises:
+            BadValue: If a request is of another kind than colour.
+        """
+        self.refuse_other_kinds(requests)
         return [result for start in range(0, len(requests), self.batch_size)
                 for result in self._edit_batch(requests[start:start + self.batch_size])]
 

@@ -220,7 +220,8 @@ class RecolorEditor(BaseEditor):
         tolerance: See `garment_cover`.
 
     Raises:
-        BadValue: On editing a request whose region has no band in ``color.votes.BANDS``.
+        BadValue: On editing a request whose region has no band in ``color.votes.BANDS``, or that is
+            of another kind than colour.
     """
 
     def __init__(self, tolerance: float = 25.) -> None:
@@ -234,6 +235,7 @@ class RecolorEditor(BaseEditor):
 
     def edit(self, requests: Sequence[EditRequest]) -> list[EditResult]:
         """Edit one by one."""
+        self.refuse_other_kinds(requests)
         return [self._edit_one(request) for request in requests]
 
     def _edit_one(self, request: EditRequest) -> EditResult:

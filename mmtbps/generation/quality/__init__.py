@@ -2,7 +2,7 @@
 
 from .base import BaseGate, GateVerdict, run_gates
 from .color_gates import EditStrengthGate, KeepColorsGate, LocalityGate, SanityGate
-from .gates import CaptionGate, MaskGate, SeamGate
+from .gates import CaptionGate, ChangeGate, MaskGate, SeamGate
 from .negative_controls import (
     CONTROLS,
     PLACE_CONTROLS,
@@ -15,7 +15,7 @@ from .scored_gates import CLIPGate, IdentityGate, RankingGate, VLMJudgeGate
 from .scorers import BaseScorer, CLIPScorer, FeatureScorer, VLMScorer
 
 __all__ = ['BaseGate', 'BaseScorer', 'CLIPGate', 'CLIPScorer', 'CONTROLS', 'CaptionGate',
-           'EditStrengthGate', 'FeatureScorer', 'GateVerdict', 'IdentityGate', 'KeepColorsGate',
-           'LocalityGate', 'MaskGate', 'PLACE_CONTROLS', 'PlaceGate', 'PoseGate', 'PreserveGate',
-           'RankingGate', 'SanityGate', 'SeamGate', 'VLMJudgeGate', 'VLMScorer',
+           'ChangeGate', 'EditStrengthGate', 'FeatureScorer', 'GateVerdict', 'IdentityGate',
+           'KeepColorsGate', 'LocalityGate', 'MaskGate', 'PLACE_CONTROLS', 'PlaceGate', 'PoseGate',
+           'PreserveGate', 'RankingGate', 'SanityGate', 'SeamGate', 'VLMJudgeGate', 'VLMScorer',
            'negative_controls', 'other_color', 'run_gates', 'try_controls']

@@ -10,6 +10,7 @@ import numpy as np
 from mmtbps.errors import BadValue
 
 from ..editing.base import EditRequest, EditResult
+from ..editing.edit_kinds import EDIT_KINDS
 from ..evidence.base import EditEvidence
 
 __all__ = ['BaseGate', 'GateVerdict', 'run_gates']
@@ -56,12 +57,14 @@ class BaseGate(ABC):
         high: Largest value that passes.
 
     Attributes:
+        kinds: Names in `EDIT_KINDS` of the edits that it judges; others pass.
         needs_edited_evidence: The gate also asks for evidence of the edited image.
         bounds_source: Origin of bounds that were calibrated; ``None`` for those of the settings.
             It stands in the manifest of a run.
     """
 
     name: str
+    kinds: frozenset[str] = frozenset(EDIT_KINDS)
     needs_edited_evidence = False
     bounds_source: str | None = None
 
@@ -84,6 +87,9 @@ class BaseGate(ABC):
                 size than the request's image, or evidence is of another size.
         """
         _check(request, result)
+        if request.kind not in self.kinds:
+            return GateVerdict(self.name, float('nan'), True, self.low, self.high, False,
+                               f'does not judge edits of kind {request.kind}')
         value, reason = self.measure_with_reason(request, result)
         value = float(value)
         ok = not (value < (-np.inf if self.low is None else self.low)

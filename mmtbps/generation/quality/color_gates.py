@@ -9,6 +9,7 @@ from ..color.change import color_change, grow
 from ..color.colorspace import palette, rgb_to_lab
 from ..color.votes import color_votes, region_mask, shaded_palette
 from ..editing.base import EditRequest, EditResult
+from ..editing.edit_kinds import find_kind, kinds_that
 from .base import BaseGate
 
 __all__ = ['EditStrengthGate', 'KeepColorsGate', 'LocalityGate', 'SanityGate']
@@ -26,6 +27,7 @@ class EditStrengthGate(BaseGate):
     """
 
     name = 'edit_strength'
+    kinds = frozenset({'color'})
 
     def __init__(self, low: float = .15) -> None:
         super().__init__(low=low)
@@ -50,6 +52,7 @@ class LocalityGate(BaseGate):
     """
 
     name = 'locality'
+    kinds = kinds_that(on_garment=True)
 
     def __init__(self, high: float = .05, tolerance: float = 18.) -> None:
         super().__init__(high=high)
@@ -66,6 +69,7 @@ class KeepColorsGate(BaseGate):
     """Gate on the other colours of the caption: largest change of a vote outside the mask."""
 
     name = 'keep_colors'
+    kinds = kinds_that(on_garment=True)
 
     def __init__(self, high: float = .08) -> None:
         super().__init__(high=high)
@@ -84,7 +88,8 @@ class SanityGate(BaseGate):
     """Gate on broken images: share of the mask that burnt out; 1 if the image is blank.
 
     A pixel burnt out if a channel is at its end and the asked colour does not explain that: what
-    is asked to be black may be nearly so. Pure black, white and primaries are nobody's cloth.
+    is asked to be black may be nearly so. Pure black, white and primaries are nobody's cloth. They
+    may be snow or a pattern: of other edits than those of colour only a blank image is refused.
     """
 
     name = 'sanity'
@@ -96,6 +101,8 @@ class SanityGate(BaseGate):
         before, after, mask = _pixels(request, result)
         if after.std() < _BLANK < before.std() or not mask.any():
             return 1.
+        if request.kind != 'color':
+            return 0.
         return max(0., _burnt(after[mask], request.new_color).mean()
                    - _burnt(before[mask], request.old_color).mean())
 
@@ -105,7 +112,10 @@ def _pixels(request: EditRequest, result: EditResult) -> tuple[np.ndarray, np.nd
     before = np.asarray(request.image.convert('RGB'))
     after = np.asarray(result.image.convert('RGB'))
     mask = result.mask
-    return before, after, region_mask(before.shape[:2], request.region) if mask is None else mask
+    if mask is None:
+        mask = (region_mask(before.shape[:2], request.region)
+                if find_kind(request.kind).on_garment else np.ones(before.shape[:2], bool))
+    return before, after, mask
 
 
 def _burnt(pixels: np.ndarray, color: str) -> np.ndarray:

@@ -5,20 +5,24 @@ drawn people, whose perfect edits are known; `.negative_controls` proves on ever
 gates still refuse what they must.
 """
 
+from collections import Counter
+
 import numpy as np
 from PIL import Image, ImageFilter
 
 from mmtbps.lexicon import find_color_mentions, split_words
 from mmtbps.registry import TASK_UTILS
 
+from ..color.change import color_change
 from ..color.colorspace import rgb_to_lab
 from ..color.votes import BANDS, color_votes, region_mask
 from ..editing.base import EditRequest, EditResult
+from ..editing.edit_kinds import find_kind, kinds_that
 from .base import BaseGate, GateVerdict, run_gates
 from .color_gates import EditStrengthGate, KeepColorsGate, LocalityGate, SanityGate
 from .scored_gates import RankingGate
 
-__all__ = ['BANDS', 'BaseGate', 'CaptionGate', 'EditStrengthGate', 'GateVerdict',
+__all__ = ['BANDS', 'BaseGate', 'CaptionGate', 'ChangeGate', 'EditStrengthGate', 'GateVerdict',
            'KeepColorsGate', 'LocalityGate', 'MaskGate', 'RankingGate', 'SanityGate', 'SeamGate',
            'color_votes', 'region_mask', 'run_gates']
 
@@ -42,6 +46,7 @@ class SeamGate(BaseGate):
     """
 
     name = 'seam'
+    kinds = frozenset({'color'})  # the outline of another garment is another
 
     def __init__(self, high: float = .08, tolerance: float = 18., edge: float = 5.) -> None:
         super().__init__(high=high)
@@ -68,6 +73,7 @@ class MaskGate(BaseGate):
     """
 
     name = 'mask'
+    kinds = kinds_that(on_garment=True)
 
     def __init__(self, low: float = .02, high: float = .5) -> None:
         super().__init__(low, high)
@@ -86,8 +92,10 @@ class MaskGate(BaseGate):
 class CaptionGate(BaseGate):
     """Gate on the new captions: number of those that do not say what was asked.
 
-    A caption is right if it differs from its source in colour words and articles only, and the
-    driving one names the new colour, alone, in the place of the old one.
+    A caption of an edit of colour is right if it differs from its source in colour words and
+    articles only, and the driving one names the new colour, alone, in the place of the old one.
+    After another change of the clothes no garment may have another colour than before, and the
+    driving caption must differ. Where nothing that is worn changes, captions stay as they are.
     """
 
     name = 'caption'
@@ -96,14 +104,42 @@ class CaptionGate(BaseGate):
         super().__init__(high=high)
 
     def measure(self, request: EditRequest, result: EditResult) -> float:
-        wrong = [_without_colors(source) != _without_colors(target) for source, target
-                 in zip(request.source_captions, request.target_captions, strict=True)]
+        pairs = list(zip(request.source_captions, request.target_captions, strict=True))
+        if request.kind != 'color':
+            changes = find_kind(request.kind).changes_person
+            free = request.region if request.kind == 'accessory' else None
+            wrong = [_recolors(*pair, free) if changes else pair[0] != pair[1] for pair in pairs]
+            wrong[request.caption_index] |= changes and len(set(pairs[request.caption_index])) == 1
+            return sum(wrong)
+        wrong = [_without_colors(source) != _without_colors(target) for source, target in pairs]
         start, end = request.target_span
         named = any(mention.bases == (request.new_color,) for mention
                     in find_color_mentions(request.target_caption)
                     if mention.color[0] < end and start < mention.color[1])
         wrong[request.caption_index] |= not named
         return sum(wrong)
+
+
+@TASK_UTILS.register_module()
+class ChangeGate(BaseGate):
+    """Gate on the share of all pixels that took another colour: an editor that did nothing fails.
+
+    Needed for edits that are not of colour, whose other gates may find the source itself right.
+
+    Args:
+        low: Smallest share that passes. A pair of glasses is a few thousandths of a picture, a
+            background more than half.
+        tolerance: Lab distance that counts as another colour.
+    """
+
+    name = 'change'
+
+    def __init__(self, low: float = .005, tolerance: float = 18.) -> None:
+        super().__init__(low=low)
+        self.tolerance = tolerance
+
+    def measure(self, request: EditRequest, result: EditResult) -> float:
+        return (color_change(request.image, result.image) > self.tolerance).mean()
 
 
 def _height(request: EditRequest) -> tuple[float, float]:
@@ -121,6 +157,15 @@ def _outline_gaps(changed: np.ndarray, source: np.ndarray) -> np.ndarray:
     gaps = np.linalg.norm(source[:-3] - source[3:], axis=-1)[crossed]
     at_border = sum(changed[rows].any(0).sum() for rows in (slice(2), slice(-2, None)))
     return np.concatenate([gaps, np.zeros(at_border)])
+
+
+def _recolors(source: str, target: str, free: str | None) -> bool:
+    """Tell whether anything but what is worn in region ``free`` has a colour that it had not."""
+    before, after = (Counter((mention.region, mention.bases)
+                             for mention in find_color_mentions(caption)
+                             if mention.bases and mention.region != free)
+                     for caption in (source, target))
+    return bool(after - before)
 
 
 def _without_colors(caption: str) -> list[str]:

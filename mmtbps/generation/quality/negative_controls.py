@@ -36,6 +36,8 @@ def negative_controls(request: EditRequest, result: EditResult, stranger: Image.
     are tried too, each under a mask of its own, as of an editor that takes this for the garment:
     ``elsewhere`` is beside the garment, ``partial`` 30 % of it, ``spill`` it and its neighbours.
 
+    Of an edit that is not of colour only the first two are made.
+
     Args:
         request, result: A job and its edit.
         stranger: Image of another person, resized to this one.
@@ -45,6 +47,8 @@ def negative_controls(request: EditRequest, result: EditResult, stranger: Image.
     if stranger is not None:
         other = stranger.convert('RGB').resize(request.image.size)
         controls['other_person'] = request, replace(made, image=other)
+    if request.kind != 'color':
+        return controls
     controls['over_strong'] = request, replace(made, image=_overshoot(request, result))
     controls['other_color'] = _ask_for(request, other_color(request)), result
     controls.update({name: (request, replace(made, image=_shift(request, mask), mask=mask))

@@ -12,6 +12,7 @@ from mmtbps.registry import TASK_UTILS
 
 from ..color.change import color_change, grow
 from ..editing.base import EditRequest, EditResult
+from ..editing.edit_kinds import find_kind, kinds_that
 from ..evidence.base import PARTS, EditEvidence
 from .base import BaseGate
 
@@ -69,6 +70,7 @@ class PlaceGate(BaseGate):
     """
 
     name = PLACE_GATE
+    kinds = kinds_that(on_garment=True)
 
     def __init__(self, low: float = .5, tolerance: float = 12.) -> None:
         super().__init__(low=low)
@@ -101,12 +103,15 @@ class PreserveGate(BaseGate):
     that a wide background hides nothing. Where only the person is known, the part is the
     background. NaN if neither is.
 
+    Where the background is what changes, the parts are those of the person instead.
+
     Args:
         high: Largest value that passes.
         tolerance: Lab distance that counts as another colour.
     """
 
     name = 'preserve'
+    kinds = kinds_that(on_garment=True) | kinds_that(keeps_person=True)
 
     def __init__(self, high: float = .15, tolerance: float = 18.) -> None:
         super().__init__(high=high)
@@ -117,7 +122,7 @@ class PreserveGate(BaseGate):
 
     def measure_with_reason(self, request: EditRequest, result: EditResult) -> tuple[float, str]:
         changed = color_change(request.image, result.image) > self.tolerance
-        garment = _evidence(request).garment(request.region)
+        garment = _garment(request)
         most = changed.size if garment is None or not garment.any() else garment.sum()
         shares = {name: min(1., changed[part].sum() / min(part.sum(), most))
                   for name, part in _protected(request) if part.mean() >= _FEWEST_PIXELS}
@@ -141,6 +146,7 @@ class PoseGate(BaseGate):
     """
 
     name = 'pose'
+    kinds = kinds_that(keeps_posture=True)
     needs_edited_evidence = True
 
     def __init__(self, high: float = .2, reach: float = .06, seen: float = .3) -> None:
@@ -165,15 +171,22 @@ def _evidence(request: EditRequest) -> EditEvidence:
     return request.evidence or EditEvidence()
 
 
+def _garment(request: EditRequest) -> np.ndarray | None:
+    """Mask the garment that is to change; ``None`` if it is not known, or there is none."""
+    on_garment = find_kind(request.kind).on_garment
+    return _evidence(request).garment(request.region) if on_garment else None
+
+
 def _protected(request: EditRequest) -> Iterator[tuple[str, np.ndarray]]:
     """Yield the name and the pixels, (H, W) bool, of each part that must stay as it is."""
-    evidence = _evidence(request)
-    garment = evidence.garment(request.region)
-    if garment is None:
-        if evidence.person is not None:
-            person = evidence.person
-            yield 'background', ~grow(person, edge_reach(len(person)))
-        return
-    free = ~grow(garment, edge_reach(len(garment)))
-    for name in PARTS:
-        yield name, evidence.part(name) & free
+    evidence, person = _evidence(request), _evidence(request).person
+    if evidence.parts is not None:
+        changing = evidence.part('background') if find_kind(request.kind).keeps_person \
+            else _garment(request)
+        free = ~grow(changing, edge_reach(len(changing)))
+        for name in PARTS:
+            yield name, evidence.part(name) & free
+    elif person is not None:
+        name, changing = ('person', ~person) if find_kind(request.kind).keeps_person \
+            else ('background', person)
+        yield name, ~grow(changing, edge_reach(len(changing)))

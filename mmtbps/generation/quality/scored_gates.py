@@ -12,15 +12,26 @@ from mmtbps.registry import TASK_UTILS
 from ..color.change import grow
 from ..color.colorspace import palette
 from ..editing.base import EditRequest, EditResult
+from ..editing.edit_kinds import find_kind, kinds_that
 from ..evidence.base import EditEvidence
 from .base import BaseGate
 from .place_gates import edge_reach
 
-__all__ = ['CLIPGate', 'IdentityGate', 'RankingGate', 'Scorer', 'VLMJudgeGate']
+__all__ = ['CLIPGate', 'CONTENT_GATES', 'IdentityGate', 'RankingGate', 'Scorer', 'VLMJudgeGate']
 
 #: Scores images by queries, (images, queries); see `.scorers`.
 Scorer = Callable[[list[Any], list[Any]], Any]
-_FIELDS = dict(noun='', region='', old_color='', new_color='')
+_FIELDS = dict(noun='', region='', old_color='', new_color='', instruction='')
+#: Questions to which yes, and no, are right: about an edit of colour, and about any other.
+_ASKED = ('Is the {noun} of the person in this picture {new_color}?',
+          'A picture was edited by this instruction: {instruction} Does this picture show what the '
+          'instruction asks for?')
+_KEPT = ('The second picture was made from the first by an editor. Did anything change but the '
+         'colour of the {noun}?',
+         'The second picture was made from the first by this instruction: {instruction} Did '
+         'anything change that the instruction does not ask for?')
+#: Names of the gates that can tell whether a picture shows what was asked.
+CONTENT_GATES = ('ranking', 'clip', 'vlm_judge')
 _HIDDEN = 128      # gray in the place of the garment, which is to change
 
 
@@ -75,6 +86,7 @@ class RankingGate(ScoredGate):
     """
 
     name = 'ranking'
+    kinds = kinds_that(changes_person=True)
 
     def __init__(self, scorer: Scorer | dict, low: float = 0.) -> None:
         super().__init__(scorer, low)
@@ -101,6 +113,7 @@ class CLIPGate(ScoredGate):
     """
 
     name = 'clip'
+    kinds = frozenset({'color'})
 
     def __init__(self, scorer: Scorer | dict, low: float = 0.,
                  phrase: str = 'a person in a {color} {noun}') -> None:
@@ -150,7 +163,9 @@ class IdentityGate(ScoredGate):
                 return float('nan')
             before, after = (image.crop(box) for image in images)
         else:
-            before, after = (_without(image, evidence.garment(request.region)) for image in images)
+            garment = (evidence.garment(request.region)
+                       if find_kind(request.kind).on_garment else None)
+            before, after = (_without(image, garment) for image in images)
         return self.score([after], [before])[0, 0]
 
 
@@ -158,8 +173,9 @@ class IdentityGate(ScoredGate):
 class VLMJudgeGate(ScoredGate):
     """Gate on two questions to a model that talks about pictures.
 
-    Has the garment the new colour now, and did anything else change? The value is the smaller
-    probability of the right answer; its question, answer and reason are kept in the record.
+    Has the garment the new colour now (or was the instruction followed), and did anything else
+    change? The value is the smaller probability of the right answer; its question, answer and
+    reason are kept in the record.
 
     Args:
         scorer: Of images by questions, such as ``dict(type='VLMScorer', pretrained=...)``; an image
@@ -167,7 +183,8 @@ class VLMJudgeGate(ScoredGate):
             asked too.
         low: Least probability.
         asked: Question about the result, to which yes is right; may use ``{noun}``, ``{region}``,
-            ``{old_color}`` and ``{new_color}``.
+            ``{old_color}``, ``{new_color}`` and ``{instruction}``. By default one for the kind of
+            the edit.
         kept: Question about both pictures, to which no is right.
 
     Raises:
@@ -177,11 +194,9 @@ class VLMJudgeGate(ScoredGate):
     name = 'vlm_judge'
 
     def __init__(self, scorer: Scorer | dict, low: float = .5,
-                 asked: str = 'Is the {noun} of the person in this picture {new_color}?',
-                 kept: str = ('The second picture was made from the first by an editor. Did '
-                              'anything change but the colour of the {noun}?')) -> None:
+                 asked: str | None = None, kept: str | None = None) -> None:
         super().__init__(scorer, low)
-        for question in (asked, kept):
+        for question in filter(None, (asked, kept)):
             _check_text(question, _FIELDS)
         self.asked, self.kept = asked, kept
 
@@ -190,9 +205,11 @@ class VLMJudgeGate(ScoredGate):
 
     def measure_with_reason(self, request: EditRequest, result: EditResult) -> tuple[float, str]:
         values = {key: getattr(request, key) for key in _FIELDS}
+        asked, kept = (own or questions[request.kind != 'color'] for own, questions
+                       in ((self.asked, _ASKED), (self.kept, _KEPT)))
         tries = []
-        for image, question, yes_is_right in ((result.image, self.asked, True),
-                                              ([request.image, result.image], self.kept, False)):
+        for image, question, yes_is_right in ((result.image, asked, True),
+                                              ([request.image, result.image], kept, False)):
             question = question.format(**values)
             yes = float(self.score([image], [question])[0, 0])
             tries.append((yes if yes_is_right else 1 - yes, yes, image, question))

@@ -38,8 +38,10 @@ def draw_picture(path: Path, title: str, size: tuple[int, int] = _SMALL) -> str:
 
 
 def draw_captions(record: Record) -> str:
-    """Draw the captions before and after, the exchanged words marked."""
-    spans, texts = record.edit['spans'], []
+    """Draw the captions before and after, the exchanged words marked, and the instruction."""
+    spans, texts = record.edit.get('spans', []), []
+    if instruction := record.edit.get('instruction'):
+        texts.append(f'<p><b>{escape(instruction)}</b></p>')
     for i, (index, after) in enumerate(zip(record.edit['kept'], record.output['captions'],
                                            strict=True)):
         mine = [span for span in spans if span['caption'] == i]

@@ -21,13 +21,15 @@ from mmtbps.merged_pairs import (
 )
 from mmtbps.records import PairRecord
 
+from ..editing.edit_kinds import find_kind
 from .manifest import Record, load_done, read_run
 from .pair_weights import DEFAULT_FLOOR, weigh_pairs
 from .run_summary import summarise
 
 __all__ = ['CUHK_FILE', 'PAIRS_FILE', 'Merged', 'merge_run', 'person_numbers']
 
-_Group = tuple[int, str, str, str]
+_Group = tuple[int, str, str, str, str]
+_TOLD = ('kind', 'region', 'noun', 'old', 'new', 'instruction')
 
 
 @dataclass(frozen=True)
@@ -59,9 +61,11 @@ def merge_run(folder: str | os.PathLike, existing: Iterable[PairRecord],
     annotation file. ``pdg_cuhk.json`` says the same in the format of CUHK-PEDES, for other code.
     Image paths in both are relative to the folder.
 
-    The appearance is the identity in this task, so an edited person is a new one: one id for each
-    source person, region, garment and new colour, counted on from the largest id of the data set in
-    sorted order. The files do not depend on processes or order.
+    The appearance is the identity in this task, so a person with other clothes is a new one: one id
+    for each source person, region, garment and new colour (kind and new words, in edits beyond
+    colour), counted on from the largest id of the data set in sorted order. Where only the scene
+    changed, the pair is one more of the source person. The files do not depend on processes or
+    order.
 
     Args:
         folder: Folder of the run.
@@ -84,9 +88,11 @@ def merge_run(folder: str | os.PathLike, existing: Iterable[PairRecord],
     accepted = [record for record in records if record.status == 'accepted']
     _check_sources(accepted, existing)
     numbers = person_numbers(accepted, 1 + max((r.person_id for r in existing), default=-1))
-    accepted.sort(key=lambda record: (numbers[_group(record)], record.job_id))
+    people = {record.job_id: numbers.get(_group(record), record.source['person_id'])
+              for record in accepted}
+    accepted.sort(key=lambda record: (people[record.job_id], record.job_id))
     weights = weigh_pairs(accepted, weight_floor)
-    pairs = [_pair(record, numbers[_group(record)], weight)
+    pairs = [_pair(record, people[record.job_id], weight)
              for record, weight in zip(accepted, weights, strict=True)]
     lines = [json.dumps(pair.to_json(), ensure_ascii=False, allow_nan=False) for pair in pairs]
     text = ''.join(f'{line}\n' for line in lines).encode()
@@ -100,8 +106,9 @@ def merge_run(folder: str | os.PathLike, existing: Iterable[PairRecord],
 
 
 def person_numbers(records: Iterable[Record], first: int) -> dict[_Group, int]:
-    """Number the groups in sorted order from ``first`` on: group -> person id."""
-    groups = sorted({_group(record) for record in records})
+    """Number the groups of new people in sorted order from ``first`` on: group -> person id."""
+    groups = sorted({_group(record) for record in records
+                     if find_kind(record.edit['kind']).changes_person})
     return {group: first + i for i, group in enumerate(groups)}
 
 
@@ -117,8 +124,11 @@ def _fingerprint(accepted: Sequence[Record], existing: Sequence[PairRecord]) -> 
 
 
 def _group(record: Record) -> _Group:
-    edit = record.edit
-    return (record.source['person_id'], edit['region'], edit['noun'], edit['new']['bases'][0])
+    edit, person = record.edit, record.source['person_id']
+    if edit['kind'] == 'color':
+        return person, edit['region'], edit['noun'], edit['new']['bases'][0], ''
+    new = edit.get('new', {}).get('text', '')
+    return person, edit.get('region', ''), edit.get('noun', ''), new, edit['kind']
 
 
 def _check_sources(records: Sequence[Record], existing: Sequence[PairRecord]) -> None:
@@ -134,7 +144,7 @@ def _check_sources(records: Sequence[Record], existing: Sequence[PairRecord]) ->
 
 def _pair(record: Record, person_id: int, weight: float) -> PairRecord:
     edit = dict(job_id=record.job_id, source_person_id=record.source['person_id'],
-                **{key: record.edit[key] for key in ('kind', 'region', 'noun', 'old', 'new')},
+                **{key: record.edit[key] for key in _TOLD if key in record.edit},
                 kept=record.edit['kept'])
     scores = {name: verdict['value'] for name, verdict in record.gates.items()
               if verdict.get('value') is not None}

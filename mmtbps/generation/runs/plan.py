@@ -26,11 +26,12 @@ class Job:
     Args:
         source: ``dataset``, ``split``, ``image`` (as in the annotation), ``person_id`` and
             ``captions``.
-        edit: ``kind``, ``region``, ``noun``, ``old`` and ``new`` (each ``text`` and ``bases``),
-            ``kept`` (indices of the captions used) and ``spans``: for each exchanged
-            colour its ``caption`` (an index into ``kept``), ``start``, ``end`` and ``phrase`` in
-            the source caption, ``target`` and ``target_phrase`` in the new one, and
-            ``replacement``.
+        edit: ``kind`` and ``kept`` (indices of the captions used). An edit of colour has
+            ``region``, ``noun``, ``old`` and ``new`` (each ``text`` and ``bases``) and ``spans``:
+            for each exchanged colour its ``caption`` (an index into ``kept``), ``start``, ``end``
+            and ``phrase`` in the source caption, ``target`` and ``target_phrase`` in the new one,
+            and ``replacement``. Other kinds have an ``instruction``, and those that change what is
+            worn ``region``, ``noun``, ``old`` and ``new`` (``text``).
         output: ``captions`` and ``group``, ``person/region/noun/new colour``: generated images of
             one group show the same person.
     """
@@ -66,6 +67,11 @@ class Job:
             raise RecordError(f'{where}: an image of split {split!r} must not be edited')
         return job
 
+    @property
+    def kind(self) -> str:
+        """Name of the kind of edit."""
+        return self.edit.get('kind', 'color')
+
     def request(self, job_id: str, image: Image.Image, seed: int) -> EditRequest:
         """Build the request of this job to an editor.
 
@@ -73,20 +79,36 @@ class Job:
             RecordError: Naming the job, if a key of its sections is missing or of a wrong type.
         """
         try:
-            span, edit = self.edit['spans'][0], self.edit
-            captions = self.source['captions']
+            edit, captions = self.edit, self.source['captions']
+            kept = tuple(captions[index] for index in edit['kept'])
+            told = tuple(self.output['captions'])
+            words = _color_words(edit) if self.kind == 'color' else dict(
+                _NO_COLOR, kind=self.kind, instruction=edit['instruction'],
+                noun=edit.get('noun', ''), region=edit.get('region', ''),
+                # The first caption that changes; a scene's captions all stay.
+                caption_index=next((i for i, pair in enumerate(zip(kept, told, strict=False))
+                                    if pair[0] != pair[1]), 0))
             return EditRequest(
-                job_id=job_id, image=image,
-                source_captions=tuple(captions[index] for index in edit['kept']),
-                target_captions=tuple(self.output['captions']), caption_index=span['caption'],
-                source_span=(span['start'], span['end']), target_span=tuple(span['target']),
-                phrase_span=tuple(span['phrase']),
-                target_phrase_span=tuple(span['target_phrase']),
-                old_color=edit['old']['bases'][0], new_color=edit['new']['bases'][0],
-                noun=edit['noun'], region=edit['region'], seed=seed)
+                job_id=job_id, image=image, source_captions=kept, target_captions=told,
+                seed=seed, **words)
         except (KeyError, IndexError, TypeError) as error:
             raise RecordError(f'{job_id}: broken job of {self.source.get("image")} '
                               f'({type(error).__name__}: {error}); plan again') from error
+
+
+_NO_COLOR = dict.fromkeys(('source_span', 'target_span', 'phrase_span', 'target_phrase_span',
+                           'old_color', 'new_color'))
+
+
+def _color_words(edit: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields of a request that tell an edit of colour."""
+    span = edit['spans'][0]
+    return dict(
+        caption_index=span['caption'], source_span=(span['start'], span['end']),
+        target_span=tuple(span['target']), phrase_span=tuple(span['phrase']),
+        target_phrase_span=tuple(span['target_phrase']),
+        old_color=edit['old']['bases'][0], new_color=edit['new']['bases'][0],
+        noun=edit['noun'], region=edit['region'])
 
 
 def write_plan(path: str | os.PathLike, jobs: Iterable[Job]) -> None:

@@ -67,7 +67,7 @@ def write_report(folder: str | os.PathLike, image_root: str | os.PathLike,
                       f'{summary.statuses[status]})</h2><div class="sheet">{figures}</div>')
     body = [f'<h1>Generated pairs</h1><p>{escape(str(summary))}; {run["plan"]["jobs"]} planned. '
             f'Engine <code>{run["digest"]}</code></p>',
-            _control_table(summary), _place_note(summary), _gate_table(summary, records),
+            _control_table(summary), *_unproven_notes(summary), _gate_table(summary, records),
             _bounds_list(run), _reason_table(summary), *sheets]
     html = ('<!DOCTYPE html><html lang="en"><meta charset="utf-8"><title>Generated pairs</title>'
             f'<style>{_STYLE}</style><body>{"".join(body)}</body></html>\n')
@@ -92,13 +92,15 @@ def _control_table(summary: RunSummary) -> str:
             + _table(('control', 'passed', 'of', 'rate'), rows))
 
 
-def _place_note(summary: RunSummary) -> str:
-    if not summary.unproven_place:
-        return ''
+def _unproven_notes(summary: RunSummary) -> list[str]:
     judged = summary.statuses['accepted'] + summary.statuses['rejected']
-    text = (f'Unproven place: in {summary.unproven_place} of {judged} edits nothing but the '
-            "editor's own mask says where the garment is. Evidence of a parsing would.")
-    return f'<p class="verdict open">{escape(text)}</p>'
+    notes = [(summary.unproven_place, f'Unproven place: in {summary.unproven_place} of {judged} '
+              "edits nothing but the editor's own mask says where the garment is. Evidence of a "
+              'parsing would.'),
+             (summary.unproven_content, f'Unproven content: of {summary.unproven_content} of '
+              f'{judged} edits no model said that the picture shows what was asked. A RankingGate '
+              'or VLMJudgeGate would.')]
+    return [f'<p class="verdict open">{escape(text)}</p>' for count, text in notes if count]
 
 
 def _gate_table(summary: RunSummary, records: Sequence[Record]) -> str:

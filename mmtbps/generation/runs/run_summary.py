@@ -6,10 +6,15 @@ from dataclasses import dataclass, field
 
 from mmtbps.errors import UserError
 
+from ..editing.edit_kinds import kinds_that
 from ..quality.place_gates import PLACE_GATE
+from ..quality.scored_gates import CONTENT_GATES
 from .manifest import Record
 
 __all__ = ['InvalidRun', 'RunSummary', 'summarise']
+
+
+_ON_GARMENT = kinds_that(on_garment=True)
 
 
 class InvalidRun(UserError, RuntimeError):
@@ -24,6 +29,11 @@ class RunSummary:
         max_control_rate: Largest fraction of a negative control that may pass. A few always do: a
             stranger may happen to wear the colour asked for.
         min_controls: Tries of a control before it can condemn a run.
+
+    Attributes:
+        unproven_place: Edits of garments whose place nothing proves but the editor's own mask.
+        unproven_content: Edits of other kinds than colour of which no model said that the picture
+            shows what was asked; gates on pixels know colours only.
 
     >>> summary = RunSummary(max_control_rate=0.1, min_controls=1)
     >>> summary.add(Record('a', 'accepted', {}, {}, {}, {}, controls=dict(unedited=True)))
@@ -41,6 +51,8 @@ and start again
     unjudged: Counter[str] = field(default_factory=Counter)
     controls: dict[str, Counter[bool]] = field(default_factory=dict)
     reasons: Counter[str] = field(default_factory=Counter)
+    unproven_place: int = 0
+    unproven_content: int = 0
 
     def add(self, record: Record) -> None:
         """Count one job."""
@@ -48,6 +60,10 @@ and start again
         for name, verdict in record.gates.items():
             self.gates.setdefault(name, Counter())[bool(verdict['ok'])] += 1
             self.unjudged[name] += not verdict.get('judged', True)
+        kind = record.edit.get('kind', 'color')
+        if record.status in ('accepted', 'rejected'):
+            self.unproven_place += kind in _ON_GARMENT and not _judged(record, PLACE_GATE)
+            self.unproven_content += kind != 'color' and not _judged(record, *CONTENT_GATES)
         for name, passed in record.controls.items():
             self.controls.setdefault(name, Counter())[passed] += 1
         if record.reason is not None:
@@ -57,12 +73,6 @@ and start again
     def total(self) -> int:
         """Number of jobs counted."""
         return sum(self.statuses.values())
-
-    @property
-    def unproven_place(self) -> int:
-        """Number of edits whose place nothing proves but the editor's own mask."""
-        judged = self.gates.get(PLACE_GATE, Counter()).total() - self.unjudged[PLACE_GATE]
-        return self.statuses['accepted'] + self.statuses['rejected'] - judged
 
     @property
     def acceptance(self) -> float:
@@ -92,8 +102,13 @@ and start again
     def __str__(self) -> str:
         counts = ', '.join(f'{self.statuses[name]} {name}'
                            for name in ('accepted', 'rejected', 'failed'))
-        place = f'; unproven place in {self.unproven_place}' if self.unproven_place else ''
-        return f'{self.total} jobs: {counts}; acceptance {100 * self.acceptance:.1f} %{place}'
+        unproven = ''.join(f'; unproven {what} in {count}' for what, count in (
+            ('place', self.unproven_place), ('content', self.unproven_content)) if count)
+        return f'{self.total} jobs: {counts}; acceptance {100 * self.acceptance:.1f} %{unproven}'
+
+
+def _judged(record: Record, *gates: str) -> bool:
+    return any(name in record.gates and record.gates[name].get('judged', True) for name in gates)
 
 
 def summarise(records: Iterable[Record], max_control_rate: float = 0.1,

@@ -137,11 +137,14 @@ class ShardedRunner:
             MissingFile: If the plan, the image folder or all images are missing.
             RecordError: If the plan cannot be read, or names an image outside the folder.
             OtherRun: If ``out_dir`` belongs to another engine or plan.
+            BadValue: If the plan has edits of a kind that the editor does not make.
             InvalidRun: If the gates accept too many negative controls.
             DiskFull: If the disk is full.
         """
         collector = EvidenceCollector(evidence, self.evidence_cache, self.batch_size)
-        digest, tasks = self._claim(plan, self._settings(upscaler, editor, gates, collector))
+        jobs = read_plan(plan, self.allow_outside)
+        _refuse_other_kinds(plan, jobs, editor)
+        digest, tasks = self._claim(plan, jobs, self._settings(upscaler, editor, gates, collector))
         summary = RunSummary(self.max_control_rate, self.min_controls)
         with ManifestPart(self.out_dir, self.shard) as part:
             done = {key: record for key, record in load_done(self.out_dir).items()
@@ -168,9 +171,9 @@ class ShardedRunner:
         summary.check()
         return summary
 
-    def _claim(self, plan: str | Path, settings: dict[str, Any]) -> tuple[str, dict[str, _Task]]:
+    def _claim(self, plan: str | Path, jobs: Sequence[Job], settings: dict[str, Any]
+               ) -> tuple[str, dict[str, _Task]]:
         """Claim the folder for a plan; return the digest of the run and the tasks by their id."""
-        jobs = read_plan(plan, self.allow_outside)
         planned = dict(sha256=hashlib.sha256(Path(plan).read_bytes()).hexdigest(), jobs=len(jobs))
         digest = claim_run(self.out_dir, settings, planned)
         return digest, {id_: _Task(id_, job) for job in jobs
@@ -262,6 +265,13 @@ class ShardedRunner:
             engine=dict(digest=digest, seed=task.seed), shard=str(self.shard),
             # A job made again in the same second is told from a copied line by the rest.
             time=datetime.now(timezone.utc).isoformat(timespec='milliseconds'), **fields)
+
+
+def _refuse_other_kinds(plan: str | Path, jobs: Sequence[Job], editor: BaseEditor) -> None:
+    served = getattr(editor, 'kinds', BaseEditor.kinds)
+    if others := sorted({job.kind for job in jobs} - served):
+        raise BadValue(f'{plan} plans edits of kind {", ".join(others)}; {type(editor).__name__} '
+                       f'makes those of kind {", ".join(sorted(served))}')
 
 
 def _describe(gate: Gate) -> Any:
