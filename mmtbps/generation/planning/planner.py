@@ -1,13 +1,12 @@
 """Plans of the edits worth making, out of the training pairs of a data set."""
 
-import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
-from mmtbps.errors import BadValue, MissingFile
+from mmtbps.errors import MissingFile
 from mmtbps.lexicon import (
     find_color_mentions,
     find_phrases,
@@ -16,10 +15,11 @@ from mmtbps.lexicon import (
     split_words,
 )
 from mmtbps.pretrained import resolve_pretrained
-from mmtbps.records import PairRecord, image_name
+from mmtbps.records import PairRecord
 from mmtbps.registry import TASK_UTILS
 
 from ..runs.plan import Job
+from .base import BaseEditPlanner
 from .caption_edits import CaptionEdit, ColorSwitcher
 
 __all__ = ['ColorSwitchPlanner']
@@ -28,25 +28,22 @@ _DULL = frozenset('a an the his her their its and or with in of is are was were'
 
 
 @TASK_UTILS.register_module()
-class ColorSwitchPlanner:
+class ColorSwitchPlanner(BaseEditPlanner):
     """Planner that gives a garment of each image of a training split another colour.
-
-    The same records and seed give the same plan, and the edits of an image do not depend on the
-    other images.
 
     Args:
         mode: See `ColorSwitcher`. ``'paper'`` with ``images_per_person=1`` is the official data.
         regions: See `ColorSwitcher`.
         min_distance: See `ColorSwitcher`.
         edits_per_image: Most edits of one image, each another garment or colour.
-        images_per_person: Take only the first images of each person; ``None`` for all.
+        images_per_person: See `BaseEditPlanner`.
         tokenizer: Folder or hub name of the text encoder's tokenizer, or of the diffusion model
             that has it in its folder ``tokenizer``; drops captions that it would cut. ``None``
             checks no length.
         max_tokens: What the text encoder reads, special tokens included.
-        max_edits: Take only so many, spread evenly over the data set; ``None`` for all.
-        seed: Another seed makes other choices.
-        allow_outside: Let records name images outside the image folder.
+        max_edits: See `BaseEditPlanner`.
+        seed: See `BaseEditPlanner`.
+        allow_outside: See `BaseEditPlanner`.
 
     Raises:
         MissingFile: If the tokenizer is a path to no folder.
@@ -64,39 +61,13 @@ class ColorSwitchPlanner:
                  images_per_person: int | None = None, tokenizer: str | None = None,
                  max_tokens: int = 77, max_edits: int | None = None, seed: int = 0,
                  allow_outside: bool = False) -> None:
-        for name, value in (('edits_per_image', edits_per_image), ('max_edits', max_edits),
-                            ('images_per_person', images_per_person)):
-            if value is not None and value < 1:
-                raise BadValue(f'{name} must be at least 1, got {value}')
+        super().__init__(edits_per_image, images_per_person, max_edits, seed, allow_outside)
         count = None if tokenizer is None else _token_counter(resolve_pretrained(tokenizer))
         self.switcher = ColorSwitcher(mode, regions, min_distance, count, max_tokens)
-        self.edits_per_image = edits_per_image
-        self.images_per_person = images_per_person
-        self.max_edits = max_edits
-        self.seed = seed
-        self.allow_outside = allow_outside
 
-    def plan(self, records: Iterable[PairRecord], dataset: str) -> list[Job]:
-        """Choose the jobs, in the order of the records.
-
-        Args:
-            records: Pairs of the train split.
-            dataset: Name of the data set; part of each job's identity.
-
-        Raises:
-            BadValue: If a record is of another split, is itself generated, or names an image
-                outside the image folder.
-        """
-        jobs = []
-        for (image, person), captions in self._images(records).items():
-            name = f'{self.seed}/{dataset}/{image}'.encode()
-            rng = np.random.default_rng(list(hashlib.sha256(name).digest()))
-            source = dict(dataset=dataset, split='train', image=image, person_id=person,
-                          captions=captions)
-            jobs += [_job(source, edit)
-                     for edit in self.switcher.switch(captions, rng, self.edits_per_image)]
-        wanted = min(len(jobs), self.max_edits or len(jobs))
-        return [jobs[i * len(jobs) // wanted] for i in range(wanted)]
+    def edits_of(self, source: dict[str, Any], rng: np.random.Generator) -> list[Job]:
+        edits = self.switcher.switch(source['captions'], rng, self.edits_per_image)
+        return [_job(source, edit) for edit in edits]
 
     def check(self, records: Iterable[PairRecord], top: int = 15) -> str:
         """Report how much of the data set can be edited, and what is not understood or left out.
@@ -106,9 +77,9 @@ class ColorSwitchPlanner:
             top: Number of phrases of each kind to list.
 
         Raises:
-            BadValue: As :meth:`plan`.
+            BadValue: As :meth:`BaseEditPlanner.plan`.
         """
-        images = self._images(records)
+        images = self.images_of(records)
         editable = sum(bool(self.switcher.options(captions)) for captions in images.values())
         captions = [caption for texts in images.values() for caption in texts]
         nouns, hues, doubts = Counter(), Counter(), Counter()
@@ -132,23 +103,6 @@ class ColorSwitchPlanner:
             lines += [f'{count:>8} {reason}' for reason, count in doubts.most_common()]
         return '\n'.join(lines)
 
-    def _images(self, records: Iterable[PairRecord]) -> dict[tuple[str, int], list[str]]:
-        """Collect the captions of each image, without those that are no text."""
-        images: dict[tuple[str, int], list[str]] = {}
-        taken: Counter[int] = Counter()
-        for record in records:
-            _refuse(record)
-            image_name(record.image, 'the pairs to edit', self.allow_outside)
-            key = record.image, record.person_id
-            if key not in images:
-                if taken[record.person_id] == self.images_per_person:
-                    continue
-                taken[record.person_id] += 1
-                images[key] = []
-            images[key] += [text for text in record.captions
-                            if isinstance(text, str) and text.strip()]
-        return images
-
 
 def _job(source: dict[str, Any], edit: CaptionEdit) -> Job:
     spans = []
@@ -166,15 +120,6 @@ def _job(source: dict[str, Any], edit: CaptionEdit) -> Job:
                   kept=list(edit.kept), spans=spans)
     group = f'{source["person_id"]}/{edit.region}/{edit.noun}/{edit.new_color}'
     return Job(source, change, dict(captions=list(edit.target_captions), group=group))
-
-
-def _refuse(record: PairRecord) -> None:
-    if record.split != 'train':
-        raise BadValue(f'{record.image} is in split {record.split!r}: only pairs of train may '
-                       'be edited, or a model would be tested on what it was trained with')
-    if record.source is not None:
-        raise BadValue(f'{record.image} is itself generated (from {record.source}): plan from '
-                       'the original annotation file')
 
 
 def _token_counter(name: str) -> Callable[[str], int]:
