@@ -214,8 +214,9 @@ def merge_parts(cfg: Config, args: argparse.Namespace) -> None:
                        args.weight_floor)
     if merged.done < merged.planned:
         print(f'The run is not complete: {merged.done} of {merged.planned} jobs are done.')
-    print(f'{runner.out_dir / PAIRS_FILE} and {CUHK_FILE}: {merged.pairs} images of '
-          f'{merged.people} new people, ids from {merged.first_id}')
+    people = (f'{merged.people} new people, ids from {merged.first_id}' if merged.people
+              else 'people that the data set has')
+    print(f'{runner.out_dir / PAIRS_FILE} and {CUHK_FILE}: {merged.pairs} images of {people}')
 
 
 def report(cfg: Config, args: argparse.Namespace) -> None:

@@ -27,6 +27,7 @@ from .editing.upscalers import LDMUpscaler, ResizeUpscaler, SDUpscaler
 from .evidence.base import BaseEvidenceProvider, EditEvidence
 from .planning.caption_edits import ColorSwitcher
 from .planning.planner import ColorSwitchPlanner
+from .planning.scene_edits import SceneEditPlanner
 from .quality.base import BaseGate, GateVerdict, run_gates
 from .quality.color_gates import EditStrengthGate, KeepColorsGate, LocalityGate, SanityGate
 from .quality.gates import CaptionGate, ChangeGate, MaskGate, SeamGate
@@ -50,6 +51,7 @@ __all__ = ['AttentionOptions', 'BaseEditor', 'BaseEvidenceProvider', 'BaseGate',
            'LocalityGate', 'MaskGate', 'NegativePromptInversion', 'NullTextInversion', 'P2PEditor',
            'PlaceGate', 'PoseGate', 'PreserveGate', 'RankingGate', 'RecolorEditor', 'Record',
            'ResizeUpscaler', 'RunSummary', 'SDUpscaler', 'SamplingOptions', 'SanityGate',
-           'SaveLoraHook', 'SeamGate', 'ShardedRunner', 'VLMJudgeGate', 'VLMScorer',
-           'WeightOptions', 'evidence', 'load_done', 'merge_run', 'palette', 'read_plan',
-           'retelling', 'rgb_to_lab', 'run_gates', 'try_controls', 'write_plan', 'write_report']
+           'SaveLoraHook', 'SceneEditPlanner', 'SeamGate', 'ShardedRunner', 'VLMJudgeGate',
+           'VLMScorer', 'WeightOptions', 'evidence', 'load_done', 'merge_run', 'palette',
+           'read_plan', 'retelling', 'rgb_to_lab', 'run_gates', 'try_controls', 'write_plan',
+           'write_report']
