@@ -1,4 +1,4 @@
-"""Pictures of other scenes, and their captions, through the command line with tiny random models."""
+"""Pictures of other scenes, and their captions, by the command line with tiny random models."""
 
 from pathlib import Path
 
