@@ -1,32 +1,31 @@
 """Plan, run and merging of captions told anew; pictures stay as they are."""
 
-import hashlib
-import io
 import json
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timezone
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
 from mmtbps.errors import BadValue, MissingFile
-from mmtbps.fileio import JobShard, write_durably
+from mmtbps.fileio import write_durably
 from mmtbps.records import PairRecord, image_name
 from mmtbps.registry import TASK_UTILS
 
-from ..runs.manifest import ENGINE_VERSION, ManifestPart, Record, claim_run, job_id, load_done
+from ..runs.manifest import ENGINE_VERSION, Record, load_done
 from ..runs.plan import Job, read_plan
-from ..runs.progress import RunProgress
+from ..runs.resumable import ResumableRunner, Task
 from ..runs.run_summary import RunSummary
+from ..runs.source_images import SourceImage, read_source
 from .base import CaptionRewriter, RetellRequest
 from .faithful import unfaithful
 
 __all__ = ['RETOLD_FILE', 'RetellPlanner', 'RetellRunner', 'merge_retold']
 
 RETOLD_FILE = 'retold_pairs.jsonl'
+_UNSEEN = SourceImage(None, None, None)
 
 
 @TASK_UTILS.register_module()
@@ -83,30 +82,12 @@ class RetellPlanner:
 
 
 @TASK_UTILS.register_module()
-class RetellRunner:
+class RetellRunner(ResumableRunner):
     """Runner that has the captions of a plan written and keeps those that are true of the old ones.
 
-    As `ShardedRunner` it can be stopped at any moment, and split among processes; ids, seeds and
-    captions do not depend on shards and order.
-
-    Args:
-        out_dir: Folder of the manifest; it belongs to one plan and one rewriter.
-        batch_size: Images handed to the rewriter at once.
-        shard: ``'i/n'``; ``None`` asks the environment, see `JobShard.from_environment`.
-        retry_failed: Try again what failed in an earlier run.
-        log_interval: Seconds between two lines of progress.
-        allow_outside: Let the plan name images outside the image folder.
+    Its arguments are those of `ResumableRunner`. The folder belongs to one plan and one rewriter;
+    captions, too, do not depend on shards and order.
     """
-
-    def __init__(self, out_dir: str, batch_size: int = 8, shard: str | None = None,
-                 retry_failed: bool = False, log_interval: float = 10.,
-                 allow_outside: bool = False) -> None:
-        if batch_size < 1:
-            raise BadValue(f'batch_size must be at least 1, got {batch_size}')
-        self.out_dir, self.batch_size = Path(out_dir), batch_size
-        self.shard = JobShard.from_environment() if shard is None else JobShard.parse(shard)
-        self.retry_failed, self.log_interval = retry_failed, log_interval
-        self.allow_outside = allow_outside
 
     def run(self, plan: str | Path, image_root: str | Path,
             rewriter: CaptionRewriter) -> RunSummary:
@@ -128,61 +109,41 @@ class RetellRunner:
             raise BadValue(f'{plan} plans edits of pictures: plan again with RetellPlanner')
         if rewriter.sees_pictures and not Path(image_root).is_dir():
             raise MissingFile(f'image folder {image_root} not found')
-        planned = dict(sha256=hashlib.sha256(Path(plan).read_bytes()).hexdigest(), jobs=len(jobs))
-        digest = claim_run(self.out_dir, dict(rewriter=rewriter.digest_fields,
-                                              version=ENGINE_VERSION), planned)
-        summary = RunSummary()
-        with ManifestPart(self.out_dir, self.shard) as part:
-            done = load_done(self.out_dir)
-            todo = []
-            for job in jobs:
-                key = job_id(job.source, job.edit, digest)
-                if not self.shard.owns_id(key):
-                    continue
-                if key in done and not (self.retry_failed and done[key].status == 'failed'):
-                    summary.add(done[key])
-                else:
-                    todo.append((key, job))
-            progress = RunProgress(len(todo) + summary.total, summary, self.log_interval,
-                                   f'shard {self.shard}')
-            for start in range(0, len(todo), self.batch_size):
-                for record in self._process(todo[start:start + self.batch_size],
-                                            Path(image_root), rewriter, digest):
-                    part.append(record)
-                    summary.add(record)
-                progress.report()
-            progress.finish()
-        return summary
+        settings = dict(rewriter=rewriter.digest_fields, version=ENGINE_VERSION)
+        digest, tasks = self._claim(plan, jobs, settings)
+        process = partial(self._process, root=Path(image_root), rewriter=rewriter, digest=digest)
+        return self._work_off(tasks, Path(image_root), RunSummary(), process)
 
-    def _process(self, batch: Sequence[tuple[str, Job]], root: Path, rewriter: CaptionRewriter,
+    def _process(self, batch: Sequence[Task], root: Path, rewriter: CaptionRewriter,
                  digest: str) -> Iterator[Record]:
+        """Have the captions of one batch written, and drop those that are not true."""
         begin = time.monotonic()
         requests, failed = [], {}
-        for key, job in batch:
-            try:
-                image = _picture(root / job.source['image']) if rewriter.sees_pictures else None
-            except (OSError, ValueError) as error:
-                failed[key] = f'broken image: {root / job.source["image"]} ({error})'
+        for task in batch:
+            source = task.job.source
+            picture = read_source(root / source['image']) if rewriter.sees_pictures else _UNSEEN
+            if picture.error is not None:
+                failed[task.id] = f'broken image: {root / source["image"]} ({picture.error})'
                 continue
-            requests.append(RetellRequest(key, tuple(job.source['captions']), image,
-                                          int(key[:12], 16), job.source['image']))
+            requests.append(RetellRequest(task.id, tuple(source['captions']), picture.image,
+                                          task.seed, source['image']))
         written = dict(zip((request.job_id for request in requests),
                            rewriter.rewrite(requests) if requests else [], strict=True))
         seconds = round((time.monotonic() - begin) / len(batch), 3)
-        for key, job in batch:
-            old = job.source['captions']
-            new = [text for text in dict.fromkeys(written.get(key, [])) if text not in old]
+        for task in batch:
+            old = task.job.source['captions']
+            new = [text for text in dict.fromkeys(written.get(task.id, [])) if text not in old]
             verdicts = {text: unfaithful(old, text, rewriter.sees_pictures) for text in new}
             faults = Counter(filter(None, verdicts.values()))
             kept = [text for text, fault in verdicts.items() if not fault]
             value = len(kept) / len(new) if new else 0.
+            failure = failed.get(task.id)
             yield Record(
-                key, 'failed' if key in failed else 'accepted' if kept else 'rejected', job.source,
-                {**job.edit, 'faults': dict(faults)}, dict(captions=kept),
-                dict(digest=digest, seed=int(key[:12], 16)),
-                gates={} if key in failed else dict(
+                task.id, 'failed' if failure else 'accepted' if kept else 'rejected',
+                task.job.source, {**task.job.edit, 'faults': dict(faults)}, dict(captions=kept),
+                dict(digest=digest, seed=task.seed), gates={} if failure else dict(
                     faithful=dict(value=value, min=None, max=None, ok=bool(kept))),
-                cost=dict(seconds=seconds), shard=str(self.shard), reason=failed.get(key),
+                cost=dict(seconds=seconds), shard=str(self.shard), reason=failure,
                 time=datetime.now(timezone.utc).isoformat(timespec='seconds'))
 
 
@@ -214,8 +175,3 @@ def _pair(record: Record, keep_captions: bool) -> PairRecord:
         person_id=source['person_id'], split='train', source=source.get(
             'made_from', source['image']), edit=dict(kind='retell', job_id=record.job_id),
         scores=dict(faithful=record.gates['faithful']['value']))
-
-
-def _picture(path: Path) -> Image.Image:
-    with Image.open(io.BytesIO(path.read_bytes())) as image:
-        return image.convert('RGB')

@@ -1,4 +1,4 @@
-"""Runs of a plan, on any number of processes that may die at any moment."""
+"""Runs that edit the images of a plan."""
 
 import hashlib
 import io
@@ -6,32 +6,26 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
+from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from mmengine.logging import print_log
 from PIL import Image
 
 from mmtbps.errors import BadValue, MissingFile
-from mmtbps.fileio import JobShard, write_durably
+from mmtbps.fileio import write_durably
 from mmtbps.registry import TASK_UTILS
 
 from ..editing.base import BaseEditor, BaseUpscaler, EditRequest, EditResult
 from ..evidence.base import BaseEvidenceProvider
 from ..evidence.collector import EvidenceCollector
 from ..quality.base import GateVerdict, run_gates
-from .manifest import (
-    ENGINE_VERSION,
-    ManifestPart,
-    Record,
-    claim_run,
-    job_id,
-    load_done,
-    note_images,
-)
+from .manifest import ENGINE_VERSION, Record, note_images
 from .plan import Job, read_plan
-from .progress import RunProgress
+from .resumable import ResumableRunner, Task
 from .run_summary import RunSummary
+from .source_images import SourceImage, read_source
 
 __all__ = ['Controls', 'Gate', 'ShardedRunner']
 
@@ -44,32 +38,12 @@ Controls = Callable[[Sequence[Gate], EditRequest, EditResult, Image.Image | None
 _Picture = TypeVar('_Picture', EditRequest, EditResult)
 
 
-class _Task(NamedTuple):
-    """Job with its identity."""
-
-    id: str
-    job: Job
-
-    @property
-    def seed(self) -> int:
-        return int(self.id[:12], 16)
-
-
-class _Source(NamedTuple):
-    """Image of a task, or the reason that there is none."""
-
-    image: Image.Image | None
-    sha256: str | None
-    reason: str | None
-
-
 @TASK_UTILS.register_module()
-class ShardedRunner:
+class ShardedRunner(ResumableRunner):
     """Runner that edits the images of a plan and lets the gates decide.
 
-    Each process does the jobs whose id falls to its shard and talks to no other; a killed process
-    is started again with the same command, and the number of processes may change between starts.
-    Ids, seeds and decisions do not depend on shards, batches or order.
+    It is stopped, split among processes and started again as `ResumableRunner` says; decisions do
+    not depend on shards, batches or order either.
 
     Args:
         out_dir: Folder of images and manifest; it belongs to one plan and one engine.
@@ -97,22 +71,15 @@ class ShardedRunner:
                  min_controls: int = 10, retry_failed: bool = False,
                  log_interval: float = 10., allow_outside: bool = False,
                  evidence_cache: str | None = None) -> None:
-        if batch_size < 1:
-            raise BadValue(f'batch_size must be at least 1, got {batch_size}')
+        super().__init__(out_dir, batch_size, shard, retry_failed, log_interval, allow_outside)
         if output_size not in ('edit', 'source') and (
                 isinstance(output_size, str) or len(output_size) != 2):
             raise BadValue("output_size must be 'edit', 'source' or (height, width), got "
                            f'{output_size!r}')
-        self.out_dir = Path(out_dir)
-        self.batch_size = batch_size
-        self.shard = JobShard.from_environment() if shard is None else JobShard.parse(shard)
         self.output_size = output_size if isinstance(output_size, str) else tuple(output_size)
         self.num_controls = num_controls
         self.max_control_rate = max_control_rate
         self.min_controls = min_controls
-        self.retry_failed = retry_failed
-        self.log_interval = log_interval
-        self.allow_outside = allow_outside
         self.evidence_cache = evidence_cache or str(self.out_dir / 'evidence')
 
     def run(self, plan: str | Path, image_root: str | Path, upscaler: BaseUpscaler,
@@ -145,39 +112,15 @@ class ShardedRunner:
         jobs = read_plan(plan, self.allow_outside)
         _refuse_other_kinds(plan, jobs, editor)
         digest, tasks = self._claim(plan, jobs, self._settings(upscaler, editor, gates, collector))
-        summary = RunSummary(self.max_control_rate, self.min_controls)
-        with ManifestPart(self.out_dir, self.shard) as part:
-            done = {key: record for key, record in load_done(self.out_dir).items()
-                    if not (self.retry_failed and record.status == 'failed')}
-            mine = [task for task in tasks.values() if self.shard.owns_id(task.id)]
-            todo = [task for task in mine if task.id not in done]
-            for task in mine:
-                if task.id in done:
-                    summary.add(done[task.id])
-            summary.check()
-            _look_for_images(todo, Path(image_root))
-            note_images(self.out_dir, image_root)
-            controlled = self._controlled(tasks)
-            progress = RunProgress(len(mine), summary, self.log_interval, f'shard {self.shard}')
-            for start in range(0, len(todo), self.batch_size):
-                batch = todo[start:start + self.batch_size]
-                for record in self._process(batch, Path(image_root), upscaler, editor, gates,
-                                            controls, controlled, collector, digest):
-                    part.append(record)
-                    summary.add(record)
-                progress.report()
-                summary.check()
-            progress.finish()
-        summary.check()
-        return summary
+        process = partial(self._process, root=Path(image_root), upscaler=upscaler, editor=editor,
+                          gates=gates, controls=controls, controlled=self._controlled(tasks),
+                          collector=collector, digest=digest)
+        return self._work_off(tasks, Path(image_root),
+                              RunSummary(self.max_control_rate, self.min_controls), process)
 
-    def _claim(self, plan: str | Path, jobs: Sequence[Job], settings: dict[str, Any]
-               ) -> tuple[str, dict[str, _Task]]:
-        """Claim the folder for a plan; return the digest of the run and the tasks by their id."""
-        planned = dict(sha256=hashlib.sha256(Path(plan).read_bytes()).hexdigest(), jobs=len(jobs))
-        digest = claim_run(self.out_dir, settings, planned)
-        return digest, {id_: _Task(id_, job) for job in jobs
-                        for id_ in [job_id(job.source, job.edit, digest)]}
+    def _prepare(self, todo: Sequence[Task], images: Path) -> None:
+        _look_for_images(todo, images)
+        note_images(self.out_dir, images)
 
     def _settings(self, upscaler: BaseUpscaler, editor: BaseEditor,
                   gates: Sequence[Gate], collector: EvidenceCollector) -> dict[str, Any]:
@@ -187,7 +130,7 @@ class ShardedRunner:
                     gates=[_describe(gate) for gate in gates], output_size=self.output_size,
                     version=ENGINE_VERSION, **looked)
 
-    def _controlled(self, tasks: Mapping[str, _Task]) -> dict[str, str | None]:
+    def _controlled(self, tasks: Mapping[str, Task]) -> dict[str, str | None]:
         """Choose jobs to try controls on -> a stranger's image; the same on any process."""
         ordered = sorted(tasks)
         least, fraction = self.num_controls
@@ -198,13 +141,13 @@ class ShardedRunner:
             strangers[key] = next((s['image'] for s in others if s['person_id'] != person), None)
         return strangers
 
-    def _process(self, batch: Sequence[_Task], root: Path, upscaler: BaseUpscaler,
+    def _process(self, batch: Sequence[Task], root: Path, upscaler: BaseUpscaler,
                  editor: BaseEditor, gates: Sequence[Gate], controls: Controls | None,
                  controlled: Mapping[str, str | None], collector: EvidenceCollector,
                  digest: str) -> Iterator[Record]:
         """Edit one batch; an image is on disk before its record is given out."""
         begin = time.monotonic()
-        sources = [_load(root / task.job.source['image']) for task in batch]
+        sources = [read_source(root / task.job.source['image']) for task in batch]
         usable = [(task, source) for task, source in zip(batch, sources, strict=True)
                   if source.image is not None]
         requests, results = self._edit(usable, upscaler, editor, collector)
@@ -219,7 +162,8 @@ class ShardedRunner:
         seconds = round((time.monotonic() - begin) / len(batch), 3)
         for task, source in zip(batch, sources, strict=True):
             if source.image is None:
-                yield self._record(task, source, digest, 'failed', reason=source.reason)
+                yield self._record(task, source, digest, 'failed', reason=_reason(
+                    root / task.job.source['image'], source.error))
         for (task, source), result, judged in zip(usable, results, verdicts, strict=True):
             status = 'accepted' if all(verdict.ok for verdict in judged) else 'rejected'
             cost = dict(unet_evals=result.unet_evals, sr_evals=upscaler.evals_per_image,
@@ -229,7 +173,7 @@ class ShardedRunner:
                 gates={verdict.name: verdict.to_json() for verdict in judged},
                 controls=passed.get(task.id, {}), cost=cost)
 
-    def _edit(self, usable: Sequence[tuple[_Task, _Source]], upscaler: BaseUpscaler,
+    def _edit(self, usable: Sequence[tuple[Task, SourceImage]], upscaler: BaseUpscaler,
               editor: BaseEditor, collector: EvidenceCollector
               ) -> tuple[list[EditRequest], list[EditResult]]:
         if not usable:
@@ -243,7 +187,7 @@ class ShardedRunner:
             raise RuntimeError(f'{type(editor).__name__} must give one result a request, in order')
         return requests, results
 
-    def _save(self, task: _Task, original: Image.Image, result: EditResult) -> dict[str, Any]:
+    def _save(self, task: Task, original: Image.Image, result: EditResult) -> dict[str, Any]:
         image = result.image
         size = {'edit': image.size, 'source': original.size}.get(
             self.output_size, tuple(self.output_size)[::-1])
@@ -256,7 +200,7 @@ class ShardedRunner:
         return dict(file=name, sha256=hashlib.sha256(buffer.getvalue()).hexdigest(),
                     size=[image.height, image.width])
 
-    def _record(self, task: _Task, source: _Source, digest: str, status: str,
+    def _record(self, task: Task, source: SourceImage, digest: str, status: str,
                 output: Mapping[str, Any] | None = None, **fields: Any) -> Record:
         job = task.job
         return Record(
@@ -288,16 +232,11 @@ def _describe(gate: Gate) -> Any:
     return dict(type=name, **settings)
 
 
-def _load(path: Path) -> _Source:
-    """Read an image; a broken or missing one has its reason instead."""
-    try:
-        data = path.read_bytes()
-        with Image.open(io.BytesIO(data)) as image:
-            return _Source(image.convert('RGB'), hashlib.sha256(data).hexdigest(), None)
-    except FileNotFoundError:
-        return _Source(None, None, f'missing image: {path}')
-    except Exception as error:  # Pillow's decoders raise nearly any type on broken data
-        return _Source(None, None, f'broken image: {path} ({type(error).__name__}: {error})')
+def _reason(path: Path, error: Exception) -> str:
+    """Word the reason for which a job has no image."""
+    if isinstance(error, FileNotFoundError):
+        return f'missing image: {path}'
+    return f'broken image: {path} ({type(error).__name__}: {error})'
 
 
 def _with_evidence(pictures: Sequence[_Picture], collector: EvidenceCollector) -> list[_Picture]:
@@ -309,7 +248,7 @@ def _with_evidence(pictures: Sequence[_Picture], collector: EvidenceCollector) -
             for picture, piece in zip(pictures, pieces, strict=True)]
 
 
-def _look_for_images(tasks: Sequence[_Task], root: Path) -> None:
+def _look_for_images(tasks: Sequence[Task], root: Path) -> None:
     """Refuse a wrong folder, which would turn into thousands of failed jobs."""
     if not root.is_dir():
         raise MissingFile(f'image folder {root} not found')
@@ -322,7 +261,7 @@ def _look_for_images(tasks: Sequence[_Task], root: Path) -> None:
 def _try(controls: Controls, gates: Sequence[Gate], request: EditRequest, result: EditResult,
          root: Path, strangers: Mapping[str, str | None]) -> dict[str, bool]:
     path = strangers[request.job_id]
-    passed = dict(controls(gates, request, result, path and _load(root / path).image))
+    passed = dict(controls(gates, request, result, path and read_source(root / path).image))
     for name, ok in passed.items():
         if ok:
             print_log(f'{request.job_id}: the gates let the control {name!r} pass', 'current')

@@ -1,0 +1,38 @@
+"""Source images of jobs, read so that a broken one costs its own job alone."""
+
+import hashlib
+import io
+from pathlib import Path
+from typing import NamedTuple
+
+from PIL import Image
+
+__all__ = ['SourceImage', 'read_source']
+
+
+class SourceImage(NamedTuple):
+    """Image of a job, or the error that tells why there is none.
+
+    Args:
+        image: RGB.
+        sha256: Of the file.
+        error: Raised by reading or decoding it.
+    """
+
+    image: Image.Image | None
+    sha256: str | None
+    error: Exception | None
+
+
+def read_source(path: Path) -> SourceImage:
+    """Read an image; a broken or missing one has its error instead.
+
+    >>> read_source(Path('no/such.jpg')).error
+    FileNotFoundError(2, 'No such file or directory')
+    """
+    try:
+        data = path.read_bytes()
+        with Image.open(io.BytesIO(data)) as image:
+            return SourceImage(image.convert('RGB'), hashlib.sha256(data).hexdigest(), None)
+    except Exception as error:  # Pillow's decoders raise nearly any type on broken data
+        return SourceImage(None, None, error)
