@@ -1,7 +1,8 @@
 """Former module names, so that what was written with them still opens.
 
 Dumped configs, checkpoints and other projects name classes by the module that held them. A module
-of this table is the one that took its place; importing it under the former name warns.
+of these tables is the one that took its place, or has the public names of those that took it
+together; importing it under the former name warns.
 """
 
 import sys
@@ -12,7 +13,7 @@ from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
-__all__ = ['MOVED', 'install_former_names']
+__all__ = ['DIVIDED', 'MOVED', 'install_former_names']
 
 #: Former name -> name, both below ``mmtbps``.
 MOVED = {
@@ -39,6 +40,11 @@ MOVED = {
     'generation.recolor': 'generation.editing.recolor',
     'generation.report': 'generation.runs.report',
     'generation.requests': 'generation.editing.base',
+    'generation.retelling.base': 'generation.rewriting.base',
+    'generation.retelling.faithful': 'generation.rewriting.faithful',
+    'generation.retelling.recorded': 'generation.rewriting.recorded',
+    'generation.retelling.rules': 'generation.rewriting.rules',
+    'generation.retelling.transformers_rewriter': 'generation.rewriting.transformers_rewriter',
     'generation.runner': 'generation.runs.runner',
     'generation.sharding': 'fileio.shards',
     'generation.summary': 'generation.runs.run_summary',
@@ -80,27 +86,44 @@ MOVED = {
     'search.tracking': 'search.media.tracker',
     'search.video': 'search.media.people',
 }
+#: Former name -> names of the modules that have its parts now.
+DIVIDED = {
+    'generation.retelling': ('generation.rewriting', 'generation.runs.retell_runner',
+                             'generation.planning.retell_planner'),
+    'generation.retelling.runner': ('generation.runs.retell_runner',
+                                    'generation.planning.retell_planner'),
+}
 _PACKAGE = __name__.partition('.')[0]
 
 
 class _FormerNames(MetaPathFinder, Loader):
-    """Finder and loader of the names of ``MOVED``."""
+    """Finder and loader of the names of ``MOVED`` and ``DIVIDED``."""
 
     def find_spec(self, name: str, path: Sequence[str] | None = None,
                   target: ModuleType | None = None) -> ModuleSpec | None:
         package, _, rest = name.partition('.')
-        return ModuleSpec(name, self) if package == _PACKAGE and rest in MOVED else None
+        former = package == _PACKAGE and (rest in MOVED or rest in DIVIDED)
+        return ModuleSpec(name, self, is_package=rest in DIVIDED) if former else None
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
-        name = f'{_PACKAGE}.{MOVED[spec.name.partition(".")[2]]}'
-        warnings.warn(f'{spec.name} is now {name}', DeprecationWarning, stacklevel=2)
-        module = import_module(name)
-        spec.loader_state = module.__spec__
-        return module
+        rest = spec.name.partition('.')[2]
+        names = [f'{_PACKAGE}.{name}' for name in DIVIDED.get(rest) or [MOVED[rest]]]
+        warnings.warn(f'{spec.name} is now {" and ".join(names)}', DeprecationWarning,
+                      stacklevel=2)
+        parts = [import_module(name) for name in names]
+        if rest in DIVIDED:
+            module = ModuleType(spec.name)
+            vars(module).update({name: getattr(part, name)
+                                 for part in parts for name in part.__all__},
+                                __all__=[name for part in parts for name in part.__all__])
+            return module
+        spec.loader_state = parts[0].__spec__
+        return parts[0]
 
     def exec_module(self, module: ModuleType) -> None:
         # The import system has put the former name's spec on the module; it keeps its own.
-        module.__spec__ = module.__spec__.loader_state
+        if module.__spec__.loader_state is not None:
+            module.__spec__ = module.__spec__.loader_state
 
 
 def install_former_names() -> None:

@@ -7,7 +7,8 @@ import sys
 
 import pytest
 
-from mmtbps.moved import MOVED, install_former_names
+from mmtbps.moved import DIVIDED, MOVED, install_former_names
+from mmtbps.registry import TASK_UTILS
 
 
 def test_a_former_name_is_the_module_that_took_its_place():
@@ -27,7 +28,36 @@ def test_every_former_name_leads_somewhere(former):
     assert module.__name__ == f'mmtbps.{MOVED[former]}'
 
 
-@pytest.mark.parametrize('former', MOVED)
+@pytest.mark.parametrize('former', DIVIDED)
+def test_a_divided_module_has_the_public_names_of_its_parts(former):
+    sys.modules.pop(f'mmtbps.{former}', None)
+    with pytest.warns(DeprecationWarning, match=f'mmtbps.{former} is now .* and mmtbps.'):
+        module = importlib.import_module(f'mmtbps.{former}')
+    parts = [importlib.import_module(f'mmtbps.{name}') for name in DIVIDED[former]]
+    assert {name: getattr(module, name) for name in module.__all__} == {
+        name: getattr(part, name) for part in parts for name in part.__all__}
+    assert all(part.__spec__.name == part.__name__ for part in parts)
+
+
+@pytest.mark.filterwarnings('ignore::DeprecationWarning')
+def test_parts_of_a_divided_module_are_found_by_their_former_names():
+    """By import, as dumped configs name a type, and in a pickle."""
+    from mmtbps.generation.retelling import Captioner, RetellPlanner, RetellRunner
+    from mmtbps.generation.retelling.rules import RuleRewriter
+
+    from mmtbps.generation import planning, rewriting, runs
+    assert (Captioner, RetellPlanner, RetellRunner, RuleRewriter) == (
+        rewriting.Captioner, planning.RetellPlanner, runs.RetellRunner, rewriting.RuleRewriter)
+    planner = TASK_UTILS.build(dict(type='mmtbps.generation.retelling.runner.RetellPlanner'))
+    assert type(planner) is planning.RetellPlanner
+    data = pickle.dumps(planning.RetellPlanner, protocol=0)
+    assert pickle.loads(data.replace(b'planning.retell_planner', b'retelling.runner')) is (
+        planning.RetellPlanner)
+    with pytest.raises(ModuleNotFoundError, match='retelling.unheard_of'):
+        importlib.import_module('mmtbps.generation.retelling.unheard_of')
+
+
+@pytest.mark.parametrize('former', [*MOVED, *DIVIDED])
 @pytest.mark.filterwarnings('ignore::DeprecationWarning')
 def test_no_former_module_hides_a_public_name(former):
     """An imported module becomes an attribute of its package, whatever stood there."""

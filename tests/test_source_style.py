@@ -6,7 +6,7 @@ from pathlib import Path
 
 from source_tree import PACKAGE, ROOT, SOURCES, inside
 
-from mmtbps.moved import MOVED
+from mmtbps.moved import DIVIDED, MOVED
 
 FORBIDDEN_NAMES = re.compile(r'utils|misc|helper|common(?!ds)', re.IGNORECASE)
 # No docstring begins with a riddle; a function's begins with a verb, not with an article.
@@ -14,7 +14,7 @@ RIDDLES = re.compile(r'(What|How|Which|Where|From|Whether|Who|Whose|When|Why|Tha
 # Metaphors that once were names, and two words for one thing.
 WORDS = re.compile(r'\b(intake|Intake|sighting|recolour\w*|Desk|_desk|Scope)\b')
 FORMER = re.compile('|'.join(
-    rf'(?<![\w.]){re.escape(f"mmtbps.{name}")}(?![\w.])' for name in MOVED))
+    rf'(?<![\w.]){re.escape(f"mmtbps.{name}")}(?![\w.])' for name in (*MOVED, *DIVIDED)))
 ALL_PYTHON = [path for folder in ('mmtbps', 'tools', 'tests', 'configs', 'projects')
               for path in sorted((ROOT / folder).rglob('*.py'))
               if not {'.mim', 'written_by_0_1'} & set(path.parts)]

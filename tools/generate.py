@@ -51,15 +51,16 @@ from mmtbps.fileio import check_writable
 from mmtbps.generation import (
     BaseGate,
     ShardedRunner,
+    merge_retold,
     merge_run,
     try_controls,
     write_plan,
     write_report,
 )
 from mmtbps.generation.quality.bounds import apply_bounds
-from mmtbps.generation.retelling import RETOLD_FILE, merge_retold
 from mmtbps.generation.runs.merge import CUHK_FILE, PAIRS_FILE
 from mmtbps.generation.runs.pair_weights import DEFAULT_FLOOR
+from mmtbps.generation.runs.retell_runner import RETOLD_FILE
 from mmtbps.generation.runs.set_aside import set_aside_broken
 from mmtbps.records import PairRecord
 from mmtbps.registry import DATASETS, TASK_UTILS

@@ -5,7 +5,8 @@ python tools/generate.py all configs/generation/retell_rules.py
 """
 
 from mmtbps.datasets import DrawnPEDES
-from mmtbps.generation.retelling import RetellPlanner, RetellRunner, RuleRewriter
+from mmtbps.generation import RetellPlanner, RetellRunner
+from mmtbps.generation.rewriting import RuleRewriter
 
 dataset = dict(type=DrawnPEDES, data_root='data/DrawnPEDES')
 generation = dict(

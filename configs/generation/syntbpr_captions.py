@@ -5,7 +5,8 @@ https://arxiv.org/abs/2503.22171. For real pictures, and for those of a generati
 set is its ``pdg_pairs.jsonl``, which the result takes the place of.
 """
 
-from mmtbps.generation.retelling import Captioner, RetellPlanner, RetellRunner
+from mmtbps.generation import RetellPlanner, RetellRunner
+from mmtbps.generation.rewriting import Captioner
 
 generation = dict(
     planner=dict(type=RetellPlanner),

@@ -13,17 +13,17 @@ from mmtbps.generation import (
     evidence,
     planning,
     quality,
-    retelling,
+    rewriting,
     runs,
 )
 from mmtbps.registry import HOOKS, MODELS, TASK_UTILS
 
 #: Sub-packages whose names are many, and are taken from there.
-PARTS = dict(evidence=evidence, retelling=retelling)
+PARTS = dict(evidence=evidence, rewriting=rewriting)
 
 
 @pytest.mark.parametrize('package', [mmtbps.generation, color, diffusion, editing, evidence,
-                                     planning, quality, retelling, runs],
+                                     planning, quality, rewriting, runs],
                          ids=lambda package: package.__name__)
 def test_public_names_are_there(package):
     assert package.__all__ == sorted(set(package.__all__))
@@ -38,7 +38,7 @@ def test_public_names_are_there(package):
                   'LocalityGate', 'MaskGate', 'PlaceGate', 'PoseGate', 'PreserveGate',
                   'RankingGate', 'SanityGate', 'SeamGate', 'CLIPGate', 'IdentityGate',
                   'VLMJudgeGate', 'CLIPScorer', 'FeatureScorer', 'VLMScorer',
-                  'ColorSwitchPlanner', 'ShardedRunner']),
+                  'ColorSwitchPlanner', 'RetellPlanner', 'RetellRunner', 'ShardedRunner']),
     (MODELS, ['DiffusionFinetuner', 'CaptionedImages']), (HOOKS, ['SaveLoraHook'])])
 def test_every_part_is_registered_and_public(registry, names):
     for name in names:

@@ -1,9 +1,10 @@
-"""Planning of edits: what of which picture to change, and the captions afterwards."""
+"""Planning: what of which picture to change and the captions afterwards, or those to tell anew."""
 
 from .base import BaseEditPlanner
 from .caption_edits import CaptionEdit, ColorSwitcher, Replacement
 from .planner import ColorSwitchPlanner
+from .retell_planner import RetellPlanner
 from .scene_edits import SceneEditPlanner
 
 __all__ = ['BaseEditPlanner', 'CaptionEdit', 'ColorSwitchPlanner', 'ColorSwitcher', 'Replacement',
-           'SceneEditPlanner']
+           'RetellPlanner', 'SceneEditPlanner']

@@ -5,8 +5,8 @@ import torch
 from PIL import Image
 from tiny_language import SPECIAL, WORDS, save_llama, save_llava
 
-from mmtbps.generation.retelling import Captioner, LanguageModelRewriter, RetellRequest
-from mmtbps.generation.retelling.transformers_rewriter import tidy_answer
+from mmtbps.generation.rewriting import Captioner, LanguageModelRewriter, RetellRequest
+from mmtbps.generation.rewriting.transformers_rewriter import tidy_answer
 
 
 def asked_for(name='a', seed=1, color=(200, 0, 0)):

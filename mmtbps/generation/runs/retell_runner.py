@@ -1,84 +1,30 @@
-"""Plan, run and merging of captions told anew; pictures stay as they are."""
+"""Runs that have captions told anew, and their merging; pictures stay as they are."""
 
 import json
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timezone
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from mmtbps.errors import BadValue, MissingFile
 from mmtbps.fileio import write_durably
-from mmtbps.records import PairRecord, image_name
+from mmtbps.records import PairRecord
 from mmtbps.registry import TASK_UTILS
 
-from ..runs.manifest import ENGINE_VERSION, Record, load_done
-from ..runs.plan import Job, read_plan
-from ..runs.resumable import ResumableRunner, Task
-from ..runs.run_summary import RunSummary
-from ..runs.source_images import SourceImage, read_source
-from .base import CaptionRewriter, RetellRequest
-from .faithful import unfaithful
+from ..rewriting.base import CaptionRewriter, RetellRequest
+from ..rewriting.faithful import unfaithful
+from .manifest import ENGINE_VERSION, Record, load_done
+from .plan import read_plan
+from .resumable import ResumableRunner, Task
+from .run_summary import RunSummary
+from .source_images import SourceImage, read_source
 
-__all__ = ['RETOLD_FILE', 'RetellPlanner', 'RetellRunner', 'merge_retold']
+__all__ = ['RETOLD_FILE', 'RetellRunner', 'merge_retold']
 
 RETOLD_FILE = 'retold_pairs.jsonl'
 _UNSEEN = SourceImage(None, None, None)
-
-
-@TASK_UTILS.register_module()
-class RetellPlanner:
-    """Planner that has the captions of every image of the train split told anew.
-
-    Args:
-        max_images: Take only so many, spread evenly over the data set; ``None`` for all.
-        allow_outside: Let records name images outside the image folder.
-
-    Example:
-        >>> record = PairRecord('a/1.jpg', ('A man in a red coat.',), person_id=7, split='train')
-        >>> job, = RetellPlanner().plan([record], 'mine')
-        >>> job.edit, job.output
-        ({'kind': 'retell'}, {'captions': []})
-    """
-
-    #: Pictures that a generation made are described as well as real ones.
-    takes_generated = True
-
-    def __init__(self, max_images: int | None = None, allow_outside: bool = False) -> None:
-        if max_images is not None and max_images < 1:
-            raise BadValue(f'max_images must be at least 1, got {max_images}')
-        self.max_images, self.allow_outside = max_images, allow_outside
-
-    def plan(self, records: Iterable[PairRecord], dataset: str) -> list[Job]:
-        """Make one job of each image, in the order of the records.
-
-        Raises:
-            BadValue: If a record is of another split than train, or names an image outside the
-                image folder.
-        """
-        sources: dict[tuple[str, int], dict[str, Any]] = {}
-        for record in records:
-            if record.split != 'train':
-                raise BadValue(f'{record.image} is in split {record.split!r}: only captions of '
-                               'train may be told anew')
-            image_name(record.image, 'the captions to tell anew', self.allow_outside)
-            source = sources.setdefault((record.image, record.person_id), dict(
-                dataset=dataset, split='train', image=record.image, person_id=record.person_id,
-                captions=[], **({} if record.source is None else dict(made_from=record.source))))
-            source['captions'] += [text for text in record.captions
-                                   if isinstance(text, str) and text.strip()]
-        jobs = [Job(source, dict(kind='retell'), dict(captions=[]))
-                for source in sources.values() if source['captions']]
-        wanted = min(len(jobs), self.max_images or len(jobs))
-        return [jobs[i * len(jobs) // wanted] for i in range(wanted)]
-
-    def check(self, records: Iterable[PairRecord], top: int = 15) -> str:
-        """Report the number of images and captions there are to tell anew."""
-        jobs = self.plan(records, '')
-        return (f'{len(jobs)} images with {sum(len(job.source["captions"]) for job in jobs)} '
-                'captions')
 
 
 @TASK_UTILS.register_module()

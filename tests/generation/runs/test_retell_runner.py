@@ -6,16 +6,12 @@ import pytest
 from fake_parts import make_records
 
 from mmtbps.datasets import DrawnPEDES
-from mmtbps.generation.retelling import (
-    CaptionRewriter,
-    RetellPlanner,
-    RetellRunner,
-    RuleRewriter,
-    merge_retold,
-)
+from mmtbps.generation.planning.retell_planner import RetellPlanner
+from mmtbps.generation.rewriting import CaptionRewriter, RuleRewriter
 from mmtbps.generation.runs.manifest import read_records
 from mmtbps.generation.runs.plan import write_plan
-from mmtbps.records import PairRecord, read_jsonl
+from mmtbps.generation.runs.retell_runner import RetellRunner, merge_retold
+from mmtbps.records import read_jsonl
 
 TOOL = 'tools/generate.py'
 
@@ -99,22 +95,6 @@ def test_another_rewriter_or_plan_is_refused(planned, tmp_path):
         '"kind": "retell"', '"kind": "color"'))
     with pytest.raises(ValueError, match='plans edits of pictures'):
         run(planned, tmp_path / 'out')
-
-
-def test_a_plan_is_of_train_alone_and_of_generated_pictures_too():
-    train = PairRecord('1.jpg', ('A man.', ' '), 3, 'train')
-    made = PairRecord('images/a.png', ('A red coat.',), 9, 'train', source='1.jpg')
-    jobs = RetellPlanner().plan([train, made], 'x')
-    assert jobs[0].source['captions'] == ['A man.'] and jobs[1].source['made_from'] == '1.jpg'
-    assert len(RetellPlanner(max_images=1).plan([train, made], 'x')) == 1
-    assert RetellPlanner().check([train, made]) == '2 images with 2 captions'
-    for wrong in (dict(split='test'), dict(image='../1.jpg')):
-        with pytest.raises(ValueError):
-            RetellPlanner().plan([PairRecord(**{
-                'image': '1.jpg', 'captions': ('A.',), 'person_id': 1, 'split': 'train',
-                **wrong})], 'x')
-    with pytest.raises(ValueError, match='max_images'):
-        RetellPlanner(max_images=0)
 
 
 def test_the_commands_end_in_a_file_that_trains_beside_the_old_one(tool, micro_set, tmp_path,

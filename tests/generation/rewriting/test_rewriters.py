@@ -5,13 +5,13 @@ import json
 import numpy as np
 import pytest
 
-from mmtbps.generation.retelling import (
+from mmtbps.generation.rewriting import (
     RecordedRewriter,
     RetellRequest,
     RuleRewriter,
     unfaithful,
 )
-from mmtbps.generation.retelling.rules import retell
+from mmtbps.generation.rewriting.rules import retell
 from mmtbps.lexicon import find_color_mentions
 
 
