@@ -22,6 +22,7 @@ from ..color.votes import BANDS
 from ..diffusion.latent_diffusion import check_source, fingerprint, move_parts
 from ..diffusion.pipelines import load_pipeline
 from ..diffusion.pixels import native_size
+from ..templates import check_template
 from .base import BaseEditor, EditRequest, EditResult
 from .edit_kinds import EDIT_KINDS, find_kind
 from .instruct_families import family_of
@@ -84,7 +85,7 @@ class InstructEditor(BaseEditor):
                                        (InstructSampling, 'sampling', sampling)))
         if flat:
             raise TypeError(f'{type(self).__name__} takes no {", ".join(sorted(flat))}')
-        _check_instruction(instruction)
+        check_template(instruction, _WORDS)
         if offload not in _OFFLOADS:
             raise BadValue(f"offload must be 'model', 'sequential' or None, got {offload!r}")
         if batch_size < 1:
@@ -210,15 +211,6 @@ def _instruct(instruction: str, request: EditRequest) -> str:
     return instruction.format(noun=request.noun, region=request.region,
                               old_color=request.old_color, new_color=request.new_color,
                               caption=request.target_caption)
-
-
-def _check_instruction(instruction: str) -> None:
-    try:
-        instruction.format(**dict.fromkeys(_WORDS, ''))
-    except (KeyError, IndexError, ValueError, AttributeError) as error:
-        names = [f'{{{word}}}' for word in _WORDS]
-        raise BadValue(f'an instruction may use {", ".join(names[:-1])} and {names[-1]}, '
-                       f'got {instruction!r}') from error
 
 
 def _fuse_lora(pipe: Any, lora: str) -> None:
