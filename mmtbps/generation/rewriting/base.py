@@ -1,4 +1,4 @@
-"""Captions told anew: the contract between a run and what writes the captions."""
+"""Writers of captions: the contract between what needs captions and what writes them."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -7,12 +7,14 @@ from typing import Any
 
 from PIL import Image
 
+from mmtbps.errors import BadValue
+
 __all__ = ['CaptionRewriter', 'RetellRequest']
 
 
 @dataclass(frozen=True, slots=True)
 class RetellRequest:
-    """One image whose captions are to be told in other words.
+    """One image whose captions are to be told in other words, or as they read after a change.
 
     Args:
         job_id: Identity of the job.
@@ -20,6 +22,8 @@ class RetellRequest:
         image: The picture, RGB; ``None`` where the rewriter does not look at it.
         seed: For every random draw of this job.
         name: Image path in the annotation file.
+        change: Sentence about what is different now, such as "the shirt is a hoodie now"; empty
+            if all is as it was.
     """
 
     job_id: str
@@ -27,6 +31,7 @@ class RetellRequest:
     image: Image.Image | None
     seed: int
     name: str = ''
+    change: str = ''
 
 
 class CaptionRewriter(ABC):
@@ -34,6 +39,8 @@ class CaptionRewriter(ABC):
 
     #: Whether it looks at the picture; the run then reads it.
     sees_pictures: bool = False
+    #: Whether it writes the captions that hold after a change.
+    tells_changes: bool = False
 
     @property
     @abstractmethod
@@ -43,3 +50,17 @@ class CaptionRewriter(ABC):
     @abstractmethod
     def rewrite(self, requests: Sequence[RetellRequest]) -> list[list[str]]:
         """Write new captions of each image; an empty list where none can be written."""
+
+    def refuse_changes(self, requests: Sequence[RetellRequest]) -> None:
+        """Refuse requests with a change unless `tells_changes`.
+
+        Without it a writer would give captions of what was before for those of what is now.
+
+        Raises:
+            BadValue: Naming the rewriter and the first change.
+        """
+        change = next(filter(None, (request.change for request in requests)), '')
+        if change and not self.tells_changes:
+            raise BadValue(f'{type(self).__name__} writes no captions after a change, asked for '
+                           f'{change!r}: use a rewriter that does, such as LanguageModelRewriter '
+                           'or RecordedRewriter')

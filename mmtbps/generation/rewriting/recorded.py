@@ -20,8 +20,9 @@ __all__ = ['RecordedRewriter']
 class RecordedRewriter(CaptionRewriter):
     """Rewriter that reads the captions from a file, a JSON line an image.
 
-    A line holds ``image``, as the annotation file names it, and ``captions``, a list of strings;
-    an image with two lines has the captions of both.
+    A line holds ``image``, as the annotation file names it, and ``captions``, a list of strings. A
+    line with ``change`` answers requests with that very change, one without it those without. Two
+    lines of an image and a change have the captions of both.
 
     Args:
         file: JSON lines.
@@ -31,21 +32,25 @@ class RecordedRewriter(CaptionRewriter):
         RecordError: Naming file and line of what cannot be read.
     """
 
+    tells_changes = True
+
     def __init__(self, file: str | os.PathLike) -> None:
         if not os.path.isfile(file):
             raise MissingFile(f'{file} not found: recorded captions are read from it')
         self._digest = hashlib.sha256(Path(file).read_bytes()).hexdigest()
-        self._captions: dict[str, list[str]] = {}
+        self._captions: dict[tuple[str, str], list[str]] = {}
         for number, raw in iter_json_lines(file):
             entry = Entry(raw, f'{file}:{number}')
             captions = entry.take('captions', list)
             if not all(isinstance(caption, str) for caption in captions):
                 raise RecordError(f'{file}:{number}: captions must be strings')
-            self._captions.setdefault(entry.take('image', str), []).extend(captions)
+            key = entry.take('image', str), entry.take_or_none('change', str) or ''
+            self._captions.setdefault(key, []).extend(captions)
 
     @property
     def digest_fields(self) -> dict[str, Any]:
         return dict(type=type(self).__name__, sha256=self._digest)
 
     def rewrite(self, requests: Sequence[RetellRequest]) -> list[list[str]]:
-        return [list(self._captions.get(request.name, [])) for request in requests]
+        return [list(self._captions.get((request.name, request.change), []))
+                for request in requests]

@@ -31,7 +31,8 @@ class RuleRewriter(CaptionRewriter):
     """Rewriter that tells the coloured clothes of a caption again, in another order and sentence.
 
     It needs no model and says nothing that the caption does not say, but less: places, actions and
-    what has no colour are left out. It is the control that a language model has to beat.
+    what has no colour are left out. It is the control that a language model has to beat. It tells
+    what is as it was; a request with a change is refused.
 
     Args:
         min_garments: Captions with fewer coloured garments are not told again.
@@ -50,6 +51,7 @@ class RuleRewriter(CaptionRewriter):
         return dict(type=type(self).__name__, min_garments=self.min_garments)
 
     def rewrite(self, requests: Sequence[RetellRequest]) -> list[list[str]]:
+        self.refuse_changes(requests)
         found = []
         for request in requests:
             rng = np.random.default_rng(request.seed)

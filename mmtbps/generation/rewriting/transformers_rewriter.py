@@ -15,6 +15,7 @@ from mmtbps.pretrained import parse_model_name, resolve_pretrained
 from mmtbps.registry import TASK_UTILS
 
 from ..diffusion.latent_diffusion import fingerprint
+from ..templates import check_template
 from .base import CaptionRewriter, RetellRequest
 
 __all__ = ['Captioner', 'LanguageModelRewriter', 'TransformersRewriter', 'tidy_answer']
@@ -25,11 +26,18 @@ REWRITE_INSTRUCTIONS = (
     'every garment, add nothing. Answer with the description alone.\n{caption}',
     'Say the same of the person in a different sentence structure, with all colors and clothes as '
     'they are. One or two sentences, nothing else.\n{caption}')
+CHANGE_INSTRUCTIONS = (
+    'Rewrite this description of a person so that the change holds. Keep every other garment and '
+    'color, add nothing. Answer with the description alone.\nChange: {change}\n'
+    'Description: {caption}',
+    'The description was right until this changed: {change}\nSay how the person looks now, with '
+    'all else as it is. One or two sentences, nothing else.\n{caption}')
 CAPTION_INSTRUCTIONS = (
     'Describe the person in the picture: clothes with their colors from head to feet, hair, and '
     'what is carried. One or two sentences.',
     'Write one or two sentences that would let a stranger recognize this person by the clothes.',
     'What does the person wear and carry? Answer in whole sentences, with colors.')
+_CHANGE_FIELDS = 'caption', 'change'
 _LABEL = re.compile(r'(?:(?:new |rewritten )?(?:description|caption|answer)|assistant)\s*:\s*',
                     re.IGNORECASE)
 
@@ -63,10 +71,7 @@ class TransformersRewriter(CaptionRewriter):
         name = parse_model_name(pretrained)
         if name.scheme not in ('', 'hf'):
             raise BadValue(f'{pretrained}: only models of transformers can be asked')
-        self.instructions = tuple(self.default_instructions if instructions is None
-                                  else instructions)
-        if isinstance(instructions, str) or not self.instructions:
-            raise BadValue(f'instructions must be a list of texts, got {instructions!r}')
+        self.instructions = _texts('instructions', instructions, self.default_instructions)
         for key, value, least in (('captions_per_image', captions_per_image, 1),
                                   ('max_new_tokens', max_new_tokens, 1),
                                   ('temperature', temperature, 0)):
@@ -109,18 +114,23 @@ class TransformersRewriter(CaptionRewriter):
                     max_new_tokens=self.max_new_tokens, dtype=self.dtype)
 
     def rewrite(self, requests: Sequence[RetellRequest]) -> list[list[str]]:
+        self.refuse_changes(requests)
         return [[answer for answer in map(tidy_answer, self._ask(request)) if answer]
                 for request in requests]
 
     def _ask(self, request: RetellRequest) -> list[str]:
-        answers = []
+        answers, instructions = [], self._instructions_for(request)
         for k in range(self.captions_per_image):
             number = request.seed + k
-            instruction = self.instructions[number % len(self.instructions)]
+            instruction = instructions[number % len(instructions)]
             with torch.random.fork_rng():
                 torch.manual_seed(number)
                 answers.append(self._answer(request, instruction, number))
         return answers
+
+    def _instructions_for(self, request: RetellRequest) -> tuple[str, ...]:
+        """Return the texts to ask with."""
+        return self.instructions
 
     @abstractmethod
     def _answer(self, request: RetellRequest, instruction: str, number: int) -> str:
@@ -135,18 +145,46 @@ class TransformersRewriter(CaptionRewriter):
 
 @TASK_UTILS.register_module()
 class LanguageModelRewriter(TransformersRewriter):
-    """Rewriter that asks a language model for a caption in other words.
+    """Rewriter that asks a language model for a caption in other words, or after a change.
 
     Its arguments are those of `TransformersRewriter`; ``{caption}`` in an instruction stands for
     the caption.
+
+    Args:
+        change_instructions: Texts to ask with where a request has a change, with ``{caption}`` and
+            ``{change}``; the job's seed chooses.
+
+    Raises:
+        BadValue: If an instruction lacks one of these, or asks for another value.
     """
 
     task = 'text-generation'
     default_instructions = REWRITE_INSTRUCTIONS
+    tells_changes = True
+
+    def __init__(self, pretrained: str, *args: Any,
+                 change_instructions: Sequence[str] | None = None, **options: Any) -> None:
+        super().__init__(pretrained, *args, **options)
+        self.change_instructions = _texts('change_instructions', change_instructions,
+                                          CHANGE_INSTRUCTIONS)
+        for text in self.instructions:
+            check_template(text, ['caption'], needed=['caption'])
+        for text in self.change_instructions:
+            check_template(text, _CHANGE_FIELDS, _CHANGE_FIELDS, 'an instruction for a change')
+
+    @property
+    def digest_fields(self) -> dict[str, Any]:
+        # No key for the default: runs of versions that knew no changes go on.
+        own = {} if self.change_instructions == CHANGE_INSTRUCTIONS else dict(
+            change_instructions=list(self.change_instructions))
+        return dict(super().digest_fields, **own)
+
+    def _instructions_for(self, request: RetellRequest) -> tuple[str, ...]:
+        return self.change_instructions if request.change else self.instructions
 
     def _answer(self, request: RetellRequest, instruction: str, number: int) -> str:
         caption = request.captions[number % len(request.captions)]
-        prompt = instruction.format(caption=caption)
+        prompt = instruction.format(caption=caption, change=request.change)
         if self.pipeline.tokenizer.chat_template is not None:
             prompt = [dict(role='user', content=prompt)]
         found, = self.pipeline(prompt, return_full_text=False, **self._sampling)
@@ -170,6 +208,14 @@ class Captioner(TransformersRewriter):
         found, = self.pipeline(text=[dict(role='user', content=content)], return_full_text=False,
                                generate_kwargs=self._sampling)
         return found['generated_text']
+
+
+def _texts(name: str, given: Sequence[str] | None, default: Sequence[str]) -> tuple[str, ...]:
+    """Return texts to ask with, those by default where none are given."""
+    texts = tuple(default if given is None else given)
+    if isinstance(given, str) or not texts or not all(isinstance(text, str) for text in texts):
+        raise BadValue(f'{name} must be a list of texts, got {given!r}')
+    return texts
 
 
 def tidy_answer(text: str) -> str:

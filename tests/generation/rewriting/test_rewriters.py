@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from mmtbps.errors import BadValue
 from mmtbps.generation.rewriting import (
     RecordedRewriter,
     RetellRequest,
@@ -15,8 +16,8 @@ from mmtbps.generation.rewriting.rules import retell
 from mmtbps.lexicon import find_color_mentions
 
 
-def request(*captions, seed=0, name='a.jpg'):
-    return RetellRequest('job', captions, None, seed, name)
+def request(*captions, seed=0, name='a.jpg', change=''):
+    return RetellRequest('job', captions, None, seed, name, change)
 
 
 def test_rules_tell_the_same_colors_of_the_same_clothes():
@@ -63,7 +64,31 @@ def test_recorded_captions(tmp_path):
     assert RecordedRewriter(file).digest_fields != before
 
 
+def test_recorded_captions_after_a_change(tmp_path):
+    """A line with ``change`` answers that change alone, one without it what is as it was."""
+    file, hoodie, skirt = tmp_path / 'new.jsonl', 'the shirt is a hoodie now', 'a skirt now'
+    lines = [dict(image='a.jpg', captions=['As it was.'], change=None),
+             dict(image='a.jpg', captions=['A hoodie.'], change=hoodie),
+             dict(image='a.jpg', captions=['Hooded.'], change=hoodie),
+             dict(image='b.jpg', captions=['Skirted.'], change=skirt)]
+    file.write_text(''.join(json.dumps(line) + '\n' for line in lines))
+    requests = [request('x', name=name, change=change) for name in ('a.jpg', 'b.jpg')
+                for change in ('', hoodie, skirt)]
+    assert RecordedRewriter(file).rewrite(requests) == [
+        ['As it was.'], ['A hoodie.', 'Hooded.'], [], [], [], ['Skirted.']]
+
+
+def test_rules_refuse_a_change_rather_than_tell_what_was():
+    plain = request('A man in a red shirt and blue jeans.')
+    changed = request('A man in a red shirt and blue jeans.', change='the shirt is a hoodie now')
+    with pytest.raises(BadValue, match="^RuleRewriter writes no captions after a change, asked for "
+                                       "'the shirt is a hoodie now': use a rewriter that does"):
+        RuleRewriter().rewrite([plain, changed])
+    assert RuleRewriter().rewrite([plain]) != [[]]
+
+
 @pytest.mark.parametrize('line, message', [
+    ('{"image": "a.jpg", "captions": ["a"], "change": 3}', "new.jsonl:1: key 'change' must be"),
     ('{"image": "a.jpg"}', "new.jsonl:1: key 'captions'"),
     ('{"image": "a.jpg", "captions": [1]}', 'new.jsonl:1: captions must be strings'),
     ('{"captions": ["a"]}', "new.jsonl:1: key 'image'")])
