@@ -181,6 +181,7 @@ def test_these_checks_can_fail():
     assert not_a_plain_init('"""P."""\nfrom .a import b', 'x/__init__.py')
     assert not_a_plain_init('"""P."""\ndef f(): pass\n__all__ = []', 'x/__init__.py')
     assert FORMER.search('from mmtbps.models.feature_mixup import mix')
+    assert FORMER.search('from mmtbps.generation.retelling import RetellRunner')
     assert not FORMER.search('from mmtbps.search.images_of import x')
     assert FORBIDDEN_NAMES.search('models/common.py') and not FORBIDDEN_NAMES.search('commands')
 

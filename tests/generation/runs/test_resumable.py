@@ -1,5 +1,7 @@
 """The base of runs: what is done stays done, wherever a batch ends, on any number of processes."""
 
+import json
+
 import pytest
 from fake_parts import make_records
 
@@ -57,11 +59,12 @@ def test_jobs_come_in_batches_in_the_order_of_the_plan(planned, tmp_path):
 
 
 def test_shards_have_all_jobs_and_none_twice(planned, tmp_path):
-    for rank in range(3):
-        Naming(str(tmp_path / 'out'), shard=f'{rank}/3').run(planned)
-    assert names(tmp_path / 'out') == names_of_plan(planned)
-    parts = sorted(path.name for path in (tmp_path / 'out').glob('part-*'))
-    assert parts == [f'part-0000{rank}-of-00003.jsonl' for rank in range(3)]
+    counts = [Naming(str(tmp_path / 'out'), shard=f'{rank}/3').run(planned).total
+              for rank in range(3)]
+    assert names(tmp_path / 'out') == names_of_plan(planned) and sum(counts) == 10
+    for rank, count in enumerate(counts):
+        part = (tmp_path / f'out/part-0000{rank}-of-00003.jsonl').read_text().splitlines()
+        assert [int(json.loads(line)['job_id'], 16) % 3 for line in part] == count * [rank]
 
 
 def names_of_plan(folder):
