@@ -15,6 +15,7 @@ __all__ = ['InvalidRun', 'RunSummary', 'summarise']
 
 
 _ON_GARMENT = kinds_that(on_garment=True)
+_BEYOND_COLOR = kinds_that() - {'color'}
 
 
 class InvalidRun(UserError, RuntimeError):
@@ -63,7 +64,8 @@ and start again
         kind = record.edit.get('kind', 'color')
         if record.status in ('accepted', 'rejected'):
             self.unproven_place += kind in _ON_GARMENT and not _judged(record, PLACE_GATE)
-            self.unproven_content += kind != 'color' and not _judged(record, *CONTENT_GATES)
+            self.unproven_content += (kind in _BEYOND_COLOR
+                                      and not _judged(record, *CONTENT_GATES))
         for name, passed in record.controls.items():
             self.controls.setdefault(name, Counter())[passed] += 1
         if record.reason is not None:
