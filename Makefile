@@ -6,7 +6,7 @@ VENV ?= .venv
 # What the tests and the demo need beside the stack.
 EXTRAS ?= pdg,search,milvus,demo,deploy,video,visualize,tflite,dev
 
-.PHONY: help install demo test test-slow lint clean
+.PHONY: help install demo test test-slow lint docs clean
 
 help:
 	@echo "make demo   draw people, generate pairs, train, evaluate, search (minutes on two cores)"
@@ -35,5 +35,14 @@ test-slow: install
 lint: install
 	$(VENV)/bin/ruff check .
 
+# In an environment of its own: the pages need Sphinx, and neither torch nor the stack.
+$(VENV)-docs/installed: docs/requirements.txt
+	$(PYTHON) -m venv $(VENV)-docs
+	$(VENV)-docs/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
+docs: $(VENV)-docs/installed
+	$(VENV)-docs/bin/sphinx-build --jobs auto --quiet --fail-on-warning --keep-going docs site
+
 clean:
-	rm -rf $(VENV) work_dirs/demo
+	rm -rf $(VENV) $(VENV)-docs site work_dirs/demo

@@ -3,14 +3,14 @@
 ===========================  =====================================================  ================
 cure                         upstream fault                                         may go when
 ===========================  =====================================================  ================
-:func:`load_checkpoint_file` MMEngine 0.11.0rc3 and the OneDL fork unpickle any     MMEngine loads
+`load_checkpoint_file`       MMEngine 0.11.0rc3 and the OneDL fork unpickle any     MMEngine loads
                              checkpoint (``weights_only=False``); 0.10.7 cannot     with
                              load its own on torch >= 2.6                           ``weights_only``
-:func:`torchvision_or_stub`  mmpretrain's model zoo imports torchvision, which has  mmpretrain stops
+`torchvision_or_stub`        mmpretrain's model zoo imports torchvision, which has  mmpretrain stops
                              no CPU build in the package index                      importing it
-:func:`_fence_multimodal`    mmpretrain's multimodal models break the whole import  mmpretrain
+`_fence_multimodal`          mmpretrain's multimodal models break the whole import  mmpretrain
                              beside pycocotools and a recent transformers           supports v5
-:func:`_inherit_lazy_bases`  a text config cannot inherit a pure-Python one, nor    MMEngine allows
+`_inherit_lazy_bases`        a text config cannot inherit a pure-Python one, nor    MMEngine allows
                              any config of a package MMEngine does not know         both
 ===========================  =====================================================  ================
 

@@ -53,7 +53,6 @@ class Condition(ABC):
 
     Attributes:
         key: Name of a column or a free key.
-        free: Whether it is a free key.
     """
 
     key: str

@@ -1,0 +1,114 @@
+"""Documentation site: Sphinx makes it of the Markdown pages and of the docstrings of the package.
+
+``make docs`` builds it. The package is read, not imported: torch need not be installed.
+"""
+
+import os
+import re
+from pathlib import Path
+
+from sphinx.util import logging
+from sphinx.util.nodes import make_refnode
+
+DOCS = Path(__file__).resolve().parent
+ROOT = DOCS.parent
+#: Where the repository is hosted, so that the pages can show its files; else they are downloads.
+REPOSITORY = os.environ.get('MMTBPS_REPOSITORY', '').rstrip('/')
+REVISION = os.environ.get('MMTBPS_REVISION', 'main')
+_LINK = re.compile(r'(?P<text>!?\[[^\]\n]*\])\((?P<path>[^)\s:#]+)(?P<anchor>#[^)\s]*)?\)')
+
+#: Page -> pages below it. A table of contents in the pages would be text where a host shows them.
+CONTENTS = {
+    'index': ['get_started', 'guides/index', 'concepts/index', 'results', 'faq',
+              'Python API <api/mmtbps/index>'],
+    'guides/index': ['search_people', 'pretrained_models', 'published_checkpoints',
+                     'frames_and_video', 'deploy', 'explain', 'prepare_data', 'train_and_test',
+                     'scale', 'generate_pairs', 'choose_an_editor', 'evidence', 'judge_edits'],
+    'concepts/index': ['data_flow', 'towers', 'losses_and_heads', 'evaluation_protocol',
+                       'galleries', 'caption_augmentation', 'drawn_pedes', 'add_a_part',
+                       'from_another_mm_project'],
+    'results': ['model_zoo', 'reproduction', 'benchmarks', 'reliability'],
+}
+
+project, author = 'mmtbps', 'the authors of mmtbps'
+project_copyright = f'{author}, Apache 2.0'
+release = version = re.search(r"__version__ = '(.+)'",
+                              (ROOT / 'mmtbps/version.py').read_text('utf-8'))[1]
+extensions = ['myst_parser', 'sphinx.ext.napoleon', 'sphinx_copybutton',
+              'autoapi.extension']
+suppress_warnings = ['ref.python', 'autoapi.python_import_resolution']  # see find_name
+myst_heading_anchors, highlight_language = 4, 'text'
+default_role = 'py:obj'  # a name in single backticks, as docstrings have them
+autoapi_dirs, autoapi_root = [str(ROOT / 'mmtbps')], 'api'
+autoapi_add_toctree_entry = False
+autoapi_keep_files = False
+autoapi_options = ['members', 'show-inheritance', 'show-module-summary']
+autoapi_python_class_content = 'class'
+autodoc_typehints = 'description'
+html_theme = 'pydata_sphinx_theme'
+html_copy_source = False
+html_title, html_static_path, html_css_files = 'mmtbps', ['_static'], ['site.css']
+html_theme_options = dict(
+    navbar_end=['theme-switcher', 'navbar-icon-links'], show_prev_next=True,
+    show_toc_level=2, collapse_navigation=True, navigation_depth=3,
+    pygments_light_style='friendly', pygments_dark_style='monokai',
+    icon_links=[dict(name='Repository', url=REPOSITORY, icon='fa-brands fa-github')] * bool(
+        REPOSITORY))
+if switcher := os.environ.get('MMTBPS_VERSIONS'):  # address of a list of the hosted versions
+    html_theme_options.update(navbar_start=['navbar-logo', 'version-switcher'],
+                              switcher=dict(json_url=switcher, version_match=release))
+
+
+def show_repository_files(app, name, source):
+    """Point links that leave the documentation to the files of the repository."""
+    folder = DOCS.joinpath(name).parent
+
+    def replace(match):
+        target = folder.joinpath(match['path']).resolve()
+        if target.is_relative_to(DOCS) and target.is_file() or not target.exists():
+            return match[0]
+        if REPOSITORY:
+            kind = 'blob' if target.is_file() else 'tree'
+            path = target.relative_to(ROOT).as_posix()
+            return f'{match["text"]}({REPOSITORY}/{kind}/{REVISION}/{path}{match["anchor"] or ""})'
+        shown = target.is_file() and target.suffix != '.md'
+        return match[0] if shown else match['text'].lstrip('!')[1:-1]
+
+    source[0] = _LINK.sub(replace, source[0])
+    if name == 'images/NOTICE':
+        source[0] = f'---\norphan: true\n---\n{source[0]}'
+    if pages := CONTENTS.get(name):
+        source[0] += '\n```{toctree}\n:hidden:\n\n' + '\n'.join(pages) + '\n```\n'
+
+
+def find_name(app, env, node, content):
+    """Resolve a name of a docstring that is imported somewhere else, or leave it as it is.
+
+    A name with ``mmtbps.`` before it must be there; a warning is an error in CI.
+    """
+    if node.get('refdomain') != 'py':
+        return None
+    *package, name = node['reftarget'].lstrip('~.').split('.')
+    objects = env.get_domain('py').objects
+    ends = [full for full in objects if full.endswith(f'.{name}')
+            and full.startswith('.'.join(package) if package[:1] == ['mmtbps'] else '')]
+    if not ends:
+        if package[:1] == ['mmtbps'] and not _defines('/'.join(package), name):
+            logging.getLogger('docs').warning('no %s', node['reftarget'], location=node)
+        return content
+    here = node.get('py:module') or ''
+    best = max(ends, key=lambda full: (len(os.path.commonprefix([full, here])), -len(full)))
+    return make_refnode(app.builder, node['refdoc'], objects[best].docname,
+                        objects[best].node_id, content, best)
+
+
+def _defines(module, name):
+    """Tell whether a module has a name that needs no docstring, such as a type's."""
+    files = ROOT / f'{module}.py', ROOT / module / '__init__.py'
+    return any(re.search(rf'\b{name}\b', file.read_text('utf-8'))
+               for file in files if file.is_file())
+
+
+def setup(app):
+    app.connect('source-read', show_repository_files)
+    app.connect('missing-reference', find_name)
