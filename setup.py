@@ -46,12 +46,13 @@ setup(
     license='Apache-2.0',
     packages=find_packages(include=['mmtbps', 'mmtbps.*']),
     package_data={'mmtbps': ['catalog.json', 'lexicon/*.json', 'datasets/transforms/assets/**/*',
-                             'generation/assets/**/*']},
+                             'generation/assets/**/*', '**/templates/*.html']},
     cmdclass=dict(build_py=BuildWithMim),
     entry_points=dict(console_scripts=['mmtbps = mmtbps.commands.main:main']),
     python_requires='>=3.10',
     install_requires=[
-        'numpy>=1.24', 'Pillow>=10.1', 'transformers>=4.40,<6', 'tokenizers', 'safetensors'],
+        'numpy>=1.24', 'Pillow>=10.1', 'jinja2>=3.1', 'transformers>=4.40,<6', 'tokenizers',
+        'safetensors'],
     extras_require=dict(
         mm=['mmengine>=0.11.0rc3,<1', 'mmcv-lite>=2.0.1,<2.4', 'mmpretrain>=1.2.0,<2'],
         onedl=['onedl-mmengine>=0.10.12', 'onedl-mmcv>=2.3.6', 'onedl-mmpretrain>=1.3.6'],

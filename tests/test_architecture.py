@@ -20,7 +20,7 @@ LAYERS = [
     ['fileio', 'lexicon'],
     ['compat', 'registry', 'config_inheritance'],
     ['records', 'merged_pairs', 'pretrained', 'hub', 'catalog', 'config_file', 'letterbox',
-     'unknown_types'],
+     'markup', 'unknown_types'],
     ['datasets', 'models', 'evaluation', 'generation', 'drawing', 'visualization'],
     ['engine', 'search'],
     ['commands'],

@@ -1,14 +1,14 @@
 """Files of search results: one HTML page that needs no other file, a picture, or JSON."""
 
-import html
 import os
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from mmtbps.errors import BadValue, MissingFile, printable
+from mmtbps.errors import BadValue, MissingFile
 from mmtbps.fileio import check_writable, encode_json, write_durably
+from mmtbps.markup import load_template
 from mmtbps.visualization import draw_rank_list, draw_rank_sheet
 
 from .media.answer_mark import answer_mark
@@ -25,29 +25,7 @@ _QUERY_LETTERS = 400
 #: So many crops fit on a picture.
 _PICTURE_HITS = 20
 
-_STYLE = """
-:root { color-scheme: light dark; --paper: #fff; --ink: #1f2328; --quiet: #626b76;
-        --rule: #dfe3e8; --tile: #f3f5f7 }
-@media (prefers-color-scheme: dark) {
-  :root { --paper: #14171a; --ink: #e8eaed; --quiet: #9aa4af; --rule: #30363d; --tile: #1d2125 } }
-* { box-sizing: border-box }
-body { font: 15px/1.45 system-ui, sans-serif; max-width: 78rem; margin: 0 auto; padding: 2rem 1rem;
-       color: var(--ink); background: var(--paper) }
-h1 { font-size: 1.3rem; margin: 0 0 .3rem; overflow-wrap: anywhere }
-section + section { margin-top: 2.5rem; padding-top: 2rem; border-top: 1px solid var(--rule) }
-.quiet { color: var(--quiet); margin: 0 }
-ol { list-style: none; margin: 1.2rem 0 0; padding: 0; display: grid; gap: 1rem;
-     grid-template-columns: repeat(auto-fill, minmax(9.5rem, 1fr)) }
-li { background: var(--tile); border-radius: .6rem; overflow: hidden }
-.crop { height: 16rem; display: flex; align-items: center; justify-content: center }
-.crop img { height: 100%; width: 100%; object-fit: contain }
-.line { display: flex; justify-content: space-between; padding: .5rem .7rem 0;
-        font-variant-numeric: tabular-nums }
-dl { display: grid; grid-template-columns: auto 1fr; gap: 0 .6rem; margin: 0;
-     padding: .2rem .7rem .7rem; font-size: 12.5px }
-dt { color: var(--quiet) } dd { margin: 0; overflow-wrap: anywhere }
-footer.quiet { margin-top: 2.5rem }
-"""
+_PAGE = Path(__file__).parent / 'templates/answer.html'
 _NOTE = ('Ranked by a model from most to least alike. A rank is no identification: look at the '
          'pictures and check.')
 
@@ -106,13 +84,8 @@ def results_html(results: Sequence[SearchResult], images_root: str | os.PathLike
         results: Of `TextToPersonInferencer`.
         images_root: Folder that the paths of the entries are relative to.
     """
-    sections = ''.join(_section(result, images_root) for result in results)
-    return ('<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
-            '<meta name="viewport" content="width=device-width, initial-scale=1">'
-            '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; '
-            'img-src data:; style-src \'unsafe-inline\'">'
-            f'<title>People found</title><style>{_STYLE}</style></head><body>{sections}'
-            f'<footer class="quiet">{_NOTE}</footer></body></html>\n')
+    return load_template(_PAGE).render(
+        note=_NOTE, sections=[_section(result, images_root) for result in results])
 
 
 def draw_results(results: Sequence[SearchResult], images_root: str | os.PathLike) -> Any:
@@ -153,34 +126,26 @@ def _lay_out(hit: SearchHit, images_root: str | os.PathLike,
     return folder / 'crop.png', None
 
 
-def _section(result: SearchResult, images_root: str | os.PathLike) -> str:
+def _section(result: SearchResult, images_root: str | os.PathLike) -> dict[str, Any]:
+    """Collect what the template shows of one query."""
     hits = result.hits
     found = ' \u00b7 '.join([
         f'{len(hits)} found' if hits else 'Nothing found',
         *describe_reading(result.unknown, result.read, result.unread)])
-    items = ''.join(_item(hit, images_root) for hit in hits)
-    return (f'<section><h1>{_escape(_short(result.title))}</h1>'
-            f'<p class="quiet">{_escape(found)}</p>'
-            f'<ol>{items}</ol></section>')
+    return dict(title=_short(result.title), found=found,
+                people=[_person(hit, images_root) for hit in hits])
 
 
-def _item(hit: SearchHit, images_root: str | os.PathLike) -> str:
+def _person(hit: SearchHit, images_root: str | os.PathLike) -> dict[str, Any]:
     try:
-        crop = read_entry(images_root, hit.entry)
-        picture = f'<img alt="crop {hit.rank}" src="{as_data_uri(crop)}">'
+        picture, lost = as_data_uri(read_entry(images_root, hit.entry)), ''
     except UnreadableImage as error:
-        picture = f'<span class="quiet">{_escape(error.reason)}</span>'
-    facts = ''.join(f'<dt>{_escape(name)}</dt><dd>{_escape(value)}</dd>'
-                    for name, value in [*in_words(hit.entry), ('and', hit.describe_others())]
-                    if value)
-    return (f'<li><div class="crop">{picture}</div><div class="line"><b>{hit.rank}</b>'
-            f'<span>{in_figures(hit.score, hit.probability)}</span></div><dl>{facts}</dl></li>')
+        picture, lost = '', error.reason
+    return dict(rank=hit.rank, picture=picture, lost=lost,
+                score=in_figures(hit.score, hit.probability),
+                facts=[*in_words(hit.entry), ('and', hit.describe_others())])
 
 
 def _short(query: str) -> str:
     words = ' '.join(query.split())
     return words if len(words) <= _QUERY_LETTERS else words[:_QUERY_LETTERS].rstrip() + ' ...'
-
-
-def _escape(text: str) -> str:
-    return html.escape(printable(str(text)))

@@ -1,16 +1,17 @@
 """HTML of the page: people in a grid, one person up close, the history of a visitor.
 
-All of it is text in, text out. What comes from files, filters or visitors goes through `_text`;
-pictures stand in the page itself as small JPEGs, so that no file is ever served.
+All of it is text in, text out, by the macros of ``templates/page.html``, in which what comes from
+files, filters or visitors stays text (`load_template`); pictures stand in the page itself as small
+JPEGs, so that no file is ever served.
 """
 
-import html
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from PIL import Image, ImageFilter, ImageOps
 
-from mmtbps.errors import printable
+from mmtbps.markup import load_template
 
 from ..presentation import CARD_SIZE, as_data_uri
 
@@ -19,6 +20,7 @@ __all__ = ['as_card', 'draw_history', 'draw_masthead', 'draw_notice', 'draw_peop
 
 #: A picture up close is at most so many pixels wide and high.
 PERSON_SIZE = (480, 900)
+_PARTS = Path(__file__).parent.parent / 'templates/page.html'
 
 
 def as_card(image: Image.Image) -> str:
@@ -37,7 +39,7 @@ def as_card(image: Image.Image) -> str:
 
 def draw_masthead(title: str, line: str) -> str:
     """Draw the masthead: a title, and a line about the gallery."""
-    return f'<h1>{_text(title)}</h1><p>{_text(line)}</p>'
+    return _fill('draw_masthead', title, line)
 
 
 def draw_people(heading: str, people: Sequence[Mapping[str, Any]], note: str = '') -> str:
@@ -49,9 +51,7 @@ def draw_people(heading: str, people: Sequence[Mapping[str, Any]], note: str = '
             ``picture`` (a data URI, or ``None`` if it cannot be shown, for the reason ``lost``).
         note: Said beside the heading.
     """
-    cards = ''.join(_card(person) for person in people)
-    return (f'<section class="people" aria-live="polite"><header><h2>{_text(heading)}</h2>'
-            f'<span>{_text(note)}</span></header><div class="grid">{cards}</div></section>')
+    return _fill('draw_people', heading, [dict(lost='') | dict(person) for person in people], note)
 
 
 def draw_person(title: str, picture: str | None, facts: Sequence[tuple[str, str]],
@@ -66,27 +66,17 @@ def draw_person(title: str, picture: str | None, facts: Sequence[tuple[str, str]
         note: Why there is no heat-map.
         lost: Why there is no picture.
     """
-    shown = (f'<img class="heat" src="{_text(heat)}" alt="where the words are in the picture">'
-             if heat else f'<div class="alone">{_frame(picture, lost)}</div>')
-    rows = ''.join(f'<dt>{_text(name)}</dt><dd>{_text(value)}</dd>' for name, value in facts)
-    return (f'<section class="person"><header><h2>{_text(title)}</h2>'
-            f'<button type="button" class="close" aria-label="Close">×</button></header>{shown}'
-            + (f'<p class="quiet">{_text(note)}</p>' if note else '')
-            + f'<dl>{rows}</dl></section>')
+    return _fill('draw_person', title, picture, facts, heat, note, lost)
 
 
 def draw_history(asked: Sequence[str]) -> str:
     """Draw the questions of this visitor as buttons, latest first; nothing if there are none."""
-    if not asked:
-        return ''
-    chips = ''.join(f'<button type="button" data-pick="{place}" title="{_text(words)}">'
-                    f'{_text(words)}</button>' for place, words in enumerate(asked))
-    return f'<nav class="history" aria-label="Asked before"><span>Asked before</span>{chips}</nav>'
+    return _fill('draw_history', asked)
 
 
 def draw_notice(message: str) -> str:
     """Draw a message in the place of an answer."""
-    return f'<p class="notice" role="status">{_text(message)}</p>'
+    return _fill('draw_notice', message)
 
 
 def draw_picture(picture: str = '', message: str = '') -> str:
@@ -96,42 +86,18 @@ def draw_picture(picture: str = '', message: str = '') -> str:
         picture: Data URI of the present one.
         message: Why there is none.
     """
-    shown = (f'<img src="{_text(picture)}" alt="The picture that is searched by">'
-             '<button type="button" class="remove">Remove the picture</button>' if picture else '')
-    return (f'<div class="drop"><label><span>Drop a picture of one person here, or choose one. A '
-            'small copy of it is searched by; it is not kept.</span>'
-            f'<input type="file" accept="image/*"></label>{shown}</div>'
-            + (draw_notice(message) if message else ''))
+    return _fill('draw_picture', picture, message)
 
 
 def draw_report(report: str) -> str:
     """Draw what came of an upload; the names in it are the visitor's."""
-    return _text(report)
+    return _fill('draw_text', report)
 
 
 def draw_welcome(title: str, message: str) -> str:
     """Draw the text of a page without answers."""
-    return (f'<section class="welcome"><h2>{_text(title)}</h2><p>{_text(message)}</p></section>')
+    return _fill('draw_welcome', title, message)
 
 
-def _card(person: Mapping[str, Any]) -> str:
-    lines = ''.join(f'<span class="caption" title="{_text(line)}">{_text(line)}</span>'
-                    for line in person['lines'])
-    name = ', '.join([f'Person {person["rank"]}', f'score {person["score"]}',
-                      *person['lines']])
-    return (f'<button type="button" class="card" data-pick="{_text(person["id"])}" '
-            f'aria-pressed="false" aria-label="{_text(name)}">'
-            f'{_frame(person["picture"], person.get("lost", ""))}'
-            f'<span class="line"><b>{person["rank"]}</b><i>{_text(person["score"])}</i></span>'
-            f'{lines}</button>')
-
-
-def _frame(picture: str | None, lost: str) -> str:
-    inside = (f'<img src="{_text(picture)}" alt="">' if picture
-              else f'<span class="lost">{_text(lost or "picture not found")}</span>')
-    return f'<span class="frame">{inside}</span>'
-
-
-def _text(value: Any) -> str:
-    """Escape text so that it stays text in HTML, within quotes too, and turns nothing round."""
-    return html.escape(printable(str(value)), quote=True)
+def _fill(macro: str, *values: Any) -> str:
+    return str(getattr(load_template(_PARTS).module, macro)(*values))
