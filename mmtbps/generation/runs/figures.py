@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from pathlib import Path
 
-from PIL import Image
+from mmtbps.errors import first_line
+from mmtbps.fileio.pictures import decode_picture
 
 from .manifest import Record
 
@@ -16,7 +17,7 @@ _SMALL = 256, 384
 
 
 def draw_picture(path: Path, title: str, size: tuple[int, int] = _SMALL) -> str:
-    """Draw a picture that stands in the page itself, or say that it is gone.
+    """Draw a picture that stands in the page itself, or say that it is gone or broken.
 
     Args:
         path: Of the file.
@@ -24,11 +25,11 @@ def draw_picture(path: Path, title: str, size: tuple[int, int] = _SMALL) -> str:
         size: Largest width and height.
     """
     try:
-        with Image.open(path) as image:
-            small = image.convert('RGB')
-    except OSError:
+        small = decode_picture(path.read_bytes()).image
+    except FileNotFoundError:
         return f'<span>{escape(path.name)} is gone</span>'
-    small.info = {}
+    except (OSError, ValueError) as error:
+        return f'<span>{escape(path.name)} cannot be read ({escape(first_line(error))})</span>'
     small.thumbnail(size)
     buffer = io.BytesIO()
     small.save(buffer, 'JPEG', quality=85 if size == _SMALL else 95)

@@ -1,11 +1,12 @@
 """Source images of jobs, read so that a broken one costs its own job alone."""
 
 import hashlib
-import io
 from pathlib import Path
 from typing import NamedTuple
 
 from PIL import Image
+
+from mmtbps.fileio.pictures import decode_picture
 
 __all__ = ['SourceImage', 'read_source']
 
@@ -25,14 +26,13 @@ class SourceImage(NamedTuple):
 
 
 def read_source(path: Path) -> SourceImage:
-    """Read an image; a broken or missing one has its error instead.
+    """Read an image as training sees it; a broken or missing one has its error instead.
 
     >>> read_source(Path('no/such.jpg')).error
     FileNotFoundError(2, 'No such file or directory')
     """
     try:
         data = path.read_bytes()
-        with Image.open(io.BytesIO(data)) as image:
-            return SourceImage(image.convert('RGB'), hashlib.sha256(data).hexdigest(), None)
-    except Exception as error:  # Pillow's decoders raise nearly any type on broken data
+        return SourceImage(decode_picture(data).image, hashlib.sha256(data).hexdigest(), None)
+    except (OSError, ValueError) as error:
         return SourceImage(None, None, error)

@@ -15,6 +15,7 @@ from fake_parts import (
     seed_gate,
     unmarked_controls,
 )
+from odd_pictures import ODD_PICTURES
 from PIL import Image
 
 from mmtbps.errors import UserError
@@ -118,6 +119,27 @@ def test_broken_and_missing_images_are_counted_with_their_reason(tmp_path):
     (tmp_path / 'imgs/cam_a/3_0.png').write_bytes(whole)
     assert run(tmp_path, tmp_path / 'out', retry_failed=True).statuses['failed'] == 4
     assert sum(r.status == 'failed' for r in load_done(tmp_path / 'out').values()) == 4
+
+
+@pytest.mark.parametrize('name', ODD_PICTURES)
+def test_editors_are_given_pictures_as_a_person_sees_them(tmp_path, name):
+    make_plan(tmp_path)
+    write, top, bottom = ODD_PICTURES[name]
+    for path in (tmp_path / 'imgs').rglob('*.png'):
+        write(path)
+    given = []
+
+    class Watcher(NoiseEditor):
+        def edit(self, requests):
+            given.extend(request.image for request in requests)
+            return super().edit(requests)
+
+    run(tmp_path, tmp_path / 'out', editor=Watcher())
+    assert len(given) == 16
+    for image in given:
+        assert image.mode == 'RGB' and image.size == (16, 48)
+        for row, color in ((2, top), (45, bottom)):
+            assert image.getpixel((8, row)) == pytest.approx(color, abs=2)
 
 
 def test_a_wrong_image_folder_is_no_heap_of_failures(tmp_path):
