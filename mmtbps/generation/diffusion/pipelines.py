@@ -9,9 +9,10 @@ from typing import Any
 
 import torch
 
-from mmtbps.errors import BadValue, MissingFile
+from mmtbps.errors import BadValue, MissingFile, MissingPackage, first_line
 
 from .latent_diffusion import check_source
+from .loaded_parts import check_weights, load_text_models
 
 __all__ = ['check_stable_diffusion', 'load_pipeline', 'pipeline_class']
 
@@ -27,9 +28,11 @@ def pipeline_class(name: str) -> type:
         BadValue: If diffusers has no such pipeline.
     """
     import diffusers  # seconds to import, and training runs never need it
-    if not hasattr(diffusers, name):
+    kind = getattr(diffusers, name, None)
+    if not (isinstance(kind, type) and issubclass(kind, diffusers.DiffusionPipeline)
+            and kind is not diffusers.DiffusionPipeline):
         raise BadValue(f'diffusers {diffusers.__version__} has no pipeline {name!r}')
-    return getattr(diffusers, name)
+    return kind
 
 
 def load_pipeline(pipeline: str, pretrained: str, dtype: torch.dtype, revision: str | None = None,
@@ -37,21 +40,40 @@ def load_pipeline(pipeline: str, pretrained: str, dtype: torch.dtype, revision: 
     """Load a pipeline of diffusers by class name, from a folder or the Hugging Face hub.
 
     Raises:
-        MissingPackage: If diffusers is not installed.
+        MissingPackage: If diffusers, or what a part of the model needs, is not installed.
         MissingFile: If there is no such folder, or neither hub nor cache gives the model.
-        BadValue: If diffusers has no such pipeline, or the model lacks parts of it.
+        BadValue: If diffusers has no such pipeline, or the model lacks parts of it, or its weights
+            are not those of its configs, or no numbers.
     """
     source = check_source(pretrained)
     kind = pipeline_class(pipeline)
     place = dict(local_files_only=os.path.isdir(source), revision=revision)
     try:
-        _check_parts(kind, pretrained, kind.load_config(source, **place), arguments)
-        return kind.from_pretrained(source, dtype=dtype, **place, **arguments)
+        settings = kind.load_config(source, **place)
+        _check_parts(kind, pretrained, settings, arguments)
+        arguments |= load_text_models(source, settings, arguments, dtype, place)
+        pipe = kind.from_pretrained(source, dtype=dtype, **place, **arguments)
+    except BadValue:
+        raise
+    except ImportError as error:
+        raise MissingPackage(f'{pretrained}: {pipeline} needs a package that is not installed '
+                             f'({first_line(error)})') from error
     except OSError as error:
-        raise MissingFile(
-            f'{pretrained}: {pipeline} cannot be loaded from it, neither as a folder here nor from '
-            f'the Hugging Face hub or its cache ({error}). With a network: `hf download '
-            f'{pretrained} --local-dir <folder>`, then name that folder') from error
+        raise MissingFile(_not_loaded(pipeline, pretrained, source, error)) from error
+    except ValueError as error:
+        raise BadValue(_not_loaded(pipeline, pretrained, source, error)) from error
+    check_weights(pipe, pretrained)
+    return pipe
+
+
+def _not_loaded(pipeline: str, pretrained: str, source: str, error: Exception) -> str:
+    said = f'{pretrained}: {pipeline} cannot be loaded from it'
+    if os.path.isdir(source):
+        return (f'{said} ({first_line(error)}). The folder should hold a whole model of diffusers: '
+                'model_index.json, and a folder for each part that it names')
+    return (f'{said}, neither as a folder here nor from the Hugging Face hub or its cache '
+            f'({first_line(error)}). With a network: `hf download {pretrained} --local-dir '
+            '<folder>`, then name that folder')
 
 
 def check_stable_diffusion(model: Any, user: str) -> None:
@@ -89,9 +111,10 @@ def check_stable_diffusion(model: Any, user: str) -> None:
     raise BadValue(f'{user} takes no {name}: {reason}; {_SERVED}')
 
 
-def _check_parts(kind: type, pretrained: str, settings: Mapping[str, Any],
-                 arguments: Mapping[str, Any]) -> None:
+def _check_parts(kind: type, pretrained: str, settings: Any, arguments: Mapping[str, Any]) -> None:
     """Check that a model has every part of a pipeline, before gigabytes of it are read."""
+    if not isinstance(settings, Mapping):
+        raise BadValue(f'{pretrained}: its model_index.json is no object of parts')
     needed = [name for name, parameter in signature(kind.__init__).parameters.items()
               if name != 'self' and parameter.default is Parameter.empty
               and name not in kind._optional_components and name not in arguments]
@@ -99,10 +122,16 @@ def _check_parts(kind: type, pretrained: str, settings: Mapping[str, Any],
     if missing:
         raise BadValue(f'{pretrained} holds a {settings.get("_class_name")}, not a '
                        f'{kind.__name__}: it has no {", ".join(missing)}')
+    # A tokenizer is made of nothing where its folder is missing, and knows no word.
+    if lost := [name for name in needed if os.path.isdir(pretrained)
+                and not os.path.isdir(os.path.join(pretrained, name))]:
+        raise BadValue(f'{pretrained}: its model_index.json names {", ".join(lost)}, but there is '
+                       'no such folder in it')
 
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        return json.loads(path.read_bytes())
+        settings = json.loads(path.read_bytes())
     except (OSError, ValueError):
         return {}
+    return settings if isinstance(settings, dict) else {}

@@ -20,6 +20,7 @@ from mmtbps.registry import TASK_UTILS
 from ..color.change import change_mask
 from ..color.votes import BANDS
 from ..diffusion.latent_diffusion import check_source, fingerprint, move_parts
+from ..diffusion.loaded_parts import fuse_lora
 from ..diffusion.pipelines import load_pipeline
 from ..diffusion.pixels import native_size
 from ..templates import check_template
@@ -110,7 +111,7 @@ class InstructEditor(BaseEditor):
                                  revision=weights.revision, **self.family.load)
         self.family.check_call(pipe, self.call, self.sampling.guidance is not None)
         if weights.lora is not None:
-            _fuse_lora(pipe, weights.lora)
+            fuse_lora(pipe, weights.lora)
         parts = [part for part in pipe.components.values() if isinstance(part, nn.Module)]
         for part in parts:
             part.requires_grad_(False).eval()
@@ -211,13 +212,6 @@ def _instruct(instruction: str, request: EditRequest) -> str:
     return instruction.format(noun=request.noun, region=request.region,
                               old_color=request.old_color, new_color=request.new_color,
                               caption=request.target_caption)
-
-
-def _fuse_lora(pipe: Any, lora: str) -> None:
-    if not hasattr(pipe, 'load_lora_weights'):
-        raise BadValue(f'{type(pipe).__name__} takes no LoRA, got {lora!r}')
-    pipe.load_lora_weights(resolve_pretrained(lora))
-    pipe.fuse_lora()
 
 
 def _place(pipe: Any, device: str, offload: str | None) -> None:

@@ -29,6 +29,7 @@ from ..diffusion.latent_diffusion import (
     fingerprint,
     move_parts,
 )
+from ..diffusion.loaded_parts import fuse_lora
 from ..diffusion.pipelines import check_stable_diffusion, load_pipeline
 from ..diffusion.pixels import images_to_tensor, resize_mask, tensor_to_image
 from ..diffusion.tokens import EncodedCaption, caption_edits, encode_caption, span_tokens, token_map
@@ -196,8 +197,7 @@ class P2PEditor(BaseEditor):
                                  requires_safety_checker=False)
             check_stable_diffusion(pipe, type(self).__name__)
             if weights.lora is not None:
-                pipe.load_lora_weights(resolve_pretrained(weights.lora))
-                pipe.fuse_lora()
+                fuse_lora(pipe, weights.lora)
         move_parts((pipe.unet, pipe.vae, pipe.text_encoder), weights.torch_device,
                    weights.torch_dtype)
         return LatentDiffusion(pipe.unet, pipe.vae, pipe.text_encoder, pipe.tokenizer,
