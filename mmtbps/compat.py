@@ -277,6 +277,6 @@ _AROUND_IMPORT = {
         'models', 'datasets', 'evaluation', 'engine', 'visualization')},
     **{f'mmtbps.{part}': _with_stack for part in (
         'registry', 'datasets', 'models', 'engine', 'evaluation', 'generation',
-        'search.encoders.device', 'search.encoders.explain', 'search.encoders.onnx_export',
+        'devices', 'search.encoders.explain', 'search.encoders.onnx_export',
         'search.encoders.pretrained_encoder', 'search.encoders.saved_model',
         'search.encoders.torch_encoder')}}

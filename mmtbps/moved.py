@@ -59,6 +59,7 @@ MOVED = {
     'models.weights': 'models.converters',
     'search.answer': 'search.result_files',
     'search.detection': 'search.media.detector',
+    'search.encoders.device': 'devices',
     'search.explain': 'search.encoders.explain',
     'search.export': 'search.encoders.onnx_export',
     'search.filters': 'search.galleries.filters',

@@ -20,7 +20,7 @@ LAYERS = [
     ['fileio', 'lexicon'],
     ['compat', 'registry', 'config_inheritance'],
     ['records', 'merged_pairs', 'pretrained', 'hub', 'catalog', 'config_file', 'letterbox',
-     'markup', 'unknown_types'],
+     'devices', 'markup', 'unknown_types'],
     ['datasets', 'models', 'evaluation', 'generation', 'drawing', 'visualization'],
     ['engine', 'search'],
     ['commands'],
@@ -58,7 +58,7 @@ FENCES = {
     'pyarrow': ('search/galleries/lance_table.py',),
     'pymilvus': ('search/galleries/milvus.py',),
     'torch': ('models/', 'datasets/transforms/', 'datasets/samplers.py', 'evaluation/', 'engine/',
-              'generation/', 'search/', 'visualization/', 'compat.py',
+              'generation/', 'search/', 'visualization/', 'compat.py', 'devices.py',
               'fileio/checkpoint_files.py', 'commands/torchrun.py'),
 }
 

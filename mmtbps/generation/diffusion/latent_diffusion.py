@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from mmtbps.devices import move_to_device
 from mmtbps.errors import BadValue, MissingPackage
 from mmtbps.pretrained import resolve_pretrained
 
@@ -222,9 +223,13 @@ def check_source(pretrained: str) -> str:
 
 
 def move_parts(parts: Iterable[nn.Module], device: str, dtype: torch.dtype) -> None:
-    """Move models to a device; cast only those of another type (diffusers warns of each cast)."""
+    """Move models to a device; cast only those of another type (diffusers warns of each cast).
+
+    Raises:
+        UnusableDevice: If torch cannot use the device.
+    """
     for part in parts:
-        part.to(device)
+        move_to_device(part, device)
         if next(part.parameters()).dtype != dtype:
             part.to(dtype)
 

@@ -13,6 +13,7 @@ import torch
 from PIL import Image
 from torch import nn
 
+from mmtbps.devices import usable_device
 from mmtbps.errors import BadValue, MissingPackage
 from mmtbps.pretrained import resolve_pretrained
 from mmtbps.registry import TASK_UTILS
@@ -21,7 +22,7 @@ from ..color.change import change_mask
 from ..color.votes import BANDS
 from ..diffusion.latent_diffusion import check_source, fingerprint, move_parts
 from ..diffusion.loaded_parts import fuse_lora
-from ..diffusion.pipelines import load_pipeline
+from ..diffusion.pipelines import load_pipeline, pipeline_class
 from ..diffusion.pixels import native_size
 from ..templates import check_template
 from .base import BaseEditor, EditRequest, EditResult
@@ -56,7 +57,8 @@ class InstructEditor(BaseEditor):
             ``{new_color}`` and ``{caption}``, the whole caption after the edit.
         weights: Options, or their keys, see `WeightOptions`.
         sampling: See `InstructSampling`.
-        call: More keywords for the pipeline's call, such as ``image_guidance_scale``.
+        call: More keywords for the pipeline's call, such as ``image_guidance_scale``; none that the
+            editor itself hands over, such as ``height``.
         change_tolerance: Lab distance that counts as another colour in the mask.
         batch_size: Images of one size edited at once, where the pipeline takes several; does not
             change what is sampled.
@@ -106,10 +108,11 @@ class InstructEditor(BaseEditor):
     def model(self) -> Any:
         """Pipeline, loaded and checked at the first use."""
         pipe, weights = self.pipeline, self.weights
+        kind = pipeline_class(pipe) if isinstance(pipe, str) else type(pipe)
+        self.family.check_call(kind, self.call, self.sampling.guidance is not None)
         if isinstance(pipe, str):
             pipe = load_pipeline(pipe, self.pretrained, weights.torch_dtype,
                                  revision=weights.revision, **self.family.load)
-        self.family.check_call(pipe, self.call, self.sampling.guidance is not None)
         if weights.lora is not None:
             fuse_lora(pipe, weights.lora)
         parts = [part for part in pipe.components.values() if isinstance(part, nn.Module)]
@@ -176,8 +179,9 @@ class InstructEditor(BaseEditor):
         images = [request.image.convert('RGB').resize(size[::-1], Image.Resampling.BICUBIC)
                   for request in requests]
         seeds = [request.seed for request in requests]
-        asked = self.family.call(self.model, images, prompts, seeds, self.sampling.guidance)
-        asked.update(num_inference_steps=self.sampling.steps, **self.call)
+        asked = self.family.call(self.model, images, prompts, seeds, self.sampling.guidance,
+                                 self.call)
+        asked['num_inference_steps'] = self.sampling.steps
         with _counted_passes(self.model) as rows, _seeded(seeds[0]):
             edited = self.model(**asked).images
         return [self._finish(request, image, prompt, sum(rows) // len(requests))
@@ -216,17 +220,18 @@ def _instruct(instruction: str, request: EditRequest) -> str:
 
 def _place(pipe: Any, device: str, offload: str | None) -> None:
     """Move a pipeline to a device, or have its parts moved there and back."""
-    if offload is None:
-        pipe.to(device)
-        return
-    if torch.device(device).type == 'cpu':
-        raise BadValue(f'offload={offload!r} moves parts of the model to a GPU and back; the '
-                       'device is the CPU: leave it out')
-    if find_spec('accelerate') is None:
-        raise MissingPackage('offload needs accelerate: pip install "mmtbps[pdg]"')
-    move = (pipe.enable_model_cpu_offload if offload == 'model'
-            else pipe.enable_sequential_cpu_offload)
-    move(device=device)
+    with usable_device(device) as place:
+        if offload is None:
+            pipe.to(place)
+            return
+        if place.type == 'cpu':
+            raise BadValue(f'offload={offload!r} moves parts of the model to a GPU and back; the '
+                           'device is the CPU: leave it out')
+        if find_spec('accelerate') is None:
+            raise MissingPackage('offload needs accelerate: pip install "mmtbps[pdg]"')
+        move = (pipe.enable_model_cpu_offload if offload == 'model'
+                else pipe.enable_sequential_cpu_offload)
+        move(device=device)
 
 
 @contextmanager

@@ -60,18 +60,22 @@ class InstructFamily:
         return max(self.multiple, processor.get('vae_scale_factor')
                    or getattr(pipe, 'vae_scale_factor', 1))
 
-    def check_call(self, pipe: Any, given: Mapping[str, Any], guided: bool) -> None:
+    def check_call(self, kind: type, given: Mapping[str, Any], guided: bool) -> None:
         """Check that a pipeline takes an image, an instruction and what the config asks of it.
 
         Args:
-            pipe: Whose call it is.
+            kind: Class of the pipeline.
             given: More keywords of the config.
             guided: The config names a scale of guidance.
 
         Raises:
-            BadValue: Naming the class of the pipeline and what it does not take.
+            BadValue: Naming the class of the pipeline and what it does not take, or what is not
+                the config's to say.
         """
-        taken, name = signature(type(pipe).__call__).parameters, type(pipe).__name__
+        taken, name = signature(kind.__call__).parameters, kind.__name__
+        if own := sorted(given.keys() & {*_OWN_KEYWORDS, self.image}):
+            raise BadValue(f'{", ".join(own)} (in call): the editor itself hands that to '
+                           f'{name}, image by image; use sampling, instruction and batch_size')
         if missing := [key for key in ('prompt', self.image) if key not in taken]:
             raise BadValue(f'{name} does not edit images by instruction: it takes no '
                            f'{" and no ".join(missing)}. Pipelines that do: '
@@ -82,7 +86,8 @@ class InstructFamily:
             raise BadValue(f'{name} takes no {self.guidance}: leave guidance out')
 
     def call(self, pipe: Any, images: Sequence[Image.Image], prompts: Sequence[str],
-             seeds: Sequence[int], guidance: float | None) -> dict[str, Any]:
+             seeds: Sequence[int], guidance: float | None, given: Mapping[str, Any]
+             ) -> dict[str, Any]:
         """Collect the keywords that ask for an edit of each image.
 
         Args:
@@ -91,6 +96,7 @@ class InstructFamily:
             prompts: Instruction of each image.
             seeds: Of each image's own noise.
             guidance: Scale of guidance; ``None`` leaves it to the pipeline.
+            given: More keywords, which take the place of the family's own.
         """
         taken = signature(type(pipe).__call__).parameters
         width, height = images[0].size
@@ -102,15 +108,22 @@ class InstructFamily:
         rows = {'prompt': [self.frame.format(prompt) for prompt in prompts],
                 'generator': [torch.Generator().manual_seed(seed) for seed in seeds],
                 self.image: list(images)}
-        if self.negative is not None and (guidance is None or guidance > 1):
-            rows['negative_prompt'] = [self.negative] * len(images)
+        negative = given.get('negative_prompt')
+        if negative is None and (guidance is None or guidance > 1):
+            negative = self.negative
+        if negative is not None:
+            rows['negative_prompt'] = [negative] * len(images)
         if not self.batched:
             rows = {key: row for key, (row,) in rows.items()}
         if self.image == 'input_images':   # there an instruction may have several
             rows[self.image] = [rows[self.image]]
-        return asked | rows
+        return {**asked, **given, **rows}
 
 
+#: Keywords of a call that the editor says, or that would change what it gets back.
+_OWN_KEYWORDS = ('self', 'prompt', 'generator', 'num_inference_steps', 'height', 'width',
+                 'max_area', '_auto_resize', 'max_input_image_size', 'latents', 'output_type',
+                 'return_dict', 'num_images_per_prompt')
 _VISION = ('torchvision',)     # for the processors of transformers and OmniGen's own
 _QWEN = dict(guidance='true_cfg_scale', negative=' ', packages=_VISION)
 

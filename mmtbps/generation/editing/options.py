@@ -1,5 +1,6 @@
 """Options of the diffusion editors in groups: weights, sampling, attention, blending."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, TypeVar
@@ -11,7 +12,7 @@ from mmtbps.errors import BadValue
 from ..diffusion.latent_diffusion import DTYPES, check_dtype
 
 __all__ = ['AttentionOptions', 'BlendOptions', 'InstructSampling', 'SamplingOptions',
-           'WeightOptions', 'read_options', 'take_flat_keys']
+           'WeightOptions', 'check_size', 'check_steps', 'read_options', 'take_flat_keys']
 
 _Group = TypeVar('_Group')
 
@@ -61,6 +62,9 @@ class SamplingOptions:
         steps: Sampling steps.
         guidance: Scale of classifier-free guidance.
         inversion: Config of an `InversionMethod`; ``DirectInversion`` by default.
+
+    Raises:
+        BadValue: On a size, steps or guidance that are none.
     """
 
     size: tuple[int, int] = (640, 256)
@@ -69,7 +73,9 @@ class SamplingOptions:
     inversion: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, 'size', tuple(self.size))
+        object.__setattr__(self, 'size', check_size(self.size))
+        check_steps(self.steps)
+        _check_guidance(self.guidance)
 
 
 @dataclass(frozen=True)
@@ -82,6 +88,9 @@ class InstructSampling:
         steps: Sampling steps.
         guidance: Scale of the guidance by the instruction, as the pipeline understands it;
             ``None`` leaves it to the pipeline.
+
+    Raises:
+        BadValue: On a size, steps or guidance that are none.
     """
 
     size: tuple[int, int] = (640, 256)
@@ -89,7 +98,10 @@ class InstructSampling:
     guidance: float | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, 'size', tuple(self.size))
+        object.__setattr__(self, 'size', check_size(self.size))
+        check_steps(self.steps)
+        if self.guidance is not None:
+            _check_guidance(self.guidance)
 
 
 @dataclass(frozen=True)
@@ -127,6 +139,41 @@ class BlendOptions:
     start: float | None = 0.2
     level: int | None = None
     coarse: bool = False
+
+
+def check_size(size: Any) -> tuple[int, int]:
+    """Check a size, (height, width), and return it as a tuple.
+
+    Raises:
+        BadValue: Unless it is two whole numbers from 1 on.
+
+    >>> check_size([640, 256])
+    (640, 256)
+    """
+    sides = tuple(size) if isinstance(size, (list, tuple)) else ()
+    if len(sides) != 2 or not all(_is_count(side) for side in sides):
+        raise BadValue(f'size must be (height, width), two whole numbers from 1 on, got {size!r}')
+    return sides
+
+
+def check_steps(steps: Any) -> None:
+    """Check a number of steps.
+
+    Raises:
+        BadValue: Unless it is a whole number from 1 on.
+    """
+    if not _is_count(steps):
+        raise BadValue(f'steps must be a whole number from 1 on, got {steps!r}')
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
+
+
+def _check_guidance(guidance: Any) -> None:
+    if isinstance(guidance, bool) or not (isinstance(guidance, (int, float))
+                                          and math.isfinite(guidance)):
+        raise BadValue(f'guidance must be a finite number, got {guidance!r}')
 
 
 def read_options(group: type[_Group], name: str, given: _Group | Mapping[str, Any] | None,

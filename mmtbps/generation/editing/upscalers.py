@@ -13,6 +13,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from mmtbps.devices import move_to_device
 from mmtbps.errors import BadValue
 from mmtbps.registry import TASK_UTILS
 
@@ -25,6 +26,7 @@ from ..diffusion.latent_diffusion import (
 from ..diffusion.pipelines import load_pipeline
 from ..diffusion.pixels import images_to_tensor, tensor_to_image
 from .base import BaseUpscaler
+from .options import check_size, check_steps
 
 __all__ = ['LDMUpscaler', 'ResizeUpscaler', 'SDUpscaler']
 
@@ -43,7 +45,7 @@ class ResizeUpscaler(BaseUpscaler):
     """
 
     def __init__(self, size: tuple[int, int] = (640, 256)) -> None:
-        self.size = tuple(size)
+        self.size = check_size(size)
 
     def upscale(self, images: Sequence[Image.Image], seeds: Sequence[int]) -> list[Image.Image]:
         """Resize the images; the seeds are not needed."""
@@ -63,11 +65,13 @@ class _DiffusionUpscaler(BaseUpscaler):
 
     def __init__(self, pretrained: str, pipeline: Any, size: tuple[int, int], steps: int,
                  batch_size: int, dtype: str, device: str | None) -> None:
+        size = check_size(size)
+        check_steps(steps)
         if any(side % (8 * _FACTOR) for side in size):
-            raise BadValue(f'size must be multiples of {8 * _FACTOR}, got {tuple(size)}')
+            raise BadValue(f'size must be multiples of {8 * _FACTOR}, got {size}')
         if pipeline is None:
             check_source(pretrained)
-        self.pretrained, self.size, self.steps = pretrained, tuple(size), steps
+        self.pretrained, self.size, self.steps = pretrained, size, steps
         self.batch_size, self.dtype = batch_size, check_dtype(dtype)
         self.device = device or ('cuda' if torch.cuda.is_available() else 'cpu')
         self._pipeline = pipeline
@@ -78,7 +82,8 @@ class _DiffusionUpscaler(BaseUpscaler):
         pipe = self._pipeline
         if pipe is None:
             pipe = load_pipeline(self.pipeline_class, self.pretrained, DTYPES[self.dtype])
-        pipe = pipe.to(self.device, DTYPES[self.dtype])
+        move_to_device(pipe, self.device)
+        pipe.to(DTYPES[self.dtype])
         pipe.set_progress_bar_config(disable=True)
         return pipe
 

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from mmtbps.devices import move_to_device
 from mmtbps.errors import BadValue, MissingFile, MissingPackage, first_line
 from mmtbps.hub import hub_options
 from mmtbps.pretrained import parse_model_name, resolve_pretrained
@@ -76,7 +77,8 @@ class TransformersModel:
         if broken := [key for key, value in network.state_dict().items()
                       if not torch.isfinite(value).all()]:
             raise BadValue(f'{self.pretrained}: {broken[0]} holds NaN or infinity')
-        return network.eval().requires_grad_(False).to(self.device)
+        move_to_device(network, self.device)
+        return network.eval().requires_grad_(False)
 
     @cached_property
     def processor(self) -> Any:

@@ -18,6 +18,7 @@ from mmtbps.fileio import write_durably
 from mmtbps.registry import TASK_UTILS
 
 from ..editing.base import BaseEditor, BaseUpscaler, EditRequest, EditResult
+from ..editing.options import check_size
 from ..evidence.base import BaseEvidenceProvider
 from ..evidence.collector import EvidenceCollector
 from ..quality.base import GateVerdict, run_gates
@@ -72,11 +73,13 @@ class ShardedRunner(ResumableRunner):
                  log_interval: float = 10., allow_outside: bool = False,
                  evidence_cache: str | None = None) -> None:
         super().__init__(out_dir, batch_size, shard, retry_failed, log_interval, allow_outside)
-        if output_size not in ('edit', 'source') and (
-                isinstance(output_size, str) or len(output_size) != 2):
-            raise BadValue("output_size must be 'edit', 'source' or (height, width), got "
-                           f'{output_size!r}')
-        self.output_size = output_size if isinstance(output_size, str) else tuple(output_size)
+        if output_size not in ('edit', 'source'):
+            try:
+                output_size = check_size(output_size)
+            except BadValue as error:
+                raise BadValue("output_size must be 'edit', 'source' or (height, width), got "
+                               f'{output_size!r}') from error
+        self.output_size = output_size
         self.num_controls = num_controls
         self.max_control_rate = max_control_rate
         self.min_controls = min_controls

@@ -11,6 +11,7 @@ from mmengine.device import get_device
 from PIL import Image
 from torch import Tensor
 
+from mmtbps.devices import move_to_device
 from mmtbps.lexicon.tokenizer_vocabulary import TokenizerVocabulary
 from mmtbps.models.dual_encoders import (
     CutText,
@@ -21,7 +22,6 @@ from mmtbps.models.dual_encoders import (
 from mmtbps.models.weights_hash import hash_settings
 
 from .base import Fingerprint, check_images, check_texts, encode_in_batches
-from .device import move_to_device
 
 __all__ = ['PretrainedEncoder']
 

@@ -15,6 +15,7 @@ from mmengine.device import get_device
 from PIL import Image
 from torch import Tensor, nn
 
+from mmtbps.devices import move_to_device
 from mmtbps.errors import BadValue
 from mmtbps.lexicon.tokenizer_vocabulary import TokenizerVocabulary
 from mmtbps.models import Tower
@@ -23,7 +24,6 @@ from mmtbps.models.retrievers.former_settings import with_former_head
 from mmtbps.models.weights_hash import hash_settings, hash_weights
 
 from .base import Fingerprint, check_images, check_texts, encode_in_batches
-from .device import move_to_device
 from .saved_model import (
     FILES,
     find_model_source,

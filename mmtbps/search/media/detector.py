@@ -61,9 +61,8 @@ class PersonDetector(Detector):
                            f'{threshold} and batch_size {batch_size}')
         import torch
 
+        from mmtbps.devices import move_to_device
         from mmtbps.models.weights_hash import hash_weights
-
-        from ..encoders.device import move_to_device
         self.threshold, self.min_height, self.batch_size = threshold, min_height, batch_size
         device = device or ('cuda' if torch.cuda.is_available() else 'cpu')
         network, self._processor = _load(str(model))

@@ -9,15 +9,19 @@ from mmengine.config import Config, ConfigDict
 from tiny_diffusion import as_pipeline
 from written_by_0_1 import FIXTURES
 
-from mmtbps.errors import BadValue
+from mmtbps.errors import BadValue, UserError
 from mmtbps.generation import (
     AttentionOptions,
     BlendOptions,
+    LDMUpscaler,
     P2PEditor,
+    ResizeUpscaler,
     SamplingOptions,
+    ShardedRunner,
     WeightOptions,
 )
 from mmtbps.generation.diffusion.latent_diffusion import fingerprint
+from mmtbps.generation.editing import InstructSampling
 from mmtbps.generation.runs.manifest import engine_digest
 from mmtbps.registry import TASK_UTILS
 
@@ -105,3 +109,37 @@ def test_wrong_keys_are_named():
         WeightOptions('int8')
     with pytest.raises(FrozenInstanceError):
         SamplingOptions().steps = 3
+
+
+@pytest.mark.parametrize('device', ['gpu', 'cuda:99'])
+def test_a_device_that_is_not_there_is_named(device, tiny_parts):
+    editor = P2PEditor(pipeline=as_pipeline(tiny_parts), dtype='fp32', device=device)
+    with pytest.raises(UserError, match=f"device '{device}' cannot be used"):
+        assert editor.model
+
+
+@pytest.mark.parametrize('group', [SamplingOptions, InstructSampling])
+@pytest.mark.parametrize('settings, message', [
+    (dict(size=(0, 64)), r'size must be \(height, width\), two whole numbers from 1 on'),
+    (dict(size=(64, -8)), 'got .64, -8.'), (dict(size=(64, )), 'got .64,.'),
+    (dict(size=(64, 64, 3)), 'size must be'), (dict(size='640x256'), "got '640x256'"),
+    (dict(size=(64., 32)), 'size must be'), (dict(size=640), 'got 640'),
+    (dict(steps=0), 'steps must be a whole number from 1 on, got 0'),
+    (dict(steps=-1), 'got -1'), (dict(steps=2.5), 'got 2.5'), (dict(steps='3'), "got '3'"),
+    (dict(steps=True), 'got True'),
+    (dict(guidance=float('nan')), 'guidance must be a finite number, got nan'),
+    (dict(guidance='7'), "guidance must be a finite number, got '7'")])
+def test_numbers_that_make_no_sense_are_named(group, settings, message):
+    with pytest.raises(BadValue, match=message):
+        group(**settings)
+
+
+def test_upscalers_and_runs_take_the_same_sizes():
+    for build in (ResizeUpscaler, lambda size: LDMUpscaler('a/b', size=size),
+                  lambda size: ShardedRunner('out', shard='0/1', output_size=size)):
+        for size in ((0, 0), (64, -32), (64, ), (64., 64)):
+            with pytest.raises(BadValue, match='size must be'):
+                build(size)
+        build([64, 32])
+    with pytest.raises(BadValue, match='steps must be a whole number'):
+        LDMUpscaler('a/b', steps=0)
