@@ -27,6 +27,7 @@ Diffusion model of your own images:
 import argparse
 import os
 import sys
+from inspect import signature
 from pathlib import Path
 
 from mmengine.config import Config
@@ -57,6 +58,7 @@ from mmtbps.generation import (
     write_plan,
     write_report,
 )
+from mmtbps.generation.diffusion import DTYPES
 from mmtbps.generation.quality.bounds import apply_bounds
 from mmtbps.generation.runs.merge import CUHK_FILE, PAIRS_FILE
 from mmtbps.generation.runs.pair_weights import DEFAULT_FLOOR
@@ -84,6 +86,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     command = add('run', run, 'edit the images of the plan; start again to go on')
     command.add_argument('--shard', help='i/n, if neither torchrun nor a SLURM array says it')
     command.add_argument('--retry-failed', action='store_true', help='try failed jobs again')
+    add_dtype(command)
     command = add('merge', merge_parts, 'write the accepted pairs as annotation files')
     command.add_argument('--set-aside', action='store_true',
                          help='move lines of the manifest that are broken, or repeat a job, to a '
@@ -93,6 +96,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     command.add_argument('--samples', type=int, default=24, help='pictures of each kind')
     command = add('all', everything, 'plan, run, report and merge')
     add_weight_floor(command)
+    add_dtype(command)
     command.set_defaults(check=False, shard=None, retry_failed=False, samples=24, set_aside=False)
     command = add('calibrate', calibrate_gates, 'bound the gates by edits whose truth is known')
     add_calibrate_options(command)
@@ -109,6 +113,13 @@ def add_weight_floor(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--weight-floor', type=float, default=DEFAULT_FLOOR, metavar='WEIGHT',
                         help='weight in the loss of a pair that its gates only just accept '
                              '(default %(default)s); 1 for equal weights')
+
+
+def add_dtype(parser: argparse.ArgumentParser) -> None:
+    """Add the option of commands that edit."""
+    parser.add_argument('--dtype', choices=DTYPES,
+                        help='type of the weights of editor and upscaler, in place of that of the '
+                             'config; fp32 where a model gives black images in fp16')
 
 
 def source_of(cfg: Config) -> tuple[list[PairRecord], Path, str]:
@@ -141,6 +152,22 @@ def may_leave(cfg: Config) -> bool:
 def retells(cfg: Config) -> bool:
     """Tell whether captions are told anew, and no image is edited."""
     return 'rewriter' in cfg.generation
+
+
+def set_dtype(cfg: Config, dtype: str) -> None:
+    """Name the type of the weights for the parts of a config that have weights.
+
+    Raises:
+        BadValue: If none has.
+    """
+    parts = [] if retells(cfg) else [cfg.generation[name] for name in ('editor', 'upscaler')]
+    with_weights = [part for part in parts if {'weights', 'dtype'} & signature(
+        TASK_UTILS.get(part.type) if isinstance(part.type, str) else part.type).parameters.keys()]
+    if not with_weights:
+        raise BadValue(f'{cfg.filename}: --dtype is of diffusion models, and neither editor nor '
+                       'upscaler of this config is one')
+    for part in with_weights:
+        part.dtype = dtype  # beside a group `weights` this is what counts
 
 
 def runner_of(cfg: Config) -> ShardedRunner:
@@ -259,6 +286,8 @@ def main(argv: list[str] | None = None) -> None:
         cfg = load_config(args, needs)
         if args.action is not finetune:
             check_writable(cfg.generation.runner.out_dir, folder=True)
+        if getattr(args, 'dtype', None):
+            set_dtype(cfg, args.dtype)
         args.action(cfg, args)
 
 
