@@ -78,6 +78,9 @@ def bound_gates(args: argparse.Namespace, gates: Sequence[BaseGate], out_dir: Pa
     """
     measured = {key: record.gates for key, record in load_done(out_dir).items()}
     labels = with_gates(read_labels(args.labels).values(), measured)
+    if strange := sum(label.job_id not in measured for label in labels):
+        print(f'{strange} of {len(labels)} labels are of jobs that {out_dir} does not have: the '
+              'values that stand beside them count')
     found = calibrate(labels, gates, args.precision)
     out = args.out or args.labels.with_name('bounds.json')
     right = sum(label.label == 'right' for label in labels)

@@ -43,6 +43,13 @@ def test_labels_of_a_run_bound_the_gates_of_the_next(call, tmp_path, capsys, ref
     below = max(value for value in strengths.values() if value < limit)
     assert below < low < limit
     assert bounds['source'].startswith('labels.jsonl (sha256 ') and '24 edits' in bounds['source']
+    assert 'of jobs that' not in printed
+    own = {key: dict(edit_strength=dict(value=value)) for key, value in strengths.items()}
+    (tmp_path / 'others.jsonl').write_text(''.join(json.dumps(dict(
+        job_id=f'of-another-run-{key}', label='right', gates=gates)) + '\n'
+        for key, gates in own.items()))
+    call('calibrate', first, words=(tmp_path / 'others.jsonl', '--out', tmp_path / 'others.json'))
+    assert f'24 of 24 labels are of jobs that {first} does not have' in capsys.readouterr().out
 
     call('plan', second)
     call('run', second, f'generation.bounds={tmp_path / "bounds.json"}')

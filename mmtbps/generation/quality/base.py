@@ -1,5 +1,6 @@
 """Interface of the gates: a measurement of an edit, bounds, and a verdict."""
 
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from ..editing.base import EditRequest, EditResult
 from ..editing.edit_kinds import EDIT_KINDS
 from ..evidence.base import EditEvidence
 
-__all__ = ['BaseGate', 'GateVerdict', 'run_gates']
+__all__ = ['BaseGate', 'GateVerdict', 'is_number', 'run_gates']
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,9 @@ class BaseGate(ABC):
         low: Smallest value that passes.
         high: Largest value that passes.
 
+    Raises:
+        BadValue: If a bound is no finite number, or nothing lies between them.
+
     Attributes:
         kinds: Names in `EDIT_KINDS` of the edits that it judges; others pass.
         needs_edited_evidence: The gate also asks for evidence of the edited image.
@@ -70,6 +74,20 @@ class BaseGate(ABC):
 
     def __init__(self, low: float | None = None, high: float | None = None) -> None:
         self.low, self.high = low, high
+        self.check_bounds()
+
+    def check_bounds(self) -> None:
+        """Check that there are values between the bounds.
+
+        Raises:
+            BadValue: Naming the gate, if a bound is no finite number, or the low one is above the
+                high one.
+        """
+        for side in ('low', 'high'):
+            if (bound := getattr(self, side)) is not None and not is_number(bound):
+                raise BadValue(f'{self.name}: {side} must be a finite number, got {bound!r}')
+        if None not in (self.low, self.high) and self.low > self.high:
+            raise BadValue(f'{self.name}: nothing lies between low {self.low} and high {self.high}')
 
     @abstractmethod
     def measure(self, request: EditRequest, result: EditResult) -> float:
@@ -95,6 +113,16 @@ class BaseGate(ABC):
         ok = not (value < (-np.inf if self.low is None else self.low)
                   or value > (np.inf if self.high is None else self.high))
         return GateVerdict(self.name, value, ok, self.low, self.high, not np.isnan(value), reason)
+
+
+def is_number(value: Any) -> bool:
+    """Tell a finite number from what no gate can compare with; NaN would let everything pass.
+
+    >>> is_number(.5), is_number(float('nan')), is_number('0.5')
+    (True, False, False)
+    """
+    return (isinstance(value, (int, float)) and not isinstance(value, bool)
+            and abs(value) <= sys.float_info.max)
 
 
 def run_gates(gates: Iterable[Callable[[EditRequest, EditResult], GateVerdict]],

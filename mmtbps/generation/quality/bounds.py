@@ -10,7 +10,7 @@ from mmtbps.errors import BadValue, MissingFile
 from mmtbps.fileio import decode_json, write_durably
 from mmtbps.records import Entry, RecordError
 
-from .base import BaseGate
+from .base import BaseGate, is_number
 
 __all__ = ['apply_bounds', 'write_bounds']
 
@@ -44,7 +44,7 @@ def apply_bounds(gates: Iterable[BaseGate], path: str | os.PathLike) -> None:
     Raises:
         MissingFile: If there is none.
         RecordError: If it cannot be read.
-        BadValue: If it has bounds of a gate that is not among these.
+        BadValue: If it has bounds of a gate that is not among these, or lets nothing pass.
     """
     source, bounds = _read(path)
     named = {getattr(gate, 'name', None): gate for gate in gates}
@@ -54,6 +54,10 @@ def apply_bounds(gates: Iterable[BaseGate], path: str | os.PathLike) -> None:
     for name, sides in bounds.items():
         for side, value in sides.items():
             setattr(named[name], side, value)
+        try:
+            named[name].check_bounds()
+        except BadValue as error:
+            raise BadValue(f'{path}: {error}') from error
         named[name].bounds_source = source
 
 
@@ -71,7 +75,7 @@ def _read(path: str | os.PathLike) -> tuple[str, dict[str, dict[str, float]]]:
     bounds = entry.take('bounds', dict)
     for name, sides in bounds.items():
         for side, value in Entry(sides, f'{path}, gate {name!r}').raw.items():
-            if side not in _SIDES or isinstance(value, bool) or not isinstance(value, (int, float)):
+            if side not in _SIDES or not is_number(value):
                 raise RecordError(f'{path}, gate {name!r}: expected numbers low and high, got '
                                   f'{side!r}: {value!r}')
     return entry.take('source', str), bounds

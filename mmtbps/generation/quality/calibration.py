@@ -137,24 +137,31 @@ def choose_bounds(values: Mapping[str, np.ndarray], right: np.ndarray,
 
 def _settle(values: Mapping[str, np.ndarray], right: np.ndarray, own: Bounds,
             precision: float) -> Bounds:
-    """Choose bounds beside those that the other gates keep; return all."""
+    """Choose bounds beside those that stay as they are, loosened if need be; return all."""
     loose = {name: {side: _loosened(side, bound, values[name][right])
                     for side, bound in kept.items()} for name, kept in own.items()}
     chosen = choose_bounds(values, right, own, precision)
-    while chosen:
-        within = _passes(values, {name: loose[name] for name in own.keys() - chosen.keys()})
-        again = choose_bounds({name: values[name][within] for name in chosen}, right[within],
-                              {name: own[name] for name in chosen}, precision)
-        if again.keys() == chosen.keys():
-            chosen = again
-            break
-        chosen = again
-    return {name: {**kept, **chosen.get(name, {})} for name, kept in loose.items()}
+    before: Bounds = {}
+    while chosen and _sides(chosen) != _sides(before):
+        within = _passes(values, {name: {side: bound for side, bound in kept.items()
+                                         if side not in chosen.get(name, {})}
+                                  for name, kept in loose.items()})
+        before, chosen = chosen, choose_bounds(
+            {name: values[name][within] for name in chosen}, right[within], chosen, precision)
+    final = {name: {**kept, **chosen.get(name, {})} for name, kept in loose.items()}
+    # Bounds that stay may refuse more right edits than wrong ones.
+    ok = _passes(values, final)
+    more = choose_bounds({name: values[name][ok] for name in own}, right[ok], own, precision)
+    return {name: {**kept, **more.get(name, {})} for name, kept in final.items()}
+
+
+def _sides(bounds: Bounds) -> set[tuple[str, str]]:
+    return {(name, side) for name, kept in bounds.items() for side in kept}
 
 
 def _loosened(side: str, bound: float, values: np.ndarray) -> float:
     """Return a bound, or a looser one if it refuses more than a few of the right edits."""
-    judged = values[~np.isnan(values)]
+    judged = values[np.isfinite(values)]
     ok = judged >= bound if side == 'low' else judged <= bound
     if not len(judged) or ok.mean() >= _KEPT:
         return bound

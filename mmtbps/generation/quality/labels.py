@@ -9,6 +9,8 @@ from mmtbps.errors import BadValue, MissingFile
 from mmtbps.fileio import iter_json_lines
 from mmtbps.records import Entry, RecordError
 
+from .base import is_number
+
 __all__ = ['LABELS', 'EditLabel', 'read_labels', 'with_gates']
 
 SCHEMA = 'mmtbps.pdg.label/1'
@@ -57,10 +59,9 @@ class EditLabel:
         gates = entry.take_or_none('gates', dict) or {}
         for name, verdict in gates.items():
             value = Entry(verdict, f'{where}, gate {name!r}').raw.get('value')
-            if value is not None and (isinstance(value, bool)
-                                      or not isinstance(value, (int, float))):
+            if value is not None and not is_number(value):
                 raise RecordError(f"{where}, gate {name!r}: key 'value' must be a number or null, "
-                                  f'got {value!r}')
+                                  f'got {repr(value)[:60]}')
         texts = {key: entry.take_or_none(key, str) or '' for key in ('garment', 'status', 'time')}
         return cls(entry.take('job_id', str), label, gates=gates, **texts)
 

@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 
 from mmtbps.errors import BadValue, MissingFile
-from mmtbps.generation.quality import EditStrengthGate, LocalityGate, MaskGate, PlaceGate
+from mmtbps.generation.quality import (
+    EditStrengthGate,
+    LocalityGate,
+    MaskGate,
+    PlaceGate,
+    PreserveGate,
+    SeamGate,
+)
 from mmtbps.generation.quality.bounds import apply_bounds, write_bounds
 from mmtbps.generation.quality.calibration import calibrate, choose_bounds
 from mmtbps.generation.quality.labels import EditLabel, read_labels, with_gates
@@ -126,6 +133,37 @@ def test_a_bound_that_refuses_right_edits_is_loosened_and_no_other():
     assert 'mask' not in found.bounds and found.together[0].share >= .95
 
 
+def several_gates(seed):
+    """Edits and gates of which some tell them apart, some mislead, and most are rounded."""
+    rng = np.random.default_rng(seed)
+    gates = [PlaceGate(), PreserveGate(), MaskGate(), EditStrengthGate(), SeamGate()]
+    right = rng.random(rng.integers(20, 150)) < rng.uniform(.3, .95)
+    values = {gate.name: (right * rng.choice([-1, -.5, 0, .5, 1, 2]) + rng.normal(
+        0, rng.choice([.3, 1]), len(right))).round(rng.integers(0, 4)) for gate in gates}
+    return right, values, gates
+
+
+def test_the_precision_that_was_asked_for_is_reached_by_all_bounds_together():
+    """Bounds that stay, or are loosened, count too: alone they may refuse the right edits."""
+    reached = 0
+    for seed in range(80):
+        right, values, gates = several_gates(seed)
+        try:
+            found = calibrate(labels_of(right, values), gates, .9)
+        except BadValue:
+            continue
+        ok = np.ones(len(right), bool)
+        for gate in gates:
+            sides = {**{side: getattr(gate, side) for side in ('low', 'high')},
+                     **found.bounds.get(gate.name, {})}
+            ok &= ~(values[gate.name] < (-np.inf if sides['low'] is None else sides['low']))
+            ok &= ~(values[gate.name] > (np.inf if sides['high'] is None else sides['high']))
+        assert right[ok].sum() >= .9 * ok.sum() > 0, seed
+        assert found.together[0].right == right[ok].sum()
+        reached += 1
+    assert reached > 60
+
+
 def test_too_few_labels_and_a_precision_of_one_are_refused():
     right, values = noisy()
     with pytest.raises(BadValue, match='9 of 9 labelled edits are right; bounds need at least 10'):
@@ -153,6 +191,8 @@ def test_bounds_travel_through_a_file_with_their_source(tmp_path):
     (dict(bounds=dict(nose=dict(low=1))), BadValue, 'bounds nose, but no such gate'),
     (dict(bounds=dict(place=dict(least=1))), RecordError, "gate 'place': expected numbers low"),
     (dict(bounds=dict(place=dict(low='1'))), RecordError, "'low': '1'"),
+    (dict(bounds=dict(place=dict(low=float('nan')))), RecordError, "'low': nan"),
+    (dict(bounds=dict(place=dict(low=.5, high=.4))), BadValue, 'bounds.json: place: nothing lies'),
     (dict(source=None), RecordError, "key 'source' must be a string")])
 def test_files_that_hold_no_bounds_are_refused(tmp_path, change, error, message):
     path = tmp_path / 'bounds.json'
@@ -183,6 +223,9 @@ def test_labels_travel_through_a_file_and_the_last_one_counts(tmp_path):
     ('{"job_id": "a", "label": "right", "schema": "x"}', "schema 'x'"),
     ('{"job_id": "a", "label": "right", "gates": {"place": {"value": "high"}}}',
      "gate 'place': key 'value' must be a number or null, got 'high'"),
+    *[(f'{{"job_id": "a", "label": "right", "gates": {{"place": {{"value": {number}}}}}}}',
+       "gate 'place': key 'value' must be a number or null, got") for number in (
+           'NaN', '-Infinity', '1e999', '1' + 400 * '0', 'true')],
     ('{"job_id": "a", "label": "right", "gates": {"place": 1}}', "gate 'place': expected an obj")])
 def test_lines_that_are_no_labels_are_refused(tmp_path, line, message):
     (tmp_path / 'audit.jsonl').write_text(line + '\n')
@@ -198,3 +241,10 @@ def test_labels_without_values_take_those_of_the_run():
     assert filled == [EditLabel('a', 'right', gates=dict(place=dict(value=.9))), own]
     with pytest.raises(BadValue, match='job a: the label has no values'):
         with_gates([bare], {})
+
+
+@pytest.mark.parametrize('low, high', [(float('nan'), None), (None, float('inf')), ('0.5', None),
+                                       (True, None), (.5, .4)])
+def test_bounds_that_would_let_all_or_nothing_pass_are_refused(low, high):
+    with pytest.raises(BadValue, match='^mask: (low|high|nothing lies)'):
+        MaskGate(low, high)
