@@ -5,6 +5,7 @@ it shows stands in the page itself: no file can be asked for.
 """
 
 import secrets
+import sys
 import threading
 from functools import partial
 from html import escape
@@ -18,7 +19,7 @@ from mmtbps.fileio import DiskFull
 from mmtbps.generation.runs.audit import Audit, audit_table
 from mmtbps.generation.runs.figures import draw_captions, draw_picture
 from mmtbps.generation.runs.manifest import Record
-from mmtbps.records import image_name
+from mmtbps.records import RecordError, image_name
 from mmtbps.search.webui.addresses import PageAddress
 from mmtbps.search.webui.server import AddressNotFree
 
@@ -80,7 +81,7 @@ def draw_edit(audit: Audit, record: Record, images: Path, token: str, back: str 
         back: Id of the job before, to judge it anew.
         allow_outside: As in :func:`~mmtbps.records.image_name`.
     """
-    source = images / image_name(record.source['image'], record.job_id, allow_outside)
+    source = images / image_name(record.source_image, record.job_id, allow_outside)
     pictures = ''.join(
         f'<figure>{draw_picture(path, title, _SIZE)}<figcaption>{title}</figcaption></figure>'
         for title, path in (('before', source), ('after', audit.folder / record.output['file'])))
@@ -123,6 +124,7 @@ class AuditPage(ThreadingHTTPServer):
         url: Address for a browser.
 
     Raises:
+        RecordError: A source image of the sample lies outside ``images``.
         AddressNotFree: Nothing can listen at the port.
     """
 
@@ -134,6 +136,8 @@ class AuditPage(ThreadingHTTPServer):
         self.audit, self.lock, self.token = audit, threading.Lock(), secrets.token_urlsafe()
         self.draw = partial(draw_edit, audit, images=images, token=self.token,
                             allow_outside=allow_outside)
+        for record in audit.sample.values():  # better now than in the middle of an audit
+            image_name(record.source_image, record.job_id, allow_outside)
         self.address = PageAddress(_HOST)
         try:
             super().__init__((_HOST, port), _Visit)
@@ -154,6 +158,11 @@ class AuditPage(ThreadingHTTPServer):
             position = done.index(job) if job in done else len(done)
             return self.draw(self.audit.sample[job], back=self._before(position))
 
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say nothing of a browser that went away; anything else keeps its traceback."""
+        if not isinstance(sys.exc_info()[1], (ConnectionError, TimeoutError)):
+            super().handle_error(request, client_address)
+
     def _before(self, position: int | None) -> str | None:
         """Return the job that was answered before a position in the order of the answers."""
         answered = [job for job in list(self.audit.labels)[:position] if job in self.audit.sample]
@@ -170,9 +179,14 @@ class _Visit(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         if self._is_refused():
             return None
-        place = urlsplit(self.path)
-        page = self.server.page_of(parse_qs(place.query).get('job', [None])[0]) \
-            if place.path == '/' else None
+        try:
+            place = urlsplit(self.path)
+            page = self.server.page_of(parse_qs(place.query).get('job', [None])[0]) \
+                if place.path == '/' else None
+        except RecordError as error:
+            return self._say(HTTPStatus.INTERNAL_SERVER_ERROR, str(error))
+        except ValueError:  # of an address that is none
+            page = None
         return self._say(HTTPStatus.NOT_FOUND, 'There is nothing here.') if page is None \
             else self._show(page)
 
@@ -193,6 +207,8 @@ class _Visit(BaseHTTPRequestHandler):
             return self._say(HTTPStatus.BAD_REQUEST, str(error))
         except DiskFull as error:
             return self._say(HTTPStatus.INSUFFICIENT_STORAGE, str(error))
+        except OSError as error:  # a disk that went away, or became read-only
+            return self._say(HTTPStatus.INTERNAL_SERVER_ERROR, f'not written: {error}')
         return self._say(HTTPStatus.SEE_OTHER, '', Location='/')
 
     def _is_refused(self) -> bool:

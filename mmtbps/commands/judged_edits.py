@@ -13,6 +13,7 @@ from mmtbps.generation.quality.labels import read_labels, with_gates
 from mmtbps.generation.quality.proportions import Proportion
 from mmtbps.generation.runs.audit import AUDIT_FILE, Audit, audit_table
 from mmtbps.generation.runs.manifest import read_images, read_run
+from mmtbps.records import RecordError
 
 from .audit_page import AuditPage
 
@@ -30,6 +31,8 @@ def add_audit_options(command: argparse.ArgumentParser) -> None:
     command.add_argument('--port', type=int, default=7861,
                          help='of this machine, to which no other has access')
     command.add_argument('--table', action='store_true', help='print the shares, open no page')
+    command.add_argument('--allow-outside', action='store_true',
+                         help='show images that the run names outside that folder')
 
 
 def add_calibrate_options(command: argparse.ArgumentParser) -> None:
@@ -49,23 +52,37 @@ def audit(args: argparse.Namespace) -> None:
 
     Raises:
         MissingFile: If the folder of the run or that of its images is not there.
+        RecordError: If an image of the run lies outside that folder.
     """
     read_run(args.run)  # first: a folder without a run notes no images either
     images = args.images or read_images(args.run)
     if not args.table and (images is None or not Path(images).is_dir()):
         raise MissingFile(f'{images or args.run}: the folder of the source images is not '
                           f'{"there" if images else "noted in this run"}', Remedy('images_folder'))
-    with Audit(args.run, args.samples, args.seed) as judged:
-        try:
-            if not args.table:
-                with AuditPage(judged, Path(images), args.port) as page:
-                    print(f'The page is at {page.url}; Ctrl+C ends it.', flush=True)
-                    page.serve_forever(poll_interval=.1)
-        finally:
-            for title, share in audit_table(judged.records.values(), judged.labels.values()):
-                print(printable(f'{title}: {share} right'))
-            print(f'{args.run / AUDIT_FILE}: {len(judged.labels)} edits are judged, '
-                  f'{len(judged.todo)} of the sample are not')
+    with Audit(args.run, args.samples, args.seed, read_only=args.table) as judged:
+        if args.table:
+            return _print_shares(judged)
+        with _open_page(judged, Path(images), args) as page:
+            try:
+                print(f'The page is at {page.url}; Ctrl+C ends it.', flush=True)
+                page.serve_forever(poll_interval=.1)
+            finally:
+                _print_shares(judged)
+
+
+def _open_page(judged: Audit, images: Path, args: argparse.Namespace) -> AuditPage:
+    try:
+        return AuditPage(judged, images, args.port, args.allow_outside)
+    except RecordError as error:
+        error.remedy = Remedy('allow_outside')
+        raise
+
+
+def _print_shares(judged: Audit) -> None:
+    for title, share in audit_table(judged.records.values(), judged.labels.values()):
+        print(printable(f'{title}: {share} right'))
+    print(f'{judged.folder / AUDIT_FILE}: {len(judged.labels)} edits are judged, '
+          f'{len(judged.todo)} of the sample are not')
 
 
 def bound_gates(args: argparse.Namespace, gates: Sequence[BaseGate], out_dir: Path) -> None:

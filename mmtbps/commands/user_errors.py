@@ -24,6 +24,7 @@ __all__ = ['COMMANDS', 'fail', 'one_line_errors', 'word_error', 'word_notice', '
 
 #: Command line of each remedy the library may name; its arguments are filled in.
 COMMANDS = {
+    'allow_outside': 'add --allow-outside to the command',
     'allow_missing': 'add --allow-missing to the command (tools/test.py, tools/visualize.py, '
                      'tools/export.py)',
     'begin_run': 'add --resume to go on with that run, or --overwrite to move it to old-DATE',

@@ -5,6 +5,7 @@ import json
 import re
 import sys
 import threading
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -29,14 +30,20 @@ def done(tmp_path):
     return tmp_path / 'out'
 
 
-@pytest.fixture
-def page(done):
-    with Audit(done, 4) as audit, AuditPage(audit, done.parent / 'imgs', port=0) as server:
+@contextmanager
+def serving(done, count):
+    with Audit(done, count) as audit, AuditPage(audit, done.parent / 'imgs', port=0) as server:
         thread = threading.Thread(target=server.serve_forever, args=(.01, ))
         thread.start()
         yield server
         server.shutdown()
         thread.join()
+
+
+@pytest.fixture
+def page(done):
+    with serving(done, 4) as server:
+        yield server
 
 
 def ask(page, method='GET', path='/', body=None, **headers):
@@ -119,11 +126,8 @@ def test_nothing_is_loaded_from_elsewhere_or_kept(page):
 
 
 def test_captions_are_text(done):
-    part, = done.glob('part-*.jsonl')
-    lines = [json.loads(line) for line in part.read_text().splitlines()]
-    for line in lines:
-        line['output']['captions'] = ['<script>alert(1)</script>'] * len(line['output']['captions'])
-    part.write_text(''.join(json.dumps(line) + '\n' for line in lines))
+    change_lines(done, lambda line: line['output'].update(
+        captions=['<script>alert(1)</script>'] * len(line['output']['captions'])))
     with Audit(done, 2) as audit, AuditPage(audit, done.parent / 'imgs', port=0) as page:
         text = page.page_of(None)
     assert '<script>' not in text and '&lt;script&gt;' in re.sub('</?ins>', '', text)
@@ -149,3 +153,75 @@ def test_the_command_prints_the_shares(tool, done, capsys, refused):
         tool.main(['audit', str(done)])
     with refused('no generation has run in this folder'):
         tool.main(['audit', str(done.parent)])
+
+
+def change_lines(done, change):
+    """Change every line of the manifest, as a stranger or a bad disk might."""
+    part, = done.glob('part-*.jsonl')
+    lines = [json.loads(line) for line in part.read_text().splitlines()]
+    for line in lines:
+        change(line)
+    part.write_text(''.join(json.dumps(line) + '\n' for line in lines))
+
+
+def test_images_outside_the_folder_are_told_before_the_page_opens(tool, done, refused, capsys):
+    """A run whose data set allows that needs the same word here."""
+    change_lines(done, lambda line: line['source'].update(
+        image='../' + line['source']['image']))
+    with refused(r"image '\.\./cam_a.* leads out of the image folder.*: add --allow-outside"):
+        tool.main(['audit', str(done)])
+    (done.parent / 'cam_a').symlink_to(done.parent / 'imgs' / 'cam_a')
+    with Audit(done, 2) as audit, AuditPage(audit, done.parent / 'imgs', 0, True) as page:
+        assert page.page_of(None).count('src="data:image/jpeg;base64,') == 2
+
+
+@pytest.mark.parametrize('change', [
+    lambda line: line['edit'].pop('spans'), lambda line: line['edit'].update(kept=[99]),
+    lambda line: line['output'].update(captions=[])])
+def test_a_broken_record_is_said_in_the_page(done, change):
+    change_lines(done, change)
+    with serving(done, 4) as page:
+        status, text, _ = ask(page)
+    assert status == 500 and 'broken captions in the manifest' in text
+
+
+@pytest.mark.parametrize('path', ['http://[/', 'http://[::1/?job=x'])
+def test_an_address_that_is_none_is_not_found(page, path, capfd):
+    host = f'127.0.0.1:{page.server_address[1]}'
+    assert ask(page, path=path, Host=host)[0] == 404
+    assert 'Traceback' not in capfd.readouterr().err
+
+
+def test_a_browser_that_goes_away_leaves_nothing_in_the_terminal(page, capfd):
+    for error in (BrokenPipeError(), ConnectionResetError(), TimeoutError()):
+        try:
+            raise error
+        except OSError:
+            page.handle_error(None, ('127.0.0.1', 1))
+    assert not capfd.readouterr().err
+    try:
+        raise KeyError('x')
+    except KeyError:
+        page.handle_error(None, ('127.0.0.1', 1))
+    assert 'KeyError' in capfd.readouterr().err
+
+
+def test_an_answer_that_cannot_be_written_is_said(page, monkeypatch):
+    def fail(*_):
+        raise OSError(30, 'Read-only file system')
+
+    monkeypatch.setattr(page.audit, 'answer', fail)
+    status, text, _ = judge(page, 'right')
+    assert status == 500 and 'Read-only file system' in text
+
+
+def test_the_table_is_printed_while_the_page_is_open(tool, done, page, capsys):
+    judge(page, 'right')
+    tool.main(['audit', str(done), '--samples', '4', '--table'])
+    assert '1 edits are judged, 3 of the sample are not' in capsys.readouterr().out
+
+
+def test_the_table_of_a_run_that_nobody_judged_writes_nothing(tool, done, capsys):
+    tool.main(['audit', str(done), '--table'])
+    assert ': 0 edits are judged, 16 of the' in capsys.readouterr().out
+    assert not list(done.glob('audit*'))

@@ -246,7 +246,7 @@ def test_a_fault_in_a_worker_of_a_loader_is_one_line(error, words, cause, capsys
 
 def test_every_command_has_a_tool_and_every_option_is_one_of_a_tool():
     places = [*(ROOT / 'tools').glob('*.py'), *(ROOT / 'mmtbps/commands').glob('*_options.py'),
-              ROOT / 'mmtbps/engine/launch.py']
+              ROOT / 'mmtbps/commands/judged_edits.py', ROOT / 'mmtbps/engine/launch.py']
     options = {word for path in places
                for word in re.findall(r"'(--[a-z-]+)'", path.read_text(encoding='utf-8'))}
     for command in COMMANDS.values():

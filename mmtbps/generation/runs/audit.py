@@ -65,6 +65,7 @@ class Audit:
         folder: Folder of the run; the answers stand there in ``audit.jsonl``.
         count: Edits to judge, those that are judged already included.
         seed: See `choose_sample`.
+        read_only: Take no answers and no lock: the folder may be another's, and its audit open.
 
     Attributes:
         folder: Of the run.
@@ -78,7 +79,8 @@ class Audit:
         LockTaken: If another process audits the run.
     """
 
-    def __init__(self, folder: str | os.PathLike, count: int = 100, seed: int = 0) -> None:
+    def __init__(self, folder: str | os.PathLike, count: int = 100, seed: int = 0,
+                 read_only: bool = False) -> None:
         if count < 1:
             raise BadValue(f'an audit has at least 1 edit, got {count}')
         read_run(folder)
@@ -90,11 +92,12 @@ class Audit:
             raise BadValue(f'{folder}: no edit of this run has an image to look at')
         path = self.folder / AUDIT_FILE
         try:
-            self._writer = JsonlWriter(path)  # first: it cuts off a line that a kill left
+            # First: it cuts off a line that a kill left.
+            self._writer = None if read_only else JsonlWriter(path)
         except LockTaken as error:
             raise LockTaken(f'{path} is being written by another process: this run is being '
                             'audited already') from error
-        self.labels = read_labels(path)
+        self.labels = read_labels(path) if self._writer or path.is_file() else {}
 
     @property
     def todo(self) -> list[str]:
@@ -105,8 +108,11 @@ class Audit:
         """Judge an edit, for the first time or anew; the answer is on disk when this returns.
 
         Raises:
-            BadValue: If the job is not in the sample, or the label none of `LABELS`.
+            BadValue: If the job is not in the sample, the label none of `LABELS`, or the audit
+                read only.
         """
+        if self._writer is None:
+            raise BadValue('this audit is read only')
         if job_id not in self.sample or label not in LABELS:
             raise BadValue(f'no answer {label!r} to job {job_id!r} of this sample')
         if (known := self.labels.get(job_id)) and known.label == label:
@@ -120,7 +126,8 @@ class Audit:
 
     def close(self) -> None:
         """Close the file and give up the lock."""
-        self._writer.close()
+        if self._writer is not None:
+            self._writer.close()
 
     def __enter__(self) -> 'Audit':
         return self

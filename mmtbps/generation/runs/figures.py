@@ -8,6 +8,7 @@ from pathlib import Path
 
 from mmtbps.errors import first_line
 from mmtbps.fileio.pictures import decode_picture
+from mmtbps.records import RecordError
 
 from .manifest import Record
 
@@ -29,7 +30,8 @@ def draw_picture(path: Path, title: str, size: tuple[int, int] = _SMALL) -> str:
     except FileNotFoundError:
         return f'<span>{escape(path.name)} is gone</span>'
     except (OSError, ValueError) as error:
-        return f'<span>{escape(path.name)} cannot be read ({escape(first_line(error))})</span>'
+        reason = getattr(error, 'strerror', None) or first_line(error)
+        return f'<span>{escape(path.name)} cannot be read ({escape(reason)})</span>'
     small.thumbnail(size)
     buffer = io.BytesIO()
     small.save(buffer, 'JPEG', quality=85 if size == _SMALL else 95)
@@ -39,17 +41,25 @@ def draw_picture(path: Path, title: str, size: tuple[int, int] = _SMALL) -> str:
 
 
 def draw_captions(record: Record) -> str:
-    """Draw the captions before and after, the exchanged words marked, and the instruction."""
-    spans, texts = record.edit.get('spans', []), []
-    if instruction := record.edit.get('instruction'):
-        texts.append(f'<p><b>{escape(instruction)}</b></p>')
-    for i, (index, after) in enumerate(zip(record.edit['kept'], record.output['captions'],
-                                           strict=True)):
-        mine = [span for span in spans if span['caption'] == i]
-        before = _marked(record.source['captions'][index],
-                         [(span['start'], span['end']) for span in mine], 'del')
-        texts.append(f'<p>{before}</p><p>{_marked(after, [s["target"] for s in mine], "ins")}</p>')
-    return ''.join(texts)
+    """Draw the captions before and after, the exchanged words marked, and the instruction.
+
+    Raises:
+        RecordError: Naming the job, if the record has no captions that belong together.
+    """
+    try:
+        spans, instruction = record.edit.get('spans', []), record.edit.get('instruction')
+        texts = [f'<p><b>{escape(instruction)}</b></p>'] if instruction else []
+        for i, (index, after) in enumerate(zip(record.edit['kept'], record.output['captions'],
+                                               strict=True)):
+            mine = [span for span in spans if span['caption'] == i]
+            before = _marked(record.source['captions'][index],
+                             [(span['start'], span['end']) for span in mine], 'del')
+            texts.append(f'<p>{before}</p>'
+                         f'<p>{_marked(after, [span["target"] for span in mine], "ins")}</p>')
+        return ''.join(texts)
+    except (AttributeError, KeyError, IndexError, TypeError, ValueError) as error:
+        raise RecordError(f'{record.job_id}: broken captions in the manifest '
+                          f'({type(error).__name__}: {error})') from error
 
 
 def _marked(caption: str, spans: Iterable[Sequence[int]], tag: str) -> str:

@@ -72,6 +72,15 @@ class Record:
     time: str = ''
     reason: str | None = None
 
+    @property
+    def source_image(self) -> str:
+        """Path of the source image in its folder, as the annotation has it.
+
+        Raises:
+            RecordError: Naming the job, if the record has none.
+        """
+        return Entry(self.source, f'{self.job_id}, source').take('image', str)
+
     def to_json(self) -> dict[str, Any]:
         """Return a dict of JSON types; numbers that JSON does not know become ``null``."""
         values = {f.name: _finite(getattr(self, f.name)) for f in fields(self)}
@@ -96,6 +105,11 @@ class Record:
         sections = {key: entry.take(key, dict) for key in
                     ('source', 'edit', 'output', 'engine', 'gates', 'controls', 'cost')}
         image_name(Entry(sections['output'], where).take_or_none('file', str) or '', where)
+        for name, verdict in sections['gates'].items():
+            ok = Entry(verdict, f'{where}, gate {name!r}').raw.get('ok')
+            if not isinstance(ok, bool):
+                raise RecordError(f"{where}, gate {name!r}: key 'ok' must be true or false, got "
+                                  f'{ok!r}')
         return cls(**texts, **sections, reason=entry.take_or_none('reason', str))
 
 

@@ -62,7 +62,7 @@ def write_report(folder: str | os.PathLike, image_root: str | os.PathLike,
     for status in ('accepted', 'rejected'):
         chosen = [record for record in records if record.status == status][:samples]
         figures = ''.join(_figure(record, Path(folder), Path(image_root) / image_name(
-            record.source['image'], record.job_id, allow_outside)) for record in chosen)
+            record.source_image, record.job_id, allow_outside)) for record in chosen)
         sheets.append(f'<h2>{status.capitalize()} ({len(chosen)} of '
                       f'{summary.statuses[status]})</h2><div class="sheet">{figures}</div>')
     body = [f'<h1>Generated pairs</h1><p>{escape(str(summary))}; {run["plan"]["jobs"]} planned. '
