@@ -11,7 +11,7 @@ from ..color.colorspace import lab_to_rgb, palette, rgb_to_lab
 from ..editing.base import EditRequest, EditResult
 from ..editing.recolor import shift_color
 from .base import GateVerdict, run_gates
-from .place_gates import sure_garment
+from .place_gates import edge_reach, sure_garment
 
 __all__ = ['CONTROLS', 'PLACE_CONTROLS', 'negative_controls', 'other_color', 'try_controls']
 
@@ -21,6 +21,7 @@ PLACE_CONTROLS = ('elsewhere', 'partial', 'spill')
 _OVERSHOOT = 4.      # an over-strong edit goes so many times as far as it should
 _PART = .3           # of the garment
 _SPILL = 1.          # pixels of the neighbours, relative to those of the garment
+_BEYOND = .3         # the same of those that no gate may take for an outline that is a little off
 _OVERLAP = .2        # of the garment, at most, with the place that is elsewhere
 
 
@@ -89,7 +90,7 @@ def _wrong_places(request: EditRequest) -> dict[str, np.ndarray]:
     garment = None if request.evidence is None else request.evidence.garment(request.region)
     if garment is None or not garment.any():
         return {}
-    sure = sure_garment(request.evidence, request.region)
+    sure = sure_garment(request.evidence, request.region, request.noun)
     end = np.quantile(np.nonzero(sure)[0], _PART, method='nearest')
     places = dict(elsewhere=_displaced(garment), spill=_with_neighbours(garment),
                   partial=sure & (np.arange(len(sure))[:, None] < end))
@@ -108,11 +109,16 @@ def _displaced(garment: np.ndarray) -> np.ndarray:
 
 
 def _with_neighbours(garment: np.ndarray) -> np.ndarray:
-    """Add to a mask what is nearest to it, as many pixels as it has itself; empty without."""
-    wide = garment
-    while not wide.all() and wide.sum() < (1 + _SPILL) * garment.sum():
+    """Add to a mask what is nearest to it, as many pixels as it has itself; empty without.
+
+    Around a narrow one, such as a sleeve, these are but its outline: there it takes more.
+    """
+    wide, outline, size = garment, grow(garment, edge_reach(len(garment))), garment.sum()
+    while not wide.all() and (wide.sum() < (1 + _SPILL) * size
+                              or (wide & ~outline).sum() < _BEYOND * size):
         wide = grow(wide, 1)
-    return wide if wide.sum() > (1 + _SPILL / 2) * garment.sum() else np.zeros_like(garment)
+    enough = wide.sum() > (1 + _SPILL / 2) * size and (wide & ~outline).any()
+    return wide if enough else np.zeros_like(garment)
 
 
 def _shift(request: EditRequest, mask: np.ndarray) -> Image.Image:

@@ -22,6 +22,7 @@ __all__ = ['PLACE_GATE', 'PlaceGate', 'PoseGate', 'PreserveGate', 'edge_reach', 
 PLACE_GATE = 'place'
 _FEWEST_PIXELS = .002    # of the image; a smaller part says nothing
 _SURE = .2               # of the garment must be surely of its region, to be asked for alone
+_ABOVE_THE_KNEES = ('shorts', 'skirt', 'skirts', 'miniskirt', 'miniskirts')   # or so they may be
 _FEWEST_JOINTS = 4       # of a posture that can be compared
 _NAN = float('nan')
 
@@ -35,22 +36,24 @@ def edge_reach(height: int) -> int:
     return 1 + height // 128
 
 
-def sure_garment(evidence: EditEvidence, region: str) -> np.ndarray | None:
+def sure_garment(evidence: EditEvidence, region: str, noun: str = '') -> np.ndarray | None:
     """Mask the pixels that are surely the garment of a region, (H, W) bool.
 
     A parsing calls ``full`` what is worn above and below, and one of joints alone all between
-    waist and knees. Where a garment of the region itself is seen, only that is sure.
+    waist and knees. Where a garment of the region itself is seen, only that is sure; but what
+    joints call ``lower`` may be bare legs below a garment that ends above the knees.
 
     Args:
         evidence: Of the picture.
         region: ``'upper'``, ``'lower'`` or ``'full'``.
+        noun: Of the garment.
 
     Returns:
         ``None`` without a parsing.
     """
     garment = evidence.garment(region)
-    if garment is None:
-        return None
+    if garment is None or noun in _ABOVE_THE_KNEES:
+        return garment
     own = evidence.part(region)
     return own if own.sum() >= _SURE * garment.sum() else garment
 
@@ -81,7 +84,7 @@ class PlaceGate(BaseGate):
 
     def measure_with_reason(self, request: EditRequest, result: EditResult) -> tuple[float, str]:
         garment = _evidence(request).garment(request.region)
-        sure = sure_garment(_evidence(request), request.region)
+        sure = sure_garment(_evidence(request), request.region, request.noun)
         if garment is None or sure is None:
             return _NAN, 'no parsing'
         changed = color_change(request.image, result.image) > self.tolerance

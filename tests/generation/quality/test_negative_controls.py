@@ -10,7 +10,7 @@ from drawn_edits import BLUE, GATES, GREEN, RED, ask, blocks, draw_some, give, u
 from PIL import Image
 
 from mmtbps.generation.evidence import PARTS, EditEvidence
-from mmtbps.generation.quality.gates import CaptionGate, EditStrengthGate
+from mmtbps.generation.quality.gates import CaptionGate, EditStrengthGate, run_gates
 from mmtbps.generation.quality.negative_controls import (
     CONTROLS,
     PLACE_CONTROLS,
@@ -143,3 +143,21 @@ def test_a_garment_that_fills_the_picture_is_nowhere_else():
     made = negative_controls(ask(blocks(RED, BLUE), evidence=EditEvidence(parts=parts)),
                              give(blocks(GREEN, BLUE)))
     assert 'partial' in made and not made.keys() & {'elsewhere', 'spill'}
+
+
+@pytest.mark.parametrize('size', [(128, 48), (640, 256)])
+@pytest.mark.parametrize('place', [
+    (.2, .5, .5, .5), (.2, .5, .48, .52), (.4, .4, 0, 1), (.4, .4, .4, .4), (.2, .5, .45, .55),
+    (0, .3, 0, .4), (.7, 1, 0, 1), (.9, 1, .9, 1)])
+def test_gates_refuse_the_controls_of_garments_that_are_narrow_or_at_the_border(size, place):
+    """Shares of the height and width; a share of nothing is one pixel."""
+    top, bottom, left, right = (round(share * size[i // 2]) for i, share in enumerate(place))
+    parts = np.zeros(size, np.uint8)
+    parts[top:max(bottom, top + 1), left:max(right, left + 1)] = PARTS.index('upper')
+    image = np.where(parts[..., None] > 0, np.uint8(RED), np.uint8((128, 128, 128)))
+    made = negative_controls(ask(image, evidence=EditEvidence(parts=parts)), give(image))
+    tried = made.keys() & set(PLACE_CONTROLS)
+    assert {'elsewhere', 'spill'} <= tried
+    for name in tried:
+        verdicts = run_gates([PlaceGate(), PreserveGate()], *made[name]).values()
+        assert not all(verdict.ok for verdict in verdicts), name

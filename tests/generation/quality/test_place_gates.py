@@ -1,5 +1,7 @@
 """Gates of place and posture against evidence made by hand, and against the renderer's truth."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from benchmarks.edit_truth import drawn_evidence
@@ -230,3 +232,22 @@ def test_a_dyed_background_is_refused(seen):
         around = ~case.request.evidence.person
         image = np.where(around[..., None], np.uint8(GREEN), case.after)
         assert not PreserveGate()(case.request, case.result(image)).ok
+
+
+def joints_of_shorts():
+    """Parts as joints alone give them: shorts to the knees, and bare legs below."""
+    parts = parsing().parts.copy()
+    rows = np.arange(SIZE[0])[:, None]
+    parts[at('lower') & (rows < 72)] = PARTS.index('full')
+    return EditEvidence(parts=parts), at('lower') & (rows < 72), at('lower') & (rows >= 72)
+
+
+@pytest.mark.parametrize('noun, ok', [('shorts', True), ('skirt', True), ('jeans', False)])
+def test_shorts_need_not_cover_what_may_be_bare_legs(noun, ok):
+    evidence, shorts, legs = joints_of_shorts()
+    asked = replace(request_for(evidence, 'lower'), noun=noun)
+    assert PlaceGate()(asked, result_of(dyed(shorts))).ok == ok
+    third = shorts & (np.arange(SIZE[0])[:, None] < 59)
+    for wrong in (legs, third, at('upper')):
+        verdict = PlaceGate()(replace(asked, noun='shorts'), result_of(dyed(wrong)))
+        assert not verdict.ok and verdict.judged
