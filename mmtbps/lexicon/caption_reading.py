@@ -1,5 +1,6 @@
 """Reading of a whole caption: its colors, its garments, and the reasons not to rely on it."""
 
+import re
 from collections.abc import Sequence
 from functools import cache, lru_cache
 from typing import NamedTuple
@@ -131,6 +132,8 @@ def _is_a_color_word(words: Sequence[Word], i: int, mentions: Sequence[ColorMent
     key = words[i].key
     parts = key.split('-')
     table = read_table('reading')
+    if _glued().fullmatch(key):
+        return True
     if len(parts) > 1:
         return parts[-1] in _words_of('color_words') or parts[-1] == 'ish' or (
             parts[-1] not in table['body_ends'] and any(part in colors() for part in parts))
@@ -174,6 +177,12 @@ def _worn_once() -> frozenset[str]:
 
 def _has(words: Sequence[Word], section: str) -> bool:
     return any(word.key in _words_of(section) for word in words)
+
+
+@cache
+def _glued() -> re.Pattern[str]:
+    """Return the pattern of words without the space before a garment: "darkredshirt"."""
+    return re.compile(rf'\w*(?:{"|".join(colors())})(?:{"|".join(garments())})')
 
 
 @cache

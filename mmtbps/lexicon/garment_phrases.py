@@ -6,6 +6,7 @@ from functools import cache
 from typing import NamedTuple
 
 from .grammar import COPULAS, FILLERS, FUNCTION_WORDS, color_term, noun_chain_at, noun_table
+from .lettering import is_lettering, quotations_in
 from .mentions import ColorMention
 from .negations import is_negator, negations_in
 from .phrases import Word
@@ -22,6 +23,13 @@ _NEGATION_ENDS = _SENTENCE_ENDS | {'and', 'but', 'while', 'who', 'because'}
 _DETERMINERS = frozenset('a an the his her their its this that'.split())
 _LINKS = frozenset('that which has been'.split())
 _PLACES = frozenset('over in on around round about under across from beside'.split())
+_SIDES_AFTER = frozenset('in on at along around near'.split())
+_BETWEEN_COLORS = frozenset('on over to into by'.split())
+_CLAUSE_MARKS = frozenset(',.;:!?')
+_JOINS = frozenset({'and', 'or', '&', '/', '-', '–'})
+_OPENS = frozenset('a an in wearing wears wear'.split())
+_HUNG_AT = frozenset('waist hips hip feet'.split())
+_MAX_BETWEEN = 3
 _CLAUSE = frozenset('with and while who , .'.split())
 _APPOSITIONS = frozenset(',:;(-–')
 # Words before "of" that mean all of it.
@@ -62,6 +70,7 @@ def find_garment_phrases(words: Sequence[Word],
     found, i = [], 0
     negated = negations_in(words) + _negated_clauses(words)
     shared = [span for mention in mentions for span in mention.shared]
+    quoted = quotations_in(words)
     while i < len(words):
         noun = noun_chain_at(words, i)
         if noun is None:
@@ -77,6 +86,10 @@ def find_garment_phrases(words: Sequence[Word],
         doubt = _doubt(words, noun.start, noun.end, mention)
         if any(a < inside[1] and inside[0] < b for a, b in negated):
             doubt = 'negated'
+        elif any(a < start < b for a, b in quoted):
+            doubt = 'written text'
+        elif mention and _is_a_second_color(words, mention, mentions):
+            doubt = 'words that may be a color'
         elif (mention and mention.shared) or any(a < end and start < b for a, b in shared):
             doubt = 'a color that may be shared'
         found.append(GarmentPhrase(start, end, noun.key, noun_table()[noun.key].region, mention,
@@ -95,7 +108,8 @@ def is_known_modifier(key: str) -> bool:
     if '-' in key:
         return all(part in FUNCTION_WORDS or is_known_modifier(part) for part in key.split('-'))
     return bool(_NUMBER_OR_POSSESSIVE.fullmatch(key)
-                or _DESCRIBES.fullmatch(key) and key not in read_table('reading')['color_words']
+                or _DESCRIBES.fullmatch(key) and key not in _words_of('color_words') | _words_of(
+                    'color_like')
                 and not any(key.startswith(name) for name in colors() if len(name) > 3))
 
 
@@ -105,9 +119,13 @@ def _doubt(words: Sequence[Word], first: int, last: int,
     start = _phrase_start(words, first, mention)
     if _is_handled(words, start) or _lies_elsewhere(words, start, last):
         return 'not worn'
-    if any(not is_known_modifier(word.key) for word in _modifiers_of(words, start, first, mention)):
+    if is_lettering(words[start:first]):
+        return 'written text'
+    if _joins_unknown(words, start) or any(not is_known_modifier(word.key) for word in
+                                           _modifiers_of(words, start, first, mention)):
         return 'words that may be a color'
-    if mention is not None and mention.predicative and _is_a_part(words, start):
+    if mention is not None and mention.predicative and (
+            _is_a_part(words, start) or _has_sides(words, mention)):
         return 'only a part'
     if mention is None and (words[last - 1].key in _COLORED_NOUNS or _unknown_predicate(
             words, last)):
@@ -121,6 +139,35 @@ def _is_a_part(words: Sequence[Word], start: int) -> bool:
     while m and words[m - 1].key in _DETERMINERS:
         m -= 1
     return m > 1 and words[m - 1].key == 'of' and words[m - 2].key not in _WHOLES
+
+
+def _has_sides(words: Sequence[Word], mention: ColorMention) -> bool:
+    """Tell whether a color is that of one side: "his shirt is red on top and blue below"."""
+    after = [word.key for word in words if word.start >= mention.color[1]][:3]
+    sides = [key for key in after[1:] if key not in _DETERMINERS]
+    return len(after) > 1 and after[0] in _SIDES_AFTER and bool(sides) and (
+        sides[0] in _words_of('sides'))
+
+
+def _joins_unknown(words: Sequence[Word], start: int) -> bool:
+    """Tell whether "and" joins an unknown word to the phrase: "a balck and white shirt"."""
+    return start > 2 and words[start - 1].key in _JOINS and (
+        words[start - 3].key in _OPENS) and not _names_no_color(words, start - 2, 'bare_in')
+
+
+def _is_a_second_color(words: Sequence[Word], mention: ColorMention,
+                       mentions: Sequence[ColorMention]) -> bool:
+    """Tell whether a color before shares the noun: "a red with white shirt", "red on white"."""
+    former = next((m for m in reversed(mentions) if m.noun is None and m.span[1] == m.color[1]
+                   and m.color[1] <= mention.color[0]), None)
+    if former is None or mention.predicative:
+        return False
+    between = [w.key for w in words if former.color[1] <= w.start < mention.color[0]]
+    before = [word.key for word in words if word.start < former.color[0]][-1:]
+    if len(between) == 1 and between[0] in _BETWEEN_COLORS:
+        return True
+    return bool(before) and before[0] in _DETERMINERS and len(between) <= _MAX_BETWEEN and not (
+        (_CLAUSE_MARKS | _DETERMINERS).intersection(between))
 
 
 def _phrase_start(words: Sequence[Word], first: int, mention: ColorMention | None) -> int:
@@ -219,9 +266,10 @@ def _lies_elsewhere(words: Sequence[Word], start: int, end: int) -> bool:
         m += 1
     if m < len(words) and words[m].key in _words_of('carried'):
         return True
-    if m < len(words) and words[m].key in _PLACES:
+    if m < len(words) and (words[m].key in _PLACES or words[m].key == 'at'):
         place = [word.key for word in words[m + 1:m + 4]]
-        return any(word in _words_of('body_parts') for word in place) and not any(
+        parts = _HUNG_AT if words[m].key == 'at' else _words_of('body_parts')
+        return any(word in parts for word in place) and not any(
             word in _CLAUSE for word in place[:-1])
     return False
 

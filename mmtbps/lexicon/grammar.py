@@ -17,7 +17,7 @@ NEGATORS = frozenset('no not without never neither nor none nothing cannot lacks
 FUNCTION_WORDS = FILLERS | COPULAS | RELATIVES | AUXILIARIES | NEGATORS | frozenset(
     'a an the his her their its he she they it this these those who whose but or with in on of for '
     'at by from as while over under beneath underneath near behind beside around through across '
-    'wearing wears wear carrying carries holding holds dressed has having along into onto '
+    'wearing wears wear sporting carrying carries holding holds dressed has having along into onto '
     'there then than'.split())
 # Forms of a garment's name that are a verb before this word: "she dresses in red".
 _VERB_BEFORE = {'dresses': 'in', 'suits': 'her', 'tops': 'it'}

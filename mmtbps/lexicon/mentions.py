@@ -26,6 +26,7 @@ from .phrases import Word, split_words
 from .shared_colors import shared_nouns
 from .vocabulary import garments
 
+_DASHES = frozenset('-–—')
 _MAX_MODIFIERS = 4  # "red long sleeve button up shirt"
 _MAX_FILLERS = 3  # "hair is long straight and black"
 _MAX_UNKNOWN = 2  # "white cell phone": an unknown noun keeps two words
@@ -150,7 +151,7 @@ def _color_run(words: Sequence[Word], i: int) -> list[ColorTerm]:
     while term:
         run.append(term)
         i = term.end
-        while i < len(words) and i < term.end + 2 and words[i].key in JOINERS:
+        while i < len(words) and i < term.end + 2 and words[i].key in JOINERS | _DASHES:
             i += 1
         term = color_term(words, i)
     return run

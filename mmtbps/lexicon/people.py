@@ -10,6 +10,7 @@ from .vocabulary import read_table
 _PRONOUNS = {**dict.fromkeys(('he', 'his', 'him', 'himself'), 'male'),
              **dict.fromkeys(('she', 'her', 'hers', 'herself'), 'female')}
 _OTHERS = frozenset({'another', 'other', 'second', 'third', 'two', 'three', 'four', 'several'})
+_NEXT = frozenset(',;')  # "a man in white, officer in blue"
 _INDEFINITE = frozenset('a an one some his her their each every'.split())
 _JOINED_BY = frozenset('and & with or behind beside by to holding carrying of'.split())
 _BEFORE_SAME = COPULAS | {'as', 'like'}
@@ -68,11 +69,16 @@ def _is_another(words: Sequence[Word], i: int, after_one: bool) -> bool:
         m -= 1
     if m < 0:
         return False
-    if words[m].key in _OTHERS:
+    if words[m].key in _OTHERS or (
+            after_one and words[m].key in _NEXT and words[i].key not in _keys(words[:i])):
         return True
     before = words[m - 1].key if m and words[m].key in _INDEFINITE else ''
     return after_one and (words[m].key in _INDEFINITE and before not in _BEFORE_SAME
                           or words[m].key in _JOINED_BY)
+
+
+def _keys(words: Sequence[Word]) -> set[str]:
+    return {word.key for word in words}
 
 
 @cache

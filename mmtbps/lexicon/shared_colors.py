@@ -68,7 +68,8 @@ def _bare_noun(words: Sequence[Word], start: int) -> tuple[int, int] | None:
     """Read a noun phrase without a determiner, count or color of its own."""
     first, table = words[start].key, read_table('reading')
     if first in _COUNTS or first in table['not_nouns'] or first.isdigit() or (
-            first.endswith(('ing', 'ly')) and first not in table['modifiers']):
+            first.endswith(('ing', 'ly')) and '-' not in first
+            and first not in table['modifiers']):
         return None
     m = start
     while m < len(words) and m - start <= _MAX_MODIFIERS and not (

@@ -17,7 +17,7 @@ from mmtbps.lexicon.vocabulary import read_table
     'Two men walk.', 'A man walks behind a man.', 'A woman with her friend.', 'A man and a woman.',
     'A mother pushes a stroller.', 'The woman and child.', 'A man next to another person.',
     'A man in a coat. He looks at her.', "His brother's coat.", 'A man with a suspect.',
-    'The woman holds her baby.', 'A girl with the other girl.',
+    'The woman holds her baby.', 'A man in white; officer in blue.', 'A girl with the other girl.',
 ])
 def test_more_than_one_person(caption):
     assert names_several_people(split_words(caption))
@@ -28,6 +28,7 @@ def test_more_than_one_person(caption):
     'A man walks. The guy has a bag; he is a tall man.', 'A young male student.', '',
     'A woman pushes a baby stroller.', "A woman in men's pants.", 'She wears boyfriend jeans.',
     'A lady. The woman looks like a nurse.', 'A baby blue shirt on a woman.', 'A man. This person',
+    'The man has a cap, man looks down.',
 ])
 def test_one_person_at_most(caption):
     assert not names_several_people(split_words(caption))
@@ -42,6 +43,7 @@ def test_one_person_at_most(caption):
     ('Dressed in eggplant.', 'an unknown color'), ('A rose-gold coat.', 'an unknown color'),
     ('Dressed in denim, walking in motion.', None), ('A brown-haired man.', None),
     ('The color of his coat is red.', None), ('The color of the sky.', 'an unknown color'),
+    ('A blackpants man.', 'an unknown color'), ('A redcoated man.', None),
     ('A Red Sox cap.', 'a name'), ('A Red Coat On A Man.', None), ('A coat: Red.', None),
     ('Is it a red coat?', 'a question'),
 ])
@@ -63,6 +65,16 @@ def test_doubts_of_a_whole_caption(caption, doubt):
         'words that may be a color']),
     ('A red coat and pants.', ['a color that may be shared'] * 2),
     ('A red coat and a skirt.', [None, None]),
+    ('A red coat and loose-fitting pants.', ['a color that may be shared'] * 2),
+    ('A balck and white coat.', ['words that may be a color']),
+    ('In profile and white pants.', [None]), ('A lily white coat.', ['words that may be a color']),
+    ('A red with white coat.', ['words that may be a color']), ('A red and a white coat.', [None]),
+    ('In red, a white coat.', [None]), ('A man in red with white pants.', [None]),
+    ('His coat is red at the back.', ['only a part']), ('His coat is red on the man.', [None]),
+    ('A cap that reads "red coat".', [None, 'written text']),
+    ('The words red coat on a shirt.', ['written text', None]),
+    ("The girl's 'red coat' and the boss' hat.", ['written text', None]),
+    ('A red coat at his waist.', ['not worn']), ('A red coat at the door.', [None]),
 ])
 def test_doubts_of_single_garments(caption, doubts):
     assert [garment.doubt for garment in read_caption(caption).garments] == doubts

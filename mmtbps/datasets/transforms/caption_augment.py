@@ -152,7 +152,7 @@ class _Edit(NamedTuple):
 class _Meaning(NamedTuple):
     """The colours of a caption with their nouns, its negations, and the spans that hold them."""
 
-    colors: list[tuple[tuple[str, ...], str | None]]
+    colors: list[tuple[tuple[str, ...], str]]
     shared: list[set[str]]
     negations: list[str]
     protected: list[tuple[int, int]]
@@ -160,7 +160,8 @@ class _Meaning(NamedTuple):
     @classmethod
     def of(cls, caption: str, words: Sequence[Word]) -> '_Meaning':
         mentions = find_color_mentions_in(words)
-        return cls([(m.bases, m.noun) for m in mentions],
+        # A noun the lexicon lacks is known by the words that stand after the colour.
+        return cls([(m.bases, m.noun or caption[m.color[1]:m.span[1]].lower()) for m in mentions],
                    [{caption[slice(*span)].lower() for span in m.shared} for m in mentions],
                    [caption[slice(*span)].lower() for span in negations_in(words)],
                    protected_spans_in(words, mentions))

@@ -20,6 +20,7 @@ __all__ = ['OVERLAPS', 'Target', 'certain_mentions', 'edit_spans', 'garment_name
 OVERLAPS = {'upper': ('upper', 'full'), 'lower': ('lower', 'full'),
              'full': ('upper', 'lower', 'full')}
 
+_DRESSED = frozenset('in wearing wears wear with'.split())
 _ALL = frozenset({'clothes', 'clothing', 'outfit'})
 
 
@@ -94,10 +95,17 @@ def _plan_one(caption: str, mentions: Sequence[ColorMention], target: Target,
     if not named and any(m.bases not in {bases for _, bases in others} for m in near):
         return None
     rest = [m for m in mentions if not any(m is n for n in named)
-            and (m in near or m.region == 'part' or m.noun is None)]
+            and (m in near or m.region == 'part' or m.noun is None or _may_be_two(caption, m))]
     if any(target.color in m.bases for m in rest):
         return None
     return [(m.color, m.span) for m in named]
+
+
+def _may_be_two(caption: str, mention: ColorMention) -> bool:
+    """Tell whether only the last color may be the noun's: "in red and blue jeans"."""
+    before = split_words(caption[:mention.color[0]])
+    return len(mention.bases) > 1 and not mention.predicative and bool(before) and (
+        before[-1].key in _DRESSED)
 
 
 def _is_all(noun: str) -> bool:

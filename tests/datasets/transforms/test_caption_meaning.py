@@ -41,6 +41,8 @@ def test_no_color_goes_to_another_noun(draws):
     ('He has brown hair in a ponytail.', r'brown hair ponytail'),
     ('He wears no hat and a bag.', r'no hat bag'),
     ('A man in black walks past a shirt.', r'black shirt'),
+    ('A red shirt with blue on the shoulders.', r'blue shoulders'),
+    ('A woman with an orange in her hand.', r'orange hand'),
 ])
 def test_words_are_cut_only_where_the_noun_stays(caption, never):
     for seed in range(200):
