@@ -71,11 +71,12 @@ def _places_of(name: str, node: Any, place: str) -> Iterator[str]:
 
 
 def _registered(kind: str) -> list[str]:
-    """List the names of our registry of this kind, and of those above it."""
+    """List the names of our registry of this kind, of those above it and of mmpretrain's."""
     registry: Registry | None = next(
         (known for known in vars(registries).values()
-         if isinstance(known, Registry) and known.name == kind and known.scope == 'mmtbps'), None)
-    names: set[str] = set()
+         if isinstance(known, registries.LendingRegistry) and known.name == kind), None)
+    lender = None if registry is None else registry.lender()
+    names: set[str] = set(() if lender is None else lender.module_dict)
     while registry is not None:
         names |= registry.module_dict.keys()
         registry = registry.parent

@@ -34,6 +34,8 @@ custom_hooks = [dict(type='EpochSeedHook'), dict(type='EpochSeedHok')]
     (dict(p=[dict(type='TokenizeCaptions')], q=[dict(type='TokenizeCaptions')]), 'TRANSFORMS',
      r"p\[0\].type='TokenizeCaptions', q\[0\].type='TokenizeCaptions': no transform",
      'TokenizeCaption'),
+    (dict(p=[dict(type='RandAugmnt')]), 'TRANSFORMS', r"p\[0\].type='RandAugmnt': no transform",
+     'RandAugment'),
     (dict(optimizer=dict(type='mmtbps.AdamWW')), 'OPTIMIZERS',
      "optimizer.type='mmtbps.AdamWW': no optimizer", 'AdamW')])
 def test_place_and_nearest_names_are_told(cfg, kind, place, near):
