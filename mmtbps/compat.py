@@ -12,6 +12,8 @@ cure                         upstream fault                                     
                              beside pycocotools and a recent transformers           supports v5
 `_inherit_lazy_bases`        a text config cannot inherit a pure-Python one, nor    MMEngine allows
                              any config of a package MMEngine does not know         both
+:func:`_take_classes`        mmpretrain looks up a data set by its name, where a    mmpretrain takes
+                             pure-Python config has the class itself                classes
 ===========================  =====================================================  ================
 
 A cure waits for the module that it mends: ``import mmtbps`` itself loads neither torch nor
@@ -262,6 +264,37 @@ def _dump_as_text(path: str) -> str:
     return text
 
 
+# ------------------------------------------------------------------ models by name
+def _take_classes(registry: types.ModuleType) -> None:
+    """Let mmpretrain's ``get_model`` read the data set of a pure-Python config."""
+    find = registry.DATASETS.get
+    if not getattr(find, 'takes_classes', False):
+        registry.DATASETS.get = lambda key: key if isinstance(key, type) else find(key)
+        registry.DATASETS.get.takes_classes = True
+
+
+def _list_own_models(apis: types.ModuleType) -> None:
+    """Let mmpretrain's ``list_models``, ``get_model`` and ``inference_model`` know our models.
+
+    Its hub of names is filled when it is first asked; the models of this package follow then.
+    """
+    hub = apis.ModelHub
+    register = hub._register_mmpretrain_models
+    if getattr(register, 'knows_mmtbps', False):
+        return
+    left = [folder.parent for folder in config_folders()
+            if (folder.parent / 'model-index.yml').is_file()][:1]
+
+    def register_models():
+        register()
+        while left:
+            folder = left.pop()
+            hub.register_model_index(folder / 'model-index.yml', config_prefix=folder)
+
+    register_models.knows_mmtbps = True
+    hub._register_mmpretrain_models = staticmethod(register_models)
+
+
 # ------------------------------------------------------------------ which module waits for which
 @contextlib.contextmanager
 def _with_stack():
@@ -270,7 +303,9 @@ def _with_stack():
 
 
 _AFTER_IMPORT = {'mmengine.runner.checkpoint': _secure_checkpoints,
-                 'mmengine.config': _inherit_lazy_bases}
+                 'mmengine.config': _inherit_lazy_bases,
+                 'mmpretrain.registry': _take_classes,
+                 'mmpretrain.apis.model': _list_own_models}
 _AROUND_IMPORT = {
     'torchvision._meta_registrations': _with_torchvision_operators,
     **{f'mmpretrain.{part}': _importable_mmpretrain for part in (

@@ -2,7 +2,8 @@
 
 Dumped configs, checkpoints and other projects name classes by the module that held them. A module
 of these tables is the one that took its place, or has the public names of those that took it
-together; importing it under the former name warns.
+together; importing it under the former name warns. A last table has names that MMEngine expects of
+every project; these do not.
 """
 
 import sys
@@ -13,7 +14,7 @@ from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
-__all__ = ['DIVIDED', 'MOVED', 'install_former_names']
+__all__ = ['DIVIDED', 'EXPECTED', 'MOVED', 'install_former_names']
 
 #: Former name -> name, both below ``mmtbps``.
 MOVED = {
@@ -94,23 +95,27 @@ DIVIDED = {
     'generation.retelling.runner': ('generation.runs.retell_runner',
                                     'generation.planning.retell_planner'),
 }
+#: Name that MMEngine looks for in a project -> name, both below ``mmtbps``.
+EXPECTED = {'utils': 'register_modules'}
 _PACKAGE = __name__.partition('.')[0]
 
 
 class _FormerNames(MetaPathFinder, Loader):
-    """Finder and loader of the names of ``MOVED`` and ``DIVIDED``."""
+    """Finder and loader of the names of ``MOVED``, ``DIVIDED`` and ``EXPECTED``."""
 
     def find_spec(self, name: str, path: Sequence[str] | None = None,
                   target: ModuleType | None = None) -> ModuleSpec | None:
         package, _, rest = name.partition('.')
-        former = package == _PACKAGE and (rest in MOVED or rest in DIVIDED)
-        return ModuleSpec(name, self, is_package=rest in DIVIDED) if former else None
+        known = package == _PACKAGE and (rest in MOVED or rest in DIVIDED or rest in EXPECTED)
+        return ModuleSpec(name, self, is_package=rest in DIVIDED) if known else None
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
         rest = spec.name.partition('.')[2]
-        names = [f'{_PACKAGE}.{name}' for name in DIVIDED.get(rest) or [MOVED[rest]]]
-        warnings.warn(f'{spec.name} is now {" and ".join(names)}', DeprecationWarning,
-                      stacklevel=2)
+        names = [f'{_PACKAGE}.{name}'
+                 for name in DIVIDED.get(rest) or [EXPECTED.get(rest) or MOVED[rest]]]
+        if rest not in EXPECTED:
+            warnings.warn(f'{spec.name} is now {" and ".join(names)}', DeprecationWarning,
+                          stacklevel=2)
         parts = [import_module(name) for name in names]
         if rest in DIVIDED:
             module = ModuleType(spec.name)
