@@ -8,6 +8,7 @@ from importlib import import_module
 
 import pytest
 import torch
+from doc_blocks import file_in
 from mmengine import hub
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
@@ -62,6 +63,13 @@ def test_a_config_comes_from_mmengines_hub(name):
     """Also one that the index of models does not list."""
     cfg = hub.get_config(f'mmtbps::{name}')
     assert cfg.to_dict() == Config.fromfile(ROOT / 'configs' / name).to_dict()
+
+
+@in_place
+def test_the_listing_of_the_page_runs(capsys):
+    page = ROOT / 'docs/concepts/from_another_mm_project.md'
+    exec(compile(file_in(page, 'from_the_hub.py'), 'from_the_hub.py', 'exec'), {})
+    assert capsys.readouterr().out.split() == ['TextImageRetriever', '12']
 
 
 @in_place

@@ -8,6 +8,8 @@ from .rstp_reid import RSTPReid
 from .samplers import IdentitySampler, SeededIndex, SeededSampler, UniquePersonBatchSampler
 from .tbps_dataset import TBPSDataset
 from .transforms import stack_pairs
+from .wrappers import ClassBalancedDataset, ConcatDataset, RepeatDataset
 
-__all__ = ['CUHKPEDES', 'DrawnPEDES', 'ICFGPEDES', 'RSTPReid', 'TBPSDataset', 'IdentitySampler',
-           'SeededIndex', 'SeededSampler', 'UniquePersonBatchSampler', 'stack_pairs', 'transforms']
+__all__ = ['CUHKPEDES', 'ClassBalancedDataset', 'ConcatDataset', 'DrawnPEDES', 'ICFGPEDES',
+           'RSTPReid', 'RepeatDataset', 'TBPSDataset', 'IdentitySampler', 'SeededIndex',
+           'SeededSampler', 'UniquePersonBatchSampler', 'stack_pairs', 'transforms']

@@ -3,14 +3,15 @@
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from .annotations import LocatedRecord
+from .annotations import Identity, LocatedRecord
 
 
 class Items(NamedTuple):
-    """Items, and annotation file and record of each image."""
+    """Items, annotation file and record of each image, and who each ``person_id`` is."""
 
     items: list[dict]
     origins: list[tuple[str, int]]
+    people: dict[int, Identity]
 
 
 def pair_items(located: Sequence[LocatedRecord]) -> Items:
@@ -36,7 +37,8 @@ def pair_items(located: Sequence[LocatedRecord]) -> Items:
         items += [dict(img_path=path, caption=caption, image_id=image,
                        person_id=label[person], family_id=label[family], **weighted)
                   for caption in item.record.captions]
-    return Items(items, [(item.source.name, item.number) for item in first.values()])
+    return Items(items, [(item.source.name, item.number) for item in first.values()],
+                 {label[raw]: person for raw, person in _people_of(located).items()})
 
 
 def image_items(located: Sequence[LocatedRecord],
@@ -59,4 +61,11 @@ def image_items(located: Sequence[LocatedRecord],
                        f'{items[path]["person_id"]}, here it shows {person}')
             continue
         items[path]['captions'] += item.record.captions
-    return Items(list(items.values()), origins)
+    return Items(list(items.values()), origins, _people_of(located))
+
+
+def _people_of(located: Sequence[LocatedRecord]) -> dict[int, Identity]:
+    """Return the person of each id, files under one name whatever path leads there."""
+    people = {item.record.person_id: item.identity for item in located}
+    real = {file: file.resolve() for file in {person.file for person in people.values()}}
+    return {raw: Identity(real[person.file], person.id) for raw, person in people.items()}

@@ -65,6 +65,9 @@ class _EpochSampler(Sampler):
     """
 
     def __init__(self, dataset: Any, seed: int | None) -> None:
+        if type(dataset).__module__.startswith('mmengine.dataset'):  # passes on no seeds
+            raise UnfitSampler(f'{type(dataset).__name__} of MMEngine mixes up people and takes no '
+                               f'seeds: use mmtbps.datasets.{type(dataset).__name__}')
         self.rank, self.world_size = get_dist_info()
         self.dataset = dataset
         self.seed = sync_random_seed() if seed is None else seed
@@ -99,8 +102,7 @@ class _EpochSampler(Sampler):
             seeds = (seeds + turns * _SEED_STEP) % 2**32
         epoch, done = self.begun
         first = done if epoch == self.epoch else 0
-        pairs = zip(indices[first:].tolist(), seeds[first:].tolist(), strict=True)
-        return [SeededIndex(*pair) for pair in pairs]
+        return list(map(SeededIndex, indices[first:].tolist(), seeds[first:].tolist()))
 
 
 @DATA_SAMPLERS.register_module()
@@ -217,8 +219,7 @@ def _ids(dataset: Any, kind: str) -> np.ndarray:
     persons = getattr(dataset, kind, None)
     if persons is None:
         raise UnfitSampler(f'{type(dataset).__name__} has no `{kind}`, which this sampler needs: '
-                           'use TBPSDataset; it takes a list of annotation files instead of a '
-                           'ConcatDataset')
+                           'use TBPSDataset, or a wrapper of mmtbps.datasets')
     # A data set sliced by the Runner's `num_batch_per_epoch` is shorter than its `person_ids`.
     return np.asarray(persons)[:len(dataset)]
 

@@ -1,7 +1,7 @@
 """Serving of items: own random states, undecodable images replaced, reading tried again."""
 
 import time
-from collections.abc import Iterator, Sequence, Sized
+from collections.abc import Callable, Iterator, Sequence, Sized
 from itertools import islice
 from typing import Any, ClassVar
 
@@ -12,6 +12,7 @@ from mmengine.logging import print_log
 from mmtbps.errors import UserError
 
 from . import images
+from .annotations import Identity
 from .images import find_fault, word_unreadable
 from .samplers import SeededIndex, seeded_random
 from .skipped import (
@@ -38,6 +39,7 @@ class ServingDataset(BaseDataset):
     skipped: list[SkippedRecord]
     _broken: set[int]  # ids of images found undecodable after the start
     _image_origins: list[tuple[str, int]]  # annotation file and record of each image
+    _people: dict[int, Identity]  # of each person_id
     _person_ids: np.ndarray
     _image_ids: np.ndarray
     _family_ids: np.ndarray
@@ -51,10 +53,20 @@ class ServingDataset(BaseDataset):
             TooManyBroken: If more than ``max_broken`` images cannot be decoded.
             NoSample: If no item could be had in ``max_refetch`` attempts.
         """
+        return self.get_item(index)
+
+    def get_item(self, index: int | SeededIndex,
+                 renumber: Callable[[dict], dict] | None = None) -> Any:
+        """Pass an item through the pipeline, under the numbers of a data set around this one.
+
+        Args:
+            index: Of the item, perhaps with the seed of its augmentation.
+            renumber: Gives the item, as it is before the pipeline, the ids that it has there.
+        """
         self.full_init()
         for pause in (*images.RETRY_PAUSES, None):
             try:
-                return self._fetch_seeded(index)
+                return self._fetch_seeded(index, renumber)
             except OSError as error:  # of a file; begun anew, the item is the same
                 for_good = isinstance(error, UserError) and not isinstance(error, UnreadableImage)
                 if pause is None or for_good:
@@ -62,16 +74,17 @@ class ServingDataset(BaseDataset):
                 time.sleep(pause)
         raise AssertionError
 
-    def _fetch_seeded(self, index: int | SeededIndex) -> Any:
+    def _fetch_seeded(self, index: int | SeededIndex,
+                      renumber: Callable[[dict], dict] | None) -> Any:
         if isinstance(index, SeededIndex):
             with seeded_random(index.seed):
-                return self._fetch(index.index)
-        return self._fetch(int(index))
+                return self._fetch(index.index, renumber)
+        return self._fetch(int(index), renumber)
 
-    def _fetch(self, index: int) -> Any:
+    def _fetch(self, index: int, renumber: Callable[[dict], dict] | None) -> Any:
         candidates = islice(self._stand_ins(index), 1 if self.test_mode else self.max_refetch + 1)
         for candidate in candidates:
-            sample = self._prepare(candidate)
+            sample = self._prepare(candidate, renumber)
             if sample is not None:
                 return sample
         raise NoSample(f'{self.dataset_name}: the pipeline gave no sample for item {index}'
@@ -84,12 +97,13 @@ class ServingDataset(BaseDataset):
         same = self.person_ids[others] == self.person_ids[index]
         yield from map(int, np.concatenate([others[same], others[~same]]))
 
-    def _prepare(self, index: int) -> Any:
+    def _prepare(self, index: int, renumber: Callable[[dict], dict] | None) -> Any:
         image = int(self.image_ids[index])
         if image in self._broken:
             return None
         try:
-            return self.prepare_data(index)
+            return (self.prepare_data(index) if renumber is None else
+                    self.pipeline(renumber(self.get_data_info(index))))
         except Exception as error:
             path = self.get_data_info(index)['img_path']
             fault = find_fault(path)
@@ -126,6 +140,22 @@ class ServingDataset(BaseDataset):
         """Ids as ``person_ids``, but a generated pair has the person of its source image."""
         self.full_init()
         return self._family_ids
+
+    @property
+    def people(self) -> dict[int, Identity]:
+        """The person that each ``person_id`` stands for: annotation file, and id there."""
+        self.full_init()
+        return self._people
+
+    @property
+    def num_images(self) -> int:
+        """Number of images, of which ``image_ids`` are the numbers."""
+        self.full_init()
+        return len(self._image_origins)
+
+    def get_cat_ids(self, index: int) -> list[int]:
+        """Return the person of an item, which MMEngine's balancing takes for its category."""
+        return [int(self.person_ids[index])]
 
     def full_init(self) -> None:
         if self._fully_initialized:

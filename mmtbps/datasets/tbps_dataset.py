@@ -222,8 +222,8 @@ class TBPSDataset(ServingDataset):
             self._metainfo['other_size'] = other_size
         repeated = find_repeated(located)
         located = self._drop_unusable(self._permute_captions(located), repeated)
-        items, self._image_origins = (image_items(located, self._skip) if self.test_mode
-                                      else pair_items(located))
+        items, self._image_origins, self._people = (
+            image_items(located, self._skip) if self.test_mode else pair_items(located))
         if not any('caption' in item or item['captions'] for item in items):
             raise BadValue(
                 f'{self.dataset_name}: nothing usable in split {self.split!r}; '

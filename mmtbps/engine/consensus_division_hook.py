@@ -8,7 +8,7 @@ from mmengine.logging import print_log
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from mmtbps.datasets import SeededIndex, TBPSDataset
+from mmtbps.datasets import SeededIndex
 from mmtbps.errors import BadValue
 from mmtbps.models import Pairs, TALHead
 from mmtbps.models.heads.pairs import person_ids_of
@@ -48,7 +48,7 @@ class ConsensusDivisionHook(Hook):
 
     Raises:
         BadValue: an option is out of its range; the model has no ``TALHead``, or the data set is no
-            ``TBPSDataset``.
+            ``TBPSDataset`` or a wrapper of them.
 
     Example:
         >>> hook = ConsensusDivisionHook(begin=1, interval=2)
@@ -82,9 +82,9 @@ class ConsensusDivisionHook(Hook):
     def before_train(self, runner) -> None:
         """Give the weights of a resumed run to the heads; those of another run are forgotten."""
         dataset = runner.train_dataloader.dataset
-        if not isinstance(dataset, TBPSDataset):
-            raise BadValue(f'ConsensusDivisionHook needs a TBPSDataset, got '
-                           f'{type(dataset).__name__}')
+        if not hasattr(dataset, 'get_item'):  # which numbers its items, and takes their seeds
+            raise BadValue('ConsensusDivisionHook needs a TBPSDataset or a wrapper of '
+                           f'mmtbps.datasets, got {type(dataset).__name__}')
         if self.weights is not None and (runner.iter == 0 or len(self.weights) != len(dataset)):
             self.weights = None
         self._hand_over(runner)

@@ -13,6 +13,7 @@ from mmengine.evaluator import Evaluator
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
+from mmtbps.datasets.wrappers import data_sets_in
 from mmtbps.errors import SeveralFaults, UserError, first_line
 from mmtbps.registry import HOOKS
 
@@ -64,8 +65,8 @@ class RehearsalHook(Hook):
     def _misread_captions(self, runner: Runner) -> Iterator[UserError]:
         """Find captions that the data set may make and the text tower cannot read."""
         tower = getattr(inner_model(runner), 'text_backbone', None)
-        pipeline = getattr(runner.train_dataloader.dataset, 'pipeline', None)
-        steps = getattr(pipeline, 'transforms', [])
+        steps = [step for dataset in data_sets_in(runner.train_dataloader.dataset)
+                 for step in getattr(getattr(dataset, 'pipeline', None), 'transforms', [])]
         for step in steps:
             if tower is None or not hasattr(step, 'max_length') or not hasattr(step, 'tokenizer'):
                 continue

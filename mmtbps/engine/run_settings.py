@@ -8,7 +8,10 @@ from mmengine.config import Config
 from mmengine.dist import get_world_size
 from mmengine.runner import Runner
 
+from mmtbps.datasets.wrappers import data_sets_in
 from mmtbps.errors import UserError
+
+from .preflight import data_settings
 
 __all__ = ['ChangedSettings', 'compare_settings', 'describe_run', 'plain']
 
@@ -65,7 +68,7 @@ def describe_run(runner: Runner) -> dict[str, Any]:
         'mixup': plain(cfg.model.get('mixup')),
         'mixup schedule': hooks.pop(_MIXUP_SCHEDULE, None),
         'hooks': hooks,
-        'pipeline': plain(settings.dataset.get('pipeline')),
+        'pipeline': _pipelines(settings.dataset),
         'model': {key: plain(value) for key, value in cfg.model.items()
                   if key not in ('head', 'heads', 'mixup', 'chunk_size')},
         'optimizer': plain(cfg.optim_wrapper),
@@ -78,9 +81,16 @@ def describe_run(runner: Runner) -> dict[str, Any]:
 def _ann_files(dataset: Any) -> dict[str, str]:
     """Collect the hashes of the annotation files of a data set, and of those of its transforms."""
     known = dict(getattr(dataset, 'metainfo', {}).get('ann_files') or {})
-    for step in getattr(getattr(dataset, 'pipeline', None), 'transforms', ()):
-        known.update(getattr(step, 'ann_files', None) or {})
+    for one in data_sets_in(dataset):
+        for step in getattr(getattr(one, 'pipeline', None), 'transforms', ()):
+            known.update(getattr(step, 'ann_files', None) or {})
     return {name: str(value) for name, value in known.items()}
+
+
+def _pipelines(settings: Mapping[str, Any]) -> Any:
+    """Return the pipeline of a data set, or those of all that it wraps."""
+    pipelines = [plain(one.get('pipeline')) for one in data_settings(settings)]
+    return pipelines[0] if len(pipelines) == 1 else pipelines
 
 
 def _records(settings: Mapping[str, Any]) -> dict[str, Any]:

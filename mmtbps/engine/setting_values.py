@@ -59,6 +59,10 @@ _BETAS = _Rule('numbers from 0 to below 1', lambda value: isinstance(value, (lis
     _is_number(one) and 0 <= one < 1 for one in value))
 _SIDE = _sides(_whole(1, 8192))
 
+#: Places of a data set in a loader, also of those in wrappers and in wrappers of these.
+_DATA_SETS = [f'.dataset{inside}' for inside in (
+    '', '.dataset', '.dataset.dataset', '.dataset.datasets.*', '.datasets.*', '.datasets.*.dataset',
+    '.datasets.*.datasets.*')]
 #: What a setting must be where it stands; ``*`` is any key, or any place of a list.
 _RULES = {
     'work_dir': _or_none(_TEXT), 'load_from': _or_none(_TEXT),
@@ -66,9 +70,11 @@ _RULES = {
     'randomness.seed': _or_none(_whole(0, 2**32 - 1)),
     **{f'{name}_dataloader{key}': rule for name in ('train', 'val', 'test') for key, rule in {
         '': _or_none(_DICT), '.batch_size': _whole(1), '.num_workers': _whole(0),
-        '.prefetch_factor': _or_none(_whole(1)), '.dataset': _DICT,
-        '.dataset.pipeline': _LIST, '.dataset.pipeline.*.max_length': _whole(3),
-        '.dataset.holdout': _or_none(_NOT_NEGATIVE)}.items()},
+        '.prefetch_factor': _or_none(_whole(1)),
+        **{f'{place}{key}': rule for place in _DATA_SETS for key, rule in {
+            '': _DICT, '.pipeline': _LIST, '.pipeline.*.max_length': _whole(3),
+            '.holdout': _or_none(_NOT_NEGATIVE), '.times': _whole(1),
+            '.weights.*': _NOT_NEGATIVE}.items()}}.items()},
     **{f'train_cfg.{name}': _whole(1) for name in ('max_epochs', 'max_iters', 'val_interval')},
     'optim_wrapper.accumulative_counts': _whole(1), 'optim_wrapper.optimizer': _DICT,
     'optim_wrapper.optimizer.lr': _NOT_NEGATIVE, 'optim_wrapper.optimizer.eps': _NOT_NEGATIVE,
