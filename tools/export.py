@@ -1,10 +1,15 @@
-"""Export both towers of a model for ONNX Runtime: searching then needs neither torch nor MMEngine.
+"""Export a model for other programs: ONNX Runtime, transformers, sentence-transformers.
+
+With ONNX Runtime searching needs neither torch nor MMEngine. A folder for transformers or
+sentence-transformers loads there without any code of ours.
 
 Examples:
     python tools/export.py CONFIG CHECKPOINT OUT_DIR
     python tools/export.py CONFIG CHECKPOINT OUT_DIR --int8 --evaluate
     python tools/export.py CONFIG CHECKPOINT OUT_DIR --int8 --images crops/ --captions queries.txt
     python tools/export.py --model hf:openai/clip-vit-base-patch16 OUT_DIR --int8
+    python tools/export.py --format transformers --model FOLDER OUT_DIR
+    python tools/export.py --format sentence-transformers CONFIG CHECKPOINT OUT_DIR
 """
 
 import argparse
@@ -27,6 +32,7 @@ from mmtbps.evaluation import evaluate_ranking
 from mmtbps.fileio import check_writable
 from mmtbps.registry import DATASETS
 from mmtbps.search.encoders.base import Encoder
+from mmtbps.search.encoders.hub_folders import FORMATS, export_hub_folder
 from mmtbps.search.encoders.loading import load_encoder
 from mmtbps.search.encoders.onnx_encoder import OnnxEncoder
 from mmtbps.search.encoders.onnx_export import export_encoder
@@ -44,15 +50,18 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_model_positionals(parser, argv)
     parser.add_argument('out_dir', help='the new folder')
+    parser.add_argument('--format', choices=['onnx', *FORMATS], default='onnx',
+                        help='program that the folder is for (default: onnx, for ONNX Runtime)')
     parser.add_argument('--int8', action='store_true',
-                        help='also write 8-bit graphs, and make them the default of the folder')
+                        help='also write 8-bit graphs, and make them the default of the folder; '
+                        'of --format onnx')
     parser.add_argument('--images', metavar='FOLDER', help='compare features of these, too: the '
                         f'first {MOST_COMPARED} images below the folder')
     parser.add_argument('--captions', metavar='FILE', help='compare features of these, too: the '
                         f'first {MOST_COMPARED} lines of a text file')
     parser.add_argument('--evaluate', action='store_true',
                         help="rank the config's test set by torch and by what was exported, and "
-                        f'fail if R1 falls by more than {MAX_R1_LOSS:g} points')
+                        f'fail if R1 falls by more than {MAX_R1_LOSS:g} points; of --format onnx')
     add_allow_missing(parser)
     parser.add_argument('--cfg-options', nargs='+', action=CfgOptions, metavar='KEY=VALUE',
                         help='change settings of the config')
@@ -125,6 +134,8 @@ def export(args: argparse.Namespace) -> None:
         raise BadValue('--allow-missing is for the test set of --evaluate')
     if args.model and (args.evaluate or args.cfg_options):
         raise BadValue('--evaluate and --cfg-options need a CONFIG, not --model')
+    if args.format != 'onnx' and (args.int8 or args.evaluate):
+        raise BadValue('--int8 and --evaluate are of --format onnx')
     check_writable(args.out_dir, folder=True)
     cfg = None if args.model else read_config(args.config, 'model')
     if cfg is not None:
@@ -136,6 +147,10 @@ def export(args: argparse.Namespace) -> None:
     encoder = TorchEncoder(cfg, weights=args.checkpoint, device='cpu') if cfg is not None else \
         load_encoder(args.model, device='cpu', notify=print_model_notice,
                      **chosen_preprocessing(args))
+    if args.format != 'onnx':
+        print_hub_folder(export_hub_folder(encoder, args.out_dir, args.format, images, captions),
+                         args.out_dir)
+        return
     manifest = export_encoder(encoder, args.out_dir, args.int8, images, captions)
     for name, file in manifest['files'].items():
         print(f'{Path(args.out_dir, name)}: {file["bytes"] / 1e6:.1f} MB')
@@ -146,6 +161,18 @@ def export(args: argparse.Namespace) -> None:
         compare_ranking(list_test_items(cfg), dict(torch=encoder, **{
             f'ONNX {precision}': OnnxEncoder(args.out_dir, precision)
             for precision in manifest['check']}))
+
+
+def print_hub_folder(done: dict, out_dir: str) -> None:
+    """Print the files of a folder for another library, and how far its features are from ours."""
+    for name, file in done['files'].items():
+        print(f'{Path(out_dir, name)}: {file["bytes"] / 1e6:.1f} MB')
+    check = done['check']
+    print(f'largest difference of features: {check["images"]:.2g} of images, '
+          f'{check["captions"]:.2g} of captions')
+    if done['resized_positions']:
+        print('its pictures are no squares: give interpolate_pos_encoding=True with pictures, as '
+              f'{Path(out_dir, "README.md")} shows')
 
 
 def main(argv: list[str] | None = None) -> None:

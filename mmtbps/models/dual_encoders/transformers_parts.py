@@ -26,7 +26,7 @@ from mmtbps.models.setting_sizes import check_sizes
 from .families import Family
 
 __all__ = ['PIXELS', 'ModelNotLoaded', 'find_hub', 'load_network', 'load_processor',
-           'load_tokenizer', 'loaded', 'read_config']
+           'load_tokenizer', 'loaded', 'quietly', 'read_config']
 
 #: Settings of an image processor that pixels depend on.
 PIXELS = ('crop_size', 'do_center_crop', 'do_convert_rgb', 'do_normalize', 'do_rescale',
@@ -154,7 +154,7 @@ def load_network(source: str, place: str, family: Family, found: dict[str, Any])
     """Load both towers in float32, and refuse weights that are not whole, or of more than them."""
     kind = getattr(transformers, family.model)
     found = found | (dict(attn_implementation='eager') if family.eager else {})
-    with _quietly(place):
+    with quietly(place):
         network, report = loaded(source, lambda: kind.from_pretrained(
             place, output_loading_info=True, trust_remote_code=False,
             ignore_mismatched_sizes=True, **found))  # the report names them
@@ -173,7 +173,7 @@ def load_network(source: str, place: str, family: Family, found: dict[str, Any])
 
 
 @contextlib.contextmanager
-def _quietly(place: str) -> Iterator[None]:
+def quietly(place: str) -> Iterator[None]:
     """Show progress of a download, but none of reading a folder, which takes a moment.
 
     The library's table of weights that do not fit is left out, too: one line says what is wrong.

@@ -19,6 +19,7 @@ from mmtbps.fileio import check_writable, durable_folder
 
 from .export_plan import ExportPlan
 from .graph_encoder import import_package
+from .notices import write_notices
 from .onnx_encoder import (
     MANIFEST,
     SCHEMAS,
@@ -86,6 +87,7 @@ def export_encoder(encoder: 'TorchEncoder | PretrainedEncoder', out_dir: str | o
             export_graphs(encoder.model, plan.image['size'], folder)
         if int8:
             quantize_graphs(folder)
+        write_notices(encoder, folder)
         manifest['files'] = {path.name: dict(bytes=path.stat().st_size, sha256=sha256_of(path))
                              for path in sorted(folder.iterdir())}
         _write_manifest(manifest, folder)

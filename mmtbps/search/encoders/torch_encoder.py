@@ -160,6 +160,11 @@ class TorchEncoder(ModelHubMixin, library_name='mmtbps', model_card_template=_CA
             read = [self.tokenize.read_part(text) for text in asked]
         return [pair for pair in zip(asked, read, strict=True) if pair[0] != pair[1]]
 
+    @property
+    def folder(self) -> Path | None:
+        """The folder of `save_pretrained` that the model came from; None for a config."""
+        return None if self._source.weights is None else self._source.weights.parent
+
     @cached_property
     def vocabulary(self) -> TokenizerVocabulary | None:
         """The words that the tokenizer knows; None for a transform that does not tell."""

@@ -1,0 +1,68 @@
+"""Comparison of a folder, as transformers loads it, with the model that it was made of."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from torch import Tensor
+
+__all__ = ['LibraryEncoder', 'largest_difference']
+
+
+class LibraryEncoder:
+    """Encoder of a folder by the classes of transformers alone.
+
+    Args:
+        folder: with model, processor and tokenizer.
+        padding: of texts.
+        resized_positions: whether the positions are to be resized to the pictures.
+    """
+
+    def __init__(self, folder: Path, padding: str, resized_positions: bool) -> None:
+        import transformers
+
+        from mmtbps.models.dual_encoders.transformers_parts import quietly
+        with quietly(str(folder)):
+            self.network = transformers.AutoModel.from_pretrained(
+                folder, trust_remote_code=False).float().eval()
+        # Pillow, as it was trained; torchvision gives other pixels where it is installed.
+        five = int(transformers.__version__.split('.')[0]) >= 5
+        backend: dict[str, Any] = dict(backend='pil') if five else dict(use_fast=False)
+        self.pixels = transformers.AutoImageProcessor.from_pretrained(
+            folder, trust_remote_code=False, **backend)
+        self.processor = transformers.AutoProcessor.from_pretrained(folder, trust_remote_code=False)
+        self.padding = padding
+        self.options = dict(interpolate_pos_encoding=True) if resized_positions else {}
+
+    @torch.inference_mode()
+    def encode_images(self, images: Sequence[Image.Image]) -> np.ndarray:
+        """Encode pictures into ``(N, D)`` unit features."""
+        inputs = self.pixels(images=list(images), return_tensors='pt')
+        return _unit(self.network.get_image_features(**inputs, **self.options))
+
+    @torch.inference_mode()
+    def encode_texts(self, texts: Sequence[str]) -> np.ndarray:
+        """Encode sentences into ``(N, D)`` unit features."""
+        inputs = self.processor(text=list(texts), return_tensors='pt', padding=self.padding,
+                                truncation=True)
+        return _unit(self.network.get_text_features(**inputs))
+
+
+def largest_difference(ours: np.ndarray, theirs: np.ndarray) -> float:
+    """Compute the largest length of a difference of rows of two ``(N, D)`` arrays.
+
+    Example:
+        >>> largest_difference(np.array([[0., 0.], [1., 1.]]), np.array([[3., 4.], [1., 0.]]))
+        5.0
+    """
+    return float(np.linalg.norm(ours.astype(np.float64) - theirs, axis=1).max())
+
+
+def _unit(output: Any) -> np.ndarray:
+    """Bring features to length 1; transformers 5 returns an object that holds them."""
+    features: Tensor = output if torch.is_tensor(output) else output.pooler_output
+    return F.normalize(features, dim=-1).numpy()

@@ -1,0 +1,5 @@
+"""Libraries that a folder can be made for."""
+
+__all__ = ['FORMATS']
+
+FORMATS = ('transformers', 'sentence-transformers')

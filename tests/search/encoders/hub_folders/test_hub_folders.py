@@ -1,0 +1,220 @@
+"""Folders for other libraries: these alone, in a process of their own, give our features."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from importlib.util import find_spec
+
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from PIL import Image
+from pretrained_models import SENTENCES, save_tiny
+from published_checkpoints import clip_state, irra_heads
+
+from mmtbps.errors import BadValue, UserError
+from mmtbps.models.converters import ConversionOptions, convert_checkpoint
+from mmtbps.search.encoders import PretrainedEncoder, TorchEncoder
+from mmtbps.search.encoders.hub_folders import MAX_DIFFERENCE, export_hub_folder
+
+TOOL = 'tools/export.py'
+#: The use that the cards of the folders show, for every folder that is named.
+LIBRARY = '''
+import json, sys
+import numpy as np, torch
+from PIL import Image
+from transformers import AutoModel, AutoProcessor
+assert not {'mmtbps', 'mmengine', 'mmcv'} & {*sys.modules}
+images, texts = [Image.open(name) for name in sys.argv[2].split(',')], json.loads(sys.argv[1])
+for folder in sys.argv[3:]:
+    model = AutoModel.from_pretrained(folder, trust_remote_code=False).eval()
+    processor = AutoProcessor.from_pretrained(folder, trust_remote_code=False)
+    option = dict(interpolate_pos_encoding=True) if 'upright' in folder else {}
+    with torch.inference_mode():
+        pixels = processor(images=images, return_tensors='pt')
+        found = dict(
+            images=model.get_image_features(**pixels, **option),
+            texts=model.get_text_features(**processor(text=texts, return_tensors='pt')))
+    np.savez(f'{folder}.npz', **{side: torch.nn.functional.normalize(
+        getattr(each, 'pooler_output', each)).numpy() for side, each in found.items()})
+'''
+SENTENCE_TRANSFORMERS = '''
+import json, sys
+import numpy as np
+from PIL import Image
+from sentence_transformers import SentenceTransformer
+images, texts = [Image.open(name) for name in sys.argv[2].split(',')], json.loads(sys.argv[1])
+for folder in sys.argv[3:]:
+    model = SentenceTransformer(folder, device='cpu')
+    option = dict(interpolate_pos_encoding=True) if 'upright' in folder else {}
+    np.savez(f'{folder}.npz', images=model.encode(images, **option), texts=model.encode(texts))
+'''
+CAPTIONS = [*SENTENCES, ' '.join(SENTENCES * 9), 'A  RED_coat, a T-shirt &amp; 2 bags; (blue)!',
+            'a <|endoftext|> man & “so” on']
+
+
+def encoder_of(conversion, weights=None):
+    config = Config(dict(default_scope='mmtbps', model=conversion.model, test_dataloader=dict(
+        dataset=dict(pipeline=conversion.pipeline))))
+    return TorchEncoder(config, weights=weights or conversion.state_dict, device='cpu')
+
+
+def irra(folder, size):
+    """A fine-tuned CLIP as IRRA publishes it, and with another cleaning than usual."""
+    file, state = folder / 'irra.pth', clip_state(1 + size[0] // 16 * (size[1] // 16))
+    torch.save(dict(model={f'base_model.{key}': value for key, value in state.items()}
+                    | irra_heads()), file)
+    return convert_checkpoint('irra', str(file), ConversionOptions(image_size=size))
+
+
+def siglip(folder, size):
+    save_tiny(folder / 'siglip', 'siglip')
+    return convert_checkpoint('hf_siglip', str(folder / 'siglip'),
+                              ConversionOptions(image_size=size))
+
+
+@pytest.fixture(scope='module')
+def encoders(tmp_path_factory):
+    folder = tmp_path_factory.mktemp('encoders')
+    save_tiny(folder / 'clip', 'clip')
+    return {'clip_square': encoder_of(irra(folder, (32, 32))),
+            'clip_upright': encoder_of(irra(folder, (64, 32))),
+            'siglip_upright': encoder_of(siglip(folder, (32, 16))),
+            'library': PretrainedEncoder(f'hf:{folder / "clip"}', 'cpu', aspect='stretch')}
+
+
+@pytest.fixture(scope='module')
+def pictures(tmp_path_factory):
+    folder, noise = tmp_path_factory.mktemp('pictures'), np.random.default_rng(0)
+    for name in 'abc':
+        Image.fromarray(noise.integers(0, 256, (8, 4, 3), np.uint8)).resize(
+            (50, 120), Image.Resampling.BICUBIC).save(folder / f'{name}.png')
+    return sorted(folder.iterdir())
+
+
+def run_elsewhere(code, folder, pictures, names, python=sys.executable):
+    """Run a program that has the library, and not us; return what it wrote for each name."""
+    done = subprocess.run(
+        [python, '-P', '-c', code, json.dumps(CAPTIONS), ','.join(map(str, pictures)), *names],
+        cwd=folder, capture_output=True, text=True,
+        env={key: value for key, value in os.environ.items() if key != 'PYTHONPATH'})
+    assert done.returncode == 0, done.stderr
+    return {name: np.load(folder / f'{name}.npz') for name in names}
+
+
+def assert_ours(encoders, pictures, found):
+    images = [Image.open(path) for path in pictures]
+    for name, features in found.items():
+        for ours, theirs in ((encoders[name].encode_images(images), features['images']),
+                             (encoders[name].encode_texts(CAPTIONS), features['texts'])):
+            assert np.linalg.norm(ours - theirs, axis=1).max() < 1e-5, name
+            assert np.linalg.norm(ours[0] - ours[1]) > .01, 'rows should differ'
+
+
+@pytest.mark.parametrize('name', ['clip_square', 'clip_upright', 'siglip_upright', 'library'])
+def test_a_folder_is_whole_and_its_features_are_ours(encoders, name, tmp_path):
+    done = export_hub_folder(encoders[name], tmp_path / name, captions=CAPTIONS)
+    assert max(done['check'].values()) < 1e-5 and {
+        'README.md', 'config.json', 'model.safetensors', 'preprocessor_config.json',
+        'tokenizer.json', 'tokenizer_config.json'} <= done['files'].keys()
+    assert done['resized_positions'] == ('upright' in name)
+    card = (tmp_path / name / 'README.md').read_text()
+    assert ('interpolate_pos_encoding=True' in card) == done['resized_positions']
+    compile(re.search(r'```python\n(.*?)```', card, re.DOTALL)[1], 'card', 'exec')
+
+
+@pytest.mark.slow
+def test_transformers_alone_gives_our_features(encoders, pictures, tmp_path):
+    for name, encoder in encoders.items():
+        export_hub_folder(encoder, tmp_path / name)
+    assert_ours(encoders, pictures, run_elsewhere(LIBRARY, tmp_path, pictures, encoders))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not find_spec('sentence_transformers'),
+                    reason='needs sentence-transformers 5.4 or later')
+def test_sentence_transformers_alone_gives_our_features(encoders, pictures, tmp_path):
+    for name, encoder in encoders.items():
+        export_hub_folder(encoder, tmp_path / name, 'sentence-transformers')
+    assert_ours(encoders, pictures,
+                run_elsewhere(SENTENCE_TRANSFORMERS, tmp_path, pictures, encoders))
+
+
+def test_the_files_of_sentence_transformers(encoders, tmp_path):
+    done = export_hub_folder(encoders['siglip_upright'], tmp_path / 'x', 'sentence-transformers')
+    first, last = json.loads((tmp_path / 'x/modules.json').read_text())
+    assert first['kwargs'] == ['interpolate_pos_encoding']
+    assert (tmp_path / 'x' / last['path'] / 'config.json').is_file()
+    settings = json.loads((tmp_path / 'x/sentence_bert_config.json').read_text())
+    assert settings['processing_kwargs'] == dict(text=dict(
+        padding='max_length', truncation=True, max_length=20))
+    assert 'SentenceTransformer(' in (tmp_path / 'x/README.md').read_text()
+    assert 'config.json' in done['files']
+
+
+@pytest.mark.parametrize('kind, aspect', [
+    ('siglip', 'stretch'), ('siglip2', None), ('metaclip_2', 'processor'),
+    ('chinese_clip', 'stretch'), ('altclip', 'stretch'), ('align', 'processor')])
+def test_every_family_that_is_promised_gives_the_features(kind, aspect, tmp_path):
+    save_tiny(tmp_path / kind, kind)
+    encoder = PretrainedEncoder(f'hf:{tmp_path / kind}', 'cpu', aspect=aspect)
+    assert max(export_hub_folder(encoder, tmp_path / 'out')['check'].values()) < 1e-5
+
+
+@pytest.mark.parametrize('kind, options, reason', [
+    ('clip', {}, 'aspect letterbox .* no processor of transformers pads'),
+    ('clip', dict(aspect='stretch', prompts=['a photo of {}']), 'with prompts'),
+    ('align', dict(aspect='stretch'), 'resizes a second time'),
+    ('blip', dict(aspect='stretch'), 'not of BlipForImageTextRetrieval')])
+def test_what_a_folder_cannot_say_is_refused(kind, options, reason, tmp_path):
+    save_tiny(tmp_path / kind, kind)
+    encoder = PretrainedEncoder(f'hf:{tmp_path / kind}', 'cpu', **options)
+    with pytest.raises(BadValue, match=f'{kind} .*cannot be exported: .*{reason}|{reason}'):
+        export_hub_folder(encoder, tmp_path / 'out')
+    assert not (tmp_path / 'out').exists()
+
+
+def test_another_architecture_and_another_feature_are_refused(
+        tiny_encoder, encoders, tmp_path, monkeypatch):
+    with pytest.raises(BadValue, match='no class for this model: its image tower is a OverlapViT'):
+        export_hub_folder(tiny_encoder, tmp_path / 'out')
+    encoder = encoders['clip_square']
+    features = encoder.encode_texts
+    monkeypatch.setattr(encoder, 'encode_texts', lambda texts: features(texts) * np.float32(
+        1 + 2 * MAX_DIFFERENCE))
+    with pytest.raises(BadValue, match='other features: the largest difference is .* of capt'):
+        export_hub_folder(encoder, tmp_path / 'out')
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / 'out').mkdir()
+    (tmp_path / 'out/mine').touch()
+    with pytest.raises(UserError, match='remove it or name another folder'):
+        export_hub_folder(encoder, tmp_path / 'out')
+
+
+def test_notices_of_licences_travel(encoders, tmp_path):
+    """Those of the converted folder, its card, and CLIP's tokenizer."""
+    encoders['clip_square'].save_pretrained(tmp_path / 'model')
+    (tmp_path / 'model/LICENSE').write_text('Only on Sundays.')
+    (tmp_path / 'model/README.md').write_text('Licence: that of the source.')
+    export_hub_folder(TorchEncoder(tmp_path / 'model', device='cpu'), tmp_path / 'out')
+    notices = (tmp_path / 'out/NOTICE.md').read_text()
+    assert 'Only on Sundays.' in notices and 'that of the source' in notices
+    assert 'Copyright (c) 2021 OpenAI' in notices and 'NOTICE.md' in (
+        tmp_path / 'out/README.md').read_text()
+    assert 'NOTICE.md' in export_hub_folder(encoders['clip_square'], tmp_path / 'two')['files']
+
+
+def test_the_tool_writes_a_folder_and_says_what_it_needs(tool, encoders, tmp_path, capsys, refused):
+    encoders['clip_upright'].save_pretrained(tmp_path / 'model')
+    words = ['--model', str(tmp_path / 'model'), '--format', 'transformers', str(tmp_path / 'out')]
+    with refused('--int8 and --evaluate are of --format onnx'):
+        tool.main([*words, '--int8'])
+    tool.main(words)
+    said = capsys.readouterr().out
+    assert 'model.safetensors: ' in said and 'give interpolate_pos_encoding=True' in said
+    assert json.loads((tmp_path / 'out/config.json').read_text())['model_type'] == 'clip'
+    with refused('out exists; remove it or name another folder'):
+        tool.main(words)
