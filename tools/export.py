@@ -1,7 +1,7 @@
-"""Export a model for other programs: ONNX Runtime, transformers, sentence-transformers.
+"""Export a model for other programs: ONNX Runtime, transformers and its relatives.
 
-With ONNX Runtime searching needs neither torch nor MMEngine. A folder for transformers or
-sentence-transformers loads there without any code of ours.
+With ONNX Runtime searching needs neither torch nor MMEngine. A folder for transformers,
+sentence-transformers or Transformers.js loads there without any code of ours.
 
 Examples:
     python tools/export.py CONFIG CHECKPOINT OUT_DIR
@@ -10,6 +10,7 @@ Examples:
     python tools/export.py --model hf:openai/clip-vit-base-patch16 OUT_DIR --int8
     python tools/export.py --format transformers --model FOLDER OUT_DIR
     python tools/export.py --format sentence-transformers CONFIG CHECKPOINT OUT_DIR
+    python tools/export.py --format transformers.js --model FOLDER OUT_DIR
 """
 
 import argparse

@@ -20,7 +20,8 @@ from mmtbps.errors import BadValue
 from .graph_encoder import import_package
 from .onnx_encoder import graph_file
 
-__all__ = ['ImageTower', 'TextTower', 'export_graphs', 'quantize_graphs', 'write_graphs']
+__all__ = ['ImageTower', 'TextTower', 'export_graphs', 'quantize_graphs', 'write_graph',
+           'write_graphs']
 
 _OPSET = 20
 _USER = 'exporting'  # of the packages, for messages
@@ -55,8 +56,6 @@ def write_graphs(modules: Mapping[str, nn.Module], size: tuple[int, int],
         MissingPackage: A package of the extra ``deploy`` is missing.
         BadValue: A tower has an operation that ONNX does not have.
     """
-    onnx = import_package('onnx', _USER)
-    import_package('onnxscript', _USER)
     device = next(modules['image'].parameters()).device
     batch, length = torch.export.Dim('batch'), torch.export.Dim('length')
     pixels = torch.zeros(2, *size, 3, dtype=torch.uint8, device=device)
@@ -66,21 +65,41 @@ def write_graphs(modules: Mapping[str, nn.Module], size: tuple[int, int],
                      text=(dict(input_ids=ids, attention_mask=ids.bool()),
                            dict(input_ids=sizes, attention_mask=sizes)))
     for name, (inputs, shapes) in inputs_of.items():
-        tower = modules[name]
-        try:
-            with torch.no_grad(), _quiet():
-                program = torch.onnx.export(
-                    tower.eval(), kwargs=inputs, dynamo=True, opset_version=_OPSET,
-                    input_names=list(inputs), output_names=['features'], dynamic_shapes=shapes,
-                    verbose=False)
-                _fold_weights(program, tower)
-        except torch.onnx.OnnxExporterError as error:
-            network = getattr(tower, 'model', getattr(tower, 'network', tower))
-            network = type(getattr(network, 'network', network)).__name__
-            reason = str(error).strip().splitlines()[0].partition('\x1b')[0].strip()
-            raise BadValue(f'the {name} tower of {network} cannot be exported: {reason}'
-                           ) from error
-        onnx.save(_without_traces(program.model_proto), Path(folder, graph_file(name, 'fp32')))
+        write_graph(modules[name], inputs, shapes, Path(folder, graph_file(name, 'fp32')),
+                    name=name)
+
+
+def write_graph(tower: nn.Module, inputs: dict[str, Tensor], shapes: dict[str, dict],
+                file: str | os.PathLike, output: str = 'features', name: str = '') -> None:
+    """Write the graph of one tower.
+
+    Args:
+        tower: a module that takes the inputs by name and returns one tensor.
+        inputs: examples, of 2 rows.
+        shapes: of each input, the dimensions that may be others.
+        file: to write.
+        output: name of the result.
+        name: of the tower, for messages.
+
+    Raises:
+        MissingPackage: A package of the extra ``deploy`` is missing.
+        BadValue: The tower has an operation that ONNX does not have.
+    """
+    onnx = import_package('onnx', _USER)
+    import_package('onnxscript', _USER)
+    try:
+        with torch.no_grad(), _quiet():
+            program = torch.onnx.export(
+                tower.eval(), kwargs=inputs, dynamo=True, opset_version=_OPSET,
+                input_names=list(inputs), output_names=[output], dynamic_shapes=shapes,
+                verbose=False)
+            _fold_weights(program, tower)
+    except torch.onnx.OnnxExporterError as error:
+        network = getattr(tower, 'model', getattr(tower, 'network', tower))
+        network = type(getattr(network, 'network', network)).__name__
+        reason = str(error).strip().splitlines()[0].partition('\x1b')[0].strip()
+        raise BadValue(f'the {name} tower of {network} cannot be exported: {reason}') from error
+    onnx.save(_without_traces(program.model_proto), file)
 
 
 def _fold_weights(program: torch.onnx.ONNXProgram, tower: nn.Module) -> None:

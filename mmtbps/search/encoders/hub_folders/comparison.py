@@ -41,15 +41,22 @@ class LibraryEncoder:
     @torch.inference_mode()
     def encode_images(self, images: Sequence[Image.Image]) -> np.ndarray:
         """Encode pictures into ``(N, D)`` unit features."""
-        inputs = self.pixels(images=list(images), return_tensors='pt')
-        return _unit(self.network.get_image_features(**inputs, **self.options))
+        return _unit(self.network.get_image_features(**self.process_images(images),
+                                                     **self.options))
 
     @torch.inference_mode()
     def encode_texts(self, texts: Sequence[str]) -> np.ndarray:
         """Encode sentences into ``(N, D)`` unit features."""
-        inputs = self.processor(text=list(texts), return_tensors='pt', padding=self.padding,
-                                truncation=True)
-        return _unit(self.network.get_text_features(**inputs))
+        return _unit(self.network.get_text_features(**self.process_texts(texts)))
+
+    def process_images(self, images: Sequence[Image.Image]) -> dict[str, Tensor]:
+        """Turn pictures into the inputs of ``get_image_features``."""
+        return dict(self.pixels(images=list(images), return_tensors='pt'))
+
+    def process_texts(self, texts: Sequence[str]) -> dict[str, Tensor]:
+        """Turn sentences into the inputs of ``get_text_features``."""
+        return dict(self.processor(text=list(texts), return_tensors='pt', padding=self.padding,
+                                   truncation=True))
 
 
 def largest_difference(ours: np.ndarray, theirs: np.ndarray) -> float:

@@ -1,4 +1,4 @@
-"""Export of a model as a folder of transformers or sentence-transformers."""
+"""Export of a model as a folder of transformers and the libraries around it."""
 
 import os
 from collections.abc import Sequence
@@ -14,6 +14,7 @@ from ..notices import list_notices, write_notices
 from ..onnx_export import ODD_CAPTIONS, ExistingFolder, random_captions, random_images
 from .comparison import LibraryEncoder, largest_difference
 from .formats import FORMATS
+from .javascript_graphs import JavascriptGraphs
 from .parts import plan_parts
 from .sentence_transformers_files import write_sentence_transformers_files
 from .usage_card import word_card
@@ -64,18 +65,21 @@ def export_hub_folder(encoder: 'TorchEncoder | PretrainedEncoder', out_dir: str 
                                               parts.resized_positions)
         captions = [*random_captions(folder / 'tokenizer.json', 8), *ODD_CAPTIONS, *captions]
         library = LibraryEncoder(folder, parts.padding, parts.resized_positions)
-        check = _compare(encoder, library, [*random_images(8), *images], captions)
+        images = [*random_images(8), *images]
+        check = _compare(encoder, library, images, captions, 'transformers')
+        if format == 'transformers.js':
+            check = _compare(encoder, JavascriptGraphs(folder, library), images, captions, 'ONNX')
         write_notices(encoder, folder)
         (folder / 'README.md').write_text(word_card(
-            format, parts.padding, check, parts.resized_positions, bool(list_notices(encoder))),
-            encoding='utf-8')
+            format, parts, check, bool(list_notices(encoder))), encoding='utf-8')
         files = {path.relative_to(folder).as_posix(): dict(bytes=path.stat().st_size)
                  for path in sorted(folder.rglob('*')) if path.is_file()}
     return dict(files=files, check=check, resized_positions=parts.resized_positions)
 
 
-def _compare(encoder: Any, library: LibraryEncoder, images: Sequence[Image.Image],
-             captions: Sequence[str]) -> dict[str, float]:
+def _compare(encoder: Any, library: LibraryEncoder | JavascriptGraphs,
+             images: Sequence[Image.Image], captions: Sequence[str],
+             name: str) -> dict[str, float]:
     """Compute the largest difference of each tower, and refuse one that is too large."""
     check = dict(
         images=largest_difference(encoder.encode_images(images), library.encode_images(images)),
@@ -83,6 +87,6 @@ def _compare(encoder: Any, library: LibraryEncoder, images: Sequence[Image.Image
                                     library.encode_texts(captions)))
     if not max(check.values()) <= MAX_DIFFERENCE:
         got = ', '.join(f'{value:.2g} of {name}' for name, value in check.items())
-        raise BadValue(f'transformers gives other features: the largest difference is {got}, and '
+        raise BadValue(f'{name} gives other features: the largest difference is {got}, and '
                        f'{MAX_DIFFERENCE:g} is allowed; nothing was written')
     return check

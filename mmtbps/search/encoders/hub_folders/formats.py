@@ -2,4 +2,4 @@
 
 __all__ = ['FORMATS']
 
-FORMATS = ('transformers', 'sentence-transformers')
+FORMATS = ('transformers', 'sentence-transformers', 'transformers.js')

@@ -32,6 +32,7 @@ class FolderParts:
         write_tokenizer: writes the files of the tokenizer.
         image_processor: content of ``preprocessor_config.json``.
         processor: class of the processor.
+        model_type: of the ``config.json``.
         padding: of texts, ``'longest'`` or ``'max_length'``.
         max_tokens: longest text that is read.
         resized_positions: whether ``get_image_features`` needs ``interpolate_pos_encoding=True``.
@@ -41,6 +42,7 @@ class FolderParts:
     write_tokenizer: Callable[[Path], None]
     image_processor: dict[str, Any]
     processor: str
+    model_type: str
     padding: str
     max_tokens: int
     resized_positions: bool = False
@@ -100,8 +102,8 @@ def _plan_ours(encoder: 'TorchEncoder') -> FolderParts:
     return FolderParts(
         lambda folder: _write_network(folder, library),
         lambda folder: write_tokenizer(folder, tokenize, pad_token_id, names),
-        pixels, library.processor, library.padding, tokenize.max_length,
-        library.resized_positions)
+        pixels, library.processor, library.config['model_type'], library.padding,
+        tokenize.max_length, library.resized_positions)
 
 
 def _write_network(folder: Path, library: 'LibraryModel') -> None:
@@ -147,7 +149,8 @@ def _plan_pretrained(network: 'HuggingFaceDualEncoder') -> FolderParts:
         network.tokenizer.save_pretrained(folder)
 
     processor = kind.removesuffix('ImageProcessor') + 'Processor'
-    return FolderParts(write_weights, write_words, pixels, processor, network.family.padding,
+    return FolderParts(write_weights, write_words, pixels, processor,
+                       network.network.config.model_type, network.family.padding,
                        network.max_tokens)
 
 

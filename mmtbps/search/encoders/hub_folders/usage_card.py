@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 
 from ..notices import NOTICES
+from .javascript_graphs import CLASSES
+from .parts import FolderParts
 
 __all__ = ['word_card']
 
@@ -19,11 +21,11 @@ A model that finds pictures of a person by a description, exported by mmtbps. Th
 of mmtbps: on the pictures and sentences of the export the largest difference was {images:.1g} and
 {captions:.1g}, of vectors of length 1. The score of a sentence and a picture is their dot product.
 
-```python
+```{language}
 {code}
 ```
 {positions}
-Use Pillow for pictures ({backend}): the resizing of torchvision gives other pixels.
+{backend}
 Rare HTML entities and text that was read in a wrong encoding are cleaned by mmtbps, not by this
 tokenizer.
 {notices}'''
@@ -56,24 +58,49 @@ it the library raises an error.
 '''
 
 
-def word_card(library: str, padding: str, check: Mapping[str, float], resized_positions: bool,
+_JAVASCRIPT = '''import {{AutoProcessor, AutoTokenizer, RawImage, {vision},
+        {text}}} from '@huggingface/transformers';
+
+const folder = 'this folder';  // below env.localModelPath, or a name on the hub
+const tokenizer = await AutoTokenizer.from_pretrained(folder);
+const processor = await AutoProcessor.from_pretrained(folder);
+const vision = await {vision}.from_pretrained(folder, {{dtype: 'fp32'}});
+const text = await {text}.from_pretrained(folder, {{dtype: 'fp32'}});
+const {{image_embeds}} = await vision(await processor([await RawImage.read('crop.png')]));
+const {{text_embeds}} = await text(tokenizer(['a woman in a red coat'],
+  {{padding: {js_padding}, truncation: true}}));
+const [image, words] = [image_embeds, text_embeds].map(found => found.normalize().tolist()[0]);
+console.log(image.reduce((sum, value, i) => sum + value * words[i], 0));'''
+#: Code, option for pictures that are no squares, and the way to Pillow.
+_USES = {
+    'transformers': (_TRANSFORMERS, ',\n        interpolate_pos_encoding=True',
+                     "Use Pillow for pictures (`backend='pil'` of `AutoImageProcessor` in "
+                     'transformers 5): the\nresizing of torchvision gives other pixels.'),
+    'sentence-transformers': (_SENTENCES, ', interpolate_pos_encoding=True',
+                              "Use Pillow for pictures (`processor_kwargs=dict(backend='pil')`): "
+                              'the resizing of torchvision\ngives other pixels.'),
+    'transformers.js': (_JAVASCRIPT, '',
+                        'JavaScript resizes pictures otherwise than Pillow: for features that are '
+                        'equal, give pictures of\nthe size that `preprocessor_config.json` says.')}
+
+
+def word_card(library: str, parts: FolderParts, check: Mapping[str, float],
               notices: bool) -> str:
     """Word the ``README.md`` of a folder.
 
     Args:
-        library: ``'transformers'`` or ``'sentence-transformers'``.
-        padding: of texts.
+        library: one of `FORMATS`.
+        parts: of the folder.
         check: largest differences of ``images`` and ``captions``.
-        resized_positions: whether ``interpolate_pos_encoding=True`` is needed.
         notices: whether there are some.
     """
-    sentences = library == 'sentence-transformers'
-    option = ', interpolate_pos_encoding=True' if resized_positions else ''
-    if option and not sentences:
-        option = ',\n        interpolate_pos_encoding=True'
-    code = (_SENTENCES if sentences else _TRANSFORMERS).format(option=option, padding=padding)
+    resized = parts.resized_positions and library != 'transformers.js'
+    code, option, backend = _USES[library]
+    vision, text = CLASSES.get(parts.model_type, ('', ''))
     return _TAGS.format(
-        library=library, code=code, positions=_POSITIONS if resized_positions else '',
-        backend="`processor_kwargs=dict(backend='pil')`" if sentences else
-        "`backend='pil'` of `AutoImageProcessor` in transformers 5", **check,
+        library=library, language='js' if library == 'transformers.js' else 'python',
+        code=code.format(option=option if resized else '', padding=parts.padding, vision=vision,
+                         text=text, js_padding='true' if parts.padding == 'longest' else
+                         f'{parts.padding!r}'),
+        positions=_POSITIONS if resized else '', backend=backend, **check,
         notices=f'\nLicences of the model and its tokenizer: `{NOTICES}`.\n' if notices else '')

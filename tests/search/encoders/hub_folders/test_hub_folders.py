@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -51,6 +52,32 @@ for folder in sys.argv[3:]:
     model = SentenceTransformer(folder, device='cpu')
     option = dict(interpolate_pos_encoding=True) if 'upright' in folder else {}
     np.savez(f'{folder}.npz', images=model.encode(images, **option), texts=model.encode(texts))
+'''
+JAVASCRIPT = '''
+const {env, AutoProcessor, AutoTokenizer, RawImage, ...library} =
+  require('@huggingface/transformers');
+const fs = require('node:fs');
+env.allowRemoteModels = false;
+env.localModelPath = './';
+const [captions, pictures, ...folders] = process.argv.slice(1);
+const rows = (embeds) => embeds.normalize().tolist();
+(async () => {
+  const images = await Promise.all(pictures.split(',').map((file) => RawImage.read(file)));
+  for (const folder of folders) {
+    const siglip = folder.startsWith('siglip');
+    const kind = siglip ? ['SiglipVisionModel', 'SiglipTextModel']
+      : ['CLIPVisionModelWithProjection', 'CLIPTextModelWithProjection'];
+    const [vision, text] = await Promise.all(
+      kind.map((name) => library[name].from_pretrained(folder, {dtype: 'fp32'})));
+    const processor = await AutoProcessor.from_pretrained(folder);
+    const tokenizer = await AutoTokenizer.from_pretrained(folder);
+    const words = tokenizer(JSON.parse(captions),
+      {padding: siglip ? 'max_length' : true, truncation: true});
+    fs.writeFileSync(folder + '.json', JSON.stringify({
+      images: rows((await vision(await processor(images))).image_embeds),
+      texts: rows((await text(words)).text_embeds)}));
+  }
+})();
 '''
 CAPTIONS = [*SENTENCES, ' '.join(SENTENCES * 9), 'A  RED_coat, a T-shirt &amp; 2 bags; (blue)!',
             'a <|endoftext|> man & “so” on']
@@ -143,6 +170,36 @@ def test_sentence_transformers_alone_gives_our_features(encoders, pictures, tmp_
                 run_elsewhere(SENTENCE_TRANSFORMERS, tmp_path, pictures, encoders))
 
 
+def has_transformers_js():
+    node = shutil.which('node')
+    return bool(node) and not subprocess.run(
+        [node, '-e', "require.resolve('@huggingface/transformers')"], capture_output=True
+        ).returncode
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not has_transformers_js(), reason='needs node, and NODE_PATH to a node_modules '
+                    'into which npm has installed @huggingface/transformers')
+def test_transformers_js_gives_our_features(encoders, pictures, tmp_path):
+    pytest.importorskip('onnxscript')
+    names = [name for name in encoders if name != 'library']  # one more of its kind
+    for name in names:
+        export_hub_folder(encoders[name], tmp_path / name, 'transformers.js')
+    # JavaScript resizes otherwise than Pillow, so each model has pictures of its own size.
+    for name in names:
+        size = encoders[name].model.image_backbone.img_size[::-1]
+        own = []
+        for path in pictures:
+            own.append(tmp_path / f'{name}_{path.name}')
+            Image.open(path).resize(size, Image.Resampling.BICUBIC).save(own[-1])
+        done = subprocess.run(['node', '-e', JAVASCRIPT, json.dumps(CAPTIONS),
+                               ','.join(map(str, own)), name],
+                              cwd=tmp_path, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        found = json.loads((tmp_path / f'{name}.json').read_text())
+        assert_ours(encoders, own, {name: {side: np.array(rows) for side, rows in found.items()}})
+
+
 def test_the_files_of_sentence_transformers(encoders, tmp_path):
     done = export_hub_folder(encoders['siglip_upright'], tmp_path / 'x', 'sentence-transformers')
     first, last = json.loads((tmp_path / 'x/modules.json').read_text())
@@ -153,6 +210,13 @@ def test_the_files_of_sentence_transformers(encoders, tmp_path):
         padding='max_length', truncation=True, max_length=20))
     assert 'SentenceTransformer(' in (tmp_path / 'x/README.md').read_text()
     assert 'config.json' in done['files']
+
+
+def test_a_family_that_transformers_js_does_not_know_is_refused(tmp_path):
+    save_tiny(tmp_path / 'chinese_clip', 'chinese_clip')
+    encoder = PretrainedEncoder(f'hf:{tmp_path / "chinese_clip"}', 'cpu', aspect='stretch')
+    with pytest.raises(BadValue, match='chinese_clip: no class of Transformers.js'):
+        export_hub_folder(encoder, tmp_path / 'out', 'transformers.js')
 
 
 @pytest.mark.parametrize('kind, aspect', [
