@@ -1,5 +1,6 @@
 """Evidence of one picture: where the person, the garments and the joints are."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
@@ -61,11 +62,13 @@ class EditEvidence:
                 or self.parts.max(initial=0) >= len(PARTS)):
             raise ValueError(f'parts must be uint8 (H, W) below {len(PARTS)}, got '
                              f'{self.parts.dtype} {self.parts.shape}')
-        if self.keypoints is not None and self.keypoints.shape != (len(KEYPOINTS), 3):
-            raise ValueError(f'keypoints must be ({len(KEYPOINTS)}, 3), got '
-                             f'{self.keypoints.shape}')
+        if self.keypoints is not None and (self.keypoints.shape != (len(KEYPOINTS), 3)
+                                           or self.keypoints.dtype.kind not in 'fiu'):
+            raise ValueError(f'keypoints must be numbers ({len(KEYPOINTS)}, 3), got '
+                             f'{self.keypoints.dtype} {self.keypoints.shape}')
         if self.box is not None and any(self.box) and not (
-                self.box[0] < self.box[2] and self.box[1] < self.box[3]):  # also false for NaN
+                self.box[0] < self.box[2] and self.box[1] < self.box[3]  # also false for NaN
+                and all(map(math.isfinite, self.box))):
             raise ValueError(f'box must be left < right and top < bottom, got {self.box}')
 
     def fits(self, size: tuple[int, int]) -> bool:

@@ -83,7 +83,9 @@ def _encode(evidence: EditEvidence) -> bytes:
     if evidence.box is not None:
         arrays['box'] = np.asarray(evidence.box, np.float64)
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, sources=np.array(json.dumps(dict(evidence.sources))), **arrays)
+    # The names of all arrays: a damaged list of the archive can hide one of them.
+    note = json.dumps(dict(arrays=sorted(arrays), sources=dict(evidence.sources)))
+    np.savez_compressed(buffer, note=np.array(note), **arrays)
     return buffer.getvalue()
 
 
@@ -92,7 +94,10 @@ def _decode(content: bytes) -> EditEvidence:
         raise ValueError('a checksum does not fit')
     with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
         values = {name: arrays[name] for name in arrays.files}
-    sources = dict(json.loads(str(values.pop('sources'))))
+    note = json.loads(str(values.pop('note')))
+    if note['arrays'] != sorted(values):
+        raise ValueError('it has other arrays than it had')
+    sources = dict(note['sources'])
     left, top, right, bottom = values.pop('box').tolist() if 'box' in values else [None] * 4
     return EditEvidence(**values, sources=sources,
                         box=None if left is None else (left, top, right, bottom))

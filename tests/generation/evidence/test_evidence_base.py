@@ -25,7 +25,8 @@ def test_an_unknown_region_is_named():
 @pytest.mark.parametrize('wrong', [
     dict(person=np.zeros((4, 2), np.uint8)), dict(parts=np.full((4, 2), len(PARTS), np.uint8)),
     dict(parts=np.zeros((4, 2), int)), dict(keypoints=np.zeros((33, 3))),
-    dict(box=(np.nan, 0, 1, 1)), dict(box=(5, 5, 1, 1))])
+    dict(keypoints=np.full((17, 3), 'a')), dict(keypoints=np.zeros((17, 3), complex)),
+    dict(box=(0, 0, np.inf, 1)), dict(box=(np.nan, 0, 1, 1)), dict(box=(5, 5, 1, 1))])
 def test_arrays_of_another_form_are_refused(wrong):
     with pytest.raises(ValueError, match=f'{next(iter(wrong))} must be'):
         EditEvidence(**wrong)
