@@ -130,7 +130,8 @@ class PreserveGate(BaseGate):
         shares = {name: min(1., changed[part].sum() / min(part.sum(), most))
                   for name, part in _protected(request) if part.mean() >= _FEWEST_PIXELS}
         if not shares:
-            return _NAN, 'no parsing'
+            known = garment is not None or _evidence(request).person is not None
+            return _NAN, 'nothing else is seen' if known else 'no parsing'
         name = max(shares, key=shares.__getitem__)
         return shares[name], name if shares[name] > 0 else ''
 

@@ -14,6 +14,7 @@ from ..color.colorspace import palette
 from ..editing.base import EditRequest, EditResult
 from ..editing.edit_kinds import find_kind, kinds_that
 from ..evidence.base import EditEvidence
+from ..templates import check_template
 from .base import BaseGate
 from .place_gates import edge_reach
 
@@ -21,7 +22,7 @@ __all__ = ['CLIPGate', 'CONTENT_GATES', 'IdentityGate', 'RankingGate', 'Scorer',
 
 #: Scores images by queries, (images, queries); see `.scorers`.
 Scorer = Callable[[list[Any], list[Any]], Any]
-_FIELDS = dict(noun='', region='', old_color='', new_color='', instruction='')
+_FIELDS = ('noun', 'region', 'old_color', 'new_color', 'instruction')
 #: Questions to which yes, and no, are right: about an edit of colour, and about any other.
 _ASKED = ('Is the {noun} of the person in this picture {new_color}?',
           'A picture was edited by this instruction: {instruction} Does this picture show what the '
@@ -118,7 +119,7 @@ class CLIPGate(ScoredGate):
     def __init__(self, scorer: Scorer | dict, low: float = 0.,
                  phrase: str = 'a person in a {color} {noun}') -> None:
         super().__init__(scorer, low)
-        _check_text(phrase, dict(color='', noun=''))
+        check_template(phrase, ['color', 'noun'], what='a phrase')
         self.phrase = phrase
 
     def measure(self, request: EditRequest, result: EditResult) -> float:
@@ -141,7 +142,7 @@ class IdentityGate(ScoredGate):
         scorer: Of images by images, such as ``dict(type='FeatureScorer', pretrained=...)``.
         low: Least similarity; that of a model is its own, so calibrate it.
         of: ``'person'`` compares the pictures, with the garment hidden in both where evidence knows
-            it; ``'face'`` the face, and does not judge where evidence knows none.
+            it; ``'face'`` the face. Where nothing is left to compare it does not judge.
 
     Raises:
         BadValue: If ``of`` is neither.
@@ -165,7 +166,10 @@ class IdentityGate(ScoredGate):
         else:
             garment = (evidence.garment(request.region)
                        if find_kind(request.kind).on_garment else None)
-            before, after = (_without(image, garment) for image in images)
+            hidden = None if garment is None else grow(garment, edge_reach(len(garment)))
+            if hidden is not None and hidden.all():
+                return float('nan')
+            before, after = (_without(image, hidden) for image in images)
         return self.score([after], [before])[0, 0]
 
 
@@ -197,7 +201,7 @@ class VLMJudgeGate(ScoredGate):
                  asked: str | None = None, kept: str | None = None) -> None:
         super().__init__(scorer, low)
         for question in filter(None, (asked, kept)):
-            _check_text(question, _FIELDS)
+            check_template(question, _FIELDS, what='a question')
         self.asked, self.kept = asked, kept
 
     def measure(self, request: EditRequest, result: EditResult) -> float:
@@ -219,14 +223,6 @@ class VLMJudgeGate(ScoredGate):
         return value, f'{question} {"yes" if yes > .5 else "no"} ({yes:.2f} yes) {why}'.strip()
 
 
-def _check_text(text: str, fields: dict[str, str]) -> None:
-    try:
-        text.format(**fields)
-    except (KeyError, IndexError, ValueError) as error:
-        raise BadValue(f'a text may use {", ".join(f"{{{key}}}" for key in fields)}, got '
-                       f'{text!r}') from error
-
-
 def _box(mask: np.ndarray | None) -> tuple[int, int, int, int] | None:
     """Return left, top, right and bottom of a mask; ``None`` if there is nothing of it."""
     if mask is None or not mask.any():
@@ -235,9 +231,9 @@ def _box(mask: np.ndarray | None) -> tuple[int, int, int, int] | None:
     return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
 
 
-def _without(image: Image.Image, garment: np.ndarray | None) -> Image.Image:
-    if garment is None:
+def _without(image: Image.Image, hidden: np.ndarray | None) -> Image.Image:
+    if hidden is None:
         return image
     pixels = np.array(image.convert('RGB'))
-    pixels[grow(garment, edge_reach(len(garment)))] = _HIDDEN
+    pixels[hidden] = _HIDDEN
     return Image.fromarray(pixels)

@@ -196,8 +196,8 @@ def test_a_pipeline_that_follows_no_instructions_is_refused(tmp_path):
     (dict(batch_size=0), 'batch_size must be at least 1, got 0'),
     (dict(sampling=dict(inversion=None)), 'sampling takes size, steps, guidance, got inversion'),
     (dict(instruction='{noun} {colour}'), 'and {caption}, got .{noun} {colour}'),
-    (dict(instruction='{0}'), 'an instruction may use {noun}, '),
-    (dict(instruction='{noun.color}'), 'an instruction may use {noun}, ')])
+    *[(dict(instruction=text), 'an instruction may use {noun}, ')
+      for text in ('{0}', '{noun.color}', '{noun[a]}', '{noun!x}', '{noun:>x}', '{')]])
 def test_settings_that_make_no_sense_are_refused(pipelines, settings, message):
     with pytest.raises(BadValue, match=message):
         editor(pipelines['FluxKontextPipeline'], **settings).edit(REQUESTS[:1])

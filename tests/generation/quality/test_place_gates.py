@@ -98,6 +98,14 @@ def test_a_third_of_the_garment_is_too_little():
     assert PlaceGate()(request, result_of(dyed(part_of_garment(.8)))).ok
 
 
+def test_beside_a_garment_that_fills_the_picture_nothing_is_judged():
+    filled = EditEvidence(parts=np.full(SIZE, PARTS.index('upper'), np.uint8))
+    for evidence, reason in ((filled, 'nothing else is seen'), (None, 'no parsing'),
+                             (EditEvidence(person=np.ones(SIZE, bool)), 'nothing else is seen')):
+        verdict = PreserveGate()(request_for(evidence), RIGHT)
+        assert (verdict.ok, verdict.judged, verdict.reason) == (True, False, reason)
+
+
 def test_the_editors_mask_changes_nothing():
     """Also one that hides the damage."""
     request, image = request_for(parsing()), dyed(at('upper') | at('face'))

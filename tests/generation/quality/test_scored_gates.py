@@ -13,6 +13,7 @@ from tiny_vlm import save_vision, save_vlm
 
 from mmtbps.errors import BadValue
 from mmtbps.generation.color import palette
+from mmtbps.generation.evidence import PARTS, EditEvidence
 from mmtbps.generation.quality import CLIPGate, IdentityGate, RankingGate, VLMJudgeGate
 from mmtbps.generation.quality import gates as former_place
 from mmtbps.generation.runs.manifest import read_records, read_run
@@ -71,6 +72,14 @@ def test_the_person_is_compared_without_the_garment():
     assert not np.array_equal(after, before)
 
 
+def test_a_garment_that_fills_the_picture_leaves_no_person_to_compare():
+    """Two gray pictures are alike whoever stood there."""
+    filled = EditEvidence(parts=np.full(SIZE, PARTS.index('upper'), np.uint8))
+    scorer = Recorder([[1.]])
+    verdict = IdentityGate(scorer)(request_for(filled), RIGHT)
+    assert verdict.ok and not verdict.judged and not scorer.asked
+
+
 def test_the_face_is_judged_where_one_is_seen():
     scorer = Recorder([[.2]])
     gate = IdentityGate(scorer, of='face')
@@ -100,7 +109,9 @@ def test_both_questions_must_have_the_right_answer(green, changed, value, ok, de
 
 
 @pytest.mark.parametrize('build, text', [
-    (lambda: CLIPGate(Recorder(), phrase='a {hue} {noun}'), 'color}, {noun'),
+    (lambda: CLIPGate(Recorder(), phrase='a {hue} {noun}'), 'color} and {noun'),
+    (lambda: CLIPGate(Recorder(), phrase='a {noun.color} {noun}'), 'color} and {noun'),
+    (lambda: CLIPGate(Recorder(), phrase='a {noun[color]}'), 'color} and {noun'),
     (lambda: VLMJudgeGate(Recorder(), asked='Is it {}?'), 'noun}, {region}'),
     (lambda: VLMJudgeGate(Recorder(), kept='Is it {color}?'), 'noun}, {region}')])
 def test_texts_that_ask_for_what_is_not_there_are_refused(build, text):
