@@ -60,6 +60,7 @@ from mmtbps.generation import (
 )
 from mmtbps.generation.diffusion import DTYPES
 from mmtbps.generation.quality.bounds import apply_bounds
+from mmtbps.generation.runs.manifest import load_done, read_run
 from mmtbps.generation.runs.merge import CUHK_FILE, PAIRS_FILE
 from mmtbps.generation.runs.pair_weights import DEFAULT_FLOOR
 from mmtbps.generation.runs.retell_runner import RETOLD_FILE
@@ -228,23 +229,28 @@ def use_own_device() -> None:
 
 def merge_parts(cfg: Config, args: argparse.Namespace) -> None:
     runner = runner_of(cfg)
-    if retells(cfg):
-        count = merge_retold(runner.out_dir, cfg.generation.get('keep_captions', False))
-        print(f'{runner.out_dir / RETOLD_FILE}: new captions of {count} images')
-        return
     records, _, _ = source_of(cfg)
     if args.set_aside:
         moved = set_aside_broken(runner.out_dir)
         for line in moved:
             print(f'set aside: {line}')
         print(f'lines set aside: {len(moved)}; their jobs are not done, and run makes them again')
+    if retells(cfg):
+        count = merge_retold(runner.out_dir, cfg.generation.get('keep_captions', False), records)
+        say_progress(len(load_done(runner.out_dir)), read_run(runner.out_dir)['plan']['jobs'])
+        return print(f'{runner.out_dir / RETOLD_FILE}: new captions of {count} images')
     merged = merge_run(runner.out_dir, records, runner.max_control_rate, runner.min_controls,
                        args.weight_floor)
-    if merged.done < merged.planned:
-        print(f'The run is not complete: {merged.done} of {merged.planned} jobs are done.')
+    say_progress(merged.done, merged.planned)
     people = (f'{merged.people} new people, ids from {merged.first_id}' if merged.people
               else 'people that the data set has')
     print(f'{runner.out_dir / PAIRS_FILE} and {CUHK_FILE}: {merged.pairs} images of {people}')
+
+
+def say_progress(done: int, planned: int) -> None:
+    """Print that a run which was merged is not complete, if it is not."""
+    if done < planned:
+        print(f'The run is not complete: {done} of {planned} jobs are done.')
 
 
 def report(cfg: Config, args: argparse.Namespace) -> None:

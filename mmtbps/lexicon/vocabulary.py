@@ -83,6 +83,16 @@ def garments() -> Mapping[str, Garment]:
     return _index(read_table('garments')['garments'])
 
 
+def garment_name(noun: str) -> str:
+    """Return the one name of a garment for all its forms.
+
+    >>> garment_name('shirts'), garment_name('jeans')
+    ('shirt', 'jeans')
+    """
+    garment = garments().get(noun)
+    return noun if garment is None else garment.singular or garment.plural
+
+
 @cache
 def details() -> Mapping[str, Garment]:
     """List nouns that take a color but are no garment: stripes, soles, hair.

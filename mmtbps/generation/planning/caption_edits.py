@@ -12,6 +12,7 @@ from mmtbps.lexicon import (
     article_edit,
     colors,
     find_color_mentions,
+    garment_name,
     garments,
     read_caption,
     split_words,
@@ -20,7 +21,7 @@ from mmtbps.lexicon import (
 
 from ..color.colorspace import rgb_to_lab
 from ..diffusion.tokens import Span
-from .edit_spans import OVERLAPS, Target, certain_mentions, edit_spans, garment_name, is_plain
+from .edit_spans import OVERLAPS, Target, certain_mentions, edit_spans, is_plain
 
 __all__ = ['CaptionEdit', 'ColorSwitcher', 'Replacement', 'color_distance', 'garment_name']
 

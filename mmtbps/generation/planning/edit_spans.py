@@ -7,14 +7,14 @@ from mmtbps.lexicon import (
     CaptionReading,
     ColorMention,
     GarmentPhrase,
-    garments,
+    garment_name,
     read_caption,
     split_words,
 )
 
 from ..diffusion.tokens import Span
 
-__all__ = ['OVERLAPS', 'Target', 'certain_mentions', 'edit_spans', 'garment_name', 'is_plain']
+__all__ = ['OVERLAPS', 'Target', 'certain_mentions', 'edit_spans', 'is_plain']
 
 #: Garments of these regions cover, or hide, each other.
 OVERLAPS = {'upper': ('upper', 'full'), 'lower': ('lower', 'full'),
@@ -36,16 +36,6 @@ class Target(NamedTuple):
     noun: str
     region: str
     color: str
-
-
-def garment_name(noun: str) -> str:
-    """Return the one name of a garment for all its forms.
-
-    >>> garment_name('shirts'), garment_name('jeans')
-    ('shirt', 'jeans')
-    """
-    garment = garments().get(noun)
-    return noun if garment is None else garment.singular or garment.plural
 
 
 def certain_mentions(reading: CaptionReading) -> list[ColorMention]:

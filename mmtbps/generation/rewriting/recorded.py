@@ -8,7 +8,7 @@ from typing import Any
 
 from mmtbps.errors import MissingFile
 from mmtbps.fileio import iter_json_lines
-from mmtbps.records import Entry, RecordError
+from mmtbps.records import Entry, RecordError, image_name
 from mmtbps.registry import TASK_UTILS
 
 from .base import CaptionRewriter, RetellRequest
@@ -44,7 +44,8 @@ class RecordedRewriter(CaptionRewriter):
             captions = entry.take('captions', list)
             if not all(isinstance(caption, str) for caption in captions):
                 raise RecordError(f'{file}:{number}: captions must be strings')
-            key = entry.take('image', str), entry.take_or_none('change', str) or ''
+            image = image_name(entry.take('image', str), f'{file}:{number}', allow_outside=True)
+            key = image, entry.take_or_none('change', str) or ''
             self._captions.setdefault(key, []).extend(captions)
 
     @property
@@ -52,5 +53,6 @@ class RecordedRewriter(CaptionRewriter):
         return dict(type=type(self).__name__, sha256=self._digest)
 
     def rewrite(self, requests: Sequence[RetellRequest]) -> list[list[str]]:
-        return [list(self._captions.get((request.name, request.change), []))
-                for request in requests]
+        names = [image_name(request.name, allow_outside=True) for request in requests]
+        return [list(self._captions.get((name, request.change), []))
+                for name, request in zip(names, requests, strict=True)]

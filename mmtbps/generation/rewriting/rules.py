@@ -5,9 +5,11 @@ from typing import Any
 
 import numpy as np
 
+from mmtbps.errors import BadValue
 from mmtbps.lexicon import (
     CaptionReading,
     GarmentPhrase,
+    garment_name,
     garments,
     indefinite_article,
     read_caption,
@@ -24,6 +26,7 @@ _FRAMES = ('{a_person} wears {clothes}.', '{a_person} is wearing {clothes}.',
            'Wearing {clothes}, the {person} is seen.', 'The {person} is dressed in {clothes}.',
            'This {person} has on {clothes}.')
 _WORN = ('upper', 'lower', 'full', 'shoes', 'hat', 'accessory')
+_CARRIED = frozenset({'umbrella'})
 
 
 @TASK_UTILS.register_module()
@@ -37,6 +40,9 @@ class RuleRewriter(CaptionRewriter):
     Args:
         min_garments: Captions with fewer coloured garments are not told again.
 
+    Raises:
+        BadValue: If ``min_garments`` is below 1.
+
     Example:
         >>> request = RetellRequest('j', ('A man in a red coat and blue jeans.',), None, seed=1)
         >>> RuleRewriter().rewrite([request])
@@ -44,6 +50,8 @@ class RuleRewriter(CaptionRewriter):
     """
 
     def __init__(self, min_garments: int = 2) -> None:
+        if min_garments < 1:
+            raise BadValue(f'min_garments must be at least 1, got {min_garments}')
         self.min_garments = min_garments
 
     @property
@@ -75,7 +83,8 @@ def retell(caption: str, rng: np.random.Generator, min_garments: int = 2) -> str
 def _certain(reading: CaptionReading) -> list[GarmentPhrase]:
     if reading.doubt is not None:
         return []
-    return [g for g in reading.garments if g.mention and not g.doubt and g.region in _WORN]
+    return [g for g in reading.garments if g.mention and not g.doubt and g.region in _WORN
+            and garment_name(g.noun) not in _CARRIED]
 
 
 def _phrase(caption: str, garment: GarmentPhrase) -> str:

@@ -1,6 +1,7 @@
 """New captions from models of transformers: of the old captions, or of the picture."""
 
 import inspect
+import math
 import re
 from abc import abstractmethod
 from collections.abc import Sequence
@@ -38,7 +39,9 @@ CAPTION_INSTRUCTIONS = (
     'Write one or two sentences that would let a stranger recognize this person by the clothes.',
     'What does the person wear and carry? Answer in whole sentences, with colors.')
 _CHANGE_FIELDS = 'caption', 'change'
-_LABEL = re.compile(r'(?:(?:new |rewritten )?(?:description|caption|answer)|assistant)\s*:\s*',
+# "Sure! Here is a new description:" is a label, too.
+_LABEL = re.compile(r'(?:(?:sure|certainly|of course|okay|here)\b[^:]{0,80}'
+                    r'|(?:new |rewritten )?(?:description|caption|answer)|assistant)\s*:\s*',
                     re.IGNORECASE)
 
 
@@ -72,11 +75,14 @@ class TransformersRewriter(CaptionRewriter):
         if name.scheme not in ('', 'hf'):
             raise BadValue(f'{pretrained}: only models of transformers can be asked')
         self.instructions = _texts('instructions', instructions, self.default_instructions)
-        for key, value, least in (('captions_per_image', captions_per_image, 1),
-                                  ('max_new_tokens', max_new_tokens, 1),
-                                  ('temperature', temperature, 0)):
-            if value < least:
-                raise BadValue(f'{key} must be at least {least}, got {value}')
+        for key, value, least, kind in (('captions_per_image', captions_per_image, 1, int),
+                                        ('max_new_tokens', max_new_tokens, 1, int),
+                                        ('temperature', temperature, 0, (int, float))):
+            if not isinstance(value, kind) or not least <= value < math.inf:
+                raise BadValue(f'{key} must be a number of at least {least}, got {value!r}')
+        if dtype != 'auto' and not isinstance(getattr(torch, str(dtype), None), torch.dtype):
+            raise BadValue(f"dtype must be 'auto' or a type of torch, such as 'bfloat16', got "
+                           f'{dtype!r}')
         self.pretrained, self.revision = pretrained, name.revision
         self.source = resolve_pretrained(name.name)
         self.captions_per_image, self.max_new_tokens = captions_per_image, max_new_tokens
@@ -224,7 +230,8 @@ def tidy_answer(text: str) -> str:
     >>> tidy_answer('Description: "A man  in a red coat."\\n\\nShall I go on?')
     'A man in a red coat.'
     """
-    paragraph = next((part for part in re.split(r'\n\s*\n', text.strip()) if part.strip()), '')
-    plain = _LABEL.sub('', ' '.join(paragraph.split()), count=1) if _LABEL.match(
-        paragraph.strip()) else ' '.join(paragraph.split())
-    return plain.strip().strip('"“”').strip()
+    text = text.strip()
+    if label := _LABEL.match(text):
+        text = text[label.end():]
+    paragraph = next((part for part in re.split(r'\n\s*\n', text) if part.strip()), '')
+    return ' '.join(paragraph.split()).strip('"“” ')

@@ -1,7 +1,6 @@
 """Annotation files for training, out of the manifest of a run."""
 
 import hashlib
-import json
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -9,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mmtbps.errors import BadValue
-from mmtbps.fileio import write_durably
+from mmtbps.fileio import encode_json, write_durably
 from mmtbps.lexicon import split_words
 from mmtbps.merged_pairs import (
     CUHK_FILE,
@@ -26,7 +25,8 @@ from .manifest import Record, load_done, read_run
 from .pair_weights import DEFAULT_FLOOR, weigh_pairs
 from .run_summary import summarise
 
-__all__ = ['CUHK_FILE', 'PAIRS_FILE', 'Merged', 'merge_run', 'person_numbers']
+__all__ = ['CUHK_FILE', 'PAIRS_FILE', 'Merged', 'check_sources', 'merge_run',
+           'person_numbers']
 
 _Group = tuple[int, str, str, str, str]
 _TOLD = ('kind', 'region', 'noun', 'old', 'new', 'instruction')
@@ -86,7 +86,7 @@ def merge_run(folder: str | os.PathLike, existing: Iterable[PairRecord],
     run = read_run(folder)
     existing = list(existing)
     accepted = [record for record in records if record.status == 'accepted']
-    _check_sources(accepted, existing)
+    check_sources(accepted, existing)
     numbers = person_numbers(accepted, 1 + max((r.person_id for r in existing), default=-1))
     people = {record.job_id: numbers.get(_group(record), record.source['person_id'])
               for record in accepted}
@@ -94,11 +94,11 @@ def merge_run(folder: str | os.PathLike, existing: Iterable[PairRecord],
     weights = weigh_pairs(accepted, weight_floor)
     pairs = [_pair(record, people[record.job_id], weight)
              for record, weight in zip(accepted, weights, strict=True)]
-    lines = [json.dumps(pair.to_json(), ensure_ascii=False, allow_nan=False) for pair in pairs]
+    lines = [encode_json(pair.to_json()) for pair in pairs]
     text = ''.join(f'{line}\n' for line in lines).encode()
     write_durably(Path(folder, PAIRS_FILE), text)
     entries = [_cuhk_entry(pair) for pair in pairs]
-    write_durably(Path(folder, CUHK_FILE), json.dumps(entries, ensure_ascii=False).encode())
+    write_durably(Path(folder, CUHK_FILE), encode_json(entries).encode())
     MergeNote(_dataset_of(records), run['digest'], len(pairs), hashlib.sha256(text).hexdigest(),
               _fingerprint(accepted, existing), parts).write(folder)
     return Merged(len(pairs), len(numbers), min(numbers.values(), default=0), len(records),
@@ -131,7 +131,12 @@ def _group(record: Record) -> _Group:
     return person, edit.get('region', ''), edit.get('noun', ''), new, edit['kind']
 
 
-def _check_sources(records: Sequence[Record], existing: Sequence[PairRecord]) -> None:
+def check_sources(records: Sequence[Record], existing: Sequence[PairRecord]) -> None:
+    """Refuse records of images that a data set does not have, or not in train or of that person.
+
+    Raises:
+        BadValue: Naming the first such image.
+    """
     train = {(pair.image, pair.person_id) for pair in existing if pair.split == 'train'}
     tested = {pair.image for pair in existing if pair.split != 'train'}
     for record in records:

@@ -9,7 +9,7 @@ from typing import Any
 from PIL import Image
 
 from mmtbps.errors import MissingFile, Remedy
-from mmtbps.fileio import iter_json_lines, write_durably
+from mmtbps.fileio import encode_json, iter_json_lines, write_durably
 from mmtbps.records import Entry, RecordError, image_name
 
 from ..editing.base import EditRequest
@@ -113,7 +113,7 @@ def _color_words(edit: dict[str, Any]) -> dict[str, Any]:
 
 def write_plan(path: str | os.PathLike, jobs: Iterable[Job]) -> None:
     """Write a plan, whole or not at all."""
-    lines = (json.dumps(job.to_json(), ensure_ascii=False) + '\n' for job in jobs)
+    lines = (encode_json(job.to_json()) + '\n' for job in jobs)
     write_durably(path, ''.join(lines).encode())
 
 

@@ -1,21 +1,21 @@
 """Runs that have captions told anew, and their merging; pictures stay as they are."""
 
-import json
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timezone
 from functools import partial
 from pathlib import Path
 
 from mmtbps.errors import BadValue, MissingFile
-from mmtbps.fileio import write_durably
+from mmtbps.fileio import encode_json, write_durably
 from mmtbps.records import PairRecord
 from mmtbps.registry import TASK_UTILS
 
 from ..rewriting.base import CaptionRewriter, RetellRequest
 from ..rewriting.faithful import unfaithful
 from .manifest import ENGINE_VERSION, Record, load_done
+from .merge import check_sources
 from .plan import read_plan
 from .resumable import ResumableRunner, Task
 from .run_summary import RunSummary
@@ -93,7 +93,8 @@ class RetellRunner(ResumableRunner):
                 time=datetime.now(timezone.utc).isoformat(timespec='seconds'))
 
 
-def merge_retold(folder: str | Path, keep_captions: bool = False) -> int:
+def merge_retold(folder: str | Path, keep_captions: bool = False,
+                 existing: Iterable[PairRecord] | None = None) -> int:
     """Write the accepted captions of all processes as an annotation file, `RETOLD_FILE`.
 
     The pictures are those of the data set, under the same people and paths; so the file stands
@@ -102,13 +103,22 @@ def merge_retold(folder: str | Path, keep_captions: bool = False) -> int:
     Args:
         folder: Folder of the run.
         keep_captions: Write the old captions before the new ones.
+        existing: All pairs of the data set the plan was made from, of all splits; ``None`` for
+            no check that they still are.
 
     Returns:
         The number of images written.
+
+    Raises:
+        BadValue: If an image does not come from the train split of ``existing``.
     """
-    records = sorted(load_done(folder).values(), key=lambda record: record.source['image'])
-    pairs = [_pair(record, keep_captions) for record in records if record.status == 'accepted']
-    lines = [json.dumps(pair.to_json(), ensure_ascii=False) + '\n' for pair in pairs]
+    records = sorted(load_done(folder).values(), key=lambda record: (
+        record.source['image'], record.source['person_id']))
+    accepted = [record for record in records if record.status == 'accepted']
+    if existing is not None:
+        check_sources(accepted, list(existing))
+    pairs = [_pair(record, keep_captions) for record in accepted]
+    lines = [encode_json(pair.to_json()) + '\n' for pair in pairs]
     write_durably(Path(folder, RETOLD_FILE), ''.join(lines).encode())
     return len(pairs)
 

@@ -110,8 +110,39 @@ def test_a_record_that_cannot_be_read_is_named(tmp_path, line, message):
     ('Her clothes are red.', None, None), ('Her clothes are green.', 'clothes are green',
                                            'clothes are green'),
     ('A woman walks.', None, None),
+    ('I cannot help with that.', 'no caption', 'no caption'),
+    ('A woman in a strawberry coat.', 'coat: words that may be a color', None),
+    ('A woman without a red coat.', 'red coat', 'red coat'),
 ])
 def test_a_new_caption_must_be_true_of_the_old_ones(new, fault, fault_with_picture):
     captions = ['A woman in a red coat.', 'Her jeans are blue.']
     assert unfaithful(captions, new) == fault
     assert unfaithful(captions, new, sees_pictures=True) == fault_with_picture
+
+
+@pytest.mark.parametrize('old, new, fault', [
+    ('A white t-shirt and a blue jacket.', 'A man in a blue t-shirt.', 'blue t-shirt'),
+    ('A white t-shirt and a blue jacket.', 'A man in white t-shirts, blue coat.', None),
+    ('In a blue coat, holding a red jacket.', 'He wears a red jacket.', 'red jacket'),
+    ('In a blue coat, holding a red jacket.', 'He holds a red jacket.', None),
+    ('In a blue coat without a red hat.', 'He wears a red hat.', 'red hat'),
+    ('In a blue coat without a red hat.', 'A man with no red hat.', None),
+    ('A man in a red coat and a woman in blue.', 'A man in a red coat.', 'red coat'),
+    ('A strawberry coat and white shoes.', 'A man in a strawberry coat.', None),
+])
+def test_a_color_stays_with_its_garment_worn_or_not(old, new, fault):
+    assert unfaithful([old], new) == fault
+
+
+def test_an_umbrella_is_not_worn():
+    caption = 'A man with a black umbrella, a red coat and blue jeans.'
+    told = {retell(caption, np.random.default_rng(seed)) for seed in range(40)}
+    assert len(told) > 5 and not any('umbrella' in text for text in told)
+    with pytest.raises(ValueError, match='min_garments'):
+        RuleRewriter(min_garments=0)
+
+
+def test_a_recorded_path_may_be_written_otherwise(tmp_path):
+    (tmp_path / 'new.jsonl').write_text(json.dumps(dict(image='./cam\\a.jpg', captions=['One.'])))
+    assert RecordedRewriter(tmp_path / 'new.jsonl').rewrite([request('x', name='cam/a.jpg')]) == [
+        ['One.']]

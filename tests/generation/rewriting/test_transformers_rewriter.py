@@ -1,5 +1,6 @@
 """Language and vision-language models of transformers as writers of captions."""
 
+
 import pytest
 import torch
 from PIL import Image
@@ -126,7 +127,9 @@ def test_other_models_are_refused_by_name(llama, tmp_path):
         LanguageModelRewriter(str(tmp_path / 'empty'), device='cpu').rewrite([asked_for()])
     for wrong in (dict(instructions=[]), dict(instructions='ask'), dict(captions_per_image=0),
                   dict(temperature=-1), dict(max_new_tokens=0), dict(instructions=['{caption}', 3]),
-                  dict(change_instructions=[]), dict(change_instructions='ask')):
+                  dict(change_instructions=[]), dict(change_instructions='ask'),
+                  dict(temperature=float('nan')), dict(dtype='float17'),
+                  dict(captions_per_image=1.5), dict(max_new_tokens='4')):
         with pytest.raises(ValueError, match=next(iter(wrong))):
             LanguageModelRewriter(llama, **wrong)
 
@@ -148,6 +151,8 @@ def test_instructions_that_leave_something_out_are_refused(llama, texts, message
     ('A man.', 'A man.'), ('  Caption: a  man\nin red.\n\nOkay?', 'a man in red.'),
     ('"A man."', 'A man.'), ('assistant: A man.', 'A man.'), ('\n\n', ''), ('', ''),
     ('Assistants: two men', 'Assistants: two men'),
+    ('Sure! Here is the rewritten description: A man.', 'A man.'),
+    ("Here's a caption:\n\n\"A man.\"", 'A man.'), ('Here is a man.', 'Here is a man.'),
 ])
 def test_the_caption_is_taken_out_of_an_answer(answer, caption):
     assert tidy_answer(answer) == caption

@@ -1,6 +1,7 @@
 """Captions told anew through the commands: plan, run, merge, and training with them."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from fake_parts import make_records
@@ -97,6 +98,54 @@ def test_another_rewriter_or_plan_is_refused(planned, tmp_path):
         '"kind": "retell"', '"kind": "color"'))
     with pytest.raises(ValueError, match='plans edits of pictures'):
         run(planned, tmp_path / 'out')
+
+
+def test_a_retelling_whose_data_set_has_changed_is_not_merged(planned, tmp_path):
+    run(planned, tmp_path / 'out')
+    records = make_records(planned / 'imgs', people=6)
+    assert merge_retold(tmp_path / 'out', existing=records) == 12
+    renamed = [replace(record, person_id=record.person_id + 100) for record in records]
+    tested = [replace(record, split='test') for record in records]
+    for existing in (renamed, tested, records[2:]):
+        with pytest.raises(ValueError, match='is not in the train split'):
+            merge_retold(tmp_path / 'out', existing=existing)
+
+
+def test_one_image_of_two_people_is_merged_alike_from_all_shards(tmp_path):
+    records = make_records(tmp_path / 'imgs', people=2)
+    both = [*records, *(replace(record, person_id=record.person_id + 7) for record in records)]
+    write_plan(tmp_path / 'plan.jsonl', RetellPlanner().plan(both, 'fake'))
+    for out, shards in (('a', ('0/2', '1/2')), ('b', ('1/3', '0/3', '2/3'))):
+        for shard in shards:
+            run(tmp_path, tmp_path / out, shard)
+        merge_retold(tmp_path / out)
+    first, second = ((tmp_path / out / 'retold_pairs.jsonl').read_bytes() for out in 'ab')
+    assert first == second and len(first.splitlines()) == 8
+
+
+def test_half_a_character_passes_through_plan_run_and_merge(tmp_path):
+    record, = make_records(tmp_path / 'imgs', people=1, images=1)
+    odd = replace(record, captions=('A man in a red shirt \ud83d.', ))
+    write_plan(tmp_path / 'plan.jsonl', RetellPlanner().plan([odd], 'fake'))
+    run(tmp_path, tmp_path / 'out')
+    assert merge_retold(tmp_path / 'out', keep_captions=True) == 1
+    assert read_jsonl(tmp_path / 'out/retold_pairs.jsonl')[0].captions[0] == odd.captions[0]
+
+
+def test_a_broken_line_is_set_aside_and_an_unfinished_run_is_said(tool, micro_set, tmp_path,
+                                                                  refused, capsys):
+    options = ['configs/generation/retell_rules.py', '--cfg-options',
+               f'dataset.data_root={micro_set}', f'generation.runner.out_dir={tmp_path}/told']
+    tool.main(['plan', *options])
+    tool.main(['run', *options])
+    part, = (tmp_path / 'told').glob('part-*.jsonl')
+    lines = part.read_bytes().splitlines(keepends=True)
+    part.write_bytes(b''.join([b'{"torn": \n', *lines[1:]]))
+    with refused('jsonl:1: broken JSON .*merge CONFIG --set-aside'):
+        tool.main(['merge', *options])
+    tool.main(['merge', *options, '--set-aside'])
+    said = capsys.readouterr().out
+    assert 'lines set aside: 1' in said and 'not complete: 47 of 48 jobs' in said
 
 
 def test_the_commands_end_in_a_file_that_trains_beside_the_old_one(tool, micro_set, tmp_path,
