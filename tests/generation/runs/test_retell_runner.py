@@ -87,7 +87,7 @@ def test_a_picture_that_its_decoder_gives_up_does_not_end_the_run(planned, tmp_p
     path.write_bytes(whole[:36] + b'\0' + whole[37:])  # Pillow raises a SyntaxError
     assert run(planned, tmp_path / 'out').statuses == {'accepted': 11, 'failed': 1}
     failed, = (record for record in read_records(tmp_path / 'out') if record.reason)
-    assert failed.reason.startswith(f'broken image: {path} (broken PNG file')
+    assert failed.reason.startswith(f'broken image: {path} (SyntaxError: broken PNG file')
 
 
 def test_another_rewriter_or_plan_is_refused(planned, tmp_path):
