@@ -8,17 +8,19 @@ import secrets
 import sys
 import threading
 from functools import partial
-from html import escape
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
+
+from markupsafe import Markup
 
 from mmtbps.errors import BadValue
 from mmtbps.fileio import DiskFull
 from mmtbps.generation.runs.audit import Audit, audit_table
 from mmtbps.generation.runs.figures import draw_captions, draw_picture
 from mmtbps.generation.runs.manifest import Record
+from mmtbps.markup import load_template
 from mmtbps.records import RecordError, image_name
 from mmtbps.search.webui.addresses import PageAddress
 from mmtbps.search.webui.server import AddressNotFree
@@ -31,46 +33,11 @@ _SIZE = 900, 900
 _ANSWERS = (('right', '1 r', 'as asked, and nothing else changed'),
             ('partial', '2 p', 'a part of the garment, or a little beside it'),
             ('wrong', '3 w', 'something else, or not the colour'))
-_STYLE = """
-:root { color-scheme: light dark }
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 64rem; margin: 1.5rem auto;
-       padding: 0 1rem; text-align: center }
-progress { width: 100%; height: .4rem }
-.pair { display: flex; justify-content: center; gap: 1.5rem; margin: 1rem 0 }
-figure { margin: 0 } figcaption { font-size: .85rem; opacity: .7 }
-figure img { height: min(62vh, 40rem); max-width: 44vw; object-fit: contain; border-radius: .5rem }
-.captions p { margin: .2rem auto; max-width: 44rem }
-del, ins { text-decoration: none; color: #222; background: #fbdcdc; border-radius: .2rem;
-           padding: 0 .15rem }
-ins { background: #d6f2d8 }
-button { font: inherit; min-width: 9rem; padding: .7rem 1rem; margin: .3rem; border-radius: .6rem;
-         border: 1px solid #8886; cursor: pointer }
-button small { display: block; opacity: .65 }
-table { margin: 1rem auto; border-collapse: collapse; text-align: left }
-td { padding: .2rem 1rem .2rem 0; border-bottom: 1px solid #8884 }
-"""
-#: A key that is held down gives one answer; the space bar shows the source in the edit's place.
-_SCRIPT = """
-const blink = (on) => {
-  const [before, after] = document.querySelectorAll('figure img');
-  if (!after) return;
-  after.dataset.own ??= after.src;
-  after.src = on ? before.src : after.dataset.own;
-};
-addEventListener('keydown', (event) => {
-  if (event.repeat || event.ctrlKey || event.metaKey || event.altKey) return;
-  if (event.key === ' ') { event.preventDefault(); blink(true); return; }
-  const key = event.key.toLowerCase();
-  const one = [...document.querySelectorAll('[data-keys]')].find(
-    (item) => item.dataset.keys.split(' ').includes(key));
-  if (one) { event.preventDefault(); one.click(); }
-});
-addEventListener('keyup', (event) => { if (event.key === ' ') blink(false); });
-"""
+_PAGE = Path(__file__).parent / 'templates/audit.html'
 
 
 def draw_edit(audit: Audit, record: Record, images: Path, token: str, back: str | None = None,
-              allow_outside: bool = False) -> str:
+              allow_outside: bool = False) -> Markup:
     """Draw an edit and the answers to it; the gates' verdict is not told.
 
     Args:
@@ -82,33 +49,20 @@ def draw_edit(audit: Audit, record: Record, images: Path, token: str, back: str 
         allow_outside: As in :func:`~mmtbps.records.image_name`.
     """
     source = images / image_name(record.source_image, record.job_id, allow_outside)
-    pictures = ''.join(
-        f'<figure>{draw_picture(path, title, _SIZE)}<figcaption>{title}</figcaption></figure>'
-        for title, path in (('before', source), ('after', audit.folder / record.output['file'])))
+    pictures = [(title, draw_picture(path, title, _SIZE)) for title, path in (
+        ('before', source), ('after', audit.folder / record.output['file']))]
     known = audit.labels.get(record.job_id)
-    buttons = ''.join(
-        f'<button name="label" value="{name}" data-keys="{keys}" title="{title}">{name}'
-        f'{" &#10003;" if known and known.label == name else ""}<small>{keys[0]}</small></button>'
-        for name, keys, title in _ANSWERS)
-    done = len(audit.sample) - len(audit.todo)
-    way = (f'<a href="/?job={escape(back)}" data-keys="b backspace">back (b)</a> &middot; '
-           if back else '')
-    return (f'<progress max="{len(audit.sample)}" value="{done}"></progress>'
-            f'<p>{done} of {len(audit.sample)}</p><div class="pair">{pictures}</div>'
-            f'<div class="captions">{draw_captions(record)}</div>'
-            f'<form method="post" action="/"><input type="hidden" name="token" value="{token}">'
-            f'<input type="hidden" name="job" value="{escape(record.job_id)}">{buttons}</form>'
-            f'<p>{way}hold the space bar to see the source in its place</p>')
+    return load_template(_PAGE).module.edit(
+        count=len(audit.sample), done=len(audit.sample) - len(audit.todo), pictures=pictures,
+        captions=draw_captions(record), token=token, job=record.job_id, answers=_ANSWERS,
+        known=known.label if known else '', back=back)
 
 
-def draw_end(audit: Audit, back: str | None = None) -> str:
+def draw_end(audit: Audit, back: str | None = None) -> Markup:
     """Draw the table of an audit that has come to its end."""
-    rows = ''.join(f'<tr><td>{escape(title)}</td><td>{escape(str(share))}</td></tr>'
-                   for title, share in audit_table(audit.records.values(), audit.labels.values()))
-    way = (f'<p><a href="/?job={escape(back)}" data-keys="b backspace">back (b)</a></p>'
-           if back else '')
-    return (f'<h1>{len(audit.sample)} edits are judged</h1><p>Share of right edits, with its 95 % '
-            f'interval</p><table>{rows}</table>{way}')
+    return load_template(_PAGE).module.end(
+        count=len(audit.sample), back=back,
+        rows=audit_table(audit.records.values(), audit.labels.values()))
 
 
 class AuditPage(ThreadingHTTPServer):
@@ -146,7 +100,7 @@ class AuditPage(ThreadingHTTPServer):
                                  f'({error}); name another port') from error
         self.url = f'http://{_HOST}:{self.server_address[1]}/'
 
-    def page_of(self, job: str | None) -> str | None:
+    def page_of(self, job: str | None) -> Markup | None:
         """Draw an edit, by default the next one, or the end; ``None`` for one that is unknown."""
         with self.lock:
             todo, done = self.audit.todo, list(self.audit.labels)
@@ -221,12 +175,9 @@ class _Visit(BaseHTTPRequestHandler):
             self._say(HTTPStatus.FORBIDDEN, reason)
         return reason is not None
 
-    def _show(self, page: str) -> None:
+    def _show(self, page: Markup) -> None:
         nonce = secrets.token_urlsafe()
-        self._say(HTTPStatus.OK, '<!DOCTYPE html><html lang="en"><meta charset="utf-8">'
-                  '<meta name="viewport" content="width=device-width"><title>Audit of edits</title>'
-                  f'<style nonce="{nonce}">{_STYLE}</style><body>{page}'
-                  f'<script nonce="{nonce}">{_SCRIPT}</script></body></html>', 'html',
+        self._say(HTTPStatus.OK, load_template(_PAGE).render(body=page, nonce=nonce), 'html',
                   Content_Security_Policy=(
                       f"default-src 'none'; img-src data:; style-src 'nonce-{nonce}'; script-src "
                       f"'nonce-{nonce}'; form-action 'self'; base-uri 'none'; frame-ancestors "
