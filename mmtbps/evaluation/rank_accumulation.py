@@ -1,12 +1,12 @@
 """Accumulation of the ranks of the positives, added up over the parts of a gallery."""
 
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import numpy as np
 import torch
-from mmengine.utils import ProgressBar
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 from torch import Tensor
 
 __all__ = ['QueryChunk', 'accumulate_ranks', 'entries_before', 'split_queries']
@@ -101,11 +101,13 @@ def accumulate_ranks(chunks: Sequence[QueryChunk], load: Callable[[slice], Tenso
         progress: Show a bar.
     """
     schedule = list(_schedule(chunks, spans))
-    bar = ProgressBar(len(schedule) * len(chunks), file=sys.stderr) if progress else None
     # Fresh memory for each product would cost a fifth of the time in page faults.
     memory = chunks[0].features.new_empty(
         len(chunks[0].features) * max(span.stop - span.start for span in spans))
-    with _true_float32():
+    columns = BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    with _true_float32(), Progress('scoring', *columns, console=Console(stderr=True),
+                                   disable=not progress) as bar:
+        task = bar.add_task('scoring', total=len(schedule) * len(chunks))
         for span, find, count in schedule:
             part = load(span)
             for chunk in chunks:
@@ -114,8 +116,7 @@ def accumulate_ranks(chunks: Sequence[QueryChunk], load: Callable[[slice], Tenso
                     chunk.find(scores, span)
                 if count:
                     chunk.count(scores, span)
-                if bar:
-                    bar.update()
+                bar.advance(task)
 
 
 def _schedule(chunks: Sequence[QueryChunk],
