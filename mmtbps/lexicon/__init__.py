@@ -1,5 +1,14 @@
 """Colors, garments and synonyms of person captions, and their search in a sentence."""
 
+from .attribute_reading import (
+    AttributeReading,
+    PatternPhrase,
+    WornItem,
+    names_construction,
+    read_attributes,
+    unknown_words,
+)
+from .attributes import Family, families, family_of, garment_type, write_type
 from .caption_reading import CaptionReading, read_caption
 from .garment_phrases import GarmentPhrase
 from .mentions import ColorMention, find_color_mentions, protected_spans
@@ -16,9 +25,9 @@ from .vocabulary import (
 )
 from .wording import article_edit, with_case_of
 
-__all__ = [
-    'CaptionReading', 'Color', 'ColorMention', 'Garment', 'GarmentPhrase', 'Phrase', 'Word',
-    'article_edit', 'colors', 'details', 'find_color_mentions', 'find_phrases', 'garment_name',
-    'garments', 'indefinite_article', 'protected_spans', 'read_caption', 'split_words', 'synonyms',
-    'with_case_of'
-]
+__all__ = ['AttributeReading', 'CaptionReading', 'Color', 'ColorMention', 'Family', 'Garment',
+           'GarmentPhrase', 'PatternPhrase', 'Phrase', 'Word', 'WornItem', 'article_edit',
+           'colors', 'details', 'families', 'family_of', 'find_color_mentions', 'find_phrases',
+           'garment_name', 'garment_type', 'garments', 'indefinite_article', 'names_construction',
+           'protected_spans', 'read_attributes', 'read_caption', 'split_words', 'synonyms',
+           'unknown_words', 'with_case_of', 'write_type']

@@ -12,7 +12,7 @@ from .negations import is_negator, negations_in
 from .phrases import Word
 from .vocabulary import colors, details, garments, read_table
 
-__all__ = ['GarmentPhrase', 'find_garment_phrases', 'is_known_modifier']
+__all__ = ['GarmentPhrase', 'find_garment_phrases', 'is_known_modifier', 'phrase_start']
 
 _MAX_MODIFIERS = 6
 _LOOKS = frozenset('looks look looked'.split())
@@ -116,7 +116,7 @@ def is_known_modifier(key: str) -> bool:
 def _doubt(words: Sequence[Word], first: int, last: int,
            mention: ColorMention | None) -> str | None:
     """Return the first reason to doubt the garment at words ``first`` to ``last``."""
-    start = _phrase_start(words, first, mention)
+    start = phrase_start(words, first, mention)
     if _is_handled(words, start) or _lies_elsewhere(words, start, last):
         return 'not worn'
     if is_lettering(words[start:first]):
@@ -170,7 +170,7 @@ def _is_a_second_color(words: Sequence[Word], mention: ColorMention,
         (_CLAUSE_MARKS | _DETERMINERS).intersection(between))
 
 
-def _phrase_start(words: Sequence[Word], first: int, mention: ColorMention | None) -> int:
+def phrase_start(words: Sequence[Word], first: int, mention: ColorMention | None) -> int:
     """Return the index of the first word of a noun phrase, without its determiner."""
     m = first
     while m and first - m < _MAX_MODIFIERS and not words[m - 1].is_punctuation and (
