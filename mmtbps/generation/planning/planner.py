@@ -1,26 +1,25 @@
 """Plans of the edits worth making, out of the training pairs of a data set."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
-from mmtbps.errors import MissingFile
 from mmtbps.lexicon import (
     find_color_mentions,
     find_phrases,
     garments,
-    read_caption,
     split_words,
 )
-from mmtbps.pretrained import resolve_pretrained
 from mmtbps.records import PairRecord
 from mmtbps.registry import TASK_UTILS
 
 from ..runs.plan import Job
 from .base import BaseEditPlanner
 from .caption_edits import CaptionEdit, ColorSwitcher
+from .left_out import left_out_lines, percent
+from .token_limit import token_counter
 
 __all__ = ['ColorSwitchPlanner']
 
@@ -62,7 +61,7 @@ class ColorSwitchPlanner(BaseEditPlanner):
                  max_tokens: int = 77, max_edits: int | None = None, seed: int = 0,
                  allow_outside: bool = False) -> None:
         super().__init__(edits_per_image, images_per_person, max_edits, seed, allow_outside)
-        count = None if tokenizer is None else _token_counter(resolve_pretrained(tokenizer))
+        count = None if tokenizer is None else token_counter(tokenizer)
         self.switcher = ColorSwitcher(mode, regions, min_distance, count, max_tokens)
 
     def edits_of(self, source: dict[str, Any], rng: np.random.Generator) -> list[Job]:
@@ -82,26 +81,22 @@ class ColorSwitchPlanner(BaseEditPlanner):
         images = self.images_of(records)
         editable = sum(bool(self.switcher.options(captions)) for captions in images.values())
         captions = [caption for texts in images.values() for caption in texts]
-        nouns, hues, doubts = Counter(), Counter(), Counter()
+        nouns, hues = Counter(), Counter()
         mentioned = 0
         for caption in captions:
             mentions = find_color_mentions(caption)
             mentioned += any(m.region in self.switcher.regions for m in mentions)
             hues.update(caption[slice(*m.span)].lower() for m in mentions if m.noun is None)
             nouns.update(_bare_garments(caption))
-            doubts.update(_doubts(caption, self.switcher.regions))
-        lines = [f'{editable} of {len(images)} images ({_percent(editable, len(images))}) have a '
+        lines = [f'{editable} of {len(images)} images ({percent(editable, len(images))}) have a '
                  'garment whose colour can change',
-                 f'{mentioned} of {len(captions)} captions ({_percent(mentioned, len(captions))}) '
+                 f'{mentioned} of {len(captions)} captions ({percent(mentioned, len(captions))}) '
                  'name the colour of such a garment']
         for title, counts in (('a colour, but no known garment', hues),
                               ('a garment, but no known colour', nouns)):
             lines.append(f'{sum(counts.values())} x {title}; most often:')
             lines += [f'{count:>8} {phrase}' for phrase, count in counts.most_common(top)]
-        if doubts:
-            lines.append('captions that are not edited, or not at every garment:')
-            lines += [f'{count:>8} {reason}' for reason, count in doubts.most_common()]
-        return '\n'.join(lines)
+        return '\n'.join([*lines, *left_out_lines(captions, self.switcher.regions)])
 
 
 def _job(source: dict[str, Any], edit: CaptionEdit) -> Job:
@@ -122,21 +117,6 @@ def _job(source: dict[str, Any], edit: CaptionEdit) -> Job:
     return Job(source, change, dict(captions=list(edit.target_captions), group=group))
 
 
-def _token_counter(name: str) -> Callable[[str], int]:
-    from transformers import AutoTokenizer
-    try:
-        try:  # a diffusion model first: at its top there is nothing a tokenizer is made of
-            tokenizer = AutoTokenizer.from_pretrained(name, subfolder='tokenizer')
-        except (OSError, ValueError):
-            tokenizer = AutoTokenizer.from_pretrained(name)
-    except (OSError, ValueError) as error:
-        raise MissingFile(
-            f'{name}: no tokenizer in such a folder, nor one that the Hugging Face hub or its '
-            'cache gives. With a network: `hf download`, then name its folder; or plan without '
-            'checking lengths: generation.planner.tokenizer=None') from error
-    return lambda caption: len(tokenizer(caption)['input_ids'])
-
-
 def _bare_garments(caption: str) -> Iterator[str]:
     """Yield the garments outside every colour phrase, with the word before them."""
     covered = [m.span for m in find_color_mentions(caption)]
@@ -148,15 +128,3 @@ def _bare_garments(caption: str) -> Iterator[str]:
         before = [word for word in words if word.end <= phrase.start][-1:]
         if before and not before[0].is_punctuation and before[0].key not in _DULL:
             yield f'{before[0].key} {phrase.key}'
-
-
-def _doubts(caption: str, regions: Sequence[str]) -> set[str]:
-    """Collect the reasons for which a caption, or a garment in it, cannot be relied on."""
-    reading = read_caption(caption)
-    return {reading.doubt} if reading.doubt else {
-        garment.doubt for garment in reading.garments
-        if garment.doubt and garment.region in regions}
-
-
-def _percent(part: int, whole: int) -> str:
-    return f'{100 * part / whole:.1f} %' if whole else '-'
