@@ -26,6 +26,8 @@ from .editing.recolor import RecolorEditor
 from .editing.upscalers import LDMUpscaler, ResizeUpscaler, SDUpscaler
 from .evidence.base import BaseEvidenceProvider, EditEvidence
 from .planning import ColorSwitcher, ColorSwitchPlanner, RetellPlanner, SceneEditPlanner
+from .planning.attribute_edits import AttributeSwitcher
+from .planning.attribute_planner import AttributeEditPlanner
 from .quality.base import BaseGate, GateVerdict, run_gates
 from .quality.color_gates import EditStrengthGate, KeepColorsGate, LocalityGate, SanityGate
 from .quality.gates import CaptionGate, ChangeGate, MaskGate, SeamGate
@@ -41,10 +43,11 @@ from .runs.retell_runner import RetellRunner, merge_retold
 from .runs.run_summary import InvalidRun, RunSummary
 from .runs.runner import ShardedRunner
 
-__all__ = ['AttentionOptions', 'BaseEditor', 'BaseEvidenceProvider', 'BaseGate', 'BaseUpscaler',
-           'BlendOptions', 'CLIPGate', 'CLIPScorer', 'CaptionGate', 'CaptionedImages', 'ChangeGate',
-           'ColorSwitchPlanner', 'ColorSwitcher', 'DiffusionFinetuner', 'DirectInversion',
-           'EditEvidence', 'EditFriendlyInversion', 'EditRequest', 'EditResult', 'EditStrengthGate',
+__all__ = ['AttentionOptions', 'AttributeEditPlanner', 'AttributeSwitcher', 'BaseEditor',
+           'BaseEvidenceProvider', 'BaseGate', 'BaseUpscaler', 'BlendOptions', 'CLIPGate',
+           'CLIPScorer', 'CaptionGate', 'CaptionedImages', 'ChangeGate', 'ColorSwitchPlanner',
+           'ColorSwitcher', 'DiffusionFinetuner', 'DirectInversion', 'EditEvidence',
+           'EditFriendlyInversion', 'EditRequest', 'EditResult', 'EditStrengthGate',
            'FeatureScorer', 'GateVerdict', 'IdentityGate', 'InstructEditor', 'InstructSampling',
            'InvalidRun', 'Job', 'KeepColorsGate', 'LDMUpscaler', 'LocalityGate', 'MaskGate',
            'NegativePromptInversion', 'NullTextInversion', 'P2PEditor', 'PlaceGate', 'PoseGate',

@@ -38,7 +38,8 @@ def test_public_names_are_there(package):
                   'LocalityGate', 'MaskGate', 'PlaceGate', 'PoseGate', 'PreserveGate',
                   'RankingGate', 'SanityGate', 'SeamGate', 'CLIPGate', 'IdentityGate',
                   'VLMJudgeGate', 'CLIPScorer', 'FeatureScorer', 'VLMScorer',
-                  'ColorSwitchPlanner', 'RetellPlanner', 'RetellRunner', 'ShardedRunner']),
+                  'ColorSwitchPlanner', 'AttributeEditPlanner', 'RetellPlanner', 'RetellRunner',
+                  'ShardedRunner']),
     (MODELS, ['DiffusionFinetuner', 'CaptionedImages']), (HOOKS, ['SaveLoraHook'])])
 def test_every_part_is_registered_and_public(registry, names):
     for name in names:
