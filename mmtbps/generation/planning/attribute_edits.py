@@ -130,7 +130,7 @@ class AttributeSwitcher:
         """Carry out one of the `options`; ``None`` if no caption would say it and be true."""
         kept, sources, targets = [], [], []
         for index, written in enumerate(KINDS[change.kind][1](captions, change)):
-            if written is None or not self._fits(captions[index], written.text):
+            if written is None or not self.fits(captions[index], written.text):
                 continue
             before, after = read_attributes(captions[index]), read_attributes(written.text)
             if says(after, before, written.changed, change) and not _names_old(after, change):
@@ -145,7 +145,8 @@ class AttributeSwitcher:
             _shown(change, change.new) or f'no {change.noun}', instruct(change), tuple(kept),
             tuple(sources), tuple(targets))
 
-    def _fits(self, *captions: str) -> bool:
+    def fits(self, *captions: str) -> bool:
+        """Tell whether no caption has too many tokens."""
         return self.count_tokens is None or all(
             self.count_tokens(caption) <= self.max_tokens for caption in captions)
 

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -9,10 +10,12 @@ import numpy as np
 from mmtbps.records import PairRecord
 from mmtbps.registry import TASK_UTILS
 
+from ..rewriting import CaptionRewriter, RetellRequest
 from ..runs.plan import Job
 from .attribute_edits import KINDS, REGIONS, AttributeEdit, AttributeSwitcher
 from .base import BaseEditPlanner
 from .left_out import left_out_lines, percent
+from .rewritten_edits import rewrite_edit
 from .token_limit import token_counter
 
 __all__ = ['AttributeEditPlanner']
@@ -35,10 +38,14 @@ class AttributeEditPlanner(BaseEditPlanner):
         max_edits: See `BaseEditPlanner`.
         seed: See `BaseEditPlanner`.
         allow_outside: See `BaseEditPlanner`.
+        rewriter: Writes the captions that a change leaves false, as `RecordedRewriter` or
+            `LanguageModelRewriter` do; ``None`` takes those by rules. The rules choose the change,
+            and an answer is kept only if it says what they say. An edit without one is left out.
 
     Raises:
         MissingFile: If the tokenizer is a path to no folder.
-        BadValue: If a number is below 1, or as `AttributeSwitcher`.
+        BadValue: If a number is below 1, the rewriter does not write captions after a change, or
+            as `AttributeSwitcher`.
 
     Example:
         >>> record = PairRecord('a/1.jpg', ('A man in blue jeans.',), person_id=7, split='train')
@@ -51,14 +58,28 @@ class AttributeEditPlanner(BaseEditPlanner):
     def __init__(self, kinds: Sequence[str] = tuple(KINDS), regions: Sequence[str] = REGIONS,
                  edits_per_image: int = 1, images_per_person: int | None = None,
                  tokenizer: str | None = None, max_tokens: int = 77,
-                 max_edits: int | None = None, seed: int = 0, allow_outside: bool = False) -> None:
+                 max_edits: int | None = None, seed: int = 0, allow_outside: bool = False,
+                 rewriter: CaptionRewriter | dict | None = None) -> None:
         super().__init__(edits_per_image, images_per_person, max_edits, seed, allow_outside)
         count = None if tokenizer is None else token_counter(tokenizer)
         self.switcher = AttributeSwitcher(kinds, regions, count, max_tokens)
+        self.rewriter = TASK_UTILS.build(rewriter) if isinstance(rewriter, dict) else rewriter
+        if self.rewriter is not None:
+            self.rewriter.refuse_changes([RetellRequest('', (), None, seed, change='a change')])
 
     def edits_of(self, source: dict[str, Any], rng: np.random.Generator) -> list[Job]:
         edits = self.switcher.switch(source['captions'], rng, self.edits_per_image)
-        return [_job(source, edit) for edit in edits]
+        if self.rewriter is None:
+            return [_job(source, edit) for edit in edits]
+        seeds = rng.integers(2 ** 31, size=len(edits))
+        written = [rewrite_edit(edit, self.rewriter, source['image'], int(seed), self.switcher.fits)
+                   for edit, seed in zip(edits, seeds, strict=True)]
+        return [_job(source, edit, self._writer) for edit in filter(None, written)]
+
+    @cached_property
+    def _writer(self) -> dict[str, Any]:
+        """Settings of the rewriter, which belong to the identity of a job."""
+        return self.rewriter.digest_fields
 
     def check(self, records: Iterable[PairRecord], top: int = 15) -> str:
         """Report how many images can be edited in which way, and what is left out.
@@ -87,8 +108,9 @@ class AttributeEditPlanner(BaseEditPlanner):
         return '\n'.join([*lines, *left_out_lines(captions, self.switcher.regions)])
 
 
-def _job(source: dict[str, Any], edit: AttributeEdit) -> Job:
+def _job(source: dict[str, Any], edit: AttributeEdit, writer: dict[str, Any] | None = None) -> Job:
     change = dict(kind=edit.kind, region=edit.region, noun=edit.noun, old=dict(text=edit.old),
-                  new=dict(text=edit.new), instruction=edit.instruction, kept=list(edit.kept))
+                  new=dict(text=edit.new), instruction=edit.instruction, kept=list(edit.kept),
+                  **({} if writer is None else dict(writer=writer)))
     group = f'{source["person_id"]}/{edit.kind}/{edit.region}/{edit.noun}/{edit.new}'
     return Job(source, change, dict(captions=list(edit.target_captions), group=group))

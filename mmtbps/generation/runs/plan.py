@@ -31,7 +31,8 @@ class Job:
             for each exchanged colour its ``caption`` (an index into ``kept``), ``start``, ``end``
             and ``phrase`` in the source caption, ``target`` and ``target_phrase`` in the new one,
             and ``replacement``. Other kinds have an ``instruction``, and those that change what is
-            worn ``region``, ``noun``, ``old`` and ``new`` (``text``).
+            worn ``region``, ``noun``, ``old`` and ``new`` (``text``), and ``writer``, the settings
+            of a rewriter, if one wrote the captions.
         output: ``captions`` and ``group``, ``person/region/noun/new colour``: generated images of
             one group show the same person.
     """

@@ -187,3 +187,11 @@ def test_a_type_that_a_caption_names_already_is_not_made_of_another():
     assert {c.new for c in options if c.noun == 'jeans'} == {'dress pants'}
     assert 'blazer' not in {c.new for c in options}
     assert all(garments()[c.new.split()[-1]].region == c.region for c in options)
+
+
+@pytest.mark.parametrize('captions, seen', [
+    (['A man in a coat.'], True), (['A man in a coat is walking away.'], False),
+    (['A man in a coat.', 'He is seen from behind.'], False)])
+def test_glasses_are_not_put_on_a_face_that_is_not_seen(captions, seen):
+    new = {change.new for change in AttributeSwitcher(['accessory']).options(captions)}
+    assert new >= {'backpack', 'hat'} and ('glasses' in new) is ('mask' in new) is seen
