@@ -20,6 +20,8 @@ from mmtbps.fileio import JsonlWriter, LockTaken, create_once, iter_json_lines, 
 from mmtbps.merged_pairs import RUN_FILE, digest_of_run, part_files
 from mmtbps.records import Entry, RecordError, image_name
 
+from ..quality.base import is_number
+
 __all__ = ['ENGINE_VERSION', 'ManifestPart', 'OtherRun', 'Record', 'claim_run', 'engine_digest',
            'fault_of_second', 'fault_of_stranger', 'job_id', 'load_done', 'note_images',
            'read_images', 'read_records', 'read_run']
@@ -74,11 +76,7 @@ class Record:
 
     @property
     def source_image(self) -> str:
-        """Path of the source image in its folder, as the annotation has it.
-
-        Raises:
-            RecordError: Naming the job, if the record has none.
-        """
+        """Path of the source image in its folder; a `RecordError` if there is none."""
         return Entry(self.source, f'{self.job_id}, source').take('image', str)
 
     def to_json(self) -> dict[str, Any]:
@@ -106,11 +104,20 @@ class Record:
                     ('source', 'edit', 'output', 'engine', 'gates', 'controls', 'cost')}
         image_name(Entry(sections['output'], where).take_or_none('file', str) or '', where)
         for name, verdict in sections['gates'].items():
-            ok = Entry(verdict, f'{where}, gate {name!r}').raw.get('ok')
-            if not isinstance(ok, bool):
-                raise RecordError(f"{where}, gate {name!r}: key 'ok' must be true or false, got "
-                                  f'{ok!r}')
+            _check_verdict(Entry(verdict, f'{where}, gate {name!r}'))
+        for name, passed in sections['controls'].items():
+            if not isinstance(passed, bool):
+                raise RecordError(f'{where}, control {name!r}: true or false, got {passed!r}')
         return cls(**texts, **sections, reason=entry.take_or_none('reason', str))
+
+
+def _check_verdict(verdict: Entry) -> None:
+    """Check the keys of a verdict that merging and reports compute with."""
+    if not isinstance(ok := verdict.raw.get('ok'), bool):
+        raise RecordError(f"{verdict.where}: key 'ok' must be true or false, got {ok!r}")
+    for key in ('value', 'min', 'max'):
+        if (found := verdict.raw.get(key)) is not None and not is_number(found):
+            raise RecordError(f'{verdict.where}: {key!r} must be a number or null, got {found!r}')
 
 
 def engine_digest(settings: dict[str, Any]) -> str:
@@ -274,15 +281,19 @@ def read_run(folder: str | os.PathLike) -> dict[str, Any]:
 
     Raises:
         MissingFile: If no run has begun in the folder.
-        RecordError: If the file is no JSON.
+        RecordError: If the file is no JSON, or a key is missing.
     """
     path = Path(folder) / RUN_FILE
     if not path.is_file():
         raise MissingFile(f'{path} not found: no generation has run in this folder yet')
     try:
-        return json.loads(path.read_text(encoding='utf-8'))
-    except ValueError as error:
+        run = Entry(json.loads(path.read_text(encoding='utf-8')), str(path))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise RecordError(f'{path}: broken JSON ({error})') from error
+    run.take('digest', str)
+    run.take('settings', dict)
+    Entry(run.take('plan', dict), f'{path}, plan').take('jobs', int)
+    return run.raw
 
 
 def note_images(folder: str | os.PathLike, images: str | os.PathLike) -> None:
