@@ -18,9 +18,9 @@ from typing import Any
 from mmtbps.errors import BadValue, MissingFile, Remedy
 from mmtbps.fileio import JsonlWriter, LockTaken, create_once, iter_json_lines, write_durably
 from mmtbps.merged_pairs import RUN_FILE, digest_of_run, part_files
-from mmtbps.records import Entry, RecordError, image_name
+from mmtbps.records import Entry, RecordError
 
-from ..quality.base import is_number
+from .record_sections import check_sections
 
 __all__ = ['ENGINE_VERSION', 'ManifestPart', 'OtherRun', 'Record', 'claim_run', 'engine_digest',
            'fault_of_second', 'fault_of_stranger', 'job_id', 'load_done', 'note_images',
@@ -90,8 +90,8 @@ class Record:
         """Read the record that :meth:`to_json` wrote.
 
         Raises:
-            RecordError: If it is of another schema, a key is missing or of a wrong type, or the
-                new image lies outside the folder of the run.
+            RecordError: If it is of another schema, a key is missing or of a wrong type, or as
+                `check_sections`.
         """
         entry = Entry(raw, where)
         if (schema := entry.take('schema', str)) != SCHEMA:
@@ -102,22 +102,9 @@ class Record:
                               f'got {texts["status"]!r}')
         sections = {key: entry.take(key, dict) for key in
                     ('source', 'edit', 'output', 'engine', 'gates', 'controls', 'cost')}
-        image_name(Entry(sections['output'], where).take_or_none('file', str) or '', where)
-        for name, verdict in sections['gates'].items():
-            _check_verdict(Entry(verdict, f'{where}, gate {name!r}'))
-        for name, passed in sections['controls'].items():
-            if not isinstance(passed, bool):
-                raise RecordError(f'{where}, control {name!r}: true or false, got {passed!r}')
+        check_sections(texts['job_id'], sections['output'], sections['gates'],
+                       sections['controls'], where)
         return cls(**texts, **sections, reason=entry.take_or_none('reason', str))
-
-
-def _check_verdict(verdict: Entry) -> None:
-    """Check the keys of a verdict that merging and reports compute with."""
-    if not isinstance(ok := verdict.raw.get('ok'), bool):
-        raise RecordError(f"{verdict.where}: key 'ok' must be true or false, got {ok!r}")
-    for key in ('value', 'min', 'max'):
-        if (found := verdict.raw.get(key)) is not None and not is_number(found):
-            raise RecordError(f'{verdict.where}: {key!r} must be a number or null, got {found!r}')
 
 
 def engine_digest(settings: dict[str, Any]) -> str:
