@@ -32,12 +32,12 @@ def check_sections(job_id: str, output: dict, gates: dict, controls: dict, where
         raise RecordError(f'{where}: image {file} is not that of job {job_id}')
     captions = entry.take_or_none('captions', list) or []
     if not all(isinstance(caption, str) for caption in captions):
-        raise RecordError(f'{where}, output: captions must be strings')
+        raise RecordError(f'{where}: captions must be strings')
     for name, verdict in gates.items():
-        _check_verdict(Entry(verdict, f'{where}, gate {name!r}'))
+        _check_verdict(Entry(verdict, f'{where}: gate {name!r}'))
     for name, passed in controls.items():
         if not isinstance(passed, bool):
-            raise RecordError(f'{where}, control {name!r}: true or false, got {passed!r}')
+            raise RecordError(f'{where}: control {name!r}: true or false, got {passed!r}')
 
 
 def check_accepted(source: dict, edit: dict, output: dict, where: str) -> None:

@@ -115,7 +115,7 @@ def test_a_picture_that_its_decoder_gives_up_has_the_error_for_an_image(tmp_path
     assert image.size == (8, 24) and len(sha256) == 64 and error is None
     whole = path.read_bytes()
     for broken, kind in ((b'', OSError), (whole[:40], OSError),
-                         (whole[:36] + b'\0' + whole[37:], SyntaxError)):  # length of a chunk
+                         (whole[:36] + b'\0' + whole[37:], ValueError)):  # length of a chunk
         path.write_bytes(broken)
         image, sha256, error = read_source(path)
         assert image is sha256 is None and isinstance(error, kind)
