@@ -44,7 +44,7 @@ def run(cfg, by_steps, **changes):
 
 
 def test_it_is_the_same_run(short_config, tmp_path):
-    """From the same weights: MMEngine's loops draw random numbers before a model is initialised."""
+    """Begin both with the same weights: MMEngine's loops draw random numbers before weights are."""
     start = tmp_path / 'start.pth'
     model = Runner.from_cfg(short_config(**{'model.mixup': None})).model
     torch.save(dict(state_dict=model.state_dict(), meta={}), start)
