@@ -31,6 +31,7 @@ COMMANDS = {
     'convert_weights': 'python tools/convert_weights.py {kind} SRC {target}',
     'draw_dataset': 'python tools/draw_dataset.py {root}',
     'export': 'python tools/export.py CONFIG CHECKPOINT OUT',
+    'export_transformers': 'python tools/export.py --format transformers --model {model} OUT',
     'generate_merge': 'python tools/generate.py merge CONFIG',
     'generate_pairs': 'python tools/generate.py all CONFIG --cfg-options '
                       'generation.runner.out_dir={folder}',

@@ -272,6 +272,9 @@ def _from_folder(folder: Path) -> ModelSource:
         if reason := why_no_file(file, ''):
             raise BadValue(f'{file}: {reason}')
         settings = decode_json(file.read_text(encoding='utf-8'))
+        if 'model_type' in settings and 'retriever' not in settings:
+            raise BadValue(f'{folder}: a model of transformers, not of ours; name it '
+                           f'hf:{folder}')
         if settings['format'] not in _FORMATS:
             raise BadValue(f'{file}: format must be one of {_FORMATS}, got '
                            f'{settings["format"]!r}; a newer mmtbps wrote it')
