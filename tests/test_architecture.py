@@ -56,7 +56,7 @@ FENCES = {
     'torchvision': ('compat.py',),
     'ai_edge_litert': ('generation/evidence/tflite_model.py',),
     'lancedb': ('search/galleries/lance.py', 'search/galleries/lance_table.py'),
-    'pyarrow': ('search/galleries/lance_table.py',),
+    'pyarrow': ('search/galleries/lance_table.py', 'datasets/conversion/parquet_files.py'),
     'pymilvus': ('search/galleries/milvus.py',),
     'torch': ('models/', 'datasets/transforms/', 'datasets/samplers.py', 'evaluation/', 'engine/',
               'generation/', 'search/', 'visualization/', 'compat.py', 'devices.py',

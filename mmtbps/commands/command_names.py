@@ -35,6 +35,7 @@ COMMANDS = {
     'compact': Command('search', 'fold changes into the files of a gallery', 'compact'),
     'models': Command('models', 'list pretrained models worth trying'),
     'convert': Command('convert_weights', 'convert published checkpoints into ours'),
+    'convert-data': Command('convert_data', 'convert data sets to and from parquet and shards'),
     'export': Command('export', 'write a model for ONNX Runtime or transformers'),
     'extract-features': Command('extract_features', 'encode images into files'),
     'visualize': Command('visualize', 'see what a model found, and why'),
