@@ -90,7 +90,7 @@ def write_annotated(source: RowSource, folder: Path, target: str, left_out: Coun
     name = source.ann_file if same else layout.ann_files[0]
     known: dict[str, int] = {}
     numbered = []
-    for row in source.rows:
+    for row in _with_all_captions(source.rows):
         _write_image(row, folder / layout.images, known)
         numbered.append((row.number, restore_record(row, source.layout, target, left_out)))
     if not numbered:
@@ -103,6 +103,34 @@ def write_annotated(source: RowSource, folder: Path, target: str, left_out: Coun
     content = encode_records([record for _, record in numbered],
                              style or JsonStyle(lines, ascii_only=False, newline=True))
     (folder / name).write_bytes(content)
+
+
+def _with_all_captions(rows: Iterator[Row]) -> Iterator[Row]:
+    """Join neighbours that are one image, as data sets have them with a row of each caption.
+
+    Rows whose place in an annotation file is known are as they were there.
+    """
+    held = None
+    for row in rows:
+        if held and row.number is None and _is_image_of(row, held):
+            if row.person_id != held.person_id:
+                raise RecordError(f'{row.where}: {row.image} is person {row.person_id} here, and '
+                                  f'person {held.person_id} in the row before')
+            held = held._replace(captions=held.captions + row.captions)
+            continue
+        if held:
+            yield held
+        held = row
+    if held:
+        yield held
+
+
+def _is_image_of(row: Row, other: Row) -> bool:
+    """Tell whether two rows have one image, by its path and its file."""
+    if (row.image, row.split) != (other.image, other.split):
+        return False
+    return row.read is other.read or None not in (row.read, other.read) and (
+        row.read() == other.read())
 
 
 def _write_image(row: Row, folder: Path, known: dict[str, int]) -> None:

@@ -1,5 +1,6 @@
 """Parquet files as the package `datasets` and the Hugging Face hub have them."""
 
+import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -201,7 +202,7 @@ def _row_of(values: dict[str, Any], used: Mapping[str, str | None], split: str |
         (image, None) if isinstance(image, bytes) else (None, image))
     number = values.get('number')
     if path is None:
-        path = f'{where.rpartition(" ")[2].zfill(8)}{_suffix(data)}'
+        path = f'{hashlib.sha256(data or b"").hexdigest()[:16]}{_suffix(data)}'
     record = values.get('record')
     entry = Entry(dict(
         captions=[captions] if isinstance(captions, str) else captions,

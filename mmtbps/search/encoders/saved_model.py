@@ -32,7 +32,8 @@ __all__ = ['FILES', 'ModelSource', 'find_model_source', 'inference_weights', 'po
            'portable_pipeline', 'write_saved_model']
 
 #: Files of a saved model, as patterns for a download.
-FILES = ('config.json', 'model.safetensors', 'tokenizer/*.json', 'tokenizer/*.txt')
+FILES = ('config.json', 'model.safetensors', 'tokenizer/*.json', 'tokenizer/*.txt',
+         'LICEN*', 'NOTICE*', 'tokenizer/LICENSE')
 _CONFIG, _WEIGHTS, _TOKENIZER = 'config.json', 'model.safetensors', 'tokenizer'
 #: 1 had one head in its settings and its weights; it is read as well.
 _FORMAT, _FORMATS = 2, (1, 2)

@@ -1,5 +1,6 @@
 """Data sets converted to parquet and shards and back: files and bytes, and what strangers' hold."""
 
+import hashlib
 import io
 import json
 import subprocess
@@ -165,8 +166,23 @@ def test_a_strangers_parquet_is_read_by_names_of_columns(tmp_path, tool, capsys)
                'person_id=who'])
     assert 'parquet to jsonl: 2 records, 2 with their images' in capsys.readouterr().out
     lines = [json.loads(line) for line in (tmp_path / 'out/pairs.jsonl').read_text().splitlines()]
-    assert lines[1] == dict(image='00000002.jpg', captions=['A man.'], person_id=1, split='val')
-    assert (tmp_path / 'out/images/00000002.jpg').read_bytes() == picture(1)
+    name = f'{hashlib.sha256(picture(1)).hexdigest()[:16]}.jpg'
+    assert lines[1] == dict(image=name, captions=['A man.'], person_id=1, split='val')
+    assert (tmp_path / 'out/images' / name).read_bytes() == picture(1)
+
+
+@pytest.mark.parametrize('path', ['a.jpg', None])
+def test_rows_of_one_caption_become_an_image_with_several(tmp_path, path):
+    image = dict(bytes=picture(0), path=path)
+    write_rows(tmp_path / 'train.parquet', [
+        dict(image=image, caption='A man.', id=1), dict(image=image, caption='In red.', id=1)])
+    convert_data(tmp_path / 'train.parquet', tmp_path / 'out')
+    record = json.loads((tmp_path / 'out/pairs.jsonl').read_text())
+    assert record['captions'] == ['A man.', 'In red.'] and record['person_id'] == 1
+    write_rows(tmp_path / 'train.parquet', [
+        dict(image=image, caption='A man.', id=i) for i in range(2)])
+    with pytest.raises(RecordError, match='is person 1 here, and person 0 in the row before'):
+        convert_data(tmp_path / 'train.parquet', tmp_path / 'other')
 
 
 @pytest.mark.parametrize('row, options, message', [
@@ -185,8 +201,8 @@ def test_what_a_strangers_parquet_lacks_is_named(tmp_path, row, options, message
 
 def test_two_images_of_one_path_are_refused(tmp_path):
     write_rows(tmp_path / 'train.parquet', [
-        dict(image=dict(bytes=picture(i), path='a.jpg'), captions=['x'], id=i) for i in range(2)])
-    with pytest.raises(RecordError, match=r'row 2: another image than before has the path a\.jpg'):
+        dict(image=dict(bytes=picture(i), path='a.jpg'), captions=['x'], id=1) for i in range(2)])
+    with pytest.raises(RecordError, match=r'row \d: another image than before has the path a\.jpg'):
         convert_data(tmp_path / 'train.parquet', tmp_path / 'out')
 
 
