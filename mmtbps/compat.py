@@ -18,7 +18,8 @@ cure                         upstream fault                                     
 
 A cure waits for the module that it mends: ``import mmtbps`` itself loads neither torch nor
 MMEngine, so that an exported model searches on a machine that has neither. The first part of ours
-that does need them asks for them in one clear line, if they are missing (`require_stack`).
+that does need them asks for them in one clear line, if they are missing or too old
+(`require_stack`).
 """
 
 import atexit
@@ -34,8 +35,9 @@ import types
 from importlib.abc import MetaPathFinder
 from pathlib import Path
 
-from .errors import MissingFile, MissingPackage
+from .errors import MissingFile
 from .fileio import MAX_PIXELS, load_checkpoint_file
+from .stack import require_stack
 
 _torchvision_schemas = []  # a torch Library lives as long as its object
 
@@ -49,20 +51,6 @@ def apply() -> None:
     for name, cure in _AFTER_IMPORT.items():
         if name in sys.modules:
             cure(sys.modules[name])
-
-
-def require_stack() -> None:
-    """Ask for torch and the OpenMMLab stack.
-
-    Raises:
-        MissingPackage: One of them is missing; the message names the fix.
-    """
-    missing = [name for name in ('torch', 'mmengine', 'mmcv', 'mmpretrain')
-               if importlib.util.find_spec(name) is None]
-    if missing:
-        raise MissingPackage(
-            f'mmtbps needs {", ".join(missing)}. Install torch first, then the OpenMMLab stack: '
-            'pip install torch && pip install "mmtbps[mm]" (or "mmtbps[onedl]", never both)')
 
 
 class _CureFinder(MetaPathFinder):

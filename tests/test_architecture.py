@@ -17,7 +17,7 @@ from source_tree import (
 # Lowest layer first; a part imports only of lines before its own, neighbours never each other.
 LAYERS = [
     ['version', 'errors', 'moved'],
-    ['fileio', 'lexicon'],
+    ['fileio', 'lexicon', 'stack'],
     ['compat', 'registry', 'config_inheritance'],
     ['letterbox', 'devices', 'markup'],
     ['records', 'merged_pairs', 'pretrained', 'hub', 'catalog', 'config_file',
