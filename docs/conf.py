@@ -21,7 +21,7 @@ _LINK = re.compile(r'(?P<text>!?\[[^\]\n]*\])\((?P<path>[^)\s:#]+)(?P<anchor>#[^
 CONTENTS = {
     'index': ['get_started', 'guides/index', 'concepts/index', 'results', 'faq',
               'Python API <api/mmtbps/index>'],
-    'guides/index': ['search_people', 'pretrained_models', 'published_checkpoints',
+    'guides/index': ['install', 'search_people', 'pretrained_models', 'published_checkpoints',
                      'frames_and_video', 'deploy', 'explain', 'prepare_data', 'train_and_test',
                      'scale', 'generate_pairs', 'choose_an_editor', 'evidence', 'judge_edits'],
     'concepts/index': ['data_flow', 'towers', 'losses_and_heads', 'evaluation_protocol',

@@ -1,4 +1,4 @@
-"""What mmtbps stands on: present, and not too old; one line before anything of it is imported."""
+"""Packages below: present, and not too old; else one line, before one of them is imported."""
 
 import os
 import re
