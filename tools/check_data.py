@@ -22,7 +22,7 @@ from mmtbps.datasets.people import count_ids_in_both, find_leaks
 from mmtbps.datasets.record_checks import count_shared_captions, count_sizes
 from mmtbps.datasets.skipped import SkippedRecord
 from mmtbps.engine.data_checks import check_data_sets
-from mmtbps.errors import RecordError, UserError, printable
+from mmtbps.errors import Notice, RecordError, UserError, printable
 from mmtbps.registry import DATASETS
 
 TYPES = dict(cuhk=CUHKPEDES, icfg=ICFGPEDES, rstp=RSTPReid, drawn=DrawnPEDES, jsonl=TBPSDataset)
@@ -153,7 +153,8 @@ def check_together(config: Config) -> int:
     if checked.lines or problems:
         print('\nTogether')
     for line in checked.lines:
-        print(word_notice(line))
+        warns = isinstance(line, Notice) and line.warning
+        print(('warning ' if warns else '') + printable(word_notice(line)))
     for problem in problems:
         print(printable(f'PROBLEM {_word(problem)}'))
     return len(problems)
