@@ -121,7 +121,11 @@ def _without_verb(caption: str, words: Sequence[Word], begin: int, end: int,
     begin -= aside
     if aside and end + 1 < len(words) and not _adds_more(words[end + 1]):
         end += 1  # "a man, with a hat, looks down"
-    return [TextEdit(words[begin - 1].end, words[end - 1].end, '')] if begin > start else None
+    if begin <= start:
+        return None
+    gone = [TextEdit(words[begin - 1].end, words[end - 1].end, '')]
+    commas = _list_commas(words, begin, start) if joined and not aside else None
+    return [*gone, _joined(words, commas)] if commas else gone
 
 
 def _adds_more(word: Word) -> bool:
@@ -144,9 +148,12 @@ def _without_last(words: Sequence[Word], first: int, end: int,
     if commas is None:
         return None
     edits = [TextEdit(words[before - 1].end, words[end - 1].end, '')]
-    if commas:
-        edits.append(TextEdit(words[commas[0]].start, words[commas[0]].end, ' and'))
-    return edits
+    return [*edits, _joined(words, commas)] if commas else edits
+
+
+def _joined(words: Sequence[Word], commas: Sequence[int]) -> TextEdit:
+    """Put "and" before what is the last of a list now."""
+    return TextEdit(words[commas[0]].start, words[commas[0]].end, ' and')
 
 
 def _without_middle(words: Sequence[Word], first: int, end: int, start: int,

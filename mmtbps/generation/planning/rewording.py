@@ -25,6 +25,7 @@ from mmtbps.lexicon.vocabulary import read_table
 __all__ = ['TextEdit', 'apply_edits', 'exchange_name', 'replace_words', 'suits_other_types']
 
 _OWN = frozenset('the his her their its'.split())
+_PRONOUNS = frozenset('they them these those both it its this one'.split())
 _SINGULAR = {'are': 'is', 'were': 'was'}
 _PLURAL = {'is': 'are', 'was': 'were'}
 # "T-shirt" has its capital anywhere.
@@ -93,6 +94,8 @@ def exchange_name(caption: str, words: Sequence[Word], item: WornItem,
     edits = replace_words(caption, words, item.name, item.last, text)
     if plural == item.plural:
         return edits
+    if any(word.key in _PRONOUNS for word in words):
+        return None  # "She wears shorts. They are blue."
     place = edits[-1]
     following = text if item.name == item.first else caption[words[item.first].start:]
     before = _to_plural(caption, words, item) if plural else _to_singular(
