@@ -29,7 +29,7 @@ LAYERS = [
 ]
 # The same inside a part: what stands in one line are neighbours.
 SUB_PACKAGES = {
-    'models': [['finite_weights', 'setting_sizes'],
+    'models': [['finite_weights', 'setting_sizes', 'complexity', 'publishing'],
                ['backbones', 'losses', 'grad_cache', 'batch_augments', 'preprocessor',
                 'weights_hash'],
                ['dual_encoders', 'necks', 'mixup', 'heads', 'lora'], ['retrievers'],

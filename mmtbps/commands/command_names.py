@@ -47,6 +47,11 @@ COMMANDS = {
     'generate': Command('generate', 'generate training pairs'),
     'print-config': Command('print_config', 'print a config with all it inherits'),
     'benchmark': Command('benchmark', 'measure speed'),
+    'browse-dataset': Command('analysis/browse_dataset', 'draw items as the model sees them'),
+    'vis-scheduler': Command('analysis/vis_scheduler', 'draw the learning rate of a training'),
+    'analyze-logs': Command('analysis/analyze_logs', 'draw curves of what runs have logged'),
+    'get-flops': Command('analysis/get_flops', 'count parameters and operations of a model'),
+    'publish-model': Command('publish_model', 'write weights to hand on, the hash in the name'),
 }
 _TOOL = re.compile(r'(?:python )?tools/(?P<tool>\w+)\.py\b(?: (?P<verb>[a-z]+)\b)?')
 

@@ -12,7 +12,7 @@ from mmtbps.registry import HOOKS, PARAM_SCHEDULERS
 from .resume_hook import counts_epochs
 from .schedules import InRun
 
-__all__ = ['StepLoopHook']
+__all__ = ['StepLoopHook', 'goes_by_epoch', 'in_steps']
 
 
 @HOOKS.register_module()
@@ -57,22 +57,23 @@ def _follow_steps(runner: Runner, length: int) -> None:
     """Build the schedules anew, those of ours that go by epochs for the steps of the run."""
     settings = (runner.cfg or {}).get('param_scheduler')
     settings = [settings] if isinstance(settings, Mapping) else settings
-    if not isinstance(settings, Sequence) or not any(map(_goes_by_epoch, settings)):
+    if not isinstance(settings, Sequence) or not any(map(goes_by_epoch, settings)):
         return
     for group in runner.optim_wrapper.param_groups:
         group['lr'] = group.get('initial_lr', group['lr'])
     runner.param_schedulers = runner.build_param_scheduler([
-        _in_steps(one, runner.max_iters, length) if _goes_by_epoch(one) else one
+        in_steps(one, runner.max_iters, length) if goes_by_epoch(one) else one
         for one in settings])
 
 
-def _goes_by_epoch(settings: Mapping[str, Any]) -> bool:
+def goes_by_epoch(settings: Mapping[str, Any]) -> bool:
+    """Tell whether settings are of a schedule of ours that goes by epochs."""
     kind = settings['type']
     kind = kind if isclass(kind) else PARAM_SCHEDULERS.get(kind)
     return isclass(kind) and issubclass(kind, InRun) and settings.get('by_epoch', True)
 
 
-def _in_steps(settings: Mapping[str, Any], steps: int, length: int) -> dict[str, Any]:
+def in_steps(settings: Mapping[str, Any], steps: int, length: int) -> dict[str, Any]:
     """Return the settings of a schedule of steps that follows a run as one of epochs does."""
     options = {key: value for key, value in settings.items()
                if key not in ('by_epoch', 'convert_to_iter_based')}
