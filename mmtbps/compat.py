@@ -11,8 +11,9 @@ cure                         upstream fault                                     
 `_fence_multimodal`          mmpretrain's multimodal models break the whole import  mmpretrain
                              beside pycocotools and a recent transformers           supports v5
 `_inherit_lazy_bases`        a text config cannot inherit a pure-Python one, nor    MMEngine allows
-                             any config of a package MMEngine does not know         both
-:func:`_take_classes`        mmpretrain looks up a data set by its name, where a    mmpretrain takes
+                             any config of a package MMEngine does not know, nor    all three
+                             a pure-Python one of a package where mim puts them
+`_take_classes`              mmpretrain looks up a data set by its name, where a    mmpretrain takes
                              pure-Python config has the class itself                classes
 ===========================  =====================================================  ================
 
@@ -222,6 +223,15 @@ def _inherit_lazy_bases(config: types.ModuleType) -> None:
             error.filename = str(filename)
             raise
 
+    parser = sys.modules['mmengine.config.config']
+    installed_path = parser.get_installed_path
+
+    def find_installed(package):
+        # What ``from mmtbps.configs.X import *`` of a pure-Python config starts from.
+        own = [folder.parent for folder in config_folders() if folder.is_dir()]
+        return str(own[0]) if package == 'mmtbps' and own else installed_path(package)
+
+    parser.get_installed_path = find_installed
     get_cfg_path.knows_mmtbps = True
     config.Config._get_cfg_path = staticmethod(get_cfg_path)
     config.Config._is_lazy_import = staticmethod(name_what_is_no_python)
