@@ -5,7 +5,9 @@ from collections.abc import Sequence
 from itertools import product
 from typing import Any, NamedTuple
 
-__all__ = ['JsonStyle', 'encode_records', 'find_style']
+__all__ = ['JsonStyle', 'encode_records', 'find_style', 'read_style']
+
+_INDENTS = None, 1, 2, 4
 
 
 class JsonStyle(NamedTuple):
@@ -56,7 +58,7 @@ def find_style(content: bytes, records: Sequence[Any], lines: bool) -> JsonStyle
         2
     """
     newline = content.endswith(b'\n')
-    indents = (None, ) if lines else (None, 1, 2, 4)
+    indents = (None, ) if lines else _INDENTS
     for indent, compact, ascii_only in product(indents, (False, True), (True, False)):
         style = JsonStyle(lines, indent, compact, ascii_only, newline)
         # The first record tells most of them apart, without encoding all.
@@ -64,3 +66,18 @@ def find_style(content: bytes, records: Sequence[Any], lines: bool) -> JsonStyle
         if content.startswith(beginning) and encode_records(records, style) == content:
             return style
     return None
+
+
+def read_style(values: Any) -> JsonStyle | None:
+    """Read a style that `find_style` could have found; None for anything else of a stranger.
+
+    Example:
+        >>> read_style(JsonStyle(lines=False, indent=4)._asdict()).indent, read_style(dict(lines=9))
+        (4, None)
+    """
+    if not isinstance(values, dict) or values.keys() != set(JsonStyle._fields):
+        return None
+    style = JsonStyle(**values)
+    plain = all(isinstance(value, bool) for value in style._replace(indent=False))
+    return style if plain and any(style.indent is known or (
+        type(style.indent) is int and style.indent == known) for known in _INDENTS) else None

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from mmtbps.errors import BadValue, MissingPackage, first_line
 from mmtbps.fileio import decode_json
 from mmtbps.records import Entry
 
-from .json_styles import JsonStyle
+from .json_styles import JsonStyle, read_style
 from .layouts import LAYOUTS, Row, RowSource
 
 __all__ = ['COLUMNS', 'read_parquet', 'write_parquet']
@@ -149,14 +150,24 @@ def read_parquet(place: Path, columns: Mapping[str, str] | None = None,
         found = parquet.read_schema(files[0]).metadata or {}
     except (OSError, ValueError) as error:
         raise BadValue(f'{files[0]}: no parquet file ({first_line(error)})') from error
-    known = decode_json(found[_META].decode()) if _META in found else {}
-    layout = known.get('layout', 'jsonl')
-    if layout not in LAYOUTS:
-        raise BadValue(f'{files[0]}: layout {layout!r} is none of {", ".join(LAYOUTS)}')
-    style = known.get('style')
+    layout, ann_file, style = _read_note(files[0], found.get(_META, b'{}'))
     rows = (row for file in files for row in _rows_of(file, columns or {}, split))
-    ann_file = Path(known.get('ann_file') or LAYOUTS[layout].ann_files[0]).name
-    return RowSource(rows, layout, ann_file, JsonStyle(**style) if style else None)
+    return RowSource(rows, layout, ann_file, style)
+
+
+def _read_note(file: Path, note: bytes) -> tuple[str, str, JsonStyle | None]:
+    """Read what `write_parquet` has noted: layout, name and style of the annotation file."""
+    try:
+        known = Entry(decode_json(note.decode()), str(file))
+        layout = known.take_or_none('layout', str) or 'jsonl'
+        name = known.take_or_none('ann_file', str) or LAYOUTS[layout].ann_files[0]
+    except (KeyError, ValueError, RecursionError) as error:
+        raise BadValue(f'{file}: its note on the layout cannot be read ({first_line(error)})'
+                       ) from error
+    suffix = Path(LAYOUTS[layout].ann_files[0]).suffix
+    if not re.fullmatch(rf'\w[\w.-]*{re.escape(suffix)}', name):  # it is to name a file here
+        name = LAYOUTS[layout].ann_files[0]
+    return layout, name, read_style(known.raw.get('style'))
 
 
 def _rows_of(file: Path, columns: Mapping[str, str], split: str | None) -> Iterator[Row]:
@@ -200,18 +211,25 @@ def _row_of(values: dict[str, Any], used: Mapping[str, str | None], split: str |
     image, captions = values[used['image']], values[used['captions']]
     data, path = (image.get('bytes'), image.get('path')) if isinstance(image, dict) else (
         (image, None) if isinstance(image, bytes) else (None, image))
-    number = values.get('number')
     if path is None:
         path = f'{hashlib.sha256(data or b"").hexdigest()[:16]}{_suffix(data)}'
-    record = values.get('record')
     entry = Entry(dict(
         captions=[captions] if isinstance(captions, str) else captions,
         person_id=values[used['person_id']], image=path,
-        split=values[used['split']] if used['split'] else split), where)
+        split=values[used['split']] if used['split'] else split, number=values.get('number'),
+        record=_decode(values.get('record'), where)), where)
     return Row(entry.take('image', str), tuple(entry.take('captions', list)),
                entry.take('person_id', int), entry.take('split', str),
-               decode_json(record) if record else {}, number, where,
+               entry.take('record', dict), entry.take_or_none('number', int), where,
                None if data is None else lambda: data)
+
+
+def _decode(text: Any, where: str) -> Any:
+    """Decode the column of further keys."""
+    try:
+        return decode_json(text) if text else {}
+    except (TypeError, ValueError, RecursionError) as error:
+        raise BadValue(f'{where}: its column record is no JSON ({first_line(error)})') from error
 
 
 def _suffix(data: bytes | None) -> str:

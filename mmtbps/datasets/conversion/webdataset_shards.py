@@ -49,7 +49,7 @@ def _samples(file: Path) -> Iterator[tuple[str, dict[str, bytes]]]:
     """Yield key and files, by their suffix, of each sample; only regular members are read."""
     key, parts = None, {}
     try:
-        with tarfile.open(file, 'r:*') as shard:
+        with tarfile.open(file, 'r:') as shard:
             for member in shard:
                 if not member.isfile():
                     continue

@@ -189,6 +189,9 @@ def test_rows_of_one_caption_become_an_image_with_several(tmp_path, path):
     (dict(), {}, 'no column person_id or id or pid .* for person_id; it has image, captions'),
     (dict(person_id=1), {}, 'neither a column nor its name says the split'),
     (dict(person_id=1), dict(split='train', columns=dict(image='nothing')), 'no column nothing'),
+    (dict(person_id=1, record='[1]'), dict(split='train'), "key 'record' must be an object"),
+    (dict(person_id=1, record='{'), dict(split='train'), 'its column record is no JSON'),
+    (dict(person_id=1, number='x'), dict(split='train'), "key 'number' must be an integer"),
     (dict(person_id='x'), dict(split='train'), "x.parquet, row 1: key 'person_id' must be an int"),
     (dict(person_id=1, image='../../x.jpg'), dict(split='train'), 'leads out of the image folder')])
 def test_what_a_strangers_parquet_lacks_is_named(tmp_path, row, options, message):
@@ -197,6 +200,28 @@ def test_what_a_strangers_parquet_lacks_is_named(tmp_path, row, options, message
     with pytest.raises(BadValue, match=message):
         convert_data(tmp_path / 'x.parquet', tmp_path / 'out', **options)
     assert not (tmp_path / 'out').exists()
+
+
+@pytest.mark.parametrize('note, message', [
+    ('[1]', 'its note on the layout cannot be read'), ('{', 'its note on the layout'),
+    ('{"layout": "mine"}', "its note on the layout cannot be read .*mine")])
+def test_a_broken_note_is_named(tmp_path, note, message):
+    table = arrow.Table.from_pylist([dict(image='a.jpg', captions=['x'], id=1)])
+    parquet.write_table(table.replace_schema_metadata({'mmtbps': note}), tmp_path / 'train.parquet')
+    with pytest.raises(BadValue, match=f'train.parquet: {message}'):
+        convert_data(tmp_path / 'train.parquet', tmp_path / 'out')
+
+
+@pytest.mark.parametrize('ann_file', ['../../evil.json', '..', '/etc/evil.json', 'evil.py'])
+def test_a_note_writes_nothing_elsewhere_and_takes_no_memory(tmp_path, ann_file):
+    note = dict(layout='cuhk', ann_file=ann_file, style=dict(
+        lines=False, indent=10**9, compact=False, ascii_only=True, newline=True))
+    table = arrow.Table.from_pylist([dict(image='a.jpg', captions=['x'], id=1)])
+    parquet.write_table(table.replace_schema_metadata({'mmtbps': json.dumps(note)}),
+                        tmp_path / 'train.parquet')
+    convert_data(tmp_path / 'train.parquet', tmp_path / 'out')
+    assert [path.name for path in (tmp_path / 'out').iterdir()] == ['reid_raw.json']
+    assert (tmp_path / 'out/reid_raw.json').stat().st_size < 200
 
 
 def test_two_images_of_one_path_are_refused(tmp_path):
