@@ -212,7 +212,10 @@ def _inherit_lazy_bases(config: types.ModuleType) -> None:
         if not cfg_path.startswith('mmtbps::'):
             return find(cfg_path, filename)
         path = _own_config(cfg_path.removeprefix('mmtbps::'))
-        return _dump_as_text(path) if config.Config._is_lazy_import(path) else path, 'mmtbps'
+        if config.Config._is_lazy_import(path):
+            # Its types are whole paths. A scope in each dict would be an argument to collate_fn.
+            return _dump_as_text(path), None
+        return path, 'mmtbps'
 
     is_lazy = config.Config._is_lazy_import
 
