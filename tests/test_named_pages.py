@@ -54,7 +54,7 @@ def fetching_commands():
 
 
 def written_by(command):
-    """What a command writes."""
+    """Return the path that a command writes."""
     if command[0] == 'mmtbps':
         return command[-1]
     return command[command.index('--local-dir' if command[0] == 'hf' else '-o') + 1]
