@@ -75,7 +75,7 @@ def test_python_listings_compile(page):
 
 
 def imports_of_ours(page):
-    """Lines of a page's listings that import from the package."""
+    """Lines of a page's listings that import from the package; a config is named by its file."""
     return {ast.unparse(node) for block in blocks(page) if block.language in ('python', 'py')
             for node in ast.walk(ast.parse(block.code)) if isinstance(node, ast.ImportFrom)
             and (node.module or '').split('.')[0] == 'mmtbps'}
@@ -84,7 +84,11 @@ def imports_of_ours(page):
 @pytest.mark.parametrize('line', sorted(set().union(*(
     imports_of_ours(page) for page in PAGES if page.name != 'add_a_part.md'))))  # adds to it
 def test_what_listings_import_is_there(line):
-    exec(line, {})
+    config = re.match(r'from mmtbps\.configs\.([\w.]+) import \*', line)
+    if config:  # MMEngine finds it, in a package that mim installed
+        assert (ROOT / 'configs' / f'{config[1].replace(".", "/")}.py').is_file()
+    else:
+        exec(line, {})
 
 
 @pytest.mark.parametrize('page', [p for p in PAGES if '```pycon' in p.read_text('utf-8')], ids=name)

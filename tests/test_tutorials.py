@@ -129,7 +129,7 @@ def run(line, folder):
 
 @pytest.mark.slow
 def test_the_commands_run_in_their_order(home):
-    """From a JSON to an answer; then the page of searching, with the model that came out."""
+    """Go from a JSON to an answer, then through the page of searching with that model."""
     printed = {line: run(line, home) for line in commands(OWN) if line != 'python convert.py'}
     test = printed['mmtbps test toy.py work_dirs/toy/epoch_6.pth']
     assert 'protocol: pairs, split test | annotations pairs.jsonl' in test

@@ -36,8 +36,8 @@ def _replace(pattern: str, content: str) -> dict[str, Any]:
 
 _LOWER = dict(type='Lowercase')
 _SPACES = [_replace(r'\s+', ' '), dict(type='Strip', strip_left=True, strip_right=True)]
-#: Twice, as OpenAI's cleaning does; an ampersand last, so that it makes no other. HTML takes most of
-#: these without their last sign too.
+#: Twice, as OpenAI's cleaning does; an ampersand last, so that it makes no other. HTML takes most
+#: of these without their last sign too.
 _ENTITIES = [_replace(f'&(?:{names};?|#{number}(?!\\d);?)', sign) for names, number, sign in (
     ('(?:lt|LT)', 60, '<'), ('(?:gt|GT)', 62, '>'), ('(?:quot|QUOT)', 34, '"'),
     ('(?:apos|APOS)(?=;)', 39, "'"), ('(?:nbsp|NBSP(?=;))', 160, ' '), ('(?:amp|AMP)', 38, '&'))]
