@@ -53,17 +53,18 @@ a model of CLIP or SigLIP towers.
 _CARD_FILE = 'README.md'
 
 
-def card_facts(encoder: Any, checkpoint: str | Path | None) -> dict[str, str]:
+def card_facts(encoder: Any) -> dict[str, str]:
     """Collect data, metrics and licence of a model in words; empty ones are not known.
 
     Args:
-        encoder: of the model.
-        checkpoint: that its weights are of, if there is one.
+        encoder: of a model of ours or of another library.
     """
+    checkpoint = getattr(encoder, 'checkpoint', None)
     content = _read_checkpoint(checkpoint)
+    name = checkpoint.name if checkpoint else ''
     return dict(
         data=_word_data((content.get('meta') or {}).get('dataset_meta') or {}),
-        metrics=_word_metrics(Path(checkpoint or '').name, content.get('message_hub') or {}),
+        metrics=_word_metrics(name, content.get('message_hub') or {}),
         licence='\n\n'.join(f'{title}: see `tokenizer/LICENSE`.' if 'tokenizer' in title else
                             f'{title}: {text.strip()}' for title, text in list_notices(encoder)))
 
@@ -83,8 +84,8 @@ def carry_notices(source: Path | None, target: Path) -> None:
             shutil.copyfile(file, target / file.name)
 
 
-def _read_checkpoint(checkpoint: str | Path | None) -> Mapping[str, Any]:
-    if checkpoint is None or Path(checkpoint).suffix != '.pth':
+def _read_checkpoint(checkpoint: Path | None) -> Mapping[str, Any]:
+    if checkpoint is None or checkpoint.suffix != '.pth':
         return {}
     try:
         content = load_checkpoint_file(checkpoint, map_location='cpu', mmap=True)
@@ -112,10 +113,12 @@ def _word_metrics(name: str, hub: Mapping[str, Any]) -> str:
     if not name.startswith('best_') or 'protocol' not in known:
         return ''
     rows = [f'| {key} | {value:.2f} |' for key, value in _scalars(hub.get('log_scalars') or {})]
+    # The folder of the distractors is nobody else's business.
+    protocol = re.sub(r'(distractors of )[^|]*/', r'\1', known['protocol'])
     chosen = known.get('best_of')
     by = f' It was chosen on that split, by {chosen[0]}: on others expect less.' if chosen else ''
-    return '\n'.join(['| measure | percent |', '|---|---|', *rows, '', f'`{known["protocol"]}`',
-                      '', f'Measured by the training itself, on its validation split.{by}'])
+    return '\n'.join(['| measure | percent |', '|---|---|', *rows, '', f'`{protocol}`', '',
+                      f'Measured by the training itself, on its validation split.{by}'])
 
 
 def _scalars(history: Mapping[str, Any]) -> Iterator[tuple[str, float]]:

@@ -56,6 +56,7 @@ class TorchEncoder(ModelHubMixin, library_name='mmtbps', model_card_template=CAR
 
     Attributes:
         model: The retriever, in evaluation mode.
+        checkpoint: The file of its weights; None where they were given or built.
         dim: Length of a feature.
         steps: The test pipeline, in order.
 
@@ -83,7 +84,7 @@ class TorchEncoder(ModelHubMixin, library_name='mmtbps', model_card_template=CAR
         self.model = self._source.build_model() if built is None else built
         _check_retriever(self.model)
         self._heads: Mapping[str, Tensor] = {}
-        self._checkpoint = weights if isinstance(weights, (str, Path)) else None
+        self.checkpoint = Path(weights) if isinstance(weights, (str, Path)) else None
         if weights is not None and weights != 'random':
             self._heads = load_strictly(self.model, weights).heads
         self.device = str(device or get_device())
@@ -206,7 +207,7 @@ class TorchEncoder(ModelHubMixin, library_name='mmtbps', model_card_template=CAR
         Args:
             known: ``license``, a name of the hub's; and further values of the template.
         """
-        known = card_facts(self, self._checkpoint) | known
+        known = card_facts(self) | known
         card_data = copy(self._hub_mixin_info.model_card_data)
         card_data.license = known.pop('license', None) or card_data.license
         return ModelCard.from_template(card_data, template_str=CARD, **known)

@@ -19,7 +19,8 @@ from mmtbps.search.encoders.model_card import card_facts
 from mmtbps.search.encoders.torch_encoder import TorchEncoder
 
 SECRET = 'hf_secretsecretsecret'
-PROTOCOL = 'protocol: DrawnPEDES, split val | checkpoint: unknown'
+PROTOCOL = ('protocol: DrawnPEDES, split val | gallery with distractors of mals | '
+            'checkpoint: unknown')
 
 
 @pytest.fixture
@@ -33,7 +34,8 @@ def best(tiny_encoder, tmp_path):
         meta=dict(epoch=3, cfg="work_dir = '/home/someone'", dataset_meta=dict(
             dataset_name='DrawnPEDES', split='train', ann_files={'reid_raw.json': 'f' * 64})),
         message_hub=dict(log_scalars=history, runtime_info=dict(
-            best_of=['t2i/R1', 'val', 'f' * 64], protocol=PROTOCOL))), file)
+            best_of=['t2i/R1', 'val', 'f' * 64],
+            protocol=PROTOCOL.replace('mals', '/home/someone/my data/mals')))), file)
     return file
 
 
@@ -53,7 +55,7 @@ def test_what_is_not_known_is_not_in_the_card(tiny_config, best, tmp_path):
     """A copy of the last epoch: its measurement is of another epoch's weights."""
     last = best.rename(tmp_path / 'epoch_3.pth')
     encoder = TorchEncoder(tiny_config, last, device='cpu')
-    assert card_facts(encoder, last)['metrics'] == '' != card_facts(encoder, last)['data']
+    assert card_facts(encoder)['metrics'] == '' != card_facts(encoder)['data']
     card = str(TorchEncoder(tiny_config, 'random', device='cpu').generate_model_card())
     for line in ('does not say what it was trained on', 'holds no measurement of itself',
                  'No licence of these weights is stated'):

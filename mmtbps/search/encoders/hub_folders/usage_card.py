@@ -28,7 +28,7 @@ of mmtbps: on the pictures and sentences of the export the largest difference wa
 {backend}
 Rare HTML entities and text that was read in a wrong encoding are cleaned by mmtbps, not by this
 tokenizer.
-{notices}'''
+{facts}{notices}'''
 _TRANSFORMERS = '''import torch
 from PIL import Image
 from transformers import AutoModel, AutoProcessor
@@ -71,6 +71,7 @@ const {{text_embeds}} = await text(tokenizer(['a woman in a red coat'],
   {{padding: {js_padding}, truncation: true}}));
 const [image, words] = [image_embeds, text_embeds].map(found => found.normalize().tolist()[0]);
 console.log(image.reduce((sum, value, i) => sum + value * words[i], 0));'''
+_LICENCES = f'\nLicences of the model and its tokenizer: `{NOTICES}`.\n'
 #: Code, option for pictures that are no squares, and the way to Pillow.
 _USES = {
     'transformers': (_TRANSFORMERS, ',\n        interpolate_pos_encoding=True',
@@ -85,14 +86,15 @@ _USES = {
 
 
 def word_card(library: str, parts: FolderParts, check: Mapping[str, float],
-              notices: bool) -> str:
+              facts: Mapping[str, str]) -> str:
     """Word the ``README.md`` of a folder.
 
     Args:
         library: one of `FORMATS`.
         parts: of the folder.
         check: largest differences of ``images`` and ``captions``.
-        notices: whether there are some.
+        facts: ``data``, ``metrics`` and ``licence`` in words, see `card_facts`; empty where they
+            are not known.
     """
     resized = parts.resized_positions and library != 'transformers.js'
     code, option, backend = _USES[library]
@@ -103,4 +105,6 @@ def word_card(library: str, parts: FolderParts, check: Mapping[str, float],
                          text=text, js_padding='true' if parts.padding == 'longest' else
                          f'{parts.padding!r}'),
         positions=_POSITIONS if resized else '', backend=backend, **check,
-        notices=f'\nLicences of the model and its tokenizer: `{NOTICES}`.\n' if notices else '')
+        facts=''.join(f'\n## {title.capitalize()}\n\n{facts[title]}\n' for title in (
+            'data', 'metrics') if facts[title]),
+        notices=_LICENCES if facts['licence'] else '')

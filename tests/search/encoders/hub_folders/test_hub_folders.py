@@ -281,6 +281,32 @@ def test_notices_of_licences_travel(encoders, tmp_path):
         tmp_path / 'out/README.md').read_text()
 
 
+def test_the_card_has_what_the_checkpoint_knows(encoders, tmp_path):
+    encoder = encoders['siglip_upright']
+    file = tmp_path / 'best_t2i_R1_epoch_2.pth'
+    torch.save(dict(
+        state_dict=encoder.model.state_dict(), meta=dict(dataset_meta=dict(
+            dataset_name='Mine', split='train')),
+        message_hub=dict(runtime_info=dict(protocol='protocol: Mine, split val'), log_scalars={})),
+        file)
+    config = Config(dict(default_scope='mmtbps', model=encoder._source.model, test_dataloader=dict(
+        dataset=dict(pipeline=encoder._source.pipeline))))
+    export_hub_folder(TorchEncoder(config, file, device='cpu'), tmp_path / 'out')
+    card = (tmp_path / 'out/README.md').read_text()
+    assert 'Trained on Mine, split train.' in card and '`protocol: Mine, split val`' in card
+
+
+def test_an_exported_square_is_a_model_of_transformers_here_too(encoders, pictures, tmp_path):
+    export_hub_folder(encoders['clip_square'], tmp_path / 'out')
+    again = PretrainedEncoder(f'hf:{tmp_path / "out"}', 'cpu', aspect='processor')
+    images = [Image.open(path) for path in pictures]
+    for mine, theirs in ((encoders['clip_square'].encode_images(images),
+                          again.encode_images(images)),
+                         (encoders['clip_square'].encode_texts(CAPTIONS),
+                          again.encode_texts(CAPTIONS))):
+        assert np.linalg.norm(mine - theirs, axis=1).max() < 1e-5
+
+
 def test_the_tool_writes_a_folder_and_says_what_it_needs(tool, encoders, tmp_path, capsys, refused):
     encoders['siglip_upright'].save_pretrained(tmp_path / 'model')
     words = ['--model', str(tmp_path / 'model'), '--format', 'transformers', str(tmp_path / 'out')]
