@@ -56,6 +56,28 @@ def require_stack() -> None:
         fixes = ' '.join(f'"{_requirement(distribution, _FLOORS[name])}"'
                          for name, (distribution, _) in old.items())
         raise MissingPackage(f'mmtbps needs {needs}: pip install -U {fixes}')
+    _require_what_transformers_asks()
+
+
+def _require_what_transformers_asks() -> None:
+    """Ask for the torch of this release of transformers, which else has no model of its own."""
+    torch, transformers = _installed('torch'), _installed('transformers')
+    if not torch or not transformers:
+        return
+    floor = next((found[1] for line in _requirements('transformers') if (found := re.match(
+        r'torch *\(?>= *([\d.]+).*extra == ["\']torch["\']', line))), '0')
+    if is_before(torch[1], floor):
+        raise MissingPackage(
+            f'transformers {transformers[1]} needs torch {floor} or later ({torch[1]} is '
+            f'installed): pip install -U "torch>={floor}", or an earlier transformers: '
+            f'pip install "transformers>={_FLOORS["transformers"].version},<5"')
+
+
+def _requirements(distribution: str) -> list[str]:
+    try:
+        return importlib.metadata.requires(distribution) or []
+    except importlib.metadata.PackageNotFoundError:
+        return []
 
 
 def is_before(version: str, floor: str) -> bool:

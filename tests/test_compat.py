@@ -71,6 +71,14 @@ def test_mmengines_own_checkpoint_loads(tmp_path):
     assert history.data[0].tolist() == [3.0, 1.0] and history.mean() == 2.0
 
 
+def test_what_may_be_unpickled_has_its_name_itself():
+    """torch 2.5 takes no pair of an object and the name that a checkpoint has for it."""
+    from mmtbps.fileio.checkpoint_files import _allowed_globals
+    names = {f'{allowed.__module__}.{allowed.__qualname__}' for allowed in _allowed_globals()}
+    assert 'builtins.getattr' in names and getattr not in _allowed_globals()
+    assert all(allowed.__name__ == allowed.__qualname__ for allowed in _allowed_globals())
+
+
 def test_safetensors_load(tmp_path):
     from safetensors.torch import save_file
     save_file(dict(weight=torch.arange(3.0)), tmp_path / 'model.safetensors')

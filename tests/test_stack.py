@@ -16,13 +16,18 @@ from mmtbps.stack import _FLOORS, is_before, require_stack
 @pytest.fixture
 def installed(monkeypatch):
     """A function that says which distributions are installed, and nothing of them is loaded."""
-    def pretend(**versions):
+    def pretend(asked=(), **versions):
+        def requires(name):
+            assert name == 'transformers'
+            return [*asked] or None
+
         def version(name):
             if name.replace('-', '_') in versions:
                 return versions[name.replace('-', '_')]
             raise PackageNotFoundError(name)
 
         monkeypatch.setattr('importlib.metadata.version', version)
+        monkeypatch.setattr('importlib.metadata.requires', requires)
         for name in ('torch', 'mmengine', 'mmcv', 'mmpretrain', 'transformers'):
             monkeypatch.setitem(sys.modules, name, type(sys)(name))
             monkeypatch.setattr(sys.modules[name], '__spec__', 'found', raising=False)
@@ -64,6 +69,33 @@ def test_what_is_too_old_is_one_line_with_the_cure(versions, message, installed)
     installed(**versions)
     with pytest.raises(MissingPackage, match=f'^mmtbps needs {re.escape(message)}$'):
         require_stack()
+
+
+@pytest.mark.parametrize('torch, asked, refused', [
+    ('2.5.1', ['numpy>=1.17', 'torch>=2.6; extra == "torch"'], True),
+    ('2.5.1', ["torch (>=2.6) ; extra == 'torch'"], True),
+    ('2.6.0+cpu', ['torch>=2.6; extra == "torch"'], False),
+    ('2.5.1', ['torch>=2.2; extra == "torch"', 'torch>=2.6; extra == "serving"'], False),
+    ('2.5.1', ['torch; extra == "torch"', 'torchvision>=9; extra == "torch"'], False),
+    ('2.5.1', [], False),
+])
+def test_transformers_asks_for_a_torch_of_its_own(torch, asked, refused, installed):
+    """Beside an older one it has no model, and says so only where the first is built."""
+    installed(asked, **{**NEW, 'torch': torch})
+    if not refused:
+        return require_stack()
+    with pytest.raises(MissingPackage) as caught:
+        require_stack()
+    assert str(caught.value) == (
+        'transformers 5.24.0 needs torch 2.6 or later (2.5.1 is installed): pip install -U '
+        '"torch>=2.6", or an earlier transformers: pip install "transformers>=4.40,<5"')
+
+
+def test_the_installed_transformers_says_which_torch_it_asks_for():
+    """Its metadata is read as it is; a change of its wording would switch the check off."""
+    from importlib.metadata import requires
+    assert any(re.match(r'torch *\(?>= *[\d.]+.*extra == ["\']torch["\']', line)
+               for line in requires('transformers'))
 
 
 def test_a_loaded_package_says_its_own_version(installed, monkeypatch):

@@ -116,7 +116,7 @@ def _allowed_globals() -> list:
     from mmengine.logging import HistoryBuffer
     multiarray = (getattr(np, '_core', None) or np.core).multiarray
     dtypes = {type(np.dtype(code)) for code in ('f8', 'f4', 'f2', 'i8', 'i4', 'u1', 'b1')}
-    return [HistoryBuffer, (_history_statistic, 'builtins.getattr'), np.ndarray, np.dtype,
+    return [HistoryBuffer, _history_statistic, np.ndarray, np.dtype,
             multiarray._reconstruct, multiarray.scalar, *dtypes]
 
 
@@ -130,3 +130,8 @@ def _history_statistic(history, name: str):
     if known and name in _HISTORY_STATISTICS:
         return getattr(history, name)
     raise pickle.UnpicklingError(f'getattr({type(history).__name__}, {name!r}) is not allowed')
+
+
+# The name under which a checkpoint asks for it; torch 2.5 takes no pair of an object and a name.
+_history_statistic.__module__ = 'builtins'
+_history_statistic.__name__ = _history_statistic.__qualname__ = 'getattr'
