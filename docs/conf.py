@@ -19,8 +19,8 @@ _LINK = re.compile(r'(?P<text>!?\[[^\]\n]*\])\((?P<path>[^)\s:#]+)(?P<anchor>#[^
 
 #: Page -> pages below it. A table of contents in the pages would be text where a host shows them.
 CONTENTS = {
-    'index': ['get_started', 'tutorials/index', 'guides/index', 'concepts/index', 'results', 'faq',
-              'Python API <api/mmtbps/index>'],
+    'index': ['get_started', 'tutorials/index', 'guides/index', 'concepts/index', 'results',
+              'gallery', 'compare', 'faq', 'Python API <api/mmtbps/index>'],
     'tutorials/index': ['find_people_in_my_photographs', 'train_on_your_own_json',
                         'reproduce_the_paper', 'add_a_method', 'search_a_folder',
                         'train_your_own'],
