@@ -138,8 +138,11 @@ def test_the_commands_run_in_their_order(listings):
     """Go from a JSON to an answer; then search with the model, and add a method on the same data."""
     home = listings
     printed = {line: run(line, home) for line in commands(OWN)}
-    test = printed['mmtbps test toy.py work_dirs/toy/epoch_6.pth']
-    assert 'protocol: pairs, split test | annotations pairs.jsonl' in test
+    shown = [block.code.strip() for block in blocks(OWN) if block.language == 'text']
+    assert (home / 'data/mine/pairs.jsonl').read_text().splitlines()[0] in shown
+    assert printed['mmtbps check-data own_data'].strip() in shown
+    protocol, = (text.splitlines()[0] for text in shown if text.startswith('protocol: '))
+    assert protocol in printed['mmtbps test toy.py work_dirs/toy/epoch_6.pth']
     (home / 'photos').symlink_to(home / 'data/mine/photos')
     for line in commands(FIND):
         printed[line] = run(line, home)
