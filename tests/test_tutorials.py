@@ -135,7 +135,7 @@ def run(line, folder):
 
 @pytest.mark.slow
 def test_the_commands_run_in_their_order(listings):
-    """Go from a JSON to an answer; then search with the model, and add a method on the same data."""
+    """Go from a JSON to an answer, then search with the model, and add a method on its data."""
     home = listings
     printed = {line: run(line, home) for line in commands(OWN)}
     shown = [block.code.strip() for block in blocks(OWN) if block.language == 'text']
