@@ -1,10 +1,11 @@
-"""Commands of ``mmtbps``, the tools they run, and texts that name the one the user typed."""
+"""Commands of ``mmtbps``, the tools that open them, and texts that name the one the user typed."""
 
 import argparse
 import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from mmtbps.errors import printable
 
@@ -14,15 +15,28 @@ __all__ = ['COMMANDS', 'Command', 'CommandParser', 'as_typed']
 class Command(NamedTuple):
     """A command of ``mmtbps``.
 
+    Its code is the module of its name in this folder, with ``add_arguments(parser)``, ``run(args)``
+    and a docstring that is its help. ``INTERRUPTED`` may be the line after Ctrl-C, and
+    ``parse(parser, words)`` may read a command line in another way than the parser itself.
+
     Args:
-        tool: file of ``tools/``, without its suffix.
+        tool: file of ``tools/`` that opens it, without its suffix.
         help: one line.
-        verb: first word of the tool's own command line, if it is a command of its own here.
+        verb: its word behind the name of the tool, if that opens several.
     """
 
     tool: str
     help: str
     verb: str | None = None
+
+    def word_tool(self) -> str:
+        """Word the tool that opens it, and its word.
+
+        Example:
+            >>> COMMANDS['index'].word_tool()
+            'tools/search.py index'
+        """
+        return ' '.join(filter(None, [f'tools/{self.tool}.py', self.verb]))
 
 
 #: By the word behind ``mmtbps``.
@@ -48,10 +62,22 @@ COMMANDS = {
     'benchmark': Command('benchmark', 'measure speed'),
 }
 _TOOL = re.compile(r'(?:python )?tools/(?P<tool>\w+)\.py\b(?: (?P<verb>[a-z]+)\b)?')
+_COMMAND = re.compile(
+    rf"(?P<opens>^ *|: |')?(?P<module>-m )?\bmmtbps (?P<name>{'|'.join(COMMANDS)})\b(?![-\w])",
+    re.MULTILINE)
 
 
 class CommandParser(argparse.ArgumentParser):
-    """A parser whose help names the commands as the user types them."""
+    """A parser whose help names the commands as the user types them.
+
+    Args:
+        words: the command line that it is going to read: some arguments depend on others.
+    """
+
+    def __init__(self, *args: Any, words: Sequence[str] = (), **settings: Any) -> None:
+        super().__init__(*args, **{
+            'formatter_class': argparse.RawDescriptionHelpFormatter, **settings})
+        self.words = list(words)
 
     def format_help(self) -> str:
         return as_typed(super().format_help())
@@ -62,17 +88,26 @@ class CommandParser(argparse.ArgumentParser):
 
 
 def as_typed(text: str) -> str:
-    """Word the tools that a text names as commands of ``mmtbps``, if the user typed that.
+    """Word the commands that a text names as the tools that open them, if the user typed one.
 
     Args:
-        text: names them as ``tools/NAME.py``, with or without ``python`` before it.
+        text: names them as ``mmtbps COMMAND``. Where that begins a line or follows a colon or a
+            quotation mark, it is a command line, and otherwise a name in a sentence.
 
     Example:
-        >>> as_typed('python tools/search.py index people.lance crops')  # python was typed
-        'python tools/search.py index people.lance crops'
+        >>> as_typed('mmtbps index people.lance crops')  # no tool was typed
+        'mmtbps index people.lance crops'
     """
-    typed = Path(sys.argv[0]).name.split(' ')[0]
-    return _TOOL.sub(_word_command, text) if typed == 'mmtbps' else text
+    typed = Path(sys.argv[0])
+    if typed.suffix == '.py' and typed.stem in {command.tool for command in COMMANDS.values()}:
+        return _COMMAND.sub(_word_tool, text)
+    return _TOOL.sub(_word_command, text)
+
+
+def _word_tool(match: re.Match) -> str:
+    opens = match['opens'] or ''
+    python = 'python ' if match['opens'] is not None and not match['module'] else ''
+    return f'{opens}{python}{COMMANDS[match["name"]].word_tool()}'
 
 
 def _word_command(match: re.Match) -> str:

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from mmtbps.commands.exit_codes import ExitCode, exit_code_of, list_exit_codes
-from mmtbps.commands.main import parse_args
+from mmtbps.commands.main import parse_name
 from mmtbps.commands.tool_process import run_tool
 from mmtbps.commands.torchrun import code_of_failures
 
@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def test_the_help_and_the_page_list_every_code(capsys):
     with pytest.raises(SystemExit):
-        parse_args(['--help'])
+        parse_name(['--help'])
     assert list_exit_codes() in capsys.readouterr().out
     page = (ROOT / 'docs/reliability.md').read_text('utf-8')
     section = page[page.index('## Exit codes'):page.index('## Full disks')]

@@ -1,6 +1,5 @@
-"""``mmtbps COMMAND``: it runs the tools, and what they say names the command that was typed."""
+"""``mmtbps COMMAND``, and that what it says names the command or the tool that was typed."""
 
-import importlib.util
 import json
 import re
 import shlex
@@ -11,7 +10,7 @@ import pytest
 
 from mmtbps.catalog import list_models
 from mmtbps.commands.command_names import COMMANDS, as_typed
-from mmtbps.commands.main import find_tools, main, parse_args
+from mmtbps.commands.main import main, parse_name
 from mmtbps.version import __version__
 
 
@@ -24,7 +23,7 @@ def run(monkeypatch, capsys):
         monkeypatch.setitem(sys.modules, '__main__', sys.modules['__main__'])
         code = 0
         try:
-            main()
+            code = main() or 0
         except SystemExit as stop:
             code = stop.code
         return capsys.readouterr(), code
@@ -32,7 +31,7 @@ def run(monkeypatch, capsys):
     return command
 
 
-def test_a_command_runs_its_tool(run):
+def test_a_command_runs(run):
     printed, code = run('models', 'person', '--json')
     assert code == 0
     assert [row['title'] for row in json.loads(printed.out)] == [
@@ -58,32 +57,30 @@ def test_help_names_the_command(run, name):
     assert examples or name == 'index'
 
 
-def test_every_command_has_its_tool():
-    assert all((find_tools() / f'{command.tool}.py').is_file() for command in COMMANDS.values())
-    verbs = {command.verb for command in COMMANDS.values() if command.tool == 'search'}
-    spec = importlib.util.spec_from_file_location('search_verbs', find_tools() / 'search.py')
-    spec.loader.exec_module(search := importlib.util.module_from_spec(spec))
-    assert all(callable(getattr(search, verb)) for verb in verbs)
-
-
 def test_help_version_and_mistakes_of_the_command_itself(capsys):
     for words, said, code in ((['--help'], 'convert published checkpoints', 0),
                               (['--version'], f'mmtbps {__version__}\n', 0),
                               ([], 'required: COMMAND', 2), (['serach'], 'invalid choice', 2)):
         with pytest.raises(SystemExit) as stop:
-            parse_args(words)
+            parse_name(words)
         printed = capsys.readouterr()
         assert said in printed.out + printed.err and stop.value.code == code
 
 
 @pytest.mark.parametrize('started, text, worded', [
-    ('mmtbps', 'python tools/search.py index a.lance crops', 'mmtbps index a.lance crops'),
-    ('mmtbps convert', 'see python tools/export.py CONFIG', 'see mmtbps export CONFIG'),
-    ('mmtbps', 'a folder of tools/export.py, or a name', 'a folder of mmtbps export, or a name'),
-    ('mmtbps', 'python tools/generate.py merge CONFIG', 'mmtbps generate merge CONFIG'),
-    ('mmtbps', 'python tools/demo.py', 'python tools/demo.py'),
-    ('mmtbps', 'tools/search.py holds them', 'tools/search.py holds them'),
-    ('/home/tools/search.py', 'python tools/search.py index a', 'python tools/search.py index a'),
+    ('/bin/mmtbps', 'mmtbps index a.lance crops', 'mmtbps index a.lance crops'),
+    ('mmtbps/__main__.py', 'see mmtbps export CONFIG', 'see mmtbps export CONFIG'),
+    ('/home/tools/search.py', 'mmtbps index a.lance crops',
+     'python tools/search.py index a.lance crops'),
+    ('train.py', 'no pairs; make them by: mmtbps generate merge CONFIG',
+     'no pairs; make them by: python tools/generate.py merge CONFIG'),
+    ('test.py', 'a folder of mmtbps export, or a name', 'a folder of tools/export.py, or a name'),
+    ('test.py', 'Examples:\n    mmtbps test CONFIG', 'Examples:\n    python tools/test.py CONFIG'),
+    ('test.py', "sbatch --wrap 'mmtbps generate run C'",
+     "sbatch --wrap 'python tools/generate.py run C'"),
+    ('test.py', 'torchrun -m mmtbps generate run C', 'torchrun tools/generate.py run C'),
+    ('test.py', 'mmtbps draw-all; mmtbps drawn; mmtbps nothing',
+     'mmtbps draw-all; mmtbps drawn; mmtbps nothing'),
 ])
 def test_texts_name_what_was_typed(started, text, worded, monkeypatch):
     monkeypatch.setattr(sys, 'argv', [started])

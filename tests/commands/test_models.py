@@ -8,15 +8,14 @@ import shlex
 import pytest
 
 from mmtbps.catalog import speed_conditions
-
-TOOL = 'tools/models.py'
+from mmtbps.commands.main import run_command
 
 
 @pytest.fixture
-def printed(tool, capsys):
+def printed(capsys):
     """Return the output of the command."""
     def run(*words):
-        tool.main(list(words))
+        run_command('models', list(words))
         return capsys.readouterr().out
     return run
 
@@ -72,10 +71,10 @@ def test_filters(printed):
     assert 'Person models' not in printed('general')
 
 
-def test_examples_of_the_help_run(tool, printed, capsys):
+def test_examples_of_the_help_run(printed, capsys):
     with pytest.raises(SystemExit):
-        tool.main(['--help'])
-    examples = re.findall(r'python tools/models\.py(.*)', capsys.readouterr().out)
+        run_command('models', ['--help'])
+    examples = re.findall(r'^ {4}mmtbps models(.*)', capsys.readouterr().out, re.MULTILINE)
     assert len(examples) >= 4
     for words in examples:
         assert printed(*shlex.split(words.partition('>')[0]))
@@ -85,7 +84,7 @@ def test_the_speed_is_said_with_command_and_conditions(printed):
     line = printed('general').rpartition('\n\n')[2]
     conditions = dataclasses.asdict(speed_conditions())
     assert line.startswith('ms: ') and all(str(value) in line for value in conditions.values())
-    name, _, words = re.search(r'python tools/(\w+)\.py (\w+) (.*)', line).group(1, 2, 3)
+    name, _, words = re.search(r'mmtbps (\w+) (\w+) (.*)', line).group(1, 2, 3)
     assert name == 'benchmark' and words == (
         f'--models catalog --threads {conditions["threads"]} --runs {conditions["runs"]}')
     measured = [row for row in table_rows(printed())[0] if row['ms'] != '-']
