@@ -4,14 +4,17 @@ import json
 import re
 import shlex
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 from mmtbps.catalog import list_models
-from mmtbps.commands.command_names import COMMANDS, as_typed
-from mmtbps.commands.main import main, parse_name
+from mmtbps.commands.command_names import COMMANDS, CommandParser, as_typed
+from mmtbps.commands.main import build_parser, load_command, main, parse_name
 from mmtbps.version import __version__
+
+MOVED = [name for name in COMMANDS if find_spec(f'mmtbps.commands.{name.replace("-", "_")}')]
 
 
 @pytest.fixture
@@ -46,15 +49,23 @@ def test_a_verb_of_search_is_a_command_of_its_own(run, tmp_path, monkeypatch):
     assert re.search(r"error: my people: .*: mmtbps index 'my people' IMAGES ", printed.err)
 
 
-@pytest.mark.parametrize('name', ['index', 'models', 'convert', 'visualize', 'generate'])
-def test_help_names_the_command(run, name):
+def examples(text):
+    """Command lines in a help, by the command of each; a line that ends in a backslash goes on."""
+    lines = re.findall(r'^ {4}(?:\w+ .*)?\bmmtbps ((?:.*\\\n)*.*)', text, re.MULTILINE)
+    return [shlex.split(re.split(' {2,}#|[>;|] ', line)[0].replace('\\\n', ' '))
+            for line in lines]
+
+
+@pytest.mark.parametrize('name', MOVED)
+def test_the_examples_in_its_help_are_command_lines_that_it_reads(name, run):
     printed, code = run(name, '--help')
-    usage = re.search(r'usage: (mmtbps \S+) ', printed.out)[1]
-    assert (usage, code) == (f'mmtbps {name}', 0)
+    assert code == 0 and printed.out.startswith(f'usage: mmtbps {name} ')
     assert 'tools/' not in printed.out
-    examples = re.findall(r'^ {4}(mmtbps .*)', printed.out, re.MULTILINE)
-    assert all(shlex.split(line)[1] in COMMANDS for line in examples)
-    assert examples or name == 'index'
+    found = examples(printed.out)
+    assert name in [words[0] for words in found]
+    for other, *words in found:
+        parse = getattr(load_command(other), 'parse', CommandParser.parse_args)
+        parse(build_parser(other, words), words)
 
 
 def test_help_version_and_mistakes_of_the_command_itself(capsys):
