@@ -56,6 +56,7 @@ COMMANDS = {
     'test': Command('test', 'evaluate a model on the test set of a config'),
     'check-data': Command('check_data', 'check data sets before training'),
     'draw': Command('draw_dataset', 'draw a data set of pedestrians'),
+    'draw-balanced': Command('draw_balanced', 'draw people in every colour, for the toy model'),
     'pack': Command('pack_images', 'pack images into few files'),
     'generate': Command('generate', 'generate training pairs'),
     'print-config': Command('print_config', 'print a config with all it inherits'),
