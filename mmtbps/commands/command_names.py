@@ -64,7 +64,7 @@ COMMANDS = {
 }
 _TOOL = re.compile(r'(?:python )?tools/(?P<tool>\w+)\.py\b(?: (?P<verb>[a-z]+)\b)?')
 _COMMAND = re.compile(
-    rf"(?P<opens>^ *|: |')?(?P<module>-m )?\bmmtbps (?P<name>{'|'.join(COMMANDS)})\b(?![-\w])",
+    rf"(?P<opens>^ *|: |')?(?P<module>-m )?\bmmtbps\s+(?P<name>{'|'.join(COMMANDS)})\b(?![-\w])",
     re.MULTILINE)
 
 

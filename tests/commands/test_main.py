@@ -90,6 +90,7 @@ def test_help_version_and_mistakes_of_the_command_itself(capsys):
     ('test.py', "sbatch --wrap 'mmtbps generate run C'",
      "sbatch --wrap 'python tools/generate.py run C'"),
     ('test.py', 'torchrun -m mmtbps generate run C', 'torchrun tools/generate.py run C'),
+    ('test.py', 'a help, of mmtbps\n    extract-features', 'a help, of tools/extract_features.py'),
     ('test.py', 'mmtbps draw-all; mmtbps drawn; mmtbps nothing',
      'mmtbps draw-all; mmtbps drawn; mmtbps nothing'),
 ])

@@ -254,4 +254,4 @@ def test_the_command_runs_from_the_root_of_the_repository(tmp_path):
     assert missing.returncode == 1 and 'Traceback' not in missing.stderr
     assert missing.stderr.splitlines()[-1] == (
         f'error: {tmp_path}/reid_raw.json: no such file; draw a data set there first: '
-        f'mmtbps draw {shlex.quote(str(tmp_path))}')
+        f'python tools/draw_dataset.py {shlex.quote(str(tmp_path))}')
