@@ -50,7 +50,8 @@ def test_every_command_says_the_licence_once(restricted, tools, crops, micro_set
 
 
 def test_an_export_says_the_licence(restricted, tools, monkeypatch, capsys):
-    monkeypatch.setattr(tools['export'], 'export_encoder', lambda *_: dict(files={}, check={}))
+    monkeypatch.setattr('mmtbps.commands.export.export_encoder',
+                        lambda *_: dict(files={}, check={}))
     print_notice.cache_clear()
     tools['export'].main(['--model', restricted, 'exported'])
     assert capsys.readouterr().err.count('licence: ') == 1
