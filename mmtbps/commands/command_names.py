@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, NoReturn
 
 from mmtbps.errors import printable
 
-__all__ = ['COMMANDS', 'Command', 'CommandParser', 'as_typed']
+__all__ = ['COMMANDS', 'Command', 'CommandParser', 'add_verb', 'as_typed']
 
 
 class Command(NamedTuple):
@@ -86,6 +86,21 @@ class CommandParser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """End with the usage and one line, in which no word of a stranger acts on the terminal."""
         super().error(printable(message))
+
+
+def add_verb(verbs: Any, name: str, text: str, examples: str) -> CommandParser:
+    """Add a verb to a command that has several.
+
+    Args:
+        verbs: of ``add_subparsers`` of the command's parser.
+        name: of the verb.
+        text: one line.
+        examples: help of the command, of which the lines with the verb are the verb's help.
+    """
+    shown = [f'    {line.strip()}' for line in examples.splitlines()
+             if re.search(rf'\bmmtbps \S+ {name} ', line)]
+    return verbs.add_parser(name, help=text, description=text,
+                            epilog='\n'.join(['examples:', *shown]))
 
 
 def as_typed(text: str) -> str:

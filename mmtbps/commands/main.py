@@ -1,5 +1,6 @@
 """The command line ``mmtbps COMMAND``, and the same command opened by a file of ``tools/``."""
 
+import argparse
 import importlib
 import importlib.util
 import sys
@@ -13,7 +14,8 @@ from .command_names import COMMANDS, CommandParser
 from .exit_codes import list_exit_codes
 from .user_errors import one_line_errors
 
-__all__ = ['build_parser', 'load_command', 'main', 'parse_name', 'run_command', 'run_tool']
+__all__ = ['build_parser', 'load_command', 'main', 'parse_name', 'read_words',
+           'run_command', 'run_tool']
 
 _PACKAGE = Path(__file__).absolute().parent.parent
 
@@ -76,8 +78,14 @@ def run_command(name: str, words: Sequence[str] = (), prog: str | None = None) -
     """
     module = load_command(name)
     with one_line_errors(getattr(module, 'INTERRUPTED', 'interrupted')):
-        parse = getattr(module, 'parse', CommandParser.parse_args)
-        return module.run(parse(build_parser(name, words, prog), words))
+        return module.run(read_words(name, words, prog))
+
+
+def read_words(name: str, words: Sequence[str] = (),
+               prog: str | None = None) -> argparse.Namespace:
+    """Read the command line of a command; arguments as of `run_command`."""
+    parse = getattr(load_command(name), 'parse', CommandParser.parse_args)
+    return parse(build_parser(name, words, prog), words)
 
 
 def load_command(name: str) -> ModuleType:

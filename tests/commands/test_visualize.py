@@ -4,6 +4,7 @@ import json
 import pickle
 import shutil
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +14,15 @@ from mmengine.config import Config
 from PIL import Image, ImageChops
 from tiny_models import shrink
 
+from mmtbps.commands import visualize
+from mmtbps.commands.main import read_words, run_command
 from mmtbps.search.encoders.explain import rollout_map, word_heat_map
 from mmtbps.search.encoders.torch_encoder import TorchEncoder
 from mmtbps.visualization import draw_heat_map, draw_word_heat_maps
 
+main = partial(run_command, 'visualize')
+
 ROOT = Path(__file__).resolve().parents[2]
-TOOL = 'tools/visualize.py'
 CONFIG = ROOT / 'configs/tbps/vit_bert_base_drawn.py'
 
 
@@ -67,10 +71,10 @@ def read(folder):
 
 
 @pytest.mark.parametrize('own_counts', [True, False])
-def test_failures_are_the_worst_ranks(tool, model, truth, tmp_path, own_counts, capsys):
+def test_failures_are_the_worst_ranks(model, truth, tmp_path, own_counts, capsys):
     options = [] if own_counts else ['test_evaluator.cross_image_only=True']
-    tool.main(['failures', *model[:2], '--out-dir', str(tmp_path), '--worst', '7', '--topk', '4',
-               '--cfg-options', f'work_dir={tmp_path / "work"}', *options])
+    main(['failures', *model[:2], '--out-dir', str(tmp_path), '--worst', '7', '--topk', '4',
+          '--cfg-options', f'work_dir={tmp_path / "work"}', *options])
     expected = truth(own_counts)
     found = read(tmp_path)
     by_query = {(query, image): (ranks, order) for query, image, ranks, order in expected}
@@ -91,21 +95,21 @@ def test_failures_are_the_worst_ranks(tool, model, truth, tmp_path, own_counts, 
     assert heights[0] > 1.8 * heights[-1]
 
 
-def test_ranks_agree_with_the_evaluation(tool, model, truth, tmp_path):
+def test_ranks_agree_with_the_evaluation(model, truth, tmp_path):
     """As many queries at rank 1 as R1 says, and on the split that is asked for."""
-    data = tool.encode_test_set(tool.parse_args([
+    data = visualize.encode_test_set(read_words('visualize', [
         'failures', *model[:2], '--out-dir', '', '--split', 'val', '--cfg-options',
         f'work_dir={tmp_path}', 'val_dataloader.dataset.split=test']))
     expected = truth(True)
-    first = 100 * (1 - len(tool.worst_queries(data, 10**6)) / len(expected))
+    first = 100 * (1 - len(visualize.worst_queries(data, 10**6)) / len(expected))
     log = next(tmp_path.glob('*/*.log')).read_text()
     assert f't2i/R1: {first:.4f}' in log
     assert first == pytest.approx(100 * np.mean([ranks[0] == 1 for _, _, ranks, _ in expected]))
 
 
-def toy_set(tool, scores, people=(0, 0, 1, 1), own_counts=True):
+def toy_set(scores, people=(0, 0, 1, 1), own_counts=True):
     """One query that belongs to the first image, with given scores of four images."""
-    return tool.Encoded(
+    return visualize.Encoded(
         name='toy', paths=list('abcd'), people=torch.tensor(people),
         images=torch.tensor(scores, dtype=torch.float)[:, None], captions=['a man'],
         texts=torch.ones(1, 1), owners=torch.tensor([0]), own_counts=own_counts)
@@ -118,18 +122,18 @@ def toy_set(tool, scores, people=(0, 0, 1, 1), own_counts=True):
     ([.3, .3, .3, .4], (0, 1, 1, 1), True, 2),
     ([.1, .2, .3, .4], (0, 1, 1, 1), False, None),  # no right image to be found
 ])
-def test_ties_and_own_images(tool, scores, people, own_counts, rank):
-    data = toy_set(tool, scores, people, own_counts)
-    assert tool.worst_queries(data, 5) == ([] if rank is None else [0])
+def test_ties_and_own_images(scores, people, own_counts, rank):
+    data = toy_set(scores, people, own_counts)
+    assert visualize.worst_queries(data, 5) == ([] if rank is None else [0])
     if rank:
-        failure = tool.describe_failure(data, 0, topk=9)
+        failure = visualize.describe_failure(data, 0, topk=9)
         assert failure['rank'] == rank and failure['gallery'] == 4 - (not own_counts)
         assert len(failure['returned']) == failure['gallery']
 
 
-def test_no_failures_are_said_so(tool, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(tool, 'encode_test_set', lambda args: toy_set(tool, [4, 3, 2, 1]))
-    tool.main(['failures', 'config', 'checkpoint', '--out-dir', str(tmp_path / 'none')])
+def test_no_failures_are_said_so(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(visualize, 'encode_test_set', lambda args: toy_set([4, 3, 2, 1]))
+    main(['failures', 'config', 'checkpoint', '--out-dir', str(tmp_path / 'none')])
     assert 'no failures' in capsys.readouterr().out and not (tmp_path / 'none').exists()
 
 
@@ -137,32 +141,32 @@ def same(path, picture):
     return ImageChops.difference(Image.open(path), picture).getbbox() is None
 
 
-def test_heat_map_and_rollout_draw_what_the_searcher_finds(tool, model, crops, tmp_path, capsys):
+def test_heat_map_and_rollout_draw_what_the_searcher_finds(model, crops, tmp_path, capsys):
     config, checkpoint, encoder = model
     path = crops[0][0]
     image = Image.open(path).convert('RGB')
     out = tmp_path / 'new' / 'heat.png'
-    tool.main(['heatmap', config, checkpoint, path, 'a man in red', '--out', str(out),
-               '--device', 'cpu'])
+    main(['heatmap', config, checkpoint, path, 'a man in red', '--out', str(out),
+          '--device', 'cpu'])
     found = word_heat_map(encoder, image, 'a man in red')
     assert same(out, draw_word_heat_maps(image, [found.total, *found.heat],
                                          ['the whole sentence', 'a', 'man', 'in', 'red']))
-    tool.main(['rollout', config, checkpoint, path, '--out', str(out), '--device', 'cpu'])
+    main(['rollout', config, checkpoint, path, '--out', str(out), '--device', 'cpu'])
     assert same(out, draw_heat_map(image, rollout_map(encoder, image), 'attention roll-out'))
     assert capsys.readouterr().out.splitlines() == [str(out)] * 2
 
 
-def test_embedding_map_shows_images_and_captions_of_some_people(tool, model, crops, tmp_path,
+def test_embedding_map_shows_images_and_captions_of_some_people(model, crops, tmp_path,
                                                                 monkeypatch):
     pytest.importorskip('sklearn')
     given = {}
-    draw, project = tool.draw_embedding_map, tool.project_embeddings
-    monkeypatch.setattr(tool, 'project_embeddings', lambda features, **options: given.update(
+    draw, project = visualize.draw_embedding_map, visualize.project_embeddings
+    monkeypatch.setattr(visualize, 'project_embeddings', lambda features, **options: given.update(
         features=features) or project(features, **options))
-    monkeypatch.setattr(tool, 'draw_embedding_map', lambda *parts: given.update(
+    monkeypatch.setattr(visualize, 'draw_embedding_map', lambda *parts: given.update(
         parts=parts) or draw(*parts))
-    tool.main(['embedding', *model[:2], '--out', str(tmp_path / 'map.png'), '--people', '3',
-               '--cfg-options', f'work_dir={tmp_path / "work"}'])
+    main(['embedding', *model[:2], '--out', str(tmp_path / 'map.png'), '--people', '3',
+          '--cfg-options', f'work_dir={tmp_path / "work"}'])
     assert Image.open(tmp_path / 'map.png').size == (900, 800)
     _, people, kinds, title = given['parts']
     chosen = [crop for crop in crops if crop[1] in set(people)]
@@ -176,7 +180,7 @@ def test_embedding_map_shows_images_and_captions_of_some_people(tool, model, cro
     np.testing.assert_allclose(given['features'], np.concatenate(expected), atol=1e-5)
 
 
-def test_faults_are_one_clear_line(tool, model, crops, tmp_path, monkeypatch, capsys):
+def test_faults_are_one_clear_line(model, crops, tmp_path, monkeypatch, capsys):
     config, checkpoint, _ = model
     crop, out = crops[0][0], str(tmp_path / 'out.png')
     with open(tmp_path / 'code.pth', 'wb') as file:
@@ -203,34 +207,34 @@ def test_faults_are_one_clear_line(tool, model, crops, tmp_path, monkeypatch, ca
             (['failures', config, str(tmp_path / 'code.pth'), *options('code')], 'code'),
             (['failures', config, str(tmp_path / 'none.pth'), *options('none')], 'does not fit'),
             (['embedding', config, checkpoint, '--out', out, '--people', '0'], 'at least 1')):
-        assert message in refusal(tool, arguments, capsys)
+        assert message in refusal(arguments, capsys)
     assert not Path(out).exists()
     monkeypatch.setitem(sys.modules, 'sklearn.manifold', None)
-    assert 'scikit-learn' in refusal(tool, ['embedding', config, checkpoint, '--out', out], capsys)
+    assert 'scikit-learn' in refusal(['embedding', config, checkpoint, '--out', out], capsys)
 
 
-def refusal(tool, arguments, capsys):
+def refusal(arguments, capsys):
     """The one line of the tool, which must fail."""
     capsys.readouterr()
     with pytest.raises(SystemExit) as stop:
-        tool.main(arguments)
+        main(arguments)
     line, = capsys.readouterr().err.splitlines()[-1:]
     assert stop.value.code == 1 and line.startswith('error: ')
     return line
 
 
-def test_any_other_error_keeps_its_traceback(tool, model, crops, tmp_path, monkeypatch,
+def test_any_other_error_keeps_its_traceback(model, crops, tmp_path, monkeypatch,
                                              at_fault):
-    monkeypatch.setattr(tool, 'word_heat_map', lambda *_: 1 / 0)
+    monkeypatch.setattr(visualize, 'word_heat_map', lambda *_: 1 / 0)
     with at_fault(ZeroDivisionError):
-        tool.main(['heatmap', *model[:2], crops[0][0], 'red', '--out', str(tmp_path / 'out.png')])
+        main(['heatmap', *model[:2], crops[0][0], 'red', '--out', str(tmp_path / 'out.png')])
 
 
 @pytest.mark.parametrize('command', ['heatmap', 'rollout', 'failures', 'embedding'])
-def test_help_shows_an_example(tool, command, capsys):
+def test_help_shows_an_example(command, capsys):
     with pytest.raises(SystemExit):
-        tool.main([command, '--help'])
-    assert f'python tools/visualize.py {command} CONFIG CHECKPOINT' in capsys.readouterr().out
+        main([command, '--help'])
+    assert f'mmtbps visualize {command} CONFIG CHECKPOINT' in capsys.readouterr().out
 
 
 @pytest.fixture
@@ -248,17 +252,17 @@ def gaps(model, micro_set, tmp_path):
 
 
 @pytest.mark.parametrize('command, out', [('failures', '--out-dir'), ('embedding', '--out')])
-def test_missing_test_images_are_refused_or_said(tool, model, gaps, tmp_path, capsys, command, out):
+def test_missing_test_images_are_refused_or_said(model, gaps, tmp_path, capsys, command, out):
     config, words, there = gaps
     line = [command, config, model[1], out, str(tmp_path / 'out.png'), '--work-dir',
             str(tmp_path / 'work')]
     if command == 'embedding':
         pytest.importorskip('sklearn')
     with pytest.raises(SystemExit) as done:
-        tool.main(line)
+        main(line)
     said = capsys.readouterr().err
     assert done.value.code == 1 and words in said and '--allow-missing' in said
-    tool.main([*line, '--allow-missing', '--cfg-options', f'experiment_name={tmp_path.name}'])
+    main([*line, '--allow-missing', '--cfg-options', f'experiment_name={tmp_path.name}'])
     assert f'{words}\n' in capsys.readouterr().out
     if command == 'failures':
         named = {hit['image'] for failure in read(tmp_path / 'out.png')
