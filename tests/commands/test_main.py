@@ -51,7 +51,7 @@ def test_a_verb_of_search_is_a_command_of_its_own(run, tmp_path, monkeypatch):
 
 def examples(text):
     """Command lines in a help, by the command of each; a line that ends in a backslash goes on."""
-    lines = re.findall(r'^ {4}(?:\w+ .*)?\bmmtbps ((?:.*\\\n)*.*)', text, re.MULTILINE)
+    lines = re.findall(r'^ {4}(?:\w+ .*?)??\bmmtbps ((?:.*\\\n)*.*)', text, re.MULTILINE)
     return [shlex.split(re.split(' {2,}#|[>;|] ', line)[0].replace('\\\n', ' '))
             for line in lines]
 

@@ -9,10 +9,11 @@ from published_checkpoints import clip_state
 
 from mmtbps.catalog import kind_notice
 from mmtbps.commands.licence_notice import print_notice
+from mmtbps.commands.main import run_command
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = str(ROOT / 'configs/tbps/vit_bert_base_drawn.py')
-TEXT, TOOL = 'a man in a red coat', 'tools/convert_weights.py'
+TEXT = 'a man in a red coat'
 
 pytest_plugins = 'named_model_fixtures'  # `tools` and `crops`
 
@@ -58,14 +59,12 @@ def test_an_export_says_the_licence(restricted, tools, monkeypatch, capsys):
 
 
 @pytest.fixture
-def convert(tool, monkeypatch, tmp_path, capsys):
+def convert(tmp_path, capsys):
     """Convert a state; gives standard error."""
     def run(kind, state, name, target, *words):
         torch.save(state, tmp_path / name)
         print_notice.cache_clear()
-        monkeypatch.setattr('sys.argv', ['convert_weights.py', kind, str(tmp_path / name),
-                                         str(tmp_path / target), *words])
-        tool.main()
+        run_command('convert', [kind, str(tmp_path / name), str(tmp_path / target), *words])
         return capsys.readouterr().err
     return run
 
