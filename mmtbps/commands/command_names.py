@@ -60,6 +60,8 @@ COMMANDS = {
     'pack': Command('pack_images', 'pack images into few files'),
     'generate': Command('generate', 'generate training pairs'),
     'print-config': Command('print_config', 'print a config with all it inherits'),
+    'ablation': Command('ablation', 'train the arms of an ablation and write their table'),
+    'demo': Command('demo', 'run the whole path on drawn people'),
     'benchmark': Command('benchmark', 'measure speed'),
 }
 _TOOL = re.compile(r'(?:python )?tools/(?P<tool>\w+)\.py\b(?: (?P<verb>[a-z]+)\b)?')
