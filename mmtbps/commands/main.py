@@ -136,21 +136,11 @@ def parse_name(argv: Sequence[str], prog: str = 'mmtbps',
 
 
 def _run_file(name: str, words: list[str]) -> None:
-    command, folder = COMMANDS[name], find_tools()
+    command, folder = COMMANDS[name], _PACKAGE / '.mim/tools'
+    folder = folder if folder.is_dir() else _PACKAGE.parent / 'tools'
     started = ['mmtbps', name] if command.verb else [f'mmtbps {name}']  # as usage lines name it
     sys.argv, sys.path[0] = started + words[1:], str(folder)
     spec = importlib.util.spec_from_file_location('__main__', folder / f'{command.tool}.py')
     tool = sys.modules['__main__'] = importlib.util.module_from_spec(spec)
     tool.__spec__ = None  # as of a script, which new processes open by its path
     spec.loader.exec_module(tool)
-
-
-def find_tools() -> Path:
-    """Return the folder of the tools, as installed or in a source tree.
-
-    Example:
-        >>> (find_tools() / 'search.py').is_file()
-        True
-    """
-    installed = _PACKAGE / '.mim/tools'
-    return installed if installed.is_dir() else _PACKAGE.parent / 'tools'
