@@ -17,6 +17,13 @@ from .user_errors import one_line_errors
 __all__ = ['build_parser', 'load_command', 'main', 'parse_name', 'read_words',
            'run_command', 'run_tool']
 
+_DESCRIPTION = """Text-based person search.
+
+Examples:
+    mmtbps index people.lance crops --model hf:google/siglip2-base-patch16-naflex
+    mmtbps query people.lance "a woman in a red coat with a black backpack"
+    mmtbps serve people.lance
+"""
 _PACKAGE = Path(__file__).absolute().parent.parent
 
 
@@ -126,7 +133,7 @@ def parse_name(argv: Sequence[str], prog: str = 'mmtbps',
     """
     names = list(names)
     parser = CommandParser(
-        prog=prog, usage=f'{prog} COMMAND ...', description='Text-based person search.',
+        prog=prog, usage=f'{prog} COMMAND ...', description=_DESCRIPTION,
         epilog='commands, of which each has --help:\n' + '\n'.join(
             f'  {name:<18}{COMMANDS[name].help}' for name in names)
         + f'\n\nexit codes:\n{list_exit_codes()}')

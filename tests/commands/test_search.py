@@ -1,4 +1,4 @@
-"""tools/search.py from folder to answer, and what it refuses."""
+"""Search from folder to answer, and what it refuses."""
 
 import json
 import re
@@ -12,18 +12,18 @@ import pytest
 import torch
 from mmengine.config import Config
 from PIL import Image
-from search_tool_rig import assert_refused, ranked
+from search_command_rig import assert_refused, ranked
 from tiny_models import shrink
 
+from mmtbps.commands.main import run_command
 from mmtbps.errors import UserError
 from mmtbps.search.galleries import BaseGallery
 
 ROOT = Path(__file__).resolve().parents[2]
-TOOL = 'tools/search.py'
 sys.path.insert(0, str(ROOT / 'tests/search'))  # fakes.py
 from fakes import ColorEncoder, paint_folder  # noqa: E402
 
-pytest_plugins = 'search_tool_fixtures'  # `call`, `home` and `indexed`
+pytest_plugins = 'search_command_fixtures'  # `call`, `home` and `indexed`
 
 
 def test_a_query_needs_no_more_than_the_gallery(indexed, call):
@@ -72,12 +72,12 @@ def test_new_weights_are_refused_with_the_command_that_helps(indexed, call):
     model = '--config', indexed / 'config.py', '--weights', indexed / 'weights.pth'
     answer = call('query', indexed / 'people', 'red', *model)
     assert_refused(answer, 'features of another model')
-    words = shlex.split(re.search(r'(python tools/search.py index NEW.lance .*)$',
+    words = shlex.split(re.search(r'(mmtbps index NEW.lance .*)$',
                                   answer[2].strip())[1])
-    assert words[4:] == [str(indexed / 'crops'), *map(str, model)]
+    assert words[3:] == [str(indexed / 'crops'), *map(str, model)]
     assert_refused(call('index', indexed / 'people', indexed / 'crops', *model), 'another model')
     # What it says works, with a gallery of another kind.
-    code, _, err = call('index', indexed / 'new', *words[4:])
+    code, _, err = call('index', indexed / 'new', *words[3:])
     assert code == 0 and call('query', indexed / 'new', 'red')[0] == 0
 
 
@@ -249,7 +249,7 @@ def test_an_address_that_is_taken_is_told_before_a_model_is_loaded(indexed, call
                        f'127.0.0.1:{port}: the page cannot be opened')
 
 
-def test_the_whole_way_with_a_model(tool, micro_set, tmp_path, monkeypatch, capsys):
+def test_the_whole_way_with_a_model(micro_set, tmp_path, monkeypatch, capsys):
     """A real model of random weights, which the gallery remembers by its path."""
     from mmtbps.search.encoders.torch_encoder import TorchEncoder
     cfg = shrink(Config.fromfile(ROOT / 'configs/tbps/vit_bert_base_drawn.py'), micro_set, tmp_path)
@@ -259,19 +259,19 @@ def test_the_whole_way_with_a_model(tool, micro_set, tmp_path, monkeypatch, caps
     torch.save(dict(state_dict=model.state_dict()), tmp_path / 'tiny.pth')
     crops = micro_set / 'imgs/cam_a'
     monkeypatch.chdir(tmp_path)
-    tool.main(['index', 'people', str(crops), '--config', 'tiny.py', '--weights', 'tiny.pth',
-               '--device', 'cpu', '--log', 'log.jsonl'])
+    run_command('index', ['people', str(crops), '--config', 'tiny.py', '--weights', 'tiny.pth',
+                          '--device', 'cpu', '--log', 'log.jsonl'])
     assert f'{(count := len(list(crops.iterdir())))} indexed' in capsys.readouterr().out
     assert len((tmp_path / 'log.jsonl').read_text().splitlines()) == count
     monkeypatch.chdir(crops)  # paths in the note are absolute
-    tool.main(['query', str(tmp_path / 'people'), 'a woman in a red coat', '--json',
-               '--device', 'cpu'])
+    run_command('query', [str(tmp_path / 'people'), 'a woman in a red coat', '--json',
+                          '--device', 'cpu'])
     hits = json.loads(capsys.readouterr().out)[0]['hits']
     assert len(hits) == 10 and all((crops / hit['path']).exists() for hit in hits)
     with torch.no_grad():
         next(model.parameters()).add_(1)
     torch.save(dict(state_dict=model.state_dict()), tmp_path / 'tiny.pth')
     with pytest.raises(SystemExit):
-        tool.main(f'query {tmp_path}/people red --config {tmp_path}/tiny.py --weights '
-                  f'{tmp_path}/tiny.pth'.split())
+        run_command('query', f'{tmp_path}/people red --config {tmp_path}/tiny.py --weights '
+                             f'{tmp_path}/tiny.pth'.split())
     assert 'features of another model' in capsys.readouterr().err

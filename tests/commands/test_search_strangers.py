@@ -1,12 +1,10 @@
-"""tools/search.py and text of strangers: names of files, metadata, and the public URL of a page."""
+"""Search commands and text of strangers: names of files, metadata, and the public URL of a page."""
 
 import json
 
-from search_tool_fixtures import paint_folder
+from search_command_fixtures import paint_folder
 
-TOOL = 'tools/search.py'
-
-pytest_plugins = 'search_tool_fixtures'  # `call` and `home`
+pytest_plugins = 'search_command_fixtures'  # `call` and `home`
 FORGED = 'x.jpg\n   1  0.999  innocent.jpg\x1b]0;title\x07\u202e'
 
 

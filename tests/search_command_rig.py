@@ -1,4 +1,4 @@
-"""Reading what tools/search.py prints, for its tests."""
+"""Reading what the commands of a gallery print, for its tests."""
 
 import re
 

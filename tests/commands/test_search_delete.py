@@ -1,16 +1,15 @@
-"""tools/search.py delete, and the exit codes of all its commands."""
+"""Deletion, and the exit codes of all its commands."""
 
 import io
 import json
 from dataclasses import replace
 
 import pytest
-from search_tool_rig import assert_refused, ranked
+from search_command_rig import assert_refused, ranked
 
 from mmtbps.search.galleries import open_gallery
 
-TOOL = 'tools/search.py'
-pytest_plugins = 'search_tool_fixtures'  # `call` and `indexed`
+pytest_plugins = 'search_command_fixtures'  # `call` and `indexed`
 
 
 @pytest.mark.parametrize('words, left', [

@@ -13,6 +13,7 @@ from photographs import save_photographs
 from PIL import Image
 from pretrained_models import COMMITS, KINDS, read_crops, save_tiny
 
+from mmtbps.commands.main import run_command
 from mmtbps.models.dual_encoders import load_dual_encoder
 from mmtbps.search import TextToPersonInferencer
 
@@ -21,7 +22,7 @@ CONFIG = str(ROOT / 'configs/tbps/vit_bert_base_drawn.py')
 TEXT, LONG = 'a man in a red coat', 'a woman in white shoes with a black bag and a red hat ' * 6
 RUNS = itertools.count()
 
-pytest_plugins = 'named_model_fixtures'  # `tools`, `folders`, `crops` and `hub`
+pytest_plugins = 'named_model_fixtures'  # `folders`, `crops` and `hub`
 
 
 @pytest.fixture(autouse=True)
@@ -39,7 +40,7 @@ def data_of(micro_set, split='test'):
 
 
 @pytest.mark.parametrize('kind', KINDS)
-def test_every_command_takes_a_model_by_name(kind, tools, folders, crops, micro_set, monkeypatch,
+def test_every_command_takes_a_model_by_name(kind, folders, crops, micro_set, monkeypatch,
                                              capsys):
     name = f'hf:{folders(kind)}'
     model = load_dual_encoder(name)
@@ -47,9 +48,9 @@ def test_every_command_takes_a_model_by_name(kind, tools, folders, crops, micro_
         images, text = model.encode_images(read_crops(crops)), model.encode_texts([TEXT])
     expected = (images @ text[0]).sort(descending=True, stable=True)
 
-    tools['search'].main(['index', 'people', str(crops), '--model', name, '--quiet'])
+    run_command('index', ['people', str(crops), '--model', name, '--quiet'])
     capsys.readouterr()
-    tools['search'].main(['query', 'people', TEXT, LONG, '--json', '--topk', '8'])
+    run_command('query', ['people', TEXT, LONG, '--json', '--topk', '8'])
     printed = capsys.readouterr()
     hits = json.loads(printed.out)[0]['hits']
     assert [hit['path'] for hit in hits] == [f'{i}.png' for i in expected.indices.tolist()]
@@ -57,17 +58,17 @@ def test_every_command_takes_a_model_by_name(kind, tools, folders, crops, micro_
     assert printed.err.count('up to "') == 1  # the long one
     served = []
     monkeypatch.setattr('mmtbps.search.webui.serve', lambda *words: served.append(words))
-    tools['search'].main(['serve', 'people'])
+    run_command('serve', ['people'])
     assert served[0][0](TEXT, topk=1)[0].hits[0].entry.path == hits[0]['path']
 
-    tools['extract_features'].main(['--model', name, str(crops), 'features', '--dtype', 'float32'])
+    run_command('extract-features', ['--model', name, str(crops), 'features', '--dtype', 'float32'])
     np.testing.assert_allclose(np.load('features/part_000000000.npy'), images, atol=1e-5)
 
-    tools['test'].main([CONFIG, '--model', name, '--out', 'metrics.json', *data_of(micro_set)])
+    run_command('test', [CONFIG, '--model', name, '--out', 'metrics.json', *data_of(micro_set)])
     log = next(Path('work').glob('*/*.log')).read_text()
     assert f'| model {name}, weights sha256 {model.weights_hash[:12]}, aspect ' in log
-    tools['visualize'].main(['failures', CONFIG, '--model', name, '--out-dir', 'failures',
-                             '--worst', '1', '--topk', '2', *data_of(micro_set)])
+    run_command('visualize', ['failures', CONFIG, '--model', name, '--out-dir', 'failures',
+                              '--worst', '1', '--topk', '2', *data_of(micro_set)])
     failure = json.loads(Path('failures/failures.jsonl').read_text().splitlines()[0])
     assert json.loads(Path('metrics.json').read_text())['t2i/R1'] == pytest.approx(
         rank_one(model, micro_set)) and failure['rank'] > 1
@@ -88,7 +89,7 @@ def rank_one(model, micro_set):
     return 100 * sum(right) / len(right)
 
 
-def test_a_folder_of_ours_is_taken_by_model_too(tools, crops, micro_set, tmp_path, refused,
+def test_a_folder_of_ours_is_taken_by_model_too(crops, micro_set, tmp_path, refused,
                                                 monkeypatch):
     from mmengine.config import Config
     from tiny_models import shrink
@@ -97,26 +98,26 @@ def test_a_folder_of_ours_is_taken_by_model_too(tools, crops, micro_set, tmp_pat
     cfg = shrink(Config.fromfile(CONFIG), micro_set, tmp_path / 'tiny')
     torch.manual_seed(0)
     TorchEncoder(cfg, weights='random', device='cpu').save_pretrained(tmp_path / 'ours')
-    tools['search'].main(['index', 'people', str(crops), '--model', 'ours', '--quiet'])
-    tools['search'].main(['query', 'people', TEXT])
-    tools['test'].main([CONFIG, '--model', 'ours', *data_of(micro_set)])
-    tools['visualize'].main(['rollout', '--model', 'ours', str(crops / '0.png'), '--out', 'r.png'])
+    run_command('index', ['people', str(crops), '--model', 'ours', '--quiet'])
+    run_command('query', ['people', TEXT])
+    run_command('test', [CONFIG, '--model', 'ours', *data_of(micro_set)])
+    run_command('visualize', ['rollout', '--model', 'ours', str(crops / '0.png'), '--out', 'r.png'])
     commit = tmp_path / 'cache/models--owner--ours/snapshots' / COMMITS[0]
     shutil.copytree('ours', commit)
     (commit.parents[1] / 'refs').mkdir()
     (commit.parents[1] / 'refs/main').write_text(COMMITS[0])
     monkeypatch.setattr('huggingface_hub.constants.HF_HUB_OFFLINE', True)
     monkeypatch.setattr('huggingface_hub.constants.HF_HUB_CACHE', str(tmp_path / 'cache'))
-    tools['search'].main(['query', 'people', TEXT, '--model', 'owner/ours'])
-    tools['test'].main([CONFIG, '--model', f'owner/ours@{COMMITS[0]}', *data_of(micro_set)])
+    run_command('query', ['people', TEXT, '--model', 'owner/ours'])
+    run_command('test', [CONFIG, '--model', f'owner/ours@{COMMITS[0]}', *data_of(micro_set)])
     with refused('nobody/here: no such folder here, and not loaded from the Hugging Face hub'):
-        tools['search'].main(['query', 'people', TEXT, '--model', 'nobody/here'])
+        run_command('query', ['people', TEXT, '--model', 'nobody/here'])
     exported = ROOT / 'tests/fixtures/written_by_0_1/models/exported'
-    tools['extract_features'].main(['--model', str(exported), str(crops), 'features'])
+    run_command('extract-features', ['--model', str(exported), str(crops), 'features'])
     assert Path('r.png').exists() and np.load('features/part_000000000.npy').shape[0] == 8
 
 
-def test_what_a_command_cannot_do_is_one_line(tools, folders, crops, micro_set, refused, tmp_path):
+def test_what_a_command_cannot_do_is_one_line(folders, crops, micro_set, refused, tmp_path):
     name = f'hf:{folders("clip")}'
     (tmp_path / 'export.json').write_text('{}')
     for command, words, reason in (
@@ -126,26 +127,19 @@ def test_what_a_command_cannot_do_is_one_line(tools, folders, crops, micro_set, 
             ('test', [CONFIG, 'last.pth', '--aspect', 'stretch', *data_of(micro_set)],
              'for pretrained models of other libraries'),
             ('export', ['--model', name, 'out', '--evaluate'], 'need a CONFIG'),
-            ('search', ['index', 'people', str(crops), '--model', name, '--weights', 'x'],
+            ('index', ['people', str(crops), '--model', name, '--weights', 'x'],
              'leave --config and --weights out'),
-            ('search', ['index', 'people', str(crops), '--config', 'x.py', '--prompt', '{}'],
+            ('index', ['people', str(crops), '--config', 'x.py', '--prompt', '{}'],
              'for pretrained models of other libraries'),
-            ('search', ['index', 'people', str(crops)], 'name it with --model'),
-            ('search', ['index', 'people', str(crops), '--model', 'hf:/not/there'],
+            ('index', ['people', str(crops)], 'name it with --model'),
+            ('index', ['people', str(crops), '--model', 'hf:/not/there'],
              '/not/there: no such folder'),
-            ('search', ['index', 'people', str(crops), '--model', 'person-modell'],
+            ('index', ['people', str(crops), '--model', 'person-modell'],
              'person-modell: no such folder of a model, and no config of this name'),
-            ('search', ['index', 'people', str(crops), '--model', '/not/there'],
+            ('index', ['people', str(crops), '--model', '/not/there'],
              '/not/there: no such folder of a model')):
         with refused(reason):
-            run_tool(tools[command], words)
-
-
-def run_tool(module, words):
-    """Run a command line as its last lines do."""
-    from mmtbps.commands.user_errors import one_line_errors
-    with one_line_errors():
-        module.main(words)
+            run_command(command, words)
 
 
 def test_the_page_says_what_the_model_does_not_read(folders, crops):
@@ -159,17 +153,17 @@ def test_the_page_says_what_the_model_does_not_read(folders, crops):
     assert 'reads a part' not in answer(service, Question(TEXT), [])[0]
 
 
-def test_photographs_from_folder_to_answer(tools, folders, tmp_path, monkeypatch, capsys):
+def test_photographs_from_folder_to_answer(folders, tmp_path, monkeypatch, capsys):
     """Index, query and picture of the answer, with a tiny random CLIP, from three folders."""
     save_photographs(tmp_path / 'photographs')
     save_tiny(tmp_path, 'clip')
     monkeypatch.chdir(tmp_path.parent)
-    tools['search'].main(['index', str(tmp_path / 'people'), str(tmp_path / 'photographs'),
+    run_command('index', [str(tmp_path / 'people'), str(tmp_path / 'photographs'),
                           '--model', f'hf:{os.path.relpath(tmp_path)}', '--quiet'])
     monkeypatch.chdir(tmp_path / 'photographs')
-    tools['search'].main(['query', '../people', TEXT, '--out', 'answer.html', '--topk', '3'])
+    run_command('query', ['../people', TEXT, '--out', 'answer.html', '--topk', '3'])
     capsys.readouterr()
-    tools['search'].main(['query', '../people', TEXT, '--json'])
+    run_command('query', ['../people', TEXT, '--json'])
     found = [hit['path'] for hit in json.loads(capsys.readouterr().out)[0]['hits']]
     page = Path('answer.html').read_text()
     assert sorted(found) == ['flower.jpg', 'portrait.jpg', 'temple.jpg']
@@ -177,7 +171,7 @@ def test_photographs_from_folder_to_answer(tools, folders, tmp_path, monkeypatch
         page.index(name) for name in found)
 
 
-def test_people_in_photographs_are_found_by_a_detector_named_hf(tools, folders, crops,
+def test_people_in_photographs_are_found_by_a_detector_named_hf(folders, crops,
                                                                 monkeypatch):
     from mmtbps.search.media import detector
     asked = []
@@ -190,6 +184,6 @@ def test_people_in_photographs_are_found_by_a_detector_named_hf(tools, folders, 
     monkeypatch.setattr('transformers.AutoModelForObjectDetection.from_pretrained',
                         lambda name, **options: load(name))
     with pytest.raises(SystemExit):
-        tools['search'].main(['index', 'people', str(crops), '--model', f'hf:{folders("clip")}',
+        run_command('index', ['people', str(crops), '--model', f'hf:{folders("clip")}',
                               '--detector', 'hf:PekingU/rtdetr_r18vd'])
     assert asked == ['PekingU/rtdetr_r18vd']

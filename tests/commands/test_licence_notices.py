@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 CONFIG = str(ROOT / 'configs/tbps/vit_bert_base_drawn.py')
 TEXT = 'a man in a red coat'
 
-pytest_plugins = 'named_model_fixtures'  # `tools` and `crops`
+pytest_plugins = 'named_model_fixtures'  # `crops`
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def restricted(tmp_path, monkeypatch):
     return f'hf:{save_tiny(folder, "clip")}'
 
 
-def test_every_command_says_the_licence_once(restricted, tools, crops, micro_set, monkeypatch,
+def test_every_command_says_the_licence_once(restricted, crops, micro_set, monkeypatch,
                                              capsys):
     monkeypatch.setattr('mmtbps.search.webui.serve', lambda *words: None)
 
@@ -35,26 +35,26 @@ def test_every_command_says_the_licence_once(restricted, tools, crops, micro_set
                 'test_dataloader.num_workers=0', f'test_dataloader.dataset.data_root={micro_set}']
 
     for command, words in (
-            ('search', ['index', 'people', str(crops), '--model', restricted, '--quiet']),
-            ('search', ['query', 'people', TEXT]), ('search', ['serve', 'people']),
-            ('extract_features', ['--model', restricted, str(crops), 'features']),
+            ('index', ['people', str(crops), '--model', restricted, '--quiet']),
+            ('query', ['people', TEXT]), ('serve', ['people']),
+            ('extract-features', ['--model', restricted, str(crops), 'features']),
             ('test', [CONFIG, '--model', restricted, *data('test')]),
             ('visualize', ['failures', CONFIG, '--model', restricted, '--out-dir', 'failures',
                            '--worst', '1', '--topk', '2', *data('failures')])):
         print_notice.cache_clear()
         capsys.readouterr()
-        tools[command].main(words)
+        run_command(command, words)
         said = [line for line in capsys.readouterr().err.splitlines()
                 if line.startswith('licence: ')]
         assert said == [f'licence: {restricted}: its weights are under CC BY-NC 4.0, which forbids '
-                        'commercial use'], (command, words[0])
+                        'commercial use'], command
 
 
-def test_an_export_says_the_licence(restricted, tools, monkeypatch, capsys):
+def test_an_export_says_the_licence(restricted, monkeypatch, capsys):
     monkeypatch.setattr('mmtbps.commands.export.export_encoder',
                         lambda *_: dict(files={}, check={}))
     print_notice.cache_clear()
-    tools['export'].main(['--model', restricted, 'exported'])
+    run_command('export', ['--model', restricted, 'exported'])
     assert capsys.readouterr().err.count('licence: ') == 1
 
 

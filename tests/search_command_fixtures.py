@@ -1,4 +1,4 @@
-"""A pytest plugin: tools/search.py with a model of colours, and a folder with a gallery."""
+"""A pytest plugin: search commands with a model of colours, and a folder with a gallery."""
 
 import shutil
 import sys
@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from mmtbps.commands.main import main
 from mmtbps.search.encoders import loading as encoders
 
 sys.path.insert(0, str(Path(__file__).with_name('search')))  # fakes.py
@@ -13,14 +14,14 @@ from fakes import ColorEncoder, paint_folder  # noqa: E402
 
 
 @pytest.fixture
-def call(tool, monkeypatch, capsys):
-    """A function that runs the tool with a model of colours; gives exit code, stdout, stderr."""
+def call(monkeypatch, capsys):
+    """A function that runs a command with a model of colours; gives exit code, stdout, stderr."""
     monkeypatch.setattr(encoders, 'load_encoder', load_colors)
 
     def run(*words):
         code = 0
         try:
-            tool.main([str(word) for word in words])
+            main([str(word) for word in words])
         except SystemExit as error:
             code = error.code
         return (code, *capsys.readouterr())

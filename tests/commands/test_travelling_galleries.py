@@ -11,11 +11,11 @@ import torch
 from mmengine.config import Config
 from tiny_models import shrink
 
+from mmtbps.commands.main import run_command
 from mmtbps.search import open_gallery
 from mmtbps.search.encoders import torch_encoder
 
 ROOT = Path(__file__).resolve().parents[2]
-TOOL = 'tools/search.py'
 EVIL = 'open({!r}, "w")\n'
 KINDS = ['people', 'people.lance']
 
@@ -46,29 +46,30 @@ def home(made, tmp_path, monkeypatch):
     return tmp_path / 'home'
 
 
-def index(tool, gallery, *words):
-    tool.main(['index', gallery, 'crops', '--device', 'cpu', '--quiet',
-               *(words or ('--config', 'tiny.py', '--weights', 'tiny.pth'))])
+def index(gallery, *words):
+    run_command('index', [gallery, 'crops', '--device', 'cpu', '--quiet',
+                          *(words or ('--config', 'tiny.py', '--weights', 'tiny.pth'))])
 
 
-def query(tool, gallery, *words):
-    tool.main(['query', str(gallery), 'a woman in a red coat', '--device', 'cpu', '--json', *words])
+def query(gallery, *words):
+    run_command('query', [str(gallery), 'a woman in a red coat', '--device', 'cpu', '--json',
+                          *words])
 
 
 @pytest.mark.parametrize('kind', KINDS)
-def test_a_gallery_of_a_config_travels_with_its_model(kind, tool, home, tmp_path, monkeypatch,
+def test_a_gallery_of_a_config_travels_with_its_model(kind, home, tmp_path, monkeypatch,
                                                       capsys):
     if kind.endswith('.lance'):
         pytest.importorskip('lancedb')
     (home / 'galleries').mkdir()
-    index(tool, f'galleries/{kind}')
-    query(tool, f'galleries/{kind}')
+    index(f'galleries/{kind}')
+    query(f'galleries/{kind}')
     answer = capsys.readouterr().out.partition('[')[2]
     shutil.move(home / 'galleries', tmp_path / 'far')
     shutil.rmtree(home)
     (tmp_path / 'empty').mkdir()
     monkeypatch.chdir(tmp_path / 'empty')
-    query(tool, f'../far/{kind}')
+    query(f'../far/{kind}')
     assert capsys.readouterr().out.partition('[')[2] == answer
     note = json.loads((tmp_path / 'far' / kind / 'origin.json').read_text())
     assert note['model'].startswith(f'../{kind}.model-') and note['weights'] is None
@@ -78,10 +79,10 @@ def test_a_gallery_of_a_config_travels_with_its_model(kind, tool, home, tmp_path
         kind, kind]
 
 
-def test_files_are_for_everyone_whom_the_umask_lets(tool, home):
+def test_files_are_for_everyone_whom_the_umask_lets(home):
     before = os.umask(0o022)
     try:
-        index(tool, 'people')
+        index('people')
     finally:
         os.umask(before)
     files = [path for folder in home.glob('people*') for path in folder.rglob('*')
@@ -91,8 +92,8 @@ def test_files_are_for_everyone_whom_the_umask_lets(tool, home):
 
 
 @pytest.mark.parametrize('model', ['{}/evil.py', 'evil.py', '../evil.py', '{}/evil.json'])
-def test_a_gallery_of_a_stranger_runs_no_config(model, tool, home, capsys):
-    index(tool, 'people')
+def test_a_gallery_of_a_stranger_runs_no_config(model, home, capsys):
+    index('people')
     mark = home / 'hacked'
     (home / 'evil.py').write_text(EVIL.format(str(mark)) + (home / 'tiny.py').read_text())
     (home / 'evil.json').write_text(json.dumps(dict(model=dict(type='os.mkdir', path=str(mark)))))
@@ -101,17 +102,17 @@ def test_a_gallery_of_a_stranger_runs_no_config(model, tool, home, capsys):
     for call in (query, index):
         words = ('--quiet', ) if call is index else ()
         with pytest.raises(SystemExit):
-            call(tool, 'people', *words)
+            call('people', *words)
         said = capsys.readouterr().err
         assert 'A config is a program' in said and 'add --config' in said
         assert not mark.exists()
-    query(tool, 'people', '--config', 'evil.py', '--weights', 'tiny.pth')
+    query('people', '--config', 'evil.py', '--weights', 'tiny.pth')
     assert mark.exists()  # named by the user, it is one
 
 
 @pytest.mark.parametrize('kind', KINDS)
 @pytest.mark.parametrize('fault', ['empty', 'broken', 'detector'])
-def test_a_failed_index_leaves_no_gallery(kind, fault, tool, home, capsys):
+def test_a_failed_index_leaves_no_gallery(kind, fault, home, capsys):
     if kind.endswith('.lance'):
         pytest.importorskip('lancedb')
     (home / 'crops').rename(home / 'right')
@@ -120,35 +121,35 @@ def test_a_failed_index_leaves_no_gallery(kind, fault, tool, home, capsys):
         (home / 'crops/broken.jpg').write_bytes(b'broken')
     words = ('--detector', './none') if fault == 'detector' else ()
     try:
-        index(tool, kind, '--config', 'tiny.py', '--weights', 'tiny.pth', *words)
+        index(kind, '--config', 'tiny.py', '--weights', 'tiny.pth', *words)
     except SystemExit as end:
         assert end.code
     capsys.readouterr()
     with pytest.raises(SystemExit):
-        query(tool, kind)
+        query(kind)
     assert 'there is no gallery' in capsys.readouterr().err
     assert not list(home.glob('people*'))
     shutil.rmtree(home / 'crops')
     (home / 'right').rename(home / 'crops')
     (home / 'elsewhere').mkdir()
-    index(tool, kind)
+    index(kind)
     assert open_gallery(kind).count() == len(list((home / 'crops').iterdir()))
 
 
-def test_a_gallery_emptied_by_hand_takes_another_folder(tool, home, capsys):
-    index(tool, 'people')
-    tool.main(['delete', 'people', '--path', *sorted(os.listdir('crops')), '--yes'])
+def test_a_gallery_emptied_by_hand_takes_another_folder(home, capsys):
+    index('people')
+    run_command('delete', ['people', '--path', *sorted(os.listdir('crops')), '--yes'])
     (home / 'crops').rename(home / 'others')
-    tool.main(['index', 'people', 'others', '--device', 'cpu', '--quiet'])
+    run_command('index', ['people', 'others', '--device', 'cpu', '--quiet'])
     assert f'{len(list((home / "others").iterdir()))} in all' in capsys.readouterr().out
 
 
 @pytest.mark.parametrize('name', ['my people.lance', 'größe.lance', '人.lance', 'a#b.lance',
                                   'PEOPLE.LANCE', '.lance', 's3://bucket/a b.lance'])
-def test_a_name_that_lance_refuses_is_told_before_a_model_is_loaded(name, tool, tmp_path,
+def test_a_name_that_lance_refuses_is_told_before_a_model_is_loaded(name, tmp_path,
                                                                     monkeypatch, refused):
     monkeypatch.chdir(tmp_path)
     (tmp_path / 'crops').mkdir()
     with refused('a LanceDB gallery (has a name of letters|ends in .lance)'):
-        index(tool, name, '--model', 'hf:nobody/none')
+        index(name, '--model', 'hf:nobody/none')
     assert os.listdir(tmp_path) == ['crops']

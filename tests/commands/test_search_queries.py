@@ -1,16 +1,15 @@
-"""Queries of tools/search.py: sentences, a picture, both, and command lines that are none."""
+"""Queries: sentences, a picture, both, and command lines that are none."""
 
+import html
 import json
 
 import pytest
-from search_tool_fixtures import ColorEncoder
-from search_tool_rig import ranked
+from search_command_fixtures import ColorEncoder
+from search_command_rig import ranked
 
 from mmtbps.search.encoders import loading as encoders
 
-TOOL = 'tools/search.py'
-
-pytest_plugins = 'search_tool_fixtures'  # `call` and `indexed`
+pytest_plugins = 'search_command_fixtures'  # `call` and `indexed`
 
 
 def test_a_picture_is_a_query_alone_and_with_words(indexed, call, tmp_path):
@@ -102,7 +101,7 @@ def test_words_not_known_or_read_are_named(indexed, call, monkeypatch):
     assert (first['unknown'], first['read'], first['unread']) == (['coat'], 'red', 'coat')
     assert second['unknown'] == ['all', 'in'] and 'read' not in second
     call(*words, '--out', indexed / 'answer.html')
-    assert 'does not know &quot;coat&quot;' in (indexed / 'answer.html').read_text()
+    assert 'does not know "coat"' in html.unescape((indexed / 'answer.html').read_text())
     assert call('query', indexed / 'people', 'blue coat')[2] == (
         "error: the model knows no word of 'blue coat'; describe the person in a language that it "
         'was trained with\n')
