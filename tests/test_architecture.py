@@ -61,7 +61,7 @@ FENCES = {
     'torch': ('models/', 'datasets/transforms/', 'datasets/samplers.py', 'evaluation/', 'engine/',
               'generation/', 'search/', 'visualization/', 'compat.py', 'devices.py',
               'fileio/checkpoint_files.py', 'commands/benchmark.py', 'commands/convert.py',
-              'commands/torchrun.py', 'commands/visualize.py'),
+              'commands/generate.py', 'commands/torchrun.py', 'commands/visualize.py'),
 }
 
 

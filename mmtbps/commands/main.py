@@ -2,10 +2,8 @@
 
 import argparse
 import importlib
-import importlib.util
 import sys
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from types import ModuleType
 
 from mmtbps.version import __version__
@@ -24,7 +22,6 @@ Examples:
     mmtbps query people.lance "a woman in a red coat with a black backpack"
     mmtbps serve people.lance
 """
-_PACKAGE = Path(__file__).absolute().parent.parent
 
 
 def main(argv: Sequence[str] | None = None) -> int | None:
@@ -41,10 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int | None:
     """
     with one_line_errors():  # the commands have their own, for which much is imported
         words = list(sys.argv[1:] if argv is None else argv)
-        name = parse_name(words[:1])
-        if not (_PACKAGE / f'commands/{name.replace("-", "_")}.py').is_file():
-            return _run_file(name, words)
-        return run_command(name, words[1:])
+        return run_command(parse_name(words[:1]), words[1:])
 
 
 def run_tool(tool: str, argv: Sequence[str] | None = None) -> int | None:
@@ -140,14 +134,3 @@ def parse_name(argv: Sequence[str], prog: str = 'mmtbps',
     parser.add_argument('--version', action='version', version=f'mmtbps {__version__}')
     parser.add_argument('command', choices=names, metavar='COMMAND', help='see below')
     return parser.parse_args(argv).command
-
-
-def _run_file(name: str, words: list[str]) -> None:
-    command, folder = COMMANDS[name], _PACKAGE / '.mim/tools'
-    folder = folder if folder.is_dir() else _PACKAGE.parent / 'tools'
-    started = ['mmtbps', name] if command.verb else [f'mmtbps {name}']  # as usage lines name it
-    sys.argv, sys.path[0] = started + words[1:], str(folder)
-    spec = importlib.util.spec_from_file_location('__main__', folder / f'{command.tool}.py')
-    tool = sys.modules['__main__'] = importlib.util.module_from_spec(spec)
-    tool.__spec__ = None  # as of a script, which new processes open by its path
-    spec.loader.exec_module(tool)

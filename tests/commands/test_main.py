@@ -4,7 +4,6 @@ import json
 import re
 import shlex
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -13,8 +12,6 @@ from mmtbps.catalog import list_models
 from mmtbps.commands.command_names import COMMANDS, as_typed
 from mmtbps.commands.main import main, parse_name, read_words
 from mmtbps.version import __version__
-
-MOVED = [name for name in COMMANDS if find_spec(f'mmtbps.commands.{name.replace("-", "_")}')]
 
 
 @pytest.fixture
@@ -51,12 +48,12 @@ def test_a_verb_of_search_is_a_command_of_its_own(run, tmp_path, monkeypatch):
 
 def examples(text):
     """Command lines in a help, by the command of each; a line that ends in a backslash goes on."""
-    lines = re.findall(r'^ {4}(?:\w+ .*?)??\bmmtbps ((?:.*\\\n)*.*)', text, re.MULTILINE)
+    lines = re.findall(r'^ {4}(?:torchrun .* -m )?mmtbps ((?:.*\\\n)*.*)', text, re.MULTILINE)
     return [shlex.split(re.split(' {2,}#|[>;|] ', line)[0].replace('\\\n', ' '))
             for line in lines]
 
 
-@pytest.mark.parametrize('name', MOVED)
+@pytest.mark.parametrize('name', COMMANDS)
 def test_the_examples_in_its_help_are_command_lines_that_it_reads(name, run):
     printed, code = run(name, '--help')
     assert code == 0 and printed.out.startswith(f'usage: mmtbps {name} ')

@@ -1,5 +1,6 @@
 """Editors by instruction through the command line, with tiny random pipelines of diffusers."""
 
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -9,11 +10,13 @@ from mmengine.config import Config
 from PIL import Image
 from tiny_editors import tiny_kontext, tiny_qwen, without_weight
 
+from mmtbps.commands.main import run_command
 from mmtbps.generation.runs import read_run
 from mmtbps.generation.runs.manifest import read_records
 
+main = partial(run_command, 'generate')
+
 ROOT = Path(__file__).resolve().parents[2]
-TOOL = 'tools/generate.py'
 pytestmark = pytest.mark.slow
 BUILD = dict(kontext=tiny_kontext, qwen=lambda _: tiny_qwen())
 
@@ -38,7 +41,7 @@ generation = dict(
 
 
 @pytest.mark.parametrize('preset', BUILD)
-def test_a_run_by_instruction_from_plan_to_report(tool, preset, micro_set, tmp_path, monkeypatch,
+def test_a_run_by_instruction_from_plan_to_report(preset, micro_set, tmp_path, monkeypatch,
                                                   capsys, refused):
     pipe = BUILD[preset](tmp_path / 'tokenizer')
     if preset == 'qwen' and not find_spec('torchvision'):
@@ -52,7 +55,7 @@ def test_a_run_by_instruction_from_plan_to_report(tool, preset, micro_set, tmp_p
     config = write_config(tmp_path, preset, micro_set, tmp_path / 'model')
     with without_weight():
         for command in ('plan', 'run', 'report'):
-            tool.main([command, config])
+            main([command, config])
     assert '0 failed' in capsys.readouterr().out
     records, out = list(read_records(tmp_path / 'pdg')), tmp_path / 'pdg'
     assert len(records) == 6 and (out / 'report.html').stat().st_size > 10_000
@@ -64,4 +67,4 @@ def test_a_run_by_instruction_from_plan_to_report(tool, preset, micro_set, tmp_p
         assert 0 <= record.gates['mask']['value'] <= 1   # not NaN: there is a mask
     write_config(tmp_path, preset, micro_set, tmp_path / 'model', change_tolerance=3.)
     with refused('change_tolerance'):
-        tool.main(['run', config])
+        main(['run', config])

@@ -1,25 +1,28 @@
 """Calibration through the command line: a run, labels of its edits, bounds, and a run with them."""
 
 import json
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from mmtbps.commands.main import run_command
 from mmtbps.generation import load_done
 from mmtbps.generation.runs.manifest import read_run
 
-TOOL = 'tools/generate.py'
+main = partial(run_command, 'generate')
+
 CONFIG = Path(__file__).resolve().parents[2] / 'configs/generation/pdg_recolor.py'
 
 
 @pytest.fixture
-def call(tool, micro_set):
+def call(micro_set):
     def call(command, out, *options, words=()):
-        tool.main([command, str(CONFIG), *map(str, words), '--cfg-options',
-                   f'dataset.data_root={micro_set}', f'generation.runner.out_dir={out}',
-                   'generation.upscaler.size=(96,32)', 'generation.runner.num_controls=(0,0.)',
-                   'generation.planner.max_edits=24',
-                   *options])
+        main([command, str(CONFIG), *map(str, words), '--cfg-options',
+              f'dataset.data_root={micro_set}', f'generation.runner.out_dir={out}',
+              'generation.upscaler.size=(96,32)', 'generation.runner.num_controls=(0,0.)',
+              'generation.planner.max_edits=24',
+              *options])
     return call
 
 

@@ -1,5 +1,6 @@
 """Pictures of people in other clothes by the command line, with tiny random models."""
 
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -7,12 +8,14 @@ from mmengine.config import Config
 from tiny_editors import tiny_kontext, without_weight
 from tiny_vlm import save_vision, save_vlm
 
+from mmtbps.commands.main import run_command
 from mmtbps.datasets import DrawnPEDES
 from mmtbps.generation.runs.manifest import read_records
 from mmtbps.records import read_jsonl
 
+main = partial(run_command, 'generate')
+
 ROOT = Path(__file__).resolve().parents[2]
-TOOL = 'tools/generate.py'
 pytestmark = pytest.mark.slow
 
 
@@ -42,10 +45,10 @@ def config(tmp_path, micro_set):
     return str(tmp_path / 'config.py')
 
 
-def test_people_in_other_clothes_are_new_people(tool, config, micro_set, tmp_path, capsys):
+def test_people_in_other_clothes_are_new_people(config, micro_set, tmp_path, capsys):
     with without_weight():
         for command in ('plan', 'run', 'report', 'merge'):
-            tool.main([command, config, *(['--check'] if command == 'plan' else [])])
+            main([command, config, *(['--check'] if command == 'plan' else [])])
     said = capsys.readouterr().out
     assert 'allow an edit of kind garment' in said and '0 failed' in said
     records = list(read_records(tmp_path / 'out'))

@@ -1,5 +1,6 @@
 """Pictures of other scenes, and their captions, by the command line with tiny random models."""
 
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -7,12 +8,14 @@ from mmengine.config import Config
 from tiny_editors import tiny_kontext, without_weight
 from tiny_vlm import save_vision, save_vlm
 
+from mmtbps.commands.main import run_command
 from mmtbps.datasets import DrawnPEDES
 from mmtbps.generation.runs.manifest import read_records
 from mmtbps.records import read_jsonl
 
+main = partial(run_command, 'generate')
+
 ROOT = Path(__file__).resolve().parents[2]
-TOOL = 'tools/generate.py'
 pytestmark = pytest.mark.slow
 
 
@@ -39,11 +42,11 @@ def config(tmp_path, micro_set):
     return str(tmp_path / 'config.py')
 
 
-def test_people_in_other_scenes_are_described_and_trained_with(tool, config, micro_set, tmp_path,
+def test_people_in_other_scenes_are_described_and_trained_with(config, micro_set, tmp_path,
                                                                capsys):
     with without_weight():
         for command in ('plan', 'run', 'report', 'merge'):
-            tool.main([command, config])
+            main([command, config])
     said = capsys.readouterr().out
     assert '0 failed' in said and 'images of people that the data set has' in said
     records = list(read_records(tmp_path / 'scenes'))
@@ -67,7 +70,7 @@ def test_people_in_other_scenes_are_described_and_trained_with(tool, config, mic
     retell.generation.runner.update(out_dir=str(tmp_path / 'described'))
     retell.dump(str(tmp_path / 'retell.py'))
     for command in ('plan', 'run', 'merge'):
-        tool.main([command, str(tmp_path / 'retell.py')])
+        main([command, str(tmp_path / 'retell.py')])
     pairs = {pair.image: pair for pair in read_jsonl(tmp_path / 'scenes/pdg_pairs.jsonl')}
     told = read_jsonl(tmp_path / 'described/retold_pairs.jsonl')
     for pair in told:
