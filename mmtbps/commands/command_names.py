@@ -64,7 +64,6 @@ COMMANDS = {
     'demo': Command('demo', 'run the whole path on drawn people'),
     'benchmark': Command('benchmark', 'measure speed'),
 }
-_TOOL = re.compile(r'(?:python )?tools/(?P<tool>\w+)\.py\b(?: (?P<verb>[a-z]+)\b)?')
 _COMMAND = re.compile(
     rf"(?P<opens>^ *|: |')?(?P<module>-m )?\bmmtbps\s+(?P<name>{'|'.join(COMMANDS)})\b(?![-\w])",
     re.MULTILINE)
@@ -117,20 +116,11 @@ def as_typed(text: str) -> str:
         'mmtbps index people.lance crops'
     """
     typed = Path(sys.argv[0])
-    if typed.suffix == '.py' and typed.stem in {command.tool for command in COMMANDS.values()}:
-        return _COMMAND.sub(_word_tool, text)
-    return _TOOL.sub(_word_command, text)
+    tools = {command.tool for command in COMMANDS.values()}
+    return _COMMAND.sub(_word_tool, text) if typed.suffix == '.py' and typed.stem in tools else text
 
 
 def _word_tool(match: re.Match) -> str:
     opens = match['opens'] or ''
     python = 'python ' if match['opens'] is not None and not match['module'] else ''
     return f'{opens}{python}{COMMANDS[match["name"]].word_tool()}'
-
-
-def _word_command(match: re.Match) -> str:
-    verb = match['verb']
-    for name, command in COMMANDS.items():
-        if command.tool == match['tool'] and command.verb in (None, verb):
-            return ' '.join(['mmtbps', name, *([verb] if verb and not command.verb else [])])
-    return match[0]

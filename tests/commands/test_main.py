@@ -1,8 +1,10 @@
 """``mmtbps COMMAND``, and that what it says names the command or the tool that was typed."""
 
 import json
+import os
 import re
 import shlex
+import subprocess
 import sys
 from pathlib import Path
 
@@ -12,6 +14,8 @@ from mmtbps.catalog import list_models
 from mmtbps.commands.command_names import COMMANDS, as_typed
 from mmtbps.commands.main import main, parse_name, read_words
 from mmtbps.version import __version__
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -95,8 +99,34 @@ def test_texts_name_what_was_typed(started, text, worded, monkeypatch):
     assert as_typed(text) == worded
 
 
+def test_no_text_of_a_command_names_a_tool():
+    """They name commands, of which `as_typed` makes tools where one was typed."""
+    folder = ROOT / 'mmtbps/commands'
+    named = [f'{path.name}: {match[0]}' for path in folder.glob('*.py')
+             for match in re.finditer(r'tools/\w+\.py', path.read_text('utf-8'))]
+    assert set(named) == {'command_names.py: tools/search.py'}  # of an example
+
+
+def test_a_command_imports_its_own_module_alone():
+    """Help and what looks at a gallery import no torch either."""
+    def imported(*words):
+        code = ('import sys\nfrom mmtbps.commands.main import main\n'
+                'try:\n    main(sys.argv[1:])\nexcept SystemExit:\n    pass\n'
+                'print(*sys.modules, file=sys.stderr)')
+        done = subprocess.run([sys.executable, '-c', code, *words], capture_output=True, text=True,
+                              env={**os.environ, 'PYTHONPATH': str(ROOT)})
+        return {*done.stderr.split()}
+
+    modules = {name: f'mmtbps.commands.{name.replace("-", "_")}' for name in COMMANDS}
+    for words in (['--help'], ['info', '--help'], ['models', '--json'], ['draw', '--help']):
+        found = imported(*words)
+        assert 'mmtbps.commands.main' in found and 'torch' not in found, words
+        assert [name for name, module in modules.items() if module in found] == [
+            word for word in words[:1] if word in COMMANDS]
+
+
 def test_the_documentation_names_every_command():
-    page = (Path(__file__).resolve().parents[2] / 'docs/get_started.md').read_text('utf-8')
+    page = (ROOT / 'docs/get_started.md').read_text('utf-8')
     table = page[page.index('## The command'):page.index('## The demo')]
     left = [line.split('|')[1] for line in table.splitlines() if line.startswith('| `mmtbps')]
     assert set(re.findall(r'`(?:mmtbps )?([a-z-]+)`', ''.join(left))) == set(COMMANDS)
