@@ -64,6 +64,7 @@ setup(
         **{'open-clip': ['open_clip_torch>=3.3,<4']},
         demo=['gradio>=6.31,<7'],
         deploy=['onnx', 'onnxruntime>=1.23', 'onnxscript'],
+        completion=['shtab>=1.13,<2'],
         clip=['ftfy>=6.1'],
         video=['trackers>=2.6,<3', 'av'],
         heif=['pillow-heif>=1'],
@@ -71,6 +72,6 @@ setup(
         visualize=['scikit-learn'],
         tflite=['ai-edge-litert>=2,<3'],
         dev=['pytest', 'pytest-xdist>=3.6', 'pytest-randomly>=3.16', 'ruff', 'tensorboard', 'ftfy',
-             'peft', 'playwright', 'axe-playwright-python', 'milvus-lite>=3,<4'],
+             'peft', 'playwright', 'axe-playwright-python', 'milvus-lite>=3,<4', 'shtab>=1.13,<2'],
     ),
 )

@@ -20,12 +20,12 @@ class Command(NamedTuple):
     ``parse(parser, words)`` may read a command line in another way than the parser itself.
 
     Args:
-        tool: file of ``tools/`` that opens it, without its suffix.
+        tool: file of ``tools/`` that opens it, without its suffix; ``None`` without one.
         help: one line.
         verb: its word behind the name of the tool, if that opens several.
     """
 
-    tool: str
+    tool: str | None
     help: str
     verb: str | None = None
 
@@ -63,9 +63,11 @@ COMMANDS = {
     'ablation': Command('ablation', 'train the arms of an ablation and write their table'),
     'demo': Command('demo', 'run the whole path on drawn people'),
     'benchmark': Command('benchmark', 'measure speed'),
+    'completion': Command(None, 'print the completion for a shell'),
 }
 _COMMAND = re.compile(
-    rf"(?P<opens>^ *|: |')?(?P<module>-m )?\bmmtbps\s+(?P<name>{'|'.join(COMMANDS)})\b(?![-\w])",
+    rf"(?P<opens>^ *|: |')?(?P<module>-m )?\bmmtbps\s+"
+    rf"(?P<name>{'|'.join(name for name, command in COMMANDS.items() if command.tool)})\b(?![-\w])",
     re.MULTILINE)
 
 
