@@ -163,6 +163,7 @@ def build_part(cfg: Config, name: str) -> object:
 
 
 def may_leave(cfg: Config) -> bool:
+    """Tell whether the data set allows images outside its folder."""
     return bool(cfg.dataset.get('allow_outside')) if cfg.get('dataset') else False
 
 
@@ -188,6 +189,7 @@ def set_dtype(cfg: Config, dtype: str) -> None:
 
 
 def runner_of(cfg: Config) -> ShardedRunner:
+    """Build the runner."""
     return build_part(cfg, 'runner')
 
 
@@ -200,10 +202,12 @@ def gates_of(cfg: Config) -> list[BaseGate]:
 
 
 def plan_file(cfg: Config) -> Path:
+    """Return the file of the plan."""
     return Path(cfg.generation.runner.out_dir, 'plan.jsonl')
 
 
 def plan(cfg: Config, args: argparse.Namespace) -> None:
+    """Plan the run and write the plan."""
     records, _, name = source_of(cfg)
     planner = build_part(cfg, 'planner')
     generated = getattr(planner, 'takes_generated', False)
@@ -219,6 +223,7 @@ def plan(cfg: Config, args: argparse.Namespace) -> None:
 
 
 def edit(cfg: Config, args: argparse.Namespace) -> None:
+    """Edit the images of the plan, or tell their captions anew."""
     use_own_device()
     cfg.generation.runner.update(retry_failed=args.retry_failed)
     if args.shard:
@@ -244,6 +249,7 @@ def use_own_device() -> None:
 
 
 def merge_parts(cfg: Config, args: argparse.Namespace) -> None:
+    """Merge what the run made into annotation files."""
     runner = runner_of(cfg)
     records, _, _ = source_of(cfg)
     if args.set_aside:
@@ -270,6 +276,7 @@ def say_progress(done: int, planned: int) -> None:
 
 
 def report(cfg: Config, args: argparse.Namespace) -> None:
+    """Write the page about the run."""
     if retells(cfg):
         raise BadValue('a run that tells captions anew has no page of pictures: merge it and read '
                        f'{RETOLD_FILE}')
@@ -281,15 +288,18 @@ def report(cfg: Config, args: argparse.Namespace) -> None:
 
 
 def everything(cfg: Config, args: argparse.Namespace) -> None:
+    """Plan, run, report and merge."""
     for part in (plan, edit, *([] if retells(cfg) else [report]), merge_parts):
         part(cfg, args)
 
 
 def calibrate_gates(cfg: Config, args: argparse.Namespace) -> None:
+    """Bound the gates by judged edits."""
     cfg.generation.pop('bounds', None)  # those of the file are chosen anew
     bound_gates(args, gates_of(cfg), runner_of(cfg).out_dir)
 
 
 def finetune(cfg: Config, args: argparse.Namespace) -> None:
+    """Fine-tune a diffusion model."""
     build_runner(cfg).train()
     leave_group()

@@ -7,7 +7,7 @@ import sys
 from dataclasses import replace
 
 import pytest
-from fakes import ColorEncoder, paint, paint_folder
+from fakes import ColorEncoder, paint
 from webui_rig import fill
 
 from mmtbps.errors import BadValue, MissingPackage, UserError
@@ -115,23 +115,6 @@ def test_words_stand_where_there_are_no_people(service, tmp_path):
     (tmp_path / 'images/crops/red-blue.png').unlink()
     html, _, _ = answer(service, Question('red coat, blue trousers', count=2), [])
     assert html.count('picture not found') == 1 and html.count('data-pick') == 2
-
-
-@pytest.mark.parametrize('question', [
-    Question('red', cameras=('c1', 'c2')), Question('red', track='t1'),
-    Question('red', since='2024-01-01')])
-def test_a_filter_of_what_no_entry_has_says_so(question, tmp_path):
-    """As the commands and Python do: nobody was left out for another value."""
-    paint_folder(tmp_path / 'imgs', 'red')
-    searcher = TextToPersonInferencer(ColorEncoder(), gallery=tmp_path / 'people')
-    searcher.index(tmp_path / 'imgs', progress=False)
-    html, asked, _ = answer(SearchService(searcher, tmp_path / 'imgs'), question, [])
-    said = f'no entry of {tmp_path}/people has a '
-    assert said in html and 'Nobody found' not in html and not asked
-    key = {('c1', 'c2'): 'camera', (): 'track' if question.track else 'time'}[question.cameras]
-    where = {'camera': ['c1', 'c2'], 'track': 't1', 'time': ('2024-01-01', None)}[key]
-    with pytest.raises(BadValue, match=f'{said}{key}'):
-        searcher('red', where={key: where})
 
 
 def test_a_changed_file_is_not_shown_in_place_of_the_person(service):
