@@ -6,19 +6,20 @@ VENV ?= .venv
 # What the tests and the demo need beside the stack.
 EXTRAS ?= pdg,search,milvus,demo,deploy,video,visualize,tflite,dev
 
-.PHONY: help install demo test test-slow lint docs clean
+.PHONY: help install demo test test-slow lint package docs clean
 
 help:
 	@echo "mmtbps COMMAND is the command line, in $(VENV)/bin once that is made: mmtbps --help lists all,"
 	@echo "among them index, query, serve (photographs) and check-data, train, test (models)."
 	@echo "make demo   draw people, generate pairs, train, evaluate, search (minutes on two cores)"
 	@echo "make test   run the test suite"
-	@echo "Both make $(VENV) on first use. STACK=onedl takes the OneDL forks of the OpenMMLab stack."
+	@echo "make package  build dist/ and try the wheel in an environment and a folder of its own"
+	@echo "All make $(VENV) on first use. STACK=onedl takes the OneDL forks of the OpenMMLab stack."
 
 install: $(VENV)/installed-$(STACK)
 
 # torch goes first: resolved together with the rest, pip may replace a CPU build by a CUDA one.
-$(VENV)/installed-$(STACK): setup.py
+$(VENV)/installed-$(STACK): pyproject.toml setup.py
 	@echo "== Setting up $(VENV) (once; two or three minutes)"
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check "$(TORCH)"
@@ -37,6 +38,9 @@ test-slow: install
 lint: install
 	$(VENV)/bin/ruff check .
 
+package: install
+	.ci/try_wheel $(VENV)/bin/python "$(TORCH)" $(STACK)
+
 # In an environment of its own: the pages need Sphinx, and neither torch nor the stack.
 $(VENV)-docs/installed: docs/requirements.txt
 	$(PYTHON) -m venv $(VENV)-docs
@@ -47,4 +51,4 @@ docs: $(VENV)-docs/installed
 	$(VENV)-docs/bin/sphinx-build --jobs auto --quiet --fail-on-warning --keep-going docs site
 
 clean:
-	rm -rf $(VENV) $(VENV)-docs site work_dirs/demo
+	rm -rf $(VENV) $(VENV)-docs site dist work_dirs/demo

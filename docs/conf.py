@@ -19,9 +19,12 @@ _LINK = re.compile(r'(?P<text>!?\[[^\]\n]*\])\((?P<path>[^)\s:#]+)(?P<anchor>#[^
 
 #: Page -> pages below it. A table of contents in the pages would be text where a host shows them.
 CONTENTS = {
-    'index': ['get_started', 'guides/index', 'concepts/index', 'results', 'faq',
+    'index': ['get_started', 'tutorials/index', 'guides/index', 'concepts/index', 'results', 'faq',
               'Python API <api/mmtbps/index>'],
-    'guides/index': ['search_people', 'pretrained_models', 'published_checkpoints',
+    'tutorials/index': ['find_people_in_my_photographs', 'train_on_your_own_json',
+                        'reproduce_the_paper', 'add_a_method', 'search_a_folder',
+                        'train_your_own'],
+    'guides/index': ['install', 'search_people', 'pretrained_models', 'published_checkpoints',
                      'frames_and_video', 'deploy', 'explain', 'prepare_data', 'train_and_test',
                      'scale', 'generate_pairs', 'choose_an_editor', 'evidence', 'judge_edits'],
     'concepts/index': ['data_flow', 'towers', 'losses_and_heads', 'evaluation_protocol',
@@ -34,10 +37,11 @@ project, author = 'mmtbps', 'the authors of mmtbps'
 project_copyright = f'{author}, Apache 2.0'
 release = version = re.search(r"__version__ = '(.+)'",
                               (ROOT / 'mmtbps/version.py').read_text('utf-8'))[1]
-extensions = ['myst_parser', 'sphinx.ext.napoleon', 'sphinx_copybutton',
+extensions = ['myst_nb', 'sphinx.ext.napoleon', 'sphinx_copybutton',
               'autoapi.extension']
 suppress_warnings = ['ref.python', 'autoapi.python_import_resolution']  # see find_name
 myst_heading_anchors, highlight_language = 4, 'text'
+nb_execution_mode = 'off'  # the tests run the notebooks
 default_role = 'py:obj'  # a name in single backticks, as docstrings have them
 autoapi_dirs, autoapi_root = [str(ROOT / 'mmtbps')], 'api'
 autoapi_add_toctree_entry = False

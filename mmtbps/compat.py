@@ -11,14 +11,16 @@ cure                         upstream fault                                     
 `_fence_multimodal`          mmpretrain's multimodal models break the whole import  mmpretrain
                              beside pycocotools and a recent transformers           supports v5
 `_inherit_lazy_bases`        a text config cannot inherit a pure-Python one, nor    MMEngine allows
-                             any config of a package MMEngine does not know         both
-:func:`_take_classes`        mmpretrain looks up a data set by its name, where a    mmpretrain takes
+                             any config of a package MMEngine does not know, nor    all three
+                             a pure-Python one of a package where mim puts them
+`_take_classes`              mmpretrain looks up a data set by its name, where a    mmpretrain takes
                              pure-Python config has the class itself                classes
 ===========================  =====================================================  ================
 
 A cure waits for the module that it mends: ``import mmtbps`` itself loads neither torch nor
 MMEngine, so that an exported model searches on a machine that has neither. The first part of ours
-that does need them asks for them in one clear line, if they are missing (`require_stack`).
+that does need them asks for them in one clear line, if they are missing or too old
+(`require_stack`).
 """
 
 import atexit
@@ -34,8 +36,9 @@ import types
 from importlib.abc import MetaPathFinder
 from pathlib import Path
 
-from .errors import MissingFile, MissingPackage
+from .errors import MissingFile
 from .fileio import MAX_PIXELS, load_checkpoint_file
+from .stack import require_stack
 
 _torchvision_schemas = []  # a torch Library lives as long as its object
 
@@ -49,20 +52,6 @@ def apply() -> None:
     for name, cure in _AFTER_IMPORT.items():
         if name in sys.modules:
             cure(sys.modules[name])
-
-
-def require_stack() -> None:
-    """Ask for torch and the OpenMMLab stack.
-
-    Raises:
-        MissingPackage: One of them is missing; the message names the fix.
-    """
-    missing = [name for name in ('torch', 'mmengine', 'mmcv', 'mmpretrain')
-               if importlib.util.find_spec(name) is None]
-    if missing:
-        raise MissingPackage(
-            f'mmtbps needs {", ".join(missing)}. Install torch first, then the OpenMMLab stack: '
-            'pip install torch && pip install "mmtbps[mm]" (or "mmtbps[onedl]", never both)')
 
 
 class _CureFinder(MetaPathFinder):
@@ -223,7 +212,10 @@ def _inherit_lazy_bases(config: types.ModuleType) -> None:
         if not cfg_path.startswith('mmtbps::'):
             return find(cfg_path, filename)
         path = _own_config(cfg_path.removeprefix('mmtbps::'))
-        return _dump_as_text(path) if config.Config._is_lazy_import(path) else path, 'mmtbps'
+        if config.Config._is_lazy_import(path):
+            # Its types are whole paths. A scope in each dict would be an argument to collate_fn.
+            return _dump_as_text(path), None
+        return path, 'mmtbps'
 
     is_lazy = config.Config._is_lazy_import
 
@@ -234,6 +226,15 @@ def _inherit_lazy_bases(config: types.ModuleType) -> None:
             error.filename = str(filename)
             raise
 
+    parser = sys.modules['mmengine.config.config']
+    installed_path = parser.get_installed_path
+
+    def find_installed(package):
+        # What ``from mmtbps.configs.X import *`` of a pure-Python config starts from.
+        own = [folder.parent for folder in config_folders() if folder.is_dir()]
+        return str(own[0]) if package == 'mmtbps' and own else installed_path(package)
+
+    parser.get_installed_path = find_installed
     get_cfg_path.knows_mmtbps = True
     config.Config._get_cfg_path = staticmethod(get_cfg_path)
     config.Config._is_lazy_import = staticmethod(name_what_is_no_python)

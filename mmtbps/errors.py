@@ -37,13 +37,15 @@ class Notice(str):
     Args:
         text: The line.
         remedy: The command, if there is one.
+        warning: Whether something is probably wrong.
     """
 
     remedy: Remedy | None
+    warning: bool
 
-    def __new__(cls, text: str, remedy: Remedy | None = None) -> 'Notice':
+    def __new__(cls, text: str, remedy: Remedy | None = None, warning: bool = False) -> 'Notice':
         notice = super().__new__(cls, text)
-        notice.remedy = remedy
+        notice.remedy, notice.warning = remedy, warning
         return notice
 
 

@@ -44,7 +44,7 @@ def resolve_pretrained(name: str) -> str:
         raise MissingFile(
             f'{name}: no such folder. It should be a Hugging Face model folder (config.json, '
             'vocab.txt, tokenizer_config.json, model.safetensors); '
-            'docs/guides/prepare_data.md says where to get it and where to put it')
+            'docs/guides/prepare_data.md#weights has the command that fetches it')
     return name
 
 

@@ -1,3 +1,3 @@
-"""The version of mmtbps, read by ``setup.py`` and by users."""
+"""The version of mmtbps, read by the build and by users."""
 
-__version__ = '0.1.0'
+__version__ = '0.2.0.dev0'

@@ -17,7 +17,7 @@ from source_tree import (
 # Lowest layer first; a part imports only of lines before its own, neighbours never each other.
 LAYERS = [
     ['version', 'errors', 'moved'],
-    ['fileio', 'lexicon'],
+    ['fileio', 'lexicon', 'stack'],
     ['compat', 'registry', 'config_inheritance'],
     ['letterbox', 'devices', 'markup'],
     ['records', 'merged_pairs', 'pretrained', 'hub', 'catalog', 'config_file',
@@ -29,7 +29,7 @@ LAYERS = [
 ]
 # The same inside a part: what stands in one line are neighbours.
 SUB_PACKAGES = {
-    'models': [['finite_weights', 'setting_sizes'],
+    'models': [['finite_weights', 'setting_sizes', 'complexity', 'publishing'],
                ['backbones', 'losses', 'grad_cache', 'batch_augments', 'preprocessor',
                 'weights_hash'],
                ['dual_encoders', 'necks', 'mixup', 'heads', 'lora'], ['retrievers'],
@@ -56,7 +56,7 @@ FENCES = {
     'torchvision': ('compat.py',),
     'ai_edge_litert': ('generation/evidence/tflite_model.py',),
     'lancedb': ('search/galleries/lance.py', 'search/galleries/lance_table.py'),
-    'pyarrow': ('search/galleries/lance_table.py',),
+    'pyarrow': ('search/galleries/lance_table.py', 'datasets/conversion/parquet_files.py'),
     'pymilvus': ('search/galleries/milvus.py',),
     'torch': ('models/', 'datasets/transforms/', 'datasets/samplers.py', 'evaluation/', 'engine/',
               'generation/', 'search/', 'visualization/', 'compat.py', 'devices.py',

@@ -206,6 +206,7 @@ def test_a_text_config_can_inherit_a_lazy_one(tmp_path):
     assert cfg.model.heads.contrastive.temperature == 0.5
     assert cfg.model.heads.contrastive.type == 'mmtbps.models.HardnessAwareContrastiveHead'
     assert cfg.train_cfg.max_epochs == 12
+    assert '_scope_' not in cfg.pretty_text  # MMEngine would hand it to collate_fn
 
 
 def test_an_unknown_config_of_ours_is_named(tmp_path):

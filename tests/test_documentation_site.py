@@ -29,7 +29,7 @@ def test_every_page_is_in_the_contents_once(conf):
     listed = [(folder.rpartition('/')[0] + '/' + page).lstrip('/')
               for folder, pages in conf.CONTENTS.items() for page in pages if '<' not in page]
     pages = [path.relative_to(ROOT / 'docs').with_suffix('').as_posix()
-             for path in (ROOT / 'docs').rglob('*.md')]
+             for kind in ('md', 'ipynb') for path in (ROOT / 'docs').rglob(f'*.{kind}')]
     assert sorted(listed) == sorted(set(pages) - {'index', 'images/NOTICE'})
 
 
@@ -37,7 +37,7 @@ def test_every_page_of_a_section_is_linked_from_its_first_page(conf):
     for folder, pages in conf.CONTENTS.items():
         text = (ROOT / 'docs' / f'{folder}.md').read_text('utf-8')
         for page in pages:
-            assert '<' in page or f'({page}.md' in text or folder == 'index', (folder, page)
+            assert folder == 'index' or re.search(rf'\({page}\.(md|ipynb)', text), (folder, page)
 
 
 @pytest.mark.parametrize('repository, text, shown', [
@@ -89,9 +89,9 @@ def test_the_version_is_that_of_the_package(conf):
 
 def test_requirements_are_what_the_settings_load(conf):
     named = set(re.findall(r'^[\w-]+', (ROOT / 'docs/requirements.txt').read_text(), re.MULTILINE))
-    assert named == {'sphinx', 'myst-parser', 'pydata-sphinx-theme', 'sphinx-autoapi',
+    assert named == {'sphinx', 'myst-nb', 'pydata-sphinx-theme', 'sphinx-autoapi',
                      'sphinx-copybutton'}
     loaded = {name for name in conf.extensions if not name.startswith('sphinx.')}
-    assert loaded == {'myst_parser', 'sphinx_copybutton', 'autoapi.extension'}
+    assert loaded == {'myst_nb', 'sphinx_copybutton', 'autoapi.extension'}
     assert conf.html_theme == 'pydata_sphinx_theme'
     assert ast.parse(CONF.read_text('utf-8'))

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from project_file import EXTRAS
 
 ROOT = Path(__file__).resolve().parent.parent
 GUIDE = ROOT / 'docs/guides/pretrained_models.md'
@@ -38,9 +39,8 @@ def documented():
 
 
 def extra():
-    """The requirements of the extra, as ``setup.py`` has them."""
-    found = re.search(r"'open-clip': \[(.*?)\]", (ROOT / 'setup.py').read_text(encoding='utf-8'))
-    return re.findall(r"'([^']+)'", found[1])
+    """The requirements of the extra."""
+    return EXTRAS['open-clip']
 
 
 def test_the_command_of_the_guide_serves_the_extra():

@@ -12,6 +12,7 @@ from mmtbps.engine import (
     PreflightHook,
     RehearsalHook,
     ResumeHook,
+    StepLoopHook,
     StrictLoadHook,
 )
 
@@ -27,7 +28,8 @@ default_hooks = dict(
     sampler_seed=dict(type=DistSamplerSeedHook),
 )
 custom_hooks = [dict(type=PreflightHook), dict(type=EpochSeedHook), dict(type=FiniteLossHook),
-                dict(type=StrictLoadHook), dict(type=ResumeHook), dict(type=RehearsalHook)]
+                dict(type=StrictLoadHook), dict(type=ResumeHook), dict(type=RehearsalHook),
+                dict(type=StepLoopHook)]
 
 randomness = dict(seed=0)
 env_cfg = dict(cudnn_benchmark=True, mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0))

@@ -10,13 +10,12 @@ python tools/generate.py run configs/generation/pdg_drawn.py \
 
 from mmengine.config import read_base
 from mmengine.dataset import DefaultSampler
-from mmengine.hooks import CheckpointHook
 from mmengine.optim import OptimWrapper
 from mmengine.runner import IterBasedTrainLoop
 from torch.optim import AdamW
 
 from mmtbps.datasets import DrawnPEDES
-from mmtbps.engine import WarmUpLR
+from mmtbps.engine import DurableCheckpointHook, EpochSeedHook, FiniteLossHook, WarmUpLR
 from mmtbps.generation import DiffusionFinetuner, SaveLoraHook
 
 with read_base():
@@ -36,7 +35,9 @@ train_cfg = dict(type=IterBasedTrainLoop, max_iters=500)
 optim_wrapper = dict(type=OptimWrapper, optimizer=dict(type=AdamW, lr=1e-4, weight_decay=0.01),
                      clip_grad=dict(max_norm=1.0))
 param_scheduler = [dict(type=WarmUpLR, start_factor=0.01, length=1 / 10, by_epoch=False)]
-default_hooks.update(checkpoint=dict(type=CheckpointHook, interval=250, by_epoch=False,
-                                     max_keep_ckpts=1))
-custom_hooks = [dict(type=SaveLoraHook, interval=250)]
+default_hooks.update(checkpoint=dict(type=DurableCheckpointHook, interval=250,
+                                     by_epoch=False, max_keep_ckpts=1))
+# A resumed run goes on as the whole one; the other hooks of the runtime are for retrievers.
+custom_hooks = [dict(type=EpochSeedHook), dict(type=FiniteLossHook),
+                dict(type=SaveLoraHook, interval=250)]
 log_processor = dict(type=LogProcessor, window_size=50, by_epoch=False)

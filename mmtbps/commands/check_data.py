@@ -27,7 +27,7 @@ from mmtbps.datasets.people import count_ids_in_both, find_leaks
 from mmtbps.datasets.record_checks import count_shared_captions, count_sizes
 from mmtbps.datasets.skipped import SkippedRecord
 from mmtbps.engine.data_checks import check_data_sets
-from mmtbps.errors import BadValue, RecordError, UserError, printable
+from mmtbps.errors import BadValue, Notice, RecordError, UserError, printable
 from mmtbps.registry import DATASETS
 
 from .printing import as_json
@@ -166,7 +166,8 @@ def check_together(config: Config, say: Callable[[str], None]) -> dict[str, list
     # What stands in a file was found when the file was checked.
     problems = [_word(problem) for problem in checked.problems
                 if not isinstance(problem, RecordError)]
-    notes = [word_notice(line) for line in checked.lines]
+    notes = [('warning ' if isinstance(line, Notice) and line.warning else '') + word_notice(line)
+             for line in checked.lines]
     if notes or problems:
         say('\nTogether')
     for line in [*notes, *(f'PROBLEM {problem}' for problem in problems)]:

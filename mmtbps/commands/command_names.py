@@ -20,7 +20,7 @@ class Command(NamedTuple):
     ``parse(parser, words)`` may read a command line in another way than the parser itself.
 
     Args:
-        tool: file of ``tools/`` that opens it, without its suffix; ``None`` without one.
+        tool: file below ``tools/`` that opens it, without its suffix; ``None`` without one.
         help: one line.
         verb: its word behind the name of the tool, if that opens several.
     """
@@ -49,6 +49,7 @@ COMMANDS = {
     'compact': Command('search', 'fold changes into the files of a gallery', 'compact'),
     'models': Command('models', 'list pretrained models worth trying'),
     'convert': Command('convert_weights', 'convert published checkpoints into ours'),
+    'convert-data': Command('convert_data', 'convert data sets to and from parquet and shards'),
     'export': Command('export', 'write a model for ONNX Runtime or transformers'),
     'extract-features': Command('extract_features', 'encode images into files'),
     'visualize': Command('visualize', 'see what a model found, and why'),
@@ -64,6 +65,11 @@ COMMANDS = {
     'demo': Command('demo', 'run the whole path on drawn people'),
     'benchmark': Command('benchmark', 'measure speed'),
     'completion': Command(None, 'print the completion for a shell'),
+    'browse-dataset': Command('analysis/browse_dataset', 'draw items as the model sees them'),
+    'vis-scheduler': Command('analysis/vis_scheduler', 'draw the learning rate of a training'),
+    'analyze-logs': Command('analysis/analyze_logs', 'draw curves of what runs have logged'),
+    'get-flops': Command('analysis/get_flops', 'count parameters and operations of a model'),
+    'publish-model': Command('publish_model', 'write weights to hand on, the hash in the name'),
 }
 _COMMAND = re.compile(
     rf"(?P<opens>^ *|: |')?(?P<module>-m )?\bmmtbps\s+"
@@ -118,7 +124,7 @@ def as_typed(text: str) -> str:
         'mmtbps index people.lance crops'
     """
     typed = Path(sys.argv[0])
-    tools = {command.tool for command in COMMANDS.values()}
+    tools = {Path(command.tool).name for command in COMMANDS.values() if command.tool}
     return _COMMAND.sub(_word_tool, text) if typed.suffix == '.py' and typed.stem in tools else text
 
 

@@ -60,6 +60,9 @@ searcher = TextToPersonInferencer('this folder', gallery='people.lance')
 searcher.index('a folder of crops')
 searcher('A woman in a red coat with a black bag.', topk=10)
 ```
+
+This folder is for mmtbps; `mmtbps export --format transformers --model FOLDER DST` writes one for
+transformers, sentence-transformers or Transformers.js, where these have such a model.
 """
 
 

@@ -194,7 +194,14 @@ def runner_of(cfg: Config) -> ShardedRunner:
 
 
 def gates_of(cfg: Config) -> list[BaseGate]:
-    """Build the gates, with the bounds of a file where the config names one."""
+    """Build the gates, with the bounds of a file where the config names one.
+
+    Raises:
+        BadValue: If the config has none, as those have none that tell captions anew.
+    """
+    if 'gates' not in cfg.generation:
+        raise BadValue(f"{cfg.filename}: generation has no 'gates', by which edits of images are "
+                       'judged')
     gates = [TASK_UTILS.build(gate) for gate in cfg.generation.gates]
     if bounds := cfg.generation.get('bounds'):
         apply_bounds(gates, bounds)

@@ -4,6 +4,7 @@ import argparse
 import importlib
 import sys
 from collections.abc import Iterable, Sequence
+from pathlib import PurePath
 from types import ModuleType
 
 from mmtbps.version import __version__
@@ -45,7 +46,7 @@ def run_tool(tool: str, argv: Sequence[str] | None = None) -> int | None:
     """Run the command that a file of ``tools/`` opens, or the one of several that is named first.
 
     Args:
-        tool: name of the file, without its suffix.
+        tool: path of the file below ``tools/``, without its suffix.
         argv: the words behind it; by default those of the process.
 
     Returns:
@@ -56,11 +57,12 @@ def run_tool(tool: str, argv: Sequence[str] | None = None) -> int | None:
     """
     with one_line_errors():
         words = list(sys.argv[1:] if argv is None else argv)
+        file = f'{PurePath(tool).name}.py'
         names = [name for name, command in COMMANDS.items() if command.tool == tool]
         if COMMANDS[names[0]].verb is None:
-            return run_command(names[0], words, f'{tool}.py')
-        name = parse_name(words[:1], f'{tool}.py', names)
-        return run_command(name, words[1:], f'{tool}.py {name}')
+            return run_command(names[0], words, file)
+        name = parse_name(words[:1], file, names)
+        return run_command(name, words[1:], f'{file} {name}')
 
 
 def run_command(name: str, words: Sequence[str] = (), prog: str | None = None) -> int | None:

@@ -31,6 +31,7 @@ REMEDIES = {
     'convert_weights': 'mmtbps convert {kind} SRC {target}',
     'draw_dataset': 'mmtbps draw {root}',
     'export': 'mmtbps export CONFIG CHECKPOINT OUT',
+    'export_transformers': 'mmtbps export --format transformers --model {model} OUT',
     'generate_merge': 'mmtbps generate merge CONFIG',
     'generate_pairs': 'mmtbps generate all CONFIG --cfg-options '
                       'generation.runner.out_dir={folder}',

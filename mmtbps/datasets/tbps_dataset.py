@@ -85,7 +85,7 @@ class TBPSDataset(ServingDataset):
     #: Published names of the annotation file; any stands for the others.
     ann_files: ClassVar[tuple[str, ...]] = ()
     image_folder: ClassVar[str] = ''
-    how_to_get: ClassVar[str] = 'docs/guides/prepare_data.md shows how to write your own.'
+    how_to_get: ClassVar[str] = 'docs/guides/prepare_data.md#your-own-data shows how to write one.'
     #: Name of the command that makes the data set in its ``data_root``, if there is one.
     remedy: ClassVar[str | None] = None
     #: People, images and captions that each split is published with.

@@ -15,10 +15,11 @@ from .resume_hook import ResumeHook
 from .scalars_hook import DeferredScalarsHook
 from .schedules import CosineDecayLR, StepDecayLR, WarmUpLR
 from .seed_hook import EpochSeedHook
+from .step_loop_hook import StepLoopHook
 from .strict_load_hook import StrictLoadHook
 
 __all__ = ['CompileHook', 'ConsensusDivisionHook', 'CosineDecayLR', 'DeferredScalarsHook',
            'DurableCheckpointHook', 'EpochSeedHook', 'FeatureMixupHook', 'FiniteLossHook',
            'MergedGroupsConstructor', 'MixedPrecisionOptimWrapper', 'ParameterRulesConstructor',
            'PreflightHook', 'RankListHook', 'RehearsalHook', 'ResumeHook', 'StepDecayLR',
-           'StrictLoadHook', 'WarmUpLR']
+           'StepLoopHook', 'StrictLoadHook', 'WarmUpLR']

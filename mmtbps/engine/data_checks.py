@@ -10,7 +10,7 @@ from mmtbps.datasets.annotations import Identity, LocatedRecord
 from mmtbps.datasets.people import people_in, word_people
 from mmtbps.datasets.transforms import TokenizeCaption
 from mmtbps.datasets.transforms.caption_tokens import measure_tokens
-from mmtbps.errors import BadValue, MissingFile, SeveralFaults, UserError
+from mmtbps.errors import BadValue, MissingFile, Notice, SeveralFaults, UserError
 from mmtbps.lexicon.query_text import is_blank
 from mmtbps.registry import DATASETS, TRANSFORMS
 
@@ -52,7 +52,8 @@ def stop_if_unfit(cfg: Config) -> list[str]:
         cfg: a complete config.
 
     Returns:
-        Lines for the log: generated pairs, and how well each tokenizer knows the captions.
+        Lines for the log: generated pairs, and how well each tokenizer knows the captions, with a
+        warning (`Notice`) where many words are unknown to it or split.
 
     Raises:
         UnfitData: with every fault of `check_data_sets`.
@@ -81,13 +82,15 @@ def check_data_sets(cfg: Config) -> Checked:
             lines.append(pairs)
         for step in _tokenizers(part.settings):
             try:
-                line, problem = _check_captions(part, TRANSFORMS.build(dict(step)))
+                # What the words are is said once, of the data that are trained on if any are.
+                found, faults = _check_captions(part, TRANSFORMS.build(dict(step)),
+                                                part.loader == parts[0].loader)
             except MissingFile:
                 continue
             except UserError as error:
-                line, problem = None, error
-            lines += [line] if line else []
-            problems += [problem] if problem else []
+                found, faults = [], [error]
+            lines += found
+            problems += faults
     unique = {str(problem): problem for problem in problems}
     return Checked(list(dict.fromkeys(lines)), list(unique.values()))
 
@@ -139,19 +142,29 @@ def _people(part: _Part) -> set[Identity]:
     return {Identity(real[person.file], person.id) for person in people}
 
 
-def _check_captions(part: _Part, tokenize: TokenizeCaption) -> tuple[str | None, UserError | None]:
+def _check_captions(part: _Part, tokenize: TokenizeCaption, name_words: bool
+                    ) -> tuple[list[str], list[UserError]]:
+    """Word how well a tokenizer knows the captions of a data set, and name words it does not."""
     captions = [caption for item in part.located for caption in item.record.captions
                 if isinstance(caption, str) and not is_blank(caption)]
     if not captions:
-        return None, None
+        return [], []
     use = measure_tokens(tokenize, captions)
-    line = f'{part.dataset.dataset_name} {part.dataset.split}: {use}'
-    if not use.unfit or tokenize.allow_unfit:
-        return line, None
-    return line, BadValue(
-        f'{line}. The tokenizer {tokenize.tokenizer} is not for these captions: a model would '
-        'learn next to nothing of them. Take one of their language, with the text tower that '
-        'belongs to it, or a larger max_length; or set allow_unfit=True in TokenizeCaption')
+    title = f'{part.dataset.dataset_name} {part.dataset.split}: '
+    lines = [f'{title}{use}']
+    if use.unfit and not tokenize.allow_unfit:
+        return lines, [BadValue(
+            f'{lines[0]}. The tokenizer {tokenize.tokenizer} is not for these captions: a model '
+            'would learn next to nothing of them. Take one of their language, with the text tower '
+            'that belongs to it, or a larger max_length; or set allow_unfit=True in '
+            'TokenizeCaption')]
+    if name_words and use.hard_words and not tokenize.allow_unfit:
+        lines.append(Notice(
+            f'{title}{use.hard_words}. A text tower that was trained with the tokenizer '
+            f'{tokenize.tokenizer} reads such words badly: take one of the language and the field '
+            'of the captions, or expect to need many pairs of each of these words; '
+            'allow_unfit=True in TokenizeCaption ends this warning', warning=True))
+    return lines, []
 
 
 def _tokenizers(settings: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:

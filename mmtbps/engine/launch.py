@@ -24,7 +24,7 @@ from .cfg_options import CfgOptions, merge_options
 from .inner_model import inner_model
 from .preflight import data_settings
 from .preflight_hook import PreflightHook
-from .readiness import stop_if_unready
+from .readiness import log_lines, stop_if_unready
 from .run_folder import Start, move_away, refuse_taken
 from .selection import describe_selection
 from .setting_values import stop_if_wrong
@@ -196,8 +196,7 @@ def build_runner(cfg: Config, start: Start | None = None, overwrite: bool = Fals
     for hook in runner.hooks:
         if isinstance(hook, PreflightHook):
             hook.checked = True
-    for line in [*lines, *([start.said] if start else [])]:
-        runner.logger.info(word(line))
+    log_lines(runner.logger, [*lines, *([start.said] if start else [])], word)
     return runner
 
 

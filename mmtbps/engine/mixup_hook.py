@@ -43,7 +43,8 @@ class FeatureMixupHook(Hook):
 
     def __init__(self, milestones: Mapping[float, float], interpolate: str = 'step',
                  by_epoch: bool = True):
-        if not milestones or any(not 0 <= prob <= 1 for prob in milestones.values()):
+        if not isinstance(milestones, Mapping) or not milestones or any(
+                not 0 <= prob <= 1 for prob in milestones.values()):
             raise BadValue('milestones must map places in the run to probabilities in [0, 1], '
                            f'got {milestones}')
         if interpolate not in ('step', 'linear'):
@@ -51,7 +52,7 @@ class FeatureMixupHook(Hook):
         self.milestones = sorted((float(place), prob) for place, prob in milestones.items())
         places = [place for place, _ in self.milestones]
         self.in_shares = any(0 < place < 1 for place in places)
-        if places[0] < 0 or (self.in_shares and places[-1] >= 1):
+        if not all(place >= 0 for place in places) or (self.in_shares and places[-1] >= 1):
             raise BadValue('places of milestones must be epochs, steps or shares of the run, '
                            f'all of one kind, got {sorted(milestones)}')
         self.interpolate, self.by_epoch = interpolate, by_epoch

@@ -77,8 +77,8 @@ def _missing_checkpoint(settings: Mapping[str, Any], tower: type[Tower] | None
     paths = {found.get('checkpoint') for found in dicts_in(settings.get('init_cfg'))}
     return [MissingFile(
         f'{path}: {reason}. It holds pretrained weights'
-        f'{f" of a {tower.__name__}" if tower else ""}: download the original and convert it, see '
-        'docs/guides/prepare_data.md',
+        f'{f" of a {tower.__name__}" if tower else ""}: fetch the original and convert it; '
+        'docs/guides/prepare_data.md#weights has both commands',
         Remedy('convert_weights', dict(kind=kind, target=path)) if kind else None)
         for path in sorted(path for path in paths if isinstance(path, str))
         if '://' not in path and (reason := why_no_file(path))]
@@ -94,8 +94,9 @@ def _missing_start(cfg: Config) -> list[MissingFile]:
     if cfg.get('resume') or not cfg.get('train_cfg') or not (tower and tower.checkpoint_kind):
         return [MissingFile(f'{path}: {reason}')]
     return [MissingFile(
-        f'{path}: {reason}. A published one is converted first, see '
-        'docs/guides/published_checkpoints.md',
+        f'{path}: {reason}. A published one is fetched and converted first; '
+        'docs/guides/prepare_data.md#weights has the commands for CLIP, '
+        'docs/guides/published_checkpoints.md those for other models',
         Remedy('convert_weights', dict(kind=tower.checkpoint_kind, target=path)))]
 
 

@@ -9,7 +9,7 @@ from mmtbps.registry import HOOKS
 
 from .data_checks import stop_if_unfit
 from .preflight import LOADERS
-from .readiness import stop_if_unready
+from .readiness import log_lines, stop_if_unready
 from .setting_values import stop_if_wrong
 
 __all__ = ['PreflightHook']
@@ -51,5 +51,4 @@ class PreflightHook(Hook):
                 if not isinstance(loop, BaseLoop):  # MMEngine builds the loops that it runs
                     cfg[name] = None
             lines = stop_if_unfit(cfg)
-        for line in lines:
-            runner.logger.info(line)
+        log_lines(runner.logger, lines)

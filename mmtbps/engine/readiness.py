@@ -1,15 +1,16 @@
 """All that keeps a run from beginning, said at once."""
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterable
 
 from mmengine.config import Config
 
-from mmtbps.errors import SeveralFaults, UserError
+from mmtbps.errors import Notice, SeveralFaults, UserError
 
 from .data_checks import UnfitData, check_data_sets
 from .preflight import MissingFiles, find_missing
 
-__all__ = ['NotReady', 'stop_if_unready']
+__all__ = ['NotReady', 'log_lines', 'stop_if_unready']
 
 
 class NotReady(SeveralFaults, ValueError):
@@ -26,7 +27,7 @@ def stop_if_unready(cfg: Config, *checks: Callable[[], None]) -> list[str]:
         checks: further ones, of the work folder for instance, which raise a `UserError`.
 
     Returns:
-        Lines for the log: generated pairs, and how well each tokenizer knows the captions.
+        Lines for the log, see `stop_if_unfit`.
 
     Raises:
         MissingFiles: data sets or weights are missing, and nothing else is wrong.
@@ -43,6 +44,20 @@ def stop_if_unready(cfg: Config, *checks: Callable[[], None]) -> list[str]:
     for kind, faults in kinds:
         raise faults[0] if kind is NotReady and len(faults) == 1 else kind(faults)
     return data.lines
+
+
+def log_lines(logger: logging.Logger, lines: Iterable[str],
+              word: Callable[[str], str] = str) -> None:
+    """Log lines, as warnings those that are.
+
+    Args:
+        logger: of the run.
+        lines: see `stop_if_unfit`.
+        word: words a `Notice`.
+    """
+    for line in lines:
+        log = logger.warning if isinstance(line, Notice) and line.warning else logger.info
+        log(word(line))
 
 
 def _fault_of(check: Callable[[], None]) -> UserError | None:

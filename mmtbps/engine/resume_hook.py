@@ -1,12 +1,14 @@
 """Hook that looks after the beginning of a run: a new one, or one that goes on."""
 
 import warnings
+from collections.abc import Iterator
 from typing import Any
 
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.optim import OptimWrapperDict
 from mmengine.runner import BaseLoop, Runner
+from torch.utils.data import DataLoader
 
 from mmtbps.errors import UserError
 from mmtbps.registry import HOOKS
@@ -99,6 +101,8 @@ class ResumeHook(Hook):
             begun = length  # the last step of an epoch whose end is still to come
         if begun:
             _skip(runner, begun)
+        elif not counts_epochs(runner):
+            _begin_at_step(runner)
         if self._pending:
             restore_pending(runner, self._pending)
             self._pending = None
@@ -166,16 +170,69 @@ def replay_schedule(runner: Runner) -> None:
 def _skip(runner: Runner, steps: int) -> None:
     """Leave out the batches that the run has seen in this epoch."""
     loader = runner.train_dataloader
-    batches = loader.batch_sampler
-    sampler = next((one for one in (loader.sampler, getattr(batches, 'sampler', None))
-                    if hasattr(one, 'begun')), None)
+    sampler = _sampler_of(loader)
     if sampler is None:
         raise NotResumable(
             f'the checkpoint was written within an epoch, in which {type(loader.sampler).__name__} '
             'cannot begin: take a SeededSampler or IdentitySampler, or resume from the end of an '
             'epoch')
-    sampler.begun = runner.epoch, steps * batches.batch_size
+    sampler.begun = runner.epoch, steps * loader.batch_sampler.batch_size
     runner.logger.info(f'{steps} steps of epoch {runner.epoch + 1} are done already')
+
+
+def _sampler_of(loader: DataLoader) -> Any | None:
+    """Return the sampler of a loader if it can begin within an epoch."""
+    return next((one for one in (loader.sampler, getattr(loader.batch_sampler, 'sampler', None))
+                 if hasattr(one, 'begun')), None)
+
+
+def _begin_at_step(runner: Runner) -> None:
+    """Let a loop of steps begin with the batches that are due, none of which has been loaded yet.
+
+    MMEngine has begun to load by then, with the seed that a new run would have, and loads all that
+    a resumed run has seen a second time.
+    """
+    loop, loader = runner.train_loop, runner.train_dataloader
+    if _sampler_of(loader) is not None and hasattr(loop, 'dataloader_iterator'):
+        loop.dataloader_iterator = batches = _Batches(loader, runner.iter)
+        if getattr(loop, 'fast_forward_on_resume', False):  # of the OneDL fork: it asks for none
+            batches.left = 0
+
+
+class _Batches:
+    """Endless batches of a loader whose sampler can begin anywhere, pass after pass.
+
+    Args:
+        loader: the loader.
+        steps: batches that were seen before; MMEngine asks for them first, and gets nothing.
+    """
+
+    def __init__(self, loader: DataLoader, steps: int) -> None:
+        self.loader, self.left = loader, steps
+        self.turn, self.done = divmod(steps, len(loader))
+        self.batches: Iterator[Any] | None = None
+
+    def __iter__(self) -> '_Batches':
+        return self
+
+    def __next__(self) -> Any:
+        if self.left:
+            self.left -= 1
+            return None
+        while True:
+            if self.batches is None:
+                sampler = _sampler_of(self.loader)
+                sampler.set_epoch(self.turn)
+                sampler.begun = self.turn, self.done * self.loader.batch_sampler.batch_size
+                self.batches, self.turn, self.done = iter(self.loader), self.turn + 1, 0
+            try:
+                return next(self.batches)
+            except StopIteration:
+                self.batches = None
+
+    def skip_iter(self, steps: int) -> None:
+        """Pass over batches as the OneDL fork asks for it."""
+        self.left = max(0, self.left - steps)
 
 
 def _take_options(runner: Runner, checkpoint: dict[str, Any]) -> None:

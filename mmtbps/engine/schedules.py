@@ -1,7 +1,7 @@
 """Learning rate schedules that follow the length of the run."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mmengine.optim import CosineAnnealingLR, LinearLR, MultiStepLR, OptimWrapper
@@ -14,7 +14,7 @@ __all__ = ['CosineDecayLR', 'StepDecayLR', 'WarmUpLR']
 _PLACES = ('begin', 'length', 'milestones', 'T_max')
 
 
-class _InRun:
+class InRun:
     """Base of schedules whose places below 1 are shares of the run, and others epochs or steps.
 
     ``end`` is the length of the run; MMEngine fills in ``max_epochs`` or ``max_iters``.
@@ -22,16 +22,25 @@ class _InRun:
 
     @classmethod
     def build_iter_from_epoch(cls, optimizer: OptimWrapper, end: int, epoch_length: int,
-                              by_epoch: bool = True, **options: Any) -> '_InRun':
+                              by_epoch: bool = True, **options: Any) -> 'InRun':
         """Build a schedule of steps from settings in epochs."""
-        for name in _PLACES:
-            if options.get(name) is not None:
-                options[name] = _stretch(options[name], epoch_length)
-        return cls(optimizer, end=round(end * epoch_length), by_epoch=False, **options)
+        return cls(optimizer, end=round(end * epoch_length), by_epoch=False,
+                   **cls.in_steps(options, epoch_length))
+
+    @staticmethod
+    def in_steps(options: Mapping[str, Any], epoch_length: int) -> dict[str, Any]:
+        """Turn places in epochs into places in steps; shares and other options stay.
+
+        Example:
+            >>> InRun.in_steps(dict(begin=2, length=0.5, gamma=0.1), epoch_length=10)
+            {'begin': 20, 'length': 0.5, 'gamma': 0.1}
+        """
+        return {name: _stretch(value, epoch_length) if name in _PLACES and value is not None
+                else value for name, value in options.items()}
 
 
 @PARAM_SCHEDULERS.register_module()
-class WarmUpLR(_InRun, LinearLR):
+class WarmUpLR(InRun, LinearLR):
     """Linear warm-up over the first part of the run.
 
     A warm-up of less than two epochs or steps, as of a run that was shortened, is left out: the
@@ -59,7 +68,7 @@ class WarmUpLR(_InRun, LinearLR):
 
 
 @PARAM_SCHEDULERS.register_module()
-class CosineDecayLR(_InRun, CosineAnnealingLR):
+class CosineDecayLR(InRun, CosineAnnealingLR):
     """Cosine from a place in the run to its end.
 
     Args:
@@ -84,7 +93,7 @@ class CosineDecayLR(_InRun, CosineAnnealingLR):
 
 
 @PARAM_SCHEDULERS.register_module()
-class StepDecayLR(_InRun, MultiStepLR):
+class StepDecayLR(InRun, MultiStepLR):
     """Decay by a factor at places in the run.
 
     Args:

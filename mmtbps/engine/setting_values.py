@@ -114,6 +114,9 @@ def find_wrong_values(cfg: Config | Mapping[str, Any]) -> list[BadValue]:
     if 0 < sum(cfg.get(name) is not None for name in trio) < len(trio):
         lacking = [name for name in trio if cfg.get(name) is None]
         faults.append(BadValue(f'{" and ".join(lacking)}: a training needs {", ".join(trio)}'))
+    if {'max_epochs', 'max_iters'} <= set(cfg.get('train_cfg') or ()):
+        faults.append(BadValue('train_cfg has max_epochs and max_iters: a loop of epochs takes the '
+                               'first, a loop of steps (IterBasedTrainLoop) the second'))
     schedules = cfg.get('param_scheduler')
     for schedule in schedules if isinstance(schedules, (list, tuple)) else filter(
             None, [schedules]):

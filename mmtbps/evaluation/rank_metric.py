@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from mmengine.dist import all_gather, all_gather_object, get_rank
 from mmengine.evaluator import BaseMetric
-from mmengine.logging import print_log
+from mmengine.logging import MessageHub, print_log
 from torch import Tensor
 
 from mmtbps.errors import BadValue, MissingKey
@@ -152,7 +152,10 @@ class RankKMetric(BaseMetric):
                 query_images=queries['image_ids'], cross_image_only=self.cross_image_only)
             metrics.update({f'{direction}/{_COUNTS.get(name, name)}': value
                             for name, value in measured.items()})
-        print_log(self._protocol(metrics), logger='current')
+        protocol = self._protocol(metrics)
+        print_log(protocol, logger='current')
+        # A best checkpoint then knows by what it was chosen.
+        MessageHub.get_current_instance().update_info('protocol', protocol)
         return metrics
 
     def _sides(self, results: list[dict]) -> tuple[dict, dict]:

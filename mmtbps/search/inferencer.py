@@ -117,6 +117,15 @@ class TextToPersonInferencer:
             raise TypeError(f'{type(self.encoder).__name__} has nothing to save: copy its folder')
         self.encoder.save_pretrained(folder)
 
+    def push_to_hub(self, name: str, **options: Any) -> str:
+        """Push a model of ours with its card to the hub, and return the commit's address.
+
+        Options are those of `TorchEncoder.push_to_hub`.
+        """
+        if not hasattr(self.encoder, 'push_to_hub'):
+            raise TypeError(f'{type(self.encoder).__name__} is no model of ours: push its folder')
+        return str(self.encoder.push_to_hub(name, **options))
+
     @property
     def gallery(self) -> BaseGallery:
         """The gallery that is searched.

@@ -258,6 +258,26 @@ test_dataloader = dict(dataset=dict(data, split='test', test_mode=True))
     assert 'CUHK-PEDES test: 2 captions' in lines[2] and len(lines) == 3
 
 
+def test_words_that_the_tokenizer_splits_are_a_warning_and_no_problem(root, tmp_path, capsys):
+    records = json.loads((root / 'reid_raw.json').read_text())
+    for record in records:
+        record['captions'] = [f'Ein Mann mit roter Jacke, Nummer {record["id"]}.']
+    (root / 'reid_raw.json').write_text(json.dumps(records))
+    config = tmp_path / 'config.py'
+    config.write_text(f'''
+from mmtbps.datasets import CUHKPEDES
+from mmtbps.datasets.transforms import CLIP_TOKENIZER, TokenizeCaption
+train_dataloader = dict(dataset=dict(
+    type=CUHKPEDES, data_root={str(root)!r}, split='train',
+    pipeline=[dict(type=TokenizeCaption, tokenizer=CLIP_TOKENIZER, max_length=77)]))
+''')
+    main([str(config)])
+    together = capsys.readouterr().out.partition('Together\n')[2].splitlines()
+    assert 'unknown tokens' in together[0]
+    assert together[1].startswith('warning CUHK-PEDES train: 0.0 % of the words unknown, ')
+    assert not [line for line in together if line.startswith('PROBLEM')]
+
+
 def test_a_file_without_a_record_is_a_problem(tmp_path, capsys):
     (tmp_path / 'photos').mkdir()
     (tmp_path / 'pairs.jsonl').write_text('\n')

@@ -128,3 +128,38 @@ def test_a_config_inherits_ours_by_package_name(elsewhere):
     for same in ('image_backbone', 'text_backbone'):
         assert heir.to_dict()['model'][same] == ours.to_dict()['model'][same]
     assert heir.default_scope == 'mmtbps'
+
+
+def without_scopes(node):
+    """Leave out what MMEngine adds to the dicts of a base from a package."""
+    if isinstance(node, dict):
+        return {key: without_scopes(value) for key, value in node.items() if key != '_scope_'}
+    return [without_scopes(one) for one in node] if isinstance(node, (list, tuple)) else node
+
+
+@pytest.mark.parametrize('name', ['heir_config.py', 'lazy_heir_config.py'])
+def test_configs_outside_the_repository_inherit_ours(elsewhere, monkeypatch, name):
+    """Text and pure-Python, here without an installation."""
+    write(elsewhere, name)
+    monkeypatch.chdir(elsewhere)
+    heir = Config.fromfile(name)
+    ours = Config.fromfile(ROOT / 'configs/tbps/vit_bert_base_drawn.py')
+    assert heir.train_cfg.max_epochs == 3 and heir.model.heads.contrastive.temperature == 0.05
+    settings = [without_scopes(cfg.to_dict()) for cfg in (heir, ours)]
+    for settings_of in settings:
+        settings_of['model'].pop('heads')
+        settings_of['train_cfg'].pop('max_epochs')
+    assert {key: settings[0][key] for key in settings[1]} == settings[1]
+
+
+@pytest.mark.slow
+def test_an_heir_of_pure_python_trains_elsewhere(elsewhere):
+    write(elsewhere, 'lazy_heir_config.py')
+    done = subprocess.run(
+        [sys.executable, ROOT / 'tools/train.py', 'lazy_heir_config.py', '--cfg-options',
+         'train_cfg.max_epochs=1', 'train_dataloader.batch_size=24',
+         'train_dataloader.num_workers=0', 'val_dataloader.num_workers=0'],
+        cwd=elsewhere, capture_output=True, text=True,
+        env=dict(os.environ, PYTHONPATH=str(ROOT), OMP_NUM_THREADS='1'))
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert (elsewhere / 'work_dirs/lazy_heir_config/epoch_1.pth').is_file()

@@ -7,8 +7,11 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tarfile
 import urllib.request
 import venv
+import zipfile
+from email import message_from_bytes
 from types import SimpleNamespace
 
 import numpy as np
@@ -18,6 +21,7 @@ from doc_blocks import ROOT, blocks
 from photographs import save_photographs
 from PIL import Image
 from pretrained_models import save_tiny
+from project_file import EXTRAS, SHIPPED
 from published_checkpoints import (
     CLIP_COLORS,
     clip_state,
@@ -27,6 +31,8 @@ from published_checkpoints import (
     pixels_of,
 )
 
+from mmtbps.version import __version__
+
 README = ROOT / 'README.md'
 HEADING = '## Search your own photographs'
 TEXT = 'a man in a RED coat'
@@ -34,20 +40,40 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope='module')
-def wheel(tmp_path_factory):
-    """A wheel, built from a copy of what the packaging needs of the source tree."""
-    pytest.importorskip('setuptools', minversion='70.1')  # earlier ones need the package wheel
-    folder = tmp_path_factory.mktemp('build')
-    for name in ('mmtbps', 'tools', 'configs'):
-        shutil.copytree(ROOT / name, folder / 'source' / name,
-                        ignore=shutil.ignore_patterns('.mim', '__pycache__'))
-    for name in ('setup.py', 'pyproject.toml', 'README.md', 'model-index.yml'):
-        shutil.copyfile(ROOT / name, folder / 'source' / name)
-    before = sorted((folder / 'source/mmtbps').rglob('*'))
+def source(tmp_path_factory):
+    """A source tree as an editable installation leaves it: what the archive names, and links."""
+    pytest.importorskip('setuptools', minversion='77')  # which knows expressions of licences
+    folder = tmp_path_factory.mktemp('build') / 'source'
+    folder.mkdir()
+    for name in SHIPPED:
+        if (ROOT / name).is_dir():
+            shutil.copytree(ROOT / name, folder / name,
+                            ignore=shutil.ignore_patterns('.mim', '__pycache__'))
+        else:
+            shutil.copyfile(ROOT / name, folder / name)
+    (folder / 'mmtbps/.mim').mkdir()
+    for name in ('tools', 'configs', 'model-index.yml'):
+        (folder / 'mmtbps/.mim' / name).symlink_to(f'../../{name}')
+    return folder
+
+
+def build_wheel(source, folder):
+    """Build a wheel of a source tree into a folder, in which nothing of the package changes."""
+    before = sorted((source / 'mmtbps').rglob('*')), sorted((source / 'mmtbps/.mim').glob('*'))
     subprocess.run([sys.executable, '-m', 'pip', 'wheel', '--quiet', '--no-deps',
-                    '--no-build-isolation', '-w', folder, folder / 'source'], check=True)
-    assert sorted((folder / 'source/mmtbps').rglob('*')) == before
+                    '--no-build-isolation', '-w', folder, source], check=True)
+    assert before == (sorted((source / 'mmtbps').rglob('*')),
+                      sorted((source / 'mmtbps/.mim').glob('*')))
     return next(folder.glob('*.whl'))
+
+
+@pytest.fixture(scope='module')
+def wheel(source):
+    """A wheel of the source tree."""
+    wheel = build_wheel(source, source.parent)
+    for link in (source / 'mmtbps/.mim').iterdir():
+        assert link.readlink().as_posix() == f'../../{link.name}'
+    return wheel
 
 
 @pytest.fixture(scope='module')
@@ -185,24 +211,40 @@ def test_the_other_model_of_the_readme(visitor, tmp_path):
     np.testing.assert_allclose([hit['score'] for hit in found], scores, atol=1e-5)
 
 
-def test_a_source_archive_becomes_the_same_wheel(wheel, tmp_path):
-    """The archive brings tools, configs and index, which the wheel has as well."""
-    import tarfile
-    import zipfile
-    source = tmp_path / 'source'
-    shutil.copytree(wheel.parent / 'source', source, ignore=shutil.ignore_patterns(
-        '*.egg-info', 'build'))
-    for name in ('MANIFEST.in', 'CHANGELOG.md', 'LICENSE'):
-        shutil.copyfile(ROOT / name, source / name)
-    build = 'from setuptools import build_meta; build_meta.build_sdist("dist")'
-    subprocess.run([sys.executable, '-c', build], cwd=source, check=True, capture_output=True)
-    with tarfile.open(next(source.glob('dist/*.tar.gz'))) as archive:
+def contents(wheel):
+    """Bytes and permissions of every file of a wheel."""
+    with zipfile.ZipFile(wheel) as archive:
+        return {info.filename: (archive.read(info), info.external_attr)
+                for info in archive.infolist()}
+
+
+def test_a_source_archive_becomes_the_same_wheel(source, wheel, tmp_path):
+    """File by file, links of an editable installation and all; it brings tests and docs, too."""
+    build = 'from setuptools import build_meta; print(build_meta.build_sdist("dist"))'
+    done = subprocess.run([sys.executable, '-c', build], cwd=source, check=True,
+                          capture_output=True, text=True)
+    with tarfile.open(source / 'dist' / done.stdout.split()[-1]) as archive:
+        names = {name.partition('/')[2] for name in archive.getnames()}
         archive.extractall(tmp_path / 'unpacked', filter='data')
-    inside = next((tmp_path / 'unpacked').iterdir())
-    subprocess.run([sys.executable, '-m', 'pip', 'wheel', '--quiet', '--no-deps',
-                    '--no-build-isolation', '-w', tmp_path, inside], check=True)
-    first, second = (zipfile.ZipFile(path).namelist() for path in (
-        wheel, next(tmp_path.glob('*.whl'))))
-    code = [[name for name in names if name.startswith('mmtbps/')] for names in (first, second)]
-    assert sorted(code[0]) == sorted(code[1])
-    assert {'mmtbps/.mim/tools/search.py', 'mmtbps/.mim/model-index.yml'} <= set(first)
+    first = contents(wheel)
+    second = contents(build_wheel(next((tmp_path / 'unpacked').iterdir()), tmp_path))
+    assert sorted(first) == sorted(second)
+    assert [name for name in first if first[name] != second[name]] == []
+    assert {'mmtbps/.mim/tools/search.py', 'mmtbps/.mim/tools/dist_train.sh', 'mmtbps/py.typed',
+            'mmtbps/.mim/model-index.yml'} <= set(first)
+    assert {'docs/index.md', 'tests/conftest.py', 'CITATION.cff', '.ci/run'} <= names
+    assert not [name for name in names if '.mim' in name or '__pycache__' in name]
+
+
+def test_a_package_index_would_show(wheel):
+    """The fields of the page of a package index, as a build writes them."""
+    file, = (name for name in contents(wheel) if name.endswith('.dist-info/METADATA'))
+    page = message_from_bytes(contents(wheel)[file][0])
+    assert page['Name'] == 'mmtbps' and page['Version'] == __version__
+    assert page['License-Expression'] == 'Apache-2.0 AND MIT'
+    assert page.get_all('License-File') == [
+        'LICENSE', 'mmtbps/datasets/transforms/assets/clip/LICENSE']
+    assert page['Requires-Python'] == '>=3.10' and page['Summary'] and page['Keywords']
+    assert 'Programming Language :: Python :: 3.13' in page.get_all('Classifier')
+    assert page['Description-Content-Type'] == 'text/markdown' and '# mmtbps' in page.get_payload()
+    assert set(page.get_all('Provides-Extra')) == set(EXTRAS)

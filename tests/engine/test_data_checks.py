@@ -1,6 +1,7 @@
 """Data sets of a config against each other: shared people, captions a tokenizer does not know."""
 
 import json
+import logging
 import random
 from pathlib import Path
 
@@ -15,9 +16,9 @@ from mmtbps.datasets.transforms import CLIP_TOKENIZER
 from mmtbps.engine import launch
 from mmtbps.engine.data_checks import UnfitData, check_data_sets, stop_if_unfit
 from mmtbps.engine.preflight import MissingFiles
-from mmtbps.engine.readiness import NotReady, stop_if_unready
+from mmtbps.engine.readiness import NotReady, log_lines, stop_if_unready
 from mmtbps.engine.run_folder import FolderTaken
-from mmtbps.errors import BadValue, MissingFile
+from mmtbps.errors import BadValue, MissingFile, Notice
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -142,6 +143,42 @@ def test_captions_are_measured_for_each_data_set(root):
     assert lines == [f'ICFG-PEDES {split}: {count} captions: 0.0 % unknown tokens, 1.2 pieces a '
                      'word, 0.0 % cut at 77 tokens'
                      for split, count in (('train', 11), ('val', 1), ('test', 4))]
+
+
+def speak_german(root):
+    records = json.loads((root / 'data/ICFG-PEDES.json').read_text())
+    for record in records:
+        record['captions'] = ['Ein Mann mit roter Jacke und blauer Hose.']
+    (root / 'data/ICFG-PEDES.json').write_text(json.dumps(records))
+
+
+def warnings(lines):
+    return [line for line in lines if isinstance(line, Notice) and line.warning]
+
+
+def test_words_that_a_tokenizer_splits_are_a_warning_of_the_training_set(root):
+    assert warnings(stop_if_unfit(config(max_length=77))) == []
+    speak_german(root)
+    warning, = warnings(stop_if_unfit(config(max_length=77)))
+    assert warning.startswith('ICFG-PEDES train: 0.0 % of the words unknown, 37.5 % split: '
+                              'roter, jacke, blauer. A text tower that was trained with')
+    assert warnings(stop_if_unfit(config(max_length=77, allow_unfit=True))) == []
+
+
+def test_a_test_alone_warns_of_its_own_captions(root):
+    speak_german(root)
+    cfg = config(max_length=77)
+    cfg.train_dataloader = cfg.val_dataloader = None
+    warning, = warnings(stop_if_unfit(cfg))
+    assert warning.startswith('ICFG-PEDES test: ')
+
+
+def test_warnings_are_logged_as_warnings(caplog):
+    logger = logging.getLogger('of a run')
+    with caplog.at_level('INFO', logger.name):
+        log_lines(logger, ['a', Notice('b'), Notice('c', warning=True)], str.upper)
+    assert [(record.levelname, record.message) for record in caplog.records] == [
+        ('INFO', 'A'), ('INFO', 'B'), ('WARNING', 'C')]
 
 
 @pytest.mark.parametrize('name', ['tbps/vit_bert_pdg_drawn', 'clip/clip_b16_itc_drawn',

@@ -39,6 +39,8 @@ def test_mixup_hook_sets_the_models_probability():
         FeatureMixupHook({0: 0.0}).before_train_epoch(runner(model=model))
     with pytest.raises(ValueError):
         FeatureMixupHook({0: 1.5})
+    with pytest.raises(ValueError, match='milestones must map'):
+        FeatureMixupHook([0.5, 0.0])
 
 
 @pytest.mark.parametrize('options, expected', [
@@ -65,7 +67,7 @@ def test_a_mixup_schedule_that_could_not_act_is_refused():
     at = runner(train_loop=SimpleNamespace())
     with pytest.raises(ValueError, match='counts steps and not epochs.*by_epoch=False'):
         FeatureMixupHook({0: 0.5, 3: 0.0}).before_train(at)
-    for milestones in ({0: 0.5, 0.5: 0.1, 3: 0.0}, {-1: 0.5}):
+    for milestones in ({0: 0.5, 0.5: 0.1, 3: 0.0}, {-1: 0.5}, {0: 0.5, float('nan'): 0.}):
         with pytest.raises(ValueError, match='all of one kind'):
             FeatureMixupHook(milestones)
 

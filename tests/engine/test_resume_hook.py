@@ -8,6 +8,7 @@ import torch
 from mmengine.runner import Runner
 from stopped_runs import Stop, train_until
 
+from mmtbps.datasets import DrawnPEDES
 from mmtbps.engine.run_folder import FolderTaken, NotResumable
 from mmtbps.engine.run_settings import ChangedSettings
 from mmtbps.fileio import load_checkpoint_file
@@ -144,11 +145,28 @@ def test_the_number_of_workers_does_not_change_a_run(config):
         assert_equal_ends(ends[0], other)
 
 
-def test_a_loop_of_steps_is_resumed_in_the_midst_of_an_epoch(config):
-    whole = train(settle(config(), BY_STEP), 'whole')
-    cfg = settle(config(), BY_STEP)
-    train(cfg, 'stopped', 5)
+@pytest.mark.parametrize('words', ['no workers', *(
+    pytest.param(words, marks=pytest.mark.slow) for words in (
+        'two that persist', 'no seed given', 'accumulation'))])
+def test_a_loop_of_steps_is_resumed_in_the_midst_of_an_epoch(config, words):
+    settings = {**BY_STEP, **{**LOADERS, **FURTHER}[words]}
+    whole = train(settle(config(), settings), 'whole')
+    cfg = settle(config(), settings)
+    train(cfg, 'stopped', 7)
+    if words == 'no seed given':
+        drawn = load_checkpoint_file(Path(cfg.work_dir) / 'iter_6.pth')['meta']['seed']
+        whole = train(settle(config(), {**settings, 'randomness.seed': drawn}), 'again')
     assert_equal_ends(train(cfg, 'resumed', resume=True), whole)
+
+
+def test_a_resumed_loop_of_steps_loads_no_batch_that_it_has_seen(config, monkeypatch):
+    cfg = settle(config(), BY_STEP)
+    train(cfg, 'stopped', 7)
+    loaded, serve = [], DrawnPEDES.__getitem__
+    monkeypatch.setattr(DrawnPEDES, '__getitem__', lambda self, index: loaded.append(
+        index) or serve(self, index))
+    resumed = train(cfg, 'resumed', resume=True)
+    assert len(loaded) == (9 - 6) * resumed.train_dataloader.batch_sampler.batch_size
 
 
 def test_an_epoch_that_was_begun_goes_on_at_its_next_batch(config):

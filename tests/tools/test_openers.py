@@ -11,7 +11,7 @@ import pytest
 from mmtbps.commands.command_names import COMMANDS
 
 TOOLS = Path(__file__).resolve().parents[2] / 'tools'
-OPENERS = {path.stem: path for path in TOOLS.glob('*.py')
+OPENERS = {path.relative_to(TOOLS).with_suffix('').as_posix(): path for path in TOOLS.rglob('*.py')
            if 'partial(run_tool' in path.read_text('utf-8')}
 
 

@@ -118,7 +118,7 @@ class LatentDiffusion:
         evals: Rows that went through the UNet in `predict_noise` so far.
 
     Raises:
-        BadValue: On another prediction type.
+        BadValue: On another prediction type, or a scheduler without noise levels of diffusion.
     """
 
     def __init__(self, unet: nn.Module, vae: nn.Module, text_encoder: nn.Module, tokenizer: Any,
@@ -127,6 +127,10 @@ class LatentDiffusion:
             part.requires_grad_(False).eval()
         self.unet, self.vae, self.text_encoder = unet, vae, text_encoder
         self.tokenizer, self.scheduler = tokenizer, scheduler
+        if not hasattr(scheduler, 'alphas_cumprod'):
+            raise BadValue(f'{type(scheduler).__name__} has no noise levels of diffusion '
+                           '(alphas_cumprod), as those of flow matching have none; take another '
+                           'model')
         self.prediction = getattr(scheduler.config, 'prediction_type', 'epsilon')
         if self.prediction not in ('epsilon', 'v_prediction'):
             raise BadValue('the model must predict epsilon or v_prediction, its scheduler says '

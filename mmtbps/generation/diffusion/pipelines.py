@@ -16,7 +16,9 @@ from .loaded_parts import check_weights, load_text_models
 
 __all__ = ['check_stable_diffusion', 'load_pipeline', 'pipeline_class']
 
-_MORE_THAN_TEXT = 'addition_embed_type', 'class_embed_type', 'num_class_embeds'
+_MORE_THAN_TEXT = ('addition_embed_type', 'class_embed_type', 'num_class_embeds',
+                   'time_cond_proj_dim')
+_UNET = 'UNet2DConditionModel'
 _SERVED = ('it works with the UNet of Stable Diffusion 1 and 2. InstructEditor edits with FLUX '
            'Kontext, Qwen-Image-Edit, Stable Diffusion XL and others')
 
@@ -85,8 +87,9 @@ def check_stable_diffusion(model: Any, user: str) -> None:
         user: Name of the part that asks, for the message.
 
     Raises:
-        BadValue: Naming the pipeline's class and another editor, if there is no UNet, it takes
-            more than a text beside the latents, or it takes more than latents.
+        BadValue: Naming the pipeline's class and another editor, if there is no UNet, it is one of
+            videos or without texts, it takes more than a text beside the latents, or it takes more
+            than latents.
     """
     if isinstance(model, str):
         if not os.path.isdir(model):
@@ -99,10 +102,15 @@ def check_stable_diffusion(model: Any, user: str) -> None:
         name, present = type(model).__name__, getattr(model, 'unet', None) is not None
         config = getattr(getattr(model, 'unet', None), 'config', None)
         unet = config if isinstance(config, Mapping) else {}
+        unet = {**unet, '_class_name': type(getattr(model, 'unet', None)).__name__}
+    kind = str(unet.get('_class_name', ''))
     taken, given = unet.get('in_channels'), unet.get('out_channels')
     if not present:
         reason = 'it has no UNet'
-    elif any(unet.get(key) for key in _MORE_THAN_TEXT):
+    elif kind.startswith('UNet') and kind != _UNET:
+        reason = f'its UNet is a {kind}'
+    elif any(unet.get(key) for key in _MORE_THAN_TEXT) or 'image' in str(
+            unet.get('encoder_hid_dim_type')):
         reason = 'its UNet takes more than a text, as that of Stable Diffusion XL does'
     elif taken != given:
         reason = f'its UNet takes {taken} channels and gives {given}: it needs a second image'

@@ -1,5 +1,6 @@
 """Losses that keep a fine-tuned diffusion model near its start, without any image for it."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
@@ -27,7 +28,7 @@ class PriorOptions:
         captions: Of pictures the model shall go on to draw as before.
 
     Raises:
-        BadValue: If a weight is negative, or there is nothing to distil.
+        BadValue: If a weight is negative or no number, or there is nothing to distil.
 
     >>> PriorOptions(l2=1e-3).distill
     0.0
@@ -39,9 +40,13 @@ class PriorOptions:
                                'a photo of a street')
 
     def __post_init__(self) -> None:
+        for weight in (self.l2, self.distill):
+            if not isinstance(weight, (int, float)) or not math.isfinite(weight):
+                raise BadValue(f'l2 and distill must be numbers, got {weight!r}')
         if min(self.l2, self.distill) < 0:
             raise BadValue(f'l2 and distill must not be negative, got {self.l2} and {self.distill}')
-        if self.distill and (isinstance(self.captions, str) or not self.captions):
+        if self.distill and (isinstance(self.captions, str) or not self.captions or not all(
+                isinstance(caption, str) for caption in self.captions)):
             raise BadValue(f'distill needs a list of captions, got {self.captions!r}')
 
 

@@ -27,8 +27,8 @@ class TFLiteModel:
     def __init__(self, file: str, shapes: Sequence[tuple[int, ...]]) -> None:
         self.file, self.shapes = Path(file).expanduser(), list(shapes)
         if not self.file.is_file():
-            raise MissingFile(f'{file}: no such file. docs/guides/evidence.md says where the '
-                              'models of MediaPipe come from')
+            raise MissingFile(f'{file}: no such file. docs/guides/evidence.md#mediapipe has the '
+                              'addresses of the models of MediaPipe')
 
     @cached_property
     def sha256(self) -> str:

@@ -15,7 +15,7 @@ from mmtbps.lexicon import (
 from mmtbps.lexicon.negations import is_negator
 from mmtbps.lexicon.people import person_noun
 
-from .attribute_change import AttributeChange, Rewording, reword
+from .attribute_change import AttributeChange, Rewording, indices_of, reword
 from .removals import remove_item
 from .rewording import TextEdit, exchange_name
 from .same_garment import certain_items, find_items, has_word, suits_the_person
@@ -70,12 +70,11 @@ def reword_accessory(captions: Sequence[str], change: AttributeChange) -> list[R
     kin = frozenset(family.kinds[family.kind_of(change.noun)])
     found = find_items(readings, change.noun, _near(family),
                        kin if change.new else kin | family.fits_all,
-                       family.fits_all if change.new else frozenset(),
-                       carried=True)
-    write = _exchange if change.new else _remove
+                       family.fits_all if change.new else frozenset(), carried=True)
     return [None if items is None or has_word(reading, family.parts)
             or any(item.plural and not write_type(item.type, False).plural for item in items)
-            else write(caption, reading, items, change)
+            else _exchange(caption, reading, items, change) if change.new
+            else _remove(caption, reading, items)
             for caption, reading, items in zip(captions, readings, found, strict=True)]
 
 
@@ -101,9 +100,9 @@ def _exchange(caption: str, reading: AttributeReading, items: Sequence[WornItem]
     return reword(caption, reading, items, edits)
 
 
-def _remove(caption: str, reading: AttributeReading, items: Sequence[WornItem],
-            change: AttributeChange) -> Rewording | None:
-    changed = reword(caption, reading, items, []).changed
+def _remove(caption: str, reading: AttributeReading,
+            items: Sequence[WornItem]) -> Rewording | None:
+    changed = indices_of(reading, items)
     types = {item.type for item in items}
     text: str | None = caption
     for _ in range(_MAX_REMOVED):

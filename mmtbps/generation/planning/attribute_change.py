@@ -7,7 +7,7 @@ from mmtbps.lexicon import AttributeReading, WornItem
 
 from .rewording import TextEdit, apply_edits
 
-__all__ = ['AttributeChange', 'Rewording', 'reword', 'says']
+__all__ = ['AttributeChange', 'Rewording', 'indices_of', 'reword', 'says']
 
 
 class AttributeChange(NamedTuple):
@@ -40,8 +40,12 @@ def reword(caption: str, reading: AttributeReading, items: Sequence[WornItem],
     """Apply the edits of some items of a caption; ``None`` stays ``None``."""
     if edits is None:
         return None
-    return Rewording(apply_edits(caption, edits),
-                     frozenset(i for i, item in enumerate(reading.items) if item in items))
+    return Rewording(apply_edits(caption, edits), indices_of(reading, items))
+
+
+def indices_of(reading: AttributeReading, items: Sequence[WornItem]) -> frozenset[int]:
+    """Return the places of some items among all those of their caption."""
+    return frozenset(i for i, item in enumerate(reading.items) if item in items)
 
 
 def says(after: AttributeReading, before: AttributeReading, changed: frozenset[int],

@@ -86,7 +86,7 @@ class AttributeEditPlanner(BaseEditPlanner):
 
         Args:
             records: Pairs of the train split.
-            top: Number of changed garments and accessories to list.
+            top: Number of garments and accessories to list.
 
         Raises:
             BadValue: As :meth:`BaseEditPlanner.plan`.
@@ -94,18 +94,25 @@ class AttributeEditPlanner(BaseEditPlanner):
         images = self.images_of(records)
         able, changed = Counter(), Counter()
         for captions in images.values():
-            edits = [edit for change in self.switcher.options(captions)
-                     if (edit := self.switcher.apply(captions, change)) is not None]
-            able.update({edit.kind for edit in edits})
-            changed.update({(edit.kind, edit.old, edit.new) for edit in edits})
+            things = self._changeable(captions)
+            able.update({kind for kind, _ in things})
+            changed.update(f'{kind}: {noun}' for kind, noun in things if noun)
         lines = [f'{able[kind]} of {len(images)} images ({percent(able[kind], len(images))}) '
                  f'allow an edit of kind {kind}' for kind in self.switcher.kinds]
         if changed:
-            lines.append('most often:')
-            lines += [f'{count:>8} {kind}: {old} -> {new}'
-                      for (kind, old, new), count in changed.most_common(top)]
+            lines.append('of what is worn there may change, most often:')
+            lines += [f'{count:>8} {thing}' for thing, count in changed.most_common(top)]
         captions = [caption for texts in images.values() for caption in texts]
         return '\n'.join([*lines, *left_out_lines(captions, self.switcher.regions)])
+
+    def _changeable(self, captions: Sequence[str]) -> list[tuple[str, str]]:
+        """List the kinds of edit with what each changes; with ``''`` where something is added."""
+        found: dict[tuple[str, str], None] = {}
+        for change in self.switcher.options(captions):
+            thing = change.kind, change.noun if change.old else ''
+            if thing not in found and self.switcher.apply(captions, change) is not None:
+                found[thing] = None
+        return list(found)
 
 
 def _job(source: dict[str, Any], edit: AttributeEdit, writer: dict[str, Any] | None = None) -> Job:

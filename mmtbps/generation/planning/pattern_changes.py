@@ -71,8 +71,7 @@ def _reword(caption: str, reading: AttributeReading, items: Sequence[WornItem],
             change: AttributeChange, near: Callable[[WornItem], bool],
             others: Set[tuple[str, tuple[str, ...]]]) -> Rewording | None:
     """Write one caption, in which ``items`` are the garment."""
-    if reading.loose or any(name not in ((), (change.old,))
-                            for name in (item.pattern_names for item in items)):
+    if reading.loose or any(item.pattern_names not in ((), (change.old,)) for item in items):
         return None
     if any(i.patterns and near(i) and i not in items and (i.type, i.pattern_names) not in others
            for i in reading.items):

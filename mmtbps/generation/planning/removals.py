@@ -17,6 +17,10 @@ _JOINERS = frozenset({'and', '&', ','})
 _PARTICIPLES = frozenset({'with', 'wearing', 'carrying', 'holding', 'having'})
 _VERBS = frozenset('wears carries holds has wore carried held had'.split())
 _AFTER = frozenset('in while who wearing carrying holding'.split()) | COPULAS | _VERBS
+_SUBJECTS = frozenset({'he', 'she'})
+_LEADS = frozenset({'along', 'together', 'while'})
+# Words of a phrase after which a sentence may end.
+_OBJECTS = frozenset({'it', 'this', 'these', 'those'})
 _PLACED = frozenset('slung hanging draped strapped worn hung'.split())
 _PLACES = frozenset('on over in around across at under from'.split())
 _BESIDE_PLACES = _DETERMINERS | frozenset('one both left right each of'.split())
@@ -100,12 +104,9 @@ def _without_phrase(caption: str, words: Sequence[Word], first: int, end: int,
 def _without_verb(caption: str, words: Sequence[Word], begin: int, end: int,
                   start: int) -> list[TextEdit] | None:
     """Remove a phrase with the word before it: "with a hat", "and carries a bag"."""
-    finite = words[begin].key in _VERBS
-    if begin > start and words[begin - 1].key in COPULAS:  # "and is carrying a bag"
-        if words[begin].key == 'with':
-            return None
-        finite, begin = True, begin - 1
-    begin -= begin > start and words[begin - 1].key == 'also'
+    if words[begin].key == 'with' and begin > start and words[begin - 1].key in COPULAS:
+        return None
+    begin, finite = _verb_start(words, begin, start)
     last = end == len(words) or words[end].key == ','
     joined = begin > start and words[begin - 1].key == 'and'
     if begin == start:
@@ -121,7 +122,23 @@ def _without_verb(caption: str, words: Sequence[Word], begin: int, end: int,
     begin -= aside
     if aside and end + 1 < len(words) and not _adds_more(words[end + 1]):
         end += 1  # "a man, with a hat, looks down"
-    return [TextEdit(words[begin - 1].end, words[end - 1].end, '')] if begin > start else None
+    if begin <= start or words[begin - 1].key in FUNCTION_WORDS - _OBJECTS:
+        return None
+    gone = [TextEdit(words[begin - 1].end, words[end - 1].end, '')]
+    commas = _list_commas(words, begin, start) if joined and not aside else None
+    return [*gone, _joined(words, commas)] if commas else gone
+
+
+def _verb_start(words: Sequence[Word], begin: int, start: int) -> tuple[int, bool]:
+    """Find the first word that goes with a verb or "with", and whether a verb is finite there."""
+    finite = words[begin].key in _VERBS
+    if begin > start and (words[begin - 1].key in COPULAS
+                          or words[begin - 1].key.endswith(("'s", '’s'))):  # "and he's carrying"
+        finite, begin = True, begin - 1
+    before = _SUBJECTS if finite else _LEADS
+    while begin > start and words[begin - 1].key in before | {'also'}:
+        begin -= 1
+    return begin, finite
 
 
 def _adds_more(word: Word) -> bool:
@@ -144,9 +161,12 @@ def _without_last(words: Sequence[Word], first: int, end: int,
     if commas is None:
         return None
     edits = [TextEdit(words[before - 1].end, words[end - 1].end, '')]
-    if commas:
-        edits.append(TextEdit(words[commas[0]].start, words[commas[0]].end, ' and'))
-    return edits
+    return [*edits, _joined(words, commas)] if commas else edits
+
+
+def _joined(words: Sequence[Word], commas: Sequence[int]) -> TextEdit:
+    """Put "and" before what is the last of a list now."""
+    return TextEdit(words[commas[0]].start, words[commas[0]].end, ' and')
 
 
 def _without_middle(words: Sequence[Word], first: int, end: int, start: int,

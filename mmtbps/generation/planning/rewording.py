@@ -25,6 +25,9 @@ from mmtbps.lexicon.vocabulary import read_table
 __all__ = ['TextEdit', 'apply_edits', 'exchange_name', 'replace_words', 'suits_other_types']
 
 _OWN = frozenset('the his her their its'.split())
+_PRONOUNS = frozenset('they them these those both it its this one'.split())
+# "Shorts, which are blue", "shorts and are blue": verbs that may be of the noun before.
+_OTHER_VERBS = COPULAS | AUXILIARIES | RELATIVES
 _SINGULAR = {'are': 'is', 'were': 'was'}
 _PLURAL = {'is': 'are', 'was': 'were'}
 # "T-shirt" has its capital anywhere.
@@ -93,11 +96,13 @@ def exchange_name(caption: str, words: Sequence[Word], item: WornItem,
     edits = replace_words(caption, words, item.name, item.last, text)
     if plural == item.plural:
         return edits
+    if any(word.key in _PRONOUNS for word in words):
+        return None  # "She wears shorts. They are blue."
     place = edits[-1]
     following = text if item.name == item.first else caption[words[item.first].start:]
     before = _to_plural(caption, words, item) if plural else _to_singular(
         caption, words, item, following)
-    after = _agree(caption, words, item.last, _PLURAL if plural else _SINGULAR)
+    after = _agree(caption, words, item, _PLURAL if plural else _SINGULAR)
     return None if before is None or after is None else [*before, place, *after]
 
 
@@ -149,12 +154,17 @@ def _to_plural(caption: str, words: Sequence[Word], item: WornItem) -> list[Text
     return [] if key in FUNCTION_WORDS - {'this', 'it'} or not key[0].isalnum() else None
 
 
-def _agree(caption: str, words: Sequence[Word], last: int,
+def _agree(caption: str, words: Sequence[Word], item: WornItem,
            numbers: dict[str, str]) -> list[TextEdit] | None:
     """Make the verb after a noun agree with it; ``None`` if it may be one that does not."""
-    if last == len(words) or words[last].is_punctuation:
+    after = [word.key for word in words[item.last:item.last + 3]]
+    if not after:
         return []
-    start, end, key = words[last]
-    if key in numbers:
-        return [TextEdit(start, end, with_case_of(caption[start:end], numbers[key]))]
-    return [] if key in FUNCTION_WORDS - COPULAS - AUXILIARIES - RELATIVES else None
+    if after[0] in numbers:
+        before = words[max(item.first - 2, 0):item.first]
+        joined = any(word.key in JOINERS for word in before)  # "her belt and shorts are"
+        start, end, key = words[item.last]
+        return None if joined else [TextEdit(start, end, with_case_of(
+            caption[start:end], numbers[key]))]
+    goes_on = words[item.last].is_punctuation or after[0] in FUNCTION_WORDS
+    return [] if goes_on and not set(after) & _OTHER_VERBS else None

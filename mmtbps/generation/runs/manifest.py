@@ -18,7 +18,9 @@ from typing import Any
 from mmtbps.errors import BadValue, MissingFile, Remedy
 from mmtbps.fileio import JsonlWriter, LockTaken, create_once, iter_json_lines, write_durably
 from mmtbps.merged_pairs import RUN_FILE, digest_of_run, part_files
-from mmtbps.records import Entry, RecordError, image_name
+from mmtbps.records import Entry, RecordError
+
+from .record_sections import check_sections
 
 __all__ = ['ENGINE_VERSION', 'ManifestPart', 'OtherRun', 'Record', 'claim_run', 'engine_digest',
            'fault_of_second', 'fault_of_stranger', 'job_id', 'load_done', 'note_images',
@@ -74,11 +76,7 @@ class Record:
 
     @property
     def source_image(self) -> str:
-        """Path of the source image in its folder, as the annotation has it.
-
-        Raises:
-            RecordError: Naming the job, if the record has none.
-        """
+        """Path of the source image in its folder; a `RecordError` if there is none."""
         return Entry(self.source, f'{self.job_id}, source').take('image', str)
 
     def to_json(self) -> dict[str, Any]:
@@ -92,8 +90,8 @@ class Record:
         """Read the record that :meth:`to_json` wrote.
 
         Raises:
-            RecordError: If it is of another schema, a key is missing or of a wrong type, or the
-                new image lies outside the folder of the run.
+            RecordError: If it is of another schema, a key is missing or of a wrong type, or as
+                `check_sections`.
         """
         entry = Entry(raw, where)
         if (schema := entry.take('schema', str)) != SCHEMA:
@@ -104,12 +102,8 @@ class Record:
                               f'got {texts["status"]!r}')
         sections = {key: entry.take(key, dict) for key in
                     ('source', 'edit', 'output', 'engine', 'gates', 'controls', 'cost')}
-        image_name(Entry(sections['output'], where).take_or_none('file', str) or '', where)
-        for name, verdict in sections['gates'].items():
-            ok = Entry(verdict, f'{where}, gate {name!r}').raw.get('ok')
-            if not isinstance(ok, bool):
-                raise RecordError(f"{where}, gate {name!r}: key 'ok' must be true or false, got "
-                                  f'{ok!r}')
+        check_sections(texts['job_id'], sections['output'], sections['gates'],
+                       sections['controls'], where)
         return cls(**texts, **sections, reason=entry.take_or_none('reason', str))
 
 
@@ -274,15 +268,19 @@ def read_run(folder: str | os.PathLike) -> dict[str, Any]:
 
     Raises:
         MissingFile: If no run has begun in the folder.
-        RecordError: If the file is no JSON.
+        RecordError: If the file is no JSON, or a key is missing.
     """
     path = Path(folder) / RUN_FILE
     if not path.is_file():
         raise MissingFile(f'{path} not found: no generation has run in this folder yet')
     try:
-        return json.loads(path.read_text(encoding='utf-8'))
-    except ValueError as error:
+        run = Entry(json.loads(path.read_text(encoding='utf-8')), str(path))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise RecordError(f'{path}: broken JSON ({error})') from error
+    run.take('digest', str)
+    run.take('settings', dict)
+    Entry(run.take('plan', dict), f'{path}, plan').take('jobs', int)
+    return run.raw
 
 
 def note_images(folder: str | os.PathLike, images: str | os.PathLike) -> None:

@@ -23,6 +23,7 @@ from mmtbps.records import PairRecord
 from ..editing.edit_kinds import find_kind
 from .manifest import Record, load_done, read_run
 from .pair_weights import DEFAULT_FLOOR, weigh_pairs
+from .record_sections import check_accepted
 from .run_summary import summarise
 
 __all__ = ['CUHK_FILE', 'PAIRS_FILE', 'Merged', 'check_sources', 'merge_run',
@@ -135,8 +136,11 @@ def check_sources(records: Sequence[Record], existing: Sequence[PairRecord]) -> 
     """Refuse records of images that a data set does not have, or not in train or of that person.
 
     Raises:
+        RecordError: If a record does not say all that a pair is made of.
         BadValue: Naming the first such image.
     """
+    for record in records:
+        check_accepted(record.source, record.edit, record.output, f'job {record.job_id}')
     train = {(pair.image, pair.person_id) for pair in existing if pair.split == 'train'}
     tested = {pair.image for pair in existing if pair.split != 'train'}
     for record in records:

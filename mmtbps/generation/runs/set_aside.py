@@ -9,6 +9,7 @@ from mmtbps.fileio import LockTaken, decode_json, file_lock, write_durably
 from mmtbps.merged_pairs import digest_of_run, part_files
 
 from .manifest import Record, fault_of_second, fault_of_stranger
+from .record_sections import check_accepted
 
 __all__ = ['BrokenLine', 'count_set_aside', 'set_aside_broken']
 
@@ -107,6 +108,11 @@ def _fault(line: bytes, known: dict[str, Record], digest: str | None) -> str | N
     before = known.get(record.job_id)
     if before is not None and (fault := fault_of_second(before, record)):
         return f'job {record.job_id} a second time, {fault} an earlier line'
+    if record.status == 'accepted':
+        try:
+            check_accepted(record.source, record.edit, record.output, 'no pair')
+        except RecordError as error:
+            return str(error)
     if before is None or before.status == 'failed':
         known[record.job_id] = record
     return None

@@ -74,6 +74,8 @@ class Tower(BaseModule):
             dropout; also of those inside the dict ``config``.
         lora_targets: names, inside a layer, of what low-rank adapters go to unless told otherwise:
             of linear layers, or of modules that hold them. The projections of the attention.
+        last_weights: beginnings of the names of weights that act after the layers, such as those
+            of a final norm.
         checkpoint_kind: kind of published checkpoint that such a tower starts from, as the
             converters name it; ``None`` if there is none.
     """
@@ -86,6 +88,7 @@ class Tower(BaseModule):
     vocab_size: int | None = None
     training_only: tuple[str, ...] = ('with_cp', )
     lora_targets: tuple[str, ...] = ('attn', )
+    last_weights: tuple[str, ...] = ()
     checkpoint_kind: str | None = None
 
     @abstractmethod
@@ -227,6 +230,38 @@ class Tower(BaseModule):
             TypeError: the tower cannot.
         """
         raise TypeError(f'{type(self).__name__} gives no features of single tokens')
+
+    def get_layer_depth(self, param_name: str, prefix: str = '') -> tuple[int, int]:
+        """Return the depth of a weight, for a learning rate that decays from layer to layer.
+
+        Args:
+            param_name: of the weight, in the model around.
+            prefix: of the weights of this tower there.
+
+        Returns:
+            Depth, and the number of depths: 0 is what stands before the first layer, ``i + 1``
+            layer ``i``, and the last all that comes after, also what is not of this tower.
+
+        Example:
+            >>> class Two(Tower):
+            ...     embed = pool = None
+            ...     last_weights = ('norm', )
+            ...     def __init__(self):
+            ...         super().__init__()
+            ...         self.words, self.norm = nn.Embedding(2, 2), nn.LayerNorm(2)
+            ...         self.layers = nn.ModuleList([nn.Linear(2, 2), nn.Linear(2, 2)])
+            >>> [Two().get_layer_depth(f'text.{name}', 'text.') for name in (
+            ...     'words.weight', 'layers.1.bias', 'norm.bias')]
+            [(0, 4), (2, 4), (3, 4)]
+        """
+        last, name = self.depth + 1, param_name.removeprefix(prefix)
+        if not self.depth or not param_name.startswith(prefix) or name.startswith(
+                self.last_weights):
+            return last, last + 1
+        weight = dict(self.named_parameters()).get(name)
+        depth = next((index for index, layer in enumerate(self.layers, start=1)
+                      if any(weight is one for one in layer.parameters())), 0)
+        return depth, last + 1
 
     def forward(self, *inputs: Tensor) -> Tensor:
         """Compute the features of a batch, ``(N, D)``, not normalised."""

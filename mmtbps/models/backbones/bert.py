@@ -58,6 +58,7 @@ class BERTBackbone(Tower):
         torch.Size([1, 8])
     """
 
+    last_weights = ('bert.pooler', 'bert.final_norm')
     training_only = ('with_cp', 'hidden_dropout_prob', 'attention_probs_dropout_prob',
                      'classifier_dropout', 'dropout', 'attention_dropout', 'embedding_dropout',
                      'mlp_dropout')

@@ -30,6 +30,7 @@ class _CLIPTower(Tower):
     final_norm: nn.Module
     checkpoint_kind = 'openai_clip'
     training_only = ('with_cp', 'attn_drop')
+    last_weights = ('ln_post', 'ln_final')
 
     def __init__(self, width: int, depth: int, heads: int | None, with_cp: bool,
                  init_cfg: dict | list | None, **layer: Any):

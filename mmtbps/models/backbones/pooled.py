@@ -34,6 +34,12 @@ class PooledBackbone(Tower):
                          else MODELS.build(backbone))
         self.out_dims = out_dims
 
+    def get_layer_depth(self, param_name: str, prefix: str = '') -> tuple[int, int]:
+        """Return the depth of a weight as the backbone counts its stages, if it does."""
+        if not hasattr(self.backbone, 'get_layer_depth'):
+            return super().get_layer_depth(param_name, prefix)
+        return self.backbone.get_layer_depth(param_name, f'{prefix}backbone.')
+
     def embed(self, images: Tensor) -> Tokens:
         """Carry the images themselves, ``(N, 3, H, W)``."""
         return Tokens(images)

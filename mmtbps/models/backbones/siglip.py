@@ -29,6 +29,7 @@ class _SigLIPTower(Tower):
     checkpoint_kind = 'hf_siglip'
     training_only = ('with_cp', 'attention_dropout')
     lora_targets = ('self_attn', )
+    last_weights = ('siglip.post_layernorm', 'siglip.final_layer_norm', 'siglip.head')
 
     def __init__(self, kind: str, model: str | None, config: dict | None, with_cp: bool,
                  init_cfg: dict | list | None):

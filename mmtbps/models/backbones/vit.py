@@ -48,6 +48,7 @@ class OverlapViT(Tower, VisionTransformer):
     checkpoint_kind = 'timm'
 
     training_only = ('with_cp', 'drop_rate', 'drop_path_rate')
+    last_weights = ('ln1', 'ln2')
 
     def __init__(self,
                  arch: str | dict = 'base',

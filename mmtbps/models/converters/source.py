@@ -94,8 +94,9 @@ def read_source(source: str) -> Source:
     if _TAR in source and not path.exists():
         return _source(source, _read_member(source))
     if reason := why_no_file(path):
-        raise MissingFile(f'{source}: {reason}; docs/guides/published_checkpoints.md says '
-                          'where to get one')
+        raise MissingFile(f'{source}: {reason}; docs/guides/published_checkpoints.md#a-person-'
+                          'model-in-two-commands says where to get one of persons, '
+                          'docs/guides/prepare_data.md#weights one of a ViT or CLIP')
     if path.suffix == '.tar' and tarfile.is_tarfile(path):
         source += ':'  # no member is named, and those that there are will be
         return _source(source, _read_member(source))

@@ -14,7 +14,7 @@ import transformers
 from PIL import Image
 from torch import Tensor, nn
 
-from mmtbps.errors import BadValue, MissingPackage, first_line
+from mmtbps.errors import BadValue, MissingPackage, Remedy, first_line
 from mmtbps.lexicon.tokenizer_vocabulary import TokenizerVocabulary
 from mmtbps.pretrained import resolve_pretrained
 
@@ -160,6 +160,10 @@ class HuggingFaceDualEncoder(DualEncoder):
 def _family_of(source: str, config: Mapping[str, Any]) -> Family:
     """Find the family of a config, or say that it is none or that transformers is too old."""
     kind = config.get('model_type')
+    if kind is None and 'retriever' in config:
+        raise BadValue(
+            f'{source}: a model of ours, not of transformers; leave hf: out, or export it for '
+            'transformers first', Remedy('export_transformers', dict(model=source)))
     family = FAMILIES.get(kind) if isinstance(kind, str) else None
     if family is None:
         raise BadValue(f'{source}: model type {kind!r} is no dual encoder that is known to work '

@@ -124,7 +124,8 @@ def _import_library() -> ModuleType:
     except ImportError as error:
         raise MissingPackage(
             f'models of open_clip need {error.name or "open_clip"}: pip install '
-            '"mmtbps[open-clip]" (beside a torch for CPUs: docs/guides/pretrained_models.md)'
+            '"mmtbps[open-clip]" (beside a torch for CPUs: '
+            'docs/guides/pretrained_models.md#open_clip)'
         ) from error
     return open_clip
 

@@ -62,7 +62,7 @@ def clip_to_transformers(model: nn.Module, state: Mapping[str, Tensor],
     weights['logit_scale'] = torch.tensor(0.)
     config = _config(vision, text, len(weights['visual_projection.weight']), end_token_id)
     return LibraryModel(config, weights, 'CLIPImageProcessor', 'CLIPProcessor', 'longest',
-                        vision.grid[0] != vision.grid[1])
+                        vision.img_size[0] != vision.img_size[1])
 
 
 def _check_towers(vision: nn.Module, text: nn.Module) -> None:
@@ -98,8 +98,8 @@ def _renamed(key: str, value: Tensor) -> list[tuple[str, Tensor]]:
 def _config(vision: CLIPVisionTower, text: CLIPTextTower, dimensions: int,
             end_token_id: int) -> dict[str, Any]:
     patch = vision.conv1.kernel_size[0]
-    square = vision.grid[0] == vision.grid[1]
-    side = max(vision.img_size) if square else patch * max(vision.grid)
+    square = vision.img_size[0] == vision.img_size[1]
+    side = vision.img_size[0] if square else patch * max(vision.grid)
     return dict(
         architectures=['CLIPModel'], model_type='clip', projection_dim=dimensions,
         logit_scale_init_value=0.,

@@ -45,8 +45,8 @@ def siglip_to_transformers(model: nn.Module, state: Mapping[str, Tensor],
     weights[_PLACES] = square_positions(weights[_PLACES], vision.grid)
     weights |= dict(logit_scale=torch.zeros(1), logit_bias=torch.zeros(1))
     halves = [sizes_of(tower.siglip.config) for tower in (vision, text)]
-    patch, square = vision.siglip.config.patch_size, vision.grid[0] == vision.grid[1]
-    halves[0]['image_size'] = max(vision.img_size) if square else patch * max(vision.grid)
+    patch, square = vision.siglip.config.patch_size, vision.img_size[0] == vision.img_size[1]
+    halves[0]['image_size'] = vision.img_size[0] if square else patch * max(vision.grid)
     halves[1]['eos_token_id'] = end_token_id
     config = dict(
         architectures=['SiglipModel'], model_type='siglip',

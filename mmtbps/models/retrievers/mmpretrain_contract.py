@@ -9,7 +9,7 @@ __all__ = ['MMPretrainRetrieval']
 
 
 class MMPretrainRetrieval:
-    """Mixin of a model with ``encode_image``, ``encode_text`` and ``data_preprocessor``."""
+    """Mixin of a model with ``encode_image``, ``encode_text``, towers and ``data_preprocessor``."""
 
     def extract_feat(self,
                      images: Tensor | None = None,
@@ -40,6 +40,22 @@ class MMPretrainRetrieval:
         elif input_ids is not None:
             features['text_feat'] = self.encode_text(input_ids, attention_mask)
         return features
+
+    def get_layer_depth(self, param_name: str, prefix: str = '') -> tuple[int, int]:
+        """Return the depth of a weight in its tower; necks and heads are as the last depth.
+
+        mmpretrain's ``LearningRateDecayOptimWrapperConstructor`` asks for it.
+
+        Args:
+            param_name: of the weight.
+            prefix: of the names of this model's weights in another one.
+
+        Returns:
+            Depth, and the number of depths of that tower.
+        """
+        name = next((name for name in ('image_backbone', 'text_backbone')
+                     if param_name.startswith(f'{prefix}{name}.')), 'image_backbone')
+        return getattr(self, name).get_layer_depth(param_name, f'{prefix}{name}.')
 
     def predict_all(self,
                     feats: dict[str, Tensor],

@@ -8,7 +8,7 @@ from typing import Any
 from mmtbps.catalog import model_notice
 from mmtbps.pretrained import parse_model_name, resolve_pretrained
 
-__all__ = ['NOTICES', 'list_notices', 'write_notices']
+__all__ = ['NOTICES', 'list_notices', 'notice_files', 'write_notices']
 
 #: File of the notices in a folder.
 NOTICES = 'NOTICE.md'
@@ -31,7 +31,11 @@ def list_notices(encoder: Any) -> list[tuple[str, str]]:
         found.append(('Weights', notice))
     folder = _folder_of(encoder, address)
     if folder is not None:
-        found += [(f'{path.name} of the model', _read(path)) for path in _notice_files(folder)]
+        found += [(f'{path.name} of the model', _read(path)) for path in notice_files(folder)]
+        # The card of a converted model says whose weights it has.
+        card = folder / 'README.md'
+        if card.is_file() and 'licen' in _read(card).lower():
+            found.append(('Card of the model', _read(card)))
     tokenizer = getattr(getattr(encoder, 'tokenize', None), 'tokenizer', None)
     licence = Path(resolve_pretrained(tokenizer), 'LICENSE') if tokenizer else None
     if licence and licence.is_file():
@@ -54,14 +58,11 @@ def _folder_of(encoder: Any, address: str | None) -> Path | None:
     return getattr(encoder, 'folder', None)
 
 
-def _notice_files(folder: Path) -> Iterator[Path]:
-    """Yield files of licences; and the card, where a converted model says whose weights it has."""
+def notice_files(folder: Path) -> Iterator[Path]:
+    """Yield the files of licences in a folder."""
     for path in sorted(folder.iterdir()):
         if path.is_file() and path.name.lower().startswith(_BEGINNINGS):
             yield path
-    card = folder / 'README.md'
-    if card.is_file() and 'licen' in _read(card).lower():
-        yield card
 
 
 def _read(file: Path) -> str:

@@ -32,7 +32,8 @@ __all__ = ['FILES', 'ModelSource', 'find_model_source', 'inference_weights', 'po
            'portable_pipeline', 'write_saved_model']
 
 #: Files of a saved model, as patterns for a download.
-FILES = ('config.json', 'model.safetensors', 'tokenizer/*.json', 'tokenizer/*.txt')
+FILES = ('config.json', 'model.safetensors', 'tokenizer/*.json', 'tokenizer/*.txt',
+         'LICEN*', 'NOTICE*', 'tokenizer/LICENSE')
 _CONFIG, _WEIGHTS, _TOKENIZER = 'config.json', 'model.safetensors', 'tokenizer'
 #: 1 had one head in its settings and its weights; it is read as well.
 _FORMAT, _FORMATS = 2, (1, 2)
@@ -272,6 +273,9 @@ def _from_folder(folder: Path) -> ModelSource:
         if reason := why_no_file(file, ''):
             raise BadValue(f'{file}: {reason}')
         settings = decode_json(file.read_text(encoding='utf-8'))
+        if 'model_type' in settings and 'retriever' not in settings:
+            raise BadValue(f'{folder}: a model of transformers, not of ours; name it '
+                           f'hf:{folder}')
         if settings['format'] not in _FORMATS:
             raise BadValue(f'{file}: format must be one of {_FORMATS}, got '
                            f'{settings["format"]!r}; a newer mmtbps wrote it')

@@ -1,6 +1,7 @@
 """Encoder of a trained retriever in torch: a config's own test pipeline, then its two towers."""
 
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from functools import cached_property
 from pathlib import Path
 from threading import Lock
@@ -8,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from huggingface_hub import ModelHubMixin, snapshot_download
+from huggingface_hub import ModelCard, ModelHubMixin, snapshot_download
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.device import get_device
@@ -24,6 +25,7 @@ from mmtbps.models.retrievers.former_settings import with_former_head
 from mmtbps.models.weights_hash import hash_settings, hash_weights
 
 from .base import Fingerprint, check_images, check_texts, encode_in_batches
+from .model_card import CARD, card_facts, carry_notices
 from .saved_model import (
     FILES,
     find_model_source,
@@ -36,26 +38,7 @@ from .saved_model import (
 
 __all__ = ['TorchEncoder']
 
-_CARD = """---
-{{ card_data }}
----
-
-# Text-based person search
-
-An image and a text tower of [OpenMMLab's](https://github.com/open-mmlab) family, trained with
-mmtbps to find pictures of a person by a description.
-
-```python
-from mmtbps.search import TextToPersonInferencer
-
-searcher = TextToPersonInferencer.from_pretrained('this repository', gallery='people.lance')
-searcher.index('a folder of crops')
-searcher('A woman in a red coat with a black bag.', topk=10)
-```
-"""
-
-
-class TorchEncoder(ModelHubMixin, library_name='mmtbps', model_card_template=_CARD,
+class TorchEncoder(ModelHubMixin, library_name='mmtbps', model_card_template=CARD,
                    tags=['text-based-person-search', 'text-to-image-retrieval']):
     """Encoder of a model of ours, in torch.
 
@@ -100,6 +83,7 @@ class TorchEncoder(ModelHubMixin, library_name='mmtbps', model_card_template=_CA
         self.model = self._source.build_model() if built is None else built
         _check_retriever(self.model)
         self._heads: Mapping[str, Tensor] = {}
+        self._checkpoint = weights if isinstance(weights, (str, Path)) else None
         if weights is not None and weights != 'random':
             self._heads = load_strictly(self.model, weights).heads
         self.device = str(device or get_device())
@@ -214,6 +198,18 @@ class TorchEncoder(ModelHubMixin, library_name='mmtbps', model_card_template=_CA
     def _save_pretrained(self, save_directory: Path) -> None:
         write_saved_model(save_directory, self._source, self.model, self.steps,
                           self.former_fingerprints)
+        carry_notices(self.folder, save_directory)
+
+    def generate_model_card(self, **known: Any) -> ModelCard:
+        """Write the card of the model: data, metrics, protocol and licence, as far as known.
+
+        Args:
+            known: ``license``, a name of the hub's; and further values of the template.
+        """
+        known = card_facts(self, self._checkpoint) | known
+        card_data = copy(self._hub_mixin_info.model_card_data)
+        card_data.license = known.pop('license', None) or card_data.license
+        return ModelCard.from_template(card_data, template_str=CARD, **known)
 
     @classmethod
     def from_pretrained(cls, pretrained_model_name_or_path: str | Path, **options: Any

@@ -11,6 +11,8 @@ DRAWN = str(FIXTURES / 'drawn/tokenizer')
 CHINESE = ['一个穿着红色外套和蓝色牛仔裤的男人背着黑色的背包走在街上。', '这位女士有一头长发。']
 ENGLISH = ['The man is wearing a red coat and blue jeans, and he carries a black backpack.',
            'A woman in white shoes.']
+GERMAN = ['Ein Mann trägt eine rote Jacke und blaue Jeans und hat einen schwarzen Rucksack dabei.',
+          'Die Frau mit einer Jacke geht in einem grünen Kleid.']
 OTHER = ['Zookeeper juxtaposing quixotic xylophones beyond mythological vaudeville.'] * 2
 
 
@@ -45,6 +47,39 @@ def test_a_tokenizer_for_other_captions_is_known(name, captions, unfit):
 def test_captions_of_which_most_are_cut_are_unfit():
     assert measure_tokens(TokenizeCaption(CLIP_TOKENIZER, 12), ENGLISH[:1]).unfit
     assert not measure_tokens(TokenizeCaption(CLIP_TOKENIZER, 12), ENGLISH).unfit
+
+
+def slow_words(name, captions):
+    """Shares of words that are unknown and split, one word at a time by transformers itself."""
+    tokenizer = load_tokenizer(name)
+    words = [word for caption in captions for word in
+             ''.join(sign if sign.isalpha() else ' ' for sign in caption).split()]
+    tokens = [tokenizer(word, add_special_tokens=False)['input_ids'] for word in words]
+    unknown = [tokenizer.unk_token_id in row for row in tokens]
+    split = [len(row) > 1 and not miss for row, miss in zip(tokens, unknown, strict=True)]
+    return sum(unknown) / len(words), sum(split) / len(words)
+
+
+@pytest.mark.parametrize('captions', [GERMAN, ENGLISH, OTHER, ENGLISH + GERMAN])
+@pytest.mark.parametrize('name, max_length', [(DRAWN, 64), (DRAWN, 12), (CLIP_TOKENIZER, 20)])
+def test_words_equal_those_split_one_by_one(name, max_length, captions):
+    use = measure_tokens(TokenizeCaption(name, max_length), captions)
+    assert (use.unknown_words, use.split_words) == pytest.approx(slow_words(name, captions))
+
+
+def test_of_a_script_without_spaces_each_sign_is_a_word():
+    use = measure_tokens(TokenizeCaption(DRAWN, 64), ['红色 coat', 'a man'])
+    assert (use.unknown_words, use.split_words) == (2 / 5, 0)
+    assert use.examples == ('红', '色')
+
+
+@pytest.mark.parametrize('name, captions, words', [
+    (CLIP_TOKENIZER, ENGLISH, None), (DRAWN, ENGLISH, None),
+    (CLIP_TOKENIZER, GERMAN, '0.0 % of the words unknown, 64.0 % split: jacke, trägt, '
+                             'eine, rote, blaue'),
+    (DRAWN, ['A man 漢.'] * 3, '33.3 % of the words unknown, 0.0 % split: 漢')])
+def test_words_are_named_where_many_are_hard(name, captions, words):
+    assert measure_tokens(TokenizeCaption(name, 77), captions).hard_words == words
 
 
 def test_of_many_captions_a_sample_is_looked_at():

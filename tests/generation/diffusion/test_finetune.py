@@ -2,10 +2,12 @@
 
 import copy
 import itertools
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.optim import OptimWrapper
 from mmengine.runner import Runner
@@ -19,6 +21,7 @@ from mmtbps.generation.diffusion.finetune import (
     denoising_loss,
 )
 
+CONFIG = Path(__file__).parents[3] / 'configs/generation/finetune_drawn.py'
 SIZE = (32, 16)
 NUMBERS = itertools.count()
 CAPTIONS = ['A man in a red shirt.', 'A man in a blue coat.', 'A man in green jeans.', 'A bag.']
@@ -49,7 +52,7 @@ class Pairs(torch.utils.data.Dataset):
                     data_samples=DataSample(metainfo=dict(captions=[CAPTIONS[index]])))
 
 
-def train(model, folder, iterations, rate=1e-2, **arguments):
+def train(model, folder, iterations, rate=1e-2, hooks=(), **arguments):
     runner = Runner(
         model=model, work_dir=str(folder), experiment_name=f'{folder.name}_{next(NUMBERS)}',
         train_dataloader=dict(dataset=Pairs(), batch_size=4, num_workers=0,
@@ -59,7 +62,7 @@ def train(model, folder, iterations, rate=1e-2, **arguments):
         optim_wrapper=dict(type=OptimWrapper, optimizer=dict(type='AdamW', lr=rate)),
         default_hooks=dict(checkpoint=dict(type='CheckpointHook', by_epoch=False,
                                            interval=iterations)),
-        custom_hooks=[dict(type=SaveLoraHook, interval=2)], randomness=dict(seed=0),
+        custom_hooks=[*hooks, dict(type=SaveLoraHook, interval=2)], randomness=dict(seed=0),
         default_scope='mmtbps', log_level='ERROR', **arguments)
     runner.train()
     return runner
@@ -119,6 +122,17 @@ def test_a_checkpoint_holds_the_updates_and_a_run_resumes_from_it(build, tmp_pat
     train(resumed, tmp_path / 'parts', 4, resume=True)
     assert resumed.state_dict().keys() == whole.state_dict().keys() == state.keys()
     assert any(not value.equal(state[name]) for name, value in resumed.state_dict().items())
+
+
+def test_a_resumed_run_of_the_config_ends_as_the_whole_one(build, tmp_path):
+    hooks = [dict(hook) for hook in Config.fromfile(CONFIG).custom_hooks
+             if hook.type is not SaveLoraHook]
+    whole, cut, resumed = (build(prior=dict(l2=.1, distill=.5)) for _ in range(3))
+    train(whole, tmp_path / 'whole', 4, hooks=hooks)
+    train(cut, tmp_path / 'parts', 2, hooks=hooks)
+    train(resumed, tmp_path / 'parts', 4, hooks=hooks, resume=True)
+    for name, value in whole.state_dict().items():
+        assert value.equal(resumed.state_dict()[name]), name
 
 
 def test_a_checkpoint_loads_without_missing_keys(build):

@@ -49,10 +49,29 @@ def test_the_configs_alone_tell(user, tmp_path):
         user(str(tmp_path))
 
 
-@pytest.mark.parametrize('setting', [dict(class_embed_type='timestep'), dict(num_class_embeds=3)])
+@pytest.mark.parametrize('setting', [
+    dict(class_embed_type='timestep'), dict(num_class_embeds=3), dict(time_cond_proj_dim=8),
+    dict(encoder_hid_dim=16, encoder_hid_dim_type='image_proj')])
 def test_a_unet_that_wants_a_class_is_refused(setting):
     with pytest.raises(BadValue, match='takes more than a text'):
         check_stable_diffusion(SimpleNamespace(unet=tiny_unet(**setting)), 'P2PEditor')
+
+
+def test_a_unet_of_another_kind_is_refused(tmp_path, tiny_parts):
+    """By the folder too; a scheduler of flow matching when the model is used."""
+    from diffusers import FlowMatchEulerDiscreteScheduler, UNet2DModel
+    unet = UNet2DModel(in_channels=4, out_channels=4, block_out_channels=(8, ), norm_num_groups=4,
+                       down_block_types=('DownBlock2D', ), up_block_types=('UpBlock2D', ))
+    unet.save_pretrained(tmp_path / 'unet')
+    (tmp_path / 'model_index.json').write_text(json.dumps(dict(
+        _class_name='SomePipeline', unet=['diffusers', 'UNet2DModel'])))
+    for model in (SimpleNamespace(unet=unet), str(tmp_path)):
+        with pytest.raises(BadValue, match='its UNet is a UNet2DModel; it works with'):
+            check_stable_diffusion(model, 'P2PEditor')
+    parts = {**tiny_parts, 'scheduler': FlowMatchEulerDiscreteScheduler()}
+    editor = P2PEditor(pipeline=as_pipeline(parts), dtype='fp32', device='cpu')
+    with pytest.raises(BadValue, match='FlowMatchEulerDiscreteScheduler has no noise levels'):
+        assert editor.model
 
 
 def test_what_may_fit_passes(tiny_parts, tmp_path):

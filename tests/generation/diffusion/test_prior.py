@@ -130,6 +130,8 @@ def test_the_length_pulls_the_updates_back(build):
 
 
 @pytest.mark.parametrize('wrong, message', [
+    (dict(l2=float('nan')), 'must be numbers'), (dict(distill=float('inf')), 'must be numbers'),
+    (dict(l2='1'), 'must be numbers'), (dict(distill=1, captions=[3]), 'needs a list'),
     (dict(l2=-1), 'must not be negative'), (dict(distill=1, captions=[]), 'needs a list'),
     (dict(distill=1, captions='a man'), 'needs a list'), (dict(l1=1), 'takes l2, distill')])
 def test_wrong_options_are_one_line(wrong, message):

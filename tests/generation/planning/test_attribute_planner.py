@@ -83,13 +83,15 @@ def test_the_tokenizer_sets_the_limit(micro_set):
 
 def test_the_report_counts_images_and_what_is_left_out():
     records = [pair('1.jpg', 'A man in jeans.', 'A man with a hat.'), pair('2.jpg', 'Two men.')]
-    lines = AttributeEditPlanner().check(records, top=4).splitlines()
+    lines = AttributeEditPlanner().check(records).splitlines()
     assert lines[:3] == ['1 of 2 images (50.0 %) allow an edit of kind garment',
                          '0 of 2 images (0.0 %) allow an edit of kind pattern',
                          '1 of 2 images (50.0 %) allow an edit of kind accessory']
-    assert lines[3] == 'most often:' and len(lines) == 10
-    assert lines[-2:] == ['captions that are not edited, or not at every garment:',
-                          '       1 several people']
+    assert lines[3:] == ['of what is worn there may change, most often:',
+                         '       1 garment: jeans', '       1 accessory: hat',
+                         'captions that are not edited, or not at every garment:',
+                         '       1 several people']
+    assert len(AttributeEditPlanner().check(records, top=1).splitlines()) == 7
     assert AttributeEditPlanner(['garment']).check([]) == (
         '0 of 0 images (-) allow an edit of kind garment')
 

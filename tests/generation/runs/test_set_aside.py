@@ -8,9 +8,10 @@ import pytest
 from mmtbps.errors import Remedy
 from mmtbps.fileio import LockTaken
 from mmtbps.generation.runs.manifest import ManifestPart, Record, load_done
+from mmtbps.generation.runs.merge import check_sources
 from mmtbps.generation.runs.plan import read_plan
 from mmtbps.generation.runs.set_aside import count_set_aside, set_aside_broken
-from mmtbps.records import RecordError
+from mmtbps.records import PairRecord, RecordError
 
 FIRST = Record('01', 'rejected', dict(image='a.jpg'), dict(noun='coat'),
                dict(captions=['A coat.']), dict(digest='d', seed=3), time='noon')
@@ -32,6 +33,12 @@ BROKEN = {
     'a list': (b'[1, 2]\n', 'expected an object'),
     'another status': (line(FIRST).replace(b'"rejected"', b'"good"'), "got 'good'"),
     'an image outside': (line(replace(FIRST, output=dict(file='../x.png'))), 'leads out'),
+    'the image of another job': (line(replace(FIRST, job_id='04', output=dict(
+        file='images/01/01.png'))), 'not that of job 04'),
+    'a caption that is a number': (line(replace(FIRST, output=dict(captions=[1]))),
+                                   'captions must be strings'),
+    'a measurement in words': (line(replace(FIRST, gates=dict(strength=dict(
+        value='high', ok=True)))), "'value' must be a number"),
     'a copy': (line(SECOND), 'job 02 a second time, a copy of'),
     'a contradiction': (line(replace(SECOND, status='accepted', time='two')),
                         'job 02 a second time, which contradicts'),
@@ -110,3 +117,22 @@ def test_a_plan_with_one_job_twice_is_refused(tmp_path, planned):
         read_plan(twice)
     assert error.value.remedy == Remedy('generate_plan')
     assert len(read_plan(planned / 'plan.jsonl')) == len(lines)
+
+
+@pytest.mark.parametrize('section, key', [
+    ('source', 'image'), ('source', 'person_id'), ('source', 'split'), ('edit', 'kind'),
+    ('output', 'captions'), ('output', 'file')])
+def test_an_accepted_line_that_makes_no_pair_is_set_aside_and_not_merged(tmp_path, section, key):
+    whole = Record('01', 'accepted', dict(image='a.jpg', person_id=1, split='train', captions=[]),
+                   dict(kind='color'), dict(captions=['A coat.'], file='images/01/01.png'),
+                   dict(digest='d', seed=3))
+    part = getattr(whole, section)
+    cut = replace(whole, **{section: {name: part[name] for name in part if name != key}})
+    with pytest.raises(RecordError, match=f"job 01, {section}: key '{key}'") as error:
+        check_sources([cut], [PairRecord('a.jpg', (), 1, 'train')])
+    assert error.value.remedy == Remedy('set_aside')
+    check_sources([whole], [PairRecord('a.jpg', (), 1, 'train')])
+    write(tmp_path, line(cut), line(replace(whole, job_id='02', output=dict(
+        captions=['A coat.'], file='images/02/02.png'))))
+    moved, = set_aside_broken(tmp_path)
+    assert moved.number == 1 and f"key '{key}'" in moved.reason

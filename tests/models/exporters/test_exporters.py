@@ -62,6 +62,13 @@ def test_a_square_of_positions_becomes_the_table_again(grid, extra):
                                atol=2e-6, rtol=0)
 
 
+def test_pictures_that_are_no_squares_but_their_grid_is(converted):
+    model, ours, _ = converted(image_backbone=dict(img_size=(32, 40)))
+    ours['image_backbone.positional_embedding'] = ours['image_backbone.positional_embedding'][:5]
+    found = describe_for_transformers(model, ours, END)
+    assert found.resized_positions and found.config['vision_config']['image_size'] == 32
+
+
 def test_a_neck_without_a_projection_becomes_one_that_changes_nothing(converted):
     model, ours, _ = converted(image_neck=dict(out_dims=None), text_neck=dict(out_dims=None))
     ours = {key: value for key, value in ours.items() if 'neck' not in key}

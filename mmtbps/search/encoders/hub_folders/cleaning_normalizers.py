@@ -36,10 +36,11 @@ def _replace(pattern: str, content: str) -> dict[str, Any]:
 
 _LOWER = dict(type='Lowercase')
 _SPACES = [_replace(r'\s+', ' '), dict(type='Strip', strip_left=True, strip_right=True)]
-#: Twice, as OpenAI's cleaning does; an ampersand last, so that it makes no other.
-_ENTITIES = [_replace(f'&(?i:{names});', sign) for names, sign in (
-    ('lt|#60', '<'), ('gt|#62', '>'), ('quot|#34', '"'), ('apos|#39', "'"), ('nbsp|#160', ' '),
-    ('amp|#38', '&'))]
+#: Twice, as OpenAI's cleaning does; an ampersand last, so that it makes no other. HTML takes most of
+#: these without their last sign too.
+_ENTITIES = [_replace(f'&(?:{names};?|#{number}(?!\\d);?)', sign) for names, number, sign in (
+    ('(?:lt|LT)', 60, '<'), ('(?:gt|GT)', 62, '>'), ('(?:quot|QUOT)', 34, '"'),
+    ('(?:apos|APOS)(?=;)', 39, "'"), ('(?:nbsp|NBSP(?=;))', 160, ' '), ('(?:amp|AMP)', 38, '&'))]
 _SIGNS = [_replace('[\u02bc\u2018-\u201b]', "'"), _replace('[\u201c-\u201f]', '"'),
           _replace('[\x00-\x08\x0b\x0e-\x1f\x7f\ufeff]', ''), dict(type='NFC')]
 _WHITESPACE = [*_ENTITIES, *_ENTITIES, *_SIGNS, *_SPACES]

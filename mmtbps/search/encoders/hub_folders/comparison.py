@@ -1,5 +1,6 @@
 """Comparison of a folder, as transformers loads it, with the model that it was made of."""
 
+import inspect
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,8 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
+
+from mmtbps.errors import MissingPackage
 
 __all__ = ['LibraryEncoder', 'largest_difference']
 
@@ -35,6 +38,10 @@ class LibraryEncoder:
         self.pixels = transformers.AutoImageProcessor.from_pretrained(
             folder, trust_remote_code=False, **backend)
         self.processor = transformers.AutoProcessor.from_pretrained(folder, trust_remote_code=False)
+        taken = inspect.signature(self.network.get_image_features).parameters
+        if resized_positions and 'interpolate_pos_encoding' not in taken:
+            raise MissingPackage('pictures that are no squares need transformers 4.46 or later, '
+                                 f'installed is {transformers.__version__}')
         self.padding = padding
         self.options = dict(interpolate_pos_encoding=True) if resized_positions else {}
 

@@ -1,0 +1,79 @@
+"""Convert a data set to parquet, as Hugging Face has it, or to tar shards of webdataset, and back.
+
+The new folder appears when it is whole. Of parquet with images, and back, files of images and of
+annotations are those of the original, byte for byte.
+
+Examples:
+    mmtbps convert-data data/CUHK-PEDES cuhk_parquet
+    mmtbps convert-data data/CUHK-PEDES cuhk_parquet --paths
+    mmtbps convert-data cuhk_parquet data/CUHK-again
+    mmtbps convert-data data/RSTPReid mine --to jsonl
+    mmtbps convert-data theirs.parquet mine --column person_id=pid --split train
+    mmtbps convert-data shards mine --to jsonl
+"""
+
+import argparse
+
+from mmtbps.datasets.conversion import convert_data
+from mmtbps.datasets.conversion.convert import FORMS, ConversionReport
+from mmtbps.datasets.conversion.parquet_files import COLUMNS
+from mmtbps.errors import BadValue, printable
+
+__all__ = ['add_arguments', 'run']
+
+INTERRUPTED = 'interrupted; nothing was written'
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add both places, their forms, and names that a stranger's files have."""
+    parser.add_argument('source', help='folder with annotations and images; file or folder of '
+                        'parquet or of tar shards')
+    parser.add_argument('target', help='the new folder')
+    parser.add_argument('--to', choices=FORMS, help='form of the new folder (default: parquet; of '
+                        'parquet the layout that it was made of)')
+    parser.add_argument('--from', choices=FORMS, dest='form',
+                        help='form of the source (default: what its files say)')
+    parser.add_argument('--ann-file', help='annotation file, if it is called otherwise')
+    parser.add_argument('--images', help='image folder below the source, if it is called otherwise')
+    parser.add_argument('--column', nargs='+', action='extend', default=[], metavar='OURS=THEIRS',
+                        help=f'name of a column of parquet, of {", ".join(COLUMNS)}')
+    parser.add_argument('--split', help='of rows that do not say theirs')
+    parser.add_argument('--paths', action='store_true',
+                        help='parquet with the paths of the images, without the images')
+    parser.add_argument('--shard-size', type=int, default=500, metavar='MB',
+                        help='after which the next file begins (default: %(default)s)')
+
+
+def run(args: argparse.Namespace) -> None:
+    """Convert, and say what was written and what was left out."""
+    if args.shard_size < 1:
+        raise BadValue('--shard-size must be at least 1')
+    report = convert_data(args.source, args.target, args.to, args.form, args.ann_file, args.images,
+                          _columns(args.column), args.split, not args.paths,
+                          args.shard_size * 10**6)
+    print(printable(f'{args.target}: {word_report(report)}'))
+
+
+def word_report(report: ConversionReport) -> str:
+    """Word a report in one line.
+
+    Example:
+        >>> word_report(ConversionReport('cuhk', 'jsonl', 1200, 1200, dict(tokens=3), None))
+        'cuhk to jsonl: 1,200 records, 1,200 with their images; left out: tokens of 3 records'
+    """
+    words = [f'{report.source} to {report.target}: {report.records:,} records, '
+             f'{report.images:,} with their images']
+    words += [f'left out: {key} of {count:,} records' for key, count in report.left_out.items()]
+    if report.exact is False:
+        words.append('converted back, the annotation file has the same content in another layout')
+    return '; '.join(words)
+
+
+def _columns(pairs: list[str]) -> dict[str, str]:
+    """Read OURS=THEIRS."""
+    columns = dict(pair.partition('=')[::2] for pair in pairs)
+    for ours, theirs in columns.items():
+        if ours not in COLUMNS or not theirs:
+            raise BadValue(f'--column must be OURS=THEIRS with OURS of {", ".join(COLUMNS)}; got '
+                           f'{ours}={theirs}')
+    return columns

@@ -1,0 +1,27 @@
+"""Write the weights of a checkpoint as a file to hand on, its hash in the name.
+
+Example:
+    mmtbps publish-model work_dirs/demo/epoch_12.pth vit_bert_base_drawn
+"""
+
+import argparse
+
+from mmtbps.fileio import check_writable
+from mmtbps.models.publishing import publish_weights
+
+__all__ = ['add_arguments', 'run']
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the checkpoint and the file to write."""
+    parser.add_argument('checkpoint', help='of a training, or weights alone')
+    parser.add_argument('target', help='name of the file; -HASH.safetensors takes the place of '
+                        'its suffix')
+    parser.add_argument('--heads', action='store_true',
+                        help='keep the weights of heads, which act in training alone')
+
+
+def run(args: argparse.Namespace) -> None:
+    """Write the file and print its name."""
+    check_writable(args.target)
+    print(publish_weights(args.checkpoint, args.target, args.heads))

@@ -1,0 +1,132 @@
+"""Conversion of a data set into another form."""
+
+import os
+import shutil
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from mmtbps.errors import BadValue, MissingFile
+from mmtbps.fileio import check_writable, durable_folder
+
+from .annotated_folder import find_layout, read_annotated, write_annotated
+from .layouts import LAYOUTS, Row, RowSource
+from .parquet_files import read_parquet, write_parquet
+from .webdataset_shards import read_webdataset, write_webdataset
+
+__all__ = ['FORMS', 'ConversionReport', 'convert_data']
+
+#: Forms of a data set: layouts of annotations, and files that hold the images too.
+FORMS = (*LAYOUTS, 'parquet', 'webdataset')
+_NOTICES = ('licen', 'notice', 'copying', 'copyright')
+
+
+class ConversionReport(NamedTuple):
+    """Account of a conversion.
+
+    Args:
+        source: form that was read.
+        target: form that was written.
+        records: number of them.
+        images: records whose image went along.
+        left_out: keys that the new form does not have, and how many records had them.
+        exact: of parquet, whether a conversion back gives the annotation file byte for byte; None
+            of another form.
+    """
+
+    source: str
+    target: str
+    records: int
+    images: int
+    left_out: Mapping[str, int]
+    exact: bool | None
+
+
+def convert_data(source: str | os.PathLike, target: str | os.PathLike, to: str | None = None,
+                 form: str | None = None, ann_file: str | None = None, images: str | None = None,
+                 columns: Mapping[str, str] | None = None, split: str | None = None,
+                 embed: bool = True, shard_size: int = 500_000_000) -> ConversionReport:
+    """Convert a data set into a new folder, which appears when it is whole.
+
+    Args:
+        source: folder of a layout, or file or folder of parquet or of tar shards.
+        target: the new folder.
+        to: one of `FORMS`; by default parquet, and of parquet the layout that it was made of.
+        form: of the source, one of `FORMS`; by default what its files say.
+        ann_file: as in `read_annotated`.
+        images: as in `read_annotated`.
+        columns: as in `read_parquet`.
+        split: of rows that do not say theirs.
+        embed: put the files of images into parquet; else paths alone.
+        shard_size: bytes of a file of parquet or of a shard.
+
+    Raises:
+        MissingFile: the source, its annotations or an image are not there.
+        BadValue: the form is unknown, the target is not empty, or the source cannot be read.
+        RecordError: a record cannot be read.
+    """
+    source, target = Path(source), Path(target)
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise BadValue(f'{target} exists; remove it or name another folder')
+    form = form or _find_form(source)
+    found = _read(source, form, ann_file, images, columns, split)
+    to = to or (found.layout if form == 'parquet' else
+                'parquet' if form in LAYOUTS else 'jsonl')
+    if to not in FORMS or form not in FORMS:
+        raise BadValue(f'a form must be one of {", ".join(FORMS)}; got {form!r} and {to!r}')
+    check_writable(target, folder=True)
+    counts, left_out, exact = Counter(), Counter(), None
+    found = found._replace(rows=_count(found.rows, counts))
+    with durable_folder(target) as folder:
+        if to == 'parquet':
+            write_parquet(found, folder, embed, shard_size)
+            exact = found.style is not None
+        elif to == 'webdataset':
+            write_webdataset(found, folder, left_out, shard_size)
+        else:
+            write_annotated(found, folder, to, left_out)
+        _copy_notices(source, folder)
+    return ConversionReport(form, to, counts['records'],
+                            counts['images'] if embed or to != 'parquet' else 0, left_out, exact)
+
+
+def _count(rows: Iterable[Row], counts: Counter) -> Iterator[Row]:
+    """Count records and images of rows that pass."""
+    for row in rows:
+        counts['records'] += 1
+        counts['images'] += row.read is not None
+        yield row
+
+
+def _find_form(source: Path) -> str:
+    if not source.exists():
+        raise MissingFile(f'{source}: no such file or folder')
+    if source.is_file():
+        found = {'.parquet': 'parquet', '.tar': 'webdataset'}.get(source.suffix)
+    else:
+        found = find_layout(source) or next(
+            (form for suffix, form in (('parquet', 'parquet'), ('tar', 'webdataset'))
+             if next(source.rglob(f'*.{suffix}'), None)), None)
+    if found is None:
+        raise BadValue(f'{source}: its files do not say which form it has; it is one of '
+                       f'{", ".join(FORMS)}')
+    return found
+
+
+def _read(source: Path, form: str, ann_file: str | None, images: str | None,
+          columns: Mapping[str, str] | None, split: str | None) -> RowSource:
+    if form == 'parquet':
+        return read_parquet(source, columns, split)
+    if form == 'webdataset':
+        return read_webdataset(source, split)
+    if form not in LAYOUTS:
+        raise BadValue(f'a form must be one of {", ".join(FORMS)}; got {form!r}')
+    return read_annotated(source, form, ann_file, images)
+
+
+def _copy_notices(source: Path, folder: Path) -> None:
+    """Let the licence files of a data set go along."""
+    for path in sorted(source.iterdir()) if source.is_dir() else ():
+        if path.is_file() and path.name.lower().startswith(_NOTICES):
+            shutil.copyfile(path, folder / path.name)

@@ -1,0 +1,11 @@
+"""Convert data sets, as ``mmtbps convert-data`` does."""
+
+import sys
+from functools import partial
+
+from mmtbps.commands.main import run_tool
+
+main = partial(run_tool, 'convert_data')
+
+if __name__ == '__main__':
+    sys.exit(main())
