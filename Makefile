@@ -9,6 +9,8 @@ EXTRAS ?= pdg,search,milvus,demo,deploy,video,visualize,tflite,dev
 .PHONY: help install demo test test-slow lint package docs clean
 
 help:
+	@echo "mmtbps COMMAND is the command line, in $(VENV)/bin once that is made: mmtbps --help lists all,"
+	@echo "among them index, query, serve (photographs) and check-data, train, test (models)."
 	@echo "make demo   draw people, generate pairs, train, evaluate, search (minutes on two cores)"
 	@echo "make test   run the test suite"
 	@echo "make package  build dist/ and try the wheel in an environment and a folder of its own"
@@ -25,7 +27,7 @@ $(VENV)/installed-$(STACK): pyproject.toml setup.py
 	@touch $@
 
 demo: install
-	$(VENV)/bin/python tools/demo.py
+	$(VENV)/bin/mmtbps demo
 
 test: install
 	$(VENV)/bin/python -m pytest

@@ -1,25 +1,10 @@
-"""A pytest plugin: command lines as modules, tiny models of every family, and crops."""
+"""A pytest plugin: tiny models of every family, and crops."""
 
-import importlib.util
-from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 from pretrained_models import COMMITS, save_tiny
-
-ROOT = Path(__file__).resolve().parent.parent
-
-
-@pytest.fixture(scope='module')
-def tools():
-    """The command lines as modules, by name."""
-    found = {}
-    for name in ('search', 'export', 'extract_features', 'visualize', 'test'):
-        spec = importlib.util.spec_from_file_location(f'named_{name}', ROOT / f'tools/{name}.py')
-        found[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(found[name])
-    return found
 
 
 @pytest.fixture(scope='module')

@@ -60,7 +60,8 @@ FENCES = {
     'pymilvus': ('search/galleries/milvus.py',),
     'torch': ('models/', 'datasets/transforms/', 'datasets/samplers.py', 'evaluation/', 'engine/',
               'generation/', 'search/', 'visualization/', 'compat.py', 'devices.py',
-              'fileio/checkpoint_files.py', 'commands/torchrun.py'),
+              'fileio/checkpoint_files.py', 'commands/benchmark.py', 'commands/convert.py',
+              'commands/generate.py', 'commands/torchrun.py', 'commands/visualize.py'),
 }
 
 

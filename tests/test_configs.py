@@ -68,7 +68,7 @@ def test_what_is_missing_is_named_with_its_cure(path, tmp_path, monkeypatch, cap
         weights.append('./weights/bert-base-uncased')
     assert message.startswith('error: cannot start') and message.count('\n') == 2 + len(weights)
     assert 'Annotation file' in message and 'prepare_data.md' in message
-    assert f'convert_weights.py {kind} ' in message and all(name in message for name in weights)
+    assert f'mmtbps convert {kind} ' in message and all(name in message for name in weights)
 
 
 def test_nothing_is_missing_where_everything_is_there(micro_set, tmp_path):

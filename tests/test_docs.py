@@ -115,10 +115,10 @@ def test_the_parts_of_add_a_part_work(tmp_path):
         test(**({'tmp_path': tmp_path} if inspect.signature(test).parameters else {}))
 
 
-@pytest.mark.parametrize('tool', ['train', 'test'])
-def test_the_guide_names_every_option(tool):
+@pytest.mark.parametrize('command', ['train', 'test'])
+def test_the_guide_names_every_option(command):
     guide = (ROOT / 'docs/guides/train_and_test.md').read_text('utf-8')
-    sources = [ROOT / f'tools/{tool}.py', ROOT / 'mmtbps/engine/launch.py']
+    sources = [ROOT / f'mmtbps/commands/{command}.py', ROOT / 'mmtbps/engine/launch.py']
     options = {argument.value for source in sources for node in ast.walk(ast.parse(
         source.read_text('utf-8'))) if isinstance(node, ast.Call)
         and getattr(node.func, 'attr', '') == 'add_argument'

@@ -1,7 +1,5 @@
 """A type of a config that is not registered is named with its place and the nearest names."""
 
-import sys
-
 import pytest
 
 import mmtbps.datasets  # noqa: F401
@@ -9,10 +7,10 @@ import mmtbps.engine
 import mmtbps.evaluation
 import mmtbps.models  # noqa: F401
 from mmtbps import registry
+from mmtbps.commands.main import run_command
 from mmtbps.errors import UserError
 from mmtbps.unknown_types import UnknownType, explain_unknown_types
 
-TOOL = 'tools/train.py'
 HEAD = dict(type='HardnessAwareContrastivHead')
 CONFIG = """
 default_scope = 'mmtbps'
@@ -66,12 +64,11 @@ def test_any_other_key_error_stays_as_it_is():
 
 
 @pytest.mark.parametrize('change, words', [
-    (('Nope', 'Nope'), r"^model.heads.contrastive.type='Nope': no model of this name"),
+    (('Nope', 'Nope'), r"^error: model.heads.contrastive.type='Nope': no model of this name"),
     (('TextImageRetriever', 'TextImageRetreiver'),
-     "^model.type='TextImageRetreiver': no model .* nearest are TextImageRetriever")])
-def test_the_command_says_so(change, words, tool, tmp_path, monkeypatch):
+     "^error: model.type='TextImageRetreiver': no model .* nearest are TextImageRetriever")])
+def test_the_command_says_so(change, words, refused, tmp_path):
     config = tmp_path / 'config.py'
     config.write_text(CONFIG.format(folder=str(tmp_path)).replace(*change))
-    monkeypatch.setattr(sys, 'argv', ['train.py', str(config)])
-    with pytest.raises(UnknownType, match=words):
-        tool.main()
+    with refused(words):
+        run_command('train', [str(config)])

@@ -1,78 +1,11 @@
-"""List the pretrained models worth trying: sizes, licences of the weights, published numbers.
+"""List pretrained models, as ``mmtbps models`` does."""
 
-Person models are converted once (tools/convert_weights.py KIND SOURCE FOLDER), general ones are
-taken by name (--model NAME). Nothing is downloaded and no model loaded.
+import sys
+from functools import partial
 
-Examples:
-    python tools/models.py
-    python tools/models.py person
-    python tools/models.py general --commercial
-    python tools/models.py --json > models.json
-"""
+from mmtbps.commands.main import run_tool
 
-import argparse
-import json
-from collections.abc import Sequence
-from dataclasses import asdict
-
-from mmtbps.catalog import FAMILIES, CatalogModel, list_models, speed_conditions
-from mmtbps.commands.command_names import CommandParser, as_typed
-from mmtbps.commands.user_errors import one_line_errors
-
-HEADINGS = dict(
-    person='Person models: python tools/convert_weights.py NAME FOLDER, then --model FOLDER',
-    general='General dual encoders: --model NAME')
-#: Cells that are sentences stand below the table.
-SENTENCES = dict(fetch='Weights', published='Published rank-1 on people, text to image, percent')
-NOTE = """size: weights of both towers. aspect: a crop of a person is kept in its shape, padded to
-the input (--aspect stretch or processor do otherwise) or stretched to it. licence, commercial: of
-the weights. "-": not known here, so look at the publisher's page. No weights were tried for this
-table; numbers on people are those of others."""
-SPEED = """ms: CPU time of one image / one sentence of full length, random weights, fastest of
-{runs} runs; {machine}, {threads} thread, {software}, {date}, by
-python tools/benchmark.py deployment --models catalog --threads {threads} --runs {runs}"""
-
-
-def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = CommandParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('family', nargs='?', choices=FAMILIES, help='default: both')
-    parser.add_argument('--commercial', action='store_true',
-                        help='only models whose licence allows commercial use')
-    parser.add_argument('--json', action='store_true', help='print the rows as JSON')
-    return parser.parse_args(argv)
-
-
-def word_table(models: Sequence[CatalogModel]) -> str:
-    """Word a table of models, and below it the cells that are sentences."""
-    rows = [model.cells() for model in models]
-    columns = [name for name in rows[0] if name not in SENTENCES]
-    widths = {name: max(len(name), *(len(row[name]) for row in rows)) for name in columns}
-    lines = ['  '.join(cell.ljust(widths[name]) for name, cell in zip(columns, cells, strict=True))
-             for cells in (columns, *([row[name] for name in columns] for row in rows))]
-    for column, heading in SENTENCES.items():
-        known = [f'  {row["model"].ljust(widths["model"])}  {row[column]}' for row in rows
-                 if row[column] != '-']
-        lines += ['', heading, *known] if known else []
-    return '\n'.join(line.rstrip() for line in lines)
-
-
-def main(argv: Sequence[str] | None = None) -> None:
-    args = parse_args(argv)
-    models = [model for model in list_models(args.family)
-              if not args.commercial or model.commercial == 'yes']
-    if args.json:
-        print(json.dumps([model.record() for model in models], indent=1))
-        return
-    for family, heading in HEADINGS.items():
-        if chosen := [model for model in models if model.family == family]:
-            print(f'{as_typed(heading)}\n\n{word_table(chosen)}\n')
-    if not models:
-        print('no such model')
-        return
-    print(f'{NOTE}\n\n{as_typed(SPEED.format_map(asdict(speed_conditions())))}')
-
+main = partial(run_tool, 'models')
 
 if __name__ == '__main__':
-    with one_line_errors():
-        main()
+    sys.exit(main())

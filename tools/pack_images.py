@@ -1,99 +1,11 @@
-"""Pack a folder of images into a few tar files, which data sets read as they read the folder.
+"""Pack images into few files, as ``mmtbps pack`` does."""
 
-Worth it from some hundred thousand images on, or on a network disk. Stop it whenever you like and
-start it again: finished shards stay, and images that are new since are added.
+import sys
+from functools import partial
 
-Examples:
-    python tools/pack_images.py data/CUHK-PEDES/imgs data/CUHK-PEDES/imgs.tars
-    python tools/pack_images.py data/MALS/imgs /fast/disk/imgs.tars --shard-size 2GB --workers 8
-    python tools/pack_images.py data/CUHK-PEDES/imgs data/CUHK-PEDES/imgs.tars --verify
+from mmtbps.commands.main import run_tool
 
-Then data_prefix=dict(img_path='imgs.tars') in the config, or move the folder `imgs` away: a data
-set that does not find `imgs` takes `imgs.tars`.
-"""
-
-import argparse
-import re
-from collections import Counter
-
-from rich.progress import track
-
-from mmtbps.commands.command_names import CommandParser
-from mmtbps.commands.user_errors import fail, one_line_errors
-from mmtbps.datasets.write_packed import differing, find_packable_images, pack_images
-from mmtbps.errors import printable
-
-UNITS = {'': 1, 'K': 10**3, 'M': 10**6, 'G': 10**9, 'T': 10**12}
-
-
-def size(text: str) -> int:
-    """Read a number of bytes such as ``'500MB'`` or ``'1.5G'``.
-
-    >>> size('1.5 GB')
-    1500000000
-    """
-    match = re.fullmatch(r'([\d.]+)\s*([KMGT]?)B?', text.strip(), re.IGNORECASE)
-    try:
-        bytes_ = int(float(match[1]) * UNITS[match[2].upper()])
-    except (TypeError, ValueError):
-        bytes_ = 0
-    if bytes_ <= 0:
-        raise argparse.ArgumentTypeError(f'{text!r} is no size; write 500MB or 1GB')
-    return bytes_
-
-
-def parse_args(argv: list[str] | None) -> argparse.Namespace:
-    parser = CommandParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('folder', help='images, in any sub-folders')
-    parser.add_argument('out', help='folder of packed images, named *.tars')
-    parser.add_argument('--shard-size', type=size, default='1GB', metavar='SIZE',
-                        help='after which the next shard begins (default: %(default)s)')
-    parser.add_argument('--workers', type=int, default=1,
-                        help='shards written at the same time (default: %(default)s); more help '
-                             'where the images lie on a network disk')
-    parser.add_argument('--verify', action='store_true',
-                        help='pack nothing; compare all packed images with the originals')
-    parser.add_argument('--quiet', action='store_true', help='no progress bar')
-    args = parser.parse_args(argv)
-    if args.workers < 1:
-        parser.error('--workers must be at least 1')
-    return args
-
-
-def pack(args: argparse.Namespace) -> None:
-    done = pack_images(args.folder, args.out, args.shard_size, args.workers, not args.quiet)
-    by_kind = Counter()
-    for skipped in done.skipped:
-        if skipped.harmless:
-            by_kind[skipped.reason] += 1
-        else:
-            print(printable(f'left out: {skipped}'))
-    for reason, count in by_kind.items():
-        print(f'left out: {count} x {reason}')
-    print(f'{args.out}: {done.packed} images packed, {done.before} were packed before, '
-          f'{len(done.skipped)} files left out')
-
-
-def verify(args: argparse.Namespace) -> None:
-    total = len(find_packable_images(args.folder)[0])
-    wrong = 0
-    for name, reason in track(differing(args.folder, args.out), 'comparing', total=total,
-                              disable=args.quiet):
-        if reason is not None:
-            wrong += 1
-            print(printable(f'{name}: {reason}'))
-    if wrong:
-        fail(f'{wrong} of {total} images differ; a shard that is deleted with its index is packed '
-             'anew from the originals')
-    print(f'all {total} images are packed, byte for byte')
-
-
-def main(argv: list[str] | None = None) -> None:
-    args = parse_args(argv)
-    with one_line_errors('interrupted; start the same command again to go on'):
-        (verify if args.verify else pack)(args)
-
+main = partial(run_tool, 'pack_images')
 
 if __name__ == '__main__':
-    main()
+    sys.exit(main())

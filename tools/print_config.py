@@ -1,29 +1,11 @@
-"""Print a config with everything it inherits.
+"""Print a config with all it inherits, as ``mmtbps print-config`` does."""
 
-Example:
-    python tools/print_config.py configs/tbps/vit_bert_pdg_cuhk.py
-"""
+import sys
+from functools import partial
 
-import argparse
+from mmtbps.commands.main import run_tool
 
-import mmtbps  # noqa: F401  so that mmtbps:: bases are found
-from mmtbps.commands.command_names import CommandParser
-from mmtbps.commands.user_errors import one_line_errors
-from mmtbps.config_file import read_config
-from mmtbps.engine.cfg_options import CfgOptions, merge_options
-
-
-def main() -> None:
-    parser = CommandParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('config', help='path of the config')
-    parser.add_argument('--cfg-options', nargs='+', action=CfgOptions, metavar='KEY=VALUE')
-    args = parser.parse_args()
-    with one_line_errors():
-        cfg = read_config(args.config)
-        merge_options(cfg, args.cfg_options)
-        print(cfg.pretty_text)
-
+main = partial(run_tool, 'print_config')
 
 if __name__ == '__main__':
-    main()
+    sys.exit(main())

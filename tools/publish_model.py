@@ -1,9 +1,11 @@
-"""Write the weights of a checkpoint as a file to hand on, as ``mmtbps publish-model`` does."""
+"""Write weights to hand on, as ``mmtbps publish-model`` does."""
 
 import sys
+from functools import partial
 
-from mmtbps.commands import publish_model
-from mmtbps.commands.open_command import open_command
+from mmtbps.commands.main import run_tool
+
+main = partial(run_tool, 'publish_model')
 
 if __name__ == '__main__':
-    sys.exit(open_command(publish_model))
+    sys.exit(main())

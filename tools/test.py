@@ -1,87 +1,11 @@
-"""Evaluate a checkpoint on a config's test set.
+"""Evaluate a model, as ``mmtbps test`` does."""
 
-Examples:
-    python tools/test.py configs/tbps/vit_bert_base_drawn.py work_dirs/demo/last.pth
-    python tools/test.py CONFIG CHECKPOINT --show-dir work_dirs/ranked --out metrics.json
-    python tools/test.py CONFIG CHECKPOINT --split val
-    python tools/test.py CONFIG CHECKPOINT --distractors work_dirs/strangers
+import sys
+from functools import partial
 
-A pretrained model of another library on the data set of a config:
-    python tools/test.py configs/tbps/vit_bert_base_cuhk.py --model hf:openai/clip-vit-base-patch16
-"""
+from mmtbps.commands.main import run_tool
 
-import argparse
-import json
-
-from mmengine.dist import is_main_process
-
-from mmtbps.commands.command_names import CommandParser
-from mmtbps.commands.model_options import add_model_positionals, prepare_named_test
-from mmtbps.commands.user_errors import one_line_errors
-from mmtbps.engine.launch import (
-    add_allow_missing,
-    add_common_options,
-    allow_missing_images,
-    build_runner,
-    check_weights,
-    end_group,
-    load_config,
-    name_model,
-)
-from mmtbps.fileio import check_writable, explained_disk_full, write_durably
-from mmtbps.unknown_types import explain_unknown_types
-
-
-def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    parser = CommandParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    add_model_positionals(parser, argv, needs_config=True)
-    parser.add_argument('--split', choices=['test', 'val'], default='test',
-                        help='which of the config\'s data loaders to evaluate')
-    parser.add_argument('--partial', action='store_true', help='evaluate even if weights are '
-                        'missing or left over')
-    add_allow_missing(parser)
-    parser.add_argument('--amp', action='store_true', help='encode in mixed precision')
-    parser.add_argument('--out', metavar='FILE', help='write the metrics as JSON')
-    parser.add_argument('--distractors', metavar='FOLDER', help='add the strangers of '
-                        'tools/extract_features.py to the gallery of images')
-    parser.add_argument('--show-dir', metavar='FOLDER', help='draw ranked lists as PNG there')
-    add_common_options(parser)
-    return parser.parse_args(argv)
-
-
-def main(argv: list[str] | None = None) -> None:
-    args = parse_args(argv)
-    if args.out:
-        check_writable(args.out)
-    if args.show_dir:
-        check_writable(args.show_dir, folder=True)
-    cfg = load_config(args, *(() if args.model else ('model', )))
-    checkpoint = prepare_named_test(cfg, args)
-    if args.allow_missing:
-        allow_missing_images(cfg)
-    if args.amp:
-        cfg.test_cfg.fp16 = True
-    if args.distractors:
-        cfg.test_evaluator.distractors = args.distractors
-    if args.show_dir:
-        cfg.custom_hooks = [*(cfg.get('custom_hooks') or []),
-                            dict(type='mmtbps.RankListHook', out_dir=args.show_dir)]
-    runner = build_runner(cfg)
-    report = check_weights(runner, checkpoint, args.partial) if checkpoint else name_model(runner)
-    with explain_unknown_types(cfg), explained_disk_full(cfg.work_dir):
-        metrics = runner.test()
-    if report and report.partial:
-        metrics['partial'] = report.partial
-        if is_main_process():
-            print(f'{checkpoint}: {report}')
-    if left_out := runner.test_dataloader.dataset.metainfo.get('left_out'):
-        metrics['left_out'] = left_out
-    if args.out and is_main_process():
-        write_durably(args.out, json.dumps(metrics, indent=1))
-    end_group()
-
+main = partial(run_tool, 'test')
 
 if __name__ == '__main__':
-    with one_line_errors():
-        main()
+    sys.exit(main())

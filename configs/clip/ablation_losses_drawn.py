@@ -1,6 +1,6 @@
 """The losses of the field on the same towers, data and number of steps, from random weights.
 
-Run by `tools/ablation.py`. Each arm brings its heads, and what these cannot do without: a batch in
+Run by `mmtbps ablation`. Each arm brings its heads, and what these cannot do without: a batch in
 which a person stands once, where a loss takes everybody else for a stranger; masked captions;
 dropout for labels that come from a second pass; the neck that selects tokens. All else is shared.
 """

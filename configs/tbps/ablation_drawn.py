@@ -1,6 +1,6 @@
 """The paper's claims at toy scale: 300 drawn people, 450 steps, one change an arm.
 
-Run by `tools/ablation.py`. Each arm is a set of overrides of this config; `pairs` names generated
+Run by `mmtbps ablation`. Each arm is a set of overrides of this config; `pairs` names generated
 pairs that train beside the originals, the number of steps staying the same.
 """
 

@@ -1,6 +1,6 @@
 """Feature mixup at toy scale: in the place of the originals, beside them, and with other partners.
 
-Run by `tools/ablation.py`, at 450 steps and with `--steps 1350`. All arms train on 64 pairs a step;
+Run by `mmtbps ablation`, at 450 steps and with `--steps 1350`. All arms train on 64 pairs a step;
 'beside' runs both towers on them twice.
 """
 

@@ -1,28 +1,42 @@
-"""Commands of ``mmtbps``, the tools they run, and texts that name the one the user typed."""
+"""Commands of ``mmtbps``, the tools that open them, and texts that name the one the user typed."""
 
 import argparse
 import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from mmtbps.errors import printable
 
-__all__ = ['COMMANDS', 'Command', 'CommandParser', 'as_typed']
+__all__ = ['COMMANDS', 'Command', 'CommandParser', 'add_verb', 'as_typed']
 
 
 class Command(NamedTuple):
     """A command of ``mmtbps``.
 
+    Its code is the module of its name in this folder, with ``add_arguments(parser)``, ``run(args)``
+    and a docstring that is its help. ``INTERRUPTED`` may be the line after Ctrl-C, and
+    ``parse(parser, words)`` may read a command line in another way than the parser itself.
+
     Args:
-        tool: file of ``tools/``, without its suffix.
+        tool: file below ``tools/`` that opens it, without its suffix; ``None`` without one.
         help: one line.
-        verb: first word of the tool's own command line, if it is a command of its own here.
+        verb: its word behind the name of the tool, if that opens several.
     """
 
-    tool: str
+    tool: str | None
     help: str
     verb: str | None = None
+
+    def word_tool(self) -> str:
+        """Word the tool that opens it, and its word.
+
+        Example:
+            >>> COMMANDS['index'].word_tool()
+            'tools/search.py index'
+        """
+        return ' '.join(filter(None, [f'tools/{self.tool}.py', self.verb]))
 
 
 #: By the word behind ``mmtbps``.
@@ -43,21 +57,37 @@ COMMANDS = {
     'test': Command('test', 'evaluate a model on the test set of a config'),
     'check-data': Command('check_data', 'check data sets before training'),
     'draw': Command('draw_dataset', 'draw a data set of pedestrians'),
+    'draw-balanced': Command('draw_balanced', 'draw people in every colour, for the toy model'),
     'pack': Command('pack_images', 'pack images into few files'),
     'generate': Command('generate', 'generate training pairs'),
     'print-config': Command('print_config', 'print a config with all it inherits'),
+    'ablation': Command('ablation', 'train the arms of an ablation and write their table'),
+    'demo': Command('demo', 'run the whole path on drawn people'),
     'benchmark': Command('benchmark', 'measure speed'),
+    'completion': Command(None, 'print the completion for a shell'),
     'browse-dataset': Command('analysis/browse_dataset', 'draw items as the model sees them'),
     'vis-scheduler': Command('analysis/vis_scheduler', 'draw the learning rate of a training'),
     'analyze-logs': Command('analysis/analyze_logs', 'draw curves of what runs have logged'),
     'get-flops': Command('analysis/get_flops', 'count parameters and operations of a model'),
     'publish-model': Command('publish_model', 'write weights to hand on, the hash in the name'),
 }
-_TOOL = re.compile(r'(?:python )?tools/(?P<tool>\w+)\.py\b(?: (?P<verb>[a-z]+)\b)?')
+_COMMAND = re.compile(
+    rf"(?P<opens>^ *|: |')?(?P<module>-m )?\bmmtbps\s+"
+    rf"(?P<name>{'|'.join(name for name, command in COMMANDS.items() if command.tool)})\b(?![-\w])",
+    re.MULTILINE)
 
 
 class CommandParser(argparse.ArgumentParser):
-    """A parser whose help names the commands as the user types them."""
+    """A parser whose help names the commands as the user types them.
+
+    Args:
+        words: the command line that it is going to read: some arguments depend on others.
+    """
+
+    def __init__(self, *args: Any, words: Sequence[str] = (), **settings: Any) -> None:
+        super().__init__(*args, **{
+            'formatter_class': argparse.RawDescriptionHelpFormatter, **settings})
+        self.words = list(words)
 
     def format_help(self) -> str:
         return as_typed(super().format_help())
@@ -67,23 +97,38 @@ class CommandParser(argparse.ArgumentParser):
         super().error(printable(message))
 
 
-def as_typed(text: str) -> str:
-    """Word the tools that a text names as commands of ``mmtbps``, if the user typed that.
+def add_verb(verbs: Any, name: str, text: str, examples: str) -> CommandParser:
+    """Add a verb to a command that has several.
 
     Args:
-        text: names them as ``tools/NAME.py``, with or without ``python`` before it.
+        verbs: of ``add_subparsers`` of the command's parser.
+        name: of the verb.
+        text: one line.
+        examples: help of the command, of which the lines with the verb are the verb's help.
+    """
+    shown = [f'    {line.strip()}' for line in examples.splitlines()
+             if re.search(rf'\bmmtbps \S+ {name} ', line)]
+    return verbs.add_parser(name, help=text, description=text,
+                            epilog='\n'.join(['examples:', *shown]))
+
+
+def as_typed(text: str) -> str:
+    """Word the commands that a text names as the tools that open them, if the user typed one.
+
+    Args:
+        text: names them as ``mmtbps COMMAND``. Where that begins a line or follows a colon or a
+            quotation mark, it is a command line, and otherwise a name in a sentence.
 
     Example:
-        >>> as_typed('python tools/search.py index people.lance crops')  # python was typed
-        'python tools/search.py index people.lance crops'
+        >>> as_typed('mmtbps index people.lance crops')  # no tool was typed
+        'mmtbps index people.lance crops'
     """
-    typed = Path(sys.argv[0]).name.split(' ')[0]
-    return _TOOL.sub(_word_command, text) if typed == 'mmtbps' else text
+    typed = Path(sys.argv[0])
+    tools = {Path(command.tool).name for command in COMMANDS.values() if command.tool}
+    return _COMMAND.sub(_word_tool, text) if typed.suffix == '.py' and typed.stem in tools else text
 
 
-def _word_command(match: re.Match) -> str:
-    verb = match['verb']
-    for name, command in COMMANDS.items():
-        if command.tool == match['tool'] and command.verb in (None, verb):
-            return ' '.join(['mmtbps', name, *([verb] if verb and not command.verb else [])])
-    return match[0]
+def _word_tool(match: re.Match) -> str:
+    opens = match['opens'] or ''
+    python = 'python ' if match['opens'] is not None and not match['module'] else ''
+    return f'{opens}{python}{COMMANDS[match["name"]].word_tool()}'

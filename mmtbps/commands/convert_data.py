@@ -4,12 +4,12 @@ The new folder appears when it is whole. Of parquet with images, and back, files
 annotations are those of the original, byte for byte.
 
 Examples:
-    python tools/convert_data.py data/CUHK-PEDES cuhk_parquet
-    python tools/convert_data.py data/CUHK-PEDES cuhk_parquet --paths
-    python tools/convert_data.py cuhk_parquet data/CUHK-again
-    python tools/convert_data.py data/RSTPReid mine --to jsonl
-    python tools/convert_data.py theirs.parquet mine --column person_id=pid --split train
-    python tools/convert_data.py shards mine --to jsonl
+    mmtbps convert-data data/CUHK-PEDES cuhk_parquet
+    mmtbps convert-data data/CUHK-PEDES cuhk_parquet --paths
+    mmtbps convert-data cuhk_parquet data/CUHK-again
+    mmtbps convert-data data/RSTPReid mine --to jsonl
+    mmtbps convert-data theirs.parquet mine --column person_id=pid --split train
+    mmtbps convert-data shards mine --to jsonl
 """
 
 import argparse

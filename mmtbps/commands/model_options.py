@@ -19,7 +19,7 @@ __all__ = ['MODEL_NAMES', 'add_model_option', 'add_model_positionals', 'chosen_p
 
 #: Names that --model takes, for a help text.
 MODEL_NAMES = ('hf:owner/name[@REVISION] or hf:FOLDER of transformers, open_clip:NAME/TAG, a '
-               'folder of ours, of tools/export.py or in the layout of Immich (also onnx:FOLDER), '
+               'folder of ours, of mmtbps export or in the layout of Immich (also onnx:FOLDER), '
                'owner/name of ours on the hub')
 
 
@@ -92,7 +92,7 @@ def prepare_named_test(cfg: 'Config', args: argparse.Namespace) -> str | None:
     from mmtbps.engine.launch import prepare_pretrained_test, prepare_test
     if find_graphs(args.model):
         raise BadValue(f'{args.model} is an exported model, which a test set is not run on; '
-                       '--evaluate of tools/export.py compares it with the model it was made of')
+                       '--evaluate of mmtbps export compares it with the model it was made of')
     if is_dual_encoder(args.model):
         print_model_notice(args.model)
         prepare_pretrained_test(cfg, args.model, args.split, args.aspect, args.prompts)

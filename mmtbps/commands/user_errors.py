@@ -20,32 +20,32 @@ from .printing import escape_what_cannot_be_printed
 from .process_group import await_launcher, end_command, group_rank, is_loss_of_peer
 from .stop_signals import StopSignals, Terminated
 
-__all__ = ['COMMANDS', 'fail', 'one_line_errors', 'word_error', 'word_notice', 'word_remedy']
+__all__ = ['REMEDIES', 'fail', 'one_line_errors', 'word_error', 'word_notice', 'word_remedy']
 
 #: Command line of each remedy the library may name; its arguments are filled in.
-COMMANDS = {
+REMEDIES = {
     'allow_outside': 'add --allow-outside to the command',
-    'allow_missing': 'add --allow-missing to the command (tools/test.py, tools/visualize.py, '
-                     'tools/export.py)',
+    'allow_missing': 'add --allow-missing to the command (mmtbps test, mmtbps visualize, '
+                     'mmtbps export)',
     'begin_run': 'add --resume to go on with that run, or --overwrite to move it to old-DATE',
-    'convert_weights': 'python tools/convert_weights.py {kind} SRC {target}',
-    'draw_dataset': 'python tools/draw_dataset.py {root}',
-    'export': 'python tools/export.py CONFIG CHECKPOINT OUT',
-    'export_transformers': 'python tools/export.py --format transformers --model {model} OUT',
-    'generate_merge': 'python tools/generate.py merge CONFIG',
-    'generate_pairs': 'python tools/generate.py all CONFIG --cfg-options '
+    'convert_weights': 'mmtbps convert {kind} SRC {target}',
+    'draw_dataset': 'mmtbps draw {root}',
+    'export': 'mmtbps export CONFIG CHECKPOINT OUT',
+    'export_transformers': 'mmtbps export --format transformers --model {model} OUT',
+    'generate_merge': 'mmtbps generate merge CONFIG',
+    'generate_pairs': 'mmtbps generate all CONFIG --cfg-options '
                       'generation.runner.out_dir={folder}',
-    'generate_plan': 'python tools/generate.py plan CONFIG',
+    'generate_plan': 'mmtbps generate plan CONFIG',
     'images_folder': 'add --images {folder} to the command',
-    'index': 'python tools/search.py index {gallery} {images} --model {model}',
+    'index': 'mmtbps index {gallery} {images} --model {model}',
     'name_checkpoint': 'add --config CONFIG --weights CHECKPOINT to the command',
     'name_config': 'add --config {config} --weights {checkpoint} to the command',
     'name_detector': 'add --detector DETECTOR to the command',
     'name_model': 'add --model {model} to the command',
     'overwrite': 'add --overwrite to the command',
     'prune_most': 'add --prune-most to the command',
-    'set_aside': 'python tools/generate.py merge CONFIG --set-aside',
-    'pack_images': 'python tools/pack_images.py {folder} {out}',
+    'set_aside': 'mmtbps generate merge CONFIG --set-aside',
+    'pack_images': 'mmtbps pack {folder} {out}',
 }
 
 # How torch begins what it hands on.
@@ -71,11 +71,11 @@ def word_remedy(remedy: Remedy) -> str:
 
     Example:
         >>> word_remedy(Remedy('draw_dataset', dict(root='my data')))
-        "python tools/draw_dataset.py 'my data'"
+        "mmtbps draw 'my data'"
     """
     arguments = {key: shlex.quote(str(value)) for key, value in remedy.arguments.items()
                  if value is not None}
-    return COMMANDS[remedy.action].format_map(_Capitals(arguments))
+    return REMEDIES[remedy.action].format_map(_Capitals(arguments))
 
 
 def word_error(error: UserError) -> str:
@@ -103,7 +103,7 @@ def word_notice(line: str) -> str:
 
     Example:
         >>> word_notice(Notice('no pairs', Remedy('generate_merge')))
-        'no pairs; make them by: python tools/generate.py merge CONFIG'
+        'no pairs; make them by: mmtbps generate merge CONFIG'
     """
     if not isinstance(line, Notice) or line.remedy is None:
         return str(line)

@@ -20,7 +20,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('data_root', help='folder of drawn people, see tools/draw_balanced.py')
+    parser.add_argument('data_root', help='folder of drawn people, see mmtbps draw-balanced')
     parser.add_argument('out_dir', help='folder of the model')
     parser.add_argument('--work-dir', default='work_dirs/toy', help='folder of checkpoints')
     parser.add_argument('--seed', type=int, default=0)

@@ -253,7 +253,7 @@ def train_toy(data_root: str | Path, out_dir: str | Path, work_dir: str | Path, 
 
     Args:
         data_root: Data set with ``reid_raw.json``; the shipped model saw
-            ``tools/draw_balanced.py``'s.
+            ``mmtbps draw-balanced``'s.
         out_dir: The diffusers folder to write.
         work_dir: Keeps the checkpoints of the three stages; the same folder again continues.
         seed: Of initialisation and of every batch.

@@ -18,11 +18,9 @@ from tiny_models import shrink
 from mmtbps.commands import (
     analyze_logs,
     browse_dataset,
-    get_flops,
-    publish_model,
     vis_scheduler,
 )
-from mmtbps.commands.open_command import open_command
+from mmtbps.commands.main import run_command
 from mmtbps.engine.schedule_curves import learning_rates
 from mmtbps.fileio import load_checkpoint_file
 
@@ -41,7 +39,7 @@ def config(micro_set, tmp_path):
 
 
 def test_operations_and_parameters_are_those_counted_by_hand(config, capsys):
-    open_command(get_flops, [config, '--words', '10', '--json'])
+    run_command('get-flops', [config, '--words', '10', '--json'])
     found = json.loads(capsys.readouterr().out)
     cfg = Config.fromfile(config).model
 
@@ -65,7 +63,7 @@ def test_operations_and_parameters_are_those_counted_by_hand(config, capsys):
     assert found['text']['macs'] > 0
     assert found['total']['parameters'] == found['total']['trained'] == sum(
         found[part]['parameters'] for part in ('image', 'text', 'heads'))
-    open_command(get_flops, [config, '--words', '20', '--shape', str(height), str(width)])
+    run_command('get-flops', [config, '--words', '20', '--shape', str(height), str(width)])
     assert f'one picture of {height} x {width} pixels, one caption of 20' in (
         capsys.readouterr().out)
 
@@ -77,7 +75,7 @@ def test_weights_to_hand_on_carry_their_hash(tmp_path, capsys, tiny_retriever):
     torch.save(dict(state_dict=state, optimizer=dict(state={}), meta=dict(epoch=3)),
                tmp_path / 'epoch_3.pth')
     for target in ('mine.pth', 'mine'):
-        open_command(publish_model, [str(tmp_path / 'epoch_3.pth'), str(tmp_path / target)])
+        run_command('publish-model', [str(tmp_path / 'epoch_3.pth'), str(tmp_path / target)])
     first, second = capsys.readouterr().out.split()
     assert first == second
     digest = hashlib.sha256(Path(first).read_bytes()).hexdigest()
@@ -87,7 +85,7 @@ def test_weights_to_hand_on_carry_their_hash(tmp_path, capsys, tiny_retriever):
                 if not name.startswith('heads.')}
     assert loaded.keys() == expected.keys() and len(loaded) < len(state)
     assert all(torch.equal(value, expected[name]) for name, value in loaded.items())
-    open_command(publish_model, [str(tmp_path / 'epoch_3.pth'), str(tmp_path / 'all'), '--heads'])
+    run_command('publish-model', [str(tmp_path / 'epoch_3.pth'), str(tmp_path / 'all'), '--heads'])
     assert 'heads.extra.weight' in load_checkpoint_file(capsys.readouterr().out.strip())
 
 
@@ -97,7 +95,7 @@ def test_what_has_no_weights_is_not_published(tmp_path, capsys, content, said):
     if content:
         torch.save(content, tmp_path / 'a.pth')
     with pytest.raises(SystemExit) as stop:
-        open_command(publish_model, [str(tmp_path / 'a.pth'), str(tmp_path / 'b')])
+        run_command('publish-model', [str(tmp_path / 'a.pth'), str(tmp_path / 'b')])
     assert stop.value.code == 1 and said in capsys.readouterr().err
     assert not list(tmp_path.glob('*.safetensors'))
 
@@ -105,7 +103,7 @@ def test_what_has_no_weights_is_not_published(tmp_path, capsys, content, said):
 def test_the_drawn_learning_rate_is_that_of_the_run(config, tmp_path, capsys, monkeypatch):
     drawn = []
     monkeypatch.setattr(vis_scheduler, 'draw_curves', lambda curves, *_: drawn.append(curves['lr']))
-    open_command(vis_scheduler, [config, '--save-path', str(tmp_path / 'lr.png')])
+    run_command('vis-scheduler', [config, '--save-path', str(tmp_path / 'lr.png')])
     assert '48 steps, 4 an epoch; from 1e-05, at most 0.001' in capsys.readouterr().out
     steps, rates = drawn[0]
     assert list(steps) == list(range(48))
@@ -120,7 +118,7 @@ def test_the_drawn_learning_rate_is_that_of_the_run(config, tmp_path, capsys, mo
 
 
 def test_the_picture_of_a_schedule(config, tmp_path):
-    open_command(vis_scheduler, [config, '--epoch-length', '7', '--save-path',
+    run_command('vis-scheduler', [config, '--epoch-length', '7', '--save-path',
                                  str(tmp_path / 'lr.png')])
     with Image.open(tmp_path / 'lr.png') as picture:
         assert np.asarray(picture.convert('L')).std() > 5, 'a blank page'
@@ -133,7 +131,7 @@ def test_items_are_drawn_as_the_model_sees_them(config, tmp_path, capsys, monkey
     monkeypatch.setattr(browse_dataset, 'draw_training_item', lambda pictures, captions, title: (
         seen.append((pictures, captions)), draw(pictures, captions, title))[1])
     for folder in ('a', 'b'):
-        open_command(browse_dataset, [config, '-o', str(tmp_path / folder), '-n', '3', '-p', phase,
+        run_command('browse-dataset', [config, '-o', str(tmp_path / folder), '-n', '3', '-p', phase,
                                       '-m', mode])
     assert re.search(r'b: 3 of (96|16) items', capsys.readouterr().out)
     files = sorted(path.name for path in (tmp_path / 'a').iterdir())
@@ -170,13 +168,13 @@ def test_curves_and_times_of_a_log(log, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(analyze_logs, 'draw_curves', lambda curves, *_: drawn.update(curves))
     other = tmp_path / 'other.json'
     other.write_text('{"loss": 1.5, "t2i/R1": 9, "step": 7}\n', encoding='utf-8')
-    open_command(analyze_logs, ['plot_curve', log, str(other), '--keys', 'loss', 't2i/R1',
+    run_command('analyze-logs', ['plot_curve', log, str(other), '--keys', 'loss', 't2i/R1',
                                 '--legend', 'a', 'b', 'c', 'd', '--out', str(tmp_path / 'c.png')])
     assert drawn == {'a': ([1, 2, 3, 4], [5., 4., 3., 2.]), 'b': ([4], [50.]),
                      'c': ([7], [1.5]), 'd': ([7], [9])}
-    open_command(analyze_logs, ['cal_train_time', log])
+    run_command('analyze-logs', ['cal_train_time', log])
     assert '2.0000 s a step (std 0.8165, from 1.0000 to 3.0000)' in capsys.readouterr().out
-    open_command(analyze_logs, ['cal_train_time', log, '--include-outliers'])
+    run_command('analyze-logs', ['cal_train_time', log, '--include-outliers'])
     assert '3.7500 s a step' in capsys.readouterr().out
 
 
@@ -188,7 +186,7 @@ def test_curves_and_times_of_a_log(log, tmp_path, capsys, monkeypatch):
 def test_a_fault_of_the_user_is_one_line(log, config, capsys, monkeypatch, tmp_path, words, said):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit) as stop:
-        open_command(analyze_logs, [dict(LOG=log, CONFIG=config).get(word, word)
+        run_command('analyze-logs', [dict(LOG=log, CONFIG=config).get(word, word)
                                     for word in words])
     error = capsys.readouterr().err
     assert stop.value.code == 1 and said in error and error.count('\n') == 1

@@ -6,6 +6,7 @@ import re
 import sys
 import threading
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -16,11 +17,12 @@ sys.path.append(str(Path(__file__).parents[1] / 'generation'))
 from fake_parts import make_plan, run, seed_gate  # noqa: E402
 
 from mmtbps.commands.audit_page import AuditPage  # noqa: E402
+from mmtbps.commands.main import run_command
 from mmtbps.errors import UserError  # noqa: E402
 from mmtbps.generation.quality.labels import read_labels  # noqa: E402
 from mmtbps.generation.runs.audit import Audit  # noqa: E402
 
-TOOL = 'tools/generate.py'
+main = partial(run_command, 'generate')
 
 
 @pytest.fixture
@@ -138,11 +140,11 @@ def test_a_port_that_is_taken_is_one_line(page):
         AuditPage(page.audit, Path('.'), page.server_address[1])
 
 
-def test_the_command_prints_the_shares(tool, done, capsys, refused):
+def test_the_command_prints_the_shares(done, capsys, refused):
     with Audit(done, 16) as audit:
         for job in audit.todo:
             audit.answer(job, 'right' if audit.sample[job].status == 'accepted' else 'wrong')
-    tool.main(['audit', str(done), '--samples', '16', '--table'])
+    main(['audit', str(done), '--samples', '16', '--table'])
     printed = capsys.readouterr().out
     accepted = sum(label.status == 'accepted' for label in audit.labels.values())
     assert re.search(rf'^accepted: 100.0 % \(.* to 100.0 %\), {accepted} of {accepted} right$',
@@ -150,9 +152,9 @@ def test_the_command_prints_the_shares(tool, done, capsys, refused):
     assert 'refused by seed: 0.0 %' in printed and '16 edits are judged, 0 of the' in printed
     (done / 'images.json').unlink()
     with refused('source images is not noted in this run: add --images FOLDER'):
-        tool.main(['audit', str(done)])
+        main(['audit', str(done)])
     with refused('no generation has run in this folder'):
-        tool.main(['audit', str(done.parent)])
+        main(['audit', str(done.parent)])
 
 
 def change_lines(done, change):
@@ -164,12 +166,12 @@ def change_lines(done, change):
     part.write_text(''.join(json.dumps(line) + '\n' for line in lines))
 
 
-def test_images_outside_the_folder_are_told_before_the_page_opens(tool, done, refused, capsys):
+def test_images_outside_the_folder_are_told_before_the_page_opens(done, refused, capsys):
     """A run whose data set allows that needs the same word here."""
     change_lines(done, lambda line: line['source'].update(
         image='../' + line['source']['image']))
     with refused(r"image '\.\./cam_a.* leads out of the image folder.*: add --allow-outside"):
-        tool.main(['audit', str(done)])
+        main(['audit', str(done)])
     (done.parent / 'cam_a').symlink_to(done.parent / 'imgs' / 'cam_a')
     with Audit(done, 2) as audit, AuditPage(audit, done.parent / 'imgs', 0, True) as page:
         assert page.page_of(None).count('src="data:image/jpeg;base64,') == 2
@@ -215,13 +217,13 @@ def test_an_answer_that_cannot_be_written_is_said(page, monkeypatch):
     assert status == 500 and 'Read-only file system' in text
 
 
-def test_the_table_is_printed_while_the_page_is_open(tool, done, page, capsys):
+def test_the_table_is_printed_while_the_page_is_open(done, page, capsys):
     judge(page, 'right')
-    tool.main(['audit', str(done), '--samples', '4', '--table'])
+    main(['audit', str(done), '--samples', '4', '--table'])
     assert '1 edits are judged, 3 of the sample are not' in capsys.readouterr().out
 
 
-def test_the_table_of_a_run_that_nobody_judged_writes_nothing(tool, done, capsys):
-    tool.main(['audit', str(done), '--table'])
+def test_the_table_of_a_run_that_nobody_judged_writes_nothing(done, capsys):
+    main(['audit', str(done), '--table'])
     assert ': 0 edits are judged, 16 of the' in capsys.readouterr().out
     assert not list(done.glob('audit*'))

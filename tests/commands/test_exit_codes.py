@@ -1,4 +1,4 @@
-"""Exit codes: documented as they are, and handed on by everything that starts a tool."""
+"""Exit codes: documented as they are, and handed on by everything that starts a command."""
 
 import os
 import re
@@ -9,9 +9,9 @@ from types import SimpleNamespace
 
 import pytest
 
+from mmtbps.commands.command_process import run_process
 from mmtbps.commands.exit_codes import ExitCode, exit_code_of, list_exit_codes
-from mmtbps.commands.main import parse_args
-from mmtbps.commands.tool_process import run_tool
+from mmtbps.commands.main import parse_name
 from mmtbps.commands.torchrun import code_of_failures
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def test_the_help_and_the_page_list_every_code(capsys):
     with pytest.raises(SystemExit):
-        parse_args(['--help'])
+        parse_name(['--help'])
     assert list_exit_codes() in capsys.readouterr().out
     page = (ROOT / 'docs/reliability.md').read_text('utf-8')
     section = page[page.index('## Exit codes'):page.index('## Full disks')]
@@ -27,22 +27,32 @@ def test_the_help_and_the_page_list_every_code(capsys):
         assert [int(code) for code in re.findall(pattern, text, re.MULTILINE)] == [*ExitCode]
 
 
+@pytest.fixture
+def stand_in(tmp_path, monkeypatch):
+    """A function that writes what ``python -m mmtbps`` runs in this folder."""
+    def write(code):
+        (tmp_path / 'mmtbps').mkdir()
+        (tmp_path / 'mmtbps/__init__.py').touch()
+        (tmp_path / 'mmtbps/__main__.py').write_text(code)
+    monkeypatch.chdir(tmp_path)
+    return write
+
+
 @pytest.mark.parametrize('returncode, code', [(0, 0), (70, 70), (-9, 137), (-2, 130)])
-def test_a_tool_that_runs_another_ends_with_its_code(returncode, code, tmp_path):
+def test_a_command_that_runs_another_ends_with_its_code(returncode, code, stand_in):
     assert exit_code_of(returncode) == code
-    (tmp_path / 'tool.py').write_text(
-        'import os, sys\nnumber = int(sys.argv[1])\n'
-        'os.kill(os.getpid(), -number) if number < 0 else sys.exit(number)\n')
+    stand_in('import os, sys\nassert sys.argv[1] == "train"\nnumber = int(sys.argv[2])\n'
+             'os.kill(os.getpid(), -number) if number < 0 else sys.exit(number)\n')
     try:
-        run_tool(tmp_path / 'tool.py', returncode)
+        run_process('train', returncode)
     except SystemExit as stop:
         assert stop.code == code != 0
     else:
         assert code == 0
 
 
-def test_a_tool_that_stops_stops_the_other_first(tmp_path, monkeypatch):
-    (tmp_path / 'tool.py').write_text('import time\ntime.sleep(100)\n')
+def test_a_command_that_stops_stops_the_other_first(stand_in, monkeypatch):
+    stand_in('import time\ntime.sleep(100)\n')
     started, popen = [], subprocess.Popen
 
     def start(command):
@@ -58,7 +68,7 @@ def test_a_tool_that_stops_stops_the_other_first(tmp_path, monkeypatch):
 
     monkeypatch.setattr(subprocess, 'Popen', start)
     with pytest.raises(KeyboardInterrupt):
-        run_tool(tmp_path / 'tool.py')
+        run_process('train')
     assert started[0].returncode is not None
 
 

@@ -1,9 +1,10 @@
-"""``mmtbps COMMAND``: it runs the tools, and what they say names the command that was typed."""
+"""``mmtbps COMMAND``, and that what it says names the command or the tool that was typed."""
 
-import importlib.util
 import json
+import os
 import re
 import shlex
+import subprocess
 import sys
 from pathlib import Path
 
@@ -11,8 +12,10 @@ import pytest
 
 from mmtbps.catalog import list_models
 from mmtbps.commands.command_names import COMMANDS, as_typed
-from mmtbps.commands.main import find_tools, main, parse_args
+from mmtbps.commands.main import main, parse_name, read_words
 from mmtbps.version import __version__
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -24,7 +27,7 @@ def run(monkeypatch, capsys):
         monkeypatch.setitem(sys.modules, '__main__', sys.modules['__main__'])
         code = 0
         try:
-            main()
+            code = main() or 0
         except SystemExit as stop:
             code = stop.code
         return capsys.readouterr(), code
@@ -32,7 +35,7 @@ def run(monkeypatch, capsys):
     return command
 
 
-def test_a_command_runs_its_tool(run):
+def test_a_command_runs(run):
     printed, code = run('models', 'person', '--json')
     assert code == 0
     assert [row['title'] for row in json.loads(printed.out)] == [
@@ -47,23 +50,22 @@ def test_a_verb_of_search_is_a_command_of_its_own(run, tmp_path, monkeypatch):
     assert re.search(r"error: my people: .*: mmtbps index 'my people' IMAGES ", printed.err)
 
 
-@pytest.mark.parametrize('name', ['index', 'models', 'convert', 'visualize', 'generate'])
-def test_help_names_the_command(run, name):
+def examples(text):
+    """Command lines in a help, by the command of each; a line that ends in a backslash goes on."""
+    lines = re.findall(r'^ {4}(?:torchrun .* -m )?mmtbps ((?:.*\\\n)*.*)', text, re.MULTILINE)
+    return [shlex.split(re.split(' {2,}#|[>;|] ', line)[0].replace('\\\n', ' '))
+            for line in lines]
+
+
+@pytest.mark.parametrize('name', COMMANDS)
+def test_the_examples_in_its_help_are_command_lines_that_it_reads(name, run):
     printed, code = run(name, '--help')
-    usage = re.search(r'usage: (mmtbps \S+) ', printed.out)[1]
-    assert (usage, code) == (f'mmtbps {name}', 0)
+    assert code == 0 and printed.out.startswith(f'usage: mmtbps {name} ')
     assert 'tools/' not in printed.out
-    examples = re.findall(r'^ {4}(mmtbps .*)', printed.out, re.MULTILINE)
-    assert all(shlex.split(line)[1] in COMMANDS for line in examples)
-    assert examples or name == 'index'
-
-
-def test_every_command_has_its_tool():
-    assert all((find_tools() / f'{command.tool}.py').is_file() for command in COMMANDS.values())
-    verbs = {command.verb for command in COMMANDS.values() if command.tool == 'search'}
-    spec = importlib.util.spec_from_file_location('search_verbs', find_tools() / 'search.py')
-    spec.loader.exec_module(search := importlib.util.module_from_spec(spec))
-    assert all(callable(getattr(search, verb)) for verb in verbs)
+    found = examples(printed.out)
+    assert name in [words[0] for words in found]
+    for other, *words in found:
+        read_words(other, words)
 
 
 def test_help_version_and_mistakes_of_the_command_itself(capsys):
@@ -71,27 +73,60 @@ def test_help_version_and_mistakes_of_the_command_itself(capsys):
                               (['--version'], f'mmtbps {__version__}\n', 0),
                               ([], 'required: COMMAND', 2), (['serach'], 'invalid choice', 2)):
         with pytest.raises(SystemExit) as stop:
-            parse_args(words)
+            parse_name(words)
         printed = capsys.readouterr()
         assert said in printed.out + printed.err and stop.value.code == code
 
 
 @pytest.mark.parametrize('started, text, worded', [
-    ('mmtbps', 'python tools/search.py index a.lance crops', 'mmtbps index a.lance crops'),
-    ('mmtbps convert', 'see python tools/export.py CONFIG', 'see mmtbps export CONFIG'),
-    ('mmtbps', 'a folder of tools/export.py, or a name', 'a folder of mmtbps export, or a name'),
-    ('mmtbps', 'python tools/generate.py merge CONFIG', 'mmtbps generate merge CONFIG'),
-    ('mmtbps', 'python tools/demo.py', 'python tools/demo.py'),
-    ('mmtbps', 'tools/search.py holds them', 'tools/search.py holds them'),
-    ('/home/tools/search.py', 'python tools/search.py index a', 'python tools/search.py index a'),
+    ('/bin/mmtbps', 'mmtbps index a.lance crops', 'mmtbps index a.lance crops'),
+    ('mmtbps/__main__.py', 'see mmtbps export CONFIG', 'see mmtbps export CONFIG'),
+    ('/home/tools/search.py', 'mmtbps index a.lance crops',
+     'python tools/search.py index a.lance crops'),
+    ('train.py', 'no pairs; make them by: mmtbps generate merge CONFIG',
+     'no pairs; make them by: python tools/generate.py merge CONFIG'),
+    ('test.py', 'a folder of mmtbps export, or a name', 'a folder of tools/export.py, or a name'),
+    ('test.py', 'Examples:\n    mmtbps test CONFIG', 'Examples:\n    python tools/test.py CONFIG'),
+    ('test.py', "sbatch --wrap 'mmtbps generate run C'",
+     "sbatch --wrap 'python tools/generate.py run C'"),
+    ('test.py', 'torchrun -m mmtbps generate run C', 'torchrun tools/generate.py run C'),
+    ('test.py', 'a help, of mmtbps\n    extract-features', 'a help, of tools/extract_features.py'),
+    ('test.py', 'mmtbps draw-all; mmtbps drawn; mmtbps nothing',
+     'mmtbps draw-all; mmtbps drawn; mmtbps nothing'),
 ])
 def test_texts_name_what_was_typed(started, text, worded, monkeypatch):
     monkeypatch.setattr(sys, 'argv', [started])
     assert as_typed(text) == worded
 
 
+def test_no_text_of_a_command_names_a_tool():
+    """They name commands, of which `as_typed` makes tools where one was typed."""
+    folder = ROOT / 'mmtbps/commands'
+    named = [f'{path.name}: {match[0]}' for path in folder.glob('*.py')
+             for match in re.finditer(r'tools/\w+\.py', path.read_text('utf-8'))]
+    assert set(named) == {'command_names.py: tools/search.py'}  # of an example
+
+
+def test_a_command_imports_its_own_module_alone():
+    """Help and what looks at a gallery import no torch either."""
+    def imported(*words):
+        code = ('import sys\nfrom mmtbps.commands.main import main\n'
+                'try:\n    main(sys.argv[1:])\nexcept SystemExit:\n    pass\n'
+                'print(*sys.modules, file=sys.stderr)')
+        done = subprocess.run([sys.executable, '-c', code, *words], capture_output=True, text=True,
+                              env={**os.environ, 'PYTHONPATH': str(ROOT)})
+        return {*done.stderr.split()}
+
+    modules = {name: f'mmtbps.commands.{name.replace("-", "_")}' for name in COMMANDS}
+    for words in (['--help'], ['info', '--help'], ['models', '--json'], ['draw', '--help']):
+        found = imported(*words)
+        assert 'mmtbps.commands.main' in found and 'torch' not in found, words
+        assert [name for name, module in modules.items() if module in found] == [
+            word for word in words[:1] if word in COMMANDS]
+
+
 def test_the_documentation_names_every_command():
-    page = (Path(__file__).resolve().parents[2] / 'docs/get_started.md').read_text('utf-8')
+    page = (ROOT / 'docs/get_started.md').read_text('utf-8')
     table = page[page.index('## The command'):page.index('## The demo')]
     left = [line.split('|')[1] for line in table.splitlines() if line.startswith('| `mmtbps')]
     assert set(re.findall(r'`(?:mmtbps )?([a-z-]+)`', ''.join(left))) == set(COMMANDS)

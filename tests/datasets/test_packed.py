@@ -202,7 +202,7 @@ def test_a_broken_index_is_named_with_its_cure(build, own, pack, harm):
     with pytest.raises(PackedImagesError, match=rf'{path.name}.*ack the same folder') as error:
         build(own, data_prefix=dict(img_path='imgs.tars'))
     assert word_error(error.value).endswith(
-        f': python tools/pack_images.py FOLDER {shlex.quote(str(folder))}')
+        f': mmtbps pack FOLDER {shlex.quote(str(folder))}')
     if path.exists():
         assert f'Delete {path.name}' in str(error.value)
         path.unlink()

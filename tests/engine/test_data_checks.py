@@ -256,7 +256,7 @@ def test_the_runner_begins_with_the_check(root, monkeypatch):
     launch.build_runner(cfg, word=word_notice)
     assert lines[3] == (
         'ICFG-PEDES train: no generated pairs at pdg: originals only, 11 pairs; make them by: '
-        'python tools/generate.py all CONFIG --cfg-options generation.runner.out_dir=pdg')
+        'mmtbps generate all CONFIG --cfg-options generation.runner.out_dir=pdg')
     cfg.train_dataloader.dataset.holdout = 0
     with pytest.raises(UnfitData):
         launch.build_runner(cfg)

@@ -211,9 +211,12 @@ class Watch:
 
 
 def become(argv: list[str]) -> None:
-    """Run a tool in this process, and end it as the interpreter would."""
+    """Run a tool, or a module after ``-m``, in this process; end it as the interpreter would."""
     code = 0
     try:
+        if argv[0] == '-m':
+            sys.argv, sys.path[0] = argv[1:], os.getcwd()
+            runpy.run_module(argv[1], run_name='__main__', alter_sys=True)
         sys.argv, sys.path[0] = argv, str(Path(argv[0]).resolve().parent)
         runpy.run_path(argv[0], run_name='__main__')
     except SystemExit as end:
@@ -229,7 +232,7 @@ def become(argv: list[str]) -> None:
 
 
 class Forked:
-    """Process of a tool that a tool starts, which need not load everything anew."""
+    """Process of a command that another starts, which need not load everything anew."""
 
     def __init__(self, argv: Sequence[str]) -> None:
         sys.stdout.flush()

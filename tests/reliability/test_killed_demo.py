@@ -1,6 +1,6 @@
 """The demo, killed at 20 moments of all its steps: data, pairs, model, numbers and answers agree.
 
-Its own file runs, and those of the tools that it starts; drawn set, towers and generator are small.
+It runs as a whole, with the commands that it starts; drawn set, towers and generator are small.
 """
 
 import shutil
@@ -24,12 +24,10 @@ DATA, PAIRS = Path('data/DrawnPEDES'), Path('data/DrawnPEDES-pdg-toy')
 
 @pytest.fixture(scope='module')
 def small_tree(tmp_path_factory):
-    """A tree of the demo's tools and configs, the latter small."""
+    """A tree of the demo's file and small configs."""
     root = tmp_path_factory.mktemp('tree')
-    shutil.copytree(ROOT / 'tools', root / 'tools')
-    (root / 'tools/draw_dataset.py').write_text(
-        f'import runpy, sys\nsys.argv += ["--size", "micro", "--workers", "1"]\n'
-        f'runpy.run_path({str(ROOT / "tools/draw_dataset.py")!r}, run_name="__main__")\n')
+    (root / 'tools').mkdir()
+    shutil.copy(ROOT / 'tools/demo.py', root / 'tools')
     cfg = shrink(Config.fromfile(ROOT / 'configs/tbps/vit_bert_base_drawn.py'), DATA,
                  Path('work_dirs/demo'))
     cfg.train_cfg.update(max_epochs=2, val_interval=1)
@@ -59,7 +57,8 @@ def test_killed_demo(tools, small_tree, tmp_path):
     """Four times in a row, five times over."""
     def job(folder, kill, **_):
         shutil.copytree(small_tree, folder, dirs_exist_ok=True)
-        return tools.run('tools/demo.py', watch=folder, kill=kill, cwd=folder, calls=LOOPS)
+        return tools.run('tools/demo.py', '--size', 'micro', watch=folder, kill=kill, cwd=folder,
+                         calls=LOOPS)
 
     kill_again_and_again(
         'demo', job, outcome, tmp_path, in_a_row=4,

@@ -1,9 +1,11 @@
-"""Draw curves of what runs have logged, as ``mmtbps analyze-logs`` does."""
+"""Draw what runs have logged, as ``mmtbps analyze-logs`` does."""
 
 import sys
+from functools import partial
 
-from mmtbps.commands import analyze_logs
-from mmtbps.commands.open_command import open_command
+from mmtbps.commands.main import run_tool
+
+main = partial(run_tool, 'analysis/analyze_logs')
 
 if __name__ == '__main__':
-    sys.exit(open_command(analyze_logs))
+    sys.exit(main())

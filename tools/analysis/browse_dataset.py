@@ -1,9 +1,11 @@
-"""Draw items of a data set as the model sees them, as ``mmtbps browse-dataset`` does."""
+"""Draw items of a data set, as ``mmtbps browse-dataset`` does."""
 
 import sys
+from functools import partial
 
-from mmtbps.commands import browse_dataset
-from mmtbps.commands.open_command import open_command
+from mmtbps.commands.main import run_tool
+
+main = partial(run_tool, 'analysis/browse_dataset')
 
 if __name__ == '__main__':
-    sys.exit(open_command(browse_dataset))
+    sys.exit(main())

@@ -1,9 +1,11 @@
-"""Count parameters and operations of a model, as ``mmtbps get-flops`` does."""
+"""Count operations of a model, as ``mmtbps get-flops`` does."""
 
 import sys
+from functools import partial
 
-from mmtbps.commands import get_flops
-from mmtbps.commands.open_command import open_command
+from mmtbps.commands.main import run_tool
+
+main = partial(run_tool, 'analysis/get_flops')
 
 if __name__ == '__main__':
-    sys.exit(open_command(get_flops))
+    sys.exit(main())

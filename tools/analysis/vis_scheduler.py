@@ -1,9 +1,11 @@
-"""Draw the learning rate of a training, as ``mmtbps vis-scheduler`` does."""
+"""Draw a learning rate, as ``mmtbps vis-scheduler`` does."""
 
 import sys
+from functools import partial
 
-from mmtbps.commands import vis_scheduler
-from mmtbps.commands.open_command import open_command
+from mmtbps.commands.main import run_tool
+
+main = partial(run_tool, 'analysis/vis_scheduler')
 
 if __name__ == '__main__':
-    sys.exit(open_command(vis_scheduler))
+    sys.exit(main())

@@ -1,1 +1,1 @@
-"""One module a sub-command of ``tools/benchmark.py``."""
+"""One module a sub-command of ``mmtbps benchmark``."""

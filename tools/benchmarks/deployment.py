@@ -92,7 +92,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--models', nargs='+', metavar='MODEL', default=list(SIZES['full']),
                         choices=[*SIZES['full'], 'catalog', *CATALOG],
                         help='vit_bert (ViT-B/16 with BERT-base), clip (CLIP-B/16), titles of '
-                             'tools/models.py, catalog for all of those (default: vit_bert clip)')
+                             'mmtbps models, catalog for all of those (default: vit_bert clip)')
     parser.add_argument('--size', choices=SIZES, default='full',
                         help='of all towers; tiny is for a quick look, of the catalog one layer a '
                              'tower (default: full)')

@@ -13,9 +13,9 @@ rounds; the median counts. The photographs are crops of those that ship in insta
 of drawn people where there are none.
 
 Examples:
-    python tools/benchmark.py index --threads 2
-    python tools/benchmark.py index --size tiny --images 100 --threads 1
-    python tools/benchmark.py index --images 300 --rounds 3 --only torch --threads 2
+    mmtbps benchmark index --threads 2
+    mmtbps benchmark index --size tiny --images 100 --threads 1
+    mmtbps benchmark index --images 300 --rounds 3 --only torch --threads 2
 """
 
 import argparse

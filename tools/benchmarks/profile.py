@@ -4,8 +4,8 @@ The trainings are those of the benchmark `training`. Times are those of the oper
 as PyTorch's profiler sees them, in groups; its own cost makes small models slower than they are.
 
 Examples:
-    python tools/benchmark.py profile --size base --threads 2
-    python tools/benchmark.py profile --device cuda --size base --preload
+    mmtbps benchmark profile --size base --threads 2
+    mmtbps benchmark profile --device cuda --size base --preload
 """
 
 import argparse

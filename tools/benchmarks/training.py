@@ -12,12 +12,12 @@ FLOPs are those of the matrix products that a pair needs in that row, padding in
 activations again not. The peak is what a product of large square matrices reaches in its dtype.
 
 Examples:
-    python tools/benchmark.py training --size drawn --threads 2
-    python tools/benchmark.py training --size base --batch 8 --steps 4 --threads 2
-    python tools/benchmark.py training --size clip --batch 4 --steps 3 --warmup 1 --threads 2
-    python tools/benchmark.py training --only "without fused attention" --compile
-    python tools/benchmark.py training --device cuda --size base --steps 30 --preload --compile
-    python tools/benchmark.py training --device cuda --size base --batch 4096 --only caching
+    mmtbps benchmark training --size drawn --threads 2
+    mmtbps benchmark training --size base --batch 8 --steps 4 --threads 2
+    mmtbps benchmark training --size clip --batch 4 --steps 3 --warmup 1 --threads 2
+    mmtbps benchmark training --only "without fused attention" --compile
+    mmtbps benchmark training --device cuda --size base --steps 30 --preload --compile
+    mmtbps benchmark training --device cuda --size base --batch 4096 --only caching
 """
 
 import argparse

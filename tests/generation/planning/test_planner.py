@@ -77,7 +77,7 @@ def test_a_plan_of_test_images_is_refused_on_reading(tmp_path):
         read_plan(tmp_path / 'old.jsonl')
     with pytest.raises(MissingFile, match='none.jsonl not found: make it first') as error:
         read_plan(tmp_path / 'none.jsonl')
-    assert word_error(error.value).endswith('python tools/generate.py plan CONFIG')
+    assert word_error(error.value).endswith('mmtbps generate plan CONFIG')
 
 
 def test_the_first_images_of_each_person():

@@ -1,20 +1,19 @@
 """The command that converts, and pictures to compare features on."""
 
-import sys
-
 import numpy as np
 import pytest
 from PIL import Image
 
+from mmtbps.commands import convert as command
+from mmtbps.commands.main import read_words
 from mmtbps.search.encoders import TorchEncoder
 
 
 @pytest.fixture
-def convert(tool, monkeypatch, capsys):
-    """Run the command, which the test file names as TOOL, in this process; gives what it prints."""
+def convert(capsys):
+    """Run the command without its handling of errors; gives what it prints."""
     def run(*words):
-        monkeypatch.setattr(sys, 'argv', ['convert_weights.py', *map(str, words)])
-        tool.main()
+        command.run(read_words('convert', [*map(str, words)]))
         return capsys.readouterr().out
     return run
 

@@ -15,7 +15,6 @@ from mmtbps.errors import BadValue, UserError
 from mmtbps.fileio import BrokenCheckpoint, UnsafeCheckpoint, load_checkpoint_file
 from mmtbps.models.converters import KINDS, convert_checkpoint, read_source
 
-TOOL = 'tools/convert_weights.py'
 ROOT = Path(__file__).resolve().parents[3]
 _BASE = dict(image='base_model.visual.', text='base_model.')
 

@@ -23,7 +23,6 @@ from safetensors.torch import save_file
 
 from mmtbps.errors import UserError
 
-TOOL = 'tools/convert_weights.py'
 TEXTS = list(CAPTIONS)
 TALL, SQUARE = (384, 128), (64, 64)
 
@@ -74,6 +73,22 @@ def test_every_head_of_its_layout_is_left_out_by_name(convert, tmp_path):
     source = wrapped(state | dict.fromkeys(names, torch.zeros(2)), tmp_path / 'best.pth')
     report = convert('irra', source, tmp_path / 'person.pth')
     assert f'dropped {len(names)}, missing 0, unexpected 0' in report
+
+
+def test_json_has_every_key_of_the_source(convert, tmp_path, capsys):
+    state = clip_state(193, 'base_model.visual.', 'base_model.')
+    source = wrapped(state | irra_heads(), tmp_path / 'best.pth')
+    found = json.loads(convert('irra', source, tmp_path / 'person.pth', '--json'))
+    assert (found['kind'], found['source'], found['target']) == (
+        'irra', str(source), str(tmp_path / 'person.pth'))
+    assert set(found['used']) == {*state} and set(found['dropped']) == {*irra_heads()}
+    assert found['dropped']['classifier.weight'] == 'training-only, identities'
+    assert found['missing'] == found['misshapen'] == found['unexpected'] == []
+    del state['base_model.ln_final.weight']
+    source = wrapped(state, tmp_path / 'half.pth')
+    with pytest.raises(ValueError, match='incomplete'):
+        convert('irra', source, tmp_path / 'half', '--json')
+    assert len(json.loads(capsys.readouterr().out)['missing']) == 1
 
 
 @pytest.mark.slow

@@ -7,7 +7,6 @@ from published_checkpoints import clip_state
 
 from mmtbps.search.encoders import OnnxEncoder, export_encoder, word_heat_map
 
-TOOL = 'tools/convert_weights.py'
 ODD = ['A “RED”  coat &amp; a caf\u00e9 bag', 'ﬁne SHOES', 'a red coat']
 
 

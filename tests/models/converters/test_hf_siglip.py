@@ -12,7 +12,6 @@ from transformers import SiglipConfig, SiglipModel
 
 from mmtbps.errors import BadValue
 
-TOOL = 'tools/convert_weights.py'
 WORDS = ['<pad>', '</s>', '<unk>', 'a', 'red', 'coat', 'man', 'in', 'mans']
 GRAY, PAD, END = ((.5, .5, .5), (.5, .5, .5)), 0, 1
 

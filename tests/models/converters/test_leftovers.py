@@ -18,7 +18,6 @@ from mmtbps.models.converters import (
     vit_from_timm,
 )
 
-TOOL = 'tools/convert_weights.py'
 #: A key of each part that other networks have, as their libraries call it, and its reason.
 PARTS = {
     'LayerScale': 'blocks.0.ls1.gamma', 'a norm before the first layer': 'norm_pre.weight',

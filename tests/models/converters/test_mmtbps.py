@@ -16,7 +16,6 @@ from mmtbps.models.converters.mmtbps import registered_types
 from mmtbps.registry import MODELS, TRANSFORMS
 from mmtbps.search.encoders import TorchEncoder
 
-TOOL = 'tools/convert_weights.py'
 ROOT = Path(__file__).resolve().parents[3]
 OLD = ROOT / 'tests/fixtures/written_by_0_1'
 TEXTS = ['A woman in a red coat.', 'A man with a blue bag.', 'A man in black.']

@@ -19,7 +19,6 @@ from published_checkpoints import (
     pixels_of,
 )
 
-TOOL = 'tools/convert_weights.py'
 SELECTED = 40
 IRRA = dict(image='base_model.visual.', text='base_model.')
 TEXTS = [*CAPTIONS, 'a coat !/ hat',

@@ -19,8 +19,7 @@ from mmtbps.errors import UserError
 from mmtbps.fileio import UnsafeCheckpoint
 from mmtbps.models.converters import KINDS, read_source
 
-TOOL = 'tools/convert_weights.py'
-COMMAND = Path(__file__).resolve().parents[3] / TOOL
+COMMAND = Path(__file__).resolve().parents[3] / 'tools/convert_weights.py'
 IRRA = dict(image='base_model.visual.', text='base_model.')
 
 

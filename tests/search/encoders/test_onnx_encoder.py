@@ -105,7 +105,7 @@ def test_a_missing_file_is_named_and_one_that_is_not_needed_is_not_missed(export
     assert OnnxEncoder(folder).precision == 'int8'
     with pytest.raises(FileNotFoundError, match='text.onnx: missing.*export again') as caught:
         OnnxEncoder(folder, 'fp32')
-    assert word_remedy(caught.value.remedy) == 'python tools/export.py CONFIG CHECKPOINT OUT'
+    assert word_remedy(caught.value.remedy) == 'mmtbps export CONFIG CHECKPOINT OUT'
 
 
 @pytest.mark.parametrize('content, message', [
@@ -123,7 +123,7 @@ def test_a_damaged_manifest_is_named(tmp_path, content, message):
 def test_a_folder_that_is_no_export_says_what_makes_one(tmp_path):
     with pytest.raises(FileNotFoundError, match='export.json: no such file') as caught:
         OnnxEncoder(tmp_path)
-    assert word_remedy(caught.value.remedy) == 'python tools/export.py CONFIG CHECKPOINT OUT'
+    assert word_remedy(caught.value.remedy) == 'mmtbps export CONFIG CHECKPOINT OUT'
 
 
 @pytest.mark.parametrize('package', ['onnxruntime', 'tokenizers'])

@@ -16,6 +16,8 @@ from mmengine.config import Config
 pytest.importorskip('onnxruntime')
 pytest.importorskip('onnxscript')
 
+from mmtbps.commands import export  # noqa: E402
+from mmtbps.commands.main import run_command  # noqa: E402
 from mmtbps.datasets import DrawnPEDES  # noqa: E402
 from mmtbps.datasets.skipped import ImagesLeftOut  # noqa: E402
 from mmtbps.engine.launch import allow_missing_images  # noqa: E402
@@ -32,7 +34,6 @@ from mmtbps.search.encoders.torch_encoder import TorchEncoder  # noqa: E402
 from mmtbps.search.media.images import read_image  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[3]
-TOOL = 'tools/export.py'
 
 
 @pytest.fixture
@@ -177,12 +178,13 @@ def test_random_captions_use_the_vocabulary_and_some_are_too_long(exported):
     assert len({token for encoding in ids for token in encoding.ids}) > 100
 
 
-def test_the_tool_exports_compares_and_ranks(
-        tool, export_nothing, tiny_config, tiny_encoder, micro_set, tmp_path, capsys):
+def test_the_command_exports_compares_and_ranks(
+        export_nothing, tiny_config, tiny_encoder, micro_set, tmp_path, capsys):
     torch.save(tiny_encoder.model.state_dict(), tmp_path / 'model.pth')
     (tmp_path / 'queries.txt').write_text('A man in red.\n\nA woman.\n')
-    tool.main([str(tiny_config), str(tmp_path / 'model.pth'), str(tmp_path / 'out'), '--evaluate',
-               '--images', str(micro_set), '--captions', str(tmp_path / 'queries.txt')])
+    run_command('export', [
+        str(tiny_config), str(tmp_path / 'model.pth'), str(tmp_path / 'out'), '--evaluate',
+        '--images', str(micro_set), '--captions', str(tmp_path / 'queries.txt')])
     output = capsys.readouterr().out
     assert 'text.onnx: 0.2 MB' in output and 'fp32: least cosine to torch 1.0' in output
     rows = [line.split(' | ') for line in output.splitlines() if line.startswith('| ')]
@@ -191,7 +193,8 @@ def test_the_tool_exports_compares_and_ranks(
         recall_at_one(tiny_config, tiny_encoder), abs=0.005)
 
 
-def test_missing_test_images_are_refused_or_said(tool, tiny_config, micro_set, tmp_path, capsys):
+def test_missing_test_images_are_refused_or_said(
+        tiny_config, micro_set, tmp_path, capsys, refused):
     shutil.copytree(micro_set, tmp_path / 'data')
     images = [record['file_path'] for record in json.loads(
         (tmp_path / 'data/reid_raw.json').read_text()) if record['split'] == 'test']
@@ -199,12 +202,12 @@ def test_missing_test_images_are_refused_or_said(tool, tiny_config, micro_set, t
     cfg = Config.fromfile(tiny_config)
     cfg.test_dataloader.dataset.data_root = str(tmp_path / 'data')
     with pytest.raises(ImagesLeftOut, match=f'1 of {len(images)} images left out'):
-        tool.list_test_items(cfg)
+        export.list_test_items(cfg)
     allow_missing_images(cfg)
-    assert len(tool.list_test_items(cfg)) == len(images) - 1
+    assert len(export.list_test_items(cfg)) == len(images) - 1
     assert f'\n1 of {len(images)} images left out (missing)\n' in capsys.readouterr().out
-    with pytest.raises(BadValue, match='--allow-missing is for the test set of --evaluate'):
-        tool.export(tool.parse_args(['CONFIG', 'CHECKPOINT', 'OUT', '--allow-missing']))
+    with refused('--allow-missing is for the test set of --evaluate'):
+        run_command('export', ['CONFIG', 'CHECKPOINT', 'OUT', '--allow-missing'])
 
 
 def recall_at_one(config, encoder):
@@ -232,13 +235,13 @@ class ByHeart:
         return np.eye(100, dtype=np.float32)[self.meant]
 
 
-def test_the_tool_fails_when_the_ranking_gets_worse(tool, tiny_config, capsys):
-    items = tool.list_test_items(Config.fromfile(tiny_config))
+def test_the_command_fails_when_the_ranking_gets_worse(tiny_config, capsys):
+    items = export.list_test_items(Config.fromfile(tiny_config))
     right, wrong = ByHeart(items), ByHeart(items, mistaken=True)
-    tool.compare_ranking(items, dict(torch=right, same=right))
+    export.compare_ranking(items, dict(torch=right, same=right))
     assert '| same | 100.00 |' in capsys.readouterr().out
     with pytest.raises(ValueError, match='^mistaken loses 100.00 points of R1; at most 1 is'):
-        tool.compare_ranking(items, dict(torch=right, mistaken=wrong))
+        export.compare_ranking(items, dict(torch=right, mistaken=wrong))
 
 
 @pytest.mark.parametrize('config, options, message', [
@@ -247,11 +250,12 @@ def test_the_tool_fails_when_the_ranking_gets_worse(tool, tiny_config, capsys):
     (None, ['--captions', 'nowhere.txt'], 'nowhere.txt: '),
     (None, ['--images', '{}'], 'no image below this folder to compare'),
     (None, ['--captions', os.devnull], f'{os.devnull}: no caption in this file to compare')])
-def test_the_tool_names_what_is_missing(tool, tiny_config, tmp_path, capsys, config, options,
+def test_the_command_names_what_is_missing(tiny_config, tmp_path, capsys, config, options,
                                         message):
     with pytest.raises(SystemExit) as stop:
-        tool.main([str(config or tiny_config), str(tmp_path / 'nothing.pth'),
-                   str(tmp_path / 'out'), *(word.format(tmp_path) for word in options)])
+        run_command('export', [str(config or tiny_config), str(tmp_path / 'nothing.pth'),
+                               str(tmp_path / 'out'),
+                               *(word.format(tmp_path) for word in options)])
     line, = capsys.readouterr().err.splitlines()
     assert stop.value.code == 1 and line.startswith('error: ') and message in line
     assert list(tmp_path.iterdir()) == []

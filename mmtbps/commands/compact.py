@@ -1,0 +1,28 @@
+"""Fold changes into the files and the index of a gallery.
+
+Examples:
+    mmtbps compact people.lance
+"""
+
+import argparse
+
+from mmtbps.search.galleries.factory import open_gallery
+
+from .gallery_options import GOES_ON, add_gallery
+
+__all__ = ['add_arguments', 'run']
+
+INTERRUPTED = GOES_ON
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the gallery."""
+    add_gallery(parser)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Compact the gallery and print what it holds."""
+    gallery = open_gallery(args.gallery)
+    gallery.optimize()
+    known = gallery.info()
+    print(f'{args.gallery}: {known["entries"]} entries, index: {known["index"]}')

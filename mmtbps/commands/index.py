@@ -1,0 +1,93 @@
+"""Bring a gallery up to date with a folder of images; stopped or killed, the same command goes on.
+
+A gallery is a folder for LanceDB (people.lance), any other folder (kept in memory while in use), or
+a collection of a Milvus server (http://host:19530/people).
+
+Examples:
+    mmtbps index people.lance crops --model hf:google/siglip2-base-patch16-naflex
+    mmtbps index people.lance crops --config CONFIG --weights CHECKPOINT
+    mmtbps index people.lance crops --metadata crops.csv --prune
+
+People in whole photographs and videos, found by a detector of transformers:
+    mmtbps index people.lance videos --detector hf:PekingU/rtdetr_r18vd --track
+
+Several processes on one gallery, each with its part of the files:
+    mmtbps index people.lance crops --shard 0/4
+"""
+
+import argparse
+import sys
+
+from mmtbps.errors import MissingFile
+from mmtbps.fileio import check_writable
+from mmtbps.search.galleries.factory import check_address, open_gallery
+from mmtbps.search.galleries.provenance import read_provenance
+
+from .detector_options import add_detector_options, choose_detection
+from .gallery_options import (
+    GOES_ON,
+    add_gallery,
+    add_gallery_model,
+    cure_of_mismatch,
+    find_model,
+    find_preprocessing,
+)
+from .index_options import add_index_options, print_warnings, read_index_options
+from .licence_notice import print_model_notice
+from .user_errors import fail
+
+__all__ = ['add_arguments', 'run']
+
+INTERRUPTED = GOES_ON
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the gallery, the folder, the model and the detector."""
+    add_gallery(parser)
+    add_index_options(parser)
+    add_gallery_model(parser)
+    add_detector_options(parser)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Index the folder and print what was done."""
+    with cure_of_mismatch(args):
+        index(args)
+
+
+def index(args: argparse.Namespace) -> None:
+    """Index the folder.
+
+    Raises:
+        GalleryMismatch: The gallery is of another model.
+    """
+    from mmtbps.search.encoders.loading import load_encoder
+    from mmtbps.search.indexing import index_people, read_metadata
+    from mmtbps.search.indexing.noted_model import note_model
+    if not args.source.exists():
+        raise MissingFile(f'{args.source}: no such file or folder')
+    metadata = None if args.metadata is None else read_metadata(args.metadata)
+    options = read_index_options(args)
+    check_address(args.gallery)
+    if '://' not in args.gallery:
+        check_writable(args.gallery, folder=True)
+    if args.log is not None:
+        check_writable(args.log)
+    provenance = find_model(args)
+    detection = choose_detection(args, args.gallery, read_provenance(args.gallery).detection)
+    encoder = load_encoder(provenance.model, provenance.weights, args.device,
+                           notify=print_model_notice, **find_preprocessing(args))
+    gallery = open_gallery(args.gallery, encoder.fingerprint)
+    not_noted = []
+    report = index_people(
+        args.source, gallery, encoder, metadata=metadata, detection=detection, options=options,
+        begun=lambda: not_noted.append(note_model(args.gallery, encoder, provenance.model,
+                                                  provenance.weights)))
+    for reason in filter(None, not_noted):
+        print(f'{reason}: name --config and --weights with every query', file=sys.stderr)
+    print_warnings(report, args.metadata)
+    if options.shard == (0, 1) and (report.indexed or report.removed or report.updated):
+        gallery.optimize()
+    print(f'{args.gallery}: {report}; {gallery.count()} in all')
+    if report.skipped:
+        fail(f'{len(report.skipped)} of the files were skipped; all others are in the gallery')

@@ -1,0 +1,43 @@
+"""Tell what a gallery holds and where it came from.
+
+Examples:
+    mmtbps info people.lance
+    mmtbps info http://host:19530/people --json
+"""
+
+import argparse
+import sys
+
+from mmtbps.errors import printable
+from mmtbps.search.galleries.factory import open_gallery
+from mmtbps.search.galleries.provenance import read_provenance
+
+from .gallery_options import add_gallery
+from .printing import as_json
+
+__all__ = ['add_arguments', 'run']
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the gallery, and the choice of JSON."""
+    add_gallery(parser)
+    parser.add_argument('--json', action='store_true', help='print JSON')
+
+
+def run(args: argparse.Namespace) -> None:
+    """Print what is known."""
+    known = open_gallery(args.gallery).info()
+    noted = read_provenance(args.gallery)
+    known |= dict(images=noted.images, model=noted.model, weights=noted.weights)
+    known |= {f'model {key}': value for key, value in (noted.details or {}).items()}
+    known |= {f'people {key}': value for key, value in (noted.detection or {}).items()}
+    if args.json:
+        print(as_json(known, sys.stdout.encoding))
+        return
+    known |= {f'fingerprint {key}': value for key, value in known.pop('fingerprint').items()}
+    if noted.model and noted.weights is None:
+        known['weights'] = 'those of the model'
+    if noted.detection and noted.detection.get('detector') is None:
+        known['people detector'] = 'none, a file is one person'
+    for key, value in known.items():
+        print(printable(f'{key:<22}{"not known" if value is None else value}'))

@@ -1,0 +1,89 @@
+"""Find the people that a sentence describes, or a picture, or both.
+
+Examples:
+    mmtbps query people.lance "a woman in a red coat with a black backpack"
+    mmtbps query people.lance "a man in blue" --where camera=c1,c2 --out answer.html
+    mmtbps query people.lance "with a backpack" --image crop.jpg --image-weight 0.7
+    mmtbps query people.lance "a man in blue" --topk 50 --json > answer.json
+"""
+
+import argparse
+import shlex
+import sys
+from collections.abc import Sequence
+
+from mmtbps.errors import printable
+from mmtbps.search.galleries.filters import parse_where
+
+from .command_names import CommandParser
+from .gallery_options import (
+    add_gallery,
+    add_gallery_model,
+    cure_of_mismatch,
+    find_images,
+    open_searcher,
+)
+from .printing import as_json, word_result
+from .query_options import (
+    add_query_options,
+    hint_at_quotes,
+    picture_options,
+    print_unknown_values,
+    take_sentences,
+)
+
+__all__ = ['add_arguments', 'parse', 'run']
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the gallery, the question, and the model."""
+    add_gallery(parser)
+    add_query_options(parser)
+    add_gallery_model(parser, images=True)
+
+
+def parse(parser: CommandParser, words: Sequence[str]) -> argparse.Namespace:
+    """Read the command line, whose sentences may stand before, between and behind its options."""
+    args, more = parser.parse_known_args(words)
+    if strange := take_sentences(parser, args, more):
+        parser.error(f'unrecognized arguments: {shlex.join(strange)}')
+    return args
+
+
+def run(args: argparse.Namespace) -> None:
+    """Ask, and print or write the answers."""
+    with cure_of_mismatch(args):
+        query(args)
+
+
+def query(args: argparse.Namespace) -> None:
+    """Ask the gallery.
+
+    Raises:
+        GalleryMismatch: It is of another model.
+    """
+    from mmtbps.search.media.images import read_image
+    from mmtbps.search.presentation import describe_reading
+    from mmtbps.search.result_files import check_target, write_results
+    if args.out is not None:
+        check_target(args.out)
+    where = parse_where(args.where)
+    if args.image is not None:
+        read_image(args.image)  # before a model is loaded: can it be read?
+    searcher = open_searcher(args)
+    asked = dict(topk=args.topk, where=where or None, group=args.group)
+    results = searcher(args.text, **asked) if args.image is None else searcher.search_image(
+        **picture_options(args), **asked)
+    for result in results:
+        for line in describe_reading(result.unknown, result.read, result.unread):
+            print(printable(line), file=sys.stderr)
+    if where and not any(result.hits for result in results):
+        print_unknown_values(searcher.gallery, where)
+    if hint := hint_at_quotes(args.text):
+        print(printable(hint), file=sys.stderr)
+    if args.json:
+        print(as_json([result.to_json() for result in results], sys.stdout.encoding))
+    elif args.out is None:
+        print('\n\n'.join(map(word_result, results)))
+    if args.out is not None:
+        print(write_results(results, args.out, find_images(args)), file=sys.stderr)
