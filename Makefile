@@ -13,6 +13,7 @@ help:
 	@echo "among them index, query, serve (photographs) and check-data, train, test (models)."
 	@echo "make demo   draw people, generate pairs, train, evaluate, search (minutes on two cores)"
 	@echo "make test   run the test suite"
+	@echo "make docs   build the documentation site, in site/"
 	@echo "make package  build dist/ and try the wheel in an environment and a folder of its own"
 	@echo "All make $(VENV) on first use. STACK=onedl takes the OneDL forks of the OpenMMLab stack."
 
@@ -48,6 +49,7 @@ $(VENV)-docs/installed: docs/requirements.txt
 	@touch $@
 
 docs: $(VENV)-docs/installed
+	rm -rf docs/api site
 	$(VENV)-docs/bin/sphinx-build --jobs auto --quiet --fail-on-warning --keep-going docs site
 
 clean:

@@ -8,6 +8,7 @@ Examples:
 
 For heatmap and rollout CONFIG may also be the name of a shipped config. In place of a CHECKPOINT a
 pretrained model of another library can be named, on the data of a config:
+
     mmtbps visualize failures CONFIG --model hf:openai/clip-vit-base-patch16 --out-dir DIR
 """
 
