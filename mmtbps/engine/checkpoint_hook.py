@@ -112,7 +112,8 @@ class DurableCheckpointHook(CheckpointHook):
         self._pending = None
 
     def _save_best_checkpoint(self, runner, metrics: dict) -> None:
-        runner.message_hub.update_info('best_of', self._judged(runner))
+        if self.save_best:
+            runner.message_hub.update_info('best_of', self._judged(runner))
         runner.message_hub.update_info(VALIDATED, runner.iter)
         with self._removals_last(runner):
             super()._save_best_checkpoint(runner, metrics)

@@ -1,0 +1,48 @@
+"""MMEngine's FlexibleRunner on a config of ours: the same run, where a CPU can show it."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.runner import FlexibleRunner, Runner
+from stopped_runs import train_until
+
+from mmtbps.fileio import load_checkpoint_file
+
+
+def settings(short_config, **changes):
+    cfg = short_config(**changes)
+    cfg.train_cfg.update(max_epochs=2, val_interval=1)
+    cfg.default_hooks.checkpoint.update(save_best=None, rule=None)
+    return cfg
+
+
+def last_weights(cfg):
+    return load_checkpoint_file(Path(cfg.work_dir) / 'epoch_2.pth')['state_dict']
+
+
+def assert_equal_weights(one, other):
+    for key, value in last_weights(one).items():
+        assert torch.equal(value, last_weights(other)[key]), key
+
+
+def test_a_validation_needs_no_choice_of_the_best(short_config):
+    cfg = settings(short_config)
+    Runner.from_cfg(cfg).train()
+    assert not list(Path(cfg.work_dir).glob('best_*')) and last_weights(cfg)
+
+
+@pytest.mark.slow
+def test_it_is_the_run_of_a_runner_and_resumes_as_one(short_config):
+    one_device = dict(type='SingleDeviceStrategy')
+    plain, flexible, stopped = (settings(short_config) for _ in range(3))
+    Runner.from_cfg(plain).train()
+    flexible.strategy = stopped.strategy = one_device
+    FlexibleRunner.from_cfg(flexible).train()
+    assert_equal_weights(plain, flexible)
+
+    runner = FlexibleRunner.from_cfg(stopped)
+    train_until(runner, 1)
+    stopped.resume, stopped.experiment_name = True, f'{stopped.experiment_name}_resumed'
+    FlexibleRunner.from_cfg(stopped).train()
+    assert_equal_weights(plain, stopped)
