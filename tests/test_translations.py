@@ -11,7 +11,7 @@ EACH_OTHER = {'README.md', 'README_zh-CN.md'}
 
 
 def structure(text):
-    """What a translation keeps, in order: headings, lists and tables as such, and link targets."""
+    """Parts that a translation keeps: headings, lists and tables as such, and link targets."""
     prose = re.sub(r'^```.*?^```$', '', text, flags=re.MULTILINE | re.DOTALL)
     targets = re.findall(r'\]\(([^)\s]+)\)', prose)
     return dict(
