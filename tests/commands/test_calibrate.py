@@ -26,7 +26,7 @@ def call(micro_set):
     return call
 
 
-def test_labels_of_a_run_bound_the_gates_of_the_next(tool, call, tmp_path, capsys, refused):
+def test_labels_of_a_run_bound_the_gates_of_the_next(call, tmp_path, capsys, refused):
     first, second = tmp_path / 'first', tmp_path / 'second'
     for command in ('plan', 'run'):
         call(command, first)
@@ -66,8 +66,8 @@ def test_labels_of_a_run_bound_the_gates_of_the_next(tool, call, tmp_path, capsy
 
     labels.write_text('{"job_id": "0", "label": "right"}\n')
     with refused("retell_rules.py: generation has no 'gates'"):
-        tool.main(['calibrate', str(CONFIG.with_name('retell_rules.py')), str(labels),
-                   '--cfg-options', f'generation.runner.out_dir={first}'])
+        main(['calibrate', str(CONFIG.with_name('retell_rules.py')), str(labels),
+              '--cfg-options', f'generation.runner.out_dir={first}'])
     with refused('job 0: the label has no values of gates'):
         call('calibrate', first, words=(labels, ))
     with refused('none.json not found: it should hold the bounds'):

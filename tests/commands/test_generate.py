@@ -57,7 +57,7 @@ def test_a_broken_line_of_the_manifest_is_set_aside(micro_set, tmp_path, refused
     part, = out.glob('part-*.jsonl')
     lines = part.read_bytes().splitlines(keepends=True)
     part.write_bytes(b''.join([lines[0][:50] + b'\n', *lines[1:]]))
-    with refused('jsonl:1: broken JSON .*generate.py merge CONFIG --set-aside'):
+    with refused('jsonl:1: broken JSON .*generate merge CONFIG --set-aside'):
         call('merge', micro_set, out, few)
     capsys.readouterr()
     call('merge', micro_set, out, few, '--set-aside')

@@ -34,6 +34,8 @@ FORMER = dict(
                     dict(type='CosineAnnealingLR', begin=45, end=450, T_max=405,
                          by_epoch=False)]),
     finetune=(500, [dict(type='LinearLR', start_factor=0.01, end=50, by_epoch=False)]))
+#: Configs that version 0.1.0 did not have, with a length of their own.
+NEWER = {'own_data'}
 OTHERS = dict(ablation_losses_drawn='losses', ablation_drawn='ablation',
               ablation_mixup_drawn='ablation', finetune_drawn='finetune')
 
@@ -47,7 +49,8 @@ def former_of(path):
         'drawn' if path.stem.endswith('drawn') else of_folder[path.parent.name])
 
 
-TRAINED = [path for path in sorted(CONFIGS.glob('[!_]*/*.py')) if former_of(path)]
+TRAINED = [path for path in sorted(CONFIGS.glob('[!_]*/*.py'))
+           if former_of(path) and path.stem not in NEWER]
 
 
 def curve(settings, rate, loop, total, length=LENGTH):
