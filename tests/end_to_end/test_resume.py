@@ -25,6 +25,7 @@ def shrunk(micro_set, work_dir, **changes):
     """The drawn config with everything random in it: augmentation, dropout, mixup."""
     cfg = shrink(Config.fromfile(CONFIG), micro_set, work_dir)
     cfg.model.text_backbone.config.update(hidden_dropout_prob=0.1)
+    cfg.model.mixup.update(prob=0.5, mode='replace')  # which pairs are mixed is drawn, too
     cfg.train_cfg.update(max_epochs=4, val_interval=4)
     cfg.merge_from_dict(changes)
     return cfg

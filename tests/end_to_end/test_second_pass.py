@@ -90,7 +90,8 @@ def test_a_second_pass_trains_alike_in_two_processes_and_in_chunks(trained, run)
 
 def test_a_second_pass_is_resumed_with_mixup(micro_set, tmp_path):
     """Masks, partners and dropout of the second epoch are those of the uninterrupted run."""
-    dropout = {'model.text_backbone.config.hidden_dropout_prob': 0.1}
+    dropout = {'model.text_backbone.config.hidden_dropout_prob': 0.1, 'model.mixup.prob': 0.5,
+               'model.mixup.mode': 'replace'}  # which pairs are mixed is drawn, too
     whole, parts = tmp_path / 'whole', tmp_path / 'parts'
     whole.mkdir(), parts.mkdir()
     cfg = config_of(micro_set, whole, **dropout)

@@ -223,7 +223,7 @@ def test_settings_of_the_optimizer_and_schedule_are_those_of_the_config(config):
     pytest.param({'train_dataloader.batch_size': 8}, 'batch size: 24, now 8',
                  marks=pytest.mark.slow),
     ({'model.heads.contrastive.temperature': 0.3}, 'loss.contrastive.temperature: .*, now 0.3'),
-    pytest.param({'model.mixup.prob': 0.1}, 'mixup.prob: 0.5, now 0.1', marks=pytest.mark.slow)])
+    pytest.param({'model.mixup.prob': 0.1}, 'mixup.prob: 1.0, now 0.1', marks=pytest.mark.slow)])
 def test_what_would_be_another_run_is_refused_unless_meant(config, changes, line):
     cfg = config()
     train(cfg, 'stopped', STOP)
