@@ -1,12 +1,10 @@
 """Pictures of people in other clothes by the command line, with tiny random models."""
 
 from functools import partial
-from pathlib import Path
 
 import pytest
-from mmengine.config import Config
-from tiny_editors import tiny_kontext, without_weight
-from tiny_vlm import save_vision, save_vlm
+from tiny_editors import without_weight
+from tiny_generation import tiny_preset
 
 from mmtbps.commands.main import run_command
 from mmtbps.datasets import DrawnPEDES
@@ -15,32 +13,15 @@ from mmtbps.records import read_jsonl
 
 main = partial(run_command, 'generate')
 
-ROOT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
 def config(tmp_path, micro_set):
-    tiny_kontext(tmp_path / 'tokenizer').save_pretrained(tmp_path / 'kontext')
-    save_vision(tmp_path / 'vision')
-    save_vlm(tmp_path / 'vlm')
-    cfg = Config.fromfile(ROOT / 'configs/generation/attribute_edits.py')
-    settings = cfg.generation
-    settings.planner.update(max_edits=9)
-    settings.upscaler = dict(type='mmtbps.ResizeUpscaler', size=(96, 32))
-    settings.editor.update(pretrained=str(tmp_path / 'kontext'), batch_size=3,
-                           weights=dict(dtype='fp32', device='cpu'),
-                           sampling=dict(size=(96, 32), steps=2, guidance=3.))
-    for gate in settings.gates:
-        if 'scorer' in gate:
-            gate.update(low=-9.)
-            gate.scorer.update(pretrained=str(
-                tmp_path / ('vision' if 'Feature' in str(gate.scorer.type) else 'vlm')))
+    cfg = tiny_preset('attribute_edits', tmp_path, micro_set, 'out', max_edits=9, batches=(3, 3))
     # A random model paints all of the picture.
-    settings.gates = [gate for gate in settings.gates if gate.type.__name__ not in (
+    cfg.generation.gates = [gate for gate in cfg.generation.gates if gate.type.__name__ not in (
         'LocalityGate', 'KeepColorsGate', 'MaskGate', 'SanityGate')]
-    settings.runner.update(out_dir=str(tmp_path / 'out'), batch_size=3)
-    cfg.dataset = dict(type='mmtbps.DrawnPEDES', data_root=str(micro_set))
     cfg.dump(str(tmp_path / 'config.py'))
     return str(tmp_path / 'config.py')
 

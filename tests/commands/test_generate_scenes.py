@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 from mmengine.config import Config
-from tiny_editors import tiny_kontext, without_weight
-from tiny_vlm import save_vision, save_vlm
+from tiny_editors import without_weight
+from tiny_generation import tiny_preset
 
 from mmtbps.commands.main import run_command
 from mmtbps.datasets import DrawnPEDES
@@ -21,23 +21,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture
 def config(tmp_path, micro_set):
-    tiny_kontext(tmp_path / 'tokenizer').save_pretrained(tmp_path / 'kontext')
-    save_vision(tmp_path / 'vision')
-    save_vlm(tmp_path / 'vlm')
-    cfg = Config.fromfile(ROOT / 'configs/generation/syntbpr_edits.py')
-    settings = cfg.generation
-    settings.planner.update(max_edits=8)
-    settings.upscaler = dict(type='mmtbps.ResizeUpscaler', size=(96, 32))
-    settings.editor.update(pretrained=str(tmp_path / 'kontext'), batch_size=2,
-                           weights=dict(dtype='fp32', device='cpu'),
-                           sampling=dict(size=(96, 32), steps=2, guidance=3.))
-    for gate in settings.gates:
-        if 'scorer' in gate:
-            gate.update(low=-9.)
-            gate.scorer.update(pretrained=str(
-                tmp_path / ('vision' if 'Feature' in str(gate.scorer.type) else 'vlm')))
-    settings.runner.update(out_dir=str(tmp_path / 'scenes'), batch_size=4)
-    cfg.dataset = dict(type='mmtbps.DrawnPEDES', data_root=str(micro_set))
+    cfg = tiny_preset('syntbpr_edits', tmp_path, micro_set, 'scenes', max_edits=8, batches=(2, 4))
     cfg.dump(str(tmp_path / 'config.py'))
     return str(tmp_path / 'config.py')
 
