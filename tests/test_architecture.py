@@ -36,8 +36,8 @@ SUB_PACKAGES = {
                ['loading', 'converters', 'exporters'], ['pretrained_init']],
     'search': [['encoders', 'galleries'], ['media'], ['indexing'], ['presentation', 'results'],
                ['inferencer', 'registration', 'result_files'], ['webui']],
-    'generation': [['color', 'templates'], ['diffusion'], ['evidence'], ['editing', 'rewriting'],
-                   ['quality'], ['runs'], ['planning']],
+    'generation': [['color', 'templates', 'turns'], ['diffusion'], ['evidence'],
+                   ['editing', 'rewriting'], ['quality'], ['runs'], ['planning']],
 }
 # Who may import what of the outside; a name not listed is free for all.
 FENCES = {

@@ -12,8 +12,8 @@ from mmengine.logging import print_log
 from mmtbps.errors import UserError
 
 from . import images
-from .annotations import Identity
 from .images import find_fault, word_unreadable
+from .item_ids import ItemIds
 from .samplers import SeededIndex, seeded_random
 from .skipped import (
     NoSample,
@@ -24,7 +24,7 @@ from .skipped import (
 )
 
 
-class ServingDataset(BaseDataset):
+class ServingDataset(ItemIds, BaseDataset):
     """Data set that serves the items which a subclass reads.
 
     In training an image that cannot be decoded is left out when it is met: another item of the
@@ -39,10 +39,6 @@ class ServingDataset(BaseDataset):
     skipped: list[SkippedRecord]
     _broken: set[int]  # ids of images found undecodable after the start
     _image_origins: list[tuple[str, int]]  # annotation file and record of each image
-    _people: dict[int, Identity]  # of each person_id
-    _person_ids: np.ndarray
-    _image_ids: np.ndarray
-    _family_ids: np.ndarray
 
     def __getitem__(self, index: int | SeededIndex) -> Any:
         """Pass an item through the pipeline, with its own random state if the index brings a seed.
@@ -124,38 +120,10 @@ class ServingDataset(BaseDataset):
         return None
 
     @property
-    def person_ids(self) -> np.ndarray:
-        """Person of each item, int64, ``(len(self),)``; survives MMEngine's serialising."""
-        self.full_init()
-        return self._person_ids
-
-    @property
-    def image_ids(self) -> np.ndarray:
-        """Image of each item, int64, ``(len(self),)``, numbered from 0 in order of appearance."""
-        self.full_init()
-        return self._image_ids
-
-    @property
-    def family_ids(self) -> np.ndarray:
-        """Ids as ``person_ids``, but a generated pair has the person of its source image."""
-        self.full_init()
-        return self._family_ids
-
-    @property
-    def people(self) -> dict[int, Identity]:
-        """The person that each ``person_id`` stands for: annotation file, and id there."""
-        self.full_init()
-        return self._people
-
-    @property
     def num_images(self) -> int:
         """Number of images, of which ``image_ids`` are the numbers."""
         self.full_init()
         return len(self._image_origins)
-
-    def get_cat_ids(self, index: int) -> list[int]:
-        """Return the person of an item, which MMEngine's balancing takes for its category."""
-        return [int(self.person_ids[index])]
 
     def full_init(self) -> None:
         if self._fully_initialized:

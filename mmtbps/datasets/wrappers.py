@@ -12,6 +12,7 @@ from mmtbps.errors import BadValue
 from mmtbps.registry import DATASETS
 
 from .annotations import Identity
+from .item_ids import ItemIds
 from .samplers import SeededIndex, UnfitSampler
 
 __all__ = ['ClassBalancedDataset', 'ConcatDataset', 'RepeatDataset', 'data_sets_in']
@@ -29,7 +30,7 @@ def data_sets_in(dataset: Any) -> Iterator[Any]:
         yield from data_sets_in(part)
 
 
-class _Wrapper:
+class _Wrapper(ItemIds):
     """Base of data sets whose items are those of others, under numbers of their own.
 
     Each item has one person, whoever the data sets inside call 0, and an image. A person of one
@@ -136,10 +137,6 @@ class _Wrapper:
         item = self.parts[self._part[number]].get_data_info(int(self._item[number]))
         return self._renumber(item, number)
 
-    def get_cat_ids(self, index: int) -> list[int]:
-        """Return the person of an item, which balancing takes for its category."""
-        return [int(self.person_ids[index])]
-
     @property
     def test_mode(self) -> bool:
         """Kind of the items: for testing, or for training."""
@@ -159,34 +156,10 @@ class _Wrapper:
         return dict(joined, ann_files=files, num_persons=len(self._people))
 
     @property
-    def people(self) -> dict[int, Identity]:
-        """The person that each ``person_id`` stands for."""
-        self.full_init()
-        return self._people
-
-    @property
     def num_images(self) -> int:
         """Number of images."""
         self.full_init()
         return int(self._image_starts[-1])
-
-    @property
-    def person_ids(self) -> np.ndarray:
-        """Person of each item, int64, ``(len(self),)``, from 0 over all parts."""
-        self.full_init()
-        return self._person_ids
-
-    @property
-    def image_ids(self) -> np.ndarray:
-        """Image of each item, int64, ``(len(self),)``."""
-        self.full_init()
-        return self._image_ids
-
-    @property
-    def family_ids(self) -> np.ndarray:
-        """Ids as ``person_ids``, but a generated pair has the person of its source image."""
-        self.full_init()
-        return self._family_ids
 
 
 @DATASETS.register_module()

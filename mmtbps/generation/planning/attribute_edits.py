@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from mmtbps.lexicon import (
 )
 from mmtbps.lexicon.attributes import type_names
 
+from ..turns import in_turn
 from .accessory_changes import accessory_changes, reword_accessory
 from .attribute_change import AttributeChange, says
 from .garment_changes import garment_changes, reword_garment
@@ -112,14 +114,9 @@ class AttributeSwitcher:
             rng: Source of every choice.
             count: Number of edits wanted.
         """
-        edits: list[AttributeEdit] = []
-        for change in _in_turn(self.options(captions), rng):
-            if len(edits) == count:
-                break
-            edit = self.apply(captions, change)
-            if edit is not None:
-                edits.append(edit)
-        return edits
+        tried = (self.apply(captions, change)
+                 for change in _in_turn(self.options(captions), rng))
+        return list(islice(filter(None, tried), count))
 
     def options(self, captions: Sequence[str]) -> list[AttributeChange]:
         """List every change worth trying."""
@@ -185,13 +182,7 @@ def _in_turn(changes: Sequence[AttributeChange],
     for i in rng.permutation(len(changes)):
         does = bool(changes[i].old), bool(changes[i].new)
         groups.setdefault(changes[i].kind, {}).setdefault(does, []).append(changes[i])
-    return _weave([_weave(list(kind.values())) for kind in groups.values()])
-
-
-def _weave(lists: Sequence[Sequence[AttributeChange]]) -> list[AttributeChange]:
-    """Take from several lists in turn until all are empty."""
-    return [items[i] for i in range(max(map(len, lists), default=0))
-            for items in lists if i < len(items)]
+    return in_turn([in_turn(kind.values()) for kind in groups.values()])
 
 
 def _names_old(after: AttributeReading, change: AttributeChange) -> bool:

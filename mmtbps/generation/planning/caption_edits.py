@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
@@ -146,15 +147,9 @@ class ColorSwitcher:
             rng: Source of every choice.
             count: Number of edits wanted.
         """
-        edits: list[CaptionEdit] = []
         options = self.options(captions)
-        for i in rng.permutation(len(options)):
-            if len(edits) == count:
-                break
-            edit = self.apply(captions, *options[i])
-            if edit is not None:
-                edits.append(edit)
-        return edits
+        tried = (self.apply(captions, *options[i]) for i in rng.permutation(len(options)))
+        return list(islice(filter(None, tried), count))
 
     def options(self, captions: Sequence[str]) -> list[tuple[Target, str]]:
         """List every pair of a garment in its colour and a new colour worth trying."""

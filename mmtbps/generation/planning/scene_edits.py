@@ -1,7 +1,7 @@
 """Plans that put a person in another scene; what is worn stays, and so does the person."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import chain, islice, zip_longest
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from mmtbps.registry import TASK_UTILS
 
 from ..editing.edit_kinds import kinds_that
 from ..runs.plan import Job
+from ..turns import in_turn
 from .base import BaseEditPlanner
 
 __all__ = ['SceneEditPlanner']
@@ -80,7 +81,7 @@ class SceneEditPlanner(BaseEditPlanner):
         queues = [[(kinds[k], self.instructions[kinds[k]][i])
                    for i in rng.permutation(len(self.instructions[kinds[k]]))]
                   for k in rng.permutation(len(kinds))]
-        for option in filter(None, chain.from_iterable(zip_longest(*queues))):
+        for option in in_turn(queues):
             yield self._job(source, *option)
 
     def _job(self, source: dict[str, Any], kind: str, sentence: str) -> Job:

@@ -7,9 +7,8 @@ too; shares are weighted by the sizes of the strata, so that they are those of t
 import hashlib
 import os
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import datetime, timezone
-from itertools import chain, zip_longest
 from pathlib import Path
 from types import TracebackType
 
@@ -18,6 +17,7 @@ from mmtbps.fileio import JsonlWriter, LockTaken
 
 from ..quality.labels import LABELS, EditLabel, read_labels
 from ..quality.proportions import Proportion
+from ..turns import in_turn
 from .manifest import Record, load_done, read_run
 
 __all__ = ['AUDIT_FILE', 'Audit', 'audit_table', 'choose_sample', 'stratum_of']
@@ -54,8 +54,8 @@ def choose_sample(records: Iterable[Record], count: int, seed: int = 0) -> list[
         if 'file' in record.output:
             kind = strata[record.status == 'accepted']
             kind.setdefault(stratum_of(record), []).append(record)
-    turns = [_in_turn(list(strata[kind].values())) for kind in (True, False)]
-    return _in_turn(turns)[:count]
+    turns = [in_turn(list(strata[kind].values())) for kind in (True, False)]
+    return in_turn(turns)[:count]
 
 
 class Audit:
@@ -175,8 +175,3 @@ def _rank(title: str) -> tuple[bool, str]:
 
 def _order(job_id: str, seed: int) -> bytes:
     return hashlib.sha256(f'{seed}:{job_id}'.encode()).digest()
-
-
-def _in_turn(queues: Sequence[Sequence[Record]]) -> list[Record]:
-    """Take the first of each queue, then the second of each, and so on."""
-    return [record for record in chain.from_iterable(zip_longest(*queues)) if record is not None]
