@@ -54,7 +54,7 @@ def draw(text: str) -> str:
         top += _ROW
     shapes += [f'<line class="line" x1="48" x2="48" y1="62" y2="{top - 22}" stroke-width="3"/>',
                f'<path class="head" d="M38 {top - 24}h20l-10 16z"/>']
-    shapes += _title('Inside the three large parts, only to the left', top + 28)
+    shapes += _title('Inside the four large parts, only to the left', top + 28)
     top += 48
     for name, names in parts:
         shapes += [_text('', 24, top + 24, name), *_chips('inner', names, _LEFT + 20, top + 5)]

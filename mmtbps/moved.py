@@ -18,6 +18,21 @@ __all__ = ['DIVIDED', 'EXPECTED', 'MOVED', 'install_former_names']
 
 #: Former name -> name, both below ``mmtbps``.
 MOVED = {
+    'commands.audit_page': 'commands.edits.audit_page',
+    'commands.command_names': 'commands.wording.command_names',
+    'commands.command_process': 'commands.process.command_process',
+    'commands.detector_options': 'commands.options.detector',
+    'commands.exit_codes': 'commands.process.exit_codes',
+    'commands.gallery_options': 'commands.options.gallery',
+    'commands.index_options': 'commands.options.index',
+    'commands.judged_edits': 'commands.edits.judged_edits',
+    'commands.licence_notice': 'commands.wording.licence_notice',
+    'commands.model_options': 'commands.options.model',
+    'commands.printing': 'commands.wording.printing',
+    'commands.process_group': 'commands.process.process_group',
+    'commands.query_options': 'commands.options.query',
+    'commands.stop_signals': 'commands.process.stop_signals',
+    'commands.user_errors': 'commands.wording.user_errors',
     'datasets.packing_images': 'datasets.write_packed',
     'datasets.transforms.packing': 'datasets.transforms.pack_inputs',
     'evaluation.chance': 'evaluation',

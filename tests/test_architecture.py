@@ -14,6 +14,8 @@ from source_tree import (
     inside,
 )
 
+from mmtbps.commands.wording.command_names import COMMANDS
+
 # Lowest layer first; a part imports only of lines before its own, neighbours never each other.
 LAYERS = [
     ['version', 'errors', 'moved'],
@@ -38,6 +40,8 @@ SUB_PACKAGES = {
                ['inferencer', 'registration', 'result_files'], ['webui']],
     'generation': [['color', 'templates', 'turns'], ['diffusion'], ['evidence'],
                    ['editing', 'rewriting'], ['quality'], ['runs'], ['planning']],
+    'commands': [['process'], ['wording'], ['options', 'edits'], ['main', 'torchrun'],
+                 sorted(name.replace('-', '_') for name in COMMANDS)],
 }
 # Who may import what of the outside; a name not listed is free for all.
 FENCES = {
@@ -118,7 +122,7 @@ def test_imports_run_down_the_layers(path):
     ('evaluation/x.py', 'import mmtbps.models.retrievers'),
     ('drawing/x.py', 'def f():\n    from mmtbps import registry, search'),
     ('engine/x.py', 'from mmtbps.search import load_encoder'),
-    ('search/x.py', 'from mmtbps.commands.user_errors import fail'),
+    ('search/x.py', 'from mmtbps.commands.wording.user_errors import fail'),
     ('unheard_of.py', 'from mmtbps.errors import UserError'),
     ('search/galleries/x.py', 'from ..indexing import writer'),
     ('search/encoders/x.py', 'from ..galleries.base import BaseGallery'),
@@ -127,6 +131,7 @@ def test_imports_run_down_the_layers(path):
     ('generation/runs/x.py', 'from ..planning.planner import Planner'),
     ('generation/rewriting/x.py', 'from ..editing.base import EditRequest'),
     ('models/backbones/x.py', 'from mmtbps.models.necks import ProjectionNeck'),
+    ('commands/train.py', 'from .test import run'),
     ('models/heads/x.py', 'from mmtbps.models.retrievers.dual_encoder import TextImageRetriever'),
 ])
 def test_the_layer_check_can_fail(file, line):

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from mmtbps.catalog import FAMILIES, kind_notice, list_models, model_notice
-from mmtbps.commands.licence_notice import print_model_notice, print_notice
+from mmtbps.commands.wording.licence_notice import print_model_notice, print_notice
 from mmtbps.compat import torchvision_or_stub
 from mmtbps.errors import MissingPackage
 from mmtbps.models.converters import KINDS

@@ -10,7 +10,7 @@ from mmengine.registry import PARAM_SCHEDULERS
 from mmengine.runner import Runner
 from tiny_models import set_batch_size, shrink
 
-from mmtbps.commands.user_errors import one_line_errors
+from mmtbps.commands.wording.user_errors import one_line_errors
 from mmtbps.engine.preflight import find_missing
 from mmtbps.engine.readiness import stop_if_unready
 

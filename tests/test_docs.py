@@ -12,7 +12,7 @@ from doc_blocks import ROOT, blocks
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
-from mmtbps.commands.command_names import COMMANDS
+from mmtbps.commands.wording.command_names import COMMANDS
 from mmtbps.registry import MODELS
 
 PAGES = sorted([*ROOT.glob('*.md'), *ROOT.glob('docs/**/*.md'), *ROOT.glob('configs/**/*.md')])

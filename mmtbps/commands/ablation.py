@@ -31,7 +31,7 @@ from mmtbps.errors import BadValue
 from mmtbps.evaluation import random_ranks
 from mmtbps.fileio import check_writable, write_durably
 
-from .command_process import run_process
+from .process.command_process import run_process
 
 __all__ = ['add_arguments', 'arm_config', 'chosen_arms', 'chosen_seeds', 'difference_table',
            'generated_pairs', 'run', 'run_arm', 'set_steps', 'table']

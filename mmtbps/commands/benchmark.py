@@ -32,7 +32,7 @@ import torch
 import mmtbps
 from mmtbps.fileio import write_durably
 
-from .command_names import CommandParser, as_typed
+from .wording.command_names import CommandParser, as_typed
 
 __all__ = ['BENCHMARKS', 'add_arguments', 'describe_environment', 'find_tools', 'load_benchmark',
            'markdown_table', 'run']

@@ -30,8 +30,8 @@ from mmtbps.engine.data_checks import check_data_sets
 from mmtbps.errors import BadValue, Notice, RecordError, UserError, printable
 from mmtbps.registry import DATASETS
 
-from .printing import as_json
-from .user_errors import word_error, word_notice
+from .wording.printing import as_json
+from .wording.user_errors import word_error, word_notice
 
 __all__ = ['add_arguments', 'check', 'check_together', 'compare_sizes', 'datasets_of_config', 'run']
 

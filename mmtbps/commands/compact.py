@@ -8,7 +8,7 @@ import argparse
 
 from mmtbps.search.galleries.factory import open_gallery
 
-from .gallery_options import GOES_ON, add_gallery
+from .options.gallery import GOES_ON, add_gallery
 
 __all__ = ['add_arguments', 'run']
 

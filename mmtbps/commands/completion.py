@@ -14,8 +14,8 @@ from types import ModuleType
 
 from mmtbps.errors import MissingPackage
 
-from .command_names import COMMANDS, CommandParser
 from .main import load_command
+from .wording.command_names import COMMANDS, CommandParser
 
 __all__ = ['add_arguments', 'build_whole_parser', 'run']
 

@@ -42,8 +42,8 @@ from mmtbps.models.converters import (
 )
 from mmtbps.search.encoders import TorchEncoder
 
-from .licence_notice import print_notice
-from .printing import as_json
+from .wording.licence_notice import print_notice
+from .wording.printing import as_json
 
 __all__ = ['add_arguments', 'check_target', 'run', 'save_folder', 'save_weights', 'size', 'step']
 

@@ -16,10 +16,10 @@ from mmtbps.search.galleries.filters import parse_where
 from mmtbps.search.galleries.names import match_paths, similar_paths
 from mmtbps.search.galleries.provenance import read_provenance
 
-from .gallery_options import GOES_ON, add_gallery
-from .index_options import word_similar
-from .query_options import print_unknown_values
-from .user_errors import fail
+from .options.gallery import GOES_ON, add_gallery
+from .options.index import word_similar
+from .options.query import print_unknown_values
+from .wording.user_errors import fail
 
 __all__ = ['add_arguments', 'run']
 

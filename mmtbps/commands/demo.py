@@ -18,7 +18,7 @@ from pathlib import Path
 from mmtbps.drawing.build import SIZES
 from mmtbps.evaluation import random_ranks
 
-from .command_process import run_process
+from .process.command_process import run_process
 
 __all__ = ['add_arguments', 'run']
 

@@ -36,9 +36,9 @@ from mmtbps.search.encoders.onnx_export import export_encoder
 from mmtbps.search.encoders.torch_encoder import TorchEncoder
 from mmtbps.search.media.images import list_images, read_image
 
-from .command_names import CommandParser
-from .licence_notice import print_model_notice
-from .model_options import add_model_positionals, chosen_preprocessing
+from .options.model import add_model_positionals, chosen_preprocessing
+from .wording.command_names import CommandParser
+from .wording.licence_notice import print_model_notice
 
 __all__ = ['add_arguments', 'compare_ranking', 'list_test_items', 'rank', 'read_captions',
            'read_images', 'run']

@@ -28,9 +28,9 @@ from mmtbps.search.encoders.base import Encoder
 from mmtbps.search.galleries.base import is_same_model
 from mmtbps.search.media.images import UnreadableImage, list_images, read_image
 
-from .command_names import CommandParser
-from .licence_notice import print_model_notice
-from .model_options import add_model_option, chosen_preprocessing, names_model
+from .options.model import add_model_option, chosen_preprocessing, names_model
+from .wording.command_names import CommandParser
+from .wording.licence_notice import print_model_notice
 
 __all__ = ['add_arguments', 'encode', 'missing_parts', 'run', 'write_manifest']
 

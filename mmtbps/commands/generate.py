@@ -59,10 +59,10 @@ from mmtbps.generation.runs.set_aside import set_aside_broken
 from mmtbps.records import PairRecord
 from mmtbps.registry import DATASETS, TASK_UTILS
 
-from .command_names import CommandParser, add_verb
-from .exit_codes import ExitCode
-from .judged_edits import add_audit_options, add_calibrate_options, audit, bound_gates
-from .user_errors import fail
+from .edits.judged_edits import add_audit_options, add_calibrate_options, audit, bound_gates
+from .process.exit_codes import ExitCode
+from .wording.command_names import CommandParser, add_verb
+from .wording.user_errors import fail
 
 __all__ = ['add_arguments', 'parse', 'run', 'set_dtype']
 

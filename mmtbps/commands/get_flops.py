@@ -17,7 +17,7 @@ from mmtbps.models.complexity import measure_complexity
 from mmtbps.registry import MODELS
 from mmtbps.unknown_types import explain_unknown_types
 
-from .printing import as_json
+from .wording.printing import as_json
 
 __all__ = ['add_arguments', 'run']
 

@@ -23,8 +23,8 @@ from mmtbps.fileio import check_writable
 from mmtbps.search.galleries.factory import check_address, open_gallery
 from mmtbps.search.galleries.provenance import read_provenance
 
-from .detector_options import add_detector_options, choose_detection
-from .gallery_options import (
+from .options.detector import add_detector_options, choose_detection
+from .options.gallery import (
     GOES_ON,
     add_gallery,
     add_gallery_model,
@@ -32,9 +32,9 @@ from .gallery_options import (
     find_model,
     find_preprocessing,
 )
-from .index_options import add_index_options, print_warnings, read_index_options
-from .licence_notice import print_model_notice
-from .user_errors import fail
+from .options.index import add_index_options, print_warnings, read_index_options
+from .wording.licence_notice import print_model_notice
+from .wording.user_errors import fail
 
 __all__ = ['add_arguments', 'run']
 

@@ -12,8 +12,8 @@ from mmtbps.errors import printable
 from mmtbps.search.galleries.factory import open_gallery
 from mmtbps.search.galleries.provenance import read_provenance
 
-from .gallery_options import add_gallery
-from .printing import as_json
+from .options.gallery import add_gallery
+from .wording.printing import as_json
 
 __all__ = ['add_arguments', 'run']
 

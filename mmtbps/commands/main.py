@@ -9,9 +9,9 @@ from types import ModuleType
 
 from mmtbps.version import __version__
 
-from .command_names import COMMANDS, CommandParser
-from .exit_codes import list_exit_codes
-from .user_errors import one_line_errors
+from .process.exit_codes import list_exit_codes
+from .wording.command_names import COMMANDS, CommandParser
+from .wording.user_errors import one_line_errors
 
 __all__ = ['build_parser', 'load_command', 'main', 'parse_name', 'read_words',
            'run_command', 'run_tool']

@@ -17,7 +17,7 @@ from dataclasses import asdict
 
 from mmtbps.catalog import FAMILIES, CatalogModel, list_models, speed_conditions
 
-from .command_names import as_typed
+from .wording.command_names import as_typed
 
 __all__ = ['add_arguments', 'run']
 

@@ -21,7 +21,7 @@ from rich.progress import track
 from mmtbps.datasets.write_packed import differing, find_packable_images, pack_images
 from mmtbps.errors import printable
 
-from .user_errors import fail
+from .wording.user_errors import fail
 
 __all__ = ['add_arguments', 'number', 'pack', 'run', 'size', 'verify']
 

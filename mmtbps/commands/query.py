@@ -15,22 +15,22 @@ from collections.abc import Sequence
 from mmtbps.errors import printable
 from mmtbps.search.galleries.filters import parse_where
 
-from .command_names import CommandParser
-from .gallery_options import (
+from .options.gallery import (
     add_gallery,
     add_gallery_model,
     cure_of_mismatch,
     find_images,
     open_searcher,
 )
-from .printing import as_json, word_result
-from .query_options import (
+from .options.query import (
     add_query_options,
     hint_at_quotes,
     picture_options,
     print_unknown_values,
     take_sentences,
 )
+from .wording.command_names import CommandParser
+from .wording.printing import as_json, word_result
 
 __all__ = ['add_arguments', 'parse', 'run']
 

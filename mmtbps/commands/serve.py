@@ -9,7 +9,7 @@ Examples:
 import argparse
 from pathlib import Path
 
-from .gallery_options import (
+from .options.gallery import (
     add_gallery,
     add_gallery_model,
     cure_of_mismatch,

@@ -28,8 +28,8 @@ from mmtbps.engine.launch import (
 from mmtbps.fileio import check_writable, explained_disk_full, write_durably
 from mmtbps.unknown_types import explain_unknown_types
 
-from .command_names import CommandParser
-from .model_options import add_model_positionals, prepare_named_test
+from .options.model import add_model_positionals, prepare_named_test
+from .wording.command_names import CommandParser
 
 __all__ = ['add_arguments', 'run']
 

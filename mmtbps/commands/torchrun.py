@@ -7,8 +7,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .exit_codes import ExitCode, exit_code_of
-from .user_errors import one_line_errors
+from .process.exit_codes import ExitCode, exit_code_of
+from .wording.user_errors import one_line_errors
 
 __all__ = ['code_of_failures', 'main']
 

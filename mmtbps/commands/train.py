@@ -23,7 +23,7 @@ from mmtbps.engine.run_folder import alone_in, choose_start
 from mmtbps.fileio import explained_disk_full
 from mmtbps.unknown_types import explain_unknown_types
 
-from .user_errors import word_notice
+from .wording.user_errors import word_notice
 
 __all__ = ['add_arguments', 'run']
 

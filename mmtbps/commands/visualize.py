@@ -51,9 +51,9 @@ from mmtbps.visualization import (
 )
 from mmtbps.visualization.embedding_map import load_tsne
 
-from .command_names import CommandParser, add_verb
-from .licence_notice import print_model_notice
-from .model_options import add_model_positionals, chosen_preprocessing, prepare_named_test
+from .options.model import add_model_positionals, chosen_preprocessing, prepare_named_test
+from .wording.command_names import CommandParser, add_verb
+from .wording.licence_notice import print_model_notice
 
 __all__ = ['Encoded', 'add_arguments', 'describe_failure', 'draw_failure', 'embedding',
            'encode_test_set', 'failures', 'heatmap', 'rank_images', 'rollout', 'run',

@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import torch  # noqa: E402
 
-from mmtbps.commands.user_errors import one_line_errors  # noqa: E402
+from mmtbps.commands.wording.user_errors import one_line_errors  # noqa: E402
 from mmtbps.generation.diffusion.latent_diffusion import LatentDiffusion  # noqa: E402
 from mmtbps.generation.diffusion.pipelines import load_pipeline  # noqa: E402
 from mmtbps.generation.diffusion.toy import IMAGE_SIZE  # noqa: E402

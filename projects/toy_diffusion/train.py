@@ -12,7 +12,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))   # where this folder is a package
 
-from mmtbps.commands.user_errors import one_line_errors  # noqa: E402
+from mmtbps.commands.wording.user_errors import one_line_errors  # noqa: E402
 from toy_diffusion.training import train_toy  # noqa: E402
 
 

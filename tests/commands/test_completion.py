@@ -7,9 +7,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from mmtbps.commands.command_names import COMMANDS
 from mmtbps.commands.completion import build_whole_parser, complete_files
 from mmtbps.commands.main import run_command
+from mmtbps.commands.wording.command_names import COMMANDS
 
 
 @pytest.fixture(scope='module')

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from mmtbps.catalog import list_models
-from mmtbps.commands.command_names import COMMANDS, as_typed
 from mmtbps.commands.main import main, parse_name, read_words
+from mmtbps.commands.wording.command_names import COMMANDS, as_typed
 from mmtbps.version import __version__
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -102,7 +102,7 @@ def test_texts_name_what_was_typed(started, text, worded, monkeypatch):
 def test_no_text_of_a_command_names_a_tool():
     """They name commands, of which `as_typed` makes tools where one was typed."""
     folder = ROOT / 'mmtbps/commands'
-    named = [f'{path.name}: {match[0]}' for path in folder.glob('*.py')
+    named = [f'{path.name}: {match[0]}' for path in folder.rglob('*.py')
              for match in re.finditer(r'tools/\w+\.py', path.read_text('utf-8'))]
     assert set(named) == {'command_names.py: tools/search.py'}  # of an example
 

@@ -11,7 +11,7 @@ from mmcv.transforms import LoadImageFromFile
 from mmengine.fileio import get
 from torch.utils.data import DataLoader
 
-from mmtbps.commands.user_errors import word_error
+from mmtbps.commands.wording.user_errors import word_error
 from mmtbps.datasets import SeededSampler, packed
 from mmtbps.datasets.packed import PackedImages, PackedImagesError, image_path, open_packed
 from mmtbps.datasets.transforms import PDGTransform

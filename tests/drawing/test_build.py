@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmtbps.commands.user_errors import word_error
+from mmtbps.commands.wording.user_errors import word_error
 from mmtbps.drawing import build, draw_dataset, render
 from mmtbps.drawing.build import MARKER, SIZES, Size, plan_person
 from mmtbps.errors import BadValue

@@ -11,7 +11,7 @@ import torch
 from mmengine.config import Config
 from mmengine.runner import Runner
 
-from mmtbps.commands.user_errors import word_notice
+from mmtbps.commands.wording.user_errors import word_notice
 from mmtbps.datasets.transforms import CLIP_TOKENIZER
 from mmtbps.engine import launch
 from mmtbps.engine.data_checks import UnfitData, check_data_sets, stop_if_unfit

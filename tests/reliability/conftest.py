@@ -7,7 +7,7 @@ import signal
 import pytest
 from killed_processes import Tools
 
-from mmtbps.commands.user_errors import one_line_errors
+from mmtbps.commands.wording.user_errors import one_line_errors
 
 
 @pytest.fixture(scope='session')

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mmtbps.commands.command_names import COMMANDS
+from mmtbps.commands.wording.command_names import COMMANDS
 
 TOOLS = Path(__file__).resolve().parents[2] / 'tools'
 OPENERS = {path.relative_to(TOOLS).with_suffix('').as_posix(): path for path in TOOLS.rglob('*.py')

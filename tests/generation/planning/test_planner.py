@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from fake_parts import make_records
 
-from mmtbps.commands.user_errors import word_error
+from mmtbps.commands.wording.user_errors import word_error
 from mmtbps.errors import MissingFile
 from mmtbps.generation.planning.planner import ColorSwitchPlanner
 from mmtbps.generation.runs.plan import Job, read_plan, write_plan

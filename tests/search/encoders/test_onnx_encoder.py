@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmtbps.commands.user_errors import word_remedy
+from mmtbps.commands.wording.user_errors import word_remedy
 from mmtbps.errors import MissingPackage, UserError
 from mmtbps.search.encoders.base import Encoder
 from mmtbps.search.encoders.loading import load_encoder

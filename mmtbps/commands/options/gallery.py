@@ -17,10 +17,10 @@ from mmtbps.search.galleries.provenance import (
     read_provenance,
 )
 
-from .detector_options import word_detection
-from .licence_notice import print_model_notice
-from .model_options import add_model_option, chosen_preprocessing
-from .user_errors import fail
+from ..wording.licence_notice import print_model_notice
+from ..wording.user_errors import fail
+from .detector import word_detection
+from .model import add_model_option, chosen_preprocessing
 
 if TYPE_CHECKING:
     from mmtbps.search.inferencer import TextToPersonInferencer

@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from mmtbps.commands.printing import as_json
-from mmtbps.commands.user_errors import one_line_errors
+from mmtbps.commands.wording.printing import as_json
+from mmtbps.commands.wording.user_errors import one_line_errors
 from mmtbps.errors import printable
 
 #: What acts, and its escape.

@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 import torch
 
-from mmtbps.commands.command_names import COMMANDS
-from mmtbps.commands.stop_signals import Terminated
-from mmtbps.commands.user_errors import REMEDIES, one_line_errors, word_remedy
+from mmtbps.commands.process.stop_signals import Terminated
+from mmtbps.commands.wording.command_names import COMMANDS
+from mmtbps.commands.wording.user_errors import REMEDIES, one_line_errors, word_remedy
 from mmtbps.datasets.skipped import UndecodableImage
 from mmtbps.errors import (
     BadValue,
@@ -30,7 +30,7 @@ from mmtbps.errors import (
 )
 from mmtbps.search.galleries import GalleryEntry, open_gallery
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.mark.parametrize('kind, builtin', [
@@ -239,7 +239,7 @@ def test_a_fault_in_a_worker_of_a_loader_is_one_line(error, words, cause, capsys
 
 
 def test_every_remedy_names_a_command_or_an_option_that_is_there():
-    places = [*(ROOT / 'tools').glob('*.py'), *(ROOT / 'mmtbps/commands').glob('*.py'),
+    places = [*(ROOT / 'tools').glob('*.py'), *(ROOT / 'mmtbps/commands').rglob('*.py'),
               ROOT / 'mmtbps/engine/launch.py']
     options = {word for path in places
                for word in re.findall(r"'(--[a-z-]+)'", path.read_text(encoding='utf-8'))}

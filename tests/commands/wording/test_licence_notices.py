@@ -8,10 +8,10 @@ from pretrained_models import save_tiny
 from published_checkpoints import clip_state
 
 from mmtbps.catalog import kind_notice
-from mmtbps.commands.licence_notice import print_notice
 from mmtbps.commands.main import run_command
+from mmtbps.commands.wording.licence_notice import print_notice
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 CONFIG = str(ROOT / 'configs/tbps/vit_bert_base_drawn.py')
 TEXT = 'a man in a red coat'
 

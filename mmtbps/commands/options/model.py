@@ -9,7 +9,7 @@ from mmtbps.errors import BadValue
 from mmtbps.pretrained import ASPECTS, is_dual_encoder
 from mmtbps.search.encoders.loading import fetch_saved_model, find_graphs
 
-from .licence_notice import print_model_notice
+from ..wording.licence_notice import print_model_notice
 
 if TYPE_CHECKING:
     from mmengine.config import Config

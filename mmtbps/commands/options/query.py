@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from mmtbps.errors import printable
 
-from .index_options import word_similar
+from .index import word_similar
 
 if TYPE_CHECKING:
     from mmtbps.search.galleries import BaseGallery

@@ -14,11 +14,11 @@ from typing import NoReturn
 from mmtbps.errors import Notice, Remedy, UserError, first_line, printable
 from mmtbps.fileio import explain_disk_full, is_disk_full
 
+from ..process.exit_codes import ExitCode
+from ..process.process_group import await_launcher, end_command, group_rank, is_loss_of_peer
+from ..process.stop_signals import StopSignals, Terminated
 from .command_names import as_typed
-from .exit_codes import ExitCode
 from .printing import escape_what_cannot_be_printed
-from .process_group import await_launcher, end_command, group_rank, is_loss_of_peer
-from .stop_signals import StopSignals, Terminated
 
 __all__ = ['REMEDIES', 'fail', 'one_line_errors', 'word_error', 'word_notice', 'word_remedy']
 

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from mmtbps.commands.detector_options import (
+from mmtbps.commands.options.detector import (
     add_detector_options,
     choose_detection,
     word_detection,

@@ -9,12 +9,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from mmtbps.commands.command_process import run_process
-from mmtbps.commands.exit_codes import ExitCode, exit_code_of, list_exit_codes
 from mmtbps.commands.main import parse_name
+from mmtbps.commands.process.command_process import run_process
+from mmtbps.commands.process.exit_codes import ExitCode, exit_code_of, list_exit_codes
 from mmtbps.commands.torchrun import code_of_failures
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def test_the_help_and_the_page_list_every_code(capsys):
@@ -96,7 +96,7 @@ def test_processes_of_a_group_end_with_the_code_of_the_first_that_failed(failure
 
 FAILING = """
 import os, sys
-from mmtbps.commands.user_errors import one_line_errors
+from mmtbps.commands.wording.user_errors import one_line_errors
 from mmtbps.errors import BadValue
 with one_line_errors():
     raise BadValue('no such color') if os.environ['RANK'] == sys.argv[1] else SystemExit

@@ -12,11 +12,11 @@ from urllib.parse import urlencode
 
 import pytest
 
-sys.path.append(str(Path(__file__).parents[1] / 'generation'))
+sys.path.append(str(Path(__file__).parents[2] / 'generation'))
 
 from fake_parts import make_plan, run, seed_gate  # noqa: E402
 
-from mmtbps.commands.audit_page import AuditPage  # noqa: E402
+from mmtbps.commands.edits.audit_page import AuditPage  # noqa: E402
 from mmtbps.commands.main import run_command
 from mmtbps.errors import UserError  # noqa: E402
 from mmtbps.generation.quality.labels import read_labels  # noqa: E402

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from mmtbps.commands import stop_signals
-from mmtbps.commands.stop_signals import StopSignals, Terminated
+from mmtbps.commands.process import stop_signals
+from mmtbps.commands.process.stop_signals import StopSignals, Terminated
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 BOTH = (signal.SIGINT, signal.SIGTERM)
 RAISED = [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, Terminated)]
 
@@ -63,8 +63,8 @@ def test_nothing_changes_in_another_thread():
 
 SCRIPT = """
 import os, signal, sys, time
-from mmtbps.commands import stop_signals
-from mmtbps.commands.user_errors import one_line_errors
+from mmtbps.commands.process import stop_signals
+from mmtbps.commands.wording.user_errors import one_line_errors
 with one_line_errors('interrupted; go on'):
     exec(sys.argv[1])
 """

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mmtbps.commands.index_options import add_index_options, print_warnings
+from mmtbps.commands.options.index import add_index_options, print_warnings
 from mmtbps.search.indexing import IndexReport
 
 

@@ -1,0 +1,3 @@
+"""Options that several commands share, and what is made of them."""
+
+__all__ = []
