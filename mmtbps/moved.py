@@ -71,6 +71,7 @@ MOVED = {
     'models.batch_augment': 'models.batch_augments',
     'models.checkpointing': 'models.grad_cache',
     'models.feature_mixup': 'models.mixup',
+    'models.lora': 'models.peft',
     'models.retriever': 'models.retrievers.dual_encoder',
     'models.weights': 'models.converters',
     'search.answer': 'search.result_files',

@@ -31,11 +31,11 @@ LAYERS = [
 ]
 # The same inside a part: what stands in one line are neighbours.
 SUB_PACKAGES = {
-    'models': [['finite_weights', 'setting_sizes', 'complexity', 'publishing'],
+    'models': [['finite_weights', 'setting_sizes', 'complexity'],
                ['backbones', 'losses', 'grad_cache', 'batch_augments', 'preprocessor',
                 'weights_hash'],
-               ['dual_encoders', 'necks', 'mixup', 'heads', 'lora'], ['retrievers'],
-               ['loading', 'converters', 'exporters'], ['pretrained_init']],
+               ['dual_encoders', 'necks', 'mixup', 'heads', 'peft'], ['retrievers'],
+               ['loading', 'converters', 'exporters', 'publishing'], ['pretrained_init']],
     'search': [['encoders', 'galleries'], ['media'], ['indexing'], ['presentation', 'results'],
                ['inferencer', 'registration', 'result_files'], ['webui']],
     'generation': [['color', 'templates', 'turns'], ['diffusion'], ['evidence'],
@@ -56,7 +56,7 @@ FENCES = {
     'open_clip': ('models/dual_encoders/open_clip.py',),
     'trackers': ('search/media/tracker.py',),
     'supervision': ('search/media/tracker.py',),
-    'diffusers': ('generation/',), 'peft': ('generation/', 'models/lora.py'),
+    'diffusers': ('generation/',), 'peft': ('generation/', 'models/peft/lora.py'),
     'torchvision': ('compat.py',),
     'ai_edge_litert': ('generation/evidence/tflite_model.py',),
     'lancedb': ('search/galleries/lance.py', 'search/galleries/lance_table.py'),

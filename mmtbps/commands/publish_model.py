@@ -1,5 +1,7 @@
 """Write the weights of a checkpoint as a file to hand on, its hash in the name.
 
+Low-rank adapters are merged: a plain model takes the file.
+
 Example:
     mmtbps publish-model work_dirs/demo/epoch_12.pth vit_bert_base_drawn
 """

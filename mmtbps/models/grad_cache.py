@@ -3,10 +3,11 @@
 from collections.abc import Callable
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.checkpoint import checkpoint
 
-__all__ = ['encode_in_chunks']
+__all__ = ['check_chunks', 'encode_in_chunks']
 
 
 def encode_in_chunks(encode: Callable[[Tensor, int, int], tuple[Tensor, ...]], inputs: Tensor,
@@ -43,3 +44,34 @@ def encode_in_chunks(encode: Callable[[Tensor, int, int], tuple[Tensor, ...]], i
         stop = min(start + chunk_size, len(inputs))
         parts.append(checkpoint(encode, inputs, start, stop, use_reentrant=False))
     return tuple(torch.cat(part) for part in zip(*parts, strict=True))
+
+
+def check_chunks(chunk_size: int, model: nn.Module) -> None:
+    """Check that a model can be run in chunks.
+
+    Args:
+        chunk_size: pairs of a chunk.
+        model: whose parts say by ``needs_tokens`` that they take more than features, and by
+            ``needs_whole_batch`` why they need all pairs at once.
+
+    Raises:
+        ValueError: it cannot, or the size is none.
+
+    Example:
+        >>> check_chunks(8, nn.Sequential(nn.BatchNorm1d(2)))
+        Traceback (most recent call last):
+        ValueError: chunk_size needs parts without batch statistics, but 0 is a BatchNorm1d; leave \
+chunk_size out
+    """
+    if chunk_size < 1:
+        raise ValueError(f'chunk_size must be positive, got {chunk_size}')
+    for name, module in model.named_modules():
+        if isinstance(module, _BatchNorm):
+            raise ValueError(f'chunk_size needs parts without batch statistics, but {name} is a '
+                             f'{type(module).__name__}; leave chunk_size out')
+        if getattr(module, 'needs_tokens', False):
+            raise ValueError(f'chunk_size keeps the features of a chunk and nothing else, but '
+                             f'{name}, {type(module).__name__}, needs tokens; leave chunk_size out')
+        if reason := getattr(module, 'needs_whole_batch', ''):
+            raise ValueError(f'chunk_size: {name}, {type(module).__name__}, {reason}; leave '
+                             'chunk_size out')

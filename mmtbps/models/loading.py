@@ -13,7 +13,7 @@ from mmtbps.fileio import BrokenCheckpoint, why_no_file
 
 from .backbones.weight_names import shown_names
 from .finite_weights import check_finite
-from .lora import is_adapter
+from .peft import is_adapter
 from .retrievers import TextImageRetriever
 from .retrievers.former_settings import rename_former_keys
 

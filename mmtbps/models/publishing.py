@@ -11,6 +11,7 @@ from torch import Tensor
 
 from mmtbps.errors import BadValue
 from mmtbps.fileio import load_checkpoint_file, write_durably
+from mmtbps.models.peft import merge_adapters
 from mmtbps.version import __version__
 
 __all__ = ['publish_weights']
@@ -23,7 +24,7 @@ def publish_weights(checkpoint: str | os.PathLike, target: str | os.PathLike,
     """Write the weights of a checkpoint as a safetensors file with its hash in the name.
 
     ``torch.hub`` checks such a hash: the first signs of the SHA-256 of the file. Equal weights give
-    an equal file.
+    an equal file. Low-rank adapters are merged, so a plain model takes it.
 
     Args:
         checkpoint: of a training, or weights alone.
@@ -42,6 +43,7 @@ def publish_weights(checkpoint: str | os.PathLike, target: str | os.PathLike,
              for name, value in weights.items() if isinstance(value, Tensor)}
     if not heads:
         state = {name: value for name, value in state.items() if not name.startswith('heads.')}
+    merge_adapters(state)
     if not state:
         raise BadValue(f'{checkpoint}: it holds no weights of a model')
     content = _in_one_order(save(state, _notes(loaded)))

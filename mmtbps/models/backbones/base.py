@@ -2,8 +2,9 @@
 
 import copy
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -74,6 +75,11 @@ class Tower(BaseModule):
             dropout; also of those inside the dict ``config``.
         lora_targets: names, inside a layer, of what low-rank adapters go to unless told otherwise:
             of linear layers, or of modules that hold them. The projections of the attention.
+        peft_places: names, inside a layer, of what each part of parameter-efficient tuning goes to
+            (:func:`~mmtbps.models.peft.add_parts`); a part without a place is refused.
+            ``prefix``: attention whose ``scaled_dot_product_attention`` it calls on ``(N, heads,
+            P, d)``; ``kv_lora``: linear layers of keys and values, or of both after queries;
+            ``adapter``: norms of the stream; ``mixture``: feed-forward networks.
         last_weights: beginnings of the names of weights that act after the layers, such as those
             of a final norm.
         checkpoint_kind: kind of published checkpoint that such a tower starts from, as the
@@ -88,6 +94,7 @@ class Tower(BaseModule):
     vocab_size: int | None = None
     training_only: tuple[str, ...] = ('with_cp', )
     lora_targets: tuple[str, ...] = ('attn', )
+    peft_places: Mapping[str, tuple[str, ...]] = MappingProxyType({})
     last_weights: tuple[str, ...] = ()
     checkpoint_kind: str | None = None
 

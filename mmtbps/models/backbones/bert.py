@@ -26,6 +26,7 @@ from .library_models import sizes_of
 from .token_ids import check_token_ids
 
 _POOLINGS = ('pooler', 'cls', 'mean')
+_KEYS_AND_VALUES = ('key', 'value', 'k_lin', 'v_lin', 'k', 'v', 'Wqkv')
 
 
 @MODELS.register_module()
@@ -91,6 +92,17 @@ class BERTBackbone(Tower):
     def lora_targets(self) -> tuple[str, ...]:
         """Name of the attention inside a layer."""
         return (Family.of(self.bert).attention.partition('.')[0], )
+
+    @property
+    def peft_places(self) -> dict[str, tuple[str, ...]]:
+        """Places of tuned parts; only a family whose norms stand before takes other than LoRA."""
+        family = Family.of(self.bert)
+        attention = self.layers[0].get_submodule(family.attention)
+        places = dict(kv_lora=tuple(f'{family.attention}.{name}' for name in _KEYS_AND_VALUES
+                                    if hasattr(attention, name)))
+        if hasattr(self.layers[0], 'mlp_norm'):  # ModernBERT
+            places |= dict(adapter=('attn_norm', 'mlp_norm'), mixture=('mlp', ))
+        return places
 
     @property
     def vocab_size(self) -> int:

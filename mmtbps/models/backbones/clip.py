@@ -8,6 +8,7 @@ attn.in_proj_weight``), so a converter only strips prefixes. The projections to 
 """
 
 from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -31,6 +32,8 @@ class _CLIPTower(Tower):
     checkpoint_kind = 'openai_clip'
     training_only = ('with_cp', 'attn_drop')
     last_weights = ('ln_post', 'ln_final')
+    peft_places = MappingProxyType(dict(prefix=('attn', ), kv_lora=('attn.in_proj', ),
+                                        adapter=('ln_1', 'ln_2'), mixture=('mlp', )))
 
     def __init__(self, width: int, depth: int, heads: int | None, with_cp: bool,
                  init_cfg: dict | list | None, **layer: Any):

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from mmtbps.errors import BadValue
 
+from .attend_alone import attend_alone
 from .linear_rows import linear_rows
 from .weight_names import show_weights_as
 
@@ -83,6 +84,8 @@ class SelfAttention(nn.Module):
             raise BadValue(f'{heads} heads do not divide a width of {width}; CLIP has a head for '
                            'every 64')
         self.heads, self.causal, self.dropout = heads, causal, dropout
+        # As mmpretrain's: a module may take its place.
+        self.scaled_dot_product_attention = F.scaled_dot_product_attention
         # The weight is drawn later; a default one would take random numbers of what comes after.
         self.in_proj = nn.utils.skip_init(nn.Linear, width, 3 * width,
                                           device=torch.empty(0).device)
@@ -117,7 +120,8 @@ class SelfAttention(nn.Module):
     def weights(self, states: Tensor) -> Tensor:
         """Compute how much each token reads of each other, ``(N, heads, P, P)``.
 
-        The fused attention keeps no weights, so they are made again of queries and keys.
+        The fused attention keeps no weights, so they are made again of queries and keys. What
+        is read besides the tokens, of a learned prefix, is left out.
         """
         query, key = self._project(states, 0, 2)
         scores = query @ key.mT * query.shape[-1]**-0.5
@@ -126,10 +130,12 @@ class SelfAttention(nn.Module):
             scores = scores.masked_fill(later, float('-inf'))
         return scores.softmax(-1)
 
-    def read_alone(self, states: Tensor) -> Tensor:
+    def read_alone(self, states: Tensor, place: Tensor | None) -> Tensor:
         """Compute what a token would read that reads one other alone, for each, ``(N, P, D)``."""
-        rows = slice(2 * states.shape[-1], None)
-        return self.out_proj(linear_rows(self.in_proj, states, rows))
+        query, = self._project(take_token(states, place), 0, 1)
+        key, value = self._project(states, 1, 3)
+        output = attend_alone(self.scaled_dot_product_attention, query, key, value)
+        return self.out_proj(output.transpose(1, 2).flatten(2))
 
     def _project(self, states: Tensor, first: int, last: int) -> list[Tensor]:
         """Project to thirds ``first`` to ``last - 1`` of (query, key, value), head by head."""
@@ -139,7 +145,7 @@ class SelfAttention(nn.Module):
                 for part in projected.chunk(last - first, dim=-1)]
 
     def _attend(self, query: Tensor, key: Tensor, value: Tensor, **options) -> Tensor:
-        output = F.scaled_dot_product_attention(
+        output = self.scaled_dot_product_attention(
             query, key, value, dropout_p=self.dropout * self.training, **options)
         return self.out_proj(output.transpose(1, 2).flatten(2))
 
@@ -219,7 +225,7 @@ class ResidualAttentionBlock(nn.Module):
             ``(N, P, D)``.
         """
         token = take_token(hidden, place)
-        return self._feed_forward(token + self.attn.read_alone(self.ln_1(hidden)))
+        return self._feed_forward(token + self.attn.read_alone(self.ln_1(hidden), place))
 
     def _feed_forward(self, hidden: Tensor) -> Tensor:
         return hidden + self.mlp(self.ln_2(hidden))

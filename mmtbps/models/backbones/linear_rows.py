@@ -10,8 +10,8 @@ def linear_rows(layer: nn.Module, states: Tensor, rows: slice) -> Tensor:
     """Compute the outputs of a linear layer that some rows of its weight make, and no others.
 
     Args:
-        layer: a linear layer, alone or with low-rank adapters as peft puts them around it; one of
-            any other make runs whole.
+        layer: a linear layer, alone or with low-rank adapters as peft puts them around it; or
+            one that has ``forward_rows``; one of any other make runs whole.
         states: ``(..., D)``.
         rows: of the weight.
 
@@ -25,6 +25,8 @@ def linear_rows(layer: nn.Module, states: Tensor, rows: slice) -> Tensor:
         >>> torch.allclose(linear_rows(layer, states, rows), layer(states)[:, rows])
         True
     """
+    if hasattr(layer, 'forward_rows'):
+        return layer.forward_rows(states, rows)
     plain = getattr(layer, 'base_layer', layer)
     other = [getattr(layer, name, False) for name in (
         'merged', 'disable_adapters', 'lora_magnitude_vector', 'lora_variant')]

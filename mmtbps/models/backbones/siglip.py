@@ -5,6 +5,7 @@ https://arxiv.org/abs/2502.14786, whose checkpoints of fixed resolution are of t
 """
 
 from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -29,6 +30,9 @@ class _SigLIPTower(Tower):
     checkpoint_kind = 'hf_siglip'
     training_only = ('with_cp', 'attention_dropout')
     lora_targets = ('self_attn', )
+    peft_places = MappingProxyType(dict(kv_lora=('self_attn.k_proj', 'self_attn.v_proj'),
+                                        adapter=('layer_norm1', 'layer_norm2'),
+                                        mixture=('mlp', )))
     last_weights = ('siglip.post_layernorm', 'siglip.final_layer_norm', 'siglip.head')
 
     def __init__(self, kind: str, model: str | None, config: dict | None, with_cp: bool,

@@ -1,6 +1,7 @@
 """Overlapping-patch Vision Transformer; the one file that imports mmpretrain's model zoo."""
 
 from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -10,6 +11,7 @@ from torch import Tensor
 
 from mmtbps.registry import MODELS
 
+from .attend_alone import attend_alone
 from .base import Tokens, Tower, apply_layer
 from .cls_last_layer import vit_first_token
 from .position_table import fit_position_table
@@ -49,6 +51,8 @@ class OverlapViT(Tower, VisionTransformer):
 
     training_only = ('with_cp', 'drop_rate', 'drop_path_rate')
     last_weights = ('ln1', 'ln2')
+    peft_places = MappingProxyType(dict(prefix=('attn', ), kv_lora=('attn.qkv', ),
+                                        adapter=('ln1', 'ln2'), mixture=('ffn', )))
 
     def __init__(self,
                  arch: str | dict = 'base',
@@ -103,15 +107,20 @@ class OverlapViT(Tower, VisionTransformer):
     def single_token_features(self, tokens: Tokens) -> Tensor:
         """Compute the pooled feature if the last layer read one token alone, ``(N, P, D)``."""
         block, hidden = self.layers[-1], tokens.hidden
-        values = block.attn.qkv(block.ln1(hidden)).chunk(3, dim=-1)[2]
-        states = hidden[:, :1] + block.attn.gamma1(block.attn.proj(values))
+        query, key, value = (
+            part.unflatten(-1, (block.attn.num_heads, -1)).transpose(1, 2)
+            for part in block.attn.qkv(block.ln1(hidden)).chunk(3, dim=-1))
+        read = attend_alone(block.attn.scaled_dot_product_attention, query[:, :, :1], key, value)
+        read = block.attn.proj(read.transpose(1, 2).flatten(2))
+        states = hidden[:, :1] + block.attn.gamma1(read)
         states = block.ffn(block.ln2(states), identity=states)
         return self.ln1(states) if self.final_norm else states
 
     def attention_of(self, tokens: Tokens, layer: int) -> Tensor:
         """Compute the attention of a layer from the states before it.
 
-        The fused attention keeps no weights, so they are made again of its queries and keys.
+        The fused attention keeps no weights, so they are made again of its queries and keys; what
+        is read besides the tokens, of a learned prefix, is left out.
         There is no hook in it: another thread may use the model at the same time.
         """
         block = self.layers[layer]

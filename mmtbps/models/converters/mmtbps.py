@@ -9,6 +9,7 @@ from mmengine.registry import DefaultScope, Registry
 
 from mmtbps.config_file import read_config
 from mmtbps.errors import BadValue
+from mmtbps.models.peft import merge_adapters
 from mmtbps.models.retrievers.former_settings import rename_former_keys
 from mmtbps.models.retrievers.inference import inference_settings
 from mmtbps.registry import MODELS, TRANSFORMS
@@ -110,11 +111,13 @@ def _registered_name(name: Any, registry: Registry) -> str:
 
 
 def _sort_keys(result: Conversion, source: Source, expected: Mapping[str, tuple]) -> None:
-    """Note what becomes of every key of the source."""
+    """Note what becomes of every key of the source; low-rank adapters are merged."""
     names = {key: key for key in source.state}
     rename_former_keys(names)
-    for name, key in names.items():
-        value = source.state[key]
+    state = {name: source.state[key] for name, key in names.items()}
+    merged = merge_adapters(state, kept=expected)
+    for name, value in state.items():
+        key = names[name]
         if name in expected:
             result.state_dict[name] = value
             result.used.append(key)
@@ -128,5 +131,6 @@ def _sort_keys(result: Conversion, source: Source, expected: Mapping[str, tuple]
                            'name the config it was trained with by --config')
         else:
             result.unexpected.append(key)
+    result.used += [names[name] for name in merged]
     refuse_leftovers(result.unexpected, 'the model of its config')
     result.missing = [name for name in expected if name not in result.state_dict]

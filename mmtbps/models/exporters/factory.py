@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from torch import Tensor, nn
 
 from mmtbps.models.backbones import CLIPVisionTower, SigLIPVisionTower
+from mmtbps.models.peft import kept_parts
 
 from .base import LibraryModel, refuse
 from .clip import clip_to_transformers
@@ -30,5 +31,8 @@ def describe_for_transformers(model: nn.Module, state: Mapping[str, Tensor],
     tower = getattr(model, 'image_backbone', None)
     if type(tower) not in _KINDS:
         raise refuse(f'its image tower is a {type(tower).__name__}, none of CLIP or SigLIP')
+    if parts := kept_parts(model):
+        raise refuse(f'it has {" and ".join(parts)}, which CLIP and SigLIP have no place for; '
+                     'a model folder and ONNX hold them')
     state = {key: value.detach().float().cpu() for key, value in state.items()}
     return _KINDS[type(tower)](model, state, end_token_id)

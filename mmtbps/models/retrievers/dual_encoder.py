@@ -2,18 +2,21 @@
 
 from collections.abc import Mapping
 
-from mmengine.logging import print_log
 from mmengine.model import BaseModel
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
 
 from mmtbps.models.backbones import Tokens, Tower
-from mmtbps.models.grad_cache import encode_in_chunks
+from mmtbps.models.grad_cache import check_chunks, encode_in_chunks
 from mmtbps.models.heads import BaseHead, EncodedSide, Pairs
 from mmtbps.models.heads.pairs import average_losses
-from mmtbps.models.lora import adapters_set_aside, add_adapters, count_trained, merge_adapters
 from mmtbps.models.mixup import Mixing
 from mmtbps.models.necks import BaseNeck, ProjectionNeck, unit_feature
+from mmtbps.models.peft import (
+    adapters_set_aside,
+    collect_balance,
+    merge_adapters,
+    tune_towers,
+)
 from mmtbps.registry import MODELS
 
 from .former_settings import rename_former_keys, split_former_head
@@ -45,8 +48,10 @@ class TextImageRetriever(MMPretrainRetrieval, BaseModel):
         init_cfg: as in every MMEngine module.
         head: the former way to name one head; read as ``heads=dict(contrastive=head)``.
         lora: low-rank adapters on both towers, ``dict(rank=8, alpha=16)``, see
-            :func:`~mmtbps.models.lora.add_adapters`: they, necks and heads are trained, nothing
+            :func:`~mmtbps.models.peft.add_adapters`: they, necks and heads are trained, nothing
             else. A model without them takes the checkpoint merged.
+        peft: further parts that are trained in the place of the towers, such as
+            ``dict(prefix=dict(length=10))``, see :func:`~mmtbps.models.peft.add_parts`.
 
     Raises:
         TypeError: a tower, neck or head does not derive from its base class.
@@ -65,7 +70,8 @@ class TextImageRetriever(MMPretrainRetrieval, BaseModel):
                  data_preprocessor: dict | None = None,
                  init_cfg: dict | list | None = None,
                  head: dict | None = None,
-                 lora: dict | None = None):
+                 lora: dict | None = None,
+                 peft: dict | None = None):
         if isinstance(data_preprocessor, dict):
             data_preprocessor = MODELS.build(data_preprocessor)
         super().__init__(data_preprocessor, init_cfg)
@@ -75,10 +81,8 @@ class TextImageRetriever(MMPretrainRetrieval, BaseModel):
             heads, image_neck, text_neck = split_former_head(head, heads, image_neck, text_neck)
         self.image_backbone = _build(image_backbone, Tower)
         self.text_backbone = _build(text_backbone, Tower)
-        if lora is not None:
-            towers = dict(image_backbone=self.image_backbone, text_backbone=self.text_backbone)
-            add_adapters(towers, **lora)
-            print_log(f'weights to train: {count_trained(towers)}', logger='current')
+        tune_towers(dict(image_backbone=self.image_backbone, text_backbone=self.text_backbone),
+                    lora, peft)
         # Heads stand before necks: optimizer states count weights, and one head was all there was.
         self.heads = nn.ModuleDict({_check_name(name): _build_head(settings)
                                     for name, settings in (heads or {}).items()})
@@ -185,7 +189,7 @@ class TextImageRetriever(MMPretrainRetrieval, BaseModel):
                     raise ValueError(f'two heads give {key!r}, {name} is the second; give one of '
                                      'them another name for it')
                 losses[key] = value
-        return losses
+        return {**losses, **average_losses(collect_balance(self))}
 
     def encode_pairs(self, images: Tensor, input_ids: Tensor, mask: Tensor,
                      mixing: Mixing | None = None) -> tuple[EncodedSide, EncodedSide]:
@@ -257,7 +261,7 @@ class TextImageRetriever(MMPretrainRetrieval, BaseModel):
             if 0 < depth < layer:
                 raise ValueError(f'mixup.layer={layer}, but {name} has {depth} layers')
         if self.chunk_size is not None:
-            _check_chunks(self.chunk_size, self)
+            check_chunks(self.chunk_size, self)
 
     def _check_batch(self, batch: TrainingBatch) -> None:
         if not self.heads:
@@ -329,15 +333,3 @@ def _attach(features: dict[str, Tensor], data_samples: list) -> list:
         sample.set_field(image, 'image_feature')
         sample.set_field(text, 'text_features')
     return data_samples
-
-
-def _check_chunks(chunk_size: int, model: BaseModel) -> None:
-    if chunk_size < 1:
-        raise ValueError(f'chunk_size must be positive, got {chunk_size}')
-    for name, module in model.named_modules():
-        if isinstance(module, _BatchNorm):
-            raise ValueError(f'chunk_size needs parts without batch statistics, but {name} is a '
-                             f'{type(module).__name__}; leave chunk_size out')
-        if getattr(module, 'needs_tokens', False):
-            raise ValueError(f'chunk_size keeps the features of a chunk and nothing else, but '
-                             f'{name}, {type(module).__name__}, needs tokens; leave chunk_size out')

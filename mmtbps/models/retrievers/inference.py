@@ -5,6 +5,8 @@ import warnings
 from collections.abc import MutableMapping
 from typing import Any
 
+from mmtbps.models.peft import kept_settings
+
 from .former_settings import split_former_head
 
 __all__ = ['inference_settings']
@@ -16,9 +18,9 @@ _TRAINING = ('heads', 'mixup', 'chunk_size', 'lora')
 def inference_settings(settings: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """Return the settings of a model without what only training needs.
 
-    That is heads, mixup, chunks, and low-rank adapters, which are merged as weights load. The
-    projections of a former head become necks. Settings of a model without towers, such as another
-    project's, are returned as they are.
+    That is heads, mixup, chunks, and low-rank adapters, which are merged as weights load; other
+    parts of ``peft`` stay. The projections of a former head become necks. Settings of a model
+    without towers, such as another project's, are returned as they are.
 
     Example:
         >>> inference_settings(dict(text_backbone={}, heads=dict(contrastive={}), mixup={}))
@@ -37,4 +39,6 @@ def inference_settings(settings: MutableMapping[str, Any]) -> MutableMapping[str
                          zip(('image_neck', 'text_neck'), necks, strict=True) if neck})
     for key in _TRAINING:
         settings.pop(key, None)
+    if kept := kept_settings(settings.pop('peft', None) or {}):
+        settings['peft'] = kept
     return settings

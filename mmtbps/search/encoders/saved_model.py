@@ -24,7 +24,7 @@ from mmtbps.config_file import read_config
 from mmtbps.errors import BadValue, MissingFile, UserError, first_line
 from mmtbps.fileio import decode_json, why_no_file, write_durably
 from mmtbps.models import ProjectionNeck, Tower, inference_settings
-from mmtbps.models.lora import merge_adapters
+from mmtbps.models.peft import merge_adapters
 from mmtbps.models.setting_sizes import check_sizes
 from mmtbps.registry import MODELS, TRANSFORMS
 

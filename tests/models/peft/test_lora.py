@@ -10,7 +10,7 @@ from lora_towers import TOWERS, inputs_of, stir_, tower
 
 from mmtbps.errors import BadValue, MissingPackage
 from mmtbps.models import PooledBackbone
-from mmtbps.models.lora import add_adapters, merge_adapters
+from mmtbps.models.peft import add_adapters, merge_adapters
 
 families = pytest.mark.parametrize('family', TOWERS)
 RANK, ALPHA = 3, 5

@@ -7,11 +7,10 @@ State dicts name the weights of an adapted layer as if it were plain, and its ad
                                       attn.qkv.lora_scaling
 
 So a model with adapters loads what one without has saved; and one without loads what one with
-adapters has saved, merged (:func:`merge_adapters`).
+adapters has saved, merged (:func:`~mmtbps.models.peft.merge_adapters`).
 """
 
-from collections.abc import Collection, Iterator, Mapping, MutableMapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from functools import partial
 
@@ -22,10 +21,9 @@ from mmtbps.errors import BadValue, MissingPackage
 from mmtbps.models.backbones import Tower
 from mmtbps.models.backbones.weight_names import show_weights_as
 
-__all__ = ['adapters_set_aside', 'add_adapters', 'count_trained', 'is_adapter', 'linear_layers',
-           'merge_adapters', 'merge_low_rank']
+from .merging import LORA_SCALING
 
-_DOWN, _UP, _SCALING = 'lora_A.default.weight', 'lora_B.default.weight', 'lora_scaling'
+__all__ = ['add_adapters', 'linear_layers']
 
 
 def add_adapters(towers: Mapping[str, Tower], rank: int = 8, alpha: float = 16.0,
@@ -64,21 +62,6 @@ def add_adapters(towers: Mapping[str, Tower], rank: int = 8, alpha: float = 16.0
         _adapt(tower, rank, alpha, dropout, found[name])
 
 
-def count_trained(modules: Mapping[str, nn.Module]) -> str:
-    """Count the weights to train of modules, in words.
-
-    Example:
-        >>> count_trained(dict(neck=nn.Linear(3, 400), scale=nn.Linear(1, 1).requires_grad_(False)))
-        'neck 1,600 of 1,600, scale 0 of 2'
-    """
-    words = []
-    for name, module in modules.items():
-        sizes = [(weight.numel(), weight.requires_grad) for weight in module.parameters()]
-        words.append(f'{name} {sum(size for size, trained in sizes if trained):,} of '
-                     f'{sum(size for size, _ in sizes):,}')
-    return ', '.join(words)
-
-
 def linear_layers(tower: Tower) -> dict[str, str]:
     """Return the linear layers inside the layers of a tower.
 
@@ -97,79 +80,6 @@ def linear_layers(tower: Tower) -> dict[str, str]:
             and not isinstance(module, nn.modules.linear.NonDynamicallyQuantizableLinear)}
 
 
-def merge_low_rank(weight: Tensor, down: Tensor, up: Tensor, scaling: float | Tensor) -> Tensor:
-    """Compute the weight of a plain layer that computes what an adapted one does.
-
-    ``W + alpha / rank * B A``, in float32 or better.
-
-    Args:
-        weight: W, ``(out, in)``.
-        down: A, ``(rank, in)``.
-        up: B, ``(out, rank)``.
-        scaling: alpha over the rank.
-
-    Returns:
-        ``(out, in)``, of the type of W.
-
-    Example:
-        >>> merge_low_rank(torch.eye(2), torch.tensor([[1., 0.]]), torch.tensor([[0.], [1.]]), 3)
-        tensor([[1., 0.],
-                [3., 1.]])
-    """
-    kind = torch.promote_types(weight.dtype, torch.float32)
-    return (weight.to(kind) + scaling * (up.to(kind) @ down.to(kind))).to(weight.dtype)
-
-
-def merge_adapters(state: MutableMapping[str, Tensor], kept: Collection[str] = ()) -> None:
-    """Merge the adapters of a state dict into its weights, in place.
-
-    Args:
-        state: weights by name; has no names of adapters afterwards, but for those kept.
-        kept: names of weights; adapters among them stay.
-
-    Example:
-        >>> state = {
-        ...     'fc.weight': torch.zeros(1, 2), 'fc.lora_A.default.weight': torch.ones(1, 2),
-        ...     'fc.lora_B.default.weight': torch.ones(1, 1), 'fc.lora_scaling': torch.ones(())}
-        >>> merge_adapters(state)
-        >>> state
-        {'fc.weight': tensor([[1., 1.]])}
-    """
-    for key in [key for key in state if key.endswith(_SCALING) and key not in kept]:
-        names = [key.removesuffix(_SCALING) + name for name in ('weight', _DOWN, _UP)]
-        if all(name in state for name in names):
-            state[names[0]] = merge_low_rank(*map(state.get, names), state.pop(key))
-            for name in names[1:]:
-                del state[name]
-
-
-def is_adapter(name: str) -> bool:
-    """Tell whether a weight of a state dict is one of an adapter, by its name.
-
-    Example:
-        >>> is_adapter('attn.qkv.lora_A.default.weight'), is_adapter('attn.qkv.weight')
-        (True, False)
-    """
-    return name.endswith((_DOWN, _UP, _SCALING))
-
-
-@contextmanager
-def adapters_set_aside(model: nn.Module) -> Iterator[None]:
-    """Put plain layers in the place of adapted ones, until the context ends.
-
-    For code that draws the weights of every linear layer that it finds.
-    """
-    adapted = [(parent, name, child) for parent in model.modules()
-               for name, child in parent.named_children() if hasattr(child, _SCALING)]
-    for parent, name, child in adapted:
-        parent._modules[name] = child.base_layer
-    try:
-        yield
-    finally:
-        for parent, name, child in adapted:
-            parent._modules[name] = child
-
-
 def _find_targets(tower: Tower, targets: Sequence[str]) -> list[str]:
     """Return the names inside a tower of the linear layers that targets name."""
     return [name for name, inner in linear_layers(tower).items()
@@ -186,15 +96,15 @@ def _adapt(tower: Tower, rank: int, alpha: float, dropout: float, names: list[st
                                        target_modules=names), tower)
     for name in names:
         layer = tower.get_submodule(name)
-        layer.register_buffer(_SCALING, torch.tensor(alpha / rank))
+        layer.register_buffer(LORA_SCALING, torch.tensor(alpha / rank))
         show_weights_as(layer, 'base_layer', '')
         layer._register_load_state_dict_pre_hook(partial(_check_scaling, alpha / rank))
 
 
 def _check_scaling(scaling: float, state: Mapping[str, Tensor], prefix: str, *_) -> None:
-    found = state.get(f'{prefix}{_SCALING}')
+    found = state.get(f'{prefix}{LORA_SCALING}')
     if found is not None and abs(float(found) - scaling) > 1e-6 * scaling:
-        raise BadValue(f'lora: {prefix}{_SCALING} was trained with alpha / rank = '
+        raise BadValue(f'lora: {prefix}{LORA_SCALING} was trained with alpha / rank = '
                        f'{float(found):g}; this model has {scaling:g}')
 
 
