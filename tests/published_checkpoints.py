@@ -90,6 +90,36 @@ def irra_heads(people=5):
     return state | draw.blocks('cross_modal_', JOINT, depth=4)
 
 
+def up_person_parts(length=3, rank=2, reduction=8):
+    """Weights that UP-Person adds; `up` of its adapters is small, see `up_person_reference`."""
+    draw, state = Draw(11), {}
+    for side, width in (('image', WIDTH), ('text', TEXT_WIDTH)):
+        kind = dict(image='vit', text='text')[side]
+        tower = dict(image='base_model.visual.', text='base_model.')[side]
+        for i in range(DEPTH):
+            block = f'{tower}transformer.resblocks.{i}'
+            for j, place in enumerate(('msa', 'mlp')):
+                name = f'{block}.adapter_ln_{place}'
+                waist = width // reduction
+                state |= {**draw.linear(f'{name}.down', waist, width),
+                          f'{name}.up.weight': 0.2 * draw.matrix(width, waist),
+                          f'{name}.up.bias': draw.bias(width),
+                          f'{block}.scale_{j + 1}': 1 + draw.bias(())}
+            lora = f'LORA_learner.lora_{side}.{i}'
+            for j in (0, 1):
+                state |= {f'{lora}.lora_A.{j}': draw.matrix(rank, width),
+                          f'{lora}.lora_B.{j}': 0.4 * draw.matrix(width, rank),
+                          f'{lora}.scale.{j}.scale': 1 + draw.bias(())}
+            prefix = f'{kind}_prefix_learner.{kind}_prefix.{i}'
+            own = {'scale_to_grad': 2.5 + draw.bias(())}
+            for part in ('key', 'val'):
+                own |= {f'{part}.tokens': draw.table(length, width),
+                        f'{part}.scaler.scale': 1 + draw.bias(())}
+            state |= {f'{prefix}.{name}': value for name, value in own.items()}
+            state |= {f'{block}.attn.prefix.{name}': value for name, value in own.items()}
+    return state
+
+
 def transformers_state(state):
     """A whole CLIP under transformers' names, from one under OpenAI's."""
     renamed = {'logit_scale': torch.tensor(4.6)}

@@ -44,7 +44,7 @@ def convert_clip(state: Mapping[str, Tensor], options: ConversionOptions, *, ima
         clean: cleaning of its captions.
         heads: of the attention in the image and the text tower, where it is known.
         further_names: our prefix for further prefixes of the checkpoint.
-        overrides: settings of parts, in the place of those that the weights say.
+        overrides: settings of parts, in the place of those that the weights say or beside them.
 
     Raises:
         BadValue: it is another architecture, or its positions are for another image size.
@@ -53,7 +53,7 @@ def convert_clip(state: Mapping[str, Tensor], options: ConversionOptions, *, ima
     drop_training_only(result, training_only or {})
     settings = tower_settings(result.state_dict, options, image_size, heads)
     for part, values in (overrides or {}).items():
-        settings[part].update(values)
+        settings.setdefault(part, {}).update(values)
     result.model = dict(type='TextImageRetriever', data_preprocessor=preprocessor(*colors),
                         **settings)
     check_weights(result)

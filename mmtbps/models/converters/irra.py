@@ -45,6 +45,8 @@ def convert_irra(source: Source, options: ConversionOptions) -> Conversion:
     """
     if any(key.startswith(('visul_emb_layer.', 'texual_emb_layer.')) for key in source.state):
         raise BadValue('this is a model of RDE, whose score needs its token selection: kind rde')
+    if any(key.startswith('LORA_learner.') for key in source.state):
+        raise BadValue('this is a model of UP-Person, with prefixes and adapters: kind up_person')
     options = replace(options, activation=options.activation or 'quick_gelu')
     return convert_clip(source.state, options, image='base_model.visual.', text='base_model.',
                         image_size=IMAGE_SIZE, training_only=TRAINING_ONLY,

@@ -20,6 +20,7 @@ from .rde import convert_rde
 from .source import Source, read_source
 from .tbps_clip import convert_tbps_clip
 from .timm import check_timm_config, vit_from_timm
+from .up_person import convert_up_person
 
 __all__ = ['KINDS', 'Kind', 'convert_checkpoint']
 
@@ -57,6 +58,7 @@ KINDS = {
     'irra': Kind('IRRA, NAM, HAM, GTR+, GA-DMS, FMFA, CRST, VFE-TPS, SEN', convert_irra,
                  'base_model.visual.conv1.weight'),
     'rde': Kind('RDE, KPDM, ICL, CONQUER', convert_rde, 'visul_emb_layer.fc.weight'),
+    'up_person': Kind('UP-Person', convert_up_person, 'LORA_learner.'),
     'tbps_clip': Kind('TBPS-CLIP, full and simplified', convert_tbps_clip,
                       'encode_text.token_embedding.weight'),
     'openai_clip': Kind("OpenAI's CLIP ViTs", convert_openai_clip, 'visual.class_embedding'),

@@ -28,13 +28,14 @@ _PARTS: dict[str, tuple[type[TuningPart], dict[str, Any]]] = dict(
 
 
 def tune_towers(towers: Mapping[str, Tower], lora: Mapping[str, Any] | None = None,
-                peft: Mapping[str, Any] | None = None) -> None:
+                peft: Mapping[str, Any] | None = None, announced: bool = True) -> None:
     """Add what is trained in the place of towers, and freeze all else in them.
 
     Args:
         towers: by name, such as ``image_backbone``; changed in place.
         lora: arguments of :func:`~mmtbps.models.peft.add_adapters`, or none.
         peft: arguments of :func:`add_parts`, or none.
+        announced: log how many weights are to train.
 
     Raises:
         BadValue: settings make no sense, or a tower cannot take a part.
@@ -44,7 +45,7 @@ def tune_towers(towers: Mapping[str, Tower], lora: Mapping[str, Any] | None = No
         add_adapters(towers, **lora)
     if peft is not None:
         add_parts(towers, **peft)
-    if lora is not None or peft is not None:
+    if announced and (lora is not None or peft is not None):
         print_log(f'weights to train: {count_trained(towers)}', logger='current')
 
 

@@ -82,7 +82,7 @@ class TextImageRetriever(MMPretrainRetrieval, BaseModel):
         self.image_backbone = _build(image_backbone, Tower)
         self.text_backbone = _build(text_backbone, Tower)
         tune_towers(dict(image_backbone=self.image_backbone, text_backbone=self.text_backbone),
-                    lora, peft)
+                    lora, peft, announced=bool(heads))
         # Heads stand before necks: optimizer states count weights, and one head was all there was.
         self.heads = nn.ModuleDict({_check_name(name): _build_head(settings)
                                     for name, settings in (heads or {}).items()})

@@ -6,7 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from published_checkpoints import Draw, clip_state, irra_heads, transformers_state
+from published_checkpoints import (
+    Draw,
+    clip_state,
+    irra_heads,
+    transformers_state,
+    up_person_parts,
+)
 from test_ctlg import random_timm, to_augreg
 from test_hf_siglip import folder, library  # noqa: F401
 from test_rde import embedding_layers
@@ -31,6 +37,9 @@ def layouts():
               ['base_model.visual.proj', f'base_model.{block}']),
         rde=(clip_state(193, **_BASE) | embedding_layers(Draw(3)),
              [f'base_model.{block}', 'texual_emb_layer.linear.weight']),
+        up_person=(clip_state(193, **_BASE) | up_person_parts(),
+                   ['LORA_learner.lora_text.0.lora_A.1',
+                    'vit_prefix_learner.vit_prefix.1.val.tokens']),
         tbps_clip=(clip_state(197, 'visual.', 'encode_text.'),
                    [f'visual.{block}', f'encode_text.{block}']),
         openai_clip=(plain, [f'visual.{block}', 'token_embedding.weight']),

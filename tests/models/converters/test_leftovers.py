@@ -30,6 +30,7 @@ PARTS = {
 PREFIXES = dict(
     irra=('base_model.visual.', 'base_model.', 'base_model.transformer.', ''),
     rde=('base_model.visual.', 'base_model.', 'texual_emb_layer.', ''),
+    up_person=('base_model.visual.', 'base_model.', 'LORA_learner.', 'vit_prefix_learner.', ''),
     tbps_clip=('visual.', 'encode_text.', ''), openai_clip=('visual.', 'transformer.', ''),
     open_clip=('visual.', 'transformer.', ''), hf_clip=('vision_model.', 'text_model.', ''),
     ctlg=('model_img.', 'model_txt.', 'model_txt.encoder.layer.0.', ''), timm=('', ))
