@@ -23,7 +23,8 @@ REAL = [path for path in CONFIGS if 'drawn' not in path.stem]
 
 MISSING = dict(
     vit=('timm', './weights/vit_base_patch16_384.pth', './weights/bert-base-uncased'),
-    **dict.fromkeys(('clip', 'irra', 'rde', 'tbps'), ('openai_clip', './weights/clip_vit_b16.pth')))
+    **dict.fromkeys(('clip', 'dm', 'irra', 'rde', 'tbps', 'up'),
+                    ('openai_clip', './weights/clip_vit_b16.pth')))
 
 
 def name(path):

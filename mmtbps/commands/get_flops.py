@@ -12,6 +12,7 @@ from mmengine.registry import DefaultScope
 
 from mmtbps.config_file import read_config
 from mmtbps.engine.cfg_options import CfgOptions, merge_options
+from mmtbps.engine.parameter_rules import freeze_weights
 from mmtbps.errors import BadValue
 from mmtbps.models.complexity import measure_complexity
 from mmtbps.registry import MODELS
@@ -40,6 +41,9 @@ def run(args: argparse.Namespace) -> None:
     merge_options(cfg, args.cfg_options)
     with explain_unknown_types(cfg), DefaultScope.overwrite_default_scope('mmtbps'):
         model = MODELS.build(cfg.model)
+    # The optimizer of a config may leave weights as they are.
+    paramwise = cfg.get('optim_wrapper', {}).get('paramwise_cfg') or {}
+    freeze_weights(model, paramwise.get('rules', []))
     size = tuple(args.shape or model.image_backbone.image_size or (384, 128))
     if len(size) > 2 or min(size) < 1 or args.words < 1:
         raise BadValue('--shape takes one or two numbers of pixels above 0, and --words a number '

@@ -11,7 +11,7 @@ from mmtbps.registry import OPTIM_WRAPPER_CONSTRUCTORS
 
 from .merged_groups import merge_groups
 
-__all__ = ['ParameterRulesConstructor', 'apply_rules']
+__all__ = ['ParameterRulesConstructor', 'apply_rules', 'freeze_weights']
 
 _KEYS = {'contains', 'max_ndim', 'lr_mult', 'lr', 'weight_decay', 'frozen'}
 
@@ -55,6 +55,24 @@ def apply_rules(name: str, ndim: int, rules: Sequence[Mapping[str, Any]],
     return options
 
 
+def freeze_weights(model: nn.Module, rules: Sequence[Mapping[str, Any]]) -> None:
+    """Let weights that rules call frozen be trained no more.
+
+    Args:
+        model: changed in place.
+        rules: as of `apply_rules`.
+
+    Example:
+        >>> layer = nn.Linear(2, 1)
+        >>> freeze_weights(layer, [dict(contains='bias', frozen=True)])
+        >>> layer.weight.requires_grad, layer.bias.requires_grad
+        (True, False)
+    """
+    for name, weight in model.named_parameters():
+        if apply_rules(name, weight.ndim, rules, 0.).get('frozen'):
+            weight.requires_grad_(False)
+
+
 @OPTIM_WRAPPER_CONSTRUCTORS.register_module()
 class ParameterRulesConstructor(DefaultOptimWrapperConstructor):
     """Constructor whose ``paramwise_cfg=dict(rules=[...])`` is a list of ordered rules.
@@ -88,10 +106,10 @@ class ParameterRulesConstructor(DefaultOptimWrapperConstructor):
                    is_dcn_module: bool | None = None) -> None:
         """Add the weights of the model, each with the options of its rules."""
         rules = self.paramwise_cfg['rules']
+        freeze_weights(module, rules)
         for name, weight in module.named_parameters():
             options = apply_rules(name, weight.ndim, rules, self.base_lr)
-            if options.pop('frozen', False):
-                weight.requires_grad_(False)
+            options.pop('frozen', None)
             if weight.requires_grad:
                 params.append(dict(params=[weight], **options))
         if not params:

@@ -44,7 +44,8 @@ def former_of(path):
     """Return the key of the former schedule of a config; None for one that trains nothing."""
     if path.parent.name == 'generation' and path.stem != 'finetune_drawn':
         return None
-    of_folder = dict(tbps='paper', clip='irra', irra='irra', rde='irra', tbps_clip='tbps_clip')
+    of_folder = dict(tbps='paper', tbps_clip='tbps_clip', **dict.fromkeys(
+        ('clip', 'dm_adapter', 'irra', 'rde', 'up_person'), 'irra'))
     return OTHERS.get(path.stem) or (
         'drawn' if path.stem.endswith('drawn') else of_folder[path.parent.name])
 
