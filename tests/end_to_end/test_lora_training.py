@@ -15,7 +15,9 @@ from tiny_models import shrink
 
 from mmtbps.engine.launch import check_weights, prepare_test
 from mmtbps.fileio import load_checkpoint_file
+from mmtbps.models.converters import ConversionOptions, convert_checkpoint
 from mmtbps.models.loading import WeightsMisfit, load_strictly
+from mmtbps.models.publishing import publish_weights
 from mmtbps.registry import MODELS
 from mmtbps.search.encoders.torch_encoder import TorchEncoder
 
@@ -131,6 +133,25 @@ def test_the_checkpoint_is_tested_merged(trained, no_peft, tmp_path):
     assert metrics['epoch_1']['t2i/mAP'] != pytest.approx(metrics['epoch_2']['t2i/mAP'], abs=0.01)
 
 
+def test_a_published_file_and_a_converted_one_are_merged(trained, no_peft, micro_set, tmp_path):
+    checkpoint, cfg = trained
+    cfg.dump(tmp_path / 'config.py')
+    published = publish_weights(checkpoint, tmp_path / 'model.pth')
+    options = ConversionOptions(config=Config.fromfile(tmp_path / 'config.py').to_dict())
+    found = convert_checkpoint('mmtbps', str(checkpoint), options)
+    added = [name for name in weights_of(checkpoint) if 'lora_' in name]
+    assert len(added) == 24 and set(added) < set(found.used) and found.complete
+    states = load_file(published), found.state_dict
+    assert not [name for state in states for name in state if 'lora' in name]
+    name = 'image_backbone.transformer.resblocks.0.attn.in_proj_weight'
+    assert not torch.equal(states[0][name], weights_of(checkpoint)[name])
+    encoders = [TorchEncoder(tmp_path / 'config.py', str(path)) for path in (checkpoint, published)]
+    pictures = [Image.open(path) for path in sorted((micro_set / 'imgs').rglob('*.jpg'))[:5]]
+    assert np.array_equal(*(encoder.encode_images(pictures) for encoder in encoders))
+    for name, weight in states[1].items():
+        assert torch.equal(weight, states[0][name]), name
+
+
 def test_a_model_folder_is_that_of_a_plain_model(trained, micro_set, tmp_path, monkeypatch):
     checkpoint, cfg = trained
     cfg.dump(tmp_path / 'config.py')
@@ -155,5 +176,5 @@ def test_a_model_folder_is_that_of_a_plain_model(trained, micro_set, tmp_path, m
                     if 'lora' in key]
     for found, expected in ((encoder.encode_images(start), unmerged.encode_images(start)),
                             (encoder.encode_texts(texts), unmerged.encode_texts(texts))):
-        np.testing.assert_allclose(found, expected, atol=1e-5)
+        np.testing.assert_allclose(found, expected, atol=1e-6)
         assert np.ptp(found, axis=0).max() > 0.01

@@ -61,6 +61,15 @@ def test_up_person_trains_7_42_million_of_157():
             if 'in_place' in step] == [True]
 
 
+def test_low_rank_adapters_train_1_4_million_with_the_projections():
+    pytest.importorskip('peft')
+    _, model, wrapper = build('clip/clip_b16_lora_cuhk.py')
+    layer = {width: 8 * (width + 3 * width) + 8 * (width + width) for width in (768, 512)}
+    assert (trained(model, 'image'), trained(model, 'text')) == (12 * layer[768], 12 * layer[512])
+    total = count(weight for group in wrapper.optimizer.param_groups for weight in group['params'])
+    assert total == 12 * (layer[768] + layer[512]) + 512 * (768 + 512) + 1 == 1_392_641
+
+
 def test_rstp_takes_smaller_steps():
     cfg = Config.fromfile(CONFIGS / 'up_person/up_person_rstp.py')
     assert cfg.optim_wrapper.optimizer.lr == 1e-4
