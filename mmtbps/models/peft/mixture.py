@@ -85,8 +85,8 @@ class AdapterMixture(TuningPart):
     and a loss that balances it; what its repository is known to train: six experts of which a token
     takes two, and half of that loss. All else is our interpretation: the mixture reads what the MLP
     reads, the normed stream; logits of the router are ``(1 - a) W x + a V p`` with a prompt p of
-    each layer and a learned a that begins at one half; weights are a softmax over the chosen
-    logits; the losses of all layers are averaged.
+    each layer and a learned a that begins at one half, as a project built on its code has it;
+    weights are a softmax over the chosen logits; the losses of all layers are averaged.
 
     All experts are computed for every token, those not chosen times 0: the same value, in
     operations that compile and export.
@@ -138,7 +138,7 @@ class AdapterMixture(TuningPart):
     @property
     def needs_whole_batch(self) -> str:
         """Reason why chunks of a batch will not do; empty if they will."""
-        return self.balance and 'balances the experts of a whole batch unless balance=0' or ''
+        return 'balances the experts of a whole batch unless balance=0' if self.balance else ''
 
     def take_loss(self) -> Tensor | None:
         """Return the balance loss of the last batch, once."""

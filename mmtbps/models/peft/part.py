@@ -63,5 +63,5 @@ def adapters_set_aside(model: nn.Module) -> Iterator[None]:
 def _plain(module: nn.Module) -> nn.Module:
     """Return the innermost layer that an adapted one goes around; an empty one if there is none."""
     while isinstance(module, TuningPart) or hasattr(module, LORA_SCALING):
-        module = getattr(module, 'base_layer', None) or nn.Identity()
+        module = getattr(module, 'base_layer', nn.Identity())
     return module

@@ -81,7 +81,7 @@ def test_heat_maps_are_of_the_whole_model(build):
     assert shares.shape == tower.grid and 0 < shares.sum() < 1
 
 
-@pytest.mark.parametrize('form', ['transformers', 'sentence-transformers'])
+@pytest.mark.parametrize('form', ['transformers', 'sentence-transformers', 'transformers.js'])
 def test_formats_without_a_place_for_parts_are_refused(form, build, tmp_path):
     with pytest.raises(BadValue, match='no class for this model: it has prefixes of keys and '
                                        'values, which CLIP and SigLIP have no place for; a model '
