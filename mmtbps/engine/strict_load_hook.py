@@ -22,7 +22,8 @@ class StrictLoadHook(Hook):
     MMEngine loads what fits, warns of the rest and trains on: towers of random weights then look
     like a bad result. Towers and necks must fit whole. Heads too where a run is resumed; where it
     starts from another one's weights (``load_from``), heads that do not fit start anew, with one
-    line in the log for each of their weights, and so do low-rank adapters that are missing.
+    line in the log for each of their weights, and so do missing weights of parameter-efficient
+    tuning.
 
     Raises:
         WeightsMisfit: a weight is missing, left over or of another shape.

@@ -12,7 +12,10 @@ __all__ = ['LORA_SCALING', 'is_adapter', 'merge_adapters', 'merge_low_rank', 'me
 _LORA = ('lora_A.default.weight', 'lora_B.default.weight', 'lora_scaling')
 _ROWS = ('kv_lora_down', 'kv_lora_up', 'kv_lora_scale')
 LORA_SCALING = _LORA[-1]
-_BESIDE = re.compile(r'\.(prefix|adapter|mixture)\.')
+_BESIDE = re.compile(
+    r'\.(prefix\.(key_tokens|value_tokens|key_scale|value_scale|mass_scale)'
+    r'|adapter\.((down|up)\.(weight|bias)|scale)'
+    r'|mixture\.((down|up)(_bias)?|share|prompt|(input|prompt)_gate))$')
 
 
 def is_adapter(name: str) -> bool:

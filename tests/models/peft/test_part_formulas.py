@@ -5,7 +5,13 @@ import torch
 from torch import nn
 
 from mmtbps.models.backbones.linear_rows import linear_rows
-from mmtbps.models.peft import KeyValueLoRA, adapters_set_aside, merge_adapters, merge_rows
+from mmtbps.models.peft import (
+    KeyValueLoRA,
+    adapters_set_aside,
+    is_adapter,
+    merge_adapters,
+    merge_rows,
+)
 from mmtbps.models.peft.prefix import KeyValuePrefix, attend_with_prefix
 
 N, HEADS, P, S, D = 2, 2, 4, 3, 5
@@ -102,3 +108,11 @@ def test_parts_come_back_after_an_error():
         assert module[0] is part.base_layer
         raise KeyError
     assert module[0] is part
+
+
+@pytest.mark.parametrize('name, known', [
+    ('layers.0.attn.prefix.mass_scale', True), ('a.ln_1.adapter.down.bias', True),
+    ('a.mlp.mixture.up_bias', True), ('a.in_proj_kv_lora_down', True), ('a.adapter.fc.bias', False),
+    ('a.prefix.embedding.weight', False), ('adapter.scale', False), ('a.prefix.key_scales', False)])
+def test_weights_of_parts_are_known_by_name(name, known):
+    assert is_adapter(name) == known
