@@ -68,6 +68,15 @@ def test_operations_and_parameters_are_those_counted_by_hand(config, capsys):
         capsys.readouterr().out)
 
 
+@pytest.mark.parametrize('name, trained', [
+    ('up_person_drawn', 72_275), ('clip_b16_lora_drawn', 41_473)])
+def test_weights_that_a_config_freezes_are_not_trained(name, trained, capsys):
+    """By the optimizer's rules, as UP-Person its projections, and beside low-rank adapters."""
+    pytest.importorskip('peft')
+    run_command('get-flops', [name, '--words', '10', '--json'])
+    assert json.loads(capsys.readouterr().out)['total']['trained'] == trained
+
+
 def test_weights_to_hand_on_carry_their_hash(tmp_path, capsys, tiny_retriever):
     model = tiny_retriever()
     model.heads['extra'] = torch.nn.Linear(2, 2)

@@ -125,3 +125,7 @@ def test_adapters_have_the_depth_of_their_layer(tiny_retriever):
     found = {model.get_layer_depth(name) for name, weight in model.named_parameters()
              if 'lora' in name and 'layers.0' in name}
     assert found == {(1, 4)}
+    model = tiny_retriever(peft=dict(kv_lora=dict(rank=2)))
+    found = [model.get_layer_depth(name) for name, weight in model.named_parameters()
+             if 'kv_lora' in name and '.1.' in name]
+    assert set(found) == {(2, 4)} and len(found) == 3 + 2 * 3

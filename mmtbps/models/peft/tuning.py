@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-from mmengine.logging import print_log
 from torch import nn
 
 from mmtbps.errors import BadValue
@@ -28,14 +27,16 @@ _PARTS: dict[str, tuple[type[TuningPart], dict[str, Any]]] = dict(
 
 
 def tune_towers(towers: Mapping[str, Tower], lora: Mapping[str, Any] | None = None,
-                peft: Mapping[str, Any] | None = None, announced: bool = True) -> None:
+                peft: Mapping[str, Any] | None = None) -> bool:
     """Add what is trained in the place of towers, and freeze all else in them.
 
     Args:
         towers: by name, such as ``image_backbone``; changed in place.
         lora: arguments of :func:`~mmtbps.models.peft.add_adapters`, or none.
         peft: arguments of :func:`add_parts`, or none.
-        announced: log how many weights are to train.
+
+    Returns:
+        Whether there is anything to add.
 
     Raises:
         BadValue: settings make no sense, or a tower cannot take a part.
@@ -45,8 +46,7 @@ def tune_towers(towers: Mapping[str, Tower], lora: Mapping[str, Any] | None = No
         add_adapters(towers, **lora)
     if peft is not None:
         add_parts(towers, **peft)
-    if announced and (lora is not None or peft is not None):
-        print_log(f'weights to train: {count_trained(towers)}', logger='current')
+    return lora is not None or peft is not None
 
 
 def add_parts(towers: Mapping[str, Tower], **parts: Mapping[str, Any]) -> None:

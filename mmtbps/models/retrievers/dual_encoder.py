@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from mmengine.logging import print_log
 from mmengine.model import BaseModel
 from torch import Tensor, nn
 
@@ -14,6 +15,7 @@ from mmtbps.models.necks import BaseNeck, ProjectionNeck, unit_feature
 from mmtbps.models.peft import (
     adapters_set_aside,
     collect_balance,
+    count_trained,
     merge_adapters,
     tune_towers,
 )
@@ -81,8 +83,7 @@ class TextImageRetriever(MMPretrainRetrieval, BaseModel):
             heads, image_neck, text_neck = split_former_head(head, heads, image_neck, text_neck)
         self.image_backbone = _build(image_backbone, Tower)
         self.text_backbone = _build(text_backbone, Tower)
-        tune_towers(dict(image_backbone=self.image_backbone, text_backbone=self.text_backbone),
-                    lora, peft, announced=bool(heads))
+        self._tuned = tune_towers(self._towers(), lora, peft)
         # Heads stand before necks: optimizer states count weights, and one head was all there was.
         self.heads = nn.ModuleDict({_check_name(name): _build_head(settings)
                                     for name, settings in (heads or {}).items()})
@@ -94,9 +95,11 @@ class TextImageRetriever(MMPretrainRetrieval, BaseModel):
         self._register_load_state_dict_pre_hook(self._fit_state)
 
     def init_weights(self) -> None:
-        """Draw or load the weights as MMEngine does; adapters begin as peft made them."""
+        """Draw or load the weights as MMEngine does; adapters begin as they were made."""
         with adapters_set_aside(self):
             super().init_weights()
+        if self._tuned:
+            print_log(f'weights to train: {count_trained(self._towers())}', logger='current')
 
     def encode_image(self, images: Tensor) -> Tensor:
         """Encode ``(N, 3, H, W)`` normalised images to ``(N, D)`` float32 unit features."""
@@ -243,6 +246,9 @@ class TextImageRetriever(MMPretrainRetrieval, BaseModel):
 
         values = encode_in_chunks(encode, inputs[0], self.chunk_size)
         return EncodedSide(dict(zip(neck.parts, values, strict=True)))
+
+    def _towers(self) -> dict[str, Tower]:
+        return dict(image_backbone=self.image_backbone, text_backbone=self.text_backbone)
 
     def _read_only(self, neck: BaseNeck) -> bool:
         return not (neck.needs_tokens or any(head.needs_tokens for head in self.heads.values()))
