@@ -4,6 +4,7 @@ from .backbones import (
     BERTBackbone,
     CLIPTextTower,
     CLIPVisionTower,
+    FusionBERT,
     PooledBackbone,
     SigLIPTextTower,
     SigLIPVisionTower,
@@ -30,12 +31,18 @@ from .mixup import FeatureMixup, PixelMixup
 from .necks import BaseNeck, ProjectionNeck, TokenSelectionNeck
 from .preprocessor import TextImagePreprocessor
 from .pretrained_init import StrictPretrainedInit
-from .retrievers import PretrainedRetriever, TextImageRetriever, inference_settings
+from .retrievers import (
+    CrossEncoderRetriever,
+    PretrainedRetriever,
+    TextImageRetriever,
+    inference_settings,
+)
 
 __all__ = ['BERTBackbone', 'BaseHead', 'BaseNeck', 'BatchRandomCrop', 'BatchRandomErasing',
-           'BatchRandomFlip', 'CLIPTextTower', 'CLIPVisionTower', 'CMPMHead', 'FeatureMixup',
-           'HardestTripletHead', 'HardnessAwareContrastiveHead', 'IdentityHead', 'MLMHead', 'Pairs',
-           'PixelMixup', 'PooledBackbone', 'PretrainedRetriever', 'ProjectionNeck', 'QCAlignHead',
-           'SDMHead', 'SigLIPTextTower', 'SigLIPVisionTower', 'SigmoidHead', 'SimCLRHead',
+           'BatchRandomFlip', 'CLIPTextTower', 'CLIPVisionTower', 'CMPMHead',
+           'CrossEncoderRetriever', 'FeatureMixup', 'FusionBERT', 'HardestTripletHead',
+           'HardnessAwareContrastiveHead', 'IdentityHead', 'MLMHead', 'Pairs', 'PixelMixup',
+           'PooledBackbone', 'PretrainedRetriever', 'ProjectionNeck', 'QCAlignHead', 'SDMHead',
+           'SigLIPTextTower', 'SigLIPVisionTower', 'SigmoidHead', 'SimCLRHead',
            'StrictPretrainedInit', 'TALHead', 'TBPSCLIPHead', 'TextImagePreprocessor',
            'TextImageRetriever', 'TokenSelectionNeck', 'Tokens', 'Tower', 'inference_settings']

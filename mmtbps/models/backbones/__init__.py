@@ -3,8 +3,10 @@
 from .base import Tokens, Tower
 from .bert import BERTBackbone
 from .clip import CLIPTextTower, CLIPVisionTower
+from .fusion import FusionTower
+from .fusion_bert import FusionBERT
 from .pooled import PooledBackbone
 from .siglip import SigLIPTextTower, SigLIPVisionTower
 
-__all__ = ['BERTBackbone', 'CLIPTextTower', 'CLIPVisionTower', 'PooledBackbone',
-           'SigLIPTextTower', 'SigLIPVisionTower', 'Tokens', 'Tower']
+__all__ = ['BERTBackbone', 'CLIPTextTower', 'CLIPVisionTower', 'FusionBERT', 'FusionTower',
+           'PooledBackbone', 'SigLIPTextTower', 'SigLIPVisionTower', 'Tokens', 'Tower']

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from mmtbps.models.losses import GatheredPairs, average_value, gather, gather_with_grad
 
-__all__ = ['EncodedSide', 'GatheredPairs', 'Pairs', 'TrainingProgress', 'average_losses',
+__all__ = ['EncodedSide', 'Fusion', 'GatheredPairs', 'Pairs', 'TrainingProgress', 'average_losses',
            'pair_weights_of', 'person_ids_of']
 
 
@@ -25,11 +25,13 @@ class EncodedSide:
         mask: ``(N, P)`` bool, True where there is a token; ``None`` where all are.
         compute_tokens: computes ``tokens`` when they are first asked for; ``None`` if the tower
             has not kept them.
+        compute_states: computes ``states`` likewise.
     """
 
     parts: dict[str, Tensor]
     mask: Tensor | None = None
     compute_tokens: Callable[[], Tensor] | None = None
+    compute_states: Callable[[], Tensor] | None = None
 
     @cached_property
     def tokens(self) -> Tensor:
@@ -38,10 +40,48 @@ class EncodedSide:
         Raises:
             RuntimeError: no head said that it needs them.
         """
-        if self.compute_tokens is None:
-            raise RuntimeError('the towers have computed the pooled token alone: a head that reads '
-                               'tokens must say so, needs_tokens = True')
-        return self.compute_tokens()
+        return _computed(self.compute_tokens)
+
+    @cached_property
+    def states(self) -> Tensor:
+        """Every token as the tower gives it, before the neck, ``(N, P, D)``.
+
+        Raises:
+            RuntimeError: no head said that it needs them.
+        """
+        return _computed(self.compute_states)
+
+
+def _computed(compute: Callable[[], Tensor] | None) -> Tensor:
+    if compute is None:
+        raise RuntimeError('the towers have computed the pooled token alone: a head that reads '
+                           'tokens must say so, needs_tokens = True')
+    return compute()
+
+
+@dataclass
+class Fusion:
+    """The second half of a cross-encoder, as heads use it.
+
+    Args:
+        compute_text: computes ``text`` when it is first asked for.
+        mask: ``(N, L)`` bool of the captions of the batch.
+        encode_text: computes such tokens of other captions, ``(M, L)`` and their bool mask.
+        fuse: lets words read images: image states ``(M, P, D_image)``, caption tokens
+            ``(M, L, D)`` and their mask to ``(M, L, D)``.
+        classify: does so and classifies each pair, ``(M, 2)``: "no match", "match".
+    """
+
+    compute_text: Callable[[], Tensor]
+    mask: Tensor
+    encode_text: Callable[[Tensor, Tensor], Tensor]
+    fuse: Callable[[Tensor, Tensor, Tensor], Tensor]
+    classify: Callable[[Tensor, Tensor, Tensor], Tensor]
+
+    @cached_property
+    def text(self) -> Tensor:
+        """Tokens of the captions of the batch that a comparison begins with, ``(N, L, D)``."""
+        return self.compute_text()
 
 
 class TrainingProgress(NamedTuple):
@@ -111,6 +151,7 @@ class Pairs:
         encode_again: encodes both sides of these pairs a second time, without mixup; dropout is
             drawn anew.
         weights: ``(N,)`` factor of each pair in a loss that heeds them; ``None`` for 1 everywhere.
+        fusion: of a cross-encoder, what compares images with captions; else ``None``.
     """
 
     image: EncodedSide
@@ -122,6 +163,7 @@ class Pairs:
     encode_text: Callable[[Tensor, Tensor], EncodedSide] | None = None
     encode_again: Callable[[], tuple[EncodedSide, EncodedSide]] | None = None
     weights: Tensor | None = None
+    fusion: Fusion | None = None
 
     def __post_init__(self) -> None:
         self._gathered: dict[str, GatheredPairs] = {}

@@ -181,13 +181,13 @@ class TextImageRetriever(MMPretrainRetrieval, BaseModel):
                       self._encode_image_again, self._encode_text_again,
                       lambda: (self._encode_image_again(own.images),
                                self._encode_text_again(own.input_ids, own.mask)), weights)
-        return self._run_heads(pairs, own.samples)
+        return self._run_heads(pairs, own)
 
-    def _run_heads(self, pairs: Pairs, samples: list) -> dict[str, Tensor]:
+    def _run_heads(self, pairs: Pairs, batch: TrainingBatch) -> dict[str, Tensor]:
         """Collect the losses of all heads; each is averaged over processes for the log."""
         losses = {}
         for name, head in self.heads.items():
-            for key, value in average_losses(head(pairs, samples)).items():
+            for key, value in average_losses(head(pairs, batch.samples)).items():
                 if key in losses:
                     raise ValueError(f'two heads give {key!r}, {name} is the second; give one of '
                                      'them another name for it')
@@ -329,7 +329,8 @@ def _finish(tower: Tower, neck: BaseNeck, tokens: Tokens, read_only: bool) -> En
     tokens = tower.run(tokens, tokens.layer, read_only=read_only)
     parts = neck(tower, tokens)
     compute = None if read_only else (lambda: neck.tokens(tower, tokens))
-    return EncodedSide({name: parts[name] for name in neck.parts}, tokens.mask, compute)
+    states = None if read_only else (lambda: tower.token_features(tokens))
+    return EncodedSide({name: parts[name] for name in neck.parts}, tokens.mask, compute, states)
 
 
 def _attach(features: dict[str, Tensor], data_samples: list) -> list:
