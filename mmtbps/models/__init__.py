@@ -8,6 +8,7 @@ from .backbones import (
     PooledBackbone,
     SigLIPTextTower,
     SigLIPVisionTower,
+    SwinTower,
     Tokens,
     Tower,
 )
@@ -44,5 +45,5 @@ __all__ = ['BERTBackbone', 'BaseHead', 'BaseNeck', 'BatchRandomCrop', 'BatchRand
            'HardnessAwareContrastiveHead', 'IdentityHead', 'MLMHead', 'Pairs', 'PixelMixup',
            'PooledBackbone', 'PretrainedRetriever', 'ProjectionNeck', 'QCAlignHead', 'SDMHead',
            'SigLIPTextTower', 'SigLIPVisionTower', 'SigmoidHead', 'SimCLRHead',
-           'StrictPretrainedInit', 'TALHead', 'TBPSCLIPHead', 'TextImagePreprocessor',
+           'StrictPretrainedInit', 'SwinTower', 'TALHead', 'TBPSCLIPHead', 'TextImagePreprocessor',
            'TextImageRetriever', 'TokenSelectionNeck', 'Tokens', 'Tower', 'inference_settings']

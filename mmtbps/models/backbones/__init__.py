@@ -7,6 +7,7 @@ from .fusion import FusionTower
 from .fusion_bert import FusionBERT
 from .pooled import PooledBackbone
 from .siglip import SigLIPTextTower, SigLIPVisionTower
+from .swin import SwinTower
 
 __all__ = ['BERTBackbone', 'CLIPTextTower', 'CLIPVisionTower', 'FusionBERT', 'FusionTower',
-           'PooledBackbone', 'SigLIPTextTower', 'SigLIPVisionTower', 'Tokens', 'Tower']
+           'PooledBackbone', 'SigLIPTextTower', 'SigLIPVisionTower', 'SwinTower', 'Tokens', 'Tower']
