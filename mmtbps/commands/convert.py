@@ -8,6 +8,9 @@ Examples:
     mmtbps convert irra IRRA/best.pth person-model --config IRRA/configs.yaml
     mmtbps convert rde RDE.tar:CUHK-PEDES/best.pth person-model
     mmtbps convert tbps_clip checkpoint_best.pth person-model
+    mmtbps convert aptm checkpoint_best.pth person-model --data-set icfg
+    mmtbps convert rasa checkpoint_best.pth person-model
+    mmtbps convert blip model_base_retrieval_coco.pth blip --tokens 35
     mmtbps convert openai_clip ViT-B-16.pt clip-b16
     mmtbps convert openai_clip ViT-B-16.pt clip-b16-tall --image-size 384x128
     mmtbps convert open_clip weights.bin clip-b16 --activation gelu
@@ -82,6 +85,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                              'has none')
     parser.add_argument('--activation', choices=['quick_gelu', 'gelu'],
                         help='where neither the kind nor the name says it')
+    parser.add_argument('--data-set', choices=['cuhk', 'icfg', 'rstp'],
+                        help='that a model of APTM was trained on, whose colors it takes; default '
+                             'cuhk')
+    parser.add_argument('--tokenizer', metavar='FOLDER',
+                        help='of BERT, for cross-encoders; default weights/bert-base-uncased')
+    parser.add_argument('--tokens', type=step, metavar='N',
+                        help='of a caption, special ones included, where they are not those of the '
+                             'publication; for cross-encoders')
     parser.add_argument('--json', action='store_true', help='print what became of every weight as '
                         'JSON')
 
@@ -90,7 +101,8 @@ def run(args: argparse.Namespace) -> None:
     """Convert, say what became of every weight, and write the model."""
     options = KINDS[args.kind].read_config(args.config) if args.config else ConversionOptions()
     options = replace(options, image_size=args.image_size or options.image_size,
-                      stride=args.stride or options.stride, activation=args.activation)
+                      stride=args.stride or options.stride, activation=args.activation,
+                      data_set=args.data_set, tokenizer=args.tokenizer, max_length=args.tokens)
     check_target(args.target)
     conversion = convert_checkpoint(args.kind, args.source, options)
     notice = kind_notice(args.kind) or model_notice(args.source)

@@ -16,8 +16,8 @@ from html.entities import html5
 
 from mmtbps.errors import BadValue, MissingPackage
 
-__all__ = ['CLEANINGS', 'clean_canonicalize', 'clean_clip', 'clean_siglip', 'clean_tbps_clip',
-           'clean_whitespace', 'find_cleaning']
+__all__ = ['CLEANINGS', 'clean_aptm', 'clean_blip', 'clean_canonicalize', 'clean_clip',
+           'clean_rasa', 'clean_siglip', 'clean_tbps_clip', 'clean_whitespace', 'find_cleaning']
 
 _ENTITY = re.compile(r'&#?[0-9A-Za-z]{1,24};')
 _TERMINAL_ESCAPE = re.compile('\x1b\\[[0-9;]*[a-zA-Z]')
@@ -49,6 +49,8 @@ _NOT_ALONE = re.compile('[\x80-\x9f]|[^\0-\x7f][^\0-\x19\x1b-\x1f!->@-\x7f]')
 _PUNCTUATION = str.maketrans(dict.fromkeys('.!"()*#:;~', ' '))
 _NO_PUNCTUATION = str.maketrans('', '', string.punctuation)
 _TBPS_CLIP_WORDS = 77
+_NO_WORD = re.compile('[^0-9a-z]+')
+_RASA_MARKS = str.maketrans({**dict.fromkeys(',.\'!?"()*#:;~'), '-': ' ', '/': ' '})
 
 
 def clean_clip(text: str) -> str:
@@ -105,8 +107,45 @@ def clean_tbps_clip(text: str) -> str:
         >>> clean_tbps_clip('A man: red coat, dark-blue jeans.')
         'a man red coat, dark-blue jeans'
     """
-    text = re.sub(r'\s{2,}', ' ', text.lower().translate(_PUNCTUATION)).rstrip('\n').strip(' ')
+    text = clean_blip(text)
     return clean_clip(' '.join(text.split(' ')[:_TBPS_CLIP_WORDS]))
+
+
+def clean_aptm(text: str) -> str:
+    """Clean a caption as APTM does on ICFG-PEDES and RSTPReid: lower case, letters and digits.
+
+    Towards Unified Text-based Person Retrieval, https://arxiv.org/abs/2306.02898.
+
+    Example:
+        >>> clean_aptm("A man's T-shirt, size 42.")
+        'a man s t shirt size 42'
+    """
+    return ' '.join(_NO_WORD.sub(' ', text.lower()).split())
+
+
+def clean_rasa(text: str) -> str:
+    """Clean a caption as RaSa and ALBEF do: lower case, marks deleted, hyphens a space.
+
+    RaSa, https://arxiv.org/abs/2305.13653.
+
+    Example:
+        >>> clean_rasa("A man's T-shirt: red/blue, with a <person>.")
+        'a mans t shirt red blue with a person'
+    """
+    text = text.lower().translate(_RASA_MARKS).replace('<person>', 'person')
+    return ' '.join(text.split())
+
+
+def clean_blip(text: str) -> str:
+    """Clean a caption as BLIP does: lower case, most marks a space, hyphens and commas kept.
+
+    BLIP, https://arxiv.org/abs/2201.12086.
+
+    Example:
+        >>> clean_blip("A man: red coat, dark-blue jeans!")
+        'a man red coat, dark-blue jeans'
+    """
+    return re.sub(r'\s{2,}', ' ', text.lower().translate(_PUNCTUATION)).rstrip('\n').strip(' ')
 
 
 def clean_siglip(text: str) -> str:
@@ -123,8 +162,9 @@ def clean_siglip(text: str) -> str:
 
 #: Cleanings by the name that a config gives. SigLIP 2 takes lower case and no other cleaning.
 CLEANINGS: dict[str | None, Callable[[str], str]] = {
-    None: str, 'canonicalize': clean_canonicalize, 'clip': clean_clip, 'lower': str.lower,
-    'siglip': clean_siglip, 'tbps_clip': clean_tbps_clip, 'whitespace': clean_whitespace}
+    None: str, 'aptm': clean_aptm, 'blip': clean_blip, 'canonicalize': clean_canonicalize,
+    'clip': clean_clip, 'lower': str.lower, 'rasa': clean_rasa, 'siglip': clean_siglip,
+    'tbps_clip': clean_tbps_clip, 'whitespace': clean_whitespace}
 
 
 def find_cleaning(name: str | None) -> Callable[[str], str]:

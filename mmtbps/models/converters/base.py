@@ -31,6 +31,10 @@ class ConversionOptions:
             but one.
         config: of a training of ours.
         select_ratio: share of the tokens that RDE selects; by default that of the publication.
+        data_set: that APTM was trained on, ``'cuhk'``, ``'icfg'`` or ``'rstp'``, whose colors it
+            takes.
+        tokenizer: folder or hub name of the tokenizer, where none ships here.
+        max_length: tokens of a caption; by default that of the publication.
     """
 
     image_size: tuple[int, int] | None = None
@@ -38,6 +42,9 @@ class ConversionOptions:
     activation: str | None = None
     config: dict[str, Any] | None = None
     select_ratio: float | None = None
+    data_set: str | None = None
+    tokenizer: str | None = None
+    max_length: int | None = None
 
 
 @dataclass

@@ -7,8 +7,10 @@ from pathlib import Path
 from mmtbps.errors import BadValue
 from mmtbps.models.finite_weights import check_finite
 
+from .aptm import convert_aptm
 from .augreg import vit_from_augreg
 from .base import Conversion, ConversionOptions
+from .blip import convert_blip
 from .ctlg import retriever_from_ctlg
 from .hf_clip import convert_hf_clip
 from .hf_siglip import convert_hf_siglip
@@ -16,6 +18,7 @@ from .irra import convert_irra, read_training_config
 from .mmtbps import convert_mmtbps, read_own_config
 from .open_clip import convert_open_clip
 from .openai_clip import convert_openai_clip
+from .rasa import convert_rasa
 from .rde import convert_rde
 from .source import Source, read_source
 from .tbps_clip import convert_tbps_clip
@@ -61,6 +64,11 @@ KINDS = {
     'up_person': Kind('UP-Person', convert_up_person, 'LORA_learner.'),
     'tbps_clip': Kind('TBPS-CLIP, full and simplified', convert_tbps_clip,
                       'encode_text.token_embedding.weight'),
+    'aptm': Kind('APTM, MRA, SDA; cross-encoders', convert_aptm,
+                 'vision_encoder.patch_embed.proj.weight'),
+    'rasa': Kind('RaSa, ALBEF; cross-encoders', convert_rasa, 'text_encoder.bert.'),
+    'blip': Kind("BLIP for retrieval, GTR+'s cross-encoder, CADA; also of transformers",
+                 convert_blip, 'text_encoder.embeddings.word_embeddings.weight'),
     'openai_clip': Kind("OpenAI's CLIP ViTs", convert_openai_clip, 'visual.class_embedding'),
     'open_clip': Kind('CLIP ViTs of open_clip', convert_open_clip, 'visual.class_embedding'),
     'hf_clip': Kind('CLIPModel of transformers', convert_hf_clip,
