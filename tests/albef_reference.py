@@ -60,10 +60,11 @@ def published_vit(draw, prefix, places):
     return state
 
 
-def aptm_state(words, seed=0):
-    """A whole APTM for images of 64 x 32, with its head of masked words."""
+def aptm_state(words, windows=(4, 4, 2), seed=0):
+    """A whole APTM with its head of masked words; its windows are for images of 64 x 32."""
     draw = Draw(seed)
-    return {**published_swin(draw, 'vision_encoder.', depths=SWIN['depths'], heads=SWIN['heads']),
+    return {**published_swin(draw, 'vision_encoder.', depths=SWIN['depths'], heads=SWIN['heads'],
+                             windows=windows),
             **published_bert(draw, 'text_encoder.bert.', words, 4, 2, image_dims=32),
             **draw.linear('text_encoder.cls.predictions.transform.dense', TEXT, TEXT),
             'text_encoder.cls.predictions.bias': draw.bias(words),

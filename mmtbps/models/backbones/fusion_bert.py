@@ -101,7 +101,7 @@ class FusionBERT(FusionTower):
 
     @property
     def fuses_states(self) -> bool:
-        """Whether fusion begins with the states of the last layer of captions."""
+        """True if fusion begins with the states of the last layer of captions."""
         return self.text_layers is not None
 
     @property

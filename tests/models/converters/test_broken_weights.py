@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from albef_reference import aptm_state, blip_state, rasa_state
 from published_checkpoints import (
     Draw,
     clip_state,
@@ -47,6 +48,11 @@ def layouts():
         hf_clip=(transformers_state(plain),
                  ['vision_model.encoder.layers.1.self_attn.k_proj.bias',
                   'text_model.final_layer_norm.weight']),
+        aptm=(aptm_state(9, windows=(4, 4, 4)),  # of images of 384 x 128
+              ['vision_encoder.layers.0.downsample.norm.bias',
+               'text_encoder.bert.encoder.layer.3.crossattention.self.key.bias']),
+        rasa=(rasa_state(9), ['visual_encoder.cls_token', 'itm_head.bias']),
+        blip=(blip_state(9), ['text_encoder.encoder.layer.0.output.dense.bias', 'text_proj.bias']),
         ctlg=(ctlg, ['model_img.blocks.1.attn.qkv.weight',
                      'model_txt.embeddings.word_embeddings.weight']),
         timm=(timm, ['pos_embed', 'blocks.0.mlp.fc1.bias']))

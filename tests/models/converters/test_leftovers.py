@@ -32,6 +32,9 @@ PREFIXES = dict(
     rde=('base_model.visual.', 'base_model.', 'texual_emb_layer.', ''),
     up_person=('base_model.visual.', 'base_model.', 'LORA_learner.', 'vit_prefix_learner.', ''),
     tbps_clip=('visual.', 'encode_text.', ''), openai_clip=('visual.', 'transformer.', ''),
+    aptm=('vision_encoder.', 'text_encoder.bert.', ''),
+    rasa=('visual_encoder.', 'text_encoder.bert.', 'itm_head.', ''),
+    blip=('visual_encoder.', 'text_encoder.encoder.layer.0.', ''),
     open_clip=('visual.', 'transformer.', ''), hf_clip=('vision_model.', 'text_model.', ''),
     ctlg=('model_img.', 'model_txt.', 'model_txt.encoder.layer.0.', ''), timm=('', ))
 
