@@ -16,9 +16,11 @@ from .batch_augments import BatchRandomCrop, BatchRandomErasing, BatchRandomFlip
 from .heads import (
     BaseHead,
     CMPMHead,
+    FusionMLMHead,
     HardestTripletHead,
     HardnessAwareContrastiveHead,
     IdentityHead,
+    MatchingHead,
     MLMHead,
     Pairs,
     QCAlignHead,
@@ -41,9 +43,10 @@ from .retrievers import (
 
 __all__ = ['BERTBackbone', 'BaseHead', 'BaseNeck', 'BatchRandomCrop', 'BatchRandomErasing',
            'BatchRandomFlip', 'CLIPTextTower', 'CLIPVisionTower', 'CMPMHead',
-           'CrossEncoderRetriever', 'FeatureMixup', 'FusionBERT', 'HardestTripletHead',
-           'HardnessAwareContrastiveHead', 'IdentityHead', 'MLMHead', 'Pairs', 'PixelMixup',
-           'PooledBackbone', 'PretrainedRetriever', 'ProjectionNeck', 'QCAlignHead', 'SDMHead',
-           'SigLIPTextTower', 'SigLIPVisionTower', 'SigmoidHead', 'SimCLRHead',
-           'StrictPretrainedInit', 'SwinTower', 'TALHead', 'TBPSCLIPHead', 'TextImagePreprocessor',
-           'TextImageRetriever', 'TokenSelectionNeck', 'Tokens', 'Tower', 'inference_settings']
+           'CrossEncoderRetriever', 'FeatureMixup', 'FusionBERT', 'FusionMLMHead',
+           'HardestTripletHead', 'HardnessAwareContrastiveHead', 'IdentityHead', 'MLMHead',
+           'MatchingHead', 'Pairs', 'PixelMixup', 'PooledBackbone', 'PretrainedRetriever',
+           'ProjectionNeck', 'QCAlignHead', 'SDMHead', 'SigLIPTextTower', 'SigLIPVisionTower',
+           'SigmoidHead', 'SimCLRHead', 'StrictPretrainedInit', 'SwinTower', 'TALHead',
+           'TBPSCLIPHead', 'TextImagePreprocessor', 'TextImageRetriever', 'TokenSelectionNeck',
+           'Tokens', 'Tower', 'inference_settings']

@@ -28,6 +28,11 @@ class FusionTower(Tower):
     image_dims: int
     fuses_states: bool = False
 
+    @property
+    @abstractmethod
+    def word_table(self) -> Tensor:
+        """Table that words are embedded with, ``(V, D)``; a head of masked words scores by it."""
+
     @abstractmethod
     def fusion_tokens(self, input_ids: Tensor, mask: Tensor) -> Tensor:
         """Compute the states of captions that fusion begins with.

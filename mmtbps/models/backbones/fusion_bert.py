@@ -100,6 +100,11 @@ class FusionBERT(FusionTower):
         return self.encoder.layer[self.text_layers or 0:]
 
     @property
+    def word_table(self) -> Tensor:
+        """Table that words are embedded with, ``(V, D)``."""
+        return self.embeddings.word_embeddings.weight
+
+    @property
     def fuses_states(self) -> bool:
         """True if fusion begins with the states of the last layer of captions."""
         return self.text_layers is not None

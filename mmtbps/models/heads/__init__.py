@@ -3,8 +3,10 @@
 from .base import BaseHead
 from .cmpm_head import CMPMHead
 from .contrastive_head import HardnessAwareContrastiveHead
+from .fusion_mlm_head import FusionMLMHead
 from .hardest_triplet_head import HardestTripletHead
 from .identity_head import IdentityHead
+from .matching_head import MatchingHead
 from .mlm_head import MLMHead
 from .pairs import EncodedSide, GatheredPairs, Pairs, TrainingProgress
 from .part_head import PartHead
@@ -15,7 +17,7 @@ from .simclr_head import SimCLRHead
 from .tal_head import TALHead
 from .tbps_clip_head import TBPSCLIPHead
 
-__all__ = ['BaseHead', 'CMPMHead', 'EncodedSide', 'GatheredPairs', 'HardestTripletHead',
-           'HardnessAwareContrastiveHead', 'IdentityHead', 'MLMHead', 'Pairs', 'PartHead',
-           'QCAlignHead', 'SDMHead', 'SigmoidHead', 'SimCLRHead', 'TALHead', 'TBPSCLIPHead',
-           'TrainingProgress']
+__all__ = ['BaseHead', 'CMPMHead', 'EncodedSide', 'FusionMLMHead', 'GatheredPairs',
+           'HardestTripletHead', 'HardnessAwareContrastiveHead', 'IdentityHead', 'MLMHead',
+           'MatchingHead', 'Pairs', 'PartHead', 'QCAlignHead', 'SDMHead', 'SigmoidHead',
+           'SimCLRHead', 'TALHead', 'TBPSCLIPHead', 'TrainingProgress']

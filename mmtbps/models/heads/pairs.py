@@ -70,6 +70,7 @@ class Fusion:
         fuse: lets words read images: image states ``(M, P, D_image)``, caption tokens
             ``(M, L, D)`` and their mask to ``(M, L, D)``.
         classify: does so and classifies each pair, ``(M, 2)``: "no match", "match".
+        word_table: ``(V, D)`` that words are embedded with.
     """
 
     compute_text: Callable[[], Tensor]
@@ -77,6 +78,7 @@ class Fusion:
     encode_text: Callable[[Tensor, Tensor], Tensor]
     fuse: Callable[[Tensor, Tensor, Tensor], Tensor]
     classify: Callable[[Tensor, Tensor, Tensor], Tensor]
+    word_table: Tensor | None = None
 
     @cached_property
     def text(self) -> Tensor:

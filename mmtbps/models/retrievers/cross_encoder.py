@@ -141,7 +141,7 @@ class CrossEncoderRetriever(TextImageRetriever):
             compute_text=lambda: (pairs.text.states if tower.fuses_states else
                                   self.text_tokens(batch.input_ids, batch.mask)),
             mask=batch.mask, encode_text=self.text_tokens, fuse=tower.fuse,
-            classify=self._classify)
+            classify=self._classify, word_table=tower.word_table)
         return super()._run_heads(pairs, batch)
 
 

@@ -1,0 +1,115 @@
+"""Heads of cross-encoders: matching and masked words, pair by pair through the model's parts."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from cross_encoders import BOTH, build, captions
+from mmengine.structures import BaseDataElement
+
+from mmtbps.models import FusionMLMHead, MatchingHead, Pairs
+from mmtbps.models.heads import EncodedSide, matching_head
+
+PEOPLE = (4, 8, 4, 1)
+IMAGES = torch.randn(4, 3, 32, 16, generator=torch.Generator().manual_seed(5))
+SAMPLES = [BaseDataElement(metainfo=dict(person_id=person)) for person in PEOPLE]
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """Draw these negatives; the last image and the first caption find none."""
+    rows = torch.tensor([1, 0, 3, -1]), torch.tensor([-1, 2, 1, 0])
+    seen = []
+
+    def draw(image, text, person_ids, temperature):
+        seen.append((image, text, person_ids, temperature))
+        return rows
+
+    monkeypatch.setattr(matching_head, 'draw_hard_negatives', draw)
+    return rows, seen
+
+
+def logits_of(model, image, ids, mask):
+    """Logits of one image and one caption, cut to its length."""
+    ids, mask = ids[mask][None], mask[mask][None]
+    tower = model.text_backbone
+    fused = tower.fuse(model.image_tokens(image[None]), tower.fusion_tokens(ids, mask), mask)
+    return model.match_head(fused[:, 0])[0]
+
+
+@BOTH
+@torch.no_grad()
+def test_matching_judges_each_pair_and_its_two_negatives(options, drawn):
+    model = build(options, heads=dict(itm=dict(type='MatchingHead', temperature=0.3,
+                                               loss_weight=0.5)))
+    ids, mask = (values[:4] for values in captions())
+    losses = model(IMAGES, ids, mask, SAMPLES, mode='loss')
+    (images, texts), [(image, text, people, temperature)] = drawn
+    pairs = [(i, i, 1) for i in range(4)]
+    pairs += [(int(images[i]), i, 0) for i in range(3)]
+    pairs += [(i, int(texts[i]), 0) for i in range(1, 4)]
+    expected = torch.stack([F.cross_entropy(
+        logits_of(model, IMAGES[i], ids[j], mask[j]), torch.tensor(label))
+        for i, j, label in pairs]).mean()
+    assert list(losses) == ['loss_itm']
+    torch.testing.assert_close(losses['loss_itm'], expected / 2, rtol=0, atol=1e-5)
+    assert people.tolist() == list(PEOPLE) and temperature == 0.3
+    torch.testing.assert_close(F.normalize(image, dim=-1), model.encode_image(IMAGES),
+                               rtol=0, atol=1e-6)
+    torch.testing.assert_close(F.normalize(text, dim=-1), model.encode_text(ids, mask),
+                               rtol=0, atol=1e-6)
+
+
+@BOTH
+@torch.no_grad()
+def test_masked_words_are_read_off_the_image(options):
+    model = build(options, heads=dict(mlm=dict(type='FusionMLMHead', dims=16, vocab_size=60)))
+    head, tower = model.heads['mlm'], model.text_backbone
+    ids, mask = (values[:4] for values in captions(8))
+    labels = torch.zeros_like(ids)
+    places = [(0, 2), (1, 1), (1, 3), (3, 1)]
+    hidden = ids.clone()
+    for row, place in places:
+        labels[row, place], hidden[row, place] = ids[row, place], 4
+    labels[~mask] = 17  # filler of labels says nothing
+    inputs = dict(mlm_input_ids=hidden, mlm_input_ids_mask=mask, mlm_labels=labels)
+    losses = model(IMAGES, ids, mask, SAMPLES, mode='loss', inputs=inputs)
+    expected = []
+    for row, place in places:
+        words, there = hidden[row][mask[row]][None], mask[row][mask[row]][None]
+        fused = tower.fuse(model.image_tokens(IMAGES[row:row + 1]),
+                           tower.fusion_tokens(words, there), there)[0, place]
+        state = F.gelu(F.linear(fused, head.transform.dense.weight, head.transform.dense.bias))
+        state = F.layer_norm(state, (16, ), head.transform.norm.weight, head.transform.norm.bias,
+                             1e-12)
+        scores = torch.stack([state @ word for word in tower.embeddings.word_embeddings.weight])
+        expected.append(F.cross_entropy(scores + head.bias, ids[row, place]))
+    torch.testing.assert_close(losses['loss_mlm'], torch.stack(expected).mean(), rtol=0, atol=1e-5)
+
+
+@BOTH
+def test_all_weights_are_trained_by_the_three_losses(options):
+    model = build(options, heads=dict(
+        itc=dict(type='HardnessAwareContrastiveHead', temperature=0.07, learnable=True,
+                 same_person='positive'),
+        itm=dict(type='MatchingHead'), mlm=dict(type='FusionMLMHead', dims=16, vocab_size=60)),
+        image_neck=dict(type='ProjectionNeck', out_dims=8),
+        text_neck=dict(type='ProjectionNeck', out_dims=8))
+    model.train()
+    ids, mask = (values[:4] for values in captions())
+    inputs = dict(mlm_input_ids=ids, mlm_input_ids_mask=mask, mlm_labels=ids * (ids > 10))
+    losses = model(IMAGES, ids, mask, SAMPLES, mode='loss', inputs=inputs)
+    assert set(losses) > {'loss_itm', 'loss_mlm'}
+    sum(value for key, value in losses.items() if 'loss' in key).backward()
+    without = [name for name, weight in model.named_parameters() if weight.grad is None]
+    assert not without
+
+
+def test_a_dual_encoder_has_nothing_to_compare_with():
+    side = EncodedSide({'global': torch.eye(2)}, None, lambda: torch.zeros(2, 3, 4))
+    pairs = Pairs(side, side, torch.arange(2), inputs=dict(mlm_input_ids_mask=None,
+                                                           mlm_labels=None))
+    for head in (MatchingHead(), FusionMLMHead(4, 10)):
+        with pytest.raises(ValueError, match=f'{type(head).__name__} compares images with captio'):
+            head(pairs, [])
+    with pytest.raises(ValueError, match='temperature must be positive'):
+        MatchingHead(temperature=-1)
