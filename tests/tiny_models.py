@@ -52,6 +52,8 @@ def shrink_features(model):
         accepted = signature(head.type if isclass(head.type) else MODELS.get(head.type)).parameters
         small = dict(in_dims=16, dims=16, hidden_dims=8, num_layers=1, num_heads=2)
         head.update({name: value for name, value in small.items() if name in accepted})
+        if 'vocab_size' in accepted and 'vocab_size' in model.text_backbone:
+            head.vocab_size = model.text_backbone.vocab_size
 
 
 def shrink_step(step, size, tokenizer):

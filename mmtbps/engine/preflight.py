@@ -8,7 +8,7 @@ from mmengine.config import Config
 
 from mmtbps.errors import MissingFile, Remedy, SeveralFaults, UserError
 from mmtbps.fileio import why_no_file
-from mmtbps.models import Tower
+from mmtbps.models import CrossEncoderRetriever, Tower
 from mmtbps.pretrained import resolve_pretrained
 from mmtbps.registry import DATASETS, MODELS
 
@@ -90,14 +90,24 @@ def _missing_start(cfg: Config) -> list[MissingFile]:
     if not isinstance(path, str) or '://' in path or not (
             reason := why_no_file(path, 'no such checkpoint')):
         return []
-    tower = _tower_of(cfg.model.get('image_backbone') or {})
-    if cfg.get('resume') or not cfg.get('train_cfg') or not (tower and tower.checkpoint_kind):
+    kind = _start_kind(cfg.model)
+    if cfg.get('resume') or not cfg.get('train_cfg') or not kind:
         return [MissingFile(f'{path}: {reason}')]
     return [MissingFile(
         f'{path}: {reason}. A published one is fetched and converted first; '
         'docs/guides/prepare_data.md#weights has the commands for CLIP, '
         'docs/guides/published_checkpoints.md those for other models',
-        Remedy('convert_weights', dict(kind=tower.checkpoint_kind, target=path)))]
+        Remedy('convert_weights', dict(kind=kind, target=path)))]
+
+
+def _start_kind(settings: Mapping[str, Any]) -> str | None:
+    """Find the kind of published checkpoint that a model of these settings starts from."""
+    kind = settings.get('type')
+    model = MODELS.get(kind) if isinstance(kind, str) else kind
+    if isclass(model) and issubclass(model, CrossEncoderRetriever):
+        return model.published_kind(settings)
+    tower = _tower_of(settings.get('image_backbone') or {})
+    return tower and tower.checkpoint_kind
 
 
 def _missing_folders(names) -> list[MissingFile]:

@@ -50,6 +50,7 @@ class SwinTower(Tower):
         (torch.Size([2, 16]), (8, 4))
     """
 
+    checkpoint_kind = 'aptm'
     training_only = ('with_cp', 'drop_path')
     last_weights = ('norm.', )
 

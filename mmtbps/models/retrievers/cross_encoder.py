@@ -1,5 +1,8 @@
 """The cross-encoder: a dual encoder whose text tower also compares a caption with an image."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -66,6 +69,21 @@ class CrossEncoderRetriever(TextImageRetriever):
                             'FusionBERT')
         self.match_head = match_layers(self.text_backbone.fusion_dims, match_dims)
         self.match_chunk_size = match_chunk_size
+
+    @classmethod
+    def published_kind(cls, settings: Mapping[str, Any]) -> str:
+        """Return the kind of published checkpoint that a model of these settings starts from.
+
+        Example:
+            >>> CrossEncoderRetriever.published_kind(dict(
+            ...     image_backbone=dict(type='OverlapViT'), text_backbone=dict(text_layers=None)))
+            'blip'
+        """
+        kind = settings['image_backbone']['type']
+        tower = MODELS.get(kind) if isinstance(kind, str) else kind
+        if tower.checkpoint_kind == 'aptm':
+            return 'aptm'
+        return 'blip' if settings['text_backbone'].get('text_layers', 6) is None else 'rasa'
 
     def image_tokens(self, images: Tensor) -> Tensor:
         """Compute the tokens of images that captions read.
