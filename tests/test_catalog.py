@@ -119,7 +119,7 @@ def test_numbers_say_whose_they_are():
 def test_every_model_but_the_largest_has_a_speed_and_equal_architectures_the_same():
     speeds = {}
     for model in list_models():
-        if model.parameters > 1e9:
+        if model.parameters > 1e9 or architecture(model) in ('aptm', 'rasa', 'blip'):
             assert model.cpu_ms is None and model.cells()['ms'] == '-'
             continue
         assert set(model.cpu_ms) == {'image', 'text'} and min(model.cpu_ms.values()) > 0

@@ -20,6 +20,8 @@ from mmtbps.models.converters.source import Source
 from mmtbps.models.dual_encoders.families import FAMILIES, longest_text
 from mmtbps.registry import MODELS
 
+from .cross_encoder_shapes import aptm_shapes, blip_shapes, rasa_shapes
+
 PATCH16, SIGLIP2_WORDS = dict(patch_size=16), dict(vocab_size=256000)
 #: Class and settings of a model of transformers, by its name on the hub.
 SETTINGS = {
@@ -140,12 +142,14 @@ def build_open_clip(name: str, device: str, layers: int | None) -> RandomModel:
 
 
 def build_person(kind: str, device: str, layers: int | None) -> RandomModel:
-    """Convert the shapes of CLIP B/16 in a published layout, and build what they convert to."""
+    """Convert the shapes of a published layout, and build what they convert to."""
     depth = layers or 12
     state = dict(
         irra=lambda: clip_shapes('base_model.visual.', 'base_model.', 24 * 8, depth),
         rde=lambda: clip_shapes('base_model.visual.', 'base_model.', 24 * 8, depth) | rde_shapes(),
-        tbps_clip=lambda: clip_shapes('visual.', 'encode_text.', 14 * 14, depth))[kind]()
+        tbps_clip=lambda: clip_shapes('visual.', 'encode_text.', 14 * 14, depth),
+        aptm=lambda: aptm_shapes(depth), rasa=lambda: rasa_shapes(depth),
+        blip=lambda: blip_shapes(depth))[kind]()
     with torch.device('meta'):
         state = {key: torch.empty(shape) for key, shape in state.items()}
         conversion = KINDS[kind].convert(Source(kind, state), ConversionOptions())
@@ -153,7 +157,8 @@ def build_person(kind: str, device: str, layers: int | None) -> RandomModel:
     size = tuple(conversion.model['image_backbone']['img_size'])
     with torch.device(device):
         network = MODELS.build(conversion.model).eval()
-        ids = torch.ones(1, conversion.model['text_backbone']['context_length'], dtype=torch.long)
+        length = next(step['max_length'] for step in conversion.pipeline if 'max_length' in step)
+        ids = torch.ones(1, length, dtype=torch.long)
         inputs = dict(image=dict(images=torch.randn(1, 3, *size)),
                       text=dict(input_ids=ids, attention_mask=ids.bool()))
     return RandomModel(network, dict(image=network.encode_image, text=network.encode_text),
