@@ -52,7 +52,7 @@ def test_the_catalog_is_all_of_its_models(measured, monkeypatch):
     rows, _ = measured('catalog', size='full')
     left_out = [title for title, model in deployment.CATALOG.items() if model.parameters > 1e9]
     assert {row['model'] for row in rows} == set(deployment.CATALOG) - set(left_out)
-    assert len(asked) == 18 and {layers for _, layers in asked} == {None}
+    assert len(asked) == 21 and {layers for _, layers in asked} == {None}
 
 
 def test_a_model_that_cannot_be_built_is_left_out_with_its_reason(measured, capsys):

@@ -110,11 +110,13 @@ class WindowAttention(nn.Module):
         """
         bias = self.relative_position_bias_table[self.places].permute(2, 0, 1)
         bias = bias[None] if far is None else bias + far[:, None]
+        # Windows of different neighbours stand beside the heads: graphs know four dimensions.
         query, key, value = (
             states.unflatten(-1, (self.heads, -1)).unflatten(0, (-1, len(bias))).transpose(2, 3)
-            for states in self.qkv(windows).chunk(3, -1))
-        states = F.scaled_dot_product_attention(query, key, value, attn_mask=bias[None])
-        return self.proj(states.transpose(2, 3).flatten(3).flatten(0, 1))
+            .flatten(1, 2) for states in self.qkv(windows).chunk(3, -1))
+        states = F.scaled_dot_product_attention(query, key, value, attn_mask=bias.flatten(0, 1))
+        states = states.unflatten(1, (len(bias), self.heads)).transpose(2, 3)
+        return self.proj(states.flatten(3).flatten(0, 1))
 
 
 class PatchMerging(nn.Module):

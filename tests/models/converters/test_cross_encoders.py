@@ -1,6 +1,7 @@
 """Checkpoints of cross-encoders through the command, against scores from the published names."""
 
 import albef_reference
+import numpy as np
 import pytest
 import torch
 from albef_reference import LAYOUTS
@@ -9,6 +10,7 @@ from published_checkpoints import pixels_of
 from transformers import BlipConfig, BlipForImageTextRetrieval
 
 from mmtbps.drawing.tokenizer import build_vocabulary, write_tokenizer
+from mmtbps.search.encoders import OnnxEncoder, export_encoder, word_heat_map
 
 TEXTS = ['A man in a red coat!', 'a woman with a dark-blue T-shirt, red shoes and a bag',
          'shoes', 'the man has a bag: his shoes are red/blue']
@@ -233,3 +235,23 @@ def test_a_tokenizer_that_is_not_there_or_another_is_refused(convert, tokenizer,
         convert('rasa', 'best.pth', 'person', '--tokenizer', tokenizer)
     convert('rasa', 'best.pth', 'weights.pth')
     assert 'match_head.weight' in torch.load('weights.pth')['state_dict']
+
+
+@KINDS
+def test_the_first_stage_is_explained(kind, convert_kind, open_folder, crops):
+    encoder = open_folder(convert_kind(kind, LAYOUTS[kind][0](words_of(kind)))[1])
+    maps = word_heat_map(encoder, crops[0], TEXTS[0])
+    assert maps.words == ['A' if kind == 'aptm' else 'a', 'man', 'in', 'a', 'red', 'coat']
+    assert maps.heat.std() > 0
+
+
+@pytest.mark.slow
+@KINDS
+def test_the_first_stage_is_exported(kind, convert_kind, open_folder, crops, tmp_path):
+    pytest.importorskip('onnxscript')
+    encoder = open_folder(convert_kind(kind, LAYOUTS[kind][0](words_of(kind)))[1])
+    export_encoder(encoder, tmp_path / 'exported')
+    exported = OnnxEncoder(tmp_path / 'exported')
+    np.testing.assert_allclose(exported.encode_texts(TEXTS), encoder.encode_texts(TEXTS), atol=1e-5)
+    np.testing.assert_allclose(exported.encode_images(crops), encoder.encode_images(crops),
+                               atol=1e-5)
