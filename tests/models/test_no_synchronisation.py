@@ -57,6 +57,7 @@ OPTIONS = dict(
     further=FURTHER,
     everything={}, chunks=dict(chunk_size=2), recomputed=RECOMPUTED, plain=dict(mixup=None),
     clip=CLIP, siglip=SIGLIP,
+    neighbours=dict(heads=dict(contrastive=dict(HEAD, neighbours=dict(nearest=2)))),
     masked=dict(heads=dict(contrastive=dict(HEAD, same_person='masked'))),
     positive=dict(heads=dict(contrastive=dict(HEAD, same_person='positive', learnable=True))))
 

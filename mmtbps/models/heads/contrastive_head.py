@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from mmtbps.errors import BadValue
-from mmtbps.models.losses import info_nce
+from mmtbps.models.losses import info_nce, neighbour_weights
 from mmtbps.models.losses.info_nce import SAME_PERSON_CHOICES
 from mmtbps.registry import MODELS
 
@@ -38,6 +38,9 @@ class HardnessAwareContrastiveHead(BaseHead):
         init_cfg: as in every MMEngine module.
         soft_share: share of soft labels in the targets, as SynTBPR has them (0.005); see
             :func:`~mmtbps.models.losses.blend_targets`. 0 for the paper's.
+        neighbours: options of :func:`~mmtbps.models.losses.neighbour_weights`, such as
+            ``dict(nearest=5)``: negatives whose captions resemble that of the pair, by the features
+            of the joined batch, are weighed less. ``None`` for the paper's.
 
     Raises:
         ValueError: an option is out of its range or missing.
@@ -59,7 +62,8 @@ class HardnessAwareContrastiveHead(BaseHead):
                  part: str = 'global',
                  name: str = 'contrastive',
                  init_cfg: dict | list | None = None,
-                 soft_share: float = 0.0):
+                 soft_share: float = 0.0,
+                 neighbours: dict | None = None):
         super().__init__(init_cfg)
         if temperature <= 0 or min_temperature <= 0:
             raise ValueError('temperature and min_temperature must be positive, got '
@@ -70,6 +74,9 @@ class HardnessAwareContrastiveHead(BaseHead):
         if not 0 <= soft_share <= 1 or (soft_share and same_person == 'masked'):
             raise BadValue("soft_share must lie in [0, 1], and be 0 with same_person='masked', "
                            f'got {soft_share}')
+        if neighbours is not None:
+            _check_neighbours(neighbours)
+        self.neighbours = neighbours
         self.same_person, self.part, self.name = same_person, part, name
         self.soft_share = soft_share
         self.min_temperature = min_temperature
@@ -98,12 +105,25 @@ class HardnessAwareContrastiveHead(BaseHead):
             ``loss_contrastive``, and ``temperature`` to be logged when it is learnable; with
             another ``name``, ``loss_NAME`` and ``temperature_NAME``.
         """
-        everyone = pairs.gathered(self.part)
+        everyone, weights = pairs.gathered(self.part), None
+        if self.neighbours is not None:
+            rows = slice(everyone.first_row, everyone.first_row + len(pairs.person_ids))
+            weights = neighbour_weights(everyone.text, everyone.person_ids,
+                                        **self.neighbours)[rows]
         losses = {f'loss_{self.name}': info_nce(
             pairs.image.parts[self.part], pairs.text.parts[self.part], self.temperature,
             pairs.person_ids, self.same_person, everyone.image, everyone.text,
-            everyone.person_ids, everyone.first_row, pairs.weights, self.soft_share)}
+            everyone.person_ids, everyone.first_row, pairs.weights, self.soft_share,
+            weights)}
         if self.learnable:
             suffix = '' if self.name == 'contrastive' else f'_{self.name}'
             losses[f'temperature{suffix}'] = self.temperature.detach()
         return losses
+
+
+def _check_neighbours(options: dict) -> None:
+    """Try out options of the weights, of which a wrong one would be found at the first step."""
+    try:
+        neighbour_weights(torch.eye(2, device='cpu'), **options)
+    except (TypeError, ValueError) as error:
+        raise BadValue(f'neighbours: {error}; got {dict(options)}') from error

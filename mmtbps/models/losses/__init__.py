@@ -9,6 +9,7 @@ from .identity import identity_loss
 from .info_nce import info_nce
 from .masked_language import masked_language_loss
 from .matching import draw_hard_negatives, matching_loss
+from .neighbours import neighbour_weights
 from .qc_align import qc_align_loss, sinkhorn
 from .reverse import reverse_contrastive_loss
 from .scores import ScoreRows, score_rows
@@ -21,7 +22,7 @@ from .triplet_alignment import triplet_alignment_loss
 __all__ = ['GatheredPairs', 'ScoreRows', 'average_value', 'blend_targets', 'clean_pairs',
            'cmpm_loss', 'consensus_weights', 'cyclic_loss', 'draw_hard_negatives', 'gather',
            'gather_with_grad', 'hardest_triplet_loss', 'identity_loss', 'info_nce',
-           'masked_language_loss', 'matching_loss', 'mixture_posterior', 'qc_align_loss',
-           'reverse_contrastive_loss', 'score_rows', 'sdm_loss', 'sigmoid_loss', 'simclr_loss',
-           'sinkhorn', 'soft_label_contrastive_loss', 'soft_labels', 'sum_with_grad',
+           'masked_language_loss', 'matching_loss', 'mixture_posterior', 'neighbour_weights',
+           'qc_align_loss', 'reverse_contrastive_loss', 'score_rows', 'sdm_loss', 'sigmoid_loss',
+           'simclr_loss', 'sinkhorn', 'soft_label_contrastive_loss', 'soft_labels', 'sum_with_grad',
            'triplet_alignment_loss']

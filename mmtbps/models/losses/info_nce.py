@@ -22,7 +22,8 @@ def info_nce(image: Tensor,
              all_person_ids: Tensor | None = None,
              first_row: int = 0,
              pair_weights: Tensor | None = None,
-             soft_share: float = 0.0) -> Tensor:
+             soft_share: float = 0.0,
+             negative_weights: Tensor | None = None) -> Tensor:
     r"""Symmetric InfoNCE between images and texts, normalised inside.
 
     Contrastive Transformer Learning with Proximity Data Generation for TBPS,
@@ -54,6 +55,9 @@ def info_nce(image: Tensor,
             pairs count alike.
         soft_share: share of soft labels in the targets, see :func:`blend_targets`; not with
             ``'masked'``.
+        negative_weights: ``(N, M)`` factors above 0 of the exponential of each candidate that is a
+            negative, see :func:`~mmtbps.models.losses.neighbour_weights`; those of targets are
+            passed over. ``None`` for 1 everywhere.
 
     Returns:
         ``()`` loss.
@@ -68,6 +72,10 @@ def info_nce(image: Tensor,
     """
     _check(image, text, temperature, person_ids, same_person)
     _check_targets(image, same_person, pair_weights, soft_share)
+    candidates = len(image if all_image is None else all_image)
+    if negative_weights is not None and negative_weights.shape != (len(image), candidates):
+        raise ValueError(f'negative_weights must be ({len(image)}, {candidates}), got '
+                         f'{tuple(negative_weights.shape)}')
     with torch.autocast(image.device.type, enabled=False):
         image, text = unit(image), unit(text)
         all_image = image if all_image is None else unit(all_image)
@@ -78,14 +86,15 @@ def info_nce(image: Tensor,
             everyone = person_ids if all_person_ids is None else all_person_ids
             same = person_ids[:, None] == everyone[None]
         image_to_text = _cross_entropy(image @ all_text.T / temperature, own, same, same_person,
-                                       pair_weights, soft_share)
+                                       pair_weights, soft_share, negative_weights)
         text_to_image = _cross_entropy(text @ all_image.T / temperature, own, same, same_person,
-                                       pair_weights, soft_share)
+                                       pair_weights, soft_share, negative_weights)
         return (image_to_text + text_to_image) / 2
 
 
 def _cross_entropy(logits: Tensor, own: Tensor, same: Tensor | None, same_person: str,
-                   pair_weights: Tensor | None, soft_share: float) -> Tensor:
+                   pair_weights: Tensor | None, soft_share: float,
+                   negative_weights: Tensor | None) -> Tensor:
     targets = own
     if same_person == 'positive':
         targets = same.to(logits.dtype) / same.sum(1, keepdim=True)
@@ -96,6 +105,9 @@ def _cross_entropy(logits: Tensor, own: Tensor, same: Tensor | None, same_person
         if targets is own:
             targets = F.one_hot(own, logits.shape[1]).to(logits.dtype)
         targets = blend_targets(logits, targets, soft_share)
+    if negative_weights is not None:
+        positive = same if same_person == 'positive' else F.one_hot(own, logits.shape[1]).bool()
+        logits = logits + negative_weights.log().masked_fill(positive, 0)
     if pair_weights is None:
         return F.cross_entropy(logits, targets)
     return (pair_weights * F.cross_entropy(logits, targets, reduction='none')).mean()

@@ -22,6 +22,8 @@ HEADS = dict(
     weighted_contrastive=dict(type='HardnessAwareContrastiveHead', temperature=0.2),
     soft_contrastive=dict(type='HardnessAwareContrastiveHead', temperature=0.2, soft_share=0.1,
                           same_person='positive'),
+    neighbours=dict(type='HardnessAwareContrastiveHead', temperature=0.2,
+                    neighbours=dict(nearest=2, first_cosine=0.0, shared=1)),
     sdm=dict(type='SDMHead', temperature=0.1), cmpm=dict(type='CMPMHead'),
     adaptive=dict(type='SDMHead', temperature=0.1, adaptive=0.1),
     identity=dict(type='IdentityHead', num_classes=5, in_dims=DIMS),
