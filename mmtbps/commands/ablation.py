@@ -44,7 +44,8 @@ FEW_MEASURES = ('R1', 'mAP')
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the config, the runs that are made, and where."""
-    parser.add_argument('config', help='a config with `arms` and `drawn_size`')
+    parser.add_argument('config', help='a config with `arms` and `drawn_size`, and `drawn_version` '
+                        'if that is 2')
     parser.add_argument('--seeds', default='3', metavar='N',
                         help='runs of each arm, with the seeds 0 to N - 1; A-B for seeds A to B')
     parser.add_argument('--steps', type=int,
@@ -86,7 +87,7 @@ def arm_config(path: str, arm: dict, seed: int, data_root: Path,
             data_prefix=dict(img_path=['imgs', str(folder)]))
     options = deepcopy(arm.get('options') or {})  # merging takes `_delete_` out
     cfg.merge_from_dict(dict(options, **{'randomness.seed': seed}))
-    for key in ('arms', 'drawn_size', 'text_generation', 'feature_mixup'):
+    for key in ('arms', 'drawn_size', 'drawn_version', 'text_generation', 'feature_mixup'):
         cfg.pop(key, None)
     for loader in (cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader):
         for step in loader.dataset.pipeline:
@@ -250,7 +251,8 @@ def run(args: argparse.Namespace) -> None:
     if args.out:
         check_writable(args.out)
     arms = chosen_arms(cfg, args.arms)
-    data_root = draw_dataset(cfg.test_dataloader.dataset.data_root, size=cfg.drawn_size)
+    data_root = draw_dataset(cfg.test_dataloader.dataset.data_root, size=cfg.drawn_size,
+                             version=cfg.get('drawn_version', 1))
     results: dict[str, list[dict]] = {arm['name']: [] for arm in arms}
     for seed in seeds:
         for arm in arms:

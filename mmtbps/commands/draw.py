@@ -7,12 +7,14 @@ Examples:
     mmtbps draw data/DrawnPEDES-micro --size micro --workers 1
     mmtbps draw data/DrawnPEDES-192 --image-size 192 64
     mmtbps draw data/DrawnPEDES-own --people 500 50 100 --images 3
+    mmtbps draw data/DrawnPEDES-2 --version 2
 """
 
 import argparse
 
 from mmtbps.drawing import draw_dataset
 from mmtbps.drawing.build import SIZES, Size
+from mmtbps.drawing.versions import VERSIONS
 
 __all__ = ['add_arguments', 'run']
 
@@ -30,6 +32,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--seed', type=int, default=0, help='another seed draws other people')
     parser.add_argument('--image-size', nargs=2, type=int, metavar=('HEIGHT', 'WIDTH'),
                         help='in pixels (default: 128 48; micro: 96 32)')
+    parser.add_argument('--version', type=int, choices=list(VERSIONS), default=1,
+                        help='2: more attributes, cameras and occlusion, and captions in free '
+                        'wording, of one attribute up to all (default: %(default)s)')
     parser.add_argument('--workers', type=int, help='processes (default: one a core)')
     parser.add_argument('--overwrite', action='store_true',
                         help='replace another drawn data set in the folder')
@@ -39,5 +44,5 @@ def run(args: argparse.Namespace) -> None:
     """Draw the data set."""
     size = Size(*args.people, images=args.images) if args.people else args.size
     root = draw_dataset(args.root, size, args.seed, args.image_size, args.workers,
-                        overwrite=args.overwrite)
+                        overwrite=args.overwrite, version=args.version)
     print(f'drawn data set in {root}')

@@ -17,7 +17,6 @@ from functools import partial
 from multiprocessing import Pool, parent_process
 from pathlib import Path
 
-import numpy as np
 from PIL import Image
 
 from mmtbps.errors import BadValue, Remedy, UserError
@@ -29,15 +28,12 @@ from mmtbps.fileio import (
     write_durably,
 )
 
-from .attributes import CAMERAS
-from .captions import caption
-from .person import Person, Scene, sample_person, sample_scene
+from .person import Person
 from .render import render
 from .tokenizer import pretokenize, write_tokenizer
+from .versions import VERSIONS, Shot, Version
 
-VERSION = 1
 MARKER, REQUEST = 'drawn.json', 'request.json'
-CAPTIONS_PER_IMAGE = 2
 
 
 class FolderInUse(UserError, FileExistsError):
@@ -80,33 +76,9 @@ SIZES = {
 }
 
 
-@dataclass(frozen=True)
-class Shot:
-    """One image of the set before it is drawn."""
-
-    scene: Scene
-    file_path: str
-    caption_seeds: tuple[int, ...]
-
-
-def plan_person(seed: int, person_id: int, images: int) -> tuple[Person, list[Shot]]:
-    """Draw by lot person ``person_id`` of the set ``seed`` and the scenes of the images.
-
-    Depends on nothing else: not on the size of the set, the other people or the processes.
-    """
-    rng = np.random.default_rng((seed, person_id))
-    person, shots = sample_person(rng), []
-    for number in range(images):
-        scene = sample_scene(rng)
-        path = f'cam_{CAMERAS[scene.camera]}/{person_id:05d}_{number:02d}.jpg'
-        seeds = tuple(int(s) for s in rng.integers(1 << 31, size=CAPTIONS_PER_IMAGE))
-        shots.append(Shot(scene, path, seeds))
-    return person, shots
-
-
 def draw_dataset(root: str | Path, size: str | Size = 'default', seed: int = 0,
                  image_size: tuple[int, int] | None = None, workers: int | None = None,
-                 progress: bool = True, overwrite: bool = False) -> Path:
+                 progress: bool = True, overwrite: bool = False, version: int = 1) -> Path:
     """Draw a data set, unless it is there already.
 
     Args:
@@ -117,6 +89,8 @@ def draw_dataset(root: str | Path, size: str | Size = 'default', seed: int = 0,
         workers: Processes; the result does not depend on them. ``None`` for one a core.
         progress: Show a bar with the remaining time.
         overwrite: Replace another drawn set in ``root``.
+        version: 1; or 2, with more attributes, cameras and occlusion, any direction, and captions
+            of one attribute up to all in free wording.
 
     Returns:
         ``root``.
@@ -130,7 +104,7 @@ def draw_dataset(root: str | Path, size: str | Size = 'default', seed: int = 0,
     if workers is not None and workers < 1:
         raise BadValue(f'workers must be at least 1, got {workers}')
     root = Path(root)
-    request = _request(size, seed, image_size)
+    request = _request(size, seed, image_size, version)
     if _is_finished(root, request):
         _clear_up(root)
         return root
@@ -148,7 +122,11 @@ def draw_dataset(root: str | Path, size: str | Size = 'default', seed: int = 0,
     return root
 
 
-def _request(size: str | Size, seed: int, image_size: tuple[int, int] | None) -> dict:
+def _request(size: str | Size, seed: int, image_size: tuple[int, int] | None,
+             version: int) -> dict:
+    if version not in VERSIONS:
+        raise BadValue(f'no version {version!r} of drawn people; there are '
+                       f'{", ".join(map(str, VERSIONS))}')
     if isinstance(size, str):
         if size not in SIZES:
             raise BadValue(f'no size {size!r}; there are {", ".join(SIZES)}')
@@ -162,7 +140,7 @@ def _request(size: str | Size, seed: int, image_size: tuple[int, int] | None) ->
         counts['height'], counts['width'] = image_size
     if seed < 0:
         raise BadValue(f'seed {seed}: must not be negative')
-    return dict(version=VERSION, size=name, seed=seed, **counts)
+    return dict(version=version, size=name, seed=seed, **counts)
 
 
 def _is_finished(root: Path, request: dict) -> bool:
@@ -199,7 +177,7 @@ def _begin(folder: Path, request: dict) -> None:
             shutil.rmtree(folder)
     folder.mkdir(parents=True, exist_ok=True)
     write_durably(opened, json.dumps(request))
-    for camera in CAMERAS:
+    for camera in VERSIONS[request['version']].cameras:
         (folder / 'imgs' / f'cam_{camera}').mkdir(parents=True, exist_ok=True)
 
 
@@ -231,7 +209,8 @@ def _clear_up(root: Path) -> None:
 def _draw_into(root: Path, request: dict, workers: int, progress: bool) -> None:
     size = Size(**{key: request[key] for key in Size.__dataclass_fields__})
     people = size.people()
-    draw = partial(_draw_person, root=root, seed=request['seed'], size=size)
+    draw = partial(_draw_person, root=root, seed=request['seed'], size=size,
+                   version=request['version'])
     entries, unseen, images, persons = [], [], {}, {}
     for result in _tracked(draw, people, workers, progress):
         person_id, person, shots, own, own_unseen = result
@@ -272,9 +251,10 @@ def _die_with_parent() -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def _draw_person(who: tuple[int, str], root: Path, seed: int, size: Size) -> tuple:
+def _draw_person(who: tuple[int, str], root: Path, seed: int, size: Size, version: int) -> tuple:
     person_id, split = who
-    person, shots = plan_person(seed, person_id, size.images)
+    chosen = VERSIONS[version]
+    person, shots = chosen.plan(seed, person_id, size.images)
     entries, unseen, images = [], [], {}
     for shot in shots:
         target = root / 'imgs' / shot.file_path
@@ -283,21 +263,26 @@ def _draw_person(who: tuple[int, str], root: Path, seed: int, size: Size) -> tup
             fresh = target.with_suffix('.tmp')  # whole, but on disk only when all are
             Image.fromarray(pixels).save(fresh, 'JPEG', quality=shot.scene.quality)
             os.replace(fresh, target)
-        entries.append(_entry(person_id, split, person, shot, 'train'))
+        entry, facts = _entry(chosen, person_id, split, person, shot, 'train')
+        entries.append(entry)
         if split == 'test':
-            unseen.append(_entry(person_id, split, person, shot, 'unseen'))
+            unseen.append(_entry(chosen, person_id, split, person, shot, 'unseen')[0])
         images[shot.file_path] = _rounded(dict(id=person_id, caption_seeds=shot.caption_seeds,
-                                               scene=asdict(shot.scene)))
+                                               scene=asdict(shot.scene), **facts))
     # The file keeps the spelling it always had.
     looks = {'colours' if key == 'colors' else key: value
              for key, value in asdict(person).items()}
     return person_id, _rounded(looks), images, entries, unseen
 
 
-def _entry(person_id: int, split: str, person: Person, shot: Shot, wording: str) -> dict:
-    captions = [caption(person, shot.scene, seed, wording) for seed in shot.caption_seeds]
+def _entry(version: Version, person_id: int, split: str, person: Person, shot: Shot,
+           wording: str) -> tuple[dict, dict]:
+    """Write the captions of an image; return its record, and what they tell if that is known."""
+    told = [version.caption(person, shot.scene, seed, wording) for seed in shot.caption_seeds]
+    captions = [one.text for one in told]
+    facts = dict(facts=[one.facts for one in told], known=told[0].known) if told[0].known else {}
     return dict(split=split, captions=captions, file_path=shot.file_path,
-                processed_tokens=[pretokenize(text) for text in captions], id=person_id)
+                processed_tokens=[pretokenize(text) for text in captions], id=person_id), facts
 
 
 def _rounded(value):

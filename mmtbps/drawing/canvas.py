@@ -12,7 +12,7 @@ from PIL import Image
 
 #: Parts a pixel can belong to; the index is the value in the part buffer.
 PARTS = ('background', 'skin', 'hair', 'glasses', 'upper', 'inner', 'lower', 'shoes', 'bag', 'hat',
-         'scarf', 'occluder')
+         'scarf', 'occluder', 'detail')
 PART = {name: index for index, name in enumerate(PARTS)}
 
 Point = Sequence[float]

@@ -43,7 +43,7 @@ def caption(person: Person, scene: Scene, seed: int, wording: str = 'train',
     if wording not in WORDINGS:
         raise ValueError(f'no wording {wording!r}; there are {", ".join(WORDINGS)}')
     rng = np.random.default_rng(seed)
-    return _CaptionWriter(person, scene, rng, wording == 'unseen', near_miss).say()
+    return CaptionWriter(person, scene, rng, wording == 'unseen', near_miss).say()
 
 
 def visible(person: Person, scene: Scene) -> frozenset[str]:
@@ -64,7 +64,7 @@ def visible(person: Person, scene: Scene) -> frozenset[str]:
         'scarf': person.scarf and (facing > -.3 or person.hair in ('short', 'bald', 'bun')),
         'bag': person.bag != 'none' and (person.bag not in ('handbag', 'shopping bag')
                                          or far < .5 and not (raised and facing < 0)),
-        'shoes': not (scene.occluder and scene.occluder.hides_feet),
+        'shoes': not scene.feet_hidden,
         'phone': scene.pose.action == 'phone' and facing > -.3,
     }
     return frozenset(name for name, shown in seen.items() if shown)
@@ -93,7 +93,7 @@ def listed(items: list[str]) -> str:
     return ' and '.join(filter(None, [', '.join(items[:-1]), *items[-1:]]))
 
 
-class _CaptionWriter:
+class CaptionWriter:
     """Writer of one caption. Every choice is drawn whether it is used or not."""
 
     def __init__(self, person: Person, scene: Scene, rng: np.random.Generator, unseen: bool,
@@ -111,9 +111,11 @@ class _CaptionWriter:
         return options[int(which * len(options))]
 
     def mention(self, what: str) -> bool:
+        """Decide by lot whether something that could be told is told."""
         return bool(self.rng.random() < MENTION[what])
 
     def color(self, slot: str) -> str:
+        """Word the color of a slot, or by lot one that people take for it."""
         name = self.person.colors[slot]
         missed = self.rng.random() < self.near_miss
         if slot == 'hair':
@@ -121,6 +123,7 @@ class _CaptionWriter:
         return self.choose(words.COLOR_WORDS[words.NEAR_MISSES[name] if missed else name])
 
     def upper(self) -> str:
+        """Word the upper garment, with sleeves, pattern and what shows beneath."""
         person = self.person
         noun = self.choose(words.NOUNS[person.upper])
         told_sleeves, told_inner = self.mention('sleeves'), self.mention('inner')
@@ -138,6 +141,7 @@ class _CaptionWriter:
         return f'a {text} {inner}' if 'inner' in self.shown and told_inner else f'a {text}'
 
     def lower(self) -> str:
+        """Word the lower garment; empty with a dress."""
         person, color = self.person, self.color('lower')
         pair = 'a pair of ' if self.rng.random() < .3 else ''
         if person.lower == 'none':
@@ -149,6 +153,7 @@ class _CaptionWriter:
         return f'a {words.HEMS[length]} {color} {noun}' if pair else f'a {color} {noun}'
 
     def hair(self) -> str:
+        """Word the hair; empty where it is not seen or not told."""
         person = self.person
         style = person.hair
         if style in ('ponytail', 'bun') and 'tied hair' not in self.shown:
@@ -158,6 +163,7 @@ class _CaptionWriter:
         return text if self.mention('hair') and 'hair' in self.shown and not covered else ''
 
     def bag(self) -> str:
+        """Word the bag; empty where it is not seen or not told."""
         color, told = self.color('bag'), self.mention('bag')
         if 'bag' not in self.shown or not told:
             return ''
@@ -175,6 +181,7 @@ class _CaptionWriter:
         return items
 
     def action(self) -> str:
+        """Word what the person does."""
         pose = self.scene.pose
         view = pose.view if pose.view in ('front', 'back') else 'side'
         key = f'{"walking" if pose.walking else "standing"} {view}'
@@ -183,6 +190,7 @@ class _CaptionWriter:
         return text.format(his=self.his)
 
     def who(self) -> str:
+        """Word the person, perhaps with the build."""
         build = self.person.build
         kind = 'heavy' if build > 1.13 else 'slim' if build < .87 else 'average'
         word = self.choose(words.BUILDS[kind])
@@ -213,6 +221,7 @@ class _CaptionWriter:
         return {**slots, **capitals}
 
     def say(self) -> str:
+        """Write the caption."""
         slots = self.slots()
         frames = words.FRAMES[int(self.unseen)]
         usable = [f for f in frames if slots['firstmark'] or '{firstmark}' not in f]

@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from mmtbps.errors import MissingFile, Remedy
+from mmtbps.errors import BadValue, MissingFile, Remedy
 from mmtbps.fileio import explained_disk_full, write_durably
 from mmtbps.records import PairRecord
 
-from .build import plan_person
 from .edits import colors_for, draw_edit
+from .versions import plan_person
 
 #: Garments an edit may change, as colors of these are what captions name first.
 EDITED = ('upper', 'lower')
@@ -34,6 +34,7 @@ def draw_edited_pairs(root: str | Path, out: str | Path, seed: int = 0) -> Path:
 
     Raises:
         MissingFile: If ``root`` is no finished drawn data set.
+        BadValue: If it is of another version than 1.
     """
     root, out = Path(root), Path(out)
     target = out / 'pairs.jsonl'
@@ -43,6 +44,9 @@ def draw_edited_pairs(root: str | Path, out: str | Path, seed: int = 0) -> Path:
         raise MissingFile(f'{root} is no finished drawn data set; draw it',
                           Remedy('draw_dataset', dict(root=root)))
     marker = json.loads((root / 'drawn.json').read_text(encoding='utf-8'))
+    if marker['version'] != 1:
+        raise BadValue(f'{root} is version {marker["version"]} of the drawn people; edits are '
+                       'drawn of version 1')
     (out / 'imgs').mkdir(parents=True, exist_ok=True)
     entries = json.loads((root / 'reid_raw.json').read_text(encoding='utf-8'))
     new_id = 1 + max(entry['id'] for entry in entries)

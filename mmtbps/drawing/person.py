@@ -111,6 +111,15 @@ class Scene:
     quality: int
     seed: int
 
+    @property
+    def feet_hidden(self) -> bool:
+        """True if the shoes cannot be seen."""
+        return self.occluder is not None and self.occluder.hides_feet
+
+    def tilt(self, drawn: float) -> float:
+        """Return the tilt of the camera, in rows per depth; one drawn by lot if it has none."""
+        return drawn
+
 
 def sample_person(rng: np.random.Generator) -> Person:
     """Draw a person by lot from the tables of :mod:`.attributes`.

@@ -7,9 +7,12 @@ from mmtbps.errors import BadValue
 from . import accessories, body, garments
 from .camera import photograph
 from .canvas import PART, PARTS, Canvas, Projection
+from .detail_shapes import draw_details
+from .details import DetailedPerson
 from .figure import build_figure
-from .person import Occluder, Person, Scene
+from .person import Occluder, Person, Scene, sample_person, sample_scene
 from .scene import cast_shadow, draw_background
+from .viewpoints import Cut, DetailedScene
 
 SUPERSAMPLING = 2
 
@@ -49,6 +52,11 @@ def render(person: Person, scene: Scene, size: tuple[int, int] = (128, 48),
     parts = _dominant_parts(canvas.part) if with_parts else None
     if scene.occluder:
         _draw_occluder(image, parts, scene.occluder, layout)
+    if isinstance(scene, DetailedScene):
+        if scene.passer_by:
+            image = _draw_passer_by(image, parts, scene)
+        image, parts = _cut_off(image, scene.cut), parts if parts is None else _cut_off(
+            parts, scene.cut)
     picture = photograph(image, scene.camera, optics)
     return (picture, parts) if with_parts else picture
 
@@ -70,6 +78,8 @@ def draw_person(canvas: Canvas, person: Person, scene: Scene) -> None:
         garments.draw_sleeve(canvas, person, figure, arm)
     accessories.draw_bag(canvas, person, figure)
     body.draw_head(canvas, person, figure)
+    if isinstance(person, DetailedPerson):
+        draw_details(canvas, person, figure)
 
 
 def _set_up(person: Person, scene: Scene, size: tuple[int, int], layout: np.random.Generator,
@@ -80,7 +90,8 @@ def _set_up(person: Person, scene: Scene, size: tuple[int, int], layout: np.rand
     bottom = height * layout.uniform(.025, .07) + scale * .985
     centre = width * layout.uniform(.44, .56)
     light = np.array((layout.uniform(-.9, .9), -layout.uniform(.2, .9), layout.uniform(.5, 1.)))
-    frame = Projection(scale * person.height, centre, 0., scene.pose.yaw, layout.uniform(0, .22))
+    frame = Projection(scale * person.height, centre, 0., scene.pose.yaw,
+                       scene.tilt(layout.uniform(0, .22)))
     frame.top = bottom - build_figure(person, scene.pose).ground(frame) * frame.scale
     return Canvas(height, width, frame, light, folds), light, bottom
 
@@ -111,3 +122,24 @@ def _draw_occluder(image: np.ndarray, parts: np.ndarray | None, occluder: Occlud
     image[rows, columns] = color * (1.1 - .35 * across[None, :, None] ** 2)
     if parts is not None:
         parts[rows, columns] = PART['occluder']
+
+
+def _draw_passer_by(image: np.ndarray, parts: np.ndarray | None,
+                    scene: DetailedScene) -> np.ndarray:
+    """Draw somebody else in front, at the side; the parts below are an occluder's."""
+    rng = np.random.default_rng((scene.passer_by.seed, 0))
+    other, elsewhere = sample_person(rng), sample_scene(rng)
+    canvas, _, _ = _set_up(other, elsewhere, image.shape[:2], rng, rng)
+    canvas.frame.centre += scene.passer_by.offset * canvas.width
+    draw_person(canvas, other, elsewhere)
+    if parts is not None:
+        parts[_dominant_parts(canvas.part) > 0] = PART['occluder']
+    return _composite(canvas, image)
+
+
+def _cut_off(image: np.ndarray, cut: Cut) -> np.ndarray:
+    """Stretch what a box leaves to the whole image."""
+    height, width = image.shape[:2]
+    rows = np.linspace(0, height * (1 - cut.bottom) - 1, height).round().astype(int)
+    columns = np.linspace(width * cut.left, width * (1 - cut.right) - 1, width).round().astype(int)
+    return image[rows][:, columns]

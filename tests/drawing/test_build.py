@@ -19,7 +19,8 @@ from PIL import Image
 
 from mmtbps.commands.wording.user_errors import word_error
 from mmtbps.drawing import build, draw_dataset, render
-from mmtbps.drawing.build import MARKER, SIZES, Size, plan_person
+from mmtbps.drawing.build import MARKER, SIZES, Size
+from mmtbps.drawing.versions import plan_person
 from mmtbps.errors import BadValue
 
 TINY = Size(4, 2, 2, height=32, width=16)

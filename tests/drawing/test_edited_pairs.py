@@ -7,9 +7,9 @@ import pytest
 from PIL import Image
 
 from mmtbps.datasets import DrawnPEDES, SeededSampler, UniquePersonBatchSampler
-from mmtbps.drawing.build import plan_person
 from mmtbps.drawing.edited_pairs import draw_edited_pairs
 from mmtbps.drawing.edits import garment_mask
+from mmtbps.drawing.versions import plan_person
 from mmtbps.errors import Remedy
 from mmtbps.records import read_jsonl
 

@@ -23,10 +23,10 @@ import torch
 from mmengine.config import Config
 from PIL import Image
 
-from mmtbps.drawing.build import Shot, plan_person
 from mmtbps.drawing.captions import caption
 from mmtbps.drawing.edits import colors_for
 from mmtbps.drawing.person import Person
+from mmtbps.drawing.versions import Shot, plan_person
 from mmtbps.fileio import write_durably
 from mmtbps.generation import BaseEditor, BaseGate, EditRequest, Job, try_controls
 from mmtbps.generation.quality import GateVerdict, PlaceGate, PreserveGate, run_gates

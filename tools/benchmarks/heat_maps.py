@@ -15,10 +15,10 @@ import numpy as np
 import torch
 from PIL import Image
 
-from mmtbps.drawing.build import plan_person
 from mmtbps.drawing.edits import garment_mask
 from mmtbps.drawing.person import Person, Scene
 from mmtbps.drawing.render import render
+from mmtbps.drawing.versions import plan_person
 from mmtbps.search.encoders.explain import word_heat_map
 from mmtbps.search.encoders.torch_encoder import TorchEncoder
 

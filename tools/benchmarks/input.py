@@ -32,8 +32,8 @@ from mmtbps.datasets import SeededSampler, TBPSDataset, stack_pairs
 from mmtbps.datasets.samplers import SeededIndex
 from mmtbps.datasets.write_packed import pack_images
 from mmtbps.drawing import caption, render
-from mmtbps.drawing.build import plan_person
 from mmtbps.drawing.tokenizer import write_tokenizer
+from mmtbps.drawing.versions import plan_person
 
 from .plain_input import PlainInput
 
