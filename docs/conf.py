@@ -27,7 +27,7 @@ CONTENTS = {
     'guides/index': ['install', 'search_people', 'pretrained_models', 'published_checkpoints',
                      'cross_encoders', 'frames_and_video', 'deploy', 'hugging_face', 'explain',
                      'prepare_data', 'train_and_test', 'parameter_efficient_tuning', 'scale',
-                     'generate_pairs', 'choose_an_editor', 'evidence', 'judge_edits'],
+                     'robustness', 'generate_pairs', 'choose_an_editor', 'evidence', 'judge_edits'],
     'concepts/index': ['data_flow', 'towers', 'losses_and_heads', 'evaluation_protocol',
                        'galleries', 'caption_augmentation', 'drawn_pedes', 'add_a_part',
                        'from_another_mm_project'],

@@ -25,7 +25,7 @@ LAYERS = [
     ['records', 'merged_pairs', 'pretrained', 'hub', 'catalog', 'config_file',
      'unknown_types', 'register_modules'],
     ['datasets', 'models', 'evaluation', 'generation', 'drawing', 'visualization'],
-    ['engine', 'search'],
+    ['engine', 'search', 'robustness'],
     ['commands'],
     ['__main__'],
 ]

@@ -28,6 +28,7 @@ MIXUPS = CONFIG.with_name('ablation_mixup_drawn.py')
 LOSSES = ROOT / 'configs/clip/ablation_losses_drawn.py'
 ARMS = [(path, arm) for path in (CONFIG, MIXUPS) for arm in Config.fromfile(path).arms]
 LOSS_ARMS = Config.fromfile(LOSSES).arms
+NOISE = ROOT / 'configs/rde/ablation_noise_drawn.py'
 
 
 @pytest.fixture(scope='module')
@@ -59,10 +60,10 @@ def test_every_arm_trains_for_the_same_number_of_steps(number, micro_set, pairs,
     assert people == (48 if arm.get('pairs') else 24)
 
 
-def as_read(arm, data_root, folder):
+def as_read(arm, data_root, folder, ablated=LOSSES):
     """Return the config of a run as the other tools read it, from a file."""
     path = folder / 'arm.py'
-    path.write_text(ablation.arm_config(str(LOSSES), arm, 7, data_root).pretty_text, 'utf-8')
+    path.write_text(ablation.arm_config(str(ablated), arm, 7, data_root).pretty_text, 'utf-8')
     return Config.fromfile(path)
 
 
@@ -97,6 +98,20 @@ def test_every_loss_trains_on_the_same_towers(arm, micro_set, tmp_path):
     assert runner.iter == 4 and runner.seed == 7
     logged = {key.rpartition('/')[2] for key in runner.message_hub.log_scalars}
     assert {key for key in logged if key.startswith('loss_')} == {f'loss_{key}' for key in losses}
+
+
+@pytest.mark.parametrize('name', ['RDE, 50% moved', 'InfoNCE at 0.005, 50% moved'])
+def test_noise_moves_captions_of_the_training_split_alone(name, micro_set, tmp_path):
+    arm, = [arm for arm in Config.fromfile(NOISE).arms if arm['name'] == name]
+    cfg = as_read(arm, micro_set, tmp_path, NOISE)
+    set_batch_size(shrink(cfg, micro_set, tmp_path).train_dataloader, 24)
+    cfg.train_cfg.max_epochs = 1
+    runner = Runner.from_cfg(cfg)
+    runner.train()
+    loaders = [cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader]
+    assert [loader.dataset.get('noise_rate', 0) for loader in loaders] == [.5, 0, 0]
+    losses = {key.rpartition('/')[2] for key in runner.message_hub.log_scalars if 'loss_' in key}
+    assert losses == ({'loss_tal', 'loss_tal_tse'} if name[0] == 'R' else {'loss_contrastive'})
 
 
 @pytest.mark.parametrize('arm', LOSS_ARMS, ids=[arm['name'] for arm in LOSS_ARMS])

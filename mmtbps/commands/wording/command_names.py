@@ -62,6 +62,7 @@ COMMANDS = {
     'generate': Command('generate', 'generate training pairs'),
     'print-config': Command('print_config', 'print a config with all it inherits'),
     'ablation': Command('ablation', 'train the arms of an ablation and write their table'),
+    'robustness': Command('robustness', 'measure models on other data and changed inputs'),
     'demo': Command('demo', 'run the whole path on drawn people'),
     'benchmark': Command('benchmark', 'measure speed'),
     'completion': Command(None, 'print the completion for a shell'),

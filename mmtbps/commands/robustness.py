@@ -1,0 +1,158 @@
+"""Measure models on other data, changed captions, worse pictures and more strangers.
+
+What was measured is kept in DIR: the same command goes on where it was stopped, and a further model
+or condition joins the table. Training with noisy pairs has a config of its own, for mmtbps
+ablation: configs/rde/ablation_noise_drawn.py.
+
+Examples:
+    mmtbps robustness DIR --data vit_bert_base_drawn --model base vit_bert_base_drawn last.pth
+    mmtbps robustness DIR --data irra_cuhk irra_icfg --model irra FOLDER --model clip hf:a/b
+    mmtbps robustness DIR --data CONFIG --model base FOLDER --conditions blur "truncation 0.5"
+    mmtbps robustness DIR --data CONFIG --model base FOLDER --distractors strangers/imgs
+"""
+
+import argparse
+import contextlib
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.progress import track
+
+from mmtbps.config_file import read_config
+from mmtbps.errors import BadValue, MissingFile
+from mmtbps.fileio import JsonlWriter, check_writable, write_durably
+from mmtbps.robustness import (
+    Outcome,
+    RobustnessRun,
+    choose_conditions,
+    condition_table,
+    cross_domain_table,
+    read_subjects,
+)
+from mmtbps.robustness.picture import draw_conditions
+from mmtbps.search.encoders.loading import load_encoder
+from mmtbps.search.media.images import list_images, read_image
+
+from .wording.licence_notice import print_model_notice
+from .wording.printing import as_json
+
+__all__ = ['add_arguments', 'run']
+
+INTERRUPTED = 'interrupted; the same command goes on'
+OUTCOMES, TABLE, PICTURE = 'outcomes.jsonl', 'table.md', 'conditions.png'
+_BATCH = 64
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add models, test sets, and what is done to them."""
+    parser.add_argument('out', metavar='DIR', type=Path, help='folder of the outcomes')
+    parser.add_argument('--model', nargs='+', action='append', required=True,
+                        metavar=('NAME', 'MODEL'), help='a name for the table, the model (a '
+                        'folder, hf:NAME, a config) and the checkpoint of a config')
+    parser.add_argument('--data', nargs='+', required=True, metavar='CONFIG',
+                        help='configs whose test sets are asked; several give the cross-domain '
+                        'table')
+    parser.add_argument('--conditions', nargs='*', help='kinds or names (default: all; none with '
+                        'no word)')
+    parser.add_argument('--distractors', type=Path, metavar='FOLDER',
+                        help='images of strangers who join the gallery')
+    parser.add_argument('--strangers', type=int, nargs='+', metavar='N', help='so many of them '
+                        '(default: a tenth, a third and all)')
+    parser.add_argument('--seed', type=int, default=0, help='of the changes (default: %(default)s)')
+    parser.add_argument('--device', help='cpu, cuda, cuda:1 (default: the best there is)')
+    parser.add_argument('--json', action='store_true', help='print the outcomes as JSON')
+
+
+def run(args: argparse.Namespace) -> None:
+    """Measure what is missing and write the tables."""
+    with contextlib.redirect_stdout(sys.stderr):  # data sets log; the answer is for a pipe
+        outcomes = measure(args)
+    finish(args, outcomes)
+
+
+def measure(args: argparse.Namespace) -> list[Outcome]:
+    """Measure what is missing."""
+    models = read_models(args.model)
+    conditions = [] if args.conditions == [] else choose_conditions(args.conditions)
+    check_writable(args.out, folder=True)
+    sets = [read_subjects(read_config(name, 'test_dataloader').test_dataloader.dataset)
+            for name in args.data]
+    if len({one.name for one in sets}) < len(sets):
+        raise BadValue('two configs of --data have test sets of one name: '
+                       + ', '.join(one.name for one in sets))
+    strangers = find_strangers(args)
+    outcomes = []
+    with JsonlWriter(args.out / OUTCOMES) as log:
+        for name, model, weights in models:
+            encoder = load_encoder(model, weights, args.device, notify=print_model_notice)
+            runs = [RobustnessRun(name, encoder, subjects, read_image, log, args.seed, progress)
+                    for subjects in sets]
+            outcomes += [one for part in runs
+                         for one in [part.clean(), *map(part.under, conditions)]]
+            if strangers:
+                outcomes += grow(runs, strangers, args.strangers)
+    return outcomes
+
+
+def read_models(words: Sequence[Sequence[str]]) -> list[tuple[str, str, str | None]]:
+    """Read name, model and checkpoint of each ``--model``.
+
+    Raises:
+        BadValue: one has another number of words, or two have one name.
+    """
+    if wrong := [' '.join(one) for one in words if len(one) not in (2, 3)]:
+        raise BadValue(f'--model takes a name, a model and perhaps a checkpoint, got {wrong[0]!r}')
+    if len({one[0] for one in words}) < len(words):
+        raise BadValue('two models have one name: ' + ', '.join(one[0] for one in words))
+    return [(one[0], one[1], one[2] if len(one) == 3 else None) for one in words]
+
+
+def find_strangers(args: argparse.Namespace) -> list[Path]:
+    """List the images of strangers.
+
+    Raises:
+        MissingFile: the folder is missing or has none.
+        BadValue: more are asked for than there are.
+    """
+    if args.distractors is None:
+        return []
+    if not args.distractors.is_dir() or not (paths := list_images(args.distractors)):
+        raise MissingFile(f'{args.distractors}: no such folder, or no image in it')
+    args.strangers = args.strangers or sorted({
+        max(1, len(paths) // 10), max(1, len(paths) // 3), len(paths)})
+    if not 0 < min(args.strangers) <= max(args.strangers) <= len(paths):
+        raise BadValue(f'--strangers must be from 1 to {len(paths)}, the images of '
+                       f'{args.distractors}, got {args.strangers}')
+    return paths
+
+
+def grow(runs: Sequence[RobustnessRun], paths: Sequence[Path],
+         counts: Sequence[int]) -> list[Outcome]:
+    """Measure with more and more strangers, who are encoded once for all test sets."""
+    batches = [paths[start:start + _BATCH] for start in range(0, max(counts), _BATCH)]
+    features = np.concatenate([
+        runs[0].encoder.encode_images([read_image(path) for path in batch])
+        for batch in progress(batches, f'{runs[0].model}: strangers')])
+    return [part.among(features, count) for part in runs for count in counts]
+
+
+def progress(items: Sequence, words: str) -> Iterator:
+    """Show a bar on standard error, if that is a terminal."""
+    return track(items, words, console=Console(stderr=True), disable=not sys.stderr.isatty())
+
+
+def finish(args: argparse.Namespace, outcomes: Sequence[Outcome]) -> None:
+    """Write tables and picture, and print them."""
+    parts = [cross_domain_table(outcomes)]
+    groups = dict.fromkeys((one.model, one.data) for one in outcomes)
+    for model, data in groups:
+        of = [one for one in outcomes if (one.model, one.data) == (model, data)]
+        parts.append(f'{model} on {data}, seed {args.seed}:\n\n{condition_table(of)}')
+    text = '\n\n'.join(parts)
+    write_durably(args.out / TABLE, text + '\n')
+    if draw_conditions(outcomes, args.out / PICTURE):
+        print(args.out / PICTURE, file=sys.stderr)
+    print(as_json([one.to_json() for one in outcomes], sys.stdout.encoding) if args.json else text)

@@ -1,0 +1,80 @@
+"""Picture of a robustness run: a panel for each kind of condition, a line for each model."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from mmtbps.fileio import write_durably
+
+from .run import CLEAN, Outcome
+
+__all__ = ['curves_of', 'draw_conditions']
+
+_COLUMNS = 4
+
+
+def curves_of(outcomes: Sequence[Outcome]) -> dict[str, dict[str, tuple[list[str], list[float]]]]:
+    """Arrange R1 by kind of condition and model, each curve from the test set as it is.
+
+    Returns:
+        Of each kind, by model and test set, the strengths in words and R1.
+
+    Example:
+        >>> clean, blurred = (Outcome('m', 'd', name, dict(R1=value)) for name, value in
+        ...                   (('as it is', 50.), ('blur 0.08', 30.)))
+        >>> curves_of([clean, blurred])
+        {'blur': {'m, d': (['as it is', '0.08'], [50.0, 30.0])}}
+    """
+    clean = {(one.model, one.data): one.measures['R1'] for one in outcomes
+             if one.condition == CLEAN}
+    curves: dict[str, dict[str, tuple[list[str], list[float]]]] = {}
+    for one in outcomes:
+        if one.condition == CLEAN:
+            continue
+        kind, _, strength = one.condition.rpartition(' ')
+        if one.distractors:
+            kind, strength = 'strangers in the gallery', str(one.distractors)
+        elif not strength[0].isdigit():
+            kind, strength = 'wording', one.condition
+        labels, values = curves.setdefault(kind, {}).setdefault(
+            f'{one.model}, {one.data}', ([CLEAN], [clean[one.model, one.data]]))
+        labels.append(strength)
+        values.append(one.measures['R1'])
+    return curves
+
+
+def draw_conditions(outcomes: Sequence[Outcome], path: Path) -> bool:
+    """Draw the curves; without matplotlib, or without a condition, nothing is drawn.
+
+    Args:
+        outcomes: of a run.
+        path: PNG to write.
+
+    Returns:
+        Whether there is a picture.
+    """
+    curves = curves_of(outcomes)
+    try:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+    except ImportError:
+        return False
+    if not curves:
+        return False
+    columns = min(_COLUMNS, len(curves))
+    rows = -(-len(curves) // columns)
+    figure = Figure(figsize=(3.2 * columns, 2.8 * rows), layout='constrained')
+    FigureCanvasAgg(figure)
+    panels = figure.subplots(rows, columns, squeeze=False).flat
+    for axes, (kind, lines) in zip(panels, curves.items(), strict=False):
+        for name, (labels, values) in lines.items():
+            axes.plot(labels, values, marker='.', label=name)
+        axes.set_title(kind, fontsize=9)
+        axes.tick_params('x', labelrotation=25, labelsize=7)
+        axes.set_ylim(bottom=0)
+        axes.grid(alpha=.3)
+    for axes in list(panels):  # what is left has no curve
+        axes.set_axis_off()
+    figure.axes[0].set_ylabel('R1, percent')
+    figure.axes[0].legend(fontsize=7)
+    write_durably(path, lambda to: figure.savefig(to, format='png', dpi=120))
+    return True

@@ -1,0 +1,195 @@
+"""Robustness runs: measured as by hand, kept, resumed, refused where they do not belong."""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mmtbps.commands.main import run_command
+from mmtbps.errors import BadValue
+from mmtbps.evaluation import evaluate_ranking
+from mmtbps.fileio import JsonlWriter
+from mmtbps.registry import DATASETS
+from mmtbps.robustness import (
+    CONDITIONS,
+    Outcome,
+    RobustnessRun,
+    choose_conditions,
+    condition_table,
+    cross_domain_table,
+    read_subjects,
+)
+from mmtbps.robustness.picture import curves_of
+from mmtbps.robustness.pictures import shrink
+
+sys.path.append(str(Path(__file__).parents[1] / 'search'))
+
+from fakes import ColorEncoder  # noqa: E402
+
+
+class CountingEncoder(ColorEncoder):
+    def __init__(self):
+        self.pictures = self.sentences = 0
+
+    def encode_images(self, images):
+        self.pictures += len(images)
+        return super().encode_images(images)
+
+    def encode_texts(self, texts):
+        self.sentences += len(texts)
+        return super().encode_texts(texts)
+
+
+@pytest.fixture
+def subjects(micro_set):
+    return read_subjects(dict(type='DrawnPEDES', data_root=str(micro_set),
+                              ann_file='reid_raw.json', split='test', test_mode=True,
+                              data_prefix=dict(img_path='imgs')))
+
+
+open_logs = []
+
+
+@pytest.fixture(autouse=True)
+def close_logs():
+    yield
+    while open_logs:
+        open_logs.pop().close()
+
+
+def start(subjects, folder, **options):
+    encoder = CountingEncoder()
+    while open_logs:  # as of a process that has ended
+        open_logs.pop().close()
+    log = JsonlWriter(folder / 'outcomes.jsonl')
+    open_logs.append(log)
+    return RobustnessRun('colors', encoder, subjects, Image.open, log, **options), encoder
+
+
+def test_the_test_set_is_read_as_the_evaluator_reads_it(subjects, micro_set):
+    dataset = DATASETS.build(dict(type='DrawnPEDES', data_root=str(micro_set),
+                                  ann_file='reid_raw.json', split='test', test_mode=True,
+                                  data_prefix=dict(img_path='imgs'), pipeline=[]))
+    assert len(subjects.paths) == len(dataset)
+    for place, owner in enumerate(subjects.owners):
+        item = dataset.get_data_info(int(owner))
+        assert subjects.captions[place] in item['captions']
+        assert item['img_path'] == subjects.paths[owner]
+
+
+def test_clean_and_changed_are_measured_as_by_hand(subjects, tmp_path):
+    run, _ = start(subjects, tmp_path)
+    encoder = ColorEncoder()
+    images = encoder.encode_images([Image.open(path) for path in subjects.paths])
+    texts, people = encoder.encode_texts(subjects.captions), subjects.people
+    expected = evaluate_ranking(texts, people[subjects.owners], images, people)
+    assert run.clean().measures['mAP'] == pytest.approx(expected['mAP'])
+
+    small = encoder.encode_images([shrink(Image.open(path), None, 16) for path in subjects.paths])
+    expected = evaluate_ranking(texts, people[subjects.owners], small, people)
+    assert run.under(CONDITIONS['resolution 16']).measures['mAP'] == pytest.approx(expected['mAP'])
+    mixed = run.under(CONDITIONS['mixed resolution 16'])
+    assert mixed.changed == pytest.approx(50, abs=100 / len(people))
+
+    wrong = run.under(CONDITIONS['color contradiction'])
+    assert wrong.changed > 50 and wrong.told_apart > 50  # it knows colours
+    assert wrong.measures['mAP'] < run.clean().measures['mAP']
+
+
+def test_strangers_join_the_gallery(subjects, tmp_path):
+    run, encoder = start(subjects, tmp_path)
+    strangers = np.random.default_rng(0).normal(size=(50, encoder.dim)).astype(np.float32)
+    few, many = run.among(strangers, 5), run.among(strangers, 50)
+    assert (few.distractors, many.distractors) == (5, 50)
+    assert many.measures['mAP'] <= few.measures['mAP'] <= run.clean().measures['mAP']
+
+
+def test_what_is_known_is_not_measured_again(subjects, tmp_path):
+    conditions = choose_conditions(['occlusion', 'paraphrase'])
+    first, _ = start(subjects, tmp_path)
+    before = [first.clean(), *map(first.under, conditions)]
+    file = tmp_path / 'outcomes.jsonl'
+    lines = file.read_text('utf-8').splitlines(keepends=True)
+    file.write_text(''.join(lines[:-1]) + lines[-1][:40], 'utf-8')  # killed while writing
+    again, encoder = start(subjects, tmp_path)
+    kept = [again.clean(), *map(again.under, conditions[:-1])]
+    assert kept == before[:-1] and encoder.pictures == encoder.sentences == 0
+    assert again.under(conditions[-1]) == before[-1]
+    last, encoder = start(subjects, tmp_path)
+    assert [last.clean(), *map(last.under, conditions)] == before
+    assert encoder.pictures == encoder.sentences == 0
+
+
+def test_a_condition_is_the_same_whatever_else_is_asked(subjects, tmp_path):
+    (tmp_path / 'a').mkdir()
+    (tmp_path / 'b').mkdir()
+    other = CONDITIONS['occlusion 0.5']
+    expected = start(subjects, tmp_path / 'a')[0].under(other)
+    beside, _ = start(subjects, tmp_path / 'b')
+    beside.under(CONDITIONS['occlusion 0.1'])
+    assert beside.under(other) == expected
+
+
+def test_outcomes_of_something_else_are_refused(subjects, tmp_path):
+    start(subjects, tmp_path)[0].clean()
+    with pytest.raises(BadValue, match='outcomes.jsonl was begun with another model.*new folder'):
+        start(subjects, tmp_path, seed=1)
+
+
+def test_unknown_conditions_are_refused():
+    with pytest.raises(BadValue, match="no condition is called 'fog'.*paraphrase, truncation"):
+        choose_conditions(['blur', 'fog'])
+    assert [one.name for one in choose_conditions(['blur', 'blur 0.02'])] == [
+        'blur 0.02', 'blur 0.04', 'blur 0.08']
+    assert choose_conditions(None) == list(CONDITIONS.values())
+
+
+def outcome(model, data, condition, r1, **more):
+    return Outcome(model, data, condition, dict(R1=r1, mAP=r1 / 2), **more)
+
+
+def test_tables_and_curves():
+    found = [outcome('a', 'x', 'as it is', 50.), outcome('a', 'y', 'as it is', 30.),
+             outcome('b', 'y', 'as it is', 20.), outcome('a', 'x', 'blur 0.02', 40., changed=100.),
+             outcome('a', 'x', 'color contradiction', 10., changed=90., told_apart=80.),
+             outcome('a', 'x', '7 strangers', 45., distractors=7)]
+    assert cross_domain_table(found).splitlines()[2:] == [
+        '| a | 50.0 / 25.0 | 30.0 / 15.0 |', '| b |  | 20.0 / 10.0 |']
+    table = condition_table([one for one in found if (one.model, one.data) == ('a', 'x')])
+    assert '| color contradiction | 90 % | 10.0 (-40.0) | 5.0 (-20.0) | 80 % |' in table
+    curves = curves_of(found)
+    assert curves['blur'] == {'a, x': (['as it is', '0.02'], [50., 40.])}
+    assert curves['strangers in the gallery'] == {'a, x': (['as it is', '7'], [50., 45.])}
+    assert curves['wording']['a, x'][0] == ['as it is', 'color contradiction']
+
+
+def test_the_command_goes_on_and_writes_its_tables(micro_set, tmp_path, monkeypatch, capsys):
+    from mmtbps.commands import robustness
+    monkeypatch.setattr(robustness, 'load_encoder', lambda *args, **options: CountingEncoder())
+    config = tmp_path / 'own.py'
+    config.write_text(
+        'test_dataloader = dict(dataset=dict(type="DrawnPEDES", '
+        f'data_root={str(micro_set)!r}, ann_file="reid_raw.json", split="test", test_mode=True, '
+        'data_prefix=dict(img_path="imgs")))\n', 'utf-8')
+    words = [tmp_path / 'out', '--model', 'colors', 'anything', '--data', config, '--conditions',
+             'paraphrase', '--distractors', micro_set / 'imgs', '--strangers', '3']
+    run_command('robustness', [*map(str, words)])
+    table = (tmp_path / 'out/table.md').read_text('utf-8')
+    assert capsys.readouterr().out.strip() == table.strip()
+    assert '| paraphrase |' in table and '| 3 strangers |' in table
+    run_command('robustness', [*map(str, words), '--json'])
+    found = json.loads(capsys.readouterr().out)
+    assert [one['condition'] for one in found] == ['as it is', 'paraphrase', '3 strangers']
+    assert len((tmp_path / 'out/outcomes.jsonl').read_text('utf-8').splitlines()) == 3
+
+
+@pytest.mark.parametrize('words, said', [
+    (['--model', 'a'], '--model takes a name, a model'),
+    (['--model', 'a', 'm', '--model', 'a', 'n'], 'two models have one name: a, a'),
+    (['--model', 'a', 'm', '--conditions', 'fog'], "no condition is called 'fog'")])
+def test_the_command_refuses(words, said, tmp_path, refused):
+    with refused(said):
+        run_command('robustness', [str(tmp_path / 'out'), '--data', 'config.py', *words])
