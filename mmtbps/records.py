@@ -3,6 +3,7 @@
 import os
 import posixpath
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any, TypeVar
 
@@ -74,6 +75,26 @@ class Entry:
         return float(value)
 
 
+    def take_strings(self, key: str) -> tuple[str, ...]:
+        """Return the strings of a list."""
+        values = self.take(key, list)
+        for value in values:
+            if not isinstance(value, str):
+                raise RecordError(f'{self.where}: key {key!r} must hold strings only, got '
+                                  f'{_short(value)}')
+        return tuple(values)
+
+    def take_query_images(self, captions: Sequence[Any]) -> tuple[str, ...] | None:
+        """Return the pictures of composed queries, one a caption; ``None`` if it has none."""
+        if self.raw.get('query_images') is None:
+            return None
+        images = self.take_strings('query_images')
+        if len(images) != len(captions):
+            raise RecordError(f"{self.where}: key 'query_images' must have a picture for each of "
+                              f'the {len(captions)} captions, got {len(images)}')
+        return images
+
+
 @dataclass(frozen=True, slots=True)
 class PairRecord:
     """One image, its captions and the person in it.
@@ -90,6 +111,8 @@ class PairRecord:
         scores: Measurements of its checks, by name (finite numbers).
         pair_weight: Weight of a generated pair in the loss, from 0 to 1; ``None`` for that of a
             real one, which is 1.
+        query_images: Where the captions are composed queries, the picture that each begins from
+            ("this person, in a red coat"), relative like ``image``; as many as ``captions``.
 
     >>> record = PairRecord('a/1.jpg', ('A man in red.',), person_id=7, split='train')
     >>> record.to_json()
@@ -106,11 +129,14 @@ class PairRecord:
     edit: dict | None = None
     scores: dict | None = None
     pair_weight: float | None = None
+    query_images: tuple[str, ...] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return a dict of JSON types; the optional fields only where they are set."""
         values = {f.name: getattr(self, f.name) for f in fields(self)}
         values['captions'] = list(self.captions)
+        if self.query_images is not None:
+            values['query_images'] = list(self.query_images)
         return {name: value for name, value in values.items() if value is not None}
 
     @classmethod
@@ -131,19 +157,18 @@ class PairRecord:
         known = {f.name for f in fields(cls)}
         if unknown := sorted(raw.keys() - known):
             raise RecordError(f'{where}: unknown key {unknown[0]!r} (known: {sorted(known)})')
-        captions = entry.take('captions', list)
-        for caption in captions:
-            if not isinstance(caption, str):
-                raise RecordError(
-                    f"{where}: key 'captions' must hold strings only, got {_short(caption)}")
+        captions = entry.take_strings('captions')
+        composed = entry.take_query_images(captions)
         source = entry.take_or_none('source', str)
         return cls(
             image=image_name(entry.take('image', str), where, allow_outside),
-            captions=tuple(captions),
+            captions=captions,
             person_id=entry.take('person_id', int), split=entry.take('split', str),
             source=source and image_name(source, where, allow_outside),
             edit=entry.take_or_none('edit', dict), scores=entry.take_or_none('scores', dict),
-            pair_weight=entry.take_share_or_none('pair_weight'))
+            pair_weight=entry.take_share_or_none('pair_weight'),
+            query_images=composed and tuple(
+                image_name(path, where, allow_outside) for path in composed))
 
 
 def image_name(path: str, where: str = 'record', allow_outside: bool = False) -> str:

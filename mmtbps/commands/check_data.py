@@ -7,6 +7,7 @@ is missing, broken or of another size than published.
 Examples:
     mmtbps check-data configs/tbps/vit_bert_base_cuhk.py
     mmtbps check-data --type cuhk --root data/CUHK-PEDES
+    mmtbps check-data --type mals --root data/MALS --no-decode
     mmtbps check-data --type jsonl --root data/mine --ann-file pairs.jsonl --images photos
     mmtbps check-data --type icfg --root data/ICFG-PEDES --json > findings.json
 """
@@ -21,10 +22,31 @@ from mmengine.config import Config
 from mmengine.logging import MMLogger
 
 from mmtbps.config_file import read_config
-from mmtbps.datasets import CUHKPEDES, ICFGPEDES, DrawnPEDES, RSTPReid, TBPSDataset
+from mmtbps.datasets import (
+    CUHKPEDES,
+    HAMPEDES,
+    ICFGPEDES,
+    ITCPR,
+    MALS,
+    PAB,
+    PABUCC,
+    SYNTHPEDES,
+    APTMFiles,
+    DrawnPEDES,
+    ImageTextPairs,
+    LUPersonMLLM,
+    LUPersonT,
+    RaSaFiles,
+    RSTPReid,
+    TBPSCLIPFiles,
+    TBPSDataset,
+    UFine3C,
+    UFine6926,
+    WebPerson,
+)
 from mmtbps.datasets.annotations import LocatedRecord
 from mmtbps.datasets.people import count_ids_in_both, find_leaks
-from mmtbps.datasets.record_checks import count_shared_captions, count_sizes
+from mmtbps.datasets.record_checks import count_shared_captions, count_sizes, judge_sizes
 from mmtbps.datasets.skipped import SkippedRecord
 from mmtbps.engine.data_checks import check_data_sets
 from mmtbps.errors import BadValue, Notice, RecordError, UserError, printable
@@ -35,12 +57,19 @@ from .wording.user_errors import word_error, word_notice
 
 __all__ = ['add_arguments', 'check', 'check_together', 'compare_sizes', 'datasets_of_config', 'run']
 
-TYPES = dict(cuhk=CUHKPEDES, icfg=ICFGPEDES, rstp=RSTPReid, drawn=DrawnPEDES, jsonl=TBPSDataset)
+TYPES = {
+    'cuhk': CUHKPEDES, 'icfg': ICFGPEDES, 'rstp': RSTPReid, 'drawn': DrawnPEDES,
+    'ufine6926': UFine6926, 'ufine3c': UFine3C, 'itcpr': ITCPR, 'pab': PAB, 'pab-ucc': PABUCC,
+    'mals': MALS, 'synth-pedes': SYNTHPEDES, 'ham-pedes': HAMPEDES, 'luperson-t': LUPersonT,
+    'luperson-mllm': LUPersonMLLM, 'web-person': WebPerson, 'aptm': APTMFiles, 'rasa': RaSaFiles,
+    'tbps-clip': TBPSCLIPFiles, 'pairs': ImageTextPairs, 'jsonl': TBPSDataset}
 
 #: Published files have these too, and every method leaves them out: worth a note, no fault.
-HARMLESS = ('empty caption', 'caption is no text')
+HARMLESS = ('empty caption', 'caption is no text', 'caption with a template left in it')
 #: Arguments of a data set that decide what it reads.
-READING = ('data_root', 'ann_file', 'data_prefix', 'shared_ids', 'allow_outside')
+READING = ('data_root', 'ann_file', 'data_prefix', 'shared_ids', 'allow_outside', 'strip_prefix',
+           'people', 'flat', 'ids_of_parts', 'prompt_captions', 'back_translations')
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the data to check, and what is looked at and printed."""
@@ -50,6 +79,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--root', default='', help='folder with annotation file and images')
     parser.add_argument('--ann-file', nargs='+', default='', help='if not the published name')
     parser.add_argument('--images', nargs='+', help='image folder(s), if not the published one')
+    parser.add_argument('--strip-prefix', default='', metavar='PATH',
+                        help='beginning of the paths of all records that --images does not have')
     parser.add_argument('--shared-ids', action='store_true',
                         help='the annotation files number the same people')
     parser.add_argument('--no-decode', action='store_true',
@@ -79,27 +110,36 @@ def compare_sizes(dataset: TBPSDataset, located: list[LocatedRecord], say: Calla
     rows = defaultdict(list)
     for item in located:
         rows[item.source, item.record.split].append(item.record)
+    files = defaultdict(list)  # published ones, by split
+    for source, split in rows:
+        if source.ann_file.suffix != '.jsonl':
+            files[split].append(source.ann_file)
     say(f'{"file":<24}{"split":<7}{"people":>9}{"images":>9}{"captions":>10}  published')
-    sizes, problems = [], []
+    sizes = []
     for (source, split), records in rows.items():
-        found = count_sizes(records)
-        published = dataset.published_sizes.get(split)
-        if source.ann_file.suffix != '.json':
-            published = None
-        verdict = '-'
-        if published is not None:
-            verdict = 'equal' if found == published else f'{published[0]:,} / {published[1]:,} ' \
-                                                         f'/ {published[2]:,}'
-            if found != published:
-                problems.append(f'{source.ann_file}: split {split!r} has another size than '
-                                'published')
-        say(f'{source.name:<24}{split:<7}{found[0]:>9,}{found[1]:>9,}{found[2]:>10,}  {verdict}')
+        found, size = count_sizes(records), dataset.published_sizes.get(split)
+        size = size if source.ann_file in files[split] else None
+        say(_size_line(source.name, split, found, size if len(files[split]) == 1 else None))
         sizes.append(dict(file=source.name, split=split, people=found[0], images=found[1],
-                          captions=found[2], published=published and list(published)))
+                          captions=found[2], published=size and list(size)))
+    problems = []
+    for split, found, size in judge_sizes(located, dataset.published_sizes,
+                                          dataset.published_total):
+        if len(files[split]) != 1:
+            say(_size_line('all files', split, found, size))
+        if found != size:
+            where = files[split][0] if len(files[split]) == 1 else dataset.dataset_name
+            problems.append(f'{where}: split {split!r} has another size than published')
     splits = {row['split'] for row in sizes}
     problems += [f'{dataset.dataset_name}: split {split!r} is missing'
                  for split in dataset.published_sizes if split not in splits]
     return sizes, problems
+
+
+def _size_line(name: str, split: str, found: tuple[int, ...], size: tuple[int, ...] | None) -> str:
+    verdict = '-' if size is None else 'equal' if found == size else ' / '.join(
+        f'{count:,}' for count in size)
+    return f'{name:<24}{split:<7}{found[0]:>9,}{found[1]:>9,}{found[2]:>10,}  {verdict}'
 
 
 def check(cls: type[TBPSDataset], paths: dict, decode: bool, show: int,
@@ -108,6 +148,8 @@ def check(cls: type[TBPSDataset], paths: dict, decode: bool, show: int,
     found = dict(data_set=cls.dataset_name, root=str(paths.get('data_root', '')), sizes=[],
                  problems=[], notes=[], left_out={})
     say(f'\n{cls.dataset_name}  {found["root"]}')
+    if not paths.get('ann_file'):
+        paths = dict(paths, ann_file=list(cls.default_files(found['root'])))
     try:
         dataset = cls(**paths, lazy_init=True)
         located = dataset.read_records()
@@ -208,7 +250,8 @@ def datasets_in(config: Config) -> list[tuple[type[TBPSDataset], dict]]:
 
 def named_dataset(args: argparse.Namespace) -> tuple[type[TBPSDataset], dict]:
     """Return class and paths of the data set that the command line names."""
-    paths = dict(data_root=args.root, ann_file=args.ann_file, shared_ids=args.shared_ids)
+    paths = dict(data_root=args.root, ann_file=args.ann_file, shared_ids=args.shared_ids or None,
+                 strip_prefix=args.strip_prefix)
     if args.images:
         paths['data_prefix'] = dict(img_path=args.images)
     return TYPES[args.type], paths

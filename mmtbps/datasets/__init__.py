@@ -1,15 +1,34 @@
 """Data sets of text-based person search, their samplers and transforms."""
 
 from . import transforms
-from .cuhk_pedes import CUHKPEDES
-from .drawn_pedes import DrawnPEDES
-from .icfg_pedes import ICFGPEDES
-from .rstp_reid import RSTPReid
+from .readers import (
+    CUHKPEDES,
+    HAMPEDES,
+    ICFGPEDES,
+    ITCPR,
+    MALS,
+    PAB,
+    PABUCC,
+    SYNTHPEDES,
+    APTMFiles,
+    DrawnPEDES,
+    ImageTextPairs,
+    LUPersonMLLM,
+    LUPersonT,
+    RaSaFiles,
+    RSTPReid,
+    TBPSCLIPFiles,
+    UFine3C,
+    UFine6926,
+    WebPerson,
+)
 from .samplers import IdentitySampler, SeededIndex, SeededSampler, UniquePersonBatchSampler
 from .tbps_dataset import TBPSDataset
 from .transforms import stack_pairs
 from .wrappers import ClassBalancedDataset, ConcatDataset, RepeatDataset
 
-__all__ = ['CUHKPEDES', 'ClassBalancedDataset', 'ConcatDataset', 'DrawnPEDES', 'ICFGPEDES',
-           'RSTPReid', 'RepeatDataset', 'TBPSDataset', 'IdentitySampler', 'SeededIndex',
+__all__ = ['APTMFiles', 'CUHKPEDES', 'ClassBalancedDataset', 'ConcatDataset', 'DrawnPEDES',
+           'HAMPEDES', 'ICFGPEDES', 'ITCPR', 'ImageTextPairs', 'LUPersonMLLM', 'LUPersonT', 'MALS',
+           'PAB', 'PABUCC', 'RSTPReid', 'RaSaFiles', 'RepeatDataset', 'SYNTHPEDES', 'TBPSCLIPFiles',
+           'TBPSDataset', 'UFine3C', 'UFine6926', 'WebPerson', 'IdentitySampler', 'SeededIndex',
            'SeededSampler', 'UniquePersonBatchSampler', 'stack_pairs', 'transforms']

@@ -1,19 +1,22 @@
-"""Annotation files: finding them, reading their records, choosing a split."""
+"""Annotation files: finding them, naming them by their content, choosing a split."""
 
 import hashlib
-import json
+import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
+from glob import glob
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from mmtbps.errors import BadValue, MissingFile, Remedy
-from mmtbps.fileio import decode_json, iter_json_lines
-from mmtbps.records import Entry, PairRecord, RecordError
+from mmtbps.records import PairRecord
 
 from .packed import SUFFIX, image_path
+
+_SPLITS = ('train', 'val', 'test')
 
 
 class Source(NamedTuple):
@@ -52,6 +55,26 @@ class LocatedRecord(NamedTuple):
         """Path of the image, in a folder or packed."""
         return image_path(self.source.images, self.record.image)
 
+    @property
+    def query_paths(self) -> list[str] | None:
+        """Paths of the pictures that composed queries begin from, one for each caption."""
+        images = self.record.query_images
+        return None if images is None else [image_path(self.source.images, image)
+                                            for image in images]
+
+    def with_captions(self, places: Sequence[int]) -> 'LocatedRecord':
+        """Return this record with some of its captions.
+
+        Args:
+            places: Of the captions that stay, from 0.
+        """
+        record = self.record
+        if len(places) == len(record.captions):
+            return self
+        captions = tuple(record.captions[place] for place in places)
+        pictures = record.query_images and tuple(record.query_images[place] for place in places)
+        return self._replace(record=replace(record, captions=captions, query_images=pictures))
+
 
 def find_sources(data_root: str, names: Sequence[str], prefixes: Sequence[str],
                  aliases: Sequence[str], how_to_get: str,
@@ -60,7 +83,8 @@ def find_sources(data_root: str, names: Sequence[str], prefixes: Sequence[str],
 
     Args:
         data_root: Folder that relative names and prefixes start from.
-        names: Annotation files.
+        names: Annotation files. A pattern (``*``, ``?``, ``[ab]``) stands for all that match,
+            sorted.
         prefixes: Image folder of each, or one for all. Where there is none of that name but one
             of packed images (``imgs.tars`` for ``imgs``), that one stands for it.
         aliases: Names under which one and the same file is published; any of them stands for
@@ -73,6 +97,7 @@ def find_sources(data_root: str, names: Sequence[str], prefixes: Sequence[str],
         BadValue: If there are neither one nor ``len(names)`` prefixes.
     """
     if len(prefixes) == 1:
+        names = [found for name in names for found in _expand(data_root, name, aliases)]
         prefixes = [*prefixes] * len(names)
     if len(prefixes) != len(names):
         raise BadValue(f'data_prefix has {len(prefixes)} image folders for {len(names)} '
@@ -96,50 +121,38 @@ def find_sources(data_root: str, names: Sequence[str], prefixes: Sequence[str],
     return sources
 
 
-def read_entries(source: Source, on_torn: Callable[[int], None] | None = None
-                 ) -> list[tuple[int, Entry]]:
-    """Read all ``(number, entry)`` of a ``.jsonl`` file or of a ``.json`` file that holds a list.
-
-    Args:
-        source: The annotation file.
-        on_torn: As in :func:`~mmtbps.fileio.iter_json_lines`.
-
-    Raises:
-        RecordError: On broken JSON, an entry that is no object or a file without an entry, with
-            file and line or record.
-    """
-    numbered = _decode_entries(source.ann_file, on_torn)
-    if not numbered:
-        raise RecordError(f'{source.ann_file}: no record in it; is the copy complete?')
-    return numbered
-
-
-def _decode_entries(path: Path, on_torn: Callable[[int], None] | None
-                    ) -> list[tuple[int, Entry]]:
-    if path.suffix == '.jsonl':
-        return [(number, Entry(raw, f'{path}, record {number}'))
-                for number, raw in iter_json_lines(path, on_torn)]
-    try:
-        entries = decode_json(path.read_text(encoding='utf-8-sig'))
-    except json.JSONDecodeError as error:
-        raise RecordError(f'{path}:{error.lineno}: broken JSON ({error}); '
-                          'is the download complete?') from error
-    except UnicodeDecodeError as error:
-        raise RecordError(f'{path}: not UTF-8 text ({error})') from error
-    except RecursionError as error:
-        raise RecordError(f'{path}: JSON nested too deeply to be read') from error
-    except ValueError as error:
-        raise RecordError(f'{path}: JSON that cannot be read ({error})') from error
-    if not isinstance(entries, list):
-        raise RecordError(f'{path}: expected a list of records [...], got '
-                          f'{type(entries).__name__}')
-    return [(number, Entry(raw, f'{path}, record {number}'))
-            for number, raw in enumerate(entries, start=1)]
+def _expand(data_root: str, name: str, aliases: Sequence[str]) -> list[str]:
+    """Return the names that match a pattern, or another alias of it; the name itself if none do."""
+    for pattern in [name, *aliases] if name in aliases else [name]:
+        if Path(data_root, pattern).is_file():
+            return [name]
+        if found := sorted(glob(pattern, root_dir=data_root or None)):
+            return found
+    return [name]
 
 
 def sha256(path: Path) -> str:
     """Compute the hex digest of a file, by which a result names its annotations."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    digest = hashlib.sha256()
+    with open(path, 'rb') as file:
+        while chunk := file.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def split_in_name(path: Path) -> str | None:
+    """Find the split in the name of an annotation file, else in that of its folder.
+
+    >>> split_in_name(Path('data/finetune/cuhk_val.json'))
+    'val'
+    >>> split_in_name(Path('annotation/test/attr.json'))
+    'test'
+    """
+    for name in (path.stem, path.parent.name):
+        found = {word for word in re.split('[^a-z]+', name.lower()) if word in _SPLITS}
+        if len(found) == 1:
+            return found.pop()
+    return None
 
 
 def select_split(located: Sequence[LocatedRecord], split: str, holdout: float,

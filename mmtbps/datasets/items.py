@@ -61,6 +61,8 @@ def image_items(located: Sequence[LocatedRecord],
                        f'{items[path]["person_id"]}, here it shows {person}')
             continue
         items[path]['captions'] += item.record.captions
+        if item.query_paths is not None:
+            items[path].setdefault('query_img_paths', []).extend(item.query_paths)
     return Items(list(items.values()), origins, _people_of(located))
 
 

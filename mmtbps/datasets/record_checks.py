@@ -1,7 +1,7 @@
 """Checks of records: unknown splits, records that stand twice, published sizes."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 
 from mmtbps.records import PairRecord, RecordError
@@ -92,6 +92,29 @@ def count_sizes(records: Sequence[PairRecord]) -> tuple[int, int, int]:
             sum(len(record.captions) for record in records))
 
 
+def judge_sizes(located: Iterable[LocatedRecord], published: Mapping[str, tuple[int, int, int]],
+                total: tuple[int, int, int] | None
+                ) -> list[tuple[str, tuple[int, int, int], tuple[int, int, int]]]:
+    """Count what the published files of each split hold together, and what they should hold.
+
+    Args:
+        located: Records of all splits.
+        published: People, images and captions of each split, where that is known.
+        total: The same of all splits together.
+
+    Returns:
+        Name of the split (``'all'`` for all of them), size and published size.
+    """
+    by_split = defaultdict(list)
+    for item in located:
+        if item.source.ann_file.suffix != '.jsonl':
+            by_split[item.record.split].append(item.record)
+    judged = [(split, count_sizes(by_split[split]), size) for split, size in published.items()
+              if by_split[split]]
+    everything = [record for records in by_split.values() for record in records]
+    return judged + ([('all', count_sizes(everything), total)] if total and everything else [])
+
+
 def compare_published(located: Sequence[LocatedRecord],
                       published: tuple[int, int, int] | None) -> str:
     """Word the published size of a split that has another one; empty if there is none, or equal.
@@ -100,7 +123,7 @@ def compare_published(located: Sequence[LocatedRecord],
         located: Records of the split.
         published: People, images and captions.
     """
-    ours = [item.record for item in located if item.source.ann_file.suffix == '.json']
+    ours = [item.record for item in located if item.source.ann_file.suffix != '.jsonl']
     if published is None or len(ours) < len(located) or count_sizes(ours) == published:
         return ''
     return 'published with {:,} people, {:,} images, {:,} captions'.format(*published)

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any, ClassVar
+from itertools import islice
+from typing import Any
 
 import numpy as np
 from mmengine.logging import print_log
@@ -12,19 +13,21 @@ from mmtbps.lexicon.query_text import is_blank
 from mmtbps.records import Entry, PairRecord, RecordError, image_name
 from mmtbps.registry import DATASETS
 
-from .annotations import LocatedRecord, Source, find_sources, read_entries, select_split, sha256
+from .annotations import LocatedRecord, Source, find_sources, select_split, sha256
+from .entries import read_entries
 from .generated import check_merge, check_pairs, describe_pairs, find_pairs
 from .images import find_missing_images, find_undecodable
 from .items import image_items, pair_items
 from .noise import load_noisy_order, noisy_order, reorder_captions
 from .people import count_ids_in_both, number_people
+from .published_files import PublishedFiles
 from .record_checks import caption_fault, check_splits, compare_published, find_repeated
 from .serving import ServingDataset
 from .skipped import ImagesLeftOut, SkippedRecord, summarise, word_left_out
 
 
 @DATASETS.register_module()
-class TBPSDataset(ServingDataset):
+class TBPSDataset(PublishedFiles, ServingDataset):
     """Data set of text-based person search from JSONL files of :class:`~mmtbps.records.PairRecord`.
 
     An item for training is one (image, caption): ``img_path``, ``caption``, ``person_id``
@@ -42,8 +45,8 @@ class TBPSDataset(ServingDataset):
     Args:
         data_root: Folder that the other paths start from.
         ann_file: Annotation file, or several that make one data set (original and generated
-            pairs); files ending in ``.jsonl`` hold ``PairRecord`` lines in every subclass. Empty
-            for the published file name.
+            pairs), or patterns (``attrs/*.json``); files ending in ``.jsonl`` hold ``PairRecord``
+            lines in every subclass. Empty for the published names.
         data_prefix: ``dict(img_path=...)``, the image folder, one for all files or one for each.
         split: ``'train'``, ``'val'`` or ``'test'``.
         pipeline: Transforms.
@@ -59,9 +62,11 @@ class TBPSDataset(ServingDataset):
         holdout: People of train that make up ``val``: a fraction below 1 or a number; 0 takes the
             splits of the file. ``None`` is the class's default.
         holdout_seed: Seed of the choice of people who are held out.
-        shared_ids: Whether several annotation files number the same people. By default each file
-            numbers its own, apart from generated pairs, see
+        shared_ids: Whether several annotation files number the same people. By default (unless the
+            class says otherwise) each file numbers its own, apart from generated pairs, see
             :func:`~mmtbps.datasets.people.number_people`.
+        strip_prefix: Beginning of the paths of all records, such as ``'images/MALS/'``, that the
+            image folder here does not have.
         allow_outside: Let records name images outside the image folder.
         allow_missing: In test mode, leave out images that are missing or broken.
         allow_train_people: Let this validation or test set share people with the training set; a
@@ -81,25 +86,13 @@ class TBPSDataset(ServingDataset):
         TooManyBroken: If more than ``max_broken`` images are.
     """
 
-    dataset_name: ClassVar[str] = 'pairs'
-    #: Published names of the annotation file; any stands for the others.
-    ann_files: ClassVar[tuple[str, ...]] = ()
-    image_folder: ClassVar[str] = ''
-    how_to_get: ClassVar[str] = 'docs/guides/prepare_data.md#your-own-data shows how to write one.'
-    #: Name of the command that makes the data set in its ``data_root``, if there is one.
-    remedy: ClassVar[str | None] = None
-    #: People, images and captions that each split is published with.
-    published_sizes: ClassVar[dict[str, tuple[int, int, int]]] = {}
-    default_holdout: ClassVar[float] = 0
-    #: Splits that a record may be in.
-    splits: ClassVar[tuple[str, ...]] = ('train', 'val', 'test')
-
     def __init__(self, data_root: str = '', ann_file: str | Sequence[str] = '',
                  data_prefix: dict | None = None, split: str = 'train',
                  pipeline: Sequence[dict | Callable] = (), test_mode: bool = False,
                  strict: bool = False, verify_images: bool | None = None,
                  noise_rate: float = 0., noise_index: str | None = None, noise_seed: int = 0,
-                 holdout: float | None = None, holdout_seed: int = 0, shared_ids: bool = False,
+                 holdout: float | None = None, holdout_seed: int = 0,
+                 shared_ids: bool | None = None, strip_prefix: str = '',
                  allow_outside: bool = False, allow_missing: bool = False,
                  allow_train_people: bool = False, max_broken: int = 100,
                  pairs_root: str | None = None, **kwargs: Any) -> None:
@@ -111,19 +104,21 @@ class TBPSDataset(ServingDataset):
         self.verify_images = test_mode if verify_images is None else verify_images
         self.noise_rate, self.noise_index, self.noise_seed = noise_rate, noise_index, noise_seed
         self.holdout = self.default_holdout if holdout is None else holdout
-        self.holdout_seed = holdout_seed
-        self.shared_ids, self.allow_outside = shared_ids, allow_outside
+        self._holdout_if_needed = holdout is None
+        self.holdout_seed, self.strip_prefix = holdout_seed, strip_prefix
+        self.shared_ids = self.default_shared_ids if shared_ids is None else shared_ids
+        self.allow_outside = allow_outside
         self.allow_missing, self.allow_train_people = allow_missing, allow_train_people
         self.max_broken = max_broken
         self.skipped: list[SkippedRecord] = []
         self._broken: set[int] = set()  # ids of images found undecodable after the start
         super().__init__(
-            ann_file=ann_file or self.ann_files[:1],
+            ann_file=ann_file or self.default_files(data_root, split),
             data_prefix=data_prefix or dict(img_path=self.image_folder),
             data_root=data_root, pipeline=list(pipeline), test_mode=test_mode, **kwargs)
 
     def parse(self, annotation: list[Entry]) -> list[PairRecord]:
-        """Read the entries of one annotation file: one record an entry, in order.
+        """Read the entries of one annotation file, ``self.reading``: one record an entry, in order.
 
         The only method that differs between data sets. Captions that are no text may stay in: the
         data set counts and skips them.
@@ -134,7 +129,8 @@ class TBPSDataset(ServingDataset):
                 image=entry.take('image', str), captions=tuple(entry.take('captions', list)),
                 person_id=entry.take('person_id', int), split=entry.take('split', str),
                 source=entry.take_or_none('source', str),
-                pair_weight=entry.take_share_or_none('pair_weight'))
+                pair_weight=entry.take_share_or_none('pair_weight'),
+                query_images=entry.take_query_images(entry.raw['captions']))
             if record.source is not None and record.split != 'train':
                 raise RecordError(f"{entry.where}: a generated pair (it has a key 'source') must "
                                   f"be in split 'train', got {record.split!r}")
@@ -182,17 +178,29 @@ class TBPSDataset(ServingDataset):
         return located
 
     def _read_source(self, source: Source) -> Iterator[LocatedRecord]:
-        numbered = read_entries(source, on_torn=lambda number: self._skip_at(
+        self.reading = source
+        numbered = read_entries(source, forms=self.forms, on_torn=lambda number: self._skip_at(
             source, number, 'half-written last line: it is no whole record'))
-        parse = TBPSDataset.parse if source.ann_file.suffix == '.jsonl' else type(self).parse
-        records = parse(self, [entry for _, entry in numbered])
-        for (number, entry), record in zip(numbered, records, strict=True):
-            image, made_from = (
-                path and image_name(path, entry.where, self.allow_outside)
-                for path in (record.image, record.source))
-            if (image, made_from) != (record.image, record.source):
-                record = replace(record, image=image, source=made_from)
-            yield LocatedRecord(record, source, number)
+        lines = source.ann_file.suffix == '.jsonl' and not self.parses_lines
+        parse = TBPSDataset.parse if lines else type(self).parse
+        while entries := list(islice(numbered, self.parse_size)):
+            records = parse(self, [entry for _, entry in entries])
+            for (number, entry), record in zip(entries, records, strict=True):
+                yield LocatedRecord(self._in_folder(record, entry.where), source, number)
+
+    def _in_folder(self, record: PairRecord, where: str) -> PairRecord:
+        """Give a record its paths as they are below the image folder, none outside."""
+        def name(path: str | None) -> str | None:
+            if not path.startswith(self.strip_prefix):
+                raise RecordError(f'{where}: image {path!r} does not begin with '
+                                  f'strip_prefix={self.strip_prefix!r}')
+            return image_name(path[len(self.strip_prefix):], where, self.allow_outside)
+
+        image, made_from = name(record.image), record.source and name(record.source)
+        pictures = record.query_images and tuple(map(name, record.query_images))
+        if (image, made_from, pictures) == (record.image, record.source, record.query_images):
+            return record
+        return replace(record, image=image, source=made_from, query_images=pictures)
 
     def select_records(self, located: Sequence[LocatedRecord] | None = None
                        ) -> list[LocatedRecord]:
@@ -202,7 +210,8 @@ class TBPSDataset(ServingDataset):
             located: Records of all splits; by default they are read.
         """
         located = self.read_records() if located is None else located
-        return select_split(located, self.split, self.holdout, self.holdout_seed)
+        own_val = self._holdout_if_needed and any(item.record.split == 'val' for item in located)
+        return select_split(located, self.split, 0 if own_val else self.holdout, self.holdout_seed)
 
     def describe_pairs(self, located: Sequence[LocatedRecord]) -> Notice | None:
         """Word what is trained on, where ``pairs_root`` names generated pairs; else ``None``.
@@ -222,6 +231,9 @@ class TBPSDataset(ServingDataset):
             self._metainfo['other_size'] = other_size
         repeated = find_repeated(located)
         located = self._drop_unusable(self._permute_captions(located), repeated)
+        if not self.test_mode and any(item.record.query_images for item in located):
+            raise BadValue(f'{self.dataset_name} {self.split}: records with query_images are '
+                           'composed queries, which are for testing (test_mode=True)')
         items, self._image_origins, self._people = (
             image_items(located, self._skip) if self.test_mode else pair_items(located))
         if not any('caption' in item or item['captions'] for item in items):
@@ -255,7 +267,8 @@ class TBPSDataset(ServingDataset):
 
     def _drop_unusable(self, located: list[LocatedRecord],
                        repeated: dict[tuple, LocatedRecord]) -> list[LocatedRecord]:
-        paths = list(dict.fromkeys(item.image_path for item in located))
+        paths = list(dict.fromkeys(
+            path for item in located for path in (item.image_path, *(item.query_paths or ()))))
         missing = find_missing_images(paths)
         broken = (find_undecodable([path for path in paths if path not in missing])
                   if self.verify_images else {})
@@ -270,8 +283,8 @@ class TBPSDataset(ServingDataset):
                 self._skip(item, f'missing image: {path}')
             elif path in broken:
                 self._skip(item, f'undecodable image: {path} ({broken[path]})')
-            elif (captions := tuple(self._texts(item))) or self.test_mode:
-                usable.append(item._replace(record=replace(item.record, captions=captions)))
+            elif (texts := list(self._texts(item, missing | broken.keys()))) or self.test_mode:
+                usable.append(item.with_captions(texts))
         return usable
 
     def _check_gaps(self, total: int, missing: set[str], broken: dict[str, str]) -> None:
@@ -289,17 +302,24 @@ class TBPSDataset(ServingDataset):
         if left_out:
             self._metainfo['left_out'] = left_out
 
-    def _texts(self, item: LocatedRecord) -> Iterator[str]:
+    def fault_of(self, caption: str) -> str | None:
+        """Say what is wrong with a caption, which is then left out; ``None`` if nothing is."""
+        return caption_fault(caption)
+
+    def _texts(self, item: LocatedRecord, gone: set[str]) -> Iterator[int]:
+        """Yield the places of usable captions."""
         for position, caption in enumerate(item.record.captions, start=1):
             if not isinstance(caption, str):
                 self._skip(item, f'caption is no text: number {position} is {caption!r}')
             elif is_blank(caption):
                 self._skip(item, f'empty caption: number {position}')
-            elif fault := caption_fault(caption):
+            elif fault := self.fault_of(caption):
                 self._skip(item, f'{fault}: number {position}')
+            elif item.query_paths and (path := item.query_paths[position - 1]) in gone:
+                self._skip(item, f'picture of a query is missing or broken: {path}')
             else:
-                yield caption
-        if not item.record.captions:
+                yield position - 1
+        if not item.record.captions and item.record.query_images is None:
             self._skip(item, 'empty caption: the list has none')
 
     def _skip(self, item: LocatedRecord, reason: str) -> None:

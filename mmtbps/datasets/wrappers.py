@@ -17,6 +17,8 @@ from .samplers import SeededIndex, UnfitSampler
 
 __all__ = ['ClassBalancedDataset', 'ConcatDataset', 'RepeatDataset', 'data_sets_in']
 
+#: Words on a data set that are joined to words on all of them.
+_JOINED = 'dataset_name', 'split', 'other_size', 'left_out', 'queries', 'positives'
 #: What a data set must have to stand in a wrapper.
 _NEEDED = ('get_item', 'person_ids', 'image_ids', 'family_ids', 'people', 'num_images')
 
@@ -148,7 +150,7 @@ class _Wrapper(ItemIds):
         self.full_init()
         known = [part.metainfo for part in self.parts]
         joined = {key: ' + '.join(dict.fromkeys(str(one[key]) for one in known if key in one))
-                  for key in ('dataset_name', 'split', 'other_size', 'left_out')
+                  for key in _JOINED
                   if any(key in one for one in known)}
         several = len({one.get('dataset_name') for one in known}) > 1
         files = {f'{one["dataset_name"]}/{name}' if several else name: value

@@ -19,8 +19,9 @@ from .preflight import LOADERS, data_settings, dicts_in
 __all__ = ['UnfitData', 'check_data_sets', 'stop_if_unfit']
 
 #: Arguments that decide which records there are, before a split is chosen.
-_READING = ('type', 'data_root', 'ann_file', 'data_prefix', 'pairs_root', 'shared_ids',
-            'allow_outside')
+_READING = ('type', 'data_root', 'data_prefix', 'pairs_root', 'shared_ids', 'allow_outside',
+            'strip_prefix', 'people', 'flat', 'ids_of_parts', 'prompt_captions',
+            'back_translations')
 
 
 class UnfitData(SeveralFaults, BadValue):
@@ -103,7 +104,7 @@ def _read_parts(cfg: Config) -> tuple[list[_Part], list[UserError]]:
             dataset = DATASETS.build(dict(settings, lazy_init=True, pipeline=[]))
             if not isinstance(dataset, TBPSDataset):
                 continue
-            key = repr([settings.get(name) for name in _READING])
+            key = repr([dataset.ann_file, *(settings.get(name) for name in _READING)])
             try:
                 if key not in read:
                     read[key] = dataset.read_records()

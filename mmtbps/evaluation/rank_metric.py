@@ -29,8 +29,9 @@ class RankKMetric(BaseMetric):
     id. One result is kept per *image*, so the samples that a multi-process loader repeats to
     fill its last batch are dropped by the length of the data set and never counted. What was
     measured is logged as one protocol line, made of the sample counts and of ``dataset_name``,
-    ``split``, ``ann_files`` (file name -> sha256), ``other_size`` (words on the published size) and
-    ``left_out`` (on images that are not in the gallery) in the data set's ``metainfo``.
+    ``split``, ``ann_files`` (file name -> sha256), ``other_size`` (words on the published size),
+    ``left_out`` (on images that are not in the gallery), ``queries`` (where they are more than
+    their captions) and ``positives`` (where they are no persons) in the data set's ``metainfo``.
 
     Metric keys: ``t2i/R1``, ``t2i/R5``, ``t2i/R10``, ``t2i/mAP``, ``t2i/mAP_trapz``,
     ``t2i/mINP``, ``t2i/queries``, ``t2i/gallery``, ``t2i/unmatched``; the same with ``i2t``.
@@ -199,8 +200,8 @@ class RankKMetric(BaseMetric):
             f'annotations {", ".join(files) or "unknown"}',
             *counts,
             *([f'gallery with distractors of {self.distractors}'] if self.distractors else []),
-            *(meta[key] for key in ('other_size', 'left_out') if key in meta),
-            f'positives: same person, own image {own}',
+            *(meta[key] for key in ('other_size', 'left_out', 'queries') if key in meta),
+            f'positives: {meta.get("positives", "same person")}, own image {own}',
             self.model or f'checkpoint: {self.selection or "unknown"}',
             *filter(None, [self.partial])])
 

@@ -11,6 +11,7 @@ from .image_files import (
     UNREAD_VIDEO_SUFFIXES,
     is_image,
 )
+from .json_stream import iter_json_elements
 from .json_text import decode_json, encode_json
 from .jsonl import JsonlWriter, append_json_lines, iter_json_lines
 from .locks import LockTaken, file_lock, lock_descriptor
@@ -23,5 +24,5 @@ __all__ = ['BrokenCheckpoint', 'DiskFull', 'IMAGE_SUFFIXES', 'JobShard', 'JsonlW
            'UnsafeCheckpoint', 'append_json_lines', 'check_writable', 'create_once',
            'damaged_record', 'decode_json', 'durable_folder', 'encode_json', 'explain_disk_full',
            'explained_disk_full', 'file_lock', 'folder_size', 'free_bytes', 'is_disk_full',
-           'is_image', 'iter_json_lines', 'load_checkpoint_file', 'lock_descriptor',
-           'swollen_record', 'sync_folder', 'why_no_file', 'write_durably']
+           'is_image', 'iter_json_elements', 'iter_json_lines', 'load_checkpoint_file',
+           'lock_descriptor', 'swollen_record', 'sync_folder', 'why_no_file', 'write_durably']

@@ -5,7 +5,7 @@ from typing import Any
 
 from mmtbps.errors import printable
 
-__all__ = ['decode_json', 'encode_json']
+__all__ = ['as_dict', 'decode_json', 'encode_json']
 
 
 def encode_json(value: Any, indent: int | None = None, ascii_only: bool = False) -> str:
@@ -47,10 +47,22 @@ def decode_json(text: str) -> Any:
         Traceback (most recent call last):
         ValueError: key 'id' stands twice in one object, with 1 and with 2
     """
-    return json.loads(text, object_pairs_hook=_as_dict)
+    return json.loads(text, object_pairs_hook=as_dict)
 
 
-def _as_dict(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def as_dict(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Make an object of its pairs, of which no two have one key.
+
+    Args:
+        pairs: keys and values in the order of the text.
+
+    Raises:
+        ValueError: a key stands twice.
+
+    Example:
+        >>> as_dict([('id', 1), ('split', 'val')])
+        {'id': 1, 'split': 'val'}
+    """
     values = dict(pairs)
     if len(values) < len(pairs):
         seen: dict[str, Any] = {}

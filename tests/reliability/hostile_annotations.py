@@ -66,9 +66,9 @@ CONTENTS = {
     'NUL bytes': (lambda kind: bytes(64), 'broken JSON|no record in it'),
     'NUL in the middle': (lambda kind: text_of(kind, record(kind), record(kind)).encode().replace(
         b'}', b'\0}', 1), 'broken JSON'),
-    'top-level object': (top('{"a": []}\n{"a": 1}\n'), "broken JSON|key 'image' is missing"),
-    'top-level number': (top('3\n3\n'), 'broken JSON|expected an object'),
-    'top-level text': (top('"abc"\n"abc"\n'), 'broken JSON|expected an object'),
+    'top-level object': (top('{"a": []}\n{"a": 1}\n'), "expected a list|key 'image' is missing"),
+    'top-level number': (top('3\n3\n'), 'expected (a list|an object)'),
+    'top-level text': (top('"abc"\n"abc"\n'), 'expected (a list|an object)'),
     'list of lists': (lambda kind: b'[1]\n[2]\n' if kind == 'TBPSDataset' else b'[[1], [2]]',
                       'expected an object'),
     'deep nesting': (top('[' * 100_000 + '\n'), 'nested too deeply|recursion'),

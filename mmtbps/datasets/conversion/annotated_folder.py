@@ -7,7 +7,8 @@ from pathlib import Path
 
 from mmengine.fileio import get
 
-from mmtbps.datasets.annotations import Source, find_sources, read_entries
+from mmtbps.datasets.annotations import Source, find_sources
+from mmtbps.datasets.entries import read_entries
 from mmtbps.datasets.packed import image_path
 from mmtbps.errors import BadValue, MissingFile
 from mmtbps.records import RecordError, image_name
@@ -46,7 +47,7 @@ def read_annotated(root: Path, layout: str, ann_file: str | None = None,
     source, = find_sources(
         str(root), [ann_file or known.ann_files[0]], [images or known.images], known.ann_files,
         'Name them if they are called otherwise')
-    entries = read_entries(source)
+    entries = list(read_entries(source))
     lines = source.ann_file.suffix == '.jsonl'
     style = find_style(source.ann_file.read_bytes(), [entry.raw for _, entry in entries], lines)
 

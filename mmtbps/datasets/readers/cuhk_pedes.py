@@ -3,7 +3,7 @@
 from mmtbps.records import Entry, PairRecord
 from mmtbps.registry import DATASETS
 
-from .tbps_dataset import TBPSDataset
+from ..tbps_dataset import TBPSDataset
 
 
 @DATASETS.register_module()
