@@ -22,30 +22,10 @@ from mmengine.config import Config
 from mmengine.logging import MMLogger
 
 from mmtbps.config_file import read_config
-from mmtbps.datasets import (
-    CUHKPEDES,
-    HAMPEDES,
-    ICFGPEDES,
-    ITCPR,
-    MALS,
-    PAB,
-    PABUCC,
-    SYNTHPEDES,
-    APTMFiles,
-    DrawnPEDES,
-    ImageTextPairs,
-    LUPersonMLLM,
-    LUPersonT,
-    RaSaFiles,
-    RSTPReid,
-    TBPSCLIPFiles,
-    TBPSDataset,
-    UFine3C,
-    UFine6926,
-    WebPerson,
-)
+from mmtbps.datasets import TBPSDataset
 from mmtbps.datasets.annotations import LocatedRecord
 from mmtbps.datasets.people import count_ids_in_both, find_leaks
+from mmtbps.datasets.readers.names import READERS
 from mmtbps.datasets.record_checks import count_shared_captions, count_sizes, judge_sizes
 from mmtbps.datasets.skipped import SkippedRecord
 from mmtbps.engine.data_checks import check_data_sets
@@ -56,13 +36,6 @@ from .wording.printing import as_json
 from .wording.user_errors import word_error, word_notice
 
 __all__ = ['add_arguments', 'check', 'check_together', 'compare_sizes', 'datasets_of_config', 'run']
-
-TYPES = {
-    'cuhk': CUHKPEDES, 'icfg': ICFGPEDES, 'rstp': RSTPReid, 'drawn': DrawnPEDES,
-    'ufine6926': UFine6926, 'ufine3c': UFine3C, 'itcpr': ITCPR, 'pab': PAB, 'pab-ucc': PABUCC,
-    'mals': MALS, 'synth-pedes': SYNTHPEDES, 'ham-pedes': HAMPEDES, 'luperson-t': LUPersonT,
-    'luperson-mllm': LUPersonMLLM, 'web-person': WebPerson, 'aptm': APTMFiles, 'rasa': RaSaFiles,
-    'tbps-clip': TBPSCLIPFiles, 'pairs': ImageTextPairs, 'jsonl': TBPSDataset}
 
 #: Published files have these too, and every method leaves them out: worth a note, no fault.
 HARMLESS = ('empty caption', 'caption is no text', 'caption with a template left in it')
@@ -75,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the data to check, and what is looked at and printed."""
     named = parser.add_mutually_exclusive_group(required=True)
     named.add_argument('config', nargs='?', help='check every data set this config names')
-    named.add_argument('--type', choices=TYPES, help='or: the kind of data set at --root')
+    named.add_argument('--type', choices=READERS, help='or: the kind of data set at --root')
     parser.add_argument('--root', default='', help='folder with annotation file and images')
     parser.add_argument('--ann-file', nargs='+', default='', help='if not the published name')
     parser.add_argument('--images', nargs='+', help='image folder(s), if not the published one')
@@ -254,7 +227,7 @@ def named_dataset(args: argparse.Namespace) -> tuple[type[TBPSDataset], dict]:
                  strip_prefix=args.strip_prefix)
     if args.images:
         paths['data_prefix'] = dict(img_path=args.images)
-    return TYPES[args.type], paths
+    return READERS[args.type], paths
 
 
 def _say(line: str) -> None:

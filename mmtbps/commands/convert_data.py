@@ -1,4 +1,5 @@
-"""Convert a data set to parquet, as Hugging Face has it, or to tar shards of webdataset, and back.
+"""Convert a data set to parquet, as Hugging Face has it, to tar shards of webdataset, to the files
+of other projects, and back.
 
 The new folder appears when it is whole. Of parquet with images, and back, files of images and of
 annotations are those of the original, byte for byte.
@@ -10,12 +11,16 @@ Examples:
     mmtbps convert-data data/RSTPReid mine --to jsonl
     mmtbps convert-data theirs.parquet mine --column person_id=pid --split train
     mmtbps convert-data shards mine --to jsonl
+    mmtbps convert-data data/CUHK-PEDES rasa --to rasa
+    mmtbps convert-data aptm/data data/again --from aptm --to cuhk --ann-file 'cuhk_{split}.json'
+    mmtbps convert-data data/MALS mals --from mals --to parquet
+    mmtbps convert-data LUPerson_train.arrow data/LUPerson-T --each-image --to jsonl
 """
 
 import argparse
 
 from mmtbps.datasets.conversion import convert_data
-from mmtbps.datasets.conversion.convert import FORMS, ConversionReport
+from mmtbps.datasets.conversion.convert import FORMS, SOURCES, ConversionReport
 from mmtbps.datasets.conversion.parquet_files import COLUMNS
 from mmtbps.errors import BadValue, printable
 
@@ -31,13 +36,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('target', help='the new folder')
     parser.add_argument('--to', choices=FORMS, help='form of the new folder (default: parquet; of '
                         'parquet the layout that it was made of)')
-    parser.add_argument('--from', choices=FORMS, dest='form',
+    parser.add_argument('--from', choices=SOURCES, dest='form',
                         help='form of the source (default: what its files say)')
     parser.add_argument('--ann-file', help='annotation file, if it is called otherwise')
     parser.add_argument('--images', help='image folder below the source, if it is called otherwise')
     parser.add_argument('--column', nargs='+', action='extend', default=[], metavar='OURS=THEIRS',
                         help=f'name of a column of parquet, of {", ".join(COLUMNS)}')
     parser.add_argument('--split', help='of rows that do not say theirs')
+    parser.add_argument('--each-image', action='store_true',
+                        help='of parquet and Arrow: no column says the person, each image is one')
+    parser.add_argument('--strip-prefix', default='', metavar='PATH', help='beginning of the paths '
+                        'of all records that the image folder does not have')
     parser.add_argument('--paths', action='store_true',
                         help='parquet with the paths of the images, without the images')
     parser.add_argument('--shard-size', type=int, default=500, metavar='MB',
@@ -50,7 +59,7 @@ def run(args: argparse.Namespace) -> None:
         raise BadValue('--shard-size must be at least 1')
     report = convert_data(args.source, args.target, args.to, args.form, args.ann_file, args.images,
                           _columns(args.column), args.split, not args.paths,
-                          args.shard_size * 10**6)
+                          args.shard_size * 10**6, args.each_image, args.strip_prefix)
     print(printable(f'{args.target}: {word_report(report)}'))
 
 

@@ -14,7 +14,7 @@ from mmtbps.errors import BadValue, MissingFile
 from mmtbps.records import RecordError, image_name
 
 from .json_styles import JsonStyle, encode_records, find_style
-from .layouts import LAYOUTS, Row, RowSource, read_row, restore_record
+from .layouts import LAYOUTS, Layout, Row, RowSource, read_row, restore_records
 
 __all__ = ['find_layout', 'read_annotated', 'write_annotated']
 
@@ -22,11 +22,18 @@ __all__ = ['find_layout', 'read_annotated', 'write_annotated']
 def find_layout(root: Path) -> str | None:
     """Find the layout of a folder by its annotation file; None if there is none, or several.
 
-    CUHK-PEDES and DrawnPEDES have the same.
+    CUHK-PEDES and DrawnPEDES have the same. Files that another project made beside those of a data
+    set are passed over.
     """
     found = [name for name, layout in LAYOUTS.items()
-             if any((root / file).is_file() for file in layout.ann_files)]
+             if any(_there(root, layout, file) for file in layout.ann_files)]
+    found = [name for name in found if not LAYOUTS[name].by_split] or found
     return found[0] if len(found) == 1 else None
+
+
+def _there(root: Path, layout: Layout, name: str) -> dict[str | None, str]:
+    """Return the files that a name stands for and that are there, by split."""
+    return {split: file for split, file in layout.files_of(name).items() if (root / file).is_file()}
 
 
 def read_annotated(root: Path, layout: str, ann_file: str | None = None,
@@ -36,26 +43,45 @@ def read_annotated(root: Path, layout: str, ann_file: str | None = None,
     Args:
         root: of the data set.
         layout: name of it.
-        ann_file: the annotation file; by default that of the layout.
+        ann_file: the annotation file, with ``{split}`` in a layout with a file of each split; by
+            default that of the layout.
         images: the image folder, or one of packed images; by default that of the layout.
 
     Raises:
         MissingFile: file or folder are not there; later, an image is not.
+        BadValue: the layout's files of several data sets are there.
         RecordError: a record cannot be read.
     """
     known = LAYOUTS[layout]
-    source, = find_sources(
-        str(root), [ann_file or known.ann_files[0]], [images or known.images], known.ann_files,
-        'Name them if they are called otherwise')
-    entries = list(read_entries(source))
-    lines = source.ann_file.suffix == '.jsonl'
-    style = find_style(source.ann_file.read_bytes(), [entry.raw for _, entry in entries], lines)
+    name = ann_file or _usual_name(root, known)
+    files = _there(root, known, name) or known.files_of(name)
+    sources = find_sources(str(root), list(files.values()), [images or known.images],
+                           known.ann_files, 'Name them if they are called otherwise')
+    read = [(split, source, list(read_entries(source)))
+            for split, source in zip(files, sources, strict=True)]
+    styles = {find_style(source.ann_file.read_bytes(), [entry.raw for _, entry in entries],
+                         source.ann_file.suffix == '.jsonl') for _, source, entries in read}
 
     def rows() -> Iterator[Row]:
-        for place, (_, entry) in enumerate(entries):
-            yield read_row(entry, layout, place, _reader(source, entry.where))
+        place = 0
+        for split, source, entries in read:
+            for _, entry in entries:
+                # Records of one caption each are those of an image: their places do not count.
+                number = None if known.single_in else place
+                yield read_row(entry, layout, number, _reader(source, entry.where), split)
+                place += 1
 
-    return RowSource(rows(), layout, source.ann_file.name, style)
+    name = sources[0].ann_file.name if None in files else name
+    return RowSource(rows(), layout, name, styles.pop() if len(styles) == 1 else None)
+
+
+def _usual_name(root: Path, layout: Layout) -> str:
+    """Return the name of a layout that is there."""
+    there = [name for name in layout.ann_files if _there(root, layout, name)]
+    if len(there) > 1 and layout.by_split:
+        raise BadValue(f'{root}: annotations of several data sets are there, '
+                       f'{" and ".join(there)}; name those that are meant as annotation file')
+    return there[0] if layout.by_split and there else layout.ann_files[0]
 
 
 def _reader(source: Source, where: str) -> Callable[[str], Callable[[], bytes]]:
@@ -84,26 +110,40 @@ def write_annotated(source: RowSource, folder: Path, target: str, left_out: Coun
 
     Raises:
         RecordError: the path of an image leads out of the folder.
-        BadValue: two images have one path; or there is no row.
+        BadValue: two images have one path; there is no row; or a split has no file.
     """
     layout = LAYOUTS[target]
     same = source.layout == target
-    name = source.ann_file if same else layout.ann_files[0]
+    name = source.ann_file if same else _name_for(layout, source.layout)
     known: dict[str, int] = {}
     numbered = []
     for row in _with_all_captions(source.rows):
         _write_image(row, folder / layout.images, known)
-        numbered.append((row.number, restore_record(row, source.layout, target, left_out)))
+        records = restore_records(row, source.layout, target, left_out)
+        numbered.append((row.number, row.split, records))
     if not numbered:
         raise BadValue('no record in it; is the copy complete?')
-    numbers = {number for number, _ in numbered}
+    numbers = {number for number, *_ in numbered}
     if None not in numbers and len(numbers) == len(numbered):
-        numbered.sort(key=lambda pair: pair[0])
+        numbered.sort(key=lambda one: one[0])
     style = source.style if same else None
-    lines = name.endswith('.jsonl')
-    content = encode_records([record for _, record in numbered],
-                             style or JsonStyle(lines, ascii_only=False, newline=True))
-    (folder / name).write_bytes(content)
+    style = style or JsonStyle(name.endswith('.jsonl'), ascii_only=False, newline=True)
+    for split, file in layout.files_of(name).items():
+        content = [record for _, own, records in numbered if split in (None, own)
+                   for record in records]
+        if content:
+            (folder / file).parent.mkdir(parents=True, exist_ok=True)
+            (folder / file).write_bytes(encode_records(content, style))
+    strange = {split for _, split, _ in numbered} - layout.files_of(name).keys()
+    if strange and layout.by_split:
+        raise BadValue(f'split {min(strange)!r} has no file in this layout, which has train, val '
+                       'and test')
+
+
+def _name_for(layout: Layout, source: str) -> str:
+    """Return the name of the annotation file; where data sets have names of their own, that."""
+    own = [name for name in layout.ann_files if name.startswith(f'{source}_')]
+    return own[0] if own else layout.ann_files[0]
 
 
 def _with_all_captions(rows: Iterator[Row]) -> Iterator[Row]:

@@ -7,18 +7,22 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from mmtbps.datasets.readers.names import READERS
 from mmtbps.errors import BadValue, MissingFile
 from mmtbps.fileio import check_writable, durable_folder
 
 from .annotated_folder import find_layout, read_annotated, write_annotated
 from .layouts import LAYOUTS, Row, RowSource
 from .parquet_files import read_parquet, write_parquet
+from .reader_rows import read_by_reader
 from .webdataset_shards import read_webdataset, write_webdataset
 
-__all__ = ['FORMS', 'ConversionReport', 'convert_data']
+__all__ = ['FORMS', 'SOURCES', 'ConversionReport', 'convert_data']
 
 #: Forms of a data set: layouts of annotations, and files that hold the images too.
 FORMS = (*LAYOUTS, 'parquet', 'webdataset')
+#: Forms that are read: further data sets that have a reader, too.
+SOURCES = tuple(dict.fromkeys((*FORMS, *READERS)))
 _NOTICES = ('licen', 'notice', 'copying', 'copyright')
 
 
@@ -46,20 +50,23 @@ class ConversionReport(NamedTuple):
 def convert_data(source: str | os.PathLike, target: str | os.PathLike, to: str | None = None,
                  form: str | None = None, ann_file: str | None = None, images: str | None = None,
                  columns: Mapping[str, str] | None = None, split: str | None = None,
-                 embed: bool = True, shard_size: int = 500_000_000) -> ConversionReport:
+                 embed: bool = True, shard_size: int = 500_000_000, each_image: bool = False,
+                 strip_prefix: str = '') -> ConversionReport:
     """Convert a data set into a new folder, which appears when it is whole.
 
     Args:
         source: folder of a layout, or file or folder of parquet or of tar shards.
         target: the new folder.
         to: one of `FORMS`; by default parquet, and of parquet the layout that it was made of.
-        form: of the source, one of `FORMS`; by default what its files say.
+        form: of the source, one of `SOURCES`; by default what its files say.
         ann_file: as in `read_annotated`.
         images: as in `read_annotated`.
         columns: as in `read_parquet`.
         split: of rows that do not say theirs.
         embed: put the files of images into parquet; else paths alone.
         shard_size: bytes of a file of parquet or of a shard.
+        each_image: as in `read_parquet`.
+        strip_prefix: as in `read_by_reader`.
 
     Raises:
         MissingFile: the source, its annotations or an image are not there.
@@ -70,11 +77,12 @@ def convert_data(source: str | os.PathLike, target: str | os.PathLike, to: str |
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise BadValue(f'{target} exists; remove it or name another folder')
     form = form or _find_form(source)
-    found = _read(source, form, ann_file, images, columns, split)
+    found = (read_parquet(source, columns, split, each_image) if form == 'parquet' else
+             _read(source, form, ann_file, images, split, strip_prefix))
     to = to or (found.layout if form == 'parquet' else
-                'parquet' if form in LAYOUTS else 'jsonl')
-    if to not in FORMS or form not in FORMS:
-        raise BadValue(f'a form must be one of {", ".join(FORMS)}; got {form!r} and {to!r}')
+                'parquet' if form in SOURCES and form != 'webdataset' else 'jsonl')
+    if to not in FORMS:
+        raise BadValue(f'a form must be one of {", ".join(FORMS)}; got {to!r}')
     check_writable(target, folder=True)
     counts, left_out, exact = Counter(), Counter(), None
     found = found._replace(rows=_count(found.rows, counts))
@@ -103,26 +111,27 @@ def _find_form(source: Path) -> str:
     if not source.exists():
         raise MissingFile(f'{source}: no such file or folder')
     if source.is_file():
-        found = {'.parquet': 'parquet', '.tar': 'webdataset'}.get(source.suffix)
+        found = {'.parquet': 'parquet', '.arrow': 'parquet', '.tar': 'webdataset'}.get(
+            source.suffix)
     else:
         found = find_layout(source) or next(
             (form for suffix, form in (('parquet', 'parquet'), ('tar', 'webdataset'))
              if next(source.rglob(f'*.{suffix}'), None)), None)
     if found is None:
         raise BadValue(f'{source}: its files do not say which form it has; it is one of '
-                       f'{", ".join(FORMS)}')
+                       f'{", ".join(SOURCES)}')
     return found
 
 
 def _read(source: Path, form: str, ann_file: str | None, images: str | None,
-          columns: Mapping[str, str] | None, split: str | None) -> RowSource:
-    if form == 'parquet':
-        return read_parquet(source, columns, split)
+          split: str | None, strip_prefix: str) -> RowSource:
     if form == 'webdataset':
         return read_webdataset(source, split)
-    if form not in LAYOUTS:
-        raise BadValue(f'a form must be one of {", ".join(FORMS)}; got {form!r}')
-    return read_annotated(source, form, ann_file, images)
+    if form in LAYOUTS and not strip_prefix:
+        return read_annotated(source, form, ann_file, images)
+    if form in READERS:
+        return read_by_reader(source, form, ann_file, images, strip_prefix)
+    raise BadValue(f'a form must be one of {", ".join(SOURCES)}; got {form!r}')
 
 
 def _copy_notices(source: Path, folder: Path) -> None:

@@ -9,7 +9,11 @@ from mmtbps.records import Entry, PairRecord, RecordError
 
 from .json_styles import JsonStyle
 
-__all__ = ['LAYOUTS', 'Layout', 'Row', 'RowSource', 'read_row', 'restore_record']
+__all__ = ['LAYOUTS', 'Layout', 'Row', 'RowSource', 'read_row', 'restore_record',
+           'restore_records']
+
+
+_KNOWN = frozenset(field.name for field in fields(PairRecord))
 
 
 @dataclass(frozen=True)
@@ -17,27 +21,55 @@ class Layout:
     """A layout of annotations.
 
     Args:
-        ann_files: names of its annotation file, the usual one first.
+        ann_files: names of its annotation file, the usual one first; with ``{split}``, a file of
+            each split.
         images: name of its image folder.
         image_key: key of the path of an image.
         id_key: key of the person.
+        captions_key: key of the captions.
         strict: whether keys that are not known are an error for its reader.
+        further_keys: keys that are known beside those.
+        says_split: whether a record has a split.
+        single_in: split in which each caption has a record of its own, with a string.
     """
 
     ann_files: tuple[str, ...]
     images: str = 'imgs'
     image_key: str = 'file_path'
     id_key: str = 'id'
+    captions_key: str = 'captions'
     strict: bool = False
+    further_keys: frozenset[str] = frozenset()
+    says_split: bool = True
+    single_in: str | None = None
+
+    @property
+    def by_split(self) -> bool:
+        """Whether it has a file of each split."""
+        return '{split}' in self.ann_files[0]
+
+    def files_of(self, name: str) -> dict[str | None, str]:
+        """Return the files that a name stands for, by split; by None if one holds all splits.
+
+        Args:
+            name: as in ``ann_files``.
+        """
+        if '{split}' not in name:
+            return {None: name}
+        return {split: name.replace('{split}', split) for split in ('train', 'val', 'test')}
 
 
-#: By the name that a user gives.
+#: By the name that a user gives. Those of other projects come last.
 LAYOUTS = dict(
     cuhk=Layout(('reid_raw.json', )),
     icfg=Layout(('ICFG-PEDES.json', 'ICFG_PEDES.json')),
     rstp=Layout(('data_captions.json', ), image_key='img_path'),
-    jsonl=Layout(('pairs.jsonl', ), 'images', 'image', 'person_id', strict=True))
-_KNOWN = frozenset(field.name for field in fields(PairRecord))
+    jsonl=Layout(('pairs.jsonl', ), 'images', 'image', 'person_id', strict=True,
+                 further_keys=_KNOWN),
+    rasa=Layout(('processed_data/{split}.json', )),
+    tbps_clip=Layout(('{split}_reid.json', )),
+    aptm=Layout(('cuhk_{split}.json', 'icfg_{split}.json', 'rstp_{split}.json'), 'imgs', 'image',
+                'image_id', 'caption', strict=True, says_split=False, single_in='train'))
 
 
 class Row(NamedTuple):
@@ -71,7 +103,7 @@ class RowSource(NamedTuple):
     Args:
         rows: once.
         layout: name of their layout.
-        ann_file: name of the annotation file.
+        ann_file: name of the annotation file, as in ``Layout.ann_files``.
         style: of its JSON; None if it is not known.
     """
 
@@ -82,7 +114,7 @@ class RowSource(NamedTuple):
 
 
 def read_row(entry: Entry, layout: str, number: int | None,
-             read: Callable[[str], Callable[[], bytes] | None]) -> Row:
+             read: Callable[[str], Callable[[], bytes] | None], split: str | None = None) -> Row:
     """Read a record.
 
     Args:
@@ -90,18 +122,24 @@ def read_row(entry: Entry, layout: str, number: int | None,
         layout: name of its layout.
         number: its place in the file, from 0.
         read: gives, of a path, what reads the image.
+        split: of the file, if it holds one.
 
     Raises:
-        RecordError: a key is missing or of another type; a caption is neither text nor null.
+        RecordError: a key is missing or of another type; a caption is neither text nor null; or the
+            record says another split than the file.
     """
     known = LAYOUTS[layout]
-    captions = entry.take('captions', list)
+    single = known.single_in and isinstance(entry.raw.get(known.captions_key), str)
+    captions = [entry.raw[known.captions_key]] if single else entry.take(known.captions_key, list)
     for caption in captions:
         if caption is not None and not isinstance(caption, str):
-            raise RecordError(f"{entry.where}: key 'captions' must hold strings only, got "
-                              f'{caption!r}')
+            raise RecordError(f'{entry.where}: key {known.captions_key!r} must hold strings only, '
+                              f'got {caption!r}')
+    stated = entry.take_or_none('split', str) if split else entry.take('split', str)
+    if split and stated and stated != split:
+        raise RecordError(f'{entry.where}: split {stated!r} in a file for {split!r}')
     image = entry.take(known.image_key, str)
-    return Row(image, tuple(captions), entry.take(known.id_key, int), entry.take('split', str),
+    return Row(image, tuple(captions), entry.take(known.id_key, int), stated or split,
                entry.raw, number, entry.where, read(image))
 
 
@@ -123,14 +161,41 @@ def restore_record(row: Row, source: str, target: str, left_out: Counter) -> dic
         {'person_id': 3, 'image': 'a.jpg', 'captions': ['A man.'], 'split': 'train'}
     """
     own, wanted = LAYOUTS[source], LAYOUTS[target]
-    values = {wanted.image_key: row.image, 'captions': list(row.captions),
-              wanted.id_key: row.person_id, 'split': row.split}
-    names = {own.image_key: wanted.image_key, own.id_key: wanted.id_key}
+    values = {wanted.image_key: row.image, wanted.captions_key: list(row.captions),
+              wanted.id_key: row.person_id}
+    file_says_it = wanted.by_split and source == target and 'split' not in row.record
+    if wanted.says_split and not file_says_it:
+        values['split'] = row.split
+    names = {own.image_key: wanted.image_key, own.id_key: wanted.id_key,
+             own.captions_key: wanted.captions_key}
     record: dict[str, Any] = {}
     for key, value in row.record.items():
         name = names.get(key, key)
-        if name not in values and wanted.strict and name not in _KNOWN:
+        if name in values:
+            record[name] = values[name]
+        elif not wanted.strict or name in wanted.further_keys:
+            record[name] = value
+        elif name != 'split':
             left_out[name] += 1
-        else:
-            record[name] = values.get(name, value)
     return record | {name: value for name, value in values.items() if name not in record}
+
+
+def restore_records(row: Row, source: str, target: str, left_out: Counter) -> list[dict[str, Any]]:
+    """Return the records of a row in a layout, where each caption may have one of its own.
+
+    Args:
+        row: as in `restore_record`.
+        source: as there.
+        target: as there.
+        left_out: counts also captions that are no text, and images without one, where there is no
+            record for them.
+    """
+    record, wanted = restore_record(row, source, target, left_out), LAYOUTS[target]
+    if wanted.single_in != row.split:
+        return [record]
+    texts = [caption for caption in row.captions if caption is not None]
+    if missing := len(row.captions) - len(texts):
+        left_out['captions that are no text'] += missing
+    if not texts:
+        left_out['images without a caption'] += 1
+    return [record | {wanted.captions_key: text} for text in texts]

@@ -4,11 +4,14 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from mmtbps.datasets.person_numbers import PersonNumbers
+from mmtbps.datasets.table_files import open_arrow
 from mmtbps.errors import BadValue, MissingPackage, first_line
-from mmtbps.fileio import decode_json
+from mmtbps.fileio import IMAGE_SUFFIXES, decode_json
 from mmtbps.records import Entry
 
 from .json_styles import JsonStyle, read_style
@@ -19,7 +22,9 @@ __all__ = ['COLUMNS', 'read_parquet', 'write_parquet']
 #: Columns that a stranger's file may have under other names.
 COLUMNS = dict(image=('image', 'img', 'file_path', 'img_path'),
                captions=('captions', 'caption', 'text', 'sentence'),
-               person_id=('person_id', 'id', 'pid', 'identity', 'label'), split=('split', ))
+               person_id=('person_id', 'id', 'pid', 'identity', 'label'), split=('split', ),
+               name=('image_id', 'file_name'))
+_OPTIONAL = 'split', 'name'
 _META = b'mmtbps'
 _ROWS = 256  # of a group, which a reader holds in memory
 _FEATURES = dict(
@@ -56,7 +61,7 @@ def write_parquet(source: RowSource, folder: Path, embed: bool = True,
     (folder / 'data').mkdir()
     shards = _Shards(folder / 'data', _schema(source), shard_size)
     own = LAYOUTS[source.layout]
-    fields = {own.image_key, 'captions', own.id_key, 'split'}
+    fields = {own.image_key, own.captions_key, own.id_key, 'split'}
     try:
         for row in source.rows:
             data = row.read() if embed and row.read else None
@@ -130,28 +135,26 @@ class _Shards:
 
 # ------------------------------------------------------------------ reading
 def read_parquet(place: Path, columns: Mapping[str, str] | None = None,
-                 split: str | None = None) -> RowSource:
-    """Read a parquet file, or all of a folder.
+                 split: str | None = None, each_image: bool = False) -> RowSource:
+    """Read a parquet or Arrow file, or all parquet files of a folder.
 
     Args:
         place: the file or the folder.
         columns: names of columns in the file, by our names of `COLUMNS`.
         split: of rows of files without such a column, and whose names do not tell.
+        each_image: whether each image is a person, whatever columns say.
 
     Raises:
         MissingPackage: pyarrow is missing.
         BadValue: there is no such file, or it lacks a column.
     """
-    _, parquet = _packages()
     files = [place] if place.is_file() else sorted(place.rglob('*.parquet'))
     if not files:
         raise BadValue(f'{place}: no parquet file in it')
-    try:
-        found = parquet.read_schema(files[0]).metadata or {}
-    except (OSError, ValueError) as error:
-        raise BadValue(f'{files[0]}: no parquet file ({first_line(error)})') from error
+    found = _open(files[0])[0].metadata or {}
     layout, ann_file, style = _read_note(files[0], found.get(_META, b'{}'))
-    rows = (row for file in files for row in _rows_of(file, columns or {}, split))
+    people = PersonNumbers() if each_image else None
+    rows = (row for file in files for row in _rows_of(file, columns or {}, split, people))
     return RowSource(rows, layout, ann_file, style)
 
 
@@ -165,33 +168,50 @@ def _read_note(file: Path, note: bytes) -> tuple[str, str, JsonStyle | None]:
         raise BadValue(f'{file}: its note on the layout cannot be read ({first_line(error)})'
                        ) from error
     suffix = Path(LAYOUTS[layout].ann_files[0]).suffix
-    if not re.fullmatch(rf'\w[\w.-]*{re.escape(suffix)}', name):  # it is to name a file here
+    usual = LAYOUTS[layout].ann_files
+    if name not in usual and (LAYOUTS[layout].by_split or not re.fullmatch(
+            rf'\w[\w.-]*{re.escape(suffix)}', name)):  # it is to name a file here
         name = LAYOUTS[layout].ann_files[0]
     return layout, name, read_style(known.raw.get('style'))
 
 
-def _rows_of(file: Path, columns: Mapping[str, str], split: str | None) -> Iterator[Row]:
+def _open(file: Path) -> tuple[Any, Iterator[Any]]:
+    """Return the schema of a file, and its rows in batches."""
     _, parquet = _packages()
+    if file.suffix == '.arrow':
+        batches = iter(open_arrow(file))
+        first = next(batches, None)
+        if first is None:
+            raise BadValue(f'{file}: no row in it')
+        return first.schema, (batch.slice(start, _ROWS) for batch in chain([first], batches)
+                              for start in range(0, batch.num_rows, _ROWS))
     try:
         content = parquet.ParquetFile(file)
     except (OSError, ValueError) as error:
         raise BadValue(f'{file}: no parquet file ({first_line(error)})') from error
-    names = content.schema_arrow.names
-    used = {ours: _find_column(file, ours, columns, names) for ours in COLUMNS}
+    return content.schema_arrow, content.iter_batches(batch_size=_ROWS)
+
+
+def _rows_of(file: Path, columns: Mapping[str, str], split: str | None,
+             people: PersonNumbers | None) -> Iterator[Row]:
+    schema, batches = _open(file)
+    names = schema.names
+    optional = _OPTIONAL if people is None else (*_OPTIONAL, 'person_id')
+    used = {ours: _find_column(file, ours, columns, names, ours in optional) for ours in COLUMNS}
     if used['split'] is None:
         split = _split_of(file, split)
     number = 0
-    for batch in content.iter_batches(batch_size=_ROWS):
+    for batch in batches:
         for values in batch.to_pylist():
             number += 1
-            yield _row_of(values, used, split, f'{file}, row {number}')
+            yield _row_of(values, used, split, f'{file}, row {number}', people)
 
 
 def _find_column(file: Path, ours: str, columns: Mapping[str, str],
-                 names: Iterable[str]) -> str | None:
+                 names: Iterable[str], optional: bool) -> str | None:
     asked = columns.get(ours)
     found = next((name for name in ([asked] if asked else COLUMNS[ours]) if name in names), None)
-    if found is None and (asked or ours != 'split'):
+    if found is None and (asked or not optional):
         raise BadValue(f'{file}: no column {asked or " or ".join(COLUMNS[ours])} for {ours}; it '
                        f'has {", ".join(names)}')
     return found
@@ -207,15 +227,18 @@ def _split_of(file: Path, split: str | None) -> str:
 
 
 def _row_of(values: dict[str, Any], used: Mapping[str, str | None], split: str | None,
-            where: str) -> Row:
+            where: str, people: PersonNumbers | None) -> Row:
     image, captions = values[used['image']], values[used['captions']]
     data, path = (image.get('bytes'), image.get('path')) if isinstance(image, dict) else (
         (image, None) if isinstance(image, bytes) else (None, image))
+    name = values.get(used['name'])
+    if path is None and isinstance(name, str) and Path(name).suffix.lower() in IMAGE_SUFFIXES:
+        path = name
     if path is None:
         path = f'{hashlib.sha256(data or b"").hexdigest()[:16]}{_suffix(data)}'
     entry = Entry(dict(
         captions=[captions] if isinstance(captions, str) else captions,
-        person_id=values[used['person_id']], image=path,
+        person_id=people.of(path) if people else values[used['person_id']], image=path,
         split=values[used['split']] if used['split'] else split, number=values.get('number'),
         record=_decode(values.get('record'), where)), where)
     return Row(entry.take('image', str), tuple(entry.take('captions', list)),

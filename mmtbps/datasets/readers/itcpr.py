@@ -22,10 +22,10 @@ class ITCPR(TBPSDataset):
     The data set is for testing. An item is a gallery image: its captions are those of the queries
     that it answers (the first image, where several answer one), ``query_img_paths`` the pictures
     that these begin from. ``person_id`` of an item is its instance, below 0 for images that answer
-    nothing. `RankKMetric` ranks the gallery by the captions alone, which its protocol line says (the
-    authors' row "text"); a model that composes picture and caption reads ``query_img_paths``. The
-    authors name 2,202 queries and a gallery of 20,510 images, 2,225 of which are answers. Arguments
-    as in :class:`TBPSDataset`.
+    nothing. `RankKMetric` ranks the gallery by the captions alone, which its protocol line says
+    (the authors' row "text"); a model that composes picture and caption reads ``query_img_paths``.
+    The authors name 2,202 queries and a gallery of 20,510 images, 2,225 of which are answers.
+    Arguments as in :class:`TBPSDataset`.
     """
 
     dataset_name = 'ITCPR'

@@ -7,7 +7,7 @@ from .image_text_pairs import ImageTextPairs
 
 @DATASETS.register_module()
 class MALS(ImageTextPairs):
-    """Reader of `MALS <https://arxiv.org/abs/2306.02898>`_ (1.5 million made images, for pretraining).
+    """Reader of `MALS <https://arxiv.org/abs/2306.02898>`_ (1.5 million generated images).
 
     Files ``gene_attrs/g_*.json`` hold ``{image, caption, image_id, label}``: one caption an image,
     ``image_id`` a string that stands for the person and is another one for each image, 27

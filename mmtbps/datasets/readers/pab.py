@@ -14,10 +14,10 @@ class PAB(ImageTextPairs):
     A million drawn images in ``annotation/train/attr_*.json`` and 1,978 photographs in
     ``annotation/test/attr.json``, of ``{image, caption, image_id, hard_i, hard_c, ..., normal or
     anomaly, scene}``; the files are called ``.json`` and hold a record a line (a list is read,
-    too), and the file tells the split. ``image_id`` is another one for each image, which is the only
-    right answer to its caption. Hard negatives (``hard_i``, ``hard_c``) are not read. Paths begin
-    at the root of the data set. Only the files of the data set's own split are read. Arguments as
-    in :class:`ImageTextPairs`.
+    too), and the file tells the split. ``image_id`` is another one for each image, which is the
+    only right answer to its caption. Hard negatives (``hard_i``, ``hard_c``) are not read. Paths
+    begin at the root of the data set. Only the files of the data set's own split are read.
+    Arguments as in :class:`ImageTextPairs`.
     """
 
     dataset_name = 'PAB'

@@ -37,14 +37,32 @@ def records_of(layout):
     known = LAYOUTS[layout]
     records = []
     for i, split in enumerate(['train', 'test', 'train', 'val', 'train']):
-        record = {'split': split, 'captions': ['A man in réd.', ''],
+        record = {'split': split, known.captions_key: ['A man in réd.', ''],
                   known.image_key: f'cam/{i}.jpg', known.id_key: i // 2}
+        if not known.says_split:
+            del record['split']
         if not known.strict:
             record = {'processed_tokens': [['a', 'man'], []], **record, 'height': 1.5}
         records.append(record)
     if layout == 'rstp':
         records[0]['captions'] = ['A woman.', None]
+    if layout == 'rasa':  # the file says it
+        del records[3]['split']
     return records
+
+
+def files_of(layout, ann_file):
+    """Name and records of each annotation file; of APTM, a caption of train a record."""
+    records, known = records_of(layout), LAYOUTS[layout]
+    if not known.by_split:
+        return {ann_file or known.ann_files[0]: records}
+    files = {}
+    for record, split in zip(records, ['train', 'test', 'train', 'val', 'train'], strict=True):
+        single = known.single_in == split
+        files.setdefault((ann_file or known.ann_files[0]).format(split=split), []).extend(
+            [record | {known.captions_key: text} for text in record[known.captions_key]]
+            if single else [record])
+    return files
 
 
 @pytest.fixture(params=LAYOUTS)
@@ -61,10 +79,12 @@ def make(tmp_path):
             path = folder / known.images / f'cam/{i}.jpg'
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(picture(i))
-        text = json.dumps(records_of(layout), **(style or {}))
-        if layout == 'jsonl':
-            text, newline = '\n'.join(json.dumps(record) for record in records_of(layout)), '\n'
-        (folder / (ann_file or known.ann_files[0])).write_text(text + newline, encoding='utf-8')
+        for file, records in files_of(layout, ann_file).items():
+            text = json.dumps(records, **(style or {}))
+            if layout == 'jsonl':
+                text, newline = '\n'.join(map(json.dumps, records)), '\n'
+            (folder / file).parent.mkdir(exist_ok=True)
+            (folder / file).write_text(text + newline, encoding='utf-8')
         return folder
     return build
 
@@ -78,10 +98,11 @@ def content(folder):
 def test_parquet_and_back_is_the_same_byte_for_byte(make, layout, style, tmp_path):
     source = make(layout, STYLES[style], newline='\n' if style == 'plain' else '')
     there = convert_data(source, tmp_path / 'parquet')
+    rows = 8 if layout == 'aptm' else 5
     assert (there.source, there.target, there.records, there.images, there.exact) == (
-        layout, 'parquet', 5, 5, True) and not there.left_out
+        layout, 'parquet', rows, rows, True) and not there.left_out
     back = convert_data(tmp_path / 'parquet', tmp_path / 'back')
-    assert back.target == layout and back.images == 5
+    assert back.target == layout and back.images == rows
     assert content(tmp_path / 'back') == content(source)
 
 
