@@ -12,6 +12,7 @@ from mmengine.logging import print_log
 from mmtbps.errors import UserError
 
 from . import images
+from .collection import paused_collection
 from .images import find_fault, word_unreadable
 from .item_ids import ItemIds
 from .samplers import SeededIndex, seeded_random
@@ -128,7 +129,8 @@ class ServingDataset(ItemIds, BaseDataset):
     def full_init(self) -> None:
         if self._fully_initialized:
             return
-        super().full_init()
+        with paused_collection():
+            super().full_init()
         if self._indices is not None:
             self._select(self._indices)
 

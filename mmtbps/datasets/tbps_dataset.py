@@ -14,6 +14,7 @@ from mmtbps.records import Entry, PairRecord, RecordError, image_name
 from mmtbps.registry import DATASETS
 
 from .annotations import LocatedRecord, Source, find_sources, select_split, sha256
+from .collection import paused_collection
 from .entries import read_entries
 from .generated import check_merge, check_pairs, describe_pairs, find_pairs
 from .images import find_missing_images, find_undecodable
@@ -164,11 +165,13 @@ class TBPSDataset(PublishedFiles, ServingDataset):
         sources, located = self.sources(), []
         if self.pairs_root is not None:
             check_merge(self.pairs_root, self.dataset_name)
-        for source in sources:
-            located += self._read_source(source)
+        with paused_collection():
+            for source in sources:
+                located += self._read_source(source)
         check_splits(located, self.splits)
         self._metainfo['ann_files'] = {s.name: sha256(s.ann_file) for s in sources}
-        located = number_people(located, self.shared_ids)
+        with paused_collection():
+            located = number_people(located, self.shared_ids)
         if self.pairs_root is not None:
             check_pairs(located, self.pairs_root)
         for files, count in ({} if self.shared_ids else count_ids_in_both(located)).items():
@@ -226,14 +229,14 @@ class TBPSDataset(PublishedFiles, ServingDataset):
     def load_data_list(self) -> list[dict]:
         """Turn annotation files into items; MMEngine calls it at the start."""
         located = self.select_records()
+        if not self.test_mode and any(item.record.query_images for item in located):
+            raise BadValue(f'{self.dataset_name} {self.split}: records with query_images are '
+                           'composed queries, which are for testing (test_mode=True)')
         published = self.published_sizes.get(self.split) if self.test_mode else None
         if other_size := compare_published(located, published):
             self._metainfo['other_size'] = other_size
         repeated = find_repeated(located)
         located = self._drop_unusable(self._permute_captions(located), repeated)
-        if not self.test_mode and any(item.record.query_images for item in located):
-            raise BadValue(f'{self.dataset_name} {self.split}: records with query_images are '
-                           'composed queries, which are for testing (test_mode=True)')
         items, self._image_origins, self._people = (
             image_items(located, self._skip) if self.test_mode else pair_items(located))
         if not any('caption' in item or item['captions'] for item in items):

@@ -14,6 +14,7 @@ __all__ = ['iter_json_elements']
 
 _DECODER = json.JSONDecoder(object_pairs_hook=as_dict)
 _BLANK = re.compile(r'[ \t\n\r]*')
+_NUMBER = re.compile(r'[-+.0-9eE]*')
 _CHUNK = 1 << 20
 #: Letters of one element; a longer one means that the file is broken.
 _MOST = 1 << 26
@@ -100,7 +101,9 @@ class _Stream:
                 if len(self.text) - self.place < _MOST and self._fill():
                     continue
                 raise self._broken(error.msg, error.pos) from error
-            if end < len(self.text) or not self._fill():  # a number may go on
+            # A number at the end of what has been read may go on.
+            end_of_number = _NUMBER.match(self.text, self.place).end()
+            if max(end, end_of_number) < len(self.text) or not self._fill():
                 self.place = end
                 return value
 
