@@ -15,10 +15,10 @@ from mmtbps.engine.preflight import find_missing
 from mmtbps.engine.readiness import stop_if_unready
 
 ROOT = Path(__file__).resolve().parent.parent
-CONFIGS = sorted(path for data in ('cuhk', 'icfg', 'rstp', 'drawn')
+CONFIGS = sorted(path for data in ('cuhk', 'icfg', 'rstp', 'drawn', 'mals')
                  for path in (ROOT / 'configs').glob(f'*/*_{data}.py')
                  if path.parent.name != 'generation' and not path.stem.startswith('ablation'))
-REAL = [path for path in CONFIGS if 'drawn' not in path.stem]
+REAL = [path for path in CONFIGS if 'drawn' not in path.stem and 'mals' not in path.stem]
 
 
 MISSING = dict(

@@ -148,7 +148,7 @@ def test_the_index_lists_configs_once():
     assert sorted(INDEX) == sorted(name(path) for path in ROOT.glob('configs/*/metafile.yml'))
     listed = [model['Config'] for model in MODELS_LISTED]
     there = [name(path) for path in ROOT.glob('configs/*/*.py')
-             if re.search('_(cuhk|icfg|rstp|drawn)$', path.stem)
+             if re.search('_(cuhk|icfg|rstp|drawn|mals)$', path.stem)
              and path.parent.name != 'generation' and not path.stem.startswith('ablation')]
     assert sorted(listed) == sorted(there) and len(listed) > 30
     assert all(model['Name'] == path.rpartition('/')[2].removesuffix('.py')

@@ -46,6 +46,8 @@ class PublishedFiles:
         """
         if not cls.split_files:
             return cls.ann_files[:1]
-        wanted = [split] if cls.reads_own_split and split in cls.split_files else cls.split_files
+        held_out_of = 'train' if split == 'val' else split
+        own = split if split in cls.split_files else held_out_of
+        wanted = [own] if cls.reads_own_split and own in cls.split_files else cls.split_files
         names = [name for one in wanted for name in cls.split_files[one]]
         return tuple(name for name in names if any(Path(data_root).glob(name))) or tuple(names[:1])

@@ -45,7 +45,7 @@ class Layout:
 
     @property
     def by_split(self) -> bool:
-        """Whether it has a file of each split."""
+        """Division into files, one of each split."""
         return '{split}' in self.ann_files[0]
 
     def files_of(self, name: str) -> dict[str | None, str]:

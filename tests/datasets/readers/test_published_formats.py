@@ -173,6 +173,8 @@ def test_only_the_files_of_the_split_are_read_of_pab(write_sample, tmp_path):
     test = PAB(**arguments, split='test', test_mode=True)
     assert test[0]['captions'] == [OLD] and len(test) == 1
     assert test.metainfo['other_size'].startswith('published with 1,978 people')
+    held_out = PAB(**arguments, split='val', test_mode=True, holdout=1, lazy_init=True)
+    assert held_out.ann_file == ('annotation/train/attr_*.json',)
     assert PAB.default_files(arguments['data_root']) == (
         'annotation/train/attr_*.json', 'annotation/test/attr.json')
 

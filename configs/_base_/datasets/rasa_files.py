@@ -1,0 +1,13 @@
+"""CUHK-PEDES in the files of RaSa, processed_data beside imgs."""
+
+from mmengine.config import read_base
+
+from mmtbps.datasets import RaSaFiles
+
+with read_base():
+    from .cuhk_pedes import *
+
+source = dict(type=RaSaFiles, data_root='data/CUHK-PEDES')
+train_dataloader.dataset.update(source)
+val_dataloader.dataset.update(source)
+test_dataloader.dataset.update(source)
