@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from mmtbps.datasets.readers.names import READERS
 
@@ -83,8 +84,13 @@ def _peak() -> int:
     if not status.exists():
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     # The other count is inherited from the process that started this one.
-    lines = dict(line.split(':', 1) for line in status.read_text().splitlines())
+    lines = dict(line.split(':', 1) for line in status.read_text(encoding='utf-8').splitlines())
     return int(lines['VmHWM'].split()[0]) * 1024
+
+
+def write(path: Path, values: Any) -> None:
+    """Write a file of JSON."""
+    path.write_text(json.dumps(values), encoding='utf-8')
 
 
 def sentence(words: int = 28) -> str:
@@ -97,32 +103,32 @@ def write_mals(root: Path, count: int) -> None:
     (root / 'gene_attrs').mkdir()
     for start in range(0, count, PER_FILE):
         part = f'c_g_a_{start // PER_FILE}'
-        (root / f'gene_attrs/g_{part}_attrs.json').write_text(json.dumps([dict(
+        write(root / f'gene_attrs/g_{part}_attrs.json', [dict(
             image=f'gene_crop/{part}/{i}.jpg', caption=sentence(), image_id=f'{part}_{i}',
-            label=random.choices((0, 1, -1), k=27)) for i in range(min(PER_FILE, count - start))]))
+            label=random.choices((0, 1, -1), k=27)) for i in range(min(PER_FILE, count - start))])
 
 
 def write_synth_pedes(root: Path, count: int) -> None:
     """Write the file of SYNTH-PEDES, 15 images a person."""
-    (root / 'synthpedes-dataset.json').write_text(json.dumps([dict(
+    write(root / 'synthpedes-dataset.json', [dict(
         id=i // 15, file_path=f'Part{1 + i // 15 * 165 // count}/{i // 15}/{i % 15}.jpg',
         attributes=['man,black hair,black shirt,pink shorts,black shoes,unknown'],
-        captions=[sentence(), sentence()], prompt_caption=[sentence()]) for i in range(count)]))
+        captions=[sentence(), sentence()], prompt_caption=[sentence()]) for i in range(count)])
 
 
 def write_luperson_mllm(root: Path, count: int) -> None:
     """Write the four files of LUPerson-MLLM."""
     (root / 'captions').mkdir()
     for name in ('Ts-qwen', 'Td-qwen', 'Ts-shikra', 'Td-shikra'):
-        (root / f'captions/{name}.json').write_text(json.dumps(
-            {f'part{i % 4}/{i}.jpg': sentence() for i in range(count // 4)}))
+        write(root / f'captions/{name}.json', {
+            f'part{i % 4}/{i}.jpg': sentence() for i in range(count // 4)})
 
 
 def write_web_person(root: Path, count: int) -> None:
     """Write the file of WebPerson."""
-    (root / '100w.json').write_text(json.dumps([
+    write(root / '100w.json', [
         {f'{i // 1000}/{i}.jpg': dict(caption1=sentence(), caption2=sentence())}
-        for i in range(count)]))
+        for i in range(count)])
 
 
 def write_pab(root: Path, count: int) -> None:

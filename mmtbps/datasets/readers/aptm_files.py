@@ -28,7 +28,7 @@ class APTMFiles(TBPSDataset):
     image_folder = 'imgs'
     default_shared_ids = True
     how_to_get = ('mmtbps convert-data --to aptm makes them of a data set in its published layout. '
-                  'docs/guides/prepare_data.md shows the folders.')
+                  'docs/guides/data_sets.md shows the folders.')
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._numbers = PersonNumbers()

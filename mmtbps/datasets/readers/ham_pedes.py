@@ -20,5 +20,5 @@ class HAMPEDES(ImageTextPairs):
     dataset_name = 'HAM-PEDES'
     ann_files = ('random100w_2HAMcaptions.json',)
     how_to_get = ('HAM-PEDES is given out by its authors, see https://github.com/sssaury/HAM; its '
-                  'images are those of SYNTH-PEDES. docs/guides/prepare_data.md shows the folders.')
+                  'images are those of SYNTH-PEDES. docs/guides/data_sets.md shows the folders.')
     forms = ('mapping', 'list')

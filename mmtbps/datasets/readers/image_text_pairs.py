@@ -36,7 +36,7 @@ class ImageTextPairs(TBPSDataset):
     """
 
     dataset_name = 'image-text pairs'
-    how_to_get = 'docs/guides/prepare_data.md#images-without-people shows the forms it reads.'
+    how_to_get = 'docs/guides/data_sets.md#images-without-people shows the forms it reads.'
     default_shared_ids = True
     forms = ('list', 'mapping', 'table')
     parse_size = 10_000

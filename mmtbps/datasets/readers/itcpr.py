@@ -33,7 +33,7 @@ class ITCPR(TBPSDataset):
     default_shared_ids = True
     how_to_get = ('ITCPR is given out by the authors of Word4Per, see '
                   'https://github.com/Delong-liu-bupt/Word4Per; its images come from Celeb-reID, '
-                  'PRCC and LAST. docs/guides/prepare_data.md shows the folders.')
+                  'PRCC and LAST. docs/guides/data_sets.md shows the folders.')
 
     def parse(self, annotation: list[Entry]) -> list[PairRecord]:
         return [self._read(entry) for entry in annotation]

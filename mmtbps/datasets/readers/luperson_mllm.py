@@ -29,7 +29,7 @@ class LUPersonMLLM(ImageTextPairs):
     image_folder = 'images'
     how_to_get = ('Its captions are at https://huggingface.co/datasets/TwT-6/LUPerson-MLLM-captions,'
                   ' its images are those of https://github.com/DengpanFu/LUPerson. '
-                  'docs/guides/prepare_data.md shows the folders.')
+                  'docs/guides/data_sets.md shows the folders.')
     forms = ('mapping', 'list')
 
     def __init__(self, *args: Any, flat: bool = True, **kwargs: Any) -> None:

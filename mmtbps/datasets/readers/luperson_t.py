@@ -24,7 +24,7 @@ class LUPersonT(ImageTextPairs):
     reads_own_split = True
     image_folder = 'images'
     how_to_get = ('LUPerson-T is given out by the authors of UniPT, see '
-                  'https://github.com/ZhiyinShao-H/UniPT. docs/guides/prepare_data.md shows how '
+                  'https://github.com/ZhiyinShao-H/UniPT. docs/guides/data_sets.md shows how '
                   'its images become files.')
     forms = ('table', 'list')
     image_keys = ('image_id', 'image', 'file_path')

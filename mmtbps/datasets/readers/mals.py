@@ -18,7 +18,7 @@ class MALS(ImageTextPairs):
     dataset_name = 'MALS'
     ann_files = ('gene_attrs/g_*.json',)
     how_to_get = ('MALS is given out for research by the authors of APTM, see '
-                  'https://github.com/Shuyu-XJTU/APTM. docs/guides/prepare_data.md shows the '
+                  'https://github.com/Shuyu-XJTU/APTM. docs/guides/data_sets.md shows the '
                   'folders.')
     published_sizes = {'train': (1_510_330, 1_510_330, 1_510_330)}
     forms = ('list',)

@@ -25,7 +25,7 @@ class PAB(ImageTextPairs):
                    'test': ('annotation/test/attr.json',)}
     reads_own_split = True
     how_to_get = ('PAB is given out for research by the authors of CMP, see '
-                  'https://github.com/Shuyu-XJTU/CMP. docs/guides/prepare_data.md shows the '
+                  'https://github.com/Shuyu-XJTU/CMP. docs/guides/data_sets.md shows the '
                   'folders.')
     published_sizes = {'train': (1_013_605, 1_013_605, 1_013_605), 'test': (1978, 1978, 1978)}
     forms = ('lines', 'list')

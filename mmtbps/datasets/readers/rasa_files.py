@@ -21,7 +21,7 @@ class RaSaFiles(TBPSDataset):
     image_folder = 'imgs'
     default_shared_ids = True
     how_to_get = ('mmtbps convert-data --to rasa makes them of a data set in its published layout. '
-                  'docs/guides/prepare_data.md shows the folders.')
+                  'docs/guides/data_sets.md shows the folders.')
 
     def parse(self, annotation: list[Entry]) -> list[PairRecord]:
         return [PairRecord(image=entry.take('file_path', str), captions=self.captions_of(entry),

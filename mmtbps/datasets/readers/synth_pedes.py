@@ -29,7 +29,7 @@ class SYNTHPEDES(TBPSDataset):
     dataset_name = 'SYNTH-PEDES'
     ann_files = ('synthpedes-dataset.json', 'synthpedes_dataset.json')
     how_to_get = ('SYNTH-PEDES is given out for research by the authors of PLIP, see '
-                  'https://github.com/Zplusdragon/PLIP. docs/guides/prepare_data.md shows the '
+                  'https://github.com/Zplusdragon/PLIP. docs/guides/data_sets.md shows the '
                   'folders.')
     parse_size = 10_000
 

@@ -24,7 +24,7 @@ class TBPSCLIPFiles(RaSaFiles):
     dataset_name = 'files of TBPS-CLIP'
     split_files = {split: (f'{split}_reid.json',) for split in ('train', 'val', 'test')}
     how_to_get = ('mmtbps convert-data --to tbps_clip makes them of a data set in its published '
-                  'layout. docs/guides/prepare_data.md shows the folders.')
+                  'layout. docs/guides/data_sets.md shows the folders.')
 
     def __init__(self, *args: Any, back_translations: bool = False, **kwargs: Any) -> None:
         self.back_translations = back_translations

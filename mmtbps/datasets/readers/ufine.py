@@ -6,7 +6,7 @@ from mmtbps.registry import DATASETS
 from ..tbps_dataset import TBPSDataset
 
 _HOW = ('It is given out on request by the authors of UFineBench, see '
-        'https://github.com/Zplusdragon/UFineBench. docs/guides/prepare_data.md shows the folders.')
+        'https://github.com/Zplusdragon/UFineBench. docs/guides/data_sets.md shows the folders.')
 
 
 @DATASETS.register_module()

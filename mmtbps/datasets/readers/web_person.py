@@ -19,5 +19,5 @@ class WebPerson(ImageTextPairs):
     ann_files = ('100w.json',)
     image_folder = 'images'
     how_to_get = ('WebPerson is at https://huggingface.co/datasets/Kaichengalex/WebPerson-5M. '
-                  'docs/guides/prepare_data.md shows the folders.')
+                  'docs/guides/data_sets.md shows the folders.')
     forms = ('list', 'mapping')
