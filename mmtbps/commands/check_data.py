@@ -25,6 +25,7 @@ from mmtbps.config_file import read_config
 from mmtbps.datasets import TBPSDataset
 from mmtbps.datasets.annotations import LocatedRecord
 from mmtbps.datasets.people import count_ids_in_both, find_leaks
+from mmtbps.datasets.published_files import READING_ARGUMENTS
 from mmtbps.datasets.readers.names import READERS
 from mmtbps.datasets.record_checks import count_shared_captions, count_sizes, judge_sizes
 from mmtbps.datasets.skipped import SkippedRecord
@@ -39,9 +40,6 @@ __all__ = ['add_arguments', 'check', 'check_together', 'compare_sizes', 'dataset
 
 #: Published files have these too, and every method leaves them out: worth a note, no fault.
 HARMLESS = ('empty caption', 'caption is no text', 'caption with a template left in it')
-#: Arguments of a data set that decide what it reads.
-READING = ('data_root', 'ann_file', 'data_prefix', 'shared_ids', 'allow_outside', 'strip_prefix',
-           'people', 'flat', 'ids_of_parts', 'prompt_captions', 'back_translations')
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -71,7 +69,7 @@ def datasets_of_config(node: Any) -> Iterator[tuple[type[TBPSDataset], dict]]:
         kind = node.get('type')
         cls = DATASETS.get(kind) if isinstance(kind, str) else kind
         if isinstance(cls, type) and issubclass(cls, TBPSDataset):
-            yield cls, {key: node[key] for key in READING if key in node}
+            yield cls, {key: node[key] for key in ('ann_file', *READING_ARGUMENTS) if key in node}
         else:
             for key in ('dataset', 'datasets'):
                 yield from datasets_of_config(node.get(key))

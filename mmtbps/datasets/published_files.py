@@ -3,7 +3,11 @@
 from pathlib import Path
 from typing import ClassVar
 
-__all__ = ['PublishedFiles']
+__all__ = ['READING_ARGUMENTS', 'PublishedFiles']
+
+#: Arguments of a reader that decide what its files mean, before a split is chosen.
+READING_ARGUMENTS = ('data_root', 'data_prefix', 'shared_ids', 'allow_outside', 'strip_prefix',
+                     'people', 'flat', 'ids_of_parts', 'prompt_captions', 'back_translations')
 
 
 class PublishedFiles:

@@ -8,6 +8,7 @@ from mmengine.config import Config
 from mmtbps.datasets import TBPSDataset
 from mmtbps.datasets.annotations import Identity, LocatedRecord
 from mmtbps.datasets.people import people_in, word_people
+from mmtbps.datasets.published_files import READING_ARGUMENTS
 from mmtbps.datasets.transforms import TokenizeCaption
 from mmtbps.datasets.transforms.caption_tokens import measure_tokens
 from mmtbps.errors import BadValue, MissingFile, Notice, SeveralFaults, UserError
@@ -18,10 +19,8 @@ from .preflight import LOADERS, data_settings, dicts_in
 
 __all__ = ['UnfitData', 'check_data_sets', 'stop_if_unfit']
 
-#: Arguments that decide which records there are, before a split is chosen.
-_READING = ('type', 'data_root', 'data_prefix', 'pairs_root', 'shared_ids', 'allow_outside',
-            'strip_prefix', 'people', 'flat', 'ids_of_parts', 'prompt_captions',
-            'back_translations')
+#: Arguments that decide which records there are, before a split is chosen; so do the files.
+_READING = ('type', 'pairs_root', *READING_ARGUMENTS)
 
 
 class UnfitData(SeveralFaults, BadValue):

@@ -328,6 +328,7 @@ def test_all_splits_are_checked_where_each_has_its_file(tmp_path, capsys):
     main(['--type', 'pab', '--root', str(tmp_path)])
     printed = capsys.readouterr().out
     assert 'annotation/train/attr_0.json' in printed and 'annotation/test/attr.json' in printed
+    assert "in split 'train' and in split" not in printed  # ids of the files say nothing
 
 
 def test_a_template_in_a_caption_is_a_note(tmp_path, capsys):

@@ -14,8 +14,8 @@ class PAB(ImageTextPairs):
     A million drawn images in ``annotation/train/attr_*.json`` and 1,978 photographs in
     ``annotation/test/attr.json``, of ``{image, caption, image_id, hard_i, hard_c, ..., normal or
     anomaly, scene}``; the files are called ``.json`` and hold a record a line (a list is read,
-    too), and the file tells the split. ``image_id`` is another one for each image, which is the
-    only right answer to its caption. Hard negatives (``hard_i``, ``hard_c``) are not read. Paths
+    too), and the file tells the split. An image is the only right answer to its caption;
+    ``image_id``, another one for each, counts anew in train and test and is not read. Hard negatives (``hard_i``, ``hard_c``) are not read. Paths
     begin at the root of the data set. Only the files of the data set's own split are read.
     Arguments as in :class:`ImageTextPairs`.
     """
@@ -29,7 +29,6 @@ class PAB(ImageTextPairs):
                   'folders.')
     published_sizes = {'train': (1_013_605, 1_013_605, 1_013_605), 'test': (1978, 1978, 1978)}
     forms = ('lines', 'list')
-    default_people = 'image_id'
     image_keys = ('image',)
     caption_keys = ('caption',)
 
