@@ -11,13 +11,13 @@ from .image_text_pairs import ImageTextPairs
 class PAB(ImageTextPairs):
     """Reader of `PAB <https://arxiv.org/abs/2411.17776>`_: people in ordinary and odd situations.
 
-    A million drawn images in ``annotation/train/attr_*.json`` and 1,978 photographs in
+    A million generated images in ``annotation/train/attr_*.json`` and 1,978 photographs in
     ``annotation/test/attr.json``, of ``{image, caption, image_id, hard_i, hard_c, ..., normal or
     anomaly, scene}``; the files are called ``.json`` and hold a record a line (a list is read,
-    too), and the file tells the split. An image is the only right answer to its caption;
-    ``image_id``, another one for each, counts anew in train and test and is not read. Hard negatives (``hard_i``, ``hard_c``) are not read. Paths
-    begin at the root of the data set. Only the files of the data set's own split are read.
-    Arguments as in :class:`ImageTextPairs`.
+    too), and the file tells the split. Each image is a person, the only right answer to its
+    caption; ``image_id``, which may count anew in train and test, is not read, nor are hard
+    negatives (``hard_i``, ``hard_c``). Paths begin at the root of the data set. Only the files of
+    the data set's own split are read. Arguments as in :class:`ImageTextPairs`.
     """
 
     dataset_name = 'PAB'
