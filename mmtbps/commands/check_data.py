@@ -10,6 +10,7 @@ Examples:
     mmtbps check-data --type mals --root data/MALS --no-decode
     mmtbps check-data --type jsonl --root data/mine --ann-file pairs.jsonl --images photos
     mmtbps check-data --type icfg --root data/ICFG-PEDES --json > findings.json
+    mmtbps check-data --type cuhk --root data/CUHK-PEDES --report report.html --fix data/cleaned
 """
 
 import argparse
@@ -33,6 +34,7 @@ from mmtbps.engine.data_checks import check_data_sets
 from mmtbps.errors import BadValue, Notice, RecordError, UserError, printable
 from mmtbps.registry import DATASETS
 
+from .options.doctor import add_doctor_options, check_targets, see_doctor
 from .wording.printing import as_json
 from .wording.user_errors import word_error, word_notice
 
@@ -58,6 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help='only look whether images are there, do not decode them')
     parser.add_argument('--show', type=int, default=20, help='how many findings to print')
     parser.add_argument('--json', action='store_true', help='print all findings as JSON')
+    add_doctor_options(parser)
 
 
 def datasets_of_config(node: Any) -> Iterator[tuple[type[TBPSDataset], dict]]:
@@ -113,9 +116,18 @@ def _size_line(name: str, split: str, found: tuple[int, ...], size: tuple[int, .
     return f'{name:<24}{split:<7}{found[0]:>9,}{found[1]:>9,}{found[2]:>10,}  {verdict}'
 
 
-def check(cls: type[TBPSDataset], paths: dict, decode: bool, show: int,
+def check(cls: type[TBPSDataset], paths: dict, args: argparse.Namespace, number: int,
           say: Callable[[str], None]) -> dict[str, Any]:
-    """Say the findings in one data set and return them."""
+    """Say the findings in one data set and return them.
+
+    Args:
+        cls: of the data set.
+        paths: that it is read from.
+        args: of the command.
+        number: of the data set, from 0.
+        say: prints a line.
+    """
+    show = args.show
     found = dict(data_set=cls.dataset_name, root=str(paths.get('data_root', '')), sizes=[],
                  problems=[], notes=[], left_out={})
     say(f'\n{cls.dataset_name}  {found["root"]}')
@@ -128,7 +140,7 @@ def check(cls: type[TBPSDataset], paths: dict, decode: bool, show: int,
         problems += [f'{leak}: a test of people that were trained on says nothing'
                      for leak in find_leaks(located)]
         splits = list(dict.fromkeys(row['split'] for row in found['sizes']))
-        skipped = read_splits(cls, paths, splits, decode, problems)
+        skipped = read_splits(cls, paths, splits, not args.no_decode, problems)
     except (FileNotFoundError, ValueError, UserError) as error:
         say(f'PROBLEM {_word(error)}')
         return dict(found, problems=[_word(error)])
@@ -139,6 +151,9 @@ def check(cls: type[TBPSDataset], paths: dict, decode: bool, show: int,
         say(f'{"note   " if skip.kind in HARMLESS else "PROBLEM"} {skip}')
     if len(skipped) > show:
         say(f'... and {len(skipped) - show} more (--show {len(skipped)} prints them)')
+    findings = see_doctor(args, cls.dataset_name, located, found['sizes'], number, say)
+    if findings:
+        found['findings'] = findings
     found['left_out'] = dict(Counter(skip.kind for skip in skipped))
     for kind, count in found['left_out'].items():
         say(f'{count} x {kind}')
@@ -195,17 +210,20 @@ def _word(error: Exception) -> str:
 def run(args: argparse.Namespace) -> int:
     """Check every data set that is asked for; return the exit code."""
     MMLogger.get_current_instance().setLevel('ERROR')  # the data sets' own summaries
+    check_targets(args)
     say = _stay_silent if args.json else _say
     config = read_config(args.config) if args.config else None
     chosen = datasets_in(config) if config is not None else [named_dataset(args)]
     if not chosen:
         raise BadValue(f'{args.config} names no data set of mmtbps')
-    found = dict(data_sets=[check(cls, paths, not args.no_decode, args.show, say)
-                            for cls, paths in chosen])
+    found = dict(data_sets=[check(cls, paths, args, number, say)
+                            for number, (cls, paths) in enumerate(chosen)])
     if config is not None:
         found['together'] = check_together(config, say)
     problems = sum(len(part['problems']) for part in [*found['data_sets'],
                                                       *([found['together']] if config else [])])
+    problems += sum(finding['problem'] for part in found['data_sets']
+                    for finding in part.get('findings', ()))
     say(f'\n{problems} problems' if problems else '\nNo problems.')
     if args.json:
         print(as_json(found, sys.stdout.encoding))

@@ -1,0 +1,56 @@
+"""Report about a data set: one HTML page with pictures."""
+
+import base64
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from mmtbps.fileio import write_durably
+from mmtbps.markup import load_template
+
+from .findings import Finding, Place
+from .kinds import KINDS
+from .picture_findings import read_picture
+
+__all__ = ['write_report']
+
+_SIZE = (96, 192)
+_PAGE = Path(__file__).parent / 'templates/report.html'
+
+
+def write_report(path: str | Path, name: str, sizes: Sequence[dict[str, Any]],
+                 findings: Sequence[Finding], shown: int = 12) -> None:
+    """Write the page.
+
+    Args:
+        path: of the page.
+        name: of the data set.
+        sizes: rows of file, split, people, images, captions.
+        findings: of `examine`.
+        shown: groups of each finding that are shown with their pictures.
+    """
+    sections = [dict(
+        kind=finding.kind, text=finding.text, problem=KINDS[finding.kind].problem,
+        cure=KINDS[finding.kind].cure, left=max(0, len(finding.groups) - shown),
+        groups=[[_shown(place) for place in group] for group in finding.groups[:shown]])
+        for finding in findings]
+    write_durably(path, load_template(_PAGE).render(name=name, sizes=sizes, sections=sections))
+
+
+def _shown(place: Place) -> dict[str, Any]:
+    return dict(place._asdict(), picture=_picture(place.image))
+
+
+def _picture(path: str) -> str | None:
+    """Encode a small copy of a picture as a data URI; None if there is none."""
+    try:
+        image = read_picture(path)
+    except Exception:  # it is missing or broken, which a finding says
+        return None
+    small = image.copy()
+    small.thumbnail(_SIZE, Image.Resampling.LANCZOS)
+    small.save(buffer := io.BytesIO(), 'JPEG', quality=85)
+    return 'data:image/jpeg;base64,' + base64.b64encode(buffer.getvalue()).decode()
