@@ -5,9 +5,20 @@ import warnings
 from .measures import random_ranks
 from .rank_metric import RankKMetric
 from .ranking import evaluate_ranking
+from .refinement import (
+    KReciprocal,
+    QueryExpansion,
+    Refinement,
+    Reranker,
+    SecondStage,
+    expand_queries,
+    rerank_scores,
+)
 from .streaming import evaluate_streamed, open_features
 
-__all__ = ['RankKMetric', 'evaluate_ranking', 'evaluate_streamed', 'open_features', 'random_ranks']
+__all__ = ['KReciprocal', 'QueryExpansion', 'RankKMetric', 'Refinement', 'Reranker', 'SecondStage',
+           'evaluate_ranking', 'evaluate_streamed', 'expand_queries', 'open_features',
+           'random_ranks', 'rerank_scores']
 
 
 def __getattr__(name: str):

@@ -23,11 +23,16 @@ class QueryChunk:
         present: ``(Q, P)`` bool; False marks slots that only fill the row.
         images: ``(Q, 1)`` and ``(N,)`` image ids of the queries and of the whole gallery, to
             leave entries of a query's own image out of its ranking.
+        rows: place of these queries among all, for `refinements`.
+
+    Attributes:
+        refinements: Change the scores, one after the other; then the gallery is one part.
     """
 
     def __init__(self, features: Tensor, positives: Tensor, present: Tensor,
-                 images: tuple[Tensor, Tensor] | None = None):
+                 images: tuple[Tensor, Tensor] | None = None, rows: slice | None = None):
         self.features, self.positives, self.images = features, positives, images
+        self.rows, self.refinements = rows, ()
         if images:
             present = present & (images[0] != images[1][positives])
         self.present = present
@@ -35,13 +40,15 @@ class QueryChunk:
         self.before = torch.zeros_like(positives)
 
     def score(self, part: Tensor, span: slice, memory: Tensor) -> Tensor:
-        """Compute ``(Q, n)`` float32 cosines with the ``(n, D)`` entries at ``span``."""
+        """Compute ``(Q, n)`` float32 scores with the ``(n, D)`` entries at ``span``."""
         scores = memory[:len(self.features) * len(part)].view(-1, len(part))
         # Given `out`, the product stays in float32 under autocast, too.
         torch.mm(self.features, part.T, out=scores)
         if self.images:
             own, gallery = self.images
             scores.masked_fill_(own == gallery[span], -torch.inf)
+        for refinement in self.refinements:
+            scores = refinement(self.features, part, scores, self.rows)
         return scores
 
     def find(self, scores: Tensor, span: slice) -> None:
@@ -81,7 +88,7 @@ def split_queries(features: Tensor, ids: Tensor, gallery_ids: Tensor, chunk_size
         slots = torch.arange(max(1, int(count.max())), device=first.device)
         positives = order[(first[:, None] + slots).clamp_(max=len(order) - 1)]
         chunks.append(QueryChunk(features[chunk], positives, slots < count[:, None],
-                                 images and (images[0][chunk, None], images[1])))
+                                 images and (images[0][chunk, None], images[1]), chunk))
     return chunks
 
 

@@ -12,6 +12,7 @@ from torch import Tensor
 from mmtbps.errors import BadValue, MissingKey
 from mmtbps.registry import METRICS
 
+from .refinement import Refinement, Reranker
 from .streaming import PART_SIZE, GalleryPart, evaluate_streamed, open_features
 
 __all__ = ['RankKMetric']
@@ -48,6 +49,9 @@ class RankKMetric(BaseMetric):
             says ``unknown``.
         model: Description of a model that was not trained by this config, for the protocol line;
             it stands in place of ``selection``.
+        refinements: Settings of :class:`~mmtbps.evaluation.Refinement`: they change the scores, one
+            after the other, in both directions (a `Reranker` in ``'t2i'`` alone), and stand in the
+            protocol line.
         partial: Words on weights of the checkpoint that did not fit the model, for the protocol
             line.
         prefix: Put before every metric key, with a slash.
@@ -76,6 +80,7 @@ class RankKMetric(BaseMetric):
                  selection: str | None = None,
                  model: str | None = None,
                  partial: str = '',
+                 refinements: Sequence[dict | Refinement] = (),
                  prefix: str | None = None):
         super().__init__(collect_device='gpu', prefix=prefix)  # no files, on a CPU neither
         if not directions or not set(directions) <= {'t2i', 'i2t'}:
@@ -84,6 +89,11 @@ class RankKMetric(BaseMetric):
         self.cross_image_only, self.chunk_size = cross_image_only, chunk_size
         self.device, self.distractors, self.selection = device, distractors, selection
         self.model, self.partial = model, partial
+        self.refinements = [METRICS.build(settings) if isinstance(settings, dict) else settings
+                            for settings in refinements]
+        if self.refinements and distractors:
+            raise BadValue(f'{self.refinements[0]} needs the whole gallery at once, and '
+                           'distractors are read part by part: leave one of the two out')
         self._features_device, self._features, self._size = None, [], None
 
     def process(self, data_batch, data_samples: Sequence[dict]) -> None:
@@ -112,7 +122,7 @@ class RankKMetric(BaseMetric):
                                          for sample in data_samples])
         self.results += [
             dict(features=rows, person_id=int(sample['person_id']),
-                 image_id=int(sample['image_id']))
+                 image_id=int(sample['image_id']), **self._shown(sample))
             for sample, rows in zip(data_samples, features, strict=True)]
 
     def evaluate(self, size: int) -> dict[str, float | int]:
@@ -139,6 +149,7 @@ class RankKMetric(BaseMetric):
         """Rank in each direction; called on the main process with one result per image."""
         images, texts = self._sides(results)
         metrics = {}
+        self._ask_in_words(results)
         for direction in self.directions:
             queries, gallery = (texts, images) if direction == 't2i' else (images, texts)
             parts = [GalleryPart(*gallery.values())]
@@ -150,7 +161,8 @@ class RankKMetric(BaseMetric):
                 part_size=max(PART_SIZE, len(gallery['features'])),
                 topk=self.topk, chunk_size=self.chunk_size,
                 device=self.device or self._features_device,
-                query_images=queries['image_ids'], cross_image_only=self.cross_image_only)
+                query_images=queries['image_ids'], cross_image_only=self.cross_image_only,
+                refinements=self._refinements_of(direction))
             metrics.update({f'{direction}/{_COUNTS.get(name, name)}': value
                             for name, value in measured.items()})
         protocol = self._protocol(metrics)
@@ -158,6 +170,24 @@ class RankKMetric(BaseMetric):
         # A best checkpoint then knows by what it was chosen.
         MessageHub.get_current_instance().update_info('protocol', protocol)
         return metrics
+
+    def _shown(self, sample: dict) -> dict:
+        """Keep the sentences and the path of a picture where a second stage is to see them."""
+        rerankers = [part for part in self.refinements if isinstance(part, Reranker)]
+        return {key: sample[key] for key in ('captions', 'img_path') if key in sample
+                } if rerankers else {}
+
+    def _ask_in_words(self, results: list[dict]) -> None:
+        texts = [text for result in results for text in result.get('captions', ())]
+        images = [result['img_path'] for result in results if 'img_path' in result]
+        for part in self.refinements:
+            if isinstance(part, Reranker):
+                part.ask(texts, images)
+
+    def _refinements_of(self, direction: str) -> list[Refinement]:
+        """Return the refinements of a direction; pictures cannot be asked in words."""
+        return [part for part in self.refinements
+                if direction == 't2i' or not isinstance(part, Reranker)]
 
     def _sides(self, results: list[dict]) -> tuple[dict, dict]:
         """Return the two sides of the search, images and captions, in the order of the data set."""
@@ -202,6 +232,7 @@ class RankKMetric(BaseMetric):
             *([f'gallery with distractors of {self.distractors}'] if self.distractors else []),
             *(meta[key] for key in ('other_size', 'left_out', 'queries') if key in meta),
             f'positives: {meta.get("positives", "same person")}, own image {own}',
+            *(f'refined by {refinement}' for refinement in self.refinements),
             self.model or f'checkpoint: {self.selection or "unknown"}',
             *filter(None, [self.partial])])
 

@@ -16,7 +16,8 @@ from .measures import (
     recall_at,
     trapezoid_average_precision,
 )
-from .rank_accumulation import accumulate_ranks, split_queries
+from .rank_accumulation import QueryChunk, accumulate_ranks, split_queries
+from .refinement import Refinement
 
 __all__ = ['Array', 'evaluate_ranking', 'integers', 'measure_ranking', 'unit_features']
 
@@ -35,7 +36,8 @@ def evaluate_ranking(query_features: Array,
                      query_images: Array | None = None,
                      gallery_images: Array | None = None,
                      cross_image_only: bool = False,
-                     progress: bool = False) -> dict[str, float | int]:
+                     progress: bool = False,
+                     refinements: Sequence[Refinement] = ()) -> dict[str, float | int]:
     """Rank the whole gallery for every query and measure how well the positives stand.
 
     Features are normalised here; the score is their cosine in float32. A positive is a gallery
@@ -55,6 +57,7 @@ def evaluate_ranking(query_features: Array,
         gallery_images: ``(N,)`` integer image ids; likewise.
         cross_image_only: Leave gallery entries of the query's own image out of its ranking.
         progress: Show a bar.
+        refinements: Change the scores before the ranks are counted, one after the other.
 
     Returns:
         In percent ``R{k}`` for each k, ``mAP`` (standard), ``mAP_trapz`` (trapezoid rule) and
@@ -83,7 +86,7 @@ def evaluate_ranking(query_features: Array,
         images = (integers('query_images', query_images, len(queries), queries.device),
                   integers('gallery_images', gallery_images, len(gallery), queries.device))
     return measure_ranking(queries, query_ids, gallery_ids, images, lambda span: gallery,
-                           [slice(0, len(gallery))], topk, chunk_size, progress)
+                           [slice(0, len(gallery))], topk, chunk_size, progress, refinements)
 
 
 def measure_ranking(queries: Tensor,
@@ -94,7 +97,8 @@ def measure_ranking(queries: Tensor,
                     spans: Sequence[slice],
                     topk: Sequence[int],
                     chunk_size: int,
-                    progress: bool) -> dict[str, float | int]:
+                    progress: bool,
+                    refinements: Sequence[Refinement] = ()) -> dict[str, float | int]:
     """Measure as :func:`evaluate_ranking` does, with a gallery in parts and inputs in one form.
 
     Args:
@@ -107,6 +111,7 @@ def measure_ranking(queries: Tensor,
         topk: The k of ``R{k}``.
         chunk_size: Queries scored at once.
         progress: Show a bar.
+        refinements: As :func:`evaluate_ranking`; they need the gallery as one part.
 
     Returns:
         As :func:`evaluate_ranking`.
@@ -117,6 +122,8 @@ def measure_ranking(queries: Tensor,
     if not topk or min(topk) < 1 or chunk_size < 1:
         raise BadValue(f'topk and chunk_size must be positive, got {topk} and {chunk_size}')
     chunks = split_queries(queries, query_ids, gallery_ids, chunk_size, images)
+    if refinements:
+        _refine(chunks, queries, refinements, load, spans)
     accumulate_ranks(chunks, load, spans, progress)
     measures = torch.cat([_measure(chunk.ranks(), topk) for chunk in chunks])
     if not len(measures):
@@ -126,6 +133,19 @@ def measure_ranking(queries: Tensor,
     means = (100 * measures.mean(0)).tolist()
     return dict(zip(names, means, strict=True), num_queries=len(queries),
                 num_gallery=len(gallery_ids), num_unmatched=len(queries) - len(measures))
+
+
+def _refine(chunks: Sequence[QueryChunk], queries: Tensor, refinements: Sequence[Refinement],
+            load: Callable[[slice], Tensor], spans: Sequence[slice]) -> None:
+    """Let refinements change the scores of all chunks."""
+    if len(spans) > 1:
+        raise BadValue(f'{refinements[0]} needs the whole gallery at once; it came in '
+                       f'{len(spans)} parts, as with distractors')
+    gallery = load(spans[0])
+    for refinement in refinements:
+        refinement.prepare(queries, gallery)
+    for chunk in chunks:
+        chunk.refinements = refinements
 
 
 def _measure(ranks: Tensor, topk: Sequence[int]) -> Tensor:

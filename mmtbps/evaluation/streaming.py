@@ -15,6 +15,7 @@ from torch import Tensor
 from mmtbps.errors import BadValue
 
 from .ranking import Array, integers, measure_ranking, unit_features
+from .refinement import Refinement
 
 __all__ = ['FeatureFile', 'GalleryPart', 'evaluate_streamed', 'open_features']
 
@@ -103,7 +104,8 @@ def evaluate_streamed(query_features: Array,
                       device: str | torch.device | None = None,
                       query_images: Array | None = None,
                       cross_image_only: bool = False,
-                      progress: bool = False) -> dict[str, float | int]:
+                      progress: bool = False,
+                      refinements: Sequence[Refinement] = ()) -> dict[str, float | int]:
     """Measure as :func:`~mmtbps.evaluation.evaluate_ranking`, reading the gallery part by part.
 
     The numbers are those of the joined gallery, ties included: what stands before a positive is
@@ -124,6 +126,7 @@ def evaluate_streamed(query_features: Array,
         query_images: ``(Q,)`` integer image ids; needed for ``cross_image_only``.
         cross_image_only: Leave gallery entries of the query's own image out of its ranking.
         progress: Show a bar.
+        refinements: As there; they need the gallery in one part.
 
     Returns:
         As :func:`~mmtbps.evaluation.evaluate_ranking`.
@@ -141,7 +144,7 @@ def evaluate_streamed(query_features: Array,
         query_images = integers('query_images', query_images, len(queries), queries.device)
         images = query_images, parts.join('images', query_images)
     return measure_ranking(queries, query_ids, parts.join('ids', query_ids), images, parts.load,
-                           parts.spans(part_size), topk, chunk_size, progress)
+                           parts.spans(part_size), topk, chunk_size, progress, refinements)
 
 
 class _Parts:
