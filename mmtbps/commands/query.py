@@ -5,6 +5,7 @@ Examples:
     mmtbps query people.lance "a man in blue" --where camera=c1,c2 --out answer.html
     mmtbps query people.lance "with a backpack" --image crop.jpg --image-weight 0.7
     mmtbps query people.lance "a man in blue" --topk 50 --json > answer.json
+    mmtbps query people.lance "a man in blue" --rerank aptm-model --rerank-k 100
 """
 
 import argparse
@@ -63,7 +64,7 @@ def query(args: argparse.Namespace) -> None:
         GalleryMismatch: It is of another model.
     """
     from mmtbps.search.media.images import read_image
-    from mmtbps.search.presentation import describe_reading
+    from mmtbps.search.presentation import describe_lost, describe_reading
     from mmtbps.search.result_files import check_target, write_results
     if args.out is not None:
         check_target(args.out)
@@ -75,7 +76,8 @@ def query(args: argparse.Namespace) -> None:
     results = searcher(args.text, **asked) if args.image is None else searcher.search_image(
         **picture_options(args), **asked)
     for result in results:
-        for line in describe_reading(result.unknown, result.read, result.unread):
+        for line in [*describe_reading(result.unknown, result.read, result.unread),
+                     *describe_lost(result.lost)]:
             print(printable(line), file=sys.stderr)
     if where and not any(result.hits for result in results):
         print_unknown_values(searcher.gallery, where)

@@ -3,6 +3,7 @@
 Examples:
     mmtbps serve people.lance
     mmtbps serve people.lance --port 8080 --images /moved/crops
+    mmtbps serve people.lance --rerank aptm-model
     mmtbps serve people.lance --uploads crops/added --public-url https://host/people
 """
 

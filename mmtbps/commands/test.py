@@ -5,6 +5,7 @@ Examples:
     mmtbps test CONFIG CHECKPOINT --show-dir work_dirs/ranked --out metrics.json
     mmtbps test CONFIG CHECKPOINT --split val
     mmtbps test CONFIG CHECKPOINT --distractors work_dirs/strangers
+    mmtbps test CONFIG CHECKPOINT --rerank aptm-model --rerank-k 128
 
 A pretrained model of another library on the data set of a config:
     mmtbps test configs/tbps/vit_bert_base_cuhk.py --model hf:openai/clip-vit-base-patch16
@@ -29,6 +30,7 @@ from mmtbps.fileio import check_writable, explained_disk_full, write_durably
 from mmtbps.unknown_types import explain_unknown_types
 
 from .options.model import add_model_positionals, prepare_named_test
+from .options.rerank import add_rerank_options, rerank_settings
 from .wording.command_names import CommandParser
 
 __all__ = ['add_arguments', 'run']
@@ -46,6 +48,7 @@ def add_arguments(parser: CommandParser) -> None:
     parser.add_argument('--out', metavar='FILE', help='write the metrics as JSON')
     parser.add_argument('--distractors', metavar='FOLDER', help='add the strangers of '
                         'mmtbps extract-features to the gallery of images')
+    add_rerank_options(parser, k=128)
     parser.add_argument('--show-dir', metavar='FOLDER', help='draw ranked lists as PNG there')
     add_common_options(parser)
 
@@ -64,6 +67,9 @@ def run(args: argparse.Namespace) -> None:
         cfg.test_cfg.fp16 = True
     if args.distractors:
         cfg.test_evaluator.distractors = args.distractors
+    if args.rerank:
+        cfg.test_evaluator.refinements = [*(cfg.test_evaluator.get('refinements') or []),
+                                          *rerank_settings(args)]
     if args.show_dir:
         cfg.custom_hooks = [*(cfg.get('custom_hooks') or []),
                             dict(type='mmtbps.RankListHook', out_dir=args.show_dir)]

@@ -11,16 +11,18 @@ if TYPE_CHECKING:
     from .indexing.index import index_people
     from .indexing.options import DetectionOptions, IndexOptions
     from .inferencer import TextToPersonInferencer
+    from .reranking import HitReranker, PairMatcher
     from .results import SearchHit, SearchResult
 
 _HOMES = dict(
     DetectionOptions='indexing.options', Encoder='encoders.base', GalleryEntry='galleries.base',
-    GalleryMismatch='galleries.base', IndexOptions='indexing.options', SearchHit='results',
-    SearchResult='results', TextToPersonInferencer='inferencer', index_people='indexing.index',
+    GalleryMismatch='galleries.base', HitReranker='reranking', IndexOptions='indexing.options',
+    PairMatcher='reranking', SearchHit='results', SearchResult='results',
+    TextToPersonInferencer='inferencer', index_people='indexing.index',
     load_encoder='encoders.loading', open_gallery='galleries.factory')
-__all__ = ['DetectionOptions', 'Encoder', 'GalleryEntry', 'GalleryMismatch', 'IndexOptions',
-           'SearchHit', 'SearchResult', 'TextToPersonInferencer', 'index_people', 'load_encoder',
-           'open_gallery']
+__all__ = ['DetectionOptions', 'Encoder', 'GalleryEntry', 'GalleryMismatch', 'HitReranker',
+           'IndexOptions', 'PairMatcher', 'SearchHit', 'SearchResult', 'TextToPersonInferencer',
+           'index_people', 'load_encoder', 'open_gallery']
 
 
 def __getattr__(name: str) -> object:

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 from PIL import Image
@@ -12,26 +11,24 @@ from mmtbps.errors import BadValue, MissingFile
 from .encoders.base import Encoder
 from .encoders.loading import load_encoder
 from .encoders.queries import fuse_features, read_queries
-from .galleries.base import BaseGallery, GalleryEntry, GalleryMismatch, Hit, NoGallery
+from .galleries.base import BaseGallery, GalleryEntry, GalleryMismatch, NoGallery
 from .galleries.factory import open_gallery
 from .galleries.fingerprint import is_same_model
 from .galleries.provenance import read_provenance
+from .grouped_search import complete_groups, find_hits
 from .media.base import Detector, Tracker
 from .media.crops import read_entry
 from .media.images import read_image
-from .results import SearchHit, SearchResult, add_members, group_hits
+from .results import SearchHit, SearchResult
 
 if TYPE_CHECKING:
     from .encoders.explain import WordHeatMap
     from .indexing import IndexReport, Metadata
+    from .reranking import HitReranker
 
 __all__ = ['TextToPersonInferencer']
 
 Where = Mapping[str, Any]
-#: So many hits are looked through to fill an answer with groups.
-_MOST_ASKED = 10_000
-_EQUAL = 1e-6  # scores of copies
-
 
 class TextToPersonInferencer:
     """Searcher of a gallery of people by sentences, by pictures, or by one of its own entries.
@@ -55,8 +52,9 @@ class TextToPersonInferencer:
         gallery: An open gallery or its address, see `open_gallery`; `index` begins one that is
             not there yet. None for the encoder alone.
         device: ``'cpu'``, ``'cuda'``; by default the best there is.
-        images: Folder that the paths of the gallery are relative to, for `explain`; by default
-            the one it was indexed from.
+        images: Folder that the paths of the gallery are relative to, for `explain` and a second
+            stage; by default the one it was indexed from.
+        reranker: Orders the first hits of a sentence anew, see `mmtbps.search.HitReranker`.
 
     Attributes:
         encoder: Turns sentences and pictures into features.
@@ -72,12 +70,13 @@ class TextToPersonInferencer:
 
     def __init__(self, model: Any, weights: str | os.PathLike | None = None,
                  gallery: str | os.PathLike | BaseGallery | None = None,
-                 device: str | None = None, images: str | os.PathLike | None = None) -> None:
+                 device: str | None = None, images: str | os.PathLike | None = None,
+                 reranker: 'HitReranker | None' = None) -> None:
         given = not isinstance(model, (str, os.PathLike)) and isinstance(model, Encoder)
         self.encoder: Encoder = model if given else load_encoder(model, weights, device)
         named = isinstance(model, (str, os.PathLike))
         self._model, self._weights = (model, weights) if named else (None, None)
-        self._images = images
+        self._images, self.reranker = images, reranker
         self._gallery: BaseGallery | None = None
         self._address: str | None = None
         if isinstance(gallery, BaseGallery):
@@ -189,7 +188,8 @@ class TextToPersonInferencer:
         vectors = self.encoder.encode_texts([query.encoded for query in queries])
         return self._answer([query.text for query in queries], vectors, topk, where, group,
                             getattr(self.encoder, 'probability', lambda score: None),
-                            [query.said for query in queries])
+                            [query.said for query in queries],
+                            [query.encoded for query in queries])
 
     def search_image(self, image: str | os.PathLike | Image.Image, topk: int = 10,
                      where: Where | None = None, texts: str | Sequence[str] = (),
@@ -244,7 +244,7 @@ class TextToPersonInferencer:
         """
         _, vectors = self.gallery.get([entry_id])
         # One more, for the entry itself; what is no number of hits stays none and is refused.
-        hits = self._search(vectors, topk + 1 if topk > 0 else topk, where, None)[0]
+        hits = find_hits(self.gallery, vectors, topk + 1 if topk > 0 else topk, where, None)[0]
         others = [hit for hit in hits if hit.entry.id != entry_id]
         return [SearchResult.of(entry_id, others, topk=topk)]
 
@@ -308,39 +308,17 @@ class TextToPersonInferencer:
     def _answer(self, queries: list[str], vectors: Any, topk: int, where: Where | None,
                 group: str | None,
                 probability: Callable[[float], float | None] = lambda score: None,
-                said: Sequence[Mapping[str, Any]] | None = None) -> list[SearchResult]:
-        found = self._search(vectors, topk, where, group)
-        said = [{}] * len(queries) if said is None else said
-        return [SearchResult.of(query, hits, probability, group, topk, **known)
+                said: Sequence[Mapping[str, Any]] | None = None,
+                sentences: Sequence[str] = ()) -> list[SearchResult]:
+        reranker = self.reranker if sentences else None
+        asked = max(topk, reranker.k) if reranker and isinstance(topk, int) and topk > 0 else topk
+        found = find_hits(self.gallery, vectors, asked, where, group)
+        said = [dict(known) for known in said or [{}] * len(queries)]
+        if reranker is not None:
+            for place, (sentence, hits) in enumerate(zip(sentences, found, strict=True)):
+                seen = reranker(sentence, hits, self.picture)
+                found[place] = seen.hits
+                said[place].update(lost=seen.lost)
+        return [SearchResult.of(query, complete_groups(self.gallery, hits, topk, where, group),
+                                probability, group, topk, **known)
                 for query, hits, known in zip(queries, found, said, strict=True)]
-
-    def _search(self, vectors: Any, topk: int, where: Where | None,
-                group: str | None) -> list[list[Hit]]:
-        """Search for so many hits that there are ``topk`` groups, with all of equal score."""
-        whole = isinstance(topk, Integral) and not isinstance(topk, bool)
-        # One more, to see whether the last has copies; what is no number of hits is refused there.
-        asked = topk + 1 if whole and 0 < topk < _MOST_ASKED else topk
-        found = self.gallery.search(vectors, asked, where)
-        while asked < _MOST_ASKED and any(
-                len(hits) == asked and not _is_full(hits, topk, group) for hits in found):
-            asked = min(4 * asked, _MOST_ASKED)
-            found = self.gallery.search(vectors, asked, where)
-        return found if group is None else [self._with_members(hits, topk, where, group)
-                                            for hits in found]
-
-    def _with_members(self, hits: list[Hit], topk: int, where: Where | None,
-                      group: str) -> list[Hit]:
-        """Add what else is in the groups of hits; a search finds no more than it needs."""
-        key = 'track' if group == 'track' else 'path'
-        values = {getattr(entry, key) for best, others in group_hits(hits, group)[:topk]
-                  for entry in (best.entry, *others)} - {None}
-        if not values:
-            return hits
-        members = self.gallery.entries({**(where or {}), key: sorted(values)})
-        return add_members(hits, members, group, topk)
-
-
-def _is_full(hits: Sequence[Hit], topk: int, group: str | None) -> bool:
-    """Tell whether there are ``topk`` groups, and no copy of the last one may follow."""
-    groups = group_hits(hits, group)
-    return len(groups) >= topk and hits[-1].score < groups[topk - 1][0].score - _EQUAL

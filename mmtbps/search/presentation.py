@@ -9,8 +9,8 @@ from PIL import Image
 
 from .galleries.base import GalleryEntry
 
-__all__ = ['CARD_SIZE', 'as_data_uri', 'clock', 'describe_reading', 'in_figures', 'in_words',
-           'stopwatch']
+__all__ = ['CARD_SIZE', 'as_data_uri', 'clock', 'describe_lost', 'describe_reading', 'in_figures',
+           'in_words', 'stopwatch']
 
 #: A picture in a grid is at most so many pixels wide and high.
 CARD_SIZE = (200, 520)
@@ -57,14 +57,16 @@ def in_words(entry: GalleryEntry) -> list[tuple[str, str]]:
     return [(name, str(value)) for name, value in known if value is not None]
 
 
-def in_figures(score: float, probability: float | None = None) -> str:
-    """Word a score, with the probability where the model was trained to tell one.
+def in_figures(score: float, probability: float | None = None,
+               match: float | None = None) -> str:
+    """Word a score, with probability and score of a second stage where there are such.
 
     Example:
-        >>> in_figures(.834), in_figures(.12, .0345)
-        ('0.834', '0.120 (3.45 %)')
+        >>> in_figures(.834), in_figures(.12, .0345), in_figures(.3, match=-1.25)
+        ('0.834', '0.120 (3.45 %)', '0.300, match -1.25')
     """
-    return f'{score:.3f}' + ('' if probability is None else f' ({100 * probability:.3g} %)')
+    return (f'{score:.3f}' + ('' if probability is None else f' ({100 * probability:.3g} %)')
+            + ('' if match is None else f', match {match:.2f}'))
 
 
 def describe_reading(unknown: Sequence[str], read: str | None, unread: str) -> list[str]:
@@ -91,6 +93,23 @@ def describe_reading(unknown: Sequence[str], read: str | None, unread: str) -> l
         lines.append(f'the model reads a part of the sentence, up to "...{read[-_LETTERS:]}"'
                      + (f', and not "{unread[:_LETTERS]}{end}"' if unread else ''))
     return lines
+
+
+def describe_lost(lost: Sequence[str]) -> list[str]:
+    """Word the pictures that a second stage could not read; nothing if it read all.
+
+    Args:
+        lost: Their paths.
+
+    Example:
+        >>> describe_lost(['a.jpg', 'b.jpg'])
+        ['2 of the first pictures cannot be read and stand behind those that can: a.jpg and 1 more']
+    """
+    if not lost:
+        return []
+    more = f' and {len(lost) - 1} more' if len(lost) > 1 else ''
+    return [f'{len(lost)} of the first pictures cannot be read and stand behind those that can: '
+            f'{lost[0]}{more}']
 
 
 def clock(seconds: float | None) -> str | None:

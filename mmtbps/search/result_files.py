@@ -142,7 +142,7 @@ def _person(hit: SearchHit, images_root: str | os.PathLike) -> dict[str, Any]:
     except UnreadableImage as error:
         picture, lost = '', error.reason
     return dict(rank=hit.rank, picture=picture, lost=lost,
-                score=in_figures(hit.score, hit.probability),
+                score=in_figures(hit.score, hit.probability, hit.match),
                 facts=[*in_words(hit.entry), ('and', hit.describe_others())])
 
 

@@ -77,6 +77,8 @@ class SearchHit(dict):
         entry: Of the gallery.
         probability: That query and entry belong together, 0 to 1; None for a model that was not
             trained to tell. It is a key of the dict only where it is known.
+        match: Score of a second stage, by which the hits that have one are ordered; without bounds.
+            It is a key of the dict only where there is one.
         others: Further entries of its group, see `group_hits`. They are a key of the dict, with
             id and path, only where there are some.
 
@@ -88,7 +90,7 @@ class SearchHit(dict):
 
     def __init__(self, rank: int, score: float, entry: GalleryEntry,
                  probability: float | None = None,
-                 others: Sequence[GalleryEntry] = ()) -> None:
+                 others: Sequence[GalleryEntry] = (), match: float | None = None) -> None:
         super().__init__(
             rank=rank, score=score, id=entry.id, path=entry.path, camera=entry.camera,
             time=entry.time, track=entry.track, frame=entry.frame,
@@ -97,6 +99,9 @@ class SearchHit(dict):
         self.probability = probability
         if probability is not None:
             self['probability'] = probability
+        self.match = match
+        if match is not None:
+            self['match'] = match
         self.others = tuple(others)
         if self.others:
             self['others'] = [dict(id=other.id, path=other.path) for other in self.others]
@@ -126,7 +131,8 @@ class SearchHit(dict):
         rank, score = values.pop('rank'), values.pop('score')
         probability = values.pop('probability', None)
         others = [GalleryEntry(**other) for other in values.pop('others', ())]
-        return cls(rank, score, GalleryEntry.from_json(values), probability, others)
+        match = values.pop('match', None)
+        return cls(rank, score, GalleryEntry.from_json(values), probability, others, match)
 
 
 class SearchResult(dict):
@@ -141,6 +147,8 @@ class SearchResult(dict):
         image: Path of the picture that was asked for together with the sentence.
         image_weight: Share of the picture in such a query, 0 to 1; that of the sentence is the
             rest.
+        lost: Paths of pictures that a second stage was to see and could not read; their hits stand
+            behind those that it saw.
 
     What there is nothing to say of is no key of the dict.
 
@@ -152,13 +160,13 @@ class SearchResult(dict):
 
     def __init__(self, query: str, hits: Sequence[SearchHit], *, unknown: Sequence[str] = (),
                  read: str | None = None, unread: str = '', image: str | None = None,
-                 image_weight: float | None = None) -> None:
+                 image_weight: float | None = None, lost: Sequence[str] = ()) -> None:
         super().__init__(query=query, hits=list(hits))
         self.query, self.hits = query, tuple(hits)
         self.unknown, self.read, self.unread = tuple(unknown), read, unread
-        self.image, self.image_weight = image, image_weight
+        self.image, self.image_weight, self.lost = image, image_weight, tuple(lost)
         said = dict(unknown=list(unknown) or None, read=read, unread=unread or None, image=image,
-                    image_weight=image_weight)
+                    image_weight=image_weight, lost=list(lost) or None)
         self._said = {key: value for key, value in said.items() if value is not None}
         self.update(self._said)
 
@@ -184,7 +192,7 @@ class SearchResult(dict):
         """
         groups = group_hits(hits, group)[:topk]
         return cls(query, [SearchHit(rank, float(hit.score), hit.entry,
-                                     probability(float(hit.score)), others)
+                                     probability(float(hit.score)), others, hit.match)
                            for rank, (hit, others) in enumerate(groups, start=1)], **said)
 
     def to_json(self) -> dict[str, Any]:

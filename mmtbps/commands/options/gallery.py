@@ -21,6 +21,7 @@ from ..wording.licence_notice import print_model_notice
 from ..wording.user_errors import fail
 from .detector import word_detection
 from .model import add_model_option, chosen_preprocessing
+from .rerank import add_rerank_options, load_reranker
 
 if TYPE_CHECKING:
     from mmtbps.search.inferencer import TextToPersonInferencer
@@ -46,6 +47,7 @@ def add_gallery_model(parser: argparse.ArgumentParser, images: bool = False) -> 
     parser.add_argument('--weights', help='checkpoint' + noted)
     parser.add_argument('--device', help='cpu, cuda, cuda:1 (default: the best there is)')
     if images:
+        add_rerank_options(parser, k=50)
         parser.add_argument('--images', type=Path, help='folder of the images, if it has moved')
 
 
@@ -90,7 +92,8 @@ def open_searcher(args: argparse.Namespace) -> 'TextToPersonInferencer':
     provenance = find_model(args)
     encoder = load_encoder(provenance.model, provenance.weights, args.device,
                            notify=print_model_notice, **find_preprocessing(args))
-    return TextToPersonInferencer(encoder, gallery=gallery, images=args.images)
+    return TextToPersonInferencer(encoder, gallery=gallery, images=args.images,
+                                  reranker=load_reranker(args))
 
 
 @contextlib.contextmanager

@@ -45,7 +45,7 @@ def word_result(result: 'SearchResult') -> str:
     for hit in result.hits:
         facts = '  '.join(f'{name} {value}' for name, value in in_words(hit.entry)
                           if name != 'file')
-        score = in_figures(hit.score, hit.probability)
+        score = in_figures(hit.score, hit.probability, hit.match)
         others = f'  ({others})' if (others := hit.describe_others()) else ''
         lines.append(printable(f'{hit.rank:>4}  {score}  {hit.entry.path}  {facts}'.rstrip()
                                + others))

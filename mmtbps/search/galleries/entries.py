@@ -82,10 +82,14 @@ class GalleryEntry:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """An entry found, with its cosine similarity to the query, -1 to 1."""
+    """An entry found, with its cosine similarity to the query, -1 to 1.
+
+    ``match`` is the score of a second stage that saw it, without bounds.
+    """
 
     entry: GalleryEntry
     score: float
+    match: float | None = None
 
 
 def check_vectors(vectors: np.ndarray, dim: int) -> np.ndarray:

@@ -164,7 +164,7 @@ def _person(service: SearchService, hit: SearchHit) -> dict[str, Any]:
     facts = dict(in_words(hit.entry))
     picture, lost = service.find_picture(hit.entry)
     return dict(rank=hit.rank, id=hit.entry.id,
-                score=in_figures(hit.score, hit.probability),
+                score=in_figures(hit.score, hit.probability, hit.match),
                 lines=[_name(hit.entry),
                        *(facts[name] for name in ('camera', 'time') if name in facts),
                        *filter(None, [hit.describe_others()])],

@@ -1,0 +1,67 @@
+"""Search for so many hits that an answer has the groups it was asked for."""
+
+from collections.abc import Mapping, Sequence
+from numbers import Integral
+from typing import Any
+
+from .galleries.base import BaseGallery, Hit
+from .results import add_members, group_hits
+
+__all__ = ['complete_groups', 'find_hits']
+
+#: So many hits are looked through to fill an answer with groups.
+_MOST_ASKED = 10_000
+_EQUAL = 1e-6  # scores of copies
+
+
+def find_hits(gallery: BaseGallery, vectors: Any, topk: int, where: Mapping[str, Any] | None,
+              group: str | None) -> list[list[Hit]]:
+    """Search for so many hits that there are ``topk`` groups, with all of equal score.
+
+    Args:
+        gallery: to search.
+        vectors: ``(Q, D)`` queries.
+        topk: groups.
+        where: filter of entries.
+        group: see `group_hits`.
+
+    Returns:
+        For each query its hits, best first.
+    """
+    whole = isinstance(topk, Integral) and not isinstance(topk, bool)
+    # One more, to see whether the last has copies; what is no number of hits is refused there.
+    asked = topk + 1 if whole and 0 < topk < _MOST_ASKED else topk
+    found = gallery.search(vectors, asked, where)
+    while asked < _MOST_ASKED and any(
+            len(hits) == asked and not _is_full(hits, topk, group) for hits in found):
+        asked = min(4 * asked, _MOST_ASKED)
+        found = gallery.search(vectors, asked, where)
+    return found
+
+
+def complete_groups(gallery: BaseGallery, hits: list[Hit], topk: int,
+                    where: Mapping[str, Any] | None, group: str | None) -> list[Hit]:
+    """Add what else is in the groups of hits; a search finds no more than it needs.
+
+    Args:
+        gallery: that was searched.
+        hits: best first.
+        topk: groups that are completed.
+        where: filter of entries.
+        group: see `group_hits`; ``None`` leaves the hits as they are.
+    """
+    if group is None:
+        return hits
+    key = 'track' if group == 'track' else 'path'
+    values = {getattr(entry, key) for best, others in group_hits(hits, group)[:topk]
+              for entry in (best.entry, *others)} - {None}
+    if not values:
+        return hits
+    members = gallery.entries({**(where or {}), key: sorted(values)})
+    return add_members(hits, members, group, topk)
+
+
+def _is_full(hits: Sequence[Hit], topk: int, group: str | None) -> bool:
+    """Tell whether there are ``topk`` groups, and no copy of the last one may follow."""
+    groups = group_hits(hits, group)
+    return len(groups) >= topk and hits[-1].score < groups[topk - 1][0].score - _EQUAL
