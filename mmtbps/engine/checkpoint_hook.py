@@ -26,7 +26,7 @@ _BACKEND = 'mmtbps.durable'
 _OUTDATED = 'outdated'
 
 #: Step of a run after which it was validated, in the message hub.
-VALIDATED = 'validated'
+VALIDATED = 'last_validation'  # MMEngine logs as a metric what begins like val
 
 
 class NoRoom(UserError, OSError):

@@ -16,7 +16,7 @@ from mmtbps.models.losses import clean_pairs, consensus_weights
 from mmtbps.registry import HOOKS
 
 from .inner_model import inner_model
-from .resume_hook import begun_steps
+from .resume_hook import begun_steps, counts_epochs, passes_done
 
 _STATE = 'consensus_division'
 _PAIR = ('image', 'input_ids', 'caption_lengths')
@@ -94,11 +94,21 @@ class ConsensusDivisionHook(Hook):
 
         An epoch that was begun before has its division already.
         """
-        if self.divides(runner.epoch) and not begun_steps(runner):
+        if counts_epochs(runner) and not begun_steps(runner):
+            self._divide(runner)
+
+    def before_train_iter(self, runner, batch_idx: int, data_batch=None) -> None:
+        """Do the same in a loop that counts steps alone, before each pass over the data."""
+        if not counts_epochs(runner) and runner.iter % len(runner.train_dataloader) == 0:
+            self._divide(runner)
+
+    def _divide(self, runner) -> None:
+        epoch = passes_done(runner)
+        if self.divides(epoch):
             losses = self.pair_losses(runner)
             seen = ~losses.isnan().any(0)
             votes = torch.stack([clean_pairs(row[seen], **self.mixture) for row in losses])
-            seed = int(np.random.default_rng((runner.seed, runner.epoch, 4)).integers(2**63))
+            seed = int(np.random.default_rng((runner.seed, epoch, 4)).integers(2**63))
             self.weights = torch.ones(losses.shape[1])
             self.weights[seen] = consensus_weights(votes, torch.Generator().manual_seed(seed))
             _log(runner, votes, self.weights)
@@ -133,7 +143,7 @@ class ConsensusDivisionHook(Hook):
     def _batches(self, runner) -> DataLoader:
         """Load this process's share of batches, all of one size or one more."""
         loader, (rank, world) = runner.train_dataloader, get_dist_info()
-        rng = np.random.default_rng((runner.seed, runner.epoch, 3))
+        rng = np.random.default_rng((runner.seed, passes_done(runner), 3))
         count = len(loader.dataset)
         order, seeds = rng.permutation(count), rng.integers(2**32, size=count)
         size = self.batch_size or _batch_size(loader) * world
@@ -167,7 +177,7 @@ def _batch_size(loader: DataLoader) -> int:
 def _log(runner, votes: Tensor, weights: Tensor) -> None:
     """Log how many pairs are clean, noisy and disputed, and the share that is trained on."""
     clean, noisy = int(votes.all(0).sum()), int((~votes).all(0).sum())
-    print_log(f'consensus division before epoch {runner.epoch + 1}: {clean} pairs clean, {noisy} '
-              f'noisy, {votes.shape[1] - clean - noisy} disputed; {int(weights.sum())} of '
+    print_log(f'consensus division before epoch {passes_done(runner) + 1}: {clean} pairs clean, '
+              f'{noisy} noisy, {votes.shape[1] - clean - noisy} disputed; {int(weights.sum())} of '
               f'{len(weights)} are trained on', logger='current')
     runner.message_hub.update_scalar('train/clean_share', float(weights.mean()))

@@ -18,7 +18,8 @@ from .pending_gradients import restore_pending
 from .run_folder import NotResumable, check_resumable, choose_start, refuse_taken
 from .run_settings import FIXED, FREE, NOTED, ChangedSettings, compare_settings, describe_run
 
-__all__ = ['ResumeHook', 'begun_steps', 'counts_epochs', 'replay_schedule', 'validation_is_due']
+__all__ = ['ResumeHook', 'begun_steps', 'counts_epochs', 'passes_done', 'replay_schedule',
+           'validation_is_due']
 
 
 @HOOKS.register_module()
@@ -126,6 +127,11 @@ class ResumeHook(Hook):
 def counts_epochs(runner: Runner) -> bool:
     """Return whether the run goes by epochs, and not by steps alone."""
     return hasattr(runner.train_loop, 'run_epoch')
+
+
+def passes_done(runner: Runner) -> int:
+    """Count the whole passes over the data that are done, in either loop."""
+    return runner.epoch if counts_epochs(runner) else runner.iter // len(runner.train_dataloader)
 
 
 def begun_steps(runner: Runner) -> int:

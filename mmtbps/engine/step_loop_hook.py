@@ -28,8 +28,9 @@ class StepLoopHook(Hook):
       gives them ``by_epoch=False``.
     - Checkpoints are written every ``interval`` passes and named by their step.
     - The log counts steps.
+    - Losses that change on the way (``TrainingProgress``) learn the length of a pass.
 
-    Settings in steps stay. In a loop of epochs the hook does nothing.
+    Settings in steps stay. In a loop of epochs none changes.
     """
 
     priority = 'VERY_HIGH'
@@ -51,6 +52,11 @@ class StepLoopHook(Hook):
         runner.log_processor.by_epoch = False
         runner.logger.info(f'This run counts steps; an epoch of its settings is one pass over the '
                            f'data, {length} steps')
+
+    def before_train(self, runner: Runner) -> None:
+        """Note for ``TrainingProgress`` how the run counts, whatever its checkpoint said of it."""
+        runner.message_hub.update_info('by_epoch', counts_epochs(runner))
+        runner.message_hub.update_info('epoch_length', len(runner.train_dataloader))
 
 
 def _follow_steps(runner: Runner, length: int) -> None:

@@ -207,6 +207,38 @@ def test_a_resumed_run_equals_the_uninterrupted_one(stop, micro_set, tmp_path):
         torch.testing.assert_close(other['state_dict'][name], value, atol=1e-6, rtol=0, msg=name)
 
 
+def in_steps(data_root, folder, steps, **changes):
+    cfg = config_of(data_root, folder, **changes)
+    length = len(built(data_root, folder)[0].train_dataloader)
+    cfg.train_cfg = dict(type='IterBasedTrainLoop', max_iters=length * 3, val_interval=10**6)
+    cfg.default_hooks.checkpoint.update(by_epoch=False, interval=steps, max_keep_ckpts=-1)
+    cfg.experiment_name += f'_{steps}_{folder.name}_{bool(changes)}'
+    return build_runner(cfg), length
+
+
+def test_a_loop_of_steps_divides_before_each_pass(micro_set, tmp_path):
+    """As often, and with the same order of pairs, as a loop of epochs; resumed within a pass."""
+    whole, parts = tmp_path / 'whole', tmp_path / 'parts'
+    whole.mkdir(), parts.mkdir()
+    runner, length = in_steps(micro_set, whole, 1)
+    assert length > 2
+    runner.train()
+    said = next(Path(runner.log_dir).glob('*.log')).read_text()
+    assert [f'division before epoch {n}:' in said for n in (1, 2, 3, 4)] == [1, 0, 1, 0]
+    kept = [load_checkpoint_file(whole / f'iter_{step}.pth')['consensus_division'] for step in
+            (1, length * 2, length * 2 + 1, length * 3)]
+    assert torch.equal(kept[0], kept[1]) and torch.equal(kept[2], kept[3])
+    assert not torch.equal(kept[1], kept[2])
+
+    train_until(in_steps(micro_set, parts, length * 2 + 1)[0], length * 2 + 2, 'run_iter')
+    in_steps(micro_set, parts, length * 3, resume=True)[0].train()
+    one, other = (load_checkpoint_file(folder / f'iter_{length * 3}.pth')
+                  for folder in (whole, parts))
+    assert torch.equal(one['consensus_division'], other['consensus_division'])
+    for name, value in one['state_dict'].items():
+        torch.testing.assert_close(other['state_dict'][name], value, atol=1e-6, rtol=0, msg=name)
+
+
 def test_what_it_cannot_work_with_is_refused(micro_set, tmp_path):
     with pytest.raises(ValueError, match='begin must not be negative'):
         ConsensusDivisionHook(begin=-1)

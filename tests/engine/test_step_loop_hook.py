@@ -11,6 +11,7 @@ from mmengine.runner import Runner
 from mmtbps.engine import StepLoopHook
 from mmtbps.engine.setting_values import WrongValues, stop_if_wrong
 from mmtbps.fileio import load_checkpoint_file
+from mmtbps.models.heads import TrainingProgress
 
 ROOT = Path(__file__).resolve().parents[2]
 LENGTH, EPOCHS = 4, 6
@@ -18,14 +19,15 @@ STEPS = LENGTH * EPOCHS
 
 
 class Rates(Hook):
-    """Notes the learning rate of every step and the items that it trained on."""
+    """Notes learning rate and progress of every step, and the items that it trained on."""
 
     priority = 'LOWEST'
 
     def __init__(self):
-        self.rates, self.rows = [], []
+        self.rates, self.rows, self.progress = [], [], []
 
     def before_train_iter(self, runner, batch_idx, data_batch=None):
+        self.progress.append(TrainingProgress.current())
         self.rates.append(runner.optim_wrapper.param_groups[0]['lr'])
         self.rows.append([sample.sample_idx for sample in data_batch['data_samples']])
 
@@ -56,6 +58,9 @@ def test_it_is_the_same_run(short_config, tmp_path):
             ((epochs, f'epoch_{EPOCHS}.pth'), (steps, f'iter_{STEPS}.pth'))]
     for key, value in ends[0].items():
         assert torch.equal(value, ends[1][key]), key
+    assert old.progress == [TrainingProgress(step // LENGTH, step, EPOCHS, STEPS, LENGTH)
+                            for step in range(STEPS)]
+    assert new.progress == [place._replace(max_epochs=None) for place in old.progress]
     scores = [runner.message_hub.get_scalar('val/t2i/R1').data[0].tolist()
               for runner in (epochs, steps)]
     assert scores[0] == scores[1] and len(scores[0]) == EPOCHS / 2
@@ -66,6 +71,7 @@ def test_it_is_the_same_run(short_config, tmp_path):
     assert best in {f'best_t2i_R1_iter_{step}.pth' for step in (8, 16, 24)}
     log = next(Path(steps.log_dir).glob('*.log')).read_text()
     assert 'one pass over the data, 4 steps' in log and 'the schedule ends' not in log
+    assert 'validated' not in log  # MMEngine logs what begins like val
 
 
 def schedules(name):

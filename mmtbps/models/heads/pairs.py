@@ -90,23 +90,46 @@ class TrainingProgress(NamedTuple):
     """Progress of a run, for losses that change on the way.
 
     Args:
-        epoch: epochs done; 0 outside a run.
+        epoch: passes over the data that are done; 0 outside a run.
         iteration: iterations done.
         max_epochs: of the whole run; ``None`` if it counts iterations, or outside a run.
         max_iterations: of the whole run.
+        epoch_length: iterations of one pass over the data; ``None`` outside a run.
+
+    Example:
+        >>> TrainingProgress(iteration=3, max_iterations=100, epoch_length=12).first_pass
+        0.25
     """
 
     epoch: int = 0
     iteration: int = 0
     max_epochs: int | None = None
     max_iterations: int | None = None
+    epoch_length: int | None = None
 
     @classmethod
     def current(cls) -> 'TrainingProgress':
-        """Read the progress of the Runner that is at work, from its message hub."""
+        """Read the progress of the Runner that is at work, from its message hub.
+
+        MMEngine notes a loop of steps as one epoch; ``StepLoopHook`` adds ``by_epoch`` and
+        ``epoch_length``, which tell it apart. Without that hook every run goes by epochs.
+        """
         hub = MessageHub.get_current_instance()
-        return cls(hub.get_info('epoch', 0), hub.get_info('iter', 0),
-                   hub.get_info('max_epochs'), hub.get_info('max_iters'))
+        epoch, iteration, max_epochs, max_iterations = map(
+            hub.get_info, ('epoch', 'iter', 'max_epochs', 'max_iters'), (0, 0, None, None))
+        length = hub.get_info('epoch_length')
+        if not hub.get_info('by_epoch', True):
+            return cls(iteration // length, iteration, None, max_iterations, length)
+        if length is None and max_epochs and max_iterations:
+            length = max_iterations // max_epochs
+        return cls(epoch, iteration, max_epochs, max_iterations, length)
+
+    @property
+    def first_pass(self) -> float:
+        """Share of the first pass over the data that is done; 1 after it, and outside a run."""
+        if self.epoch > 0 or not self.epoch_length:
+            return 1.0
+        return min(1.0, self.iteration / self.epoch_length)
 
 
 def person_ids_of(samples: list, device: torch.device) -> Tensor:

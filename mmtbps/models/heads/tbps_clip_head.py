@@ -17,7 +17,7 @@ from mmtbps.models.losses import (
 )
 from mmtbps.registry import MODELS
 
-from .pairs import Pairs, TrainingProgress
+from .pairs import Pairs
 from .part_head import PartHead
 
 
@@ -36,8 +36,8 @@ class TBPSCLIPHead(PartHead):
         ritc_weight: factor of R-ITC.
         citc_weight: factor of C-ITC; the full recipe has 0.1.
         soft_share: share of the model's own labels in N-ITC, from a second forward pass with
-            dropout of its own. It rises from 0 in the course of the first epoch. 0 leaves the pass
-            out.
+            dropout of its own. It rises from 0 in the course of the first pass over the data. With
+            0 there is no second forward pass.
         second_view: multi-view supervision (MVS): name of a second augmentation of the images in
             the batch, which the transform ``ImageView`` makes. N-ITC is then the mean of both with
             the captions, each with labels of its own.
@@ -105,7 +105,7 @@ class TBPSCLIPHead(PartHead):
         if self.soft_share:
             with torch.no_grad():
                 again = [self.part_of(side) for side in pairs.encode_again()]
-        share = self.soft_share * _ramp(pairs.progress)
+        share = self.soft_share * pairs.progress.first_pass
 
         def contrast(images: Tensor, joined: GatheredPairs, images_again: Tensor | None) -> Tensor:
             soft = None if again is None else soft_labels(
@@ -128,10 +128,3 @@ class TBPSCLIPHead(PartHead):
             with torch.no_grad():
                 again = self.part_of(pairs.encode_image(images))
         return self.part_of(pairs.encode_image(images)), again
-
-
-def _ramp(progress: TrainingProgress) -> float:
-    """Compute the done share of the first epoch; 1 after it, and where epochs are not counted."""
-    if progress.epoch > 0 or not progress.max_epochs or not progress.max_iterations:
-        return 1.0
-    return min(1.0, progress.iteration * progress.max_epochs / progress.max_iterations)

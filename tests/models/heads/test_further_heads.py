@@ -18,7 +18,7 @@ from mmtbps.models import (
     TALHead,
     TBPSCLIPHead,
 )
-from mmtbps.models.heads import EncodedSide, HardestTripletHead
+from mmtbps.models.heads import EncodedSide, HardestTripletHead, TrainingProgress
 from mmtbps.models.heads.qc_align_head import word_mask
 from mmtbps.models.losses import sdm_loss
 
@@ -87,11 +87,13 @@ def test_simclr_head_compares_two_views_behind_its_mlp():
 
 
 @pytest.fixture
-def progress():
-    """A function that sets epoch and iteration of a run of 2 epochs of 10 iterations."""
-    def at(epoch, iteration):
-        hub = MessageHub.get_current_instance()
-        for key, value in dict(epoch=epoch, iter=iteration, max_epochs=2, max_iters=20).items():
+def progress(request):
+    """A function that notes a place in a run of 20 iterations, which has 2 epochs unless told."""
+    hub = MessageHub.get_instance(f'progress of {request.node.name}')
+
+    def at(epoch, iteration, **more):
+        places = dict(epoch=epoch, iter=iteration, max_epochs=2, max_iters=20) | more
+        for key, value in places.items():
             hub.update_info(key, value)
     return at
 
@@ -123,6 +125,21 @@ def test_tbps_clip_head_equals_the_loops(epoch, iteration, share, progress):
         torch.testing.assert_close(losses[name], value, rtol=1e-6, atol=1e-7)
     losses['loss_nitc'].backward()
     assert head.logit_scale.grad != 0
+
+
+@pytest.mark.parametrize('iteration, epoch, ramp', [(0, 0, 0), (3, 0, .6), (5, 1, 1), (19, 3, 1)])
+def test_a_loop_of_steps_ramps_over_its_first_pass(iteration, epoch, ramp, progress):
+    """MMEngine notes such a run as epoch 0 of 1."""
+    progress(0, iteration, max_epochs=1, by_epoch=False, epoch_length=5)
+    place = TrainingProgress.current()
+    assert place == (epoch, iteration, None, 20, 5) and place.first_pass == pytest.approx(ramp)
+
+
+def test_the_ramp_is_over_outside_a_run(progress):
+    assert TrainingProgress.current() == (0, 0, None, None, None)
+    assert TrainingProgress().first_pass == 1
+    progress(0, 4)  # a Runner without our hook: 2 epochs of 20 steps
+    assert TrainingProgress.current().first_pass == pytest.approx(.4)
 
 
 def test_the_simplified_recipe_makes_no_further_pass():
