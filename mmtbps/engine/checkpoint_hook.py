@@ -1,7 +1,7 @@
 """Hook that keeps the checkpoints of a run."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ __all__ = ['DurableCheckpointHook', 'NoRoom', 'VALIDATED', 'checkpoint_bytes']
 
 _BACKEND = 'mmtbps.durable'
 _OUTDATED = 'outdated'
+_PLACE = ('epoch', 'iter')
 
 #: Step of a run after which it was validated, in the message hub.
 VALIDATED = 'last_validation'  # MMEngine logs as a metric what begins like val
@@ -84,6 +85,7 @@ class DurableCheckpointHook(CheckpointHook):
     """
 
     _pending: dict[str, Any] | None = None
+    _place: dict[str, int] | None = None
 
     def before_train(self, runner) -> None:
         """Look at the folder, the room and the best score so far."""
@@ -101,13 +103,14 @@ class DurableCheckpointHook(CheckpointHook):
             self._adopt_best(runner)
 
     def before_save_checkpoint(self, runner, checkpoint: dict[str, Any]) -> None:
-        """Add gradients that wait for further steps."""
+        """Note the place, of which FlexibleRunner says one too many, and gradients that wait."""
+        checkpoint['meta'].update(self._place or {})
         if 'optimizer' in checkpoint and self._pending:
             checkpoint['pending_gradients'] = self._pending
 
     def _save_checkpoint_with_step(self, runner, step: int, meta: dict) -> None:
         self._pending = gather_pending(runner)  # by all processes; only the first one writes
-        with self._removals_last(runner):
+        with self._removals_last(runner), self._at(meta):
             super()._save_checkpoint_with_step(runner, step, meta)
         self._pending = None
 
@@ -115,8 +118,17 @@ class DurableCheckpointHook(CheckpointHook):
         if self.save_best:
             runner.message_hub.update_info('best_of', self._judged(runner))
         runner.message_hub.update_info(VALIDATED, runner.iter)
-        with self._removals_last(runner):
+        with self._removals_last(runner), self._at(dict(epoch=runner.epoch, iter=runner.iter)):
             super()._save_best_checkpoint(runner, metrics)
+
+    @contextmanager
+    def _at(self, place: Mapping[str, int]) -> Iterator[None]:
+        """Note this place in what is saved; a best checkpoint gives its own to what it saves."""
+        outer, self._place = self._place, self._place or {key: place[key] for key in _PLACE}
+        try:
+            yield
+        finally:
+            self._place = outer
 
     @contextmanager
     def _removals_last(self, runner) -> Iterator[None]:

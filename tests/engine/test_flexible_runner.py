@@ -46,3 +46,29 @@ def test_it_is_the_run_of_a_runner_and_resumes_as_one(short_config):
     stopped.resume, stopped.experiment_name = True, f'{stopped.experiment_name}_resumed'
     FlexibleRunner.from_cfg(stopped).train()
     assert_equal_weights(plain, stopped)
+
+
+@pytest.mark.slow
+def test_the_best_checkpoint_notes_its_own_place_and_a_run_resumes_there(short_config):
+    """MMEngine's FlexibleRunner counts one more wherever a checkpoint is written."""
+    def best(**changes):
+        cfg = settings(short_config, strategy=dict(type='SingleDeviceStrategy'), **changes)
+        cfg.default_hooks.checkpoint.update(save_best='t2i/R1', rule='greater')
+        return cfg
+
+    def place(cfg, name):
+        path, = Path(cfg.work_dir).glob(name)
+        return {key: load_checkpoint_file(path)['meta'][key] for key in ('epoch', 'iter')}
+
+    plain, whole, stopped = best(), best(), best()
+    Runner.from_cfg(plain).train()
+    FlexibleRunner.from_cfg(whole).train()
+    for name in ('best_*', 'epoch_1.pth', 'epoch_2.pth'):
+        assert place(whole, name) == place(plain, name), name
+    assert place(whole, 'epoch_1.pth') == dict(epoch=1, iter=4)
+    assert_equal_weights(plain, whole)
+
+    train_until(FlexibleRunner.from_cfg(stopped), 1)
+    stopped.resume, stopped.experiment_name = True, f'{stopped.experiment_name}_resumed'
+    FlexibleRunner.from_cfg(stopped).train()
+    assert_equal_weights(plain, stopped)
