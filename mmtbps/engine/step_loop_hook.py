@@ -9,7 +9,7 @@ from mmengine.runner import BaseLoop, Runner
 
 from mmtbps.registry import HOOKS, PARAM_SCHEDULERS
 
-from .resume_hook import counts_epochs
+from .resume_hook import counts_epochs, replay_schedule
 from .schedules import InRun
 
 __all__ = ['StepLoopHook', 'goes_by_epoch', 'in_steps']
@@ -67,9 +67,15 @@ def _follow_steps(runner: Runner, length: int) -> None:
         return
     for group in runner.optim_wrapper.param_groups:
         group['lr'] = group.get('initial_lr', group['lr'])
-    runner.param_schedulers = runner.build_param_scheduler([
-        in_steps(one, runner.max_iters, length) if goes_by_epoch(one) else one
-        for one in settings])
+    settings = [in_steps(one, runner.max_iters, length) if goes_by_epoch(one) else one
+                for one in settings]
+    if isinstance(runner, Runner):
+        runner.param_schedulers = runner.build_param_scheduler(settings)
+        return
+    # A FlexibleRunner, whose strategy builds them, has read the checkpoint by now.
+    runner.param_schedulers = runner.strategy.param_schedulers = (
+        runner.strategy.build_param_scheduler(settings, runner.optim_wrapper))
+    replay_schedule(runner)
 
 
 def goes_by_epoch(settings: Mapping[str, Any]) -> bool:

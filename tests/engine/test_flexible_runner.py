@@ -18,7 +18,9 @@ def settings(short_config, **changes):
 
 
 def last_weights(cfg):
-    return load_checkpoint_file(Path(cfg.work_dir) / 'epoch_2.pth')['state_dict']
+    last = Path((Path(cfg.work_dir) / 'last_checkpoint').read_text()).name
+    assert last in ('epoch_2.pth', 'iter_8.pth')
+    return load_checkpoint_file(Path(cfg.work_dir) / last)['state_dict']
 
 
 def assert_equal_weights(one, other):
@@ -43,7 +45,8 @@ def test_it_is_the_run_of_a_runner_and_resumes_as_one(short_config):
 
     runner = FlexibleRunner.from_cfg(stopped)
     train_until(runner, 1)
-    stopped.resume, stopped.experiment_name = True, f'{stopped.experiment_name}_resumed'
+    stopped.update(resume=True, load_from=None)
+    stopped.experiment_name += '_resumed'
     FlexibleRunner.from_cfg(stopped).train()
     assert_equal_weights(plain, stopped)
 
@@ -69,6 +72,33 @@ def test_the_best_checkpoint_notes_its_own_place_and_a_run_resumes_there(short_c
     assert_equal_weights(plain, whole)
 
     train_until(FlexibleRunner.from_cfg(stopped), 1)
-    stopped.resume, stopped.experiment_name = True, f'{stopped.experiment_name}_resumed'
+    stopped.update(resume=True, load_from=None)
+    stopped.experiment_name += '_resumed'
+    FlexibleRunner.from_cfg(stopped).train()
+    assert_equal_weights(plain, stopped)
+
+
+@pytest.mark.slow
+def test_a_loop_of_steps_is_the_run_of_a_runner_and_resumes_as_one(short_config, tmp_path):
+    """From the same weights: such a loop draws random numbers, of which models are made later."""
+    start = tmp_path / 'start.pth'
+    torch.save(dict(state_dict=Runner.from_cfg(settings(short_config)).model.state_dict()), start)
+
+    def by_steps(**changes):
+        cfg = settings(short_config, load_from=str(start), **changes)
+        cfg.train_cfg = dict(type='IterBasedTrainLoop', max_iters=8, val_interval=4)
+        return cfg
+
+    one_device = dict(type='SingleDeviceStrategy')
+    plain, flexible = by_steps(), by_steps(strategy=one_device)
+    stopped = by_steps(strategy=one_device, **{'default_hooks.checkpoint.interval': 3,
+                                               'default_hooks.checkpoint.by_epoch': False})
+    Runner.from_cfg(plain).train()
+    FlexibleRunner.from_cfg(flexible).train()
+    assert_equal_weights(plain, flexible)
+
+    train_until(FlexibleRunner.from_cfg(stopped), 7, 'run_iter')  # goes on from step 6
+    stopped.update(resume=True, load_from=None)
+    stopped.experiment_name += '_resumed'
     FlexibleRunner.from_cfg(stopped).train()
     assert_equal_weights(plain, stopped)
