@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mmengine.optim import DefaultOptimWrapperConstructor
+from mmengine.optim import DefaultOptimWrapperConstructor, OptimWrapper
 from torch import nn
+from torch.distributed.fsdp import FullyShardedDataParallel
 
 from mmtbps.errors import BadValue
 from mmtbps.registry import OPTIM_WRAPPER_CONSTRUCTORS
@@ -102,6 +103,16 @@ class ParameterRulesConstructor(DefaultOptimWrapperConstructor):
             raise BadValue('ParameterRulesConstructor takes paramwise_cfg=dict(rules=[...]), got '
                            f'the keys {sorted(self.paramwise_cfg)}')
 
+    def __call__(self, model: nn.Module) -> OptimWrapper:
+        """Make the wrapper of a model, which may be wrapped.
+
+        Raises:
+            BadValue: a rule is about what FSDP hides, or no weight is left to train.
+        """
+        if isinstance(model, FullyShardedDataParallel):
+            _refuse_what_sharding_hides(self.paramwise_cfg['rules'])
+        return super().__call__(model)
+
     def add_params(self, params: list[dict], module: nn.Module, prefix: str = '',
                    is_dcn_module: bool | None = None) -> None:
         """Add the weights of the model, each with the options of its rules."""
@@ -115,3 +126,12 @@ class ParameterRulesConstructor(DefaultOptimWrapperConstructor):
         if not params:
             raise BadValue('the rules of parameters leave no weight to train')
         params[:] = merge_groups(params)
+
+
+def _refuse_what_sharding_hides(rules: Sequence[Mapping[str, Any]]) -> None:
+    for key in ('max_ndim', 'frozen'):
+        if any(key in rule for rule in rules):
+            raise BadValue(f'a rule of parameters has {key}, and FSDP makes shares with one '
+                           'dimension of the weights before rules are applied: name the weights by '
+                           '"contains"' + (', and freeze towers by frozen_stages or lora'
+                                           if key == 'frozen' else ''))

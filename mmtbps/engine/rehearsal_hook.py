@@ -12,12 +12,13 @@ from mmengine.dist import get_dist_info
 from mmengine.evaluator import Evaluator
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
+from torch import nn
 
 from mmtbps.datasets.wrappers import data_sets_in
 from mmtbps.errors import SeveralFaults, UserError, first_line
 from mmtbps.registry import HOOKS
 
-from .inner_model import inner_model
+from .inner_model import whole_model
 from .resume_hook import counts_epochs
 
 __all__ = ['RehearsalHook', 'SettingsMisfit']
@@ -54,37 +55,15 @@ class RehearsalHook(Hook):
     def before_train(self, runner: Runner) -> None:
         """Rehearse, and refuse to begin if anything goes wrong."""
         with _nothing_changed(runner):
+            with whole_model(runner) as model:
+                unread = [*_misread_captions(runner, model)]
             # A tower that cannot read captions would fail in validation, too.
             problems = [*_lonely_batches(runner)] + (
-                [*self._misread_captions(runner)] or [*self._failing_validation(runner)])
+                unread or [*self._failing_validation(runner)])
         if problems:
             raise SettingsMisfit(problems)
         for line in _unfit_schedules(runner):
             runner.logger.warning(line)
-
-    def _misread_captions(self, runner: Runner) -> Iterator[UserError]:
-        """Find captions that the data set may make and the text tower cannot read."""
-        tower = getattr(inner_model(runner), 'text_backbone', None)
-        steps = [step for dataset in data_sets_in(runner.train_dataloader.dataset)
-                 for step in getattr(getattr(dataset, 'pipeline', None), 'transforms', [])]
-        for step in steps:
-            if tower is None or not hasattr(step, 'max_length') or not hasattr(step, 'tokenizer'):
-                continue
-            device = next(tower.parameters()).device
-            ids = torch.ones(1, step.max_length, dtype=torch.long, device=device)
-            known, words = getattr(tower, 'vocab_size', None), _vocabulary(step)
-            if known and words > known:
-                yield UserError(f'the tokenizer {step.tokenizer!r} has {words} words, but the text '
-                                f'tower knows {known}: take the tokenizer of its weights')
-                continue
-            try:
-                with torch.no_grad():
-                    tower.eval()(ids, torch.ones_like(ids, dtype=torch.bool))
-            except UserError as error:
-                yield error
-            except (RuntimeError, IndexError, ValueError) as error:
-                yield UserError(f'{type(step).__name__}(max_length={step.max_length}): the text '
-                                f'tower cannot read so many tokens ({first_line(error)})')
 
     def _failing_validation(self, runner: Runner) -> Iterator[UserError]:
         """Find what would end the run at its first validation."""
@@ -113,6 +92,31 @@ class RehearsalHook(Hook):
                 if key != 'auto' and key not in metrics:
                     yield UserError(f'save_best={key!r}: the evaluator gives no such metric, but '
                                     f'{", ".join(metrics)}')
+
+
+def _misread_captions(runner: Runner, model: nn.Module) -> Iterator[UserError]:
+    """Find captions that the data set may make and the text tower cannot read."""
+    tower = getattr(model, 'text_backbone', None)
+    steps = [step for dataset in data_sets_in(runner.train_dataloader.dataset)
+             for step in getattr(getattr(dataset, 'pipeline', None), 'transforms', [])]
+    for step in steps:
+        if tower is None or not hasattr(step, 'max_length') or not hasattr(step, 'tokenizer'):
+            continue
+        device = next(tower.parameters()).device
+        ids = torch.ones(1, step.max_length, dtype=torch.long, device=device)
+        known, words = getattr(tower, 'vocab_size', None), _vocabulary(step)
+        if known and words > known:
+            yield UserError(f'the tokenizer {step.tokenizer!r} has {words} words, but the text '
+                            f'tower knows {known}: take the tokenizer of its weights')
+            continue
+        try:
+            with torch.no_grad():
+                tower.eval()(ids, torch.ones_like(ids, dtype=torch.bool))
+        except UserError as error:
+            yield error
+        except (RuntimeError, IndexError, ValueError) as error:
+            yield UserError(f'{type(step).__name__}(max_length={step.max_length}): the text '
+                            f'tower cannot read so many tokens ({first_line(error)})')
 
 
 def _lonely_batches(runner: Runner) -> Iterator[UserError]:

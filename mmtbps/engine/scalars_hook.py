@@ -9,6 +9,8 @@ from torch import Tensor
 
 from mmtbps.registry import HOOKS
 
+from .inner_model import joint_clipping
+
 __all__ = ['DeferredScalarsHook', 'to_numbers']
 
 
@@ -67,7 +69,8 @@ class DeferredScalarsHook(RuntimeInfoHook):
         wrappers = runner.optim_wrapper
         for wrapper in wrappers.values() if isinstance(wrappers, OptimWrapperDict) else [wrappers]:
             if getattr(wrapper, 'clip_grad_kwargs', None):
-                wrapper.clip_func = self._keep_norm(wrapper.clip_func, wrapper.grad_name)
+                clip = joint_clipping(runner.model, wrapper.clip_func)
+                wrapper.clip_func = self._keep_norm(clip, wrapper.grad_name)
 
     def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None) -> None:
         """Keep the scalars of this iteration; hand all over when it is time."""

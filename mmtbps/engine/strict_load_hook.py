@@ -10,7 +10,7 @@ from torch import Tensor
 from mmtbps.models.loading import WeightsMisfit, load_strictly
 from mmtbps.registry import HOOKS
 
-from .inner_model import inner_model
+from .inner_model import whole_model
 
 __all__ = ['StrictLoadHook']
 
@@ -33,7 +33,6 @@ class StrictLoadHook(Hook):
         """Check the weights and load them; MMEngine then loads the same once more."""
         if runner._train_loop is None:
             return  # testing may be partial, and has checked before
-        model = inner_model(runner)
         state = (checkpoint.get('state_dict', checkpoint) if isinstance(checkpoint, Mapping)
                  else checkpoint)
         if not isinstance(state, Mapping):
@@ -41,7 +40,8 @@ class StrictLoadHook(Hook):
                                 f'{type(state).__name__}')
         state = {str(key): value for key, value in state.items() if isinstance(value, Tensor)}
         try:
-            report = load_strictly(model, state, new_heads=not runner._resume)
+            with whole_model(runner, writeback=True) as model:
+                report = load_strictly(model, state, new_heads=not runner._resume)
         except WeightsMisfit as error:
             which = 'resume' if runner._resume else 'load_from'
             raise WeightsMisfit(f'{which}: {error}') from error
