@@ -78,7 +78,7 @@ def build_step(hook, device):
                            clip_grad=dict(max_norm=1.0))
     runner = SimpleNamespace(
         message_hub=hub, optim_wrapper=wrapper, hooks=[], epoch=0, iter=0, max_epochs=1,
-        max_iters=100, train_dataloader=Batches())
+        max_iters=100, model=None, train_dataloader=Batches())
     hook.before_train(runner)
     inputs = torch.randn(8, 4).to(device)
 
@@ -157,7 +157,7 @@ def test_a_step_of_the_model_on_a_gpu_does_not_synchronise(tiny_retriever, tiny_
     hook = DeferredScalarsHook()
     runner = SimpleNamespace(message_hub=MessageHub.get_instance('deferred_model'), hooks=[],
                              epoch=0, iter=0, max_epochs=1, max_iters=9, optim_wrapper=wrapper,
-                             train_dataloader=Batches())
+                             model=None, train_dataloader=Batches())
     hook.before_train(runner)
     data = model.data_preprocessor(tiny_batch(), training=True)
     try:
@@ -183,7 +183,7 @@ def test_several_optimizers_keep_their_norms():
                                        strict=True)]
     hub = MessageHub.get_instance('deferred_two')
     runner = SimpleNamespace(message_hub=hub, epoch=0, iter=0, max_epochs=1, max_iters=1, hooks=[],
-                             train_dataloader=Batches(),
+                             model=None, train_dataloader=Batches(),
                              optim_wrapper=OptimWrapperDict(one=wrappers[0], two=wrappers[1]))
     hook.before_train(runner)
     for layer, wrapper in zip(layers, wrappers, strict=True):
