@@ -174,8 +174,8 @@ class ConcatDataset(_Wrapper, stock.ConcatDataset):
 
     Args:
         datasets: Data sets of people or their settings, each with its own pipeline.
-        weights: Factor of the pairs of each in the losses that heed ``pair_weight``, on top of the
-            weights that pairs have of their own; ``None`` for 1 each. To draw one more often, wrap
+        weights: Factor of the pairs of each in the losses of our heads, on top of the weights that
+            pairs have of their own; ``None`` for 1 each. To draw one more often, wrap
             it in `RepeatDataset`.
         lazy_init: Read annotations when they are asked for.
 

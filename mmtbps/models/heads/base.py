@@ -1,13 +1,15 @@
 """The contract of a head."""
 
+import logging
 from abc import abstractmethod
 
+from mmengine.logging import print_log
 from mmengine.model import BaseModule
-from torch import Tensor
+from torch import Tensor, nn
 
 from .pairs import EncodedSide, Pairs, average_losses, pair_weights_of, person_ids_of
 
-__all__ = ['BaseHead']
+__all__ = ['BaseHead', 'name_unheeded_weights']
 
 
 class BaseHead(BaseModule):
@@ -21,11 +23,14 @@ class BaseHead(BaseModule):
             towers then compute all tokens of their last layer.
         part: name of the part of the features that is taken; ``None`` for none in particular.
         needs: names of further inputs of the batch that the head reads from ``pairs.inputs``.
+        heeds_weights: whether each pair counts by its ``pairs.weights``; where pairs have some, a
+            head that does not heed them is named in the log.
     """
 
     needs_tokens: bool = False
     part: str | None = None
     needs: tuple[str, ...] = ()
+    heeds_weights: bool = False
 
     @abstractmethod
     def forward(self, pairs: Pairs, samples: list) -> dict[str, Tensor]:
@@ -55,4 +60,22 @@ class BaseHead(BaseModule):
         pairs = Pairs(EncodedSide({'global': image}), EncodedSide({'global': text}),
                       person_ids_of(data_samples, image.device),
                       weights=pair_weights_of(data_samples, image.device))
+        name_unheeded_weights(self, pairs, type(self).__name__)
         return average_losses(self(pairs, data_samples))
+
+
+def name_unheeded_weights(head: nn.Module, pairs: Pairs, name: str) -> None:
+    """Warn, once for each head, that pairs have weights and the head does not heed them.
+
+    Args:
+        head: about to compute its losses.
+        pairs: the batch.
+        name: of the head in its model.
+    """
+    if pairs.weights is None or getattr(head, 'heeds_weights', False) or (
+            getattr(head, '_weights_told', False)):
+        return
+    head._weights_told = True
+    print_log(f'The head {name} ({type(head).__name__}) does not heed the weights of pairs '
+              '(pair_weight): each counts alike there. A head that multiplies its losses by '
+              'pairs.weights says so, heeds_weights = True', 'current', logging.WARNING)

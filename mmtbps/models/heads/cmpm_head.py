@@ -26,6 +26,9 @@ class CMPMHead(PartHead):
         'tse'
     """
 
+    heeds_weights = True
+
     def forward(self, pairs: Pairs, samples: list) -> dict[str, Tensor]:
         """Compute ``loss_cmpm`` of the joined batch of all processes."""
-        return self.named('cmpm', cmpm_loss(*self.features(pairs), pairs.gathered(self.part)))
+        return self.named('cmpm', cmpm_loss(*self.features(pairs), pairs.gathered(self.part),
+                                            pair_weights=pairs.weights))

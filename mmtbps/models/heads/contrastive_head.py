@@ -21,8 +21,6 @@ class HardnessAwareContrastiveHead(BaseHead):
     Contrastive Transformer Learning with Proximity Data Generation for TBPS,
     https://arxiv.org/abs/2311.09084: nothing but this loss is on top of the two towers.
 
-    A pair counts by its ``pair_weight``, which generated pairs have.
-
     Requires a batch of (image, caption) pairs, one caption an image. With the default
     ``same_person='negative'`` a batch should not hold one person twice: use
     ``UniquePersonBatchSampler``.
@@ -53,6 +51,8 @@ class HardnessAwareContrastiveHead(BaseHead):
         >>> round(losses['loss_contrastive'].item(), 4)
         0.3133
     """
+
+    heeds_weights = True
 
     def __init__(self,
                  temperature: float = 0.005,

@@ -27,6 +27,8 @@ class HardestTripletHead(PartHead):
         0.05
     """
 
+    heeds_weights = True
+
     def __init__(self, margin: float = 0.05, part: str = 'global', loss_weight: float = 1.0,
                  init_cfg: dict | list | None = None):
         super().__init__(part, loss_weight, init_cfg)
@@ -35,4 +37,4 @@ class HardestTripletHead(PartHead):
     def forward(self, pairs: Pairs, samples: list) -> dict[str, Tensor]:
         """Compute ``loss_triplet`` of the joined batch of all processes."""
         return self.named('triplet', hardest_triplet_loss(*self.features(pairs), self.margin,
-                                                          pairs.gathered(self.part)))
+                                                          pairs.gathered(self.part), pairs.weights))

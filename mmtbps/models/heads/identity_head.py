@@ -36,6 +36,8 @@ class IdentityHead(PartHead):
         Linear(in_features=512, out_features=11003, bias=True)
     """
 
+    heeds_weights = True
+
     def __init__(self, num_classes: int, in_dims: int = 512, part: str = 'global',
                  loss_weight: float = 1.0, init_cfg: dict | list | None = None):
         super().__init__(part, loss_weight, init_cfg)
@@ -56,4 +58,4 @@ class IdentityHead(PartHead):
                           self.classifier.out_features)
         image, text, person_ids = self.features(pairs)
         return self.named('id', identity_loss(self.classifier(image), self.classifier(text),
-                                              person_ids))
+                                              person_ids, pairs.weights))

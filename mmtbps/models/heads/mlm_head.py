@@ -56,6 +56,7 @@ class MLMHead(PartHead):
     """
 
     needs_tokens, needs = True, ('mlm_input_ids', 'mlm_labels')
+    heeds_weights = True
 
     def __init__(self, vocab_size: int = 49408, dims: int = 512, num_layers: int = 4,
                  num_heads: int | None = None, ignored: int = 0, loss_weight: float = 1.0,
@@ -91,8 +92,11 @@ class MLMHead(PartHead):
         words = pairs.encode_text(pairs.inputs['mlm_input_ids'], mask)
         states = self.decode(words.tokens, pairs.image.tokens)
         masked = (labels != self.ignored) & mask  # labels may be padded with any id
+        weights = pairs.weights
+        if weights is not None:  # of the caption that a word is of
+            weights = weights[:, None].expand_as(masked)[masked]
         return self.named('mlm', masked_language_loss(self.mlm_head(states[masked]),
-                                                      labels[masked]))
+                                                      labels[masked], weights))
 
     def decode(self, words: Tensor, image: Tensor) -> Tensor:
         """Let words ``(N, L, D)`` read tokens of an image ``(N, P, D)`` and each other."""

@@ -175,7 +175,7 @@ class Pairs:
         encode_text: does so with ``(N, L)`` tokens and their bool mask.
         encode_again: encodes both sides of these pairs a second time, without mixup; dropout is
             drawn anew.
-        weights: ``(N,)`` factor of each pair in a loss that heeds them; ``None`` for 1 everywhere.
+        weights: ``(N,)`` factor of each pair in its losses; ``None`` for 1 everywhere.
         fusion: of a cross-encoder, what compares images with captions; else ``None``.
     """
 

@@ -35,6 +35,7 @@ class QCAlignHead(PartHead):
     """
 
     needs_tokens = True
+    heeds_weights = True
 
     def __init__(self, class_tokens: int = 1, epsilon: float = 0.5, iterations: int = 50,
                  loss_weight: float = 0.5, init_cfg: dict | list | None = None):
@@ -48,7 +49,7 @@ class QCAlignHead(PartHead):
         """Compute ``loss_qc_align``, a mean over the pairs of this process."""
         return self.named('qc_align', qc_align_loss(
             pairs.image.tokens[:, self.class_tokens:], pairs.text.tokens, word_mask(pairs.text),
-            self.epsilon, self.iterations))
+            self.epsilon, self.iterations, pairs.weights))
 
 
 def word_mask(text: EncodedSide) -> Tensor:

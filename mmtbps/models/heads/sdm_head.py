@@ -33,6 +33,8 @@ class SDMHead(PartHead):
         0.02
     """
 
+    heeds_weights = True
+
     def __init__(self, temperature: float = 0.02, adaptive: float = 0.0, part: str = 'global',
                  loss_weight: float = 1.0, init_cfg: dict | list | None = None):
         super().__init__(part, loss_weight, init_cfg)
@@ -44,4 +46,5 @@ class SDMHead(PartHead):
     def forward(self, pairs: Pairs, samples: list) -> dict[str, Tensor]:
         """Compute ``loss_sdm`` of the joined batch of all processes."""
         return self.named('sdm', sdm_loss(*self.features(pairs), self.temperature, self.adaptive,
-                                          pairs.gathered(self.part)))
+                                          pairs.gathered(self.part),
+                                          pair_weights=pairs.weights))

@@ -39,6 +39,8 @@ class SigmoidHead(PartHead):
         (10.0, -10.0)
     """
 
+    heeds_weights = True
+
     def __init__(self, scale: float = 10.0, bias: float = -10.0, same_person: str = 'negative',
                  part: str = 'global', loss_weight: float = 1.0,
                  init_cfg: dict | list | None = None):
@@ -55,5 +57,5 @@ class SigmoidHead(PartHead):
         image, text, person_ids = self.features(pairs)
         scale = self.logit_scale.exp()
         value = sigmoid_loss(image, text, scale, self.logit_bias, person_ids, self.same_person,
-                             pairs.gathered(self.part))
+                             pairs.gathered(self.part), pairs.weights)
         return dict(self.named('sigmoid', value), sigmoid_scale=scale.detach())

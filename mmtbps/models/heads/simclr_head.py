@@ -32,6 +32,8 @@ class SimCLRHead(PartHead):
         ('image_2', 'image_3')
     """
 
+    heeds_weights = True
+
     def __init__(self, in_dims: int = 512, hidden_dims: int = 128,
                  views: tuple[str, str] = ('image_2', 'image_3'), temperature: float = 0.1,
                  part: str = 'global', loss_weight: float = 1.0,
@@ -49,4 +51,4 @@ class SimCLRHead(PartHead):
                          for name in self.needs)
         return self.named('simclr', simclr_loss(
             first, second, self.temperature, gather_with_grad(first), gather_with_grad(second),
-            pairs.gathered(self.part).first_row))
+            pairs.gathered(self.part).first_row, pairs.weights))

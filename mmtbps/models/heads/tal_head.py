@@ -17,7 +17,7 @@ class TALHead(PartHead):
     Noisy-Correspondence Learning for Text-to-Image Person Re-identification (RDE),
     https://arxiv.org/abs/2308.09911, which has one such head for each part of
     ``TokenSelectionNeck``. Features are normalised inside. The losses of pairs are summed over the
-    joined batch, not averaged, each times its weight in ``pair_weights``.
+    joined batch, not averaged, each times its own weight and that in ``pair_weights``.
 
     Args:
         part: the part of the features that the loss takes.
@@ -37,6 +37,8 @@ class TALHead(PartHead):
         >>> TALHead(part='tse').temperature
         0.015
     """
+
+    heeds_weights = True
 
     def __init__(self, part: str = 'global', temperature: float = 0.015, margin: float = 0.1,
                  loss_weight: float = 1.0, init_cfg: dict | list | None = None):
@@ -69,6 +71,8 @@ class TALHead(PartHead):
                 raise BadValue("TALHead: pairs have weights, but their samples have no "
                                "'sample_idx'; keep it in meta_keys of PackTextImage")
             losses = losses * self.pair_weights[pairs.rows]
+        if pairs.weights is not None:
+            losses = losses * pairs.weights
         # The retriever takes the mean over processes.
         processes = len(pairs.gathered(self.part).image) // len(losses)
         return self.named('tal', losses.sum() * processes)

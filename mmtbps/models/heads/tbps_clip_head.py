@@ -58,6 +58,8 @@ class TBPSCLIPHead(PartHead):
         (('image_2',), 14.29)
     """
 
+    heeds_weights = True
+
     def __init__(self, nitc_weight: float = 1.0, ritc_weight: float = 1.0,
                  citc_weight: float = 0.0, soft_share: float = 0.5,
                  second_view: str | None = None, epsilon: float = 1e-2, temperature: float = 0.07,
@@ -90,9 +92,9 @@ class TBPSCLIPHead(PartHead):
             losses['nitc'] = self._normalised_contrast(pairs, temperature)
         if self.weights['ritc']:
             losses['ritc'] = reverse_contrastive_loss(image, text, person_ids, temperature,
-                                                      self.epsilon, everyone)
+                                                      self.epsilon, everyone, pairs.weights)
         if self.weights['citc']:
-            losses['citc'] = cyclic_loss(image, text, everyone)
+            losses['citc'] = cyclic_loss(image, text, everyone, pairs.weights)
         named = {}
         for name, value in losses.items():
             named.update(self.named(name, self.weights[name] * value))
@@ -112,7 +114,7 @@ class TBPSCLIPHead(PartHead):
                 images_again, again[1], temperature, GatheredPairs(
                     gather(images_again), gather(again[1]), None, joined.first_row))
             return soft_label_contrastive_loss(images, text, person_ids, temperature, soft, share,
-                                               joined)
+                                               joined, pairs.weights)
 
         loss = contrast(image, everyone, again and again[0])
         if self.second_view:

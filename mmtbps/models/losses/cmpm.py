@@ -3,13 +3,14 @@
 from torch import Tensor
 
 from .gather import GatheredPairs
-from .scores import score_rows
+from .scores import mean_of_pairs, score_rows
 
 __all__ = ['cmpm_loss']
 
 
 def cmpm_loss(image: Tensor, text: Tensor, person_ids: Tensor,
-              gathered: GatheredPairs | None = None, epsilon: float = 1e-8) -> Tensor:
+              gathered: GatheredPairs | None = None, epsilon: float = 1e-8,
+              pair_weights: Tensor | None = None) -> Tensor:
     r"""Compute the divergence of projections from true matches, both directions.
 
     Deep Cross-Modal Projection Learning for Image-Text Matching, ECCV 2018, equation 4: the loss of
@@ -23,6 +24,7 @@ def cmpm_loss(image: Tensor, text: Tensor, person_ids: Tensor,
         person_ids: ``(N,)``.
         gathered: the joined batch of all processes; default the N pairs alone.
         epsilon: keeps the logarithm of 0 away.
+        pair_weights: ``(N,)`` factor of each row; the mean is still over N. ``None`` for 1.
 
     Returns:
         ``()`` loss, a mean over the rows, the sum of both directions.
@@ -42,5 +44,5 @@ def cmpm_loss(image: Tensor, text: Tensor, person_ids: Tensor,
     loss = 0
     for projections in rows.directions:
         divergence = projections.softmax(1) * (projections.log_softmax(1) - log_targets)
-        loss = loss + divergence.sum(1).mean()
+        loss = loss + mean_of_pairs(divergence.sum(1), pair_weights)
     return loss

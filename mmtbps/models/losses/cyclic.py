@@ -4,12 +4,13 @@ import torch
 from torch import Tensor
 
 from .gather import GatheredPairs
-from .scores import score_rows, unit
+from .scores import mean_of_pairs, score_rows, unit
 
 __all__ = ['cyclic_loss']
 
 
-def cyclic_loss(image: Tensor, text: Tensor, gathered: GatheredPairs | None = None) -> Tensor:
+def cyclic_loss(image: Tensor, text: Tensor, gathered: GatheredPairs | None = None,
+                pair_weights: Tensor | None = None) -> Tensor:
     r"""Compute the *cyclic* image-text contrast (C-ITC), normalised inside.
 
     CyCLIP: Cyclic Contrastive Language-Image Pretraining, https://arxiv.org/abs/2205.14459, as
@@ -25,6 +26,8 @@ def cyclic_loss(image: Tensor, text: Tensor, gathered: GatheredPairs | None = No
         image: ``(N, D)``, any scale. Half precision is computed in float32.
         text: ``(N, D)``, row i belonging to image i.
         gathered: the joined batch of all processes; default the N pairs alone.
+        pair_weights: ``(N,)`` factor of the couples in which each pair is a row; the mean is still
+            over all. ``None`` for 1.
 
     Returns:
         ``()`` loss.
@@ -41,4 +44,6 @@ def cyclic_loss(image: Tensor, text: Tensor, gathered: GatheredPairs | None = No
     with torch.autocast(image.device.type, enabled=False):
         within = unit(image) @ unit(everyone.image).T - unit(text) @ unit(everyone.text).T
     across = rows.image_to_text - rows.text_to_image
-    return (within.square().mean() + across.square().mean()) / 4
+    if pair_weights is None:
+        return (within.square().mean() + across.square().mean()) / 4
+    return mean_of_pairs((within.square() + across.square()).mean(1), pair_weights) / 4

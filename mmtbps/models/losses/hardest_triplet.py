@@ -3,13 +3,14 @@
 from torch import Tensor
 
 from .gather import GatheredPairs
-from .scores import score_rows
+from .scores import mean_of_pairs, score_rows
 
 __all__ = ['hardest_triplet_loss']
 
 
 def hardest_triplet_loss(image: Tensor, text: Tensor, person_ids: Tensor, margin: float = 0.05,
-                         gathered: GatheredPairs | None = None) -> Tensor:
+                         gathered: GatheredPairs | None = None,
+                         pair_weights: Tensor | None = None) -> Tensor:
     r"""Compute the hinge between a pair and its hardest negative, both ways, normalised inside.
 
     VSE++, https://arxiv.org/abs/1707.05612, as SEN trains with it: with cosines :math:`s`, a mean
@@ -22,6 +23,7 @@ def hardest_triplet_loss(image: Tensor, text: Tensor, person_ids: Tensor, margin
         person_ids: ``(N,)``.
         margin: by how much a pair must lead, in cosine.
         gathered: the joined batch of all processes; default the N pairs alone.
+        pair_weights: ``(N,)`` factor of each row; the mean is still over N. ``None`` for 1.
 
     Returns:
         ``()`` loss.
@@ -41,5 +43,5 @@ def hardest_triplet_loss(image: Tensor, text: Tensor, person_ids: Tensor, margin
         # Lower than any cosine less any margin; an infinity would have no gradient.
         hardest = scores.masked_fill(rows.same, -1e4).amax(1)
         own = scores.gather(1, rows.own[:, None])[:, 0]
-        loss = loss + (hardest - own + margin).clamp(min=0).mean()
+        loss = loss + mean_of_pairs((hardest - own + margin).clamp(min=0), pair_weights)
     return loss

@@ -5,10 +5,13 @@ from torch import Tensor
 
 from mmtbps.errors import BadValue
 
+from .scores import mean_of_pairs
+
 __all__ = ['identity_loss']
 
 
-def identity_loss(image_logits: Tensor, text_logits: Tensor, person_ids: Tensor) -> Tensor:
+def identity_loss(image_logits: Tensor, text_logits: Tensor, person_ids: Tensor,
+                  pair_weights: Tensor | None = None) -> Tensor:
     """Compute the mean of the cross entropies of both sides, one class a person.
 
     Dual-Path Convolutional Image-Text Embeddings with Instance Loss,
@@ -18,6 +21,7 @@ def identity_loss(image_logits: Tensor, text_logits: Tensor, person_ids: Tensor)
         image_logits: ``(N, C)`` of the images; one classifier for both sides.
         text_logits: ``(N, C)`` of the captions.
         person_ids: ``(N,)`` in 0..C-1, as data sets number the people of a training split.
+        pair_weights: ``(N,)`` factor of each row; the mean is still over N. ``None`` for 1.
 
     Returns:
         ``()`` loss, a mean over the rows.
@@ -33,8 +37,11 @@ def identity_loss(image_logits: Tensor, text_logits: Tensor, person_ids: Tensor)
     """
     if person_ids.device.type == 'cpu':
         check_classes(person_ids, image_logits.shape[1])
-    return (F.cross_entropy(image_logits, person_ids)
-            + F.cross_entropy(text_logits, person_ids)) / 2
+    if pair_weights is None:
+        return (F.cross_entropy(image_logits, person_ids)
+                + F.cross_entropy(text_logits, person_ids)) / 2
+    return mean_of_pairs(sum(F.cross_entropy(logits, person_ids, reduction='none')
+                             for logits in (image_logits, text_logits)), pair_weights) / 2
 
 
 def check_classes(person_ids: Tensor, num_classes: int) -> None:

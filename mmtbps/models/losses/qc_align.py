@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .scores import full
+from .scores import full, mean_of_pairs
 
 __all__ = ['qc_align_loss', 'sinkhorn']
 
@@ -50,7 +50,8 @@ def sinkhorn(cost: Tensor, rows: Tensor, columns: Tensor, epsilon: float = 0.5,
 
 
 def qc_align_loss(patches: Tensor, words: Tensor, word_mask: Tensor | None = None,
-                  epsilon: float = 0.5, iterations: int = 50) -> Tensor:
+                  epsilon: float = 0.5, iterations: int = 50,
+                  pair_weights: Tensor | None = None) -> Tensor:
     r"""Compute the cost of transporting the patches of each image to the words of its caption.
 
     QC-Align, a regulariser without parameters, after a description of its formulas; nobody's code
@@ -73,6 +74,7 @@ def qc_align_loss(patches: Tensor, words: Tensor, word_mask: Tensor | None = Non
             needs one.
         epsilon: as in :func:`sinkhorn`.
         iterations: as in :func:`sinkhorn`.
+        pair_weights: ``(N,)`` factor of each row; the mean is still over N. ``None`` for 1.
 
     Returns:
         ``()`` loss, a mean over the pairs.
@@ -101,9 +103,9 @@ def qc_align_loss(patches: Tensor, words: Tensor, word_mask: Tensor | None = Non
             return (sinkhorn(between, our_quota, quota, epsilon, iterations)
                     * between).sum((1, 2))
 
-        return (cost(patches, words, patch_quota, word_quota)
-                - cost(patches, patches, patch_quota, patch_quota) / 2
-                - cost(words, words, word_quota, word_quota) / 2).mean()
+        return mean_of_pairs(cost(patches, words, patch_quota, word_quota)
+                             - cost(patches, patches, patch_quota, patch_quota) / 2
+                             - cost(words, words, word_quota, word_quota) / 2, pair_weights)
 
 
 def _quota(ours: Tensor, readers: Tensor, our_mask: Tensor, reader_mask: Tensor) -> Tensor:

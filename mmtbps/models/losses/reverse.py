@@ -10,7 +10,8 @@ __all__ = ['reverse_contrastive_loss']
 
 def reverse_contrastive_loss(image: Tensor, text: Tensor, person_ids: Tensor,
                              temperature: float | Tensor, epsilon: float = 1e-2,
-                             gathered: GatheredPairs | None = None) -> Tensor:
+                             gathered: GatheredPairs | None = None,
+                             pair_weights: Tensor | None = None) -> Tensor:
     r"""Compute the *reversed* image-text contrast (R-ITC), normalised inside.
 
     An Empirical Study of CLIP for Text-Based Person Search (TBPS-CLIP),
@@ -26,6 +27,7 @@ def reverse_contrastive_loss(image: Tensor, text: Tensor, person_ids: Tensor,
         temperature: positive number or scalar tensor.
         epsilon: added to every true match.
         gathered: the joined batch of all processes; default the N pairs alone.
+        pair_weights: ``(N,)`` factor of each row; the mean is still over N. ``None`` for 1.
 
     Returns:
         ``()`` loss.
@@ -39,4 +41,5 @@ def reverse_contrastive_loss(image: Tensor, text: Tensor, person_ids: Tensor,
         >>> round(reverse_contrastive_loss(x, x, torch.arange(2), 1.0).item(), 4)
         0.649
     """
-    return sdm_loss(image, text, person_ids, temperature, gathered=gathered, epsilon=epsilon) / 2
+    return sdm_loss(image, text, person_ids, temperature, gathered=gathered, epsilon=epsilon,
+                    pair_weights=pair_weights) / 2

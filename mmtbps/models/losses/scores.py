@@ -8,7 +8,7 @@ from torch import Tensor
 
 from .gather import GatheredPairs
 
-__all__ = ['ScoreRows', 'score_rows', 'unit']
+__all__ = ['ScoreRows', 'mean_of_pairs', 'score_rows', 'unit']
 
 
 class ScoreRows(NamedTuple):
@@ -73,6 +73,28 @@ def score_rows(image: Tensor, text: Tensor, person_ids: Tensor | None = None,
     same = (F.one_hot(own, forth.shape[1]).bool() if person_ids is None
             else person_ids[:, None] == everyone.person_ids[None])
     return ScoreRows(forth, back, same, own)
+
+
+def mean_of_pairs(values: Tensor, pair_weights: Tensor | None = None) -> Tensor:
+    """Average ``(N,)`` losses of pairs, each times its weight.
+
+    Args:
+        values: a loss for each pair.
+        pair_weights: ``(N,)``; the mean is still over N, so that half of the weight is half of a
+            pair. ``None`` for 1 each.
+
+    Raises:
+        ValueError: there is not one weight for each pair.
+
+    Example:
+        >>> mean_of_pairs(torch.tensor([2., 4.]), torch.tensor([1., .5])).item()
+        2.0
+    """
+    if pair_weights is None:
+        return values.mean()
+    if pair_weights.shape != values.shape:
+        raise ValueError(f'pair_weights must be ({len(values)},), got {tuple(pair_weights.shape)}')
+    return (values * pair_weights).mean()
 
 
 def full(features: Tensor) -> Tensor:

@@ -4,14 +4,14 @@ import torch
 from torch import Tensor
 
 from .gather import GatheredPairs
-from .scores import score_rows
+from .scores import mean_of_pairs, score_rows
 
 __all__ = ['sdm_loss']
 
 
 def sdm_loss(image: Tensor, text: Tensor, person_ids: Tensor, temperature: float | Tensor = 0.02,
              adaptive: float = 0.0, gathered: GatheredPairs | None = None,
-             epsilon: float = 1e-8) -> Tensor:
+             epsilon: float = 1e-8, pair_weights: Tensor | None = None) -> Tensor:
     r"""Compute the divergence of predicted from true matches, both directions, normalised inside.
 
     Cross-Modal Implicit Relation Reasoning and Aligning for Text-to-Image Person Retrieval (IRRA),
@@ -35,6 +35,7 @@ def sdm_loss(image: Tensor, text: Tensor, person_ids: Tensor, temperature: float
             whose best is a later one of the same person.
         gathered: the joined batch of all processes; default the N pairs alone.
         epsilon: keeps the logarithm of 0 away.
+        pair_weights: ``(N,)`` factor of each row; the mean is still over N. ``None`` for 1.
 
     Returns:
         ``()`` loss, a mean over the rows.
@@ -57,7 +58,7 @@ def sdm_loss(image: Tensor, text: Tensor, person_ids: Tensor, temperature: float
         divergence = (logits.softmax(1) * (logits.log_softmax(1) - log_targets)).sum(1)
         if adaptive:
             divergence = divergence * (1 + adaptive * _lead_of_others(scores, rows.same))
-        loss = loss + divergence.mean()
+        loss = loss + mean_of_pairs(divergence, pair_weights)
     return loss
 
 

@@ -6,14 +6,15 @@ from torch import Tensor
 
 from .gather import GatheredPairs
 from .info_nce import SAME_PERSON_CHOICES
-from .scores import score_rows
+from .scores import mean_of_pairs, score_rows
 
 __all__ = ['sigmoid_loss']
 
 
 def sigmoid_loss(image: Tensor, text: Tensor, scale: float | Tensor, bias: float | Tensor,
                  person_ids: Tensor | None = None, same_person: str = 'negative',
-                 gathered: GatheredPairs | None = None) -> Tensor:
+                 gathered: GatheredPairs | None = None,
+                 pair_weights: Tensor | None = None) -> Tensor:
     r"""Compute the sigmoid loss of SigLIP, normalised inside.
 
     Sigmoid Loss for Language Image Pre-Training, https://arxiv.org/abs/2303.15343, algorithm 1:
@@ -30,6 +31,7 @@ def sigmoid_loss(image: Tensor, text: Tensor, scale: float | Tensor, bias: float
         same_person: what other pairs of the same person are: ``'negative'`` as in the paper,
             ``'masked'`` (neither) or ``'positive'``.
         gathered: the joined batch of all processes; default the N pairs alone.
+        pair_weights: ``(N,)`` factor of each row; the mean is still over N. ``None`` for 1.
 
     Returns:
         ``()`` loss, a sum over candidates and a mean over rows.
@@ -51,4 +53,4 @@ def sigmoid_loss(image: Tensor, text: Tensor, scale: float | Tensor, bias: float
     losses = -F.logsigmoid(sign * (scale * rows.image_to_text + bias))
     if same_person == 'masked':
         losses = losses.masked_fill(rows.same & ~pair, 0)
-    return losses.sum(1).mean()
+    return mean_of_pairs(losses.sum(1), pair_weights)

@@ -4,14 +4,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .scores import unit
+from .scores import mean_of_pairs, unit
 
 __all__ = ['simclr_loss']
 
 
 def simclr_loss(first: Tensor, second: Tensor, temperature: float = 0.1,
                 all_first: Tensor | None = None, all_second: Tensor | None = None,
-                first_row: int = 0) -> Tensor:
+                first_row: int = 0, pair_weights: Tensor | None = None) -> Tensor:
     """Compute the contrastive loss between two views of each image, normalised inside.
 
     A Simple Framework for Contrastive Learning of Visual Representations,
@@ -26,6 +26,7 @@ def simclr_loss(first: Tensor, second: Tensor, temperature: float = 0.1,
         all_first: ``(M, D)`` first views of all processes; default ``first``.
         all_second: ``(M, D)``; default ``second``.
         first_row: index of local row 0 among those of all processes.
+        pair_weights: ``(N,)`` factor of each row; the mean is still over N. ``None`` for 1.
 
     Returns:
         ``()`` loss, a mean over the rows and both kinds.
@@ -49,5 +50,7 @@ def simclr_loss(first: Tensor, second: Tensor, temperature: float = 0.1,
             rows = unit(rows)
             across, within = rows @ unit(others).T, rows @ unit(kin).T
         within = within.scatter(1, own[:, None], float('-inf'))
-        loss = loss + F.cross_entropy(torch.cat([across, within], 1) / temperature, own) / 2
+        each = F.cross_entropy(torch.cat([across, within], 1) / temperature, own,
+                               reduction='mean' if pair_weights is None else 'none')
+        loss = loss + (each if pair_weights is None else mean_of_pairs(each, pair_weights)) / 2
     return loss

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from .gather import GatheredPairs
-from .scores import score_rows
+from .scores import mean_of_pairs, score_rows
 
 __all__ = ['blend_targets', 'soft_label_contrastive_loss', 'soft_labels']
 
@@ -12,7 +12,8 @@ __all__ = ['blend_targets', 'soft_label_contrastive_loss', 'soft_labels']
 def soft_label_contrastive_loss(image: Tensor, text: Tensor, person_ids: Tensor,
                                 temperature: float | Tensor,
                                 soft: tuple[Tensor, Tensor] | None = None, share: float = 0.5,
-                                gathered: GatheredPairs | None = None) -> Tensor:
+                                gathered: GatheredPairs | None = None,
+                                pair_weights: Tensor | None = None) -> Tensor:
     r"""Compute the contrastive loss against a mixture of true and own labels, normalised inside.
 
     An Empirical Study of CLIP for Text-Based Person Search (TBPS-CLIP),
@@ -30,6 +31,7 @@ def soft_label_contrastive_loss(image: Tensor, text: Tensor, person_ids: Tensor,
             ``None`` for the true ones alone.
         share: weight :math:`a` of the own labels.
         gathered: the joined batch of all processes; default the N pairs alone.
+        pair_weights: ``(N,)`` factor of each row; the mean is still over N. ``None`` for 1.
 
     Returns:
         ``()`` loss.
@@ -50,7 +52,8 @@ def soft_label_contrastive_loss(image: Tensor, text: Tensor, person_ids: Tensor,
         targets = rows.targets
         if soft is not None:
             targets = share * soft[direction] + (1 - share) * targets
-        loss = loss - (targets * (scores / temperature).log_softmax(1)).sum(1).mean() / 2
+        each = (targets * (scores / temperature).log_softmax(1)).sum(1)
+        loss = loss - mean_of_pairs(each, pair_weights) / 2
     return loss
 
 

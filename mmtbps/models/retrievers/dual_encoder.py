@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from mmtbps.models.backbones import Tokens, Tower
 from mmtbps.models.grad_cache import check_chunks, encode_in_chunks
 from mmtbps.models.heads import BaseHead, EncodedSide, Pairs
+from mmtbps.models.heads.base import name_unheeded_weights
 from mmtbps.models.heads.pairs import average_losses
 from mmtbps.models.mixup import Mixing
 from mmtbps.models.necks import BaseNeck, ProjectionNeck, unit_feature
@@ -187,6 +188,7 @@ class TextImageRetriever(MMPretrainRetrieval, BaseModel):
         """Collect the losses of all heads; each is averaged over processes for the log."""
         losses = {}
         for name, head in self.heads.items():
+            name_unheeded_weights(head, pairs, name)
             for key, value in average_losses(head(pairs, batch.samples)).items():
                 if key in losses:
                     raise ValueError(f'two heads give {key!r}, {name} is the second; give one of '

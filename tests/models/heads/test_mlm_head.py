@@ -37,7 +37,7 @@ def batch():
     return image.requires_grad_(), words.requires_grad_(), mask, labels
 
 
-def loss_of(head, image, words, mask, labels):
+def loss_of(head, image, words, mask, labels, weights=None):
     """As in training: the head asks for a second pass over the masked captions."""
     asked = []
 
@@ -48,7 +48,7 @@ def loss_of(head, image, words, mask, labels):
     pairs = Pairs(EncodedSide({'global': image[:, 0]}, None, lambda: image),
                   EncodedSide({'global': words[:, 0]}), torch.arange(3),
                   inputs=dict(mlm_input_ids=labels + 1, mlm_input_ids_mask=mask,
-                              mlm_labels=labels), encode_text=encode_text)
+                              mlm_labels=labels), encode_text=encode_text, weights=weights)
     value = head(pairs, [])['loss_mlm']
     assert len(asked) == 1 and torch.equal(asked[0][0], labels + 1)
     return value
@@ -115,6 +115,15 @@ def test_it_equals_the_published_computation():
     for fault in (dict(residual=True), dict(activation=F.gelu), dict(reduction='sum')):
         wrong = reference(model.state_dict(), image, words, mask, labels, **fault)
         assert abs(wrong - loss) > 1e-4, fault
+
+
+def test_a_masked_word_counts_by_the_weight_of_its_pair():
+    """Two, two and one words: each caption alone, times the words that it has."""
+    model, (image, words, mask, labels) = head(), batch()
+    alone = [loss_of(model, image, words, mask, labels * (torch.arange(3) == row)[:, None])
+             for row in range(3)]
+    value = loss_of(model, image, words, mask, labels, torch.tensor([.5, 0., 3.]))
+    torch.testing.assert_close(value, (2 * .5 * alone[0] + 1 * 3 * alone[2]) / 4)
 
 
 def test_the_published_names_and_sizes():

@@ -1,0 +1,75 @@
+"""Every head of ours heeds the weights of pairs; one that does not is named."""
+
+
+import pytest
+import torch
+from test_further_heads import PEOPLE, features, pairs_of, side
+
+from mmtbps import models
+from mmtbps.models import Pairs
+from mmtbps.models.heads import BaseHead, EncodedSide
+
+WEIGHTS = torch.tensor([2., 0., .5, 1.])
+HEADS = {
+    'CMPMHead': {}, 'HardestTripletHead': dict(margin=.5), 'SDMHead': dict(temperature=.2),
+    'SigmoidHead': {}, 'TALHead': dict(temperature=.2, margin=.3),
+    'IdentityHead': dict(num_classes=4, in_dims=6), 'QCAlignHead': {},
+    'SimCLRHead': dict(in_dims=6, hidden_dims=5, views=('a', 'b')),
+    'HardnessAwareContrastiveHead': dict(temperature=.2),
+    'TBPSCLIPHead': dict(citc_weight=.3, soft_share=.4, second_view='a', temperature=.2)}
+MLM = dict(vocab_size=9, dims=6, num_layers=1, num_heads=2)
+
+
+def weighted(name, options, weights, rows=None):
+    torch.manual_seed(0)
+    head = getattr(models, name)(**options).double().eval()
+    image, text = features()
+    inputs = dict(a=features(3)[0], b=features(4)[0])
+    pairs = pairs_of(image, text, inputs=inputs, weights=weights, rows=rows,
+                     encode_image=lambda values: side(values.tanh()),
+                     encode_again=lambda: (side(image.sin()), side(text.sin())))
+    if name == 'QCAlignHead':
+        tokens = torch.randn(2, 4, 5, 6, generator=torch.Generator().manual_seed(2)).double()
+        pairs = Pairs(*(EncodedSide({'global': one[:, 0]}, None, lambda one=one: one)
+                        for one in tokens), torch.tensor(PEOPLE), weights=weights)
+    return sum(value for key, value in head(pairs, []).items() if 'loss' in key)
+
+
+@pytest.mark.parametrize('name', HEADS)
+def test_a_head_heeds_the_weights(name):
+    """The loss is linear in them: its slopes are what pairs cost alone."""
+    def loss(weights):
+        return weighted(name, HEADS[name], weights)
+
+    slopes = [loss(one) for one in torch.eye(4).double()]
+    plain = loss(None)
+    torch.testing.assert_close(sum(slopes), plain)
+    expected = sum(weight * slope for weight, slope in zip(WEIGHTS, slopes, strict=True))
+    torch.testing.assert_close(loss(WEIGHTS.double()), expected)
+    assert not torch.isclose(expected, plain) and getattr(models, name).heeds_weights
+
+
+def test_every_head_is_asked():
+    known = {name for name in dir(models) if name.endswith('Head')} - {'BaseHead', 'PartHead'}
+    assert known == {*HEADS, 'MLMHead'}
+
+
+class Unheeding(BaseHead):
+    """A head of another project, which knows nothing of weights."""
+
+    def forward(self, pairs, samples):
+        return dict(loss_own=pairs.image.parts['global'].square().mean())
+
+
+def test_a_head_that_does_not_heed_them_is_named_once(tiny_retriever, tiny_batch, capsys):
+    model = tiny_retriever()
+    model.heads['own'] = Unheeding()
+    batch = model.data_preprocessor(tiny_batch(), training=True)
+    model(**batch, mode='loss')
+    assert 'does not heed' not in ''.join(capsys.readouterr())
+    batch['data_samples'][0].set_metainfo(dict(pair_weight=.5))
+    for _ in range(2):
+        model(**batch, mode='loss')
+    said = ''.join(capsys.readouterr())
+    assert said.count('head own (Unheeding) does not heed the weights of pairs') == 1
+    assert 'head contrastive' not in said
