@@ -4,6 +4,7 @@ import argparse
 import atexit
 import os
 import signal
+import subprocess
 import sys
 import threading
 from collections.abc import Callable, Sequence
@@ -15,6 +16,7 @@ from mmengine.config import Config
 from mmengine.runner import CheckpointLoader, Runner
 
 from mmtbps.config_file import read_config
+from mmtbps.errors import BadValue
 from mmtbps.fileio import check_writable, explained_disk_full
 from mmtbps.models import inference_settings
 from mmtbps.models.loading import LoadReport, load_strictly
@@ -33,6 +35,12 @@ __all__ = ['add_allow_missing', 'add_common_options', 'allow_missing_images', 'b
            'check_weights', 'end_group', 'end_process', 'is_first_process', 'leave_group',
            'load_config', 'name_model', 'prepare_pretrained_test', 'prepare_test',
            'use_compilation', 'use_mixed_precision']
+
+# Names of torchrun's variables and of those of other launchers.
+_PLACES = {
+    'slurm': dict(RANK='SLURM_PROCID', WORLD_SIZE='SLURM_NTASKS', LOCAL_RANK='SLURM_LOCALID'),
+    'mpi': {'RANK': 'OMPI_COMM_WORLD_RANK', 'WORLD_SIZE': 'OMPI_COMM_WORLD_SIZE',
+            'LOCAL_RANK': 'OMPI_COMM_WORLD_LOCAL_RANK'}}
 
 
 def add_common_options(parser: argparse.ArgumentParser) -> None:
@@ -265,8 +273,8 @@ def end_process(code: int) -> NoReturn:
 
 def is_first_process(launcher: str) -> bool:
     """Return whether this is the first of the processes that a launcher starts."""
-    rank = dict(pytorch='RANK', slurm='SLURM_PROCID', mpi='OMPI_COMM_WORLD_RANK').get(launcher)
-    return os.environ.get(rank or '', '0') == '0'
+    rank = _PLACES.get(launcher, {}).get('RANK', 'RANK' if launcher == 'pytorch' else '')
+    return os.environ.get(rank, '0') == '0'
 
 
 def _name_of(kind: str | type) -> str:
@@ -277,7 +285,27 @@ def _name_of(kind: str | type) -> str:
 def _start_cpu_group(cfg: Config) -> None:
     # MMEngine's own start-up calls CUDA whatever the machine has.
     if not torch.distributed.is_initialized():
+        _place_process(cfg.launcher)
         torch.distributed.init_process_group('gloo')
     cfg.model_wrapper_cfg = dict(type='MMDistributedDataParallel', device_ids=None,
                                  broadcast_buffers=False,
                                  find_unused_parameters=cfg.get('find_unused_parameters', False))
+
+
+def _place_process(launcher: str) -> None:
+    """Name this process as torchrun does where Slurm or Open MPI has started it."""
+    if launcher not in _PLACES:
+        return
+    missing = [name for name in _PLACES[launcher].values() if name not in os.environ]
+    if missing:
+        raise BadValue(f'--launcher {launcher}: {missing[0]} is not set, so that no '
+                       f'{dict(slurm="srun", mpi="mpirun").get(launcher)} has started this process')
+    os.environ.update({name: os.environ[theirs] for name, theirs in _PLACES[launcher].items()})
+    os.environ.setdefault('MASTER_PORT', '29500')
+    if 'MASTER_ADDR' not in os.environ:
+        if launcher == 'mpi':
+            raise BadValue('--launcher mpi: MASTER_ADDR is not set; give mpirun '
+                           '-x MASTER_ADDR=HOST, the host of the first process')
+        names = subprocess.run(['scontrol', 'show', 'hostnames', os.environ['SLURM_NODELIST']],
+                               capture_output=True, text=True, check=True).stdout.split()
+        os.environ['MASTER_ADDR'] = names[0]
