@@ -20,6 +20,7 @@ from mmtbps.errors import BadValue
 from mmtbps.fileio import check_writable, explained_disk_full
 from mmtbps.models import inference_settings
 from mmtbps.models.loading import LoadReport, load_strictly
+from mmtbps.registry import RUNNERS
 from mmtbps.unknown_types import explain_unknown_types
 
 from .cfg_options import CfgOptions, merge_options
@@ -112,6 +113,8 @@ def prepare_test(cfg: Config, checkpoint: str | None, split: str = 'test') -> No
         cfg.test_dataloader, cfg.test_evaluator = cfg.val_dataloader, cfg.val_evaluator
     cfg.train_dataloader = cfg.train_cfg = cfg.optim_wrapper = cfg.param_scheduler = None
     cfg.val_dataloader = cfg.val_cfg = cfg.val_evaluator = None
+    for name in ('strategy', 'runner_type'):  # a model is tested whole
+        cfg.pop(name, None)
 
 
 def prepare_pretrained_test(cfg: Config, model: str, split: str = 'test',
@@ -200,7 +203,7 @@ def build_runner(cfg: Config, start: Start | None = None, overwrite: bool = Fals
             move_away(cfg.work_dir)
         if cfg.launcher != 'none' and not torch.cuda.is_available():
             _start_cpu_group(cfg)
-        runner = Runner.from_cfg(cfg)
+        runner = _runner_class(cfg).from_cfg(cfg)
     for hook in runner.hooks:
         if isinstance(hook, PreflightHook):
             hook.checked = True
@@ -231,6 +234,12 @@ def check_weights(runner: Runner, checkpoint: str, partial: bool = False) -> Loa
         if getattr(metric, 'selection', '') is None:
             metric.selection = describe_selection(checkpoint, content)
     return report
+
+
+def _runner_class(cfg: Config) -> type:
+    """Return the class that a config asks for; a strategy is one of MMEngine's FlexibleRunner."""
+    return RUNNERS.get(cfg.get('runner_type') or (
+        'FlexibleRunner' if cfg.get('strategy') else 'Runner'))
 
 
 def leave_group() -> None:

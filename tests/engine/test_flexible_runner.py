@@ -7,6 +7,7 @@ import torch
 from mmengine.runner import FlexibleRunner, Runner
 from stopped_runs import train_until
 
+from mmtbps.engine.launch import build_runner, prepare_test
 from mmtbps.fileio import load_checkpoint_file
 
 
@@ -102,3 +103,16 @@ def test_a_loop_of_steps_is_the_run_of_a_runner_and_resumes_as_one(short_config,
     stopped.experiment_name += '_resumed'
     FlexibleRunner.from_cfg(stopped).train()
     assert_equal_weights(plain, stopped)
+
+
+def test_a_strategy_is_not_passed_over(short_config):
+    """The commands build what the config asks for, and test a model whole."""
+    cfg = settings(short_config, strategy=dict(type='SingleDeviceStrategy'), launcher='none')
+    assert type(build_runner(cfg)) is FlexibleRunner
+    cfg = settings(short_config, launcher='none')
+    assert type(build_runner(cfg)) is Runner
+    cfg = settings(short_config, runner_type='FlexibleRunner', launcher='none')
+    assert type(build_runner(cfg)) is FlexibleRunner
+    prepare_test(cfg, None)
+    cfg.experiment_name += '_tested'
+    assert type(build_runner(cfg)) is Runner
