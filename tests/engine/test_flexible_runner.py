@@ -81,7 +81,7 @@ def test_the_best_checkpoint_notes_its_own_place_and_a_run_resumes_there(short_c
 
 @pytest.mark.slow
 def test_a_loop_of_steps_is_the_run_of_a_runner_and_resumes_as_one(short_config, tmp_path):
-    """From the same weights: such a loop draws random numbers, of which models are made later."""
+    """Begin with the same weights: such a loop draws random numbers before models are made."""
     start = tmp_path / 'start.pth'
     torch.save(dict(state_dict=Runner.from_cfg(settings(short_config)).model.state_dict()), start)
 
