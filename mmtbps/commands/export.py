@@ -136,8 +136,12 @@ def run(args: argparse.Namespace) -> None:
         raise BadValue('--allow-missing is for the test set of --evaluate')
     if args.model and (args.evaluate or args.cfg_options):
         raise BadValue('--evaluate and --cfg-options need a CONFIG, not --model')
-    if args.format != 'onnx' and (args.int8 or args.evaluate):
-        raise BadValue('--int8 and --evaluate are of --format onnx')
+    if args.format != 'onnx' and args.int8:
+        raise BadValue(f'--int8 is of --format onnx, not of {args.format}: leave one of them out')
+    if args.format != 'onnx' and args.evaluate:
+        raise BadValue(f'--evaluate is of --format onnx: a folder for {args.format} has the features '
+                       'of torch, or is not written; leave --evaluate out, or name --images and '
+                       '--captions to compare on your own')
     check_writable(args.out_dir, folder=True)
     cfg = None if args.model else read_config(args.config, 'model')
     if cfg is not None:

@@ -9,12 +9,15 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from huggingface_hub import ModelCard
+from yaml import YAMLError
+
 from mmtbps.errors import UserError
 from mmtbps.fileio import load_checkpoint_file
 
-from .notices import list_notices, notice_files
+from .notices import list_notices, notice_files, source_folder
 
-__all__ = ['CARD', 'card_facts', 'carry_notices']
+__all__ = ['CARD', 'card_facts', 'carry_notices', 'stated_licence']
 
 #: Template of the card.
 CARD = """---
@@ -51,6 +54,7 @@ a model of CLIP or SigLIP towers.
 {{ licence or 'No licence of these weights is stated.' }}
 """
 _CARD_FILE = 'README.md'
+_NO_DATA, _NO_METRICS = re.findall(r"or '(.*?)'", CARD)[:2]
 
 
 def card_facts(encoder: Any) -> dict[str, str]:
@@ -61,12 +65,28 @@ def card_facts(encoder: Any) -> dict[str, str]:
     """
     checkpoint = getattr(encoder, 'checkpoint', None)
     content = _read_checkpoint(checkpoint)
-    name = checkpoint.name if checkpoint else ''
+    name, meta = checkpoint.name if checkpoint else '', content.get('meta') or {}
+    card = _source_card(encoder)
     return dict(
-        data=_word_data((content.get('meta') or {}).get('dataset_meta') or {}),
-        metrics=_word_metrics(name, content.get('message_hub') or {}),
+        data=_word_data(meta.get('dataset_meta') or {}) or _section(card, 'Data', _NO_DATA),
+        metrics=_word_metrics(name, content.get('message_hub') or {}, meta.get('time'))
+        or _section(card, 'Metrics', _NO_METRICS),
         licence='\n\n'.join(f'{title}: see `tokenizer/LICENSE`.' if 'tokenizer' in title else
                             f'{title}: {text.strip()}' for title, text in list_notices(encoder)))
+
+
+def stated_licence(encoder: Any) -> str | None:
+    """Return the licence that the card of a model's folder names to the hub; None for none.
+
+    Args:
+        encoder: of a model of ours or of another library.
+    """
+    try:
+        licence = ModelCard(_source_card(encoder)).data.license
+    except (ValueError, YAMLError):  # a card by hand
+        return None
+    return licence if isinstance(licence, str) and re.fullmatch(r'[\w.-]+', licence) and (
+        licence != 'other') else None
 
 
 def carry_notices(source: Path | None, target: Path) -> None:
@@ -82,6 +102,20 @@ def carry_notices(source: Path | None, target: Path) -> None:
     for file in [*notice_files(source), *([card] if card.is_file() else [])]:
         if not (target / file.name).exists():
             shutil.copyfile(file, target / file.name)
+
+
+def _source_card(encoder: Any) -> str:
+    """Read the card of the folder that a model came from; empty where there is none."""
+    folder = source_folder(encoder)
+    card = folder and folder / _CARD_FILE
+    return card.read_text(encoding='utf-8', errors='replace') if card and card.is_file() else ''
+
+
+def _section(card: str, title: str, unknown: str) -> str:
+    """Return a section of a card of ours, if it is more than that nothing is known."""
+    found = re.search(rf'^## {title}\n\n(.*?)(?=^## |\Z)', card, re.DOTALL | re.MULTILINE)
+    text = found[1].strip() if found else ''
+    return '' if text == unknown else text
 
 
 def _read_checkpoint(checkpoint: Path | None) -> Mapping[str, Any]:
@@ -104,8 +138,8 @@ def _word_data(meta: Mapping[str, Any]) -> str:
             + (f', annotations {files}' if files else '') + '.')
 
 
-def _word_metrics(name: str, hub: Mapping[str, Any]) -> str:
-    """Word what a best checkpoint was measured by when it was chosen.
+def _word_metrics(name: str, hub: Mapping[str, Any], time: Any) -> str:
+    """Word what a best checkpoint was measured by when it was chosen, and its day.
 
     A checkpoint of an epoch is written before the validation of that epoch, so it knows none.
     """
@@ -117,8 +151,10 @@ def _word_metrics(name: str, hub: Mapping[str, Any]) -> str:
     protocol = re.sub(r'(distractors of )[^|]*/', r'\1', known['protocol'])
     chosen = known.get('best_of')
     by = f' It was chosen on that split, by {chosen[0]}: on others expect less.' if chosen else ''
+    day = re.match(r'(\d{4})(\d\d)(\d\d)_', str(time))  # as MMEngine writes it
+    on = f' on {"-".join(day.groups())}' if day else ''
     return '\n'.join(['| measure | percent |', '|---|---|', *rows, '', f'`{protocol}`', '',
-                      f'Measured by the training itself, on its validation split.{by}'])
+                      f'Measured by the training itself{on}, on its validation split.{by}'])
 
 
 def _scalars(history: Mapping[str, Any]) -> Iterator[tuple[str, float]]:

@@ -8,7 +8,7 @@ from typing import Any
 from mmtbps.catalog import model_notice
 from mmtbps.pretrained import parse_model_name, resolve_pretrained
 
-__all__ = ['NOTICES', 'list_notices', 'notice_files', 'write_notices']
+__all__ = ['NOTICES', 'list_notices', 'notice_files', 'source_folder', 'write_notices']
 
 #: File of the notices in a folder.
 NOTICES = 'NOTICE.md'
@@ -29,7 +29,7 @@ def list_notices(encoder: Any) -> list[tuple[str, str]]:
     address = getattr(encoder, 'address', None)
     if address and (notice := model_notice(address)):
         found.append(('Weights', notice))
-    folder = _folder_of(encoder, address)
+    folder = source_folder(encoder)
     if folder is not None:
         found += [(f'{path.name} of the model', _read(path)) for path in notice_files(folder)]
         # The card of a converted model says whose weights it has.
@@ -50,9 +50,13 @@ def write_notices(encoder: Any, folder: str | os.PathLike) -> None:
         Path(folder, NOTICES).write_text(f'# Notices\n\n{text}\n', encoding='utf-8')
 
 
-def _folder_of(encoder: Any, address: str | None) -> Path | None:
-    """Return the folder that a model was loaded from; None for a hub, a config, a built model."""
-    if address:
+def source_folder(encoder: Any) -> Path | None:
+    """Return the folder that a model was loaded from; None for a hub, a config, a built model.
+
+    Args:
+        encoder: of a model of ours or of another library.
+    """
+    if address := getattr(encoder, 'address', None):
         folder = Path(parse_model_name(address).name)
         return folder if folder.is_dir() else None
     return getattr(encoder, 'folder', None)

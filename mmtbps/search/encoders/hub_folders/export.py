@@ -10,7 +10,7 @@ from PIL import Image
 from mmtbps.errors import BadValue
 from mmtbps.fileio import check_writable, durable_folder
 
-from ..model_card import card_facts
+from ..model_card import card_facts, stated_licence
 from ..notices import write_notices
 from ..onnx_export import ODD_CAPTIONS, ExistingFolder, random_captions, random_images
 from .comparison import LibraryEncoder, largest_difference
@@ -72,7 +72,7 @@ def export_hub_folder(encoder: 'TorchEncoder | PretrainedEncoder', out_dir: str 
             check = _compare(encoder, JavascriptGraphs(folder, library), images, captions, 'ONNX')
         write_notices(encoder, folder)
         (folder / 'README.md').write_text(word_card(
-            format, parts, check, card_facts(encoder)), encoding='utf-8')
+            format, parts, check, card_facts(encoder), stated_licence(encoder)), encoding='utf-8')
         files = {path.relative_to(folder).as_posix(): dict(bytes=path.stat().st_size)
                  for path in sorted(folder.rglob('*')) if path.is_file()}
     return dict(files=files, check=check, resized_positions=parts.resized_positions)

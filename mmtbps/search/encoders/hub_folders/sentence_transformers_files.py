@@ -29,7 +29,9 @@ def write_sentence_transformers_files(folder: Path, padding: str, max_length: in
                  type='sentence_transformers.models.Normalize')],
         'sentence_bert_config.json': dict(
             transformer_task='feature-extraction', modality_config=_METHODS,
-            module_output_name='sentence_embedding', processing_kwargs=dict(text=words)),
+            module_output_name='sentence_embedding', processing_kwargs=dict(text=words),
+            # Of Pillow, as it was trained; torchvision gives other pixels where it is installed.
+            processor_kwargs=dict(backend='pil')),
         'config_sentence_transformers.json': dict(
             model_type='SentenceTransformer', prompts={}, default_prompt_name=None,
             similarity_fn_name='cosine'),

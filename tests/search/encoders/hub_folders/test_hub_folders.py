@@ -21,6 +21,9 @@ from mmtbps.errors import BadValue, UserError
 from mmtbps.models.converters import ConversionOptions, convert_checkpoint
 from mmtbps.search.encoders import PretrainedEncoder, TorchEncoder
 from mmtbps.search.encoders.hub_folders import MAX_DIFFERENCE, export_hub_folder
+from mmtbps.search.encoders.model_card import card_facts, stated_licence
+from mmtbps.search.encoders.notices import NOTICES
+from mmtbps.search.media.images import read_image
 
 TOOL = 'tools/export.py'
 #: The tiny models of most families are built by transformers 5.
@@ -30,13 +33,15 @@ NEEDS_FIVE = pytest.mark.skipif(not FIVE, reason='needs transformers 5')
 LIBRARY = '''
 import json, sys
 import numpy as np, torch
-from PIL import Image
+from PIL import Image, ImageOps
 from transformers import AutoModel, AutoProcessor
 assert not {'mmtbps', 'mmengine', 'mmcv'} & {*sys.modules}
-images, texts = [Image.open(name) for name in sys.argv[2].split(',')], json.loads(sys.argv[1])
+images = [ImageOps.exif_transpose(Image.open(name)).convert('RGB')
+          for name in sys.argv[2].split(',')]
+texts = json.loads(sys.argv[1])
 for folder in sys.argv[3:]:
     model = AutoModel.from_pretrained(folder, trust_remote_code=False).eval()
-    processor = AutoProcessor.from_pretrained(folder, trust_remote_code=False)
+    processor = AutoProcessor.from_pretrained(folder, trust_remote_code=False, backend='pil')
     option = dict(interpolate_pos_encoding=True) if 'upright' in folder else {}
     with torch.inference_mode():
         pixels = processor(images=images, return_tensors='pt')
@@ -48,11 +53,17 @@ for folder in sys.argv[3:]:
 '''
 SENTENCE_TRANSFORMERS = '''
 import json, sys
-import numpy as np
-from PIL import Image
+import numpy as np, transformers
+from pathlib import Path
+from PIL import Image, ImageOps
 from sentence_transformers import SentenceTransformer
-images, texts = [Image.open(name) for name in sys.argv[2].split(',')], json.loads(sys.argv[1])
+images = [ImageOps.exif_transpose(Image.open(name)).convert('RGB')
+          for name in sys.argv[2].split(',')]
+texts = json.loads(sys.argv[1])
 for folder in sys.argv[3:]:
+    if transformers.__version__ < '5':  # as the card says
+        settings = Path(folder, 'sentence_bert_config.json')
+        settings.write_text(settings.read_text().replace('"pooler_output"', 'null'))
     model = SentenceTransformer(folder, device='cpu')
     option = dict(interpolate_pos_encoding=True) if 'upright' in folder else {}
     np.savez(f'{folder}.npz', images=model.encode(images, **option), texts=model.encode(texts))
@@ -125,6 +136,11 @@ def pictures(tmp_path_factory):
     for name in 'abc':
         Image.fromarray(noise.integers(0, 256, (8, 4, 3), np.uint8)).resize(
             (50, 120), Image.Resampling.BICUBIC).save(folder / f'{name}.png')
+    first, turned = Image.open(folder / 'a.png'), Image.Exif()
+    turned[274] = 6  # by a quarter
+    first.transpose(Image.Transpose.ROTATE_90).save(folder / 'turned.jpg', exif=turned, quality=99)
+    first.convert('L').save(folder / 'grey.png')
+    first.convert('P').resize((300, 90)).save(folder / 'wide.png')
     return sorted(folder.iterdir())
 
 
@@ -139,7 +155,7 @@ def run_elsewhere(code, folder, pictures, names, python=sys.executable):
 
 
 def assert_ours(encoders, pictures, found):
-    images = [Image.open(path) for path in pictures]
+    images = [read_image(path) for path in pictures]
     for name, features in found.items():
         for ours, theirs in ((encoders[name].encode_images(images), features['images']),
                              (encoders[name].encode_texts(CAPTIONS), features['texts'])):
@@ -197,7 +213,7 @@ def test_transformers_js_gives_our_features(encoders, pictures, tmp_path):
     for name in names:
         size = encoders[name].model.image_backbone.img_size[::-1]
         own = []
-        for path in pictures:
+        for path in pictures[:3]:
             own.append(tmp_path / f'{name}_{path.name}')
             Image.open(path).resize(size, Image.Resampling.BICUBIC).save(own[-1])
         done = subprocess.run(['node', '-e', JAVASCRIPT, json.dumps(CAPTIONS),
@@ -216,6 +232,7 @@ def test_the_files_of_sentence_transformers(encoders, tmp_path):
     settings = json.loads((tmp_path / 'x/sentence_bert_config.json').read_text())
     assert settings['processing_kwargs'] == dict(text=dict(
         padding='max_length', truncation=True, max_length=20))
+    assert settings['processor_kwargs'] == dict(backend='pil'), 'torchvision gives other pixels'
     assert 'SentenceTransformer(' in (tmp_path / 'x/README.md').read_text()
     assert 'config.json' in done['files']
 
@@ -277,15 +294,42 @@ def test_notices_of_licences_travel(encoders, tmp_path):
     export_hub_folder(TorchEncoder(tmp_path / 'model', device='cpu'), tmp_path / 'out')
     notices = (tmp_path / 'out/NOTICE.md').read_text()
     assert 'Only on Sundays.' in notices and 'that of the source' in notices
-    assert 'Copyright (c) 2021 OpenAI' in notices and 'NOTICE.md' in (
-        tmp_path / 'out/README.md').read_text()
+    card = (tmp_path / 'out/README.md').read_text()
+    assert 'Copyright (c) 2021 OpenAI' in notices and 'license: other\nlicense_name: ' in card
+    assert f'license_link: {NOTICES}\n' in card and (tmp_path / 'out' / NOTICES).is_file()
+
+
+def test_the_card_of_the_folder_goes_on(encoders, tmp_path):
+    """Its licence, data and measures; a later model of the same folder does not lose them."""
+    encoders['siglip_upright'].save_pretrained(tmp_path / 'model')
+    (tmp_path / 'model/README.md').write_text(
+        '---\nlicense: cc-by-nc-4.0\n---\n\n## Data\n\nTrained on Mine.\n\n## Metrics\n\n'
+        'R1 is 7.\n\n## Licence\n\nNobody may sell it.\n')
+    export_hub_folder(TorchEncoder(tmp_path / 'model', device='cpu'), tmp_path / 'out')
+    card = (tmp_path / 'out/README.md').read_text()
+    assert '\nlicense: cc-by-nc-4.0\n' in card and 'license: other' not in card
+    assert '\n## Data\n\nTrained on Mine.\n' in card and '\n## Metrics\n\nR1 is 7.\n' in card
+    assert 'Nobody may sell it.' in (tmp_path / 'out' / NOTICES).read_text()
+
+
+@pytest.mark.parametrize('card', [
+    'no card of the hub', '---\nlicense: [a, b]\n---\n', '---\nlicense: "x\\ny: 1"\n---\n',
+    '---\n: : {\n---\n', '---\nlicense: other\n---\n\n## Data\n\nThe checkpoint does not say what it '
+    'was trained on.\n\n## Metrics\n\nThe checkpoint holds no measurement of itself.\n'])
+def test_a_card_that_says_nothing_gives_nothing(card, encoders, tmp_path):
+    encoders['siglip_upright'].save_pretrained(tmp_path / 'model')
+    (tmp_path / 'model/README.md').write_text(card)
+    encoder = TorchEncoder(tmp_path / 'model', device='cpu')
+    assert stated_licence(encoder) is None
+    facts = card_facts(encoder)
+    assert facts['data'] == facts['metrics'] == ''
 
 
 def test_the_card_has_what_the_checkpoint_knows(encoders, tmp_path):
     encoder = encoders['siglip_upright']
     file = tmp_path / 'best_t2i_R1_epoch_2.pth'
     torch.save(dict(
-        state_dict=encoder.model.state_dict(), meta=dict(dataset_meta=dict(
+        state_dict=encoder.model.state_dict(), meta=dict(time='20261128_181500', dataset_meta=dict(
             dataset_name='Mine', split='train')),
         message_hub=dict(runtime_info=dict(protocol='protocol: Mine, split val'), log_scalars={})),
         file)
@@ -294,6 +338,7 @@ def test_the_card_has_what_the_checkpoint_knows(encoders, tmp_path):
     export_hub_folder(TorchEncoder(config, file, device='cpu'), tmp_path / 'out')
     card = (tmp_path / 'out/README.md').read_text()
     assert 'Trained on Mine, split train.' in card and '`protocol: Mine, split val`' in card
+    assert 'Measured by the training itself on 2026-11-28, on its validation split.' in card
 
 
 def test_an_exported_square_is_a_model_of_transformers_here_too(encoders, pictures, tmp_path):
@@ -310,8 +355,12 @@ def test_an_exported_square_is_a_model_of_transformers_here_too(encoders, pictur
 def test_the_tool_writes_a_folder_and_says_what_it_needs(tool, encoders, tmp_path, capsys, refused):
     encoders['siglip_upright'].save_pretrained(tmp_path / 'model')
     words = ['--model', str(tmp_path / 'model'), '--format', 'transformers', str(tmp_path / 'out')]
-    with refused('--int8 and --evaluate are of --format onnx'):
+    with refused('--int8 is of --format onnx, not of transformers: leave one of them out'):
         tool.main([*words, '--int8'])
+    with refused('--evaluate and --cfg-options need a CONFIG'):
+        tool.main([*words, '--evaluate'])
+    with refused('--evaluate is of --format onnx: .*leave --evaluate out, or name --images'):
+        tool.main(['c.py', 'c.pth', str(tmp_path / 'out'), '--format', 'transformers', '--evaluate'])
     tool.main(words)
     said = capsys.readouterr().out
     assert 'model.safetensors: ' in said and 'give interpolate_pos_encoding=True' in said
