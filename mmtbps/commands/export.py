@@ -139,9 +139,9 @@ def run(args: argparse.Namespace) -> None:
     if args.format != 'onnx' and args.int8:
         raise BadValue(f'--int8 is of --format onnx, not of {args.format}: leave one of them out')
     if args.format != 'onnx' and args.evaluate:
-        raise BadValue(f'--evaluate is of --format onnx: a folder for {args.format} has the features '
-                       'of torch, or is not written; leave --evaluate out, or name --images and '
-                       '--captions to compare on your own')
+        raise BadValue(f'--evaluate is of --format onnx: a folder for {args.format} has the '
+                       'features of torch, or is not written; leave --evaluate out, or name '
+                       '--images and --captions to compare on your own')
     check_writable(args.out_dir, folder=True)
     cfg = None if args.model else read_config(args.config, 'model')
     if cfg is not None:

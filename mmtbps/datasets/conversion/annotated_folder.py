@@ -11,6 +11,7 @@ from mmtbps.datasets.annotations import Source, find_sources
 from mmtbps.datasets.entries import read_entries
 from mmtbps.datasets.packed import image_path
 from mmtbps.errors import BadValue, MissingFile
+from mmtbps.fileio import is_disk_full
 from mmtbps.records import RecordError, image_name
 
 from .json_styles import JsonStyle, encode_records, find_style
@@ -179,10 +180,18 @@ def _write_image(row: Row, folder: Path, known: dict[str, int]) -> None:
     if row.read is None:
         return
     name, data = image_name(row.image, row.where), row.read()
-    checksum = zlib.crc32(data)
+    checksum, new = zlib.crc32(data), name not in known
     if known.setdefault(name, checksum) != checksum:
         raise RecordError(f'{row.where}: another image than before has the path {name}')
-    path = folder / name
-    if not path.exists():
+    if not new:
+        return
+    try:
+        path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
+        with path.open('xb') as file:  # some systems take A.jpg for a.jpg
+            file.write(data)
+    except (OSError, ValueError) as error:
+        if is_disk_full(error):
+            raise
+        raise RecordError(f'{row.where}: its image cannot have the path {name!r} in this folder '
+                          f'({getattr(error, "strerror", None) or error})') from error

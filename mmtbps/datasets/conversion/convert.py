@@ -12,10 +12,10 @@ from mmtbps.errors import BadValue, MissingFile
 from mmtbps.fileio import check_writable, durable_folder
 
 from .annotated_folder import find_layout, read_annotated, write_annotated
-from .layouts import LAYOUTS, Row, RowSource
+from .layouts import LAYOUTS, Row, RowSource, list_files
 from .parquet_files import read_parquet, write_parquet
 from .reader_rows import read_by_reader
-from .webdataset_shards import read_webdataset, write_webdataset
+from .webdataset_shards import SHARD_SUFFIXES, read_webdataset, write_webdataset
 
 __all__ = ['FORMS', 'SOURCES', 'ConversionReport', 'convert_data']
 
@@ -110,13 +110,11 @@ def _count(rows: Iterable[Row], counts: Counter) -> Iterator[Row]:
 def _find_form(source: Path) -> str:
     if not source.exists():
         raise MissingFile(f'{source}: no such file or folder')
-    if source.is_file():
-        found = {'.parquet': 'parquet', '.arrow': 'parquet', '.tar': 'webdataset'}.get(
-            source.suffix)
-    else:
-        found = find_layout(source) or next(
-            (form for suffix, form in (('parquet', 'parquet'), ('tar', 'webdataset'))
-             if next(source.rglob(f'*.{suffix}'), None)), None)
+    found = None if source.is_file() else find_layout(source)
+    tables = ('.parquet', '.arrow') if source.is_file() else ('.parquet', )
+    found = found or next((form for form, suffixes in (
+        ('parquet', tables), ('webdataset', SHARD_SUFFIXES)) if any(
+            path.name.endswith(suffixes) for path in list_files(source, suffixes))), None)
     if found is None:
         raise BadValue(f'{source}: its files do not say which form it has; it is one of '
                        f'{", ".join(SOURCES)}')

@@ -37,12 +37,18 @@ def encode_records(records: Sequence[Any], style: JsonStyle) -> bytes:
     """
     separators = (',', ':') if style.compact else (',' if style.indent is not None else ', ', ': ')
 
-    def encode(value: Any) -> str:
-        return json.dumps(value, indent=style.indent, separators=separators,
-                          ensure_ascii=style.ascii_only)
+    def encode(value: Any) -> bytes:
+        try:
+            return dump(value, style.ascii_only).encode()
+        except UnicodeEncodeError:  # half of a letter, which UTF-8 does not have
+            return dump(value, True).encode()
 
-    text = '\n'.join(map(encode, records)) if style.lines else encode(list(records))
-    return (text + '\n' * style.newline).encode('utf-8', 'surrogatepass')
+    def dump(value: Any, ascii_only: bool) -> str:
+        return json.dumps(value, indent=style.indent, separators=separators,
+                          ensure_ascii=ascii_only)
+
+    text = b'\n'.join(map(encode, records)) if style.lines else encode(list(records))
+    return text + b'\n' * style.newline
 
 
 def find_style(content: bytes, records: Sequence[Any], lines: bool) -> JsonStyle | None:

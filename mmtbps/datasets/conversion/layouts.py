@@ -1,19 +1,21 @@
 """Layouts of annotation files, and rows that any of them can be written from."""
 
+import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from mmtbps.records import Entry, PairRecord, RecordError
 
 from .json_styles import JsonStyle
 
-__all__ = ['LAYOUTS', 'Layout', 'Row', 'RowSource', 'read_row', 'restore_record',
-           'restore_records']
-
+__all__ = ['LAYOUTS', 'Layout', 'Row', 'RowSource', 'check_captions', 'list_files', 'our_split',
+           'read_row', 'restore_record', 'restore_records', 'split_of_file']
 
 _KNOWN = frozenset(field.name for field in fields(PairRecord))
+_SPLITS = dict(train='train', val='val', test='test', validation='val', valid='val', dev='val')
 
 
 @dataclass(frozen=True)
@@ -113,6 +115,50 @@ class RowSource(NamedTuple):
     style: JsonStyle | None
 
 
+def our_split(name: str) -> str | None:
+    """Return our name of a split of other data sets; None for another name.
+
+    Example:
+        >>> our_split('validation'), our_split('faces')
+        ('val', None)
+    """
+    return _SPLITS.get(name.lower())
+
+
+def split_of_file(file: Path) -> str | None:
+    """Return the split that a file or its folder is called after; None if neither is.
+
+    Example:
+        >>> split_of_file(Path('data/train-00000-of-00002.parquet'))
+        'train'
+        >>> split_of_file(Path('dev/000000.tar'))
+        'val'
+    """
+    return our_split(re.split('[-.]', file.name)[0]) or our_split(file.parent.name)
+
+
+def list_files(place: Path, suffixes: Sequence[str]) -> list[Path]:
+    """List a file, or those below a folder that end so, without hidden ones, by name.
+
+    A conversion that was killed leaves a hidden folder, and some systems a hidden file for each.
+    """
+    if place.is_file():
+        return [place]
+    return sorted(path for path in place.rglob('*') if path.name.endswith(tuple(suffixes))
+                  and not any(part.startswith('.') for part in path.relative_to(place).parts))
+
+
+def check_captions(captions: Iterable[Any], where: str, key: str = 'captions') -> None:
+    """Check that captions are texts or null.
+
+    Raises:
+        RecordError: one is neither.
+    """
+    for caption in captions:
+        if caption is not None and not isinstance(caption, str):
+            raise RecordError(f'{where}: key {key!r} must hold strings only, got {caption!r}')
+
+
 def read_row(entry: Entry, layout: str, number: int | None,
              read: Callable[[str], Callable[[], bytes] | None], split: str | None = None) -> Row:
     """Read a record.
@@ -131,10 +177,7 @@ def read_row(entry: Entry, layout: str, number: int | None,
     known = LAYOUTS[layout]
     single = known.single_in and isinstance(entry.raw.get(known.captions_key), str)
     captions = [entry.raw[known.captions_key]] if single else entry.take(known.captions_key, list)
-    for caption in captions:
-        if caption is not None and not isinstance(caption, str):
-            raise RecordError(f'{entry.where}: key {known.captions_key!r} must hold strings only, '
-                              f'got {caption!r}')
+    check_captions(captions, entry.where, known.captions_key)
     stated = entry.take_or_none('split', str) if split else entry.take('split', str)
     if split and stated and stated != split:
         raise RecordError(f'{entry.where}: split {stated!r} in a file for {split!r}')

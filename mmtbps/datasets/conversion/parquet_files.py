@@ -12,10 +12,18 @@ from mmtbps.datasets.person_numbers import PersonNumbers
 from mmtbps.datasets.table_files import open_arrow
 from mmtbps.errors import BadValue, MissingPackage, first_line
 from mmtbps.fileio import IMAGE_SUFFIXES, decode_json
-from mmtbps.records import Entry
+from mmtbps.records import Entry, RecordError
 
 from .json_styles import JsonStyle, read_style
-from .layouts import LAYOUTS, Row, RowSource
+from .layouts import (
+    LAYOUTS,
+    Row,
+    RowSource,
+    check_captions,
+    list_files,
+    our_split,
+    split_of_file,
+)
 
 __all__ = ['COLUMNS', 'read_parquet', 'write_parquet']
 
@@ -26,7 +34,9 @@ COLUMNS = dict(image=('image', 'img', 'file_path', 'img_path'),
                name=('image_id', 'file_name'))
 _OPTIONAL = 'split', 'name'
 _META = b'mmtbps'
-_ROWS = 256  # of a group, which a reader holds in memory
+#: Rows and bytes of images of a group, which a reader holds in memory.
+_ROWS, _HELD = 256, 64 * 2**20
+_READ = 32  # rows at a time
 _FEATURES = dict(
     image=dict(_type='Image'), captions=dict(feature=dict(dtype='string', _type='Value'),
                                              _type='Sequence'),
@@ -66,10 +76,11 @@ def write_parquet(source: RowSource, folder: Path, embed: bool = True,
         for row in source.rows:
             data = row.read() if embed and row.read else None
             record = {key: None if key in fields else value for key, value in row.record.items()}
+            check_letters(row)
             shards.add(row.split, dict(
                 image=dict(bytes=data, path=row.image), captions=list(row.captions),
                 person_id=row.person_id, split=row.split, number=row.number,
-                record=json.dumps(record, ensure_ascii=False)), len(data or b''))
+                record=json.dumps(record)), len(data or b''))
     finally:
         shards.close()
     if not shards.splits:
@@ -92,6 +103,20 @@ def _schema(source: RowSource) -> Any:
         b'huggingface': json.dumps(dict(info=dict(features=_FEATURES)))})
 
 
+def check_letters(row: Row) -> None:
+    """Check that texts of a row hold whole letters, as columns of text do.
+
+    Raises:
+        RecordError: one holds half of a letter; the message says where.
+    """
+    for text in (row.image, row.split, *row.captions):
+        try:
+            (text or '').encode()
+        except UnicodeEncodeError as error:
+            raise RecordError(f'{row.where}: {text!r} holds half of a letter, which parquet cannot '
+                              'hold; mend it in the source') from error
+
+
 class _Shards:
     """Files of all splits, written a group of rows at a time."""
 
@@ -101,6 +126,7 @@ class _Shards:
         self._open: dict[str, Any] = {}
         self._waiting: dict[str, list[dict]] = {}
         self._bytes: dict[str, int] = {}
+        self._held: dict[str, int] = {}  # bytes that wait
 
     def add(self, split: str, row: dict[str, Any], size: int) -> None:
         """Add a row."""
@@ -109,8 +135,9 @@ class _Shards:
         self._waiting.setdefault(split, []).append(row)
         self._bytes[split] = self._bytes.get(split, 0) + size
         self.splits.setdefault(split, 0)
+        self._held[split] = self._held.get(split, 0) + size
         full = self._bytes[split] >= self.size
-        if full or len(self._waiting[split]) >= _ROWS:
+        if full or len(self._waiting[split]) >= _ROWS or self._held[split] >= _HELD:
             self._flush(split)
         if full:
             self._open.pop(split).close()
@@ -125,10 +152,12 @@ class _Shards:
 
     def _flush(self, split: str) -> None:
         arrow, parquet = _packages()
+        self._held[split] = 0
         if rows := self._waiting.pop(split, []):
             if split not in self._open:
                 name = f'{split}-{self.splits[split]:05d}.parquet'
-                self._open[split] = parquet.ParquetWriter(self.folder / name, self.schema)
+                self._open[split] = parquet.ParquetWriter(
+                    self.folder / name, self.schema, write_page_checksum=True)
                 self.splits[split] += 1
             self._open[split].write_table(arrow.Table.from_pylist(rows, schema=self.schema))
 
@@ -148,13 +177,15 @@ def read_parquet(place: Path, columns: Mapping[str, str] | None = None,
         MissingPackage: pyarrow is missing.
         BadValue: there is no such file, or it lacks a column.
     """
-    files = [place] if place.is_file() else sorted(place.rglob('*.parquet'))
+    files = list_files(place, ['.parquet'])
     if not files:
         raise BadValue(f'{place}: no parquet file in it')
     found = _open(files[0])[0].metadata or {}
     layout, ann_file, style = _read_note(files[0], found.get(_META, b'{}'))
     people = PersonNumbers() if each_image else None
     rows = (row for file in files for row in _rows_of(file, columns or {}, split, people))
+    if _META not in found:  # where it is, the split goes back as it was
+        rows = (row._replace(split=our_split(row.split) or row.split) for row in rows)
     return RowSource(rows, layout, ann_file, style)
 
 
@@ -183,13 +214,13 @@ def _open(file: Path) -> tuple[Any, Iterator[Any]]:
         first = next(batches, None)
         if first is None:
             raise BadValue(f'{file}: no row in it')
-        return first.schema, (batch.slice(start, _ROWS) for batch in chain([first], batches)
-                              for start in range(0, batch.num_rows, _ROWS))
+        return first.schema, (batch.slice(start, _READ) for batch in chain([first], batches)
+                              for start in range(0, batch.num_rows, _READ))
     try:
-        content = parquet.ParquetFile(file)
+        content = parquet.ParquetFile(file, page_checksum_verification=True)
     except (OSError, ValueError) as error:
         raise BadValue(f'{file}: no parquet file ({first_line(error)})') from error
-    return content.schema_arrow, content.iter_batches(batch_size=_ROWS)
+    return content.schema_arrow, content.iter_batches(batch_size=_READ)
 
 
 def _rows_of(file: Path, columns: Mapping[str, str], split: str | None,
@@ -200,11 +231,21 @@ def _rows_of(file: Path, columns: Mapping[str, str], split: str | None,
     used = {ours: _find_column(file, ours, columns, names, ours in optional) for ours in COLUMNS}
     if used['split'] is None:
         split = _split_of(file, split)
-    number = 0
-    for batch in batches:
-        for values in batch.to_pylist():
-            number += 1
-            yield _row_of(values, used, split, f'{file}, row {number}', people)
+    for number, values in enumerate(_values_of(file, batches), 1):
+        yield _row_of(values, used, split, f'{file}, row {number}', people)
+
+
+def _values_of(file: Path, batches: Iterator[Any]) -> Iterator[dict[str, Any]]:
+    """Yield the rows of batches of a file that is open."""
+    while True:
+        try:
+            batch = next(batches, None)
+            rows = [] if batch is None else batch.to_pylist()
+        except (OSError, ValueError) as error:
+            raise BadValue(f'{file}: damaged; take a new copy ({first_line(error)})') from error
+        if batch is None:
+            return
+        yield from rows
 
 
 def _find_column(file: Path, ours: str, columns: Mapping[str, str],
@@ -219,11 +260,10 @@ def _find_column(file: Path, ours: str, columns: Mapping[str, str],
 
 def _split_of(file: Path, split: str | None) -> str:
     """Return the split of a file whose rows do not say it."""
-    first = file.name.split('-')[0].split('.')[0]
-    first = dict(validation='val', dev='val', valid='val').get(first, first)
-    if split is None and first not in ('train', 'val', 'test'):
+    found = split or split_of_file(file)
+    if found is None:
         raise BadValue(f'{file}: neither a column nor its name says the split; name one')
-    return split or first
+    return found
 
 
 def _row_of(values: dict[str, Any], used: Mapping[str, str | None], split: str | None,
@@ -232,18 +272,22 @@ def _row_of(values: dict[str, Any], used: Mapping[str, str | None], split: str |
     data, path = (image.get('bytes'), image.get('path')) if isinstance(image, dict) else (
         (image, None) if isinstance(image, bytes) else (None, image))
     name = values.get(used['name'])
-    if path is None and isinstance(name, str) and Path(name).suffix.lower() in IMAGE_SUFFIXES:
+    if not path and isinstance(name, str) and Path(name).suffix.lower() in IMAGE_SUFFIXES:
         path = name
-    if path is None:
+    if not path and data is None:
+        raise RecordError(f'{where}: it has neither an image nor the path of one')
+    if not path:
         path = f'{hashlib.sha256(data or b"").hexdigest()[:16]}{_suffix(data)}'
     entry = Entry(dict(
         captions=[captions] if isinstance(captions, str) else captions,
         person_id=people.of(path) if people else values[used['person_id']], image=path,
         split=values[used['split']] if used['split'] else split, number=values.get('number'),
         record=_decode(values.get('record'), where)), where)
-    return Row(entry.take('image', str), tuple(entry.take('captions', list)),
-               entry.take('person_id', int), entry.take('split', str),
-               entry.take('record', dict), entry.take_or_none('number', int), where,
+    captions = entry.take('captions', list)
+    check_captions(captions, where)
+    return Row(entry.take('image', str), tuple(captions), entry.take('person_id', int),
+               entry.take('split', str), entry.take('record', dict),
+               entry.take_or_none('number', int), where,
                None if data is None else lambda: data)
 
 

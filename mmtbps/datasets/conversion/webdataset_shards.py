@@ -1,8 +1,10 @@
 """Tar shards of the package `webdataset`: files of one key side by side, image and JSON."""
 
 import io
+import lzma
 import tarfile
-from collections.abc import Iterator
+import zlib
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,49 +12,80 @@ from mmtbps.errors import BadValue, first_line
 from mmtbps.fileio import IMAGE_SUFFIXES, decode_json, encode_json
 from mmtbps.records import Entry
 
-from .layouts import LAYOUTS, Row, RowSource, restore_record
+from .layouts import (
+    LAYOUTS,
+    Row,
+    RowSource,
+    check_captions,
+    list_files,
+    our_split,
+    restore_record,
+    split_of_file,
+)
 
-__all__ = ['read_webdataset', 'write_webdataset']
+__all__ = ['SHARD_SUFFIXES', 'read_webdataset', 'write_webdataset']
 
+SHARD_SUFFIXES = ('.tar', '.tar.gz', '.tgz')
 _TEXTS = ('txt', 'caption', 'text')
+#: Bytes of a member; a few bytes of a shard may claim to be a file of any size.
+_MOST_BYTES = 256 * 2**20
 
 
 def read_webdataset(place: Path, split: str | None = None) -> RowSource:
     """Read a shard, or all of a folder, in the order of their names.
 
     Of a sample there is an image, and a ``json`` with ``captions`` (or ``caption``, or a ``txt``
-    beside it), ``person_id`` (or ``id``) and ``split``; a further key stays.
+    beside it), ``person_id`` (or ``id``) and ``split``; a further key stays. The path of an image
+    is what its JSON says, else its name in the shard; of several shards, which often count from 0
+    each, below the shard's.
 
     Args:
-        place: ``.tar`` file or folder.
+        place: ``.tar`` file, also compressed, or folder.
         split: of samples that do not say it.
 
     Raises:
         BadValue: there is no shard, or it is damaged.
         RecordError: later, a sample lacks something; shard and key are named.
     """
-    files = [place] if place.is_file() else sorted(place.rglob('*.tar'))
+    files = list_files(place, SHARD_SUFFIXES)
     if not files:
         raise BadValue(f'{place}: no shard (*.tar) in it')
-    rows = (row for file in files for row in _rows_of(file, split))
+    rows = (row for file in files for row in _rows_of(file, split, len(files) > 1))
     return RowSource(rows, 'jsonl', LAYOUTS['jsonl'].ann_files[0], None)
 
 
-def _rows_of(file: Path, split: str | None) -> Iterator[Row]:
-    first = file.name.split('-')[0]
-    split = split or (first if first in ('train', 'val', 'test') else None)
+def _rows_of(file: Path, split: str | None, several: bool) -> Iterator[Row]:
+    split = split or split_of_file(file)
+    folder = f'{file.name.split(".")[0]}/' if several else ''
     for key, parts in _samples(file):
-        yield _row_of(key, parts, split, f'{file}, key {key}')
+        yield _row_of(key, parts, split, folder, f'{file}, key {key}')
+
+
+class _WholeHeader(tarfile.TarInfo):
+    """A header that must be whole, or the end mark: tarfile takes a broken one for the end."""
+
+    @classmethod
+    def fromtarfile(cls, tarfile_: tarfile.TarFile) -> tarfile.TarInfo:
+        try:
+            return super().fromtarfile(tarfile_)
+        except tarfile.EOFHeaderError:
+            raise
+        except tarfile.HeaderError as error:
+            raise tarfile.ReadError(f'{error} at byte {tarfile_.offset:,}') from error
 
 
 def _samples(file: Path) -> Iterator[tuple[str, dict[str, bytes]]]:
     """Yield key and files, by their suffix, of each sample; only regular members are read."""
     key, parts = None, {}
     try:
-        with tarfile.open(file, 'r:') as shard:
+        with tarfile.open(file, 'r:*', tarinfo=_WholeHeader) as shard:
             for member in shard:
+                shard.members.clear()  # it would hold all of them
                 if not member.isfile():
                     continue
+                if member.size > _MOST_BYTES:
+                    raise BadValue(f'{file}: {member.name} has {member.size:,} bytes, more than '
+                                   f'the {_MOST_BYTES:,} of any image')
                 folder, _, name = member.name.rpartition('/')
                 stem, _, suffix = name.partition('.')
                 own = f'{folder}/{stem}' if folder else stem
@@ -61,32 +94,40 @@ def _samples(file: Path) -> Iterator[tuple[str, dict[str, bytes]]]:
                         yield key, parts
                     key, parts = own, {}
                 parts[suffix.lower()] = shard.extractfile(member).read()
-    except (tarfile.TarError, EOFError, OSError) as error:
+    except (tarfile.TarError, EOFError, OSError, zlib.error, lzma.LZMAError) as error:
         raise BadValue(f'{file}: no tar file, or damaged ({first_line(error)})') from error
     if parts:
         yield key, parts
 
 
-def _row_of(key: str, parts: dict[str, bytes], split: str | None, where: str) -> Row:
-    suffix = next((suffix for suffix in parts if f'.{suffix}' in IMAGE_SUFFIXES), None)
+def _image_suffix(suffixes: Iterable[str]) -> str | None:
+    """Find the image of a sample, be it called ``.jpg`` or, as of some sets, ``.jpg.jpg``."""
+    return next((suffix for suffix in sorted(suffixes, key=lambda suffix: suffix.count('.'))
+                 if f'.{suffix.rpartition(".")[2]}' in IMAGE_SUFFIXES), None)
+
+
+def _row_of(key: str, parts: dict[str, bytes], split: str | None, folder: str,
+            where: str) -> Row:
+    suffix = _image_suffix(parts)
     if suffix is None:
         raise BadValue(f'{where}: no image among {", ".join(parts)}')
     try:
         raw: Any = decode_json(parts.get('json', b'{}').decode('utf-8'))
         text = next((parts[name].decode('utf-8') for name in _TEXTS if name in parts), None)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BadValue(f'{where}: its JSON or text cannot be read ({first_line(error)})'
                        ) from error
     raw = Entry(raw, where).raw
     named = {name: raw.pop(name) for name in ('caption', 'id') if name in raw}
     caption = named.get('caption', text)
-    known = dict(image=f'{key}.{suffix}', split=split, person_id=named.get('id'),
-                 captions=[caption.strip()] if isinstance(caption, str) else None)
+    known = dict(image=f'{folder}{key}.{suffix}', split=split, person_id=named.get('id'),
+                 captions=[caption.strip()] if isinstance(caption, str) else caption)
     entry = Entry({**{name: value for name, value in known.items() if value is not None}, **raw},
                   where)
-    data = parts[suffix]
-    return Row(entry.take('image', str), tuple(entry.take('captions', list)),
-               entry.take('person_id', int), entry.take('split', str), raw,
+    data, captions, split = parts[suffix], entry.take('captions', list), entry.take('split', str)
+    check_captions(captions, where)
+    return Row(entry.take('image', str), tuple(captions), entry.take('person_id', int),
+               our_split(split) or split, raw,
                int(key) if key.isascii() and key.isdigit() else None, where, lambda: data)
 
 

@@ -27,9 +27,9 @@ of mmtbps: on the pictures and sentences of the export the largest difference wa
 {positions}
 {backend}
 
-mmtbps turns a picture as its EXIF says, which the code above does too, and puts a transparent one on
-white. Rare HTML entities, letters of another width and text that was read in a wrong encoding are
-cleaned by mmtbps, not by this tokenizer.
+mmtbps turns a picture as its EXIF says, and puts a transparent one on white. Rare HTML entities,
+letters of another width and text that was read in a wrong encoding are cleaned by mmtbps, not by
+this tokenizer.
 {facts}{notices}'''
 _TRANSFORMERS = '''import torch
 from PIL import Image, ImageOps
@@ -81,14 +81,14 @@ _LICENCES = f'\nLicences of the model and its tokenizer: `{NOTICES}`.\n'
 #: Code, option for pictures that are no squares, and the way to Pillow.
 _USES = {
     'transformers': (_TRANSFORMERS, ',\n        interpolate_pos_encoding=True',
-                     "`backend='pil'` lets Pillow resize, as here: torchvision, which transformers "
-                     '5 takes where it is\ninstalled, and other versions of Pillow give pixels that '
-                     'differ by a grey level.'),
+                     "`backend='pil'` lets Pillow resize, as here: torchvision, which "
+                     'transformers 5 takes where it is\ninstalled, and other versions of Pillow '
+                     'give pixels that differ by a grey level.'),
     'sentence-transformers': (_SENTENCES, ', interpolate_pos_encoding=True',
-                              'Needs sentence-transformers 5.4 or later, with transformers 5; with '
-                              'transformers 4 write `null` for\nboth `method_output_name` of '
-                              '`sentence_bert_config.json`. Pillow resizes, as here; other versions '
-                              'of it\ngive pixels that differ by a grey level.'),
+                              'Needs sentence-transformers 5.4 or later, with transformers 5; '
+                              'with transformers 4 write `null` for\nboth `method_output_name` '
+                              'of `sentence_bert_config.json`. Pillow resizes, as here; other '
+                              'versions of it\ngive pixels that differ by a grey level.'),
     'transformers.js': (_JAVASCRIPT, '',
                         'JavaScript resizes pictures otherwise than Pillow: for features that are '
                         'equal, give pictures of\nthe size that `preprocessor_config.json` says.')}
@@ -104,14 +104,16 @@ def word_card(library: str, parts: FolderParts, check: Mapping[str, float],
         check: largest differences of ``images`` and ``captions``.
         facts: ``data``, ``metrics`` and ``licence`` in words, see `card_facts`; empty where they
             are not known.
-        licence: its name on the hub, of the source's card; None where none is stated.
+        licence: its name on the hub, of the source's card; None where there is none.
     """
-    resized = parts.resized_positions and library != 'transformers.js'
+    javascript = library == 'transformers.js'
+    resized = parts.resized_positions and not javascript
     code, option, backend = _USES[library]
-    stated = f'license: {licence}\n' if licence else _OWN_LICENCE if facts['licence'] else ''
+    stated = f'license: {licence}\n' if licence else (
+        _OWN_LICENCE if facts['licence'] else '')
     vision, text = CLASSES.get(parts.model_type, ('', ''))
     return _TAGS.format(
-        library=library, licence=stated, language='js' if library == 'transformers.js' else 'python',
+        library=library, licence=stated, language='js' if javascript else 'python',
         code=code.format(option=option if resized else '', padding=parts.padding, vision=vision,
                          text=text, js_padding='true' if parts.padding == 'longest' else
                          f'{parts.padding!r}'),

@@ -10,19 +10,13 @@ from importlib.util import find_spec
 
 import numpy as np
 import pytest
-import torch
 import transformers
-from mmengine.config import Config
 from PIL import Image
 from pretrained_models import SENTENCES, save_tiny
-from published_checkpoints import clip_state, irra_heads
 
 from mmtbps.errors import BadValue, UserError
-from mmtbps.models.converters import ConversionOptions, convert_checkpoint
-from mmtbps.search.encoders import PretrainedEncoder, TorchEncoder
+from mmtbps.search.encoders import PretrainedEncoder
 from mmtbps.search.encoders.hub_folders import MAX_DIFFERENCE, export_hub_folder
-from mmtbps.search.encoders.model_card import card_facts, stated_licence
-from mmtbps.search.encoders.notices import NOTICES
 from mmtbps.search.media.images import read_image
 
 TOOL = 'tools/export.py'
@@ -96,38 +90,6 @@ const rows = (embeds) => embeds.normalize().tolist();
 '''
 CAPTIONS = [*SENTENCES, ' '.join(SENTENCES * 9), 'A  RED_coat, a T-shirt &amp; 2 bags; (blue)!',
             'a <|endoftext|> man & “so” on']
-
-
-def encoder_of(conversion, weights=None):
-    config = Config(dict(default_scope='mmtbps', model=conversion.model, test_dataloader=dict(
-        dataset=dict(pipeline=conversion.pipeline))))
-    return TorchEncoder(config, weights=weights or conversion.state_dict, device='cpu')
-
-
-def irra(folder, size):
-    """A fine-tuned CLIP as IRRA publishes it, and with another cleaning than usual."""
-    file, state = folder / 'irra.pth', clip_state(1 + size[0] // 16 * (size[1] // 16))
-    torch.save(dict(model={f'base_model.{key}': value for key, value in state.items()}
-                    | irra_heads()), file)
-    return convert_checkpoint('irra', str(file), ConversionOptions(image_size=size))
-
-
-def siglip(folder, size):
-    save_tiny(folder / 'siglip', 'siglip')
-    return convert_checkpoint('hf_siglip', str(folder / 'siglip'),
-                              ConversionOptions(image_size=size))
-
-
-@pytest.fixture(scope='module')
-def encoders(tmp_path_factory):
-    folder = tmp_path_factory.mktemp('encoders')
-    found = {'clip_square': encoder_of(irra(folder, (32, 32))),
-             'clip_upright': encoder_of(irra(folder, (64, 32))),
-             'siglip_upright': encoder_of(siglip(folder, (32, 16)))}
-    if FIVE:
-        save_tiny(folder / 'clip', 'clip')
-        found['library'] = PretrainedEncoder(f'hf:{folder / "clip"}', 'cpu', aspect='stretch')
-    return found
 
 
 @pytest.fixture(scope='module')
@@ -286,61 +248,6 @@ def test_another_architecture_and_another_feature_are_refused(
         export_hub_folder(encoder, tmp_path / 'out')
 
 
-def test_notices_of_licences_travel(encoders, tmp_path):
-    """Those of the converted folder, its card, and CLIP's tokenizer."""
-    encoders['clip_square'].save_pretrained(tmp_path / 'model')
-    (tmp_path / 'model/LICENSE').write_text('Only on Sundays.')
-    (tmp_path / 'model/README.md').write_text('Licence: that of the source.')
-    export_hub_folder(TorchEncoder(tmp_path / 'model', device='cpu'), tmp_path / 'out')
-    notices = (tmp_path / 'out/NOTICE.md').read_text()
-    assert 'Only on Sundays.' in notices and 'that of the source' in notices
-    card = (tmp_path / 'out/README.md').read_text()
-    assert 'Copyright (c) 2021 OpenAI' in notices and 'license: other\nlicense_name: ' in card
-    assert f'license_link: {NOTICES}\n' in card and (tmp_path / 'out' / NOTICES).is_file()
-
-
-def test_the_card_of_the_folder_goes_on(encoders, tmp_path):
-    """Its licence, data and measures; a later model of the same folder does not lose them."""
-    encoders['siglip_upright'].save_pretrained(tmp_path / 'model')
-    (tmp_path / 'model/README.md').write_text(
-        '---\nlicense: cc-by-nc-4.0\n---\n\n## Data\n\nTrained on Mine.\n\n## Metrics\n\n'
-        'R1 is 7.\n\n## Licence\n\nNobody may sell it.\n')
-    export_hub_folder(TorchEncoder(tmp_path / 'model', device='cpu'), tmp_path / 'out')
-    card = (tmp_path / 'out/README.md').read_text()
-    assert '\nlicense: cc-by-nc-4.0\n' in card and 'license: other' not in card
-    assert '\n## Data\n\nTrained on Mine.\n' in card and '\n## Metrics\n\nR1 is 7.\n' in card
-    assert 'Nobody may sell it.' in (tmp_path / 'out' / NOTICES).read_text()
-
-
-@pytest.mark.parametrize('card', [
-    'no card of the hub', '---\nlicense: [a, b]\n---\n', '---\nlicense: "x\\ny: 1"\n---\n',
-    '---\n: : {\n---\n', '---\nlicense: other\n---\n\n## Data\n\nThe checkpoint does not say what it '
-    'was trained on.\n\n## Metrics\n\nThe checkpoint holds no measurement of itself.\n'])
-def test_a_card_that_says_nothing_gives_nothing(card, encoders, tmp_path):
-    encoders['siglip_upright'].save_pretrained(tmp_path / 'model')
-    (tmp_path / 'model/README.md').write_text(card)
-    encoder = TorchEncoder(tmp_path / 'model', device='cpu')
-    assert stated_licence(encoder) is None
-    facts = card_facts(encoder)
-    assert facts['data'] == facts['metrics'] == ''
-
-
-def test_the_card_has_what_the_checkpoint_knows(encoders, tmp_path):
-    encoder = encoders['siglip_upright']
-    file = tmp_path / 'best_t2i_R1_epoch_2.pth'
-    torch.save(dict(
-        state_dict=encoder.model.state_dict(), meta=dict(time='20261128_181500', dataset_meta=dict(
-            dataset_name='Mine', split='train')),
-        message_hub=dict(runtime_info=dict(protocol='protocol: Mine, split val'), log_scalars={})),
-        file)
-    config = Config(dict(default_scope='mmtbps', model=encoder._source.model, test_dataloader=dict(
-        dataset=dict(pipeline=encoder._source.pipeline))))
-    export_hub_folder(TorchEncoder(config, file, device='cpu'), tmp_path / 'out')
-    card = (tmp_path / 'out/README.md').read_text()
-    assert 'Trained on Mine, split train.' in card and '`protocol: Mine, split val`' in card
-    assert 'Measured by the training itself on 2026-11-28, on its validation split.' in card
-
-
 def test_an_exported_square_is_a_model_of_transformers_here_too(encoders, pictures, tmp_path):
     export_hub_folder(encoders['clip_square'], tmp_path / 'out')
     again = PretrainedEncoder(f'hf:{tmp_path / "out"}', 'cpu', aspect='processor')
@@ -360,7 +267,7 @@ def test_the_tool_writes_a_folder_and_says_what_it_needs(tool, encoders, tmp_pat
     with refused('--evaluate and --cfg-options need a CONFIG'):
         tool.main([*words, '--evaluate'])
     with refused('--evaluate is of --format onnx: .*leave --evaluate out, or name --images'):
-        tool.main(['c.py', 'c.pth', str(tmp_path / 'out'), '--format', 'transformers', '--evaluate'])
+        tool.main(['c.py', 'c.pth', str(tmp_path / 'out'), '--evaluate', *words[2:4]])
     tool.main(words)
     said = capsys.readouterr().out
     assert 'model.safetensors: ' in said and 'give interpolate_pos_encoding=True' in said
