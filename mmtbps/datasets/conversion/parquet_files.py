@@ -157,7 +157,8 @@ class _Shards:
             if split not in self._open:
                 name = f'{split}-{self.splits[split]:05d}.parquet'
                 self._open[split] = parquet.ParquetWriter(
-                    self.folder / name, self.schema, write_page_checksum=True)
+                    self.folder / name, self.schema, write_page_checksum=True,
+                    use_dictionary=['split'])  # of images one would hold a second copy
                 self.splits[split] += 1
             self._open[split].write_table(arrow.Table.from_pylist(rows, schema=self.schema))
 
@@ -220,7 +221,9 @@ def _open(file: Path) -> tuple[Any, Iterator[Any]]:
         content = parquet.ParquetFile(file, page_checksum_verification=True)
     except (OSError, ValueError) as error:
         raise BadValue(f'{file}: no parquet file ({first_line(error)})') from error
-    return content.schema_arrow, content.iter_batches(batch_size=_READ)
+    # A group at a time: over all of them pyarrow holds the file.
+    return content.schema_arrow, (batch for group in range(content.num_row_groups)
+                                  for batch in content.iter_batches(_READ, row_groups=[group]))
 
 
 def _rows_of(file: Path, columns: Mapping[str, str], split: str | None,
