@@ -1,13 +1,41 @@
 """The Hugging Face hub: whether it can be reached, before several files wait for it in turn."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-from .errors import MissingFile
+from .errors import MissingFile, UserError
 
-__all__ = ['hub_fault', 'hub_options']
+__all__ = ['HubUnreachable', 'hub_fault', 'hub_options', 'naming_the_hub']
 
 # Of requests, httpx and its successor, which versions of huggingface_hub use in turn.
 _NO_CONNECTION = {'ConnectError', 'ConnectTimeout', 'ConnectionError', 'ProxyError'}
+
+
+class HubUnreachable(UserError, ConnectionError):
+    """A hub that no connection can be made to."""
+
+
+@contextmanager
+def naming_the_hub(purpose: str) -> Iterator[None]:
+    """Say which hub cannot be reached, and for what: its client says that some connection failed.
+
+    Args:
+        purpose: what is not done, such as ``'pushing owner/name'``.
+
+    Raises:
+        HubUnreachable: inside, no connection could be made.
+
+    Example:
+        >>> with naming_the_hub('pushing owner/name'):
+        ...     pass
+    """
+    try:
+        yield
+    except Exception as error:
+        if fault := _connection_fault(error):
+            raise HubUnreachable(f'{purpose}: {fault}') from error
+        raise
 
 
 def hub_options(name: str) -> dict[str, bool]:
@@ -56,9 +84,16 @@ def hub_fault(name: str) -> str | None:
     try:
         get_hf_file_metadata(hf_hub_url(name, 'config.json'),
                              timeout=constants.HF_HUB_ETAG_TIMEOUT)
-    except Exception as error:  # each version of the hub's client has types of its own
-        if any(kind.__name__ in _NO_CONNECTION for kind in type(error).__mro__):
-            return f'{constants.ENDPOINT} cannot be reached ({" ".join(str(error).split())[:160]})'
+    except Exception as error:
+        return _connection_fault(error)
+    return None
+
+
+def _connection_fault(error: Exception) -> str | None:
+    """Word an error of the hub's client, each version of which has types of its own."""
+    from huggingface_hub import constants
+    if any(kind.__name__ in _NO_CONNECTION for kind in type(error).__mro__):
+        return f'{constants.ENDPOINT} cannot be reached ({" ".join(str(error).split())[:160]})'
     return None
 
 

@@ -81,8 +81,11 @@ def stated_licence(encoder: Any) -> str | None:
     Args:
         encoder: of a model of ours or of another library.
     """
+    card = _source_card(encoder)
+    if not card.startswith('---'):  # the library would warn
+        return None
     try:
-        licence = ModelCard(_source_card(encoder)).data.license
+        licence = ModelCard(card).data.license
     except (ValueError, YAMLError):  # a card by hand
         return None
     return licence if isinstance(licence, str) and re.fullmatch(r'[\w.-]+', licence) and (

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from mmtbps.devices import move_to_device
 from mmtbps.errors import BadValue
+from mmtbps.hub import naming_the_hub
 from mmtbps.lexicon.tokenizer_vocabulary import TokenizerVocabulary
 from mmtbps.models import Tower
 from mmtbps.models.loading import load_strictly
@@ -211,6 +212,22 @@ class TorchEncoder(ModelHubMixin, library_name='mmtbps', model_card_template=CAR
         card_data = copy(self._hub_mixin_info.model_card_data)
         card_data.license = known.pop('license', None) or card_data.license
         return ModelCard.from_template(card_data, template_str=CARD, **known)
+
+    def push_to_hub(self, repo_id: str, **options: Any) -> str:
+        """Push weights, settings, tokenizer, card and licence files to the hub.
+
+        Args:
+            repo_id: ``owner/name``.
+            options: those of ``huggingface_hub``, such as ``private`` and ``token``.
+
+        Returns:
+            The address of the commit.
+
+        Raises:
+            HubUnreachable: no connection can be made.
+        """
+        with naming_the_hub(f'pushing {repo_id}'):
+            return super().push_to_hub(repo_id, **options)
 
     @classmethod
     def from_pretrained(cls, pretrained_model_name_or_path: str | Path, **options: Any

@@ -13,6 +13,7 @@ from mmengine.logging import HistoryBuffer, MessageHub
 
 from mmtbps.errors import BadValue
 from mmtbps.evaluation import RankKMetric
+from mmtbps.hub import HubUnreachable, naming_the_hub
 from mmtbps.models.dual_encoders import load_dual_encoder
 from mmtbps.search import TextToPersonInferencer
 from mmtbps.search.encoders.model_card import card_facts
@@ -159,6 +160,14 @@ def test_a_pushed_model_opens_as_it_was(tiny_encoder, hub, tmp_path):
         (tmp_path / 'got' / name).write_bytes(content)
     again = TorchEncoder.from_pretrained(tmp_path / 'got', device='cpu')
     assert np.array_equal(again.encode_texts(['a man']), tiny_encoder.encode_texts(['a man']))
+
+
+def test_a_hub_that_is_gone_is_named(tiny_encoder, hub):
+    hub.server_close()  # its port is nobody's
+    with pytest.raises(HubUnreachable, match=f'pushing owner/name: {hub.address} cannot be reach'):
+        tiny_encoder.push_to_hub('owner/name', token=SECRET)
+    with pytest.raises(ValueError, match='no connection here'), naming_the_hub('pushing'):
+        raise ValueError('no connection here')
 
 
 def test_a_folder_of_the_other_kind_is_named(tiny_encoder, tmp_path):

@@ -40,11 +40,12 @@ def test_the_card_of_the_folder_goes_on(encoders, tmp_path):
     'no card of the hub', '---\nlicense: [a, b]\n---\n', '---\nlicense: "x\\ny: 1"\n---\n',
     '---\n: : {\n---\n', '---\nlicense: other\n---\n\n## Data\n\nThe checkpoint does not say what '
     'it was trained on.\n\n## Metrics\n\nThe checkpoint holds no measurement of itself.\n'])
-def test_a_card_that_says_nothing_gives_nothing(card, encoders, tmp_path):
+def test_a_card_that_says_nothing_gives_nothing(card, encoders, tmp_path, capfd):
     encoders['siglip_upright'].save_pretrained(tmp_path / 'model')
     (tmp_path / 'model/README.md').write_text(card)
     encoder = TorchEncoder(tmp_path / 'model', device='cpu')
     assert stated_licence(encoder) is None
+    assert 'metadata' not in capfd.readouterr().err
     facts = card_facts(encoder)
     assert facts['data'] == facts['metrics'] == ''
 
