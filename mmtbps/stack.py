@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from .errors import MissingPackage
 
-__all__ = ['is_before', 'require_stack']
+__all__ = ['explain_import', 'is_before', 'require_stack']
 
 
 class _Floor(NamedTuple):
@@ -34,6 +34,7 @@ _FLOORS = {
     'mmpretrain': _Floor('1.2', '2', ('mmpretrain', 'onedl-mmpretrain')),
     'transformers': _Floor('4.40', '6', ('transformers', )),
 }
+_NEEDED = ('torch', 'mmengine', 'mmcv', 'mmpretrain')
 
 
 def require_stack() -> None:
@@ -42,12 +43,40 @@ def require_stack() -> None:
     Raises:
         MissingPackage: One of them is missing or too old; the message names the fix.
     """
-    missing = [name for name in ('torch', 'mmengine', 'mmcv', 'mmpretrain')
-               if importlib.util.find_spec(name) is None]
+    missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
     if missing:
         raise MissingPackage(
             f'mmtbps needs {", ".join(missing)}. Install torch first, then the OpenMMLab stack: '
             'pip install torch && pip install "mmtbps[mm]" (or "mmtbps[onedl]", never both)')
+    _require_new()
+
+
+def explain_import(error: Exception) -> MissingPackage | None:
+    """Find what the stack lacks that may be why something failed that stands on it.
+
+    A file that imports torch or MMEngine before a part of this package does fails at once, in the
+    words of a stranger.
+
+    Args:
+        error: of any kind; beside a stack that is too old, nothing is expected to work.
+
+    Returns:
+        The error of `require_stack`; ``None`` for a stack that has what it needs.
+
+    Example:
+        >>> explain_import(ModuleNotFoundError('of another package', name='shtab'))
+    """
+    named = (getattr(error, 'name', None) or '').partition('.')[0]
+    missing = isinstance(error, ModuleNotFoundError) and named in _NEEDED
+    try:
+        (require_stack if missing else _require_new)()
+    except MissingPackage as lack:
+        return lack
+    return None
+
+
+def _require_new() -> None:
+    """Ask for new enough releases of what is installed."""
     old = {name: found for name in _FLOORS if (found := _installed(name)) and is_before(
         found[1], _FLOORS[name].version)}
     if old:

@@ -125,6 +125,28 @@ def test_a_command_imports_its_own_module_alone():
             word for word in words[:1] if word in COMMANDS]
 
 
+@pytest.mark.parametrize('words', [
+    ['-m', 'mmtbps', 'train', 'x.py'], ['-m', 'mmtbps', 'test', 'x.py', 'x.pth'],
+    ['-m', 'mmtbps', 'check-data', 'x.py'], ['-m', 'mmtbps', 'convert', 'irra', 'x', 'y'],
+    ['tools/analysis/get_flops.py', 'x.py']], ids=' '.join)
+@pytest.mark.parametrize('stack', ['an old torch', 'none'])
+def test_a_stack_that_will_not_do_is_one_line(words, stack, tmp_path):
+    """Whatever a command imports first; a build of one's own on the path has no metadata."""
+    if stack == 'none':
+        (tmp_path / 'sitecustomize.py').write_text(
+            'import sys\nsys.modules.update(dict.fromkeys(["torch", "mmengine", "mmcv"]))\n')
+        said = 'mmtbps needs torch, mmengine, mmcv. Install torch first, then the OpenMMLab stack'
+    else:
+        (tmp_path / 'torch').mkdir()
+        (tmp_path / 'torch/__init__.py').write_text("__version__ = '2.4.0'\n")
+        said = 'mmtbps needs torch 2.5 or later (2.4.0 is installed): pip install -U "torch>=2.5"'
+    done = subprocess.run(
+        [sys.executable, *words], cwd=ROOT, capture_output=True, text=True,
+        env={**os.environ, 'PYTHONPATH': os.pathsep.join([str(tmp_path), str(ROOT)])})
+    assert (done.returncode, done.stdout) == (1, '')
+    assert done.stderr.startswith(f'error: {said}') and done.stderr.count('\n') == 1
+
+
 def test_the_documentation_names_every_command():
     page = (ROOT / 'docs/get_started.md').read_text('utf-8')
     table = page[page.index('## The command'):page.index('## The demo')]

@@ -13,6 +13,7 @@ from typing import NoReturn
 
 from mmtbps.errors import Notice, Remedy, UserError, first_line, printable
 from mmtbps.fileio import explain_disk_full, is_disk_full
+from mmtbps.stack import explain_import
 
 from ..process.exit_codes import ExitCode
 from ..process.process_group import await_launcher, end_command, group_rank, is_loss_of_peer
@@ -122,8 +123,9 @@ def one_line_errors(interrupted: str = 'interrupted') -> Iterator[None]:
     """End a command as `ExitCode` says, with one line of error wherever the user can do something.
 
     The user's to mend is every `UserError`, a file that the operating system refuses, a full disk
-    or memory, and a config that is no Python or imports what is not there. Anything else is a
-    fault of the program and keeps its traceback.
+    or memory, a config that is no Python or imports what is not there, and a stack that lacks a
+    package or has one that is too old. Anything else is a fault of the program and keeps its
+    traceback.
 
     Args:
         interrupted: The line after Ctrl-C; with "terminated" in it, that after SIGTERM.
@@ -209,7 +211,8 @@ def _mendable(error: Exception) -> str | None:
     for cause in (error, error.__cause__):
         if _KILLED_WORKER.match(str(cause)):
             return f'{first_line(cause)} {_FEWER_WORKERS}'
-    return None
+    lack = explain_import(error)
+    return word_error(lack) if lack else None
 
 
 def _is_out_of_memory(error: Exception) -> bool:
