@@ -32,6 +32,7 @@ from mmtbps.evaluation import random_ranks
 from mmtbps.fileio import check_writable, write_durably
 
 from .process.command_process import run_process
+from .wording.json_answers import add_json, answer
 
 __all__ = ['add_arguments', 'arm_config', 'chosen_arms', 'chosen_seeds', 'difference_table',
            'generated_pairs', 'run', 'run_arm', 'set_steps', 'table']
@@ -54,6 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help='only arms whose name holds one of these words')
     parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/ablation'))
     parser.add_argument('--out', type=Path, help='write the table there, too')
+    add_json(parser)
 
 
 def generated_pairs(kind: str, data_root: Path) -> Path:
@@ -267,3 +269,11 @@ def run(args: argparse.Namespace) -> None:
     print(text)
     if args.out:
         write_durably(args.out, text + '\n')
+    answer(dict(arms=[dict(name=name, runs=list_runs(seeds, runs))
+                      for name, runs in results.items()], chance=chance))
+
+
+def list_runs(seeds: Sequence[int], runs: list[dict]) -> list[dict]:
+    """List the runs of an arm for a script: seed, measures of the test set and of validation."""
+    return [dict(seed=seed, test={key: value for key, value in run.items() if key != 'val'},
+                 val=run.get('val')) for seed, run in zip(seeds, runs, strict=True)]

@@ -12,6 +12,8 @@ from mmtbps.errors import BadValue
 from mmtbps.fileio import check_writable
 from mmtbps.visualization import draw_curves, read_scalars, time_of_steps
 
+from .wording.json_answers import add_json, answer
+
 __all__ = ['add_arguments', 'run']
 
 
@@ -28,16 +30,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     time.add_argument('logs', nargs='+', help='scalars.json of runs')
     time.add_argument('--include-outliers', action='store_true',
                       help='count the first logged value, too')
+    add_json(time)
 
 
 def run(args: argparse.Namespace) -> None:
     """Read the logs; draw, or print times."""
     if args.verb == 'plot_curve':
         return _plot(args)
-    for log in args.logs:
-        took = time_of_steps(read_scalars(log), args.include_outliers)
-        print(f'{log}: {took["mean"]:.4f} s a step (std {took["std"]:.4f}, from '
+    rows = [dict(log=log, **time_of_steps(read_scalars(log), args.include_outliers))
+            for log in args.logs]
+    for took in rows:
+        print(f'{took["log"]}: {took["mean"]:.4f} s a step (std {took["std"]:.4f}, from '
               f'{took["least"]:.4f} to {took["most"]:.4f})')
+    answer(rows)
 
 
 def _plot(args: argparse.Namespace) -> None:

@@ -33,6 +33,7 @@ import mmtbps
 from mmtbps.fileio import write_durably
 
 from .wording.command_names import CommandParser, as_typed
+from .wording.json_answers import add_json, answer
 
 __all__ = ['BENCHMARKS', 'add_arguments', 'describe_environment', 'find_tools', 'load_benchmark',
            'markdown_table', 'run']
@@ -74,6 +75,7 @@ def add_arguments(parser: CommandParser) -> None:
                              help='CPU threads (default: %(default)s)')
         command.add_argument('--out', type=Path, default=Path('work_dirs/benchmark'),
                              help='folder of the JSON file (default: %(default)s)')
+        add_json(command)
         command.set_defaults(words=parser.words)
         module.add_options(command)
 
@@ -88,6 +90,7 @@ def run(args: argparse.Namespace) -> None:
     write_durably(path, json.dumps(report, indent=2) + '\n')
     print(markdown_table(rows))
     print(f'\ndetails: {path}')
+    answer(report)
 
 
 def describe_environment(threads: int) -> dict:

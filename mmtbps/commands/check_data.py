@@ -14,7 +14,6 @@ Examples:
 """
 
 import argparse
-import sys
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -35,7 +34,7 @@ from mmtbps.errors import BadValue, Notice, RecordError, UserError, printable
 from mmtbps.registry import DATASETS
 
 from .options.doctor import add_doctor_options, check_targets, see_doctor
-from .wording.printing import as_json
+from .wording.json_answers import add_json, answer
 from .wording.user_errors import word_error, word_notice
 
 __all__ = ['add_arguments', 'check', 'check_together', 'compare_sizes', 'datasets_of_config', 'run']
@@ -59,8 +58,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--no-decode', action='store_true',
                         help='only look whether images are there, do not decode them')
     parser.add_argument('--show', type=int, default=20, help='how many findings to print')
-    parser.add_argument('--json', action='store_true', help='print all findings as JSON')
     add_doctor_options(parser)
+    add_json(parser)
 
 
 def datasets_of_config(node: Any) -> Iterator[tuple[type[TBPSDataset], dict]]:
@@ -225,8 +224,7 @@ def run(args: argparse.Namespace) -> int:
     problems += sum(finding['problem'] for part in found['data_sets']
                     for finding in part.get('findings', ()))
     say(f'\n{problems} problems' if problems else '\nNo problems.')
-    if args.json:
-        print(as_json(found, sys.stdout.encoding))
+    answer(found)
     return min(problems, 1)
 
 

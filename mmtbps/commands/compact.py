@@ -9,6 +9,7 @@ import argparse
 from mmtbps.search.galleries.factory import open_gallery
 
 from .options.gallery import GOES_ON, add_gallery
+from .wording.json_answers import add_json, answer
 
 __all__ = ['add_arguments', 'run']
 
@@ -18,6 +19,7 @@ INTERRUPTED = GOES_ON
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the gallery."""
     add_gallery(parser)
+    add_json(parser)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -26,3 +28,4 @@ def run(args: argparse.Namespace) -> None:
     gallery.optimize()
     known = gallery.info()
     print(f'{args.gallery}: {known["entries"]} entries, index: {known["index"]}')
+    answer(dict(gallery=args.gallery, entries=known['entries'], index=known['index']))

@@ -27,7 +27,6 @@ A source may lie inside a tar: weights.tar:folder/best.pth. Nothing in a source 
 
 import argparse
 import re
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -45,8 +44,8 @@ from mmtbps.models.converters import (
 )
 from mmtbps.search.encoders import TorchEncoder
 
+from .wording.json_answers import add_json, answer
 from .wording.licence_notice import print_notice
-from .wording.printing import as_json
 
 __all__ = ['add_arguments', 'check_target', 'run', 'save_folder', 'save_weights', 'size', 'step']
 
@@ -93,8 +92,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--tokens', type=step, metavar='N',
                         help='of a caption, special ones included, where they are not those of the '
                              'publication; for cross-encoders')
-    parser.add_argument('--json', action='store_true', help='print what became of every weight as '
-                        'JSON')
+    add_json(parser)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -106,11 +104,12 @@ def run(args: argparse.Namespace) -> None:
     check_target(args.target)
     conversion = convert_checkpoint(args.kind, args.source, options)
     notice = kind_notice(args.kind) or model_notice(args.source)
-    print(as_json(dict(
+    answer(dict(
         kind=args.kind, source=args.source, target=str(args.target), licence=notice,
         used=conversion.used, dropped=conversion.dropped, missing=conversion.missing,
-        misshapen=conversion.misshapen, unexpected=conversion.unexpected), sys.stdout.encoding)
-        if args.json else conversion.report())
+        misshapen=conversion.misshapen, unexpected=conversion.unexpected))
+    if not args.json:
+        print(conversion.report())
     if not conversion.complete:
         raise BadValue(f'{args.source}: incomplete or of other shapes, nothing written')
     if args.target.suffix in _FILES:

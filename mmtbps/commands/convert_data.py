@@ -24,6 +24,8 @@ from mmtbps.datasets.conversion.convert import FORMS, SOURCES, ConversionReport
 from mmtbps.datasets.conversion.parquet_files import COLUMNS
 from mmtbps.errors import BadValue, printable
 
+from .wording.json_answers import add_json, answer
+
 __all__ = ['add_arguments', 'run']
 
 INTERRUPTED = 'interrupted; nothing was written'
@@ -51,6 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help='parquet with the paths of the images, without the images')
     parser.add_argument('--shard-size', type=int, default=500, metavar='MB',
                         help='after which the next file begins (default: %(default)s)')
+    add_json(parser)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -61,6 +64,8 @@ def run(args: argparse.Namespace) -> None:
                           _columns(args.column), args.split, not args.paths,
                           args.shard_size * 10**6, args.each_image, args.strip_prefix)
     print(printable(f'{args.target}: {word_report(report)}'))
+    answer(dict(report._asdict(), source=args.source, target=args.target, source_form=report.source,
+                target_form=report.target))
 
 
 def word_report(report: ConversionReport) -> str:

@@ -19,6 +19,7 @@ from mmtbps.search.galleries.provenance import read_provenance
 from .options.gallery import GOES_ON, add_gallery
 from .options.index import word_similar
 from .options.query import print_unknown_values
+from .wording.json_answers import add_json, answer
 from .wording.user_errors import fail
 
 __all__ = ['add_arguments', 'run']
@@ -35,6 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     chosen.add_argument('--path', **several, help='all people of these images or videos')
     chosen.add_argument('--id', **several, help='these entries')
     parser.add_argument('--yes', action='store_true', help='do not ask')
+    add_json(parser)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -50,7 +52,9 @@ def run(args: argparse.Namespace) -> None:
         _confirm(f'Remove {number} of {gallery.count()} entries of {args.gallery}?')
     if not number and 'where' in chosen:
         print_unknown_values(gallery, chosen['where'])
-    print(f'{args.gallery}: {gallery.delete(**chosen)} removed, {gallery.count()} left')
+    removed, left = gallery.delete(**chosen), gallery.count()
+    print(f'{args.gallery}: {removed} removed, {left} left')
+    answer(dict(gallery=args.gallery, removed=removed, left=left, missing=missing))
     if missing:
         fail(f'{lacks}; the others were removed')
 

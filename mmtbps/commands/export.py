@@ -38,6 +38,7 @@ from mmtbps.search.media.images import list_images, read_image
 
 from .options.model import add_model_positionals, chosen_preprocessing
 from .wording.command_names import CommandParser
+from .wording.json_answers import add_json, answer
 from .wording.licence_notice import print_model_notice
 
 __all__ = ['add_arguments', 'compare_ranking', 'list_test_items', 'rank', 'read_captions',
@@ -65,6 +66,7 @@ def add_arguments(parser: CommandParser) -> None:
     parser.add_argument('--evaluate', action='store_true',
                         help="rank the config's test set by torch and by what was exported, and "
                         f'fail if R1 falls by more than {MAX_R1_LOSS:g} points; of --format onnx')
+    add_json(parser)
     add_allow_missing(parser)
     parser.add_argument('--cfg-options', nargs='+', action=CfgOptions, metavar='KEY=VALUE',
                         help='change settings of the config')
@@ -110,24 +112,25 @@ def rank(items: list[dict], encoder: Encoder) -> dict[str, float]:
                             people)
 
 
-def compare_ranking(items: list[dict], encoders: dict[str, Encoder]) -> None:
-    """Print the measures of every encoder, the reference first.
+def compare_ranking(items: list[dict], encoders: dict[str, Encoder]) -> dict[str, dict]:
+    """Print the measures of every encoder, the reference first, and return them.
 
     Raises:
         BadValue: One loses more than `MAX_R1_LOSS` points of R1.
     """
     print('\n| encoder | R1 | R5 | R10 | mAP |\n| --- | --- | --- | --- | --- |')
-    r1 = {}
+    measured = {}
     for name, encoder in encoders.items():
-        measures = rank(items, encoder)
-        r1[name] = measures['R1']
+        measures = measured[name] = rank(items, encoder)
         print(f'| {name} |', *(f'{measures[key]:.2f} |' for key in ('R1', 'R5', 'R10', 'mAP')),
               flush=True)
-    reference = next(iter(r1.values()))
-    worse = [f'{name} loses {reference - points:.2f} points of R1'
-             for name, points in r1.items() if reference - points > MAX_R1_LOSS]
+    reference = next(iter(measured.values()))['R1']
+    losses = {name: reference - measures['R1'] for name, measures in measured.items()}
+    worse = [f'{name} loses {loss:.2f} points of R1' for name, loss in losses.items()
+             if loss > MAX_R1_LOSS]
     if worse:
         raise BadValue(f'{", ".join(worse)}; at most {MAX_R1_LOSS:g} is allowed')
+    return measured
 
 
 def run(args: argparse.Namespace) -> None:
@@ -154,19 +157,21 @@ def run(args: argparse.Namespace) -> None:
         load_encoder(args.model, device='cpu', notify=print_model_notice,
                      **chosen_preprocessing(args))
     if args.format != 'onnx':
-        print_hub_folder(export_hub_folder(encoder, args.out_dir, args.format, images, captions),
-                         args.out_dir)
-        return
+        done = export_hub_folder(encoder, args.out_dir, args.format, images, captions)
+        print_hub_folder(done, args.out_dir)
+        return answer(dict(folder=args.out_dir, format=args.format, files=done['files'],
+                           check=done['check']))
     manifest = export_encoder(encoder, args.out_dir, args.int8, images, captions)
     for name, file in manifest['files'].items():
         print(f'{Path(args.out_dir, name)}: {file["bytes"] / 1e6:.1f} MB')
     for precision, cosines in manifest['check'].items():
         print(f'{precision}: least cosine to torch {cosines["images"]:.6f} of images, '
               f'{cosines["captions"]:.6f} of captions')
-    if args.evaluate:
-        compare_ranking(list_test_items(cfg), dict(torch=encoder, **{
-            f'ONNX {precision}': OnnxEncoder(args.out_dir, precision)
-            for precision in manifest['check']}))
+    ranking = compare_ranking(list_test_items(cfg), dict(torch=encoder, **{
+        f'ONNX {precision}': OnnxEncoder(args.out_dir, precision)
+        for precision in manifest['check']})) if args.evaluate else None
+    answer(dict(folder=args.out_dir, format=args.format, files=manifest['files'],
+                check=manifest['check'], ranking=ranking))
 
 
 def print_hub_folder(done: dict, out_dir: str) -> None:

@@ -30,6 +30,7 @@ from mmtbps.search.media.images import UnreadableImage, list_images, read_image
 
 from .options.model import add_model_option, chosen_preprocessing, names_model
 from .wording.command_names import CommandParser
+from .wording.json_answers import add_json, answer
 from .wording.licence_notice import print_model_notice
 
 __all__ = ['add_arguments', 'encode', 'missing_parts', 'run', 'write_manifest']
@@ -57,6 +58,7 @@ def add_arguments(parser: CommandParser) -> None:
     parser.add_argument('--workers', type=int, default=2,
                         help='threads that read images (default: %(default)s)')
     parser.add_argument('--device', help="'cpu', 'cuda', 'cuda:1'; by default the best there is")
+    add_json(parser)
 
 
 def write_manifest(out: Path, manifest: dict) -> None:
@@ -130,5 +132,8 @@ def run(args: argparse.Namespace) -> None:
             np.save(buffer := BytesIO(), features, allow_pickle=False)
             write_durably(file, buffer.getvalue())
     total = sum(len(part) for _, part in missing)
+    before = len(paths) - total
     print(f'{encoded} of {total} images encoded now into {len(missing)} files, '
-          f'{len(paths) - total} were there before: {args.out}')
+          f'{before} were there before: {args.out}')
+    answer(dict(folder=str(args.out), encoded=encoded, left_out=total - encoded, before=before,
+                files=len(missing)))

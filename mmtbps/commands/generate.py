@@ -62,6 +62,7 @@ from mmtbps.registry import DATASETS, TASK_UTILS
 from .edits.judged_edits import add_audit_options, add_calibrate_options, audit, bound_gates
 from .process.exit_codes import ExitCode
 from .wording.command_names import CommandParser, add_verb
+from .wording.json_answers import add_json, answer
 from .wording.user_errors import fail
 
 __all__ = ['add_arguments', 'parse', 'run', 'set_dtype']
@@ -77,6 +78,8 @@ def add_arguments(parser: CommandParser) -> None:
         command.set_defaults(action=action)
         command.add_argument('config', help='a config of configs/generation')
         add_common_options(command)
+        if action is not finetune:
+            add_json(command)
         return command
 
     command = add('plan', plan, 'choose which garment of which image takes which colour')
@@ -122,7 +125,7 @@ def run(args: argparse.Namespace) -> None:
         check_writable(cfg.generation.runner.out_dir, folder=True)
     if getattr(args, 'dtype', None):
         set_dtype(cfg, args.dtype)
-    args.action(cfg, args)
+    answer(args.action(cfg, args))
 
 
 def add_weight_floor(parser: argparse.ArgumentParser) -> None:
@@ -213,7 +216,7 @@ def plan_file(cfg: Config) -> Path:
     return Path(cfg.generation.runner.out_dir, 'plan.jsonl')
 
 
-def plan(cfg: Config, args: argparse.Namespace) -> None:
+def plan(cfg: Config, args: argparse.Namespace) -> dict:
     """Plan the run and write the plan."""
     records, _, name = source_of(cfg)
     planner = build_part(cfg, 'planner')
@@ -227,9 +230,10 @@ def plan(cfg: Config, args: argparse.Namespace) -> None:
     images = len({job.source['image'] for job in jobs})
     what = 'retellings' if retells(cfg) else 'edits'
     print(f'{plan_file(cfg)}: {len(jobs)} {what} of {images} images, {len(train)} in train')
+    return dict(file=str(plan_file(cfg)), jobs=len(jobs), images=images, train=len(train))
 
 
-def edit(cfg: Config, args: argparse.Namespace) -> None:
+def edit(cfg: Config, args: argparse.Namespace) -> dict:
     """Edit the images of the plan, or tell their captions anew."""
     use_own_device()
     cfg.generation.runner.update(retry_failed=args.retry_failed)
@@ -246,6 +250,8 @@ def edit(cfg: Config, args: argparse.Namespace) -> None:
         summary = runner.run(plan_file(cfg), images, upscaler, editor, gates_of(cfg),
                              try_controls, evidence)
     print(f'{runner.out_dir}, shard {runner.shard}: {summary}')
+    return dict(folder=str(runner.out_dir), shard=str(runner.shard), jobs=summary.total, **{
+        status: summary.statuses[status] for status in ('accepted', 'rejected', 'failed')})
 
 
 def use_own_device() -> None:
@@ -255,7 +261,7 @@ def use_own_device() -> None:
         torch.cuda.set_device(int(os.environ.get('LOCAL_RANK', 0)) % torch.cuda.device_count())
 
 
-def merge_parts(cfg: Config, args: argparse.Namespace) -> None:
+def merge_parts(cfg: Config, args: argparse.Namespace) -> dict:
     """Merge what the run made into annotation files."""
     runner = runner_of(cfg)
     records, _, _ = source_of(cfg)
@@ -266,14 +272,19 @@ def merge_parts(cfg: Config, args: argparse.Namespace) -> None:
         print(f'lines set aside: {len(moved)}; their jobs are not done, and run makes them again')
     if retells(cfg):
         count = merge_retold(runner.out_dir, cfg.generation.get('keep_captions', False), records)
-        say_progress(len(load_done(runner.out_dir)), read_run(runner.out_dir)['plan']['jobs'])
-        return print(f'{runner.out_dir / RETOLD_FILE}: new captions of {count} images')
+        done, planned = len(load_done(runner.out_dir)), read_run(runner.out_dir)['plan']['jobs']
+        say_progress(done, planned)
+        print(f'{runner.out_dir / RETOLD_FILE}: new captions of {count} images')
+        return dict(file=str(runner.out_dir / RETOLD_FILE), images=count, done=done,
+                    planned=planned)
     merged = merge_run(runner.out_dir, records, runner.max_control_rate, runner.min_controls,
                        args.weight_floor)
     say_progress(merged.done, merged.planned)
     people = (f'{merged.people} new people, ids from {merged.first_id}' if merged.people
               else 'people that the data set has')
     print(f'{runner.out_dir / PAIRS_FILE} and {CUHK_FILE}: {merged.pairs} images of {people}')
+    return dict(file=str(runner.out_dir / PAIRS_FILE), images=merged.pairs, people=merged.people,
+                done=merged.done, planned=merged.planned)
 
 
 def say_progress(done: int, planned: int) -> None:
@@ -282,28 +293,32 @@ def say_progress(done: int, planned: int) -> None:
         print(f'The run is not complete: {done} of {planned} jobs are done.')
 
 
-def report(cfg: Config, args: argparse.Namespace) -> None:
+def report(cfg: Config, args: argparse.Namespace) -> dict:
     """Write the page about the run."""
     if retells(cfg):
         raise BadValue('a run that tells captions anew has no page of pictures: merge it and read '
                        f'{RETOLD_FILE}')
     _, images, _ = source_of(cfg)
     runner = runner_of(cfg)
-    print(write_report(runner.out_dir, images, samples=args.samples,
-                       max_control_rate=runner.max_control_rate,
-                       min_controls=runner.min_controls, allow_outside=may_leave(cfg)))
+    page = write_report(runner.out_dir, images, samples=args.samples,
+                        max_control_rate=runner.max_control_rate,
+                        min_controls=runner.min_controls, allow_outside=may_leave(cfg))
+    print(page)
+    return dict(file=str(page))
 
 
-def everything(cfg: Config, args: argparse.Namespace) -> None:
+def everything(cfg: Config, args: argparse.Namespace) -> dict:
     """Plan, run, report and merge."""
-    for part in (plan, edit, *([] if retells(cfg) else [report]), merge_parts):
-        part(cfg, args)
+    parts = dict(plan=plan, run=edit, report=report, merge=merge_parts)
+    if retells(cfg):
+        del parts['report']
+    return {name: part(cfg, args) for name, part in parts.items()}
 
 
-def calibrate_gates(cfg: Config, args: argparse.Namespace) -> None:
+def calibrate_gates(cfg: Config, args: argparse.Namespace) -> dict:
     """Bound the gates by judged edits."""
     cfg.generation.pop('bounds', None)  # those of the file are chosen anew
-    bound_gates(args, gates_of(cfg), runner_of(cfg).out_dir)
+    return bound_gates(args, gates_of(cfg), runner_of(cfg).out_dir)
 
 
 def finetune(cfg: Config, args: argparse.Namespace) -> None:

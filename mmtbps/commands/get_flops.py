@@ -6,7 +6,6 @@ Examples:
 """
 
 import argparse
-import sys
 
 from mmengine.registry import DefaultScope
 
@@ -18,7 +17,7 @@ from mmtbps.models.complexity import measure_complexity
 from mmtbps.registry import MODELS
 from mmtbps.unknown_types import explain_unknown_types
 
-from .wording.printing import as_json
+from .wording.json_answers import add_json, answer
 
 __all__ = ['add_arguments', 'run']
 
@@ -30,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help='height and width of the picture, or one side of a square; default: '
                              'that of the image tower')
     parser.add_argument('--words', type=int, default=64, help='tokens of the caption (default: 64)')
-    parser.add_argument('--json', action='store_true', help='print JSON')
+    add_json(parser)
     parser.add_argument('--cfg-options', nargs='+', action=CfgOptions, metavar='KEY=VALUE',
                         help='change settings of the config')
 
@@ -50,8 +49,7 @@ def run(args: argparse.Namespace) -> None:
                        'above 0')
     found = measure_complexity(model, (size[0], size[-1]), args.words)
     if args.json:
-        print(as_json({name: one._asdict() for name, one in found.items()}, sys.stdout.encoding))
-        return
+        return answer({name: one._asdict() for name, one in found.items()})
     print(f'one picture of {size[0]} x {size[-1]} pixels, one caption of {args.words} tokens')
     print(f'{"":<8}{"parameters":>16}{"trained":>16}{"GMACs":>12}')
     for name, one in found.items():

@@ -7,6 +7,7 @@ Examples:
     mmtbps index people.lance crops --model hf:google/siglip2-base-patch16-naflex
     mmtbps index people.lance crops --config CONFIG --weights CHECKPOINT
     mmtbps index people.lance crops --metadata crops.csv --prune
+    mmtbps index people.lance crops --quiet --json > report.json
 
 People in whole photographs and videos, found by a detector of transformers:
     mmtbps index people.lance videos --detector hf:PekingU/rtdetr_r18vd --track
@@ -17,6 +18,7 @@ Several processes on one gallery, each with its part of the files:
 
 import argparse
 import sys
+from dataclasses import asdict
 
 from mmtbps.errors import MissingFile
 from mmtbps.fileio import check_writable
@@ -33,6 +35,7 @@ from .options.gallery import (
     find_preprocessing,
 )
 from .options.index import add_index_options, print_warnings, read_index_options
+from .wording.json_answers import add_json, answer
 from .wording.licence_notice import print_model_notice
 from .wording.user_errors import fail
 
@@ -47,6 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_index_options(parser)
     add_gallery_model(parser)
     add_detector_options(parser)
+    add_json(parser)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -88,6 +92,8 @@ def index(args: argparse.Namespace) -> None:
     print_warnings(report, args.metadata)
     if options.shard == (0, 1) and (report.indexed or report.removed or report.updated):
         gallery.optimize()
-    print(f'{args.gallery}: {report}; {gallery.count()} in all')
+    entries = gallery.count()
+    print(f'{args.gallery}: {report}; {entries} in all')
+    answer(dict(gallery=args.gallery, entries=entries, **asdict(report)))
     if report.skipped:
         fail(f'{len(report.skipped)} of the files were skipped; all others are in the gallery')

@@ -6,14 +6,13 @@ Examples:
 """
 
 import argparse
-import sys
 
 from mmtbps.errors import printable
 from mmtbps.search.galleries.factory import open_gallery
 from mmtbps.search.galleries.provenance import read_provenance
 
 from .options.gallery import add_gallery
-from .wording.printing import as_json
+from .wording.json_answers import add_json, answer
 
 __all__ = ['add_arguments', 'run']
 
@@ -21,7 +20,7 @@ __all__ = ['add_arguments', 'run']
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the gallery, and the choice of JSON."""
     add_gallery(parser)
-    parser.add_argument('--json', action='store_true', help='print JSON')
+    add_json(parser)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -32,8 +31,7 @@ def run(args: argparse.Namespace) -> None:
     known |= {f'model {key}': value for key, value in (noted.details or {}).items()}
     known |= {f'people {key}': value for key, value in (noted.detection or {}).items()}
     if args.json:
-        print(as_json(known, sys.stdout.encoding))
-        return
+        return answer(known)
     known |= {f'fingerprint {key}': value for key, value in known.pop('fingerprint').items()}
     if noted.model and noted.weights is None:
         known['weights'] = 'those of the model'

@@ -11,6 +11,7 @@ from mmtbps.version import __version__
 
 from .process.exit_codes import list_exit_codes
 from .wording.command_names import COMMANDS, CommandParser
+from .wording.json_answers import json_alone
 from .wording.user_errors import one_line_errors
 
 __all__ = ['build_parser', 'load_command', 'main', 'parse_name', 'read_words',
@@ -81,7 +82,9 @@ def run_command(name: str, words: Sequence[str] = (), prog: str | None = None) -
     """
     module = load_command(name)
     with one_line_errors(getattr(module, 'INTERRUPTED', 'interrupted')):
-        return module.run(read_words(name, words, prog))
+        args = read_words(name, words, prog)
+        with json_alone(getattr(args, 'json', False)):
+            return module.run(args)
 
 
 def read_words(name: str, words: Sequence[str] = (),

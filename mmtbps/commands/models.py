@@ -11,13 +11,13 @@ Examples:
 """
 
 import argparse
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
 
 from mmtbps.catalog import FAMILIES, CatalogModel, list_models, speed_conditions
 
 from .wording.command_names import as_typed
+from .wording.json_answers import add_json, answer
 
 __all__ = ['add_arguments', 'run']
 
@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('family', nargs='?', choices=FAMILIES, help='default: both')
     parser.add_argument('--commercial', action='store_true',
                         help='only models whose licence allows commercial use')
-    parser.add_argument('--json', action='store_true', help='print the rows as JSON')
+    add_json(parser)
 
 
 def word_table(models: Sequence[CatalogModel]) -> str:
@@ -62,8 +62,7 @@ def run(args: argparse.Namespace) -> None:
     models = [model for model in list_models(args.family)
               if not args.commercial or model.commercial == 'yes']
     if args.json:
-        print(json.dumps([model.record() for model in models], indent=1))
-        return
+        return answer([model.record() for model in models])
     for family, heading in HEADINGS.items():
         if chosen := [model for model in models if model.family == family]:
             print(f'{as_typed(heading)}\n\n{word_table(chosen)}\n')

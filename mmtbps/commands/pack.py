@@ -21,6 +21,7 @@ from rich.progress import track
 from mmtbps.datasets.write_packed import differing, find_packable_images, pack_images
 from mmtbps.errors import printable
 
+from .wording.json_answers import add_json, answer
 from .wording.user_errors import fail
 
 __all__ = ['add_arguments', 'number', 'pack', 'run', 'size', 'verify']
@@ -41,6 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--verify', action='store_true',
                         help='pack nothing; compare all packed images with the originals')
     parser.add_argument('--quiet', action='store_true', help='no progress bar')
+    add_json(parser)
 
 
 def size(text: str) -> int:
@@ -88,18 +90,21 @@ def pack(args: argparse.Namespace) -> None:
         print(f'left out: {count} x {reason}')
     print(f'{args.out}: {done.packed} images packed, {done.before} were packed before, '
           f'{len(done.skipped)} files left out')
+    answer(dict(folder=args.out, packed=done.packed, before=done.before,
+                left_out=[skipped._asdict() for skipped in done.skipped]))
 
 
 def verify(args: argparse.Namespace) -> None:
     """Compare the packed images with the originals and print those that differ."""
     total = len(find_packable_images(args.folder)[0])
-    wrong = 0
+    differ = []
     for name, reason in track(differing(args.folder, args.out), 'comparing', total=total,
                               disable=args.quiet):
         if reason is not None:
-            wrong += 1
+            differ.append(dict(name=name, reason=reason))
             print(printable(f'{name}: {reason}'))
-    if wrong:
-        fail(f'{wrong} of {total} images differ; a shard that is deleted with its index is packed '
-             'anew from the originals')
+    answer(dict(folder=args.out, images=total, differ=differ))
+    if differ:
+        fail(f'{len(differ)} of {total} images differ; a shard that is deleted with its index is '
+             'packed anew from the originals')
     print(f'all {total} images are packed, byte for byte')

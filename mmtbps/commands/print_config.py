@@ -3,12 +3,15 @@
 Examples:
     mmtbps print-config configs/tbps/vit_bert_pdg_cuhk.py
     mmtbps print-config vit_bert_base_drawn --cfg-options train_cfg.max_epochs=5
+    mmtbps print-config vit_bert_base_drawn --json | jq .train_cfg.max_epochs
 """
 
 import argparse
 
 from mmtbps.config_file import read_config
 from mmtbps.engine.cfg_options import CfgOptions, merge_options
+
+from .wording.json_answers import add_json, answer
 
 __all__ = ['add_arguments', 'run']
 
@@ -19,10 +22,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         'package')
     parser.add_argument('--cfg-options', nargs='+', action=CfgOptions, metavar='KEY=VALUE',
                         help='change settings of the config')
+    add_json(parser)
 
 
 def run(args: argparse.Namespace) -> None:
     """Print the config."""
     cfg = read_config(args.config)
     merge_options(cfg, args.cfg_options)
+    if args.json:
+        return answer(cfg.to_dict())
     print(cfg.pretty_text)

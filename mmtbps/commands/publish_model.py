@@ -11,6 +11,8 @@ import argparse
 from mmtbps.fileio import check_writable
 from mmtbps.models.publishing import publish_weights
 
+from .wording.json_answers import add_json, answer
+
 __all__ = ['add_arguments', 'run']
 
 
@@ -21,9 +23,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         'its suffix')
     parser.add_argument('--heads', action='store_true',
                         help='keep the weights of heads, which act in training alone')
+    add_json(parser)
 
 
 def run(args: argparse.Namespace) -> None:
     """Write the file and print its name."""
     check_writable(args.target)
-    print(publish_weights(args.checkpoint, args.target, args.heads))
+    file = publish_weights(args.checkpoint, args.target, args.heads)
+    print(file)
+    answer(dict(file=str(file)))

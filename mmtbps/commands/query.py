@@ -31,7 +31,8 @@ from .options.query import (
     take_sentences,
 )
 from .wording.command_names import CommandParser
-from .wording.printing import as_json, word_result
+from .wording.json_answers import answer
+from .wording.printing import word_result
 
 __all__ = ['add_arguments', 'parse', 'run']
 
@@ -84,7 +85,7 @@ def query(args: argparse.Namespace) -> None:
     if hint := hint_at_quotes(args.text):
         print(printable(hint), file=sys.stderr)
     if args.json:
-        print(as_json([result.to_json() for result in results], sys.stdout.encoding))
+        answer([result.to_json() for result in results])
     elif args.out is None:
         print('\n\n'.join(map(word_result, results)))
     if args.out is not None:

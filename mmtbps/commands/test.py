@@ -4,6 +4,7 @@ Examples:
     mmtbps test configs/tbps/vit_bert_base_drawn.py work_dirs/demo/last.pth
     mmtbps test CONFIG CHECKPOINT --show-dir work_dirs/ranked --out metrics.json
     mmtbps test CONFIG CHECKPOINT --split val
+    mmtbps test CONFIG CHECKPOINT --json > metrics.json
     mmtbps test CONFIG CHECKPOINT --distractors work_dirs/strangers
     mmtbps test CONFIG CHECKPOINT --rerank aptm-model --rerank-k 128
 
@@ -32,6 +33,7 @@ from mmtbps.unknown_types import explain_unknown_types
 from .options.model import add_model_positionals, prepare_named_test
 from .options.rerank import add_rerank_options, rerank_settings
 from .wording.command_names import CommandParser
+from .wording.json_answers import add_json, answer
 
 __all__ = ['add_arguments', 'run']
 
@@ -46,6 +48,7 @@ def add_arguments(parser: CommandParser) -> None:
     add_allow_missing(parser)
     parser.add_argument('--amp', action='store_true', help='encode in mixed precision')
     parser.add_argument('--out', metavar='FILE', help='write the metrics as JSON')
+    add_json(parser)
     parser.add_argument('--distractors', metavar='FOLDER', help='add the strangers of '
                         'mmtbps extract-features to the gallery of images')
     add_rerank_options(parser, k=128)
@@ -83,6 +86,8 @@ def run(args: argparse.Namespace) -> None:
             print(f'{checkpoint}: {report}')
     if left_out := runner.test_dataloader.dataset.metainfo.get('left_out'):
         metrics['left_out'] = left_out
-    if args.out and is_main_process():
-        write_durably(args.out, json.dumps(metrics, indent=1))
+    if is_main_process():
+        if args.out:
+            write_durably(args.out, json.dumps(metrics, indent=1))
+        answer(metrics)
     end_group()

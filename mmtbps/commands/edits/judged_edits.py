@@ -85,13 +85,16 @@ def _print_shares(judged: Audit) -> None:
           f'{len(judged.todo)} of the sample are not')
 
 
-def bound_gates(args: argparse.Namespace, gates: Sequence[BaseGate], out_dir: Path) -> None:
+def bound_gates(args: argparse.Namespace, gates: Sequence[BaseGate], out_dir: Path) -> dict:
     """Choose bounds of gates by edits whose truth is known, write them, and print what they do.
 
     Args:
         args: Of `add_calibrate_options`.
         gates: With the bounds they have so far.
         out_dir: Folder of the run that measured the labelled edits.
+
+    Returns:
+        For a script: the file, the bounds of each gate, and the edits they were chosen by.
     """
     measured = {key: record.gates for key, record in load_done(out_dir).items()}
     labels = with_gates(read_labels(args.labels).values(), measured)
@@ -109,6 +112,7 @@ def bound_gates(args: argparse.Namespace, gates: Sequence[BaseGate], out_dir: Pa
     for row in rows:
         print(printable('{gates}: {bounds}; precision {precision}; recall {recall}'.format(**row)))
     print(f"{out}: name it in the config, generation['bounds'] = {str(out)!r}")
+    return dict(file=str(out), bounds=found.bounds, edits=len(labels), right=right)
 
 
 def _report_rows(found: Calibration) -> list[dict[str, str]]:

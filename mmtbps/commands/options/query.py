@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from mmtbps.errors import printable
 
+from ..wording.json_answers import add_json
 from .index import word_similar
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def add_query_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--group', choices=('track', 'photograph'), help='one hit for all of one '
                         'track or photograph; identical pictures are one in any case')
     parser.add_argument('--out', type=Path, help='write .html, .png or .json')
-    parser.add_argument('--json', action='store_true', help='print JSON')
+    add_json(parser)
 
 
 def take_sentences(parser: argparse.ArgumentParser, args: argparse.Namespace,

@@ -11,7 +11,8 @@ __all__ = ['run_process']
 def run_process(name: str, *arguments: object) -> None:
     """Run a command to its end; its output goes on to ours.
 
-    When this process is to stop, the command is first, which gets the time that it needs.
+    With ``--json`` ours is standard error. When this process is to stop, the command is first,
+    which gets the time that it needs.
 
     Args:
         name: of the command.
@@ -20,7 +21,8 @@ def run_process(name: str, *arguments: object) -> None:
     Raises:
         SystemExit: the command failed; with its exit code.
     """
-    process = subprocess.Popen([sys.executable, '-m', 'mmtbps', name, *map(str, arguments)])
+    process = subprocess.Popen([sys.executable, '-m', 'mmtbps', name, *map(str, arguments)],
+                               stdout=_output())
     try:
         returncode = process.wait()
     except BaseException:
@@ -29,3 +31,10 @@ def run_process(name: str, *arguments: object) -> None:
         raise
     if returncode:
         raise SystemExit(exit_code_of(returncode))
+
+
+def _output() -> int | None:
+    try:
+        return sys.stdout.fileno()
+    except (OSError, ValueError):  # of no file, as in a notebook
+        return None
