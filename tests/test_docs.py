@@ -4,6 +4,7 @@ import ast
 import doctest
 import inspect
 import re
+import shlex
 
 import pytest
 import torch
@@ -12,6 +13,7 @@ from doc_blocks import ROOT, blocks
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
+from mmtbps.commands.main import read_words
 from mmtbps.commands.wording.command_names import COMMANDS
 from mmtbps.registry import MODELS
 
@@ -128,20 +130,52 @@ def test_the_guide_names_every_option(command):
     assert not [option for option in options - hidden if f'`{option}' not in guide]
 
 
-@pytest.mark.parametrize('line', [
-    line for page in PAGES for block in blocks(page) if block.language in ('bash', 'sh')
-    for line in block.code.splitlines() if re.match(r'python tools/\S+\.py', line)])
-def test_commands_name_tools_and_configs_that_exist(line):
-    words = line.split('#')[0].split()
-    paths = [word for word in words[1:] if word.startswith(('tools/', 'configs/'))]
-    assert not [path for path in paths if not (ROOT / path).is_file()]
+def commands(page):
+    """Command lines of a page's listings, of ours and of scripts in ``tools/``."""
+    lines = [line for block in blocks(page) if block.language in ('bash', 'sh')
+             for line in block.code.replace('\\\n', ' ').splitlines()]
+    return [line for line in lines if re.match(r'(\w+=\S+ )*(mmtbps|tools/\S+) ', line)]
 
 
-@pytest.mark.parametrize('line', [
-    line for page in PAGES for block in blocks(page) if block.language in ('bash', 'sh')
-    for line in block.code.splitlines() if line.startswith('mmtbps ')])
-def test_commands_of_mmtbps_exist(line):
-    assert line.split()[1] in COMMANDS
+def wrong_words(line, capsys):
+    """Say why a command line would end at once: an option, a choice, a file that is not there."""
+    words = [word for word in shlex.split(re.split('[>|<]', line)[0], comments=True)
+             if not re.match(r'[A-Z_]+=|\$options$', word)]
+    gone = [word for word in words if re.match(r'(tools|configs)/', word)
+            and not (ROOT / word).is_file()]
+    if gone or words[0] != 'mmtbps' or words[1] == '--help':
+        return ', '.join(gone)
+    if words[1] not in COMMANDS:
+        return f'no command {words[1]}'
+    try:
+        read_words(words[1], words[2:])
+    except SystemExit:
+        return capsys.readouterr().err.splitlines()[-1]
+    return ''
+
+
+@pytest.mark.parametrize('page', [page for page in PAGES if commands(page)], ids=name)
+def test_the_commands_of_a_page_are_read_by_what_they_call(page, capsys):
+    wrong = {line: said for line in commands(page) if (said := wrong_words(line, capsys))}
+    assert not wrong
+
+
+@pytest.mark.parametrize('line, said', [
+    ('mmtbps serach people', 'no command serach'),
+    ('mmtbps train configs/tbps/nowhere.py', 'configs/tbps/nowhere.py'),
+    ('A=4 tools/dist_train.sh configs/tbps/nowhere.py 4', 'configs/tbps/nowhere.py'),
+    ('tools/dist_trian.sh configs/tbps/vit_bert_base_cuhk.py', 'tools/dist_trian.sh'),
+    ('mmtbps query people "a man" --top 3 --out', 'expected one argument'),
+    ('mmtbps generate plot CONFIG', "invalid choice: 'plot'"),
+    ('mmtbps compact people.lance $options > log.txt  # fine', '')])
+def test_the_check_of_commands_can_fail(line, said, capsys):
+    assert said in wrong_words(line, capsys) and bool(said) == bool(wrong_words(line, capsys))
+
+
+def test_guides_call_the_command_by_its_name():
+    """Tools of the same name are for those who know them; one table and one paragraph say so."""
+    named = [name(page) for page in PAGES if 'python tools/' in page.read_text('utf-8')]
+    assert named == ['docs/get_started.md', 'docs/guides/train_and_test.md']
 
 
 def test_the_index_lists_configs_once():

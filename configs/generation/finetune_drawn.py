@@ -3,8 +3,8 @@
 Here the toy model, minutes on a CPU. For Stable Diffusion 1.5 on CUHK-PEDES change `pretrained`,
 `size=(640, 256)`, `dtype='bf16'` and read the data set's base instead.
 
-python tools/generate.py finetune configs/generation/finetune_drawn.py
-python tools/generate.py run configs/generation/pdg_drawn.py \
+mmtbps generate finetune configs/generation/finetune_drawn.py
+mmtbps generate run configs/generation/pdg_drawn.py \
     --cfg-options generation.editor.weights.lora=work_dirs/finetune_drawn/lora
 """
 

@@ -2,10 +2,10 @@
 
 The model is the toy that ships with the package; it knows drawn people only. On two CPU cores.
 
-python tools/draw_dataset.py data/DrawnPEDES
-python tools/generate.py plan configs/generation/pdg_drawn.py
-python tools/generate.py run configs/generation/pdg_drawn.py
-python tools/generate.py merge configs/generation/pdg_drawn.py
+mmtbps draw data/DrawnPEDES
+mmtbps generate plan configs/generation/pdg_drawn.py
+mmtbps generate run configs/generation/pdg_drawn.py
+mmtbps generate merge configs/generation/pdg_drawn.py
 """
 
 from mmengine.config import read_base

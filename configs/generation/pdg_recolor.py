@@ -1,9 +1,9 @@
 """Proximity data from DrawnPEDES without any weights: the garment's pixels shifted in Lab.
 
-python tools/draw_dataset.py data/DrawnPEDES
-python tools/generate.py plan configs/generation/pdg_recolor.py
-python tools/generate.py run configs/generation/pdg_recolor.py
-python tools/generate.py merge configs/generation/pdg_recolor.py
+mmtbps draw data/DrawnPEDES
+mmtbps generate plan configs/generation/pdg_recolor.py
+mmtbps generate run configs/generation/pdg_recolor.py
+mmtbps generate merge configs/generation/pdg_recolor.py
 """
 
 from mmtbps.datasets import DrawnPEDES

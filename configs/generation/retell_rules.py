@@ -1,7 +1,7 @@
 """Captions of DrawnPEDES told anew by rules: no model, no image editor.
 
-python tools/draw_dataset.py data/DrawnPEDES
-python tools/generate.py all configs/generation/retell_rules.py
+mmtbps draw data/DrawnPEDES
+mmtbps generate all configs/generation/retell_rules.py
 """
 
 from mmtbps.datasets import DrawnPEDES

@@ -1,4 +1,4 @@
-"""DrawnPEDES, drawn by tools/draw_dataset.py in the layout of CUHK-PEDES."""
+"""DrawnPEDES, drawn by mmtbps draw in the layout of CUHK-PEDES."""
 
 from mmengine.config import read_base
 from mmengine.dataset import DefaultSampler
