@@ -78,6 +78,19 @@ def test_help_version_and_mistakes_of_the_command_itself(capsys):
         assert said in printed.out + printed.err and stop.value.code == code
 
 
+@pytest.mark.parametrize('words, meant', [
+    (['serv'], 'serve'), (['quary', 'people', 'a man'], 'query'), (['xyz'], None),
+    (['info', 'people', '--jsn'], '--json'), (['query', 'people', 'a man', '--topp=3'], '--topk'),
+    (['query', 'people', 'a man', '--group', 'tracks'], 'track'),
+    (['generate', 'plann', 'CONFIG'], 'plan'), (['generate', 'plan', 'C', '--chekc'], '--check'),
+    (['models', 'persons'], 'person'), (['models', '--unheard-of'], None)])
+def test_a_slip_gets_a_suggestion(words, meant, run):
+    printed, code = run(*words)
+    line = printed.err.splitlines()[-1]
+    assert code == 2 and printed.out == ''
+    assert line.endswith(f'; did you mean {meant}?') if meant else 'did you mean' not in line
+
+
 @pytest.mark.parametrize('started, text, worded', [
     ('/bin/mmtbps', 'mmtbps index a.lance crops', 'mmtbps index a.lance crops'),
     ('mmtbps/__main__.py', 'see mmtbps export CONFIG', 'see mmtbps export CONFIG'),

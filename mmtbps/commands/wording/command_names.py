@@ -3,7 +3,8 @@
 import argparse
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
@@ -78,6 +79,11 @@ _COMMAND = re.compile(
     re.MULTILINE)
 
 
+# Words of argparse, in all of its versions.
+_UNKNOWN_CHOICE = re.compile(r"invalid choice: '?([^' ]*)'? \(choose from (.*)\)")
+_UNKNOWN_OPTIONS = re.compile(r'unrecognized arguments: (.*)')
+
+
 class CommandParser(argparse.ArgumentParser):
     """A parser whose help names the commands as the user types them.
 
@@ -95,7 +101,29 @@ class CommandParser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """End with the usage and one line, in which no word of a stranger acts on the terminal."""
-        super().error(printable(message))
+        super().error(printable(message + self._hint(message)))
+
+    def _hint(self, message: str) -> str:
+        """Word the names that may have been meant in place of those that are unknown."""
+        if choice := _UNKNOWN_CHOICE.search(message):
+            unknown, known = [choice[1]], re.findall(r'[\w-]+', choice[2])
+        elif strange := _UNKNOWN_OPTIONS.search(message):
+            unknown = [word.partition('=')[0] for word in strange[1].split()
+                       if word.startswith('--')]
+            known = [*_options_of(self)]
+        else:
+            return ''
+        meant = [similar for name in unknown for similar in get_close_matches(name, known, 1)]
+        return f'; did you mean {", ".join(dict.fromkeys(meant))}?' if meant else ''
+
+
+def _options_of(parser: argparse.ArgumentParser) -> Iterator[str]:
+    """Yield the options of a parser and of its verbs."""
+    yield from parser._option_string_actions
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for inner in action.choices.values():
+                yield from _options_of(inner)
 
 
 def add_verb(verbs: Any, name: str, text: str, examples: str) -> CommandParser:

@@ -16,7 +16,7 @@ from mmtbps.errors import BadValue, MissingFile, Remedy, UserError
 from .entries import ROUNDING, GalleryEntry, Hit, check_entries, check_vectors
 from .filters import KINDS, Condition, read_where
 from .fingerprint import check_fingerprint, is_same_model
-from .names import find_unknown_values, spell_as_stored
+from .names import find_unknown_values, spell_as_stored, suggest_key
 from .provenance import read_provenance
 
 __all__ = ['RESTORE', 'BaseGallery', 'GalleryChanged', 'GalleryEntry', 'GalleryMismatch',
@@ -328,6 +328,7 @@ class BaseGallery(ABC):
             if not self._knows(condition) and self._count(()):
                 raise BadValue(f'filter by {condition.key!r}: no entry of {self.uri} has ' + (
                     f'such a key. Known to all galleries are {", ".join(KINDS)}'
+                    + suggest_key(condition.key, self._entries(()))
                     if condition.free else f'a {condition.key}'))
         return answer
 

@@ -9,11 +9,12 @@ import posixpath
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from difflib import get_close_matches
 from typing import Any
 
 from .filters import KINDS, Condition, OneOf
 
-__all__ = ['find_unknown_values', 'match_paths', 'similar_paths', 'spell_as_stored']
+__all__ = ['find_unknown_values', 'match_paths', 'similar_paths', 'spell_as_stored', 'suggest_key']
 
 
 def match_paths(typed: Iterable[str], stored: Iterable[str],
@@ -48,6 +49,23 @@ def match_paths(typed: Iterable[str], stored: Iterable[str],
         if len(alike := spelled.get(_plain_path(name, root), [])) == 1:
             found[name] = alike[0]
     return found
+
+
+def suggest_key(key: str, entries: Iterable[Any]) -> str:
+    """Word the key of a filter that may have been meant; nothing if none is like it.
+
+    Args:
+        key: no entry has it.
+        entries: of the gallery, with free keys in ``extra``.
+
+    Example:
+        >>> suggest_key('camra', []), suggest_key('coat', [])
+        ('; did you mean camera?', '')
+    """
+    known = {*KINDS, *(name for entry in entries for name in entry.extra)}
+    similar = get_close_matches(key, sorted(known), 1)
+    return f'; did you mean {similar[0]}?' if similar else ''
+
 
 
 def similar_paths(names: Iterable[str], stored: Iterable[str]) -> dict[str, str]:

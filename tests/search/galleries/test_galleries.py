@@ -199,9 +199,11 @@ def test_a_key_that_no_entry_has_is_an_error_and_a_value_is_none(people):
     assert people.search(QUERIES, where={'coat': 'mauve'}) == [[], [], []]
     assert people.count({'coat': 'mauve'}) == people.delete(where={'coat': 'mauve'}) == 0
     for call in (lambda: people.search(QUERIES, where={'coa': 'red'}),
-                 lambda: people.count({'coa': 'red'}), lambda: people.delete(where={'t.t': 'x'})):
-        with pytest.raises(ValueError, match='no entry of .* has such a key'):
+                 lambda: people.count({'coa': 'red'}), lambda: people.delete(where={'coa': 'x'})):
+        with pytest.raises(ValueError, match='no entry of .* has such a key.* did you mean coat'):
             call()
+    with pytest.raises(ValueError, match=r'are camera, track, path, time, frame$'):
+        people.count({'q.q': 'x'})
 
 
 ONE = unit(np.ones((1, DIM)))
