@@ -26,6 +26,7 @@ from .options.gallery import (
 from .options.query import (
     add_query_options,
     hint_at_quotes,
+    hint_at_tracks,
     picture_options,
     print_unknown_values,
     take_sentences,
@@ -82,7 +83,7 @@ def query(args: argparse.Namespace) -> None:
             print(printable(line), file=sys.stderr)
     if where and not any(result.hits for result in results):
         print_unknown_values(searcher.gallery, where)
-    if hint := hint_at_quotes(args.text):
+    for hint in filter(None, (hint_at_quotes(args.text), hint_at_tracks(results, args.group))):
         print(printable(hint), file=sys.stderr)
     if args.json:
         answer([result.to_json() for result in results])

@@ -105,3 +105,13 @@ def test_words_not_known_or_read_are_named(indexed, call, monkeypatch):
     assert call('query', indexed / 'people', 'blue coat')[2] == (
         "error: the model knows no word of 'blue coat'; describe the person in a language that it "
         'was trained with\n')
+
+
+def test_people_without_tracks_are_not_joined_in_silence(indexed, call):
+    code, out, err = call('query', indexed / 'people', 'red', '--group', 'track')
+    assert code == 0 and out.startswith('red')
+    assert err == 'nobody who was found has a track, so that --group track joined nothing\n'
+    (indexed / 'tracks.csv').write_text('path,track\nred.png,t1\nblue.png,t1\n')
+    call('index', indexed / 'people', indexed / 'crops', '--metadata', indexed / 'tracks.csv')
+    assert call('query', indexed / 'people', 'red', '--group', 'track')[2] == ''
+    assert call('query', indexed / 'people', 'red')[2] == ''

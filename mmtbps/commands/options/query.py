@@ -13,9 +13,10 @@ from .index import word_similar
 
 if TYPE_CHECKING:
     from mmtbps.search.galleries import BaseGallery
+    from mmtbps.search.results import SearchResult
 
-__all__ = ['add_query_options', 'hint_at_quotes', 'picture_options', 'print_unknown_values',
-           'take_sentences']
+__all__ = ['add_query_options', 'hint_at_quotes', 'hint_at_tracks', 'picture_options',
+           'print_unknown_values', 'take_sentences']
 
 
 def add_query_options(parser: argparse.ArgumentParser) -> None:
@@ -78,6 +79,18 @@ def hint_at_quotes(texts: Sequence[str]) -> str | None:
     if len(texts) < 2 or any(len(text.split()) > 1 for text in texts):
         return None
     return f'each word was asked by itself; a sentence stands in quotes: "{" ".join(texts)}"'
+
+
+def hint_at_tracks(results: Sequence['SearchResult'], group: str | None) -> str | None:
+    """Word a hint if people are asked for by track, and none that was found has one.
+
+    Example:
+        >>> hint_at_tracks([], 'track')
+    """
+    found = [hit.entry for result in results for hit in result.hits]
+    if group != 'track' or not found or any(entry.track is not None for entry in found):
+        return None
+    return 'nobody who was found has a track, so that --group track joined nothing'
 
 
 def print_unknown_values(gallery: 'BaseGallery', where: Mapping[str, Any]) -> None:
