@@ -9,12 +9,20 @@ from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).resolve().parent
 LEFT_OUT = shutil.ignore_patterns('__pycache__', '.*')
+NO_PAGES = {'_static', 'api', 'images'}
+
+
+def all_but_pages(folder, names):
+    """Name what in the documentation is no page: messages point to pages alone."""
+    return {name for name in names if name in NO_PAGES
+            or not name.endswith('.md') and not Path(folder, name).is_dir()}
 
 
 class BuildWithMim(build_py):
     """Puts tools, configs and the model index where ``mmtbps``, ``mim`` and ``mmtbps::...`` look.
 
-    A wheel gets copies, an editable install links in the source tree.
+    A wheel gets copies, an editable install links in the source tree. The pages of the
+    documentation, to which messages point, are copied only: those of a source tree are at hand.
     """
 
     def run(self):
@@ -35,6 +43,8 @@ class BuildWithMim(build_py):
                 shutil.copytree(source, target, ignore=LEFT_OUT)
             else:
                 shutil.copyfile(source, target)
+        if not self.editable_mode:
+            shutil.copytree(ROOT / 'docs', mim / 'docs', ignore=all_but_pages)
 
 
 setup(cmdclass=dict(build_py=BuildWithMim))

@@ -15,7 +15,9 @@ def tree(tmp_path):
     pytest.importorskip('setuptools', minversion='77')
     for file in ('mmtbps/__init__.py', 'mmtbps/version.py', 'mmtbps/catalog.json', 'README.md',
                  'LICENSE', 'tools/train.py', 'tools/__pycache__/train.cpython-310.pyc',
-                 'tools/.train.py.swp', 'configs/tbps/a.py', 'model-index.yml'):
+                 'tools/.train.py.swp', 'configs/tbps/a.py', 'model-index.yml',
+                 'docs/faq.md', 'docs/guides/b.md', 'docs/conf.py', 'docs/images/c.md',
+                 'docs/api/d.md'):
         path = tmp_path / 'tree' / file
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(f"__version__ = '{file}'\n")
@@ -44,8 +46,9 @@ def test_a_build_copies_and_leaves_the_links(tree):
     (tree / 'build/lib/mmtbps/gone.py').touch()  # of an earlier build
     assert build(tree) == {
         'mmtbps/__init__.py', 'mmtbps/version.py', 'mmtbps/catalog.json',
-        'mmtbps/.mim/model-index.yml', 'mmtbps/.mim/tools/train.py', 'mmtbps/.mim/configs/tbps/a.py'
-    }
+        'mmtbps/.mim/model-index.yml', 'mmtbps/.mim/tools/train.py',
+        'mmtbps/.mim/configs/tbps/a.py', 'mmtbps/.mim/docs/faq.md',
+        'mmtbps/.mim/docs/guides/b.md'}
     assert not any(path.is_symlink() for path in (tree / 'build/lib').rglob('*'))
     for name in LINKS:
         assert (tree / 'mmtbps/.mim' / name).readlink().as_posix() == f'../../{name}'

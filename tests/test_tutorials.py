@@ -118,6 +118,18 @@ def commands(page):
             for line in block.code.splitlines() if not _LEFT_OUT.match(line)]
 
 
+@pytest.mark.parametrize('page', [OWN, METHOD, FIND, PAPER], ids=lambda page: page.stem)
+def test_commands_run_without_a_checkout(page):
+    """Tools and paths of configs are of a checkout; configs have bare names."""
+    assert not [line for block in blocks(page) if block.language == 'bash'
+                for line in block.code.splitlines() if re.search(r'\b(tools|configs)/', line)]
+
+
+def test_the_conversion_may_be_repeated(home):
+    exec(compile((home / 'convert.py').read_text(), 'convert.py', 'exec'), {})
+    assert TBPSDataset('data/mine', 'pairs.jsonl', dict(img_path='photos'), split='train')
+
+
 def run(line, folder):
     """Run a command of a page as a shell would, in a folder; return what it printed."""
     words = shlex.split(line)

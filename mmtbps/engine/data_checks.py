@@ -161,8 +161,9 @@ def _check_captions(part: _Part, tokenize: TokenizeCaption, name_words: bool
     if name_words and use.hard_words and not tokenize.allow_unfit:
         lines.append(Notice(
             f'{title}{use.hard_words}. A text tower that was trained with the tokenizer '
-            f'{tokenize.tokenizer} reads such words badly: take one of the language and the field '
-            'of the captions, or expect to need many pairs of each of these words; '
+            f'{tokenize.tokenizer} reads such words badly: correct those that are misspelt; take '
+            'a tower of the language and the field of the captions, or expect to need many pairs '
+            'of each of these words; '
             'allow_unfit=True in TokenizeCaption ends this warning', warning=True))
     return lines, []
 

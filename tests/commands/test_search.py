@@ -226,6 +226,12 @@ def test_an_interrupted_index_says_so(home, call, monkeypatch):
                         '--weights', home / 'weights.pth'), 'interrupted', code=130)
 
 
+@pytest.mark.parametrize('name', ['nothing', 'nothing.lance'])
+def test_serve_without_a_gallery_says_so(call, tmp_path, name):
+    for images in ([], ['--images', tmp_path]):
+        assert_refused(call('serve', tmp_path / name, *images), 'there is no gallery')
+
+
 def test_serve_hands_over_the_gallery_and_its_folder(indexed, call, monkeypatch):
     from mmtbps.search import webui as page
     asked = {}

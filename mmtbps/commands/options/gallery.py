@@ -78,6 +78,7 @@ def find_images(args: argparse.Namespace) -> Path:
     """Return the folder of the images, of the command line or of the gallery's note."""
     images = args.images or read_provenance(args.gallery).images
     if images is None or not Path(images).is_dir():
+        open_gallery(args.gallery)  # of one that is not there nothing is noted
         said = 'is not noted' if images is None else f'was {images}, which is gone'
         raise MissingFile(f'{args.gallery}: the folder of its images {said}; name it with '
                           '--images')

@@ -19,6 +19,7 @@ from ..process.exit_codes import ExitCode
 from ..process.process_group import await_launcher, end_command, group_rank, is_loss_of_peer
 from ..process.stop_signals import StopSignals, Terminated
 from .command_names import as_typed
+from .placed_pages import place_pages
 from .printing import escape_what_cannot_be_printed
 
 __all__ = ['REMEDIES', 'fail', 'one_line_errors', 'word_error', 'word_notice', 'word_remedy']
@@ -95,7 +96,7 @@ def word_error(error: UserError) -> str:
     if _FROM_WORKER.match(message):
         kind = re.escape(type(error).__name__)
         *_, message = re.split(rf'^(?:[\w.]+\.)?{kind}: ', message, flags=re.MULTILINE)
-    message = ' '.join(message.split())
+    message = place_pages(' '.join(message.split()))
     return f'{message}: {word_remedy(error.remedy)}' if error.remedy else message
 
 
