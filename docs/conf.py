@@ -3,8 +3,10 @@
 ``make docs`` builds it. The package is read, not imported: torch need not be installed.
 """
 
+import ast
 import os
 import re
+from functools import cache
 from pathlib import Path
 
 from sphinx.util import logging
@@ -19,11 +21,11 @@ _LINK = re.compile(r'(?P<text>!?\[[^\]\n]*\])\((?P<path>[^)\s:#]+)(?P<anchor>#[^
 
 #: Page -> pages below it. A table of contents in the pages would be text where a host shows them.
 CONTENTS = {
-    'index': ['get_started', 'tutorials/index', 'guides/index', 'concepts/index', 'results',
-              'gallery', 'compare', 'faq', 'Python API <api/mmtbps/index>'],
+    'index': ['get_started', 'tutorials/index', 'guides/index', 'concepts/index',
+              'Python API <api/mmtbps/index>', 'results', 'gallery', 'compare', 'faq'],
     'tutorials/index': ['find_people_in_my_photographs', 'train_on_your_own_json',
                         'reproduce_the_paper', 'add_a_method', 'search_a_folder',
-                        'train_your_own'],
+                        'train_your_own', 'strangers_hour'],
     'guides/index': ['install', 'search_people', 'pretrained_models', 'published_checkpoints',
                      'cross_encoders', 'frames_and_video', 'deploy', 'hugging_face', 'explain',
                      'prepare_data', 'data_sets', 'train_and_test', 'parameter_efficient_tuning',
@@ -50,11 +52,14 @@ autoapi_add_toctree_entry = False
 autoapi_keep_files = False
 autoapi_options = ['members', 'show-inheritance', 'show-module-summary']
 autoapi_python_class_content = 'class'
+napoleon_use_ivar = True  # else the fields of a class stand in two lists, one without texts
 autodoc_typehints = 'description'
 html_theme = 'pydata_sphinx_theme'
 html_copy_source = False
 html_title, html_static_path, html_css_files = 'mmtbps', ['_static'], ['site.css']
+html_sidebars = {page: [] for page in CONTENTS['index'] if '/' not in page and page not in CONTENTS}
 html_theme_options = dict(
+    header_links_before_dropdown=6,
     navbar_end=['theme-switcher', 'navbar-icon-links'], show_prev_next=True,
     show_toc_level=2, collapse_navigation=True, navigation_depth=3,
     pygments_light_style='friendly', pygments_dark_style='monokai',
@@ -87,6 +92,44 @@ def show_repository_files(app, name, source):
         source[0] += '\n```{toctree}\n:hidden:\n\n' + '\n'.join(pages) + '\n```\n'
 
 
+def _source_of(module):
+    """Read a module of the package, by its dotted name."""
+    path = ROOT.joinpath(*module.split('.'))
+    return (path / '__init__.py' if path.is_dir() else path.with_suffix('.py')).read_text('utf-8')
+
+
+@cache
+def read_exports(name):
+    """Read where each name of ``__all__`` of a module is defined, as far as its source says."""
+    homes, exported = {}, ()
+    package = name if ROOT.joinpath(*name.split('.')).is_dir() else name.rpartition('.')[0]
+    for node in ast.walk(ast.parse(_source_of(name))):
+        if isinstance(node, ast.ImportFrom) and node.level == 1 and node.module:
+            homes |= {part.name: f'{package}.{node.module}.{part.name}' for part in node.names}
+        elif isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == '__all__':
+            exported = ast.literal_eval(node.value)
+    return {one: homes.get(one, f'{name}.{one}') for one in exported}
+
+
+def list_exports(app, name, source):
+    """Name, on the page of a package, what can be imported from it."""
+    folder = name.removeprefix('api/').removesuffix('/index')
+    if name.startswith('api/') and ROOT.joinpath(folder, '__init__.py').is_file():
+        links = [f':py:obj:`{one} <{home}>`' for one, home in
+                 read_exports(folder.replace('/', '.')).items() if one != '__version__']
+        source[0] += f'\nTo import from here: {", ".join(links)}.\n' if links else ''
+
+
+def keep_constants(app, what, name, obj, skip, options):
+    """Show the constants of ``__all__``, with the comment ``#:`` above them as their text."""
+    module, _, own = name.rpartition('.')
+    if what != 'data' or read_exports(module).get(own) != name:  # or shown where it is defined
+        return None
+    if found := re.search(rf'^((?:#: ?.*\n)+){own}\b', _source_of(module), re.MULTILINE):
+        obj.docstring = re.sub(r'^#: ?', '', found[1], flags=re.MULTILINE).strip()
+    return False
+
+
 def find_name(app, env, node, content):
     """Resolve a name of a docstring that is imported somewhere else, or leave it as it is.
 
@@ -117,4 +160,6 @@ def _defines(module, name):
 
 def setup(app):
     app.connect('source-read', show_repository_files)
+    app.connect('source-read', list_exports)
+    app.connect('autoapi-skip-member', keep_constants)
     app.connect('missing-reference', find_name)

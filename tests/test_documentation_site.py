@@ -6,9 +6,10 @@ import sys
 from types import ModuleType, SimpleNamespace
 
 import pytest
-from source_tree import ROOT
+from source_tree import ROOT, SOURCES
 
 CONF = ROOT / 'docs/conf.py'
+PACKAGES = sorted(path for path in SOURCES if path.name == '__init__.py')
 
 
 @pytest.fixture
@@ -95,3 +96,34 @@ def test_requirements_are_what_the_settings_load(conf):
     assert loaded == {'myst_nb', 'sphinx_copybutton', 'autoapi.extension'}
     assert conf.html_theme == 'pydata_sphinx_theme'
     assert ast.parse(CONF.read_text('utf-8'))
+
+
+def test_the_page_of_a_package_names_what_can_be_imported_from_it(conf):
+    source = ['Page']
+    conf.list_exports(None, 'api/mmtbps/search/index', source)
+    assert (':py:obj:`TextToPersonInferencer <mmtbps.search.inferencer.TextToPersonInferencer>`'
+            in source[0])
+    for name in ('api/mmtbps/search/inferencer/index', 'guides/deploy'):
+        source = ['Page']
+        conf.list_exports(None, name, source)
+        assert source == ['Page']
+
+
+@pytest.mark.parametrize('path', PACKAGES, ids=lambda path: path.parent.name)
+def test_each_name_of_a_package_is_found_in_a_source(conf, path):
+    module = '.'.join(path.parent.relative_to(ROOT).parts)
+    for name, home in conf.read_exports(module).items():
+        assert re.search(rf'\b{name}\b', conf._source_of(home.rpartition('.')[0])), home
+
+
+def test_constants_are_shown_with_the_comment_above_them(conf):
+    def ask(name, what='data'):
+        part = SimpleNamespace(docstring='')
+        return conf.keep_constants(None, what, name, part, True, []), part.docstring
+
+    assert ask('mmtbps.catalog.FAMILIES') == (
+        False, 'Families of models: made for people, by conversion; and for any picture, by name.')
+    assert ask('mmtbps.catalog._FILE')[0] is None
+    assert ask('mmtbps.catalog.list_models', 'function')[0] is None
+    assert ask('mmtbps.fileio.image_files.IMAGE_SUFFIXES')[0] is False
+    assert ask('mmtbps.fileio.IMAGE_SUFFIXES')[0] is None  # defined elsewhere
