@@ -26,7 +26,7 @@ def test_what_is_done_in_another_form_stands_on_a_page():
 
 @pytest.mark.parametrize('page', PAGES, ids=lambda page: page.stem)
 def test_each_command_is_in_the_log_with_its_end(page):
-    """Or it is named as one that was not done."""
+    """Or it is named as one that was not recorded."""
     log = LOG.read_text('utf-8')
     assert log.count('\n$ ') == log.count(' s, exit ') > 30
     missing = []
