@@ -12,7 +12,6 @@ Examples:
 """
 
 import argparse
-import contextlib
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -36,8 +35,8 @@ from mmtbps.robustness.picture import draw_conditions
 from mmtbps.search.encoders.loading import load_encoder
 from mmtbps.search.media.images import list_images, read_image
 
+from .wording.json_answers import add_json, answer
 from .wording.licence_notice import print_model_notice
-from .wording.printing import as_json
 
 __all__ = ['add_arguments', 'run']
 
@@ -63,14 +62,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         '(default: a tenth, a third and all)')
     parser.add_argument('--seed', type=int, default=0, help='of the changes (default: %(default)s)')
     parser.add_argument('--device', help='cpu, cuda, cuda:1 (default: the best there is)')
-    parser.add_argument('--json', action='store_true', help='print the outcomes as JSON')
+    add_json(parser)
 
 
 def run(args: argparse.Namespace) -> None:
     """Measure what is missing and write the tables."""
-    with contextlib.redirect_stdout(sys.stderr):  # data sets log; the answer is for a pipe
-        outcomes = measure(args)
-    finish(args, outcomes)
+    finish(args, measure(args))
 
 
 def measure(args: argparse.Namespace) -> list[Outcome]:
@@ -155,4 +152,5 @@ def finish(args: argparse.Namespace, outcomes: Sequence[Outcome]) -> None:
     write_durably(args.out / TABLE, text + '\n')
     if draw_conditions(outcomes, args.out / PICTURE):
         print(args.out / PICTURE, file=sys.stderr)
-    print(as_json([one.to_json() for one in outcomes], sys.stdout.encoding) if args.json else text)
+    print(text)
+    answer([one.to_json() for one in outcomes])

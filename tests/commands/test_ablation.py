@@ -178,7 +178,7 @@ def tiny_ablation(micro_set, monkeypatch):
         return (work_dir / 'table.md').read_text('utf-8'), tools.trained
 
     monkeypatch.setattr(ablation, 'arm_config', tiny)
-    monkeypatch.setattr(ablation, 'draw_dataset', lambda root, size: micro_set)
+    monkeypatch.setattr(ablation, 'draw_dataset', lambda root, **options: micro_set)
     return start
 
 

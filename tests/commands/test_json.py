@@ -60,6 +60,10 @@ CASES = {
     'print-config': ([CONFIG], {'model', 'train_cfg', 'test_dataloader'}),
     'ablation': (['configs/tbps/ablation_drawn.py', '--arms', 'baseline', '--seeds', '2'],
                  {'arms', 'chance'}),
+    'robustness': (['robust', '--model', 'plain', CONFIG, WEIGHTS, '--data', CONFIG,
+                    '--conditions', 'paraphrase'],
+                   {'model', 'data', 'condition', 'measures', 'changed', 'told_apart',
+                    'distractors'}),
     'benchmark': (['evaluation'], {'command', 'environment', 'rows'}),
     'analyze-logs cal_train_time': (['scalars.json'], {'log', 'mean', 'std', 'least', 'most'}),
     'get-flops': ([CONFIG], {'image', 'text', 'heads', 'total'}),
@@ -106,7 +110,7 @@ def stand_ins(place, monkeypatch):
 
     monkeypatch.chdir(place)
     monkeypatch.setattr(ablation, 'run_arm', run_arm)
-    monkeypatch.setattr(ablation, 'draw_dataset', lambda root, size: Path('drawn'))
+    monkeypatch.setattr(ablation, 'draw_dataset', lambda root, **options: Path('drawn'))
     monkeypatch.setattr(export, 'export_encoder', lambda *args: print('a graph') or dict(
         files={'text.onnx': dict(bytes=9)}, check=dict(fp32=dict(images=1., captions=1.))))
     monkeypatch.setattr(benchmark, 'load_benchmark', lambda name: SimpleNamespace(
