@@ -178,7 +178,7 @@ def test_the_command_goes_on_and_writes_its_tables(micro_set, tmp_path, monkeypa
              'paraphrase', '--distractors', micro_set / 'imgs', '--strangers', '3']
     run_command('robustness', [*map(str, words)])
     table = (tmp_path / 'out/table.md').read_text('utf-8')
-    assert capsys.readouterr().out.strip() == table.strip()
+    assert capsys.readouterr().out.endswith(table)  # behind what the data set logs
     assert '| paraphrase |' in table and '| 3 strangers |' in table
     run_command('robustness', [*map(str, words), '--json'])
     found = json.loads(capsys.readouterr().out)
