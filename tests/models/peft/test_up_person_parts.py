@@ -11,6 +11,7 @@ from peft_towers import PARTS, TAKEN, UP_PERSON, is_own, stir_parts_, tuned
 
 from mmtbps.errors import BadValue
 from mmtbps.models import CLIPTextTower, PooledBackbone
+from mmtbps.models.backbones import FusionBERT, SwinTower
 from mmtbps.models.peft import add_parts, is_adapter, kept_parts, merge_adapters, tune_towers
 
 takers = pytest.mark.parametrize('family, part', [
@@ -210,6 +211,19 @@ def test_a_tower_without_layers_is_refused():
     image = PooledBackbone(torch.nn.Conv2d(3, 4, 1), out_dims=4)
     with pytest.raises(BadValue, match='image, PooledBackbone, cannot take adapter.*takes none'):
         add_parts(dict(image=image, text=tower('clip_text')), adapter={})
+
+
+@pytest.mark.parametrize('kind', [SwinTower, FusionBERT])
+def test_towers_of_cross_encoders_take_low_rank_adapters_alone(kind):
+    settings = kind.tiny_settings(dict(type=kind))
+    settings.pop('type')
+    for part in PARTS:
+        with pytest.raises(BadValue, match=f'side, {kind.__name__}, cannot take {part} .*none$'):
+            add_parts(dict(side=kind(**settings)), **{part: PARTS[part]})
+    model = kind(**settings)
+    tune_towers(dict(side=model), dict(rank=2))
+    assert {name for name, weight in model.named_parameters() if weight.requires_grad} == {
+        name for name, _ in model.named_parameters() if '.lora_' in name} != set()
 
 
 def test_lora_and_parts_go_together_unless_they_change_one_layer():
