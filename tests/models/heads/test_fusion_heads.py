@@ -113,3 +113,25 @@ def test_a_dual_encoder_has_nothing_to_compare_with():
             head(pairs, [])
     with pytest.raises(ValueError, match='temperature must be positive'):
         MatchingHead(temperature=-1)
+
+
+@BOTH
+def test_training_teaches_which_pairs_match(options):
+    torch.manual_seed(0)
+    model = build(options, heads=dict(itm=dict(type='MatchingHead', temperature=1.0)),
+                  image_neck=dict(type='ProjectionNeck', out_dims=8),
+                  text_neck=dict(type='ProjectionNeck', out_dims=8))
+    ids, mask = (values[:4] for values in captions())
+    samples = [BaseDataElement(metainfo=dict(person_id=person)) for person in range(4)]
+    optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
+    model.train()
+    for _ in range(40):
+        optimizer.zero_grad()
+        loss = model(IMAGES, ids, mask, samples, mode='loss')['loss_itm']
+        loss.backward()
+        optimizer.step()
+    with torch.no_grad():
+        scores = model.eval().match(IMAGES, ids, mask)
+    own = scores.diag()
+    others = scores[~torch.eye(4, dtype=torch.bool)]
+    assert loss < 0.2 and own.min() > others.max()
