@@ -49,6 +49,7 @@ class FusionBERT(FusionTower):
             fusion.
 
     Example:
+        >>> import torch
         >>> bert = FusionBERT(width=8, depth=2, heads=2, mlp_width=8, text_layers=1, image_dims=4,
         ...                   vocab_size=10)
         >>> ids, mask = torch.tensor([[2, 5, 3]]), torch.ones(1, 3, dtype=torch.bool)

@@ -19,6 +19,7 @@ class BERTEmbeddings(nn.Module):
         dropout: share of states that are dropped while training.
 
     Example:
+        >>> import torch
         >>> BERTEmbeddings(10, 6, 0, 8, 0.0)(torch.tensor([[2, 5, 3]])).shape
         torch.Size([1, 3, 8])
     """
@@ -50,6 +51,7 @@ class BERTAttention(nn.Module):
         read_dims: width of the states that are read; the same by default.
 
     Example:
+        >>> import torch
         >>> BERTAttention(8, 2, 0.0, read_dims=4)(torch.zeros(1, 3, 8), torch.zeros(1, 5, 4)).shape
         torch.Size([1, 3, 8])
     """
@@ -106,6 +108,7 @@ class FusionLayer(nn.Module):
         dropout: share of states and attention weights that are dropped while training.
 
     Example:
+        >>> import torch
         >>> layer = FusionLayer(8, 2, 16, image_dims=4)
         >>> layer(torch.zeros(1, 3, 8), image=torch.zeros(1, 5, 4)).shape
         torch.Size([1, 3, 8])
