@@ -87,19 +87,21 @@ def compare_sizes(dataset: TBPSDataset, located: list[LocatedRecord], say: Calla
     for source, split in rows:
         if source.ann_file.suffix != '.jsonl':
             files[split].append(source.ann_file)
-    say(f'{"file":<24}{"split":<7}{"people":>9}{"images":>9}{"captions":>10}  published')
+    width = max([24, *(len(source.name) + 2 for source, _ in rows)])
+    say(f'{"file":<{width}}{"split":<7}{"people":>9}{"images":>9}{"captions":>10}  published')
     sizes = []
     for (source, split), records in rows.items():
-        found, size = count_sizes(records), dataset.published_sizes.get(split)
+        found = count_sizes(records, dataset.image_a_record)
+        size = dataset.published_sizes.get(split)
         size = size if source.ann_file in files[split] else None
-        say(_size_line(source.name, split, found, size if len(files[split]) == 1 else None))
+        say(_size_line(source.name, width, split, found, size if len(files[split]) == 1 else None))
         sizes.append(dict(file=source.name, split=split, people=found[0], images=found[1],
                           captions=found[2], published=size and list(size)))
     problems = []
     for split, found, size in judge_sizes(located, dataset.published_sizes,
                                           dataset.published_total):
         if len(files[split]) != 1:
-            say(_size_line('all files', split, found, size))
+            say(_size_line('all files', width, split, found, size))
         if found != size:
             where = files[split][0] if len(files[split]) == 1 else dataset.dataset_name
             problems.append(f'{where}: split {split!r} has another size than published')
@@ -109,10 +111,11 @@ def compare_sizes(dataset: TBPSDataset, located: list[LocatedRecord], say: Calla
     return sizes, problems
 
 
-def _size_line(name: str, split: str, found: tuple[int, ...], size: tuple[int, ...] | None) -> str:
+def _size_line(name: str, width: int, split: str, found: tuple[int, ...],
+               size: tuple[int, ...] | None) -> str:
     verdict = '-' if size is None else 'equal' if found == size else ' / '.join(
         f'{count:,}' for count in size)
-    return f'{name:<24}{split:<7}{found[0]:>9,}{found[1]:>9,}{found[2]:>10,}  {verdict}'
+    return f'{name:<{width}}{split:<7}{found[0]:>9,}{found[1]:>9,}{found[2]:>10,}  {verdict}'
 
 
 def check(cls: type[TBPSDataset], paths: dict, args: argparse.Namespace, number: int,

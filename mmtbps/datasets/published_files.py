@@ -35,6 +35,8 @@ class PublishedFiles:
     forms: ClassVar[tuple[str, ...]] = ('list',)
     #: Most entries that `parse` gets at a time, in large files; ``None`` for all of a file.
     parse_size: ClassVar[int | None] = None
+    #: Whether no image has two records, but by mistake.
+    image_a_record: ClassVar[bool] = True
     #: Whether `parse` reads ``.jsonl`` files too.
     parses_lines: ClassVar[bool] = False
     #: Splits that a record may be in.

@@ -86,9 +86,16 @@ def count_shared_captions(located: Iterable[LocatedRecord]) -> int:
     return sum(len(people) > 1 for people in owners.values())
 
 
-def count_sizes(records: Sequence[PairRecord]) -> tuple[int, int, int]:
-    """Count people, images (records) and captions, as published sizes do."""
-    return (len({record.person_id for record in records}), len(records),
+def count_sizes(records: Sequence[PairRecord], image_a_record: bool = True
+                ) -> tuple[int, int, int]:
+    """Count people, images and captions.
+
+    Args:
+        records: Of a split.
+        image_a_record: Count a record as an image, as published sizes do.
+    """
+    images = len(records) if image_a_record else len({record.image for record in records})
+    return (len({record.person_id for record in records}), images,
             sum(len(record.captions) for record in records))
 
 

@@ -340,3 +340,13 @@ def test_a_template_in_a_caption_is_a_note(tmp_path, capsys):
     assert main(['--type', 'luperson_mllm', '--root', str(tmp_path)]) == 0
     assert 'note    captions/Ts-qwen.json, record 1: caption with a template' in (
         capsys.readouterr().out)
+
+
+def test_images_are_counted_once_where_each_caption_has_a_record(tmp_path, capsys):
+    (tmp_path / 'imgs').mkdir()
+    Image.new('RGB', (4, 12)).save(tmp_path / 'imgs/1.jpg')
+    (tmp_path / 'cuhk_train.json').write_text(json.dumps([
+        dict(image='1.jpg', caption=text, image_id=1) for text in ('A man.', 'In red.')]))
+    assert main(['--type', 'aptm', '--root', str(tmp_path)]) == 0
+    row = next(line for line in capsys.readouterr().out.splitlines() if 'cuhk_train' in line)
+    assert row.split() == ['cuhk_train.json', 'train', '1', '1', '2', '-']

@@ -26,6 +26,7 @@ class APTMFiles(TBPSDataset):
     dataset_name = 'files of APTM'
     split_files = {split: (f'cuhk_{split}.json',) for split in ('train', 'val', 'test')}
     image_folder = 'imgs'
+    image_a_record = False
     default_shared_ids = True
     how_to_get = ('mmtbps convert-data --to aptm makes them of a data set in its published layout. '
                   'docs/guides/data_sets.md shows the folders.')

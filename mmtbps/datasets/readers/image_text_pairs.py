@@ -41,6 +41,7 @@ class ImageTextPairs(TBPSDataset):
     forms = ('list', 'mapping', 'table')
     parse_size = 10_000
     parses_lines = True
+    image_a_record = False
     default_people: ClassVar[str] = 'image'
     default_split: ClassVar[str] = 'train'
     image_keys: ClassVar[tuple[str, ...]] = (

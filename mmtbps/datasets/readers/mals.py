@@ -24,4 +24,5 @@ class MALS(ImageTextPairs):
     forms = ('list',)
     default_people = 'image_id'
     image_keys = ('image',)
+    image_a_record = True
     caption_keys = ('caption',)

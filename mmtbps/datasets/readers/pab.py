@@ -30,6 +30,7 @@ class PAB(ImageTextPairs):
     published_sizes = {'train': (1_013_605, 1_013_605, 1_013_605), 'test': (1978, 1978, 1978)}
     forms = ('lines', 'list')
     image_keys = ('image',)
+    image_a_record = True
     caption_keys = ('caption',)
 
     def split_of(self, entry: Entry) -> str:
