@@ -26,7 +26,7 @@ MISSING = dict(
     rasa=('rasa', './weights/albef_384.pth', './weights/bert-base-uncased'),
     blip=('blip', './weights/blip_base_retrieval_coco.pth', './weights/bert-base-uncased'),
     vit=('timm', './weights/vit_base_patch16_384.pth', './weights/bert-base-uncased'),
-    **dict.fromkeys(('clip', 'dm', 'irra', 'rde', 'tbps', 'up'),
+    **dict.fromkeys(('clip', 'dm', 'irra', 'nam', 'rde', 'sen', 'syntbpr', 'tbps', 'up'),
                     ('openai_clip', './weights/clip_vit_b16.pth')))
 
 
@@ -84,6 +84,26 @@ def test_nothing_is_missing_where_everything_is_there(micro_set, tmp_path):
 
 def settings(path):
     return Config.fromfile(ROOT / 'configs' / path)
+
+
+def test_sen_as_published():
+    cfg = settings('sen/sen_cuhk.py')
+    weights = {name: head.get('loss_weight', 1) for name, head in cfg.model.heads.items()}
+    assert weights == dict(sdm=1, identity=1, triplet=10, restoration=10)
+    assert (cfg.model.heads.triplet.margin, cfg.model.heads.restoration.keep_share) == (0.05, 0.3)
+    assert settings('sen/sen_rstp.py').model.heads.identity.num_classes == 3701
+    loader = cfg.train_dataloader
+    assert (loader.batch_size, loader.batch_sampler.max_instances) == (128, 2)
+    assert cfg.train_cfg.max_epochs == 60 and cfg.optim_wrapper.optimizer.lr == 1e-5
+
+
+def test_syntbpr_as_published():
+    cfg = settings('syntbpr/syntbpr_icfg.py')
+    head = cfg.model.heads.syntbpr
+    assert (head.type.__name__, head.share) == ('SynTBPRHead', 0.005)
+    assert (cfg.optim_wrapper.optimizer.lr, cfg.train_cfg.max_epochs) == (5e-5, 8)
+    assert cfg.train_dataloader.batch_size * 4 == cfg.auto_scale_lr.base_batch_size == 320
+    assert cfg.train_dataloader.dataset.pairs_root == 'data/ICFG-PEDES-pdg'
 
 
 @pytest.mark.parametrize('path, classes', [

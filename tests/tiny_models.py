@@ -36,6 +36,8 @@ def shrink(cfg, data_root, work_dir):
         set_batch_size(loader, 8)
         loader.dataset.update(type='DrawnPEDES', data_root=str(data_root))
         loader.dataset.pop('pairs_root', None)  # of the full data set
+        if 'retold' in str(loader.dataset.get('ann_file')):  # likewise
+            del loader.dataset['ann_file'], loader.dataset['data_prefix']
         for step in loader.dataset.pipeline:
             shrink_step(step, size, tokenizer)
     return cfg
@@ -50,7 +52,8 @@ def shrink_features(model):
         neck.update(out_dims=16, **(dict(selection_dims=32) if 'side' in neck else {}))
     for head in model.heads.values():
         accepted = signature(head.type if isclass(head.type) else MODELS.get(head.type)).parameters
-        small = dict(in_dims=16, dims=16, hidden_dims=8, num_layers=1, num_heads=2)
+        small = dict(in_dims=16, dims=16, hidden_dims=8, num_layers=1, num_heads=2,
+                     patch_size=8, stride=6)  # of the tiny towers
         head.update({name: value for name, value in small.items() if name in accepted})
         if 'vocab_size' in accepted and 'vocab_size' in model.text_backbone:
             head.vocab_size = model.text_backbone.vocab_size

@@ -9,6 +9,7 @@ Examples:
     mmtbps ablation configs/tbps/ablation_drawn.py --arms baseline renderer --seeds 3
     mmtbps ablation configs/tbps/ablation_mixup_drawn.py --steps 1350 --seeds 2-2
     mmtbps ablation configs/clip/ablation_losses_drawn.py --work-dir work_dirs/losses
+    mmtbps ablation configs/clip/ablation_methods_drawn.py --seeds 3 --work-dir work_dirs/methods
     mmtbps ablation configs/tbps/ablation_drawn.py --out work_dirs/ablation/table.md
 """
 
@@ -30,6 +31,7 @@ from mmtbps.drawing.edited_pairs import draw_edited_pairs
 from mmtbps.errors import BadValue
 from mmtbps.evaluation import random_ranks
 from mmtbps.fileio import check_writable, write_durably
+from mmtbps.generation.runs.retell_runner import RETOLD_FILE
 
 from .process.command_process import run_process
 from .wording.json_answers import add_json, answer
@@ -63,11 +65,13 @@ def generated_pairs(kind: str, data_root: Path) -> Path:
     folder = data_root.with_name(f'{data_root.name}-{kind}')
     if kind == 'renderer':
         return draw_edited_pairs(data_root, folder)
-    target = folder / 'pdg_pairs.jsonl'
+    # Equal weights: an arm asks for the pairs alone.
+    target, preset, merge = folder / 'pdg_pairs.jsonl', f'pdg_{kind}', ['--weight-floor', '1']
+    if kind == 'retold':
+        target, preset, merge = folder / RETOLD_FILE, 'retell_rules', []
     if not target.is_file():
-        # Equal weights: an arm asks for the pairs alone.
-        for command in (['plan'], ['run'], ['merge', '--weight-floor', '1']):
-            run_process('generate', *command, f'pdg_{kind}',
+        for command in (['plan'], ['run'], ['merge', *merge]):
+            run_process('generate', *command, preset,
                         '--cfg-options', f'dataset.data_root={data_root}',
                         f'generation.runner.out_dir={folder}')
     return target
@@ -83,7 +87,8 @@ def arm_config(path: str, arm: dict, seed: int, data_root: Path,
     cfg = Config.fromfile(path)
     if arm.get('pairs'):
         pairs = generated_pairs(arm['pairs'], data_root).resolve()
-        folder = pairs.parent / 'imgs' if arm['pairs'] == 'renderer' else pairs.parent
+        folder = dict(renderer=pairs.parent / 'imgs', retold=Path('imgs')).get(
+            arm['pairs'], pairs.parent)
         cfg.train_dataloader.dataset.update(
             ann_file=['reid_raw.json', str(pairs)],
             data_prefix=dict(img_path=['imgs', str(folder)]))

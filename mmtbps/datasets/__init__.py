@@ -1,6 +1,7 @@
 """Data sets of text-based person search, their samplers and transforms."""
 
 from . import transforms
+from .random_count_sampler import RandomCountBatchSampler
 from .readers import (
     CUHKPEDES,
     HAMPEDES,
@@ -29,6 +30,7 @@ from .wrappers import ClassBalancedDataset, ConcatDataset, RepeatDataset
 
 __all__ = ['APTMFiles', 'CUHKPEDES', 'ClassBalancedDataset', 'ConcatDataset', 'DrawnPEDES',
            'HAMPEDES', 'ICFGPEDES', 'ITCPR', 'ImageTextPairs', 'LUPersonMLLM', 'LUPersonT', 'MALS',
-           'PAB', 'PABUCC', 'RSTPReid', 'RaSaFiles', 'RepeatDataset', 'SYNTHPEDES', 'TBPSCLIPFiles',
-           'TBPSDataset', 'UFine3C', 'UFine6926', 'WebPerson', 'IdentitySampler', 'SeededIndex',
-           'SeededSampler', 'UniquePersonBatchSampler', 'stack_pairs', 'transforms']
+           'PAB', 'PABUCC', 'RSTPReid', 'RaSaFiles', 'RandomCountBatchSampler', 'RepeatDataset',
+           'SYNTHPEDES', 'TBPSCLIPFiles', 'TBPSDataset', 'UFine3C', 'UFine6926', 'WebPerson',
+           'IdentitySampler', 'SeededIndex', 'SeededSampler', 'UniquePersonBatchSampler',
+           'stack_pairs', 'transforms']

@@ -237,6 +237,31 @@ def test_a_loop_of_steps_divides_before_each_pass(micro_set, tmp_path):
     assert torch.equal(one['consensus_division'], other['consensus_division'])
     for name, value in one['state_dict'].items():
         torch.testing.assert_close(other['state_dict'][name], value, atol=1e-6, rtol=0, msg=name)
+def test_a_loop_of_steps_divides_before_passes_over_the_data(micro_set, tmp_path, monkeypatch):
+    """One of 10 steps, 4 to a pass, that divides before the first and the third; then resumed."""
+    divided, losses = [], ConsensusDivisionHook.pair_losses
+
+    def watch(hook, runner):
+        divided.append((runner.iter, hook._batches(runner).batch_sampler[0][:2]))
+        return losses(hook, runner)
+
+    monkeypatch.setattr(ConsensusDivisionHook, 'pair_losses', watch)
+
+    def config(**options):
+        loop = dict(_delete_=True, type='IterBasedTrainLoop', max_iters=10)
+        cfg = config_of(micro_set, tmp_path, train_cfg=loop, **options)
+        cfg.default_hooks.checkpoint.update(interval=5, by_epoch=False)
+        return cfg
+
+    runner = build_runner(config())
+    runner.train()
+    assert len(runner.train_dataloader) == 4 and [step for step, _ in divided] == [0, 8]
+    assert divided[0][1] != divided[1][1]  # another order, other augmentations
+    cfg = config(resume=True, load_from=str(tmp_path / 'iter_5.pth'))
+    cfg.experiment_name += '_resumed'
+    divided.clear()
+    build_runner(cfg).train()
+    assert [step for step, _ in divided] == [8]
 
 
 def test_what_it_cannot_work_with_is_refused(micro_set, tmp_path):

@@ -52,12 +52,18 @@ FURTHER = dict(
                bge=dict(type='TALHead'), tse=dict(type='TALHead', part='tse'),
                tbps_clip=dict(type='TBPSCLIPHead', citc_weight=0.1),
                triplet=dict(type='HardestTripletHead'), sigmoid=dict(type='SigmoidHead'),
-               qc_align=dict(type='QCAlignHead')))
+               qc_align=dict(type='QCAlignHead'),
+               noise=dict(type='NoiseMaskingHead', mask_id=49, words=(1, 49), head=HEAD),
+               fusion=dict(type='FusionTeacherHead', dims=12, num_heads=2),
+               prototype=dict(type='PrototypeAttentionHead', num_classes=9, dims=12),
+               restoration=dict(type='RestorationHead', patch_size=8, dims=12, num_heads=2)))
 OPTIONS = dict(
     further=FURTHER,
     everything={}, chunks=dict(chunk_size=2), recomputed=RECOMPUTED, plain=dict(mixup=None),
     clip=CLIP, siglip=SIGLIP,
     neighbours=dict(heads=dict(contrastive=dict(HEAD, neighbours=dict(nearest=2)))),
+    explained=dict(mixup=None, heads=dict(
+        contrastive=dict(type='ExplanationWeightHead', head=HEAD))),
     masked=dict(heads=dict(contrastive=dict(HEAD, same_person='masked'))),
     positive=dict(heads=dict(contrastive=dict(HEAD, same_person='positive', learnable=True))))
 

@@ -50,6 +50,32 @@ class Tokens:
         rows = torch.arange(self.hidden.shape[0], device=self.hidden.device)
         return self.hidden[rows, self.read]
 
+    def keep(self, places: Tensor) -> 'Tokens':
+        """Return some of the tokens of an image, before the first layer.
+
+        Args:
+            places: ``(N, K)``, the first of each row that of the pooled token.
+
+        Example:
+            >>> Tokens(torch.arange(6.).view(1, 3, 2)).keep(torch.tensor([[0, 2]])).hidden.tolist()
+            [[[0.0, 1.0], [4.0, 5.0]]]
+
+        Raises:
+            TypeError: the tower has no tokens before its layers.
+        """
+        if self.hidden.ndim != 3:
+            raise TypeError('an image tower without tokens cannot leave some out: take a '
+                            'Transformer over patches')
+        width = self.hidden.shape[-1]
+        return replace(self, hidden=self.hidden.gather(1, places[..., None].expand(-1, -1, width)),
+                       mask=None if self.mask is None else self.mask.gather(1, places), read=None)
+
+    def step_back(self) -> 'Tokens':
+        """Return the states before the last layer that has run, if they are remembered."""
+        if self.before is None:
+            return self
+        return replace(self, hidden=self.before, layer=self.layer - 1, before=None)
+
 
 class Tower(BaseModule):
     """Base of image and text towers: a stack of layers that can be run piece by piece.
@@ -195,8 +221,8 @@ class Tower(BaseModule):
         if self.depth and not -self.depth <= layer < self.depth:
             raise ValueError(f'{type(self).__name__} has {self.depth} layers, got layer {layer}')
         layer = layer % self.depth if self.depth else 0
-        if tokens.layer == layer + 1 and tokens.before is not None:
-            tokens = replace(tokens, hidden=tokens.before, layer=layer)
+        if tokens.layer == layer + 1:
+            tokens = tokens.step_back()
         if tokens.layer > layer:
             raise ValueError(f'{type(self).__name__}: tokens of {tokens.layer} layers are beyond '
                              f'layer {layer}')

@@ -3,21 +3,33 @@
 from .base import BaseHead
 from .cmpm_head import CMPMHead
 from .contrastive_head import HardnessAwareContrastiveHead
+from .explanation_head import ExplanationWeightHead
 from .fusion_mlm_head import FusionMLMHead
+from .fusion_teacher_head import FusionTeacherHead
 from .hardest_triplet_head import HardestTripletHead
 from .identity_head import IdentityHead
 from .matching_head import MatchingHead
 from .mlm_head import MLMHead
+from .noise_masking_head import NoiseMaskingHead
 from .pairs import EncodedSide, GatheredPairs, Pairs, TrainingProgress
 from .part_head import PartHead
+from .prototype_attention_head import PrototypeAttentionHead
 from .qc_align_head import QCAlignHead
+from .restoration_head import RestorationHead
 from .sdm_head import SDMHead
 from .sigmoid_head import SigmoidHead
 from .simclr_head import SimCLRHead
+from .syntbpr_head import SynTBPRHead
 from .tal_head import TALHead
 from .tbps_clip_head import TBPSCLIPHead
+from .wrapping_head import WrappingHead
 
 __all__ = ['BaseHead', 'CMPMHead', 'EncodedSide', 'FusionMLMHead', 'GatheredPairs',
            'HardestTripletHead', 'HardnessAwareContrastiveHead', 'IdentityHead', 'MLMHead',
            'MatchingHead', 'Pairs', 'PartHead', 'QCAlignHead', 'SDMHead', 'SigmoidHead',
            'SimCLRHead', 'TALHead', 'TBPSCLIPHead', 'TrainingProgress']
+__all__ = ['BaseHead', 'CMPMHead', 'EncodedSide', 'ExplanationWeightHead', 'FusionTeacherHead',
+           'GatheredPairs', 'HardestTripletHead', 'HardnessAwareContrastiveHead', 'IdentityHead',
+           'MLMHead', 'NoiseMaskingHead', 'Pairs', 'PartHead', 'PrototypeAttentionHead',
+           'QCAlignHead', 'RestorationHead', 'SDMHead', 'SigmoidHead', 'SimCLRHead', 'SynTBPRHead',
+           'TALHead', 'TBPSCLIPHead', 'TrainingProgress', 'WrappingHead']

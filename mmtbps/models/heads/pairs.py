@@ -26,12 +26,16 @@ class EncodedSide:
         compute_tokens: computes ``tokens`` when they are first asked for; ``None`` if the tower
             has not kept them.
         compute_states: computes ``states`` likewise.
+        compute_single_tokens: likewise ``single_tokens``.
+        grid: (rows, columns) of patches at the end of the tokens of an image; ``None`` for none.
     """
 
     parts: dict[str, Tensor]
     mask: Tensor | None = None
     compute_tokens: Callable[[], Tensor] | None = None
     compute_states: Callable[[], Tensor] | None = None
+    compute_single_tokens: Callable[[], Tensor] | None = None
+    grid: tuple[int, int] | None = None
 
     @cached_property
     def tokens(self) -> Tensor:
@@ -50,6 +54,19 @@ class EncodedSide:
             RuntimeError: no head said that it needs them.
         """
         return _computed(self.compute_states)
+
+    @cached_property
+    def single_tokens(self) -> Tensor:
+        """Part ``global`` if the last layer read one token alone, for each, ``(N, P, D)``.
+
+        Where the last layer's tokens are not trained themselves, this says what each gives to the
+        pooled one.
+
+        Raises:
+            RuntimeError: no head said that it needs tokens.
+            TypeError: the tower cannot.
+        """
+        return _computed(self.compute_single_tokens)
 
 
 def _computed(compute: Callable[[], Tensor] | None) -> Tensor:
@@ -171,11 +188,15 @@ class Pairs:
             normalised, tokens ``(N, L)`` padded, with ``NAME_mask`` where they bring lengths of
             their own.
         encode_image: encodes ``(N, 3, H, W)`` normalised images a second time, through the same
-            tower and neck, without mixup.
+            tower and neck, without mixup; as a second argument ``(N, K)`` places of tokens, all
+            others are left out before the first layer.
         encode_text: does so with ``(N, L)`` tokens and their bool mask.
         encode_again: encodes both sides of these pairs a second time, without mixup; dropout is
             drawn anew.
         weights: ``(N,)`` factor of each pair in its losses; ``None`` for 1 everywhere.
+        images: ``(N, 3, H, W)``, normalised, as they were before mixup.
+        input_ids: ``(N, L)`` tokens of the captions, likewise.
+        attention_mask: ``(N, L)`` bool, True where there is a token.
         fusion: of a cross-encoder, what compares images with captions; else ``None``.
     """
 
@@ -184,10 +205,13 @@ class Pairs:
     person_ids: Tensor
     rows: Tensor | None = None
     inputs: Mapping[str, Tensor] = field(default_factory=dict)
-    encode_image: Callable[[Tensor], EncodedSide] | None = None
+    encode_image: Callable[..., EncodedSide] | None = None
     encode_text: Callable[[Tensor, Tensor], EncodedSide] | None = None
     encode_again: Callable[[], tuple[EncodedSide, EncodedSide]] | None = None
     weights: Tensor | None = None
+    images: Tensor | None = None
+    input_ids: Tensor | None = None
+    attention_mask: Tensor | None = None
     fusion: Fusion | None = None
 
     def __post_init__(self) -> None:

@@ -1,9 +1,7 @@
 """The head of TBPS-CLIP's contrastive losses, which share one temperature."""
 
-import math
-
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from mmtbps.errors import BadValue
 from mmtbps.models.losses import (
@@ -18,11 +16,11 @@ from mmtbps.models.losses import (
 from mmtbps.registry import MODELS
 
 from .pairs import Pairs
-from .part_head import PartHead
+from .scaled_head import ScaledHead
 
 
 @MODELS.register_module()
-class TBPSCLIPHead(PartHead):
+class TBPSCLIPHead(ScaledHead):
     """Normalised, reversed and cyclic contrast (N-ITC, R-ITC, C-ITC) with one learned temperature.
 
     An Empirical Study of CLIP for Text-Based Person Search (TBPS-CLIP),
@@ -65,24 +63,15 @@ class TBPSCLIPHead(PartHead):
                  second_view: str | None = None, epsilon: float = 1e-2, temperature: float = 0.07,
                  max_scale: float = 100.0, part: str = 'global', loss_weight: float = 1.0,
                  init_cfg: dict | list | None = None):
-        super().__init__(part, loss_weight, init_cfg)
+        super().__init__(temperature, max_scale, part, loss_weight, init_cfg)
         self.weights = dict(nitc=nitc_weight, ritc=ritc_weight, citc=citc_weight)
         if min(self.weights.values()) < 0 or not any(self.weights.values()):
             raise BadValue(f'weights must not be negative, nor all 0, got {self.weights}')
-        if not 0 <= soft_share <= 1 or temperature <= 0 or max_scale <= 0 or epsilon <= 0:
-            raise BadValue('soft_share must lie in [0, 1], temperature, max_scale and epsilon be '
-                           f'positive, got {soft_share}, {temperature}, {max_scale}, {epsilon}')
+        if not 0 <= soft_share <= 1 or epsilon <= 0:
+            raise BadValue('soft_share must lie in [0, 1] and epsilon be positive, got '
+                           f'{soft_share} and {epsilon}')
         self.soft_share, self.epsilon, self.second_view = soft_share, epsilon, second_view
         self.needs = (second_view, ) if second_view else ()
-        self.max_scale = max_scale
-        self.logit_scale = nn.Parameter(torch.tensor(-math.log(temperature)))
-
-    @property
-    def temperature(self) -> Tensor:
-        """The temperature in force, a scalar tensor with gradient."""
-        scale = self.logit_scale.exp()
-        # As published: the value is clamped, the gradient is that without a clamp.
-        return 1 / (scale + (scale.clamp(max=self.max_scale) - scale).detach())
 
     def forward(self, pairs: Pairs, samples: list) -> dict[str, Tensor]:
         """Compute the losses of the joined batch; ``temperature_tbps_clip`` is to be logged."""

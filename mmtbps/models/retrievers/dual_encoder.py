@@ -6,7 +6,7 @@ from mmengine.logging import print_log
 from mmengine.model import BaseModel
 from torch import Tensor, nn
 
-from mmtbps.models.backbones import Tokens, Tower
+from mmtbps.models.backbones import Tower
 from mmtbps.models.grad_cache import check_chunks, encode_in_chunks
 from mmtbps.models.heads import BaseHead, EncodedSide, Pairs
 from mmtbps.models.heads.base import name_unheeded_weights
@@ -22,6 +22,7 @@ from mmtbps.models.peft import (
 )
 from mmtbps.registry import MODELS
 
+from .encoding import encode_some, finish
 from .former_settings import rename_former_keys, split_former_head
 from .mmpretrain_contract import MMPretrainRetrieval
 from .training_batch import TrainingBatch, join_halves
@@ -181,7 +182,8 @@ class TextImageRetriever(MMPretrainRetrieval, BaseModel):
         pairs = Pairs(image, text, own.person_ids, own.rows, own.inputs,
                       self._encode_image_again, self._encode_text_again,
                       lambda: (self._encode_image_again(own.images),
-                               self._encode_text_again(own.input_ids, own.mask)), weights)
+                               self._encode_text_again(own.input_ids, own.mask)),
+                      weights, own.images, own.input_ids, own.mask)
         return self._run_heads(pairs, own)
 
     def _run_heads(self, pairs: Pairs, batch: TrainingBatch) -> dict[str, Tensor]:
@@ -222,16 +224,19 @@ class TextImageRetriever(MMPretrainRetrieval, BaseModel):
                   zip(towers, ((images,), (input_ids, mask)), strict=True)]
         if mixing:
             halves = [mixing.mix_tokens(tokens) for tokens in halves]
-        return tuple(_finish(tower, neck, tokens, self._read_only(neck)) for tower, neck, tokens in
+        return tuple(finish(tower, neck, tokens, self._read_only(neck)) for tower, neck, tokens in
                      zip(towers, necks, halves, strict=True))
 
     def _encode(self, tower: Tower, neck: BaseNeck, *inputs: Tensor,
                 read_only: bool) -> EncodedSide:
-        return _finish(tower, neck, tower.embed(*inputs), read_only)
+        return finish(tower, neck, tower.embed(*inputs), read_only)
 
-    def _encode_image_again(self, images: Tensor) -> EncodedSide:
-        """Encode images for a head, in chunks where the batch is."""
-        return self._encode_again(self.image_backbone, self.image_neck, images)
+    def _encode_image_again(self, images: Tensor, kept: Tensor | None = None) -> EncodedSide:
+        """Encode images for a head, in chunks where the batch is, or of ``kept`` tokens alone."""
+        tower, neck = self.image_backbone, self.image_neck
+        if kept is not None:
+            return encode_some(tower, neck, images, kept)
+        return self._encode_again(tower, neck, images)
 
     def _encode_text_again(self, input_ids: Tensor, attention_mask: Tensor) -> EncodedSide:
         """Encode captions for a head, in chunks where the batch is."""
@@ -324,15 +329,6 @@ def _build_neck(settings: dict | nn.Module | None, tower: Tower) -> BaseNeck:
     if isinstance(settings, Mapping):
         settings = {'in_dims': tower.out_dims, **settings}
     return _build(settings, BaseNeck)
-
-
-def _finish(tower: Tower, neck: BaseNeck, tokens: Tokens, read_only: bool) -> EncodedSide:
-    """Run the layers that are left, then the neck."""
-    tokens = tower.run(tokens, tokens.layer, read_only=read_only)
-    parts = neck(tower, tokens)
-    compute = None if read_only else (lambda: neck.tokens(tower, tokens))
-    states = None if read_only else (lambda: tower.token_features(tokens))
-    return EncodedSide({name: parts[name] for name in neck.parts}, tokens.mask, compute, states)
 
 
 def _attach(features: dict[str, Tensor], data_samples: list) -> list:

@@ -31,7 +31,10 @@ HEADS = dict(
     triplet=dict(type='HardestTripletHead', margin=0.5),
     sigmoid=dict(type='SigmoidHead', same_person='masked'),
     tbps_clip=dict(type='TBPSCLIPHead', citc_weight=0.3, second_view='image_4'),
+    syntbpr_weighted_contrastive=dict(type='SynTBPRHead', share=0.1),
     simclr=dict(type='SimCLRHead', in_dims=DIMS, hidden_dims=4),
+    fusion=dict(type='FusionTeacherHead', dims=DIMS, num_heads=2, temperature=0.2),
+    prototype=dict(type='PrototypeAttentionHead', num_classes=5, dims=DIMS),
     qc_align=dict(type='QCAlignHead'),
     mlm=dict(type='MLMHead', vocab_size=7, dims=DIMS, num_layers=1, num_heads=2))
 
