@@ -1,4 +1,4 @@
-"""Write the table of configs in the model zoo, of the metafiles: ``python docs/draw_model_zoo.py``."""
+"""Write the table of configs in the model zoo: ``python docs/draw_model_zoo.py``."""
 
 import re
 from pathlib import Path
