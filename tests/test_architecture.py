@@ -41,7 +41,7 @@ SUB_PACKAGES = {
                ['webui']],
     'generation': [['color', 'templates', 'turns'], ['diffusion'], ['evidence'],
                    ['editing', 'rewriting'], ['quality'], ['runs'], ['planning']],
-    'commands': [['process'], ['wording'], ['options', 'edits'], ['main', 'torchrun'],
+    'commands': [['process'], ['wording'], ['options', 'edits', 'trials'], ['main', 'torchrun'],
                  sorted(name.replace('-', '_') for name in COMMANDS)],
 }
 # Who may import what of the outside; a name not listed is free for all.

@@ -13,6 +13,7 @@ from tiny_models import set_batch_size, shrink
 
 from mmtbps.commands import ablation
 from mmtbps.commands.main import read_words, run_command
+from mmtbps.commands.trials import runs, tables
 from mmtbps.datasets import stack_pairs
 from mmtbps.drawing.edited_pairs import draw_edited_pairs
 from mmtbps.engine import FeatureMixupHook
@@ -40,9 +41,9 @@ def pairs(micro_set, tmp_path_factory):
     f'{path.stem}: {arm["name"]}' for path, arm in ARMS])
 def test_every_arm_trains_for_the_same_number_of_steps(number, micro_set, pairs,
                                                        tmp_path, monkeypatch):
-    monkeypatch.setattr(ablation, 'generated_pairs', lambda kind, root: pairs)
+    monkeypatch.setattr(runs, 'generated_pairs', lambda kind, root: pairs)
     path, arm = ARMS[number]
-    cfg = ablation.arm_config(str(path), arm, 7, micro_set)
+    cfg = runs.arm_config(str(path), arm, 7, micro_set)
     assert cfg.train_cfg.max_iters == 450 and cfg.randomness.seed == 7
     cfg = shrink(cfg, micro_set, tmp_path)
     if arm.get('pairs'):
@@ -63,7 +64,7 @@ def test_every_arm_trains_for_the_same_number_of_steps(number, micro_set, pairs,
 def as_read(arm, data_root, folder, ablated=LOSSES):
     """Return the config of a run as the other tools read it, from a file."""
     path = folder / 'arm.py'
-    path.write_text(ablation.arm_config(str(ablated), arm, 7, data_root).pretty_text, 'utf-8')
+    path.write_text(runs.arm_config(str(ablated), arm, 7, data_root).pretty_text, 'utf-8')
     return Config.fromfile(path)
 
 
@@ -116,7 +117,7 @@ def test_noise_moves_captions_of_the_training_split_alone(name, micro_set, tmp_p
 
 @pytest.mark.parametrize('arm', LOSS_ARMS, ids=[arm['name'] for arm in LOSS_ARMS])
 def test_an_arm_is_the_same_with_every_seed(arm, micro_set):
-    first, again = (ablation.arm_config(str(LOSSES), arm, 7, micro_set).pretty_text
+    first, again = (runs.arm_config(str(LOSSES), arm, 7, micro_set).pretty_text
                     for _ in range(2))
     assert first == again and '<class' not in first
 
@@ -158,7 +159,7 @@ class PowerCut(Hook):
 @pytest.fixture
 def tiny_ablation(micro_set, monkeypatch):
     """Start an ablation of two arms and two tiny epochs; return the table and what was trained."""
-    arm_config = ablation.arm_config
+    arm_config = runs.arm_config
 
     def tiny(*arguments):
         cfg = arm_config(*arguments)
@@ -168,7 +169,7 @@ def tiny_ablation(micro_set, monkeypatch):
 
     def start(work_dir, fails_in=None):
         tools = InProcess(fails_in)
-        monkeypatch.setattr(ablation, 'run_process', tools)
+        monkeypatch.setattr(runs, 'run_process', tools)
         try:
             ablation.run(read_words('ablation', [
                 str(LOSSES), '--arms', 'InfoNCE', 'N-ITC', '--seeds', '1', '--work-dir',
@@ -177,7 +178,7 @@ def tiny_ablation(micro_set, monkeypatch):
             return None, tools.trained
         return (work_dir / 'table.md').read_text('utf-8'), tools.trained
 
-    monkeypatch.setattr(ablation, 'arm_config', tiny)
+    monkeypatch.setattr(runs, 'arm_config', tiny)
     monkeypatch.setattr(ablation, 'draw_dataset', lambda root, **options: micro_set)
     return start
 
@@ -200,22 +201,22 @@ def test_runs_of_other_settings_are_not_mixed(micro_set, tmp_path):
     run.mkdir(parents=True)
     (run / 'metrics.json').write_text('{"t2i/R1": 12.5}')
     arm = dict(name='SDM')
-    former = ablation.arm_config(str(LOSSES), arm, 0, micro_set).pretty_text
+    former = runs.arm_config(str(LOSSES), arm, 0, micro_set).pretty_text
     run.with_suffix('.py').write_text(former, 'utf-8')
-    assert ablation.run_arm(str(LOSSES), arm, 0, tmp_path, micro_set) == {'t2i/R1': 12.5}
+    assert runs.run_arm(str(LOSSES), arm, 0, tmp_path, micro_set) == {'t2i/R1': 12.5}
     (run / 'metrics_val.json').write_text('{"t2i/R1": 13.5}')
-    assert ablation.run_arm(str(LOSSES), arm, 0, tmp_path, micro_set)['val'] == {'t2i/R1': 13.5}
+    assert runs.run_arm(str(LOSSES), arm, 0, tmp_path, micro_set)['val'] == {'t2i/R1': 13.5}
     arm['options'] = {'train_cfg.max_epochs': 3}
     with pytest.raises(BadValue, match='seed0: this run had other settings .* --work-dir'):
-        ablation.run_arm(str(LOSSES), arm, 0, tmp_path, micro_set)
+        runs.run_arm(str(LOSSES), arm, 0, tmp_path, micro_set)
     (run / 'metrics.json').rename(run / 'epoch_1.pth')  # one that was cut off is no other
     with pytest.raises(BadValue, match='seed0: this run had other settings .* --work-dir'):
-        ablation.run_arm(str(LOSSES), arm, 0, tmp_path, micro_set)
+        runs.run_arm(str(LOSSES), arm, 0, tmp_path, micro_set)
 
 
 def test_the_table_has_mean_spread_and_chance():
-    runs = [{f't2i/{m}': value for m in ablation.MEASURES} for value in (10.0, 12.0, 14.0)]
-    lines = ablation.table({'baseline': runs, 'once': runs[:1]}, dict(R1=0.5)).splitlines()
+    runs = [{f't2i/{m}': value for m in tables.MEASURES} for value in (10.0, 12.0, 14.0)]
+    lines = tables.table({'baseline': runs, 'once': runs[:1]}, dict(R1=0.5)).splitlines()
     assert lines[2] == '| baseline | 12.0 ± 2.0 | 12.0 ± 2.0 | 12.0 ± 2.0 | 12.0 ± 2.0 | 3 |'
     assert lines[3] == '| once | 10.0 | 10.0 | 10.0 | 10.0 | 1 |'
     assert lines[4].startswith('| chance | 0.5 |')
@@ -223,39 +224,39 @@ def test_the_table_has_mean_spread_and_chance():
 
 def test_differences_are_of_runs_with_one_seed():
     def runs(test, val):
-        return [{**{f't2i/{m}': one for m in ablation.MEASURES},
-                 'val': {f't2i/{m}': other for m in ablation.FEW_MEASURES}}
+        return [{**{f't2i/{m}': one for m in tables.MEASURES},
+                 'val': {f't2i/{m}': other for m in tables.FEW_MEASURES}}
                 for one, other in zip(test, val, strict=True)]
 
     results = {'base': runs([10.0, 14.0, 12.0], [20.0, 20.0, 20.0]),
                'arm': runs([12.0, 15.0, 15.0], [19.0, 21.0, 18.0])}
-    lines = ablation.difference_table(results).splitlines()
+    lines = tables.difference_table(results).splitlines()
     assert lines[0].startswith("Differences from 'base'")
     assert lines[2] == '| arm | test R1 | val R1 | test mAP | val mAP | n |'
     cells = '+2.0 ± 1.0 (3) | -0.7 ± 1.5 (1)'
     assert lines[4:] == [f'| arm | {cells} | {cells} | 3 |']
-    lines = ablation.table(results, {}).splitlines()
+    lines = tables.table(results, {}).splitlines()
     assert lines[0].endswith('| mAP | val R1 | val mAP | n |')
     assert lines[2].endswith('| 20.0 ± 0.0 | 20.0 ± 0.0 | 3 |')
 
 
 @pytest.mark.parametrize('words, seeds', [('3', [0, 1, 2]), ('1-2', [1, 2]), ('2-2', [2])])
 def test_seeds_may_be_a_part(words, seeds):
-    assert list(ablation.chosen_seeds(words)) == seeds
+    assert list(runs.chosen_seeds(words)) == seeds
 
 
 def test_another_length_has_as_many_validations(micro_set, tmp_path):
-    cfg = ablation.arm_config(str(MIXUPS), {}, 0, micro_set, steps=1350)
+    cfg = runs.arm_config(str(MIXUPS), {}, 0, micro_set, steps=1350)
     assert (cfg.train_cfg.max_iters, cfg.train_cfg.val_interval) == (1350, 450)
     assert cfg.default_hooks.checkpoint.interval == 450
     with pytest.raises(BadValue, match='no train_cfg.max_iters'):
-        ablation.arm_config(str(LOSSES), {}, 0, micro_set, steps=9)
+        runs.arm_config(str(LOSSES), {}, 0, micro_set, steps=9)
     run = tmp_path / '9_steps/arm/seed0'
     run.mkdir(parents=True)
     (run / 'metrics.json').write_text('{}')
     run.with_suffix('.py').write_text(
-        ablation.arm_config(str(MIXUPS), {}, 0, micro_set, 9).pretty_text, 'utf-8')
-    assert ablation.run_arm(str(MIXUPS), dict(name='arm'), 0, tmp_path, micro_set, 9) == {}
+        runs.arm_config(str(MIXUPS), {}, 0, micro_set, 9).pretty_text, 'utf-8')
+    assert runs.run_arm(str(MIXUPS), dict(name='arm'), 0, tmp_path, micro_set, 9) == {}
 
 
 class OtherRetriever(TextImageRetriever):
@@ -272,7 +273,7 @@ class OtherRetriever(TextImageRetriever):
     ({'custom_hooks': [dict(type=FeatureMixupHook, milestones={0: 0.5, 2 / 3: 0.0})]},
      'custom_hooks.0.type', FeatureMixupHook)])
 def test_an_arm_may_name_classes(options, place, kind, micro_set, tmp_path):
-    cfg = ablation.arm_config(str(MIXUPS), dict(name='a', options=options), 0, micro_set)
+    cfg = runs.arm_config(str(MIXUPS), dict(name='a', options=options), 0, micro_set)
     (tmp_path / 'arm.py').write_text(cfg.pretty_text, 'utf-8')
     read = Config.fromfile(tmp_path / 'arm.py')
     for word in place.split('.'):

@@ -7,7 +7,7 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 from tiny_models import set_batch_size, shrink
 
-from mmtbps.commands import ablation
+from mmtbps.commands.trials import runs
 
 CONFIG = Path(__file__).resolve().parents[2] / 'configs/clip/ablation_methods_drawn.py'
 ARMS = Config.fromfile(CONFIG).arms
@@ -27,14 +27,14 @@ LOSSES = {
 def told(monkeypatch, tmp_path):
     """A file of captions told anew in the place of those that a run would make."""
     file = tmp_path / 'retold_pairs.jsonl'
-    monkeypatch.setattr(ablation, 'generated_pairs', lambda kind, root: file)
+    monkeypatch.setattr(runs, 'generated_pairs', lambda kind, root: file)
     return file
 
 
 @pytest.mark.parametrize('arm', ARMS, ids=[arm['name'] for arm in ARMS])
 def test_an_arm_is_a_whole_config_of_450_steps(arm, micro_set, told, tmp_path):
-    text = ablation.arm_config(str(CONFIG), arm, 7, micro_set).pretty_text
-    assert text == ablation.arm_config(str(CONFIG), arm, 7, micro_set).pretty_text
+    text = runs.arm_config(str(CONFIG), arm, 7, micro_set).pretty_text
+    assert text == runs.arm_config(str(CONFIG), arm, 7, micro_set).pretty_text
     (tmp_path / 'arm.py').write_text(text, 'utf-8')
     cfg = Config.fromfile(tmp_path / 'arm.py')
     assert cfg.train_cfg.max_iters == 450 and cfg.randomness.seed == 7 and cfg.model.heads
@@ -48,8 +48,8 @@ def test_an_arm_is_a_whole_config_of_450_steps(arm, micro_set, told, tmp_path):
 
 def test_captions_are_told_anew_by_the_commands(monkeypatch, tmp_path):
     asked = []
-    monkeypatch.setattr(ablation, 'run_process', lambda *words: asked.append(words))
-    file = ablation.generated_pairs('retold', tmp_path / 'DrawnPEDES_small')
+    monkeypatch.setattr(runs, 'run_process', lambda *words: asked.append(words))
+    file = runs.generated_pairs('retold', tmp_path / 'DrawnPEDES_small')
     assert file == tmp_path / 'DrawnPEDES_small-retold/retold_pairs.jsonl'
     options = ('--cfg-options', f'dataset.data_root={tmp_path}/DrawnPEDES_small',
                f'generation.runner.out_dir={file.parent}')
@@ -58,14 +58,14 @@ def test_captions_are_told_anew_by_the_commands(monkeypatch, tmp_path):
     file.parent.mkdir()
     file.touch()
     asked.clear()
-    assert ablation.generated_pairs('retold', tmp_path / 'DrawnPEDES_small') == file and not asked
+    assert runs.generated_pairs('retold', tmp_path / 'DrawnPEDES_small') == file and not asked
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize('arm', ARMS, ids=[arm['name'] for arm in ARMS])
 def test_every_arm_trains_for_two_steps(arm, micro_set, tmp_path):
     assert len(LOSSES) == len(ARMS)
-    cfg = ablation.arm_config(str(CONFIG), arm, 7, micro_set)
+    cfg = runs.arm_config(str(CONFIG), arm, 7, micro_set)
     data = {key: cfg.train_dataloader.dataset[key] for key in ('ann_file', 'data_prefix')
             if key in cfg.train_dataloader.dataset}
     set_batch_size(shrink(cfg, micro_set, tmp_path).train_dataloader, 24)

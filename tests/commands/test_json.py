@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 from written_by_0_1 import copy_of
 
-from mmtbps.commands import ablation, benchmark, export
+from mmtbps.commands import ablation, benchmark, export, multi_seed
 from mmtbps.commands.completion import build_whole_parser
 from mmtbps.commands.main import main, run_command
 from mmtbps.commands.wording.command_names import COMMANDS
@@ -60,6 +60,7 @@ CASES = {
     'print-config': ([CONFIG], {'model', 'train_cfg', 'test_dataloader'}),
     'ablation': (['configs/tbps/ablation_drawn.py', '--arms', 'baseline', '--seeds', '2'],
                  {'arms', 'chance'}),
+    'multi-seed': (['vit_bert_base_drawn', '--seeds', '1'], {'name', 'runs'}),
     'robustness': (['robust', '--model', 'plain', CONFIG, WEIGHTS, '--data', CONFIG,
                     '--conditions', 'paraphrase'],
                    {'model', 'data', 'condition', 'measures', 'changed', 'told_apart',
@@ -110,6 +111,7 @@ def stand_ins(place, monkeypatch):
 
     monkeypatch.chdir(place)
     monkeypatch.setattr(ablation, 'run_arm', run_arm)
+    monkeypatch.setattr(multi_seed, 'run_arm', run_arm)
     monkeypatch.setattr(ablation, 'draw_dataset', lambda root, **options: Path('drawn'))
     monkeypatch.setattr(export, 'export_encoder', lambda *args: print('a graph') or dict(
         files={'text.onnx': dict(bytes=9)}, check=dict(fp32=dict(images=1., captions=1.))))

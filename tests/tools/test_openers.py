@@ -39,5 +39,5 @@ def test_help_names_the_tool():
 def test_exit_codes_are_those_of_the_command(words, code):
     done = call(TOOLS / 'models.py', *words)
     assert done.returncode == code
-    assert code == 0 or re.search('^models.py: error: unrecognized arguments: --jsn$', done.stderr,
+    assert code == 0 or re.search('^models.py: error: unrecognized arguments: --jsn;', done.stderr,
                                   re.MULTILINE)

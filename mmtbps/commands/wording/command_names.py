@@ -63,6 +63,7 @@ COMMANDS = {
     'generate': Command('generate', 'generate training pairs'),
     'print-config': Command('print_config', 'print a config with all it inherits'),
     'ablation': Command('ablation', 'train the arms of an ablation and write their table'),
+    'multi-seed': Command('multi_seed', 'train configs with several seeds, with paired tests'),
     'robustness': Command('robustness', 'measure models on other data and changed inputs'),
     'demo': Command('demo', 'run the whole path on drawn people'),
     'benchmark': Command('benchmark', 'measure speed'),

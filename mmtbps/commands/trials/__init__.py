@@ -1,0 +1,3 @@
+"""Trials: the same training over several seeds, each run kept, and tables of them."""
+
+__all__ = []

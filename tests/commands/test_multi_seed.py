@@ -1,0 +1,81 @@
+"""Several seeds of configs: tables, paired tests by hand, runs that are kept."""
+
+import itertools
+import json
+
+import numpy as np
+import pytest
+
+from mmtbps.commands import multi_seed
+from mmtbps.commands.main import run_command
+from mmtbps.commands.trials.tables import sign_flip_probability, sign_flip_table
+
+MEASURES = ('R1', 'R5', 'R10', 'mAP')
+
+
+@pytest.mark.parametrize('differences', [[2., 1., 3.], [2., -1., .5], [0., 0.], [1.] * 5,
+                                         [.1, -.3, .7, -.2, .4, .05]])
+def test_the_probability_is_the_share_of_all_signs(differences):
+    sums = [abs(np.dot(signs, differences))
+            for signs in itertools.product([1, -1], repeat=len(differences))]
+    expected = np.mean([value >= abs(np.sum(differences)) - 1e-9 for value in sums])
+    assert sign_flip_probability(differences) == pytest.approx(expected)
+
+
+def run_of(value):
+    return {**{f't2i/{m}': value for m in MEASURES}, 'val': {f't2i/{m}': value for m in MEASURES}}
+
+
+def test_the_table_pairs_seeds():
+    results = {'a': [run_of(10.), run_of(20.), run_of(30.)],
+               'b': [run_of(11.), run_of(21.), run_of(31.)],   # a point ahead with every seed
+               'c': [run_of(30.), run_of(20.), run_of(10.)]}   # the same runs in another order
+    lines = sign_flip_table(results).splitlines()
+    assert 'over 3 seeds, never below 0.25' in lines[0]
+    assert lines[-2:] == ['| b | 0.25 | 0.25 |', '| c | 1 | 1 |']
+
+
+@pytest.fixture
+def made(monkeypatch):
+    """Runs that are made, in the place of trainings."""
+    asked = []
+
+    def run_arm(path, arm, seed, work_dir, data_root, steps):
+        asked.append((arm['name'], seed, steps))
+        return run_of(10. + seed + 2 * (arm['name'] == 'irra_drawn'))
+
+    monkeypatch.setattr(multi_seed, 'run_arm', run_arm)
+    return asked
+
+
+def test_configs_are_compared_with_the_first(made, tmp_path, capsys):
+    words = ['vit_bert_base_drawn', 'irra_drawn', '--seeds', '3', '--work-dir',
+             str(tmp_path / 'runs'), '--out', str(tmp_path / 'table.md')]
+    run_command('multi-seed', words)
+    printed = capsys.readouterr().out
+    assert made == [(name, seed, None) for seed in range(3)
+                    for name in ('vit_bert_base_drawn', 'irra_drawn')]
+    assert '| vit_bert_base_drawn | 11.0 ± 1.0 |' in printed
+    assert '| irra_drawn | +2.0 ± 0.0 (3)' in printed and '| irra_drawn | 0.25 | 0.25 |' in printed
+    assert (tmp_path / 'table.md').read_text('utf-8') == printed
+    run_command('multi-seed', [*words, '--json'])
+    found = json.loads(capsys.readouterr().out)
+    assert [one['name'] for one in found] == ['vit_bert_base_drawn', 'irra_drawn']
+    assert [run['seed'] for run in found[1]['runs']] == [0, 1, 2]
+
+
+def test_one_config_has_a_mean_alone(made, tmp_path, capsys):
+    run_command('multi-seed', ['irra_drawn', '--seeds', '1-2', '--work-dir', str(tmp_path)])
+    printed = capsys.readouterr().out
+    assert made == [('irra_drawn', 1, None), ('irra_drawn', 2, None)]
+    assert '| irra_drawn | 13.5 ± 0.7 |' in printed and 'Probability' not in printed
+
+
+@pytest.mark.parametrize('words, said', [
+    (['irra_drawn', 'irra_drawn'], 'two configs have one name: irra_drawn, irra_drawn'),
+    (['irra_drawn', '--seeds', 'few'], '--seeds must be a number'),
+    (['irra_drawn', '--steps', '0'], '--steps must be at least 1'), (['nothing'], 'nothing')])
+def test_what_cannot_be_is_refused(words, said, made, tmp_path, refused):
+    with refused(said):
+        run_command('multi-seed', [*words, '--work-dir', str(tmp_path)])
+    assert not made
