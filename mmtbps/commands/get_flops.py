@@ -41,7 +41,7 @@ def run(args: argparse.Namespace) -> None:
     with explain_unknown_types(cfg), DefaultScope.overwrite_default_scope('mmtbps'):
         model = MODELS.build(cfg.model)
     # The optimizer of a config may leave weights as they are.
-    paramwise = cfg.get('optim_wrapper', {}).get('paramwise_cfg') or {}
+    paramwise = (cfg.get('optim_wrapper') or {}).get('paramwise_cfg') or {}  # None to test alone
     freeze_weights(model, paramwise.get('rules', []))
     size = tuple(args.shape or model.image_backbone.image_size or (384, 128))
     if len(size) > 2 or min(size) < 1 or args.words < 1:
