@@ -7,7 +7,8 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
@@ -203,12 +204,28 @@ def build_runner(cfg: Config, start: Start | None = None, overwrite: bool = Fals
             move_away(cfg.work_dir)
         if cfg.launcher != 'none' and not torch.cuda.is_available():
             _start_cpu_group(cfg)
-        runner = _runner_class(cfg).from_cfg(cfg)
+        with _dumped_beside_a_training(cfg):
+            runner = _runner_class(cfg).from_cfg(cfg)
     for hook in runner.hooks:
         if isinstance(hook, PreflightHook):
             hook.checked = True
     log_lines(runner.logger, [*lines, *([start.said] if start else [])], word)
     return runner
+
+
+@contextmanager
+def _dumped_beside_a_training(cfg: Config) -> Iterator[None]:
+    """Let MMEngine write the config of a test beside that of the training, and not over it.
+
+    Both have the same work folder by default, and that of a test can train nothing.
+    """
+    name = cfg.filename
+    if name and cfg.get('train_cfg') is None:
+        object.__setattr__(cfg, '_filename', str(Path(name).with_suffix('.test.py')))
+    try:
+        yield
+    finally:
+        object.__setattr__(cfg, '_filename', name)
 
 
 def check_weights(runner: Runner, checkpoint: str, partial: bool = False) -> LoadReport:

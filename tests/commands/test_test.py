@@ -91,3 +91,12 @@ def test_an_image_without_captions_stays_in_the_gallery(trained):
     assert metrics['t2i/gallery'] == len(gallery) and 'left_out' not in metrics
     assert metrics['t2i/queries'] == sum(
         len(record['captions']) for record in records if record['split'] == 'test')
+
+
+def test_a_test_leaves_the_config_of_the_training_as_it_was(trained):
+    """Both have one work folder by default, and MMEngine writes the config there."""
+    before = Path('runs/plain/plain.py').read_bytes()
+    run_command('test', ['runs/plain/plain.py', 'runs/plain/epoch_1.pth', '--work-dir',
+                         'runs/plain', '--cfg-options', f'experiment_name=tests_{next(RUNS)}'])
+    assert Path('runs/plain/plain.py').read_bytes() == before
+    assert 'optim_wrapper=None' in Path('runs/plain/plain.test.py').read_text()
