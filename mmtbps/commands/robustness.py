@@ -21,6 +21,7 @@ from rich.console import Console
 from rich.progress import track
 
 from mmtbps.config_file import read_config
+from mmtbps.datasets.images import read_picture
 from mmtbps.errors import BadValue, MissingFile
 from mmtbps.fileio import JsonlWriter, check_writable, write_durably
 from mmtbps.robustness import (
@@ -85,7 +86,7 @@ def measure(args: argparse.Namespace) -> list[Outcome]:
     with JsonlWriter(args.out / OUTCOMES) as log:
         for name, model, weights in models:
             encoder = load_encoder(model, weights, args.device, notify=print_model_notice)
-            runs = [RobustnessRun(name, encoder, subjects, read_image, log, args.seed, progress)
+            runs = [RobustnessRun(name, encoder, subjects, read_picture, log, args.seed, progress)
                     for subjects in sets]
             outcomes += [one for part in runs
                          for one in [part.clean(), *map(part.under, conditions)]]

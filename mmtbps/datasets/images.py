@@ -12,11 +12,12 @@ from mmengine.fileio import get
 from PIL import Image
 from rich.progress import track
 
+from mmtbps.errors import UserError
 from mmtbps.fileio import MAX_PIXELS, why_no_file
 from mmtbps.fileio.pictures import BadPicture, decode_picture, is_plain_jpeg
 
 from .packed import PREFIX, PackedImagesError, open_packed, split_packed
-from .skipped import UnreadableImage
+from .skipped import UndecodableImage, UnreadableImage
 
 #: Below this, decoding takes seconds and a progress bar is noise.
 _PROGRESS_FROM = 2000
@@ -63,6 +64,29 @@ def _may_be_file(entry: os.DirEntry) -> bool:
     if entry.is_file(follow_symlinks=False):
         return True
     return entry.is_symlink() and not (os.path.exists(entry.path) and why_no_file(entry.path))
+
+
+def read_picture(path: str | os.PathLike) -> Image.Image:
+    """Read a picture of a data set as RGB, as a person sees it; packed ones too.
+
+    Raises:
+        UnreadableImage: There is no such image, or its bytes cannot be read.
+        UndecodableImage: They are no picture.
+    """
+    try:
+        data = get(path)
+    except Exception as error:  # storage backends have errors of their own
+        raise UnreadableImage(f'{path} cannot be read ({_word(error)})') from error
+    try:
+        return decode_picture(data).image
+    except Exception as error:  # and so have decoders
+        raise UndecodableImage(f'{path}: {_word(error)}') from error
+
+
+def _word(error: Exception) -> str:
+    if isinstance(error, (OSError, UserError)):
+        return getattr(error, 'strerror', None) or str(error)
+    return f'{type(error).__name__}: {error}'
 
 
 class ImageFault(NamedTuple):

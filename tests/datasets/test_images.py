@@ -4,7 +4,14 @@ import pytest
 from PIL import Image
 
 from mmtbps.datasets import images
-from mmtbps.datasets.images import decode_error, find_missing_images, find_undecodable
+from mmtbps.datasets.images import (
+    decode_error,
+    find_missing_images,
+    find_undecodable,
+    read_picture,
+)
+from mmtbps.datasets.skipped import UndecodableImage, UnreadableImage
+from mmtbps.datasets.write_packed import pack_images
 
 
 def test_find_missing_over_folders(tmp_path, write_image):
@@ -22,6 +29,20 @@ def test_decode_error_reads_all_bytes(tmp_path, write_image, kind):
     assert decode_error(str(path)) is None
     path.write_bytes(path.read_bytes()[:-40])  # the header is whole
     assert decode_error(str(path)) is not None
+
+
+def test_a_picture_is_read_packed_or_not(tmp_path, write_image):
+    write_image(tmp_path / 'imgs/é/1.png')
+    (tmp_path / 'imgs/broken.png').write_bytes(b'no picture')
+    pack_images(tmp_path / 'imgs', tmp_path / 'imgs.tars')
+    packed = f'packed://{tmp_path}/imgs.tars'
+    pixels = read_picture(tmp_path / 'imgs/é/1.png').tobytes()
+    assert pixels == read_picture(f'{packed}/é/1.png').tobytes()
+    for folder in (tmp_path / 'imgs', packed):
+        with pytest.raises(UndecodableImage, match='broken.png: '):
+            read_picture(f'{folder}/broken.png')
+        with pytest.raises(UnreadableImage, match='none.png cannot be read'):
+            read_picture(f'{folder}/none.png')
 
 
 @pytest.mark.parametrize('mode', ['L', 'P', 'RGBA', 'CMYK'])

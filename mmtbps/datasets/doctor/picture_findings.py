@@ -6,22 +6,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-from mmengine.fileio import get
-from PIL import Image
 
 from mmtbps.datasets.annotations import LocatedRecord
-from mmtbps.datasets.images import find_missing_images
-from mmtbps.fileio.pictures import decode_picture
+from mmtbps.datasets.images import find_missing_images, read_picture
+from mmtbps.errors import UserError
 
 from .findings import Finding, place_of
 from .likeness import find_alike, groups_of, hash_picture
 
-__all__ = ['find_in_pictures', 'read_picture']
-
-
-def read_picture(path: str) -> Image.Image:
-    """Read a picture of a data set, packed ones too."""
-    return decode_picture(get(path)).image
+__all__ = ['find_in_pictures']
 
 
 def find_in_pictures(located: Sequence[LocatedRecord],
@@ -55,8 +48,8 @@ def find_in_pictures(located: Sequence[LocatedRecord],
 def _try_to_hash(path: str) -> np.ndarray | str:
     try:
         return hash_picture(read_picture(path))
-    except Exception as error:  # decoders and storages have errors of their own
-        return f'{type(error).__name__}: {error}'
+    except UserError as error:
+        return str(error)
 
 
 def _again(hashes: Mapping[str, np.ndarray],

@@ -8,12 +8,13 @@ from typing import Any
 
 from PIL import Image
 
+from mmtbps.datasets.images import read_picture
+from mmtbps.errors import UserError
 from mmtbps.fileio import write_durably
 from mmtbps.markup import load_template
 
 from .findings import Finding, Place
 from .kinds import KINDS
-from .picture_findings import read_picture
 
 __all__ = ['write_report']
 
@@ -48,7 +49,7 @@ def _picture(path: str) -> str | None:
     """Encode a small copy of a picture as a data URI; None if there is none."""
     try:
         image = read_picture(path)
-    except Exception:  # it is missing or broken, which a finding says
+    except UserError:  # it is missing or broken, which a finding says
         return None
     small = image.copy()
     small.thumbnail(_SIZE, Image.Resampling.LANCZOS)

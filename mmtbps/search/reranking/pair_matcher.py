@@ -8,11 +8,11 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from mmtbps.datasets.images import read_picture
 from mmtbps.errors import BadValue
 from mmtbps.registry import TASK_UTILS
 
 from ..encoders.loading import load_encoder
-from ..media.images import read_image
 
 __all__ = ['PairMatcher']
 
@@ -55,14 +55,16 @@ class PairMatcher:
 
         Args:
             texts: Q sentences.
-            images: N pictures or their paths; only those that are asked for are read.
+            images: N pictures or their paths, packed ones too; only those that are asked for are
+                read.
             places: ``(Q, k)`` int64 places of pictures for each sentence.
 
         Returns:
             ``(Q, k)`` float32 on the CPU, the model's logits of "match".
 
         Raises:
-            UnreadableImage: a picture is missing or broken.
+            UnreadableImage: a picture is missing.
+            UndecodableImage: a picture is broken.
         """
         scores = torch.empty(places.shape)
         if not scores.numel():
@@ -93,4 +95,4 @@ class PairMatcher:
 
 
 def _open(image: str | os.PathLike | Image.Image) -> Image.Image:
-    return image if isinstance(image, Image.Image) else read_image(image)
+    return image if isinstance(image, Image.Image) else read_picture(image)

@@ -7,12 +7,13 @@ import pytest
 import torch
 from fakes import ColorEncoder, paint
 
+from mmtbps.datasets.skipped import UnreadableImage
+from mmtbps.datasets.write_packed import pack_images
 from mmtbps.errors import BadValue
 from mmtbps.models.backbones import FusionBERT
 from mmtbps.models.backbones.vit import OverlapViT
 from mmtbps.models.retrievers import CrossEncoderRetriever
 from mmtbps.search import PairMatcher
-from mmtbps.search.media.images import UnreadableImage
 
 COLORS = ['red', 'blue', 'green', 'white', 'yellow', 'black']
 
@@ -67,8 +68,20 @@ def test_only_pictures_that_are_asked_for_are_read_and_only_once(tmp_path):
     paths = [tmp_path / f'{color}.png' for color in COLORS]  # the last three are missing
     PairMatcher(encoder).match(TEXTS, paths, torch.tensor([[0, 2], [2, 0], [0, 2]]))
     assert encoder.prepared == 2
-    with pytest.raises(UnreadableImage, match='yellow.png: no such file'):
+    with pytest.raises(UnreadableImage, match='yellow.png cannot be read'):
         PairMatcher(encoder).match(TEXTS[:1], paths, torch.tensor([[4]]))
+
+
+def test_packed_pictures_have_the_scores_of_their_files(tmp_path):
+    (tmp_path / 'imgs').mkdir()
+    for color in COLORS:
+        paint(color).save(tmp_path / f'imgs/{color}.png')
+    pack_images(tmp_path / 'imgs', tmp_path / 'imgs.tars')
+    places = torch.tensor([[5, 0, 2], [2, 1, 5], [0, 5, 2]])
+    files, packed = (PairMatcher(TinyEncoder()).match(
+        TEXTS, [f'{folder}/{color}.png' for color in COLORS], places)
+        for folder in (tmp_path / 'imgs', f'packed://{tmp_path}/imgs.tars'))
+    assert torch.equal(files, packed)
 
 
 def test_nothing_to_compare():
