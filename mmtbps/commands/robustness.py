@@ -12,8 +12,11 @@ Examples:
 """
 
 import argparse
+import hashlib
 import sys
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -25,11 +28,14 @@ from mmtbps.datasets.images import read_picture
 from mmtbps.errors import BadValue, MissingFile
 from mmtbps.fileio import JsonlWriter, check_writable, write_durably
 from mmtbps.robustness import (
+    CONDITIONS,
     Outcome,
     RobustnessRun,
+    Subjects,
     choose_conditions,
     condition_table,
     cross_domain_table,
+    read_outcomes,
     read_subjects,
 )
 from mmtbps.robustness.picture import draw_conditions
@@ -76,11 +82,7 @@ def measure(args: argparse.Namespace) -> list[Outcome]:
     models = read_models(args.model)
     conditions = [] if args.conditions == [] else choose_conditions(args.conditions)
     check_writable(args.out, folder=True)
-    sets = [read_subjects(read_config(name, 'test_dataloader').test_dataloader.dataset)
-            for name in args.data]
-    if len({one.name for one in sets}) < len(sets):
-        raise BadValue('two configs of --data have test sets of one name: '
-                       + ', '.join(one.name for one in sets))
+    sets = read_sets(args.data)
     strangers = find_strangers(args)
     outcomes = []
     with JsonlWriter(args.out / OUTCOMES) as log:
@@ -93,6 +95,23 @@ def measure(args: argparse.Namespace) -> list[Outcome]:
             if strangers:
                 outcomes += grow(runs, strangers, args.strangers)
     return outcomes
+
+
+def read_sets(configs: Sequence[str]) -> list[Subjects]:
+    """Read the test sets; those of one name get that of their config, too.
+
+    Raises:
+        BadValue: two have one name all the same.
+    """
+    sets = [read_subjects(read_config(name, 'test_dataloader').test_dataloader.dataset)
+            for name in configs]
+    counts = Counter(one.name for one in sets)
+    sets = [replace(one, name=f'{one.name} ({Path(config).stem})') if counts[one.name] > 1 else one
+            for one, config in zip(sets, configs, strict=True)]
+    if len({one.name for one in sets}) < len(sets):
+        raise BadValue('two configs of --data have test sets of one name: '
+                       + ', '.join(one.name for one in sets))
+    return sets
 
 
 def read_models(words: Sequence[Sequence[str]]) -> list[tuple[str, str, str | None]]:
@@ -134,7 +153,14 @@ def grow(runs: Sequence[RobustnessRun], paths: Sequence[Path],
     features = np.concatenate([
         runs[0].encoder.encode_images([read_image(path) for path in batch])
         for batch in progress(batches, f'{runs[0].model}: strangers')])
-    return [part.among(features, count) for part in runs for count in counts]
+    return [part.among(features, count, _digest(paths[:count]))
+            for part in runs for count in counts]
+
+
+def _digest(paths: Sequence[Path]) -> str:
+    """Say who strangers are, by the names and sizes of their files."""
+    named = [(path.name, path.stat().st_size) for path in paths]
+    return hashlib.sha256(repr(named).encode('utf-8', 'surrogateescape')).hexdigest()
 
 
 def progress(items: Sequence, words: str) -> Iterator:
@@ -143,15 +169,25 @@ def progress(items: Sequence, words: str) -> Iterator:
 
 
 def finish(args: argparse.Namespace, outcomes: Sequence[Outcome]) -> None:
-    """Write tables and picture, and print them."""
-    parts = [cross_domain_table(outcomes)]
-    groups = dict.fromkeys((one.model, one.data) for one in outcomes)
-    for model, data in groups:
-        of = [one for one in outcomes if (one.model, one.data) == (model, data)]
-        parts.append(f'{model} on {data}, seed {args.seed}:\n\n{condition_table(of)}')
+    """Write tables and picture of all that DIR knows, and print them."""
+    known = read_outcomes(args.out / OUTCOMES)
+    seeds = {(one.model, one.data): seed for seed, one in known}
+    known = sorted((one for _, one in known), key=_place)
+    parts = [cross_domain_table(known)]
+    for model, data in seeds:
+        of = [one for one in known if (one.model, one.data) == (model, data)]
+        parts.append(f'{model} on {data}, seed {seeds[model, data]}:\n\n{condition_table(of)}')
     text = '\n\n'.join(parts)
     write_durably(args.out / TABLE, text + '\n')
-    if draw_conditions(outcomes, args.out / PICTURE):
+    if draw_conditions(known, args.out / PICTURE):
         print(args.out / PICTURE, file=sys.stderr)
     print(text)
     answer([one.to_json() for one in outcomes])
+
+
+def _place(outcome: Outcome) -> tuple[int, int]:
+    """Return the place of an outcome in the table: as the conditions stand, strangers last."""
+    names = list(CONDITIONS)
+    if outcome.condition in names:
+        return names.index(outcome.condition), 0
+    return len(names) if outcome.distractors else -1, outcome.distractors

@@ -1,13 +1,18 @@
 """Picture of a robustness run: a panel for each kind of condition, a line for each model."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mmtbps.fileio import write_durably
 
 from .run import CLEAN, Outcome
 
-__all__ = ['curves_of', 'draw_conditions']
+__all__ = ['curves_of', 'draw_conditions', 'panels_of']
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _COLUMNS = 4
 
@@ -42,6 +47,33 @@ def curves_of(outcomes: Sequence[Outcome]) -> dict[str, dict[str, tuple[list[str
     return curves
 
 
+def panels_of(curves: Mapping[str, Mapping[str, tuple[list[str], list[float]]]]) -> 'Figure':
+    """Draw a panel for each kind of condition, all on one scale.
+
+    Args:
+        curves: as `curves_of` returns them, one at least.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+    columns = min(_COLUMNS, len(curves))
+    rows = -(-len(curves) // columns)
+    figure = Figure(figsize=(3.2 * columns, 2.8 * rows), layout='constrained')
+    FigureCanvasAgg(figure)
+    panels = figure.subplots(rows, columns, squeeze=False, sharey=True).ravel()
+    for axes, (kind, lines) in zip(panels, curves.items(), strict=False):
+        for name, (labels, values) in lines.items():
+            axes.plot(labels, values, marker='.', label=name)
+        axes.set_title(kind, fontsize=9)
+        axes.tick_params('x', labelrotation=25, labelsize=7)
+        axes.grid(alpha=.3)
+    for axes in panels[len(curves):]:  # what is left has no curve
+        axes.set_axis_off()
+    panels[0].set_ylim(bottom=0)
+    panels[0].set_ylabel('R1, percent')
+    panels[0].legend(fontsize=7)
+    return figure
+
+
 def draw_conditions(outcomes: Sequence[Outcome], path: Path) -> bool:
     """Draw the curves; without matplotlib, or without a condition, nothing is drawn.
 
@@ -53,28 +85,8 @@ def draw_conditions(outcomes: Sequence[Outcome], path: Path) -> bool:
         Whether there is a picture.
     """
     curves = curves_of(outcomes)
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError:
+    if not curves or find_spec('matplotlib') is None:
         return False
-    if not curves:
-        return False
-    columns = min(_COLUMNS, len(curves))
-    rows = -(-len(curves) // columns)
-    figure = Figure(figsize=(3.2 * columns, 2.8 * rows), layout='constrained')
-    FigureCanvasAgg(figure)
-    panels = figure.subplots(rows, columns, squeeze=False).flat
-    for axes, (kind, lines) in zip(panels, curves.items(), strict=False):
-        for name, (labels, values) in lines.items():
-            axes.plot(labels, values, marker='.', label=name)
-        axes.set_title(kind, fontsize=9)
-        axes.tick_params('x', labelrotation=25, labelsize=7)
-        axes.set_ylim(bottom=0)
-        axes.grid(alpha=.3)
-    for axes in list(panels):  # what is left has no curve
-        axes.set_axis_off()
-    figure.axes[0].set_ylabel('R1, percent')
-    figure.axes[0].legend(fontsize=7)
+    figure = panels_of(curves)
     write_durably(path, lambda to: figure.savefig(to, format='png', dpi=120))
     return True

@@ -1,7 +1,8 @@
 """Run that tests models under conditions, each of which is kept as soon as it is measured."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
@@ -15,7 +16,7 @@ from mmtbps.fileio import JsonlWriter, iter_json_lines
 from .conditions import Condition
 from .subjects import Subjects, change_captions, generator_of
 
-__all__ = ['Encoder', 'Outcome', 'RobustnessRun']
+__all__ = ['Encoder', 'Outcome', 'RobustnessRun', 'read_outcomes']
 
 MEASURES = ('R1', 'R5', 'R10', 'mAP', 'mINP')
 CLEAN = 'as it is'
@@ -60,6 +61,15 @@ class Outcome:
         return asdict(self)
 
 
+def read_outcomes(path: str | os.PathLike) -> list[tuple[int, Outcome]]:
+    """Read the outcomes of a log, each with the seed of its changes.
+
+    Args:
+        path: of the log.
+    """
+    return [(line['key']['seed'], Outcome(**line['outcome'])) for _, line in iter_json_lines(path)]
+
+
 @dataclass
 class RobustnessRun:
     """Measurement of one model on one test set; what is in the log is not measured again.
@@ -90,16 +100,18 @@ class RobustnessRun:
         self._key = json.loads(json.dumps(dict(
             fingerprint=dict(self.encoder.fingerprint), data=dict(self.subjects.digest),
             seed=self.seed)))
-        self._known = {}
+        self._known, self._strangers = {}, {}
         for _, line in iter_json_lines(self.log.path):
             outcome = Outcome(**line['outcome'])
             if (outcome.model, outcome.data) != (self.model, self.subjects.name):
                 continue
+            strangers = line['key'].pop('strangers', None)
             if line['key'] != self._key:
                 raise BadValue(f'{self.log.path} was begun with another model, data set or seed '
                                f'under the names {self.model} and {self.subjects.name}; take a '
                                'new folder')
             self._known[outcome.condition] = outcome
+            self._strangers[outcome.condition] = strangers
 
     def clean(self) -> Outcome:
         """Measure the test set as it is."""
@@ -110,18 +122,27 @@ class RobustnessRun:
         side = self._under_captions if condition.caption else self._under_pictures
         return self._measure(condition.name, lambda: side(condition))
 
-    def among(self, strangers: np.ndarray, count: int) -> Outcome:
+    def among(self, strangers: np.ndarray, count: int, digest: str = '') -> Outcome:
         """Measure with the first ``count`` strangers in the gallery.
 
         Args:
             strangers: ``(M, D)`` features of pictures of nobody who is asked for.
             count: strangers that are there.
-        """
-        return self._measure(f'{count} strangers', lambda: (
-            np.concatenate([self._pictures(), strangers[:count]]), self._texts(),
-            dict(distractors=count)))
+            digest: says who they are.
 
-    def _measure(self, name: str, features: Callable[[], tuple]) -> Outcome:
+        Raises:
+            BadValue: the log has as many of another digest.
+        """
+        name = f'{count} strangers'
+        if name in self._known and self._strangers[name] not in (None, digest):
+            raise BadValue(f'{self.log.path} has {name} of another folder, or of one that has '
+                           'changed since; take a new folder for the outcomes')
+        return self._measure(name, lambda: (
+            np.concatenate([self._pictures(), strangers[:count]]), self._texts(),
+            dict(distractors=count)), dict(strangers=digest))
+
+    def _measure(self, name: str, features: Callable[[], tuple],
+                 more_key: Mapping[str, str] | None = None) -> Outcome:
         if name in self._known:
             return self._known[name]
         images, texts, more = features()
@@ -131,8 +152,9 @@ class RobustnessRun:
                                  np.concatenate([people, nobody]))
         outcome = Outcome(self.model, self.subjects.name, name,
                           {measure: found[measure] for measure in MEASURES}, **more)
-        self.log.append(dict(key=self._key, outcome=outcome.to_json()))
+        self.log.append(dict(key={**self._key, **(more_key or {})}, outcome=outcome.to_json()))
         self._known[name] = outcome
+        self._strangers[name] = (more_key or {}).get('strangers')
         return outcome
 
     def _under_captions(self, condition: Condition) -> tuple:

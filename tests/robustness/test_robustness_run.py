@@ -22,7 +22,7 @@ from mmtbps.robustness import (
     cross_domain_table,
     read_subjects,
 )
-from mmtbps.robustness.picture import curves_of
+from mmtbps.robustness.picture import curves_of, panels_of
 from mmtbps.robustness.pictures import shrink
 
 sys.path.append(str(Path(__file__).parents[1] / 'search'))
@@ -107,6 +107,17 @@ def test_strangers_join_the_gallery(subjects, tmp_path):
     assert many.measures['mAP'] <= few.measures['mAP'] <= run.clean().measures['mAP']
 
 
+def test_other_strangers_are_no_strangers_of_before(subjects, tmp_path):
+    strangers = np.random.default_rng(0).normal(size=(9, 64)).astype(np.float32)
+    run, encoder = start(subjects, tmp_path)
+    strangers = strangers[:, :encoder.dim]
+    before = run.among(strangers, 5, 'one folder')
+    again, _ = start(subjects, tmp_path)
+    assert again.among(-strangers, 5, 'one folder') == before  # not measured again
+    with pytest.raises(BadValue, match='outcomes.jsonl has 5 strangers of another folder'):
+        again.among(strangers, 5, 'other')
+
+
 def test_what_is_known_is_not_measured_again(subjects, tmp_path):
     conditions = choose_conditions(['occlusion', 'paraphrase'])
     first, _ = start(subjects, tmp_path)
@@ -164,6 +175,50 @@ def test_tables_and_curves():
     assert curves['blur'] == {'a, x': (['as it is', '0.02'], [50., 40.])}
     assert curves['strangers in the gallery'] == {'a, x': (['as it is', '7'], [50., 45.])}
     assert curves['wording']['a, x'][0] == ['as it is', 'color contradiction']
+
+
+def test_each_curve_has_a_panel_and_no_panel_is_empty():
+    found = [outcome('a', 'x', 'as it is', 50.), *(
+        outcome('a', 'x', f'{kind} 1', 40.) for kind in ('one', 'two', 'three', 'four', 'five'))]
+    panels = panels_of(curves_of(found))
+    assert [bool(axes.lines) for axes in panels.axes] == [True] * 5 + [False] * 3
+    assert [axes.axison for axes in panels.axes] == [True] * 5 + [False] * 3
+
+
+@pytest.fixture
+def own_config(micro_set, tmp_path, monkeypatch):
+    """A function that writes a config of the drawn set under a name."""
+    from mmtbps.commands import robustness
+    monkeypatch.setattr(robustness, 'load_encoder', lambda *args, **options: CountingEncoder())
+
+    def write(name):
+        (tmp_path / name).write_text(
+            'test_dataloader = dict(dataset=dict(type="DrawnPEDES", '
+            f'data_root={str(micro_set)!r}, ann_file="reid_raw.json", split="test", '
+            'test_mode=True, data_prefix=dict(img_path="imgs")))\n', 'utf-8')
+        return tmp_path / name
+    return write
+
+
+def test_further_models_and_conditions_join_the_table(own_config, tmp_path, capsys):
+    config, out = own_config('own.py'), tmp_path / 'out'
+    for words in (['a', 'm', '--conditions', 'blur 0.08'], ['b', 'm', '--conditions'],
+                  ['a', 'm', '--conditions', 'paraphrase']):
+        run_command('robustness', [*map(str, (out, '--data', config, '--model', *words))])
+    table = (out / 'table.md').read_text('utf-8')
+    rows = [line.split('|')[1].strip() for line in table.splitlines() if line.startswith('|')]
+    assert rows == ['R1 / mAP', '---', 'a', 'b', 'condition', '---', 'as it is', 'paraphrase',
+                    'blur 0.08', 'condition', '---', 'as it is']
+
+
+def test_test_sets_of_one_name_are_told_apart_by_their_configs(own_config, tmp_path, refused):
+    first, second = own_config('one.py'), own_config('two.py')
+    words = [tmp_path / 'out', '--model', 'a', 'm', '--conditions', '--data', first]
+    run_command('robustness', [*map(str, words), str(second)])
+    table = (tmp_path / 'out/table.md').read_text('utf-8')
+    assert table.splitlines()[0] == '| R1 / mAP | DrawnPEDES (one) | DrawnPEDES (two) |'
+    with refused('two configs of --data have test sets of one name: DrawnPEDES'):
+        run_command('robustness', [*map(str, words), str(first)])
 
 
 def test_the_command_goes_on_and_writes_its_tables(micro_set, tmp_path, monkeypatch, capsys):
