@@ -1,5 +1,6 @@
 """Cleaning of a data set: annotation files without what was found, and a list of what was done."""
 
+import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import Any, NamedTuple
 
 from mmtbps.datasets.annotations import LocatedRecord
 from mmtbps.errors import BadValue
-from mmtbps.fileio import check_writable, encode_json, write_durably
+from mmtbps.fileio import check_writable, encode_json, sync_folder, write_durably
 
 from .caption_findings import plain_text
 from .findings import Finding
@@ -87,16 +88,17 @@ def _with(item: LocatedRecord, captions: list[str], places: list[int]) -> Locate
 def _reasons(located: Sequence[LocatedRecord],
              findings: Sequence[Finding]) -> dict[tuple[str, int], str]:
     """Say of each record that is left out why."""
-    images: dict[str, str] = {}
+    gone: dict[str, str] = {}
+    copies: dict[tuple[str, str], str] = {}
     people: dict[Any, tuple[int, str]] = {}
     by_place = {(item.source.name, item.number): item for item in located}
     for finding in findings:
         for group in finding.groups:
             if finding.kind in _LEFT_OUT:
-                images.update(dict.fromkeys((place.image for place in group), finding.kind))
+                gone.update(dict.fromkeys((place.image for place in group), finding.kind))
             if finding.kind == 'picture in two splits':
                 best = min(_RANK.get(place.split, 2) for place in group)
-                images.update({place.image: finding.kind for place in group
+                copies.update({(place.image, place.split): finding.kind for place in group
                                if _RANK.get(place.split, 2) > best})
             if finding.kind == 'person in two splits':
                 best = min(_RANK.get(place.split, 2) for place in group)
@@ -105,8 +107,9 @@ def _reasons(located: Sequence[LocatedRecord],
     reasons = {}
     for item in located:
         best, kind = people.get(item.identity, (9, ''))
-        if item.image_path in images:
-            reasons[item.source.name, item.number] = images[item.image_path]
+        out = gone.get(item.image_path) or copies.get((item.image_path, item.record.split))
+        if out:
+            reasons[item.source.name, item.number] = out
         elif _RANK.get(item.record.split, 2) > best:
             reasons[item.source.name, item.number] = kind
     return reasons
@@ -137,14 +140,20 @@ def write_clean(located: Sequence[LocatedRecord], findings: Sequence[Finding],
         raise BadValue(f'{folder} holds something; cleaned annotation files are written to a '
                        'folder of their own')
     kept, changes = clean_records(located, findings)
-    folder.mkdir(parents=True, exist_ok=True)
+    # Grows under another name, so that a folder that can be seen is a whole one.
+    place = folder.resolve()
+    growing = place.with_name(f'.{place.name}.partial')
+    shutil.rmtree(growing, ignore_errors=True)  # of a run that was killed
+    growing.mkdir(parents=True)
     written = {}
     for source in dict.fromkeys(item.source for item in located):
         target = folder / _free_name(Path(source.name).stem, written)
         lines = [item.record.to_json() for item in kept if item.source == source]
-        write_durably(target, ''.join(_lines(lines)))
+        write_durably(growing / target.name, ''.join(_lines(lines)))
         written[target] = source.images
-    write_durably(folder / FIXES_FILE, ''.join(_lines(change._asdict() for change in changes)))
+    write_durably(growing / FIXES_FILE, ''.join(_lines(change._asdict() for change in changes)))
+    growing.replace(place)
+    sync_folder(place.parent)
     return written, changes
 
 

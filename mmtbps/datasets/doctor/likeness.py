@@ -1,7 +1,7 @@
 """Perceptual hashes of pictures: copies that were saved, scaled or brightened anew."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 from PIL import Image
@@ -14,8 +14,8 @@ BITS = 2 * _ROWS * _COLUMNS + 2 * _CHROMA * _CHROMA // 2
 #: On drawn people copies differ in up to 37 (JPEG at quality 50, other size or brightness: 9 of 10
 #: in up to 20), other pictures in 75 and more.
 MOST_BITS = 31
-#: Ones in each byte.
-_ONES = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1).sum(1, dtype=np.uint8)
+#: Hashes that are compared with others at a time.
+_CHUNK = 1024
 
 
 def hash_picture(image: Image.Image) -> np.ndarray:
@@ -41,67 +41,63 @@ def hash_picture(image: Image.Image) -> np.ndarray:
     return np.concatenate([right.ravel(), below.ravel(), tinted.ravel()])
 
 
-def find_alike(hashes: Mapping[str, np.ndarray], most_bits: int = MOST_BITS
-               ) -> list[tuple[str, str, int]]:
-    """Find pairs of pictures whose hashes differ in few bits.
+def find_alike(hashes: Mapping[str, np.ndarray], most_bits: int = MOST_BITS) -> list[list[str]]:
+    """Find groups of pictures whose hashes differ in few bits, each from one of its group at least.
 
-    Hashes that differ in n bits are equal in one of n + 1 bands, so only those are compared.
+    Hashes that differ in n bits are equal in one of n + 1 bands, so only those are compared; where
+    bands tell little apart, each is compared with each, as one product of matrices.
 
     Args:
         hashes: of `hash_picture`, by path.
         most_bits: that may differ.
 
     Returns:
-        Both paths, in the order of ``hashes``, and the number of bits.
+        Groups of two paths or more, all in the order of ``hashes``.
 
     Example:
         >>> one, other = np.zeros(320, bool), np.zeros(320, bool)
         >>> other[:3] = True
         >>> find_alike({'a': one, 'b': other, 'c': ~one})
-        [('a', 'b', 3)]
+        [['a', 'b']]
     """
     names = list(hashes)
     if len(names) < 2:
         return []
-    matrix = np.stack([hashes[name] for name in names])
-    packed, found = np.packbits(matrix, axis=1), {}
-    for band in np.array_split(np.arange(matrix.shape[1]), most_bits + 1):
-        keys = np.packbits(matrix[:, band], axis=1)
-        buckets = defaultdict(list)
-        for row, key in enumerate(keys):
-            buckets[key.tobytes()].append(row)
-        for rows in buckets.values():
-            _compare(packed, rows, most_bits, found)
-    return [(names[i], names[j], bits) for (i, j), bits in sorted(found.items())]
-
-
-def _compare(packed: np.ndarray, rows: Sequence[int], most_bits: int,
-             found: dict[tuple[int, int], int]) -> None:
-    """Add the pairs of a bucket that are close enough."""
-    for place, row in enumerate(rows[:-1]):
-        others = np.asarray(rows[place + 1:])
-        bits = _ONES[packed[others] ^ packed[row]].sum(1)
-        for other, count in zip(others[bits <= most_bits], bits[bits <= most_bits], strict=True):
-            found[row, int(other)] = int(count)
-
-
-def groups_of(pairs: Iterable[tuple[str, str, int]]) -> list[list[str]]:
-    """Join pairs to groups.
-
-    Example:
-        >>> groups_of([('a', 'b', 1), ('b', 'c', 2), ('x', 'y', 0)])
-        [['a', 'b', 'c'], ['x', 'y']]
-    """
-    parent: dict[str, str] = {}
-
-    def root(name: str) -> str:
-        while parent.setdefault(name, name) != name:
-            name = parent[name]
-        return name
-
-    for first, second, _ in pairs:
-        parent[root(second)] = root(first)
+    packed = np.packbits(np.stack([hashes[name] for name in names]), axis=1)
+    distinct, places = np.unique(packed, axis=0, return_inverse=True)
+    labels = np.arange(len(distinct))
+    signs = np.unpackbits(distinct, axis=1, count=BITS).astype(np.float32) * 2 - 1
+    buckets = [rows for band in _bands(most_bits + 1) for rows in _buckets(signs[:, band] > 0)]
+    if sum(len(rows) ** 2 for rows in buckets) > len(labels) ** 2:
+        buckets = [np.arange(len(labels))]
+    for rows in buckets:
+        _join(signs, rows, most_bits, labels)
     groups = defaultdict(list)
-    for name in parent:
-        groups[root(name)].append(name)
-    return list(groups.values())
+    for name, label in zip(names, labels[places.ravel()].tolist(), strict=True):
+        groups[label].append(name)
+    return [group for group in groups.values() if len(group) > 1]
+
+
+def _bands(count: int) -> list[np.ndarray]:
+    """Divide the places of bits; in disorder, for those of neighbours tell little more than one."""
+    return np.array_split(np.random.default_rng(0).permutation(BITS), count)
+
+
+def _buckets(keys: np.ndarray) -> Iterator[np.ndarray]:
+    """Yield the rows that are equal, two or more each."""
+    _, places = np.unique(np.packbits(keys, axis=1), axis=0, return_inverse=True)
+    places = places.ravel()
+    order = np.argsort(places, kind='stable')
+    yield from (rows for rows in np.split(order, np.flatnonzero(np.diff(places[order])) + 1)
+                if len(rows) > 1)
+
+
+def _join(signs: np.ndarray, rows: np.ndarray, most_bits: int, labels: np.ndarray) -> None:
+    """Give hashes of a bucket that are close enough one label, and all that had theirs."""
+    for start in range(0, len(rows), _CHUNK):
+        rest = rows[start:]
+        near = signs[rest[:_CHUNK]] @ signs[rest].T >= BITS - 2 * most_bits
+        for place in np.flatnonzero(near.sum(1) > 1):
+            found = np.unique(labels[rest[near[place]]])
+            if len(found) > 1:
+                labels[np.isin(labels, found)] = found[0]

@@ -12,7 +12,7 @@ from mmtbps.datasets.images import find_missing_images, read_picture
 from mmtbps.errors import UserError
 
 from .findings import Finding, place_of
-from .likeness import find_alike, groups_of, hash_picture
+from .likeness import find_alike, hash_picture
 
 __all__ = ['find_in_pictures']
 
@@ -54,12 +54,17 @@ def _try_to_hash(path: str) -> np.ndarray | str:
 
 def _again(hashes: Mapping[str, np.ndarray],
            by_path: Mapping[str, Sequence[LocatedRecord]]) -> Iterator[Finding]:
-    """Find copies in two splits, and copies that are said to show two people."""
+    """Find copies, and files that are named twice, in two splits or of two people."""
     across, people = [], []
     order = {'test': 0, 'val': 1}
-    for names in groups_of(find_alike(hashes)):
-        items = sorted((by_path[name][0] for name in names),
-                       key=lambda item: order.get(item.record.split, 2))
+    groups = find_alike(hashes)
+    alike = {name for names in groups for name in names}
+    for names in [*groups, *([name] for name in hashes if name not in alike)]:
+        # Once for each split and person: captions of one image may stand in many records.
+        told = {}
+        for item in (item for name in names for item in by_path[name]):
+            told.setdefault((item.image_path, item.record.split, item.identity), item)
+        items = sorted(told.values(), key=lambda item: order.get(item.record.split, 2))
         places = tuple(map(place_of, items))
         if len({item.record.split for item in items}) > 1:
             across.append(places)

@@ -15,6 +15,7 @@ from mmtbps.datasets.doctor import KINDS, clean_records, examine, write_clean, w
 from mmtbps.datasets.doctor.caption_findings import plain_text
 from mmtbps.datasets.doctor.people_findings import word_gaps
 from mmtbps.errors import BadValue
+from mmtbps.fileio import write_durably
 
 check_data = partial(run_command, 'check-data')
 
@@ -172,3 +173,44 @@ def test_plain_text(text, plain):
                                           '1-9, 11-19, 21-29, 31-39, 41-49, ...')])
 def test_gaps(ids, count, words):
     assert word_gaps(ids) == (count, words)
+
+
+def test_one_file_in_two_splits_stays_in_one(root):
+    """By its name, not by a copy; and with another person, which no split can mend."""
+    again = [record('train', 20, '12.png', 'In training.'), record('test', 21, '7.png', 'In val.'),
+             record('train', 22, '1b.png', 'He again.')]
+    (root / 'reid_raw.json').write_text(json.dumps([*RECORDS, *again]), 'utf-8')
+    located = CUHKPEDES(data_root=str(root), ann_file='reid_raw.json', lazy_init=True,
+                        data_prefix=dict(img_path='imgs')).read_records()
+    findings = examine(located)
+    groups = {finding.kind: [[place.record for place in group] for group in finding.groups]
+              for finding in findings}
+    assert [14, 15, 16] in groups['picture in two splits']
+    assert [17, 11] in groups['picture in two splits']
+    assert [2, 18] in groups['picture of two people']
+    left = {item.number for item in clean_records(located, findings)[0]}
+    assert {14, 15, 17, 2, 18} <= left and not left & {16, 11}
+
+
+def test_a_copy_that_was_killed_is_no_copy(located, tmp_path, monkeypatch):
+    """Nothing is at its place before all is; the same command then goes through."""
+    from mmtbps.datasets.doctor import clean
+    findings, target = examine(located), tmp_path / 'clean'
+    written = []
+
+    def write_or_die(path, *content):
+        if path.name == clean.FIXES_FILE:
+            raise KeyboardInterrupt
+        written.append(path)
+        write_durably(path, *content)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(clean, 'write_durably', write_or_die)
+        with pytest.raises(KeyboardInterrupt):
+            write_clean(located, findings, target)
+    assert written and not target.exists()
+    target.mkdir()  # an empty one is fine
+    files, _ = write_clean(located, findings, target)
+    assert {path.name for path in target.iterdir()} == {'reid_raw.jsonl', 'fixes.jsonl'}
+    assert list(files) == [target / 'reid_raw.jsonl']
+    assert [path.name for path in tmp_path.iterdir() if 'clean' in path.name] == ['clean']

@@ -1,12 +1,14 @@
 """Perceptual hashes: copies are near, others far; the search finds what a slow one finds."""
 
 import io
+from itertools import combinations
 
 import numpy as np
 import pytest
 from PIL import Image, ImageEnhance
 
-from mmtbps.datasets.doctor.likeness import MOST_BITS, find_alike, groups_of, hash_picture
+from mmtbps.datasets.doctor import likeness
+from mmtbps.datasets.doctor.likeness import MOST_BITS, find_alike, hash_picture
 
 
 @pytest.fixture(scope='module')
@@ -46,22 +48,42 @@ def test_clothes_of_another_color_are_another_picture(pictures):
         assert (hash_picture(turned) != hash_picture(image)).sum() > MOST_BITS / 2
 
 
+def joined(hashes, most_bits):
+    """Groups by looking at each pair, again and again until nothing joins."""
+    groups = [{name} for name in hashes]
+    while True:
+        for one, other in combinations(groups, 2):
+            if any((hashes[a] != hashes[b]).sum() <= most_bits for a in one for b in other):
+                groups = [*(group for group in groups if group not in (one, other)), one | other]
+                break
+        else:
+            return sorted(sorted(group) for group in groups if len(group) > 1)
+
+
 @pytest.mark.parametrize('most_bits', [0, 3, 31])
-def test_the_search_finds_all_pairs(most_bits):
+@pytest.mark.parametrize('told', [320, 60])  # bits that differ at all between pictures
+def test_the_search_finds_all_groups(most_bits, told, monkeypatch):
+    monkeypatch.setattr(likeness, '_CHUNK', 7)
     draw = np.random.default_rng(most_bits)
     hashes = {}
-    for number in range(30):
-        hashes[f'{number}'] = draw.random(320) < .5
-        near = hashes[f'{number}'].copy()
-        near[draw.choice(320, int(draw.integers(0, 40)), replace=False)] ^= True
-        hashes[f'{number} again'] = near
-    names = list(hashes)
-    expected = [(one, other, int((hashes[one] != hashes[other]).sum()))
-                for place, one in enumerate(names) for other in names[place + 1:]
-                if (hashes[one] != hashes[other]).sum() <= most_bits]
-    assert find_alike(hashes, most_bits) == expected and (expected or not most_bits)
+    for number in range(12):
+        hashes[f'{number}'] = (draw.random(320) < .5) & (np.arange(320) < told)
+        for copy in range(2):  # the second is a copy of a copy
+            near = hashes[f'{number}' + ' again' * copy].copy()
+            near[draw.choice(320, int(draw.integers(0, 40)), replace=False)] ^= True
+            hashes[f'{number}' + ' again' * (copy + 1)] = near
+    hashes['same'] = hashes['3']
+    found = find_alike(hashes, most_bits)
+    assert sorted(map(sorted, found)) == joined(hashes, most_bits) != []
+    order = list(hashes)
+    assert all(group == sorted(group, key=order.index) for group in found)
+
+
+def test_pictures_that_are_all_alike_are_one_group():
+    flat = np.random.default_rng(0).random((3000, 320)) < .02
+    hashes = {f'{number}': bits for number, bits in enumerate(flat)}
+    assert find_alike(hashes) == [list(hashes)]
 
 
 def test_nothing_to_compare():
     assert find_alike({}) == [] == find_alike({'a': np.zeros(320, bool)})
-    assert groups_of([]) == []
