@@ -8,6 +8,7 @@ from mmtbps.errors import BadValue
 
 from .base import Conversion, check_vit_shapes, expected_vit_keys
 from .fit import refuse_leftovers
+from .timm import CLASSIFIER
 
 __all__ = ['vit_from_augreg']
 
@@ -50,8 +51,8 @@ def vit_from_augreg(arrays: dict[str, np.ndarray]) -> Conversion:
     for i in range(depth):
         block = _augreg_block(f'Transformer/encoderblock_{i}/', take)
         state.update({f'layers.{i}.{key}': value for key, value in block.items()})
-    result.unexpected = list(left)
     refuse_leftovers([key for key in left if not key.startswith(_HARMLESS)], 'OverlapViT')
+    result.leave_out(list(left), CLASSIFIER)
     result.missing = [key for key in expected_vit_keys(state) if key not in state]
     check_vit_shapes(result)
     return result

@@ -56,7 +56,7 @@ class Conversion:
         used: source keys that were taken.
         dropped: source keys that were left out on purpose, with the reason.
         missing: keys of ours that the source lacks.
-        unexpected: source keys without a place, such as a classifier.
+        unexpected: source keys without a place.
         misshapen: lines on weights of another shape than the model's.
         model: settings of the retriever that the weights are for; ``None`` if they are of a tower
             alone.
@@ -80,6 +80,18 @@ class Conversion:
     def complete(self) -> bool:
         """True if the model gets every weight, in its shape."""
         return not self.missing and not self.misshapen
+
+    def leave_out(self, keys: Sequence[str], reason: str) -> None:
+        """Note source keys without a place as left out on purpose.
+
+        Example:
+            >>> result = Conversion(unexpected=['head.weight'])
+            >>> result.leave_out(['head.weight'], 'a classifier')
+            >>> result.unexpected, result.dropped
+            ([], {'head.weight': 'a classifier'})
+        """
+        self.dropped |= dict.fromkeys(keys, reason)
+        self.unexpected = [key for key in self.unexpected if key not in self.dropped]
 
     def report(self) -> str:
         """Name every key of the source, and every one that it lacks; a few lines for people."""

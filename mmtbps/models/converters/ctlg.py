@@ -6,7 +6,7 @@ from torch import Tensor
 
 from .base import Conversion
 from .fit import refuse_leftovers
-from .timm import vit_from_timm
+from .timm import CLASSIFIER, vit_from_timm
 
 __all__ = ['retriever_from_ctlg']
 
@@ -16,8 +16,6 @@ _BERT = re.compile(
     r'|encoder\.layer\.\d+\.(attention\.self\.(query|key|value)|attention\.output\.dense'
     r'|attention\.output\.LayerNorm|intermediate\.dense|output\.dense|output\.LayerNorm)'
     r'\.(weight|bias)')
-#: Identities that the training tells apart.
-_HARMLESS = ('classifier.', )
 _HEADS = ('img_head', 'txt_head', 'share_head')
 
 
@@ -53,9 +51,13 @@ def retriever_from_ctlg(state: dict[str, Tensor]) -> Conversion:
                 result.state_dict[f'text_backbone.bert.{inside}'] = state[key]
     result.used = [key for name, key in short.items() if name in taken]
     result.unexpected = [key for name, key in short.items() if name not in taken]
-    harmless = (*_HARMLESS, text_prefix + 'cls.', image_prefix)  # of images all else is looked at
-    refuse_leftovers([key for name, key in short.items()
-                      if name not in taken and not name.startswith(harmless)])
+    for prefix, reason in {  # of the image tower all else has been looked at
+            image_prefix: CLASSIFIER,
+            'classifier.': 'classifier of the people of the training set, not used',
+            text_prefix + 'cls.': 'language head of BERT, not used'}.items():
+        result.leave_out([key for name, key in short.items()
+                          if name not in taken and name.startswith(prefix)], reason)
+    refuse_leftovers(result.unexpected)
     return result
 
 

@@ -11,7 +11,10 @@ from mmtbps.errors import BadValue
 from .base import Conversion, check_vit_shapes, collect_renamed, expected_vit_keys
 from .fit import refuse_leftovers
 
-__all__ = ['check_timm_config', 'vit_from_timm']
+__all__ = ['CLASSIFIER', 'check_timm_config', 'vit_from_timm']
+
+#: Why the classifier of a pretrained ViT is left out.
+CLASSIFIER = 'classifier of ImageNet or other classes, not used'
 
 _TIMM_NAMES = (
     (r'^patch_embed\.proj\.', 'patch_embed.projection.'),
@@ -51,6 +54,7 @@ def vit_from_timm(state: dict[str, Tensor]) -> Conversion:
         raise BadValue('this is not a timm ViT: it has no patch_embed.proj')
     result = collect_renamed(state, renamed, expected)
     _refuse_others(result.unexpected, state)
+    result.leave_out(result.unexpected, CLASSIFIER)
     check_vit_shapes(result)
     return result
 

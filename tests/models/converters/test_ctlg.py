@@ -77,7 +77,7 @@ def vit():
 def test_a_vit_of_another_make_is_refused_with_the_reason(keys, reason):
     with pytest.raises(BadValue, match=rf'{reason}.*: {keys[0]}.*\({len(keys)} weights\)'):
         vit_from_timm(random_timm() | {key: torch.ones(1) for key in keys})
-    assert vit_from_timm(random_timm()).unexpected == ['head.weight', 'head.bias']
+    assert [*vit_from_timm(random_timm()).dropped] == ['head.weight', 'head.bias']
 
 
 def test_a_table_without_a_place_for_the_class_token_is_refused():
@@ -88,7 +88,8 @@ def test_a_table_without_a_place_for_the_class_token_is_refused():
 def test_timm_weights_give_timms_features():
     state = random_timm(tokens=26, generator=torch.Generator().manual_seed(0))
     conversion = vit_from_timm(state)
-    assert not conversion.missing and conversion.unexpected == ['head.weight', 'head.bias']
+    assert not conversion.missing and not conversion.unexpected
+    assert [*conversion.dropped] == ['head.weight', 'head.bias']
     model = vit()
     model.load_state_dict(conversion.state_dict)
     images = torch.randn(2, 3, 32, 32)
@@ -127,7 +128,8 @@ def to_augreg(state):
 def test_augreg_arrays_give_the_same_model_as_timm():
     state = random_timm()
     conversion, reference = vit_from_augreg(to_augreg(state)), vit_from_timm(state)
-    assert conversion.unexpected == ['head/kernel'] and not conversion.missing
+    assert [*conversion.dropped] == ['head/kernel']
+    assert not conversion.unexpected and not conversion.missing
     assert conversion.state_dict.keys() == reference.state_dict.keys()
     for key, value in reference.state_dict.items():
         assert torch.equal(conversion.state_dict[key], value), key
@@ -140,9 +142,12 @@ def test_a_ctlg_checkpoint_fills_both_towers(image, text):
     state |= {f'module.model_txt.{text}{k}': v for k, v in bert.state_dict().items()}
     state[f'module.model_txt.{text}embeddings.position_ids'] = torch.arange(64)[None]
     state['module.classifier.weight'] = torch.ones(1)
+    state[f'module.model_txt.{text}cls.predictions.bias'] = torch.ones(1)
     conversion = retriever_from_ctlg(state)
-    assert not conversion.missing
-    assert 'module.classifier.weight' in conversion.unexpected
+    assert not conversion.missing and not conversion.unexpected
+    assert 'people of the training set' in conversion.dropped['module.classifier.weight']
+    assert 'ImageNet' in conversion.dropped[f'module.model_img.{image}head.weight']
+    assert 'language head' in conversion.dropped[f'module.model_txt.{text}cls.predictions.bias']
     model = TextImageRetriever(
         image_backbone=dict(type=OverlapViT, arch=TINY_VIT, img_size=(32, 32), patch_size=8,
                             stride=6),
@@ -162,7 +167,8 @@ def test_the_tool_writes_what_the_backbone_loads(suffix, tmp_path):
     done = subprocess.run([sys.executable, TOOL, 'timm', tmp_path / 'timm.pth', target],
                           capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert 'unexpected: head.weight' in done.stdout
+    assert 'dropped 2, missing 0, unexpected 0' in done.stdout
+    assert 'dropped (classifier of ImageNet or other classes, not used): head.weight' in done.stdout
     model = OverlapViT(TINY_VIT, img_size=(32, 32), patch_size=8, stride=6,
                        init_cfg=dict(type='Pretrained', checkpoint=str(target)))
     model.init_weights()
