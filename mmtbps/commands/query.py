@@ -73,8 +73,9 @@ def query(args: argparse.Namespace) -> None:
     where = parse_where(args.where)
     if args.image is not None:
         read_image(args.image)  # before a model is loaded: can it be read?
-    searcher = open_searcher(args)
-    asked = dict(topk=args.topk, where=where or None, group=args.group)
+    asked = dict(topk=args.topk, where=where or None)
+    searcher = open_searcher(args, **asked)
+    asked['group'] = args.group
     results = searcher(args.text, **asked) if args.image is None else searcher.search_image(
         **picture_options(args), **asked)
     for result in results:

@@ -5,7 +5,7 @@ import json
 
 import pytest
 from search_command_fixtures import ColorEncoder
-from search_command_rig import ranked
+from search_command_rig import assert_refused, ranked
 
 from mmtbps.search.encoders import loading as encoders
 
@@ -73,6 +73,21 @@ def test_a_question_that_is_none_is_one_line(indexed, call, words, message):
     code, out, err = call('query', indexed / 'people', *(word.format(indexed) for word in words))
     assert code == 1 and out == '' and err.startswith('error: ') and message in err
     assert len(err.splitlines()) == 1
+
+
+@pytest.mark.parametrize('words, message', [
+    (['--where', 'shoes=red'], "filter by 'shoes': no entry of .* has such a key"),
+    (['--where', 'camera=c1', 'camra=c1'], 'did you mean camera'),
+    (['--where', 'track=t1'], 'has a track'), (['--topk', '0'], 'topk must be'),
+    (['--topk', '0', '--where', 'camera=c1'], 'topk must be')])
+def test_a_question_is_looked_at_before_a_model_is_loaded(indexed, call, monkeypatch, words,
+                                                           message):
+    loaded = []
+    monkeypatch.setattr(encoders, 'load_encoder', lambda *_, **__: loaded.append(1))
+    assert_refused(call('query', indexed / 'people', 'all in red', *words), message)
+    assert_refused(call('query', indexed / 'people', '--image', indexed / 'crops/red.png', *words),
+                   message)
+    assert not loaded
 
 
 class FewWords(ColorEncoder):

@@ -8,6 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from mmtbps.errors import BadValue, MissingFile
 from mmtbps.search.galleries.base import GalleryMismatch
 from mmtbps.search.galleries.factory import open_gallery
@@ -85,11 +87,18 @@ def find_images(args: argparse.Namespace) -> Path:
     return Path(images)
 
 
-def open_searcher(args: argparse.Namespace) -> 'TextToPersonInferencer':
-    """Open the gallery and load its model."""
+def open_searcher(args: argparse.Namespace, **question: Any) -> 'TextToPersonInferencer':
+    """Open the gallery and load its model.
+
+    Args:
+        args: Of the command line.
+        question: ``topk`` and ``where`` of a search, which are refused before the model is loaded.
+    """
     from mmtbps.search.encoders.loading import load_encoder
     from mmtbps.search.inferencer import TextToPersonInferencer
     gallery = open_gallery(args.gallery)  # before a model is loaded: is there one?
+    if question:
+        gallery.search(np.empty((0, gallery.dim), np.float32), **question)
     provenance = find_model(args)
     encoder = load_encoder(provenance.model, provenance.weights, args.device,
                            notify=print_model_notice, **find_preprocessing(args))
