@@ -10,6 +10,7 @@ from mmtbps.errors import UserError
 from mmtbps.registry import HOOKS
 
 from .inner_model import inner_model
+from .resume_hook import counts_epochs
 
 __all__ = ['FiniteLossHook', 'LossNotFinite']
 
@@ -42,8 +43,8 @@ class FiniteLossHook(Hook):
         """
         loss = runner.message_hub.get_scalar('train/loss').current()
         if not math.isfinite(loss):
-            raise LossNotFinite(f'the loss is {loss} at epoch {runner.epoch + 1}, at or before '
-                                f'iteration {runner.iter + 1}. {_TRY}; {_way_on(runner)}')
+            raise LossNotFinite(f'the loss is {loss}{_epoch(runner)} at or before iteration '
+                                f'{runner.iter + 1}. {_TRY}; {_way_on(runner)}')
 
     def before_save_checkpoint(self, runner, checkpoint: dict) -> None:
         """Check the loss once more, and the weights that are about to be written.
@@ -55,9 +56,14 @@ class FiniteLossHook(Hook):
         for name, weight in inner_model(runner).named_parameters():
             if not torch.isfinite(weight).all():
                 raise LossNotFinite(
-                    f'{name} holds infinite weights or no numbers at epoch {runner.epoch + 1}, '
+                    f'{name} holds infinite weights or no numbers{_epoch(runner) or " at"} '
                     f'iteration {runner.iter + 1}; this checkpoint is not written. {_TRY}; '
                     f'{_way_on(runner)}')
+
+
+def _epoch(runner) -> str:
+    """Name the epoch; a loop that counts steps alone has none."""
+    return f' at epoch {runner.epoch + 1},' if counts_epochs(runner) else ''
 
 
 def _way_on(runner) -> str:

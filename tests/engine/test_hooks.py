@@ -21,6 +21,9 @@ def runner(epoch=0, **fields):
                            message_hub=MessageHub.get_instance('hooks'), **fields)
 
 
+EPOCHS = SimpleNamespace(run_epoch=None)  # a loop of epochs
+
+
 def test_mixup_schedule_steps_and_slopes():
     step = FeatureMixupHook({2: 0.2, 6: 0.6})
     assert [step.prob_at(e) for e in (0, 2, 5, 6, 9)] == [0.2, 0.2, 0.2, 0.6, 0.6]
@@ -100,7 +103,7 @@ def test_places_in_a_run_have_their_own_repeatable_seed(by_epoch):
 
 @pytest.mark.parametrize('value', [float('nan'), float('inf'), -float('inf')])
 def test_a_loss_that_is_no_number_stops_the_run(value):
-    hook, at = FiniteLossHook(), runner(model=torch.nn.Linear(2, 1))
+    hook, at = FiniteLossHook(), runner(model=torch.nn.Linear(2, 1), train_loop=EPOCHS)
     at.message_hub.update_scalar('train/loss', 1.0)
     hook.after_train_iter(at)
     hook.before_save_checkpoint(at, {})
@@ -108,14 +111,22 @@ def test_a_loss_that_is_no_number_stops_the_run(value):
     for check in (hook.after_train_iter, lambda at: hook.before_save_checkpoint(at, {})):
         with pytest.raises(FloatingPointError, match='epoch 1, at or before iteration 1'):
             check(at)
+    at.train_loop, at.iter = SimpleNamespace(), 70  # counts steps alone
+    for check in (hook.after_train_iter, lambda at: hook.before_save_checkpoint(at, {})):
+        with pytest.raises(FloatingPointError, match=' at or before iteration 71') as caught:
+            check(at)
+        assert 'epoch' not in str(caught.value)
 
 
 def test_ruined_weights_are_not_written_though_the_loss_is_a_number(tmp_path):
-    at = runner(model=torch.nn.Linear(2, 1))
+    at = runner(model=torch.nn.Linear(2, 1), train_loop=SimpleNamespace())
     at.message_hub.update_scalar('train/loss', 1.0)
     with torch.no_grad():
         at.model.bias.fill_(float('inf'))
-    with pytest.raises(FloatingPointError, match='bias holds .* begin again'):
+    with pytest.raises(FloatingPointError, match='bias holds .* at iteration 1; .* begin again'):
+        FiniteLossHook().before_save_checkpoint(at, {})
+    at.train_loop = EPOCHS
+    with pytest.raises(FloatingPointError, match='at epoch 1, iteration 1; '):
         FiniteLossHook().before_save_checkpoint(at, {})
     (tmp_path / 'epoch_1.pth').touch()
     at.message_hub.update_info('last_ckpt', str(tmp_path / 'epoch_1.pth'))
