@@ -5,7 +5,7 @@ import torch
 from mmengine.dist import all_reduce, get_dist_info
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from mmtbps.datasets import SeededIndex
@@ -15,7 +15,7 @@ from mmtbps.models.heads.pairs import person_ids_of
 from mmtbps.models.losses import clean_pairs, consensus_weights
 from mmtbps.registry import HOOKS
 
-from .inner_model import inner_model
+from .inner_model import inner_model, whole_model
 from .resume_hook import begun_steps, counts_epochs, passes_done
 
 _STATE = 'consensus_division'
@@ -121,10 +121,17 @@ class ConsensusDivisionHook(Hook):
         Returns:
             ``(heads, rows)`` on the CPU; NaN for a row whose image cannot be read.
         """
-        model, heads = inner_model(runner), _heads(runner)
-        device, mode = next(model.parameters()).device, model.training
+        with whole_model(runner) as model:  # processes have batches of their own
+            mode = model.training
+            sums = self._sum_losses(runner, model.eval(), _heads(runner))
+            model.train(mode)
+        all_reduce(sums)
+        return (sums[:-1] / sums[-1]).cpu()
+
+    def _sum_losses(self, runner, model: nn.Module, heads: list[TALHead]) -> Tensor:
+        """Add up the losses of this process by head and row, and below them how many there are."""
+        device = next(model.parameters()).device
         sums = torch.zeros(len(heads) + 1, len(runner.train_dataloader.dataset), device=device)
-        model.eval()
         for batch in self._batches(runner):
             inputs = {key: batch['inputs'][key] for key in _PAIR}  # what further heads read is left
             batch = model.data_preprocessor(dict(batch, inputs=inputs), training=False)
@@ -136,9 +143,7 @@ class ConsensusDivisionHook(Hook):
             rows = torch.tensor([sample.sample_idx for sample in samples], device=device)
             values = [head.pair_losses(pairs, joined=False).to(sums.dtype) for head in heads]
             sums.index_add_(1, rows, torch.stack([*values, torch.ones_like(values[0])]))
-        model.train(mode)
-        all_reduce(sums)
-        return (sums[:-1] / sums[-1]).cpu()
+        return sums
 
     def _batches(self, runner) -> DataLoader:
         """Load this process's share of batches, all of one size or one more."""

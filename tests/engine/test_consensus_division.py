@@ -11,6 +11,7 @@ import slow_losses as slow
 import torch
 import torch.multiprocessing as processes
 from mmengine.config import Config
+from mmengine.model.wrappers import MMFullyShardedDataParallel
 from stopped_runs import train_until
 from tiny_models import shrink
 
@@ -162,7 +163,7 @@ def test_losses_of_pairs_are_those_of_their_batches(micro_set, tmp_path):
     assert sorted(rows) == list(range(len(runner.train_dataloader.dataset)))
 
 
-def share_of(rank, world, data_root, folder):
+def share_of(rank, world, data_root, folder, sharded=False):
     """The losses of all pairs, as one of ``world`` processes computes them."""
     os.environ['LOCAL_RANK'] = str(rank)
     if world > 1:
@@ -171,16 +172,24 @@ def share_of(rank, world, data_root, folder):
     changes = {'train_dataloader.batch_size': BATCH // world,
                'launcher': 'pytorch' if world > 1 else 'none'}
     runner, hook = built(data_root, folder, **changes)
+    if sharded:
+        count = sum(weight.numel() for weight in runner.model.parameters())
+        runner.model = MMFullyShardedDataParallel(
+            getattr(runner.model, 'module', runner.model), device_id=torch.device('cpu'),
+            use_orig_params=True)
+        assert sum(weight.numel() for weight in runner.model.parameters()) < .6 * count
     hook.before_train_epoch(runner)
     torch.save((hook.pair_losses(runner), hook.weights), f'{folder}/{world}_{rank}.pt')
     leave_group()
 
 
-def test_two_processes_divide_as_one(micro_set, tmp_path):
+@pytest.mark.parametrize('sharded', [False, True])
+def test_two_processes_divide_as_one(micro_set, tmp_path, sharded):
+    """Each with all the weights, or with its share of them."""
     processes.get_context('forkserver').set_forkserver_preload(['mmtbps.engine.launch'])
     for world in (1, 2):
-        processes.start_processes(share_of, (world, micro_set, tmp_path), nprocs=world,
-                                  start_method='forkserver')
+        processes.start_processes(share_of, (world, micro_set, tmp_path, sharded and world > 1),
+                                  nprocs=world, start_method='forkserver')
     losses, weights = torch.load(tmp_path / '1_0.pt')
     for rank in range(2):
         other_losses, other_weights = torch.load(tmp_path / f'2_{rank}.pt')
