@@ -1,7 +1,8 @@
 """Necks: from the tokens of a tower to the named parts of a feature."""
 
-from .base import BaseNeck, unit_feature
+from .base import BaseNeck, check_necks, unit_feature
 from .projection import ProjectionNeck
 from .token_selection import TokenSelectionNeck
 
-__all__ = ['BaseNeck', 'ProjectionNeck', 'TokenSelectionNeck', 'unit_feature']
+__all__ = ['BaseNeck', 'ProjectionNeck', 'TokenSelectionNeck', 'check_necks',
+           'unit_feature']

@@ -29,6 +29,7 @@ class ProjectionNeck(BaseNeck):
     def __init__(self, in_dims: int, out_dims: int | None = None, bias: bool = False,
                  init_cfg: dict | list | None = None):
         super().__init__(init_cfg)
+        self.dims = {'global': out_dims or in_dims}
         self.projection = nn.Linear(in_dims, out_dims, bias=bias) if out_dims else nn.Identity()
 
     def forward(self, tower: Tower, tokens: Tokens) -> dict[str, Tensor]:

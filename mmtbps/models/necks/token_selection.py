@@ -141,6 +141,7 @@ class TokenSelectionNeck(ProjectionNeck):
                            f'selection_dims at least 2, got {ratio}, {context_length} and '
                            f'{selection_dims}')
         self.side, self.ratio, self.context_length = side, ratio, context_length
+        self.dims['tse'] = selection_dims
         self.fc = nn.Linear(out_dims or in_dims, selection_dims)
         self.mlp = _SelectedMLP(out_dims or in_dims, selection_dims)
 

@@ -70,6 +70,10 @@ class CrossEncoderRetriever(TextImageRetriever):
         self.match_head = match_layers(self.text_backbone.fusion_dims, match_dims)
         self.match_chunk_size = match_chunk_size
 
+    def _check_necks(self) -> None:
+        if self.heads:  # a second stage alone compares no features of its towers
+            super()._check_necks()
+
     @classmethod
     def published_kind(cls, settings: Mapping[str, Any]) -> str:
         """Return the kind of published checkpoint that a model of these settings starts from.

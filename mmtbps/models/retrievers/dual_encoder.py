@@ -12,7 +12,7 @@ from mmtbps.models.heads import BaseHead, EncodedSide, Pairs
 from mmtbps.models.heads.base import name_unheeded_weights
 from mmtbps.models.heads.pairs import average_losses
 from mmtbps.models.mixup import Mixing
-from mmtbps.models.necks import BaseNeck, ProjectionNeck, unit_feature
+from mmtbps.models.necks import BaseNeck, ProjectionNeck, check_necks, unit_feature
 from mmtbps.models.peft import (
     adapters_set_aside,
     collect_balance,
@@ -59,8 +59,8 @@ class TextImageRetriever(MMPretrainRetrieval, BaseModel):
 
     Raises:
         TypeError: a tower, neck or head does not derive from its base class.
-        ValueError: parts do not go together: necks of different parts, a mixup beyond the last
-            layer, a chunk size with a part that needs the whole batch or all tokens.
+        ValueError: parts do not go together: necks of other parts or widths, a mixup beyond the
+            last layer, a chunk size with a part that needs the whole batch or all tokens.
     """
 
     def __init__(self,
@@ -262,9 +262,7 @@ class TextImageRetriever(MMPretrainRetrieval, BaseModel):
 
     def _check_parts(self) -> None:
         """Refuse parts that do not go together."""
-        if self.image_neck.parts != self.text_neck.parts:
-            raise ValueError(f'image_neck has the parts {self.image_neck.parts}, text_neck '
-                             f'{self.text_neck.parts}; a dot product needs the same')
+        self._check_necks()
         for name, head in self.heads.items():
             if head.part not in (None, *self.image_neck.parts):
                 raise ValueError(f'head {name!r} takes the part {head.part!r} of the feature; the '
@@ -275,6 +273,9 @@ class TextImageRetriever(MMPretrainRetrieval, BaseModel):
                 raise ValueError(f'mixup.layer={layer}, but {name} has {depth} layers')
         if self.chunk_size is not None:
             check_chunks(self.chunk_size, self)
+
+    def _check_necks(self) -> None:
+        check_necks(self.image_neck, self.text_neck)
 
     def _check_batch(self, batch: TrainingBatch) -> None:
         if not self.heads:

@@ -7,6 +7,7 @@ import torch
 from further_parts import IGNORED, MASK_TOKEN, MaskWords, TwoPartNeck
 
 from mmtbps.datasets.transforms import PackTextImage
+from mmtbps.errors import BadValue
 from mmtbps.models import FeatureMixup, HardnessAwareContrastiveHead
 from mmtbps.models.losses import info_nce
 from mmtbps.models.necks import unit_feature
@@ -121,6 +122,23 @@ def test_a_head_that_reads_tokens_gets_all_of_both_sides(tiny_retriever, masked_
     alone.load_state_dict(model.state_dict(), strict=False)
     torch.testing.assert_close(losses['loss_contrastive'],
                                alone(**batch, mode='loss')['loss_contrastive'])
+
+
+WIDE_VIT = dict(type='OverlapViT', img_size=(32, 16), patch_size=8, arch=dict(
+    embed_dims=24, num_layers=1, num_heads=2, feedforward_channels=8))
+SELECTING = dict(type='TokenSelectionNeck', out_dims=4)
+
+
+@pytest.mark.parametrize('settings, said', [
+    (dict(image_backbone=WIDE_VIT), "'global' has 24 numbers for images and 16 for captions"),
+    (dict(image_neck=dict(type='ProjectionNeck', out_dims=8)), "'global' has 8 .* and 16 "),
+    (dict(image_neck=dict(SELECTING, side='image', selection_dims=6),
+          text_neck=dict(SELECTING, side='text', selection_dims=8)), "'tse' has 6 .* and 8 ")])
+def test_features_of_two_widths_are_refused_by_name(settings, said, tiny_retriever):
+    with pytest.raises(BadValue, match=said):
+        tiny_retriever(**settings)
+    necks = dict.fromkeys(('image_neck', 'text_neck'), dict(type='ProjectionNeck', out_dims=8))
+    tiny_retriever(**settings | necks)
 
 
 def test_what_cannot_go_together_is_refused_by_name(tiny_retriever, masked_batch, tiny_batch):
