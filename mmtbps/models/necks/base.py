@@ -62,7 +62,9 @@ def check_necks(image: BaseNeck, text: BaseNeck) -> None:
         >>> from mmtbps.models.necks import ProjectionNeck
         >>> check_necks(ProjectionNeck(768), ProjectionNeck(512))
         Traceback (most recent call last):
-        mmtbps.errors.BadValue: the part 'global' has 768 numbers for images and 512 for captions; a dot product needs the same: image_neck and text_neck=dict(type='ProjectionNeck', out_dims=512) bring both to one width
+        mmtbps.errors.BadValue: the part 'global' has 768 numbers for images and 512 for captions; \
+a dot product needs the same: image_neck and text_neck=dict(type='ProjectionNeck', \
+out_dims=512) bring both to one width
     """
     if image.parts != text.parts:
         raise BadValue(f'image_neck has the parts {image.parts}, text_neck {text.parts}; a dot '
