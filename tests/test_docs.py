@@ -190,6 +190,8 @@ def test_the_index_lists_configs_once():
     for metafile in METAFILES:
         collections = {collection['Name'] for collection in metafile['Collections']}
         assert {model['In Collection'] for model in metafile['Models']} == collections
+        # An empty one would be a TypeError in MMEngine's hub, which says that there is none.
+        assert all(model.get('Weights', 'none') for model in metafile['Models'])
         assert all((ROOT / collection['README']).is_file()
                    for collection in metafile['Collections'])
 
