@@ -103,17 +103,21 @@ def _suits(name: str, person: Person, worn: dict[str, str]) -> bool:
     }.get(name, True)
 
 
-def visible_details(person: DetailedPerson, facing: float, far: float,
-                    feet_hidden: bool) -> dict[str, str]:
-    """Return the colors of the details in view.
+def visible_details(person: DetailedPerson, facing: float, far: float, feet_hidden: bool,
+                    sides_hidden: bool = False) -> dict[str, str]:
+    """Return the colors of the details in view; those that may be hidden are left out.
 
     Args:
         person: of version 2.
         facing: 1 into the camera, -1 away from it.
         far: 1 where the bag's side is behind the body, -1 where the other one is.
         feet_hidden: whether something stands before the feet.
+        sides_hidden: whether something may stand before one side, or it may be cut off.
     """
     hidden = {'mask': facing < .25, 'tie': facing < .5, 'socks': feet_hidden,
-              'umbrella': far < -.5, 'bottle': far < -.5 or facing < -.5}
+              'gloves': sides_hidden,
+              'headphones': sides_hidden or person.hair in ('long', 'shoulder-length')}
+    held = sides_hidden or far < -.25 or facing < -.5
+    hidden.update(umbrella=held, bottle=held)
     return {name: color for name, color in person.details.present().items()
             if not hidden.get(name, False)}

@@ -96,7 +96,10 @@ class _FreeWriter(CaptionWriter):
             ('hat', 'hat' in self.shown), ('scarf', 'scarf' in self.shown)) if there]
         facts.update(zip(names, self.worn(), strict=True))
         facing, side = np.cos(pose.yaw), person.bag_side * np.sin(pose.yaw)
-        colors = visible_details(person, facing, side, self.scene.feet_hidden)
+        colors = visible_details(person, facing, side, self.scene.feet_hidden,
+                                 self.scene.sides_hidden)
+        if self.scene.sides_hidden and person.bag != 'backpack':
+            facts['bag'] = ''
         return {**facts, **{name: self.detail(name, colors.get(name))
                             for name in free.DETAIL_NOUNS}}
 

@@ -38,8 +38,8 @@ class Cut:
 
     @property
     def hides_feet(self) -> bool:
-        """True if the shoes are outside."""
-        return self.bottom > .1
+        """True if the shoes may be outside."""
+        return self.bottom > 0
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,15 @@ class DetailedScene(Scene):
 
     @property
     def feet_hidden(self) -> bool:
-        return super().feet_hidden or self.cut.hides_feet
+        return self.cut.hides_feet or self.passer_by is not None or (
+            self.occluder is not None and self.occluder.left < .7
+            and self.occluder.left + self.occluder.width > .3)
+
+    @property
+    def sides_hidden(self) -> bool:
+        """True if something may hide what is held or worn at one side alone."""
+        return self.passer_by is not None or self.occluder is not None or (
+            self.cut.left > 0 or self.cut.right > 0)
 
 
 def sample_detailed_scenes(rng: np.random.Generator, count: int) -> list[DetailedScene]:
