@@ -72,7 +72,8 @@ MODEL_WRAPPERS = _child(roots.MODEL_WRAPPERS)
 WEIGHT_INITIALIZERS = _child(roots.WEIGHT_INITIALIZERS, 'mmtbps.models')
 BATCH_AUGMENTS = LendingRegistry('batch augment', scope='mmtbps',
                                  locations=['mmtbps.registry'])
-TASK_UTILS = _child(roots.TASK_UTILS, 'mmtbps.generation', 'mmtbps.search.registration')
+TASK_UTILS = _child(roots.TASK_UTILS, 'mmtbps.generation', 'mmtbps.search.registration',
+                    'mmtbps.search.reranking')
 
 METRICS = _child(roots.METRICS, 'mmtbps.evaluation')
 EVALUATORS = _child(roots.EVALUATOR)

@@ -42,3 +42,10 @@ def test_parts_inside_a_part_of_mmpretrain_are_found_from_our_scope():
     with DefaultScope.overwrite_default_scope('mmtbps'):
         model = registry.MODELS.build(settings)
     assert type(model.backbone).__module__.startswith('mmpretrain.')
+
+
+def test_a_second_stage_is_found_by_its_short_name():
+    """In a config of plain text, which imports nothing."""
+    assert 'mmtbps.search.reranking' in registry.TASK_UTILS._locations
+    registry.TASK_UTILS.import_from_location()
+    assert registry.TASK_UTILS.get('PairMatcher').__name__ == 'PairMatcher'
