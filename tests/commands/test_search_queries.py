@@ -116,7 +116,8 @@ def test_words_not_known_or_read_are_named(indexed, call, monkeypatch):
     assert (first['unknown'], first['read'], first['unread']) == (['coat'], 'red', 'coat')
     assert second['unknown'] == ['all', 'in'] and 'read' not in second
     call(*words, '--out', indexed / 'answer.html')
-    assert 'does not know "coat"' in html.unescape((indexed / 'answer.html').read_text())
+    assert 'does not know "coat"' in html.unescape(
+        (indexed / 'answer.html').read_text('utf-8'))
     assert call('query', indexed / 'people', 'blue coat')[2] == (
         "error: the model knows no word of 'blue coat'; describe the person in a language that it "
         'was trained with\n')
