@@ -85,7 +85,7 @@ def test_weights_to_hand_on_carry_their_hash(tmp_path, capsys, tiny_retriever):
                tmp_path / 'epoch_3.pth')
     for target in ('mine.pth', 'mine'):
         run_command('publish-model', [str(tmp_path / 'epoch_3.pth'), str(tmp_path / target)])
-    first, second = capsys.readouterr().out.split()
+    first, second = capsys.readouterr().out.splitlines()
     assert first == second
     digest = hashlib.sha256(Path(first).read_bytes()).hexdigest()
     assert Path(first).name == f'mine-{digest[:8]}.safetensors'
