@@ -9,7 +9,7 @@ from .errors import MissingFile, UserError
 __all__ = ['HubUnreachable', 'hub_fault', 'hub_options', 'naming_the_hub']
 
 # Of requests, httpx and its successor, which versions of huggingface_hub use in turn.
-_NO_CONNECTION = {'ConnectError', 'ConnectTimeout', 'ConnectionError', 'ProxyError'}
+_NO_CONNECTION = {'ConnectError', 'ConnectTimeout', 'ConnectionError', 'ProxyError', 'ReadError'}
 
 
 class HubUnreachable(UserError, ConnectionError):

@@ -56,7 +56,9 @@ def test_numbers(values, name, precision):
     expected = {RENAMED.get(key, key): value
                 for key, value in part_of(values, f'{name}/{precision}/').items()}
     for key in ('image_feat', 'text_feat'):
-        torch.testing.assert_close(features[key], expected.pop(key), rtol=0, atol=2e-6)
+        # Another make of processor adds in another order: 4.4e-6 apart in float32.
+        torch.testing.assert_close(features[key], expected.pop(key), rtol=0,
+                                   atol=1e-5 if precision == 'float32' else 2e-6)
     assert_near(gradients, expected, of_gradient)
 
 

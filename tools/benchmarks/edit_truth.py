@@ -15,7 +15,7 @@ _VISIBLE, _NOTHING = 15., 6.      # Lab distances of smoothed images: another co
 # What a human parsing calls the parts that the renderer draws.
 _PARSED = dict(background='background', skin='skin', hair='hair', glasses='face', upper='upper',
                inner='upper', lower='lower', shoes='shoes', bag='bag', hat='hat', scarf='other',
-               occluder='background')
+               occluder='background', detail='other')
 _INSIDE, _OUTSIDE = .75, .10      # of the pixels due: how many must change, how many others may
 
 

@@ -275,7 +275,8 @@ class TextImageRetriever(MMPretrainRetrieval, BaseModel):
             check_chunks(self.chunk_size, self)
 
     def _check_necks(self) -> None:
-        check_necks(self.image_neck, self.text_neck)
+        if self.heads:  # what is built to load weights is judged by them
+            check_necks(self.image_neck, self.text_neck)
 
     def _check_batch(self, batch: TrainingBatch) -> None:
         if not self.heads:

@@ -55,8 +55,8 @@ def test_a_command_that_stops_stops_the_other_first(stand_in, monkeypatch):
     stand_in('import time\ntime.sleep(100)\n')
     started, popen = [], subprocess.Popen
 
-    def start(command):
-        started.append(popen(command))
+    def start(command, **options):
+        started.append(popen(command, **options))
         waiting = started[0].wait
 
         def interrupted():

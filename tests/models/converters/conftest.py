@@ -6,6 +6,7 @@ from PIL import Image
 
 from mmtbps.commands import convert as command
 from mmtbps.commands.main import read_words
+from mmtbps.commands.wording.json_answers import json_alone
 from mmtbps.search.encoders import TorchEncoder
 
 
@@ -13,7 +14,8 @@ from mmtbps.search.encoders import TorchEncoder
 def convert(capsys):
     """Run the command without its handling of errors; gives what it prints."""
     def run(*words):
-        command.run(read_words('convert', [*map(str, words)]))
+        with json_alone('--json' in words):
+            command.run(read_words('convert', [*map(str, words)]))
         return capsys.readouterr().out
     return run
 
