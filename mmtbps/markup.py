@@ -1,15 +1,21 @@
-"""HTML out of Jinja templates, in which what comes from elsewhere stays text."""
+"""HTML out of Jinja templates, in which what comes from elsewhere stays text; pictures in it."""
 
+import base64
+import io
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
+from PIL import Image
 
 from .errors import printable
 
-__all__ = ['load_template']
+__all__ = ['CARD_SIZE', 'as_data_uri', 'load_template']
+
+#: A picture in a grid is at most so many pixels wide and high.
+CARD_SIZE = (200, 520)
 
 
 @cache
@@ -33,6 +39,25 @@ def load_template(path: Path) -> Template:
                               undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
                               finalize=_as_text)
     return environment.get_template(path.name)
+
+
+def as_data_uri(image: Image.Image, size: tuple[int, int] = CARD_SIZE) -> str:
+    """Encode a picture as a JPEG that stands in a page itself; nothing but its pixels is in it.
+
+    Args:
+        image: RGB; shrunk to fit.
+        size: Largest width and height.
+
+    Example:
+        >>> as_data_uri(Image.new('RGB', (4, 8)))[:23]
+        'data:image/jpeg;base64,'
+    """
+    image = image.copy()
+    image.info = {}  # the writer would add a comment, a profile and the like
+    image.thumbnail(size, Image.Resampling.LANCZOS)
+    buffer = io.BytesIO()
+    image.save(buffer, 'JPEG', quality=88)
+    return 'data:image/jpeg;base64,' + base64.b64encode(buffer.getvalue()).decode()
 
 
 def _as_text(value: Any) -> Any:

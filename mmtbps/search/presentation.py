@@ -1,41 +1,15 @@
 """Presentation of gallery entries to people: pictures in a page, facts in words."""
 
-import base64
-import io
 from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
 
-from PIL import Image
-
 from .galleries.base import GalleryEntry
 
-__all__ = ['CARD_SIZE', 'as_data_uri', 'clock', 'describe_lost', 'describe_reading', 'in_figures',
-           'in_words', 'stopwatch']
+__all__ = ['clock', 'describe_lost', 'describe_reading', 'in_figures', 'in_words', 'stopwatch']
 
-#: A picture in a grid is at most so many pixels wide and high.
-CARD_SIZE = (200, 520)
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 #: So many words that a model does not know are named, and so many letters of a sentence.
 _WORDS, _LETTERS = 10, 40
-
-
-def as_data_uri(image: Image.Image, size: tuple[int, int] = CARD_SIZE) -> str:
-    """Encode a picture as a JPEG that stands in a page itself; nothing but its pixels is in it.
-
-    Args:
-        image: RGB; shrunk to fit.
-        size: Largest width and height.
-
-    Example:
-        >>> as_data_uri(Image.new('RGB', (4, 8)))[:23]
-        'data:image/jpeg;base64,'
-    """
-    image = image.copy()
-    image.info = {}  # the writer would add a comment, a profile and the like
-    image.thumbnail(size, Image.Resampling.LANCZOS)
-    buffer = io.BytesIO()
-    image.save(buffer, 'JPEG', quality=88)
-    return 'data:image/jpeg;base64,' + base64.b64encode(buffer.getvalue()).decode()
 
 
 def in_words(entry: GalleryEntry) -> list[tuple[str, str]]:

@@ -8,13 +8,13 @@ from typing import Any
 
 from mmtbps.errors import BadValue, MissingFile
 from mmtbps.fileio import check_writable, encode_json, write_durably
-from mmtbps.markup import load_template
+from mmtbps.markup import as_data_uri, load_template
 from mmtbps.visualization import draw_rank_list, draw_rank_sheet
 
 from .media.answer_mark import answer_mark
 from .media.crops import read_entry
 from .media.images import UnreadableImage
-from .presentation import as_data_uri, describe_reading, in_figures, in_words
+from .presentation import describe_reading, in_figures, in_words
 from .results import SearchHit, SearchResult
 
 __all__ = ['results_html', 'check_target', 'write_results']

@@ -6,8 +6,9 @@ import io
 import pytest
 from PIL import Image
 
+from mmtbps.markup import CARD_SIZE, as_data_uri
 from mmtbps.search.galleries import GalleryEntry
-from mmtbps.search.presentation import CARD_SIZE, as_data_uri, clock, in_words, stopwatch
+from mmtbps.search.presentation import clock, in_words, stopwatch
 
 
 @pytest.mark.parametrize('seconds, words', [

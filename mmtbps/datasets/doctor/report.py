@@ -1,17 +1,12 @@
 """Report about a data set: one HTML page with pictures."""
 
-import base64
-import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
 from mmtbps.datasets.images import read_picture
-from mmtbps.errors import UserError
 from mmtbps.fileio import write_durably
-from mmtbps.markup import load_template
+from mmtbps.markup import as_data_uri, load_template
 
 from .findings import Finding, Place
 from .kinds import KINDS
@@ -48,10 +43,6 @@ def _shown(place: Place) -> dict[str, Any]:
 def _picture(path: str) -> str | None:
     """Encode a small copy of a picture as a data URI; None if there is none."""
     try:
-        image = read_picture(path)
-    except UserError:  # it is missing or broken, which a finding says
+        return as_data_uri(read_picture(path), _SIZE)
+    except Exception:  # it is missing or broken, which a finding says
         return None
-    small = image.copy()
-    small.thumbnail(_SIZE, Image.Resampling.LANCZOS)
-    small.save(buffer := io.BytesIO(), 'JPEG', quality=85)
-    return 'data:image/jpeg;base64,' + base64.b64encode(buffer.getvalue()).decode()

@@ -5,7 +5,8 @@ from functools import wraps
 from types import ModuleType
 from typing import Any
 
-from ..presentation import as_data_uri
+from mmtbps.markup import as_data_uri
+
 from ..results import SearchHit
 from .service import Refused, SearchService, make_where
 from .views import SHEET_SIZE

@@ -11,9 +11,7 @@ from typing import Any
 
 from PIL import Image, ImageFilter, ImageOps
 
-from mmtbps.markup import load_template
-
-from ..presentation import CARD_SIZE, as_data_uri
+from mmtbps.markup import CARD_SIZE, as_data_uri, load_template
 
 __all__ = ['as_card', 'draw_history', 'draw_masthead', 'draw_notice', 'draw_people',
            'draw_person', 'draw_picture', 'draw_report', 'draw_welcome']

@@ -12,12 +12,13 @@ from typing import Any
 from PIL import Image
 
 from mmtbps.errors import BadValue, UserError, first_line
+from mmtbps.markup import as_data_uri
 
 from ..encoders.queries import read_queries
 from ..galleries.base import GalleryEntry
 from ..media.crops import read_entry
 from ..media.images import decode_image
-from ..presentation import as_data_uri, describe_reading
+from ..presentation import describe_reading
 from ..results import SearchHit
 
 __all__ = ['SearchService', 'Facets', 'Refused', 'make_where', 'read_line', 'read_picture',

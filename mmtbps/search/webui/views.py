@@ -4,8 +4,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from mmtbps.markup import as_data_uri
+
 from ..galleries.base import GalleryEntry
-from ..presentation import as_data_uri, in_figures, in_words
+from ..presentation import in_figures, in_words
 from ..results import SearchHit
 from . import html
 from .service import Facets, Refused, SearchService, make_where
