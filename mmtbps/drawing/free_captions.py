@@ -35,7 +35,7 @@ class Told(NamedTuple):
 
 
 def free_caption(person: DetailedPerson, scene: DetailedScene, seed: int, wording: str = 'train',
-                 near_miss: float = _NEAR_MISS) -> Told:
+                 near_miss: float = _NEAR_MISS, facts: int | None = None) -> Told:
     """Write a caption that tells some of what can be seen, by lot from one thing to all.
 
     Args:
@@ -44,9 +44,11 @@ def free_caption(person: DetailedPerson, scene: DetailedScene, seed: int, wordin
         wording: ``train``, or ``unseen`` for openings, links and some words that no training
             caption has.
         near_miss: Probability that a color of the clothes is taken for a similar one.
+        facts: Things that are told, or as many as there are; ``None`` leaves it to the lot. With
+            one seed, fewer things are the first ones of more.
 
     Raises:
-        ValueError: If there is no such wording.
+        ValueError: If there is no such wording, or no thing is to be told.
 
     >>> from mmtbps.drawing.details import add_details
     >>> from mmtbps.drawing.person import sample_person
@@ -59,8 +61,10 @@ def free_caption(person: DetailedPerson, scene: DetailedScene, seed: int, wordin
     """
     if wording not in WORDINGS:
         raise ValueError(f'no wording {wording!r}; there are {", ".join(WORDINGS)}')
+    if facts is not None and facts < 1:
+        raise ValueError(f'a caption tells at least 1 thing, got facts={facts}')
     rng = np.random.default_rng((seed, 2))
-    return _FreeWriter(person, scene, rng, wording == 'unseen', near_miss).tell()
+    return _FreeWriter(person, scene, rng, wording == 'unseen', near_miss).tell(facts)
 
 
 class _FreeWriter(CaptionWriter):
@@ -70,11 +74,12 @@ class _FreeWriter(CaptionWriter):
         super().mention(what)  # the lot is drawn all the same
         return what not in ('sleeves', 'inner', 'build') or bool(self.rng.random() < .4)
 
-    def tell(self) -> Told:
+    def tell(self, count: int | None = None) -> Told:
         facts = self.facts()
         names = [name for name, text in facts.items() if text]
         order = [names[i] for i in self.rng.permutation(len(names))]
-        told = order[:int(self.rng.integers(1, len(order) + 1))]
+        lot = int(self.rng.integers(1, len(order) + 1))
+        told = order[:lot if count is None else count]
         who = self.who()
         listed, lowered = self.rng.random(2)
         style = self.as_list if listed < _LISTS else self.as_clauses
