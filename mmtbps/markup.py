@@ -1,4 +1,4 @@
-"""HTML out of Jinja templates, in which what comes from elsewhere stays text; pictures in it."""
+"""HTML and Markdown in which what comes from elsewhere stays text; pictures in HTML."""
 
 import base64
 import io
@@ -12,10 +12,23 @@ from PIL import Image
 
 from .errors import printable
 
-__all__ = ['CARD_SIZE', 'as_data_uri', 'load_template']
+__all__ = ['CARD_SIZE', 'as_cell', 'as_data_uri', 'load_template']
 
 #: A picture in a grid is at most so many pixels wide and high.
 CARD_SIZE = (200, 520)
+
+
+def as_cell(text: str) -> str:
+    """Write a text so that it stays one cell of a Markdown table.
+
+    Args:
+        text: of anybody, such as a name.
+
+    Example:
+        >>> as_cell('RDE | half\\nmoved')
+        'RDE \\\\| half moved'
+    """
+    return ' '.join(text.split()).replace('|', '\\|')
 
 
 @cache

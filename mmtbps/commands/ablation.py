@@ -25,8 +25,8 @@ from mmtbps.errors import BadValue
 from mmtbps.evaluation import random_ranks
 from mmtbps.fileio import check_writable, write_durably
 
-from .trials.runs import chosen_seeds, run_arm
-from .trials.tables import difference_table, list_runs, table
+from .trials.runs import check_trials, chosen_seeds, run_arm
+from .trials.tables import difference_table, list_runs, sign_flip_table, table
 from .wording.json_answers import add_json, answer
 
 __all__ = ['add_arguments', 'chosen_arms', 'run']
@@ -74,17 +74,18 @@ def run(args: argparse.Namespace) -> None:
     arms = chosen_arms(cfg, args.arms)
     data_root = draw_dataset(cfg.test_dataloader.dataset.data_root, size=cfg.drawn_size,
                              version=cfg.get('drawn_version', 1))
+    check_trials([(cfg.filename, arm) for arm in arms], data_root, args.steps)
     results: dict[str, list[dict]] = {arm['name']: [] for arm in arms}
     for seed in seeds:
         for arm in arms:
             results[arm['name']].append(
-                run_arm(args.config, arm, seed, args.work_dir, data_root, args.steps))
+                run_arm(cfg.filename, arm, seed, args.work_dir, data_root, args.steps))
     test = [r for r in json.loads((data_root / 'reid_raw.json').read_text(encoding='utf-8'))
             if r['split'] == 'test']
     chance = random_ranks([r['id'] for r in test for _ in r['captions']], [r['id'] for r in test])
     text = table(results, chance)
     if len(results) > 1:
-        text += f'\n\n{difference_table(results)}'
+        text += f'\n\n{difference_table(results)}\n\n{sign_flip_table(results)}'
     print(text)
     if args.out:
         write_durably(args.out, text + '\n')

@@ -18,7 +18,7 @@ from mmtbps.config_file import read_config
 from mmtbps.errors import BadValue
 from mmtbps.fileio import check_writable, write_durably
 
-from .trials.runs import chosen_seeds, run_arm
+from .trials.runs import check_trials, chosen_seeds, run_arm
 from .trials.tables import difference_table, list_runs, sign_flip_table, table
 from .wording.json_answers import add_json, answer
 
@@ -52,6 +52,7 @@ def run(args: argparse.Namespace) -> None:
     check_writable(args.work_dir, folder=True)
     if args.out:
         check_writable(args.out)
+    check_trials([(path, dict(name=name)) for name, path in paths.items()], None, args.steps)
     results: dict[str, list[dict]] = {name: [] for name in names}
     for seed in seeds:
         for name, path in paths.items():

@@ -186,7 +186,7 @@ def tiny_ablation(micro_set, monkeypatch):
 def test_an_ablation_that_was_cut_off_ends_in_the_same_table(tiny_ablation, tmp_path):
     both = ['InfoNCE_at_0_005/seed0', 'N_ITC_R_ITC/seed0']
     whole, trained = tiny_ablation(tmp_path / 'whole')
-    assert trained == both and whole.count(' | 1 |') == 3
+    assert trained == both and whole.count(' | 1 |') == 4
     assert '| val R1 | val mAP | n |' in whole and "Differences from 'InfoNCE at 0.005'" in whole
     assert tiny_ablation(tmp_path / 'cut', fails_in=both[1:]) == (None, both)
     assert [*(tmp_path / 'cut' / both[1]).glob('best_*.pth')]  # of its first epoch
@@ -194,6 +194,28 @@ def test_an_ablation_that_was_cut_off_ends_in_the_same_table(tiny_ablation, tmp_
     logs = [file.read_text() for file in (tmp_path / 'cut' / both[1]).glob('*/*.log')]
     assert sum('resumed epoch: 1, iter: 4' in log for log in logs) == 1
     assert tiny_ablation(tmp_path / 'cut') == (whole, [])
+
+
+def test_an_ablation_of_version_2_is_found_by_its_name(micro_set, monkeypatch, tmp_path, capsys):
+    drawn, made = [], []
+
+    def draw(root, **options):
+        drawn.append(options)
+        return micro_set
+
+    def run_arm(path, arm, seed, *more):
+        made.append((arm['name'], seed, Config.fromfile(path).drawn_version))
+        return {f't2i/{m}': 10. + seed + 2 * len(made) for m in tables.MEASURES}
+
+    monkeypatch.chdir(tmp_path)  # a folder without configs
+    monkeypatch.setattr(ablation, 'draw_dataset', draw)
+    monkeypatch.setattr(ablation, 'run_arm', run_arm)
+    monkeypatch.setattr(ablation, 'check_trials', lambda trials, root, steps: None)
+    main(['ablation_captions_drawn', '--arms', 'one', 'all', '--seeds', '2'])
+    assert drawn == [dict(size='default', version=2)]
+    assert made == [(name, seed, 2) for seed in (0, 1) for name in ('one thing', 'all things')]
+    printed = capsys.readouterr().out
+    assert '| all things | +2.0 ± 0.0 (2) |' in printed and '| all things | 0.5 | 0.5 |' in printed
 
 
 def test_runs_of_other_settings_are_not_mixed(micro_set, tmp_path):
@@ -238,6 +260,56 @@ def test_differences_are_of_runs_with_one_seed():
     lines = tables.table(results, {}).splitlines()
     assert lines[0].endswith('| mAP | val R1 | val mAP | n |')
     assert lines[2].endswith('| 20.0 ± 0.0 | 20.0 ± 0.0 | 3 |')
+
+
+def test_what_would_stop_a_later_arm_is_refused_before_the_first(micro_set):
+    def check(*arms, **options):
+        return runs.check_trials([(str(MIXUPS), arm) for arm in arms], micro_set, **options)
+
+    check(dict(name='a'), dict(name='b'))
+    with pytest.raises(BadValue, match="two arms would share the folder mixup: 'mixup' and '.*;"):
+        check(dict(name='mixup'), dict(name='+ mixup'))
+    with pytest.raises(BadValue, match='an arm has no name'):
+        check(dict(name='a'), dict(options={}))
+    with pytest.raises(BadValue, match='no train_cfg.max_iters'):
+        runs.check_trials([(str(MIXUPS), dict(name='a')), (str(LOSSES), dict(name='b'))],
+                          micro_set, 9)
+
+
+@pytest.mark.parametrize('options, says', [
+    ({'val_dataloader.dataset.split': 'test'}, "reads what test_dataloader reads .split 'test'"),
+    ({'test_dataloader.dataset.split': 'val'}, 'so that the checkpoint would be chosen on the test'),
+    ({'default_hooks.checkpoint.save_best': None}, 'no checkpoint is chosen on validation'),
+    ({'val_dataloader': None}, 'no checkpoint is chosen on validation')])
+def test_a_checkpoint_is_never_chosen_on_the_test_set(options, says, micro_set):
+    with pytest.raises(BadValue, match=f"'careless'.*{says}"):
+        runs.check_trials([(str(MIXUPS), dict(name='careless', options=options))], micro_set)
+
+
+def test_every_ablation_of_ours_selects_on_validation(micro_set, monkeypatch):
+    monkeypatch.setattr(runs, 'generated_pairs', lambda kind, root: root / 'pairs.jsonl')
+    monkeypatch.setattr(runs, 'write_counted_captions', lambda root, facts: root / 'facts.json')
+    configs = sorted(ROOT.glob('configs/*/ablation*.py'))
+    assert len(configs) >= 6
+    for path in configs:
+        runs.check_trials([(str(path), arm) for arm in Config.fromfile(path).arms], micro_set)
+
+
+def test_a_training_that_chose_nothing_is_one_line(micro_set, tmp_path, monkeypatch):
+    monkeypatch.setattr(runs, 'run_process', lambda *words: None)
+    with pytest.raises(BadValue, match='seed0: the training left no best checkpoint'):
+        runs.run_arm(str(MIXUPS), dict(name='a'), 0, tmp_path, micro_set)
+
+
+def test_the_tokenizer_is_that_of_the_drawn_set_wherever_it_lies(micro_set, monkeypatch):
+    def tokenizers(root):
+        cfg = runs.arm_config(str(CONFIG), dict(name='a'), 0, root)
+        return {step['tokenizer'] for loader in (cfg.train_dataloader, cfg.val_dataloader)
+                for step in loader.dataset.pipeline if 'tokenizer' in step}
+
+    monkeypatch.chdir(micro_set.parent)
+    assert tokenizers(Path(micro_set.name)) == {f'./{micro_set.name}/tokenizer'}
+    assert tokenizers(micro_set) == {f'{micro_set}/tokenizer'}
 
 
 @pytest.mark.parametrize('words, seeds', [('3', [0, 1, 2]), ('1-2', [1, 2]), ('2-2', [2])])
@@ -292,6 +364,7 @@ def test_an_arm_that_is_not_there_is_one_line(tmp_path, capsys):
 @pytest.mark.parametrize('config, options, says', [
     (CONFIG, ['--seeds', '0'], '--seeds must be at least 1'),
     (CONFIG, ['--seeds', '2-1'], '--seeds must be at least 1, or a range'),
+    (CONFIG, ['--seeds', '41'], '--seeds must be at most 40'),
     (CONFIG, ['--seeds', 'two'], "--seeds must be a number, or two as in 1-2, got 'two'"),
     (CONFIG, ['--steps', '0'], '--steps must be at least 1'),
     (CONFIG.with_name('vit_bert_base_drawn.py'), [], "no key 'arms'")])

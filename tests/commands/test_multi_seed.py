@@ -2,24 +2,43 @@
 
 import itertools
 import json
+from fractions import Fraction
 
 import numpy as np
 import pytest
 
 from mmtbps.commands import multi_seed
 from mmtbps.commands.main import run_command
-from mmtbps.commands.trials.tables import sign_flip_probability, sign_flip_table
+from mmtbps.commands.trials.tables import sign_flip_probability, sign_flip_table, table
+from mmtbps.errors import BadValue
 
 MEASURES = ('R1', 'R5', 'R10', 'mAP')
 
 
-@pytest.mark.parametrize('differences', [[2., 1., 3.], [2., -1., .5], [0., 0.], [1.] * 5,
-                                         [.1, -.3, .7, -.2, .4, .05]])
+@pytest.mark.parametrize('differences', [
+    [2., 1., 3.], [2., -1., .5], [0., 0.], [1.] * 5, [.1, -.3, .7, -.2, .4, .05], [0.], [-3.], [],
+    *np.random.default_rng(0).normal(size=(4, 7)).round(2).tolist(),
+    *np.random.default_rng(1).integers(-2, 3, (4, 8)).astype(float).tolist()])  # with ties
 def test_the_probability_is_the_share_of_all_signs(differences):
-    sums = [abs(np.dot(signs, differences))
-            for signs in itertools.product([1, -1], repeat=len(differences))]
-    expected = np.mean([value >= abs(np.sum(differences)) - 1e-9 for value in sums])
+    exact = [Fraction(value).limit_denominator(1000) for value in differences]
+    sums = [abs(sum(sign * value for sign, value in zip(signs, exact, strict=True)))
+            for signs in itertools.product([1, -1], repeat=len(exact))]
+    expected = sum(value >= abs(sum(exact)) for value in sums) / len(sums)
     assert sign_flip_probability(differences) == pytest.approx(expected)
+
+
+def test_many_seeds_are_counted_in_no_time_and_more_are_refused():
+    assert sign_flip_probability([.5] * 30) == 2 / 2 ** 30
+    with pytest.raises(BadValue, match='40 differences at most, got 41'):
+        sign_flip_probability([.5] * 41)
+
+
+def test_a_run_without_a_number_proves_nothing():
+    assert np.isnan(sign_flip_probability([float('nan'), 1., 2.]))
+    results = {'a': [run_of(float('nan')), run_of(1.)], 'b | c': [run_of(2.), run_of(3.)]}
+    assert sign_flip_table(results).endswith('| b \\| c | nan | nan |')
+    assert '| nan ± nan |' in table(results, None) and '| b \\| c | 2.5 ± 0.7 |' in table(
+        results, None)
 
 
 def run_of(value):
@@ -62,6 +81,12 @@ def test_configs_are_compared_with_the_first(made, tmp_path, capsys):
     found = json.loads(capsys.readouterr().out)
     assert [one['name'] for one in found] == ['vit_bert_base_drawn', 'irra_drawn']
     assert [run['seed'] for run in found[1]['runs']] == [0, 1, 2]
+
+
+def test_all_configs_are_looked_at_before_the_first_trains(made, tmp_path, refused):
+    with refused('no train_cfg.max_iters'):
+        run_command('multi-seed', ['irra_drawn', '--steps', '9', '--work-dir', str(tmp_path)])
+    assert not made
 
 
 def test_one_config_has_a_mean_alone(made, tmp_path, capsys):
