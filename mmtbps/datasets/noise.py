@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mmtbps.errors import BadValue, MissingFile
+from mmtbps.errors import BadValue, MissingFile, first_line
 
 
 def noisy_order(length: int, rate: float, seed: int) -> np.ndarray:
@@ -35,18 +35,26 @@ def load_noisy_order(path: str | Path, length: int) -> np.ndarray:
 
     Raises:
         MissingFile: If there is no such file.
-        BadValue: If the index is no permutation of all ``length`` captions of the split.
+        BadValue: If it is no plain array of numbers (a pickled one is never run), or no permutation
+            of all ``length`` captions of the split.
     """
     if not Path(path).is_file():
         raise MissingFile(f'noise_index {path}: no such file')
-    order = np.load(path)
+    try:
+        order = np.load(path, allow_pickle=False)
+    except (ValueError, EOFError, OSError) as error:  # each of another kind of broken file
+        raise BadValue(f'noise_index {path} is no array of numbers in a .npy file '
+                       f'({first_line(error)})') from error
+    if not isinstance(order, np.ndarray) or order.dtype.kind not in 'iuf':
+        kind = getattr(order, 'dtype', 'an archive of several arrays')
+        raise BadValue(f'noise_index {path} holds no integers but {kind}')
     if order.shape != (length,):
         raise BadValue(
             f'noise_index {path} has shape {order.shape}, but the split has {length} captions '
             '(empty ones count); people held out of train shorten it: set holdout=0')
     if not np.array_equal(np.sort(order), np.arange(length)):
         raise BadValue(f'noise_index {path} is no permutation of 0..{length - 1}')
-    return order
+    return order.astype(np.int64)  # of whole numbers, as was just seen, though perhaps floats
 
 
 def reorder_captions(captions: Sequence[Sequence[str]], order: np.ndarray) -> list[tuple[str, ...]]:
