@@ -28,6 +28,7 @@ from mmtbps.datasets.images import read_picture
 from mmtbps.errors import BadValue, MissingFile
 from mmtbps.fileio import JsonlWriter, check_writable, write_durably
 from mmtbps.robustness import (
+    CLEAN,
     CONDITIONS,
     Outcome,
     RobustnessRun,
@@ -80,10 +81,12 @@ def run(args: argparse.Namespace) -> None:
 def measure(args: argparse.Namespace) -> list[Outcome]:
     """Measure what is missing."""
     models = read_models(args.model)
+    if args.seed < 0:
+        raise BadValue(f'--seed must not be negative, got {args.seed}')
     conditions = [] if args.conditions == [] else choose_conditions(args.conditions)
     check_writable(args.out, folder=True)
     sets = read_sets(args.data)
-    strangers = find_strangers(args)
+    strangers = find_strangers(args, sets)
     outcomes = []
     with JsonlWriter(args.out / OUTCOMES) as log:
         for name, model, weights in models:
@@ -127,17 +130,28 @@ def read_models(words: Sequence[Sequence[str]]) -> list[tuple[str, str, str | No
     return [(one[0], one[1], one[2] if len(one) == 3 else None) for one in words]
 
 
-def find_strangers(args: argparse.Namespace) -> list[Path]:
+def find_strangers(args: argparse.Namespace, sets: Sequence[Subjects]) -> list[Path]:
     """List the images of strangers.
+
+    Args:
+        args: the folder and how many are asked for.
+        sets: test sets, whose people are none.
 
     Raises:
         MissingFile: the folder is missing or has none.
-        BadValue: more are asked for than there are.
+        BadValue: more are asked for than there are, or some are pictures of a test set.
     """
+    if args.distractors is None and args.strangers:
+        raise BadValue('--strangers says how many; it needs --distractors FOLDER, who they are')
     if args.distractors is None:
         return []
     if not args.distractors.is_dir() or not (paths := list_images(args.distractors)):
         raise MissingFile(f'{args.distractors}: no such folder, or no image in it')
+    asked_for = {Path(path).resolve() for one in sets for path in one.paths}
+    if own := [path for path in paths if path.resolve() in asked_for]:
+        raise BadValue(f'{args.distractors}: {len(own)} of {len(paths)} images are pictures of a '
+                       f'test set, whose people are no strangers to it, the first {own[0]}; name '
+                       'a folder of other people')
     args.strangers = args.strangers or sorted({
         max(1, len(paths) // 10), max(1, len(paths) // 3), len(paths)})
     if not 0 < min(args.strangers) <= max(args.strangers) <= len(paths):
@@ -148,12 +162,14 @@ def find_strangers(args: argparse.Namespace) -> list[Path]:
 
 def grow(runs: Sequence[RobustnessRun], paths: Sequence[Path],
          counts: Sequence[int]) -> list[Outcome]:
-    """Measure with more and more strangers, who are encoded once for all test sets."""
-    batches = [paths[start:start + _BATCH] for start in range(0, max(counts), _BATCH)]
-    features = np.concatenate([
-        runs[0].encoder.encode_images([read_image(path) for path in batch])
-        for batch in progress(batches, f'{runs[0].model}: strangers')])
-    return [part.among(features, count, _digest(paths[:count]))
+    """Measure with more and more strangers, who are encoded once for all test sets, if at all."""
+    missing = max((count for part in runs for count in counts if part.lacks(count)), default=0)
+    batches = [paths[start:min(start + _BATCH, missing)] for start in range(0, missing, _BATCH)]
+    encoder = runs[0].encoder
+    features = [encoder.encode_images([read_image(path) for path in batch])
+                for batch in progress(batches, f'{runs[0].model}: strangers')]
+    strangers = np.concatenate(features) if features else np.empty((0, 0), np.float32)
+    return [part.among(strangers, count, _digest(paths[:count]))
             for part in runs for count in counts]
 
 
@@ -171,8 +187,9 @@ def progress(items: Sequence, words: str) -> Iterator:
 def finish(args: argparse.Namespace, outcomes: Sequence[Outcome]) -> None:
     """Write tables and picture of all that DIR knows, and print them."""
     known = read_outcomes(args.out / OUTCOMES)
-    seeds = {(one.model, one.data): seed for seed, one in known}
-    known = sorted((one for _, one in known), key=_place)
+    seeds = {(one.model, one.data): seed for seed, one in known if one.condition == CLEAN}
+    # Of a line that somebody took out the others lack what they are compared with.
+    known = sorted((one for _, one in known if (one.model, one.data) in seeds), key=_place)
     parts = [cross_domain_table(known)]
     for model, data in seeds:
         of = [one for one in known if (one.model, one.data) == (model, data)]

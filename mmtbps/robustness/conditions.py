@@ -9,7 +9,13 @@ from PIL import Image
 
 from mmtbps.errors import BadValue
 
-from .captions import contradict_color, drop_attribute, paraphrase, truncate
+from .captions import (
+    contradict_color,
+    drop_attribute,
+    paraphrase,
+    permute_colors,
+    truncate,
+)
 from .pictures import blur, occlude, shrink
 
 __all__ = ['CONDITIONS', 'Condition', 'choose_conditions']
@@ -54,6 +60,7 @@ CONDITIONS = {condition.name: condition for condition in [
     *_strengths('truncation', (.75, .5, .25), 'share', truncate, 'caption'),
     Condition('attribute drop', caption=drop_attribute),
     Condition('color contradiction', caption=contradict_color),
+    Condition('color permutation', caption=permute_colors),
     *_strengths('occlusion', (.1, .3, .5), 'share', occlude, 'picture'),
     *_strengths('blur', (.02, .04, .08), 'radius', blur, 'picture'),
     *_strengths('resolution', (64, 32, 16), 'height', shrink, 'picture'),

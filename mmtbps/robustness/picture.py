@@ -9,7 +9,7 @@ from mmtbps.fileio import write_durably
 
 from .run import CLEAN, Outcome
 
-__all__ = ['curves_of', 'draw_conditions', 'panels_of']
+__all__ = ['curves_of', 'draw_conditions', 'panels_of', 'ticks_of']
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -19,6 +19,9 @@ _COLUMNS = 4
 
 def curves_of(outcomes: Sequence[Outcome]) -> dict[str, dict[str, tuple[list[str], list[float]]]]:
     """Arrange R1 by kind of condition and model, each curve from the test set as it is.
+
+    Args:
+        outcomes: of a run, by rising strength.
 
     Returns:
         Of each kind, by model and test set, the strengths in words and R1.
@@ -35,11 +38,7 @@ def curves_of(outcomes: Sequence[Outcome]) -> dict[str, dict[str, tuple[list[str
     for one in outcomes:
         if one.condition == CLEAN:
             continue
-        kind, _, strength = one.condition.rpartition(' ')
-        if one.distractors:
-            kind, strength = 'strangers in the gallery', str(one.distractors)
-        elif not strength[0].isdigit():
-            kind, strength = 'wording', one.condition
+        kind, strength = _kind_and_strength(one)
         labels, values = curves.setdefault(kind, {}).setdefault(
             f'{one.model}, {one.data}', ([CLEAN], [clean[one.model, one.data]]))
         labels.append(strength)
@@ -47,11 +46,35 @@ def curves_of(outcomes: Sequence[Outcome]) -> dict[str, dict[str, tuple[list[str
     return curves
 
 
-def panels_of(curves: Mapping[str, Mapping[str, tuple[list[str], list[float]]]]) -> 'Figure':
+def _kind_and_strength(outcome: Outcome) -> tuple[str, str]:
+    kind, _, strength = outcome.condition.rpartition(' ')
+    if outcome.distractors:
+        return 'strangers in the gallery', str(outcome.distractors)
+    return (kind, strength) if strength[:1].isdigit() else ('wording', outcome.condition)
+
+
+def ticks_of(outcomes: Sequence[Outcome]) -> dict[str, list[str]]:
+    """List the strengths of each kind of condition, those of all models, as they come.
+
+    Example:
+        >>> ticks_of([Outcome('m', 'd', name, {}) for name in ('blur 0.02', 'blur 0.08')])
+        {'blur': ['as it is', '0.02', '0.08']}
+    """
+    ticks: dict[str, dict[str, None]] = {}
+    for one in outcomes:
+        if one.condition != CLEAN:
+            kind, strength = _kind_and_strength(one)
+            ticks.setdefault(kind, {CLEAN: None})[strength] = None
+    return {kind: list(strengths) for kind, strengths in ticks.items()}
+
+
+def panels_of(curves: Mapping[str, Mapping[str, tuple[list[str], list[float]]]],
+              ticks: Mapping[str, Sequence[str]]) -> 'Figure':
     """Draw a panel for each kind of condition, all on one scale.
 
     Args:
         curves: as `curves_of` returns them, one at least.
+        ticks: strengths of each kind, in order, see `ticks_of`; models may have others.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -62,7 +85,9 @@ def panels_of(curves: Mapping[str, Mapping[str, tuple[list[str], list[float]]]])
     panels = figure.subplots(rows, columns, squeeze=False, sharey=True).ravel()
     for axes, (kind, lines) in zip(panels, curves.items(), strict=False):
         for name, (labels, values) in lines.items():
-            axes.plot(labels, values, marker='.', label=name)
+            axes.plot([ticks[kind].index(label) for label in labels], values, marker='.',
+                      label=_as_it_stands(name))
+        axes.set_xticks(range(len(ticks[kind])), ticks[kind])
         axes.set_title(kind, fontsize=9)
         axes.tick_params('x', labelrotation=25, labelsize=7)
         axes.grid(alpha=.3)
@@ -72,6 +97,12 @@ def panels_of(curves: Mapping[str, Mapping[str, tuple[list[str], list[float]]]])
     panels[0].set_ylabel('R1, percent')
     panels[0].legend(fontsize=7)
     return figure
+
+
+def _as_it_stands(name: str) -> str:
+    """Word a name so that matplotlib reads neither a formula nor a curve without a name in it."""
+    escaped = name.replace('$', r'\$')
+    return f'\u200b{escaped}' if escaped.startswith('_') else escaped
 
 
 def draw_conditions(outcomes: Sequence[Outcome], path: Path) -> bool:
@@ -87,6 +118,6 @@ def draw_conditions(outcomes: Sequence[Outcome], path: Path) -> bool:
     curves = curves_of(outcomes)
     if not curves or find_spec('matplotlib') is None:
         return False
-    figure = panels_of(curves)
+    figure = panels_of(curves, ticks_of(outcomes))
     write_durably(path, lambda to: figure.savefig(to, format='png', dpi=120))
     return True

@@ -9,14 +9,14 @@ from typing import Any, Protocol
 import numpy as np
 from PIL import Image
 
-from mmtbps.errors import BadValue
+from mmtbps.errors import BadValue, RecordError
 from mmtbps.evaluation import evaluate_ranking
 from mmtbps.fileio import JsonlWriter, iter_json_lines
 
 from .conditions import Condition
 from .subjects import Subjects, change_captions, generator_of
 
-__all__ = ['Encoder', 'Outcome', 'RobustnessRun', 'read_outcomes']
+__all__ = ['CLEAN', 'Encoder', 'Outcome', 'RobustnessRun', 'read_outcomes']
 
 MEASURES = ('R1', 'R5', 'R10', 'mAP', 'mINP')
 CLEAN = 'as it is'
@@ -66,8 +66,25 @@ def read_outcomes(path: str | os.PathLike) -> list[tuple[int, Outcome]]:
 
     Args:
         path: of the log.
+
+    Raises:
+        RecordError: a line is no outcome.
     """
-    return [(line['key']['seed'], Outcome(**line['outcome'])) for _, line in iter_json_lines(path)]
+    return [(key['seed'], outcome) for key, outcome in _iter_outcomes(path)]
+
+
+def _iter_outcomes(path: str | os.PathLike) -> Iterator[tuple[dict[str, Any], Outcome]]:
+    """Yield the outcomes of a log, each with what it depends on."""
+    for number, line in iter_json_lines(path):
+        try:
+            key, outcome = dict(line['key']), Outcome(**line['outcome'])
+            if not {'seed', 'data', 'fingerprint'} <= key.keys() or (
+                    not {*MEASURES} <= outcome.measures.keys()):
+                raise KeyError('measures')
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise RecordError(f'{path}:{number}: no outcome of a robustness run; take a new '
+                              'folder, or remove the line') from error
+        yield key, outcome
 
 
 @dataclass
@@ -101,17 +118,20 @@ class RobustnessRun:
             fingerprint=dict(self.encoder.fingerprint), data=dict(self.subjects.digest),
             seed=self.seed)))
         self._known, self._strangers = {}, {}
-        for _, line in iter_json_lines(self.log.path):
-            outcome = Outcome(**line['outcome'])
+        for key, outcome in _iter_outcomes(self.log.path):
             if (outcome.model, outcome.data) != (self.model, self.subjects.name):
                 continue
-            strangers = line['key'].pop('strangers', None)
-            if line['key'] != self._key:
+            strangers = key.pop('strangers', None)
+            if key != self._key:
                 raise BadValue(f'{self.log.path} was begun with another model, data set or seed '
                                f'under the names {self.model} and {self.subjects.name}; take a '
                                'new folder')
             self._known[outcome.condition] = outcome
             self._strangers[outcome.condition] = strangers
+
+    def lacks(self, count: int) -> bool:
+        """Tell whether so many strangers have not been measured yet."""
+        return _word_strangers(count) not in self._known
 
     def clean(self) -> Outcome:
         """Measure the test set as it is."""
@@ -126,14 +146,15 @@ class RobustnessRun:
         """Measure with the first ``count`` strangers in the gallery.
 
         Args:
-            strangers: ``(M, D)`` features of pictures of nobody who is asked for.
+            strangers: ``(M, D)`` features of pictures of nobody who is asked for; of those that
+                are known, see `lacks`, none is needed.
             count: strangers that are there.
             digest: says who they are.
 
         Raises:
             BadValue: the log has as many of another digest.
         """
-        name = f'{count} strangers'
+        name = _word_strangers(count)
         if name in self._known and self._strangers[name] not in (None, digest):
             raise BadValue(f'{self.log.path} has {name} of another folder, or of one that has '
                            'changed since; take a new folder for the outcomes')
@@ -148,8 +169,11 @@ class RobustnessRun:
         images, texts, more = features()
         people = self.subjects.people
         nobody = np.full(len(images) - len(people), people.min() - 1)
-        found = evaluate_ranking(texts, people[self.subjects.owners], images,
-                                 np.concatenate([people, nobody]))
+        try:
+            found = evaluate_ranking(texts, people[self.subjects.owners], images,
+                                     np.concatenate([people, nobody]))
+        except BadValue as error:  # of several models and conditions it names none
+            raise BadValue(f'{self.model} on {self.subjects.name}, {name}: {error}') from error
         outcome = Outcome(self.model, self.subjects.name, name,
                           {measure: found[measure] for measure in MEASURES}, **more)
         self.log.append(dict(key={**self._key, **(more_key or {})}, outcome=outcome.to_json()))
@@ -173,8 +197,12 @@ class RobustnessRun:
         count = len(self.subjects.paths)
         order = np.random.default_rng([self.seed, count]).permutation(count)
         places = np.sort(order[:round(condition.share * count)])
-        images = self._pictures().copy()
-        images[places] = self._encode_pictures(places, condition)
+        if len(places) == count:
+            images = self._encode_pictures(places, condition)
+        else:
+            images = self._pictures().copy()
+            if len(places):  # of one picture half is none
+                images[places] = self._encode_pictures(places, condition)
         return images, self._texts(), dict(changed=100 * len(places) / count)
 
     def _pictures(self) -> np.ndarray:
@@ -203,3 +231,7 @@ class RobustnessRun:
         if condition is None:
             return image
         return condition.picture(image, generator_of(self.seed, condition, place))
+
+
+def _word_strangers(count: int) -> str:
+    return f'{count} strangers'

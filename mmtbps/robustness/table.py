@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from mmtbps.markup import as_cell
+
 from .run import CLEAN, Outcome
 
 __all__ = ['condition_table', 'cross_domain_table']
@@ -27,7 +29,8 @@ def condition_table(outcomes: Sequence[Outcome]) -> str:
         cells = [f'{outcome.measures[key]:.1f}' + (
             '' if outcome is clean else f' ({outcome.measures[key] - clean.measures[key]:+.1f})')
             for key in ('R1', 'mAP')]
-        changed = f'{outcome.changed:.0f} %' if outcome.changed else ''
+        # Of strangers nothing changes; a condition that could change nothing says so.
+        changed = '' if outcome is clean or outcome.distractors else f'{outcome.changed:.0f} %'
         told = '' if outcome.told_apart is None else f'{outcome.told_apart:.0f} %'
         row = [outcome.condition, changed, *cells, told]
         lines.append('|' + '|'.join(f' {cell} ' if cell else ' ' for cell in row) + '|')
@@ -46,9 +49,9 @@ def cross_domain_table(outcomes: Sequence[Outcome]) -> str:
     """
     found = {(one.model, one.data): one.measures for one in outcomes if one.condition == CLEAN}
     models, data = (list(dict.fromkeys(names)) for names in zip(*found, strict=True))
-    lines = [f'| R1 / mAP | {" | ".join(data)} |', '|---' * (len(data) + 1) + '|']
+    lines = [f'| R1 / mAP | {" | ".join(map(as_cell, data))} |', '|---' * (len(data) + 1) + '|']
     for model in models:
         cells = [f'{at["R1"]:.1f} / {at["mAP"]:.1f}' if (at := found.get((model, name))) else ''
                  for name in data]
-        lines.append(f'| {model} | {" | ".join(cells)} |')
+        lines.append(f'| {as_cell(model)} | {" | ".join(cells)} |')
     return '\n'.join(lines)

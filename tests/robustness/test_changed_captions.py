@@ -5,7 +5,13 @@ import pytest
 
 from mmtbps.errors import BadValue
 from mmtbps.lexicon import read_attributes
-from mmtbps.robustness.captions import contradict_color, drop_attribute, paraphrase, truncate
+from mmtbps.robustness.captions import (
+    contradict_color,
+    drop_attribute,
+    paraphrase,
+    permute_colors,
+    truncate,
+)
 
 CAPTION = 'The woman wears a red coat, blue jeans and a black backpack.'
 
@@ -34,7 +40,29 @@ def test_a_contradiction_has_one_colour_wrong(seed):
     assert sum(before[kind] != after[kind] for kind in before) == 1
 
 
-@pytest.mark.parametrize('change', [paraphrase, drop_attribute, contradict_color])
+@pytest.mark.parametrize('seed', range(8))
+def test_a_permutation_exchanges_two_colours_and_keeps_every_word(seed):
+    new = permute_colors(CAPTION, np.random.default_rng(seed))
+    before, after = said(CAPTION), said(new)
+    assert before.keys() == after.keys()
+    assert sorted(before.values()) == sorted(after.values())
+    assert sum(before[kind] != after[kind] for kind in before) == 2
+    assert sorted(new.split()) == sorted(CAPTION.split())
+
+
+@pytest.mark.parametrize('caption, expected', [
+    ('A man in an orange coat and a blue hat.', 'A man in a blue coat and an orange hat.'),
+    ('Red coat and blue jeans.', 'Blue coat and red jeans.'),
+    ('A man in a dark blue shirt and white shoes.', 'A man in a white shirt and dark blue shoes.'),
+    ('A red coat and red shoes.', None), ('A maroon coat and dark red shoes.', None),
+    ('A red and white striped shirt, black pants.', None),  # whose colour is the first?
+    ('A blue shirt; his shirt is blue, his pants are black.', None),  # which shirt is meant?
+    ('A man in a red coat.', None), ('Ein Mann im roten Mantel 🧥', None), ('红色外套，蓝色裤子', None)])
+def test_colours_are_exchanged_only_where_it_makes_the_caption_false(caption, expected):
+    assert permute_colors(caption, np.random.default_rng(0)) == expected
+
+
+@pytest.mark.parametrize('change', [paraphrase, drop_attribute, contradict_color, permute_colors])
 def test_what_cannot_be_changed_is_none(change):
     assert change('A person walks by.', np.random.default_rng(0)) is None
 

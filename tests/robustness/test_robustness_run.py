@@ -9,7 +9,9 @@ import pytest
 from PIL import Image
 
 from mmtbps.commands.main import run_command
-from mmtbps.errors import BadValue
+from mmtbps.drawing import draw_dataset
+from mmtbps.drawing.build import Size
+from mmtbps.errors import BadValue, RecordError
 from mmtbps.evaluation import evaluate_ranking
 from mmtbps.fileio import JsonlWriter
 from mmtbps.registry import DATASETS
@@ -22,7 +24,7 @@ from mmtbps.robustness import (
     cross_domain_table,
     read_subjects,
 )
-from mmtbps.robustness.picture import curves_of, panels_of
+from mmtbps.robustness.picture import curves_of, draw_conditions, panels_of, ticks_of
 from mmtbps.robustness.pictures import shrink
 
 sys.path.append(str(Path(__file__).parents[1] / 'search'))
@@ -180,9 +182,82 @@ def test_tables_and_curves():
 def test_each_curve_has_a_panel_and_no_panel_is_empty():
     found = [outcome('a', 'x', 'as it is', 50.), *(
         outcome('a', 'x', f'{kind} 1', 40.) for kind in ('one', 'two', 'three', 'four', 'five'))]
-    panels = panels_of(curves_of(found))
+    panels = panels_of(curves_of(found), ticks_of(found))
     assert [bool(axes.lines) for axes in panels.axes] == [True] * 5 + [False] * 3
     assert [axes.axison for axes in panels.axes] == [True] * 5 + [False] * 3
+
+
+def test_models_of_other_conditions_share_one_scale():
+    found = [outcome('a', 'x', 'as it is', 50.), outcome('b', 'x', 'as it is', 40.),
+             outcome('b', 'x', 'blur 0.02', 35.), outcome('b', 'x', 'blur 0.04', 30.),
+             outcome('a', 'x', 'blur 0.08', 20.), outcome('b', 'x', 'blur 0.08', 10.)]
+    axes, = panels_of(curves_of(found), ticks_of(found)).axes
+    assert [label.get_text() for label in axes.get_xticklabels()] == [
+        'as it is', '0.02', '0.04', '0.08']
+    lines = {line.get_label(): line.get_xydata().tolist() for line in axes.lines}
+    assert lines == {'a, x': [[0, 50], [3, 20]], 'b, x': [[0, 40], [1, 35], [2, 30], [3, 10]]}
+
+
+def test_names_of_signs_are_drawn_and_stay_in_their_cells(tmp_path):
+    odd = 'a$\\frac$|b'
+    found = [outcome(name, '_x', condition, 50.) for name in (odd, '_c')
+             for condition in ('as it is', 'blur 0.02')]
+    assert draw_conditions(found, tmp_path / 'picture.png')
+    assert (tmp_path / 'picture.png').stat().st_size > 1000
+    axes, = panels_of(curves_of(found), ticks_of(found)).axes
+    assert len(axes.get_legend().get_texts()) == 2
+    assert cross_domain_table(found).splitlines()[2].startswith('| a$\\frac$\\|b | 50.0 / 25.0 |')
+
+
+def test_a_condition_that_could_change_nothing_says_so():
+    found = [outcome('a', 'x', 'as it is', 50.), outcome('a', 'x', 'paraphrase', 50.),
+             outcome('a', 'x', '7 strangers', 40., distractors=7)]
+    rows = condition_table(found).splitlines()[2:]
+    assert [row.split('|')[2].strip() for row in rows] == ['', '0 %', '']
+
+
+def test_half_of_one_picture_is_none(tmp_path):
+    root = draw_dataset(tmp_path / 'one', Size(1, 1, 1, images=1, height=32, width=16), workers=1,
+                        progress=False)
+    alone = read_subjects(dict(type='DrawnPEDES', data_root=str(root), ann_file='reid_raw.json',
+                               split='test', test_mode=True, data_prefix=dict(img_path='imgs')))
+    run, _ = start(alone, tmp_path)
+    outcomes = [run.clean(), *map(run.under, CONDITIONS.values())]
+    assert {one.measures['R1'] for one in outcomes} == {100.}  # nobody else is there
+    assert [one.changed for one in outcomes if 'mixed' in one.condition] == [0, 0, 0]
+
+
+class DivergedEncoder(CountingEncoder):
+    def encode_images(self, images):
+        return super().encode_images(images) * np.float32('nan')
+
+
+def test_features_that_are_no_numbers_name_their_model(subjects, tmp_path):
+    run, _ = start(subjects, tmp_path)
+    run.encoder = DivergedEncoder()
+    with pytest.raises(BadValue, match='^colors on DrawnPEDES, as it is: gallery_features: .*NaN'):
+        run.clean()
+    assert (tmp_path / 'outcomes.jsonl').read_text('utf-8') == ''
+
+
+@pytest.mark.parametrize('line', [
+    '{"hello": 1}', '[1]', '"text"', '{"key": {"seed": 0}, "outcome": {"model": "a"}}',
+    '{"key": {"seed": 0, "data": {}, "fingerprint": {}}, "outcome": {"model": "a", "data": "b", '
+    '"condition": "as it is", "measures": {"R1": 3}}}'])
+def test_a_line_of_something_else_is_named(line, subjects, tmp_path):
+    start(subjects, tmp_path)[0].clean()
+    with open(tmp_path / 'outcomes.jsonl', 'a') as file:
+        file.write(line + '\n')
+    with pytest.raises(RecordError, match='outcomes.jsonl:2: no outcome of a robustness run'):
+        start(subjects, tmp_path)
+
+
+def test_no_picture_is_encoded_for_nothing(subjects, tmp_path):
+    run, _ = start(subjects, tmp_path)
+    run.clean()
+    again, encoder = start(subjects, tmp_path)
+    again.clean(), again.under(CONDITIONS['blur 0.08'])
+    assert encoder.pictures == len(subjects.paths)  # all blurred, none as it is
 
 
 @pytest.fixture
@@ -221,7 +296,38 @@ def test_test_sets_of_one_name_are_told_apart_by_their_configs(own_config, tmp_p
         run_command('robustness', [*map(str, words), str(first)])
 
 
-def test_the_command_goes_on_and_writes_its_tables(micro_set, tmp_path, monkeypatch, capsys):
+@pytest.fixture(scope='module')
+def strangers(tmp_path_factory):
+    """Six pictures of people of another seed."""
+    return draw_dataset(tmp_path_factory.mktemp('strangers') / 'set', Size(1, 1, 1, height=32, width=16),
+                        seed=9, workers=1, progress=False) / 'imgs'
+
+
+def test_known_strangers_are_not_encoded_again(own_config, strangers, tmp_path, monkeypatch):
+    from mmtbps.commands import robustness
+    made = []
+    monkeypatch.setattr(robustness, 'load_encoder',
+                        lambda *args, **options: made.append(CountingEncoder()) or made[-1])
+    words = [str(tmp_path / 'out'), '--data', str(own_config('own.py')), '--model', 'a', 'm',
+             '--conditions', '--distractors', str(strangers), '--strangers']
+    for counts, pictures in ((['2', '4'], 16 + 4), (['4', '2'], 0), (['4', '3'], 16 + 3)):
+        run_command('robustness', [*words, *counts])
+        assert made[-1].pictures == pictures
+
+
+def test_pictures_of_the_test_set_are_no_strangers(own_config, micro_set, tmp_path, refused):
+    words = [str(tmp_path / 'out'), '--data', str(own_config('own.py')), '--model', 'a', 'm',
+             '--conditions']
+    with refused('16 of 80 images are pictures of a test set, whose people are no strangers'):
+        run_command('robustness', [*words, '--distractors', str(micro_set / 'imgs')])
+    with refused('--strangers says how many; it needs --distractors FOLDER'):
+        run_command('robustness', [*words, '--strangers', '3'])
+    with refused('--seed must not be negative, got -1'):
+        run_command('robustness', [*words, '--seed', '-1'])
+
+
+def test_the_command_goes_on_and_writes_its_tables(micro_set, strangers, tmp_path, monkeypatch,
+                                                   capsys):
     from mmtbps.commands import robustness
     monkeypatch.setattr(robustness, 'load_encoder', lambda *args, **options: CountingEncoder())
     config = tmp_path / 'own.py'
@@ -230,7 +336,7 @@ def test_the_command_goes_on_and_writes_its_tables(micro_set, tmp_path, monkeypa
         f'data_root={str(micro_set)!r}, ann_file="reid_raw.json", split="test", test_mode=True, '
         'data_prefix=dict(img_path="imgs")))\n', 'utf-8')
     words = [tmp_path / 'out', '--model', 'colors', 'anything', '--data', config, '--conditions',
-             'paraphrase', '--distractors', micro_set / 'imgs', '--strangers', '3']
+             'paraphrase', '--distractors', strangers, '--strangers', '3']
     run_command('robustness', [*map(str, words), '--json'])
     found = json.loads(capsys.readouterr().out)
     run_command('robustness', [*map(str, words)])
