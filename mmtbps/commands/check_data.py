@@ -85,7 +85,7 @@ def compare_sizes(dataset: TBPSDataset, located: list[LocatedRecord], say: Calla
         rows[item.source, item.record.split].append(item.record)
     files = defaultdict(list)  # published ones, by split
     for source, split in rows:
-        if source.ann_file.suffix != '.jsonl':
+        if not source.has_lines:
             files[split].append(source.ann_file)
     width = max([24, *(len(source.name) + 2 for source, _ in rows)])
     say(f'{"file":<{width}}{"split":<7}{"people":>9}{"images":>9}{"captions":>10}  published')

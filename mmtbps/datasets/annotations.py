@@ -29,6 +29,11 @@ class Source(NamedTuple):
     ann_file: Path
     images: Path
 
+    @property
+    def has_lines(self) -> bool:
+        """Whether the file holds a JSON object a line."""
+        return self.ann_file.suffix.lower() == '.jsonl'
+
 
 class Identity(NamedTuple):
     """A person: the annotation file that numbers them, and the id there."""

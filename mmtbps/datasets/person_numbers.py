@@ -6,6 +6,9 @@ from mmtbps.records import Entry, RecordError
 
 __all__ = ['PersonNumbers']
 
+#: More digits than 2**53 has are no number that all programs read.
+_DIGITS = 16
+
 
 class PersonNumbers:
     """Numbers of people: theirs where the files have numbers, else in order of appearance from 0.
@@ -39,7 +42,7 @@ class PersonNumbers:
                 raise RecordError(f'{entry.where}: key {key!r} is {name!r}, and a number in '
                                   f'{self._numbered}; name all people, or number them')
             return self.of(name)
-        if isinstance(name, str) and name:
+        if isinstance(name, str) and 0 < len(name) <= _DIGITS:
             if str(int(name)) != name:
                 raise RecordError(f'{entry.where}: key {key!r} is {name!r}, which is a number to '
                                   f'some programs and a name to others; write {int(name)}')

@@ -114,7 +114,7 @@ def judge_sizes(located: Iterable[LocatedRecord], published: Mapping[str, tuple[
     """
     by_split = defaultdict(list)
     for item in located:
-        if item.source.ann_file.suffix != '.jsonl':
+        if not item.source.has_lines:
             by_split[item.record.split].append(item.record)
     judged = [(split, count_sizes(by_split[split]), size) for split, size in published.items()
               if by_split[split]]
@@ -130,7 +130,7 @@ def compare_published(located: Sequence[LocatedRecord],
         located: Records of the split.
         published: People, images and captions.
     """
-    ours = [item.record for item in located if item.source.ann_file.suffix != '.jsonl']
+    ours = [item.record for item in located if not item.source.has_lines]
     if published is None or len(ours) < len(located) or count_sizes(ours) == published:
         return ''
     return 'published with {:,} people, {:,} images, {:,} captions'.format(*published)

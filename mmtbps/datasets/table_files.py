@@ -26,16 +26,16 @@ def iter_rows(path: Path) -> Iterator[dict[str, Any]]:
         MissingPackage: pyarrow is missing, which all but CSV and TSV need.
         RecordError: The file is broken, or a line of it has more or fewer cells than its head.
     """
-    if path.suffix in ('.csv', '.tsv'):
-        return _csv_rows(path)
-    return _parquet_rows(path) if path.suffix == '.parquet' else _arrow_rows(path)
+    suffix = path.suffix.lower()
+    if suffix in ('.csv', '.tsv'):
+        return _csv_rows(path, '\t' if suffix == '.tsv' else ',')
+    return _parquet_rows(path) if suffix == '.parquet' else _arrow_rows(path)
 
 
-def _csv_rows(path: Path) -> Iterator[dict[str, str]]:
+def _csv_rows(path: Path, delimiter: str) -> Iterator[dict[str, str]]:
     try:
         with open(path, newline='', encoding='utf-8-sig') as file:
-            rows = csv.DictReader(file, delimiter='\t' if path.suffix == '.tsv' else ',',
-                                  strict=True)
+            rows = csv.DictReader(file, delimiter=delimiter, strict=True)
             for row in rows:
                 if None in row or None in row.values():
                     raise RecordError(f'{path}:{rows.line_num}: a line must have as many cells as '

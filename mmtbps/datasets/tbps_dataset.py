@@ -168,6 +168,8 @@ class TBPSDataset(PublishedFiles, ServingDataset):
         with paused_collection():
             for source in sources:
                 located += self._read_source(source)
+        if not located:
+            raise RecordError(f'{", ".join(s.name for s in sources)}: no record in any of them')
         check_splits(located, self.splits)
         self._metainfo['ann_files'] = {s.name: sha256(s.ann_file) for s in sources}
         with paused_collection():
@@ -182,9 +184,11 @@ class TBPSDataset(PublishedFiles, ServingDataset):
 
     def _read_source(self, source: Source) -> Iterator[LocatedRecord]:
         self.reading = source
-        numbered = read_entries(source, forms=self.forms, on_torn=lambda number: self._skip_at(
-            source, number, 'half-written last line: it is no whole record'))
-        lines = source.ann_file.suffix == '.jsonl' and not self.parses_lines
+        numbered = read_entries(
+            source, lambda number: self._skip_at(
+                source, number, 'half-written last line: it is no whole record'),
+            self.forms, may_be_empty=bool(self.split_files))
+        lines = source.has_lines and not self.parses_lines
         parse = TBPSDataset.parse if lines else type(self).parse
         while entries := list(islice(numbered, self.parse_size)):
             records = parse(self, [entry for _, entry in entries])
@@ -193,17 +197,21 @@ class TBPSDataset(PublishedFiles, ServingDataset):
 
     def _in_folder(self, record: PairRecord, where: str) -> PairRecord:
         """Give a record its paths as they are below the image folder, none outside."""
-        def name(path: str | None) -> str | None:
-            if not path.startswith(self.strip_prefix):
-                raise RecordError(f'{where}: image {path!r} does not begin with '
-                                  f'strip_prefix={self.strip_prefix!r}')
-            return image_name(path[len(self.strip_prefix):], where, self.allow_outside)
+        def name(path: str) -> str:
+            return self.path_in_folder(path, where)
 
         image, made_from = name(record.image), record.source and name(record.source)
         pictures = record.query_images and tuple(map(name, record.query_images))
         if (image, made_from, pictures) == (record.image, record.source, record.query_images):
             return record
         return replace(record, image=image, source=made_from, query_images=pictures)
+
+    def path_in_folder(self, path: str, where: str) -> str:
+        """Return the path of an image below the image folder, one for all ways to write it."""
+        if not path.startswith(self.strip_prefix):
+            raise RecordError(f'{where}: image {path!r} does not begin with '
+                              f'strip_prefix={self.strip_prefix!r}')
+        return image_name(path[len(self.strip_prefix):], where, self.allow_outside)
 
     def select_records(self, located: Sequence[LocatedRecord] | None = None
                        ) -> list[LocatedRecord]:

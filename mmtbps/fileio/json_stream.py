@@ -20,6 +20,7 @@ _CHUNK = 1 << 20
 _MOST = 1 << 26
 _WORDS = dict(list='a list of records [...]', mapping='an object {image: caption, ...}',
               lines='an object a line')
+_LINES_HINT = '; a file of an object a line is read where its name ends in .jsonl'
 
 
 def iter_json_elements(path: str | os.PathLike, forms: Sequence[str] = ('list', )
@@ -49,7 +50,7 @@ def iter_json_elements(path: str | os.PathLike, forms: Sequence[str] = ('list', 
             else:
                 found = dict if first == '{' else list if first == '[' else type(stream.take())
                 raise RecordError(f'{path}: expected {" or ".join(_WORDS[form] for form in forms)}'
-                                  f', got {found.__name__}')
+                                  f', got {found.__name__}{_LINES_HINT if first == "{" else ""}')
     except RecordError:
         raise
     except UnicodeDecodeError as error:
@@ -79,6 +80,9 @@ class _Stream:
                 break
             self._expect(',', sign)
         self.place += 1
+        if end == '}' and self.peek() == '{':
+            raise RecordError(f'{self.path}: expected {_WORDS["mapping"]}, got several objects'
+                              f'{_LINES_HINT}')
         if self.peek():
             raise self._broken('Extra data', self.place)
 

@@ -39,12 +39,19 @@ def iter_json_lines(path: str | os.PathLike,
             try:
                 yield number, decode_json(line.decode('utf-8-sig'))
             except (ValueError, RecursionError) as error:
+                if isinstance(error, UnicodeDecodeError) and _seems_whole(line):
+                    raise RecordError(f'{path}:{number}: not UTF-8 text ({error})') from error
                 if not line.endswith(b'\n') and on_torn is not None:
                     return on_torn(number)
                 if not line.endswith(b'\n'):
                     warnings.warn(f'{path}:{number}: half-written last line ignored', stacklevel=2)
                     return
                 raise RecordError(f'{path}:{number}: broken JSON ({error})') from error
+
+
+def _seems_whole(line: bytes) -> bool:
+    """Tell an object in another encoding, such as UTF-16, from one that a kill cut off."""
+    return line.replace(b'\0', b'').rstrip().endswith(b'}')
 
 
 def append_json_lines(path: str | os.PathLike, rows: Iterable[Any]) -> None:

@@ -10,6 +10,7 @@ from mmengine.fileio import get
 from mmtbps.datasets.annotations import Source, find_sources
 from mmtbps.datasets.entries import read_entries
 from mmtbps.datasets.packed import image_path
+from mmtbps.datasets.person_numbers import PersonNumbers
 from mmtbps.errors import BadValue, MissingFile
 from mmtbps.fileio import is_disk_full
 from mmtbps.records import RecordError, image_name
@@ -58,10 +59,14 @@ def read_annotated(root: Path, layout: str, ann_file: str | None = None,
     files = _there(root, known, name) or known.files_of(name)
     sources = find_sources(str(root), list(files.values()), [images or known.images],
                            known.ann_files, 'Name them if they are called otherwise')
-    read = [(split, source, list(read_entries(source)))
+    read = [(split, source, list(read_entries(source, may_be_empty=known.by_split)))
             for split, source in zip(files, sources, strict=True)]
     styles = {find_style(source.ann_file.read_bytes(), [entry.raw for _, entry in entries],
-                         source.ann_file.suffix == '.jsonl') for _, source, entries in read}
+                         source.has_lines) for _, source, entries in read if entries}
+    if any(isinstance(entry.raw.get(known.id_key), str) for *_, entries in read
+           for _, entry in entries):
+        styles = set()  # people get numbers in place of names, so the text will differ
+    people = PersonNumbers() if known.names_people else None
 
     def rows() -> Iterator[Row]:
         place = 0
@@ -69,7 +74,7 @@ def read_annotated(root: Path, layout: str, ann_file: str | None = None,
             for _, entry in entries:
                 # Records of one caption each are those of an image: their places do not count.
                 number = None if known.single_in else place
-                yield read_row(entry, layout, number, _reader(source, entry.where), split)
+                yield read_row(entry, layout, number, _reader(source, entry.where), split, people)
                 place += 1
 
     name = sources[0].ann_file.name if None in files else name
@@ -119,7 +124,8 @@ def write_annotated(source: RowSource, folder: Path, target: str, left_out: Coun
     known: dict[str, int] = {}
     numbered = []
     for row in _with_all_captions(source.rows):
-        _write_image(row, folder / layout.images, known)
+        for image, read in ((row.image, row.read), *row.pictures):
+            _write_image(image, read, row.where, folder / layout.images, known)
         records = restore_records(row, source.layout, target, left_out)
         numbered.append((row.number, row.split, records))
     if not numbered:
@@ -128,7 +134,7 @@ def write_annotated(source: RowSource, folder: Path, target: str, left_out: Coun
     if None not in numbers and len(numbers) == len(numbered):
         numbered.sort(key=lambda one: one[0])
     style = source.style if same else None
-    style = style or JsonStyle(name.endswith('.jsonl'), ascii_only=False, newline=True)
+    style = style or JsonStyle(name.lower().endswith('.jsonl'), ascii_only=False, newline=True)
     for split, file in layout.files_of(name).items():
         content = [record for _, own, records in numbered if split in (None, own)
                    for record in records]
@@ -175,14 +181,15 @@ def _is_image_of(row: Row, other: Row) -> bool:
         row.read() == other.read())
 
 
-def _write_image(row: Row, folder: Path, known: dict[str, int]) -> None:
-    """Write the image of a row, if it has one that is not there yet."""
-    if row.read is None:
+def _write_image(image: str, read: Callable[[], bytes] | None, where: str, folder: Path,
+                 known: dict[str, int]) -> None:
+    """Write an image of a row, if it has one that is not there yet."""
+    if read is None:
         return
-    name, data = image_name(row.image, row.where), row.read()
+    name, data = image_name(image, where), read()
     checksum, new = zlib.crc32(data), name not in known
     if known.setdefault(name, checksum) != checksum:
-        raise RecordError(f'{row.where}: another image than before has the path {name}')
+        raise RecordError(f'{where}: another image than before has the path {name}')
     if not new:
         return
     try:
@@ -193,5 +200,5 @@ def _write_image(row: Row, folder: Path, known: dict[str, int]) -> None:
     except (OSError, ValueError) as error:
         if is_disk_full(error):
             raise
-        raise RecordError(f'{row.where}: its image cannot have the path {name!r} in this folder '
+        raise RecordError(f'{where}: its image cannot have the path {name!r} in this folder '
                           f'({getattr(error, "strerror", None) or error})') from error

@@ -114,7 +114,7 @@ def _find_form(source: Path) -> str:
     tables = ('.parquet', '.arrow') if source.is_file() else ('.parquet', )
     found = found or next((form for form, suffixes in (
         ('parquet', tables), ('webdataset', SHARD_SUFFIXES)) if any(
-            path.name.endswith(suffixes) for path in list_files(source, suffixes))), None)
+            path.name.lower().endswith(suffixes) for path in list_files(source, suffixes))), None)
     if found is None:
         raise BadValue(f'{source}: its files do not say which form it has; it is one of '
                        f'{", ".join(SOURCES)}')

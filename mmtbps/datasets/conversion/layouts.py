@@ -7,12 +7,13 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from mmtbps.datasets.person_numbers import PersonNumbers
 from mmtbps.records import Entry, PairRecord, RecordError
 
 from .json_styles import JsonStyle
 
 __all__ = ['LAYOUTS', 'Layout', 'Row', 'RowSource', 'check_captions', 'list_files', 'our_split',
-           'read_row', 'restore_record', 'restore_records', 'split_of_file']
+           'read_row', 'refuse_pictures', 'restore_record', 'restore_records', 'split_of_file']
 
 _KNOWN = frozenset(field.name for field in fields(PairRecord))
 _SPLITS = dict(train='train', val='val', test='test', validation='val', valid='val', dev='val')
@@ -33,6 +34,7 @@ class Layout:
         further_keys: keys that are known beside those.
         says_split: whether a record has a split.
         single_in: split in which each caption has a record of its own, with a string.
+        names_people: whether an id may be a name, or a number in quotes.
     """
 
     ann_files: tuple[str, ...]
@@ -44,6 +46,7 @@ class Layout:
     further_keys: frozenset[str] = frozenset()
     says_split: bool = True
     single_in: str | None = None
+    names_people: bool = False
 
     @property
     def by_split(self) -> bool:
@@ -71,7 +74,8 @@ LAYOUTS = dict(
     rasa=Layout(('processed_data/{split}.json', )),
     tbps_clip=Layout(('{split}_reid.json', )),
     aptm=Layout(('cuhk_{split}.json', 'icfg_{split}.json', 'rstp_{split}.json'), 'imgs', 'image',
-                'image_id', 'caption', strict=True, says_split=False, single_in='train'))
+                'image_id', 'caption', strict=True, says_split=False, single_in='train',
+                names_people=True))
 
 
 class Row(NamedTuple):
@@ -87,6 +91,8 @@ class Row(NamedTuple):
         number: place in its file, from 0; None where none is known.
         where: place for messages.
         read: reads the file of the image; None where the row has a path alone.
+        pictures: further images that the record names, those of composed queries: path, and what
+            reads the file.
     """
 
     image: str
@@ -97,6 +103,7 @@ class Row(NamedTuple):
     number: int | None
     where: str
     read: Callable[[], bytes] | None
+    pictures: tuple[tuple[str, Callable[[], bytes]], ...] = ()
 
 
 class RowSource(NamedTuple):
@@ -144,7 +151,7 @@ def list_files(place: Path, suffixes: Sequence[str]) -> list[Path]:
     """
     if place.is_file():
         return [place]
-    return sorted(path for path in place.rglob('*') if path.name.endswith(tuple(suffixes))
+    return sorted(path for path in place.rglob('*') if path.name.lower().endswith(tuple(suffixes))
                   and not any(part.startswith('.') for part in path.relative_to(place).parts))
 
 
@@ -159,8 +166,20 @@ def check_captions(captions: Iterable[Any], where: str, key: str = 'captions') -
             raise RecordError(f'{where}: key {key!r} must hold strings only, got {caption!r}')
 
 
+def refuse_pictures(row: Row) -> None:
+    """Refuse a row with pictures of queries, where a row has a place for one image.
+
+    Raises:
+        RecordError: it has; the message says what takes them.
+    """
+    if row.pictures:
+        raise RecordError(f'{row.where}: a composed query has a picture of its own, which has no '
+                          'place beside the image here; JSON lines take it, and parquet its path')
+
+
 def read_row(entry: Entry, layout: str, number: int | None,
-             read: Callable[[str], Callable[[], bytes] | None], split: str | None = None) -> Row:
+             read: Callable[[str], Callable[[], bytes] | None], split: str | None = None,
+             people: PersonNumbers | None = None) -> Row:
     """Read a record.
 
     Args:
@@ -169,6 +188,7 @@ def read_row(entry: Entry, layout: str, number: int | None,
         number: its place in the file, from 0.
         read: gives, of a path, what reads the image.
         split: of the file, if it holds one.
+        people: gives numbers to people that are known by names.
 
     Raises:
         RecordError: a key is missing or of another type; a caption is neither text nor null; or the
@@ -182,8 +202,10 @@ def read_row(entry: Entry, layout: str, number: int | None,
     if split and stated and stated != split:
         raise RecordError(f'{entry.where}: split {stated!r} in a file for {split!r}')
     image = entry.take(known.image_key, str)
-    return Row(image, tuple(captions), entry.take(known.id_key, int), stated or split,
-               entry.raw, number, entry.where, read(image))
+    person = people.take(entry, known.id_key) if people else entry.take(known.id_key, int)
+    composed = entry.take_query_images(captions) if 'query_images' in known.further_keys else None
+    return Row(image, tuple(captions), person, stated or split, entry.raw, number, entry.where,
+               read(image), tuple((path, read(path)) for path in composed or ()))
 
 
 def restore_record(row: Row, source: str, target: str, left_out: Counter) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from .layouts import (
     check_captions,
     list_files,
     our_split,
+    refuse_pictures,
     split_of_file,
 )
 
@@ -67,6 +68,7 @@ def write_parquet(source: RowSource, folder: Path, embed: bool = True,
     Raises:
         MissingPackage: pyarrow is missing.
         BadValue: there is no row.
+        RecordError: a row has images beside its own, and they are to be put in.
     """
     (folder / 'data').mkdir()
     shards = _Shards(folder / 'data', _schema(source), shard_size)
@@ -75,6 +77,8 @@ def write_parquet(source: RowSource, folder: Path, embed: bool = True,
     try:
         for row in source.rows:
             data = row.read() if embed and row.read else None
+            if data is not None:
+                refuse_pictures(row)
             record = {key: None if key in fields else value for key, value in row.record.items()}
             check_letters(row)
             shards.add(row.split, dict(
@@ -210,7 +214,7 @@ def _read_note(file: Path, note: bytes) -> tuple[str, str, JsonStyle | None]:
 def _open(file: Path) -> tuple[Any, Iterator[Any]]:
     """Return the schema of a file, and its rows in batches."""
     _, parquet = _packages()
-    if file.suffix == '.arrow':
+    if file.suffix.lower() == '.arrow':
         batches = iter(open_arrow(file))
         first = next(batches, None)
         if first is None:

@@ -43,17 +43,21 @@ def _rows(read_records: Callable[[], list[LocatedRecord]]) -> Iterator[Row]:
     of_image: dict[Any, list[LocatedRecord]] = defaultdict(list)
     for item in read_records():
         record = item.record
-        of_image[item.image_path, record.split, record.person_id, record.source].append(item)
+        of_image[item.image_path, record.split, record.person_id, record.source,
+                 record.pair_weight].append(item)
     for items in of_image.values():
         first = items[0]
         record, where = first.record, f'{first.source.ann_file}, record {first.number}'
         further = {name: value for name, value in dict(
-            source=record.source, query_images=None if record.query_images is None else [
+            source=record.source, pair_weight=record.pair_weight,
+            query_images=None if record.query_images is None else [
                 image for item in items for image in item.record.query_images]).items()
             if value is not None}
         captions = tuple(caption for item in items for caption in item.record.captions)
         yield Row(record.image, captions, record.person_id, record.split, further, None, where,
-                  _reader(first.image_path, where))
+                  _reader(first.image_path, where), tuple(
+                      (image, _reader(path, where)) for item in items for image, path in zip(
+                          item.record.query_images or (), item.query_paths or (), strict=True)))
 
 
 def _reader(path: str, where: str) -> Callable[[], bytes]:

@@ -19,6 +19,7 @@ from .layouts import (
     check_captions,
     list_files,
     our_split,
+    refuse_pictures,
     restore_record,
     split_of_file,
 )
@@ -143,6 +144,7 @@ def write_webdataset(source: RowSource, folder: Path, left_out: Any,
 
     Raises:
         BadValue: a row has no image; or there is no row.
+        RecordError: a row has images beside its own.
     """
     open_shards: dict[str, tarfile.TarFile] = {}
     counts: dict[str, int] = {}
@@ -150,6 +152,7 @@ def write_webdataset(source: RowSource, folder: Path, left_out: Any,
         for number, row in enumerate(source.rows):
             if row.read is None:
                 raise BadValue(f'{row.where}: it has a path alone, and a shard needs the image')
+            refuse_pictures(row)
             if not row.split.isidentifier():
                 raise BadValue(f'{row.where}: split {row.split!r} is no name of a file')
             if row.split not in open_shards:

@@ -22,7 +22,8 @@ class ImageTextPairs(TBPSDataset):
     lines, CSV, TSV, parquet or Arrow (columns; images lie in the image folder). A record has the
     path of its image under one of `image_keys`, and its caption, a list, or an object of captions
     under one of `caption_keys`. Records of one image, in whatever file of the data set, belong
-    together. Records without a ``split`` are in `default_split`. Further arguments as in
+    together. Records without a ``split`` are in `default_split`. In JSON lines, those that cleaning
+    and conversion write (`PairRecord`) are read by every reader. Further arguments as in
     :class:`TBPSDataset`; files number people together (``shared_ids``).
 
     Args:
@@ -74,17 +75,21 @@ class ImageTextPairs(TBPSDataset):
         return image
 
     def _read(self, entry: Entry) -> PairRecord:
-        image = self.name_image(entry.take(_only_key(entry, self.image_keys), str))
-        captions = tuple(_captions_in(entry, _only_key(entry, self.caption_keys)))
-        return PairRecord(image=image, captions=captions, person_id=self._person(entry, image),
-                          split=self.split_of(entry))
+        ours = self.reading.has_lines and {'image', 'captions', 'person_id'} <= entry.raw.keys()
+        image_keys, caption_keys = (('image',), ('captions',)) if ours else (
+            self.image_keys, self.caption_keys)
+        image = self.name_image(entry.take(_only_key(entry, image_keys), str))
+        captions = tuple(_captions_in(entry, _only_key(entry, caption_keys)))
+        return PairRecord(image=image, captions=captions, split=self.split_of(entry),
+                          person_id=self._person(entry, image, ours))
 
-    def _person(self, entry: Entry, image: str) -> int:
-        if self.people_by == 'image':
-            return self._numbers.of(image)
-        if self.people_by == 'folder':
-            return self._numbers.of(image.replace('\\', '/').rpartition('/')[0])
-        return self._numbers.take(entry, self.people_by)
+    def _person(self, entry: Entry, image: str, ours: bool) -> int:
+        if self.people_by in ('image', 'folder'):
+            path = self.path_in_folder(image, entry.where)
+            return self._numbers.of(path if self.people_by == 'image'
+                                    else path.rpartition('/')[0])
+        known = self.people_by in entry.raw or not ours
+        return self._numbers.take(entry, self.people_by if known else 'person_id')
 
 
 def as_record(entry: Entry, image_keys: tuple[str, ...]) -> Entry:

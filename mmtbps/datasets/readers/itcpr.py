@@ -1,5 +1,6 @@
 """Reader of ITCPR: composed queries, an image and a sentence."""
 
+import re
 from collections import defaultdict
 from dataclasses import replace
 
@@ -9,6 +10,9 @@ from mmtbps.registry import DATASETS
 
 from ..tbps_dataset import TBPSDataset
 
+_NUMBER = re.compile('-1|0|[1-9][0-9]{0,15}')
+_LARGEST = 2**53
+
 
 @DATASETS.register_module()
 class ITCPR(TBPSDataset):
@@ -16,8 +20,8 @@ class ITCPR(TBPSDataset):
 
     ``query.json`` has ``{file_path, datasets, person_id, instance_id, caption}``, a picture and a
     caption of other clothes; ``gallery.json`` the same without a caption. The right answers to a
-    query are the gallery images of its ``instance_id``; -1 is nobody's. ``person_id`` counts anew
-    in each source data set and decides nothing here.
+    query are the gallery images of its ``instance_id``, also in quotes; -1 is nobody's.
+    ``person_id`` counts anew in each source data set and decides nothing here.
 
     The data set is for testing. An item is a gallery image: its captions are those of the queries
     that it answers (the first image, where several answer one), ``query_img_paths`` the pictures
@@ -40,18 +44,22 @@ class ITCPR(TBPSDataset):
 
     def read_records(self) -> list[LocatedRecord]:
         """Read gallery and queries; each query is then at the image that answers it."""
-        queries, gallery = defaultdict(list), []
+        queries, gallery, whole = defaultdict(list), [], []
         for item in super().read_records():
-            if item.record.captions:
+            if item.source.has_lines:  # of a cleaned or converted copy, with its queries
+                whole.append(item)
+            elif item.record.captions:
                 queries[item.record.person_id].append(item)
             else:
                 gallery.append(item)
-        if not queries or not gallery:
-            raise RecordError(f'{", ".join(map(str, self.ann_file))}: no '
-                              f'{"image of the gallery" if queries else "query"} in it; both files '
-                              'are needed, query.json and gallery.json')
         self._metainfo.update(positives='same instance', queries='composed queries by their '
                               'captions alone')
+        if whole and not (queries or gallery):
+            return whole
+        if not queries or not gallery or whole:
+            raise RecordError(f'{", ".join(map(str, self.ann_file))}: no '
+                              f'{"image of the gallery" if queries else "query"} in it; both files '
+                              'are needed, query.json and gallery.json, and nothing beside them')
         located = [self._with_queries(item, queries.pop(item.record.person_id, ()), -2 - number)
                    for number, item in enumerate(gallery)]
         for item in (item for items in queries.values() for item in items):
@@ -60,10 +68,7 @@ class ITCPR(TBPSDataset):
         return located
 
     def _read(self, entry: Entry) -> PairRecord:
-        image, instance = entry.take('file_path', str), entry.take('instance_id', int)
-        if instance < -1:
-            raise RecordError(f"{entry.where}: key 'instance_id' must be at least -1, got "
-                              f'{instance}')
+        image, instance = entry.take('file_path', str), _instance_of(entry)
         caption = entry.take_or_none('caption', str)
         if caption is None:
             return PairRecord(image, (), instance, 'test', query_images=())
@@ -82,3 +87,14 @@ class ITCPR(TBPSDataset):
         return item._replace(record=replace(
             record, captions=tuple(query.record.captions[0] for query in queries),
             query_images=tuple(query.record.query_images[0] for query in queries)))
+
+
+def _instance_of(entry: Entry) -> int:
+    """Return the instance of a record, a number that may stand in quotes; -1 for nobody's."""
+    text = entry.raw.get('instance_id')
+    quoted = isinstance(text, str) and _NUMBER.fullmatch(text)
+    instance = int(text) if quoted else entry.take('instance_id', int)
+    if not -1 <= instance <= _LARGEST:
+        raise RecordError(f"{entry.where}: key 'instance_id' must be at least -1, and no larger "
+                          f'than all programs read, got {instance}')
+    return instance

@@ -1,5 +1,6 @@
 """Reader of SYNTH-PEDES."""
 
+import re
 from typing import Any
 
 from mmtbps.datasets.annotations import LocatedRecord
@@ -7,6 +8,8 @@ from mmtbps.records import Entry, PairRecord, RecordError
 from mmtbps.registry import DATASETS
 
 from ..tbps_dataset import TBPSDataset
+
+_PART = re.compile('part_?[0-9]+', re.IGNORECASE)
 
 
 @DATASETS.register_module()
@@ -57,7 +60,8 @@ class SYNTHPEDES(TBPSDataset):
         return (*entry.take('captions', list), *(further or ()))
 
     def _person(self, entry: Entry) -> int:
-        person, part = entry.take('id', int), entry.take('file_path', str).partition('/')[0]
+        image = self.path_in_folder(entry.take('file_path', str), entry.where)
+        person, part = entry.take('id', int), _part_in(image)
         if self.ids_of_parts:
             return self._numbers.setdefault((part, person), len(self._numbers))
         known = self._part_of.setdefault(person, part)
@@ -67,3 +71,9 @@ class SYNTHPEDES(TBPSDataset):
                 'the data set if each part numbers people of its own, ids_of_parts=False if they '
                 'are one person')
         return person
+
+
+def _part_in(image: str) -> str:
+    """Name the part of the data set by the path of an image, which may begin above its folder."""
+    return next((name for name in image.split('/') if _PART.fullmatch(name)),
+                image.partition('/')[0])

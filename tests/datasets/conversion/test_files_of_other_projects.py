@@ -117,7 +117,7 @@ def test_what_does_not_fit_is_named(change, error, message, tmp_path, write_imag
     ({'cuhk_train.json': [dict(image='a.jpg', caption='x', image_id=1)],
       'icfg_train.json': [dict(image='a.jpg', caption='x', image_id=1)]},
      'annotations of several data sets are there, cuhk_{split}.json and icfg_{split}.json; name'),
-    ({'cuhk_train.json': [dict(image='a.jpg', caption='x', image_id='c_0')]},
+    ({'cuhk_train.json': [dict(image='a.jpg', caption='x', image_id=1.5)]},
      "cuhk_train.json, record 1: key 'image_id' must be an integer"),
     ({'cuhk_test.json': [dict(image='a.jpg', caption='x', image_id=1, split='val')]},
      "cuhk_test.json, record 1: split 'val' in a file for 'test'"),

@@ -89,7 +89,7 @@ def test_each_image_is_a_person_whatever_file_names_it(name, write_sample):
                                                         image_id='0_0'))},
      "attr_0.json, record 1: split 'x' is not known"),
     ('itcpr', {'query.json': [dict(file_path='a.jpg', instance_id=1, caption='x')],
-               'gallery.json': [dict(file_path='b.jpg', instance_id='1')]},
+               'gallery.json': [dict(file_path='b.jpg', instance_id='01')]},
      "gallery.json, record 1: key 'instance_id' must be an integer"),
     ('itcpr', {'query.json': [dict(file_path='a.jpg', instance_id=-1, caption='x')]},
      r'query.json, record 1: a query \(it has a caption\) must have an instance_id of at least 0'),
