@@ -153,9 +153,7 @@ def check(cls: type[TBPSDataset], paths: dict, args: argparse.Namespace, number:
         say(f'{"note   " if skip.kind in HARMLESS else "PROBLEM"} {skip}')
     if len(skipped) > show:
         say(f'... and {len(skipped) - show} more (--show {len(skipped)} prints them)')
-    findings = see_doctor(args, cls.dataset_name, located, found['sizes'], number, say)
-    if findings:
-        found['findings'] = findings
+    found.update(see_doctor(args, dataset, located, found['sizes'], number, say))
     found['left_out'] = dict(Counter(skip.kind for skip in skipped))
     for kind, count in found['left_out'].items():
         say(f'{count} x {kind}')

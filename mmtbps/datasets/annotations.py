@@ -31,7 +31,7 @@ class Source(NamedTuple):
 
     @property
     def has_lines(self) -> bool:
-        """Whether the file holds a JSON object a line."""
+        """Tell a file of JSON objects, one a line, from one of another form."""
         return self.ann_file.suffix.lower() == '.jsonl'
 
 

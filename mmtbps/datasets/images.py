@@ -3,6 +3,7 @@
 import io
 import os
 import time
+import unicodedata
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
@@ -43,6 +44,37 @@ def find_missing_images(paths: Iterable[str]) -> set[str]:
     return missing
 
 
+def find_other_names(missing: Iterable[str]) -> dict[str, str]:
+    """Find files whose names differ from those of missing ones in a way that is easily overlooked.
+
+    Some systems take no notice of capitals, and write an accent as a sign of its own (NFD), so that
+    copies from there have other names than their annotations.
+
+    Returns:
+        Name of the file that is there, of each missing path that has one.
+
+    Example:
+        >>> import pathlib, tempfile
+        >>> folder = pathlib.Path(tempfile.mkdtemp())
+        >>> (folder / 'A.JPG').touch()
+        >>> find_other_names([f'{folder}/a.jpg', f'{folder}/b.jpg']) == {f'{folder}/a.jpg': 'A.JPG'}
+        True
+    """
+    folders: dict[str, dict[str, str]] = {}
+    found = {}
+    for path in missing:
+        folder, name = _split(path)
+        if folder not in folders:
+            folders[folder] = {_alike(other): other for other in _names_in(folder)}
+        if other := folders[folder].get(_alike(name)):
+            found[path] = other
+    return found
+
+
+def _alike(name: str) -> str:
+    return unicodedata.normalize('NFC', name).casefold()
+
+
 def _split(path: str) -> tuple[str, str]:
     if parts := split_packed(path):
         return PREFIX + parts[0], parts[1]
@@ -71,10 +103,12 @@ def read_picture(path: str | os.PathLike) -> Image.Image:
 
     Raises:
         UnreadableImage: There is no such image, or its bytes cannot be read.
-        UndecodableImage: They are no picture.
+        UndecodableImage: They are no picture, or not those that were packed.
     """
     try:
         data = get(path)
+    except PackedImagesError as error:  # bytes that are not those that were packed
+        raise UndecodableImage(f'{path}: {_word(error)}') from error
     except Exception as error:  # storage backends have errors of their own
         raise UnreadableImage(f'{path} cannot be read ({_word(error)})') from error
     try:

@@ -17,7 +17,7 @@ from .annotations import LocatedRecord, Source, find_sources, select_split, sha2
 from .collection import paused_collection
 from .entries import read_entries
 from .generated import check_merge, check_pairs, describe_pairs, find_pairs
-from .images import find_missing_images, find_undecodable
+from .images import find_missing_images, find_other_names, find_undecodable
 from .items import image_items, pair_items
 from .noise import load_noisy_order, noisy_order, reorder_captions
 from .people import count_ids_in_both, number_people
@@ -284,6 +284,7 @@ class TBPSDataset(PublishedFiles, ServingDataset):
         broken = (find_undecodable([path for path in paths if path not in missing])
                   if self.verify_images else {})
         self._check_gaps(len(paths), missing, broken)
+        others = {path: f'; {name!r} is there' for path, name in find_other_names(missing).items()}
         usable = []
         for item in located:
             path = item.image_path
@@ -291,7 +292,7 @@ class TBPSDataset(PublishedFiles, ServingDataset):
                 self._skip(item, f'record twice: it says what {earlier.source.name}, record '
                                  f'{earlier.number} says')
             elif path in missing:
-                self._skip(item, f'missing image: {path}')
+                self._skip(item, f'missing image: {path}{others.get(path, "")}')
             elif path in broken:
                 self._skip(item, f'undecodable image: {path} ({broken[path]})')
             elif (texts := list(self._texts(item, missing | broken.keys()))) or self.test_mode:

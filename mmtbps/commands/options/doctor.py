@@ -9,8 +9,16 @@ from typing import Any
 from rich.console import Console
 from rich.progress import track
 
+from mmtbps.datasets import TBPSDataset
 from mmtbps.datasets.annotations import LocatedRecord
-from mmtbps.datasets.doctor import KINDS, examine, write_clean, write_report
+from mmtbps.datasets.doctor import (
+    KINDS,
+    Finding,
+    check_target,
+    examine,
+    write_clean,
+    write_report,
+)
 from mmtbps.datasets.doctor.clean import FIXES_FILE
 from mmtbps.fileio import check_writable
 
@@ -30,42 +38,57 @@ def check_targets(args: argparse.Namespace) -> None:
     if args.report:
         check_writable(args.report)
     if args.fix:
-        check_writable(args.fix, folder=True)
+        check_target(args.fix)
 
 
-def see_doctor(args: argparse.Namespace, name: str, located: Sequence[LocatedRecord],
+def see_doctor(args: argparse.Namespace, dataset: TBPSDataset, located: Sequence[LocatedRecord],
                sizes: Sequence[dict[str, Any]], number: int,
-               say: Callable[[str], None]) -> list[dict[str, Any]]:
+               say: Callable[[str], None]) -> dict[str, Any]:
     """Examine a data set, if that is asked for; write the page and the cleaned copy.
 
     Args:
         args: of the command.
-        name: of the data set.
+        dataset: that the records are of.
         located: its records, of all splits.
         sizes: rows for the page.
         number: of the data set, from 0; from the second on it is added to the names.
         say: prints a line.
 
     Returns:
-        The findings, as JSON types.
+        The findings and what was written, as JSON types; empty if neither is asked for.
     """
     if not (args.report or args.fix):
-        return []
-    findings = examine(located, _progress)
+        return {}
+    folder = args.fix and _numbered(args.fix, number)
+    if folder:
+        check_target(folder)
+    findings = examine(located, _progress, dataset.fault_of)
     for finding in findings:
         kind = KINDS[finding.kind]
         say(f'{"PROBLEM" if kind.problem else "note   "} {finding.kind}: {finding.text}')
+    seen = dict(findings=[dict(finding.to_json(), problem=KINDS[finding.kind].problem)
+                          for finding in findings])
+    if folder:  # first, for it must be empty, and the page may lie in it
+        seen.update(_clean(dataset, located, findings, folder, say))
     if args.report:
         page = _numbered(args.report, number)
-        write_report(page, name, sizes, findings)
+        write_report(page, dataset.dataset_name, sizes, findings)
+        seen['report'] = str(page)
         say(f'report  {page}')
-    if args.fix:
-        folder = _numbered(args.fix, number)
-        written, changes = write_clean(located, findings, folder)
-        say(f'{len(changes)} changes, listed in {folder / FIXES_FILE}')
-        for file, images in written.items():
-            say(f'cleaned {file}, with the images of {images}')
-    return [dict(finding.to_json(), problem=KINDS[finding.kind].problem) for finding in findings]
+    return seen
+
+
+def _clean(dataset: TBPSDataset, located: Sequence[LocatedRecord], findings: Sequence[Finding],
+           folder: Path, say: Callable[[str], None]) -> dict[str, Any]:
+    """Write the cleaned copy; say and return what was written."""
+    written, changes = write_clean(located, findings, folder, dataset.fault_of)
+    say(f'{len(changes)} changes, listed in {folder / FIXES_FILE}')
+    for file, images in written.items():
+        say(f'cleaned {file}, with the images of {images}')
+    if emptied := len({item.source for item in located}) - len(written):
+        say(f'{emptied} annotation files have no record left and are not written')
+    return dict(changes=len(changes), cleaned=[
+        dict(file=str(file), images=str(images)) for file, images in written.items()])
 
 
 def _numbered(path: Path, number: int) -> Path:

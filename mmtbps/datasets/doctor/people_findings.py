@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 from mmtbps.datasets.annotations import LocatedRecord
+from mmtbps.datasets.people import people_in
 
 from .findings import Finding, place_of
 
@@ -29,14 +30,18 @@ def word_gaps(ids: Sequence[int]) -> tuple[int, str]:
 def find_in_people(located: Sequence[LocatedRecord]) -> Iterator[Finding]:
     """Find gaps in the ids of a file, people with one picture, and people of two splits.
 
+    A generated pair shows two people: its own, and the one on the picture it was made from.
+
     Args:
         located: records of `mmtbps.datasets.people.number_people`, of all splits.
     """
     files, pictures, splits = defaultdict(list), defaultdict(dict), defaultdict(dict)
     for item in located:
-        files[item.identity.file].append(item.identity.id)
-        pictures[item.identity].setdefault(item.image_path, item)
-        splits[item.identity].setdefault(item.record.split, item)
+        if item.record.query_images is None:  # instances, of which most answer nothing
+            files[item.identity.file].append(item.identity.id)
+            pictures[item.identity].setdefault(item.image_path, item)
+        for person in people_in([item]):
+            splits[person].setdefault(item.record.split, item)
     for file, ids in files.items():
         missing, words = word_gaps(ids)
         if missing:

@@ -1,17 +1,19 @@
 """Findings in pictures: missing, broken, the same again in another split or as another person."""
 
 import os
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
+from mmtbps.datasets import images
 from mmtbps.datasets.annotations import LocatedRecord
-from mmtbps.datasets.images import find_missing_images, read_picture
-from mmtbps.errors import UserError
+from mmtbps.datasets.skipped import UndecodableImage, UnreadableImage
+from mmtbps.errors import first_line
 
-from .findings import Finding, place_of
+from .findings import Finding, Place, place_of
 from .likeness import find_alike, hash_picture
 
 __all__ = ['find_in_pictures']
@@ -22,34 +24,70 @@ def find_in_pictures(located: Sequence[LocatedRecord],
                      ) -> Iterator[Finding]:
     """Find pictures that are missing or broken, and those that stand twice where they must not.
 
+    Pictures of composed queries must be there, and are no others' copies.
+
     Args:
         located: records of all splits.
         track: shows progress over the decoded pictures.
+
+    Raises:
+        UnreadableImage: a file is there and cannot be read, after some pauses neither.
     """
     by_path = defaultdict(list)
     for item in located:
         by_path[item.image_path].append(item)
-    missing = find_missing_images(by_path)
+    places = {path: place_of(items[0]) for path, items in by_path.items()}
+    for item in located:
+        for path in item.query_paths or ():
+            places.setdefault(path, place_of(item)._replace(image=path))
+    missing = images.find_missing_images(places)
     if missing:
-        groups = tuple((place_of(by_path[path][0]), ) for path in by_path if path in missing)
-        yield Finding('missing picture', f'{len(missing)} pictures are missing', groups)
-    there = [path for path in by_path if path not in missing]
-    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        hashed = dict(zip(there, track(pool.map(_try_to_hash, there), len(there)), strict=True))
-    broken = {path: reason for path, reason in hashed.items() if isinstance(reason, str)}
+        yield Finding('missing picture', f'{len(missing)} pictures are missing'
+                      + _word_others(missing), _alone(places, missing))
+    hashed = _hash_all([path for path in places if path not in missing], track)
+    broken = {path: reason for path, reason in hashed.items() if isinstance(reason, Exception)}
     if broken:
         yield Finding('broken picture', f'{len(broken)} pictures cannot be decoded, the first: '
-                      + next(iter(broken.values())),
-                      tuple((place_of(by_path[path][0]), ) for path in broken))
-    hashes = {path: value for path, value in hashed.items() if not isinstance(value, str)}
-    yield from _again(hashes, by_path)
+                      f'{next(iter(broken.values()))}', _alone(places, broken))
+    yield from _again({path: hashed[path] for path in by_path
+                       if path in hashed and path not in broken}, by_path)
 
 
-def _try_to_hash(path: str) -> np.ndarray | str:
+def _alone(places: Mapping[str, Place], paths: Mapping | set) -> tuple[tuple[Place, ...], ...]:
+    return tuple((place, ) for path, place in places.items() if path in paths)
+
+
+def _word_others(missing: set[str]) -> str:
+    """Word how many of the missing pictures are there under nearly their name."""
+    others = images.find_other_names(missing)
+    if not others:
+        return ''
+    path, name = next(iter(sorted(others.items())))
+    return (f'; for {len(others)} of them there is a file whose name differs in capitals, or in '
+            f'how accents are written: {name} for {path}')
+
+
+def _hash_all(paths: Sequence[str], track: Callable[[Iterator, int], Iterator]
+              ) -> dict[str, np.ndarray | UndecodableImage]:
+    """Hash all pictures in threads; those whose disk is away once more after each pause."""
+    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+        hashed = dict(zip(paths, track(pool.map(_try_to_hash, paths), len(paths)), strict=True))
+    for pause in (*images.RETRY_PAUSES, None):
+        away = [path for path in paths if isinstance(hashed[path], UnreadableImage)]
+        if away and pause is None:
+            reason = first_line(hashed[away[0]].__cause__)
+            raise UnreadableImage(images.word_unreadable(away[0], reason))
+        if away:
+            time.sleep(pause)
+        hashed.update((path, _try_to_hash(path)) for path in away)
+    return hashed
+
+
+def _try_to_hash(path: str) -> np.ndarray | UndecodableImage | UnreadableImage:
     try:
-        return hash_picture(read_picture(path))
-    except UserError as error:
-        return str(error)
+        return hash_picture(images.read_picture(path))
+    except (UndecodableImage, UnreadableImage) as error:
+        return error
 
 
 def _again(hashes: Mapping[str, np.ndarray],

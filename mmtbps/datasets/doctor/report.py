@@ -14,6 +14,8 @@ from .kinds import KINDS
 __all__ = ['write_report']
 
 _SIZE = (96, 192)
+#: Letters of a caption that are shown, and places of a group: one caption may be at thousands.
+_LETTERS, _PLACES = 400, 12
 _PAGE = Path(__file__).parent / 'templates/report.html'
 
 
@@ -31,13 +33,17 @@ def write_report(path: str | Path, name: str, sizes: Sequence[dict[str, Any]],
     sections = [dict(
         kind=finding.kind, text=finding.text, problem=KINDS[finding.kind].problem,
         cure=KINDS[finding.kind].cure, left=max(0, len(finding.groups) - shown),
-        groups=[[_shown(place) for place in group] for group in finding.groups[:shown]])
+        groups=[dict(places=[_shown(place) for place in group[:_PLACES]],
+                     left=max(0, len(group) - _PLACES)) for group in finding.groups[:shown]])
         for finding in findings]
     write_durably(path, load_template(_PAGE).render(name=name, sizes=sizes, sections=sections))
 
 
 def _shown(place: Place) -> dict[str, Any]:
-    return dict(place._asdict(), picture=_picture(place.image))
+    caption = place.caption
+    if len(caption) > _LETTERS:
+        caption = f'{caption[:_LETTERS]} ... ({len(caption):,} letters)'
+    return dict(place._asdict(), caption=caption, picture=_picture(place.image))
 
 
 def _picture(path: str) -> str | None:

@@ -168,7 +168,8 @@ def test_parts_are_told_apart_however_paths_are_written(path, read):
 
 
 @pytest.mark.parametrize('name, content', [
-    ('A.JSONL', lines(dict(image='a.jpg', caption=MALE))), ('A.CSV', f'image,caption\na.jpg,{MALE}'),
+    ('A.JSONL', lines(dict(image='a.jpg', caption=MALE))),
+    ('A.CSV', f'image,caption\na.jpg,{MALE}'),
     ('A.TSV', f'image\tcaption\na.jpg\t{MALE}'), ('A.Json', json.dumps({'a.jpg': MALE}))])
 def test_names_of_files_may_end_in_capitals(name, content, tmp_path):
     (tmp_path / name).write_text(content)
@@ -180,7 +181,7 @@ def test_names_of_files_may_end_in_capitals(name, content, tmp_path):
 @pytest.mark.parametrize('name', ['a.jsonl', 'a.json', 'a.csv'])
 def test_another_encoding_is_named_and_nothing_is_passed_over(name, encoding, tmp_path):
     record = dict(image='a.jpg', caption='Grün')
-    text = {'a.jsonl': json.dumps(record, ensure_ascii=False),  # without a newline, like a torn line
+    text = {'a.jsonl': json.dumps(record, ensure_ascii=False),  # no newline, as if torn
             'a.json': json.dumps([record], ensure_ascii=False),
             'a.csv': 'image,caption\na.jpg,Grün'}[name]
     (tmp_path / name).write_bytes(text.encode(encoding))
