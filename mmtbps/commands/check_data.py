@@ -23,7 +23,7 @@ from mmengine.logging import MMLogger
 
 from mmtbps.config_file import read_config
 from mmtbps.datasets import TBPSDataset
-from mmtbps.datasets.annotations import LocatedRecord
+from mmtbps.datasets.annotations import LocatedRecord, sha256
 from mmtbps.datasets.people import count_ids_in_both, find_leaks
 from mmtbps.datasets.published_files import READING_ARGUMENTS
 from mmtbps.datasets.readers.names import READERS
@@ -146,7 +146,7 @@ def check(cls: type[TBPSDataset], paths: dict, args: argparse.Namespace, number:
     except (FileNotFoundError, ValueError, UserError) as error:
         say(f'PROBLEM {_word(error)}')
         return dict(found, problems=[_word(error)])
-    notes = list(describe_people(dataset, located))
+    notes = [*describe_names(dataset), *describe_people(dataset, located)]
     for line in [*(f'note    {text}' for text in notes), *(f'PROBLEM {text}' for text in problems)]:
         say(line)
     for skip in skipped[:show]:
@@ -160,6 +160,16 @@ def check(cls: type[TBPSDataset], paths: dict, args: argparse.Namespace, number:
     harmless = [str(skip) for skip in skipped if skip.kind in HARMLESS]
     return dict(found, notes=notes + harmless, problems=problems + [
         str(skip) for skip in skipped if skip.kind not in HARMLESS])
+
+
+def describe_names(dataset: TBPSDataset) -> Iterator[str]:
+    """Describe files of another published name beside the one that is read, and unlike it."""
+    for source in dataset.sources():
+        for name in dataset.ann_files if source.name in dataset.ann_files else ():
+            other = source.ann_file.with_name(name)
+            if name != source.name and other.is_file() and (
+                    sha256(other) != sha256(source.ann_file)):
+                yield f'{name} is there, too, and differs; {source.name} is read'
 
 
 def describe_people(dataset: TBPSDataset, located: list[LocatedRecord]) -> Iterator[str]:

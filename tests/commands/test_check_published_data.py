@@ -85,3 +85,18 @@ def test_images_are_counted_once_where_each_caption_has_a_record(tmp_path, capsy
     assert main(['--type', 'aptm', '--root', str(tmp_path)]) == 0
     row = next(line for line in capsys.readouterr().out.splitlines() if 'cuhk_train' in line)
     assert row.split() == ['cuhk_train.json', 'train', '1', '1', '2', '-']
+
+
+def test_another_file_of_the_other_name_is_a_note(tmp_path, capsys):
+    (tmp_path / 'imgs').mkdir()
+    Image.new('RGB', (4, 12)).save(tmp_path / 'imgs/1.jpg')
+    record = dict(file_path='1.jpg', captions=['A man.'], id=1, split='train')
+    for name, caption in (('ICFG-PEDES.json', 'A man.'), ('ICFG_PEDES.json', 'Another.')):
+        (tmp_path / name).write_text(json.dumps([record | dict(captions=[caption])]))
+    words = ['--type', 'icfg', '--root', str(tmp_path)]
+    main(words)
+    note = 'note    ICFG_PEDES.json is there, too, and differs; ICFG-PEDES.json is read'
+    assert note in capsys.readouterr().out
+    (tmp_path / 'ICFG_PEDES.json').write_bytes((tmp_path / 'ICFG-PEDES.json').read_bytes())
+    main(words)
+    assert 'is there, too' not in capsys.readouterr().out

@@ -68,13 +68,15 @@ def see_doctor(args: argparse.Namespace, dataset: TBPSDataset, located: Sequence
         say(f'{"PROBLEM" if kind.problem else "note   "} {finding.kind}: {finding.text}')
     seen = dict(findings=[dict(finding.to_json(), problem=KINDS[finding.kind].problem)
                           for finding in findings])
-    if folder:  # first, for it must be empty, and the page may lie in it
-        seen.update(_clean(dataset, located, findings, folder, say))
-    if args.report:
-        page = _numbered(args.report, number)
-        write_report(page, dataset.dataset_name, sizes, findings)
-        seen['report'] = str(page)
-        say(f'report  {page}')
+    try:
+        if folder:  # first, for it must be empty, and the page may lie in it
+            seen.update(_clean(dataset, located, findings, folder, say))
+    finally:  # the page says why there is no copy
+        if args.report:
+            page = _numbered(args.report, number)
+            write_report(page, dataset.dataset_name, sizes, findings)
+            seen['report'] = str(page)
+            say(f'report  {page}')
     return seen
 
 

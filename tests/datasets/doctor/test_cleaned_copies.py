@@ -210,6 +210,17 @@ def test_a_page_may_lie_in_the_folder_of_the_copy(write, tmp_path, capsys):
                                      images=str(tmp_path / 'imgs'))]
 
 
+def test_the_page_is_there_where_no_copy_can_be(write, tmp_path):
+    write(own=[pair(1, '1.png', 'A.')])
+    (tmp_path / 'imgs/1.png').unlink()
+    with pytest.raises(SystemExit):
+        check_data(['--type', 'jsonl', '--root', str(tmp_path), '--ann-file', 'own.jsonl',
+                    '--images', 'imgs', '--fix', str(tmp_path / 'out'), '--report',
+                    str(tmp_path / 'page.html')])
+    assert 'missing picture' in (tmp_path / 'page.html').read_text('utf-8')
+    assert not (tmp_path / 'out').exists()
+
+
 def test_a_filled_folder_is_refused_before_anything_is_looked_at(write, tmp_path, monkeypatch):
     from mmtbps.commands.options import doctor
     write(own=[pair(1, '1.png', 'A.')])
