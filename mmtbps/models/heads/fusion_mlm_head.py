@@ -39,6 +39,7 @@ class FusionMLMHead(PartHead):
     """
 
     needs_tokens, needs = True, ('mlm_input_ids', 'mlm_labels')
+    heeds_weights = True
 
     def __init__(self, dims: int = 768, vocab_size: int = 30522, ignored: int = 0,
                  loss_weight: float = 1.0, init_cfg: dict | list | None = None):
@@ -58,7 +59,8 @@ class FusionMLMHead(PartHead):
         states = fusion.fuse(pairs.image.states, words, mask)
         masked = (labels != self.ignored) & mask  # labels may be padded with any id
         return self.named('mlm', masked_language_loss(
-            self.decode(states[masked], fusion.word_table), labels[masked]))
+            self.decode(states[masked], fusion.word_table), labels[masked],
+            pairs.weights_of(masked)))
 
     def decode(self, states: Tensor, word_table: Tensor) -> Tensor:
         """Score every word for ``(K, D)`` states by a table ``(V, D)``, ``(K, V)``."""

@@ -47,6 +47,7 @@ class FusionTeacherHead(PartHead):
     """
 
     needs_tokens = True
+    heeds_weights = True
 
     def __init__(self, dims: int = 512, num_heads: int | None = None, temperature: float = 0.02,
                  transfer_weight: float = 1.0, loss_weight: float = 1.0,
@@ -88,8 +89,11 @@ class FusionTeacherHead(PartHead):
         fused_everyone = gather_with_grad(fused)
         fusion = transfer = 0
         for own, candidates, other in ((image, everyone.image, text), (text, everyone.text, image)):
-            fusion = fusion + sdm_loss(fused, own, people, self.temperature, gathered=GatheredPairs(
-                fused_everyone, candidates, everyone.person_ids, everyone.first_row))
-            transfer = transfer + transfer_loss(fused, other, candidates, self.temperature)
+            joined = GatheredPairs(fused_everyone, candidates, everyone.person_ids,
+                                   everyone.first_row)
+            fusion = fusion + sdm_loss(fused, own, people, self.temperature, gathered=joined,
+                                       pair_weights=pairs.weights)
+            transfer = transfer + transfer_loss(fused, other, candidates, self.temperature,
+                                                pairs.weights)
         return dict(self.named('fusion', fusion),
                     **self.named('transfer', self.transfer_weight * transfer))

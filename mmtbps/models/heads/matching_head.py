@@ -36,7 +36,7 @@ class MatchingHead(PartHead):
 
     Negatives are of this process, as published, so several processes do not equal one with the
     joined batch. The published draw takes the learned temperature of the contrastive loss; here it
-    is a setting.
+    is a setting. The negatives drawn for a pair weigh what the pair does.
 
     Args:
         temperature: of the draw.
@@ -53,6 +53,7 @@ class MatchingHead(PartHead):
     """
 
     needs_tokens = True
+    heeds_weights = True
 
     def __init__(self, temperature: float = 0.07, part: str = 'global', loss_weight: float = 1.0,
                  init_cfg: dict | list | None = None):
@@ -72,4 +73,6 @@ class MatchingHead(PartHead):
         logits = fusion.classify(pairs.image.states[rows[0]], fusion.text[rows[1]],
                                  fusion.mask[rows[1]])
         there = torch.cat([images, captions]) >= 0
-        return self.named('itm', matching_loss(logits[:len(own)], logits[len(own):], there))
+        weights = None if pairs.weights is None else pairs.weights.repeat(3)
+        return self.named('itm', matching_loss(logits[:len(own)], logits[len(own):], there,
+                                               weights))

@@ -92,11 +92,8 @@ class MLMHead(PartHead):
         words = pairs.encode_text(pairs.inputs['mlm_input_ids'], mask)
         states = self.decode(words.tokens, pairs.image.tokens)
         masked = (labels != self.ignored) & mask  # labels may be padded with any id
-        weights = pairs.weights
-        if weights is not None:  # of the caption that a word is of
-            weights = weights[:, None].expand_as(masked)[masked]
-        return self.named('mlm', masked_language_loss(self.mlm_head(states[masked]),
-                                                      labels[masked], weights))
+        return self.named('mlm', masked_language_loss(
+            self.mlm_head(states[masked]), labels[masked], pairs.weights_of(masked)))
 
     def decode(self, words: Tensor, image: Tensor) -> Tensor:
         """Let words ``(N, L, D)`` read tokens of an image ``(N, P, D)`` and each other."""

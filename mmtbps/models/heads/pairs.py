@@ -222,6 +222,17 @@ class Pairs:
         """Progress of the run."""
         return TrainingProgress.current()
 
+    def weights_of(self, chosen: Tensor) -> Tensor | None:
+        """Return the weight of the pair of each word or patch that is chosen.
+
+        Args:
+            chosen: ``(N, L)`` bool, with K True.
+
+        Returns:
+            ``(K,)``, row by row; ``None`` where pairs have no weights.
+        """
+        return None if self.weights is None else self.weights[:, None].expand_as(chosen)[chosen]
+
     def gathered(self, part: str = 'global') -> GatheredPairs:
         """Gather a part of the features of all processes, once for all heads.
 

@@ -26,7 +26,8 @@ class PrototypeAttentionHead(PartHead):
     it; the attention is the softmax of the cosines with the patches.
 
     The prototypes are buffers of the head, and in the checkpoints of a run. Before the first
-    caption of a person its prototype is that of the pair itself.
+    caption of a person its prototype is that of the pair itself. A pair counts by its weight in the
+    loss alone; captions move their prototype all alike.
 
     Args:
         num_classes: people of the training split, as of ``IdentityHead``.
@@ -46,6 +47,7 @@ class PrototypeAttentionHead(PartHead):
     """
 
     needs_tokens = True
+    heeds_weights = True
 
     def __init__(self, num_classes: int, dims: int = 512, temperature: float = 0.1,
                  rate: float = 1.0, class_tokens: int = 1, loss_weight: float = 1.0,
@@ -74,4 +76,4 @@ class PrototypeAttentionHead(PartHead):
             self.seen.copy_(seen)
         return self.named('prototype', attention_distillation_loss(
             image, prototypes[people].to(image.dtype), pairs.image.tokens[:, self.class_tokens:],
-            self.temperature))
+            self.temperature, pairs.weights))

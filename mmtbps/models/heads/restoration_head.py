@@ -102,6 +102,7 @@ class RestorationHead(PartHead):
     """
 
     needs_tokens = True
+    heeds_weights = True
 
     def __init__(self, patch_size: int = 16, stride: int | None = None, dims: int = 512,
                  num_layers: int = 4, num_heads: int | None = None, keep_share: float = 0.3,
@@ -142,7 +143,8 @@ class RestorationHead(PartHead):
         seen = pairs.encode_image(gray_images(images), torch.cat([places, kept + first], dim=1))
         predicted = self.decode(seen.tokens, kept, pairs.text.tokens, pairs.text.mask, grid)
         targets = patches_of(images, self.patch_size, self.stride)
-        return self.named('restoration', restoration_loss(predicted, targets, masked))
+        return self.named('restoration', restoration_loss(predicted, targets, masked,
+                                                          pairs.weights))
 
     def decode(self, seen: Tensor, kept: Tensor, words: Tensor, mask: Tensor | None,
                grid: tuple[int, int]) -> Tensor:

@@ -3,7 +3,7 @@
 from torch import Tensor
 
 from .gather import GatheredPairs
-from .scores import score_rows
+from .scores import mean_of_pairs, score_rows
 from .soft_label import blend_targets
 
 __all__ = ['blended_contrast']
@@ -54,6 +54,4 @@ def blended_contrast(image: Tensor, text: Tensor, person_ids: Tensor,
         forward = forward - (targets * log_shares).sum(1) / 2
         reverse = reverse + (logits.softmax(1) * (log_shares - (targets + epsilon).log())
                              ).sum(1) / 2
-    if pair_weights is not None:
-        forward, reverse = pair_weights * forward, pair_weights * reverse
-    return forward.mean(), reverse.mean()
+    return mean_of_pairs(forward, pair_weights), mean_of_pairs(reverse, pair_weights)

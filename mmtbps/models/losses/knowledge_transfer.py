@@ -3,13 +3,13 @@
 import torch
 from torch import Tensor
 
-from .scores import unit
+from .scores import mean_of_pairs, unit
 
 __all__ = ['transfer_loss']
 
 
 def transfer_loss(teacher: Tensor, student: Tensor, candidates: Tensor,
-                  temperature: float = 0.02) -> Tensor:
+                  temperature: float = 0.02, pair_weights: Tensor | None = None) -> Tensor:
     r"""Compute the divergence of a student's ranking of candidates from a teacher's.
 
     Distilling the Knowledge in a Neural Network, https://arxiv.org/abs/1503.02531, on cosines:
@@ -21,6 +21,7 @@ def transfer_loss(teacher: Tensor, student: Tensor, candidates: Tensor,
         student: ``(N, D)``, row i taught by row i.
         candidates: ``(M, D)``, of which the teacher's side has no gradient.
         temperature: positive number.
+        pair_weights: ``(N,)`` factor of each row; the mean is still over N. ``None`` for 1.
 
     Returns:
         ``()`` loss, a mean over the rows.
@@ -43,4 +44,5 @@ def transfer_loss(teacher: Tensor, student: Tensor, candidates: Tensor,
         taught = unit(teacher).detach() @ unit(candidates).detach().T / temperature
         own = unit(student) @ unit(candidates).T / temperature
         taught = taught.log_softmax(1)
-        return (taught.exp() * (taught - own.log_softmax(1))).sum(1).mean()
+        divergence = (taught.exp() * (taught - own.log_softmax(1))).sum(1)
+        return mean_of_pairs(divergence, pair_weights)

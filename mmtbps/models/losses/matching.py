@@ -56,13 +56,16 @@ def draw_hard_negatives(image: Tensor, text: Tensor, person_ids: Tensor, tempera
 def _draw(scores: Tensor, same: Tensor, generator: torch.Generator | None) -> Tensor:
     """Draw a column of each row, by the softmax over those that are not of the same person."""
     alone = same.all(1)
-    # A row without negatives would be of no numbers, at which the draw stops.
+    # A row without negatives, or of features that are no numbers, would stop the draw (on a GPU the
+    # whole process): any number does there, and the loss says what the features are.
+    scores = scores.nan_to_num(0.0)
     chances = scores.masked_fill(same & ~alone[:, None], float('-inf')).softmax(1)
     drawn = torch.multinomial(chances, 1, generator=generator)[:, 0]
     return drawn.masked_fill(alone, -1)
 
 
-def matching_loss(positive: Tensor, negative: Tensor, there: Tensor | None = None) -> Tensor:
+def matching_loss(positive: Tensor, negative: Tensor, there: Tensor | None = None,
+                  pair_weights: Tensor | None = None) -> Tensor:
     """Compute the cross entropy of pairs classified as "no match" or "match", a mean over all.
 
     Align before Fuse (ALBEF), https://arxiv.org/abs/2107.07651, equation 2.
@@ -72,9 +75,14 @@ def matching_loss(positive: Tensor, negative: Tensor, there: Tensor | None = Non
         negative: ``(M, 2)`` logits of pairs that do not; with one image and one caption drawn for
             each pair, M = 2 N.
         there: ``(M,)`` bool, False for negatives that do not count; ``None`` where all do.
+        pair_weights: ``(N + M,)`` factor of each pair, those that match first; the mean is still
+            over their number. ``None`` for 1.
 
     Returns:
         ``()`` loss, a mean over the pairs that count.
+
+    Raises:
+        ValueError: there is not one weight for each pair.
 
     Example:
         >>> round(matching_loss(torch.tensor([[0., 1.]]), torch.tensor([[1., 0.]])).item(), 4)
@@ -85,4 +93,9 @@ def matching_loss(positive: Tensor, negative: Tensor, there: Tensor | None = Non
                         logits.new_zeros(len(negative), dtype=torch.long)])
     if there is not None:
         labels[len(positive):].masked_fill_(~there, _NOT_COUNTED)
-    return F.cross_entropy(logits, labels, ignore_index=_NOT_COUNTED)
+    if pair_weights is None:
+        return F.cross_entropy(logits, labels, ignore_index=_NOT_COUNTED)
+    if pair_weights.shape != labels.shape:
+        raise ValueError(f'pair_weights must be ({len(labels)},), got {tuple(pair_weights.shape)}')
+    each = F.cross_entropy(logits, labels, ignore_index=_NOT_COUNTED, reduction='none')
+    return (pair_weights * each).sum() / (labels != _NOT_COUNTED).sum()

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from .scores import unit
+from .scores import mean_of_pairs, unit
 
 __all__ = ['attention_distillation_loss', 'move_prototypes']
 
@@ -44,7 +44,8 @@ def move_prototypes(prototypes: Tensor, seen: Tensor, features: Tensor, person_i
 
 
 def attention_distillation_loss(feature: Tensor, prototype: Tensor, patches: Tensor,
-                                temperature: float = 0.1) -> Tensor:
+                                temperature: float = 0.1, pair_weights: Tensor | None = None
+                                ) -> Tensor:
     r"""Compute the divergence of a feature's attention to patches from that of a prototype.
 
     :math:`KL(p \| q)` with the softmax over patches of the prototype's cosines divided by the
@@ -55,6 +56,7 @@ def attention_distillation_loss(feature: Tensor, prototype: Tensor, patches: Ten
         prototype: ``(N, D)``.
         patches: ``(N, P, D)``.
         temperature: positive number.
+        pair_weights: ``(N,)`` factor of each row; the mean is still over N. ``None`` for 1.
 
     Returns:
         ``()`` loss, a mean over the rows.
@@ -76,4 +78,5 @@ def attention_distillation_loss(feature: Tensor, prototype: Tensor, patches: Ten
         taught = (patches.detach() @ unit(prototype).detach()[..., None])[..., 0] / temperature
         own = (patches @ unit(feature)[..., None])[..., 0] / temperature
         taught = taught.log_softmax(1)
-        return (taught.exp() * (taught - own.log_softmax(1))).sum(1).mean()
+        divergence = (taught.exp() * (taught - own.log_softmax(1))).sum(1)
+        return mean_of_pairs(divergence, pair_weights)

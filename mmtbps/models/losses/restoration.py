@@ -3,6 +3,8 @@
 import torch.nn.functional as F
 from torch import Tensor
 
+from .scores import full, mean_of_pairs
+
 __all__ = ['gray_images', 'patches_of', 'restoration_loss']
 
 _LUMA = (0.2989, 0.587, 0.114)
@@ -43,7 +45,8 @@ def patches_of(images: Tensor, patch_size: int, stride: int | None = None) -> Te
     return patches.unflatten(-1, (images.shape[1], -1)).mT.flatten(2)
 
 
-def restoration_loss(predicted: Tensor, targets: Tensor, masked: Tensor) -> Tensor:
+def restoration_loss(predicted: Tensor, targets: Tensor, masked: Tensor,
+                     pair_weights: Tensor | None = None) -> Tensor:
     """Compute the mean squared error of masked patches.
 
     Masked Autoencoders Are Scalable Vision Learners, https://arxiv.org/abs/2111.06377, without
@@ -53,12 +56,14 @@ def restoration_loss(predicted: Tensor, targets: Tensor, masked: Tensor) -> Tens
         predicted: ``(N, P, V)``. Half precision is computed in float32.
         targets: ``(N, P, V)``.
         masked: ``(N, P)`` bool, True where a patch counts; one at least.
+        pair_weights: ``(N,)`` factor of the patches of each image; the mean is still over their
+            number. ``None`` for 1.
 
     Returns:
         ``()`` loss, a mean over these patches.
 
     Raises:
-        ValueError: shapes differ.
+        ValueError: shapes differ, or there is not one weight for each image.
 
     Example:
         >>> import torch
@@ -70,5 +75,6 @@ def restoration_loss(predicted: Tensor, targets: Tensor, masked: Tensor) -> Tens
         raise ValueError('predicted and targets must be (N, P, V), masked (N, P), got '
                          f'{tuple(predicted.shape)}, {tuple(targets.shape)} and '
                          f'{tuple(masked.shape)}')
-    errors = (predicted.to(targets.dtype) - targets).square().mean(-1)
-    return (errors * masked).sum() / masked.sum()
+    errors = (full(predicted) - full(targets)).square().mean(-1)
+    # An image may have more masked patches than the average, and then more of the mean.
+    return mean_of_pairs((errors * masked).sum(1) * len(masked) / masked.sum(), pair_weights)

@@ -8,7 +8,7 @@ import torch
 from clip_towers import random_images, vision
 
 from mmtbps.models import ExplanationWeightHead, Pairs, ProjectionNeck
-from mmtbps.models.heads import EncodedSide
+from mmtbps.models.heads import BaseHead, EncodedSide
 from mmtbps.models.losses import (
     change_weights,
     heat_change,
@@ -119,8 +119,14 @@ def test_a_tower_without_patches_is_refused(pairs):
         head(pairs, [])
 
 
+class Unheeding(BaseHead):
+    """A head of another project, which knows nothing of weights."""
+
+    forward = None
+
+
 @pytest.mark.parametrize('options, says', [
-    (dict(head=dict(type='MatchingHead')), 'MatchingHead heeds no weights of pairs'),
+    (dict(head=dict(type=Unheeding)), 'Unheeding heeds no weights of pairs'),
     (dict(strength=-1.0), 'got -1.0'), (dict(area=(0.0, 0.5)), r'got 1.0 and \(0.0, 0.5\)')])
 def test_bad_options_are_refused(options, says):
     with pytest.raises(ValueError, match=says):

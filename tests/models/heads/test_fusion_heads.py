@@ -12,6 +12,9 @@ from mmtbps.models.heads import EncodedSide, matching_head
 PEOPLE = (4, 8, 4, 1)
 IMAGES = torch.randn(4, 3, 32, 16, generator=torch.Generator().manual_seed(5))
 SAMPLES = [BaseDataElement(metainfo=dict(person_id=person)) for person in PEOPLE]
+WEIGHTS = (2.0, 0.5, 1.0, 0.25)
+WEIGHTED = [BaseDataElement(metainfo=dict(person_id=person, pair_weight=weight))
+            for person, weight in zip(PEOPLE, WEIGHTS, strict=True)]
 
 
 @pytest.fixture
@@ -43,15 +46,18 @@ def test_matching_judges_each_pair_and_its_two_negatives(options, drawn):
                                                loss_weight=0.5)))
     ids, mask = (values[:4] for values in captions())
     losses = model(IMAGES, ids, mask, SAMPLES, mode='loss')
-    (images, texts), [(image, text, people, temperature)] = drawn
-    pairs = [(i, i, 1) for i in range(4)]
-    pairs += [(int(images[i]), i, 0) for i in range(3)]
-    pairs += [(i, int(texts[i]), 0) for i in range(1, 4)]
-    expected = torch.stack([F.cross_entropy(
+    weighted = model(IMAGES, ids, mask, WEIGHTED, mode='loss')
+    (images, texts), [(image, text, people, temperature), _] = drawn
+    pairs = [(i, i, 1, i) for i in range(4)]
+    pairs += [(int(images[i]), i, 0, i) for i in range(3)]
+    pairs += [(i, int(texts[i]), 0, i) for i in range(1, 4)]
+    each = torch.stack([F.cross_entropy(
         logits_of(model, IMAGES[i], ids[j], mask[j]), torch.tensor(label))
-        for i, j, label in pairs]).mean()
+        for i, j, label, _ in pairs])
     assert list(losses) == ['loss_itm']
-    torch.testing.assert_close(losses['loss_itm'], expected / 2, rtol=0, atol=1e-5)
+    torch.testing.assert_close(losses['loss_itm'], each.mean() / 2, rtol=0, atol=1e-5)
+    weights = torch.tensor([WEIGHTS[own] for *_, own in pairs])  # the pair that they are drawn for
+    torch.testing.assert_close(weighted['loss_itm'], (weights * each).mean() / 2, rtol=0, atol=1e-5)
     assert people.tolist() == list(PEOPLE) and temperature == 0.3
     torch.testing.assert_close(F.normalize(image, dim=-1), model.encode_image(IMAGES),
                                rtol=0, atol=1e-6)
@@ -84,6 +90,10 @@ def test_masked_words_are_read_off_the_image(options):
         scores = torch.stack([state @ word for word in tower.embeddings.word_embeddings.weight])
         expected.append(F.cross_entropy(scores + head.bias, ids[row, place]))
     torch.testing.assert_close(losses['loss_mlm'], torch.stack(expected).mean(), rtol=0, atol=1e-5)
+    weighted = model(IMAGES, ids, mask, WEIGHTED, mode='loss', inputs=inputs)['loss_mlm']
+    weights = torch.tensor([WEIGHTS[row] for row, _ in places])
+    torch.testing.assert_close(weighted, (weights * torch.stack(expected)).mean(), rtol=0,
+                               atol=1e-5)
 
 
 @BOTH

@@ -53,6 +53,16 @@ def test_a_batch_of_one_person_has_no_negatives():
     assert images.tolist() == captions.tolist() == [-1] * 4
 
 
+def test_features_that_are_no_numbers_end_in_a_loss_that_is_none():
+    """The draw must not stop a step, on a GPU not the process: the loss says what is wrong."""
+    broken = IMAGE.clone()
+    broken[1] = float('nan')
+    for image, text in ((broken, TEXT), (TEXT, broken), (broken * float('nan'), broken)):
+        drawn = draw_hard_negatives(image, text, PEOPLE)
+        for rows in drawn:
+            assert (PEOPLE[rows] != PEOPLE).all() and (rows >= 0).all()
+
+
 def test_the_loss_by_hand():
     positive, negative = torch.tensor([[.3, 1.2]]), torch.tensor([[2., -1.], [.5, .4]])
 

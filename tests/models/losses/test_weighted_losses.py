@@ -75,3 +75,43 @@ def test_words_count_by_the_weight_of_their_caption():
     torch.testing.assert_close(
         losses.masked_language_loss(logits, labels, WEIGHTS),
         sum(weight * one for weight, one in zip(WEIGHTS, each, strict=True)) / 4)
+
+
+def test_students_and_attentions_count_by_pairs():
+    one, other = pairs()
+    patches = torch.randn(4, 5, 6, generator=torch.Generator().manual_seed(1)).double()
+
+    def rows(part):
+        return (losses.transfer_loss(one[part], other[part], patches[0], .3),
+                losses.attention_distillation_loss(one[part], other[part], patches[part], .3))
+
+    weighted = (losses.transfer_loss(one, other, patches[0], .3, WEIGHTS),
+                losses.attention_distillation_loss(one, other, patches, .3, WEIGHTS))
+    alone = [rows(slice(row, row + 1)) for row in range(4)]
+    for value, each in zip(weighted, zip(*alone, strict=True), strict=True):
+        torch.testing.assert_close(value, sum(
+            weight * loss for weight, loss in zip(WEIGHTS, each, strict=True)) / 4)
+
+
+def test_patches_count_by_the_weight_of_their_image():
+    generator = torch.Generator().manual_seed(1)
+    predicted, targets = torch.randn(2, 4, 3, 6, generator=generator).double()
+    masked = torch.tensor([[1, 0, 1], [1, 1, 1], [0, 1, 0], [1, 0, 0]]).bool()  # unequal counts
+    expected = sum(WEIGHTS[i] * (predicted[i, j] - targets[i, j]).square().mean()
+                   for i, j in masked.nonzero().tolist()) / 7
+    torch.testing.assert_close(losses.restoration_loss(predicted, targets, masked, WEIGHTS),
+                               expected)
+    with pytest.raises(ValueError, match=r'pair_weights must be \(4,\), got \(4, 1\)'):
+        losses.restoration_loss(predicted, targets, masked, WEIGHTS[:, None])
+
+
+def test_matches_count_by_their_weights():
+    logits, there = pairs()[0][:, :2], torch.tensor([False, True])
+    weighted = losses.matching_loss(logits[:2], logits[2:], there, WEIGHTS)
+    each = [-logits[i].log_softmax(0)[label] for i, label in ((0, 1), (1, 1), (3, 0))]
+    torch.testing.assert_close(weighted, (2 * each[0] + 0 * each[1] + 1 * each[2]) / 3)
+    with pytest.raises(ValueError, match=r'pair_weights must be \(4,\), got \(3,\)'):
+        losses.matching_loss(logits[:2], logits[2:], there, WEIGHTS[:3])
+    image, text = pairs()
+    with pytest.raises(ValueError, match=r'pair_weights must be \(4,\), got \(4, 1\)'):
+        losses.blended_contrast(image, text, PEOPLE, .3, pair_weights=WEIGHTS[:, None])
