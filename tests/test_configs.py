@@ -3,6 +3,7 @@
 import math
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
@@ -13,6 +14,7 @@ from tiny_models import set_batch_size, shrink
 from mmtbps.commands.wording.user_errors import one_line_errors
 from mmtbps.engine.preflight import find_missing
 from mmtbps.engine.readiness import stop_if_unready
+from mmtbps.registry import TRANSFORMS
 
 ROOT = Path(__file__).resolve().parent.parent
 CONFIGS = sorted(path for data in ('cuhk', 'icfg', 'rstp', 'drawn', 'mals')
@@ -95,6 +97,32 @@ def test_sen_as_published():
     loader = cfg.train_dataloader
     assert (loader.batch_size, loader.batch_sampler.max_instances) == (128, 2)
     assert cfg.train_cfg.max_epochs == 60 and cfg.optim_wrapper.optimizer.lr == 1e-5
+
+
+def test_aptm_as_published():
+    cfg = settings('aptm/aptm_cuhk.py')
+    for name in ('itc', 'itm'):
+        head = cfg.model.heads[name]
+        assert (head.type.__name__, head.weight) == ('SecondCaptionHead', 0.8)
+    steps = {step.type.__name__: step for step in cfg.train_dataloader.dataset.pipeline}
+    assert list(steps) == ['LoadImageFromFile', 'Resize', 'RandomFlip', 'RandAugment',
+                           'EraseRectangle', 'CaptionView', 'TokenizeCaption', 'MaskCaption',
+                           'PackTextImage']
+    augment = steps['RandAugment']
+    assert (augment.num_policies, augment.magnitude_level, len(augment.policies)) == (2, 7, 10)
+    assert (steps['MaskCaption'].prob, steps['EraseRectangle'].prob) == (0.25, 0.6)
+    np.random.seed(0)
+    image = np.random.randint(40, 160, size=(384, 128, 3), dtype=np.uint8)
+    built, seen = TRANSFORMS.build(augment), []
+    for policy in built.transforms:
+        policy.prob = float(policy.prob > 0)
+        seen.append(policy(dict(img=image.copy()))['img'])
+    assert all(one.dtype == np.uint8 and one.shape == image.shape for one in seen)
+    assert [bool((one != image).any()) for one in seen] == [False] + 9 * [True]
+    brightness, shifted = seen[3], seen[7]
+    assert np.allclose(brightness, image * 1.36, atol=1)
+    assert (np.array_equal(shifted[:, 7:], image[:, :-7])
+            or np.array_equal(shifted[:, :-7], image[:, 7:]))
 
 
 def test_syntbpr_as_published():

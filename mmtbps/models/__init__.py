@@ -30,6 +30,7 @@ from .heads import (
     QCAlignHead,
     RestorationHead,
     SDMHead,
+    SecondCaptionHead,
     SigmoidHead,
     SimCLRHead,
     SynTBPRHead,
@@ -40,12 +41,8 @@ from .mixup import FeatureMixup, PixelMixup
 from .necks import BaseNeck, ProjectionNeck, TokenSelectionNeck
 from .preprocessor import TextImagePreprocessor
 from .pretrained_init import StrictPretrainedInit
-from .retrievers import (
-    CrossEncoderRetriever,
-    PretrainedRetriever,
-    TextImageRetriever,
-    inference_settings,
-)
+from .retrievers import CrossEncoderRetriever, PretrainedRetriever, TextImageRetriever
+from .retrievers.inference import inference_settings
 
 __all__ = ['BERTBackbone', 'BaseHead', 'BaseNeck', 'BatchRandomCrop', 'BatchRandomErasing',
            'BatchRandomFlip', 'CLIPTextTower', 'CLIPVisionTower', 'CMPMHead',
@@ -54,7 +51,7 @@ __all__ = ['BERTBackbone', 'BaseHead', 'BaseNeck', 'BatchRandomCrop', 'BatchRand
            'HardnessAwareContrastiveHead', 'IdentityHead', 'MLMHead', 'MatchingHead',
            'NoiseMaskingHead', 'Pairs', 'PixelMixup', 'PooledBackbone', 'PretrainedRetriever',
            'ProjectionNeck', 'PrototypeAttentionHead', 'QCAlignHead', 'RestorationHead', 'SDMHead',
-           'SigLIPTextTower', 'SigLIPVisionTower', 'SigmoidHead', 'SimCLRHead',
+           'SecondCaptionHead', 'SigLIPTextTower', 'SigLIPVisionTower', 'SigmoidHead', 'SimCLRHead',
            'StrictPretrainedInit', 'SwinTower', 'SynTBPRHead', 'TALHead', 'TBPSCLIPHead',
            'TextImagePreprocessor', 'TextImageRetriever', 'TokenSelectionNeck', 'Tokens', 'Tower',
            'inference_settings']

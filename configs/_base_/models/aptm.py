@@ -7,6 +7,7 @@ from mmtbps.models import (
     HardnessAwareContrastiveHead,
     MatchingHead,
     ProjectionNeck,
+    SecondCaptionHead,
     SwinTower,
     TextImagePreprocessor,
 )
@@ -23,8 +24,9 @@ model = dict(
     text_neck=dict(type=ProjectionNeck, out_dims=256, bias=True),
     match_dims=1536,
     heads=dict(
-        itc=dict(type=HardnessAwareContrastiveHead, temperature=0.07, learnable=True,
-                 min_temperature=0.001, same_person='positive'),
-        itm=dict(type=MatchingHead),
+        itc=dict(type=SecondCaptionHead, weight=0.8, head=dict(
+            type=HardnessAwareContrastiveHead, temperature=0.07, learnable=True,
+            min_temperature=0.001, same_person='positive')),
+        itm=dict(type=SecondCaptionHead, weight=0.8, head=dict(type=MatchingHead)),
         mlm=dict(type=FusionMLMHead)),
 )

@@ -1,9 +1,11 @@
 """Transforms of an item between the annotation and the batch."""
 
 from .caption_augment import ApproximateTextGeneration, approximate_text
+from .caption_view import CaptionView
 from .collate import stack_pairs
 from .corrupt_caption import CorruptCaption
 from .delete_words import DeleteWords, delete_words
+from .easy_augment import EasyDataAugmentation, easy_augment
 from .erase_rectangle import EraseRectangle, draw_rectangle
 from .image_view import ImageView
 from .load_image import LoadImageFromFile
@@ -16,9 +18,9 @@ from .random_hue import RandomHue, turn_hue
 from .tokenize import CLIP_TOKENIZER, TokenizeCaption, load_tokenizer
 
 __all__ = [
-    'CLIP_TOKENIZER', 'ApproximateTextGeneration', 'CorruptCaption', 'DeleteWords',
-    'EraseRectangle', 'ImageView', 'LoadImageFromFile', 'MaskCaption', 'MirrorCaption',
-    'PDGTransform', 'PackPicture', 'PackTextImage', 'RandomHue', 'TokenizeCaption',
-    'approximate_text', 'delete_words', 'draw_rectangle', 'load_tokenizer', 'mirror_text',
-    'stack_pairs', 'turn_hue'
+    'CLIP_TOKENIZER', 'ApproximateTextGeneration', 'CaptionView', 'CorruptCaption', 'DeleteWords',
+    'EasyDataAugmentation', 'EraseRectangle', 'ImageView', 'LoadImageFromFile', 'MaskCaption',
+    'MirrorCaption', 'PDGTransform', 'PackPicture', 'PackTextImage', 'RandomHue', 'TokenizeCaption',
+    'approximate_text', 'delete_words', 'draw_rectangle', 'easy_augment', 'load_tokenizer',
+    'mirror_text', 'stack_pairs', 'turn_hue'
 ]

@@ -17,6 +17,7 @@ from .prototype_attention_head import PrototypeAttentionHead
 from .qc_align_head import QCAlignHead
 from .restoration_head import RestorationHead
 from .sdm_head import SDMHead
+from .second_caption_head import SecondCaptionHead
 from .sigmoid_head import SigmoidHead
 from .simclr_head import SimCLRHead
 from .syntbpr_head import SynTBPRHead
@@ -24,12 +25,9 @@ from .tal_head import TALHead
 from .tbps_clip_head import TBPSCLIPHead
 from .wrapping_head import WrappingHead
 
-__all__ = ['BaseHead', 'CMPMHead', 'EncodedSide', 'FusionMLMHead', 'GatheredPairs',
-           'HardestTripletHead', 'HardnessAwareContrastiveHead', 'IdentityHead', 'MLMHead',
-           'MatchingHead', 'Pairs', 'PartHead', 'QCAlignHead', 'SDMHead', 'SigmoidHead',
-           'SimCLRHead', 'TALHead', 'TBPSCLIPHead', 'TrainingProgress']
-__all__ = ['BaseHead', 'CMPMHead', 'EncodedSide', 'ExplanationWeightHead', 'FusionTeacherHead',
-           'GatheredPairs', 'HardestTripletHead', 'HardnessAwareContrastiveHead', 'IdentityHead',
-           'MLMHead', 'NoiseMaskingHead', 'Pairs', 'PartHead', 'PrototypeAttentionHead',
-           'QCAlignHead', 'RestorationHead', 'SDMHead', 'SigmoidHead', 'SimCLRHead', 'SynTBPRHead',
-           'TALHead', 'TBPSCLIPHead', 'TrainingProgress', 'WrappingHead']
+__all__ = ['BaseHead', 'CMPMHead', 'EncodedSide', 'ExplanationWeightHead', 'FusionMLMHead',
+           'FusionTeacherHead', 'GatheredPairs', 'HardestTripletHead',
+           'HardnessAwareContrastiveHead', 'IdentityHead', 'MLMHead', 'MatchingHead',
+           'NoiseMaskingHead', 'Pairs', 'PartHead', 'PrototypeAttentionHead', 'QCAlignHead',
+           'RestorationHead', 'SDMHead', 'SecondCaptionHead', 'SigmoidHead', 'SimCLRHead',
+           'SynTBPRHead', 'TALHead', 'TBPSCLIPHead', 'TrainingProgress', 'WrappingHead']

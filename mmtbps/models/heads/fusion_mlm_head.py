@@ -55,7 +55,7 @@ class FusionMLMHead(PartHead):
         """Compute ``loss_mlm``, a mean over the masked words of all processes."""
         fusion = fusion_of(pairs, self)
         mask, labels = pairs.inputs['mlm_input_ids_mask'], pairs.inputs['mlm_labels']
-        words = fusion.encode_text(pairs.inputs['mlm_input_ids'], mask)
+        words = fusion.begin(pairs.inputs['mlm_input_ids'], mask, None)
         states = fusion.fuse(pairs.image.states, words, mask)
         masked = (labels != self.ignored) & mask  # labels may be padded with any id
         return self.named('mlm', masked_language_loss(

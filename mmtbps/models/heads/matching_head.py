@@ -70,8 +70,8 @@ class MatchingHead(PartHead):
         # The pairs themselves, then an image for each caption, then a caption for each image. Where
         # there is none, -1 takes any other row, which does not count: nobody waits to know.
         rows = torch.cat([own, images, own]), torch.cat([own, own, captions])
-        logits = fusion.classify(pairs.image.states[rows[0]], fusion.text[rows[1]],
-                                 fusion.mask[rows[1]])
+        logits = fusion.classify(pairs.image.states[rows[0]], pairs.words[rows[1]],
+                                 pairs.attention_mask[rows[1]])
         there = torch.cat([images, captions]) >= 0
         weights = None if pairs.weights is None else pairs.weights.repeat(3)
         return self.named('itm', matching_loss(logits[:len(own)], logits[len(own):], there,

@@ -1,7 +1,5 @@
 """The head that masks words which the image does not show, around any other head."""
 
-from dataclasses import replace
-
 from torch import Tensor
 
 from mmtbps.errors import BadValue
@@ -57,4 +55,4 @@ class NoiseMaskingHead(WrappingHead):
                                             pairs.image.tokens.detach(), is_word, self.mean)
         masked = mask_words(ids, probabilities, is_word, self.mask_id, self.words)
         share = ((masked != ids) & is_word).sum() / is_word.sum().clamp(min=1)
-        return replace(pairs, text=pairs.encode_text(masked, mask)), dict(masked_share=share)
+        return pairs.with_captions(masked, mask), dict(masked_share=share)

@@ -1,7 +1,7 @@
 """A batch of encoded pairs, as heads see it."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import NamedTuple
 
@@ -81,26 +81,18 @@ class Fusion:
     """The second half of a cross-encoder, as heads use it.
 
     Args:
-        compute_text: computes ``text`` when it is first asked for.
-        mask: ``(N, L)`` bool of the captions of the batch.
-        encode_text: computes such tokens of other captions, ``(M, L)`` and their bool mask.
+        begin: computes the tokens ``(M, L, D)`` of captions that a comparison begins with: of their
+            ids ``(M, L)``, their bool mask and, where they are encoded already, that side.
         fuse: lets words read images: image states ``(M, P, D_image)``, caption tokens
             ``(M, L, D)`` and their mask to ``(M, L, D)``.
         classify: does so and classifies each pair, ``(M, 2)``: "no match", "match".
         word_table: ``(V, D)`` that words are embedded with.
     """
 
-    compute_text: Callable[[], Tensor]
-    mask: Tensor
-    encode_text: Callable[[Tensor, Tensor], Tensor]
+    begin: Callable[[Tensor, Tensor, EncodedSide | None], Tensor]
     fuse: Callable[[Tensor, Tensor, Tensor], Tensor]
     classify: Callable[[Tensor, Tensor, Tensor], Tensor]
     word_table: Tensor | None = None
-
-    @cached_property
-    def text(self) -> Tensor:
-        """Tokens of the captions of the batch that a comparison begins with, ``(N, L, D)``."""
-        return self.compute_text()
 
 
 class TrainingProgress(NamedTuple):
@@ -216,11 +208,29 @@ class Pairs:
 
     def __post_init__(self) -> None:
         self._gathered: dict[str, GatheredPairs] = {}
+        self._told_anew: dict[str, Pairs] = {}
 
     @property
     def progress(self) -> TrainingProgress:
         """Progress of the run."""
         return TrainingProgress.current()
+
+    @cached_property
+    def words(self) -> Tensor:
+        """Tokens of the captions that a comparison with images begins with, ``(N, L, D)``."""
+        return self.fusion.begin(self.input_ids, self.attention_mask, self.text)
+
+    def with_captions(self, input_ids: Tensor, mask: Tensor) -> 'Pairs':
+        """Return the pairs with other captions, ``(N, L)`` and their bool mask, encoded."""
+        return replace(self, text=self.encode_text(input_ids, mask), input_ids=input_ids,
+                       attention_mask=mask)
+
+    def told_anew(self, name: str) -> 'Pairs':
+        """Return the pairs with the captions of a further input, encoded once for all heads."""
+        if name not in self._told_anew:
+            self._told_anew[name] = self.with_captions(self.inputs[name],
+                                                       self.inputs[f'{name}_mask'])
+        return self._told_anew[name]
 
     def weights_of(self, chosen: Tensor) -> Tensor | None:
         """Return the weight of the pair of each word or patch that is chosen.

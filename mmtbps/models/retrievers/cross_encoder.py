@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from mmtbps.models.backbones.fusion import FusionTower
-from mmtbps.models.heads import Pairs
+from mmtbps.models.heads import EncodedSide, Pairs
 from mmtbps.models.heads.pairs import Fusion
 from mmtbps.registry import MODELS
 
@@ -158,11 +158,13 @@ class CrossEncoderRetriever(TextImageRetriever):
     def _run_heads(self, pairs: Pairs, batch: TrainingBatch) -> dict[str, Tensor]:
         """Let the heads compare images with captions."""
         tower = self.text_backbone
-        pairs.fusion = Fusion(
-            compute_text=lambda: (pairs.text.states if tower.fuses_states else
-                                  self.text_tokens(batch.input_ids, batch.mask)),
-            mask=batch.mask, encode_text=self.text_tokens, fuse=tower.fuse,
-            classify=self._classify, word_table=tower.word_table)
+
+        def begin(input_ids: Tensor, mask: Tensor, side: EncodedSide | None) -> Tensor:
+            if side is not None and tower.fuses_states:
+                return side.states
+            return self.text_tokens(input_ids, mask)
+
+        pairs.fusion = Fusion(begin, tower.fuse, self._classify, tower.word_table)
         return super()._run_heads(pairs, batch)
 
 

@@ -7,7 +7,7 @@ from cross_encoders import BOTH, build, captions
 from mmengine.structures import BaseDataElement
 
 from mmtbps.models import FusionMLMHead, MatchingHead, Pairs
-from mmtbps.models.heads import EncodedSide, matching_head
+from mmtbps.models.heads import EncodedSide, matching_head, noise_masking_head
 
 PEOPLE = (4, 8, 4, 1)
 IMAGES = torch.randn(4, 3, 32, 16, generator=torch.Generator().manual_seed(5))
@@ -112,6 +112,24 @@ def test_all_weights_are_trained_by_the_three_losses(options):
     sum(value for key, value in losses.items() if 'loss' in key).backward()
     without = [name for name, weight in model.named_parameters() if weight.grad is None]
     assert not without
+
+
+@BOTH
+@torch.no_grad()
+def test_masked_captions_are_those_that_a_comparison_reads(options, drawn, monkeypatch):
+    """Around a head of a cross-encoder, noise-aware masking changes what is fused, too."""
+    ids, mask = (values[:4] for values in captions())
+    masked = torch.where(mask & (ids > 10), 4, ids)
+    monkeypatch.setattr(noise_masking_head, 'mask_words', lambda *_: masked)
+    matching, necks = dict(type='MatchingHead'), dict.fromkeys(
+        ('image_neck', 'text_neck'), dict(type='ProjectionNeck', out_dims=8))
+    model = build(options, heads=dict(itm=dict(
+        type='NoiseMaskingHead', mask_id=4, words=(10, 60), head=matching)), **necks)
+    plain = build(options, heads=dict(itm=matching), **necks)
+    plain.load_state_dict(model.state_dict(), strict=False)
+    loss = model(IMAGES, ids, mask, SAMPLES, mode='loss')['loss_itm']
+    torch.testing.assert_close(loss, plain(IMAGES, masked, mask, SAMPLES, mode='loss')['loss_itm'])
+    assert not torch.isclose(loss, plain(IMAGES, ids, mask, SAMPLES, mode='loss')['loss_itm'])
 
 
 def test_a_dual_encoder_has_nothing_to_compare_with():

@@ -36,6 +36,8 @@ HEADS = dict(
     fusion=dict(type='FusionTeacherHead', dims=DIMS, num_heads=2, temperature=0.2),
     prototype=dict(type='PrototypeAttentionHead', num_classes=5, dims=DIMS),
     qc_align=dict(type='QCAlignHead'),
+    second=dict(type='SecondCaptionHead', key='mlm_input_ids', head=dict(
+        type='HardnessAwareContrastiveHead', temperature=0.2, learnable=True)),
     mlm=dict(type='MLMHead', vocab_size=7, dims=DIMS, num_layers=1, num_heads=2))
 
 

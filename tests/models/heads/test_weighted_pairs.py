@@ -24,7 +24,7 @@ HEADS = {
     'MatchingHead': {}, 'FusionMLMHead': dict(dims=6, vocab_size=9),
     'MLMHead': dict(vocab_size=9, dims=6, num_layers=1, num_heads=2)}
 #: Heads that heed them as the head inside does.
-AROUND_ANOTHER = {'ExplanationWeightHead', 'NoiseMaskingHead'}
+AROUND_ANOTHER = {'ExplanationWeightHead', 'NoiseMaskingHead', 'SecondCaptionHead'}
 LABELS = torch.tensor([[3, 0, 0, 5], [0, 0, 7, 0], [1, 2, 4, 0], [0, 0, 0, 0]])  # unequal counts
 
 
@@ -54,10 +54,11 @@ def pairs_with_tokens(weights, width):
     def fuse(image, text, mask):
         return (text + image.mean(1, keepdim=True)).sin()
 
-    fusion = Fusion(lambda: tokens[1], mask, lambda ids, mask: table[ids], fuse,
+    fusion = Fusion(lambda ids, mask, side: side.tokens if side else table[ids], fuse,
                     lambda *both: fuse(*both)[:, 0, :2], table)
     return Pairs(
         image, text, torch.tensor(PEOPLE), weights=weights, images=images, fusion=fusion,
+        input_ids=LABELS, attention_mask=mask,
         inputs=dict(mlm_input_ids=LABELS, mlm_input_ids_mask=mask, mlm_labels=LABELS),
         encode_text=lambda ids, mask: EncodedSide({}, None, lambda: table[ids]),
         encode_image=lambda images, places: EncodedSide(
