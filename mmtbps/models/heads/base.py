@@ -25,12 +25,24 @@ class BaseHead(BaseModule):
         needs: names of further inputs of the batch that the head reads from ``pairs.inputs``.
         heeds_weights: whether each pair counts by its ``pairs.weights``; where pairs have some, a
             head that does not heed them is named in the log.
+        no_mixup: why the head cannot be trained on mixed pairs, to be read behind its name; empty
+            if it can.
     """
 
     needs_tokens: bool = False
     part: str | None = None
     needs: tuple[str, ...] = ()
     heeds_weights: bool = False
+    no_mixup: str = ''
+
+    def misfit(self, retriever: nn.Module) -> str:
+        """Return why the head cannot train a retriever, to be read behind its name; '' if it can.
+
+        Args:
+            retriever: with its towers and necks, and ``mixup``, which may be ``None``.
+        """
+        return f'{self.no_mixup}; leave the mixup or the head out' * bool(
+            self.no_mixup and retriever.mixup is not None)
 
     @abstractmethod
     def forward(self, pairs: Pairs, samples: list) -> dict[str, Tensor]:

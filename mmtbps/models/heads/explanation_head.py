@@ -51,6 +51,8 @@ class ExplanationWeightHead(WrappingHead):
         1.0
     """
 
+    no_mixup = 'compares images with the same on another background, which are not mixed'
+
     def __init__(self, head: dict, strength: float = 1.0,
                  area: tuple[float, float] = (0.95, 0.6), init_cfg: dict | list | None = None):
         super().__init__(head, init_cfg)

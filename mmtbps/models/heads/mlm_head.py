@@ -95,6 +95,13 @@ class MLMHead(PartHead):
         return self.named('mlm', masked_language_loss(
             self.mlm_head(states[masked]), labels[masked], pairs.weights_of(masked)))
 
+    def misfit(self, retriever: nn.Module) -> str:
+        """Return why the head cannot train a retriever: it may not know all words of the tower."""
+        known, own = retriever.text_backbone.vocab_size, self.mlm_head.fc.out_features
+        if known is not None and own < known:
+            return f'scores {own} words, and the text tower knows {known}: set vocab_size={known}'
+        return super().misfit(retriever)
+
     def decode(self, words: Tensor, image: Tensor) -> Tensor:
         """Let words ``(N, L, D)`` read tokens of an image ``(N, P, D)`` and each other."""
         image = self.ln_pre_i(image)

@@ -1,6 +1,6 @@
 """The head that masks words which the image does not show, around any other head."""
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from mmtbps.errors import BadValue
 from mmtbps.models.losses import mask_words, noise_probabilities
@@ -39,6 +39,8 @@ class NoiseMaskingHead(WrappingHead):
         (49405, 'global')
     """
 
+    no_mixup = 'reads masked captions anew, which are not mixed'
+
     def __init__(self, head: dict, mean: float = 0.15, mask_id: int = 49405,
                  words: tuple[int, int] = (1, 49405), init_cfg: dict | list | None = None):
         super().__init__(head, init_cfg)
@@ -46,6 +48,14 @@ class NoiseMaskingHead(WrappingHead):
             raise BadValue('mean must lie in [0, 1], words be the first id and the one after the '
                            f'last, and mask_id not be negative, got {mean}, {words}, {mask_id}')
         self.mean, self.mask_id, self.words = mean, mask_id, tuple(words)
+
+    def misfit(self, retriever: nn.Module) -> str:
+        """Return why the head cannot train a retriever: its mask may be no word of the tower."""
+        known, last = retriever.text_backbone.vocab_size, max(self.mask_id, self.words[1] - 1)
+        if known is not None and last >= known:
+            return (f'puts ids up to {last} into captions, and the text tower knows {known}: give '
+                    'it the mask_id and words of the tokenizer')
+        return super().misfit(retriever)
 
     def change(self, pairs: Pairs) -> tuple[Pairs, dict[str, Tensor]]:
         """Take the masked captions in the place of the captions; log the share that is masked."""

@@ -46,6 +46,11 @@ class EncodedSide:
         """
         return _computed(self.compute_tokens)
 
+    @property
+    def class_tokens(self) -> int:
+        """Number of tokens of an image before those of its patches; 1 if there is no grid."""
+        return 1 if self.grid is None else self.tokens.shape[1] - self.grid[0] * self.grid[1]
+
     @cached_property
     def states(self) -> Tensor:
         """Every token as the tower gives it, before the neck, ``(N, P, D)``.

@@ -34,7 +34,7 @@ class PrototypeAttentionHead(PartHead):
         dims: width of the part ``global``.
         temperature: of both attentions.
         rate: how fast prototypes move, see :func:`move_prototypes`.
-        class_tokens: tokens of an image that stand for no patch.
+        class_tokens: tokens of an image that stand for no patch; ``None`` for those of the tower.
         loss_weight: factor of the loss.
         init_cfg: as in every MMEngine module.
 
@@ -50,10 +50,10 @@ class PrototypeAttentionHead(PartHead):
     heeds_weights = True
 
     def __init__(self, num_classes: int, dims: int = 512, temperature: float = 0.1,
-                 rate: float = 1.0, class_tokens: int = 1, loss_weight: float = 1.0,
+                 rate: float = 1.0, class_tokens: int | None = None, loss_weight: float = 1.0,
                  init_cfg: dict | list | None = None):
         super().__init__('global', loss_weight, init_cfg)
-        if num_classes < 1 or temperature <= 0 or rate <= 0 or class_tokens < 0:
+        if num_classes < 1 or temperature <= 0 or rate <= 0 or (class_tokens or 0) < 0:
             raise BadValue('num_classes, temperature and rate must be positive, class_tokens not '
                            f'negative, got {num_classes}, {temperature}, {rate}, {class_tokens}')
         self.temperature, self.rate, self.class_tokens = temperature, rate, class_tokens
@@ -69,11 +69,12 @@ class PrototypeAttentionHead(PartHead):
         if samples:  # on the CPU; people on the device would have to be waited for
             check_classes(person_ids_of(samples, torch.device('cpu')), len(self.prototypes))
         image, text, people = self.features(pairs)
+        first = pairs.image.class_tokens if self.class_tokens is None else self.class_tokens
         prototypes, seen = move_prototypes(self.prototypes, self.seen, gather(text.detach()),
                                            gather(people), self.rate)
         if self.training:
             self.prototypes.copy_(prototypes)
             self.seen.copy_(seen)
         return self.named('prototype', attention_distillation_loss(
-            image, prototypes[people].to(image.dtype), pairs.image.tokens[:, self.class_tokens:],
+            image, prototypes[people].to(image.dtype), pairs.image.tokens[:, first:],
             self.temperature, pairs.weights))

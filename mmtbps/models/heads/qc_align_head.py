@@ -20,7 +20,7 @@ class QCAlignHead(PartHead):
     words.
 
     Args:
-        class_tokens: leading tokens of an image that are no patches.
+        class_tokens: tokens of an image that stand for no patch; ``None`` for those of the tower.
         epsilon: weight of the entropy of the plans.
         iterations: rounds of scaling of the plans.
         loss_weight: factor of the loss; published with 0.5.
@@ -37,18 +37,19 @@ class QCAlignHead(PartHead):
     needs_tokens = True
     heeds_weights = True
 
-    def __init__(self, class_tokens: int = 1, epsilon: float = 0.5, iterations: int = 50,
+    def __init__(self, class_tokens: int | None = None, epsilon: float = 0.5, iterations: int = 50,
                  loss_weight: float = 0.5, init_cfg: dict | list | None = None):
         super().__init__('global', loss_weight, init_cfg)
-        if class_tokens < 0 or epsilon < 0.05 or iterations < 1:
+        if (class_tokens or 0) < 0 or epsilon < 0.05 or iterations < 1:
             raise BadValue('class_tokens must not be negative, epsilon be at least 0.05 and '
                            f'iterations at least 1, got {class_tokens}, {epsilon}, {iterations}')
         self.class_tokens, self.epsilon, self.iterations = class_tokens, epsilon, iterations
 
     def forward(self, pairs: Pairs, samples: list) -> dict[str, Tensor]:
         """Compute ``loss_qc_align``, a mean over the pairs of this process."""
+        first = pairs.image.class_tokens if self.class_tokens is None else self.class_tokens
         return self.named('qc_align', qc_align_loss(
-            pairs.image.tokens[:, self.class_tokens:], pairs.text.tokens, word_mask(pairs.text),
+            pairs.image.tokens[:, first:], pairs.text.tokens, word_mask(pairs.text),
             self.epsilon, self.iterations, pairs.weights))
 
 

@@ -87,7 +87,7 @@ class RestorationHead(PartHead):
         num_layers: Transformer layers after the cross attention.
         num_heads: heads of each attention; ``None`` for one every 64 dims.
         keep_share: share of the tokens, the class token among them, that are encoded.
-        class_tokens: tokens of an image that stand for no patch.
+        class_tokens: tokens of an image that stand for no patch; ``None`` for those of the tower.
         loss_weight: factor of the loss.
         init_cfg: as in every MMEngine module.
 
@@ -103,16 +103,17 @@ class RestorationHead(PartHead):
 
     needs_tokens = True
     heeds_weights = True
+    no_mixup = 'restores images, which are not mixed, by captions, which are'
 
     def __init__(self, patch_size: int = 16, stride: int | None = None, dims: int = 512,
                  num_layers: int = 4, num_heads: int | None = None, keep_share: float = 0.3,
-                 class_tokens: int = 1, loss_weight: float = 1.0,
+                 class_tokens: int | None = None, loss_weight: float = 1.0,
                  init_cfg: dict | list | None = None):
         super().__init__('global', loss_weight, init_cfg)
         num_heads = num_heads or max(1, dims // 64)
         if dims % num_heads or dims % 4:
             raise BadValue(f'dims must be a multiple of 4 and of the {num_heads} heads, got {dims}')
-        if not 0 < keep_share < 1 or class_tokens < 0:
+        if not 0 < keep_share < 1 or (class_tokens or 0) < 0:
             raise BadValue('keep_share must lie between 0 and 1 and class_tokens not be negative, '
                            f'got {keep_share} and {class_tokens}')
         self.patch_size, self.stride = patch_size, stride or patch_size
@@ -133,9 +134,13 @@ class RestorationHead(PartHead):
                         std=dims**-0.5 * (2 * max(num_layers, 1))**-0.5)
 
     def forward(self, pairs: Pairs, samples: list) -> dict[str, Tensor]:
-        """Compute ``loss_restoration``, a mean over the masked patches of this process."""
-        images, first = pairs.images, self.class_tokens
-        grid = tuple((side - self.patch_size) // self.stride + 1 for side in images.shape[-2:])
+        """Compute ``loss_restoration``, a mean over the masked patches of this process.
+
+        Raises:
+            BadValue: the image tower has another grid of patches.
+        """
+        images, grid = pairs.images, self._grid_of(pairs)
+        first = pairs.image.class_tokens if self.class_tokens is None else self.class_tokens
         patches = grid[0] * grid[1]
         count = max(1, int((patches + first) * self.keep_share) - first)
         kept, masked = draw_kept(len(images), patches, count, images.device)
@@ -145,6 +150,17 @@ class RestorationHead(PartHead):
         targets = patches_of(images, self.patch_size, self.stride)
         return self.named('restoration', restoration_loss(predicted, targets, masked,
                                                           pairs.weights))
+
+    def _grid_of(self, pairs: Pairs) -> tuple[int, int]:
+        """Return rows and columns of the patches, which the tower must have, too."""
+        size, tower = pairs.images.shape[-2:], pairs.image.grid
+        grid = tuple((side - self.patch_size) // self.stride + 1 for side in size)
+        if tower is not None and tuple(tower) != grid:
+            raise BadValue(
+                f'RestorationHead cuts images of {size[0]} x {size[1]} into {grid[0]} x {grid[1]} '
+                f'patches of {self.patch_size}, {self.stride} apart; the image tower has '
+                f'{tower[0]} x {tower[1]}: give the head the patch_size and stride of the tower')
+        return grid
 
     def decode(self, seen: Tensor, kept: Tensor, words: Tensor, mask: Tensor | None,
                grid: tuple[int, int]) -> Tensor:
@@ -160,7 +176,7 @@ class RestorationHead(PartHead):
         Returns:
             ``(N, P, 3 * patch_size ** 2)``.
         """
-        first, states = self.class_tokens, self.decoder_embed(self.norm_1(seen))
+        first, states = seen.shape[1] - kept.shape[1], self.decoder_embed(self.norm_1(seen))
         places = kept[..., None].expand(-1, -1, states.shape[-1])
         patches = self.mask_token.to(states.dtype).repeat(len(states), grid[0] * grid[1], 1)
         patches = patches.scatter(1, places, states[:, first:])

@@ -33,6 +33,8 @@ class SecondCaptionHead(WrappingHead):
         (('input_ids_2',), 0.8)
     """
 
+    no_mixup = 'reads second captions, which are not mixed'
+
     def __init__(self, head: dict, key: str = 'input_ids_2', weight: float = 0.8,
                  init_cfg: dict | list | None = None):
         super().__init__(head, init_cfg)

@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from mmtbps.errors import BadValue
 from mmtbps.registry import MODELS
@@ -34,6 +34,10 @@ class WrappingHead(BaseHead):
                            f'{type(self.head).__name__}')
         self.part, self.needs = self.head.part, tuple(self.head.needs)
         self.heeds_weights = self.head.heeds_weights
+
+    def misfit(self, retriever: nn.Module) -> str:
+        """Return why this head or the one inside cannot train a retriever; '' if they can."""
+        return super().misfit(retriever) or self.head.misfit(retriever)
 
     @abstractmethod
     def change(self, pairs: Pairs) -> tuple[Pairs, dict[str, Tensor]]:

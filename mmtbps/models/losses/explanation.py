@@ -68,7 +68,7 @@ def heat_change(heat: Tensor, other: Tensor, places: Tensor | None = None) -> Te
         places = torch.ones(heat.shape[1], dtype=torch.bool, device=heat.device)
     one, two = (unit((full - (full * places).sum(1, keepdim=True) / places.sum()) * places)
                 for full in (heat, other))
-    return (1 - (one * two).sum(1)) / 2
+    return ((1 - (one * two).sum(1)) / 2).clamp(min=0)  # equal maps may miss 0 by rounding
 
 
 def change_weights(change: Tensor, average: Tensor, strength: float = 1.0) -> Tensor:

@@ -267,6 +267,8 @@ class TextImageRetriever(MMPretrainRetrieval, BaseModel):
             if head.part not in (None, *self.image_neck.parts):
                 raise ValueError(f'head {name!r} takes the part {head.part!r} of the feature; the '
                                  f'necks have {self.image_neck.parts}')
+            if reason := head.misfit(self):
+                raise ValueError(f'head {name!r}: {type(head).__name__} {reason}')
         for name in ('image_backbone', 'text_backbone'):
             depth, layer = getattr(self, name).depth, getattr(self.mixup, 'layer', None) or 0
             if 0 < depth < layer:

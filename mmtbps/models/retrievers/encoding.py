@@ -44,8 +44,13 @@ def encode_some(tower: Tower, neck: BaseNeck, images: Tensor, kept: Tensor) -> E
         The part ``global``, and tokens ``(N, K, D)`` in its space.
 
     Raises:
-        TypeError: the tower has no tokens before its layers.
+        TypeError: the tower has no tokens before its layers, or merges them on the way.
     """
-    tokens = tower.run(tower.embed(images).keep(kept))
+    tokens = tower.embed(images)
+    if tower.grid and tokens.hidden.ndim == 3 and (
+            tokens.hidden.shape[1] >= 4 * tower.grid[0] * tower.grid[1]):
+        raise TypeError(f'{type(tower).__name__} merges neighbouring tokens and can leave none '
+                        'out: take a Transformer whose layers keep their number')
+    tokens = tower.run(tokens.keep(kept))
     return EncodedSide({'global': neck.project(tower.pool(tokens))}, tokens.mask,
                        lambda: neck.tokens(tower, tokens))

@@ -33,6 +33,8 @@ def test_the_change_is_that_of_correlations():
         torch.testing.assert_close(value, torch.tensor(expected, dtype=torch.double))
         torch.testing.assert_close(heat_change(3 * heat - 2, other, chosen), value)
     assert heat_change(torch.ones(1, 4), torch.arange(4.)[None]) == 0.5
+    equal = torch.randn(500, 9, generator=generator)  # some correlations are above 1 by rounding
+    assert heat_change(equal, equal).min() >= 0
     with pytest.raises(ValueError, match=r'must be \(N, P\), got \(5, 9\) and \(4, 9\)'):
         heat_change(heat, other[:4])
 

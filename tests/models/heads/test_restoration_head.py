@@ -202,3 +202,34 @@ def test_the_published_names_and_sizes():
 def test_bad_options_are_refused(options, says):
     with pytest.raises(ValueError, match=says):
         RestorationHead(**options)
+
+
+@pytest.mark.parametrize('options, grid', [(dict(), (3, 1)), (dict(stride=4), (4, 2))])
+def test_a_tower_with_other_patches_is_refused(options, grid):
+    """Of the same number of tokens or of more: masks would be of other places."""
+    built, (images, words, _) = RestorationHead(**{**dict(
+        patch_size=PATCH, stride=STRIDE, dims=DIMS, num_heads=HEADS), **options}), batch()
+    tokens = torch.zeros(3, 1 + grid[0] * grid[1], DIMS)
+    side = EncodedSide({'global': words[:, 0]}, None, lambda: tokens, grid=grid)
+    with pytest.raises(ValueError, match=rf'13 x 7 into .* the image tower has {grid[0]} x '
+                       rf'{grid[1]}: give the head the patch_size and stride of the tower'):
+        built(Pairs(side, side, torch.arange(3), images=images), [])
+
+
+@pytest.mark.parametrize('extra', [0, 1, 2])
+def test_tokens_before_the_patches_are_counted_by_the_tower(extra):
+    built, (images, words, mask) = head(), batch()
+    asked = []
+
+    def encode_image(given, places):
+        asked.append(places)
+        tokens = places[..., None].double() + torch.arange(DIMS)
+        return EncodedSide({}, None, lambda: tokens)
+
+    tokens = torch.zeros(3, extra + ROWS * COLUMNS, DIMS)
+    built(Pairs(EncodedSide({}, None, lambda: tokens, grid=(ROWS, COLUMNS)),
+                EncodedSide({}, mask, lambda: words), torch.arange(3), images=images,
+                encode_image=encode_image), [])
+    (places,), count = asked, (ROWS * COLUMNS + extra) // 2
+    assert places.shape == (3, count) and places.max() < extra + ROWS * COLUMNS
+    assert (places[:, :extra] == torch.arange(extra)).all() and (places[:, extra:] >= extra).all()

@@ -159,6 +159,19 @@ def test_the_attention_is_drawn_to_that_of_the_prototype():
     torch.testing.assert_close(first, second)
 
 
+@pytest.mark.parametrize('extra', [0, 2])
+def test_patches_are_those_of_the_grid_whatever_stands_before(extra):
+    tokens, text = batch()
+    losses = []
+    for first in (extra, 1):  # and as if the tower had one class token
+        head = PrototypeAttentionHead(num_classes=5, dims=DIMS).double()
+        image = EncodedSide({'global': text.sin()}, None, lambda first=first: torch.cat(
+            [torch.ones(4, first, DIMS).double(), tokens], dim=1), grid=(3, 2))
+        losses.append(head(Pairs(image, EncodedSide({'global': text}), torch.tensor(PEOPLE)),
+                           [])['loss_prototype'])
+    torch.testing.assert_close(*losses)
+
+
 def test_prototypes_stay_in_evaluation_and_are_kept_in_checkpoints():
     tokens, text = batch()
     head = PrototypeAttentionHead(num_classes=5, dims=DIMS).double().eval()

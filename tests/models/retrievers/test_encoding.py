@@ -7,7 +7,13 @@ import pytest
 import torch
 from torch import nn
 
-from mmtbps.models import BaseHead, PooledBackbone, ProjectionNeck, TextImageRetriever
+from mmtbps.models import (
+    BaseHead,
+    PooledBackbone,
+    ProjectionNeck,
+    SwinTower,
+    TextImageRetriever,
+)
 from mmtbps.models.retrievers.encoding import encode_some, finish
 
 IMAGES = clip_towers.random_images()
@@ -40,6 +46,13 @@ def test_tokens_that_are_left_out_are_read_by_nobody(tower_and_neck):
         expected = tower.ln_post(hidden) @ neck.projection.weight.T
         torch.testing.assert_close(side.tokens[row], expected[0])
         torch.testing.assert_close(side.parts['global'][row], expected[0, 0])
+
+
+def test_a_tower_that_merges_tokens_can_leave_none_out():
+    swin = SwinTower(img_size=(64, 32), width=8, depths=(1, 1), heads=(1, 2), window=4)
+    with pytest.raises(TypeError, match='SwinTower merges neighbouring tokens'):
+        encode_some(swin, ProjectionNeck(16, 12), torch.zeros(2, 3, 64, 32),
+                    torch.tensor([[0, 1, 2]] * 2))
 
 
 def test_single_tokens_are_what_each_gives_to_the_pooled_one(tower_and_neck):

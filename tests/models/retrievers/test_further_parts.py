@@ -163,6 +163,30 @@ def test_what_cannot_go_together_is_refused_by_name(tiny_retriever, masked_batch
         bare(**bare.data_preprocessor(tiny_batch()), mode='loss')
 
 
+@pytest.mark.parametrize('head', [
+    dict(type='RestorationHead', patch_size=8, dims=16, num_heads=2),
+    dict(type='NoiseMaskingHead', head=dict(type='SDMHead'), mask_id=4, words=(5, 50)),
+    dict(type='ExplanationWeightHead', head=dict(type='SDMHead')),
+    dict(type='SecondCaptionHead', head=dict(type='SDMHead'))])
+def test_heads_that_would_undo_a_mixup_refuse_it(head, tiny_retriever):
+    tiny_retriever(heads=dict(one=head))
+    with pytest.raises(ValueError, match=f"head 'one': {head['type']} .* not mixed.*; leave the"):
+        tiny_retriever(heads=dict(one=head), mixup=dict(type='FeatureMixup', prob=0.0))
+
+
+@pytest.mark.parametrize('head, says', [
+    (dict(type='NoiseMaskingHead', head=dict(type='SDMHead')),
+     'NoiseMaskingHead puts ids up to 49405 into captions, and the text tower knows 50'),
+    (dict(type='NoiseMaskingHead', head=dict(type='SDMHead'), mask_id=4, words=(5, 51)),
+     'ids up to 50 into captions'),
+    (dict(type='MLMHead', dims=16, vocab_size=49), 'MLMHead scores 49 words, .* set vocab_size=50'),
+    (dict(type='SecondCaptionHead', head=dict(type='MLMHead', dims=16, vocab_size=49)),
+     'SecondCaptionHead scores 49 words')])
+def test_heads_with_words_of_another_vocabulary_are_refused(head, says, tiny_retriever):
+    with pytest.raises(ValueError, match=f"head 'one': .*{says}"):
+        tiny_retriever(heads=dict(one=head))
+
+
 def test_a_head_of_former_make_is_refused(tiny_retriever):
     """Its own loss would be passed over in silence."""
     class OwnLoss(HardnessAwareContrastiveHead):
