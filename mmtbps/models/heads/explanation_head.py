@@ -34,8 +34,8 @@ class ExplanationWeightHead(WrappingHead):
       another image of the batch, and only patches inside are compared, as the others are new;
     - the change is (1 - correlation) / 2, and a weight grows with its ratio to the mean.
 
-    No gradient goes through the weights. Images go through their tower a second time. Backgrounds are
-    of this process, so several processes do not equal one with the joined batch.
+    No gradient goes through the weights. Images go through their tower a second time. Backgrounds
+    are of this process, so several processes do not equal one with the joined batch.
 
     Args:
         head: the head whose losses are weighed, one that heeds weights of pairs:

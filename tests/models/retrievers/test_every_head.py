@@ -18,6 +18,8 @@ HEADS = dict(
     triplet=dict(type='HardestTripletHead', loss_weight=10.0),
     sigmoid=dict(type='SigmoidHead', same_person='positive'),
     qc_align=dict(type='QCAlignHead'))
+SECOND = dict(type='SecondCaptionHead', key='mlm_input_ids', head=dict(
+    type='HardnessAwareContrastiveHead', temperature=0.1))
 LOSSES = {'loss_contrastive', 'loss_sdm', 'loss_sdm_tse', 'loss_id', 'loss_cmpm', 'loss_mlm',
           'loss_tal', 'loss_tal_tse', 'loss_nitc', 'loss_ritc', 'loss_citc', 'loss_simclr',
           'loss_triplet', 'loss_sigmoid', 'loss_qc_align'}
@@ -106,9 +108,11 @@ def test_heads_that_read_tokens_refuse_chunks(name, tiny_retriever):
         tiny_retriever(heads={name: HEADS[name]}, chunk_size=2)
 
 
-@pytest.mark.parametrize('name', ['tbps_clip', 'simclr'])
+@pytest.mark.parametrize('name', ['tbps_clip', 'simclr', 'second'])
 def test_second_passes_in_chunks_equal_the_whole(name, tiny_retriever, full_batch):
-    settings = {**HEADS[name], **(dict(in_dims=16) if name == 'simclr' else {})}
+    settings = dict(HEADS, second=SECOND)[name]
+    if name == 'simclr':
+        settings = dict(settings, in_dims=16)
     results = []
     for chunk_size in (None, 3):
         model = tiny_retriever(heads=dict(one=settings), chunk_size=chunk_size).eval()
