@@ -31,6 +31,7 @@ from .options.query import (
     print_unknown_values,
     take_sentences,
 )
+from .options.rerank import check_rerank
 from .wording.command_names import CommandParser
 from .wording.json_answers import answer
 from .wording.printing import word_result
@@ -74,6 +75,11 @@ def query(args: argparse.Namespace) -> None:
     if args.image is not None:
         read_image(args.image)  # before a model is loaded: can it be read?
     asked = dict(topk=args.topk, where=where or None)
+    if args.image is not None and args.rerank is not None:
+        check_rerank(args)
+        args.rerank = args.rerank_k = args.rerank_weight = None
+        print('a search by a picture has one stage, so --rerank sees nothing of it',
+              file=sys.stderr)
     searcher = open_searcher(args, **asked)
     asked['group'] = args.group
     results = searcher(args.text, **asked) if args.image is None else searcher.search_image(

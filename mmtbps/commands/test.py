@@ -70,9 +70,8 @@ def run(args: argparse.Namespace) -> None:
         cfg.test_cfg.fp16 = True
     if args.distractors:
         cfg.test_evaluator.distractors = args.distractors
-    if args.rerank:
-        cfg.test_evaluator.refinements = [*(cfg.test_evaluator.get('refinements') or []),
-                                          *rerank_settings(args)]
+    if second := rerank_settings(args):
+        cfg.test_evaluator.refinements = [*(cfg.test_evaluator.get('refinements') or []), *second]
     if args.show_dir:
         cfg.custom_hooks = [*(cfg.get('custom_hooks') or []),
                             dict(type='mmtbps.RankListHook', out_dir=args.show_dir)]

@@ -11,14 +11,15 @@ from .refinement import (
     Refinement,
     Reranker,
     SecondStage,
+    check_share,
     expand_queries,
     rerank_scores,
 )
 from .streaming import evaluate_streamed, open_features
 
 __all__ = ['KReciprocal', 'QueryExpansion', 'RankKMetric', 'Refinement', 'Reranker', 'SecondStage',
-           'evaluate_ranking', 'evaluate_streamed', 'expand_queries', 'open_features',
-           'random_ranks', 'rerank_scores']
+           'check_share', 'evaluate_ranking', 'evaluate_streamed', 'expand_queries',
+           'open_features', 'random_ranks', 'rerank_scores']
 
 
 def __getattr__(name: str):

@@ -7,7 +7,7 @@ from typing import Any
 from .galleries.base import BaseGallery, Hit
 from .results import add_members, group_hits
 
-__all__ = ['complete_groups', 'find_hits']
+__all__ = ['best_of_groups_first', 'complete_groups', 'find_hits']
 
 #: So many hits are looked through to fill an answer with groups.
 _MOST_ASKED = 10_000
@@ -37,6 +37,26 @@ def find_hits(gallery: BaseGallery, vectors: Any, topk: int, where: Mapping[str,
         asked = min(4 * asked, _MOST_ASKED)
         found = gallery.search(vectors, asked, where)
     return found
+
+
+def best_of_groups_first(hits: Sequence[Hit], group: str | None) -> list[Hit]:
+    """Order hits so that the best one of each group comes before what a group has besides.
+
+    A second stage that sees the first of them then judges as many groups, not one long track.
+
+    Args:
+        hits: best first.
+        group: see `group_hits`.
+
+    Example:
+        >>> from .galleries.base import GalleryEntry
+        >>> hits = [Hit(GalleryEntry('1', 'a', track='t'), .9),
+        ...         Hit(GalleryEntry('2', 'b', track='t'), .8), Hit(GalleryEntry('3', 'c'), .7)]
+        >>> [hit.entry.id for hit in best_of_groups_first(hits, 'track')]
+        ['1', '3', '2']
+    """
+    best = {groups[0].entry.id for groups in group_hits(hits, group)}
+    return sorted(hits, key=lambda hit: hit.entry.id not in best)
 
 
 def complete_groups(gallery: BaseGallery, hits: list[Hit], topk: int,

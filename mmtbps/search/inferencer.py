@@ -15,7 +15,7 @@ from .galleries.base import BaseGallery, GalleryEntry, GalleryMismatch, NoGaller
 from .galleries.factory import open_gallery
 from .galleries.fingerprint import is_same_model
 from .galleries.provenance import read_provenance
-from .grouped_search import complete_groups, find_hits
+from .grouped_search import best_of_groups_first, complete_groups, find_hits
 from .media.base import Detector, Tracker
 from .media.crops import read_entry
 from .media.images import read_image
@@ -316,7 +316,7 @@ class TextToPersonInferencer:
         said = [dict(known) for known in said or [{}] * len(queries)]
         if reranker is not None:
             for place, (sentence, hits) in enumerate(zip(sentences, found, strict=True)):
-                seen = reranker(sentence, hits, self.picture)
+                seen = reranker(sentence, best_of_groups_first(hits, group), self.picture)
                 found[place] = seen.hits
                 said[place].update(lost=seen.lost)
         return [SearchResult.of(query, complete_groups(self.gallery, hits, topk, where, group),

@@ -23,7 +23,7 @@ from ..wording.licence_notice import print_model_notice
 from ..wording.user_errors import fail
 from .detector import word_detection
 from .model import add_model_option, chosen_preprocessing
-from .rerank import add_rerank_options, load_reranker
+from .rerank import add_rerank_options, check_rerank, load_reranker
 
 if TYPE_CHECKING:
     from mmtbps.search.inferencer import TextToPersonInferencer
@@ -96,7 +96,10 @@ def open_searcher(args: argparse.Namespace, **question: Any) -> 'TextToPersonInf
     """
     from mmtbps.search.encoders.loading import load_encoder
     from mmtbps.search.inferencer import TextToPersonInferencer
+    check_rerank(args)
     gallery = open_gallery(args.gallery)  # before a model is loaded: is there one?
+    if args.rerank is not None:
+        find_images(args)  # likewise: can it see any?
     if question:
         gallery.search(np.empty((0, gallery.dim), np.float32), **question)
     provenance = find_model(args)

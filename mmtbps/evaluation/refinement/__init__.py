@@ -3,7 +3,7 @@
 from .base import Refinement
 from .k_reciprocal import KReciprocal
 from .query_expansion import QueryExpansion, expand_queries
-from .reranker import Reranker, SecondStage, rerank_scores
+from .reranker import Reranker, SecondStage, check_share, rerank_scores
 
 __all__ = ['KReciprocal', 'QueryExpansion', 'Refinement', 'Reranker', 'SecondStage',
-           'expand_queries', 'rerank_scores']
+           'check_share', 'expand_queries', 'rerank_scores']

@@ -6,7 +6,7 @@ from torch import Tensor
 from mmtbps.errors import BadValue
 from mmtbps.registry import METRICS
 
-from .base import Refinement
+from .base import Refinement, is_count, is_finite
 
 __all__ = ['KReciprocal', 'jaccard_distances', 'neighbour_weights', 'reciprocal_neighbours']
 
@@ -106,7 +106,7 @@ class KReciprocal(Refinement):
         weight: :math:`\lambda`, of the distance before.
 
     Raises:
-        BadValue: a size is below 1, or the weight not from 0 to 1.
+        BadValue: a size is no whole number from 1, or the weight not from 0 to 1.
 
     Example:
         >>> str(KReciprocal())
@@ -114,9 +114,9 @@ class KReciprocal(Refinement):
     """
 
     def __init__(self, k1: int = 20, k2: int = 6, weight: float = .3) -> None:
-        if min(k1, k2) < 1 or not 0 <= weight <= 1:
-            raise BadValue('k-reciprocal re-ranking needs k1 and k2 from 1 and a weight from 0 to '
-                           f'1, got k1={k1}, k2={k2}, weight={weight}')
+        if not (is_count(k1) and is_count(k2) and is_finite(weight) and 0 <= weight <= 1):
+            raise BadValue('k-reciprocal re-ranking needs whole k1 and k2 from 1 and a weight from '
+                           f'0 to 1, got k1={k1!r}, k2={k2!r}, weight={weight!r}')
         self.k1, self.k2, self.weight = k1, k2, weight
 
     def prepare(self, queries: Tensor, gallery: Tensor) -> None:

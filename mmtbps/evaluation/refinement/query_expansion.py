@@ -7,7 +7,7 @@ from torch import Tensor
 from mmtbps.errors import BadValue
 from mmtbps.registry import METRICS
 
-from .base import Refinement
+from .base import Refinement, is_count, is_finite
 
 __all__ = ['QueryExpansion', 'expand_queries']
 
@@ -51,7 +51,7 @@ class QueryExpansion(Refinement):
         alpha: power of their scores as weights, see `expand_queries`.
 
     Raises:
-        BadValue: ``k`` is below 1, or ``alpha`` below 0.
+        BadValue: ``k`` is no whole number from 1, or ``alpha`` no number from 0.
 
     Example:
         >>> str(QueryExpansion(k=3))
@@ -59,9 +59,9 @@ class QueryExpansion(Refinement):
     """
 
     def __init__(self, k: int = 5, alpha: float = 0.) -> None:
-        if k < 1 or alpha < 0:
-            raise BadValue(f'query expansion needs k from 1 and alpha from 0, got k={k}, '
-                           f'alpha={alpha}')
+        if not is_count(k) or not is_finite(alpha) or alpha < 0:
+            raise BadValue('query expansion needs a whole k from 1 and an alpha from 0, got '
+                           f'k={k!r}, alpha={alpha!r}')
         self.k, self.alpha = k, alpha
 
     def __call__(self, queries: Tensor, gallery: Tensor, scores: Tensor, rows: slice) -> Tensor:

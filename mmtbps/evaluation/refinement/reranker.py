@@ -9,9 +9,9 @@ from torch import Tensor
 from mmtbps.errors import BadValue, MissingKey
 from mmtbps.registry import METRICS, TASK_UTILS
 
-from .base import Refinement
+from .base import Refinement, is_count, is_finite
 
-__all__ = ['Reranker', 'SecondStage', 'rerank_scores', 'whole_matrix_weight']
+__all__ = ['Reranker', 'SecondStage', 'check_share', 'rerank_scores', 'whole_matrix_weight']
 
 SCALINGS = ('fixed', 'whole matrix')
 
@@ -33,6 +33,27 @@ class SecondStage(Protocol):
 
     def __str__(self) -> str:
         """Name the model, for the protocol line."""
+
+
+def check_share(k: int, weight: float) -> None:
+    """Refuse what says nothing on how far the word of a second stage goes.
+
+    Args:
+        k: entries that it sees of each query.
+        weight: share of the first stage's score.
+
+    Raises:
+        BadValue: ``k`` is no whole number from 1, or ``weight`` no finite number.
+
+    Example:
+        >>> check_share(50, float('nan'))
+        Traceback (most recent call last):
+        mmtbps.errors.BadValue: a second stage needs a whole k from 1 and a finite weight of the \
+first, got k=50, weight=nan
+    """
+    if not (is_count(k) and is_finite(weight)):
+        raise BadValue('a second stage needs a whole k from 1 and a finite weight of the first, '
+                       f'got k={k!r}, weight={weight!r}')
 
 
 def rerank_scores(scores: Tensor, places: Tensor, matches: Tensor, weight: float = 0.) -> Tensor:
@@ -102,20 +123,21 @@ class Reranker(Refinement):
             the answer to a query depends on the others, see `whole_matrix_weight`.
 
     Raises:
-        BadValue: ``k`` is below 1 or ``scaling`` unknown.
+        BadValue: ``k`` is no whole number from 1, ``weight`` not finite, or ``scaling`` unknown.
         MissingKey: sentences and paths did not come.
     """
 
     def __init__(self, stage: SecondStage | dict, k: int = 128, weight: float = 0.,
                  scaling: str = 'fixed') -> None:
-        if k < 1 or scaling not in SCALINGS:
-            raise BadValue(f'reranking needs k from 1 and a scaling of {SCALINGS}, got k={k}, '
-                           f'scaling={scaling!r}')
+        check_share(k, weight)
+        if scaling not in SCALINGS:
+            raise BadValue(f'reranking needs a scaling of {SCALINGS}, got {scaling!r}')
         self.stage = TASK_UTILS.build(stage) if isinstance(stage, dict) else stage
         self.k, self.weight, self.scaling = k, weight, scaling
         self._texts: Sequence[str] = ()
         self._images: Sequence[str] = ()
         self._share = weight
+        self._seen: tuple[Tensor, Tensor] | None = None
 
     def ask(self, texts: Sequence[str], images: Sequence[str]) -> None:
         """Take the sentences and the paths of the gallery, in the order of their features."""
@@ -126,10 +148,12 @@ class Reranker(Refinement):
             raise MissingKey(f'{self} needs the sentence of each of the {len(queries)} queries and '
                              f'the path of each of the {len(gallery)} pictures, got '
                              f'{len(self._texts)} and {len(self._images)}')
+        self._seen = None
         if self.scaling == 'whole matrix':
             scores = queries @ gallery.T
-            _, matches = self._match(scores, slice(0, len(queries)))
-            self._share = whole_matrix_weight(scores, matches, self.weight)
+            # Pairs are what costs time: the same ones are not judged twice.
+            self._seen = self._match(scores, slice(0, len(queries)))
+            self._share = whole_matrix_weight(scores, self._seen[1], self.weight)
 
     def __call__(self, queries: Tensor, gallery: Tensor, scores: Tensor, rows: slice) -> Tensor:
         places, matches = self._match(scores, rows)
@@ -138,6 +162,8 @@ class Reranker(Refinement):
     def _match(self, scores: Tensor, rows: slice) -> tuple[Tensor, Tensor]:
         """Let the second stage see the best entries; equal scores by place."""
         places = scores.sort(dim=1, descending=True, stable=True).indices[:, :self.k]
+        if self._seen is not None and torch.equal(places, self._seen[0][rows]):
+            return places, self._seen[1][rows]
         matches = self.stage.match(self._texts[rows], self._images, places.cpu())
         if not matches.isfinite().all():
             raise BadValue(f'{self.stage} gave scores that are no numbers')

@@ -7,7 +7,7 @@ import torch
 from PIL import Image
 
 from mmtbps.errors import BadValue, UserError
-from mmtbps.evaluation import SecondStage, rerank_scores
+from mmtbps.evaluation import SecondStage, check_share, rerank_scores
 
 from ..galleries.base import GalleryEntry, Hit
 
@@ -36,12 +36,11 @@ class HitReranker:
         weight: share of the first stage's score, see `mmtbps.evaluation.rerank_scores`.
 
     Raises:
-        BadValue: ``k`` is below 1.
+        BadValue: ``k`` is no whole number from 1, or ``weight`` not finite.
     """
 
     def __init__(self, stage: SecondStage, k: int = 50, weight: float = 0.) -> None:
-        if k < 1:
-            raise BadValue(f'a second stage needs at least 1 hit to see, got k={k}')
+        check_share(k, weight)
         self.stage, self.k, self.weight = stage, k, weight
 
     def __call__(self, text: str, hits: Sequence[Hit],
@@ -52,6 +51,9 @@ class HitReranker:
             text: the sentence.
             hits: best first.
             read: gives the crop of an entry.
+
+        Raises:
+            BadValue: the second stage gave scores that are no numbers.
         """
         seen, pictures, lost = [], [], []
         for hit in hits[:self.k]:
@@ -62,6 +64,8 @@ class HitReranker:
                 lost.append(hit)
         places = torch.arange(len(seen))[None]
         matches = self.stage.match([text], pictures, places) if seen else torch.empty(1, 0)
+        if not matches.isfinite().all():
+            raise BadValue(f'{self.stage} gave scores that are no numbers')
         scores = torch.tensor([[hit.score for hit in seen]])
         order = rerank_scores(scores, places, matches, self.weight)[0].argsort(descending=True)
         found = [replace(seen[place], match=float(matches[0, place])) for place in order.tolist()]

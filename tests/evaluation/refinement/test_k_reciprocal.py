@@ -98,7 +98,8 @@ def test_jaccard_of_sums():
         jaccard_distances(torch.tensor(left), torch.tensor(right)), expected, atol=1e-9)
 
 
-@pytest.mark.parametrize('settings', [dict(k1=0), dict(k2=0), dict(weight=1.1), dict(weight=-.1)])
+@pytest.mark.parametrize('settings', [dict(k1=0), dict(k2=0), dict(k1=2.5), dict(weight=1.1),
+                                      dict(weight=-.1), dict(weight=float('nan'))])
 def test_bad_settings(settings):
-    with pytest.raises(BadValue, match='k1 and k2 from 1 and a weight from 0'):
+    with pytest.raises(BadValue, match='whole k1 and k2 from 1 and a weight from 0'):
         KReciprocal(**settings)

@@ -58,9 +58,10 @@ def test_a_query_is_answered_the_same_beside_others():
     assert torch.allclose(whole[4:5], alone, atol=1e-6)
 
 
-@pytest.mark.parametrize('settings', [dict(k=0), dict(alpha=-1)])
+@pytest.mark.parametrize('settings', [dict(k=0), dict(k=1.5), dict(alpha=-1),
+                                      dict(alpha=float('nan'))])
 def test_bad_settings(settings):
-    with pytest.raises(BadValue, match='k from 1 and alpha from 0'):
+    with pytest.raises(BadValue, match='whole k from 1 and an alpha from 0'):
         QueryExpansion(**settings)
 
 

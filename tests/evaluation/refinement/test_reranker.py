@@ -10,7 +10,7 @@ from mmengine.logging import MMLogger
 from mmpretrain.structures import DataSample
 
 from mmtbps.errors import BadValue, MissingKey
-from mmtbps.evaluation import Reranker, evaluate_ranking, rerank_scores
+from mmtbps.evaluation import QueryExpansion, Reranker, evaluate_ranking, rerank_scores
 from mmtbps.registry import METRICS
 
 
@@ -126,10 +126,63 @@ def test_pictures_are_asked_without_it_and_the_protocol_names_it(caplog):
     assert 'refined by a table over the first 3 (weight of the first stage 0)' in caplog.text
 
 
+@pytest.mark.parametrize('scaling', ['fixed', 'whole matrix'])
+def test_each_pair_is_judged_once(scaling):
+    samples = make_samples()
+    texts = [text for sample in samples for text in sample.captions]
+    stage = Table(texts, [sample.img_path for sample in samples])
+    evaluate(samples, chunk_size=4, refinements=[Reranker(stage, k=5, scaling=scaling)])
+    assert len(stage.asked) == len(set(stage.asked)) == 5 * len(texts)
+
+
+def test_whole_matrices_behind_another_refinement_are_of_its_order():
+    """The first five of the expanded queries are others than those of the queries."""
+    samples = make_samples()
+    texts = [text for sample in samples for text in sample.captions]
+    stage = Table(texts, [sample.img_path for sample in samples])
+    expansion = QueryExpansion(k=3)
+    evaluate(samples, directions=('t2i', ), refinements=[
+        expansion, Reranker(stage, k=5, scaling='whole matrix')])
+    queries = torch.nn.functional.normalize(
+        torch.cat([sample.text_features for sample in samples]), dim=1)
+    gallery = torch.nn.functional.normalize(
+        torch.stack([sample.image_feature for sample in samples]), dim=1)
+    scores = expansion(queries, gallery, queries @ gallery.T, slice(None))
+    best = scores.sort(dim=1, descending=True, stable=True).indices[:, :5]
+    expected = [(text, f'{j}.jpg') for text, row in zip(texts, best.tolist(), strict=True)
+                for j in row]
+    assert stage.asked[-len(expected):] == expected
+
+
+@pytest.mark.parametrize('k, weight, same_as', [(1, 0., 'first'), (9, 1e6, 'first'),
+                                                (50, 0., 'second'), (9, 0., 'second')])
+def test_the_ends_are_one_stage_alone(k, weight, same_as):
+    samples = make_samples()
+    texts = [text for sample in samples for text in sample.captions]
+    paths = [sample.img_path for sample in samples]
+    stage = Table(texts, paths)
+    found = evaluate(samples, directions=('t2i', ), refinements=[
+        Reranker(stage, k=k, weight=weight)])
+    if same_as == 'second':  # features whose cosines are in the order of the second stage
+        table = torch.tensor([[stage.values[text, path] for path in paths] for text in texts])
+        rows = iter(table.split([len(sample.captions) for sample in samples]))
+        for place, sample in enumerate(samples):
+            sample.set_field(torch.eye(len(paths))[place], 'image_feature')
+            sample.set_field(next(rows), 'text_features')
+    assert found == evaluate(samples, directions=('t2i', ))
+
+
+@pytest.mark.parametrize('settings', [
+    dict(k=0), dict(k=2.5), dict(k=True), dict(k=None), dict(weight=float('nan')),
+    dict(weight=float('-inf')), dict(weight='1')])
+def test_settings_that_say_nothing(settings):
+    name, value = next(iter(settings.items()))
+    with pytest.raises(BadValue, match=f'whole k from 1 and a finite weight.*{name}={value!r}'):
+        Reranker(Table([], []), **settings)
+
+
 def test_bad_settings_and_missing_words():
-    with pytest.raises(BadValue, match="k from 1 and a scaling of .*got k=0"):
-        Reranker(Table([], []), k=0)
-    with pytest.raises(BadValue, match="scaling='none'"):
+    with pytest.raises(BadValue, match="a scaling of .*got 'none'"):
         Reranker(Table([], []), scaling='none')
     with pytest.raises(MissingKey, match='sentence of each of the 3 queries.*got 0 and 0'):
         evaluate_ranking(torch.eye(3), [1, 2, 3], torch.eye(3), [1, 2, 3],

@@ -9,6 +9,8 @@ from fakes import ColorEncoder, paint_folder
 
 from mmtbps.errors import BadValue
 from mmtbps.search import HitReranker, SearchResult, TextToPersonInferencer
+from mmtbps.search.galleries.memory import MemoryGallery
+from mmtbps.search.indexing import Metadata
 
 NAMES = ['red-blue', 'red', 'blue', 'green-black', 'yellow', 'white-red']
 
@@ -106,6 +108,52 @@ def test_groups_are_of_the_new_order(plain, photographs):
     assert {copies[0].entry.path, copies[0].others[0].path} == {'copy.png', 'green-black.png'}
 
 
-def test_bad_number_of_hits():
-    with pytest.raises(BadValue, match='at least 1 hit to see, got k=0'):
-        HitReranker(Darkness(), k=0)
+def test_the_best_of_each_track_is_seen_before_more_of_one(photographs, tmp_path):
+    """Six pictures of three tracks: a second stage of three sees one of each."""
+    tracks = dict(zip(NAMES, ['t1', 't1', 't2', 't3', 't3', 't1'], strict=True))
+    searcher = TextToPersonInferencer(ColorEncoder(), gallery=tmp_path / 'tracks')
+    searcher.index(photographs, progress=False, metadata={
+        f'{name}.png': Metadata(track=track) for name, track in tracks.items()})
+    first, = searcher('all in red', topk=3, group='track')
+    stage = with_stage(searcher, k=3)
+    result, = stage('all in red', topk=3, group='track')
+    assert stage.reranker.stage.asked == [('all in red', 3)]
+    assert sorted(paths(result)) == sorted(paths(first))  # the same pictures stand for the tracks
+    matches = [hit.match for hit in result.hits]
+    assert None not in matches and matches == sorted(matches, reverse=True)
+    assert {tracks[path.removesuffix('.png')] for path in paths(result)} == {'t1', 't2', 't3'}
+    assert sum(1 + len(hit.others) for hit in result.hits) == len(NAMES)
+
+
+def test_an_empty_gallery(tmp_path):
+    empty = TextToPersonInferencer(ColorEncoder(), gallery=MemoryGallery(
+        tmp_path / 'empty', ColorEncoder.fingerprint))
+    searcher = with_stage(empty)
+    assert searcher('all in red')[0].hits == () and not searcher.reranker.stage.asked
+
+
+def test_only_what_passes_a_filter_is_seen(photographs, tmp_path):
+    searcher = TextToPersonInferencer(ColorEncoder(), gallery=tmp_path / 'cameras')
+    searcher.index(photographs, progress=False, metadata={
+        f'{name}.png': Metadata(camera='c1' if 'red' in name else 'c2') for name in NAMES})
+    stage = with_stage(searcher, k=50)
+    result, = stage('all in red', where=dict(camera='c1'))
+    assert stage.reranker.stage.asked == [('all in red', 3)]
+    assert {hit.entry.camera for hit in result.hits} == {'c1'} and len(result.hits) == 3
+    assert stage('all in red', where=dict(camera='c9'))[0].hits == ()
+
+
+@pytest.mark.parametrize('settings', [
+    dict(k=0), dict(k=-3), dict(k=2.5), dict(k=True), dict(k='3'), dict(k=None),
+    dict(weight=float('nan')), dict(weight=float('inf')), dict(weight='1'), dict(weight=None)])
+def test_settings_that_say_nothing(settings):
+    name, value = next(iter(settings.items()))
+    with pytest.raises(BadValue, match=f'whole k from 1 and a finite weight.*{name}={value!r}'):
+        HitReranker(Darkness(), **settings)
+
+
+def test_scores_that_are_no_numbers(plain):
+    searcher = with_stage(plain)
+    searcher.reranker.stage.match = lambda texts, images, places: places * torch.nan
+    with pytest.raises(BadValue, match='darkness gave scores that are no numbers'):
+        searcher('all in red')
