@@ -73,7 +73,7 @@ def take_vit(result: Conversion, options: ConversionOptions) -> dict[str, Any]:
     """Bring the weights of ``image_backbone.`` from timm's names to ours; return its settings.
 
     Positions that make a square are resized to the size that is named, on loading, as where a
-    training goes on at another size.
+    training goes on at another size: bicubic, as in the code of the family.
 
     Args:
         result: weights under ``image_backbone.`` and timm's names; changed in place.
@@ -102,7 +102,8 @@ def take_vit(result: Conversion, options: ConversionOptions) -> dict[str, Any]:
     arch = dict(embed_dims=width, num_layers=depth, num_heads=max(1, width // _HEADS),
                 feedforward_channels=len(state['layers.0.ffn.layers.0.0.bias']))
     size = _image_size(state['pos_embed'].shape[1] - 1, patch, options.image_size)
-    return dict(type='OverlapViT', arch=arch, img_size=size, patch_size=patch, stride=patch)
+    return dict(type='OverlapViT', arch=arch, img_size=size, patch_size=patch, stride=patch,
+                interpolate_mode='bicubic')
 
 
 def _image_size(places: int, patch: int, named: tuple[int, int] | None) -> tuple[int, int]:

@@ -36,6 +36,26 @@ _FOLDER_FILES = ('model.safetensors', 'model.safetensors.index.json',
                  'open_clip_model.safetensors', 'pytorch_model.bin',
                  'pytorch_model.bin.index.json', 'open_clip_pytorch_model.bin')
 _TAR = '.tar:'
+#: What distributed training and torch.compile put before every name.
+_WRAPPED = ('module.', '_orig_mod.')
+
+
+class _Options:
+    """Stand-in for options that training code pickles beside the weights; keeps nothing."""
+
+    def __init__(self, *_: Any) -> None:
+        pass
+
+    def __setstate__(self, _: Any) -> None:
+        pass
+
+
+#: By the name that a pickle gives, what is made in its place. No code of theirs is imported.
+_STAND_INS = {
+    **dict.fromkeys(('easydict.EasyDict', 'yacs.config.CfgNode'), OrderedDict),
+    **dict.fromkeys(('argparse.Namespace', 'types.SimpleNamespace', *(
+        f'{module}.{kind}Path' for module in ('pathlib', 'pathlib._local')
+        for kind in ('Posix', 'Windows', 'PurePosix', 'PureWindows'))), _Options)}
 
 
 @dataclass(frozen=True)
@@ -75,8 +95,10 @@ class Source:
 def read_source(source: str) -> Source:
     """Read a checkpoint of others.
 
-    Wrappings such as ``{'model': ...}`` and the prefix ``module.`` of distributed training are
-    taken off, half precision becomes float32.
+    Wrappings such as ``{'model': ...}`` and the prefixes ``module.`` of distributed training and
+    ``_orig_mod.`` of compiled models are taken off, half precision becomes float32. Options that
+    training code leaves beside the weights (``argparse.Namespace`` and the like) are passed over;
+    no class of theirs is made.
 
     Args:
         source: a ``.pth``, ``.pt``, ``.bin``, ``.safetensors`` or ``.npz`` file; a member of a tar,
@@ -119,8 +141,8 @@ def _find_config(loaded: Any) -> str:
 
 
 def _load(file: Any) -> Any:
-    # Training code pickles its options beside the weights; they become a plain dict.
-    with torch.serialization.safe_globals([(OrderedDict, 'easydict.EasyDict')]):
+    stand_ins = [(kind, name) for name, kind in _STAND_INS.items()]
+    with torch.serialization.safe_globals(stand_ins):
         return load_checkpoint_file(file, map_location='cpu')
 
 
@@ -223,7 +245,8 @@ def _clean(loaded: Any, name: str) -> dict[str, Tensor]:
     if not state:
         raise BrokenCheckpoint(f'{name}: there are no weights in it')
     check_arrays(state, name)
-    if all(key.startswith('module.') for key in state):
-        state = {key.removeprefix('module.'): value for key, value in state.items()}
+    while prefix := next((word for word in _WRAPPED
+                          if all(key.startswith(word) for key in state)), ''):
+        state = {key.removeprefix(prefix): value for key, value in state.items()}
     return {key: value.float() if value.is_floating_point() else value
             for key, value in state.items()}

@@ -1,5 +1,6 @@
 """Files of strangers: read without running them, or refused in one line with nothing written."""
 
+import argparse
 import os
 import pickle
 import subprocess
@@ -7,7 +8,7 @@ import sys
 import tarfile
 import types
 import zipfile
-from pathlib import Path
+from pathlib import Path, PurePosixPath, PureWindowsPath
 
 import pytest
 import torch
@@ -58,6 +59,40 @@ class Evil:
 
     def __reduce__(self):
         return os.system, (f'touch {self.file}',)
+
+
+OPTIONS = [argparse.Namespace(lr=.1, root=Path('/data'), inner=argparse.Namespace(sizes=[1, 2])),
+           types.SimpleNamespace(path=PureWindowsPath('c:/x')), [PurePosixPath('a/b')]]
+
+
+@pytest.mark.parametrize('options', OPTIONS, ids=['Namespace', 'SimpleNamespace', 'paths'])
+def test_options_beside_the_weights_are_passed_over(options, tmp_path):
+    weight = torch.randn(3)
+    torch.save(dict(model=dict(weight=weight), args=options), tmp_path / 'best.pth')
+    loaded = read_source(str(tmp_path / 'best.pth'))
+    assert list(loaded.state) == ['weight'] and torch.equal(loaded.state['weight'], weight)
+
+
+@pytest.mark.parametrize('wrap', [
+    lambda evil: argparse.Namespace(run=evil), lambda evil: types.SimpleNamespace(run=[evil]),
+    lambda evil: {'args': argparse.Namespace(), 'run': evil}])
+def test_code_among_options_is_refused(wrap, tmp_path):
+    torch.save(dict(model=dict(weight=torch.ones(1)), args=wrap(Evil(tmp_path / 'hacked'))),
+               tmp_path / 'best.pth')
+    with pytest.raises(UnsafeCheckpoint, match='best.pth: refused'):
+        read_source(str(tmp_path / 'best.pth'))
+    assert not (tmp_path / 'hacked').exists()
+
+
+@pytest.mark.parametrize('prefix', ['module.', 'module.module.', '_orig_mod.', 'module._orig_mod.'])
+@pytest.mark.parametrize('wrappings', [(), ('model',), ('state_dict', 'model')])
+def test_wrappings_and_prefixes_are_taken_off(prefix, wrappings, tmp_path):
+    state = {f'{prefix}a.weight': torch.ones(2).half(), f'{prefix}module.bias': torch.ones(1)}
+    for word in wrappings:
+        state = {word: state, 'epoch': 3}
+    torch.save(state, tmp_path / 'best.pth')
+    found = read_source(str(tmp_path / 'best.pth')).state
+    assert list(found) == ['a.weight', 'module.bias'] and found['a.weight'].dtype == torch.float32
 
 
 @pytest.mark.parametrize('name', ['module', 'EasyDictionary', 'EasyDict.update'])
