@@ -18,7 +18,7 @@ from mmtbps.commands.wording.command_names import COMMANDS
 
 # Lowest layer first; a part imports only of lines before its own, neighbours never each other.
 LAYERS = [
-    ['version', 'errors', 'moved'],
+    ['version', 'errors', 'moved', 'quantities'],
     ['fileio', 'lexicon', 'stack'],
     ['compat', 'registry', 'config_inheritance'],
     ['letterbox', 'devices', 'markup'],

@@ -1,8 +1,9 @@
 """Search for so many hits that an answer has the groups it was asked for."""
 
 from collections.abc import Mapping, Sequence
-from numbers import Integral
 from typing import Any
+
+from mmtbps.quantities import is_count
 
 from .galleries.base import BaseGallery, Hit
 from .results import add_members, group_hits
@@ -28,9 +29,8 @@ def find_hits(gallery: BaseGallery, vectors: Any, topk: int, where: Mapping[str,
     Returns:
         For each query its hits, best first.
     """
-    whole = isinstance(topk, Integral) and not isinstance(topk, bool)
     # One more, to see whether the last has copies; what is no number of hits is refused there.
-    asked = topk + 1 if whole and 0 < topk < _MOST_ASKED else topk
+    asked = topk + 1 if is_count(topk) and topk < _MOST_ASKED else topk
     found = gallery.search(vectors, asked, where)
     while asked < _MOST_ASKED and any(
             len(hits) == asked and not _is_full(hits, topk, group) for hits in found):

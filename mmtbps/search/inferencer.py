@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image
 
 from mmtbps.errors import BadValue, MissingFile
+from mmtbps.quantities import is_count
 
 from .encoders.base import Encoder
 from .encoders.loading import load_encoder
@@ -311,7 +312,7 @@ class TextToPersonInferencer:
                 said: Sequence[Mapping[str, Any]] | None = None,
                 sentences: Sequence[str] = ()) -> list[SearchResult]:
         reranker = self.reranker if sentences else None
-        asked = max(topk, reranker.k) if reranker and isinstance(topk, int) and topk > 0 else topk
+        asked = max(topk, reranker.k) if reranker and is_count(topk) else topk
         found = find_hits(self.gallery, vectors, asked, where, group)
         said = [dict(known) for known in said or [{}] * len(queries)]
         if reranker is not None:

@@ -1,33 +1,10 @@
 """Interface of a refinement: a second look at the scores of a chunk of queries."""
 
-import math
 from abc import ABC, abstractmethod
-from numbers import Integral, Real
-from typing import Any
 
 from torch import Tensor
 
-__all__ = ['Refinement', 'is_count', 'is_finite']
-
-
-def is_count(value: Any) -> bool:
-    """Tell whether a value is a whole number from 1.
-
-    Example:
-        >>> is_count(3), is_count(2.5), is_count(True)
-        (True, False, False)
-    """
-    return isinstance(value, Integral) and not isinstance(value, bool) and value >= 1
-
-
-def is_finite(value: Any) -> bool:
-    """Tell whether a value is a number, and neither NaN nor infinite.
-
-    Example:
-        >>> is_finite(-.5), is_finite(float('nan')), is_finite('1')
-        (True, False, False)
-    """
-    return isinstance(value, Real) and math.isfinite(value)
+__all__ = ['Refinement']
 
 
 class Refinement(ABC):

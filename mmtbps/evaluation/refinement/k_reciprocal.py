@@ -4,9 +4,10 @@ import torch
 from torch import Tensor
 
 from mmtbps.errors import BadValue
+from mmtbps.quantities import is_count, is_finite
 from mmtbps.registry import METRICS
 
-from .base import Refinement, is_count, is_finite
+from .base import Refinement
 
 __all__ = ['KReciprocal', 'jaccard_distances', 'neighbour_weights', 'reciprocal_neighbours']
 

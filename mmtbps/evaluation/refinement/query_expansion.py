@@ -5,9 +5,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from mmtbps.errors import BadValue
+from mmtbps.quantities import is_count, is_finite
 from mmtbps.registry import METRICS
 
-from .base import Refinement, is_count, is_finite
+from .base import Refinement
 
 __all__ = ['QueryExpansion', 'expand_queries']
 

@@ -7,9 +7,10 @@ import torch
 from torch import Tensor
 
 from mmtbps.errors import BadValue, MissingKey
+from mmtbps.quantities import is_count, is_finite
 from mmtbps.registry import METRICS, TASK_UTILS
 
-from .base import Refinement, is_count, is_finite
+from .base import Refinement
 
 __all__ = ['Reranker', 'SecondStage', 'check_share', 'rerank_scores', 'whole_matrix_weight']
 

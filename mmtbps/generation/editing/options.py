@@ -1,6 +1,5 @@
 """Options of the diffusion editors in groups: weights, sampling, attention, blending."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, TypeVar
@@ -8,6 +7,7 @@ from typing import Any, TypeVar
 import torch
 
 from mmtbps.errors import BadValue
+from mmtbps.quantities import is_count, is_finite
 
 from ..diffusion.latent_diffusion import DTYPES, check_dtype
 
@@ -151,7 +151,7 @@ def check_size(size: Any) -> tuple[int, int]:
     (640, 256)
     """
     sides = tuple(size) if isinstance(size, (list, tuple)) else ()
-    if len(sides) != 2 or not all(_is_count(side) for side in sides):
+    if len(sides) != 2 or not all(is_count(side) for side in sides):
         raise BadValue(f'size must be (height, width), two whole numbers from 1 on, got {size!r}')
     return sides
 
@@ -162,17 +162,12 @@ def check_steps(steps: Any) -> None:
     Raises:
         BadValue: Unless it is a whole number from 1 on.
     """
-    if not _is_count(steps):
+    if not is_count(steps):
         raise BadValue(f'steps must be a whole number from 1 on, got {steps!r}')
 
 
-def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value > 0
-
-
 def _check_guidance(guidance: Any) -> None:
-    if isinstance(guidance, bool) or not (isinstance(guidance, (int, float))
-                                          and math.isfinite(guidance)):
+    if not is_finite(guidance):
         raise BadValue(f'guidance must be a finite number, got {guidance!r}')
 
 

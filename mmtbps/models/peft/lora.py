@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from mmtbps.errors import BadValue, MissingPackage
 from mmtbps.models.backbones import Tower
 from mmtbps.models.backbones.weight_names import show_weights_as
+from mmtbps.quantities import is_count, is_finite
 
 from .merging import LORA_SCALING
 
@@ -109,11 +110,11 @@ def _check_scaling(scaling: float, state: Mapping[str, Tensor], prefix: str, *_)
 
 
 def _check_numbers(rank: int, alpha: float, dropout: float) -> None:
-    if not isinstance(rank, int) or rank < 1:
+    if not is_count(rank):
         raise BadValue(f'lora: rank must be a whole number from 1, got {rank!r}')
-    if not alpha > 0:
-        raise BadValue(f'lora: alpha must be positive, got {alpha!r}')
-    if not 0 <= dropout < 1:
+    if not is_finite(alpha) or alpha <= 0:
+        raise BadValue(f'lora: alpha must be a positive number, got {alpha!r}')
+    if not is_finite(dropout) or not 0 <= dropout < 1:
         raise BadValue(f'lora: dropout must be at least 0 and less than 1, got {dropout!r}')
 
 

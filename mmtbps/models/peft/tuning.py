@@ -1,6 +1,7 @@
 """Parts that are trained in the place of whole towers."""
 
 from collections.abc import Mapping
+from inspect import signature
 from typing import Any
 
 from torch import nn
@@ -8,6 +9,7 @@ from torch import nn
 from mmtbps.errors import BadValue
 from mmtbps.models.backbones import Tower
 from mmtbps.models.backbones.weight_names import show_weights_as
+from mmtbps.quantities import is_count, is_finite
 
 from .adapter import ParallelAdapter
 from .kv_lora import KeyValueLoRA
@@ -43,8 +45,11 @@ def tune_towers(towers: Mapping[str, Tower], lora: Mapping[str, Any] | None = No
         MissingPackage: ``lora`` needs peft.
     """
     if lora is not None:
-        add_adapters(towers, **lora)
+        add_adapters(towers, **_check_lora(lora))
     if peft is not None:
+        if not isinstance(peft, Mapping):
+            raise BadValue('peft: takes parts by name, such as peft=dict(prefix={}, adapter={}), '
+                           f'got {peft!r}')
         add_parts(towers, **peft)
     return lora is not None or peft is not None
 
@@ -117,19 +122,33 @@ def kept_settings(peft: Mapping[str, Any]) -> dict[str, Any]:
             if part not in _PARTS or not _PARTS[part][0].merges}
 
 
+def _check_lora(lora: Any) -> Mapping[str, Any]:
+    """Return the arguments of low-rank adapters, or refuse what are none."""
+    known = [name for name in signature(add_adapters).parameters if name != 'towers']
+    if not isinstance(lora, Mapping):
+        raise BadValue(f'lora: takes settings, such as lora=dict(rank=8, alpha=16), got {lora!r}')
+    if unknown := lora.keys() - set(known):
+        raise BadValue(f'lora: there is no setting {min(unknown)!r}, but {", ".join(known)}')
+    return lora
+
+
 def _check_settings(part: str, values: Mapping[str, Any]) -> dict[str, Any]:
     """Return the settings of a part with its defaults, or refuse them."""
     if part not in _PARTS:
         raise BadValue(f'peft: there is no part {part!r}, but {", ".join(_PARTS)}')
+    if not isinstance(values, Mapping):
+        raise BadValue(f'peft: {part} takes settings, such as {part}=dict('
+                       f'{next(iter(_PARTS[part][1]))}=...), or {{}} for those of the paper; got '
+                       f'{values!r}')
     settings = {**_PARTS[part][1], **values}
     if unknown := settings.keys() - _PARTS[part][1].keys():
         raise BadValue(f'peft: {part} has no setting {min(unknown)!r}, but '
                        f'{", ".join(_PARTS[part][1])}')
     for name, value in settings.items():
         if name == 'balance':
-            if not value >= 0:
-                raise BadValue(f'peft: {part}: balance must be at least 0, got {value!r}')
-        elif not isinstance(value, int) or value < 1:
+            if not is_finite(value) or value < 0:
+                raise BadValue(f'peft: {part}: balance must be a number from 0, got {value!r}')
+        elif not is_count(value):
             raise BadValue(f'peft: {part}: {name} must be a whole number from 1, got {value!r}')
     if settings.get('chosen', 1) > settings.get('experts', 1):
         raise BadValue(f'peft: {part}: chosen={settings["chosen"]} of {settings["experts"]} '

@@ -5,13 +5,13 @@ Nothing here needs torch or MMEngine, so that a deployed searcher can do without
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from numbers import Integral
 from os import PathLike, fspath
 from typing import Any, NoReturn, TypeVar
 
 import numpy as np
 
 from mmtbps.errors import BadValue, MissingFile, Remedy, UserError
+from mmtbps.quantities import is_count
 
 from .entries import ROUNDING, GalleryEntry, Hit, check_entries, check_vectors
 from .filters import KINDS, Condition, read_where
@@ -172,7 +172,7 @@ class BaseGallery(ABC):
             GalleryUnreadable: If what is stored is damaged.
         """
         vectors, conditions = check_vectors(vectors, self.dim), self._read_filter(where)
-        if isinstance(topk, bool) or not isinstance(topk, Integral) or topk < 1:
+        if not is_count(topk):
             raise BadValue(f'topk must be a whole number from 1, got {topk!r}')
         there = len(vectors) and self._is_there()
         hits = self._search(vectors, int(topk), conditions) if there else [[] for _ in vectors]

@@ -10,7 +10,7 @@ from lora_towers import TOWERS, inputs_of, stir_, tower
 
 from mmtbps.errors import BadValue, MissingPackage
 from mmtbps.models import PooledBackbone
-from mmtbps.models.peft import add_adapters, merge_adapters
+from mmtbps.models.peft import add_adapters, merge_adapters, tune_towers
 
 families = pytest.mark.parametrize('family', TOWERS)
 RANK, ALPHA = 3, 5
@@ -139,11 +139,27 @@ def add(options, **towers):
     (dict(targets=()), 'nothing in image, OverlapViT, is a target'),
     (dict(rank=0), 'rank must be a whole number from 1, got 0'),
     (dict(rank=2.5), 'rank must be a whole number from 1, got 2.5'),
-    (dict(alpha=0), 'alpha must be positive, got 0'),
+    (dict(rank=True), 'rank must be a whole number from 1, got True'),
+    (dict(alpha=0), 'alpha must be a positive number, got 0'),
+    (dict(alpha=float('inf')), 'alpha must be a positive number, got inf'),
+    (dict(alpha='16'), "alpha must be a positive number, got '16'"),
+    (dict(dropout='0.1'), "dropout must be at least 0 and less than 1, got '0.1'"),
     (dict(dropout=1), 'dropout must be at least 0 and less than 1, got 1')], ids=str)
 def test_bad_settings_are_named(options, said):
     with pytest.raises(BadValue, match=f'lora: .*{said}'):
         add(options)
+
+
+@pytest.mark.parametrize('settings, said', [
+    (dict(lora=True), r'lora: takes settings, such as lora=dict\(rank=8, alpha=16\), got True'),
+    (dict(lora=dict(r=4)), "lora: there is no setting 'r', but rank, alpha, dropout, targets"),
+    (dict(peft=True), r'peft: takes parts by name, such as peft=dict\(prefix=.*got True'),
+    (dict(peft=dict(prefix=10)), r'prefix takes settings, such as prefix=dict\(length=.*got 10'),
+    (dict(peft=dict(kv_lora=None)), r'kv_lora takes settings, such as .*\(rank=.*got None')],
+    ids=str)
+def test_settings_that_are_none_are_named(settings, said):
+    with pytest.raises(BadValue, match=said):
+        tune_towers(dict(image=tower('vit')), **settings)
 
 
 def test_a_tower_without_layers_is_refused():

@@ -201,7 +201,9 @@ def test_a_tower_that_cannot_take_a_part_is_refused_by_name(family):
     (dict(kv_lora=dict(rank=1.5)), r'kv_lora: rank must be a whole number from 1, got 1\.5'),
     (dict(adapter=dict(reduction=9)), 'adapter: reduction=9 leaves nothing of a width of 8'),
     (dict(mixture=dict(experts=2, chosen=3)), 'mixture: chosen=3 of 2 experts'),
-    (dict(mixture=dict(balance=-1)), 'mixture: balance must be at least 0, got -1')], ids=str)
+    (dict(mixture=dict(balance=-1)), 'mixture: balance must be a number from 0, got -1'),
+    (dict(mixture=dict(balance=float('inf'))), 'balance must be a number from 0, got inf')],
+    ids=str)
 def test_bad_settings_are_named(parts, said):
     with pytest.raises(BadValue, match=f'peft: .*{said}'):
         add_parts(dict(text=CLIPTextTower(width=8, depth=1, vocab_size=10)), **parts)
