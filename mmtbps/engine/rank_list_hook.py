@@ -3,9 +3,12 @@
 from pathlib import Path
 
 import torch
+import torch.nn.functional as F
 from mmengine.dist import collect_results, is_main_process
 from mmengine.hooks import Hook
+from PIL import Image
 
+from mmtbps.evaluation import RankKMetric
 from mmtbps.fileio import write_durably
 from mmtbps.registry import HOOKS
 from mmtbps.visualization import draw_rank_list, draw_rank_sheet
@@ -14,6 +17,8 @@ from mmtbps.visualization import draw_rank_list, draw_rank_sheet
 @HOOKS.register_module()
 class RankListHook(Hook):
     """Hook that writes PNG sheets of ranked lists: the query, its top crops, green and red frames.
+
+    The order is that of the evaluation, with its refinements; the scores are cosines in any case.
 
     Args:
         num_queries: queries drawn, spread evenly over the data set.
@@ -73,20 +78,38 @@ class RankListHook(Hook):
             return
         folder = Path(self.out_dir or Path(runner.log_dir) / 'ranked_lists')
         folder.mkdir(parents=True, exist_ok=True)
-        gallery = torch.stack([entry['image'] for entry in entries])
-        asked = [entry for entry in entries if entry['query']]
-        step = max(1, len(asked) // self.num_queries)
-        rows = [self._rank(entry, entries, gallery)
-                for entry in asked[::step][:self.num_queries]]
+        rows = self._rank(entries, _find_metric(runner, stage))
         for start in range(0, len(rows), self.rows_per_sheet):
             sheet = draw_rank_sheet(rows[start:start + self.rows_per_sheet])
             path = folder / f'{stage}_{start // self.rows_per_sheet}.png'
             write_durably(path, lambda to, sheet=sheet: sheet.save(to, 'PNG'))
             runner.logger.info(f'ranked lists: {path}')
 
-    def _rank(self, entry: dict, entries: list[dict], gallery: torch.Tensor):
-        scores, order = (gallery @ entry['text'][0]).sort(descending=True, stable=True)
-        best = [entries[i] for i in order[:self.topk].tolist()]
-        return draw_rank_list(entry['query'][0], [hit['path'] for hit in best],
-                              correct=[hit['person'] == entry['person'] for hit in best],
-                              scores=scores[:self.topk].tolist())
+    def _rank(self, entries: list[dict], metric: RankKMetric) -> list[Image.Image]:
+        """Draw the lists of some queries, in the order that was measured, with their cosines."""
+        gallery = F.normalize(torch.stack([entry['image'] for entry in entries]).float(), dim=1)
+        asked = [place for place, entry in enumerate(entries) if entry['query']]
+        asked = asked[::max(1, len(asked) // self.num_queries)][:self.num_queries]
+        if not asked:
+            return []
+        queries = F.normalize(torch.cat([entries[place]['text'] for place in asked]).float(), dim=1)
+        texts = [entries[place]['query'][0] for place in asked]
+        orders = metric.score_sentences(
+            queries, gallery, texts, [entry['path'] for entry in entries],
+            torch.tensor(asked)).sort(dim=1, descending=True, stable=True)
+        lists = []
+        for place, query, text, scores, order in zip(asked, queries, texts, *orders, strict=True):
+            best = [i for i, score in zip(order.tolist(), scores, strict=True)
+                    if score > -torch.inf][:self.topk]
+            cosines = gallery[best] @ query
+            lists.append(draw_rank_list(
+                text, [entries[i]['path'] for i in best], scores=cosines.tolist(),
+                correct=[entries[i]['person'] == entries[place]['person'] for i in best]))
+        return lists
+
+
+def _find_metric(runner, stage: str) -> RankKMetric:
+    """Return the metric of a loop; a plain one where it has none, as with another project's."""
+    metrics = runner.val_loop.evaluator.metrics if stage == 'val' else (
+        runner.test_loop.evaluator.metrics)
+    return next((metric for metric in metrics if isinstance(metric, RankKMetric)), RankKMetric())

@@ -171,6 +171,31 @@ class RankKMetric(BaseMetric):
         MessageHub.get_current_instance().update_info('protocol', protocol)
         return metrics
 
+    def score_sentences(self, queries: Tensor, gallery: Tensor, texts: Sequence[str],
+                        images: Sequence[str], own: Tensor) -> Tensor:
+        """Score some sentences as the last evaluation did, for lists that show what it counted.
+
+        Args:
+            queries: ``(Q, D)`` float32, of length 1.
+            gallery: ``(N, D)``, likewise: all images, in their order.
+            texts: Q sentences.
+            images: N paths.
+            own: ``(Q,)`` place of the image that each sentence is of.
+
+        Returns:
+            ``(Q, N)``, higher is better; ``-inf`` is out of the ranking.
+        """
+        scores = queries @ gallery.T
+        if self.cross_image_only:
+            scores[torch.arange(len(scores)), own] = -torch.inf
+        for part in self._refinements_of('t2i'):
+            if isinstance(part, Reranker):
+                part.ask(texts, images)  # and not prepared: its share is that of all queries
+            else:
+                part.prepare(queries, gallery)
+            scores = part(queries, gallery, scores, slice(0, len(queries)))
+        return scores
+
     def _shown(self, sample: dict) -> dict:
         """Keep the sentences and the path of a picture where a second stage is to see them."""
         rerankers = [part for part in self.refinements if isinstance(part, Reranker)]

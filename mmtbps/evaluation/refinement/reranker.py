@@ -142,14 +142,13 @@ class Reranker(Refinement):
 
     def ask(self, texts: Sequence[str], images: Sequence[str]) -> None:
         """Take the sentences and the paths of the gallery, in the order of their features."""
-        self._texts, self._images = texts, images
+        self._texts, self._images, self._seen = texts, images, None
 
     def prepare(self, queries: Tensor, gallery: Tensor) -> None:
         if (len(self._texts), len(self._images)) != (len(queries), len(gallery)):
             raise MissingKey(f'{self} needs the sentence of each of the {len(queries)} queries and '
                              f'the path of each of the {len(gallery)} pictures, got '
                              f'{len(self._texts)} and {len(self._images)}')
-        self._seen = None
         if self.scaling == 'whole matrix':
             scores = queries @ gallery.T
             # Pairs are what costs time: the same ones are not judged twice.
