@@ -5,9 +5,11 @@ import logging
 import numpy as np
 import pytest
 import torch
+from mmengine.dataset import DefaultSampler
 from mmengine.evaluator import Evaluator
 from mmengine.logging import MMLogger
 from mmpretrain.structures import DataSample
+from process_group import run_in_group
 
 from mmtbps.errors import BadValue, MissingKey
 from mmtbps.evaluation import QueryExpansion, Reranker, evaluate_ranking, rerank_scores
@@ -170,6 +172,26 @@ def test_the_ends_are_one_stage_alone(k, weight, same_as):
             sample.set_field(torch.eye(len(paths))[place], 'image_feature')
             sample.set_field(next(rows), 'text_features')
     assert found == evaluate(samples, directions=('t2i', ))
+
+
+def _judge_in_a_share(rank, scaling):
+    """Sharded as MMEngine's loaders do: the last batch is filled up with first samples."""
+    torch.set_num_threads(1)
+    samples = make_samples()
+    texts = [text for sample in samples for text in sample.captions]
+    stage = Table(texts, [sample.img_path for sample in samples])
+    mine = [samples[index] for index in DefaultSampler(samples, shuffle=False)
+            ] if torch.distributed.is_initialized() else samples
+    evaluator = Evaluator(METRICS.build(dict(type='RankKMetric', refinements=[
+        QueryExpansion(k=2), Reranker(stage, k=4, weight=.4, scaling=scaling)])))
+    evaluator.process(mine)
+    return evaluator.evaluate(len(samples))
+
+
+@pytest.mark.parametrize('scaling', ['fixed', 'whole matrix'])
+def test_two_processes_equal_one(scaling, tmp_path):
+    assert run_in_group(_judge_in_a_share, 2, tmp_path, scaling) == [
+        _judge_in_a_share(0, scaling)] * 2
 
 
 @pytest.mark.parametrize('settings', [
