@@ -130,6 +130,21 @@ def test_low_rank_keys_and_values_merge(family):
         torch.testing.assert_close(found[name], value, atol=1e-10, rtol=1e-9, msg=name)
 
 
+@families
+@pytest.mark.parametrize('by', ['lora', 'peft'])
+def test_what_is_trained_is_as_deep_as_its_layer(family, by):
+    """For a learning rate that decays from layer to layer."""
+    side = tower(family)
+    tune_towers(dict(side=side), **{by: dict(rank=2) if by == 'lora' else {
+        part: PARTS[part] for part in TAKEN[family]}})
+    names = {weight: name for name, weight in side.named_parameters()}
+    for number, layer in enumerate(side.layers):
+        trained = [names[weight] for weight in layer.parameters() if weight.requires_grad]
+        assert len(trained) > 2
+        assert {side.get_layer_depth(f'x.{name}', 'x.') for name in trained} == {
+            (number + 1, side.depth + 2)}
+
+
 def test_queries_are_left_alone():
     model, plain = tuned('clip_text', 'kv_lora')
     state = model.state_dict()
