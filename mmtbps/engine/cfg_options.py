@@ -66,6 +66,8 @@ def parse_value(text: str) -> Any:
         [3, 0.0001, True, None, '007', 'my data', 'a,b']
         >>> parse_value('a,b'), parse_value('[1, x]'), parse_value('(2, 3)'), parse_value('[]')
         (['a', 'b'], [1, 'x'], (2, 3), [])
+        >>> parse_value("[dict(type='KReciprocal', k1=9)]"), parse_value('f(a, b)')
+        ([{'type': 'KReciprocal', 'k1': 9}], 'f(a, b)')
     """
     text = text.strip()
     try:
@@ -154,9 +156,22 @@ def _arguments(node: Mapping[str, Any], place: str) -> list[str]:
     return names if inspect.isclass(kind) else [*names, '**']
 
 
+class _DictCalls(ast.NodeTransformer):
+    """Rewriter of ``dict(key=value)``, as configs have it, to what is a literal."""
+
+    def visit_Call(self, node: ast.Call) -> ast.expr:
+        """Rewrite one call, and those in it."""
+        self.generic_visit(node)
+        names = [keyword.arg for keyword in node.keywords]
+        if getattr(node.func, 'id', None) != 'dict' or node.args or None in names:
+            return node
+        return ast.Dict([ast.Constant(name) for name in names],
+                        [keyword.value for keyword in node.keywords])
+
+
 def _literal(text: str) -> Any:
     """Read what Python and people read alike; ``2024_05_01``, ``3j`` and ``...`` are names."""
-    value = ast.literal_eval(text)
+    value = ast.literal_eval(_DictCalls().visit(ast.parse(text.strip(), mode='eval')))
     if _UNDERSCORE.search(_QUOTED.sub('', text)) or not _is_setting(value):
         raise ValueError(text)
     return value
@@ -182,7 +197,10 @@ def _list_of(text: str) -> list | tuple:
         return list(value) if isinstance(value, tuple) and not text.startswith('(') else value
     except (ValueError, SyntaxError):
         inner = text[1:-1] if text[:1] + text[-1:] in ('[]', '()') else text
-        items = [parse_value(item) for item in _split(inner)]
+        words = _split(inner)
+        if words == [text]:  # commas in brackets alone: f(a, b) is no list
+            raise
+        items = [parse_value(item) for item in words]
         return tuple(items) if text.startswith('(') else items
 
 

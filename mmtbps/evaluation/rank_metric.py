@@ -57,7 +57,8 @@ class RankKMetric(BaseMetric):
         prefix: Put before every metric key, with a slash.
 
     Raises:
-        BadValue: A direction is unknown; or, while evaluating, an image arrives twice or never.
+        BadValue: A direction is unknown, or a refinement none; or, while evaluating, an image
+            arrives twice or never.
 
     Example:
         >>> metric = RankKMetric(topk=(1,))
@@ -91,6 +92,10 @@ class RankKMetric(BaseMetric):
         self.model, self.partial = model, partial
         self.refinements = [METRICS.build(settings) if isinstance(settings, dict) else settings
                             for settings in refinements]
+        for part in self.refinements:
+            if not isinstance(part, Refinement):
+                raise BadValue('refinements must be a list of settings such as '
+                               f"dict(type='KReciprocal', k1=20), got {part!r}")
         if self.refinements and distractors:
             raise BadValue(f'{self.refinements[0]} needs the whole gallery at once, and '
                            'distractors are read part by part: leave one of the two out')

@@ -45,6 +45,10 @@ def test_a_word_without_a_value_is_named(capsys):
     ('work dirs/x y', 'work dirs/x y'), ("{'a': 1}", {'a': 1}), ('[]', []), ('3.10', 3.1),
     ('2024_05_01', '2024_05_01'), ('[2024_05, 1]', ['2024_05', 1]), ('3j', '3j'), ('...', '...'),
     ('{1, 2}', '{1, 2}'), ('{}', {}), ('"1_0"', '1_0'), ('1.5', 1.5),
+    ("dict(type='A', k=[1, 2])", dict(type='A', k=[1, 2])),
+    ("[dict(type='A'), dict(b=dict(c=(1, 2)))]", [dict(type='A'), dict(b=dict(c=(1, 2)))]),
+    ('f(a, b)', 'f(a, b)'), ('dict(1, 2)', 'dict(1, 2)'), ('dict(a=b, c=1)', 'dict(a=b, c=1)'),
+    ('dict(a=print(1))', 'dict(a=print(1))'), ('f(a, b), c', ['f(a, b)', 'c']),
     ('__import__("os")', '__import__("os")'), ('-5', -5), ('C:\\data', 'C:\\data')])
 def test_values_are_read_as_python_or_stay_text(text, value):
     found = parse(f'some.key={text}')['some.key']

@@ -134,6 +134,12 @@ def test_unknown_direction_is_refused(directions):
         RankKMetric(directions=directions)
 
 
+@pytest.mark.parametrize('refinements', [['KReciprocal'], dict(type='QueryExpansion'), [None]])
+def test_refinements_that_are_none_are_refused(refinements):
+    with pytest.raises(ValueError, match='refinements must be a list of settings such as dict'):
+        RankKMetric(refinements=refinements)
+
+
 @pytest.fixture
 def log_lines():
     """Lines that reach the current MMEngine logger."""
