@@ -36,7 +36,7 @@ def make_samples():
 
 @pytest.fixture
 def drawn(monkeypatch):
-    """What was drawn: sentence, paths, frames and scores of each list."""
+    """List what was drawn: sentence, paths, frames and scores of each list."""
     lists = []
 
     def draw(query, paths, correct, scores):

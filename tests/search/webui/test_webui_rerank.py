@@ -35,7 +35,7 @@ def tab(browser, tmp_path):
 
 
 def scores(tab):
-    """What stands below each card: the match of the second stage, where there is one."""
+    """Read below each card the match of the second stage, where there is one."""
     texts = tab.eval_on_selector_all('.card .line i', 'all => all.map(one => one.innerText)')
     found = [re.fullmatch(r'-?\d\.\d{3}(?: \(.*\))?(?:, match (-?\d+\.\d\d))?', text)
              for text in texts]
