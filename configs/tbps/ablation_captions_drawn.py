@@ -1,4 +1,4 @@
-"""Captions of one thing, of two, of four and of all that can be seen, to train on; one change an arm.
+"""Captions of one thing, of two, of four and of all that can be seen, to train on.
 
 Run by `mmtbps ablation`. After a claim of arXiv 2507.07985: that dense, complete captions decide
 whether a model binds attributes to what has them. Images, people, steps and the captions to select

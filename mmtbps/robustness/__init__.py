@@ -5,5 +5,6 @@ from .run import CLEAN, Outcome, RobustnessRun, read_outcomes
 from .subjects import Subjects, read_subjects
 from .table import condition_table, cross_domain_table
 
-__all__ = ['CLEAN', 'CONDITIONS', 'Condition', 'Outcome', 'RobustnessRun', 'Subjects', 'choose_conditions',
-           'condition_table', 'cross_domain_table', 'read_outcomes', 'read_subjects']
+__all__ = ['CLEAN', 'CONDITIONS', 'Condition', 'Outcome', 'RobustnessRun', 'Subjects',
+           'choose_conditions', 'condition_table', 'cross_domain_table', 'read_outcomes',
+           'read_subjects']

@@ -126,4 +126,5 @@ def _exchange(caption: str, first: ColorMention, second: ColorMention) -> str | 
     bases = {first.color: second.bases, second.color: first.bases}
     expected = [(one.noun, bases.get(one.color, one.bases))
                 for one in find_color_mentions(caption)]
-    return text if [(one.noun, one.bases) for one in find_color_mentions(text)] == expected else None
+    found = [(one.noun, one.bases) for one in find_color_mentions(text)]
+    return text if found == expected else None

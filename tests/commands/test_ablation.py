@@ -278,7 +278,7 @@ def test_what_would_stop_a_later_arm_is_refused_before_the_first(micro_set):
 
 @pytest.mark.parametrize('options, says', [
     ({'val_dataloader.dataset.split': 'test'}, "reads what test_dataloader reads .split 'test'"),
-    ({'test_dataloader.dataset.split': 'val'}, 'so that the checkpoint would be chosen on the test'),
+    ({'test_dataloader.dataset.split': 'val'}, 'the checkpoint would be chosen on the test'),
     ({'default_hooks.checkpoint.save_best': None}, 'no checkpoint is chosen on validation'),
     ({'val_dataloader': None}, 'no checkpoint is chosen on validation')])
 def test_a_checkpoint_is_never_chosen_on_the_test_set(options, says, micro_set):

@@ -1,4 +1,4 @@
-"""Captions of a number of things: the same images, the same lots, nothing but the number changes."""
+"""Captions of a number of things: the same images and lots, nothing but the number changes."""
 
 import json
 

@@ -299,8 +299,9 @@ def test_test_sets_of_one_name_are_told_apart_by_their_configs(own_config, tmp_p
 @pytest.fixture(scope='module')
 def strangers(tmp_path_factory):
     """Six pictures of people of another seed."""
-    return draw_dataset(tmp_path_factory.mktemp('strangers') / 'set', Size(1, 1, 1, height=32, width=16),
-                        seed=9, workers=1, progress=False) / 'imgs'
+    root = tmp_path_factory.mktemp('strangers') / 'set'
+    return draw_dataset(root, Size(1, 1, 1, height=32, width=16), seed=9, workers=1,
+                        progress=False) / 'imgs'
 
 
 def test_known_strangers_are_not_encoded_again(own_config, strangers, tmp_path, monkeypatch):

@@ -7,8 +7,8 @@ import numpy as np
 from mmtbps.errors import BadValue
 from mmtbps.markup import as_cell
 
-__all__ = ['FEW_MEASURES', 'MEASURES', 'MOST_SEEDS', 'difference_table', 'list_runs', 'sign_flip_probability',
-           'sign_flip_table', 'table', 'word_spread']
+__all__ = ['FEW_MEASURES', 'MEASURES', 'MOST_SEEDS', 'difference_table', 'list_runs',
+           'sign_flip_probability', 'sign_flip_table', 'table', 'word_spread']
 
 MEASURES = ('R1', 'R5', 'R10', 'mAP')
 #: Beyond, halves of the signs no longer fit into memory.
