@@ -51,8 +51,16 @@ def write_counted_captions(root: str | Path, facts: int | str,
     out = root.with_name(f'{root.name}-facts') / f'facts_{facts}.json' if out is None else Path(out)
     if out.is_file():
         return out
+    entries = _retold(root, marker, _MORE_THAN_THERE_ARE if facts == ALL else facts)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    write_durably(out, json.dumps(entries))
+    return out
+
+
+def _retold(root: Path, marker: dict, count: int) -> list[dict]:
+    """Return the entries of a set with captions of so many things."""
     entries = json.loads((root / 'reid_raw.json').read_text(encoding='utf-8'))
-    count, captions = _MORE_THAN_THERE_ARE if facts == ALL else facts, {}
+    captions = {}
     for number in {entry['id'] for entry in entries}:
         person, shots = VERSIONS[2].plan(marker['seed'], number, marker['images'])
         for shot in shots:
@@ -61,6 +69,4 @@ def write_counted_captions(root: str | Path, facts: int | str,
     for entry in entries:
         entry['captions'] = captions[entry['file_path']]
         entry['processed_tokens'] = [pretokenize(text) for text in entry['captions']]
-    out.parent.mkdir(parents=True, exist_ok=True)
-    write_durably(out, json.dumps(entries))
-    return out
+    return entries
