@@ -5,7 +5,8 @@
 
 makes an environment and an empty folder under the temporary one, does there what the README and the
 tutorials say in their order, and writes the last part of `tutorials/strangers_hour.md`. It takes
-about half an hour on two cores, and a network for the packages.
+half an hour to an hour on two cores, and a network for the packages. It ends with 1, and names
+them, if there are commands that ended otherwise than they should.
 """
 
 import os
@@ -52,6 +53,8 @@ INSTEAD = {
         'mmtbps ablation ablation_drawn --seeds 1 --steps 6 --arms baseline',
         'one arm of six steps; the whole is hours'),
 }
+#: A page that is served ends by Ctrl-C; drawn people are not the published ones.
+ENDS = {'mmtbps serve': 130, 'mmtbps check-data vit_bert_pdg_cuhk': 1}
 _SHOWN = re.compile(r'Epoch\((train|val|test)\)|protocol:|best checkpoint|^error|^warning|Resumed')
 _ANSI = re.compile(r'\x1b\[[0-9;?]*[a-zA-Z]')
 
@@ -61,6 +64,7 @@ class Hour:
 
     def __init__(self, home: Path, wheel: Path) -> None:
         self.home, self.wheel, self.place, self.log = home, wheel, home, []
+        self.faults = []
         keep = {key: value for key, value in os.environ.items()
                 if not key.startswith(('PYTHON', 'VIRTUAL_ENV', 'HF_'))}
         self.environment = keep | dict(
@@ -97,6 +101,7 @@ class Hour:
         shown = '\n'.join([f'$ {command}', *shorten(printed)]).replace(f'{self.home}/', '~/')
         self.say(f'```text\n{shown.replace(str(self.wheel), self.wheel.name)}\n```')
         self.say(f'*{seconds:.0f} s, exit {code}' + (f'; {why}' if why else '') + '*')
+        self.faults += [] if code == should_end(command) else [f'{command}: exit {code}']
 
     def _serve(self, command: str) -> tuple[int, str]:
         """Open the page, ask for it once, and stop it as Ctrl-C does."""
@@ -131,6 +136,11 @@ class Hour:
             elif language == 'bash':
                 for line in code.splitlines():
                     self.do(line)
+
+
+def should_end(command: str) -> int:
+    """Return the exit code that a command should have."""
+    return next((code for words, code in ENDS.items() if command.startswith(words)), 0)
 
 
 def blocks(page: Path) -> list[tuple[str, str]]:
@@ -224,6 +234,8 @@ def main(wheel: Path) -> None:
     page = PAGE.read_text('utf-8').partition(HEADING)[0]
     PAGE.write_text(page + HEADING + '\n' + '\n\n'.join([summary, *hour.log]) + '\n', 'utf-8')
     shutil.rmtree(home)
+    if hour.faults:
+        sys.exit('\n'.join(['ended otherwise than they should:', *hour.faults]))
 
 
 if __name__ == '__main__':

@@ -1,5 +1,6 @@
 """The log of a stranger's hour: each command of the tutorials is in it, as it was done."""
 
+import re
 import runpy
 import sys
 
@@ -36,6 +37,12 @@ def test_each_command_is_in_the_log_with_its_end(page):
         there = f'\n$ {done}\n' in log or f'\n- `{line}`\n' in log
         missing += [] if there else [done]
     assert not missing
+
+
+def test_each_command_of_the_log_ended_as_it_should():
+    ends = re.findall(r'\n\$ (.*)\n(?:.*\n)*?```\n\n?\*\d+ s, exit (\d+)', LOG.read_text('utf-8'))
+    assert len(ends) > 30
+    assert not [end for end in ends if int(end[1]) != RECORDER['should_end'](end[0])]
 
 
 def test_long_output_is_shortened_and_a_training_keeps_its_epochs():

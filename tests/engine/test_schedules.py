@@ -36,11 +36,15 @@ FORMER = dict(
     ablation=(450, [dict(type='LinearLR', start_factor=0.01, end=45, by_epoch=False),
                     dict(type='CosineAnnealingLR', begin=45, end=450, T_max=405,
                          by_epoch=False)]),
+    captions=(300, [dict(type='LinearLR', start_factor=0.01, end=30, by_epoch=False),
+                    dict(type='CosineAnnealingLR', begin=30, end=300, T_max=270,
+                         by_epoch=False)]),
     finetune=(500, [dict(type='LinearLR', start_factor=0.01, end=50, by_epoch=False)]))
 #: Configs that version 0.1.0 did not have, with a length of their own.
 NEWER = {'own_data', 'clip_b16_itc_mals'}
 NEWER_FOLDERS = {'aptm', 'blip', 'rasa'}
-OTHERS = dict(ablation_losses_drawn='losses', ablation_noise_drawn='losses',
+OTHERS = dict(ablation_captions_drawn='captions', ablation_losses_drawn='losses',
+              ablation_noise_drawn='losses',
               ablation_methods_drawn='ablation', ablation_drawn='ablation',
               ablation_mixup_drawn='ablation', finetune_drawn='finetune')
 

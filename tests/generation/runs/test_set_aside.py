@@ -29,7 +29,7 @@ def write(folder, *lines, name=NAME):
 
 BROKEN = {
     'cut': (line(FIRST)[:40] + b'\n', 'broken JSON'),
-    'no UTF-8': (b'{"job_id": "\xff"}\n', 'broken JSON'),
+    'no UTF-8': (b'{"job_id": "\xff"}\n', 'not UTF-8 text'),
     'a list': (b'[1, 2]\n', 'expected an object'),
     'another status': (line(FIRST).replace(b'"rejected"', b'"good"'), "got 'good'"),
     'an image outside': (line(replace(FIRST, output=dict(file='../x.png'))), 'leads out'),
