@@ -98,7 +98,10 @@ def _fault(line: bytes, known: dict[str, Record], digest: str | None) -> str | N
     try:
         raw = decode_json(line.decode('utf-8-sig'))
     except (ValueError, RecursionError) as error:
-        return f'broken JSON ({error})' if line.endswith(b'\n') else None
+        if not line.endswith(b'\n'):
+            return None
+        kind = 'not UTF-8 text' if isinstance(error, UnicodeDecodeError) else 'broken JSON'
+        return f'{kind} ({error})'
     try:
         record = Record.from_json(raw, 'no record')
     except RecordError as error:
