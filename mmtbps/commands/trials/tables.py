@@ -97,14 +97,14 @@ def sign_flip_probability(differences: Sequence[float]) -> float:
         return float('nan')
     # As far from 0 as what was seen, or rounding is to blame.
     seen = abs(sum(differences)) - 1e-9
+    if seen <= 0:
+        return 1.0
     # Each half has few sums; of the other half those count that bring them as far out.
     near, far = (_signed_sums(differences[start::2]) for start in (0, 1))
     far.sort()
     above = len(far) - np.searchsorted(far, seen - near)
     below = np.searchsorted(far, -seen - near, side='right')
-    both = np.searchsorted(far, -seen - near, side='right') - np.searchsorted(far, seen - near)
-    count = above + below - np.maximum(both, 0)
-    return int(count.sum()) / 2 ** len(differences)
+    return int((above + below).sum()) / 2 ** len(differences)
 
 
 def _signed_sums(values: Sequence[float]) -> np.ndarray:
