@@ -41,6 +41,7 @@ sys.path_importer_cache[TESTS] = ModulesAlone(TESTS, (SourceFileLoader, SOURCE_S
 import pytest  # noqa: E402
 import torch  # noqa: E402
 from fresh_state import fresh_state  # noqa: E402
+from mmengine.logging import MMLogger  # noqa: E402
 from tiny_models import TINY_BERT, TINY_VIT  # noqa: E402
 
 import mmtbps  # noqa: E402, F401  before mmpretrain, which may miss torchvision
@@ -78,6 +79,15 @@ def own_state(own_state_of_the_file):
     """So does every test, also beside what the fixtures of its file left behind."""
     with fresh_state():
         yield
+
+
+@pytest.fixture
+def same_log_level_afterwards():
+    """Of commands that quieten the log of this process."""
+    logger = MMLogger.get_current_instance()
+    level = logger.level
+    yield
+    logger.setLevel(level)
 
 
 @pytest.fixture

@@ -6,21 +6,13 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from mmengine.logging import MMLogger
 from PIL import Image
 
 from mmtbps.commands.main import run_command
 from mmtbps.datasets import CUHKPEDES
 
 main = partial(run_command, 'check-data')
-
-
-@pytest.fixture(autouse=True)
-def _same_log_level_afterwards():
-    logger = MMLogger.get_current_instance()
-    level = logger.level
-    yield
-    logger.setLevel(level)
+pytestmark = pytest.mark.usefixtures('same_log_level_afterwards')
 
 
 @pytest.fixture

@@ -4,21 +4,13 @@ import json
 from functools import partial
 
 import pytest
-from mmengine.logging import MMLogger
 from PIL import Image
 
 from mmtbps.commands.main import run_command
 from mmtbps.datasets import MALS
 
 main = partial(run_command, 'check-data')
-
-
-@pytest.fixture(autouse=True)
-def _same_log_level_afterwards():
-    logger = MMLogger.get_current_instance()
-    level = logger.level
-    yield
-    logger.setLevel(level)
+pytestmark = pytest.mark.usefixtures('same_log_level_afterwards')
 
 
 def write_mals(folder, count):

@@ -6,7 +6,6 @@ from functools import partial
 
 import numpy as np
 import pytest
-from mmengine.logging import MMLogger
 from PIL import Image
 
 from mmtbps.commands.main import run_command
@@ -18,14 +17,7 @@ from mmtbps.errors import BadValue
 from mmtbps.fileio import write_durably
 
 check_data = partial(run_command, 'check-data')
-
-
-@pytest.fixture(autouse=True)
-def same_log_level_afterwards():
-    logger = MMLogger.get_current_instance()
-    level = logger.level
-    yield
-    logger.setLevel(level)
+pytestmark = pytest.mark.usefixtures('same_log_level_afterwards')
 
 
 def record(split, person, image, *captions):
