@@ -31,6 +31,7 @@ from mmtbps.datasets.record_checks import count_shared_captions, count_sizes, ju
 from mmtbps.datasets.skipped import SkippedRecord
 from mmtbps.engine.data_checks import check_data_sets
 from mmtbps.errors import BadValue, Notice, RecordError, UserError, printable
+from mmtbps.evaluation.copies import describe_copies, find_copies
 from mmtbps.registry import DATASETS
 
 from .options.doctor import add_doctor_options, check_targets, see_doctor
@@ -146,7 +147,8 @@ def check(cls: type[TBPSDataset], paths: dict, args: argparse.Namespace, number:
     except (FileNotFoundError, ValueError, UserError) as error:
         say(f'PROBLEM {_word(error)}')
         return dict(found, problems=[_word(error)])
-    notes = [*describe_names(dataset), *describe_people(dataset, located)]
+    notes = [*describe_names(dataset), *describe_people(dataset, located),
+             *describe_galleries(located, args.no_decode)]
     for line in [*(f'note    {text}' for text in notes), *(f'PROBLEM {text}' for text in problems)]:
         say(line)
     for skip in skipped[:show]:
@@ -180,6 +182,23 @@ def describe_people(dataset: TBPSDataset, located: list[LocatedRecord]) -> Itera
                   'for the same)'))
     if shared := count_shared_captions(located):
         yield f'{shared} captions are at more than one person'
+
+
+def describe_galleries(located: list[LocatedRecord], bytes_alone: bool) -> Iterator[str]:
+    """Describe the exact copies among the pictures of each split that is not trained on."""
+    for split in dict.fromkeys(item.record.split for item in located):
+        if split == 'train':
+            continue
+        captions = Counter()
+        people = {}
+        for item in located:
+            if item.record.split == split:
+                people.setdefault(item.image_path, item.identity)
+                captions[item.identity] += len(item.record.captions)
+        copies = find_copies(list(people), pixels=not bytes_alone)
+        if said := describe_copies(copies, list(people), list(people.values()),
+                                   list(captions.elements())):
+            yield f'{split}: {said}'
 
 
 def read_splits(cls: type[TBPSDataset], paths: dict, splits: list[str], decode: bool,

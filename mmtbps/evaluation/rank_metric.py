@@ -12,6 +12,7 @@ from torch import Tensor
 from mmtbps.errors import BadValue, MissingKey
 from mmtbps.registry import METRICS
 
+from .copies import alike_rows, describe_copies, find_copies
 from .refinement import Refinement, Reranker
 from .streaming import PART_SIZE, GalleryPart, evaluate_streamed, open_features
 
@@ -33,6 +34,7 @@ class RankKMetric(BaseMetric):
     ``split``, ``ann_files`` (file name -> sha256), ``other_size`` (words on the published size),
     ``left_out`` (on images that are not in the gallery), ``queries`` (where they are more than
     their captions) and ``positives`` (where they are no persons) in the data set's ``metainfo``.
+    Exact copies among the pictures are named there, with the queries that they touch.
 
     Metric keys: ``t2i/R1``, ``t2i/R5``, ``t2i/R10``, ``t2i/mAP``, ``t2i/mAP_trapz``,
     ``t2i/mINP``, ``t2i/queries``, ``t2i/gallery``, ``t2i/unmatched``; the same with ``i2t``.
@@ -170,7 +172,7 @@ class RankKMetric(BaseMetric):
                 refinements=self._refinements_of(direction))
             metrics.update({f'{direction}/{_COUNTS.get(name, name)}': value
                             for name, value in measured.items()})
-        protocol = self._protocol(metrics)
+        protocol = self._protocol(metrics, self._copies(results, images, texts))
         print_log(protocol, logger='current')
         # A best checkpoint then knows by what it was chosen.
         MessageHub.get_current_instance().update_info('protocol', protocol)
@@ -202,10 +204,20 @@ class RankKMetric(BaseMetric):
         return scores
 
     def _shown(self, sample: dict) -> dict:
-        """Keep the sentences and the path of a picture where a second stage is to see them."""
+        """Keep the path of a picture, and its sentences where a second stage is to see them."""
         rerankers = [part for part in self.refinements if isinstance(part, Reranker)]
-        return {key: sample[key] for key in ('captions', 'img_path') if key in sample
-                } if rerankers else {}
+        keys = ('captions', 'img_path') if rerankers else ('img_path',)
+        return {key: sample[key] for key in keys if key in sample}
+
+    @staticmethod
+    def _copies(results: list[dict], images: dict, texts: dict) -> str:
+        """Word the exact copies in the gallery; those whose features differ can be none."""
+        if not all('img_path' in result for result in results):
+            return ''
+        paths = [result['img_path'] for result in results]
+        copies = find_copies(paths, alike_rows(images['features'].numpy(force=True)))
+        return describe_copies(copies, paths, images['person_ids'].tolist(),
+                               texts['person_ids'].tolist())
 
     def _ask_in_words(self, results: list[dict]) -> None:
         texts = [text for result in results for text in result.get('captions', ())]
@@ -244,7 +256,7 @@ class RankKMetric(BaseMetric):
                      image_ids=image_ids.repeat_interleave(captions))
         return images, texts
 
-    def _protocol(self, metrics: dict) -> str:
+    def _protocol(self, metrics: dict, copies: str) -> str:
         """Word the protocol line that the log keeps beside the numbers."""
         meta = self.dataset_meta or {}
         files = [f'{name} (sha256 {sha256[:_SHORT_HASH]})'
@@ -261,6 +273,7 @@ class RankKMetric(BaseMetric):
             *counts,
             *([f'gallery with distractors of {self.distractors}'] if self.distractors else []),
             *(meta[key] for key in ('other_size', 'left_out', 'queries') if key in meta),
+            *filter(None, [copies]),
             f'positives: {meta.get("positives", "same person")}, own image {own}',
             *(f'refined by {refinement}' for refinement in self.refinements),
             self.model or f'checkpoint: {self.selection or "unknown"}',

@@ -43,6 +43,20 @@ def test_good_data_returns_zero(root, capsys):
     assert 'No problems.' in printed
 
 
+def test_copies_in_a_gallery_are_a_note(root, capsys):
+    Image.new('RGB', (4, 12)).save(root / 'imgs/4.png')
+    edit(root)
+    records = json.loads((root / 'reid_raw.json').read_text())
+    records.append(dict(records[-1], file_path='4.png', id=4))
+    (root / 'reid_raw.json').write_text(json.dumps(records))
+    main(['--type', 'cuhk', '--root', str(root)])
+    printed = capsys.readouterr().out
+    assert 'note    test: copies: 1 (' in printed
+    assert 'same pixels, 2 people); 4 of 4 queries are of these people' in printed
+    main(['--type', 'cuhk', '--root', str(root), '--no-decode'])
+    assert 'copies:' not in capsys.readouterr().out
+
+
 def test_empty_captions_are_a_note(root, capsys):
     edit(root, captions=['A man.', ''])
     assert main(['--type', 'cuhk', '--root', str(root)]) == 0
