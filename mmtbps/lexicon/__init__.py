@@ -1,5 +1,6 @@
 """Colors, garments and synonyms of person captions, and their search in a sentence."""
 
+from .asked_phrases import AskedPhrase, SentenceReading, read_sentence
 from .attribute_reading import (
     AttributeReading,
     PatternPhrase,
@@ -12,6 +13,7 @@ from .attributes import Family, families, family_of, garment_type, write_type
 from .caption_reading import CaptionReading, read_caption
 from .garment_phrases import GarmentPhrase
 from .mentions import ColorMention, find_color_mentions, protected_spans
+from .opposites import opposites_of, word_phrase
 from .phrases import Phrase, Word, find_phrases, split_words
 from .vocabulary import (
     Color,
@@ -25,9 +27,10 @@ from .vocabulary import (
 )
 from .wording import article_edit, with_case_of
 
-__all__ = ['AttributeReading', 'CaptionReading', 'Color', 'ColorMention', 'Family', 'Garment',
-           'GarmentPhrase', 'PatternPhrase', 'Phrase', 'Word', 'WornItem', 'article_edit',
-           'colors', 'details', 'families', 'family_of', 'find_color_mentions', 'find_phrases',
-           'garment_name', 'garment_type', 'garments', 'indefinite_article', 'names_construction',
-           'protected_spans', 'read_attributes', 'read_caption', 'split_words', 'synonyms',
-           'unknown_words', 'with_case_of', 'write_type']
+__all__ = ['AskedPhrase', 'AttributeReading', 'CaptionReading', 'Color', 'ColorMention', 'Family',
+           'Garment', 'GarmentPhrase', 'PatternPhrase', 'Phrase', 'SentenceReading', 'Word',
+           'WornItem', 'article_edit', 'colors', 'details', 'families', 'family_of',
+           'find_color_mentions', 'find_phrases', 'garment_name', 'garment_type', 'garments',
+           'indefinite_article', 'names_construction', 'opposites_of', 'protected_spans',
+           'read_attributes', 'read_caption', 'read_sentence', 'split_words', 'synonyms',
+           'unknown_words', 'with_case_of', 'word_phrase', 'write_type']

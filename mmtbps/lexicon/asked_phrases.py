@@ -1,0 +1,290 @@
+"""Reading of a query into phrases that can be checked one by one, and the words left unread."""
+
+import re
+from collections.abc import Iterator, Sequence
+from functools import cache, lru_cache
+from typing import NamedTuple
+
+from .attribute_reading import WornItem, read_attributes
+from .body_phrases import BodyPhrase, find_body_phrases, is_silent
+from .grammar import AUXILIARIES, COPULAS, FUNCTION_WORDS, color_term
+from .mentions import ColorMention
+from .negation_scope import DOUBTFUL, absence_end, negation_depths
+from .negations import is_negator
+from .phrases import PhraseIndex, Word, split_words
+from .vocabulary import read_table
+
+__all__ = ['AskedPhrase', 'SentenceReading', 'read_sentence']
+
+_CLOTHES = frozenset({'upper', 'lower', 'full', 'shoes'})
+#: Doubts of a garment for which a query does not ask for it.
+_REFUSED = frozenset({'written text', 'only a part'})
+_UNSURE_COLOR = 'words that may be a color'
+_OPENS_BARE = frozenset('in wearing wears dressed clad all entirely mostly'.split())
+
+
+class AskedPhrase(NamedTuple):
+    """Part of a query that a picture fits or does not; ``start`` and ``end`` in characters.
+
+    Args:
+        start: Its first character, after the determiner.
+        end: The one after its last.
+        text: Words for it alone, without the negation.
+        kind: ``'clothing'``, ``'accessory'``, ``'hair'``, ``'beard'`` or ``'gender'``.
+        region: `Garment.region` of what is worn; ``''`` for others.
+        name: What it is, one name for all forms: ``'coat'``, ``'backpack'``, ``'hair'``, ``'man'``.
+        noun: The words that name it: ``'rucksack'``.
+        modifiers: Other words before it: ``'long sleeved'``.
+        color: Its color as it is written; of hair, the name of the color.
+        bases: Basic colors of it.
+        pattern: Name of its pattern.
+        style: Of hair.
+        negated: Whether the query says that it is not so.
+    """
+
+    start: int
+    end: int
+    text: str
+    kind: str
+    region: str
+    name: str
+    noun: str = ''
+    modifiers: str = ''
+    color: str = ''
+    bases: tuple[str, ...] = ()
+    pattern: str = ''
+    style: str = ''
+    negated: bool = False
+
+    def __str__(self) -> str:
+        return f'no {self.text}' if self.negated else self.text
+
+
+class SentenceReading(NamedTuple):
+    """All that a query is understood to ask for.
+
+    Args:
+        sentence: As it was asked.
+        phrases: What can be checked, from left to right.
+        unread: ``[start, end)`` of the words that are not.
+        affirmed: The query without what it negates, which an encoder would read as its contrary;
+            ``''`` where nothing is left.
+        doubt: Reason for which nothing can be told apart, as several people; ``None`` for none.
+    """
+
+    sentence: str
+    phrases: tuple[AskedPhrase, ...]
+    unread: tuple[tuple[int, int], ...]
+    affirmed: str
+    doubt: str | None = None
+
+    @property
+    def unread_words(self) -> tuple[str, ...]:
+        """The words that are not read, as they are written."""
+        return tuple(self.sentence[start:end] for start, end in self.unread)
+
+
+class _Found(NamedTuple):
+    """A phrase by word indices, with the word that a negation must reach."""
+
+    phrase: AskedPhrase
+    first: int
+    last: int
+    key: int
+
+
+@lru_cache(maxsize=4096)
+def read_sentence(sentence: str) -> SentenceReading:
+    """Read a query: garments with colors and patterns, accessories, hair, beard and gender.
+
+    >>> reading = read_sentence('a tall woman in a red coat without a backpack')
+    >>> [str(phrase) for phrase in reading.phrases], reading.unread_words, reading.affirmed
+    (['woman', 'red coat', 'no backpack'], ('tall',), 'a tall woman in a red coat')
+    """
+    words, reading = split_words(sentence), read_attributes(sentence)
+    doubt = reading.reading.doubt if reading.reading.doubt in (
+        'several people', 'a comparison', 'a mannequin, a display or an animal') else None
+    if doubt:
+        return SentenceReading(sentence, (), _unread(sentence, words, set(), []), sentence, doubt)
+    found = sorted([*_worn(sentence, words, reading.items),
+                    *_bare_colors(sentence, words, reading.reading.mentions),
+                    *(_of_body(sentence, words, body) for body in find_body_phrases(words)),
+                    *_lacking(words)], key=lambda each: (each.first, -each.last))
+    found = [each for i, each in enumerate(found)
+             if not any(other.last > each.first for other in found[:i])]
+    depths = negation_depths(words, [(each.first, each.last) for each in found])
+    sure = [each for each in found if depths[each.key] != DOUBTFUL]
+    phrases = tuple(each.phrase._replace(
+        negated=each.phrase.negated != bool(depths[each.key] % 2)) for each in sure)
+    covered = {i for each in sure for i in range(each.first, each.last)}
+    denied = [each for each, phrase in zip(sure, phrases, strict=True) if phrase.negated]
+    return SentenceReading(sentence, phrases, _unread(sentence, words, covered, depths),
+                           _affirm(sentence, words, denied, depths, covered))
+
+
+# ------------------------------------------------------------------ what is worn
+def _worn(sentence: str, words: Sequence[Word], items: Sequence[WornItem]) -> Iterator[_Found]:
+    for item in items:
+        garment = item.garment
+        cloth = garment.region in _CLOTHES
+        if garment.doubt in _REFUSED or (garment.doubt == 'not worn' and (
+                cloth or garment.region == 'hat')):
+            continue
+        mention = garment.mention if garment.doubt != _UNSURE_COLOR else None
+        first, last, key = item.first, item.last, item.name
+        denied = _denied_color(words, last) if mention is None else None
+        if denied is not None:
+            mention, last = denied, _word_after(words, denied.color[1])
+            key = last - 1
+        elif mention is not None and mention.predicative:
+            key = _word_at(words, mention.color[0])
+            last = max(last, _word_after(words, mention.color[1]))
+        first = min(first, _word_at(words, mention.span[0])) if mention else first
+        pattern = next((each for each in item.patterns if each.name), None)
+        if pattern is not None and pattern.end > last:
+            last = pattern.end
+        inside = [i for i in range(item.first, item.name)
+                  if not is_silent(words[i].key) and not (mention and mention.color[0] <= words[i].start < mention.color[1])
+                  and not any(each.start <= i < each.end for each in item.patterns)
+                  and not words[i].is_punctuation]
+        noun = sentence[words[item.name].start:words[item.last - 1].end]
+        color = sentence[slice(*mention.color)] if mention else ''
+        modifiers = ' '.join(sentence[words[i].start:words[i].end] for i in inside)
+        name = pattern.name if pattern else ''
+        text = ' '.join(filter(None, [modifiers, color, name, noun]))
+        yield _Found(AskedPhrase(
+            words[first].start, words[last - 1].end, text, 'clothing' if cloth else 'accessory',
+            garment.region, item.type, noun, modifiers, color, mention.bases if mention else (),
+            name), first, last, key)
+
+
+def _denied_color(words: Sequence[Word], i: int) -> ColorMention | None:
+    """Read the color of "her shirt is not red" behind the noun that ends before word ``i``."""
+    m = i
+    while m < len(words) and words[m].key in COPULAS | AUXILIARIES:
+        m += 1
+    if m == len(words) or not is_negator(words[m]):
+        return None
+    term = color_term(words, m + 1) if m + 1 < len(words) else None
+    return term and ColorMention((words[m + 1].start, words[term.end - 1].end),
+                                 (words[i - 1].start, words[term.end - 1].end), None, None,
+                                 term.bases, True)
+
+
+def _bare_colors(sentence: str, words: Sequence[Word],
+                 mentions: Sequence[ColorMention]) -> Iterator[_Found]:
+    """Find "in red", of which nobody says what is red."""
+    for mention in mentions:
+        first, last = _word_at(words, mention.color[0]), _word_after(words, mention.color[1])
+        if mention.noun is None and mention.bases and mention.span[1] == mention.color[1] and (
+                first and words[first - 1].key in _OPENS_BARE):
+            color = sentence[slice(*mention.color)]
+            yield _Found(AskedPhrase(*mention.color, f'{color} clothes', 'clothing', 'full',
+                                     'clothes', 'clothes', color=color, bases=mention.bases),
+                         first, last, first)
+
+
+def _word_at(words: Sequence[Word], place: int) -> int:
+    """Return the index of the word that begins at a character, or the next."""
+    return next(i for i, word in enumerate(words) if word.start >= place)
+
+
+def _word_after(words: Sequence[Word], place: int) -> int:
+    """Return the index after the last word that ends at a character or before."""
+    return max(i for i, word in enumerate(words, start=1) if word.end <= place)
+
+
+# ------------------------------------------------------------------ the body, and what lacks
+def _of_body(sentence: str, words: Sequence[Word], body: BodyPhrase) -> _Found:
+    text = sentence[words[body.start].start:words[body.end - 1].end]
+    if text.lower() == 'bearded':
+        text = 'beard'
+    if body.kind == 'hair':
+        text = read_table('asked')['hair_written'][body.style].replace('{c}', body.color)
+        text = ' '.join(text.split())
+    key = body.start if body.kind != 'hair' or words[body.start].key != 'hair' else body.end - 1
+    return _Found(AskedPhrase(
+        words[body.start].start, words[body.end - 1].end, text, body.kind, '', body.name,
+        body.name, color=body.color, style=body.style), body.start, body.end, key)
+
+
+def _lacking(words: Sequence[Word]) -> Iterator[_Found]:
+    """Find "hatless" and "clean-shaven"."""
+    table = read_table('asked')['lacking']
+    for i in range(len(words)):
+        if (match := _lacking_index().longest_at(words, i)) is not None:
+            name = table[match[1]]
+            kind, region = ('beard', '') if name == 'beard' else ('accessory', name)
+            yield _Found(AskedPhrase(words[i].start, words[match[0] - 1].end, name, kind, region,
+                                     name, name, negated=True), i, match[0], i)
+
+
+@cache
+def _lacking_index() -> PhraseIndex:
+    return PhraseIndex(read_table('asked')['lacking'])
+
+
+# ------------------------------------------------------------------ the rest
+def _unread(sentence: str, words: Sequence[Word], covered: set[int],
+            depths: Sequence[int]) -> tuple[tuple[int, int], ...]:
+    """Find the words that say something and are in no phrase, with the negation before them."""
+    spans: list[tuple[int, int]] = []
+    previous = None
+    for i, word in enumerate(words):
+        if i in covered or word.is_punctuation or is_silent(word.key) or is_negator(word):
+            continue
+        start = i
+        while start and depths and depths[i] and words[start - 1].key in FUNCTION_WORDS | {'any'}:
+            start -= 1
+            if is_negator(words[start]):
+                break
+        start = start if is_negator(words[start]) else i
+        if previous == i - 1 and spans:
+            spans[-1] = (spans[-1][0], word.end)
+        else:
+            spans.append((words[start].start, word.end))
+        previous = i
+    return tuple(spans)
+
+
+def _affirm(sentence: str, words: Sequence[Word], denied: Sequence[_Found],
+            depths: Sequence[int], covered: set[int]) -> str:
+    """Take what is negated out of a query, with the negation, and mend the seams."""
+    if not denied:
+        return sentence
+    gone = {i for each in denied for i in range(each.first, absence_end(words, each.last))}
+    for i, word in enumerate(words):
+        ends = [each.last for each in denied if _reached(i, each, depths)]
+        if not is_negator(word) or not ends or (covered - gone).intersection(range(i, max(ends))):
+            continue
+        start = i
+        while start and words[start - 1].key in AUXILIARIES:
+            start -= 1
+        gone.update(range(start, max(ends)))
+    left = ''.join('' if i in gone else sentence[word.start:word.end] + (
+        sentence[word.end:words[i + 1].start] if i + 1 < len(words) else '')
+        for i, word in enumerate(words))
+    return _mend(left)
+
+
+def _reached(i: int, each: _Found, depths: Sequence[int]) -> bool:
+    """Tell whether the negator at word ``i`` reaches a phrase, without a gap."""
+    return each.first > i and all(depths[i + 1:each.key + 1])
+
+
+def _mend(text: str) -> str:
+    """Take away what a removal leaves hanging: joiners at its ends, doubled commas."""
+    before = None
+    while before != text:
+        before = text
+        text = re.sub(r'\s+', ' ', text)
+        text = re.sub(r' ?([,.;])(?: ?[,.;])+', r'\1', text)
+        text = re.sub(r'\s+([,.;])', r'\1', text)
+        text = re.sub(r'\b(?:who|and|or|with|but|in|wearing|while|a|an|the)(?=[,.;]|$)', '', text)
+        text = re.sub(r'\b(who|with|and|but) (?:and|or|but)\b', r'\1', text)
+        text = re.sub(r'\bwith (wearing|in|carrying|holding)\b', r'\1', text)
+        text = re.sub(r'\b(?:he|she|they|it|her|his)(?=[,.;]|$)', '', text, flags=re.IGNORECASE)
+        text = re.sub(r'^(?:and|or|but|with|[,.;])(?:\s|$)', '', text.strip()).rstrip(' ,;')
+    words = [word for word in split_words(text) if not word.is_punctuation]
+    return text if any(not is_silent(word.key) or word.key not in FUNCTION_WORDS
+                       for word in words) else ''

@@ -1,0 +1,157 @@
+"""Scope of negations in a query: the words that "without", "no" or "isn't wearing" reach.
+
+`negations_in` finds a negation with its object, so that no edit tears it apart. Here every word is
+told how many negations reach it: of two, the second takes the first back.
+"""
+
+from collections.abc import Sequence
+
+from .grammar import AUXILIARIES, COPULAS, noun_ending_at
+from .negations import is_negator
+from .phrases import Word
+
+__all__ = ['DOUBTFUL', 'absence_end', 'negation_depths']
+
+#: A word that a negation may or may not reach: "without a hat and a red coat".
+DOUBTFUL = -1
+
+_STOPS = frozenset('.;:!?')
+_CLAUSE = frozenset('but while who whose which because although though except instead'.split())
+#: Behind an object these begin something else: "no hat with a red coat".
+_AFTER_OBJECT = frozenset('with in wearing wears wear carrying carries holding holds has having is '
+                          'was are dressed'.split())
+_JOINERS = frozenset({'or', 'nor'})
+#: "Not only a hat": nothing is negated.
+_ONLY = frozenset('only just merely simply'.split())
+_CORRELATED = frozenset({'neither', 'not', 'no', 'without', 'never'})
+#: What a noun is not, if it is not there: "her bag is not visible".
+_SEEN = frozenset('visible there present seen shown worn carried'.split())
+
+
+def negation_depths(words: Sequence[Word], nouns: Sequence[tuple[int, int]]) -> list[int]:
+    """Count the negations that reach each word; `DOUBTFUL` where that cannot be told.
+
+    Args:
+        words: Of a query.
+        nouns: ``[start, end)`` word indices of its noun phrases, in order: what can be negated.
+
+    Example:
+        >>> from mmtbps.lexicon import split_words
+        >>> negation_depths(split_words('no hat but a bag'), [(1, 2), (4, 5)])
+        [0, 1, 0, 0, 0]
+        >>> negation_depths(split_words('not without a hat'), [(3, 4)])
+        [0, 1, 2, 2]
+    """
+    depths = [0] * len(words)
+    for i in range(len(words)):
+        if not _negates(words, i):
+            continue
+        end, doubtful = _reach(words, i, nouns)
+        for m in range(i + 1, doubtful):
+            if depths[m] != DOUBTFUL:
+                depths[m] = depths[m] + 1 if m < end else DOUBTFUL
+        for m in _absent_subject(words, i):
+            depths[m] += 1
+    return depths
+
+
+def absence_end(words: Sequence[Word], i: int) -> int:
+    """Find the end of "is not visible" behind a noun that ends before word ``i``; else ``i``.
+
+    Example:
+        >>> from mmtbps.lexicon import split_words
+        >>> absence_end(split_words('her bag is not visible'), 2)
+        5
+    """
+    m = i
+    while m < len(words) and words[m].key in COPULAS | AUXILIARIES:
+        m += 1
+    denied = m + 1 < len(words) and is_negator(words[m]) and words[m + 1].key in _SEEN
+    return m + 2 if denied else i
+
+
+def _negates(words: Sequence[Word], i: int) -> bool:
+    """Tell whether the word at ``i`` negates: not "nor" of "neither ... nor", nor "not only"."""
+    if not is_negator(words[i]):
+        return False
+    if i + 1 < len(words) and words[i + 1].key in _ONLY:
+        return False
+    if words[i].key == 'nor':
+        before = [word.key for word in words[:i]]
+        stop = max((m for m, key in enumerate(before) if key in _STOPS), default=-1)
+        return not any(key in _CORRELATED or is_negator(words[stop + 1 + n])
+                       for n, key in enumerate(before[stop + 1:]))
+    return True
+
+
+def _reach(words: Sequence[Word], i: int, nouns: Sequence[tuple[int, int]]) -> tuple[int, int]:
+    """Find the word after the scope of the negator at ``i``, and the one after what is doubtful."""
+    starts = {start: end for start, end in nouns}
+    m, objects = i + 1, 0
+    while m < len(words):
+        key = words[m].key
+        if key in _STOPS or key in _CLAUSE:
+            break
+        if key in {',', 'and', '&'}:
+            if not _goes_on(words, m, objects, starts):
+                return m, _doubtful_end(words, m, objects, starts)
+        elif objects and (key in _AFTER_OBJECT or _negates(words, m)) and not _joined(words, m):
+            break
+        if m in starts:
+            objects += 1
+            m = starts[m]
+        else:
+            m += 1
+    return m, m
+
+
+def _goes_on(words: Sequence[Word], m: int, objects: int, starts: dict[int, int]) -> bool:
+    """Tell whether a scope runs across a comma or "and": into a list that "or" ends, a bare noun.
+
+    "No hat, bag or scarf", "without hat and bag", "not tall and wearing no hat".
+    """
+    if not objects:
+        return words[m].key != ','
+    after = [n for n in starts if n > m]
+    if not after:
+        return False
+    first = min(after)
+    between = [word.key for word in words[m + 1:first]]
+    if any(key in _JOINERS for key in between):
+        return True
+    if between:
+        return words[m].key == ',' and between in (['a'], ['an']) and _list_ends_in_or(
+            words, starts[first], starts)
+    return words[m].key != ',' or _list_ends_in_or(words, starts[first], starts)
+
+
+def _list_ends_in_or(words: Sequence[Word], m: int, starts: dict[int, int]) -> bool:
+    """Tell whether nouns with commas and one "or" between follow."""
+    while m < len(words) and (m in starts or words[m].key in {',', 'a', 'an', 'any'} | _JOINERS):
+        if words[m].key in _JOINERS:
+            return True
+        m = starts.get(m, m + 1)
+    return False
+
+
+def _doubtful_end(words: Sequence[Word], m: int, objects: int, starts: dict[int, int]) -> int:
+    """Find the end of "and a bag", of which nobody knows whether "without a hat" reaches it."""
+    if words[m].key == ',' or not objects:
+        return m
+    first = min((n for n in starts if n > m), default=None)
+    bare = first is not None and {word.key for word in words[m + 1:first]} <= {'a', 'an', 'the'}
+    return starts[first] if bare else m
+
+
+def _joined(words: Sequence[Word], m: int) -> bool:
+    return words[m - 1].key in _JOINERS or words[m].key in _JOINERS
+
+
+def _absent_subject(words: Sequence[Word], i: int) -> range:
+    """Find the noun of "her bag is not visible", before the negator at ``i``."""
+    start = i
+    while start and words[start - 1].key in COPULAS | AUXILIARIES:
+        start -= 1
+    subject = noun_ending_at(words, start - 1) if start else None
+    absent = subject is not None and absence_end(words, subject.end) > subject.end
+    return range(subject.start, subject.end) if absent else range(0)
