@@ -144,7 +144,8 @@ def _worn(sentence: str, words: Sequence[Word], items: Sequence[WornItem]) -> It
         if pattern is not None and pattern.end > last:
             last = pattern.end
         inside = [i for i in range(item.first, item.name)
-                  if not is_silent(words[i].key) and not (mention and mention.color[0] <= words[i].start < mention.color[1])
+                  if not is_silent(words[i].key)
+                  and not (mention and mention.color[0] <= words[i].start < mention.color[1])
                   and not any(each.start <= i < each.end for each in item.patterns)
                   and not words[i].is_punctuation]
         noun = sentence[words[item.name].start:words[item.last - 1].end]

@@ -1,0 +1,184 @@
+"""Phrases of a query, checked one by one on the people who were found."""
+
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from os import PathLike
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from mmtbps.errors import BadValue
+from mmtbps.evaluation.phrase_marks import LABEL_FREE, Bounds, mark_margins, phrase_margins
+from mmtbps.fileio import decode_json, encode_json, write_durably
+from mmtbps.lexicon import AskedPhrase, opposites_of, read_sentence, word_phrase
+
+from ..encoders.base import Encoder
+
+__all__ = ['CHECKED', 'PhraseChecker', 'PhraseMark', 'TextCache', 'read_phrase_bounds',
+           'write_phrase_bounds']
+
+#: So many hits are looked at where phrases order the answer, if no more are asked for.
+CHECKED = 200
+_CACHED = 4096
+#: What a text is put into before it is encoded; the mean of both is its feature.
+_TEMPLATES = ('{}', 'A person wearing {}.')
+_BODY_TEMPLATES = ('{}', 'A person with {}.')
+_CONTRARY = dict(yes='no', no='yes', unsure='unsure')
+
+
+class PhraseMark(NamedTuple):
+    """What is said of one phrase on one picture.
+
+    Args:
+        phrase: In words; with "no" before it if the query denies it.
+        mark: ``'yes'`` if what the query asks is so, ``'no'`` or ``'unsure'``.
+        margin: Of `phrase_margins`: from 0, as near as the average opposite of the phrase, to 1, as
+            near as the best of them. Of a denied phrase, too, it is that of the phrase itself.
+    """
+
+    phrase: str
+    mark: str
+    margin: float
+
+    def to_json(self) -> dict[str, Any]:
+        """Return a dict of JSON types."""
+        return dict(phrase=self.phrase, mark=self.mark, margin=round(self.margin, 4))
+
+
+class TextCache:
+    """Features of texts that were encoded before, the least used ones forgotten.
+
+    Args:
+        encoder: Of the texts; a cache belongs to one.
+        size: At most so many.
+
+    Attributes:
+        encoded: How many texts were handed to the encoder.
+    """
+
+    def __init__(self, encoder: Encoder, size: int = _CACHED) -> None:
+        self.encoder, self.size, self.encoded = encoder, size, 0
+        self._kept: OrderedDict[str, np.ndarray] = OrderedDict()
+
+    def __call__(self, texts: Sequence[str]) -> np.ndarray:
+        """Encode texts into ``(N, dim)`` unit features; those that are known are not encoded."""
+        new = [text for text in dict.fromkeys(texts) if text not in self._kept]
+        found = {text: self._kept[text] for text in texts if text in self._kept}
+        if new:
+            found.update(zip(new, self.encoder.encode_texts(new), strict=True))
+            self.encoded += len(new)
+        for text, feature in found.items():
+            self._kept[text] = feature
+            self._kept.move_to_end(text)
+        while len(self._kept) > self.size:
+            self._kept.popitem(last=False)
+        return np.stack([found[text] for text in texts])
+
+
+@dataclass
+class PhraseChecker:
+    """Checker of phrases with one model.
+
+    Args:
+        encoder: Of the gallery's features.
+        bounds: Of each kind of phrase (`AskedPhrase.kind`); a kind that is not there has those that
+            need no label, `LABEL_FREE`.
+
+    Example::
+
+        checker = PhraseChecker(encoder)
+        checker.marks(checker.phrases('a woman in a red coat without a hat'), features)
+    """
+
+    encoder: Encoder
+    bounds: Mapping[str, Bounds] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._texts = TextCache(self.encoder)
+
+    @staticmethod
+    def phrases(sentence: str) -> tuple[AskedPhrase, ...]:
+        """List the phrases of a sentence that have opposites to be checked against."""
+        return tuple(phrase for phrase in read_sentence(sentence).phrases if opposites_of(phrase))
+
+    @staticmethod
+    def unchecked(sentence: str) -> tuple[str, ...]:
+        """List the words of a sentence that no phrase checks, in order."""
+        reading = read_sentence(sentence)
+        spans = [*reading.unread, *((phrase.start, phrase.end) for phrase in reading.phrases
+                                    if not opposites_of(phrase))]
+        return tuple(sentence[start:end] for start, end in sorted(spans))
+
+    def margins(self, phrase: AskedPhrase, features: np.ndarray) -> np.ndarray:
+        """Compute the margins of pictures, see `phrase_margins`.
+
+        Args:
+            phrase: One of `phrases`.
+            features: ``(N, dim)`` unit features of pictures.
+        """
+        texts = [phrase.text, *opposites_of(phrase)]
+        forms = _TEMPLATES if phrase.kind in ('clothing', 'accessory') else _BODY_TEMPLATES
+        worded = [word_phrase(text) for text in texts]
+        if phrase.kind == 'gender':
+            forms = ('{}',)
+        encoded = self._texts([form.format(text) for text in worded for form in forms])
+        vectors = encoded.reshape(len(texts), len(forms), -1).mean(1)
+        vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+        return phrase_margins(features, vectors[0], vectors[1:])
+
+    def marks(self, phrases: Sequence[AskedPhrase],
+              features: np.ndarray) -> list[tuple[PhraseMark, ...]]:
+        """Mark each of the phrases on each picture.
+
+        Args:
+            phrases: Of `phrases`.
+            features: ``(N, dim)`` unit features of pictures.
+
+        Returns:
+            For each picture the marks of all phrases, in their order.
+        """
+        columns = []
+        for phrase in phrases:
+            margins = self.margins(phrase, features)
+            marks = mark_margins(margins, self.bounds_of(phrase))
+            columns.append([PhraseMark(str(phrase), _CONTRARY[mark] if phrase.negated else mark,
+                                       float(margin))
+                            for mark, margin in zip(marks, margins, strict=True)])
+        return list(zip(*columns, strict=True)) if columns else [() for _ in features]
+
+    def bounds_of(self, phrase: AskedPhrase) -> Bounds:
+        """Return the bounds of a phrase's kind."""
+        return self.bounds.get(phrase.kind, LABEL_FREE)
+
+    def describe_bounds(self, phrases: Sequence[AskedPhrase]) -> str:
+        """Word where the bounds of phrases come from; empty without phrases."""
+        return ', '.join(dict.fromkeys(self.bounds_of(phrase).source for phrase in phrases))
+
+
+def read_phrase_bounds(path: str | PathLike) -> dict[str, Bounds]:
+    """Read bounds by kind of phrase, as `write_phrase_bounds` writes them.
+
+    Raises:
+        BadValue: The file is none of these.
+    """
+    path = Path(path)
+    try:
+        values = decode_json(path.read_text(encoding='utf-8'))['phrase_bounds']
+        bounds = {kind: Bounds(float(low), float(high)) for kind, (low, high) in values.items()}
+    except FileNotFoundError:
+        raise
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise BadValue(f'{path}: no bounds of phrases; they are written as '
+                       '{"phrase_bounds": {"clothing": [LOW, HIGH]}}') from error
+    for kind, pair in bounds.items():
+        if not pair.low <= pair.high:  # also false for NaN
+            raise BadValue(f'{path}: the bounds of {kind!r} are the wrong way round')
+    return bounds
+
+
+def write_phrase_bounds(bounds: Mapping[str, Bounds], path: str | PathLike) -> None:
+    """Write bounds by kind of phrase to a JSON file."""
+    values = {kind: [pair.low, pair.high] for kind, pair in bounds.items()}
+    write_durably(path, encode_json(dict(phrase_bounds=values), 2) + '\n')
