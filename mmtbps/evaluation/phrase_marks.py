@@ -1,4 +1,4 @@
-"""Marks of phrases on pictures: yes, no or unsure, by their opposites and two bounds."""
+"""Bounds of marks fitted on labels, and the agreement of marks with the truth."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -7,77 +7,11 @@ import numpy as np
 
 from mmtbps.errors import BadValue
 
-__all__ = ['LABEL_FREE', 'Bounds', 'MarkQuality', 'fit_bounds', 'mark_margins', 'phrase_margins',
-           'rate_marks', 'share_lacking']
-
-#: The least room between the average opposite and the best, as a share of the way between texts.
-_LEAST_ROOM = .05
+__all__ = ['MarkQuality', 'fit_bounds', 'rate_marks', 'share_lacking']
 
 
-class Bounds(NamedTuple):
-    """Two bounds of margins: from ``high`` on a phrase holds, up to ``low`` it does not.
-
-    Args:
-        low: At most this: no.
-        high: At least this: yes.
-        source: ``'label-free'``, or ``'calibrated'`` if labels were seen.
-    """
-
-    low: float
-    high: float
-    source: str = 'calibrated'
-
-
-#: A picture nearer to the phrase than to each of its opposites has it; one that is no nearer to it
-#: than to the average opposite does not. No label is needed for that, and none has confirmed it.
-LABEL_FREE = Bounds(0., 1., 'label-free')
-
-
-def phrase_margins(images: np.ndarray, phrase: np.ndarray, opposites: np.ndarray) -> np.ndarray:
-    r"""Compute how far pictures are on the side of a phrase, and not of its opposites.
-
-    .. math:: z = \frac12 + \frac{s - (\bar o + o_{max}) / 2}{\max(o_{max} - \bar o, r)}
-
-    with the score :math:`s` of the phrase, the average :math:`\bar o` and the best
-    :math:`o_{max}` of its opposites: 0 at the average, 1 at the best. It has no unit, so that one
-    pair of bounds can serve all models. The room :math:`r` is a twentieth of the mean way from the
-    phrase to an opposite; it counts where the opposites are one, or nearly so.
-
-    Args:
-        images: ``(N, D)`` unit features.
-        phrase: ``(D,)`` unit feature of the text.
-        opposites: ``(K, D)`` unit features, at least one.
-
-    Returns:
-        ``(N,)`` float64.
-
-    Example:
-        >>> texts = np.eye(3)
-        >>> phrase_margins(np.float64([[1, 0, 0], [0, 1, 0]]), texts[0], texts[1:]).round(2).tolist()
-        [14.64, -1.0]
-    """  # noqa: E501
-    images, phrase, opposites = (np.asarray(part, np.float64)
-                                 for part in (images, phrase, opposites))
-    if not len(opposites):
-        raise BadValue('a phrase without opposites cannot be checked')
-    scores, others = images @ phrase, images @ opposites.T
-    mean, best = others.mean(1), others.max(1)
-    least = _LEAST_ROOM * np.linalg.norm(opposites - phrase, axis=1).mean()
-    return .5 + (scores - (mean + best) / 2) / np.maximum(np.maximum(best - mean, least), 1e-12)
-
-
-def mark_margins(margins: np.ndarray, bounds: Bounds = LABEL_FREE) -> list[str]:
-    """Mark margins as ``'yes'``, ``'no'`` or ``'unsure'``.
-
-    Example:
-        >>> mark_margins(np.float64([-.2, .5, 1.]))
-        ['no', 'unsure', 'yes']
-    """
-    return ['yes' if margin >= bounds.high else 'no' if margin <= bounds.low else 'unsure'
-            for margin in np.asarray(margins).tolist()]
-
-
-def fit_bounds(margins: np.ndarray, holds: np.ndarray, error: float = .1) -> Bounds:
+def fit_bounds(margins: np.ndarray, holds: np.ndarray,
+               error: float = .1) -> tuple[float, float]:
     """Fit the two bounds on pictures of which it is known whether a phrase holds.
 
     ``low`` is where no more than a share ``error`` of the pictures that have it would be told that
@@ -87,7 +21,7 @@ def fit_bounds(margins: np.ndarray, holds: np.ndarray, error: float = .1) -> Bou
     ``high``, both are the bound of the best balanced accuracy.
 
     Args:
-        margins: ``(N,)`` of `phrase_margins`.
+        margins: ``(N,)`` of `mmtbps.search.answers.margins.phrase_margins`.
         holds: ``(N,)`` bool.
         error: Greatest share of wrong marks of each kind, above 0 and below .5.
 
@@ -95,7 +29,7 @@ def fit_bounds(margins: np.ndarray, holds: np.ndarray, error: float = .1) -> Bou
         BadValue: The error is none, or there are no pictures of one kind.
 
     Example:
-        >>> fit_bounds(np.arange(40.), np.arange(40) >= 20)[:2]
+        >>> fit_bounds(np.arange(40.), np.arange(40) >= 20)
         (19.5, 19.5)
     """
     margins, holds = np.asarray(margins, np.float64), np.asarray(holds, bool)
@@ -109,12 +43,12 @@ def fit_bounds(margins: np.ndarray, holds: np.ndarray, error: float = .1) -> Bou
     low = have[allowed[0] - 1] if allowed[0] else np.nextafter(have[0], -np.inf)
     high = lack[-allowed[1]] if allowed[1] else np.nextafter(lack[-1], np.inf)
     if low < high:
-        return Bounds(float(low), float(high))
+        return float(low), float(high)
     cuts = np.unique(margins)
     cuts = (cuts[1:] + cuts[:-1]) / 2 if len(cuts) > 1 else cuts
     right = (1 - np.searchsorted(have, cuts) / len(have)) + np.searchsorted(lack, cuts) / len(lack)
     best = float(cuts[int(right.argmax())])
-    return Bounds(best, best)
+    return best, best
 
 
 class MarkQuality(NamedTuple):

@@ -9,7 +9,9 @@ from PIL import Image
 from mmtbps.errors import BadValue, MissingFile
 from mmtbps.quantities import is_count
 
-from .encoders.base import Encoder
+from .answers import PhraseChecker, Wishes
+from .answers.checked_hits import mark_result, order_hits, reach_of
+from .encoders.base import Encoder, check_texts
 from .encoders.loading import load_encoder
 from .encoders.queries import fuse_features, read_queries
 from .galleries.base import BaseGallery, GalleryEntry, GalleryMismatch, NoGallery
@@ -59,6 +61,7 @@ class TextToPersonInferencer:
 
     Attributes:
         encoder: Turns sentences and pictures into features.
+        checker: Checks the phrases of a query; its ``bounds`` may be set.
 
     Raises:
         GalleryMismatch: If the gallery holds features of another model.
@@ -78,6 +81,7 @@ class TextToPersonInferencer:
         named = isinstance(model, (str, os.PathLike))
         self._model, self._weights = (model, weights) if named else (None, None)
         self._images, self.reranker = images, reranker
+        self.checker = PhraseChecker(self.encoder)
         self._gallery: BaseGallery | None = None
         self._address: str | None = None
         if isinstance(gallery, BaseGallery):
@@ -166,7 +170,7 @@ class TextToPersonInferencer:
                                                      self._weights))
 
     def __call__(self, texts: str | Sequence[str], topk: int = 10, where: Where | None = None,
-                 group: str | None = None) -> list[SearchResult]:
+                 group: str | None = None, **wishes: Any) -> list[SearchResult]:
         """Find the people that sentences describe.
 
         Args:
@@ -176,6 +180,9 @@ class TextToPersonInferencer:
                 see `mmtbps.search.galleries.filters`.
             group: ``'track'`` or ``'photograph'``: one hit for all of one, see `group_hits`.
                 Identical pictures are one hit in any case.
+            **wishes: Of `mmtbps.search.answers.Wishes`: ``must=['red coat']`` orders by it,
+                ``like`` and ``unlike`` (ids) move the query, ``mark=True`` marks the phrases of the
+                sentences. What a sentence denies ("no hat") orders without being named.
 
         Returns:
             A result each, with the words that the model does not know or read as ``unknown`` and
@@ -185,16 +192,19 @@ class TextToPersonInferencer:
             ValueError: If a text has no word, or none that the model knows, or topk or the filter
                 are ill-formed.
         """
-        queries = read_queries(self.encoder, [texts] if isinstance(texts, str) else list(texts))
+        asked, wished = Wishes.of(**wishes), [texts] if isinstance(texts, str) else list(texts)
+        check_texts(wished)
+        queries = read_queries(self.encoder, [asked.affirmed(text) for text in wished])
         vectors = self.encoder.encode_texts([query.encoded for query in queries])
-        return self._answer([query.text for query in queries], vectors, topk, where, group,
+        return self._answer(wished, vectors, topk, where, group,
                             getattr(self.encoder, 'probability', lambda score: None),
                             [query.said for query in queries],
-                            [query.encoded for query in queries])
+                            [query.encoded for query in queries], asked, wished)
 
     def search_image(self, image: str | os.PathLike | Image.Image, topk: int = 10,
                      where: Where | None = None, texts: str | Sequence[str] = (),
-                     image_weight: float = .5, group: str | None = None) -> list[SearchResult]:
+                     image_weight: float = .5, group: str | None = None,
+                     **wishes: Any) -> list[SearchResult]:
         """Find the people who look like the one in a picture, and fit words besides.
 
         Picture and sentence become one query, ``image_weight * picture + (1 - image_weight) *
@@ -207,6 +217,7 @@ class TextToPersonInferencer:
             texts: One or several sentences, each of which is asked together with the picture.
             image_weight: Share of the picture in the query, 0 to 1.
             group: As for sentences.
+            **wishes: As for sentences.
 
         Returns:
             A result for the picture, or one for each sentence, with ``image`` and
@@ -219,17 +230,18 @@ class TextToPersonInferencer:
         if not 0 <= image_weight <= 1:
             raise BadValue(f'the weight of the picture must be from 0 to 1, got {image_weight}')
         name = 'image' if isinstance(image, Image.Image) else os.fspath(image)
-        queries = read_queries(self.encoder, [texts] if isinstance(texts, str) else list(texts))
+        asked, wished = Wishes.of(**wishes), [texts] if isinstance(texts, str) else list(texts)
+        check_texts(wished)
+        queries = read_queries(self.encoder, [asked.affirmed(text) for text in wished])
         picture = image if isinstance(image, Image.Image) else read_image(image)
         vectors = self.encoder.encode_images([picture])
         if not queries:
-            return self._answer([name], vectors, topk, where, group)
+            return self._answer([name], vectors, topk, where, group, wishes=asked)
         words = self.encoder.encode_texts([query.encoded for query in queries])
         said = [dict(query.said, image=name, image_weight=float(image_weight))
                 for query in queries]
-        return self._answer([query.text for query in queries],
-                            fuse_features(vectors, words, image_weight), topk, where, group,
-                            said=said)
+        return self._answer(wished, fuse_features(vectors, words, image_weight), topk, where, group,
+                            said=said, wishes=asked, asked=wished)
 
     def similar_to(self, entry_id: str, topk: int = 10,
                    where: Where | None = None) -> list[SearchResult]:
@@ -309,17 +321,22 @@ class TextToPersonInferencer:
     def _answer(self, queries: list[str], vectors: Any, topk: int, where: Where | None,
                 group: str | None,
                 probability: Callable[[float], float | None] = lambda score: None,
-                said: Sequence[Mapping[str, Any]] | None = None,
-                sentences: Sequence[str] = ()) -> list[SearchResult]:
+                said: Sequence[Mapping[str, Any]] | None = None, sentences: Sequence[str] = (),
+                wishes: Wishes | None = None, asked: Sequence[str] = ()) -> list[SearchResult]:
         reranker = self.reranker if sentences else None
-        asked = max(topk, reranker.k) if reranker and is_count(topk) else topk
-        found = find_hits(self.gallery, vectors, asked, where, group)
+        wishes, asked = wishes or Wishes(), asked or [None] * len(queries)
+        reach = reach_of(topk, wishes, asked)
+        reach = max(reach, reranker.k) if reranker and is_count(topk) else reach
+        found = find_hits(self.gallery, wishes.move(vectors, self.gallery), reach, where, group)
         said = [dict(known) for known in said or [{}] * len(queries)]
-        if reranker is not None:
-            for place, (sentence, hits) in enumerate(zip(sentences, found, strict=True)):
-                seen = reranker(sentence, best_of_groups_first(hits, group), self.picture)
-                found[place] = seen.hits
+        results = []
+        for place, (query, hits) in enumerate(zip(queries, found, strict=True)):
+            if reranker is not None:
+                seen = reranker(sentences[place], best_of_groups_first(hits, group), self.picture)
+                hits = seen.hits
                 said[place].update(lost=seen.lost)
-        return [SearchResult.of(query, complete_groups(self.gallery, hits, topk, where, group),
-                                probability, group, topk, **known)
-                for query, hits, known in zip(queries, found, said, strict=True)]
+            hits = order_hits(hits, asked[place], wishes, self.checker, self.gallery)
+            result = SearchResult.of(query, complete_groups(self.gallery, hits, topk, where, group),
+                                     probability, group, topk, **said[place])
+            results.append(mark_result(result, asked[place], wishes, self.checker, self.gallery))
+        return results

@@ -81,6 +81,8 @@ class SearchHit(dict):
             It is a key of the dict only where there is one.
         others: Further entries of its group, see `group_hits`. They are a key of the dict, with
             id and path, only where there are some.
+        marks: What holds of the phrases of the query, as dicts with ``phrase``, ``mark`` (yes, no
+            or unsure) and ``margin``; a key of the dict only where phrases were checked.
 
     Example:
         >>> hit = SearchHit(1, .83, GalleryEntry('7', 'lobby/0007.jpg', camera='c1'))
@@ -90,7 +92,8 @@ class SearchHit(dict):
 
     def __init__(self, rank: int, score: float, entry: GalleryEntry,
                  probability: float | None = None,
-                 others: Sequence[GalleryEntry] = (), match: float | None = None) -> None:
+                 others: Sequence[GalleryEntry] = (), match: float | None = None,
+                 marks: Sequence[Mapping[str, Any]] = ()) -> None:
         super().__init__(
             rank=rank, score=score, id=entry.id, path=entry.path, camera=entry.camera,
             time=entry.time, track=entry.track, frame=entry.frame,
@@ -105,6 +108,9 @@ class SearchHit(dict):
         self.others = tuple(others)
         if self.others:
             self['others'] = [dict(id=other.id, path=other.path) for other in self.others]
+        self.marks = tuple(dict(mark) for mark in marks)
+        if self.marks:
+            self['marks'] = list(self.marks)
 
     def to_json(self) -> dict[str, Any]:
         """Return a dict of JSON types: rank, score, and what is known of the entry."""
@@ -131,8 +137,13 @@ class SearchHit(dict):
         rank, score = values.pop('rank'), values.pop('score')
         probability = values.pop('probability', None)
         others = [GalleryEntry(**other) for other in values.pop('others', ())]
-        match = values.pop('match', None)
-        return cls(rank, score, GalleryEntry.from_json(values), probability, others, match)
+        match, marks = values.pop('match', None), values.pop('marks', ())
+        return cls(rank, score, GalleryEntry.from_json(values), probability, others, match, marks)
+
+    def with_marks(self, marks: Sequence[Any]) -> 'SearchHit':
+        """Return this hit with the marks of the phrases of its query."""
+        return type(self)(self.rank, self.score, self.entry, self.probability, self.others,
+                          self.match, [mark.to_json() for mark in marks])
 
 
 class SearchResult(dict):
@@ -149,6 +160,8 @@ class SearchResult(dict):
             rest.
         lost: Paths of pictures that a second stage was to see and could not read; their hits stand
             behind those that it saw.
+        unchecked: Words of the sentence that are in no phrase that was checked on the hits.
+        marked_by: Bounds of the marks: ``'label-free'``, ``'calibrated'``.
 
     What there is nothing to say of is no key of the dict.
 
@@ -160,13 +173,16 @@ class SearchResult(dict):
 
     def __init__(self, query: str, hits: Sequence[SearchHit], *, unknown: Sequence[str] = (),
                  read: str | None = None, unread: str = '', image: str | None = None,
-                 image_weight: float | None = None, lost: Sequence[str] = ()) -> None:
+                 image_weight: float | None = None, lost: Sequence[str] = (),
+                 unchecked: Sequence[str] = (), marked_by: str = '') -> None:
         super().__init__(query=query, hits=list(hits))
         self.query, self.hits = query, tuple(hits)
         self.unknown, self.read, self.unread = tuple(unknown), read, unread
         self.image, self.image_weight, self.lost = image, image_weight, tuple(lost)
+        self.unchecked, self.marked_by = tuple(unchecked), marked_by
         said = dict(unknown=list(unknown) or None, read=read, unread=unread or None, image=image,
-                    image_weight=image_weight, lost=list(lost) or None)
+                    image_weight=image_weight, lost=list(lost) or None,
+                    unchecked=list(unchecked) or None, marked_by=marked_by or None)
         self._said = {key: value for key, value in said.items() if value is not None}
         self.update(self._said)
 
@@ -194,6 +210,19 @@ class SearchResult(dict):
         return cls(query, [SearchHit(rank, float(hit.score), hit.entry,
                                      probability(float(hit.score)), others, hit.match)
                            for rank, (hit, others) in enumerate(groups, start=1)], **said)
+
+    def with_marks(self, marks: Sequence[Sequence[Any]], unchecked: Sequence[str],
+                   marked_by: str) -> 'SearchResult':
+        """Return this result with the marks of each hit, and what was not checked.
+
+        Args:
+            marks: Of each hit, `mmtbps.search.answers.PhraseMark`.
+            unchecked: See the class.
+            marked_by: See the class.
+        """
+        said = {**self._said, 'unchecked': unchecked, 'marked_by': marked_by}
+        return type(self)(self.query, [hit.with_marks(row) for hit, row in zip(
+            self.hits, marks, strict=True)], **said)
 
     def to_json(self) -> dict[str, Any]:
         """Return a dict of JSON types: the query, what there is to say of it, and the hits."""

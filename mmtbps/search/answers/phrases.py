@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mmtbps.errors import BadValue
-from mmtbps.evaluation.phrase_marks import LABEL_FREE, Bounds, mark_margins, phrase_margins
 from mmtbps.fileio import decode_json, encode_json, write_durably
 from mmtbps.lexicon import AskedPhrase, opposites_of, read_sentence, word_phrase
 
 from ..encoders.base import Encoder
+from .margins import LABEL_FREE, Bounds, mark_margins, phrase_margins
 
 __all__ = ['CHECKED', 'PhraseChecker', 'PhraseMark', 'TextCache', 'read_phrase_bounds',
            'write_phrase_bounds']

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from mmtbps.errors import BadValue
-from mmtbps.evaluation.feedback import move_query
 from mmtbps.lexicon import AskedPhrase, read_sentence
 
 from ..galleries.base import BaseGallery, Hit
+from .feedback import move_query
 from .phrases import PhraseChecker, PhraseMark
 
 __all__ = ['Wishes', 'order_by_marks', 'read_must']

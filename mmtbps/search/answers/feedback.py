@@ -1,0 +1,47 @@
+"""Queries moved by marks of right and wrong on what was found."""
+
+import numpy as np
+
+from mmtbps.errors import BadValue
+
+__all__ = ['LIKE', 'UNLIKE', 'move_query']
+
+#: Weights of the pictures marked right and wrong beside the query; docs/guides/phrases.md has the
+#: table that they are chosen by.
+LIKE, UNLIKE = .25, .25
+#: A shorter sum of unit features has no direction that means something.
+_NOTHING_LEFT = 1e-4
+
+
+def move_query(query: np.ndarray, right: np.ndarray, wrong: np.ndarray, like: float = LIKE,
+               unlike: float = UNLIKE) -> np.ndarray:
+    """Move a query towards pictures marked right, and away from those marked wrong.
+
+    ``query + like * mean(right) - unlike * mean(wrong)``, brought to length 1: Rocchio's feedback
+    (The SMART Retrieval System, 1971).
+
+    Args:
+        query: ``(D,)`` unit feature.
+        right: ``(R, D)`` unit features; R may be 0.
+        wrong: ``(W, D)`` unit features; W may be 0.
+        like: Weight of what is right.
+        unlike: Weight of what is wrong.
+
+    Raises:
+        BadValue: Nothing is left of the query.
+
+    Example:
+        >>> query, right = np.float64([1, 0, 0]), np.float64([[0, 1, 0]])
+        >>> move_query(query, right, np.empty((0, 3)), like=1).astype(float).round(3).tolist()
+        [0.707, 0.707, 0.0]
+    """
+    query, right, wrong = (np.asarray(part, np.float64) for part in (query, right, wrong))
+    moved = query.copy()
+    if len(right):
+        moved += like * right.mean(0)
+    if len(wrong):
+        moved -= unlike * wrong.mean(0)
+    length = np.linalg.norm(moved)
+    if length < _NOTHING_LEFT:
+        raise BadValue('nothing is left of the query beside these marks; take some of them back')
+    return (moved / length).astype(np.float32)
