@@ -6,6 +6,8 @@ Examples:
     mmtbps query people.lance "with a backpack" --image crop.jpg --image-weight 0.7
     mmtbps query people.lance "a man in blue" --topk 50 --json > answer.json
     mmtbps query people.lance "a man in blue" --rerank aptm-model --rerank-k 100
+    mmtbps query people.lance "a woman with a backpack" --must "red coat" --must "no hat"
+    mmtbps query people.lance "a man in blue" --like ID --unlike ID --unlike ID
 """
 
 import argparse
@@ -30,6 +32,7 @@ from .options.query import (
     picture_options,
     print_unknown_values,
     take_sentences,
+    wish_options,
 )
 from .options.rerank import check_rerank
 from .wording.command_names import CommandParser
@@ -66,12 +69,15 @@ def query(args: argparse.Namespace) -> None:
     Raises:
         GalleryMismatch: It is of another model.
     """
+    from mmtbps.search.answers import Wishes, read_phrase_bounds
     from mmtbps.search.media.images import read_image
-    from mmtbps.search.presentation import describe_lost, describe_reading
+    from mmtbps.search.presentation import describe_lost, describe_marking, describe_reading
     from mmtbps.search.result_files import check_target, write_results
     if args.out is not None:
         check_target(args.out)
-    where = parse_where(args.where)
+    where, wishes = parse_where(args.where), wish_options(args)
+    Wishes.of(**wishes)  # before a model is loaded: can they be read?
+    bounds = {} if args.phrase_bounds is None else read_phrase_bounds(args.phrase_bounds)
     if args.image is not None:
         read_image(args.image)  # before a model is loaded: can it be read?
     asked = dict(topk=args.topk, where=where or None)
@@ -81,12 +87,14 @@ def query(args: argparse.Namespace) -> None:
         print('a search by a picture has one stage, so --rerank sees nothing of it',
               file=sys.stderr)
     searcher = open_searcher(args, **asked)
-    asked['group'] = args.group
+    searcher.checker.bounds = bounds
+    asked.update(group=args.group, **wishes)
     results = searcher(args.text, **asked) if args.image is None else searcher.search_image(
         **picture_options(args), **asked)
     for result in results:
         for line in [*describe_reading(result.unknown, result.read, result.unread),
-                     *describe_lost(result.lost)]:
+                     *describe_lost(result.lost),
+                     *describe_marking(result.unchecked, result.marked_by)]:
             print(printable(line), file=sys.stderr)
     if where and not any(result.hits for result in results):
         print_unknown_values(searcher.gallery, where)

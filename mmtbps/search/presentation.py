@@ -1,11 +1,12 @@
 """Presentation of gallery entries to people: pictures in a page, facts in words."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 
 from .galleries.base import GalleryEntry
 
-__all__ = ['clock', 'describe_lost', 'describe_reading', 'in_figures', 'in_words', 'stopwatch']
+__all__ = ['clock', 'describe_lost', 'describe_marking', 'describe_reading', 'in_figures',
+           'in_marks', 'in_words', 'stopwatch']
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 #: So many words that a model does not know are named, and so many letters of a sentence.
@@ -84,6 +85,40 @@ def describe_lost(lost: Sequence[str]) -> list[str]:
     more = f' and {len(lost) - 1} more' if len(lost) > 1 else ''
     return [f'{len(lost)} of the first pictures cannot be read and stand behind those that can: '
             f'{lost[0]}{more}']
+
+
+def describe_marking(unchecked: Sequence[str], marked_by: str) -> list[str]:
+    """Word which words of a sentence were not checked, and marks that no label has confirmed.
+
+    Args:
+        unchecked: Words in no phrase that was checked.
+        marked_by: Bounds of the marks; empty without marks.
+
+    Example:
+        >>> describe_marking(['tall', 'kurta'], 'label-free')
+        ['not checked: "tall", "kurta"', 'marks by label-free bounds: not calibrated']
+    """
+    lines = []
+    if unchecked:
+        more = f' and {len(unchecked) - _WORDS} more' if len(unchecked) > _WORDS else ''
+        lines.append('not checked: ' + ', '.join(
+            f'"{word[:_LETTERS]}"' for word in unchecked[:_WORDS]) + more)
+    if 'label-free' in marked_by:
+        lines.append('marks by label-free bounds: not calibrated')
+    return lines
+
+
+def in_marks(marks: Sequence[Mapping[str, object]]) -> str:
+    """Word the marks of a hit; nothing without marks.
+
+    Args:
+        marks: Dicts with ``phrase`` and ``mark``.
+
+    Example:
+        >>> in_marks([dict(phrase='red coat', mark='yes'), dict(phrase='no hat', mark='unsure')])
+        'red coat: yes, no hat: unsure'
+    """
+    return ', '.join(f'{mark["phrase"]}: {mark["mark"]}' for mark in marks)
 
 
 def clock(seconds: float | None) -> str | None:

@@ -14,7 +14,7 @@ from mmtbps.visualization import draw_rank_list, draw_rank_sheet
 from .media.answer_mark import answer_mark
 from .media.crops import read_entry
 from .media.images import UnreadableImage
-from .presentation import describe_reading, in_figures, in_words
+from .presentation import describe_marking, describe_reading, in_figures, in_marks, in_words
 from .results import SearchHit, SearchResult
 
 __all__ = ['results_html', 'check_target', 'write_results']
@@ -131,7 +131,8 @@ def _section(result: SearchResult, images_root: str | os.PathLike) -> dict[str, 
     hits = result.hits
     found = ' \u00b7 '.join([
         f'{len(hits)} found' if hits else 'Nothing found',
-        *describe_reading(result.unknown, result.read, result.unread)])
+        *describe_reading(result.unknown, result.read, result.unread),
+        *describe_marking(result.unchecked, result.marked_by)])
     return dict(title=_short(result.title), found=found,
                 people=[_person(hit, images_root) for hit in hits])
 
@@ -143,7 +144,8 @@ def _person(hit: SearchHit, images_root: str | os.PathLike) -> dict[str, Any]:
         picture, lost = '', error.reason
     return dict(rank=hit.rank, picture=picture, lost=lost,
                 score=in_figures(hit.score, hit.probability, hit.match),
-                facts=[*in_words(hit.entry), ('and', hit.describe_others())])
+                facts=[('marks', in_marks(hit.marks)), *in_words(hit.entry),
+                       ('and', hit.describe_others())])
 
 
 def _short(query: str) -> str:

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from mmtbps.search.galleries import BaseGallery
     from mmtbps.search.results import SearchResult
 
-__all__ = ['add_query_options', 'hint_at_quotes', 'hint_at_tracks', 'picture_options',
-           'print_unknown_values', 'take_sentences']
+__all__ = ['add_query_options', 'add_wishes', 'hint_at_quotes', 'hint_at_tracks',
+           'picture_options', 'print_unknown_values', 'take_sentences', 'wish_options']
 
 
 def add_query_options(parser: argparse.ArgumentParser) -> None:
@@ -26,6 +26,7 @@ def add_query_options(parser: argparse.ArgumentParser) -> None:
                         'of sentences or together with each of them')
     parser.add_argument('--image-weight', type=float, metavar='WEIGHT', help='share of the picture '
                         'beside a sentence, 0 to 1 (default: 0.5)')
+    add_wishes(parser)
     parser.add_argument('--topk', type=int, default=10, help='default: %(default)s')
     parser.add_argument('--where', nargs='+', action='extend', metavar='KEY=VALUE', help='only '
                         'these, such as camera=c1,c2 time=2024-01-01..2024-01-31 coat=red')
@@ -33,6 +34,26 @@ def add_query_options(parser: argparse.ArgumentParser) -> None:
                         'track or photograph; identical pictures are one in any case')
     parser.add_argument('--out', type=Path, help='write .html, .png or .json')
     add_json(parser)
+
+
+def add_wishes(parser: argparse.ArgumentParser) -> None:
+    """Add what must hold, and marks of right and wrong."""
+    parser.add_argument('--must', action='append', metavar='PHRASE', help='order by it, such as '
+                        '"red coat" or "no hat"; may come several times')
+    parser.add_argument('--marks', action='store_true', help='check each phrase of the sentences '
+                        'on each hit: yes, no or unsure (--must does so, too)')
+    parser.add_argument('--phrase-bounds', type=Path, metavar='FILE', help='bounds of the marks '
+                        'that were calibrated; otherwise they need no labels and say so')
+    parser.add_argument('--like', action='append', metavar='ID', help='entry that looks right; may '
+                        'come several times')
+    parser.add_argument('--unlike', action='append', metavar='ID', help='entry that does not, and '
+                        'is left out; may come several times')
+
+
+def wish_options(args: argparse.Namespace) -> dict[str, Any]:
+    """Return the wishes of a command line, without those that were not named."""
+    wishes = dict(must=args.must, like=args.like, unlike=args.unlike, mark=args.marks)
+    return {name: value for name, value in wishes.items() if value}
 
 
 def take_sentences(parser: argparse.ArgumentParser, args: argparse.Namespace,
@@ -55,6 +76,8 @@ def take_sentences(parser: argparse.ArgumentParser, args: argparse.Namespace,
             filters -= 1
         args.text = [*(args.where or ())[filters:]]
         args.where = (args.where or [])[:filters] or None
+    if not args.text and args.image is None and args.must and not strange:
+        args.text = [', '.join(args.must)]
     if not args.text and args.image is None and not strange:
         parser.error('a sentence in quotes is needed, or --image FILE')
     if args.image_weight is not None and not (args.text and args.image):

@@ -69,8 +69,8 @@ class TextCache:
         if new:
             found.update(zip(new, self.encoder.encode_texts(new), strict=True))
             self.encoded += len(new)
-        for text, feature in found.items():
-            self._kept[text] = feature
+        for text in dict.fromkeys(texts):
+            self._kept[text] = found[text]
             self._kept.move_to_end(text)
         while len(self._kept) > self.size:
             self._kept.popitem(last=False)

@@ -1,0 +1,54 @@
+"""Wishes on the command line: what must hold, marks in table, JSON and page, right and wrong."""
+
+import json
+
+import pytest
+from search_command_rig import assert_refused, ranked
+
+pytest_plugins = 'search_command_fixtures'  # `call` and `indexed`
+
+
+def _ask(call, indexed, *words):
+    return json.loads(call('query', indexed / 'people', *words, '--json')[1])[0]
+
+
+def test_must_orders_and_marks(indexed, call, tmp_path):
+    people = indexed / 'people'
+    code, out, err = call('query', people, 'all in blue', '--must', 'red coat', '--topk', 1)
+    assert code == 0 and ranked(out) == ['red.png'] and '[red coat: yes, blue clothes: no]' in out
+    assert 'marks by label-free bounds: not calibrated' in err
+    answer = _ask(call, indexed, 'all in blue', '--must', 'no red coat', '--topk', 1)
+    assert answer['hits'][0]['path'] == 'blue.png' and answer['marked_by'] == 'label-free'
+    assert answer['hits'][0]['marks'][0]['mark'] == 'yes'
+    assert ranked(call('query', people, '--must', 'red coat', '--topk', 1)[1]) == ['red.png']
+    call('query', people, 'a tall man in red', '--marks', '--out', tmp_path / 'answer.html')
+    page = (tmp_path / 'answer.html').read_text()
+    assert 'red clothes: yes' in page and 'not checked: &#34;tall&#34;' in page
+
+
+def test_calibrated_bounds_are_read(indexed, call, tmp_path):
+    bounds = tmp_path / 'bounds.json'
+    bounds.write_text('{"phrase_bounds": {"clothing": [90, 91]}}')
+    words = ['query', indexed / 'people', 'red coat', '--marks', '--topk', 1]
+    _, out, err = call(*words, '--phrase-bounds', bounds)
+    assert '[red coat: no]' in out and 'not calibrated' not in err
+    bounds.write_text('{}')
+    assert_refused(call(*words, '--phrase-bounds', bounds), 'no bounds of phrases')
+
+
+def test_right_and_wrong_are_ids(indexed, call):
+    ids = {hit['path']: hit['id'] for hit in _ask(call, indexed, 'all in red')['hits']}
+    answer = _ask(call, indexed, 'all in red', '--unlike', ids['red.png'], '--like',
+                  ids['blue.png'])
+    assert 'red.png' not in [hit['path'] for hit in answer['hits']]
+    assert_refused(call('query', indexed / 'people', 'all in red', '--like', 'nobody'),
+                   'has no entry')
+
+
+@pytest.mark.parametrize(('words', 'message'), [
+    (['--must', 'kurta'], "'kurta' cannot be checked"),
+    (['--like', 'a', '--unlike', 'a'], 'marked right and wrong')])
+def test_wishes_are_read_before_a_model_is_loaded(words, message, indexed, call, monkeypatch):
+    from mmtbps.search.encoders import loading
+    monkeypatch.setattr(loading, 'load_encoder', None)
+    assert_refused(call('query', indexed / 'people', 'red', *words), message)

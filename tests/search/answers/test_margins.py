@@ -1,0 +1,63 @@
+"""Margins between a phrase and its opposites, marks, and the move of a query."""
+
+import numpy as np
+import pytest
+
+from mmtbps.errors import BadValue
+from mmtbps.search.answers.feedback import move_query
+from mmtbps.search.answers.margins import LABEL_FREE, Bounds, mark_margins, phrase_margins
+
+
+def _unit(rows):
+    return rows / np.linalg.norm(rows, axis=-1, keepdims=True)
+
+
+def test_a_margin_is_0_at_the_average_opposite_and_1_at_the_best():
+    draw = np.random.default_rng(0)
+    images, phrase, opposites = (_unit(draw.normal(size=size)) for size in ((7, 9), (9,), (5, 9)))
+    margins = phrase_margins(images, phrase, opposites)
+    for image, margin in zip(images, margins, strict=True):
+        score, others = float(image @ phrase), [float(image @ other) for other in opposites]
+        mean, best = sum(others) / 5, max(others)
+        assert margin == pytest.approx((score - mean) / (best - mean))
+        assert mark_margins([margin]) == [
+            'yes' if score >= best else 'no' if score <= mean else 'unsure']
+
+
+def test_one_opposite_has_room_around_equal_scores():
+    phrase, other = np.eye(3)[:2]
+    way = np.linalg.norm(phrase - other)
+    for ahead, mark in ((0., 'unsure'), (.04 * way, 'yes'), (-.04 * way, 'no'),
+                        (.02 * way, 'unsure')):
+        image = np.array([[.5 + ahead / 2, .5 - ahead / 2, 0.]])
+        assert mark_margins(phrase_margins(image, phrase, other[None])) == [mark]
+
+
+def test_a_phrase_without_opposites_is_refused():
+    with pytest.raises(BadValue, match='without opposites'):
+        phrase_margins(np.eye(2), np.eye(2)[0], np.empty((0, 2)))
+
+
+def test_bounds_make_the_marks():
+    assert mark_margins(np.array([-.1, 0., .4, .6, .7]), Bounds(.4, .6)) == [
+        'no', 'no', 'no', 'yes', 'yes']
+    assert LABEL_FREE.source == 'label-free' and Bounds(0, 1).source == 'calibrated'
+
+
+def test_a_query_moves_by_the_means_of_its_marks():
+    draw = np.random.default_rng(1)
+    query, right, wrong = (_unit(draw.normal(size=size)) for size in ((6,), (3, 6), (2, 6)))
+    expected = [query[i] + .3 * sum(row[i] for row in right) / 3 - .2 * sum(
+        row[i] for row in wrong) / 2 for i in range(6)]
+    length = sum(value**2 for value in expected)**.5
+    moved = move_query(query, right, wrong, .3, .2)
+    np.testing.assert_allclose(moved, np.array(expected) / length, rtol=1e-6)
+    none = np.empty((0, 6))
+    np.testing.assert_allclose(move_query(query, none, none), query, rtol=1e-6)
+    assert moved @ right.mean(0) > query @ right.mean(0)
+
+
+def test_a_query_that_is_taken_back_whole_is_refused():
+    query = np.eye(2)[0]
+    with pytest.raises(BadValue, match='nothing is left'):
+        move_query(query, np.empty((0, 2)), query[None], unlike=1)

@@ -1,0 +1,92 @@
+"""Phrases checked on pictures, with an encoder that knows colours and nothing else."""
+
+import numpy as np
+import pytest
+from fakes import ColorEncoder, paint
+
+from mmtbps.errors import BadValue
+from mmtbps.lexicon import opposites_of
+from mmtbps.search.answers import (
+    PhraseChecker,
+    TextCache,
+    read_phrase_bounds,
+    write_phrase_bounds,
+)
+from mmtbps.search.answers.margins import Bounds, phrase_margins
+
+
+@pytest.fixture
+def checker():
+    return PhraseChecker(ColorEncoder())
+
+
+def test_marks_follow_the_colors(checker):
+    features = checker.encoder.encode_images([paint('red'), paint('blue'), paint('orange')])
+    phrases = checker.phrases('a person in a red coat, not in a blue coat')
+    marks = checker.marks(phrases, features)
+    assert [[(mark.phrase, mark.mark) for mark in row] for row in marks[:2]] == [
+        [('red coat', 'yes'), ('no blue coat', 'yes')],
+        [('red coat', 'no'), ('no blue coat', 'no')]]
+    assert marks[2][0].mark != 'yes' and marks[2][0].margin < marks[0][0].margin
+
+
+def test_margins_are_those_of_the_mean_of_both_wordings(checker):
+    features = checker.encoder.encode_images([paint('red'), paint('orange', 'black')])
+    phrase, = checker.phrases('red coat')
+    vectors = []
+    for text in ('red coat', *opposites_of(phrase)):
+        article = 'an' if text[0] in 'aeiou' else 'a'
+        pair = checker.encoder.encode_texts(
+            [f'{article} {text}', f'A person wearing {article} {text}.'])
+        mean = (pair[0] + pair[1]) / 2
+        vectors.append(mean / np.linalg.norm(mean))
+    np.testing.assert_allclose(checker.margins(phrase, features),
+                               phrase_margins(features, vectors[0], np.stack(vectors[1:])),
+                               rtol=1e-5)
+
+
+def test_opposites_are_encoded_once(checker):
+    features = checker.encoder.encode_images([paint('red')])
+    checker.marks(checker.phrases('red coat'), features)
+    first = checker._texts.encoded
+    assert first == 2 * (1 + 11)
+    checker.marks(checker.phrases('a blue coat'), features)
+    assert checker._texts.encoded == first  # each was an opposite of the other
+
+
+def test_the_least_used_texts_are_forgotten():
+    cache = TextCache(ColorEncoder(), size=2)
+    for texts, encoded in ((['red'], 1), (['blue', 'red'], 2), (['green'], 3), (['red'], 3),
+                           (['blue'], 4)):
+        cache(texts)
+        assert cache.encoded == encoded
+    assert cache(['red', 'green', 'blue']).shape == (3, 12)  # more than are kept
+    np.testing.assert_array_equal(cache(['red', 'green', 'red', 'blue']),
+                                  ColorEncoder().encode_texts(['red', 'green', 'red', 'blue']))
+
+
+def test_words_in_no_phrase_are_named(checker):
+    assert checker.unchecked('a tall man in a bright coat and a kurta') == (
+        'tall', 'bright coat', 'kurta')
+    assert checker.phrases('a tall person in a kurta') == ()
+    assert checker.marks((), np.eye(3)) == [(), (), ()]
+
+
+def test_bounds_of_a_kind_are_used_and_travel_through_a_file(checker, tmp_path):
+    features = checker.encoder.encode_images([paint('red')])
+    phrases = checker.phrases('red coat, glasses')
+    assert checker.describe_bounds(phrases) == 'label-free'
+    write_phrase_bounds(dict(clothing=Bounds(50., 60.)), tmp_path / 'bounds.json')
+    checker.bounds = read_phrase_bounds(tmp_path / 'bounds.json')
+    assert checker.marks(phrases, features)[0][0].mark == 'no'
+    assert checker.describe_bounds(phrases) == 'calibrated, label-free'
+
+
+@pytest.mark.parametrize(('content', 'message'), [
+    ('{}', 'no bounds of phrases'), ('[1]', 'no bounds of phrases'), ('x', 'no bounds of phrases'),
+    ('{"phrase_bounds": {"clothing": [1]}}', 'no bounds of phrases'),
+    ('{"phrase_bounds": {"clothing": [1, 0]}}', 'wrong way round')])
+def test_a_file_of_other_things_is_refused(content, message, tmp_path):
+    (tmp_path / 'bounds.json').write_text(content)
+    with pytest.raises(BadValue, match=message):
+        read_phrase_bounds(tmp_path / 'bounds.json')
