@@ -14,6 +14,7 @@ Examples:
     mmtbps benchmark training --device cuda --size base --preload --compile
     mmtbps benchmark profile --size base --threads 2
     mmtbps benchmark index --images 400 --threads 2
+    mmtbps benchmark phrases --model MODEL --data data/DrawnPEDES --threads 1
 """
 
 import argparse
@@ -42,7 +43,7 @@ __all__ = ['BENCHMARKS', 'add_arguments', 'describe_environment', 'find_tools', 
 # rows of its table. They stay there, beside the plain reference implementations that they measure
 # against: nobody who searches or trains imports either.
 BENCHMARKS = ('evaluation', 'generation', 'edits', 'deployment', 'search', 'heat-maps', 'training',
-              'profile', 'input', 'annotations', 'index', 'edited-photographs')
+              'profile', 'input', 'annotations', 'index', 'edited-photographs', 'phrases')
 
 
 def find_tools() -> Path:
