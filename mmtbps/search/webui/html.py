@@ -46,10 +46,12 @@ def draw_people(heading: str, people: Sequence[Mapping[str, Any]], note: str = '
     Args:
         heading: What was asked.
         people: Best first, each with ``rank``, ``id``, ``score``, ``lines`` to stand below and
-            ``picture`` (a data URI, or ``None`` if it cannot be shown, for the reason ``lost``).
+            ``picture`` (a data URI, or ``None`` if it cannot be shown, for the reason ``lost``);
+            perhaps ``marks``, dicts with ``phrase`` and ``mark``.
         note: Said beside the heading.
     """
-    return _fill('draw_people', heading, [dict(lost='') | dict(person) for person in people], note)
+    return _fill('draw_people', heading, [dict(lost='', marks=()) | dict(person)
+                                        for person in people], note)
 
 
 def draw_person(title: str, picture: str | None, facts: Sequence[tuple[str, str]],

@@ -2,7 +2,7 @@
 
 import html
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -97,6 +97,8 @@ def _lay_out(gr: ModuleType, title: str, facets: Facets, uploads: bool) -> Simpl
         parts.since = gr.Textbox(label='From (UTC)', max_length=40, min_width=130, **known['since'])
         parts.until = gr.Textbox(label='To (UTC)', max_length=40, min_width=130, **known['until'])
         parts.track = gr.Textbox(label='Track', max_length=200, min_width=130, **known['track'])
+        parts.must = gr.Textbox(label='Must hold', max_length=200, min_width=130, elem_id='must',
+                                placeholder='red coat, no hat')
         parts.count = gr.Slider(1, MAX_COUNT, value=20, step=1, label='Show')
     with gr.Accordion('Search by a picture', open=False, elem_id='by-picture'):
         parts.picture = gr.HTML(draw_picture(), js_on_load=DROP, elem_id='picture')
@@ -110,9 +112,12 @@ def _lay_out(gr: ModuleType, title: str, facets: Facets, uploads: bool) -> Simpl
             parts.people = gr.HTML(greet(facets), js_on_load=PICK, elem_id='people')
         with gr.Column(scale=4, min_width=320, elem_id='close-up'):
             parts.person = gr.HTML(js_on_load=CLOSE_UP, elem_id='person')
+            with gr.Row(visible=False, elem_id='judging') as parts.judging:
+                parts.right = gr.Button('Looks right', elem_id='right', min_width=90)
+                parts.wrong = gr.Button('Not this one', elem_id='wrong', min_width=90)
             parts.more = gr.Button('More like this person', visible=False, elem_id='more')
     parts.filters = [parts.cameras, parts.since, parts.until, parts.track, parts.count,
-                     parts.weight]
+                     parts.weight, parts.must]
     return parts
 
 
@@ -186,15 +191,26 @@ def _connect_questions(gr: ModuleType, parts: SimpleNamespace, service: SearchSe
             return *(gr.skip() for _ in [*asking, *picture, *answers]),
         known = _known(Facets(cameras=listed()), question.cameras)['cameras']
         fields = (question.text, gr.update(**known, value=list(question.cameras)), question.since,
-                  question.until, question.track, question.count, question.image_weight)
+                  question.until, question.track, question.count, question.image_weight,
+                  question.must)
         return (*fields, question.picture, draw_picture(question.picture),
                 *_show(service, question, asked))
+
+    def judge(right: bool) -> Callable[..., tuple[Any, ...]]:
+        def judged(picked: tuple[str, str] | None, shown: Question,
+                   asked: list[Question]) -> tuple[Any, ...]:
+            if not picked or shown.person is not None:
+                return *(gr.skip() for _ in answers),
+            return _show(service, shown.marked(picked[0], right), asked)
+        return judged
 
     look = dict(outputs=answers, show_progress='minimal', show_progress_on=[parts.people],
                 **_PRIVATE)
     gr.on([parts.go.click, parts.text.submit], by_text, [*asking, parts.given, parts.asked],
           **look)
     parts.more.click(by_person, [parts.picked, *asking, parts.asked], **look)
+    for button, right in ((parts.right, True), (parts.wrong, False)):
+        button.click(judge(right), [parts.picked, parts.shown, parts.asked], **look)
     parts.history.click(again, [parts.asked], **look | dict(
         outputs=[*asking, *picture, *answers]))
 
@@ -225,10 +241,12 @@ def _connect_people(gr: ModuleType, parts: SimpleNamespace, service: SearchServi
     def closer(shown: Question, event: gr.EventData) -> Iterator[tuple[Any, ...]]:
         picked = event._data.get('pick') if isinstance(event._data, dict) else None
         for drawn, entry_id, name in show_person(service, picked, shown.text):
-            yield (drawn, gr.update(visible=entry_id is not None),
+            can_judge = entry_id is not None and shown.person is None
+            yield (drawn, gr.update(visible=entry_id is not None), gr.update(visible=can_judge),
                    entry_id and (entry_id, name))
 
-    parts.people.click(closer, [parts.shown], [parts.person, parts.more, parts.picked],
+    parts.people.click(closer, [parts.shown],
+                       [parts.person, parts.more, parts.judging, parts.picked],
                        show_progress='hidden', **_PRIVATE)
 
 
@@ -255,6 +273,7 @@ def _show(service: SearchService, question: Question, asked: list[Question]) -> 
 
 
 def _question(text: str, cameras: list[str] | None, since: str, until: str, track: str,
-              count: int, image_weight: float) -> Question:
+              count: int, image_weight: float, must: str = '') -> Question:
     return Question(text=text or '', cameras=tuple(cameras or ()), since=since or '',
-                    until=until or '', track=track or '', count=count, image_weight=image_weight)
+                    until=until or '', track=track or '', count=count, image_weight=image_weight,
+                    must=must or '')

@@ -18,7 +18,7 @@ from ..encoders.queries import read_queries
 from ..galleries.base import GalleryEntry
 from ..media.crops import read_entry
 from ..media.images import decode_image
-from ..presentation import describe_reading
+from ..presentation import describe_marking, describe_reading
 from ..results import SearchHit
 
 __all__ = ['SearchService', 'Facets', 'Refused', 'make_where', 'read_line', 'read_picture',
@@ -139,19 +139,22 @@ class SearchService:
                 self._facets = state, Facets.of(gallery.entries())
             return self._facets[1]
 
-    def search(self, text: str, count: int = 20,
-               where: Mapping[str, Any] | None = None) -> Sequence[SearchHit]:
-        """Find the people a sentence describes, best first.
+    def search(self, text: str, count: int = 20, where: Mapping[str, Any] | None = None,
+               **wishes: Any) -> Sequence[SearchHit]:
+        """Find the people a sentence describes, best first, with marks of its phrases.
+
+        Wishes are those of `mmtbps.search.answers.Wishes`.
 
         Raises:
-            Refused: the sentence is empty or too long, or the filter bad.
+            Refused: the sentence is empty or too long, or the filter or a wish bad.
         """
         with refusing():
-            return self.inferencer(_sentence(text), topk=_number(count), where=where)[0].hits
+            return self.inferencer(_sentence(text), topk=_number(count), where=where,
+                                   **_wishes(**wishes))[0].hits
 
     def search_picture(self, picture: str, text: str = '', count: int = 20,
-                       where: Mapping[str, Any] | None = None,
-                       image_weight: float = .5) -> Sequence[SearchHit]:
+                       where: Mapping[str, Any] | None = None, image_weight: float = .5,
+                       **wishes: Any) -> Sequence[SearchHit]:
         """Find the people who look like the one in a picture, and fit words if there are any.
 
         Args:
@@ -160,6 +163,7 @@ class SearchService:
             count: At most so many.
             where: Which entries count.
             image_weight: Share of the picture where there are words too, 0 to 1.
+            **wishes: As for a sentence.
 
         Raises:
             Refused: The picture is none, the sentence too long, or the filter or weight bad.
@@ -168,12 +172,15 @@ class SearchService:
             words = read_line(text, 'sentence', MAX_TEXT)
             asked = dict(texts=[words], image_weight=_share(image_weight)) if words else {}
             return self.inferencer.search_image(_decode(picture), topk=_number(count), where=where,
-                                                **asked)[0].hits
+                                                **asked, **_wishes(**wishes))[0].hits
 
     def describe_cut(self, text: str) -> str:
-        """Word what the model does not know or read of a sentence; empty if it reads all."""
+        """Word what the model does not know or read of a sentence, and what no mark checks."""
         query, = read_queries(self.inferencer.encoder, [text])
-        return '; '.join(describe_reading(query.unknown, query.read, query.unread))
+        checker = self.inferencer.checker
+        return '; '.join([*describe_reading(query.unknown, query.read, query.unread),
+                          *describe_marking(checker.unchecked(text), checker.describe_bounds(
+                              checker.phrases(text)))])
 
     def similar(self, entry_id: str, count: int = 20,
                 where: Mapping[str, Any] | None = None) -> Sequence[SearchHit]:
@@ -292,6 +299,13 @@ def read_line(value: Any, name: str, longest: int = 200) -> str:
     if '\0' in value or any('\ud800' <= sign <= '\udfff' for sign in value):
         raise Refused(f'The {name} has signs that are no text.')
     return ' '.join(value.split())
+
+
+def _wishes(must: str = '', like: Sequence[str] = (),
+            unlike: Sequence[str] = ()) -> dict[str, Any]:
+    """Check the wishes of a visitor; what must hold are phrases with commas between."""
+    wanted = [part.strip() for part in read_line(must, 'phrase that must hold').split(',')]
+    return dict(must=[part for part in wanted if part], like=like, unlike=unlike, mark=True)
 
 
 def _share(value: Any) -> float:

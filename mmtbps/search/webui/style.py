@@ -52,7 +52,7 @@ document.addEventListener('click', (event) => {
     }
     arrange(true);
     place.scrollTop = 0;
-  } else if (event.target.closest('#person .close, #more')) close();
+  } else if (event.target.closest('#person .close, #more, #right, #wrong')) close();
 });
 document.addEventListener('keydown', (event) => {
   if (event.key === 'Escape' && isOpen()) close();
@@ -143,6 +143,11 @@ CSS = """
   margin: 8px 2px 0; font-variant-numeric: tabular-nums; }
 .card .line b { font-weight: 600; color: var(--body-text-color); }
 .card .line i { font-style: normal; font-size: .85rem; }
+.card .marks { display: block; margin: 0 2px; font-size: .75rem; line-height: 1.35; }
+.card .mark { display: block; overflow: hidden; text-overflow: ellipsis; white-space: nowrap;
+  color: var(--body-text-color-subdued); }
+.card .mark.yes { color: var(--body-text-color); font-weight: 600; }
+.card .mark.no { text-decoration: line-through; }
 .card .caption { display: block; margin: 0 2px; font-size: .75rem; line-height: 1.35;
   white-space: nowrap; overflow: hidden; text-overflow: ellipsis; }
 .lost { font-size: .78rem; padding: 8px; text-align: center; }

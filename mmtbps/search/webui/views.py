@@ -1,7 +1,7 @@
 """Views: HTML of the page in answer to a question of a visitor."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from mmtbps.markup import as_data_uri
@@ -34,6 +34,9 @@ class Question:
         until: Latest time.
         track: Of this track.
         count: Number of people to show.
+        must: Phrases that must hold, with commas between.
+        like: Ids of people marked right.
+        unlike: Ids of people marked wrong.
     """
 
     text: str = ''
@@ -46,6 +49,9 @@ class Question:
     until: str = ''
     track: str = ''
     count: int = 20
+    must: str = ''
+    like: tuple[str, ...] = ()
+    unlike: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         if self.person:
@@ -60,13 +66,23 @@ class Question:
             return ''
         return f'with a picture: {self.image_weight:.0%}, words: {1 - self.image_weight:.0%}'
 
+    def marked(self, person: str, right: bool) -> 'Question':
+        """Return the question with one more person marked right or wrong; marked anew, another."""
+        others = {name: tuple(one for one in getattr(self, name) if one != person)
+                  for name in ('like', 'unlike')}
+        kind = 'like' if right else 'unlike'
+        return replace(self, **{**others, kind: (*others[kind], person)})
+
     @property
     def filters(self) -> str:
         """The filters in words, empty if there are none."""
         said = [f'camera {", ".join(self.cameras)}' if self.cameras else '',
                 f'from {self.since}' if self.since else '',
                 f'to {self.until}' if self.until else '',
-                f'track {self.track}' if self.track else '']
+                f'track {self.track}' if self.track else '',
+                f'must: {self.must.strip()}' if self.must.strip() else '',
+                f'{len(self.like)} marked right' if self.like else '',
+                f'{len(self.unlike)} marked wrong' if self.unlike else '']
         return ' · '.join(filter(None, said))
 
 
@@ -120,10 +136,11 @@ def _ask(service: SearchService, question: Question,
          where: Mapping[str, Any] | None) -> Sequence[SearchHit]:
     if question.person is not None:
         return service.similar(question.person, question.count, where)
+    wishes = dict(must=question.must, like=question.like, unlike=question.unlike)
     if question.picture:
         return service.search_picture(question.picture, question.text, question.count, where,
-                                      question.image_weight)
-    return service.search(question.text, question.count, where)
+                                      question.image_weight, **wishes)
+    return service.search(question.text, question.count, where, **wishes)
 
 
 def show_person(service: SearchService, entry_id: Any,
@@ -170,4 +187,5 @@ def _person(service: SearchService, hit: SearchHit) -> dict[str, Any]:
                 lines=[_name(hit.entry),
                        *(facts[name] for name in ('camera', 'time') if name in facts),
                        *filter(None, [hit.describe_others()])],
+                marks=hit.marks,
                 picture=None if picture is None else html.as_card(picture), lost=lost)
