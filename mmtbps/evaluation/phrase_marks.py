@@ -52,7 +52,7 @@ def fit_bounds(margins: np.ndarray, holds: np.ndarray,
 
 
 class MarkQuality(NamedTuple):
-    """How well marks agree with the truth.
+    """Agreement of marks with the truth.
 
     Args:
         balanced_accuracy: Mean of the shares that are right among those that have the thing and

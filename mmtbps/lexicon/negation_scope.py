@@ -1,4 +1,4 @@
-"""Scope of negations in a query: the words that "without", "no" or "isn't wearing" reach.
+"""Reach of negations in a query: the words that "without", "no" or "isn't wearing" reach.
 
 `negations_in` finds a negation with its object, so that no edit tears it apart. Here every word is
 told how many negations reach it: of two, the second takes the first back.

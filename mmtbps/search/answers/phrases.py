@@ -29,7 +29,7 @@ _CONTRARY = dict(yes='no', no='yes', unsure='unsure')
 
 
 class PhraseMark(NamedTuple):
-    """What is said of one phrase on one picture.
+    """Mark of one phrase on one picture.
 
     Args:
         phrase: In words; with "no" before it if the query denies it.

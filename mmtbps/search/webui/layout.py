@@ -73,6 +73,7 @@ def build_page(inferencer: Any, images: str | os.PathLike, uploads: str | os.Pat
         refresh = _refresh(gr, parts, service, title)
         page.load(**refresh)
         _connect_questions(gr, parts, service)
+        _connect_judgements(gr, parts, service)
         _connect_picture(gr, parts, service)
         _connect_people(gr, parts, service)
         if uploads is not None:
@@ -196,6 +197,19 @@ def _connect_questions(gr: ModuleType, parts: SimpleNamespace, service: SearchSe
         return (*fields, question.picture, draw_picture(question.picture),
                 *_show(service, question, asked))
 
+    look = dict(outputs=answers, show_progress='minimal', show_progress_on=[parts.people],
+                **_PRIVATE)
+    gr.on([parts.go.click, parts.text.submit], by_text, [*asking, parts.given, parts.asked],
+          **look)
+    parts.more.click(by_person, [parts.picked, *asking, parts.asked], **look)
+    parts.history.click(again, [parts.asked], **look | dict(
+        outputs=[*asking, *picture, *answers]))
+
+
+def _connect_judgements(gr: ModuleType, parts: SimpleNamespace, service: SearchService) -> None:
+    """Connect the marks of right and wrong on a person to the question, asked anew."""
+    answers = [parts.people, parts.asked, parts.history, parts.shown]
+
     def judge(right: bool) -> Callable[..., tuple[Any, ...]]:
         def judged(picked: tuple[str, str] | None, shown: Question,
                    asked: list[Question]) -> tuple[Any, ...]:
@@ -204,15 +218,9 @@ def _connect_questions(gr: ModuleType, parts: SimpleNamespace, service: SearchSe
             return _show(service, shown.marked(picked[0], right), asked)
         return judged
 
-    look = dict(outputs=answers, show_progress='minimal', show_progress_on=[parts.people],
-                **_PRIVATE)
-    gr.on([parts.go.click, parts.text.submit], by_text, [*asking, parts.given, parts.asked],
-          **look)
-    parts.more.click(by_person, [parts.picked, *asking, parts.asked], **look)
     for button, right in ((parts.right, True), (parts.wrong, False)):
-        button.click(judge(right), [parts.picked, parts.shown, parts.asked], **look)
-    parts.history.click(again, [parts.asked], **look | dict(
-        outputs=[*asking, *picture, *answers]))
+        button.click(judge(right), [parts.picked, parts.shown, parts.asked], answers,
+                     show_progress='minimal', show_progress_on=[parts.people], **_PRIVATE)
 
 
 def _connect_picture(gr: ModuleType, parts: SimpleNamespace, service: SearchService) -> None:
