@@ -11,7 +11,7 @@ from mmtbps.lexicon.vocabulary import colors
 from .captions import visible
 from .person import Occluder, Person, Pose, Scene
 
-__all__ = ['holds', 'read_person', 'read_scene']
+__all__ = ['base_color', 'holds', 'read_person', 'read_scene']
 
 _UPPERS = {name: name for name in ('t-shirt', 'shirt', 'jacket', 'hoodie', 'coat', 'sweater',
                                    'tank top', 'dress')}
@@ -56,7 +56,7 @@ def holds(phrase: AskedPhrase, person: Person, scene: Scene,
     slot, found = _find(phrase, person, seen)
     if not found or slot is None:
         return found if slot is not None else None
-    if phrase.bases and _base(person.colors[slot]) not in phrase.bases:
+    if phrase.bases and base_color(person.colors[slot]) not in phrase.bases:
         return False
     if phrase.pattern:
         if phrase.pattern not in _PATTERNS or slot != 'upper':
@@ -127,7 +127,11 @@ def _hair_color(person: Person) -> str:
     return person.colors['hair'].removeprefix('dark ')
 
 
-def _base(name: str) -> str:
-    """Return the basic color of one of the 16 of drawn people."""
+def base_color(name: str) -> str:
+    """Return the basic color of one of the 16 of drawn people.
+
+    >>> base_color('maroon'), base_color('dark blue')
+    ('red', 'blue')
+    """
     words = name.split()
     return colors()[name if name in colors() else words[-1]].name

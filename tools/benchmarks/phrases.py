@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mmtbps.drawing.captions import visible
-from mmtbps.drawing.phrase_truth import holds, read_person, read_scene
+from mmtbps.drawing.phrase_truth import base_color, holds, read_person, read_scene
 from mmtbps.evaluation.feedback import simulate_visits
 from mmtbps.evaluation.phrase_marks import fit_bounds, rate_marks, share_lacking
 from mmtbps.lexicon import AskedPhrase, read_sentence
@@ -226,8 +226,9 @@ def _three(values: Sequence[float]) -> dict[str, str]:
 
 # ------------------------------------------------------------------ right and wrong
 def _visit(side: Side, chosen: np.ndarray) -> list[dict]:
-    looks = np.array([[getattr(person, name) if ' ' not in name else person.colors[name.split()[0]]
-                       for name in _LOOKS] for person, *_ in side.truth])
+    looks = np.array([[getattr(person, name) if ' ' not in name
+                       else base_color(person.colors[name.split()[0]]) for name in _LOOKS]
+                      for person, *_ in side.truth])
     places = {person: place for place, person in enumerate(side.people)}
     owners = side.owners[chosen]
     visits = simulate_visits(
