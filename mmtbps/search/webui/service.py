@@ -141,7 +141,7 @@ class SearchService:
 
     def search(self, text: str, count: int = 20, where: Mapping[str, Any] | None = None,
                **wishes: Any) -> Sequence[SearchHit]:
-        """Find the people a sentence describes, best first, with marks of its phrases.
+        """Find the people a sentence describes, best first.
 
         Wishes are those of `mmtbps.search.answers.Wishes`.
 
@@ -302,10 +302,10 @@ def read_line(value: Any, name: str, longest: int = 200) -> str:
 
 
 def _wishes(must: str = '', like: Sequence[str] = (),
-            unlike: Sequence[str] = ()) -> dict[str, Any]:
+            unlike: Sequence[str] = (), mark: bool = False) -> dict[str, Any]:
     """Check the wishes of a visitor; what must hold are phrases with commas between."""
     wanted = [part.strip() for part in read_line(must, 'phrase that must hold').split(',')]
-    return dict(must=[part for part in wanted if part], like=like, unlike=unlike, mark=True)
+    return dict(must=[part for part in wanted if part], like=like, unlike=unlike, mark=mark)
 
 
 def _share(value: Any) -> float:

@@ -136,7 +136,7 @@ def _ask(service: SearchService, question: Question,
          where: Mapping[str, Any] | None) -> Sequence[SearchHit]:
     if question.person is not None:
         return service.similar(question.person, question.count, where)
-    wishes = dict(must=question.must, like=question.like, unlike=question.unlike)
+    wishes = dict(must=question.must, like=question.like, unlike=question.unlike, mark=True)
     if question.picture:
         return service.search_picture(question.picture, question.text, question.count, where,
                                       question.image_weight, **wishes)

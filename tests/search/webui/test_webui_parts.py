@@ -343,22 +343,3 @@ def test_an_address_that_cannot_be_listened_at_is_named(service, port):
         with pytest.raises(UserError, match=f'127.0.0.1:{port}: the page cannot') as caught:
             serve(service.inferencer, service.images, port=port, wait=False)
     assert isinstance(caught.value, OSError)
-
-
-def test_phrases_are_marked_and_what_must_hold_orders(service):
-    html, _, _ = answer(service, Question('blue coat', must='red coat, no hat', count=6), [])
-    assert html.index('data-pick="red-') < html.index('data-pick="blue-orange"')
-    assert '✓ red coat</span>' in html and '✗ red coat</span>' in html
-    assert 'marks by label-free bounds' in html and 'must: red coat, no hat' in html
-    refused, _, _ = answer(service, Question('blue coat', must='kurta'), [])
-    assert 'cannot be checked' in refused
-
-
-def test_marks_of_right_and_wrong_ask_anew(service):
-    question = Question('red coat', count=6).marked('red-blue', right=False)
-    html, _, history = answer(service, question, [])
-    assert 'data-pick="red-blue"' not in html and '1 marked wrong' in history
-    again = question.marked('red-blue', right=True).marked('red-black', right=False)
-    assert (again.like, again.unlike) == (('red-blue',), ('red-black',))
-    html, _, _ = answer(service, again, [])
-    assert 'data-pick="red-blue"' in html and 'data-pick="red-black"' not in html

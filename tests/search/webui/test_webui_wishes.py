@@ -1,0 +1,37 @@
+"""Marks of phrases on the page, what must hold, and marks of right and wrong."""
+
+import pytest
+from fakes import ColorEncoder
+from webui_rig import fill
+
+from mmtbps.search.inferencer import TextToPersonInferencer
+from mmtbps.search.webui.service import SearchService
+from mmtbps.search.webui.views import Question, answer
+
+
+@pytest.fixture
+def service(tmp_path):
+    gallery = fill(tmp_path / 'images', tmp_path / 'gallery')
+    images = tmp_path / 'images'
+    return SearchService(TextToPersonInferencer(ColorEncoder(), gallery=gallery, images=images),
+                         images)
+
+
+def test_phrases_are_marked_and_what_must_hold_orders(service):
+    html, _, _ = answer(service, Question('blue coat', must='red coat, no hat', count=6), [])
+    assert html.count(' red coat</span>') == html.count(' no hat</span>') == 6
+    assert '✗ red coat</span>' in html and 'red coat: no' in html
+    assert html.index('data-pick="red-') < html.index('data-pick="white-green"')
+    assert 'marks by label-free bounds' in html and 'must: red coat, no hat' in html
+    refused, _, _ = answer(service, Question('blue coat', must='kurta'), [])
+    assert 'cannot be checked' in refused
+
+
+def test_marks_of_right_and_wrong_ask_anew(service):
+    question = Question('red coat', count=6).marked('red-blue', right=False)
+    html, _, history = answer(service, question, [])
+    assert 'data-pick="red-blue"' not in html and '1 marked wrong' in history
+    again = question.marked('red-blue', right=True).marked('red-black', right=False)
+    assert (again.like, again.unlike) == (('red-blue',), ('red-black',))
+    html, _, _ = answer(service, again, [])
+    assert 'data-pick="red-blue"' in html and 'data-pick="red-black"' not in html
