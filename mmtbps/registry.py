@@ -75,7 +75,7 @@ BATCH_AUGMENTS = LendingRegistry('batch augment', scope='mmtbps',
 TASK_UTILS = _child(roots.TASK_UTILS, 'mmtbps.generation', 'mmtbps.search.registration',
                     'mmtbps.search.reranking')
 
-METRICS = _child(roots.METRICS, 'mmtbps.evaluation')
+METRICS = _child(roots.METRICS, 'mmtbps.evaluation.registration')
 EVALUATORS = _child(roots.EVALUATOR)
 VISUALIZERS = _child(roots.VISUALIZERS)
 VISBACKENDS = _child(roots.VISBACKENDS)

@@ -6,6 +6,7 @@ Examples:
 
 import argparse
 
+from mmtbps.search.answers.gallery_statistics import forget_statistics
 from mmtbps.search.galleries.factory import open_gallery
 
 from .options.gallery import GOES_ON, add_gallery
@@ -26,6 +27,7 @@ def run(args: argparse.Namespace) -> None:
     """Compact the gallery and print what it holds."""
     gallery = open_gallery(args.gallery)
     gallery.optimize()
+    forget_statistics(args.gallery)  # which were reckoned with what has gone
     known = gallery.info()
     print(f'{args.gallery}: {known["entries"]} entries, index: {known["index"]}')
     answer(dict(gallery=args.gallery, entries=known['entries'], index=known['index']))

@@ -10,6 +10,7 @@ import sys
 from typing import Any
 
 from mmtbps.errors import BadValue, printable
+from mmtbps.search.answers.gallery_statistics import forget_statistics
 from mmtbps.search.galleries.base import BaseGallery
 from mmtbps.search.galleries.factory import open_gallery
 from mmtbps.search.galleries.filters import parse_where
@@ -53,6 +54,7 @@ def run(args: argparse.Namespace) -> None:
     if not number and 'where' in chosen:
         print_unknown_values(gallery, chosen['where'])
     removed, left = gallery.delete(**chosen), gallery.count()
+    forget_statistics(args.gallery)
     print(f'{args.gallery}: {removed} removed, {left} left')
     answer(dict(gallery=args.gallery, removed=removed, left=left, missing=missing))
     if missing:

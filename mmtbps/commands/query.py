@@ -5,6 +5,7 @@ Examples:
     mmtbps query people.lance "a man in blue" --where camera=c1,c2 --out answer.html
     mmtbps query people.lance "with a backpack" --image crop.jpg --image-weight 0.7
     mmtbps query people.lance "a man in blue" --topk 50 --json > answer.json
+    mmtbps query people.lance "a man in blue" --min-probability 0.5
     mmtbps query people.lance "a man in blue" --rerank aptm-model --rerank-k 100
     mmtbps query people.lance "a woman with a backpack" --must "red coat" --must "no hat"
     mmtbps query people.lance "a man in blue" --like ID --unlike ID --unlike ID
@@ -91,6 +92,8 @@ def query(args: argparse.Namespace) -> None:
     asked.update(group=args.group, **wishes)
     results = searcher(args.text, **asked) if args.image is None else searcher.search_image(
         **picture_options(args), **asked)
+    if args.min_probability is not None:
+        results = [result.at_least(args.min_probability) for result in results]
     for result in results:
         for line in [*describe_reading(result.unknown, result.read, result.unread),
                      *describe_lost(result.lost),

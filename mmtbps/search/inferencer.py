@@ -1,16 +1,15 @@
 """Inferencer that finds people of a gallery by sentences and by pictures."""
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
 from mmtbps.errors import BadValue, MissingFile
-from mmtbps.quantities import is_count
 
-from .answers import PhraseChecker, Wishes
-from .answers.checked_hits import mark_result, order_hits, reach_of
+from .answers import PhraseChecker, PresenceEstimator, Wishes
+from .answers.answering import Answerer, Asked
 from .encoders.base import Encoder, check_texts
 from .encoders.loading import load_encoder
 from .encoders.queries import fuse_features, read_queries
@@ -18,7 +17,7 @@ from .galleries.base import BaseGallery, GalleryEntry, GalleryMismatch, NoGaller
 from .galleries.factory import open_gallery
 from .galleries.fingerprint import is_same_model
 from .galleries.provenance import read_provenance
-from .grouped_search import best_of_groups_first, complete_groups, find_hits
+from .grouped_search import find_hits
 from .media.base import Detector, Tracker
 from .media.crops import read_entry
 from .media.images import read_image
@@ -58,6 +57,11 @@ class TextToPersonInferencer:
         images: Folder that the paths of the gallery are relative to, for `explain` and a second
             stage; by default the one it was indexed from.
         reranker: Orders the first hits of a sentence anew, see `mmtbps.search.HitReranker`.
+        presence: Whether to tell if the person of a sentence is there at all: None tells it where
+            the model is calibrated, True estimates it else without labels.
+        calibration: File of ``mmtbps calibrate``; by default that of the gallery's folder, or the
+            one beside the model.
+        prior: Share of all sentences asked whose person is there; a half by default.
 
     Attributes:
         encoder: Turns sentences and pictures into features.
@@ -75,13 +79,17 @@ class TextToPersonInferencer:
     def __init__(self, model: Any, weights: str | os.PathLike | None = None,
                  gallery: str | os.PathLike | BaseGallery | None = None,
                  device: str | None = None, images: str | os.PathLike | None = None,
-                 reranker: 'HitReranker | None' = None) -> None:
+                 reranker: 'HitReranker | None' = None, presence: bool | None = None,
+                 calibration: str | os.PathLike | None = None,
+                 prior: float | None = None) -> None:
         given = not isinstance(model, (str, os.PathLike)) and isinstance(model, Encoder)
         self.encoder: Encoder = model if given else load_encoder(model, weights, device)
         named = isinstance(model, (str, os.PathLike))
         self._model, self._weights = (model, weights) if named else (None, None)
         self._images, self.reranker = images, reranker
         self.checker = PhraseChecker(self.encoder)
+        self._presence, self._calibration, self._prior = presence, calibration, prior
+        self._estimator: PresenceEstimator | None = None
         self._gallery: BaseGallery | None = None
         self._address: str | None = None
         if isinstance(gallery, BaseGallery):
@@ -196,10 +204,9 @@ class TextToPersonInferencer:
         check_texts(wished)
         queries = read_queries(self.encoder, [asked.affirmed(text) for text in wished])
         vectors = self.encoder.encode_texts([query.encoded for query in queries])
-        return self._answer(wished, vectors, topk, where, group,
-                            getattr(self.encoder, 'probability', lambda score: None),
-                            [query.said for query in queries],
-                            [query.encoded for query in queries], asked, wished)
+        return self._answer([Asked(text, text, query.encoded, query.said)
+                             for text, query in zip(wished, queries, strict=True)],
+                            vectors, asked, topk=topk, where=where, group=group)
 
     def search_image(self, image: str | os.PathLike | Image.Image, topk: int = 10,
                      where: Where | None = None, texts: str | Sequence[str] = (),
@@ -236,12 +243,13 @@ class TextToPersonInferencer:
         picture = image if isinstance(image, Image.Image) else read_image(image)
         vectors = self.encoder.encode_images([picture])
         if not queries:
-            return self._answer([name], vectors, topk, where, group, wishes=asked)
+            return self._answer([Asked(name)], vectors, asked, topk=topk, where=where, group=group)
         words = self.encoder.encode_texts([query.encoded for query in queries])
-        said = [dict(query.said, image=name, image_weight=float(image_weight))
-                for query in queries]
-        return self._answer(wished, fuse_features(vectors, words, image_weight), topk, where, group,
-                            said=said, wishes=asked, asked=wished)
+        both = dict(image=name, image_weight=float(image_weight))
+        return self._answer([Asked(text, text, said=dict(query.said, **both))
+                             for text, query in zip(wished, queries, strict=True)],
+                            fuse_features(vectors, words, image_weight), asked,
+                            topk=topk, where=where, group=group)
 
     def similar_to(self, entry_id: str, topk: int = 10,
                    where: Where | None = None) -> list[SearchResult]:
@@ -318,25 +326,19 @@ class TextToPersonInferencer:
             raise GalleryMismatch(gallery.uri, gallery.fingerprint, self.encoder.fingerprint)
         return gallery
 
-    def _answer(self, queries: list[str], vectors: Any, topk: int, where: Where | None,
-                group: str | None,
-                probability: Callable[[float], float | None] = lambda score: None,
-                said: Sequence[Mapping[str, Any]] | None = None, sentences: Sequence[str] = (),
-                wishes: Wishes | None = None, asked: Sequence[str] = ()) -> list[SearchResult]:
-        reranker = self.reranker if sentences else None
-        wishes, asked = wishes or Wishes(), asked or [None] * len(queries)
-        reach = reach_of(topk, wishes, asked)
-        reach = max(reach, reranker.k) if reranker and is_count(topk) else reach
-        found = find_hits(self.gallery, wishes.move(vectors, self.gallery), reach, where, group)
-        said = [dict(known) for known in said or [{}] * len(queries)]
-        results = []
-        for place, (query, hits) in enumerate(zip(queries, found, strict=True)):
-            if reranker is not None:
-                seen = reranker(sentences[place], best_of_groups_first(hits, group), self.picture)
-                hits = seen.hits
-                said[place].update(lost=seen.lost)
-            hits = order_hits(hits, asked[place], wishes, self.checker, self.gallery)
-            result = SearchResult.of(query, complete_groups(self.gallery, hits, topk, where, group),
-                                     probability, group, topk, **said[place])
-            results.append(mark_result(result, asked[place], wishes, self.checker, self.gallery))
-        return results
+    def _find_estimator(self) -> PresenceEstimator | None:
+        """Find who tells whether a person is there; None where it is not wanted or not known."""
+        if self._presence is False:
+            return None
+        if self._estimator is None or self._estimator.gallery is not self.gallery:
+            self._estimator = PresenceEstimator.find(
+                self.gallery, self.encoder.fingerprint, self._model, self._calibration, self._prior)
+        return self._estimator if self._presence or self._estimator.calibration else None
+
+    def _answer(self, queries: Sequence[Asked], vectors: Any, wishes: Wishes,
+                **asked: Any) -> list[SearchResult]:
+        of_words = any(query.encoded is not None for query in queries)
+        answerer = Answerer(self.gallery, self.checker, self.picture, self.reranker,
+                            self._find_estimator() if of_words else None,
+                            getattr(self.encoder, 'probability', lambda score: None))
+        return answerer(queries, vectors, wishes, **asked)

@@ -4,13 +4,16 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 
 from .galleries.base import GalleryEntry
+from .presence import Presence
 
-__all__ = ['clock', 'describe_lost', 'describe_marking', 'describe_reading', 'in_figures',
-           'in_marks', 'in_words', 'stopwatch']
+__all__ = ['clock', 'describe_lost', 'describe_marking', 'describe_presence', 'describe_reading',
+           'in_figures', 'in_marks', 'in_words', 'stopwatch']
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 #: So many words that a model does not know are named, and so many letters of a sentence.
 _WORDS, _LETTERS = 10, 40
+#: Between these probabilities neither presence nor absence is said.
+_DOUBT = .35, .65
 
 
 def in_words(entry: GalleryEntry) -> list[tuple[str, str]]:
@@ -33,14 +36,23 @@ def in_words(entry: GalleryEntry) -> list[tuple[str, str]]:
 
 
 def in_figures(score: float, probability: float | None = None,
-               match: float | None = None) -> str:
+               match: float | None = None, estimate: float | None = None) -> str:
     """Word a score, with probability and score of a second stage where there are such.
+
+    An estimate is no probability that was tried; it stands in words of its own, see
+    `describe_presence`, and here only behind a sign.
 
     Example:
         >>> in_figures(.834), in_figures(.12, .0345), in_figures(.3, match=-1.25)
         ('0.834', '0.120 (3.45 %)', '0.300, match -1.25')
+        >>> in_figures(.12, estimate=.5)
+        '0.120 (~50 %)'
     """
-    return (f'{score:.3f}' + ('' if probability is None else f' ({100 * probability:.3g} %)')
+    if probability is None:
+        told = '' if estimate is None else f' (~{100 * estimate:.2g} %)'
+    else:
+        told = f' ({100 * probability:.3g} %)'
+    return (f'{score:.3f}' + told
             + ('' if match is None else f', match {match:.2f}'))
 
 
@@ -68,6 +80,29 @@ def describe_reading(unknown: Sequence[str], read: str | None, unread: str) -> l
         lines.append(f'the model reads a part of the sentence, up to "...{read[-_LETTERS:]}"'
                      + (f', and not "{unread[:_LETTERS]}{end}"' if unread else ''))
     return lines
+
+
+def describe_presence(presence: Presence | None) -> str:
+    """Word whether the person is there; empty where it was not estimated.
+
+    Args:
+        presence: Of a result.
+
+    Example:
+        >>> describe_presence(Presence(.12, 400, True, 'fitted on val'))
+        'probably nobody here: 12 % that the person is among the 400 searched'
+        >>> describe_presence(Presence(.9, 400, False, 'not calibrated'))
+        'probably here: about 90 % that the person is among the 400 searched (not calibrated)'
+    """
+    if presence is None:
+        return ''
+    probability = presence.probability
+    verdict = ('probably nobody here' if probability < _DOUBT[0] else
+               'probably here' if probability > _DOUBT[1] else 'perhaps here')
+    about = '' if presence.calibrated else 'about '
+    note = '' if presence.calibrated else ' (not calibrated)'
+    return (f'{verdict}: {about}{100 * probability:.0f} % that the person is among the '
+            f'{presence.searched:,} searched{note}')
 
 
 def describe_lost(lost: Sequence[str]) -> list[str]:

@@ -14,7 +14,14 @@ from mmtbps.visualization import draw_rank_list, draw_rank_sheet
 from .media.answer_mark import answer_mark
 from .media.crops import read_entry
 from .media.images import UnreadableImage
-from .presentation import describe_marking, describe_reading, in_figures, in_marks, in_words
+from .presentation import (
+    describe_marking,
+    describe_presence,
+    describe_reading,
+    in_figures,
+    in_marks,
+    in_words,
+)
 from .results import SearchHit, SearchResult
 
 __all__ = ['results_html', 'check_target', 'write_results']
@@ -131,6 +138,7 @@ def _section(result: SearchResult, images_root: str | os.PathLike) -> dict[str, 
     hits = result.hits
     found = ' \u00b7 '.join([
         f'{len(hits)} found' if hits else 'Nothing found',
+        *filter(None, [describe_presence(result.presence)]),
         *describe_reading(result.unknown, result.read, result.unread),
         *describe_marking(result.unchecked, result.marked_by)])
     return dict(title=_short(result.title), found=found,
@@ -143,7 +151,7 @@ def _person(hit: SearchHit, images_root: str | os.PathLike) -> dict[str, Any]:
     except UnreadableImage as error:
         picture, lost = '', error.reason
     return dict(rank=hit.rank, picture=picture, lost=lost,
-                score=in_figures(hit.score, hit.probability, hit.match),
+                score=in_figures(hit.score, hit.probability, hit.match, hit.estimate),
                 facts=[('marks', in_marks(hit.marks)), *in_words(hit.entry),
                        ('and', hit.describe_others())])
 

@@ -6,6 +6,7 @@ from typing import Any
 from mmtbps.errors import BadValue
 
 from .galleries.base import GalleryEntry, Hit
+from .presence import Presence
 
 __all__ = ['GROUPS', 'SearchHit', 'SearchResult', 'add_members', 'group_hits']
 
@@ -75,10 +76,11 @@ class SearchHit(dict):
         rank: 1 for the best.
         score: Cosine similarity to the query, -1 to 1.
         entry: Of the gallery.
-        probability: That query and entry belong together, 0 to 1; None for a model that was not
-            trained to tell. It is a key of the dict only where it is known.
+        probability: That query and entry belong together, 0 to 1: calibrated for this gallery, or
+            else as the model was trained to tell of any pair; None where there is neither. It is a
+            key of the dict only where it is known, as the next two.
+        estimate: Of the same, without labels and not calibrated.
         match: Score of a second stage, by which the hits that have one are ordered; without bounds.
-            It is a key of the dict only where there is one.
         others: Further entries of its group, see `group_hits`. They are a key of the dict, with
             id and path, only where there are some.
         marks: What holds of the phrases of the query, as dicts with ``phrase``, ``mark`` (yes, no
@@ -93,7 +95,7 @@ class SearchHit(dict):
     def __init__(self, rank: int, score: float, entry: GalleryEntry,
                  probability: float | None = None,
                  others: Sequence[GalleryEntry] = (), match: float | None = None,
-                 marks: Sequence[Mapping[str, Any]] = ()) -> None:
+                 marks: Sequence[Mapping[str, Any]] = (), estimate: float | None = None) -> None:
         super().__init__(
             rank=rank, score=score, id=entry.id, path=entry.path, camera=entry.camera,
             time=entry.time, track=entry.track, frame=entry.frame,
@@ -102,9 +104,9 @@ class SearchHit(dict):
         self.probability = probability
         if probability is not None:
             self['probability'] = probability
-        self.match = match
-        if match is not None:
-            self['match'] = match
+        self.estimate, self.match = estimate, match
+        self.update({key: value for key, value in (('estimate', estimate), ('match', match))
+                     if value is not None})
         self.others = tuple(others)
         if self.others:
             self['others'] = [dict(id=other.id, path=other.path) for other in self.others]
@@ -138,12 +140,13 @@ class SearchHit(dict):
         probability = values.pop('probability', None)
         others = [GalleryEntry(**other) for other in values.pop('others', ())]
         match, marks = values.pop('match', None), values.pop('marks', ())
-        return cls(rank, score, GalleryEntry.from_json(values), probability, others, match, marks)
+        return cls(rank, score, GalleryEntry.from_json(values), probability, others, match, marks,
+                   values.pop('estimate', None))
 
     def with_marks(self, marks: Sequence[Any]) -> 'SearchHit':
         """Return this hit with the marks of the phrases of its query."""
         return type(self)(self.rank, self.score, self.entry, self.probability, self.others,
-                          self.match, [mark.to_json() for mark in marks])
+                          self.match, [mark.to_json() for mark in marks], self.estimate)
 
 
 class SearchResult(dict):
@@ -162,6 +165,7 @@ class SearchResult(dict):
             behind those that it saw.
         unchecked: Words of the sentence that are in no phrase that was checked on the hits.
         marked_by: Bounds of the marks: ``'label-free'``, ``'calibrated'``.
+        presence: Whether the person of a sentence is there at all, where it was estimated.
 
     What there is nothing to say of is no key of the dict.
 
@@ -174,15 +178,17 @@ class SearchResult(dict):
     def __init__(self, query: str, hits: Sequence[SearchHit], *, unknown: Sequence[str] = (),
                  read: str | None = None, unread: str = '', image: str | None = None,
                  image_weight: float | None = None, lost: Sequence[str] = (),
-                 unchecked: Sequence[str] = (), marked_by: str = '') -> None:
+                 unchecked: Sequence[str] = (), marked_by: str = '',
+                 presence: Presence | None = None) -> None:
         super().__init__(query=query, hits=list(hits))
         self.query, self.hits = query, tuple(hits)
         self.unknown, self.read, self.unread = tuple(unknown), read, unread
         self.image, self.image_weight, self.lost = image, image_weight, tuple(lost)
-        self.unchecked, self.marked_by = tuple(unchecked), marked_by
+        self.unchecked, self.marked_by, self.presence = tuple(unchecked), marked_by, presence
         said = dict(unknown=list(unknown) or None, read=read, unread=unread or None, image=image,
                     image_weight=image_weight, lost=list(lost) or None,
-                    unchecked=list(unchecked) or None, marked_by=marked_by or None)
+                    unchecked=list(unchecked) or None, marked_by=marked_by or None,
+                    presence=None if presence is None else presence.to_json())
         self._said = {key: value for key, value in said.items() if value is not None}
         self.update(self._said)
 
@@ -206,10 +212,34 @@ class SearchResult(dict):
             topk: At most so many groups; ``None`` for all.
             **said: Keywords of the class: what there is to say of the query.
         """
-        groups = group_hits(hits, group)[:topk]
-        return cls(query, [SearchHit(rank, float(hit.score), hit.entry,
-                                     probability(float(hit.score)), others, hit.match)
-                           for rank, (hit, others) in enumerate(groups, start=1)], **said)
+        presence = said.get('presence')
+        of_hits = {} if presence is None else presence.hits
+        calibrated = presence is not None and presence.calibrated
+        ranked = []
+        for rank, (hit, others) in enumerate(group_hits(hits, group)[:topk], start=1):
+            told, score = of_hits.get(hit.entry.id), float(hit.score)
+            ranked.append(SearchHit(
+                rank, score, hit.entry, told if calibrated else probability(score), others,
+                hit.match, None if calibrated else told))
+        return cls(query, ranked, **said)
+
+    def at_least(self, probability: float) -> 'SearchResult':
+        """Leave out the hits that are less probably the person, by probability or estimate.
+
+        A hit of which neither is known stays.
+
+        Args:
+            probability: From 0 to 1.
+
+        Raises:
+            BadValue: It is none.
+        """
+        if not 0 <= probability <= 1:
+            raise BadValue(f'a probability is from 0 to 1, got {probability}')
+        values = self.to_json()
+        values['hits'] = [hit for hit in self.hits if hit.get(
+            'probability', hit.get('estimate', 1)) >= probability]
+        return SearchResult.from_json(values)
 
     def with_marks(self, marks: Sequence[Sequence[Any]], unchecked: Sequence[str],
                    marked_by: str) -> 'SearchResult':
@@ -233,4 +263,7 @@ class SearchResult(dict):
         """Read a result written by :meth:`to_json`."""
         values = dict(values)
         query, hits = values.pop('query'), values.pop('hits')
-        return cls(query, [SearchHit.from_json(hit) for hit in hits], **values)
+        if 'presence' in values:
+            values['presence'] = Presence.from_json(values['presence'])
+        return cls(query, [hit if isinstance(hit, SearchHit) else SearchHit.from_json(hit)
+                           for hit in hits], **values)

@@ -50,6 +50,10 @@ def add_gallery_model(parser: argparse.ArgumentParser, images: bool = False) -> 
     parser.add_argument('--device', help='cpu, cuda, cuda:1 (default: the best there is)')
     if images:
         add_rerank_options(parser, k=50)
+        parser.add_argument('--calibration', type=Path, metavar='FILE', help='of mmtbps calibrate '
+                            '(default: that of the gallery or beside the model)')
+        parser.add_argument('--prior', type=float, metavar='P', help='share of sentences whose '
+                            'person is there, 0 to 1 (default: 0.5)')
         parser.add_argument('--images', type=Path, help='folder of the images, if it has moved')
 
 
@@ -102,11 +106,14 @@ def open_searcher(args: argparse.Namespace, **question: Any) -> 'TextToPersonInf
         find_images(args)  # likewise: can it see any?
     if question:
         gallery.search(np.empty((0, gallery.dim), np.float32), **question)
+    if args.prior is not None and not 0 < args.prior < 1:
+        raise BadValue(f'--prior is between 0 and 1, got {args.prior}')
     provenance = find_model(args)
     encoder = load_encoder(provenance.model, provenance.weights, args.device,
                            notify=print_model_notice, **find_preprocessing(args))
     return TextToPersonInferencer(encoder, gallery=gallery, images=args.images,
-                                  reranker=load_reranker(args))
+                                  reranker=load_reranker(args), presence=True,
+                                  calibration=args.calibration, prior=args.prior)
 
 
 @contextlib.contextmanager

@@ -32,6 +32,8 @@ def add_query_options(parser: argparse.ArgumentParser) -> None:
                         'these, such as camera=c1,c2 time=2024-01-01..2024-01-31 coat=red')
     parser.add_argument('--group', choices=('track', 'photograph'), help='one hit for all of one '
                         'track or photograph; identical pictures are one in any case')
+    parser.add_argument('--min-probability', type=_probability, metavar='P', help='leave out hits '
+                        'that are the person with less, 0 to 1')
     parser.add_argument('--out', type=Path, help='write .html, .png or .json')
     add_json(parser)
 
@@ -54,6 +56,13 @@ def wish_options(args: argparse.Namespace) -> dict[str, Any]:
     """Return the wishes of a command line, without those that were not named."""
     wishes = dict(must=args.must, like=args.like, unlike=args.unlike, mark=args.marks)
     return {name: value for name, value in wishes.items() if value}
+
+
+def _probability(word: str) -> float:
+    value = float(word)
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f'a probability is from 0 to 1, got {word}')
+    return value
 
 
 def take_sentences(parser: argparse.ArgumentParser, args: argparse.Namespace,

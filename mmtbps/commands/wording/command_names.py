@@ -56,6 +56,7 @@ COMMANDS = {
     'visualize': Command('visualize', 'see what a model found, and why'),
     'train': Command('train', 'train a model from a config'),
     'test': Command('test', 'evaluate a model on the test set of a config'),
+    'calibrate': Command('calibrate', 'calibrate the probability that somebody is there'),
     'check-data': Command('check_data', 'check data sets before training'),
     'draw': Command('draw_dataset', 'draw a data set of pedestrians'),
     'draw-balanced': Command('draw_balanced', 'draw people in every colour, for the toy model'),

@@ -40,12 +40,14 @@ def as_json(value: Any, encoding: str | None = 'utf-8') -> str:
 
 def word_result(result: 'SearchResult') -> str:
     """Word the answer to a query as a table, whose lines no name of a file can forge."""
-    from mmtbps.search.presentation import in_figures, in_marks, in_words
+    from mmtbps.search.presentation import describe_presence, in_figures, in_marks, in_words
     lines = [printable(result.title if len(result.title) < 200 else result.title[:200] + ' ...')]
+    if presence := describe_presence(result.presence):
+        lines.append(f'      {presence}')
     for hit in result.hits:
         facts = '  '.join(f'{name} {value}' for name, value in in_words(hit.entry)
                           if name != 'file')
-        score = in_figures(hit.score, hit.probability, hit.match)
+        score = in_figures(hit.score, hit.probability, hit.match, hit.estimate)
         marks = f'  [{in_marks(hit.marks)}]' if hit.marks else ''
         others = f'  ({others})' if (others := hit.describe_others()) else ''
         lines.append(printable(f'{hit.rank:>4}  {score}  {hit.entry.path}  {facts}'.rstrip()

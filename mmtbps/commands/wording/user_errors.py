@@ -30,6 +30,7 @@ REMEDIES = {
     'allow_missing': 'add --allow-missing to the command (mmtbps test, mmtbps visualize, '
                      'mmtbps export)',
     'begin_run': 'add --resume to go on with that run, or --overwrite to move it to old-DATE',
+    'calibrate': 'mmtbps calibrate CONFIG CHECKPOINT --out {out}',
     'convert_weights': 'mmtbps convert {kind} SRC {target}',
     'draw_dataset': 'mmtbps draw {root}',
     'export': 'mmtbps export CONFIG CHECKPOINT OUT',

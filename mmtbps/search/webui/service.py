@@ -19,7 +19,7 @@ from ..galleries.base import GalleryEntry
 from ..media.crops import read_entry
 from ..media.images import decode_image
 from ..presentation import describe_marking, describe_reading
-from ..results import SearchHit
+from ..results import SearchHit, SearchResult
 
 __all__ = ['SearchService', 'Facets', 'Refused', 'make_where', 'read_line', 'read_picture',
            'refusing']
@@ -139,9 +139,9 @@ class SearchService:
                 self._facets = state, Facets.of(gallery.entries())
             return self._facets[1]
 
-    def search(self, text: str, count: int = 20, where: Mapping[str, Any] | None = None,
-               **wishes: Any) -> Sequence[SearchHit]:
-        """Find the people a sentence describes, best first.
+    def ask(self, text: str, count: int = 20, where: Mapping[str, Any] | None = None,
+            **wishes: Any) -> SearchResult:
+        """Find the people a sentence describes, and say whether the person is there at all.
 
         Wishes are those of `mmtbps.search.answers.Wishes`.
 
@@ -150,7 +150,12 @@ class SearchService:
         """
         with refusing():
             return self.inferencer(_sentence(text), topk=_number(count), where=where,
-                                   **_wishes(**wishes))[0].hits
+                                   **_wishes(**wishes))[0]
+
+    def search(self, text: str, count: int = 20, where: Mapping[str, Any] | None = None,
+               **wishes: Any) -> Sequence[SearchHit]:
+        """Find the people a sentence describes, best first; see `ask`."""
+        return self.ask(text, count, where, **wishes).hits
 
     def search_picture(self, picture: str, text: str = '', count: int = 20,
                        where: Mapping[str, Any] | None = None, image_weight: float = .5,

@@ -7,7 +7,7 @@ from typing import Any
 from mmtbps.markup import as_data_uri
 
 from ..galleries.base import GalleryEntry
-from ..presentation import in_figures, in_words
+from ..presentation import describe_presence, in_figures, in_words
 from ..results import SearchHit
 from . import html
 from .service import Facets, Refused, SearchService, make_where
@@ -111,7 +111,7 @@ def answer(service: SearchService, question: Question,
     """Answer a question: the grid, the visitor's new history, and that as HTML."""
     try:
         where = make_where(question.cameras, question.since, question.until, question.track)
-        hits = _ask(service, question, where)
+        hits, presence = _ask(service, question, where)
         empty = not hits and not service.facets().count
     except Refused as refusal:
         return html.draw_notice(str(refusal)), list(asked), _history(asked)
@@ -127,20 +127,22 @@ def answer(service: SearchService, question: Question,
     heading = f'“{question}”' if words else f'People {question}'
     best = f'the best {len(hits)}' if len(hits) > 1 else 'the only one'
     cut = service.describe_cut(question.text) if words else ''
-    note = ' · '.join(filter(None, [best, question.shares, question.filters, cut]))
+    note = ' · '.join(filter(None, [presence, best, question.shares, question.filters, cut]))
     people = html.draw_people(heading, [_person(service, hit) for hit in hits], note)
     return people, asked, _history(asked)
 
 
 def _ask(service: SearchService, question: Question,
-         where: Mapping[str, Any] | None) -> Sequence[SearchHit]:
+         where: Mapping[str, Any] | None) -> tuple[Sequence[SearchHit], str]:
+    """Return the hits, and in words whether the person is there, where that is known."""
     if question.person is not None:
-        return service.similar(question.person, question.count, where)
+        return service.similar(question.person, question.count, where), ''
     wishes = dict(must=question.must, like=question.like, unlike=question.unlike, mark=True)
     if question.picture:
         return service.search_picture(question.picture, question.text, question.count, where,
-                                      question.image_weight, **wishes)
-    return service.search(question.text, question.count, where, **wishes)
+                                      question.image_weight, **wishes), ''
+    result = service.ask(question.text, question.count, where, **wishes)
+    return result.hits, describe_presence(result.presence)
 
 
 def show_person(service: SearchService, entry_id: Any,
@@ -183,7 +185,7 @@ def _person(service: SearchService, hit: SearchHit) -> dict[str, Any]:
     facts = dict(in_words(hit.entry))
     picture, lost = service.find_picture(hit.entry)
     return dict(rank=hit.rank, id=hit.entry.id,
-                score=in_figures(hit.score, hit.probability, hit.match),
+                score=in_figures(hit.score, hit.probability, hit.match, hit.estimate),
                 lines=[_name(hit.entry),
                        *(facts[name] for name in ('camera', 'time') if name in facts),
                        *filter(None, [hit.describe_others()])],

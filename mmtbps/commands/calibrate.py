@@ -1,0 +1,188 @@
+"""Calibrate a model: fit the probability that the person of a sentence is in a gallery.
+
+The people of a split whom the model was not trained on are asked for, there and not there, in
+galleries of several sizes. The file that comes of it stands beside the checkpoint or the folder of
+the model, and in the gallery that is named; the model stays as it is. A calibration holds for a
+gallery of any size, with filters and without.
+
+Examples:
+    mmtbps calibrate vit_bert_base_drawn work_dirs/demo/last.pth --gallery work_dirs/demo/gallery
+    mmtbps calibrate CONFIG CHECKPOINT --check test --sizes 50 200
+    mmtbps calibrate CONFIG --model hf:openai/clip-vit-base-patch16 --gallery people.lance
+    mmtbps calibrate CONFIG --model hf:owner/name --out clip.presence.json
+    mmtbps query people.lance "a man in red" --calibration clip.presence.json
+"""
+
+import argparse
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.progress import track
+
+from mmtbps.config_file import read_config
+from mmtbps.datasets.images import read_picture
+from mmtbps.errors import BadValue
+from mmtbps.evaluation.presence import (
+    OpenSet,
+    PresenceCalibration,
+    deal_trials,
+    describe_fit,
+    fit_calibration,
+    measure_trials,
+    rate_trials,
+    write_calibration,
+)
+from mmtbps.evaluation.presence.fitting import METHODS
+from mmtbps.evaluation.presence.measures import WAYS
+from mmtbps.fileio import check_writable
+from mmtbps.lexicon.neutral_sentences import neutral_sentences
+from mmtbps.robustness import Subjects, read_subjects
+from mmtbps.search.answers.calibrations import CALIBRATION_FILE, place_of_calibration
+from mmtbps.search.encoders.base import Encoder
+from mmtbps.search.encoders.loading import load_encoder
+from mmtbps.search.galleries.base import GalleryMismatch
+from mmtbps.search.galleries.factory import open_gallery
+from mmtbps.search.galleries.fingerprint import is_same_model
+
+from .options.model import add_model_positionals, chosen_preprocessing
+from .wording.command_names import CommandParser
+from .wording.json_answers import add_json, answer
+from .wording.licence_notice import print_model_notice
+
+__all__ = ['add_arguments', 'run']
+
+_BATCH = 64
+_MEASURES = ('AUROC', 'FPR95', 'DIR1', 'DIR10', 'Brier', 'skill', 'ECE')
+
+
+def add_arguments(parser: CommandParser) -> None:
+    """Add the model, the data, and where the calibration goes."""
+    add_model_positionals(parser, parser.words, needs_config=True)
+    parser.add_argument('--split', choices=('val', 'test'), default='val',
+                        help='people to fit on (default: %(default)s)')
+    parser.add_argument('--method', choices=METHODS, default=METHODS[0],
+                        help='of the last step (default: %(default)s)')
+    parser.add_argument('--seed', type=int, default=0, help='of who is absent')
+    parser.add_argument('--out', type=Path, metavar='FILE', help='JSON file (default: beside the '
+                        'checkpoint, or beside the folder of the model)')
+    parser.add_argument('--gallery', help='a gallery of this model, which gets a copy')
+    parser.add_argument('--check', choices=('val', 'test'), help='then measure it on the people of '
+                        'this split')
+    parser.add_argument('--sizes', type=int, nargs='+', default=[50, 200, 1000], metavar='N',
+                        help='people of the galleries of --check (default: 50 200 1000)')
+    parser.add_argument('--device', help='cpu, cuda, cuda:1 (default: the best there is)')
+    add_json(parser)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Fit, write, and print what was fitted on what."""
+    places = find_places(args)
+    subjects = {split: read_split(args.config, split)
+                for split in dict.fromkeys(filter(None, (args.split, args.check)))}
+    # Without a checkpoint beside it, CONFIG names the data alone.
+    encoder = load_encoder(args.model or args.config, args.checkpoint, args.device,
+                           notify=print_model_notice, **chosen_preprocessing(args))
+    if args.gallery:
+        check_gallery(args.gallery, encoder)
+    bank = encoder.encode_texts(list(neutral_sentences()))
+    sets = {split: encode(encoder, one, bank, split) for split, one in subjects.items()}
+    found = fit_calibration(sets[args.split], args.method, args.seed, encoder.fingerprint, dict(
+        dataset=subjects[args.split].name, split=args.split,
+        ann_files=dict(subjects[args.split].digest['ann_files'])))
+    for place in places:
+        print(write_calibration(place, found))
+    print(describe_fit(found))
+    measured = {}
+    if args.check:
+        measured = check(found, sets[args.check], args.sizes, args.seed)
+        print(f'\nmeasured on split {args.check}; all but the last of each is what is done '
+              'without\n')
+        print(table(measured))
+    answer(dict(files=list(map(str, places)), protocol=describe_fit(found), measured=measured))
+
+
+def find_places(args: argparse.Namespace) -> list[Path]:
+    """Find where the calibration goes, before anything is computed.
+
+    Raises:
+        BadValue: The model has no place here, and none was named.
+    """
+    place = args.out or (None if args.model is None and args.checkpoint is None
+                         else place_of_calibration(args.model or args.config, args.checkpoint))
+    places = [] if place is None else [place]
+    if args.gallery and '://' not in args.gallery:
+        places.append(Path(args.gallery, CALIBRATION_FILE))
+    if not places:
+        raise BadValue(f'{args.model or args.config} has no folder here: name a file with --out, '
+                       'or a gallery of it with --gallery')
+    for one in places:
+        check_writable(one)
+    return places
+
+
+def read_split(config: str, split: str) -> Subjects:
+    """Read pictures and sentences of a split of a config."""
+    loader = f'{split}_dataloader'
+    return read_subjects(read_config(config, loader)[loader].dataset)
+
+
+def check_gallery(address: str, encoder: Encoder) -> None:
+    """Check that a gallery is of the model.
+
+    Raises:
+        GalleryMismatch: It is of another.
+    """
+    gallery = open_gallery(address)
+    if not is_same_model(gallery.fingerprint, encoder.fingerprint):
+        raise GalleryMismatch(gallery.uri, gallery.fingerprint, encoder.fingerprint)
+
+
+def encode(encoder: Encoder, subjects: Subjects, bank: np.ndarray, split: str) -> OpenSet:
+    """Encode the pictures and sentences of a split."""
+    def batches(items: Sequence, words: str) -> Any:
+        parts = [items[start:start + _BATCH] for start in range(0, len(items), _BATCH)]
+        return track(parts, f'{split}: {words}', console=Console(stderr=True),
+                     disable=not sys.stderr.isatty())
+
+    gallery = np.concatenate([encoder.encode_images([read_picture(path) for path in part])
+                              for part in batches(subjects.paths, 'pictures')])
+    queries = np.concatenate([encoder.encode_texts(part)
+                              for part in batches(subjects.captions, 'sentences')])
+    return OpenSet(queries, subjects.people[subjects.owners], gallery, subjects.people, bank)
+
+
+def check(calibration: PresenceCalibration, data: OpenSet, sizes: Sequence[int],
+          seed: int) -> dict[str, dict[str, float]]:
+    """Measure a calibration, at each size and with 10, 50 and 90 % of the people there.
+
+    Raises:
+        BadValue: The split has too few people for every size.
+    """
+    data = replace(data, scale=calibration.scale, bank=calibration.bank)
+    people = len(np.intersect1d(data.query_ids, data.gallery_ids))
+    fitting = [size for size in sizes if 0 < size < people]
+    if not fitting:
+        raise BadValue(f'--sizes must be below {people}, the people of the split, got {sizes}')
+    measured = {}
+    for size in fitting:
+        for share in (.1, .5, .9):
+            trials = deal_trials(data, size, share, seed)
+            measured[f'{size} people, {100 * share:g} % there'] = measure_trials(
+                trials, rate_trials(trials, calibration, share))
+    return measured
+
+
+def table(measured: Mapping[str, Mapping[str, float]]) -> str:
+    """Lay out measures as a table in Markdown."""
+    lines = [f'| gallery | by | {" | ".join(_MEASURES)} |', '|---' * (len(_MEASURES) + 2) + '|']
+    for name, values in measured.items():
+        for way in WAYS:
+            cells = [f'{values[key]:.3f}' if (key := f'{way}/{measure}') in values else ''
+                     for measure in _MEASURES]
+            lines.append(f'| {name} | {way.replace("_", " ")} | {" | ".join(cells)} |')
+    return '\n'.join(lines)

@@ -1,0 +1,138 @@
+"""Fit of a calibration on sentences and pictures of people whose identity is known."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmtbps.errors import BadValue, MissingPackage
+
+from .best_of import fit_stranger_law
+from .calibration import Curve, PresenceCalibration
+from .evidence import (
+    gallery_moments,
+    hit_evidence,
+    left_out,
+    neutral_scale,
+    neutral_share,
+    stranger_moments,
+)
+from .open_set import OpenSet, Trials, deal_trials, people_sizes
+from .split_normal import fit_split_normal
+
+__all__ = ['METHODS', 'fit_calibration']
+
+Array = NDArray[np.floating]
+METHODS = ('logistic', 'isotonic')
+#: Fewer people say nothing of the best of many.
+FEWEST_PEOPLE = 30
+#: Seeds by which people are dealt at each size.
+_DEALS = 4
+#: More sentences make the fit slower, and hardly better.
+_MOST_QUERIES = 4000
+
+
+def fit_calibration(data: OpenSet, method: str = 'logistic', seed: int = 0,
+                    fingerprint: Mapping[str, Any] | None = None,
+                    fitted_on: Mapping[str, Any] | None = None) -> PresenceCalibration:
+    """Fit a calibration: what speaks for a person, its two laws, and the last step.
+
+    Args:
+        data: Of people who were not trained on, with neutral sentences.
+        method: ``'logistic'`` or ``'isotonic'``, the last step.
+        seed: Of the open-set trials.
+        fingerprint: Of the model.
+        fitted_on: What is known of the data, for the protocol.
+
+    Raises:
+        BadValue: The method is none, or there are too few people.
+        MissingPackage: scikit-learn is missing.
+    """
+    try:
+        from sklearn.linear_model import LogisticRegression
+    except ImportError as error:
+        raise MissingPackage('a calibration is fitted by scikit-learn: pip install '
+                             '"mmtbps[calibrate]"') from error
+    if method not in METHODS:
+        raise BadValue(f'a calibration is {" or ".join(METHODS)}, got {method!r}')
+    people = len(np.intersect1d(data.query_ids, data.gallery_ids))
+    if people < FEWEST_PEOPLE:
+        raise BadValue(f'a calibration needs at least {FEWEST_PEOPLE} people with pictures and '
+                       f'sentences, got {people}')
+    scale = neutral_scale(data.bank, *gallery_moments(data.gallery))
+    data = replace(data, scale=scale)
+    sizes = people_sizes(people, min(25, people // 3))
+    trials = Trials.join([deal_trials(data, size, seed=seed * _DEALS + deal)
+                          for size in sizes for deal in range(_DEALS)])
+    weights = _weigh(trials, LogisticRegression)
+    matches, strangers = _sum_up(data, weights, seed)
+    law = fit_stranger_law(strangers)
+    match = fit_split_normal(matches)
+    raw = PresenceCalibration(weights, match, law, Curve(), (1., 0., 0.), data.bank, scale)
+    hits, query = raw.ratios(trials.evidence, trials.size)
+    known = dict(fitted_on or {}, people=people, sentences=len(data.queries),
+                 pictures=len(data.gallery), sizes=sizes, seed=seed, method=method)
+    return PresenceCalibration(
+        weights, match, law,
+        _last_step(query, trials.present, method, LogisticRegression),
+        _fit_hits(hits, query, trials, LogisticRegression), data.bank, scale, .5,
+        dict(fingerprint or {}), known)
+
+
+def _weigh(trials: Trials, logistic: Any) -> Array:
+    """Find the weights of the evidence: present against absent, at equal size."""
+    evidence = trials.evidence[:, 0]
+    centre, spread = evidence.mean(0), np.maximum(evidence.std(0), 1e-9)
+    size = np.log(trials.size)[:, None]
+    columns = np.concatenate([(evidence - centre) / spread, size - size.mean()], 1)
+    found = logistic(C=1., max_iter=1000).fit(columns, trials.present).coef_[0, :-1] / spread
+    if not np.abs(found).sum():
+        raise BadValue('nothing of the evidence tells who is there; is the model trained?')
+    return found
+
+
+def _sum_up(data: OpenSet, weights: Array, seed: int) -> tuple[Array, list[Array]]:
+    """Sum up the evidence of all pairs: that of each person's best picture, and of strangers."""
+    scale = data.scale
+    shares = neutral_share(data.gallery @ data.bank.T, scale)
+    asked = np.random.default_rng(seed).permutation(len(data.queries))[:_MOST_QUERIES]
+    matches, strangers = [], []
+    for place in np.sort(asked):
+        same = data.gallery_ids == data.query_ids[place]
+        scores = np.asarray(data.queries[place] @ data.gallery.T, np.float64)
+        first = np.sort(scores)[::-1][:left_out(len(scores))]
+        mean, deviation = stranger_moments(scores.mean(), (scores ** 2).mean(), len(scores), first)
+        evidence = hit_evidence(scores[None], shares[None], np.array([mean]),
+                                np.array([deviation]), scale)[0] @ weights
+        strangers.append(evidence[~same])
+        if same.any():
+            matches.append(evidence[same].max())
+    return np.array(matches), strangers
+
+
+def _last_step(ratio: Array, present: NDArray, method: str, logistic: Any) -> Curve:
+    if method == 'logistic':
+        found = logistic(C=1e6).fit(ratio[:, None], present)
+        return Curve(float(found.coef_[0, 0]), float(found.intercept_[0]))
+    from sklearn.isotonic import IsotonicRegression
+    found = IsotonicRegression(y_min=0, y_max=1, out_of_bounds='clip').fit(ratio, present)
+    return Curve(knots=tuple(zip(found.X_thresholds_.tolist(), found.y_thresholds_.tolist(),
+                                 strict=True)))
+
+
+def _fit_hits(hits: Array, query: Array, trials: Trials,
+              logistic: Any) -> tuple[float, float, float]:
+    """Fit the probability that a hit is the person, among those who are there."""
+    there = trials.present
+    columns = np.stack([hits[there], np.broadcast_to(query[there, None], hits[there].shape)], -1)
+    matches = trials.matches[there].ravel()
+    if matches.all() or not matches.any():
+        return 0., 0., _CERTAIN_LOGIT if matches.all() else -_CERTAIN_LOGIT
+    found = logistic(C=1e6, max_iter=1000).fit(columns.reshape(-1, 2), matches)
+    own, all_of_them = found.coef_[0].tolist()
+    return own, all_of_them, float(found.intercept_[0])
+
+
+_CERTAIN_LOGIT = 7.

@@ -1,0 +1,167 @@
+"""Open-set trials: each sentence is asked of a gallery that has its person, or has not.
+
+People are dealt into groups of one more than the size. A sentence is asked of its own person's
+group without one: without its person, or without somebody else. So all galleries have the size,
+every sentence is asked once, and who is absent depends on the seed alone.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmtbps.errors import BadValue
+
+from .evidence import (
+    FIRST_HITS,
+    NeutralScale,
+    gallery_moments,
+    hit_evidence,
+    left_out,
+    neutral_scale,
+    neutral_share,
+    stranger_moments,
+)
+
+__all__ = ['OpenSet', 'Trials', 'deal_trials', 'people_sizes']
+
+Array = NDArray[np.floating]
+_GONE = -np.inf
+
+
+@dataclass(frozen=True)
+class OpenSet:
+    """Sentences and a gallery, with the person of each.
+
+    Args:
+        queries: ``(Q, D)`` unit features of sentences.
+        query_ids: ``(Q,)`` person ids.
+        gallery: ``(N, D)`` unit features of pictures.
+        gallery_ids: ``(N,)`` person ids.
+        bank: ``(B, D)`` unit features of neutral sentences; none for the scores alone.
+        scale: Of another gallery of the model, see `neutral_scale`.
+    """
+
+    queries: Array
+    query_ids: NDArray[np.integer]
+    gallery: Array
+    gallery_ids: NDArray[np.integer]
+    bank: Array | None = None
+    scale: NeutralScale | None = None
+
+
+@dataclass(frozen=True)
+class Trials:
+    """Outcomes of T trials, by the first K hits of each.
+
+    Args:
+        query: ``(T,)`` places of the sentences.
+        present: ``(T,)`` whether the person was there.
+        size: ``(T,)`` entries that were searched.
+        scores: ``(T, K)``, best first.
+        matches: ``(T, K)`` whether a hit is the person.
+        mean: ``(T,)`` of the scores of strangers, see `stranger_moments`.
+        deviation: ``(T,)``.
+        evidence: ``(T, K, E)``, see `hit_evidence`; E is 0 without neutral sentences.
+    """
+
+    query: NDArray[np.integer]
+    present: NDArray[np.bool_]
+    size: NDArray[np.integer]
+    scores: Array
+    matches: NDArray[np.bool_]
+    mean: Array
+    deviation: Array
+    evidence: Array
+
+    def __len__(self) -> int:
+        return len(self.query)
+
+    @classmethod
+    def join(cls, parts: list['Trials']) -> 'Trials':
+        """Join trials; with as many hits as the fewest have."""
+        hits = min(part.scores.shape[1] for part in parts)
+        values = {each.name: [getattr(part, each.name) for part in parts] for each in fields(cls)}
+        for name in ('scores', 'matches', 'evidence'):
+            values[name] = [value[:, :hits] for value in values[name]]
+        return cls(**{name: np.concatenate(value) for name, value in values.items()})
+
+    def take(self, rows: NDArray) -> 'Trials':
+        """Take some of the trials."""
+        return Trials(**{each.name: getattr(self, each.name)[rows] for each in fields(self)})
+
+
+def people_sizes(people: int, smallest: int = 25) -> list[int]:
+    """List sizes of galleries that can be dealt from people: doubling, and the largest.
+
+    Example:
+        >>> people_sizes(200)
+        [25, 50, 100, 199]
+    """
+    largest = people - 1
+    sizes = [largest]
+    size = smallest
+    while size <= .75 * largest:
+        sizes.append(size)
+        size *= 2
+    return sorted(sizes)
+
+
+def deal_trials(data: OpenSet, size: int, share: float = .5, seed: int = 0) -> Trials:
+    """Ask each sentence of a gallery of ``size`` people.
+
+    Args:
+        data: Sentences and gallery; people without pictures or sentences are left out.
+        size: People in each gallery, fewer than there are.
+        share: Of the people who are there when they are asked for.
+        seed: Of the groups and of who is there.
+
+    Raises:
+        BadValue: There are too few people, or the share is none.
+    """
+    people = np.intersect1d(data.gallery_ids, data.query_ids)
+    if not 1 <= size < len(people):
+        raise BadValue(f'a gallery of {size} people cannot be dealt from {len(people)}: one more '
+                       'is needed than it has')
+    if not 0 < share < 1:
+        raise BadValue(f'the share of sentences whose person is there is between 0 and 1, got '
+                       f'{share}')
+    generator = np.random.default_rng([seed, size])
+    order = generator.permutation(people)
+    there = dict(zip(order.tolist(), (generator.random(len(order)) < share).tolist(), strict=True))
+    return Trials.join([_ask_group(data, group, there) for group in _groups(order, size + 1)])
+
+
+def _groups(order: NDArray, size: int) -> Iterator[NDArray]:
+    """Yield whole groups; the people of a rest are asked for in another seed."""
+    for start in range(0, len(order) - size + 1, size):
+        yield order[start:start + size]
+
+
+def _ask_group(data: OpenSet, group: NDArray, there: dict[int, bool]) -> Trials:
+    rows = np.flatnonzero(np.isin(data.gallery_ids, group))
+    asked = np.flatnonzero(np.isin(data.query_ids, group))
+    gallery, owners = data.gallery[rows], data.query_ids[asked]
+    scores = np.asarray(data.queries[asked] @ gallery.T, np.float64)
+    same = owners[:, None] == data.gallery_ids[rows]
+    present = np.array([there[person] for person in owners.tolist()], bool)
+    # Somebody else: the next in the group.
+    following = dict(zip(group.tolist(), np.roll(group, -1).tolist(), strict=True))
+    other = np.array([following[person] for person in owners.tolist()])
+    gone = np.where(present[:, None], other[:, None] == data.gallery_ids[rows], same)
+    size = (~gone).sum(1)
+    kept = np.where(gone, 0, scores)
+    mean, square = kept.sum(1) / size, (kept ** 2).sum(1) / size
+    hits = min(FIRST_HITS, int(size.min()))
+    scores = np.where(gone, _GONE, scores)
+    first = np.argsort(-scores, axis=1, kind='stable')[:, :hits]
+    best = np.take_along_axis(scores, first, 1)
+    mean, deviation = stranger_moments(mean, square, size, best[:, :left_out(int(size.min()))])
+    evidence = np.empty((*best.shape, 0))
+    if data.bank is not None:
+        scale = neutral_scale(data.bank, *gallery_moments(gallery), len(gallery), data.scale)
+        shares = neutral_share(gallery @ data.bank.T, scale)
+        evidence = hit_evidence(best, shares[first], mean, deviation, scale)
+    return Trials(asked, present, size, best, np.take_along_axis(same, first, 1), mean, deviation,
+                  evidence)

@@ -1,0 +1,85 @@
+"""Calibration of a model: the file that a search finds beside its gallery or its model."""
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mmtbps.errors import BadValue, Remedy
+from mmtbps.evaluation.presence.calibration import PresenceCalibration
+from mmtbps.evaluation.presence.calibration_file import read_calibration
+from mmtbps.pretrained import SCHEMES
+
+from ..galleries.fingerprint import is_same_model
+
+__all__ = ['CALIBRATION_FILE', 'find_calibration', 'load_calibration', 'place_of_calibration']
+
+#: In the folder of a gallery.
+CALIBRATION_FILE = 'presence.json'
+_SUFFIX = '.presence.json'
+_SCHEME = re.compile(rf'(?:{"|".join(SCHEMES)}|onnx):')
+
+
+def place_of_calibration(model: str | os.PathLike,
+                         weights: str | os.PathLike | None = None) -> Path | None:
+    """Return the place of a model's calibration: beside its folder, or beside its checkpoint.
+
+    Args:
+        model: Folder, with or without a scheme such as ``hf:``; a name of a hub has no place here.
+        weights: Checkpoint, of a config.
+
+    Example:
+        >>> place_of_calibration('config.py', 'runs/best.pth').as_posix()
+        'runs/best.presence.json'
+        >>> place_of_calibration('hf:owner/name')
+    """
+    if weights is not None:
+        return Path(weights).with_suffix(_SUFFIX)
+    folder = Path(_SCHEME.sub('', os.fspath(model), count=1)).expanduser()
+    return folder.with_name(folder.resolve().name + _SUFFIX) if folder.is_dir() else None
+
+
+def load_calibration(path: str | os.PathLike,
+                     fingerprint: Mapping[str, Any]) -> PresenceCalibration:
+    """Read a calibration of a model.
+
+    Args:
+        path: Of the file.
+        fingerprint: Of the model at hand.
+
+    Raises:
+        BadValue: It is damaged, or of another model.
+    """
+    found = read_calibration(path)
+    if not is_same_model(found.fingerprint, fingerprint):
+        raise BadValue(f'{path} is the calibration of another model: its scores mean something '
+                       'else. Make one of this model', Remedy('calibrate', dict(out=path)))
+    return found
+
+
+def find_calibration(uri: str, fingerprint: Mapping[str, Any],
+                     model: str | None = None) -> tuple[PresenceCalibration | None, str]:
+    """Find the calibration of a model, in the folder of a gallery or beside the model.
+
+    Args:
+        uri: Of the gallery.
+        fingerprint: Of the model.
+        model: Its name or folder, if it is known.
+
+    Returns:
+        The calibration, or None with the reason.
+
+    Raises:
+        BadValue: A file is there, and damaged.
+    """
+    places = [] if '://' in uri else [Path(uri, CALIBRATION_FILE)]
+    beside = None if model is None else place_of_calibration(model)
+    reason = ''
+    for place in filter(None, [*places, beside]):
+        if place.exists():
+            found = read_calibration(place)
+            if is_same_model(found.fingerprint, fingerprint):
+                return found, ''
+            reason = f'{place} is of another model'
+    return None, reason
