@@ -44,7 +44,6 @@ from mmtbps.lexicon.neutral_sentences import neutral_sentences
 from mmtbps.robustness import Subjects, read_subjects
 from mmtbps.search.answers.calibrations import CALIBRATION_FILE, place_of_calibration
 from mmtbps.search.encoders.base import Encoder
-from mmtbps.search.encoders.loading import load_encoder
 from mmtbps.search.galleries.base import GalleryMismatch
 from mmtbps.search.galleries.factory import open_gallery
 from mmtbps.search.galleries.fingerprint import is_same_model
@@ -81,6 +80,7 @@ def add_arguments(parser: CommandParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Fit, write, and print what was fitted on what."""
+    from mmtbps.search.encoders.loading import load_encoder
     places = find_places(args)
     subjects = {split: read_split(args.config, split)
                 for split in dict.fromkeys(filter(None, (args.split, args.check)))}
@@ -100,8 +100,7 @@ def run(args: argparse.Namespace) -> None:
     measured = {}
     if args.check:
         measured = check(found, sets[args.check], args.sizes, args.seed)
-        print(f'\nmeasured on split {args.check}; all but the last of each is what is done '
-              'without\n')
+        print(f'\nmeasured on split {args.check}:\n')
         print(table(measured))
     answer(dict(files=list(map(str, places)), protocol=describe_fit(found), measured=measured))
 

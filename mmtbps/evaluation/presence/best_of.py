@@ -2,9 +2,9 @@ r"""Law of the best of N strangers, by which a gallery of any size is reckoned w
 
 The larger a gallery, the better its best stranger fits. Known is, from one gallery of M strangers,
 the best of n of them for every n up to M, exactly: the ordered scores have known weights in its
-distribution. Its mode over n follows a power law, :math:`a - b n^{-c}`, the law of maxima of
-variables that end somewhere (c near 0: that of those that do not), and by it it is continued. The
-deviations are not: below that of the largest gallery that was seen, people differ more than chance.
+distribution. Its mean over n follows a power law, :math:`a - b n^{-c}`, the law of maxima of
+variables that end somewhere (c near 0: that of those that do not), and by it it is continued. So is
+its deviation, but not far below that of the largest gallery that was seen: sentences differ.
 """
 
 from collections.abc import Sequence
@@ -16,13 +16,15 @@ from numpy.typing import NDArray
 
 from mmtbps.errors import BadValue
 
-from .split_normal import SplitNormal, fit_split_normal
+from .split_normal import SplitNormal, fit_split_normal, split_normal_of
 
 __all__ = ['PowerLaw', 'StrangerLaw', 'best_of_weights', 'fit_stranger_law']
 
 Array = NDArray[np.floating]
 _SMALLEST = 8
 _CURVES = np.geomspace(.02, 2., 80)
+#: Part of the deviation among the most strangers seen that is left among any number of them.
+_STEADY = .8
 
 
 @dataclass(frozen=True)
@@ -68,18 +70,18 @@ class StrangerLaw:
     """Law of the evidence of the best of N strangers, by N.
 
     Args:
-        mode: Of the split normal law.
-        left: Its deviation below.
-        right: Its deviation above.
+        mean: Of the split normal law.
+        deviation: Of all of it.
+        right_share: Share of the deviation above the mode in the sum of both.
     """
 
-    mode: PowerLaw
-    left: PowerLaw
-    right: PowerLaw
+    mean: PowerLaw
+    deviation: PowerLaw
+    right_share: float = .5
 
     def of(self, size: Array | float) -> SplitNormal:
         """Return the law of the best of ``size`` strangers."""
-        return SplitNormal(self.mode(size), self.left(size), self.right(size))
+        return split_normal_of(self.mean(size), self.deviation(size), self.right_share)
 
 
 def best_of_weights(count: int, size: int) -> Array:
@@ -124,17 +126,21 @@ def fit_stranger_law(evidence: Sequence[Array]) -> StrangerLaw:
     generator = np.random.default_rng(0)  # where rows differ in length: any so many of each
     ordered = np.stack([np.sort(generator.permutation(row)[:fewest])[::-1] for row in evidence])
     sizes = np.unique(np.geomspace(_SMALLEST, fewest, 12).astype(int))
-    laws = []
+    means, deviations, shares = [], [], []
     for size in sizes.tolist():
         weights = best_of_weights(fewest, size)
         weights = weights[weights > 1e-6 * weights.max()]
         kept = ordered[:, :len(weights)]
-        laws.append(fit_split_normal(kept, np.broadcast_to(weights, kept.shape)))
+        weights = np.broadcast_to(weights / weights.sum() / len(kept), kept.shape)
+        means.append((kept * weights).sum())
+        deviations.append(max((kept ** 2 * weights).sum() - means[-1] ** 2, 1e-12) ** .5)
+        law = fit_split_normal(kept, weights)
+        shares.append(law.right / (law.left + law.right))
     size = sizes.astype(float)
-    left, right = (np.array([getattr(law, side) for law in laws]) for side in ('left', 'right'))
-    return StrangerLaw(PowerLaw.fit(size, np.array([law.mode for law in laws])),
-                       PowerLaw.fit(size, left, float(left.min())),
-                       PowerLaw.fit(size, right, float(right.min())))
+    return StrangerLaw(
+        PowerLaw.fit(size, np.array(means)),
+        PowerLaw.fit(size, np.array(deviations), _STEADY * min(deviations)),
+        float(np.mean(shares[len(shares) // 2:])))
 
 
 def _log_choose(total: int, chosen: int) -> float:

@@ -58,7 +58,7 @@ class Curve:
             places, values = np.array(self.knots).T
             found = np.interp(ratio, places, values)
         else:
-            found = _logistic(self.slope * ratio + self.intercept)
+            found = logistic(self.slope * ratio + self.intercept)
         return np.clip(found, _CERTAIN, 1 - _CERTAIN)
 
 
@@ -71,8 +71,8 @@ class PresenceCalibration:
         match: Law of the evidence of a person's best picture.
         strangers: Law of the best of N strangers.
         presence: From the logarithm of the ratio to the probability that the person is there.
-        hit: ``(3,)`` of the probability that a hit is the person who is there: weights of its own
-            ratio and of the query's, and an intercept.
+        hit: ``(3,)`` of the probability that a hit is the person who is there: weights of its
+            share in the ratio of the list and of that ratio, and an intercept.
         bank: ``(B, D)`` features of the neutral sentences.
         scale: Of their scores over the gallery of the fit, see `neutral_scale`.
         prior: Share of sentences whose person was there, for which the curve holds.
@@ -91,26 +91,30 @@ class PresenceCalibration:
     fingerprint: dict[str, Any] = field(default_factory=dict)
     fitted_on: dict[str, Any] = field(default_factory=dict)
 
-    def ratios(self, evidence: Array, size: Array | int) -> tuple[Array, Array]:
-        """Compute by how much hits, and the best of them, speak for the person.
+    def ratios(self, evidence: Array, size: Array | int) -> tuple[Array, Array, Array]:
+        """Compute by how much hits, the best of them, and their list speak for the person.
 
         Args:
             evidence: ``(Q, K, E)`` of the first hits.
             size: Entries that were searched, one or ``(Q,)``.
 
         Returns:
-            Logarithms: ``(Q, K)`` of each hit, and ``(Q,)`` of the query.
+            Logarithms: ``(Q, K)`` of each hit, ``(Q,)`` of the best one, ``(Q,)`` of the list: of
+            any of its hits, or that the person is behind them.
         """
         summed = evidence @ self.weights
         sizes = np.broadcast_to(np.asarray(size, np.int64), summed.shape[:1])
-        hits, best = np.empty(summed.shape), summed[:, :FIRST_HITS].max(1)
-        query = np.empty(best.shape)
+        first = summed[:, :FIRST_HITS]
+        hits, query, listed = (np.empty(shape) for shape in (summed.shape, *2 * [len(summed)]))
         for one in np.unique(sizes):
             rows = sizes == one
-            places, alone, either = self._curves(float(one))
+            places, alone, either, behind = self._curves(float(one))
             hits[rows] = np.interp(summed[rows], places, alone)
-            query[rows] = np.interp(best[rows], places, either)
-        return hits, query
+            query[rows] = np.interp(first[rows].max(1), places, either)
+            listed[rows] = np.interp(first[rows].min(1), places, behind)
+        for place in range(first.shape[1]):
+            listed = np.logaddexp(listed, hits[:, place])
+        return hits, query, listed
 
     def probabilities(self, evidence: Array, size: Array | int,
                       prior: float | None = None) -> tuple[Array, Array]:
@@ -124,18 +128,22 @@ class PresenceCalibration:
         Returns:
             ``(Q,)`` and ``(Q, K)``; no hit is likelier than the person.
         """
-        hits, query = self.ratios(evidence, size)
+        hits, query, listed = self.ratios(evidence, size)
         present = self.presence(query)
         if prior is not None:
             present = shift_prior(present, self.prior, prior)
-        own, all_of_them, intercept = self.hit
-        matching = _logistic(own * hits + all_of_them * query[:, None] + intercept)
+        share, all_of_them, intercept = self.hit
+        matching = logistic(share * (hits - listed[:, None]) + all_of_them * listed[:, None]
+                            + intercept)
         return present, present[:, None] * matching
 
-    def _curves(self, size: float) -> tuple[Array, Array, Array]:
-        """Compute both logarithms of `ratios` over the evidence, for a gallery of one size.
+    def _curves(self, size: float) -> tuple[Array, Array, Array, Array]:
+        """Compute logarithms over the evidence, for a gallery of one size.
 
         More evidence never speaks less for a person, whatever the tails of fitted laws say.
+
+        Returns:
+            Evidence; the ratio of a hit; that of the best hit; the chance to be behind it.
         """
         strangers, match = self.strangers.of(size), self.match
         low = min(match.mode - _TAIL * match.left, strangers.mode - _TAIL * strangers.left)
@@ -143,9 +151,10 @@ class PresenceCalibration:
         places = np.linspace(low, high, _PLACES)
         alone = (match.log_density(places) + strangers.log_distribution(places)
                  - strangers.log_density(places))
-        either = np.logaddexp(alone, match.log_distribution(places))
+        behind = match.log_distribution(places)
+        either = np.logaddexp(alone, behind)
         return places, *(np.clip(np.maximum.accumulate(curve), -_WIDEST, _WIDEST)
-                         for curve in (alone, either))
+                         for curve in (alone, either, behind))
 
 
 def shift_prior(probability: Array, fitted: float, asked: float) -> Array:
@@ -165,5 +174,11 @@ def shift_prior(probability: Array, fitted: float, asked: float) -> Array:
     return present / (present + absent)
 
 
-def _logistic(value: Array) -> Array:
+def logistic(value: Array) -> Array:
+    """Compute the logistic function.
+
+    Example:
+        >>> logistic(np.array([0.])).tolist()
+        [0.5]
+    """
     return np.exp(-np.logaddexp(0, -value))

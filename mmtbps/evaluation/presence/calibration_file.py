@@ -45,8 +45,9 @@ def write_calibration(path: str | os.PathLike, calibration: PresenceCalibration)
         fitted_on=dict(found.fitted_on), prior=found.prior,
         weights=dict(zip(EVIDENCE, np.asarray(found.weights).tolist(), strict=True)),
         match=_of_law(found.match),
-        strangers={name: _of_curve(getattr(found.strangers, name))
-                   for name in ('mode', 'left', 'right')},
+        strangers=dict(mean=_of_curve(found.strangers.mean),
+                       deviation=_of_curve(found.strangers.deviation),
+                       right_share=found.strangers.right_share),
         presence=presence, hit=list(found.hit), scale=list(found.scale),
         neutral=dict(shape=list(bank.shape), float16=base64.b64encode(
             bank.astype('<f2').tobytes()).decode('ascii')))
@@ -119,8 +120,7 @@ def _read(values: Mapping[str, Any]) -> PresenceCalibration:
     return PresenceCalibration(
         np.array(_numbers([*values['weights'].values()], len(EVIDENCE))),
         _law(values['match']),
-        StrangerLaw(*(_curve(values['strangers'][name], least=name != 'mode')
-                      for name in ('mode', 'left', 'right'))),
+        _strangers(values['strangers']),
         _presence(values['presence']), (hit[0], hit[1], hit[2]), bank, (scale[0], scale[1]), prior,
         fingerprint, fitted_on)
 
@@ -156,11 +156,19 @@ def _of_curve(curve: PowerLaw) -> dict[str, float | None]:
                 least=None if math.isinf(curve.least) else curve.least)
 
 
-def _curve(values: Mapping[str, Any], least: bool) -> PowerLaw:
+def _strangers(values: Mapping[str, Any]) -> StrangerLaw:
+    law = StrangerLaw(_curve(values['mean']), _curve(values['deviation']),
+                      _number(values['right_share']))
+    if law.deviation.least <= 0 or not 0 < law.right_share < 1:
+        raise ValueError('a law of the best stranger is none')
+    return law
+
+
+def _curve(values: Mapping[str, Any]) -> PowerLaw:
     bound = -math.inf if values['least'] is None else _number(values['least'])
     curve = PowerLaw(_number(values['limit']), _number(values['change']),
                      _number(values['curve']), bound)
-    if curve.curve <= 0 or least and bound <= 0:
+    if curve.curve <= 0:
         raise ValueError('a law of the best stranger is none')
     return curve
 

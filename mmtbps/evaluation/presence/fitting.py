@@ -32,6 +32,7 @@ FEWEST_PEOPLE = 30
 _DEALS = 4
 #: More sentences make the fit slower, and hardly better.
 _MOST_QUERIES = 4000
+_CERTAIN_LOGIT = 7.
 
 
 def fit_calibration(data: OpenSet, method: str = 'logistic', seed: int = 0,
@@ -71,13 +72,13 @@ def fit_calibration(data: OpenSet, method: str = 'logistic', seed: int = 0,
     law = fit_stranger_law(strangers)
     match = fit_split_normal(matches)
     raw = PresenceCalibration(weights, match, law, Curve(), (1., 0., 0.), data.bank, scale)
-    hits, query = raw.ratios(trials.evidence, trials.size)
+    hits, query, listed = raw.ratios(trials.evidence, trials.size)
     known = dict(fitted_on or {}, people=people, sentences=len(data.queries),
                  pictures=len(data.gallery), sizes=sizes, seed=seed, method=method)
     return PresenceCalibration(
         weights, match, law,
         _last_step(query, trials.present, method, LogisticRegression),
-        _fit_hits(hits, query, trials, LogisticRegression), data.bank, scale, .5,
+        _fit_hits(hits, listed, trials, LogisticRegression), data.bank, scale, .5,
         dict(fingerprint or {}), known)
 
 
@@ -122,17 +123,15 @@ def _last_step(ratio: Array, present: NDArray, method: str, logistic: Any) -> Cu
                                  strict=True)))
 
 
-def _fit_hits(hits: Array, query: Array, trials: Trials,
+def _fit_hits(hits: Array, listed: Array, trials: Trials,
               logistic: Any) -> tuple[float, float, float]:
     """Fit the probability that a hit is the person, among those who are there."""
     there = trials.present
-    columns = np.stack([hits[there], np.broadcast_to(query[there, None], hits[there].shape)], -1)
+    listed = np.broadcast_to(listed[there, None], hits[there].shape)
+    columns = np.stack([hits[there] - listed, listed], -1)
     matches = trials.matches[there].ravel()
     if matches.all() or not matches.any():
         return 0., 0., _CERTAIN_LOGIT if matches.all() else -_CERTAIN_LOGIT
     found = logistic(C=1e6, max_iter=1000).fit(columns.reshape(-1, 2), matches)
-    own, all_of_them = found.coef_[0].tolist()
-    return own, all_of_them, float(found.intercept_[0])
-
-
-_CERTAIN_LOGIT = 7.
+    share, all_of_them = found.coef_[0].tolist()
+    return share, all_of_them, float(found.intercept_[0])

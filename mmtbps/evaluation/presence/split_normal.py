@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from .evidence import normal_tail
 
-__all__ = ['SplitNormal', 'fit_split_normal']
+__all__ = ['SplitNormal', 'fit_split_normal', 'split_normal_of']
 
 Array = NDArray[np.floating]
 _LEAST = 1e-6
@@ -53,6 +53,25 @@ class SplitNormal:
         below = 2 * self.left / total * normal_tail((self.mode - value) / self.left)
         above = 1 - 2 * self.right / total * normal_tail((value - self.mode) / self.right)
         return np.log(np.maximum(np.where(value < self.mode, below, above), _NEVER))
+
+
+def split_normal_of(mean: Array | float, deviation: Array | float,
+                    right_share: float = .5) -> SplitNormal:
+    """Return the law of a mean, a deviation, and the share of its right half.
+
+    Args:
+        mean: Of all of it.
+        deviation: Of all of it.
+        right_share: Deviation above the mode, by the sum of both; between 0 and 1.
+
+    Example:
+        >>> split_normal_of(3., 2., .5)
+        SplitNormal(mode=3.0, left=2.0, right=2.0)
+    """
+    apart = 2 * right_share - 1
+    total = deviation / math.sqrt((1 - 2 / math.pi) * apart ** 2 + right_share * (1 - right_share))
+    return SplitNormal(mean - math.sqrt(2 / math.pi) * apart * total, (1 - right_share) * total,
+                       right_share * total)
 
 
 def fit_split_normal(values: Array, weights: Array | None = None) -> SplitNormal:

@@ -1,0 +1,117 @@
+"""The command that calibrates: files beside model and gallery, a search that uses them, refusals.
+
+A model of colours sees people of two colours: some are dressed alike, as people are.
+"""
+
+import json
+from itertools import product
+
+import pytest
+from search_command_fixtures import ColorEncoder
+from search_command_rig import assert_refused
+
+pytest.importorskip('sklearn')
+pytest_plugins = 'search_command_fixtures'  # `call` and `home`
+
+COLORS = ('red', 'green', 'blue', 'yellow', 'black', 'white', 'purple', 'orange')
+CONFIG = '''
+_data = dict(type='CUHKPEDES', data_root={root!r}, test_mode=True)
+val_dataloader = dict(dataset=dict(_data, split='val'))
+test_dataloader = dict(dataset=dict(_data, split='test'))
+'''
+
+
+@pytest.fixture
+def config(home):
+    """A config of 40 people in two splits, and a gallery of the crops of one."""
+    from fakes import paint
+    records = []
+    for split in ('val', 'test'):
+        for person, (upper, lower) in enumerate([*product(COLORS, COLORS)][3:48], start=1):
+            name = f'{split}-{person}.png'
+            (home / 'imgs').mkdir(exist_ok=True)
+            paint(upper, lower).save(home / 'imgs' / name)
+            records.append(dict(split=split, id=person, file_path=name, processed_tokens=[],
+                                captions=[f'{upper} coat, {lower} trousers', f'{lower} {upper}']))
+    (home / 'reid_raw.json').write_text(json.dumps(records))
+    file = home / 'data.py'
+    file.write_text(CONFIG.format(root=str(home)))
+    return file
+
+
+@pytest.fixture
+def gallery(home, call):
+    """A gallery of the people of both splits."""
+    pytest.importorskip('PIL')
+
+    def index():
+        code, _, err = call('index', home / 'people', home / 'imgs', '--config',
+                            home / 'config.py', '--weights', home / 'weights.pth')
+        assert code == 0, err
+        return home / 'people'
+    return index
+
+
+def test_a_search_tells_who_is_there_by_the_file_of_its_gallery(config, gallery, home, call):
+    people = gallery()
+    before = (people / 'gallery.json').read_bytes()
+    code, out, err = call('calibrate', config, home / 'weights.pth', '--gallery', people,
+                          '--check', 'test', '--sizes', '20', '1000')
+    assert code == 0, err
+    written = home / 'weights.presence.json'
+    assert out.splitlines()[:2] == [str(written), str(people / 'presence.json')]
+    assert written.read_bytes() == (people / 'presence.json').read_bytes()
+    assert 'split val' in out and '45 people, 90 sentences x 45 pictures' in out
+    assert '| 20 people, 50 % there | calibrated |' in out and '1000 people' not in out
+    assert (people / 'gallery.json').read_bytes() == before
+
+    answer, = json.loads(call('query', people, 'red coat, yellow trousers', '--json')[1])
+    assert answer['presence']['calibrated'] and answer['presence']['searched'] == 90
+    assert answer['presence']['basis'].startswith('fitted on')
+    assert answer['hits'][0]['probability'] <= answer['presence']['probability']
+    _, out, _ = call('query', people, 'red coat, yellow trousers')
+    assert '% that the person is among the 90 searched\n' in out and 'not calibrated' not in out
+    _, shown, _ = call('query', people, 'red coat, yellow trousers', '--min-probability', '1')
+    assert 'among the 90 searched' in shown and 'nothing found' in shown
+
+
+def test_without_a_calibration_the_estimate_says_so(config, gallery, call):
+    people = gallery()
+    _, out, _ = call('query', people, 'red coat, yellow trousers')
+    assert 'among the 90 searched (not calibrated)' in out and '(~' in out
+    answer, = json.loads(call('query', people, 'all in red', '--json')[1])
+    assert not answer['presence']['calibrated'] and 'probability' not in answer['hits'][0]
+    code, _, _ = call('compact', people)
+    assert code == 0 and not (people / 'statistics.safetensors').exists()
+
+
+def test_a_named_file_and_a_prior(config, gallery, home, call):
+    people = gallery()
+    file = home / 'made/own.json'
+    (home / 'made').mkdir()
+    code, out, err = call('calibrate', config, home / 'weights.pth', '--out', file, '--method',
+                          'isotonic', '--json')
+    assert code == 0, err
+    assert json.loads(out)['files'] == [str(file)] and 'isotonic' in json.loads(out)['protocol']
+    asked = ['query', people, 'red coat, yellow trousers', '--json', '--calibration', file]
+    half, few = (json.loads(call(*asked, '--prior', prior)[1])[0]['presence']['probability']
+                 for prior in ('0.5', '0.05'))
+    assert few < half
+    assert_refused(call(*asked, '--prior', '1'), 'between 0 and 1, got 1')
+    (home / 'weights.pth').write_text('second')
+    call('calibrate', config, home / 'weights.pth', '--out', file)
+    assert_refused(call(*asked), 'own.json is the calibration of another model')
+    file.write_text('{}')
+    assert_refused(call(*asked), 'own.json is no calibration, or damaged')
+
+
+def test_what_is_refused_before_anything_is_computed(config, gallery, home, call):
+    people = gallery()
+    assert_refused(call('calibrate', config, '--model', 'hf:owner/name'),
+                   'hf:owner/name has no folder here: name a file with --out')
+    (home / 'other.pth').write_text('second')
+    assert_refused(call('calibrate', config, home / 'other.pth', '--gallery', people),
+                   'holds features of another model')
+    assert not (people / 'presence.json').exists()
+    assert_refused(call('query', people, 'a man in red', '--min-probability', '2'), '0 to 1, got 2')
+    assert ColorEncoder.dim == 12

@@ -1,0 +1,102 @@
+"""The file of a calibration: it reads back, and what is damaged is refused in a line."""
+
+import json
+
+import numpy as np
+import pytest
+from presence_worlds import DIM, world
+
+from mmtbps.errors import BadValue, MissingFile
+from mmtbps.evaluation.presence import (
+    deal_trials,
+    describe_fit,
+    fit_calibration,
+    read_calibration,
+    write_calibration,
+)
+
+pytest.importorskip('sklearn')
+
+
+@pytest.fixture(scope='module', params=['logistic', 'isotonic'])
+def calibration(request):
+    return fit_calibration(world(60, seed=0), request.param, fingerprint=dict(model='ab', dim=DIM),
+                           fitted_on=dict(dataset='Sphere', split='val',
+                                          ann_files={'a.json': '0123456789abcdef'}))
+
+
+@pytest.fixture
+def file(calibration, tmp_path):
+    return write_calibration(tmp_path / 'made/presence.json', calibration)
+
+
+def test_it_reads_back_as_the_same(calibration, file):
+    found = read_calibration(file)
+    assert found.fingerprint == dict(model='ab', dim=DIM) and found.prior == .5
+    trials = deal_trials(world(60, seed=1), 30)
+    for size in (60, 5000):
+        for a, b in zip(found.probabilities(trials.evidence, size),
+                        calibration.probabilities(trials.evidence, size), strict=True):
+            assert np.abs(a - b).max() < 1e-12
+    assert np.abs(found.bank - calibration.bank).max() < 1e-3
+    assert [path.name for path in file.parent.iterdir()] == ['presence.json']
+
+
+def test_it_says_what_it_was_fitted_on(calibration, file):
+    line = describe_fit(read_calibration(file))
+    assert line == describe_fit(calibration) == json.loads(file.read_text())['protocol']
+    assert line.startswith('fitted on Sphere, split val | annotations a.json (sha256 0123456789ab)'
+                           ' | 60 people, 120 sentences x 60 pictures | galleries of 20, 40, 59')
+
+
+def spoil(key, value):
+    def spoilt(values):
+        *path, last = key.split('.')
+        for part in path:
+            values = values[part]
+        values[last] = value
+    return spoilt
+
+
+@pytest.mark.parametrize('change, said', [
+    (spoil('schema', 'other/1'), "its schema is not 'mmtbps.presence/1'"),
+    (spoil('weights', {'standing': 1.}), 'its evidence is another'),
+    (spoil('weights.own', 'NaN'), 'no finite number'),
+    (spoil('weights.own', True), 'no finite number'),
+    (spoil('match.left', 0), 'a deviation must be above 0'),
+    (spoil('strangers.mean.curve', -1.), 'law of the best stranger is none'),
+    (spoil('strangers.deviation.least', None), 'law of the best stranger is none'),
+    (spoil('strangers.right_share', 1.), 'law of the best stranger is none'),
+    (spoil('presence', {'slope': -1., 'intercept': 0.}), 'cannot speak less'),
+    (spoil('presence', {'knots': [[0., .9], [1., .1]]}), 'do not rise'),
+    (spoil('presence', {'knots': []}), '0 knots'),
+    (spoil('presence', {}), "no 'slope'"),
+    (spoil('hit', [1., 2.]), '3 numbers are needed'),
+    (spoil('prior', 1.), 'a share or a deviation is none'),
+    (spoil('scale', [0., 0.]), 'a share or a deviation is none'),
+    (spoil('neutral.shape', [10 ** 9, DIM]), 'no sane shape'),
+    (spoil('neutral.shape', [3, DIM]), 'reshape'),
+    (spoil('neutral.float16', 'no base64!'), 'damaged'),
+    (spoil('fingerprint', {'dim': 7}), 'the model has 7'),
+    (spoil('fingerprint', []), 'a fingerprint has names'),
+    (lambda values: values.pop('strangers'), "no 'strangers'"),
+])
+def test_what_is_damaged_is_refused(file, change, said):
+    values = json.loads(file.read_text())
+    change(values)
+    file.write_text(json.dumps(values))
+    with pytest.raises(BadValue, match='is no calibration, or damaged') as refusal:
+        read_calibration(file)
+    assert said in str(refusal.value) and '\n' not in str(refusal.value)
+    assert refusal.value.remedy.action == 'calibrate'
+
+
+@pytest.mark.parametrize('text', ['', '[]', '{"schema": ', '[' * 100_000])
+def test_what_is_no_calibration_is_refused(tmp_path, text):
+    (tmp_path / 'x.json').write_text(text)
+    with pytest.raises(BadValue, match='x.json is no calibration, or damaged'):
+        read_calibration(tmp_path / 'x.json')
+    with pytest.raises(MissingFile, match='y.json: no such calibration'):
+        read_calibration(tmp_path / 'y.json')
+    with pytest.raises(BadValue, match='is no calibration'):
+        read_calibration(tmp_path)
