@@ -26,7 +26,7 @@ CONTENTS = {
     'tutorials/index': ['find_people_in_my_photographs', 'train_on_your_own_json',
                         'reproduce_the_paper', 'add_a_method', 'search_a_folder',
                         'train_your_own', 'strangers_hour'],
-    'guides/index': ['install', 'search_people', 'phrases', 'pretrained_models',
+    'guides/index': ['install', 'search_people', 'answers', 'phrases', 'pretrained_models',
                      'published_checkpoints', 'cross_encoders', 'frames_and_video', 'deploy',
                      'hugging_face', 'explain',
                      'prepare_data', 'data_sets', 'train_and_test', 'parameter_efficient_tuning',
