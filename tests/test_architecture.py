@@ -21,7 +21,7 @@ LAYERS = [
     ['version', 'errors', 'moved', 'quantities'],
     ['fileio', 'lexicon', 'stack'],
     ['compat', 'registry', 'config_inheritance'],
-    ['letterbox', 'devices', 'markup'],
+    ['letterbox', 'devices', 'markup', 'proportions'],
     ['records', 'merged_pairs', 'pretrained', 'hub', 'catalog', 'config_file',
      'unknown_types', 'register_modules'],
     ['datasets', 'models', 'evaluation', 'generation', 'drawing', 'visualization'],

@@ -1,29 +1,14 @@
 """Changes of a caption: other words, fewer words, fewer things, a wrong colour."""
 
-from itertools import combinations
-
 import numpy as np
 
 from mmtbps.errors import BadValue
-from mmtbps.generation.planning.caption_edits import ColorSwitcher, color_distance
-from mmtbps.generation.planning.edit_spans import certain_mentions, is_plain
 from mmtbps.generation.planning.removals import remove_item
 from mmtbps.generation.rewriting.rules import retell
-from mmtbps.lexicon import (
-    ColorMention,
-    article_edit,
-    find_color_mentions,
-    garment_name,
-    read_attributes,
-    read_caption,
-    split_words,
-    with_case_of,
-)
+from mmtbps.lexicon import color_negatives, read_attributes
+from mmtbps.lexicon.color_switching import ColorSwitcher
 
 __all__ = ['contradict_color', 'drop_attribute', 'paraphrase', 'permute_colors', 'truncate']
-
-#: CIE Lab distance below which two colours may be taken for each other.
-_FAR_APART = 30.
 
 
 def paraphrase(caption: str, rng: np.random.Generator) -> str | None:
@@ -88,7 +73,7 @@ def contradict_color(caption: str, rng: np.random.Generator) -> str | None:
 
 
 def permute_colors(caption: str, rng: np.random.Generator) -> str | None:
-    """Exchange the colours of two garments; ``None`` if no two have plain ones that differ.
+    """Give garments each other's colours; ``None`` if no two have plain ones that differ.
 
     The words stay, but for articles: a model that only knows which colours and garments there are
     cannot tell the two captions apart, one that binds a colour to its garment can.
@@ -97,34 +82,4 @@ def permute_colors(caption: str, rng: np.random.Generator) -> str | None:
         >>> permute_colors('A man in a red coat and blue jeans.', np.random.default_rng(0))
         'A man in a blue coat and red jeans.'
     """
-    mentions = [mention for mention in certain_mentions(read_caption(caption))
-                if len(mention.bases) == 1 and is_plain(caption, mention)]
-    # Another mention of the same garment would say what the new one denies.
-    named = [mention.noun and garment_name(mention.noun)
-             for mention in find_color_mentions(caption)]
-    pairs = [(one, other) for one, other in combinations(mentions, 2)
-             if named.count(garment_name(one.noun)) == named.count(garment_name(other.noun)) == 1
-             and color_distance(one.bases[0], other.bases[0]) >= _FAR_APART]
-    for place in rng.permutation(len(pairs)):
-        if (new := _exchange(caption, *pairs[place])) is not None:
-            return new
-    return None
-
-
-def _exchange(caption: str, first: ColorMention, second: ColorMention) -> str | None:
-    """Exchange two colours; ``None`` where the new sentence would read otherwise."""
-    words, edits = split_words(caption), []
-    for here, there in ((first, second), (second, first)):
-        new = caption[slice(*there.color)].lower()
-        place = next(i for i, word in enumerate(words) if word.start == here.color[0])
-        article = article_edit(caption, words, place, new)
-        edits += [article] if article else []
-        edits.append((*here.color, with_case_of(caption[slice(*here.color)], new)))
-    text = caption
-    for start, end, new in sorted(edits, reverse=True):
-        text = text[:start] + new + text[end:]
-    bases = {first.color: second.bases, second.color: first.bases}
-    expected = [(one.noun, bases.get(one.color, one.bases))
-                for one in find_color_mentions(caption)]
-    found = [(one.noun, one.bases) for one in find_color_mentions(text)]
-    return text if found == expected else None
+    return next(iter(color_negatives.permute_colors(caption, rng)), None)

@@ -8,7 +8,6 @@ from PIL import Image, ImageFilter
 from mmtbps.drawing import caption, sample_person, sample_scene
 from mmtbps.drawing.edits import colors_for, draw_edit, garment_mask
 from mmtbps.generation.editing.base import EditRequest, EditResult
-from mmtbps.generation.planning.caption_edits import ColorSwitcher
 from mmtbps.generation.quality.gates import (
     CaptionGate,
     EditStrengthGate,
@@ -19,6 +18,7 @@ from mmtbps.generation.quality.gates import (
     SeamGate,
     run_gates,
 )
+from mmtbps.lexicon.color_switching import ColorSwitcher
 
 SIZE = (96, 36)
 RED, BLUE, GREEN = (190, 30, 40), (40, 70, 170), (40, 130, 60)

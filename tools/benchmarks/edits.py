@@ -31,8 +31,8 @@ from mmtbps.fileio import write_durably
 from mmtbps.generation import BaseEditor, BaseGate, EditRequest, Job, try_controls
 from mmtbps.generation.quality import GateVerdict, PlaceGate, PreserveGate, run_gates
 from mmtbps.generation.quality.labels import EditLabel
-from mmtbps.generation.quality.proportions import Proportion
 from mmtbps.lexicon import find_color_mentions
+from mmtbps.proportions import Proportion
 from mmtbps.records import PairRecord
 from mmtbps.registry import TASK_UTILS
 

@@ -10,9 +10,9 @@ from mmtbps.generation import BaseGate, load_done
 from mmtbps.generation.quality.bounds import write_bounds
 from mmtbps.generation.quality.calibration import Calibration, calibrate
 from mmtbps.generation.quality.labels import read_labels, with_gates
-from mmtbps.generation.quality.proportions import Proportion
 from mmtbps.generation.runs.audit import AUDIT_FILE, Audit, audit_table
 from mmtbps.generation.runs.manifest import read_images, read_run
+from mmtbps.proportions import Proportion
 from mmtbps.records import RecordError
 
 from .audit_page import AuditPage

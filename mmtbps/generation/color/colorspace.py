@@ -3,30 +3,15 @@
 import numpy as np
 
 from mmtbps.lexicon import colors
+from mmtbps.lexicon.color_distance import KNEE, TO_XYZ, rgb_to_lab, srgb_to_linear
 
 __all__ = ['into_gamut', 'lab_to_rgb', 'linear_to_srgb', 'palette', 'rgb_to_lab',
            'srgb_to_linear']
 
-# sRGB primaries, D65 white (IEC 61966-2-1); rows give X, Y, Z relative to the white.
-_TO_XYZ = np.array([[0.4124564, 0.3575761, 0.1804375],
-                    [0.2126729, 0.7151522, 0.0721750],
-                    [0.0193339, 0.1191920, 0.9503041]])
-_TO_XYZ /= _TO_XYZ.sum(1, keepdims=True)
-_FROM_XYZ = np.linalg.inv(_TO_XYZ)
-_KNEE = 6 / 29
+_FROM_XYZ = np.linalg.inv(TO_XYZ)
 _UNCLIPPED = .0006, .965            # linear light of a channel that is surely not clipped: 2 to 251
 _LIGHTNESS = 2., 97.
 _BISECTIONS = 10
-
-
-def srgb_to_linear(rgb: np.ndarray) -> np.ndarray:
-    """Convert sRGB in [0, 255] to linear light in [0, 1], float64.
-
-    >>> srgb_to_linear(np.array([0, 188, 255])).round(2).tolist()
-    [0.0, 0.5, 1.0]
-    """
-    value = np.asarray(rgb, np.float64) / 255
-    return np.where(value <= .04045, value / 12.92, ((value + .055) / 1.055) ** 2.4)
 
 
 def linear_to_srgb(linear: np.ndarray) -> np.ndarray:
@@ -37,18 +22,6 @@ def linear_to_srgb(linear: np.ndarray) -> np.ndarray:
     """
     light = np.clip(linear, 0, 1)
     return 255 * np.where(light <= .0031308, light * 12.92, 1.055 * light ** (1 / 2.4) - .055)
-
-
-def rgb_to_lab(rgb: np.ndarray) -> np.ndarray:
-    """Convert ``(..., 3)`` sRGB in [0, 255] to CIE Lab (L in [0, 100]), float64.
-
-    >>> rgb_to_lab(np.array([255, 255, 255])).round(3).tolist()
-    [100.0, 0.0, 0.0]
-    """
-    xyz = srgb_to_linear(rgb) @ _TO_XYZ.T
-    f = np.where(xyz > _KNEE ** 3, np.cbrt(xyz), xyz / (3 * _KNEE ** 2) + 4 / 29)
-    x, y, z = np.moveaxis(f, -1, 0)
-    return np.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], -1)
 
 
 def lab_to_rgb(lab: np.ndarray) -> np.ndarray:
@@ -65,7 +38,7 @@ def _to_linear_rgb(lab: np.ndarray) -> np.ndarray:
     lightness, a, b = np.moveaxis(np.asarray(lab, np.float64), -1, 0)
     y = (lightness + 16) / 116
     f = np.stack([y + a / 500, y, y - b / 200], -1)
-    xyz = np.where(f > _KNEE, f ** 3, 3 * _KNEE ** 2 * (f - 4 / 29))
+    xyz = np.where(f > KNEE, f ** 3, 3 * KNEE ** 2 * (f - 4 / 29))
     return xyz @ _FROM_XYZ.T
 
 

@@ -14,11 +14,10 @@ import torch
 from torch import Tensor
 
 from mmtbps.errors import BadValue
+from mmtbps.lexicon.edit_spans import Span
 
 __all__ = ['EncodedCaption', 'Span', 'caption_edits', 'encode_caption', 'span_tokens', 'token_map']
 
-#: Characters of a text, ``[start, end)``.
-Span = tuple[int, int]
 _PIECE = re.compile(r'\w+|\s+|[^\w\s]')
 
 

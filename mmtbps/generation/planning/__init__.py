@@ -1,9 +1,10 @@
 """Planning: what of which picture to change and the captions afterwards, or those to tell anew."""
 
+from mmtbps.lexicon.color_switching import CaptionEdit, ColorSwitcher, Replacement
+
 from .attribute_edits import AttributeEdit, AttributeSwitcher
 from .attribute_planner import AttributeEditPlanner
 from .base import BaseEditPlanner
-from .caption_edits import CaptionEdit, ColorSwitcher, Replacement
 from .planner import ColorSwitchPlanner
 from .retell_planner import RetellPlanner
 from .scene_edits import SceneEditPlanner

@@ -12,12 +12,12 @@ from mmtbps.lexicon import (
     garments,
     split_words,
 )
+from mmtbps.lexicon.color_switching import CaptionEdit, ColorSwitcher
 from mmtbps.records import PairRecord
 from mmtbps.registry import TASK_UTILS
 
 from ..runs.plan import Job
 from .base import BaseEditPlanner
-from .caption_edits import CaptionEdit, ColorSwitcher
 from .left_out import left_out_lines, percent
 from .token_limit import token_counter
 

@@ -8,10 +8,10 @@ from typing import NamedTuple
 import numpy as np
 
 from mmtbps.errors import BadValue
+from mmtbps.proportions import Proportion
 
 from .base import BaseGate
 from .labels import EditLabel
-from .proportions import Proportion
 
 __all__ = ['Calibration', 'calibrate', 'choose_bounds']
 

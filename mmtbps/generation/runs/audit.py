@@ -14,9 +14,9 @@ from types import TracebackType
 
 from mmtbps.errors import BadValue
 from mmtbps.fileio import JsonlWriter, LockTaken
+from mmtbps.proportions import Proportion
 
 from ..quality.labels import LABELS, EditLabel, read_labels
-from ..quality.proportions import Proportion
 from ..turns import in_turn
 from .manifest import Record, load_done, read_run
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mmtbps.generation.planning.caption_edits import ColorSwitcher
+from mmtbps.lexicon.color_switching import ColorSwitcher
 
 FILE = Path(__file__).with_name('captions_read_by_hand.jsonl')
 #: ``captions`` of one image; ``plan``: garment -> a new colour, and each caption with it, ``null``

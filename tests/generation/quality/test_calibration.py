@@ -17,7 +17,7 @@ from mmtbps.generation.quality import (
 from mmtbps.generation.quality.bounds import apply_bounds, write_bounds
 from mmtbps.generation.quality.calibration import calibrate, choose_bounds
 from mmtbps.generation.quality.labels import EditLabel, read_labels, with_gates
-from mmtbps.generation.quality.proportions import Proportion, wilson_interval
+from mmtbps.proportions import Proportion, wilson_interval
 from mmtbps.records import RecordError
 
 

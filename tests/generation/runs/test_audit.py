@@ -10,9 +10,9 @@ from mmtbps.errors import BadValue, MissingFile
 from mmtbps.fileio import LockTaken
 from mmtbps.generation.quality.base import GateVerdict
 from mmtbps.generation.quality.labels import EditLabel, read_labels
-from mmtbps.generation.quality.proportions import wilson_interval
 from mmtbps.generation.runs.audit import Audit, audit_table, choose_sample, stratum_of
 from mmtbps.generation.runs.manifest import Record, read_images
+from mmtbps.proportions import wilson_interval
 
 
 def record(i, noun='coat', refused_by=None):

@@ -3,18 +3,16 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from mmtbps.lexicon import (
-    CaptionReading,
-    ColorMention,
-    GarmentPhrase,
-    garment_name,
-    read_caption,
-    split_words,
-)
+from .caption_reading import CaptionReading, read_caption
+from .garment_phrases import GarmentPhrase
+from .mentions import ColorMention
+from .phrases import split_words
+from .vocabulary import garment_name
 
-from ..diffusion.tokens import Span
+__all__ = ['OVERLAPS', 'Span', 'Target', 'certain_mentions', 'edit_spans', 'is_plain']
 
-__all__ = ['OVERLAPS', 'Target', 'certain_mentions', 'edit_spans', 'is_plain']
+#: Characters of a text, ``[start, end)``.
+Span = tuple[int, int]
 
 #: Garments of these regions cover, or hide, each other.
 OVERLAPS = {'upper': ('upper', 'full'), 'lower': ('lower', 'full'),

@@ -2,27 +2,20 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
 from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
 
 from mmtbps.errors import BadValue
-from mmtbps.lexicon import (
-    article_edit,
-    colors,
-    find_color_mentions,
-    garment_name,
-    garments,
-    read_caption,
-    split_words,
-    with_case_of,
-)
 
-from ..color.colorspace import rgb_to_lab
-from ..diffusion.tokens import Span
-from .edit_spans import OVERLAPS, Target, certain_mentions, edit_spans, is_plain
+from .caption_reading import read_caption
+from .color_distance import base_colors, color_distance
+from .edit_spans import OVERLAPS, Span, Target, certain_mentions, edit_spans, is_plain
+from .mentions import find_color_mentions
+from .phrases import split_words
+from .vocabulary import colors, garment_name, garments
+from .wording import article_edit, with_case_of
 
 __all__ = ['CaptionEdit', 'ColorSwitcher', 'Replacement', 'color_distance', 'garment_name']
 
@@ -209,23 +202,6 @@ class ColorSwitcher:
         places = {m.color: m.bases for m in found}
         return [(m.noun, m.bases) for m in found] == expected and all(
             places.get(target) == (new,) for _, target, _, _ in moved)
-
-
-@cache
-def base_colors() -> tuple[str, ...]:
-    """Return the basic colours, in the lexicon's order."""
-    return tuple(dict.fromkeys(color.name for color in colors().values()))
-
-
-@cache
-def color_distance(first: str, second: str) -> float:
-    """Compute the Euclidean distance of two colour words in CIE Lab (CIE76).
-
-    >>> round(color_distance('black', 'white')), round(color_distance('gray', 'grey'))
-    (86, 0)
-    """
-    pair = rgb_to_lab(np.array([colors()[first].rgb, colors()[second].rgb]))
-    return float(np.linalg.norm(pair[0] - pair[1]))
 
 
 def _first_paper_hit(caption: str) -> tuple[tuple[Span, Span], Target] | None:

@@ -6,7 +6,9 @@ from PIL import Image
 
 from mmtbps.drawing.captions import caption as drawn_caption
 from mmtbps.drawing.person import sample_person, sample_scene
-from mmtbps.generation.planning.caption_edits import (
+from mmtbps.generation.planning.planner import ColorSwitchPlanner
+from mmtbps.lexicon import find_color_mentions
+from mmtbps.lexicon.color_switching import (
     PAPER_COLORS,
     PAPER_GARMENTS,
     ColorSwitcher,
@@ -14,8 +16,6 @@ from mmtbps.generation.planning.caption_edits import (
     color_distance,
     garment_name,
 )
-from mmtbps.generation.planning.planner import ColorSwitchPlanner
-from mmtbps.lexicon import find_color_mentions
 from mmtbps.records import PairRecord
 
 

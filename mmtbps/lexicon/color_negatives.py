@@ -1,0 +1,178 @@
+"""Captions that are wrong in their colors alone: the same words, the colors on other things.
+
+A model that knows which colors a person wears, but not on what, cannot tell such a caption from the
+true one. Training takes them as negatives, and a benchmark of attribute binding asks for them.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
+from itertools import permutations
+from typing import NamedTuple
+
+import numpy as np
+
+from .caption_reading import read_caption
+from .color_distance import color_distance
+from .color_switching import ColorSwitcher
+from .edit_spans import Span, is_plain
+from .mentions import find_color_mentions
+from .phrases import split_words
+from .vocabulary import garment_name
+from .wording import article_edit, with_case_of
+
+__all__ = ['MIN_DISTANCE', 'ColoredThing', 'colored_things', 'permute_colors', 'replace_color',
+           'write_colors']
+
+#: CIE Lab distance from which on two colors are not taken for one another.
+MIN_DISTANCE = 30.
+# A bag that is carried is no garment that is worn, but its color is its own all the same.
+_CERTAIN = (None, 'not worn')
+_MAX_THINGS = 5
+
+
+class ColoredThing(NamedTuple):
+    """A thing that a caption gives one color.
+
+    Args:
+        name: Of the thing, as `garment_name` says it.
+        region: Its `mmtbps.lexicon.Garment.region`.
+        base: Basic name of its color.
+        text: Words of its color, at the first place.
+        spans: All places of its color in the caption, in characters.
+    """
+
+    name: str
+    region: str
+    base: str
+    text: str
+    spans: tuple[Span, ...]
+
+
+@lru_cache(maxsize=1 << 14)
+def colored_things(caption: str) -> tuple[ColoredThing, ...]:
+    """List the things whose colors may change places with each other.
+
+    They are worn or carried and have one plain color. Hair is none: its colors are others than
+    those of clothes, so that "green hair" would give a caption away without the picture. Nothing is
+    listed of a caption that `mmtbps.lexicon.read_caption` doubts, nor what it gives two colors or
+    perhaps shares one among.
+
+    Example:
+        >>> [(thing.name, thing.text) for thing in colored_things(
+        ...     'A man with black hair in a dark blue coat; his shoes are white.')]
+        [('coat', 'dark blue'), ('shoe', 'white')]
+    """
+    reading = read_caption(caption)
+    if reading.doubt is not None:
+        return ()
+    found: dict[str, list] = {}
+    for garment in reading.garments:
+        if garment.mention is not None:
+            found.setdefault(garment_name(garment.noun), []).append(garment)
+    return tuple(
+        ColoredThing(name, one[0].region, one[0].mention.bases[0],
+                     caption[slice(*one[0].mention.color)].lower(),
+                     tuple(garment.mention.color for garment in one))
+        for name, one in found.items()
+        if all(garment.doubt in _CERTAIN and is_plain(caption, garment.mention) for garment in one)
+        and {garment.mention.bases for garment in one} == {one[0].mention.bases}
+        and len(one[0].mention.bases) == 1)
+
+
+def permute_colors(caption: str, rng: np.random.Generator, count: int = 1,
+                   min_distance: float = MIN_DISTANCE) -> list[str]:
+    """Write a caption with its colors on other things, up to ``count`` times, each another way.
+
+    A permutation that leaves every thing its basic color says the same and is none; so is one after
+    which each color could be taken for the former one.
+
+    Args:
+        caption: The true one.
+        rng: Source of every choice.
+        count: Captions wanted; there are fewer where the caption names few colors.
+        min_distance: CIE Lab distance that the color of one thing at least has to move.
+
+    Example:
+        >>> permute_colors('A man in a red coat, an orange hat and red shoes.',
+        ...                np.random.default_rng(0), count=9)
+        ['A man in a red coat, a red hat and orange shoes.', \
+'A man in an orange coat, a red hat and red shoes.']
+        >>> permute_colors('A dark blue coat and blue jeans.', np.random.default_rng(0))
+        []
+    """
+    things = colored_things(caption)
+    orders = list(_permutations(things, min_distance))
+    found: list[str] = []
+    for i in rng.permutation(len(orders)):
+        if len(found) == count:
+            break
+        words = {thing.name: things[place].text
+                 for thing, place in zip(things, orders[i], strict=True)}
+        text = write_colors(caption, things, words)
+        bases = {thing.name: things[place].base
+                 for thing, place in zip(things, orders[i], strict=True)}
+        if text not in found and _reads_back(caption, text, bases):
+            found.append(text)
+    return found
+
+
+def replace_color(caption: str, rng: np.random.Generator, count: int = 1) -> list[str]:
+    """Write a caption with another color on one garment, up to ``count`` times, each another way.
+
+    Example:
+        >>> replace_color('A man in a red coat.', np.random.default_rng(0))
+        ['A man in a green coat.']
+    """
+    edits = ColorSwitcher(min_distance=MIN_DISTANCE).switch([caption], rng, count)
+    return [edit.target_captions[0] for edit in edits]
+
+
+def write_colors(caption: str, things: Sequence[ColoredThing], words: Mapping[str, str]) -> str:
+    """Write other color words on things; articles and capitals are put right.
+
+    Args:
+        caption: The caption.
+        things: Those of `colored_things`.
+        words: Name of a thing -> words of its new color.
+
+    Example:
+        >>> caption = 'A red coat.'
+        >>> write_colors(caption, colored_things(caption), {'coat': 'orange'})
+        'An orange coat.'
+    """
+    split, edits = split_words(caption), []
+    for thing in things:
+        new = words.get(thing.name, thing.text)
+        if new == thing.text:
+            continue
+        for start, end in thing.spans:
+            place = next(i for i, word in enumerate(split) if word.start == start)
+            article = article_edit(caption, split, place, new)
+            edits += [article] if article else []
+            edits.append((start, end, with_case_of(caption[start:end], new)))
+    for start, end, text in sorted(edits, reverse=True):
+        caption = caption[:start] + text + caption[end:]
+    return caption
+
+
+def _permutations(things: Sequence[ColoredThing],
+                  min_distance: float) -> Iterator[tuple[int, ...]]:
+    """Yield the orders of the things' colors that change what is said; one for each meaning."""
+    seen = {tuple(thing.base for thing in things)}
+    rest = tuple(range(_MAX_THINGS, len(things)))
+    for order in permutations(range(min(_MAX_THINGS, len(things)))):
+        order += rest
+        bases = tuple(things[place].base for place in order)
+        moved = max((color_distance(thing.base, base)
+                     for thing, base in zip(things, bases, strict=True)), default=0.)
+        if bases not in seen and moved >= min_distance:
+            seen.add(bases)
+            yield order
+
+
+def _reads_back(source: str, caption: str, bases: Mapping[str, str]) -> bool:
+    """Tell whether the finder sees the colors where they were written, all else as before."""
+    changed = [(mention.noun, (bases[name],) if (name := garment_name(mention.noun)) in bases
+                else mention.bases) if mention.noun else (None, mention.bases)
+               for mention in find_color_mentions(source)]
+    return changed == [(mention.noun, mention.bases) for mention in find_color_mentions(caption)]
