@@ -8,11 +8,13 @@ Examples:
     mmtbps draw data/DrawnPEDES-192 --image-size 192 64
     mmtbps draw data/DrawnPEDES-own --people 500 50 100 --images 3
     mmtbps draw data/DrawnPEDES-2 --version 2
+    mmtbps draw data/DrawnPEDES --benchmarks
 """
 
 import argparse
 
 from mmtbps.drawing import draw_dataset
+from mmtbps.drawing.benchmarks import write_benchmarks
 from mmtbps.drawing.build import SIZES, Size
 from mmtbps.drawing.versions import VERSIONS
 
@@ -35,6 +37,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--version', type=int, choices=list(VERSIONS), default=1,
                         help='2: more attributes, cameras and occlusion, and captions in free '
                         'wording, of one attribute up to all (default: %(default)s)')
+    parser.add_argument('--benchmarks', action='store_true', help='write benchmarks of attribute '
+                        'binding and of short sentences on the test people, too')
     parser.add_argument('--workers', type=int, help='processes (default: one a core)')
     parser.add_argument('--overwrite', action='store_true',
                         help='replace another drawn data set in the folder')
@@ -46,3 +50,5 @@ def run(args: argparse.Namespace) -> None:
     root = draw_dataset(args.root, size, args.seed, args.image_size, args.workers,
                         overwrite=args.overwrite, version=args.version)
     print(f'drawn data set in {root}')
+    if args.benchmarks:
+        print(f'benchmarks in {write_benchmarks(root)}')

@@ -15,13 +15,11 @@ import argparse
 import hashlib
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from rich.console import Console
-from rich.progress import track
 
 from mmtbps.config_file import read_config
 from mmtbps.datasets.images import read_picture
@@ -45,6 +43,7 @@ from mmtbps.search.media.images import list_images, read_image
 
 from .wording.json_answers import add_json, answer
 from .wording.licence_notice import print_model_notice
+from .wording.progress import progress
 
 __all__ = ['add_arguments', 'run']
 
@@ -177,11 +176,6 @@ def _digest(paths: Sequence[Path]) -> str:
     """Say who strangers are, by the names and sizes of their files."""
     named = [(path.name, path.stat().st_size) for path in paths]
     return hashlib.sha256(repr(named).encode('utf-8', 'surrogateescape')).hexdigest()
-
-
-def progress(items: Sequence, words: str) -> Iterator:
-    """Show a bar on standard error, if that is a terminal."""
-    return track(items, words, console=Console(stderr=True), disable=not sys.stderr.isatty())
 
 
 def finish(args: argparse.Namespace, outcomes: Sequence[Outcome]) -> None:

@@ -175,18 +175,28 @@ def _sample_clothes(rng: np.random.Generator, gender: str) -> dict:
 
 
 def _sample_colors(rng: np.random.Generator, person: Person) -> dict[str, str]:
-    upper = pick(rng, table.UPPER_COLORS)
+    weights = color_weights(person)
+    upper = pick(rng, weights['upper'])
+    rest = {slot: pick(rng, of, without=(upper,) if slot in ('accent', 'inner') else ())
+            for slot, of in weights.items() if slot != 'upper'}
+    return dict(upper=upper, **rest)
+
+
+def color_weights(person: Person) -> dict[str, table.Weights]:
+    """Return how likely each color of each slot of `Person.colors` is, given what is worn.
+
+    Colors are drawn independently, except that ``accent`` and ``inner`` differ from ``upper``.
+
+    >>> person = sample_person(np.random.default_rng((0, 1)))
+    >>> person.colors['shoes'] in color_weights(person)['shoes']
+    True
+    """
     jeans, shopping = person.lower == 'jeans', person.bag == 'shopping bag'
     return dict(
-        upper=upper,
-        accent=pick(rng, table.UPPER_COLORS, without=(upper,)),
-        inner=pick(rng, table.UPPER_COLORS, without=(upper,)),
-        lower=pick(rng, table.JEANS_COLORS if jeans else table.LOWER_COLORS),
-        shoes=pick(rng, table.SHOE_COLORS),
-        bag=pick(rng, table.SHOPPING_BAG_COLORS if shopping else table.BAG_COLORS),
-        hat=pick(rng, table.BAG_COLORS),
-        scarf=pick(rng, table.UPPER_COLORS),
-        hair=pick(rng, table.HAIR_COLOR_WEIGHTS))
+        upper=table.UPPER_COLORS, accent=table.UPPER_COLORS, inner=table.UPPER_COLORS,
+        lower=table.JEANS_COLORS if jeans else table.LOWER_COLORS, shoes=table.SHOE_COLORS,
+        bag=table.SHOPPING_BAG_COLORS if shopping else table.BAG_COLORS, hat=table.BAG_COLORS,
+        scarf=table.UPPER_COLORS, hair=table.HAIR_COLOR_WEIGHTS)
 
 
 def sample_scene(rng: np.random.Generator) -> Scene:

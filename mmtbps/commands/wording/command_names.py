@@ -66,6 +66,8 @@ COMMANDS = {
     'ablation': Command('ablation', 'train the arms of an ablation and write their table'),
     'multi-seed': Command('multi_seed', 'train configs with several seeds, with paired tests'),
     'robustness': Command('robustness', 'measure models on other data and changed inputs'),
+    'binding': Command(None, 'measure whether a model knows which color is on what'),
+    'short-sentences': Command(None, 'measure what a model finds by one to three words'),
     'demo': Command('demo', 'run the whole path on drawn people'),
     'benchmark': Command('benchmark', 'measure speed'),
     'completion': Command(None, 'print the completion for a shell'),
