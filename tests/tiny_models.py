@@ -67,7 +67,7 @@ def shrink_step(step, size, tokenizer):
         step.scale = size if 'crop_ratio_range' in step else size[::-1]
     if 'crop_size' in step:
         step.update(crop_size=size, padding=1)
-    for inner in step.get('transforms', []):
+    for inner in [*step.get('transforms', []), *filter(None, [step.get('tokenize')])]:
         for one in inner if isinstance(inner, list) else [inner]:
             shrink_step(one, size, tokenizer)
 

@@ -46,7 +46,8 @@ NEWER_FOLDERS = {'aptm', 'blip', 'rasa'}
 OTHERS = dict(ablation_captions_drawn='captions', ablation_losses_drawn='losses',
               ablation_noise_drawn='losses',
               ablation_methods_drawn='ablation', ablation_drawn='ablation',
-              ablation_mixup_drawn='ablation', finetune_drawn='finetune')
+              ablation_mixup_drawn='ablation', ablation_binding_drawn='ablation',
+              finetune_drawn='finetune')
 
 
 def former_of(path):

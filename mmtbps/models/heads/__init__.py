@@ -23,6 +23,7 @@ from .simclr_head import SimCLRHead
 from .syntbpr_head import SynTBPRHead
 from .tal_head import TALHead
 from .tbps_clip_head import TBPSCLIPHead
+from .text_negatives_head import TextNegativesHead
 from .wrapping_head import WrappingHead
 
 __all__ = ['BaseHead', 'CMPMHead', 'EncodedSide', 'ExplanationWeightHead', 'FusionMLMHead',
@@ -30,4 +31,5 @@ __all__ = ['BaseHead', 'CMPMHead', 'EncodedSide', 'ExplanationWeightHead', 'Fusi
            'HardnessAwareContrastiveHead', 'IdentityHead', 'MLMHead', 'MatchingHead',
            'NoiseMaskingHead', 'Pairs', 'PartHead', 'PrototypeAttentionHead', 'QCAlignHead',
            'RestorationHead', 'SDMHead', 'SecondCaptionHead', 'SigmoidHead', 'SimCLRHead',
-           'SynTBPRHead', 'TALHead', 'TBPSCLIPHead', 'TrainingProgress', 'WrappingHead']
+           'SynTBPRHead', 'TALHead', 'TBPSCLIPHead', 'TextNegativesHead', 'TrainingProgress',
+           'WrappingHead']

@@ -23,6 +23,7 @@ from .sdm import sdm_loss
 from .sigmoid import sigmoid_loss
 from .simclr import simclr_loss
 from .soft_label import blend_targets, soft_label_contrastive_loss, soft_labels
+from .text_negatives import text_negatives_loss
 from .triplet_alignment import triplet_alignment_loss
 
 __all__ = ['GatheredPairs', 'ScoreRows', 'average_value', 'blend_targets', 'clean_pairs',
@@ -40,4 +41,4 @@ __all__ = ['GatheredPairs', 'ScoreRows', 'attention_distillation_loss', 'average
            'noise_probabilities', 'patches_of', 'person_area', 'qc_align_loss', 'restoration_loss',
            'reverse_contrastive_loss', 'score_rows', 'sdm_loss', 'sigmoid_loss', 'simclr_loss',
            'sinkhorn', 'soft_label_contrastive_loss', 'soft_labels', 'sum_with_grad',
-           'swap_background', 'transfer_loss', 'triplet_alignment_loss']
+           'swap_background', 'text_negatives_loss', 'transfer_loss', 'triplet_alignment_loss']

@@ -19,7 +19,7 @@ class TrainingBatch(NamedTuple):
         input_ids: ``(N, L)``.
         mask: ``(N, L)`` bool.
         samples: N samples of the data set.
-        inputs: further inputs by name, each with a row a pair.
+        inputs: further inputs by name, each with as many rows for every pair: one, or several.
     """
 
     images: Tensor
@@ -34,7 +34,8 @@ class TrainingBatch(NamedTuple):
             return self
         return TrainingBatch(self.images[:count], self.input_ids[:count], self.mask[:count],
                              self.samples[:count],
-                             {name: values[:count] for name, values in self.inputs.items()})
+                             {name: values[:count * (len(values) // len(self.images))]
+                              for name, values in self.inputs.items()})
 
     @property
     def person_ids(self) -> Tensor:

@@ -1,0 +1,34 @@
+"""What helps attribute binding and short sentences: one change an arm, at equal steps.
+
+Run by `mmtbps ablation`; `mmtbps binding` and `mmtbps short-sentences` measure the models.
+"""
+
+from mmengine.config import read_base
+
+from mmtbps.datasets.transforms import PackTextImage, PermuteColors, ShortenCaption
+from mmtbps.models.heads import TextNegativesHead
+from mmtbps.models.necks import LinearTextNeck
+
+with read_base():
+    from .ablation_drawn import *
+
+negatives = {
+    'model.heads.negatives': dict(type=TextNegativesHead, temperature=0.02),
+    'train_dataloader.dataset.pipeline': [
+        *train_pipeline[:-1],
+        dict(type=PermuteColors, tokenize=tokenize, count=2),
+        dict(type=PackTextImage, input_keys=['negative_input_ids', 'negative_real'])],
+}
+linear_map = {'model.text_neck': dict(type=LinearTextNeck)}
+arms = [
+    dict(name='baseline'),
+    dict(name='permuted colors as negatives', options=negatives),
+    dict(name='negatives of the own picture alone', options={
+        **negatives, 'model.heads.negatives': dict(
+            type=TextNegativesHead, temperature=0.02, among='own')}),
+    dict(name='a linear map of text features', options=linear_map),
+    dict(name='a linear map, and negatives', options={**negatives, **linear_map}),
+    dict(name='captions of every length', options={
+        'train_dataloader.dataset.pipeline': [
+            *train_pipeline[:-2], dict(type=ShortenCaption, prob=0.5), *train_pipeline[-2:]]}),
+]

@@ -1,0 +1,82 @@
+"""Negatives of a caption whose colors are on other things, for heads that ask for them."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from mmcv.transforms import BaseTransform
+
+from mmtbps.errors import BadValue, MissingKey
+from mmtbps.lexicon import permute_colors, replace_color
+from mmtbps.registry import TRANSFORMS
+
+from .tokenize import TokenizeCaption, captions_of
+
+
+@TRANSFORMS.register_module()
+class PermuteColors(BaseTransform):
+    """Transform that adds captions of the same words with the colors on other things.
+
+    When and Why Vision-Language Models Behave like Bags-Of-Words, and What to Do About It?
+    (NegCLIP), https://arxiv.org/abs/2210.01936, swaps words of equal kind at random; here only
+    colors of what is worn or carried change places, see
+    `mmtbps.lexicon.color_negatives.permute_colors`. Hair keeps its color, and a permutation that
+    says the same is none.
+
+    Stands after `TokenizeCaption` and takes the same caption;
+    ``PackTextImage(input_keys=['negative_input_ids', 'negative_real'])`` takes the result to the
+    model, for `TextNegativesHead`. Each call takes exactly one number from the global numpy
+    generator and derives all else from it, so that the seed of an item fixes its negatives.
+
+    **Required keys**: ``caption`` and ``input_ids``.
+
+    **Added keys**: ``negative_input_ids``, a list of ``count`` 1-D tensors, and ``negative_real``,
+    ``(count,)`` bool: False for a filler, where the caption has too few colors.
+
+    Args:
+        tokenize: The `TokenizeCaption` of the pipeline, or its settings.
+        count: Negatives of each caption.
+        replaced: Whether a caption with too few permutations gets negatives in which one garment
+            has a color that the caption does not name.
+
+    Raises:
+        BadValue: ``count`` is below 1.
+        MissingKey: An item is not tokenised, or has several captions.
+
+    Example:
+        >>> from mmtbps.datasets.transforms import CLIP_TOKENIZER
+        >>> tokenize = TokenizeCaption(CLIP_TOKENIZER, max_length=77, clean='clip')
+        >>> np.random.seed(0)
+        >>> item = tokenize(dict(caption='A red coat, blue jeans.'))
+        >>> item = PermuteColors(tokenize, count=2)(item)
+        >>> item['negative_real'].tolist(), [len(ids) for ids in item['negative_input_ids']]
+        ([True, False], [9, 9])
+    """
+
+    def __init__(self, tokenize: dict | TokenizeCaption, count: int = 1,
+                 replaced: bool = False) -> None:
+        if count < 1:
+            raise BadValue(f'count must be at least 1, got {count}')
+        self.tokenize = TRANSFORMS.build(tokenize) if isinstance(tokenize, dict) else tokenize
+        self.count, self.replaced = count, replaced
+
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        where = results.get('img_path', 'item')
+        captions = captions_of(results)
+        if 'input_ids' not in results or len(captions) != 1:
+            raise MissingKey(f'{where}: PermuteColors needs one caption and its input_ids; put '
+                             'TokenizeCaption before it, and use it in training alone')
+        rng = np.random.default_rng(np.random.randint(2**32, dtype=np.uint64))
+        negatives = permute_colors(captions[0], rng, self.count)
+        if self.replaced and len(negatives) < self.count:
+            negatives += replace_color(captions[0], rng, self.count - len(negatives))
+        encoded = [torch.from_numpy(np.array(one.ids, dtype=np.int64))
+                   for one in self.tokenize.encode(negatives)] if negatives else []
+        fillers = self.count - len(encoded)
+        results['negative_input_ids'] = encoded + [results['input_ids'][0]] * fillers
+        results['negative_real'] = np.arange(self.count) < len(encoded)
+        return results
+
+    def __repr__(self) -> str:
+        return (f'{type(self).__name__}(tokenize={self.tokenize}, count={self.count}, '
+                f'replaced={self.replaced})')
