@@ -33,22 +33,22 @@ def shorten(caption: str, rng: np.random.Generator) -> str | None:
 
     Args:
         caption: The long one.
-        rng: Source of every choice: which things, their order, whether the person is named.
+        rng: Source of every choice: which things, their order, the person before or after them.
 
     Example:
         >>> caption = 'A man is wearing a red coat along with blue jeans.'
         >>> [shorten(caption, np.random.default_rng(seed)) for seed in (1, 2, 8)]
-        ['A red coat and blue jeans.', 'A man, a red coat.', 'Blue jeans.']
+        ['A red coat and blue jeans, a man.', 'A man, a red coat.', 'Blue jeans, a man.']
     """
     things = named_things(caption)
     if not things:
         return None
     chosen = [things[i] for i in rng.permutation(len(things))[:rng.integers(len(things)) + 1]]
     listed = ' and '.join(filter(None, [', '.join(chosen[:-1]), chosen[-1]]))
-    if rng.random() < .5:
-        who = person_noun(read_attributes(caption).words) or 'person'
-        listed = f'{indefinite_article(who)} {who}, {listed}'
-    return listed[0].upper() + listed[1:] + '.'
+    who = person_noun(read_attributes(caption).words) or 'person'
+    who = f'{indefinite_article(who)} {who}'
+    text = ', '.join([who, listed] if rng.random() < .5 else [listed, who])
+    return text[0].upper() + text[1:] + '.'
 
 
 def _phrase(caption: str, reading: AttributeReading, item: WornItem) -> str:

@@ -26,6 +26,7 @@ def write_benchmarks(root: str | Path, seed: int = 0) -> Path:
     They are written to ``root/benchmarks``, with the pictures of twins: the same person in the same
     scene with the colors of a negative. Formats: `mmtbps.evaluation.binding.read_binding` and
     `mmtbps.evaluation.short_sentences.read_short_sentences`. Former ones are replaced.
+    Of few people, of whom no attribute is shared by ten, there are no short sentences.
 
     Args:
         root: A finished drawn data set.
@@ -54,11 +55,13 @@ def write_benchmarks(root: str | Path, seed: int = 0) -> Path:
         write_durably(folder / BINDING, json.dumps(dict(
             format='mmtbps-binding', version=1, name=name, captions='../reid_raw.json',
             items=items, pairs=pairs), indent=1))
-        write_durably(folder / SHORT_SENTENCES, json.dumps(dict(
-            format='mmtbps-short-sentences', version=1, name=name,
-            images=[f'../imgs/{picture.path}' for picture in pictures],
-            people=[picture.person_id for picture in pictures],
-            sentences=build_short_sentences(pictures, seed))))
+        sentences = build_short_sentences(pictures, seed)
+        (folder / SHORT_SENTENCES).unlink(missing_ok=True)
+        if sentences:
+            write_durably(folder / SHORT_SENTENCES, json.dumps(dict(
+                format='mmtbps-short-sentences', version=1, name=name,
+                images=[f'../imgs/{picture.path}' for picture in pictures],
+                people=[picture.person_id for picture in pictures], sentences=sentences)))
     return folder
 
 

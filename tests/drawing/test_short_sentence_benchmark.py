@@ -1,0 +1,119 @@
+"""Short sentences on drawn people: truth by what is seen, in words that training never has."""
+
+from collections import Counter
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from mmtbps.drawing.benchmarks import DrawnPicture, build_short_sentences
+from mmtbps.drawing.benchmarks.pictures import CLEAR
+from mmtbps.drawing.benchmarks.short_sentences import short_sentence, truth_table
+from mmtbps.drawing.benchmarks.visible_attributes import attributes
+from mmtbps.drawing.canvas import PARTS
+from mmtbps.drawing.versions import VERSIONS
+from mmtbps.lexicon.short_captions import shorten
+
+KNOWN = {one.name: one for one in attributes()}
+
+
+def pictures_of(version, count):
+    for person_id in range(1, count + 1):
+        person, shots = VERSIONS[version].plan(4, person_id, 2)
+        for shot in shots:
+            yield DrawnPicture(shot.file_path, person_id, person, shot.scene,
+                               dict.fromkeys(PARTS, 100.), (128, 48))
+
+
+@pytest.fixture(scope='module', params=[1, 2])
+def pictures(request):
+    return list(pictures_of(request.param, 200))
+
+
+def picture(shares=100., **looks):
+    base = next(pictures_of(1, 1))
+    colors = {**base.person.colors, **looks.pop('colors', {})}
+    plain = dict(upper='t-shirt', pattern='plain', contrast_sleeves=False, open=False,
+                 lower='trousers', bag='none', hat='none', scarf=False, glasses='none', hair='long')
+    return replace(base, person=replace(base.person, colors=colors, **{**plain, **looks}),
+                   shares=dict.fromkeys(PARTS, shares))
+
+
+@pytest.mark.parametrize('name, looks, truth', [
+    ('red top', dict(colors=dict(upper='red')), True),
+    ('red top', dict(colors=dict(upper='blue')), False),
+    ('red top', dict(colors=dict(upper='red'), shares=1.), None),          # hidden
+    ('red top', dict(colors=dict(upper='maroon')), None),                  # dark red, some say
+    ('blue top', dict(colors=dict(upper='dark blue')), None),
+    ('dark blue top', dict(colors=dict(upper='blue')), False),
+    ('red top', dict(colors=dict(upper='red'), upper='coat'), None),       # a top?
+    ('red top', dict(colors=dict(upper='blue'), upper='coat'), False),
+    ('red top', dict(colors=dict(upper='blue', accent='red'), pattern='striped'), None),
+    ('red top', dict(colors=dict(upper='blue', accent='red')), False),     # no pattern, no accent
+    ('red top', dict(colors=dict(upper='blue', inner='red'), upper='jacket', open=True), None),
+    ('black pants', dict(colors=dict(lower='black')), True),
+    ('black pants', dict(colors=dict(lower='black'), lower='shorts'), None),
+    ('black pants', dict(lower='none', upper='dress', colors=dict(lower='black')), False),
+    ('backpack', dict(bag='backpack'), True), ('backpack', dict(bag='backpack', shares=1.), None),
+    ('backpack', dict(bag='suitcase', shares=1.), False), ('backpack', {}, False),
+    ('handbag', dict(bag='shopping bag'), None), ('hat', dict(hat='beanie'), True),
+    ('glasses', dict(glasses='sunglasses'), None), ('sunglasses', dict(glasses='none'), False),
+    ('scarf', dict(scarf=True), True), ('scarf', dict(scarf=True, shares=0.), None),
+    ('jacket', dict(upper='coat'), None), ('jeans', dict(lower='leggings'), False),
+    ('striped', dict(pattern='striped'), True), ('striped', dict(pattern='plaid'), False),
+    ('black hair', dict(hair='bald', colors=dict(hair='black')), False),
+    ('black hair', dict(colors=dict(hair='dark brown')), None), ('face mask', {}, False),
+])
+def test_truth_is_what_can_be_seen(name, looks, truth):
+    assert KNOWN[name].truth(picture(**looks)) is truth
+
+
+def test_every_part_has_a_bound():
+    assert set(CLEAR) < set(PARTS)
+
+
+def test_truth_of_sets_is_that_of_their_attributes(pictures):
+    sentences = build_short_sentences(pictures, seed=1)
+    people = np.array([one.person_id for one in pictures])
+    assert {one['group'] for one in sentences} > {'two attributes', 'three attributes',
+                                                  'upper color', 'shoe color', 'bag'}
+    for one in sentences[::7]:
+        table = truth_table(pictures, [KNOWN[name] for name in one['attributes']])
+        slow = [False if 0 in column else None if -1 in column else True
+                for column in table.T.tolist()]
+        assert one['true'] == [i for i, truth in enumerate(slow) if truth]
+        assert one['unsure'] == [i for i, truth in enumerate(slow) if truth is None]
+        assert len(set(people[one['true']])) >= 10
+        slots = [KNOWN[name].slot for name in one['attributes']]
+        assert len(set(slots)) == len(slots)
+    # The rare ones are left out, all others asked in every wording.
+    asked = Counter(one['attributes'][0] for one in sentences if len(one['attributes']) == 1)
+    table = truth_table(pictures, attributes())
+    often = {one.name for one, truth in zip(attributes(), table, strict=True)
+             if len(set(people[truth == 1])) >= 10}
+    assert set(asked) == often and set(asked.values()) == {3} and len(often) < len(attributes())
+
+
+def test_no_sentence_is_one_of_training(pictures):
+    training = set()
+    rng = np.random.default_rng(0)
+    for version in (1, 2):
+        for person_id in range(1, 90):
+            person, (shot,) = VERSIONS[version].plan(0, person_id, 1)
+            for seed in shot.caption_seeds:
+                text = VERSIONS[version].caption(person, shot.scene, seed, 'train').text
+                training |= {text.lower().strip(' .'), (shorten(text, rng) or 'x.').lower()[:-1]}
+    sentences = {one['sentence'] for one in build_short_sentences(pictures, seed=0)}
+    assert not sentences & training
+    # The openings too are none of training's.
+    assert not {text[:12] for text in training} & {'looking for ', 'is there any'}
+
+
+def test_wordings_name_person_and_things():
+    chosen = [KNOWN['woman'], KNOWN['red top'], KNOWN['handbag']]
+    assert [short_sentence(chosen, wording) for wording in range(3)] == [
+        'woman with red top and handbag', 'looking for a woman, and with a red top and a handbag',
+        'is there any woman to be seen with a red top and a handbag']
+    assert short_sentence([KNOWN['orange top']], 1) == (
+        'looking for a person, and with an orange top')
+    assert short_sentence([KNOWN['man']], 0) == 'man'
