@@ -8,8 +8,8 @@ from .vocabulary import garments, indefinite_article
 
 __all__ = ['named_things', 'shorten']
 
-# What is carried is named too; what is negated is not there.
-_THERE = (None, 'not worn')
+# A bag is carried; a coat that is not worn may hang on a chair, or be another person's.
+_CARRIED = ('bag', 'accessory')
 
 
 def named_things(caption: str) -> list[str]:
@@ -25,7 +25,9 @@ def named_things(caption: str) -> list[str]:
     if reading.reading.doubt is not None:
         return []
     return list(dict.fromkeys(_phrase(caption, reading, item) for item in reading.items
-                              if item.garment.doubt in _THERE))
+                              if item.garment.doubt is None
+                              or item.garment.doubt == 'not worn'
+                              and item.garment.region in _CARRIED))
 
 
 def shorten(caption: str, rng: np.random.Generator) -> str | None:

@@ -11,11 +11,11 @@ __all__ = ['ACCESSORIES', 'BINDING_FRAMES', 'name_of', 'phrase', 'sentence']
 
 #: Frames of the sentences. ``{who}`` is a noun, ``{things}`` a list with articles.
 BINDING_FRAMES = (
-    'All of this is on one {who}: {things}.',
+    '{things} on one {who}.',
     'The camera has a {who}, and on this {who} {things}.',
-    'With {things}: such is the {who} of this image.',
-    '{things} - the {who} has it all on.',
-    'One {who}, the one with {things}, is in the image.',
+    'With {things}, it is this {who}.',
+    'Seen from the camera: {things}, and it is a {who}.',
+    'One {who}, the one with {things}, is on camera.',
 )
 _NAMES = {'trousers': 'pants', 'coat': 'long coat', 'cap': 'baseball cap'}
 _PLURAL = frozenset('pants jeans shorts leggings sneakers shoes boots glasses sunglasses'.split())
@@ -52,7 +52,7 @@ def sentence(frame: str, who: str, things: Sequence[str]) -> str:
     """Write the things into a frame.
 
     >>> sentence(BINDING_FRAMES[0], 'man', ['a red coat', 'blue jeans'])
-    'All of this is on one man: a red coat and blue jeans.'
+    'A red coat and blue jeans on one man.'
     """
     text = frame.format(who=who, things=listed(list(things)))
     return text[0].upper() + text[1:]

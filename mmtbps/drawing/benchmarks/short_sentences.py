@@ -15,7 +15,8 @@ __all__ = ['FEWEST_PEOPLE', 'build_short_sentences', 'short_sentence', 'truth_ta
 
 #: Attributes, and sets of them, that fewer people have are left out.
 FEWEST_PEOPLE = 10
-#: Ways to write a sentence; none is one of the captions of the sets.
+#: Ways to write a sentence, none of them one of the captions of the sets: as people type, in words
+#: that those captions have, and as a question with words that they do not have.
 WORDINGS = 3
 _PLURALS = ('pants', 'jeans', 'shorts', 'leggings', 'shoes', 'sneakers', 'boots', 'glasses',
             'sunglasses', 'headphones', 'gloves', 'socks', 'hair')
@@ -70,7 +71,7 @@ def short_sentence(chosen: Sequence[Attribute], wording: int) -> str:
     Example:
         >>> known = {one.name: one for one in attributes()}
         >>> [short_sentence([known['man'], known['suitcase']], wording) for wording in range(3)]
-        ['man with suitcase', 'looking for a man, and with a suitcase', \
+        ['man with suitcase', 'man on camera with a suitcase', \
 'is there any man to be seen with a suitcase']
         >>> short_sentence([known['red top'], known['black pants']], 0)
         'red top and black pants'
@@ -82,7 +83,7 @@ def short_sentence(chosen: Sequence[Attribute], wording: int) -> str:
     if wording == 0:
         return ' with '.join(filter(None, [who, listed(things)]))
     if wording == 1:
-        return 'looking for a ' + ', and with '.join(filter(None, [who or 'person', listed(named)]))
+        return ' with '.join(filter(None, [f'{who or "one"} on camera', listed(named)]))
     return 'is there any ' + ' with '.join(filter(None, [
         f'{who or "person"} to be seen', listed(named)]))
 

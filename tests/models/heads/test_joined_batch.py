@@ -38,6 +38,7 @@ HEADS = dict(
     qc_align=dict(type='QCAlignHead'),
     second=dict(type='SecondCaptionHead', key='mlm_input_ids', head=dict(
         type='HardnessAwareContrastiveHead', temperature=0.2, learnable=True)),
+    text_negatives=dict(type='TextNegativesHead', temperature=0.2),
     mlm=dict(type='MLMHead', vocab_size=7, dims=DIMS, num_layers=1, num_heads=2))
 
 
@@ -63,7 +64,9 @@ class Towers(nn.Module):
         people, labels = torch.tensor(PEOPLE)[rows], torch.tensor(LABELS)[rows]
         inputs = dict(image_2=images + 1, image_3=images.sin(), image_4=images.cos(),
                       mlm_input_ids=labels, mlm_input_ids_mask=torch.ones_like(labels).bool(),
-                      mlm_labels=labels)
+                      mlm_labels=labels, negative_input_ids=labels,
+                      negative_input_ids_mask=torch.ones_like(labels).bool(),
+                      negative_real=(rows % 3 != 0)[:, None])
         pairs = Pairs(image, text, people, rows, inputs, lambda x: self.side(self.image, x),
                       lambda ids, _: self.side(self.text, texts[:, :3] * 2 + ids[..., None]),
                       lambda: (self.side(self.image, images.tanh()), text))
