@@ -1,4 +1,4 @@
-"""What helps attribute binding and short sentences: one change an arm, at equal steps.
+"""Ways to attribute binding and short sentences at toy scale: one change an arm, equal steps.
 
 Run by `mmtbps ablation`; `mmtbps binding` and `mmtbps short-sentences` measure the models.
 """

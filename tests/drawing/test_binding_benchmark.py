@@ -131,7 +131,7 @@ def test_the_likelier_colors_are_the_true_ones_in_half_of_the_items(kind, built)
 
 
 def likelihoods(person):
-    """How likely each color of each thing is, by a pattern of both; "dark blue" is not "blue"."""
+    """The weight of each color of each thing, by a pattern of both; "dark blue" is not "blue"."""
     table, found = color_weights(person), {}
     names = dict(trousers='pants', coat='long coat', cap='baseball cap')
     for slot in ('upper', 'lower', 'shoes', 'bag', 'hat', 'scarf'):
