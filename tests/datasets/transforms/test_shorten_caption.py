@@ -17,7 +17,7 @@ CAPTION = ('The woman wears a red striped shirt along with blue jeans. Her shoes
     (CAPTION, ['a red striped shirt', 'blue jeans', 'white shoes', 'a black handbag']),
     ('A man in an orange coat, an orange coat.', ['an orange coat']),
     ('She walks away.', []), ('Is he in a red coat?', []),
-    ('A man in red next to a man in a blue coat.', [])])
+    ('A man in a red coat and a woman in a blue coat.', [])])
 def test_things_are_those_that_the_caption_has(caption, things):
     assert named_things(caption) == things
 
