@@ -80,7 +80,7 @@ def colored_things(caption: str) -> tuple[ColoredThing, ...]:
 
 
 def permute_colors(caption: str, rng: np.random.Generator, count: int = 1,
-                   min_distance: float = MIN_DISTANCE) -> list[str]:
+                   min_distance: float = MIN_DISTANCE, most: int = _MAX_THINGS) -> list[str]:
     """Write a caption with its colors on other things, up to ``count`` times, each another way.
 
     A permutation that leaves every thing its basic color says the same and is none; so is one after
@@ -91,6 +91,7 @@ def permute_colors(caption: str, rng: np.random.Generator, count: int = 1,
         rng: Source of every choice.
         count: Captions wanted; there are fewer where the caption names few colors.
         min_distance: CIE Lab distance that the color of one thing at least has to move.
+        most: Things at most that get another color; with 2, two exchange theirs.
 
     Example:
         >>> permute_colors('A man in a red coat, an orange hat and red shoes.',
@@ -101,7 +102,7 @@ def permute_colors(caption: str, rng: np.random.Generator, count: int = 1,
         []
     """
     things = colored_things(caption)
-    orders = list(_permutations(things, min_distance))
+    orders = list(_permutations(things, min_distance, most))
     found: list[str] = []
     for i in rng.permutation(len(orders)):
         if len(found) == count:
@@ -155,8 +156,8 @@ def write_colors(caption: str, things: Sequence[ColoredThing], words: Mapping[st
     return caption
 
 
-def _permutations(things: Sequence[ColoredThing],
-                  min_distance: float) -> Iterator[tuple[int, ...]]:
+def _permutations(things: Sequence[ColoredThing], min_distance: float,
+                  most: int) -> Iterator[tuple[int, ...]]:
     """Yield the orders of the things' colors that change what is said; one for each meaning."""
     seen = {tuple(thing.base for thing in things)}
     rest = tuple(range(_MAX_THINGS, len(things)))
@@ -165,7 +166,8 @@ def _permutations(things: Sequence[ColoredThing],
         bases = tuple(things[place].base for place in order)
         moved = max((color_distance(thing.base, base)
                      for thing, base in zip(things, bases, strict=True)), default=0.)
-        if bases not in seen and moved >= min_distance:
+        if (bases not in seen and moved >= min_distance
+                and sum(place != i for i, place in enumerate(order)) <= most):
             seen.add(bases)
             yield order
 

@@ -73,7 +73,7 @@ def contradict_color(caption: str, rng: np.random.Generator) -> str | None:
 
 
 def permute_colors(caption: str, rng: np.random.Generator) -> str | None:
-    """Give garments each other's colours; ``None`` if no two have plain ones that differ.
+    """Exchange the colours of two garments; ``None`` if no two have plain ones that differ.
 
     The words stay, but for articles: a model that only knows which colours and garments there are
     cannot tell the two captions apart, one that binds a colour to its garment can.
@@ -82,4 +82,4 @@ def permute_colors(caption: str, rng: np.random.Generator) -> str | None:
         >>> permute_colors('A man in a red coat and blue jeans.', np.random.default_rng(0))
         'A man in a blue coat and red jeans.'
     """
-    return next(iter(color_negatives.permute_colors(caption, rng)), None)
+    return next(iter(color_negatives.permute_colors(caption, rng, most=2)), None)

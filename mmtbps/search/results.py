@@ -220,7 +220,7 @@ class SearchResult(dict):
             told, score = of_hits.get(hit.entry.id), float(hit.score)
             ranked.append(SearchHit(
                 rank, score, hit.entry, told if calibrated else probability(score), others,
-                hit.match, None if calibrated else told))
+                hit.match, estimate=None if calibrated else told))
         return cls(query, ranked, **said)
 
     def at_least(self, probability: float) -> 'SearchResult':

@@ -7,9 +7,10 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from presence_worlds import world
 from written_by_0_1 import copy_of
 
-from mmtbps.commands import ablation, benchmark, export, multi_seed
+from mmtbps.commands import ablation, benchmark, calibrate, export, multi_seed
 from mmtbps.commands.completion import build_whole_parser
 from mmtbps.commands.main import main, run_command
 from mmtbps.commands.wording.command_names import COMMANDS
@@ -49,6 +50,12 @@ CASES = {
     'test': ([CONFIG, WEIGHTS], {'t2i/R1', 't2i/R5', 't2i/R10', 't2i/mAP', 't2i/gallery',
                                  'i2t/R1', 'i2t/mAP'}),
     'check-data': ([CONFIG], {'data_sets', 'together'}),
+    'calibrate': ([CONFIG, WEIGHTS, '--out', 'presence.json', '--check', 'test', '--sizes', '20'],
+                  {'files', 'protocol', 'measured'}),
+    'binding': ([CONFIG, 'binding.csv', '--checkpoint', WEIGHTS],
+                {'model', 'benchmark', 'kinds', 'pairs', 'blind'}),
+    'short-sentences': ([CONFIG, 'short.json', '--checkpoint', WEIGHTS],
+                        {'model', 'benchmark', 'groups', 'sentences'}),
     'pack': (['crops', 'crops.tars'], {'folder', 'packed', 'before', 'left_out'}),
     'generate plan': (PDG, PLAN),
     'generate run': (PDG, RUN),
@@ -97,8 +104,21 @@ def place(tmp_path_factory):
     (root / 'scalars.json').write_text(
         ''.join(json.dumps(dict(time=.1, loss=1., iter=step, step=step)) + '\n'
                 for step in (1, 2, 3)))
+    write_benchmarks(root)
     shutil.copytree(Path(ablation.__file__).parents[2] / 'configs', root / 'configs')
     return root
+
+
+def write_benchmarks(root):
+    """Write a benchmark of binding and one of short sentences, both of two crops."""
+    red, blue = sorted(path.relative_to(root).as_posix() for path in root.glob('crops/*/*.jpg'))[:2]
+    (root / 'binding.csv').write_text(
+        'image,caption,negative\n'
+        f'{red},a red coat and blue jeans,a blue coat and red jeans\n')
+    (root / 'short.json').write_text(json.dumps(dict(
+        format='mmtbps-short-sentences', version=1, name='two crops', images=[red, blue],
+        people=[1, 2], sentences=[dict(sentence='a red coat', group='colors', attributes=['red'],
+                                       true=[0], unsure=[])])))
 
 
 @pytest.fixture
@@ -113,6 +133,7 @@ def stand_ins(place, monkeypatch):
     monkeypatch.setattr(ablation, 'run_arm', run_arm)
     monkeypatch.setattr(multi_seed, 'run_arm', run_arm)
     monkeypatch.setattr(ablation, 'draw_dataset', lambda root, **options: Path('drawn'))
+    monkeypatch.setattr(calibrate, 'encode', lambda *args: world(60, seed=1))
     monkeypatch.setattr(export, 'export_encoder', lambda *args: print('a graph') or dict(
         files={'text.onnx': dict(bytes=9)}, check=dict(fp32=dict(images=1., captions=1.))))
     monkeypatch.setattr(benchmark, 'load_benchmark', lambda name: SimpleNamespace(
