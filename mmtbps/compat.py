@@ -312,7 +312,11 @@ _AROUND_IMPORT = {
     **{f'mmpretrain.{part}': _importable_mmpretrain for part in (
         'models', 'datasets', 'evaluation', 'engine', 'visualization')},
     **{f'mmtbps.{part}': _with_stack for part in (
-        'registry', 'datasets', 'models', 'engine', 'evaluation', 'generation',
-        'devices', 'search.encoders.explain', 'search.encoders.onnx_export',
+        'registry', 'datasets', 'models', 'engine', 'generation', 'devices',
+        # Not all of evaluation: a search tells by it whether somebody is there, without torch.
+        'evaluation.copies', 'evaluation.measures', 'evaluation.rank_accumulation',
+        'evaluation.rank_metric', 'evaluation.ranking', 'evaluation.refinement',
+        'evaluation.streaming', 'evaluation.presence.open_set_metric',
+        'search.encoders.explain', 'search.encoders.onnx_export',
         'search.encoders.pretrained_encoder', 'search.encoders.saved_model',
         'search.encoders.torch_encoder')}}

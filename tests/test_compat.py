@@ -166,7 +166,7 @@ def test_missing_stack_is_one_clear_line_where_it_is_needed_first():
         '    sys.modules[name] = None  # as if not installed\n'
         'import mmtbps, mmtbps.search\n'
         "for part in ('registry', 'datasets', 'models', 'models.backbones.vit', 'engine',\n"
-        "             'evaluation', 'generation', 'generation.gates',\n"
+        "             'evaluation.ranking', 'generation', 'generation.gates',\n"
         "             *(f'search.encoders.{name}' for name in (\n"
         "                 'device', 'explain', 'onnx_export', 'saved_model', 'torch_encoder'))):\n"
         '    try:\n'

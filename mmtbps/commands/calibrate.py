@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from mmengine.logging import MMLogger
 from rich.console import Console
 from rich.progress import track
 
@@ -81,6 +82,7 @@ def add_arguments(parser: CommandParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Fit, write, and print what was fitted on what."""
     from mmtbps.search.encoders.loading import load_encoder
+    MMLogger.get_current_instance().setLevel('ERROR')  # the data sets' own summaries
     places = find_places(args)
     subjects = {split: read_split(args.config, split)
                 for split in dict.fromkeys(filter(None, (args.split, args.check)))}

@@ -28,6 +28,7 @@ from .options.gallery import (
 )
 from .options.query import (
     add_query_options,
+    check_probability,
     hint_at_quotes,
     hint_at_tracks,
     picture_options,
@@ -76,6 +77,7 @@ def query(args: argparse.Namespace) -> None:
     from mmtbps.search.result_files import check_target, write_results
     if args.out is not None:
         check_target(args.out)
+    check_probability(args)
     where, wishes = parse_where(args.where), wish_options(args)
     Wishes.of(**wishes)  # before a model is loaded: can they be read?
     bounds = {} if args.phrase_bounds is None else read_phrase_bounds(args.phrase_bounds)

@@ -140,8 +140,9 @@ class SearchHit(dict):
         probability = values.pop('probability', None)
         others = [GalleryEntry(**other) for other in values.pop('others', ())]
         match, marks = values.pop('match', None), values.pop('marks', ())
+        estimate = values.pop('estimate', None)
         return cls(rank, score, GalleryEntry.from_json(values), probability, others, match, marks,
-                   values.pop('estimate', None))
+                   estimate)
 
     def with_marks(self, marks: Sequence[Any]) -> 'SearchHit':
         """Return this hit with the marks of the phrases of its query."""

@@ -11,6 +11,7 @@ from search_command_fixtures import ColorEncoder
 from search_command_rig import assert_refused
 
 pytest.importorskip('sklearn')
+pytestmark = pytest.mark.usefixtures('same_log_level_afterwards')
 pytest_plugins = 'search_command_fixtures'  # `call` and `home`
 
 COLORS = ('red', 'green', 'blue', 'yellow', 'black', 'white', 'purple', 'orange')

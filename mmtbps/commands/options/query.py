@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mmtbps.errors import printable
+from mmtbps.errors import BadValue, printable
 
 from ..wording.json_answers import add_json
 from .index import word_similar
@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from mmtbps.search.galleries import BaseGallery
     from mmtbps.search.results import SearchResult
 
-__all__ = ['add_query_options', 'add_wishes', 'hint_at_quotes', 'hint_at_tracks',
-           'picture_options', 'print_unknown_values', 'take_sentences', 'wish_options']
+__all__ = ['add_query_options', 'add_wishes', 'check_probability', 'hint_at_quotes',
+           'hint_at_tracks', 'picture_options', 'print_unknown_values', 'take_sentences',
+           'wish_options']
 
 
 def add_query_options(parser: argparse.ArgumentParser) -> None:
@@ -32,7 +33,7 @@ def add_query_options(parser: argparse.ArgumentParser) -> None:
                         'these, such as camera=c1,c2 time=2024-01-01..2024-01-31 coat=red')
     parser.add_argument('--group', choices=('track', 'photograph'), help='one hit for all of one '
                         'track or photograph; identical pictures are one in any case')
-    parser.add_argument('--min-probability', type=_probability, metavar='P', help='leave out hits '
+    parser.add_argument('--min-probability', type=float, metavar='P', help='leave out hits '
                         'that are the person with less, 0 to 1')
     parser.add_argument('--out', type=Path, help='write .html, .png or .json')
     add_json(parser)
@@ -58,11 +59,15 @@ def wish_options(args: argparse.Namespace) -> dict[str, Any]:
     return {name: value for name, value in wishes.items() if value}
 
 
-def _probability(word: str) -> float:
-    value = float(word)
-    if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f'a probability is from 0 to 1, got {word}')
-    return value
+def check_probability(args: argparse.Namespace) -> None:
+    """Check the probability that hits are wanted from, before a model is loaded.
+
+    Raises:
+        BadValue: It is none.
+    """
+    wanted = args.min_probability
+    if wanted is not None and not 0 <= wanted <= 1:
+        raise BadValue(f'--min-probability is from 0 to 1, got {wanted:g}')
 
 
 def take_sentences(parser: argparse.ArgumentParser, args: argparse.Namespace,

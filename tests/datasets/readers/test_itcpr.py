@@ -49,7 +49,7 @@ def test_the_protocol_says_that_captions_alone_are_ranked(test_set, caplog):
     values = metric.evaluate(5)
     assert values['t2i/R1'] == pytest.approx(200 / 3) and values['t2i/queries'] == 3
     assert values['t2i/gallery'] == 5 and values['t2i/unmatched'] == 0
-    words = metric._protocol(values)
+    words = metric._protocol(values, '')
     assert 'composed queries by their captions alone | positives: same instance' in words
 
 

@@ -20,7 +20,6 @@ from mmtbps.evaluation.presence.evidence import (
 )
 from mmtbps.search import TextToPersonInferencer
 from mmtbps.search.answers import (
-    Presence,
     PresenceEstimator,
     find_calibration,
     find_statistics,
@@ -30,6 +29,7 @@ from mmtbps.search.answers import (
 )
 from mmtbps.search.galleries import open_gallery
 from mmtbps.search.galleries.base import GalleryEntry
+from mmtbps.search.presence import Presence
 from mmtbps.search.results import SearchResult
 
 FINGERPRINT = dict(model='a' * 64, pipeline='sphere', dim=DIM)
