@@ -1,9 +1,10 @@
-"""Calibrate a model: fit the probability that the person of a sentence is in a gallery.
+"""Calibrate a model: fit the probability that a person is in a gallery, and the marks of phrases.
 
 The people of a split whom the model was not trained on are asked for, there and not there, in
 galleries of several sizes. The file that comes of it stands beside the checkpoint or the folder of
 the model, and in the gallery that is named; the model stays as it is. A calibration holds for a
-gallery of any size, with filters and without.
+gallery of any size, with filters and without. Beside it comes a file of the bounds by which phrases
+are marked yes, no or unsure, fitted on what the captions say and leave out.
 
 Examples:
     mmtbps calibrate vit_bert_base_drawn work_dirs/demo/last.pth --gallery work_dirs/demo/gallery
@@ -28,6 +29,7 @@ from rich.progress import track
 from mmtbps.config_file import read_config
 from mmtbps.datasets.images import read_picture
 from mmtbps.errors import BadValue
+from mmtbps.evaluation.caption_labels import label_phrases
 from mmtbps.evaluation.presence import (
     OpenSet,
     PresenceCalibration,
@@ -43,7 +45,10 @@ from mmtbps.evaluation.presence.measures import WAYS
 from mmtbps.fileio import check_writable
 from mmtbps.lexicon.neutral_sentences import neutral_sentences
 from mmtbps.robustness import Subjects, read_subjects
+from mmtbps.search.answers import PhraseChecker, fit_phrase_bounds, write_phrase_bounds
 from mmtbps.search.answers.calibrations import CALIBRATION_FILE, place_of_calibration
+from mmtbps.search.answers.margins import Bounds
+from mmtbps.search.answers.phrase_bounds import BOUNDS_FILE
 from mmtbps.search.encoders.base import Encoder
 from mmtbps.search.galleries.base import GalleryMismatch
 from mmtbps.search.galleries.factory import open_gallery
@@ -57,6 +62,7 @@ from .wording.licence_notice import print_model_notice
 __all__ = ['add_arguments', 'run']
 
 _BATCH = 64
+_PRESENCE = Path(CALIBRATION_FILE).stem
 _MEASURES = ('AUROC', 'FPR95', 'DIR1', 'DIR10', 'Brier', 'skill', 'ECE')
 
 
@@ -99,12 +105,14 @@ def run(args: argparse.Namespace) -> None:
     for place in places:
         print(write_calibration(place, found))
     print(describe_fit(found))
+    bounds = fit_marks(encoder, subjects[args.split], sets[args.split].gallery, places)
     measured = {}
     if args.check:
         measured = check(found, sets[args.check], args.sizes, args.seed)
         print(f'\nmeasured on split {args.check}:\n')
         print(table(measured))
-    answer(dict(files=list(map(str, places)), protocol=describe_fit(found), measured=measured))
+    answer(dict(files=list(map(str, places)), protocol=describe_fit(found), measured=measured,
+                phrases={kind: [pair.low, pair.high] for kind, pair in bounds.items()}))
 
 
 def find_places(args: argparse.Namespace) -> list[Path]:
@@ -124,6 +132,23 @@ def find_places(args: argparse.Namespace) -> list[Path]:
     for one in places:
         check_writable(one)
     return places
+
+
+def fit_marks(encoder: Encoder, subjects: Subjects, features: np.ndarray,
+              places: Sequence[Path]) -> dict[str, Bounds]:
+    """Fit the bounds of marks of phrases on what captions say, and write them beside the rest."""
+    labels = label_phrases(subjects.captions, subjects.owners, len(subjects.paths))
+    bounds = fit_phrase_bounds(PhraseChecker(encoder), labels, features)
+    said = f'{subjects.name}, captions of {len(subjects.paths)} pictures'
+    for place in places:
+        name = place.name.removesuffix('.json').removesuffix(_PRESENCE).removesuffix('.')
+        beside = place.with_name('.'.join(filter(None, [name, BOUNDS_FILE])))
+        write_phrase_bounds(bounds, beside, encoder.fingerprint, said)
+        print(beside)
+    count = sum(len(one.places) for one in labels)
+    print(f'marks of phrases ({", ".join(bounds) or "none: too few pictures of each kind"}) by '
+          f'{count:,} labels of {len(labels):,} phrases in {said}')
+    return bounds
 
 
 def read_split(config: str, split: str) -> Subjects:

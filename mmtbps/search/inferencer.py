@@ -8,8 +8,9 @@ from PIL import Image
 
 from mmtbps.errors import BadValue, MissingFile
 
-from .answers import PhraseChecker, PresenceEstimator, Wishes
+from .answers import PhraseChecker, Wishes
 from .answers.answering import Answerer, Asked
+from .answers.judges import Judges
 from .encoders.base import Encoder, check_texts
 from .encoders.loading import load_encoder
 from .encoders.queries import fuse_features, read_queries
@@ -65,7 +66,6 @@ class TextToPersonInferencer:
 
     Attributes:
         encoder: Turns sentences and pictures into features.
-        checker: Checks the phrases of a query; its ``bounds`` may be set.
 
     Raises:
         GalleryMismatch: If the gallery holds features of another model.
@@ -87,9 +87,8 @@ class TextToPersonInferencer:
         named = isinstance(model, (str, os.PathLike))
         self._model, self._weights = (model, weights) if named else (None, None)
         self._images, self.reranker = images, reranker
-        self.checker = PhraseChecker(self.encoder)
-        self._presence, self._calibration, self._prior = presence, calibration, prior
-        self._estimator: PresenceEstimator | None = None
+        self._judges = Judges(self.encoder, self._model, self._weights, presence, calibration,
+                              prior)
         self._gallery: BaseGallery | None = None
         self._address: str | None = None
         if isinstance(gallery, BaseGallery):
@@ -117,6 +116,7 @@ class TextToPersonInferencer:
                        images=images)
         revision = options.get('revision')
         searcher._model = f'{name}@{revision}' if revision else name
+        searcher._judges.model = name
         return searcher
 
     def save_pretrained(self, folder: str | os.PathLike) -> None:
@@ -137,6 +137,11 @@ class TextToPersonInferencer:
         if not hasattr(self.encoder, 'push_to_hub'):
             raise TypeError(f'{type(self.encoder).__name__} is no model of ours: push its folder')
         return str(self.encoder.push_to_hub(name, **options))
+
+    @property
+    def checker(self) -> PhraseChecker:
+        """The checker of phrases; its ``bounds`` may be set, else ``mmtbps calibrate`` does."""
+        return self._judges.checker
 
     @property
     def gallery(self) -> BaseGallery:
@@ -326,19 +331,11 @@ class TextToPersonInferencer:
             raise GalleryMismatch(gallery.uri, gallery.fingerprint, self.encoder.fingerprint)
         return gallery
 
-    def _find_estimator(self) -> PresenceEstimator | None:
-        """Find who tells whether a person is there; None where it is not wanted or not known."""
-        if self._presence is False:
-            return None
-        if self._estimator is None or self._estimator.gallery is not self.gallery:
-            self._estimator = PresenceEstimator.find(
-                self.gallery, self.encoder.fingerprint, self._model, self._calibration, self._prior)
-        return self._estimator if self._presence or self._estimator.calibration else None
-
     def _answer(self, queries: Sequence[Asked], vectors: Any, wishes: Wishes,
                 **asked: Any) -> list[SearchResult]:
         of_words = any(query.encoded is not None for query in queries)
-        answerer = Answerer(self.gallery, self.checker, self.picture, self.reranker,
-                            self._find_estimator() if of_words else None,
+        answerer = Answerer(self.gallery, self._judges.checker_of(self.gallery), self.picture,
+                            self.reranker,
+                            self._judges.estimator_of(self.gallery) if of_words else None,
                             getattr(self.encoder, 'probability', lambda score: None))
         return answerer(queries, vectors, wishes, **asked)

@@ -251,7 +251,8 @@ class SearchResult(dict):
             unchecked: See the class.
             marked_by: See the class.
         """
-        said = {**self._said, 'unchecked': unchecked, 'marked_by': marked_by}
+        said = {**self._said, 'unchecked': unchecked, 'marked_by': marked_by,
+                'presence': self.presence}
         return type(self)(self.query, [hit.with_marks(row) for hit, row in zip(
             self.hits, marks, strict=True)], **said)
 

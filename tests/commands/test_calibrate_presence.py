@@ -76,6 +76,32 @@ def test_a_search_tells_who_is_there_by_the_file_of_its_gallery(config, gallery,
     assert 'among the 90 searched' in shown and 'nothing found' in shown
 
 
+def test_marks_are_by_the_bounds_that_captions_gave(config, gallery, home, call):
+    people = gallery()
+    answer, = json.loads(call('query', people, 'red coat', '--marks', '--json')[1])
+    assert answer['marked_by'] == 'label-free'
+    code, out, err = call('calibrate', config, home / 'weights.pth', '--gallery', people)
+    assert code == 0, err
+    assert 'marks of phrases (clothing) by ' in out
+    beside = home / 'weights.phrases.json'
+    assert beside.read_bytes() == (people / 'phrases.json').read_bytes()
+    low, high = json.loads(beside.read_text())['phrase_bounds']['clothing']
+    answer, = json.loads(call('query', people, 'red coat', '--topk', '90', '--marks', '--json')[1])
+    marks = [hit['marks'][0] for hit in answer['hits']]
+    assert answer['marked_by'] == 'calibrated' and len({mark['mark'] for mark in marks}) == 3
+    assert [mark['mark'] for mark in marks] == [
+        'yes' if mark['margin'] >= high else 'no' if mark['margin'] <= low else 'unsure'
+        for mark in marks]
+    stranger = json.loads(beside.read_text())
+    stranger['fingerprint']['model'] = 'another'
+    (people / 'phrases.json').write_text(json.dumps(stranger))
+    beside.unlink()
+    answer, = json.loads(call('query', people, 'red coat', '--marks', '--json')[1])
+    assert answer['marked_by'] == 'label-free'
+    (people / 'phrases.json').write_text('{')
+    assert_refused(call('query', people, 'red coat', '--marks'), 'phrases.json: no bounds of phr')
+
+
 def test_without_a_calibration_the_estimate_says_so(config, gallery, call):
     people = gallery()
     _, out, _ = call('query', people, 'red coat, yellow trousers')

@@ -51,7 +51,7 @@ CASES = {
                                  'i2t/R1', 'i2t/mAP'}),
     'check-data': ([CONFIG], {'data_sets', 'together'}),
     'calibrate': ([CONFIG, WEIGHTS, '--out', 'presence.json', '--check', 'test', '--sizes', '20'],
-                  {'files', 'protocol', 'measured'}),
+                  {'files', 'protocol', 'measured', 'phrases'}),
     'binding': ([CONFIG, 'binding.csv', '--checkpoint', WEIGHTS],
                 {'model', 'benchmark', 'kinds', 'pairs', 'blind'}),
     'short-sentences': ([CONFIG, 'short.json', '--checkpoint', WEIGHTS],

@@ -18,11 +18,12 @@ import numpy as np
 
 from mmtbps.drawing.captions import visible
 from mmtbps.drawing.phrase_truth import base_color, holds, read_person, read_scene
+from mmtbps.evaluation.caption_labels import PhraseLabels
 from mmtbps.evaluation.feedback import simulate_visits
-from mmtbps.evaluation.phrase_marks import fit_bounds, rate_marks, share_lacking
+from mmtbps.evaluation.phrase_marks import rate_marks, share_lacking
 from mmtbps.lexicon import AskedPhrase, read_sentence
 from mmtbps.search import load_encoder
-from mmtbps.search.answers import CHECKED, PhraseChecker
+from mmtbps.search.answers import CHECKED, PhraseChecker, fit_phrase_bounds
 from mmtbps.search.answers.feedback import move_query
 from mmtbps.search.answers.margins import Bounds, mark_margins
 from mmtbps.search.media.images import read_image
@@ -124,29 +125,24 @@ def phrases_of_drawn_people() -> list[AskedPhrase]:
     return [phrase for text in texts for phrase in PhraseChecker.phrases(text)]
 
 
-def truth_of(phrase: AskedPhrase, side: Side) -> tuple[np.ndarray, np.ndarray]:
+def truth_of(phrase: AskedPhrase, side: Side) -> PhraseLabels:
     """Return the places where a phrase can be judged, and whether it holds there."""
     told = [holds(phrase, *picture) for picture in side.truth]
     known = np.flatnonzero([each is not None for each in told])
-    return known, np.array([told[place] for place in known], bool)
+    return PhraseLabels(phrase, known, np.array([told[place] for place in known], bool))
 
 
 def calibrate(checker: PhraseChecker, side: Side) -> dict[str, Bounds]:
     """Fit the bounds of each kind of phrase."""
-    margins, labels = defaultdict(list), defaultdict(list)
-    for phrase in phrases_of_drawn_people():
-        known, label = truth_of(phrase, side)
-        if label.any() and not label.all():
-            margins[phrase.kind].append(checker.margins(phrase, side.images[known]))
-            labels[phrase.kind].append(label)
-    return {kind: Bounds(*fit_bounds(np.concatenate(margins[kind]), np.concatenate(labels[kind])))
-            for kind in margins}
+    labels = [truth_of(phrase, side) for phrase in phrases_of_drawn_people()]
+    return fit_phrase_bounds(checker, [one for one in labels if 0 < one.holds.mean() < 1],
+                             side.images)
 
 
 def _rate(plain: PhraseChecker, fitted: PhraseChecker, side: Side) -> list[dict]:
     found = defaultdict(list)
     for phrase in phrases_of_drawn_people():
-        known, label = truth_of(phrase, side)
+        _, known, label = truth_of(phrase, side)
         if not _LEAST <= label.sum() <= len(label) - _LEAST:
             continue
         margins = plain.margins(phrase, side.images[known])
@@ -203,7 +199,7 @@ def _deny(plain: PhraseChecker, fitted: PhraseChecker, side: Side) -> list[dict]
     for sentence in _DENIED:
         reading = read_sentence(sentence)
         phrase = next(each for each in reading.phrases if each.negated)
-        known, label = truth_of(phrase, side)
+        _, known, label = truth_of(phrase, side)
         as_asked, affirmed = plain.encoder.encode_texts([sentence, reading.affirmed or 'a person'])
         shares = []
         for checker, query in ((None, as_asked), (plain, affirmed), (fitted, affirmed)):

@@ -13,21 +13,22 @@ from mmtbps.pretrained import SCHEMES
 
 from ..galleries.fingerprint import is_same_model
 
-__all__ = ['CALIBRATION_FILE', 'find_calibration', 'load_calibration', 'place_of_calibration']
+__all__ = ['CALIBRATION_FILE', 'existing_places', 'find_calibration', 'load_calibration',
+           'place_of_calibration']
 
 #: In the folder of a gallery.
 CALIBRATION_FILE = 'presence.json'
-_SUFFIX = '.presence.json'
 _SCHEME = re.compile(rf'(?:{"|".join(SCHEMES)}|onnx):')
 
 
-def place_of_calibration(model: str | os.PathLike,
-                         weights: str | os.PathLike | None = None) -> Path | None:
+def place_of_calibration(model: str | os.PathLike, weights: str | os.PathLike | None = None,
+                         suffix: str = f'.{CALIBRATION_FILE}') -> Path | None:
     """Return the place of a model's calibration: beside its folder, or beside its checkpoint.
 
     Args:
         model: Folder, with or without a scheme such as ``hf:``; a name of a hub has no place here.
         weights: Checkpoint, of a config.
+        suffix: Of the file's name.
 
     Example:
         >>> place_of_calibration('config.py', 'runs/best.pth').as_posix()
@@ -35,9 +36,9 @@ def place_of_calibration(model: str | os.PathLike,
         >>> place_of_calibration('hf:owner/name')
     """
     if weights is not None:
-        return Path(weights).with_suffix(_SUFFIX)
+        return Path(weights).with_suffix(suffix)
     folder = Path(_SCHEME.sub('', os.fspath(model), count=1)).expanduser()
-    return folder.with_name(folder.resolve().name + _SUFFIX) if folder.is_dir() else None
+    return folder.with_name(folder.resolve().name + suffix) if folder.is_dir() else None
 
 
 def load_calibration(path: str | os.PathLike,
@@ -58,14 +59,16 @@ def load_calibration(path: str | os.PathLike,
     return found
 
 
-def find_calibration(uri: str, fingerprint: Mapping[str, Any],
-                     model: str | None = None) -> tuple[PresenceCalibration | None, str]:
+def find_calibration(uri: str, fingerprint: Mapping[str, Any], model: str | None = None,
+                     weights: str | os.PathLike | None = None
+                     ) -> tuple[PresenceCalibration | None, str]:
     """Find the calibration of a model, in the folder of a gallery or beside the model.
 
     Args:
         uri: Of the gallery.
         fingerprint: Of the model.
         model: Its name or folder, if it is known.
+        weights: Checkpoint, of a config.
 
     Returns:
         The calibration, or None with the reason.
@@ -73,13 +76,26 @@ def find_calibration(uri: str, fingerprint: Mapping[str, Any],
     Raises:
         BadValue: A file is there, and damaged.
     """
-    places = [] if '://' in uri else [Path(uri, CALIBRATION_FILE)]
-    beside = None if model is None else place_of_calibration(model)
     reason = ''
-    for place in filter(None, [*places, beside]):
-        if place.exists():
-            found = read_calibration(place)
-            if is_same_model(found.fingerprint, fingerprint):
-                return found, ''
-            reason = f'{place} is of another model'
+    for place in existing_places(uri, CALIBRATION_FILE, model, weights):
+        found = read_calibration(place)
+        if is_same_model(found.fingerprint, fingerprint):
+            return found, ''
+        reason = f'{place} is of another model'
     return None, reason
+
+
+def existing_places(uri: str, name: str, model: str | None = None,
+                    weights: str | os.PathLike | None = None) -> list[Path]:
+    """List the files that there are of a model: in a gallery's folder, and beside the model.
+
+    Args:
+        uri: Of the gallery.
+        name: Of the file in a gallery, and the end of its name beside a model.
+        model: Its name or folder, if it is known.
+        weights: Checkpoint, of a config.
+    """
+    places = [] if '://' in uri else [Path(uri, name)]
+    if model is not None and (beside := place_of_calibration(model, weights, f'.{name}')):
+        places.append(beside)
+    return [place for place in places if place.exists()]

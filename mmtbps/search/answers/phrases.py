@@ -3,21 +3,16 @@
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from os import PathLike
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from mmtbps.errors import BadValue
-from mmtbps.fileio import decode_json, encode_json, write_durably
 from mmtbps.lexicon import AskedPhrase, opposites_of, read_sentence, word_phrase
 
 from ..encoders.base import Encoder
 from .margins import LABEL_FREE, Bounds, mark_margins, phrase_margins
 
-__all__ = ['CHECKED', 'PhraseChecker', 'PhraseMark', 'TextCache', 'read_phrase_bounds',
-           'write_phrase_bounds']
+__all__ = ['CHECKED', 'PhraseChecker', 'PhraseMark', 'TextCache']
 
 #: So many hits are looked at where phrases order the answer, if no more are asked for.
 CHECKED = 200
@@ -155,30 +150,3 @@ class PhraseChecker:
     def describe_bounds(self, phrases: Sequence[AskedPhrase]) -> str:
         """Word where the bounds of phrases come from; empty without phrases."""
         return ', '.join(dict.fromkeys(self.bounds_of(phrase).source for phrase in phrases))
-
-
-def read_phrase_bounds(path: str | PathLike) -> dict[str, Bounds]:
-    """Read bounds by kind of phrase, as `write_phrase_bounds` writes them.
-
-    Raises:
-        BadValue: The file is none of these.
-    """
-    path = Path(path)
-    try:
-        values = decode_json(path.read_text(encoding='utf-8'))['phrase_bounds']
-        bounds = {kind: Bounds(float(low), float(high)) for kind, (low, high) in values.items()}
-    except FileNotFoundError:
-        raise
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise BadValue(f'{path}: no bounds of phrases; they are written as '
-                       '{"phrase_bounds": {"clothing": [LOW, HIGH]}}') from error
-    for kind, pair in bounds.items():
-        if not pair.low <= pair.high:  # also false for NaN
-            raise BadValue(f'{path}: the bounds of {kind!r} are the wrong way round')
-    return bounds
-
-
-def write_phrase_bounds(bounds: Mapping[str, Bounds], path: str | PathLike) -> None:
-    """Write bounds by kind of phrase to a JSON file."""
-    values = {kind: [pair.low, pair.high] for kind, pair in bounds.items()}
-    write_durably(path, encode_json(dict(phrase_bounds=values), 2) + '\n')

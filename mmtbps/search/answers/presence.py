@@ -63,8 +63,8 @@ class PresenceEstimator:
 
     @classmethod
     def find(cls, gallery: BaseGallery, fingerprint: Mapping[str, Any], model: str | None = None,
-             calibration: str | os.PathLike | None = None,
-             prior: float | None = None) -> 'PresenceEstimator':
+             calibration: str | os.PathLike | None = None, prior: float | None = None,
+             weights: str | os.PathLike | None = None) -> 'PresenceEstimator':
         """Find the calibration of a model, and make the estimator.
 
         Args:
@@ -73,14 +73,17 @@ class PresenceEstimator:
             model: Its name or folder; by default that which the gallery notes.
             calibration: File; by default the one in the gallery's folder or beside the model.
             prior: As for the class.
+            weights: Checkpoint of the model, if that is a config.
 
         Raises:
             BadValue: The file is damaged, or the one that is named is of another model.
         """
         if calibration is not None:
             return cls(gallery, load_calibration(calibration, fingerprint), prior)
-        noted = read_provenance(gallery.uri).model
-        found, reason = find_calibration(gallery.uri, fingerprint, model or noted)
+        if model is None:
+            noted = read_provenance(gallery.uri)
+            model, weights = noted.model, noted.weights
+        found, reason = find_calibration(gallery.uri, fingerprint, model, weights)
         return cls(gallery, found, prior, reason)
 
     def __call__(self, vectors: np.ndarray, found: Sequence[Sequence[Hit]],

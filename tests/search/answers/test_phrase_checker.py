@@ -5,10 +5,13 @@ import pytest
 from fakes import ColorEncoder, paint
 
 from mmtbps.errors import BadValue
+from mmtbps.evaluation.caption_labels import PhraseLabels
+from mmtbps.evaluation.phrase_marks import fit_bounds
 from mmtbps.lexicon import opposites_of
 from mmtbps.search.answers import (
     PhraseChecker,
     TextCache,
+    fit_phrase_bounds,
     read_phrase_bounds,
     write_phrase_bounds,
 )
@@ -90,3 +93,18 @@ def test_a_file_of_other_things_is_refused(content, message, tmp_path):
     (tmp_path / 'bounds.json').write_text(content)
     with pytest.raises(BadValue, match=message):
         read_phrase_bounds(tmp_path / 'bounds.json')
+
+
+def test_bounds_are_fitted_by_kind_on_all_its_phrases(checker):
+    """As one by one, on the margins of all; a kind of few labels gets none."""
+    colors = ['red', 'blue', 'green', 'yellow'] * 10
+    features = checker.encoder.encode_images([paint(color) for color in colors])
+    everywhere = np.arange(len(colors))
+    labels = [PhraseLabels(checker.phrases(f'{color} coat')[0], everywhere,
+                           np.array([one == color for one in colors])) for color in ('red', 'blue')]
+    few = PhraseLabels(checker.phrases('man')[0], everywhere[:30], everywhere[:30] < 10)
+    fitted = fit_phrase_bounds(checker, [*labels, few], features)
+    margins = np.concatenate([checker.margins(one.phrase, features) for one in labels])
+    low, high = fit_bounds(margins, np.concatenate([one.holds for one in labels]))
+    assert fitted == dict(clothing=Bounds(low, high))
+    assert margins[:40][labels[0].holds].min() > high >= low > margins[:40][~labels[0].holds].max()

@@ -1,0 +1,123 @@
+"""Bounds of the marks of phrases: fitted on labels, kept in a file, found by a search."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mmtbps.errors import BadValue
+from mmtbps.evaluation.caption_labels import PhraseLabels
+from mmtbps.evaluation.phrase_marks import fit_bounds
+from mmtbps.fileio import decode_json, encode_json, write_durably
+
+from ..galleries.fingerprint import is_same_model
+from ..galleries.provenance import read_provenance
+from .calibrations import existing_places
+from .margins import Bounds
+from .phrases import PhraseChecker
+
+__all__ = ['BOUNDS_FILE', 'find_phrase_bounds', 'fit_phrase_bounds', 'read_phrase_bounds',
+           'write_phrase_bounds']
+
+#: In the folder of a gallery, and behind the name of a model.
+BOUNDS_FILE = 'phrases.json'
+#: Of fewer labels of one kind a share of a tenth says nothing.
+_LEAST = 20
+
+
+def fit_phrase_bounds(checker: PhraseChecker, labels: Sequence[PhraseLabels], features: np.ndarray,
+                      error: float = .1) -> dict[str, Bounds]:
+    """Fit the bounds of each kind of phrase, see `mmtbps.evaluation.phrase_marks.fit_bounds`.
+
+    A kind of which fewer than 20 pictures have the thing, or lack it, gets none: its marks stay
+    without labels.
+
+    Args:
+        checker: Of the model.
+        labels: Of `mmtbps.evaluation.caption_labels.label_phrases`, or such from elsewhere.
+        features: ``(N, dim)`` unit features of all pictures.
+        error: Greatest share of wrong marks of each kind.
+    """
+    margins, holds = defaultdict(list), defaultdict(list)
+    for one in labels:
+        margins[one.phrase.kind].append(checker.margins(one.phrase, features[one.places]))
+        holds[one.phrase.kind].append(one.holds)
+    fitted = {}
+    for kind in margins:
+        label = np.concatenate(holds[kind])
+        if min(label.sum(), (~label).sum()) >= _LEAST:
+            fitted[kind] = Bounds(*fit_bounds(np.concatenate(margins[kind]), label, error))
+    return fitted
+
+
+def write_phrase_bounds(bounds: Mapping[str, Bounds], path: str | PathLike,
+                        fingerprint: Mapping[str, Any] | None = None, fitted_on: str = '') -> None:
+    """Write bounds by kind of phrase to a JSON file.
+
+    Args:
+        bounds: By kind.
+        path: Of the file.
+        fingerprint: Of the model; a search finds only a file of its own model by itself.
+        fitted_on: Words on what they were fitted on.
+    """
+    said = dict(fingerprint=dict(fingerprint or {}) or None, fitted_on=fitted_on or None)
+    write_durably(path, encode_json(dict(
+        phrase_bounds={kind: [pair.low, pair.high] for kind, pair in bounds.items()},
+        **{key: value for key, value in said.items() if value}), 2) + '\n')
+
+
+def read_phrase_bounds(path: str | PathLike) -> dict[str, Bounds]:
+    """Read bounds by kind of phrase, as `write_phrase_bounds` writes them.
+
+    Raises:
+        BadValue: The file is none of these.
+    """
+    return _read(Path(path))[0]
+
+
+def find_phrase_bounds(uri: str, fingerprint: Mapping[str, Any], model: str | None = None,
+                       weights: str | PathLike | None = None) -> dict[str, Bounds]:
+    """Find the bounds of a model, in the folder of a gallery or beside the model.
+
+    Args:
+        uri: Of the gallery.
+        fingerprint: Of the model.
+        model: Its name or folder; by default that which the gallery notes.
+        weights: Checkpoint, of a config.
+
+    Returns:
+        By kind of phrase; empty where there are none of this model.
+
+    Raises:
+        BadValue: A file is there, and damaged.
+    """
+    if model is None:
+        noted = read_provenance(uri)
+        model, weights = noted.model, noted.weights
+    for place in existing_places(uri, BOUNDS_FILE, model, weights):
+        bounds, of_model = _read(place)
+        if of_model and is_same_model(of_model, fingerprint):
+            return bounds
+    return {}
+
+
+def _read(path: Path) -> tuple[dict[str, Bounds], Mapping[str, Any]]:
+    try:
+        values = decode_json(path.read_text(encoding='utf-8'))
+        bounds = {kind: Bounds(float(low), float(high))
+                  for kind, (low, high) in values['phrase_bounds'].items()}
+    except FileNotFoundError:
+        raise
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise BadValue(f'{path}: no bounds of phrases; they are written as '
+                       '{"phrase_bounds": {"clothing": [LOW, HIGH]}}') from error
+    for kind, pair in bounds.items():
+        if not pair.low <= pair.high:  # also false for NaN
+            raise BadValue(f'{path}: the bounds of {kind!r} are the wrong way round')
+    of_model = values.get('fingerprint') or {}
+    if not isinstance(of_model, dict):
+        raise BadValue(f'{path}: the fingerprint of its model is no object')
+    return bounds, of_model

@@ -1,0 +1,49 @@
+"""Labels of phrases out of captions: said, contradicted, left open."""
+
+import numpy as np
+import pytest
+
+from mmtbps.evaluation.caption_labels import label_phrases
+
+#: Pictures and their captions.
+SAID = [
+    ['A man in a red coat with a backpack.', 'He has short hair.'],
+    ['A woman in a blue coat.', 'She carries a backpack and has long hair.'],
+    ['A woman in a red coat, no backpack.'],
+    ['A man in a dark blue coat and a red and white striped shirt.'],
+    ['People walk by.'],
+    ['A man in a red coat.', 'A man in a green coat.'],
+]
+
+
+@pytest.fixture(scope='module')
+def labels():
+    captions = [caption for group in SAID for caption in group]
+    owners = np.array([place for place, group in enumerate(SAID) for _ in group])
+    return {str(one.phrase): dict(zip(one.places.tolist(), one.holds.tolist(), strict=True))
+            for one in label_phrases(captions, owners, len(SAID), least=1)}
+
+
+@pytest.mark.parametrize('phrase, expected', [
+    # 3: another blue is another colour than red; 4 says nothing; 5 says both red and green.
+    ('red coat', {0: True, 1: False, 2: True, 3: False, 5: True}),
+    ('blue coat', {0: False, 1: True, 2: False, 3: True, 5: False}),
+    ('man', {0: True, 1: False, 2: False, 3: True, 5: True}),
+    ('woman', {0: False, 1: True, 2: True, 3: False, 5: False}),
+    # Who has long hair has no short hair; of the others no caption speaks.
+    ('short hair', {0: True, 1: False}),
+    # A bag that no caption speaks of is not there; of 4 no phrase was read at all.
+    ('backpack', {0: True, 1: True, 2: False, 3: False, 5: False})])
+def test_what_captions_say_and_contradict(labels, phrase, expected):
+    assert labels[phrase] == expected
+
+
+def test_a_phrase_of_few_pictures_is_left_out(labels):
+    captions = [caption for group in SAID for caption in group]
+    owners = np.array([place for place, group in enumerate(SAID) for _ in group])
+    kept = {str(one.phrase) for one in label_phrases(captions, owners, len(SAID), least=2)}
+    assert kept == {'red coat', 'blue coat', 'man', 'woman', 'backpack'} < set(labels)
+
+
+def test_no_captions_give_no_labels():
+    assert label_phrases([], np.zeros(0, int), 3) == []
