@@ -98,7 +98,7 @@ class Answerer:
             query.name, complete_groups(self.gallery, hits, topk, where, group),
             self.probability if query.encoded is not None else lambda score: None, group, topk,
             **said)
-        return mark_result(result, query.sentence, wishes, self.checker, self.gallery)
+        return mark_result(result, query.sentence, wishes, self.checker, self.gallery, hits)
 
     @staticmethod
     def _of_words(queries: Sequence[Asked]) -> bool:

@@ -3,10 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from ..galleries.base import BaseGallery, Hit
 from ..results import SearchResult
+from .hit_features import features_of
 from .phrases import CHECKED, PhraseChecker
 from .wishes import Wishes, order_by_marks
 
@@ -42,19 +41,26 @@ def order_hits(hits: Sequence[Hit], sentence: str | None, wishes: Wishes, checke
     phrases = wishes.ordering(sentence)
     if not phrases or not hits:
         return hits
-    return order_by_marks(hits, checker.marks(phrases, _features(gallery, hits)))
+    return order_by_marks(hits, checker.marks(phrases, features_of(
+        gallery, [hit.entry.id for hit in hits], hits)))
 
 
 def mark_result(result: SearchResult, sentence: str | None, wishes: Wishes, checker: PhraseChecker,
-                gallery: BaseGallery) -> SearchResult:
-    """Mark the phrases of a query on the hits that are shown, and name the words left unread."""
+                gallery: BaseGallery, hits: Sequence[Hit] = ()) -> SearchResult:
+    """Mark the phrases of a query on the hits that are shown, and name the words left unread.
+
+    Args:
+        result: Of the query.
+        sentence: That was asked; ``None`` for a picture alone.
+        wishes: Beside it.
+        checker: Of the model of the gallery.
+        gallery: Of the hits.
+        hits: Of the search, which may have brought features.
+    """
     phrases = wishes.shown(sentence)
     if not phrases and not wishes.mark:
         return result
-    marks = checker.marks(phrases, _features(gallery, result.hits)) if result.hits else []
+    marks = checker.marks(phrases, features_of(
+        gallery, [hit.entry.id for hit in result.hits], hits)) if result.hits else []
     unchecked = () if sentence is None else checker.unchecked(sentence)
     return result.with_marks(marks, unchecked, checker.describe_bounds(phrases))
-
-
-def _features(gallery: BaseGallery, hits: Sequence[Any]) -> np.ndarray:
-    return gallery.get([hit.entry.id for hit in hits])[1]

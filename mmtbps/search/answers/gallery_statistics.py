@@ -26,7 +26,7 @@ __all__ = ['STATISTICS_FILE', 'GalleryStatistics', 'find_statistics', 'forget_st
 STATISTICS_FILE = 'statistics.safetensors'
 #: Files of a gallery's folder that say nothing of its entries.
 _BESIDE = frozenset({STATISTICS_FILE, f'{STATISTICS_FILE}.partial', 'origin.json', '.lock',
-                     'presence.json'})
+                     'phrases.json', 'presence.json'})
 #: Of a larger gallery so many entries are looked at, always the same ones.
 MOST_ENTRIES = 100_000
 _AT_A_TIME = 2000

@@ -24,6 +24,7 @@ from ..galleries.provenance import read_provenance
 from ..presence import Presence
 from .calibrations import find_calibration, load_calibration
 from .gallery_statistics import GalleryStatistics, find_statistics
+from .hit_features import features_of
 
 __all__ = ['NOT_CALIBRATED', 'PresenceEstimator']
 
@@ -98,10 +99,12 @@ class PresenceEstimator:
         Returns:
             An answer each; None where too few entries were searched to say anything.
         """
-        searched = self.gallery.count(where) if any(found) else 0
-        if searched < FEWEST_ENTRIES:
+        if not any(found):
             return [None] * len(found)
         self._statistics = find_statistics(self.gallery, self._statistics)
+        searched = self.gallery.count(where) if where else self._statistics.count
+        if searched < FEWEST_ENTRIES:
+            return [None] * len(found)
         if self._statistics.count < searched:  # written to between the two
             return [None] * len(found)
         return [self._estimate(vector, hits, searched) if hits else None
@@ -118,7 +121,7 @@ class PresenceEstimator:
             present, matching = label_free(scores, *moments, searched)
         else:
             scale = self._neutral_scale()
-            _, features = self.gallery.get(ids)
+            features = features_of(self.gallery, ids, hits)
             shares = neutral_share(features @ self.calibration.bank.T, scale)[None]
             evidence = hit_evidence(scores, shares, *moments, scale)
             present, matching = self.calibration.probabilities(evidence, searched, self.prior)

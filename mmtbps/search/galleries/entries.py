@@ -84,12 +84,14 @@ class GalleryEntry:
 class Hit:
     """An entry found, with its cosine similarity to the query, -1 to 1.
 
-    ``match`` is the score of a second stage that saw it, without bounds.
+    ``match`` is the score of a second stage that saw it, without bounds; ``feature`` is that of the
+    entry, where the search brought it.
     """
 
     entry: GalleryEntry
     score: float
     match: float | None = None
+    feature: np.ndarray | None = field(default=None, repr=False, compare=False)
 
 
 def check_vectors(vectors: np.ndarray, dim: int) -> np.ndarray:

@@ -250,8 +250,9 @@ class LanceGallery(BaseGallery):
     def _search(self, vectors: np.ndarray, topk: int,
                 conditions: tuple[Condition, ...]) -> list[list[Hit]]:
         found = (self._query(vector, topk, conditions).to_arrow() for vector in vectors)
-        return [[Hit(entry, 1 - distance.as_py()) for (entry, _), distance in zip(
-            self._read(rows), rows['_distance'], strict=True)] for rows in found]
+        return [[Hit(entry, 1 - distance.as_py(), feature=feature)
+                 for (entry, feature), distance in zip(
+                     self._read(rows), rows['_distance'], strict=True)] for rows in found]
 
     def _query(self, vector: np.ndarray, topk: int, conditions: tuple[Condition, ...]) -> Any:
         query = (self._table.search(vector, vector_column_name='vector').distance_type('dot')
@@ -284,7 +285,7 @@ class LanceGallery(BaseGallery):
     def _count(self, conditions: tuple[Condition, ...]) -> int:
         if not conditions:
             return self._table.count_rows()
-        return self._scan(expression(conditions), ['id']).num_rows
+        return self._table.count_rows(expression(conditions).to_sql())
 
     @_reading
     def _has_key(self, key: str) -> bool:

@@ -129,7 +129,7 @@ class MemoryGallery(BaseGallery):
             rows = self._matching(conditions) if conditions else None
             features = self._features[:len(self._people)].T
             step = max(1, _BLOCK // max(1, len(self._people)))
-            return [[Hit(self._people[row], float(scores[row]))
+            return [[Hit(self._people[row], float(scores[row]), feature=features[:, row].copy())
                      for row in best(scores, topk, rows)]
                     for start in range(0, len(vectors), step)
                     for scores in vectors[start:start + step] @ features]
