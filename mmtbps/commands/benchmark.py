@@ -43,7 +43,8 @@ __all__ = ['BENCHMARKS', 'add_arguments', 'describe_environment', 'find_tools', 
 # rows of its table. They stay there, beside the plain reference implementations that they measure
 # against: nobody who searches or trains imports either.
 BENCHMARKS = ('evaluation', 'generation', 'edits', 'deployment', 'search', 'heat-maps', 'training',
-              'profile', 'input', 'annotations', 'index', 'edited-photographs', 'phrases')
+              'profile', 'input', 'annotations', 'index', 'edited-photographs', 'phrases',
+              'answers')
 
 
 def find_tools() -> Path:

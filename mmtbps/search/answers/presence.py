@@ -31,6 +31,8 @@ __all__ = ['NOT_CALIBRATED', 'PresenceEstimator']
 NOT_CALIBRATED = 'not calibrated'
 #: Of fewer entries nothing can be said of strangers.
 FEWEST_ENTRIES = 8
+#: Filters whose counts are kept.
+_MOST_COUNTS = 256
 
 
 class PresenceEstimator:
@@ -60,6 +62,7 @@ class PresenceEstimator:
         self._basis = f'{NOT_CALIBRATED}{reason and f": {reason}"}' if calibration is None \
             else describe_fit(calibration)
         self._statistics: GalleryStatistics | None = None
+        self._counts: dict[str, int] = {}
         self._scale: tuple[GalleryStatistics, tuple[float, float]] | None = None
 
     @classmethod
@@ -101,14 +104,27 @@ class PresenceEstimator:
         """
         if not any(found):
             return [None] * len(found)
-        self._statistics = find_statistics(self.gallery, self._statistics)
-        searched = self.gallery.count(where) if where else self._statistics.count
+        searched = self._count(where)
         if searched < FEWEST_ENTRIES:
             return [None] * len(found)
         if self._statistics.count < searched:  # written to between the two
             return [None] * len(found)
         return [self._estimate(vector, hits, searched) if hits else None
                 for vector, hits in zip(vectors, found, strict=True)]
+
+    def _count(self, where: Mapping[str, Any] | None) -> int:
+        """Count the entries that pass a filter; once, until the gallery changes."""
+        found = find_statistics(self.gallery, self._statistics)
+        if found is not self._statistics:
+            self._statistics, self._counts = found, {}
+        if not where:
+            return found.count
+        key = repr(sorted(where.items()))
+        if key not in self._counts:
+            if len(self._counts) >= _MOST_COUNTS:
+                self._counts.clear()
+            self._counts[key] = self.gallery.count(where)
+        return self._counts[key]
 
     def _estimate(self, vector: np.ndarray, hits: Sequence[Hit], searched: int) -> Presence:
         known = self._statistics

@@ -285,7 +285,8 @@ class LanceGallery(BaseGallery):
     def _count(self, conditions: tuple[Condition, ...]) -> int:
         if not conditions:
             return self._table.count_rows()
-        return self._table.count_rows(expression(conditions).to_sql())
+        # Not count_rows, whose text of a condition has no place for two quotes in a row.
+        return self._scan(expression(conditions), ['id']).num_rows
 
     @_reading
     def _has_key(self, key: str) -> bool:

@@ -259,6 +259,26 @@ def test_pictures_ask_for_nobody(tmp_path):
     assert searcher.similar_to('red')[0].presence is None
 
 
+def test_a_filter_is_counted_once_until_the_gallery_changes(gallery, data, calibration,
+                                                            monkeypatch):
+    estimator, where = PresenceEstimator(gallery, calibration), {'camera': 'c1'}
+    vectors = data.queries[100:101].astype(np.float32)
+    filters, count = [], type(gallery).count
+
+    def counted(self, where=None):
+        filters.extend([where] if where else [])
+        return count(self, where)
+
+    def searched():
+        return estimator(vectors, gallery.search(vectors, 12, where), where)[0].searched
+
+    monkeypatch.setattr(type(gallery), 'count', counted)
+    assert [searched(), searched()] == [125, 125] and filters == [where]
+    gallery.upsert([GalleryEntry('new', 'new.jpg', camera='c1')],
+                   data.gallery[:1].astype(np.float32))
+    assert searched() == 126 and filters == [where, where]
+
+
 def test_presence_as_json():
     presence = Presence(.25, 40, False, 'not calibrated', {'a': .5})
     assert Presence.from_json(presence.to_json()) == replace(presence, hits={})
