@@ -8,7 +8,7 @@ are marked yes, no or unsure, fitted on what the captions say and leave out.
 
 Examples:
     mmtbps calibrate vit_bert_base_drawn work_dirs/demo/last.pth --gallery work_dirs/demo/gallery
-    mmtbps calibrate CONFIG CHECKPOINT --check test --sizes 50 200
+    mmtbps calibrate CONFIG CHECKPOINT --check test --sizes 50 200 --plot reliability.png
     mmtbps calibrate CONFIG --model hf:openai/clip-vit-base-patch16 --gallery people.lance
     mmtbps calibrate CONFIG --model hf:owner/name --out clip.presence.json
     mmtbps query people.lance "a man in red" --calibration clip.presence.json
@@ -18,6 +18,7 @@ import argparse
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ from rich.progress import track
 
 from mmtbps.config_file import read_config
 from mmtbps.datasets.images import read_picture
-from mmtbps.errors import BadValue
+from mmtbps.errors import BadValue, MissingPackage
 from mmtbps.evaluation.caption_labels import label_phrases
 from mmtbps.evaluation.presence import (
     OpenSet,
@@ -42,6 +43,7 @@ from mmtbps.evaluation.presence import (
 )
 from mmtbps.evaluation.presence.fitting import METHODS
 from mmtbps.evaluation.presence.measures import WAYS
+from mmtbps.evaluation.presence.reliability import ReliabilityBin, reliability_bins
 from mmtbps.fileio import check_writable
 from mmtbps.lexicon.neutral_sentences import neutral_sentences
 from mmtbps.robustness import Subjects, read_subjects
@@ -81,6 +83,8 @@ def add_arguments(parser: CommandParser) -> None:
                         'this split')
     parser.add_argument('--sizes', type=int, nargs='+', default=[50, 200, 1000], metavar='N',
                         help='people of the galleries of --check (default: 50 200 1000)')
+    parser.add_argument('--plot', type=Path, metavar='FILE', help='with --check: draw the '
+                        'reliability diagram (PNG, PDF, SVG)')
     parser.add_argument('--device', help='cpu, cuda, cuda:1 (default: the best there is)')
     add_json(parser)
 
@@ -89,6 +93,7 @@ def run(args: argparse.Namespace) -> None:
     """Fit, write, and print what was fitted on what."""
     from mmtbps.search.encoders.loading import load_encoder
     MMLogger.get_current_instance().setLevel('ERROR')  # the data sets' own summaries
+    check_plot(args)
     places = find_places(args)
     subjects = {split: read_split(args.config, split)
                 for split in dict.fromkeys(filter(None, (args.split, args.check)))}
@@ -108,11 +113,31 @@ def run(args: argparse.Namespace) -> None:
     bounds = fit_marks(encoder, subjects[args.split], sets[args.split].gallery, places)
     measured = {}
     if args.check:
-        measured = check(found, sets[args.check], args.sizes, args.seed)
+        measured, bins = check(found, sets[args.check], args.sizes, args.seed)
         print(f'\nmeasured on split {args.check}:\n')
         print(table(measured))
+        if args.plot:
+            from mmtbps.visualization.reliability import draw_reliability
+            draw_reliability(bins, args.plot, f'{subjects[args.check].name}, {args.check}')
+            print(f'\n{args.plot}')
     answer(dict(files=list(map(str, places)), protocol=describe_fit(found), measured=measured,
                 phrases={kind: [pair.low, pair.high] for kind, pair in bounds.items()}))
+
+
+def check_plot(args: argparse.Namespace) -> None:
+    """Check that the diagram can be drawn, before anything is computed.
+
+    Raises:
+        BadValue: It is asked for without a measurement.
+        MissingPackage: matplotlib is missing.
+    """
+    if args.plot is None:
+        return
+    if not args.check:
+        raise BadValue('--plot draws what --check measures: add --check test')
+    if find_spec('matplotlib') is None:
+        raise MissingPackage('a diagram is drawn by matplotlib: pip install "mmtbps[visualize]"')
+    check_writable(args.plot)
 
 
 def find_places(args: argparse.Namespace) -> list[Path]:
@@ -183,8 +208,11 @@ def encode(encoder: Encoder, subjects: Subjects, bank: np.ndarray, split: str) -
 
 
 def check(calibration: PresenceCalibration, data: OpenSet, sizes: Sequence[int],
-          seed: int) -> dict[str, dict[str, float]]:
+          seed: int) -> tuple[dict[str, dict[str, float]], dict[str, list[ReliabilityBin]]]:
     """Measure a calibration, at each size and with 10, 50 and 90 % of the people there.
+
+    Returns:
+        Measures by size and share, and likewise the bins of a reliability diagram.
 
     Raises:
         BadValue: The split has too few people for every size.
@@ -194,13 +222,15 @@ def check(calibration: PresenceCalibration, data: OpenSet, sizes: Sequence[int],
     fitting = [size for size in sizes if 0 < size < people]
     if not fitting:
         raise BadValue(f'--sizes must be below {people}, the people of the split, got {sizes}')
-    measured = {}
+    measured, bins = {}, {}
     for size in fitting:
         for share in (.1, .5, .9):
             trials = deal_trials(data, size, share, seed)
-            measured[f'{size} people, {100 * share:g} % there'] = measure_trials(
-                trials, rate_trials(trials, calibration, share))
-    return measured
+            rated = rate_trials(trials, calibration, share)
+            name = f'{size} people, {100 * share:g} % there'
+            measured[name] = measure_trials(trials, rated)
+            bins[name] = reliability_bins(rated['calibrated'][1], trials.present)
+    return measured, bins
 
 
 def table(measured: Mapping[str, Mapping[str, float]]) -> str:

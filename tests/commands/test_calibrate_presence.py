@@ -7,6 +7,7 @@ import json
 from itertools import product
 
 import pytest
+from PIL import Image
 from search_command_fixtures import ColorEncoder
 from search_command_rig import assert_refused
 
@@ -57,12 +58,14 @@ def test_a_search_tells_who_is_there_by_the_file_of_its_gallery(config, gallery,
     people = gallery()
     before = (people / 'gallery.json').read_bytes()
     code, out, err = call('calibrate', config, home / 'weights.pth', '--gallery', people,
-                          '--check', 'test', '--sizes', '20', '1000')
+                          '--check', 'test', '--sizes', '20', '1000', '--plot',
+                          home / 'reliability.png')
     assert code == 0, err
     written = home / 'weights.presence.json'
     assert out.splitlines()[:2] == [str(written), str(people / 'presence.json')]
     assert written.read_bytes() == (people / 'presence.json').read_bytes()
     assert 'split val' in out and '45 people, 90 sentences x 45 pictures' in out
+    assert out.endswith('reliability.png\n') and Image.open(home / 'reliability.png').width > 500
     assert '| 20 people, 50 % there | calibrated |' in out and '1000 people' not in out
     assert (people / 'gallery.json').read_bytes() == before
 
@@ -140,5 +143,7 @@ def test_what_is_refused_before_anything_is_computed(config, gallery, home, call
     assert_refused(call('calibrate', config, home / 'other.pth', '--gallery', people),
                    'holds features of another model')
     assert not (people / 'presence.json').exists()
+    assert_refused(call('calibrate', config, home / 'weights.pth', '--plot', home / 'a.png'),
+                   '--plot draws what --check measures')
     assert_refused(call('query', people, 'a man in red', '--min-probability', '2'), '0 to 1, got 2')
     assert ColorEncoder.dim == 12
