@@ -4,6 +4,8 @@ from .backbones import (
     BERTBackbone,
     CLIPTextTower,
     CLIPVisionTower,
+    ConvTextTower,
+    ConvVisionTower,
     FusionBERT,
     PooledBackbone,
     SigLIPTextTower,
@@ -45,9 +47,9 @@ from .retrievers import CrossEncoderRetriever, PretrainedRetriever, TextImageRet
 from .retrievers.inference import inference_settings
 
 __all__ = ['BERTBackbone', 'BaseHead', 'BaseNeck', 'BatchRandomCrop', 'BatchRandomErasing',
-           'BatchRandomFlip', 'CLIPTextTower', 'CLIPVisionTower', 'CMPMHead',
-           'CrossEncoderRetriever', 'ExplanationWeightHead', 'FeatureMixup', 'FusionBERT',
-           'FusionMLMHead', 'FusionTeacherHead', 'HardestTripletHead',
+           'BatchRandomFlip', 'CLIPTextTower', 'CLIPVisionTower', 'CMPMHead', 'ConvTextTower',
+           'ConvVisionTower', 'CrossEncoderRetriever', 'ExplanationWeightHead', 'FeatureMixup',
+           'FusionBERT', 'FusionMLMHead', 'FusionTeacherHead', 'HardestTripletHead',
            'HardnessAwareContrastiveHead', 'IdentityHead', 'MLMHead', 'MatchingHead',
            'NoiseMaskingHead', 'Pairs', 'PixelMixup', 'PooledBackbone', 'PretrainedRetriever',
            'ProjectionNeck', 'PrototypeAttentionHead', 'QCAlignHead', 'RestorationHead', 'SDMHead',

@@ -1,4 +1,4 @@
-"""Towers of CLIP and SigLIP in the retriever, with each other and with those of other makes."""
+"""Towers of CLIP, SigLIP and convolutions in the retriever, also with those of other makes."""
 
 import copy
 
@@ -25,10 +25,12 @@ SIGLIP_IMAGE = dict(type='SigLIPVisionTower', img_size=(32, 16),
                     config=dict(LAYERS, image_size=32, patch_size=8))
 SIGLIP_TEXT = dict(type='SigLIPTextTower', config=dict(
     LAYERS, vocab_size=50, max_position_embeddings=PLACES, bos_token_id=None, eos_token_id=49))
+CONV_IMAGE = dict(type='ConvVisionTower', img_size=(32, 16), width=8, depths=(1, 1), out_dims=24)
+CONV_TEXT = dict(type='ConvTextTower', vocab_size=50, width=12, depth=2, kernel_size=3)
 PAIRINGS = dict(
     clip=(CLIP_IMAGE, CLIP_TEXT), clip_bert=(CLIP_IMAGE, BERT), vit_clip=(VIT, CLIP_TEXT),
     siglip=(SIGLIP_IMAGE, SIGLIP_TEXT), siglip_clip=(SIGLIP_IMAGE, CLIP_TEXT),
-    vit_siglip=(VIT, SIGLIP_TEXT))
+    vit_siglip=(VIT, SIGLIP_TEXT), conv=(CONV_IMAGE, CONV_TEXT), vit_conv=(VIT, CONV_TEXT))
 pairings = pytest.mark.parametrize('pairing', PAIRINGS)
 
 

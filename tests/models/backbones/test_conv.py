@@ -1,0 +1,198 @@
+"""Convolutional towers against loops over places, words and channels."""
+
+from itertools import product
+
+import pytest
+import torch
+from text_towers import spread
+
+from mmtbps.errors import BadValue
+from mmtbps.models import ConvTextTower, ConvVisionTower, Tokens
+from mmtbps.models.complexity import measure_complexity
+
+SIZES = dict(img_size=(20, 12), patch_size=4, width=4, depths=(2, 1), expansion=2, out_dims=5)
+PIXELS = torch.randn(3, 3, 20, 12, generator=torch.Generator().manual_seed(3)).double()
+IDS = torch.tensor([[2, 7, 9, 4, 3, 0, 0], [2, 8, 3, 0, 0, 0, 0], [2, 6, 5, 7, 9, 8, 3]])
+
+
+@pytest.fixture
+def vision():
+    return spread(ConvVisionTower(**SIZES)).double().eval()
+
+
+@pytest.fixture
+def text():
+    return spread(ConvTextTower(20, width=4, depth=2, kernel_size=3, out_dims=5)).double().eval()
+
+
+def slow_norm(states, norm):
+    """Norm of one vector."""
+    centred = states - sum(states) / len(states)
+    scale = (sum(centred**2) / len(states) + norm.eps)**-0.5
+    return centred * scale * norm.weight + norm.bias
+
+
+def slow_conv(place, states, conv, stride=1):
+    """One output of a convolution, given the states of the places that there are."""
+    out = conv.bias.clone()
+    middle = [size // 2 for size in conv.kernel_size]
+    for cell in product(*(range(size) for size in conv.kernel_size)):
+        at = tuple(p * stride + c - m for p, c, m in zip(place, cell, middle, strict=True))
+        if at in states:
+            out = out + conv.weight[(slice(None), slice(None), *cell)] @ states[at]
+    return out
+
+
+def slow_layer(states, layer):
+    """A residual layer on a dict of places."""
+    normed = {place: slow_norm(state, layer.norm) for place, state in states.items()}
+    return {place: state + layer.proj.weight @ slow_conv(place, normed, layer.conv).clamp(min=0)
+            + layer.proj.bias for place, state in states.items()}
+
+
+def slow_vision(tower, image):
+    """States of the last places of one image, and its feature."""
+    patch, states = tower.patch_embed, {}
+    for row in range(5):
+        for column in range(3):
+            cut = image[:, 4 * row:4 * row + 4, 4 * column:4 * column + 4]
+            states[row, column] = (patch.weight * cut).sum((1, 2, 3)) + patch.bias
+    first, second, merging, last = tower.layers
+    states = slow_layer(slow_layer(states, first), second)
+    normed = {place: slow_norm(state, merging.norm) for place, state in states.items()}
+    states = {(row, column): slow_conv((row, column), normed, merging.conv, stride=2)
+              for row in range(3) for column in range(2)}
+    states = {place: slow_norm(state, tower.norm)
+              for place, state in slow_layer(states, last).items()}
+    rows = torch.cat([(states[row, 0] + states[row, 1]) / 2 for row in range(3)])
+    return states, tower.proj.weight @ rows + tower.proj.bias
+
+
+@torch.no_grad()
+def test_an_images_feature_is_that_of_loops_over_places(vision):
+    assert vision.grid == (3, 2) and vision.depth == 4
+    features = vision(PIXELS)
+    assert (features[0] - features[1]).norm() > 1
+    tokens = vision.token_features(vision.run(vision.embed(PIXELS)))
+    torch.testing.assert_close(tokens[:, 0], features)
+    for image, feature, places in zip(PIXELS, features, tokens[:, 1:], strict=True):
+        states, expected = slow_vision(vision, image)
+        torch.testing.assert_close(feature, expected)
+        for (row, column), given in zip(states, places, strict=True):
+            alone = torch.zeros(3, 8).double()
+            alone[row] = 3 * states[row, column]
+            torch.testing.assert_close(
+                given, vision.proj.weight @ alone.flatten() + vision.proj.bias)
+
+
+@torch.no_grad()
+def test_a_captions_feature_is_that_of_loops_over_words(text):
+    features = text(IDS, IDS > 0)
+    tokens = text.token_features(text.run(text.embed(IDS, IDS > 0)))
+    assert (features[0] - features[1]).norm() > 1
+    for ids, feature, words in zip(IDS, features, tokens, strict=True):
+        states = {(place, ): text.words.weight[word]
+                  for place, word in enumerate(ids.tolist()) if word}
+        for layer in text.layers:
+            states = slow_layer(states, layer)
+        rows = torch.stack([*states.values()])
+        mean, largest = sum(rows) / len(rows), torch.stack([max(column) for column in rows.T])
+        expected = text.proj.weight @ torch.cat([mean, largest]) + text.proj.bias
+        torch.testing.assert_close(feature, expected)
+        for word, state in zip(words, rows, strict=False):
+            alone = torch.cat([state, state])
+            torch.testing.assert_close(word, text.proj.weight @ alone + text.proj.bias)
+
+
+@torch.no_grad()
+def test_what_the_places_of_an_image_give_makes_its_feature(vision):
+    for start in range(vision.depth + 1):
+        tokens = vision.run(vision.embed(PIXELS), 0, start)
+        torch.testing.assert_close(vision.pool(vision.run(tokens, start)), vision(PIXELS))
+        single = vision.single_token_features(tokens)
+        shares = vision.read_shares(vision.run(tokens, start))
+        torch.testing.assert_close(torch.einsum('np,npd->nd', shares, single), vision(PIXELS))
+    assert single.shape[1] == vision.grid[0] * vision.grid[1]
+
+
+@torch.no_grad()
+def test_words_of_a_caption_run_layer_by_layer(text):
+    whole = text.run(text.embed(IDS, IDS > 0))
+    for cut in range(text.depth + 1):
+        tokens = text.run(text.embed(IDS, IDS > 0), 0, cut)
+        torch.testing.assert_close(text.run(tokens, cut).hidden, whole.hidden)
+        torch.testing.assert_close(text.single_token_features(tokens),
+                                   text.token_features(whole))
+        assert not tokens.hidden[~tokens.mask].any()
+    shares = text.read_shares(whole)
+    torch.testing.assert_close(shares[1], torch.tensor([1, 1, 1, 0, 0, 0, 0]).double() / 3)
+
+
+@torch.no_grad()
+def test_neither_padding_nor_the_batch_changes_a_feature(vision, text):
+    images, captions = vision.train()(PIXELS), text.train()(IDS, IDS > 0)
+    for row, length in enumerate((5, 3, 7)):
+        ids = IDS[row:row + 1, :length]
+        torch.testing.assert_close(text(ids, ids > 0)[0], captions[row])
+        torch.testing.assert_close(vision(PIXELS[row:row + 1])[0], images[row])
+    dirty = torch.where(IDS > 0, IDS, 11)  # whatever is padded with
+    torch.testing.assert_close(text(dirty, IDS > 0), captions)
+    long = torch.arange(1000)[None] % 20
+    assert text(long, torch.ones_like(long, dtype=torch.bool)).isfinite().all()
+
+
+def test_gradients_reach_every_weight_and_are_the_same_recomputed(vision, text):
+    for tower, inputs in ((vision, (PIXELS, )), (text, (IDS, IDS > 0))):
+        factors = torch.randn(3, 5, generator=torch.Generator().manual_seed(2)).double()
+        gradients = []
+        for tower.with_cp in (False, True):
+            tower.train().zero_grad()
+            (tower(*inputs) * factors).sum().backward()
+            gradients.append({name: value.grad for name, value in tower.named_parameters()})
+        assert all(grad is not None and grad.abs().max() > 0 for grad in gradients[0].values())
+        torch.testing.assert_close(*gradients)
+
+
+def test_depths_of_weights_follow_the_layers(vision, text):
+    depths = {name: vision.get_layer_depth(name)[0] for name, _ in vision.named_parameters()}
+    assert depths['patch_embed.weight'] == 0 and depths['layers.2.conv.weight'] == 3
+    assert depths['norm.weight'] == depths['proj.bias'] == 5
+    assert text.get_layer_depth('words.weight') == (0, 4)
+    assert text.get_layer_depth('proj.weight') == (3, 4)
+
+
+def test_operations_are_those_of_the_convolutions(tiny_retriever):
+    """One at each patch, place and word; the numbers by hand."""
+    model = tiny_retriever(image_backbone=dict(type='ConvVisionTower', **SIZES),
+                           text_backbone=dict(type='ConvTextTower', vocab_size=20, width=4,
+                                              kernel_size=3, out_dims=5))
+    found = measure_complexity(model, (20, 12), words=7)
+    first, last = (places * (9 * width * 2 * width + 2 * width * width)
+                   for width, places in ((4, 15), (8, 6)))
+    assert found['image'].macs == 15 * 48 * 4 + 2 * first + 6 * 9 * 4 * 8 + last + 3 * 8 * 5
+    mean = 7 * 4
+    assert found['text'].macs == 7 * (3 * 4 * 8 + 8 * 4) + mean + 8 * 5
+
+
+@pytest.mark.parametrize('changed, message', [
+    (dict(img_size=(22, 12)), 'images of 22 x 12 cannot be cut into patches of 4'),
+    (dict(depths=()), 'number of layers of each stage, got'),
+    (dict(depths=(1, -1)), 'number of layers of each stage, got'),
+    (dict(kernel_size=2), 'kernel_size must be odd.*got 2')])
+def test_sizes_that_do_not_fit_are_refused(changed, message):
+    with pytest.raises(BadValue, match=message):
+        ConvVisionTower(**{**SIZES, **changed})
+    if 'kernel_size' in changed:
+        with pytest.raises(BadValue, match=message):
+            ConvTextTower(20, **changed)
+
+
+def test_inputs_that_do_not_fit_are_refused(vision, text):
+    with pytest.raises(BadValue, match=r'images of \(12, 20\) pixels.*img_size=\(20, 12\)'):
+        vision(PIXELS.transpose(2, 3))
+    with pytest.raises(BadValue, match='token id 20 is outside.*vocabulary of 20'):
+        text(torch.tensor([[2, 20]]), torch.ones(1, 2, dtype=torch.bool))
+    with pytest.raises(TypeError, match='ConvVisionTower has no attention to show'):
+        vision.attention(vision.embed(PIXELS))
+    with pytest.raises(ValueError, match='tokens of 0 layers cannot go on with layer 1'):
+        text.run(Tokens(torch.zeros(1, 2, 4), torch.ones(1, 2, dtype=torch.bool)), 1)
