@@ -1,4 +1,4 @@
-"""Dual Transformer alone on DrawnPEDES; what `make demo` trains."""
+"""Dual Transformer alone on DrawnPEDES."""
 
 from mmengine.config import read_base
 

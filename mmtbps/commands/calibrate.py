@@ -7,7 +7,7 @@ gallery of any size, with filters and without. Beside it comes a file of the bou
 are marked yes, no or unsure, fitted on what the captions say and leave out.
 
 Examples:
-    mmtbps calibrate vit_bert_base_drawn work_dirs/demo/last.pth --gallery work_dirs/demo/gallery
+    mmtbps calibrate conv_base_drawn work_dirs/demo/last.pth --gallery work_dirs/demo/gallery
     mmtbps calibrate CONFIG CHECKPOINT --check test --sizes 50 200 --plot reliability.png
     mmtbps calibrate CONFIG --model hf:openai/clip-vit-base-patch16 --gallery people.lance
     mmtbps calibrate CONFIG --model hf:owner/name --out clip.presence.json

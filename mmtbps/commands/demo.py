@@ -23,7 +23,7 @@ from .process.command_process import run_process
 __all__ = ['add_arguments', 'run']
 
 INTERRUPTED = 'interrupted; the same command goes on'
-CONFIG = 'configs/tbps/vit_bert_base_drawn.py'
+CONFIG = 'configs/tbps/conv_base_drawn.py'
 GENERATION = 'configs/generation/pdg_drawn.py'
 DATA, PAIRS = Path('data/DrawnPEDES'), Path('data/DrawnPEDES-pdg-toy')
 EDITS = 600

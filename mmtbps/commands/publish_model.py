@@ -3,7 +3,7 @@
 Low-rank adapters are merged: a plain model takes the file.
 
 Example:
-    mmtbps publish-model work_dirs/demo/epoch_12.pth vit_bert_base_drawn
+    mmtbps publish-model work_dirs/demo/epoch_12.pth conv_base_drawn
 """
 
 import argparse

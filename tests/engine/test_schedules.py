@@ -20,6 +20,9 @@ FORMER = dict(
     drawn=(12, [dict(type='LinearLR', start_factor=0.01, end=1, convert_to_iter_based=True),
                 dict(type='CosineAnnealingLR', begin=1, end=12, T_max=11,
                      convert_to_iter_based=True)]),
+    large=(30, [dict(type='LinearLR', start_factor=0.01, end=2.5, convert_to_iter_based=True),
+                dict(type='CosineAnnealingLR', begin=2.5, end=30, T_max=27.5,
+                     convert_to_iter_based=True)]),
     losses=(4, [dict(type='LinearLR', start_factor=0.01, end=1, convert_to_iter_based=True),
                 dict(type='CosineAnnealingLR', begin=1, end=4, T_max=3,
                      convert_to_iter_based=True)]),
@@ -36,6 +39,8 @@ FORMER = dict(
     ablation=(450, [dict(type='LinearLR', start_factor=0.01, end=45, by_epoch=False),
                     dict(type='CosineAnnealingLR', begin=45, end=450, T_max=405,
                          by_epoch=False)]),
+    tower=(400, [dict(type='LinearLR', start_factor=0.01, end=40, by_epoch=False),
+                 dict(type='CosineAnnealingLR', begin=40, end=400, T_max=360, by_epoch=False)]),
     captions=(300, [dict(type='LinearLR', start_factor=0.01, end=30, by_epoch=False),
                     dict(type='CosineAnnealingLR', begin=30, end=300, T_max=270,
                          by_epoch=False)]),
@@ -47,7 +52,7 @@ OTHERS = dict(ablation_captions_drawn='captions', ablation_losses_drawn='losses'
               ablation_noise_drawn='losses',
               ablation_methods_drawn='ablation', ablation_drawn='ablation',
               ablation_mixup_drawn='ablation', ablation_binding_drawn='ablation',
-              finetune_drawn='finetune')
+              ablation_tower_drawn='tower', conv_large_drawn='large', finetune_drawn='finetune')
 
 
 def former_of(path):

@@ -16,7 +16,7 @@ from mmtbps.search.galleries.factory import open_gallery
 
 pytestmark = pytest.mark.slow
 #: Logs and the config of the last start; what a gallery is made of, which is read as a gallery.
-LEFT_OUT = (r'\d{8}_\d{6}/|work_dirs/demo/vit_bert_base_drawn\.py|work_dirs/demo/gallery/|\.lock$|'
+LEFT_OUT = (r'\d{8}_\d{6}/|work_dirs/demo/conv_base_drawn\.py|work_dirs/demo/gallery/|\.lock$|'
             r'/run\.json\.\w+\.partial$|__pycache__')
 LOOPS = [f'mmengine.runner.loops:{loop}.run_iter' for loop in ('ValLoop', 'EpochBasedTrainLoop')]
 DATA, PAIRS = Path('data/DrawnPEDES'), Path('data/DrawnPEDES-pdg-toy')
@@ -28,12 +28,12 @@ def small_tree(tmp_path_factory):
     root = tmp_path_factory.mktemp('tree')
     (root / 'tools').mkdir()
     shutil.copy(ROOT / 'tools/demo.py', root / 'tools')
-    cfg = shrink(Config.fromfile(ROOT / 'configs/tbps/vit_bert_base_drawn.py'), DATA,
+    cfg = shrink(Config.fromfile(ROOT / 'configs/tbps/conv_base_drawn.py'), DATA,
                  Path('work_dirs/demo'))
     cfg.train_cfg.update(max_epochs=2, val_interval=1)
     (root / 'configs/tbps').mkdir(parents=True)
     (root / 'configs/generation').mkdir()
-    cfg.dump(root / 'configs/tbps/vit_bert_base_drawn.py')
+    cfg.dump(root / 'configs/tbps/conv_base_drawn.py')
     cfg = Config.fromfile(ROOT / 'configs/generation/pdg_recolor.py')
     cfg.generation.upscaler.size = (96, 32)
     cfg.generation.runner.update(out_dir=str(PAIRS), num_controls=(12, 0.))

@@ -27,7 +27,7 @@ NOUNS = {'upper': 'shirt', 'lower': 'pants'}
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options beside ``--threads`` and ``--out``."""
-    parser.add_argument('--config', default='vit_bert_base_drawn', help='default: %(default)s')
+    parser.add_argument('--config', default='conv_base_drawn', help='default: %(default)s')
     parser.add_argument('--weights', default='work_dirs/demo/epoch_12.pth',
                         help='checkpoint (default: %(default)s)')
     parser.add_argument('--data-root', type=Path, default=Path('data/DrawnPEDES'),

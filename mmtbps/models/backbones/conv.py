@@ -73,7 +73,9 @@ class ConvVisionTower(Tower):
             layers += [ConvLayer(width, expansion * width, kernel_size, grid)
                        for _ in range(depth)]
         self.layers, self.grid = nn.ModuleList(layers), grid
-        self.norm, self.proj = nn.LayerNorm(width), nn.Linear(grid[0] * width, out_dims)
+        self.norm = nn.LayerNorm(width)
+        # A bias would be the same for all images, who then start alike, and may end so.
+        self.proj = nn.Linear(grid[0] * width, out_dims, bias=False)
 
     def embed(self, images: Tensor) -> Tokens:
         """Turn images into tokens, patches row by row.
@@ -114,7 +116,7 @@ class ConvVisionTower(Tower):
         weight = self.proj.weight.unflatten(1, (rows, -1))
         states = self.norm(tokens.hidden).unflatten(1, self.grid)
         given = torch.einsum('nrcd,erd->nrce', states, weight).flatten(1, 2)
-        return rows * given + self.proj.bias
+        return rows * given
 
     @classmethod
     def tiny_settings(cls, settings: dict[str, Any]) -> dict[str, Any]:
@@ -141,12 +143,13 @@ class ConvTextTower(Tower):
         kernel_size: words that a layer reads at once, odd.
         expansion: channels of the convolutions, as a multiple of the width.
         out_dims: width of the feature; that of the states by default.
+        word_drop: share of words that are zeros while training.
         with_cp: keep no activations of the layers while training, compute them again (activation
             checkpointing).
         init_cfg: as in every MMEngine module.
 
     Raises:
-        BadValue: the kernel has no middle.
+        BadValue: the kernel has no middle, or all words are to be dropped.
 
     Example:
         >>> tower = ConvTextTower(vocab_size=10, width=8)
@@ -155,19 +158,23 @@ class ConvTextTower(Tower):
         torch.Size([1, 8])
     """
 
+    training_only = ('with_cp', 'word_drop')
     last_weights = ('proj.', )
 
     def __init__(self, vocab_size: int, width: int = 96, depth: int = 1, kernel_size: int = 5,
-                 expansion: int = 2, out_dims: int | None = None, with_cp: bool = False,
-                 init_cfg: dict | list | None = None):
+                 expansion: int = 2, out_dims: int | None = None, word_drop: float = 0.0,
+                 with_cp: bool = False, init_cfg: dict | list | None = None):
         super().__init__(init_cfg)
         check_kernel(kernel_size)
+        if not 0 <= word_drop < 1:
+            raise BadValue(f'word_drop must lie in [0, 1), got {word_drop}')
+        self.word_drop = word_drop
         self.vocab_size, self.with_cp, self.out_dims = vocab_size, with_cp, out_dims or width
         self.words = nn.Embedding(vocab_size, width)
         nn.init.normal_(self.words.weight, std=0.3)
         self.layers = nn.ModuleList(
             ConvLayer(width, expansion * width, kernel_size) for _ in range(depth))
-        self.proj = nn.Linear(2 * width, self.out_dims)
+        self.proj = nn.Linear(2 * width, self.out_dims, bias=False)
 
     def embed(self, input_ids: Tensor, mask: Tensor) -> Tokens:
         """Turn token ids into word vectors, zero outside the mask.
@@ -180,7 +187,10 @@ class ConvTextTower(Tower):
             BadValue: an id is outside the vocabulary.
         """
         check_token_ids(input_ids, self.vocab_size)
-        return Tokens(self.words(input_ids) * mask[..., None], mask)
+        seen = mask
+        if self.training and self.word_drop:
+            seen = mask & (torch.rand(mask.shape, device=mask.device) >= self.word_drop)
+        return Tokens(self.words(input_ids) * seen[..., None], mask)
 
     def run_layers(self, tokens: Tokens, start: int, stop: int) -> Tensor:
         """Compute the hidden states after layers ``start`` to ``stop - 1``, ``(N, L, D)``."""

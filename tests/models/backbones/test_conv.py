@@ -65,7 +65,7 @@ def slow_vision(tower, image):
     states = {place: slow_norm(state, tower.norm)
               for place, state in slow_layer(states, last).items()}
     rows = torch.cat([(states[row, 0] + states[row, 1]) / 2 for row in range(3)])
-    return states, tower.proj.weight @ rows + tower.proj.bias
+    return states, tower.proj.weight @ rows
 
 
 @torch.no_grad()
@@ -82,7 +82,7 @@ def test_an_images_feature_is_that_of_loops_over_places(vision):
             alone = torch.zeros(3, 8).double()
             alone[row] = 3 * states[row, column]
             torch.testing.assert_close(
-                given, vision.proj.weight @ alone.flatten() + vision.proj.bias)
+                given, vision.proj.weight @ alone.flatten())
 
 
 @torch.no_grad()
@@ -97,11 +97,11 @@ def test_a_captions_feature_is_that_of_loops_over_words(text):
             states = slow_layer(states, layer)
         rows = torch.stack([*states.values()])
         mean, largest = sum(rows) / len(rows), torch.stack([max(column) for column in rows.T])
-        expected = text.proj.weight @ torch.cat([mean, largest]) + text.proj.bias
+        expected = text.proj.weight @ torch.cat([mean, largest])
         torch.testing.assert_close(feature, expected)
         for word, state in zip(words, rows, strict=False):
             alone = torch.cat([state, state])
-            torch.testing.assert_close(word, text.proj.weight @ alone + text.proj.bias)
+            torch.testing.assert_close(word, text.proj.weight @ alone)
 
 
 @torch.no_grad()
@@ -141,6 +141,19 @@ def test_neither_padding_nor_the_batch_changes_a_feature(vision, text):
     assert text(long, torch.ones_like(long, dtype=torch.bool)).isfinite().all()
 
 
+def test_a_share_of_words_is_zero_while_training(text):
+    ids = torch.full((100, 50), 7)
+    ids[:, 40:] = 0
+    text.word_drop = 0.25
+    hidden = text.train().embed(ids, ids > 0).hidden
+    whole = (hidden == text.words.weight[7]).all(-1)
+    assert torch.equal(whole, hidden.any(-1)) and not hidden[:, 40:].any()
+    assert whole[:, :40].double().mean().item() == pytest.approx(0.75, abs=0.02)
+    assert text.eval().embed(ids, ids > 0).hidden[:, :40].any(-1).all()
+    kept = ConvTextTower.evaluation_settings(dict(vocab_size=20, word_drop=0.25))
+    assert kept == dict(vocab_size=20)
+
+
 def test_gradients_reach_every_weight_and_are_the_same_recomputed(vision, text):
     for tower, inputs in ((vision, (PIXELS, )), (text, (IDS, IDS > 0))):
         factors = torch.randn(3, 5, generator=torch.Generator().manual_seed(2)).double()
@@ -156,7 +169,7 @@ def test_gradients_reach_every_weight_and_are_the_same_recomputed(vision, text):
 def test_depths_of_weights_follow_the_layers(vision, text):
     depths = {name: vision.get_layer_depth(name)[0] for name, _ in vision.named_parameters()}
     assert depths['patch_embed.weight'] == 0 and depths['layers.2.conv.weight'] == 3
-    assert depths['norm.weight'] == depths['proj.bias'] == 5
+    assert depths['norm.weight'] == depths['proj.weight'] == 5
     assert text.get_layer_depth('words.weight') == (0, 4)
     assert text.get_layer_depth('proj.weight') == (3, 4)
 
@@ -185,6 +198,11 @@ def test_sizes_that_do_not_fit_are_refused(changed, message):
     if 'kernel_size' in changed:
         with pytest.raises(BadValue, match=message):
             ConvTextTower(20, **changed)
+
+
+def test_dropping_every_word_is_refused():
+    with pytest.raises(BadValue, match=r'word_drop must lie in \[0, 1\), got 1'):
+        ConvTextTower(20, word_drop=1)
 
 
 def test_inputs_that_do_not_fit_are_refused(vision, text):
