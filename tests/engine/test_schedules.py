@@ -20,9 +20,9 @@ FORMER = dict(
     drawn=(12, [dict(type='LinearLR', start_factor=0.01, end=1, convert_to_iter_based=True),
                 dict(type='CosineAnnealingLR', begin=1, end=12, T_max=11,
                      convert_to_iter_based=True)]),
-    large=(30, [dict(type='LinearLR', start_factor=0.01, end=2.5, convert_to_iter_based=True),
-                dict(type='CosineAnnealingLR', begin=2.5, end=30, T_max=27.5,
-                     convert_to_iter_based=True)]),
+    long=(40, [dict(type='LinearLR', start_factor=0.01, end=40 / 12, convert_to_iter_based=True),
+               dict(type='CosineAnnealingLR', begin=40 / 12, end=40, T_max=40 - 40 / 12,
+                    convert_to_iter_based=True)]),
     losses=(4, [dict(type='LinearLR', start_factor=0.01, end=1, convert_to_iter_based=True),
                 dict(type='CosineAnnealingLR', begin=1, end=4, T_max=3,
                      convert_to_iter_based=True)]),
@@ -52,7 +52,7 @@ OTHERS = dict(ablation_captions_drawn='captions', ablation_losses_drawn='losses'
               ablation_noise_drawn='losses',
               ablation_methods_drawn='ablation', ablation_drawn='ablation',
               ablation_mixup_drawn='ablation', ablation_binding_drawn='ablation',
-              ablation_tower_drawn='tower', conv_large_drawn='large', finetune_drawn='finetune')
+              ablation_tower_drawn='tower', conv_long_drawn='long', finetune_drawn='finetune')
 
 
 def former_of(path):
