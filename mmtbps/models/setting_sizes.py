@@ -8,11 +8,12 @@ from mmtbps.errors import BadValue
 
 __all__ = ['check_sizes']
 
-_LAYERS = re.compile(r'(num_)?(hidden_)?(layers|depth)')
+_LAYERS = re.compile(r'(num_)?(hidden_)?(layers|depths?)')
 _SIZES = re.compile(
     r'(img|image|patch|hidden|intermediate|vocab)_size|stride|scale|width|heads'
     r'|num_(attention_)?heads|(embed|out|selection)_dims?|projection_(dim|size)|mlp_width'
-    r'|feedforward_channels|length|reduction|experts|max_position_embeddings|(max|context)_length')
+    r'|feedforward_channels|length|reduction|experts|max_position_embeddings|(max|context)_length'
+    r'|kernel_size|expansion')
 _MOST_LAYERS, _MOST = 512, 1_000_000
 
 
@@ -50,7 +51,8 @@ def _sizes(node: Any) -> Iterator[tuple[str, Any]]:
         if isinstance(value, (int, float, str)) and (
                 _LAYERS.fullmatch(str(key)) or _SIZES.fullmatch(str(key))):
             yield key, value
-        elif isinstance(value, (list, tuple)) and _SIZES.fullmatch(str(key)):
+        elif isinstance(value, (list, tuple)) and (
+                key == 'depths' or _SIZES.fullmatch(str(key))):
             yield from ((key, one) for one in value)
         else:
             yield from _sizes(value)

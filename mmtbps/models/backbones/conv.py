@@ -42,7 +42,7 @@ class ConvVisionTower(Tower):
         init_cfg: as in every MMEngine module.
 
     Raises:
-        BadValue: the image cannot be cut into such patches, there is no stage, or the kernel has no
+        BadValue: the image cannot be cut into such patches, a stage has no layer, or the kernel no
             middle.
 
     Example:
@@ -60,8 +60,8 @@ class ConvVisionTower(Tower):
         if any(side % patch_size for side in img_size):
             raise BadValue(f'images of {img_size[0]} x {img_size[1]} cannot be cut into patches of '
                            f'{patch_size}')
-        if not depths or min(depths) < 0:
-            raise BadValue(f'depths must name the number of layers of each stage, got {depths!r}')
+        if min(depths, default=0) < 1:
+            raise BadValue(f'a stage needs layers, got depths={tuple(depths)}')
         check_kernel(kernel_size)
         self.image_size, self.with_cp, self.out_dims = tuple(img_size), with_cp, out_dims
         self.patch_embed = nn.Conv2d(3, width, patch_size, patch_size)

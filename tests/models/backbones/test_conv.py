@@ -189,8 +189,8 @@ def test_operations_are_those_of_the_convolutions(tiny_retriever):
 
 @pytest.mark.parametrize('changed, message', [
     (dict(img_size=(22, 12)), 'images of 22 x 12 cannot be cut into patches of 4'),
-    (dict(depths=()), 'number of layers of each stage, got'),
-    (dict(depths=(1, -1)), 'number of layers of each stage, got'),
+    (dict(depths=()), r'a stage needs layers, got depths=\(\)'),
+    (dict(depths=(1, 0)), r'a stage needs layers, got depths=\(1, 0\)'),
     (dict(kernel_size=2), 'kernel_size must be odd.*got 2')])
 def test_sizes_that_do_not_fit_are_refused(changed, message):
     with pytest.raises(BadValue, match=message):

@@ -1,5 +1,7 @@
 """A model of convolutional towers behind the search: heat-maps, and graphs without torch."""
 
+import copy
+import json
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +11,7 @@ from mmengine.config import Config
 from text_towers import spread
 from tiny_models import shrink
 
+from mmtbps.errors import BadValue
 from mmtbps.search.encoders.explain import CannotExplain, rollout_map, word_heat_map
 from mmtbps.search.encoders.onnx_export import export_encoder, random_captions, random_images
 from mmtbps.search.encoders.torch_encoder import TorchEncoder
@@ -53,6 +56,22 @@ def test_heat_is_the_cosine_of_a_word_and_what_a_place_gives(encoder):
 def test_there_is_no_attention_to_roll_out(encoder):
     with pytest.raises(CannotExplain, match='image_backbone ConvVisionTower'):
         rollout_map(encoder, random_images(1)[0])
+
+
+def test_a_model_folder_gives_the_same_features_and_no_endless_layers(encoder, tmp_path):
+    encoder.save_pretrained(tmp_path / 'saved')
+    ours, images = TorchEncoder.from_pretrained(tmp_path / 'saved', device='cpu'), random_images(3)
+    np.testing.assert_array_equal(ours.encode_images(images), encoder.encode_images(images))
+    np.testing.assert_array_equal(ours.encode_texts([TEXT]), encoder.encode_texts([TEXT]))
+    file = tmp_path / 'saved/config.json'
+    settings = json.loads(file.read_text('utf-8'))
+    for side, key, value in (('image', 'depths', [1, 10**9]), ('image', 'expansion', 10**9),
+                             ('text', 'kernel_size', 10**9), ('text', 'depth', 10**9)):
+        changed = copy.deepcopy(settings)
+        changed['retriever'][f'{side}_backbone'][key] = value
+        file.write_text(json.dumps(changed), 'utf-8')
+        with pytest.raises(BadValue, match=f'config.json: {key} must be a whole number from 1 to'):
+            TorchEncoder.from_pretrained(tmp_path / 'saved', device='cpu')
 
 
 def test_graphs_give_the_features_of_torch(encoder, tmp_path):
