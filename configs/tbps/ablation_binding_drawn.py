@@ -4,16 +4,27 @@ Run by `mmtbps ablation`; `mmtbps binding` and `mmtbps short-sentences` measure 
 """
 
 from mmengine.config import read_base
+from mmengine.runner import IterBasedTrainLoop
 
 from mmtbps.datasets.transforms import PackTextImage, PermuteColors, ShortenCaption
+from mmtbps.engine import CosineDecayLR, WarmUpLR
 from mmtbps.models.heads import TextNegativesHead
 from mmtbps.models.necks import LinearTextNeck
 
 with read_base():
-    from .ablation_drawn import *
+    from .conv_base_drawn import *
+
+train_cfg = dict(type=IterBasedTrainLoop, max_iters=1200, val_interval=600)
+param_scheduler = [
+    dict(type=WarmUpLR, start_factor=0.01, length=1 / 12, by_epoch=False),
+    dict(type=CosineDecayLR, begin=1 / 12, by_epoch=False),
+]
+default_hooks.checkpoint.update(interval=600, by_epoch=False, max_keep_ckpts=1)
+log_processor.update(by_epoch=False)
+drawn_size = 'default'
 
 negatives = {
-    'model.heads.negatives': dict(type=TextNegativesHead, temperature=0.02),
+    'model.heads.negatives': dict(type=TextNegativesHead, temperature=0.05),
     'train_dataloader.dataset.pipeline': [
         *train_pipeline[:-1],
         dict(type=PermuteColors, tokenize=tokenize, count=2),
@@ -25,7 +36,7 @@ arms = [
     dict(name='permuted colors as negatives', options=negatives),
     dict(name='negatives of the own picture alone', options={
         **negatives, 'model.heads.negatives': dict(
-            type=TextNegativesHead, temperature=0.02, among='own')}),
+            type=TextNegativesHead, temperature=0.05, among='own')}),
     dict(name='a linear map of text features', options=linear_map),
     dict(name='a linear map, and negatives', options={**negatives, **linear_map}),
     dict(name='captions of every length', options={

@@ -1,4 +1,4 @@
-"""Convolutional towers on DrawnPEDES, more than three times as long: a quarter of an hour of CPU."""
+"""Convolutional towers on DrawnPEDES, more than three times as long: 15 minutes of CPU."""
 
 from mmengine.config import read_base
 

@@ -41,6 +41,9 @@ FORMER = dict(
                          by_epoch=False)]),
     tower=(400, [dict(type='LinearLR', start_factor=0.01, end=40, by_epoch=False),
                  dict(type='CosineAnnealingLR', begin=40, end=400, T_max=360, by_epoch=False)]),
+    binding=(1200, [dict(type='LinearLR', start_factor=0.01, end=100, by_epoch=False),
+                    dict(type='CosineAnnealingLR', begin=100, end=1200, T_max=1100,
+                         by_epoch=False)]),
     captions=(300, [dict(type='LinearLR', start_factor=0.01, end=30, by_epoch=False),
                     dict(type='CosineAnnealingLR', begin=30, end=300, T_max=270,
                          by_epoch=False)]),
@@ -51,7 +54,7 @@ NEWER_FOLDERS = {'aptm', 'blip', 'rasa'}
 OTHERS = dict(ablation_captions_drawn='captions', ablation_losses_drawn='losses',
               ablation_noise_drawn='losses',
               ablation_methods_drawn='ablation', ablation_drawn='ablation',
-              ablation_mixup_drawn='ablation', ablation_binding_drawn='ablation',
+              ablation_mixup_drawn='ablation', ablation_binding_drawn='binding',
               ablation_tower_drawn='tower', conv_long_drawn='long', finetune_drawn='finetune')
 
 
