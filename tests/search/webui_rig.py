@@ -49,11 +49,11 @@ def fill(root, uri, people=PEOPLE):
 
 
 @contextmanager
-def open_page(folder, uploads=True, reranker=None, **options):
+def open_page(folder, uploads=True, reranker=None, shown=PEOPLE, presence=None, **options):
     """The page at a free port: its ``url``, ``searcher``, ``images`` and ``uploads``."""
     images = folder / 'images'
-    searcher = PointingInferencer(ColorEncoder(), gallery=fill(images, folder / 'gallery'),
-                                  images=images, reranker=reranker)
+    searcher = PointingInferencer(ColorEncoder(), gallery=fill(images, folder / 'gallery', shown),
+                                  images=images, reranker=reranker, presence=presence)
     kept = images / 'uploads' if uploads else None
     page = serve_at_free_port(searcher, images, kept, **options)
     try:
