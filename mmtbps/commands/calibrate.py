@@ -54,7 +54,7 @@ from mmtbps.search.answers.phrase_bounds import BOUNDS_FILE
 from mmtbps.search.encoders.base import Encoder
 from mmtbps.search.galleries.base import GalleryMismatch
 from mmtbps.search.galleries.factory import open_gallery
-from mmtbps.search.galleries.fingerprint import is_same_model
+from mmtbps.search.galleries.fingerprint import CAPTIONS, is_same_model
 
 from .options.model import add_model_positionals, chosen_preprocessing
 from .wording.command_names import CommandParser
@@ -189,6 +189,9 @@ def check_gallery(address: str, encoder: Encoder) -> None:
         GalleryMismatch: It is of another.
     """
     gallery = open_gallery(address)
+    if CAPTIONS in gallery.fingerprint:
+        raise BadValue(f'{address} holds captions in its features, and a calibration is of '
+                       'pictures alone: a gallery with captions is not calibrated')
     if not is_same_model(gallery.fingerprint, encoder.fingerprint):
         raise GalleryMismatch(gallery.uri, gallery.fingerprint, encoder.fingerprint)
 

@@ -8,6 +8,8 @@ Examples:
     mmtbps index people.lance crops --config CONFIG --weights CHECKPOINT
     mmtbps index people.lance crops --metadata crops.csv --prune
     mmtbps index people.lance crops --quiet --json > report.json
+    mmtbps index people.lance crops --captioner captions.jsonl --caption-weight 0.3
+    mmtbps index people.lance crops --captioner hf:Qwen/Qwen2-VL-2B-Instruct
 
 People in whole photographs and videos, found by a detector of transformers:
     mmtbps index people.lance videos --detector hf:PekingU/rtdetr_r18vd --track
@@ -34,7 +36,12 @@ from .options.gallery import (
     find_model,
     find_preprocessing,
 )
-from .options.index import add_index_options, print_warnings, read_index_options
+from .options.index import (
+    add_index_options,
+    print_warnings,
+    read_caption_options,
+    read_index_options,
+)
 from .wording.json_answers import add_json, answer
 from .wording.licence_notice import print_model_notice
 from .wording.user_errors import fail
@@ -64,7 +71,9 @@ def index(args: argparse.Namespace) -> None:
 
     Raises:
         GalleryMismatch: The gallery is of another model.
+        CaptionMismatch: It holds other captions, or another share of them.
     """
+    from mmtbps.search.captioning import with_captions
     from mmtbps.search.encoders.loading import load_encoder
     from mmtbps.search.indexing import index_people, read_metadata
     from mmtbps.search.indexing.noted_model import note_model
@@ -79,12 +88,15 @@ def index(args: argparse.Namespace) -> None:
         check_writable(args.log)
     provenance = find_model(args)
     detection = choose_detection(args, args.gallery, read_provenance(args.gallery).detection)
+    captions = read_caption_options(args)
     encoder = load_encoder(provenance.model, provenance.weights, args.device,
                            notify=print_model_notice, **find_preprocessing(args))
-    gallery = open_gallery(args.gallery, encoder.fingerprint)
+    gallery = open_gallery(args.gallery, with_captions(encoder.fingerprint,
+                                                       captions and captions.identity))
     not_noted = []
     report = index_people(
         args.source, gallery, encoder, metadata=metadata, detection=detection, options=options,
+        captions=captions,
         begun=lambda: not_noted.append(note_model(args.gallery, encoder, provenance.model,
                                                   provenance.weights)))
     for reason in filter(None, not_noted):

@@ -11,12 +11,13 @@ from mmtbps.errors import BadValue, MissingFile
 from .answers import PhraseChecker, Wishes
 from .answers.answering import Answerer, Asked
 from .answers.judges import Judges
+from .captioning import CaptionOptions, with_captions
 from .encoders.base import Encoder, check_texts
 from .encoders.loading import load_encoder
 from .encoders.queries import fuse_features, read_queries
 from .galleries.base import BaseGallery, GalleryEntry, GalleryMismatch, NoGallery
 from .galleries.factory import open_gallery
-from .galleries.fingerprint import is_same_model
+from .galleries.fingerprint import may_search
 from .galleries.provenance import read_provenance
 from .grouped_search import find_hits
 from .media.base import Detector, Tracker
@@ -158,7 +159,8 @@ class TextToPersonInferencer:
 
     def index(self, source: str | os.PathLike, metadata: Mapping[str, 'Metadata'] | None = None,
               detector: Detector | None = None, tracker: Tracker | None = None,
-              every: float | None = None, **options: Any) -> 'IndexReport':
+              every: float | None = None, captions: CaptionOptions | None = None,
+              **options: Any) -> 'IndexReport':
         """Bring the gallery up to date with a folder of images; begin it if it is not there.
 
         The gallery notes the model, so that later searches need no more than its name.
@@ -169,16 +171,18 @@ class TextToPersonInferencer:
             detector: Finds the people first; see `DetectionOptions`, also for the next two.
             tracker: Makes one entry of a track.
             every: Seconds between the frames of a video.
+            captions: Mixed into the features, see `mmtbps.search.captioning`.
             **options: Of `mmtbps.search.indexing.IndexOptions`: ``batch_size``, ``workers``, ...
         """
         from .indexing import DetectionOptions, IndexOptions, index_people
         from .indexing.noted_model import note_model
         if self._gallery is None and self._address is not None:
-            self._gallery = open_gallery(self._address, self.encoder.fingerprint)
+            self._gallery = open_gallery(self._address, with_captions(
+                self.encoder.fingerprint, captions and captions.identity))
         uri = self.gallery.uri
         detection = None if detector is None else DetectionOptions(detector, tracker, every)
         return index_people(source, self.gallery, self.encoder, metadata=metadata,
-                            detection=detection, options=IndexOptions(**options),
+                            detection=detection, options=IndexOptions(**options), captions=captions,
                             begun=lambda: note_model(uri, self.encoder, self._model,
                                                      self._weights))
 
@@ -327,7 +331,7 @@ class TextToPersonInferencer:
         return self._gallery
 
     def _of_this_model(self, gallery: BaseGallery) -> BaseGallery:
-        if not is_same_model(gallery.fingerprint, self.encoder.fingerprint):
+        if not may_search(gallery.fingerprint, self.encoder.fingerprint):
             raise GalleryMismatch(gallery.uri, gallery.fingerprint, self.encoder.fingerprint)
         return gallery
 

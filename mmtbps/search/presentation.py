@@ -30,8 +30,8 @@ def in_words(entry: GalleryEntry) -> list[tuple[str, str]]:
              for key, value in entry.extra.items()}
     known = [('camera', entry.camera),
              ('time', None if entry.is_undated else clock(entry.time)), ('track', entry.track),
-             ('frame', entry.frame), *extra.items(), ('file', entry.path),
-             ('box', None if entry.box is None else ','.join(map(str, entry.box)))]
+             ('frame', entry.frame), ('caption', entry.caption), *extra.items(),
+             ('file', entry.path), ('box', None if entry.box is None else ','.join(map(str, entry.box)))]
     return [(name, str(value)) for name, value in known if value is not None]
 
 

@@ -105,8 +105,9 @@ class SearchHit(dict):
         if probability is not None:
             self['probability'] = probability
         self.estimate, self.match = estimate, match
-        self.update({key: value for key, value in (('estimate', estimate), ('match', match))
-                     if value is not None})
+        self.update({key: value for key, value in (
+            ('estimate', estimate), ('match', match), ('caption', entry.caption))
+            if value is not None})
         self.others = tuple(others)
         if self.others:
             self['others'] = [dict(id=other.id, path=other.path) for other in self.others]

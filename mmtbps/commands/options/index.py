@@ -5,13 +5,15 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mmtbps.errors import printable
+from mmtbps.errors import BadValue, printable
 from mmtbps.fileio import JobShard
 
 if TYPE_CHECKING:
+    from mmtbps.search.captioning import CaptionOptions
     from mmtbps.search.indexing import IndexOptions, IndexReport
 
-__all__ = ['add_index_options', 'print_warnings', 'read_index_options', 'word_similar']
+__all__ = ['add_index_options', 'print_warnings', 'read_caption_options', 'read_index_options',
+           'word_similar']
 
 _SHOWN = 10  # skipped files and unknown rows that are named; the log has all
 
@@ -34,6 +36,11 @@ def add_index_options(command: argparse.ArgumentParser) -> None:
                          'source is only a part of it (default: the folder indexed first)')
     command.add_argument('--metadata', type=Path, action=_Once, help='CSV or JSONL with path and '
                          'any of camera, time, track and keys of your own')
+    command.add_argument('--captioner', metavar='SOURCE', help='mix captions into the features: '
+                         'hf:NAME of an image-to-text model of transformers, or a .json or .jsonl '
+                         'of captions by path')
+    command.add_argument('--caption-weight', type=float, metavar='W', help='share of the captions, '
+                         '0 to below 1 (default: 0.3)')
     command.add_argument('--prune', action='store_true', help='remove what is gone from the folder')
     command.add_argument('--prune-most', action='store_true', help='the same, also if that is more '
                          'than half of what the gallery has of the folder')
@@ -66,12 +73,35 @@ def read_index_options(args: argparse.Namespace) -> 'IndexOptions':
         images=args.images, rehash=args.rehash)
 
 
+def read_caption_options(args: argparse.Namespace) -> 'CaptionOptions | None':
+    """Open the captions of a command line; None where none are named.
+
+    Raises:
+        BadValue: The weight is none, or stands alone.
+    """
+    from mmtbps.search.captioning import CaptionOptions, check_caption_weight, open_captions
+    if args.captioner is None:
+        if args.caption_weight is not None:
+            raise BadValue('--caption-weight is the share of --captioner; name both')
+        return None
+    weight = {} if args.caption_weight is None else dict(
+        weight=check_caption_weight(args.caption_weight))  # before a model is loaded
+    return CaptionOptions(open_captions(args.captioner, args.device), **weight)
+
+
 def print_warnings(report: 'IndexReport', metadata: Path | None) -> None:
     """Print what of a run should be looked at, with the option that helps."""
     said = [f'skipped {path}: {reason}' for path, reason in report.skipped[:_SHOWN]]
     if (more := len(report.skipped) - _SHOWN) > 0:
         said.append(f'... and {more} more; --log FILE keeps all')
     said += [f'note {path}: {note}' for path, note in report.notes[:_SHOWN]]
+    said += [f'without a caption {path}: {reason}'
+             for path, reason in report.uncaptioned[:_SHOWN]]
+    if (more := len(report.uncaptioned) - _SHOWN) > 0:
+        said.append(f'... and {more} more without a caption; --log FILE keeps all')
+    if report.cut_captions:
+        said.append(f'{report.cut_captions} captions are longer than the model reads: their rest '
+                    'is shown, and in no feature')
     said += [f'--exclude {pattern} fits nothing' for pattern in report.unused]
     if report.unknown:
         named = [path + word_similar(report.similar.get(path)) for path in report.unknown[:_SHOWN]]

@@ -2,9 +2,12 @@
 
 import os
 from dataclasses import dataclass, field
+from typing import Any
 
+from ..captioning import with_captions
 from ..encoders.base import Encoder
 from ..galleries.base import BaseGallery
+from ..galleries.fingerprint import CAPTIONS
 from .phrase_bounds import find_phrase_bounds
 from .phrases import PhraseChecker
 from .presence import PresenceEstimator
@@ -49,7 +52,7 @@ class Judges:
         """
         if self._checked is not gallery:
             self.checker.bounds = self.checker.bounds or find_phrase_bounds(
-                gallery.uri, self.encoder.fingerprint, self.model, self.weights)
+                gallery.uri, self._fingerprint(gallery), self.model, self.weights)
             self._checked = gallery
         return self.checker
 
@@ -63,6 +66,10 @@ class Judges:
             return None
         if self._estimator is None or self._estimator.gallery is not gallery:
             self._estimator = PresenceEstimator.find(
-                gallery, self.encoder.fingerprint, self.model, self.calibration, self.prior,
+                gallery, self._fingerprint(gallery), self.model, self.calibration, self.prior,
                 self.weights)
         return self._estimator if self.presence or self._estimator.calibration else None
+
+    def _fingerprint(self, gallery: BaseGallery) -> dict[str, Any]:
+        """Return that of the features: what is calibrated on pictures holds for no captions."""
+        return with_captions(self.encoder.fingerprint, gallery.fingerprint.get(CAPTIONS))

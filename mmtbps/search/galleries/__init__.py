@@ -2,6 +2,7 @@
 
 from .base import (
     BaseGallery,
+    CaptionMismatch,
     GalleryChanged,
     GalleryEntry,
     GalleryMismatch,
@@ -15,6 +16,6 @@ from .lance import LanceGallery
 from .memory import MemoryGallery
 from .milvus import MilvusGallery
 
-__all__ = ['BaseGallery', 'GalleryChanged', 'GalleryEntry', 'GalleryMismatch', 'GalleryUnreadable',
-           'Hit', 'LanceGallery', 'MemoryGallery', 'MilvusGallery', 'NoGallery', 'UnknownEntry',
-           'open_gallery']
+__all__ = ['BaseGallery', 'CaptionMismatch', 'GalleryChanged', 'GalleryEntry', 'GalleryMismatch',
+           'GalleryUnreadable', 'Hit', 'LanceGallery', 'MemoryGallery', 'MilvusGallery',
+           'NoGallery', 'UnknownEntry', 'open_gallery']

@@ -13,14 +13,16 @@ import numpy as np
 from mmtbps.errors import BadValue, MissingFile, Remedy, UserError
 from mmtbps.quantities import is_count
 
+from .caption_words import words_of_captions
 from .entries import ROUNDING, GalleryEntry, Hit, check_entries, check_vectors
 from .filters import KINDS, Condition, read_where
-from .fingerprint import check_fingerprint, is_same_model
+from .fingerprint import CAPTIONS, check_fingerprint, is_same_model
+from .mismatch import CaptionMismatch, GalleryMismatch, mismatch_of
 from .names import find_unknown_values, spell_as_stored, suggest_key
 from .provenance import read_provenance
 
-__all__ = ['RESTORE', 'BaseGallery', 'GalleryChanged', 'GalleryEntry', 'GalleryMismatch',
-           'GalleryUnreadable', 'Hit', 'NoGallery', 'UnknownEntry']
+__all__ = ['RESTORE', 'BaseGallery', 'CaptionMismatch', 'GalleryChanged', 'GalleryEntry',
+           'GalleryMismatch', 'GalleryUnreadable', 'Hit', 'NoGallery', 'UnknownEntry']
 
 #: The way out of damage.
 RESTORE = 'Take the gallery from a backup or index the images again'
@@ -47,29 +49,6 @@ class GalleryChanged(BadValue):
     """A gallery that another process has made anew with another model since it was opened."""
 
 
-class GalleryMismatch(BadValue):
-    """A gallery of features of another model than the one at hand.
-
-    Args:
-        uri: Of the gallery.
-        stored: The fingerprint of the gallery.
-        given: The fingerprint of the model.
-    """
-
-    def __init__(self, uri: str, stored: Mapping[str, Any], given: Mapping[str, Any]) -> None:
-        differs = ', '.join(f'{key}: {_short(stored.get(key))} there, {_short(given.get(key))} here'
-                            for key in sorted(stored.keys() | given.keys())
-                            if stored.get(key) != given.get(key))
-        super().__init__(
-            f'{uri} holds features of another model ({differs}); they cannot be compared with '
-            'those of this one. Index the images again, into a new gallery',
-            Remedy('index', dict(gallery='NEW.lance')))
-        self.uri, self.stored, self.given = uri, dict(stored), dict(given)
-
-    def __reduce__(self) -> tuple:
-        return type(self), (self.uri, self.stored, self.given)
-
-
 class BaseGallery(ABC):
     """Base of galleries: unit features of crops, with the facts known of each.
 
@@ -87,6 +66,7 @@ class BaseGallery(ABC):
     Raises:
         NoGallery: There is no gallery and no fingerprint to begin one with.
         GalleryMismatch: If it holds features of another model.
+        CaptionMismatch: If it holds other captions, or another share of them.
     """
 
     uri: str
@@ -282,7 +262,7 @@ class BaseGallery(ABC):
     def _take(self, found: dict[str, Any]) -> None:
         """Take the gallery that is there, if it is of the model at hand."""
         if self._model is not None and not is_same_model(found, self._model):
-            raise GalleryMismatch(self.uri, found, check_fingerprint(self._model))
+            raise mismatch_of(self.uri, found, self._model)
         self.fingerprint, self._begun = found, True
 
     def _is_there(self) -> bool:
@@ -319,6 +299,8 @@ class BaseGallery(ABC):
         conditions = read_where(where)
         if not conditions or not self._is_there():
             return conditions
+        if CAPTIONS in self.fingerprint:
+            conditions = words_of_captions(conditions)
         return spell_as_stored(conditions, lambda: self._entries(()),
                                lambda: read_provenance(self.uri).images)
 
@@ -343,8 +325,3 @@ def _distinct(ids: Sequence[str]) -> list[str]:
     if isinstance(ids, str):
         raise BadValue(f'ids are a list of strings, got the string {ids!r}')
     return list(dict.fromkeys(ids))
-
-
-def _short(value: Any) -> str:
-    text = str(value)
-    return text if len(text) <= 16 else f'{text[:12]}...'

@@ -21,7 +21,8 @@ _SUM = ', "mmtbps.crc32": '
 _UNKNOWN = type(None)
 _TYPES = dict(id=str, path=str, size=int, sha256=str, camera=(str, _UNKNOWN),
               time=(int, float, _UNKNOWN), track=(str, _UNKNOWN), frame=(int, _UNKNOWN),
-              box=(tuple, list, _UNKNOWN), extra=Mapping, mtime_ns=(int, _UNKNOWN))
+              box=(tuple, list, _UNKNOWN), extra=Mapping, mtime_ns=(int, _UNKNOWN),
+              caption=(str, _UNKNOWN))
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,7 @@ class GalleryEntry:
         extra: Keys of one's own; string values.
         mtime_ns: When the file was last modified, in nanoseconds since 1970; ``None`` where that
             was not noted. A file that was only touched gives an equal entry.
+        caption: Sentences on the crop whose feature is in that of the entry; ``None`` for none.
     """
 
     id: str
@@ -54,6 +56,7 @@ class GalleryEntry:
     box: tuple[int, int, int, int] | None = None
     extra: Mapping[str, str] = field(default_factory=dict)
     mtime_ns: int | None = field(default=None, compare=False)
+    caption: str | None = None
 
     @property
     def is_undated(self) -> bool:
@@ -63,6 +66,8 @@ class GalleryEntry:
     def to_json(self) -> dict[str, Any]:
         """Return a dict of JSON types; `from_json` reads it back."""
         values = {each.name: getattr(self, each.name) for each in fields(self)}
+        if self.caption is None:  # entries without one are read by earlier versions, too
+            del values['caption']
         return dict(values, box=self.box and list(self.box), extra=dict(self.extra))
 
     @classmethod
@@ -125,7 +130,7 @@ def check_entries(entries: Sequence[GalleryEntry]) -> None:
         seen.add(entry.id)
         if not entry.id:
             raise BadValue(f'the entry of {entry.path!r} has an empty id')
-        for key in ('id', 'path', 'camera', 'track', 'time', 'frame'):
+        for key in ('id', 'path', 'camera', 'track', 'time', 'frame', 'caption'):
             value = getattr(entry, key)
             if value is not None or key in ('id', 'path'):
                 check_value(key, value, f'entry {entry.id!r}')

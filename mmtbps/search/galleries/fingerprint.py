@@ -6,7 +6,11 @@ from typing import Any
 
 from mmtbps.errors import BadValue
 
-__all__ = ['MOST_DIMS', 'check_fingerprint', 'is_same_model']
+__all__ = ['CAPTIONS', 'MOST_DIMS', 'check_fingerprint', 'is_same_model', 'may_search',
+           'without_captions']
+
+#: Key of the captioner, and of the share of its captions, where captions are in the features.
+CAPTIONS = 'captions'
 
 #: A longer feature is that of no model; the gallery may be a stranger's.
 MOST_DIMS = 1 << 16
@@ -23,6 +27,25 @@ def is_same_model(stored: Mapping[str, Any], fingerprint: Mapping[str, Any]) -> 
     former = getattr(fingerprint, 'former', tuple)
     return stored == check_fingerprint(fingerprint) or any(
         stored == check_fingerprint(other) for other in former())
+
+
+def may_search(stored: Mapping[str, Any], fingerprint: Mapping[str, Any]) -> bool:
+    """Tell whether a model encodes queries for a gallery, which takes no captioner.
+
+    Args:
+        stored: Of a gallery.
+        fingerprint: Of the model.
+
+    Example:
+        >>> may_search(dict(model='a', dim=2, captions=dict(weight=.3)), dict(model='a', dim=2))
+        True
+    """
+    return is_same_model(without_captions(stored), fingerprint)
+
+
+def without_captions(fingerprint: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the part of a fingerprint that is of the model alone."""
+    return {key: value for key, value in check_fingerprint(fingerprint).items() if key != CAPTIONS}
 
 
 def check_fingerprint(fingerprint: Mapping[str, Any]) -> dict[str, Any]:

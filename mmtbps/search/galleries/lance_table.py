@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from .caption_words import Words, spaced_words
 from .entries import GalleryEntry, seal
 from .filters import KINDS, Condition, OneOf
+from .fingerprint import CAPTIONS
 
 __all__ = ['expression', 'has_columns', 'one_of_ids', 'rows_of', 'schema_of']
 
@@ -21,6 +23,9 @@ def expression(conditions: Sequence[Condition]) -> Any:
     from lancedb.expr import col, lit
 
     def one(condition: Condition) -> Any:
+        if isinstance(condition, Words):
+            return reduce(or_, [reduce(and_, [col('caption').contains(lit(part)) for part in parts])
+                                for parts in condition.choices])
         if condition.free:
             return reduce(or_, [col('extra').contains(lit(f'\n{tag(condition.key, value)}\n'))
                                 for value in condition.values])
@@ -47,14 +52,19 @@ def tag(key: str, value: str) -> str:
 
 
 def schema_of(fingerprint: dict[str, Any]) -> Any:
-    """Make the schema of the table of a new gallery, which holds the fingerprint."""
+    """Make the schema of the table of a new gallery, which holds the fingerprint.
+
+    One with captions has a column of their words; so tables without, as of earlier versions, stay
+    as they are.
+    """
     import pyarrow as pa
+    captioned = [pa.field('caption', pa.string())] if CAPTIONS in fingerprint else []
     types = {str: pa.string(), float: pa.float64(), int: pa.int64()}
     return pa.schema(
         [pa.field('id', pa.string(), nullable=False),
          pa.field('vector', pa.list_(pa.float32(), fingerprint['dim']), nullable=False),
          *(pa.field(name, types[kind]) for name, kind in KINDS.items()),
-         pa.field('extra', pa.string(), nullable=False),
+         *captioned, pa.field('extra', pa.string(), nullable=False),
          pa.field('entry', pa.string(), nullable=False)],
         metadata={'mmtbps': json.dumps(fingerprint)})
 
@@ -69,10 +79,12 @@ def rows_of(entries: list[GalleryEntry], vectors: np.ndarray, schema: Any) -> An
     """Make the rows of entries with their ``(N, dim)`` features."""
     import pyarrow as pa
     tags = [''.join(f'\n{tag(*item)}' for item in entry.extra.items()) for entry in entries]
+    captions = [each.caption and spaced_words(each.caption) for each in entries]
     return pa.table(
         {'id': [entry.id for entry in entries],
          'vector': pa.FixedSizeListArray.from_arrays(vectors.ravel(), vectors.shape[1]),
          **{name: [getattr(entry, name) for entry in entries] for name in KINDS},
+         **({'caption': captions} if 'caption' in schema.names else {}),
          'extra': [f'{text}\n' for text in tags],
          'entry': [seal(*pair) for pair in zip(entries, vectors, strict=True)]},
         schema=schema)

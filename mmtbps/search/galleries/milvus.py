@@ -15,6 +15,7 @@ import numpy as np
 from mmtbps.errors import BadValue, MissingPackage, UserError, first_line
 
 from .base import BaseGallery, GalleryEntry, GalleryUnreadable, Hit
+from .caption_words import Words
 from .filters import KINDS, Condition, OneOf
 from .fingerprint import check_fingerprint
 
@@ -313,6 +314,8 @@ def expression(conditions: Sequence[Condition]) -> str:
     """
     texts = []
     for condition in conditions:
+        if isinstance(condition, Words):
+            raise BadValue('a Milvus gallery shows captions and cannot be filtered by their words')
         if condition.free:  # Milvus Lite takes no `in` here
             texts.append(' or '.join(f'{_column(condition.key)} == {_literal(value)}'
                                      for value in condition.values))

@@ -21,9 +21,11 @@ from PIL import Image
 from mmtbps.errors import BadValue, Remedy
 from mmtbps.fileio import append_json_lines
 
+from ..captioning import CaptionOptions, CaptionRun, with_captions
 from ..encoders.base import Encoder
-from ..galleries.base import BaseGallery, GalleryEntry, GalleryMismatch
+from ..galleries.base import BaseGallery, GalleryEntry
 from ..galleries.fingerprint import is_same_model
+from ..galleries.mismatch import mismatch_of
 from ..galleries.names import match_paths, similar_paths
 from ..galleries.provenance import write_provenance
 from ..media.images import UnreadableImage
@@ -65,7 +67,7 @@ def entry_id(path: str) -> str:
 def index_people(source: str | os.PathLike, gallery: BaseGallery, encoder: Encoder, *,
                  metadata: Mapping[str, Metadata] | None = None,
                  detection: DetectionOptions | None = None,
-                 options: IndexOptions | None = None,
+                 options: IndexOptions | None = None, captions: CaptionOptions | None = None,
                  begun: Callable[[], object] | None = None) -> IndexReport:
     """Bring a gallery up to date with a folder.
 
@@ -76,27 +78,32 @@ def index_people(source: str | os.PathLike, gallery: BaseGallery, encoder: Encod
     Args:
         source: A folder of crops, or one file. With ``detection``: of photographs and videos. It
             may be a part of the folder that was indexed first.
-        gallery: Made with the fingerprint of ``encoder``.
+        gallery: Made with the fingerprint of ``encoder``, and of ``captions`` by `with_captions`.
         encoder: Computes the features.
         metadata: By path relative to the images' root, see `.metadata`. A file that
             is not in it, and has not changed, keeps what the gallery knows of it.
         detection: Find the people first; without it a file is a crop of one person.
         options: Of the run.
+        captions: Mixed into the features.
         begun: Called when something is in the gallery, so that there is a place for notes: at
             once, or when the first crops are stored.
 
     Raises:
-        GalleryMismatch: The gallery is of another model.
+        GalleryMismatch: The gallery is of another model; CaptionMismatch: of other captions.
         DetectionMismatch: The gallery's entries were found in another way.
         BadValue: There is no file to index, ``source`` lies outside the images' root or takes the
             place of one that is gone, or ``prune`` would take more than half.
     """
-    if not is_same_model(gallery.fingerprint, encoder.fingerprint):
-        raise GalleryMismatch(gallery.uri, gallery.fingerprint, encoder.fingerprint)
+    given = with_captions(encoder.fingerprint, captions and captions.identity)
+    if not is_same_model(gallery.fingerprint, given):
+        raise mismatch_of(gallery.uri, gallery.fingerprint, given)
+    if captions is not None:
+        captions.check(detection is not None, [*chain.from_iterable(
+            row.extra for row in (metadata or {}).values())])
     options = options or IndexOptions()
     selection = FileSelection.of(gallery, source, detection is not None, options)
     found = selection.find()
-    run = _Run(selection, found, gallery, encoder, metadata or {}, options)
+    run = _Run(selection, found, gallery, encoder, metadata or {}, options, captions)
     settings = settle_detection(gallery.uri, chain.from_iterable(run.known.values()), detection)
 
     def check() -> None:
@@ -129,7 +136,7 @@ class _Run:
 
     def __init__(self, selection: FileSelection, found: FoundFiles, gallery: BaseGallery,
                  encoder: Encoder, metadata: Mapping[str, Metadata],
-                 options: IndexOptions) -> None:
+                 options: IndexOptions, captions: CaptionOptions | None) -> None:
         self.selection = selection
         self.found = found
         self.gallery = gallery
@@ -140,9 +147,11 @@ class _Run:
         self.known: dict[str, list[GalleryEntry]] = {}
         for entry in gallery.entries():
             self.known.setdefault(entry.path, []).append(entry)
-        self.reader = FileReader(self.known, selection.relative, options.rehash)
+        told = captions and CaptionRun(captions, encoder, self.report, options.log)
+        stays = told.start(self.known, found.paths, selection.root) if told else self.known
+        self.reader = FileReader(stays, selection.relative, options.rehash)
         self.writer = GalleryWriter(gallery, encoder, self.known, options.batch_size,
-                                    options.commit_every, options.log)
+                                    options.commit_every, options.log, told)
         self.changed: list[GalleryEntry] = []
         self.gone = self._find_gone() if options.prune else []
         for path, reason in found.refused.items():

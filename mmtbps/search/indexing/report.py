@@ -27,6 +27,9 @@ class IndexReport:
         videos: Of the folder, that were passed over because there is no detector.
         unknown: Rows of the metadata that name no file.
         similar: Of these, the file that may have been meant.
+        captioned: Crops whose caption is in their feature, of those that were indexed.
+        uncaptioned: Path and reason of each crop that was indexed without a caption.
+        cut_captions: Captions of which the model reads a part.
         notes: Path and what is odd about each file that was taken nevertheless.
     """
 
@@ -46,6 +49,9 @@ class IndexReport:
     unknown: list[str] = field(default_factory=list)
     similar: dict[str, str] = field(default_factory=dict)
     notes: list[tuple[str, str]] = field(default_factory=list)
+    captioned: int = 0
+    uncaptioned: list[tuple[str, str]] = field(default_factory=list)
+    cut_captions: int = 0
 
     def __str__(self) -> str:
         numbers = [f'{self.indexed} indexed', f'{self.unchanged} unchanged']
@@ -55,6 +61,8 @@ class IndexReport:
                              (self.removed, 'removed'), (len(self.skipped), 'skipped'),
                              (len(self.passed_over), 'passed over'),
                              (len(self.nobody), 'without a person'),
+                             (self.captioned, 'with a caption'),
+                             (len(self.uncaptioned), 'without a caption'),
                              (len(self.notes), 'with a note')):
             numbers += [f'{number} {name}'] if number else []
         return ', '.join(numbers)

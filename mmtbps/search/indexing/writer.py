@@ -8,6 +8,7 @@ from PIL import Image
 
 from mmtbps.fileio import append_json_lines
 
+from ..captioning import CaptionRun
 from ..encoders.base import Encoder
 from ..galleries.base import BaseGallery, GalleryEntry
 
@@ -28,6 +29,7 @@ class GalleryWriter:
         batch_size: Crops encoded at once.
         commit_every: Crops stored at once, or more where a file has more.
         log: A JSON line is appended to this file for each file that is safe in the gallery.
+        captions: Asked for each crop, and mixed into its feature.
 
     Attributes:
         begins: Called once, before the first crops are stored; to be set before.
@@ -39,12 +41,14 @@ class GalleryWriter:
 
     def __init__(self, gallery: BaseGallery, encoder: Encoder,
                  known: Mapping[str, Sequence[GalleryEntry]], batch_size: int = 64,
-                 commit_every: int = 512, log: str | os.PathLike | None = None) -> None:
+                 commit_every: int = 512, log: str | os.PathLike | None = None,
+                 captions: CaptionRun | None = None) -> None:
         self.gallery = gallery
         self.encoder = encoder
         self.batch_size = batch_size
         self.commit_every = commit_every
         self.log = log
+        self.captions = captions
         self.known = known
         self.begins: Callable[[], object] | None = None
         self.begun: Callable[[], object] | None = None
@@ -56,7 +60,8 @@ class GalleryWriter:
 
     def add(self, entry: GalleryEntry, image: Image.Image) -> None:
         """Add one crop; its file is not complete yet."""
-        self._entries.append(entry)
+        self._entries.append(entry if self.captions is None else
+                             self.captions.describe(entry, image))
         self._images.append(image)
         pixels = sum(image.width * image.height for image in self._images)
         if len(self._images) >= self.batch_size or pixels >= _BATCH_PIXELS:
@@ -103,7 +108,10 @@ class GalleryWriter:
 
     def _encode(self) -> None:
         if self._images:
-            self._features.append(self.encoder.encode_images(self._images))
+            features = self.encoder.encode_images(self._images)
+            if self.captions is not None:
+                features = self.captions.mix(self._entries[-len(features):], features)
+            self._features.append(features)
             self._images = []
 
 
