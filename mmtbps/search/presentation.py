@@ -31,7 +31,8 @@ def in_words(entry: GalleryEntry) -> list[tuple[str, str]]:
     known = [('camera', entry.camera),
              ('time', None if entry.is_undated else clock(entry.time)), ('track', entry.track),
              ('frame', entry.frame), ('caption', entry.caption), *extra.items(),
-             ('file', entry.path), ('box', None if entry.box is None else ','.join(map(str, entry.box)))]
+             ('file', entry.path),
+             ('box', None if entry.box is None else ','.join(map(str, entry.box)))]
     return [(name, str(value)) for name, value in known if value is not None]
 
 
