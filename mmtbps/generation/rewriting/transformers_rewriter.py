@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any
 
 import torch
+from PIL import Image
 
 from mmtbps.errors import BadValue, MissingFile, first_line
 from mmtbps.hub import hub_options
@@ -202,7 +203,8 @@ class Captioner(TransformersRewriter):
     """Rewriter that asks a vision-language model for a description of the picture.
 
     Of an edited picture it tells what came out of the edit, rather than what was asked. Its
-    arguments are those of `TransformersRewriter`.
+    arguments are those of `TransformersRewriter`. A model that holds no conversation, as BLIP and
+    GIT, writes its caption without being asked, and sees no instruction.
     """
 
     task = 'image-text-to-text'
@@ -210,10 +212,20 @@ class Captioner(TransformersRewriter):
     default_instructions = CAPTION_INSTRUCTIONS
 
     def _answer(self, request: RetellRequest, instruction: str, number: int) -> str:
+        if getattr(self.pipeline.processor, 'chat_template', None) is None:
+            return self._caption(request.image)
         content = [dict(type='image', image=request.image), dict(type='text', text=instruction)]
         found, = self.pipeline(text=[dict(role='user', content=content)], return_full_text=False,
                                generate_kwargs=self._sampling)
         return found['generated_text']
+
+    def _caption(self, image: Image.Image) -> str:
+        """Let a model without a conversation say what it sees."""
+        model, processor = self.pipeline.model, self.pipeline.processor
+        seen = processor(images=image, return_tensors='pt').to(model.device, model.dtype)
+        with torch.no_grad():
+            tokens = model.generate(pixel_values=seen['pixel_values'], **self._sampling)
+        return processor.batch_decode(tokens, skip_special_tokens=True)[0]
 
 
 def _texts(name: str, given: Sequence[str] | None, default: Sequence[str]) -> tuple[str, ...]:

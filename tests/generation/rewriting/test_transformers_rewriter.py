@@ -4,7 +4,7 @@
 import pytest
 import torch
 from PIL import Image
-from tiny_language import SPECIAL, WORDS, save_llama, save_llava
+from tiny_language import SPECIAL, WORDS, save_blip, save_llama, save_llava
 
 from mmtbps.errors import BadValue
 from mmtbps.generation.rewriting import Captioner, LanguageModelRewriter, RetellRequest
@@ -51,6 +51,25 @@ def test_a_captioner_looks_at_the_picture(llava):
         writer.rewrite([asked_for(color=color)])
     assert len(seen) == 2 and not torch.equal(*seen)
     assert writer.sees_pictures and not LanguageModelRewriter.sees_pictures
+
+
+def test_a_model_without_conversation_says_what_it_sees(tmp_path):
+    writer = Captioner(save_blip(tmp_path, seed=2), max_new_tokens=6, temperature=0, device='cpu')
+    (red,), (blue,) = writer.rewrite([asked_for(), asked_for(color=(0, 0, 255))])
+    assert red != blue and {*red.split(), *blue.split()} <= {*WORDS}
+    assert writer.rewrite([asked_for('b', seed=5)]) == [[red]]
+    model, processor = writer.pipeline.model, writer.pipeline.processor
+    pixels = processor(images=asked_for().image, return_tensors='pt')['pixel_values']
+    tokens = [1]
+    for _ in range(6):  # the likeliest word again and again
+        with torch.no_grad():
+            patches = model.vision_model(pixels)[0]
+            scores = model.text_decoder(torch.tensor([tokens]),
+                                        encoder_hidden_states=patches).logits
+        tokens.append(int(scores[0, -1].argmax()))
+        if tokens[-1] == 2:
+            break
+    assert red == processor.decode(tokens, skip_special_tokens=True)
 
 
 def prompts_of(writer):

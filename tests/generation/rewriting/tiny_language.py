@@ -3,6 +3,12 @@
 import torch
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import (
+    BlipConfig,
+    BlipForConditionalGeneration,
+    BlipImageProcessor,
+    BlipProcessor,
+    BlipTextConfig,
+    BlipVisionConfig,
     CLIPImageProcessor,
     CLIPVisionConfig,
     LlamaConfig,
@@ -57,4 +63,18 @@ def save_llava(folder):
         CLIPImageProcessor(size=dict(shortest_edge=16), crop_size=size), tokenizer(), patch_size=8,
         vision_feature_select_strategy='default', chat_template=TEMPLATE, image_token='<image>',
         num_additional_image_tokens=1).save_pretrained(folder)
+    return str(folder)
+
+
+def save_blip(folder, seed=0):
+    torch.manual_seed(seed)
+    sizes = dict(hidden_size=16, intermediate_size=32, num_hidden_layers=2, num_attention_heads=2)
+    text = BlipTextConfig(vocab_size=len(SPECIAL) + len(WORDS), encoder_hidden_size=16,
+                          bos_token_id=1, eos_token_id=2, sep_token_id=2, pad_token_id=3,
+                          max_position_embeddings=64, initializer_range=1., **sizes)
+    vision = BlipVisionConfig(image_size=16, patch_size=8, initializer_range=1., **sizes)
+    BlipForConditionalGeneration(BlipConfig(text_config=text.to_dict(),
+                                            vision_config=vision.to_dict())).save_pretrained(folder)
+    BlipProcessor(BlipImageProcessor(size=dict(height=16, width=16)),
+                  tokenizer(None)).save_pretrained(folder)
     return str(folder)
