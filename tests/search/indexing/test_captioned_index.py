@@ -15,7 +15,11 @@ from mmtbps.search.captioning import (
     CaptionOptions,
     with_captions,
 )
+from mmtbps.search.encoders.base import Fingerprint
 from mmtbps.search.galleries import CaptionMismatch, GalleryEntry, GalleryMismatch, open_gallery
+from mmtbps.search.galleries.caption_words import words_of_captions
+from mmtbps.search.galleries.fingerprint import is_same_model, may_search
+from mmtbps.search.galleries.mismatch import mismatch_of
 from mmtbps.search.indexing import DetectionOptions, IndexOptions, Metadata, index_people
 from mmtbps.search.inferencer import TextToPersonInferencer
 from mmtbps.search.presentation import in_words
@@ -264,6 +268,33 @@ def test_a_gallery_without_captions_is_as_before(tmp_path, kind):
         table = lancedb.connect(tmp_path).open_table('people')
         assert table.schema.names == ['id', 'vector', 'camera', 'track', 'path', 'time', 'frame',
                                       'extra', 'entry']
+
+
+def test_milvus_refuses_words_of_captions():
+    from mmtbps.search.galleries.filters import read_where
+    from mmtbps.search.galleries.milvus import expression
+    words = words_of_captions(read_where({'caption': 'red'}))
+    with pytest.raises(BadValue, match='cannot be filtered by their words'):
+        expression(words)
+
+
+def test_no_calibration_of_pictures_is_taken_for_pictures_with_captions(tmp_path):
+    from mmtbps.commands.calibrate import check_gallery
+    crops = paint_folder(tmp_path / 'crops', 'red')
+    captions = of_file(tmp_path, {'red.png': 'in red'})
+    index(crops, begin(tmp_path, captions), captions)
+    with pytest.raises(BadValue, match='a gallery with captions is not calibrated'):
+        check_gallery(str(tmp_path / 'people'), ColorEncoder())
+
+
+def test_former_fingerprints_of_a_model_are_known_with_captions():
+    model = Fingerprint(dict(model='b', dim=12), lambda: [dict(model='a', dim=12)])
+    said = dict(captioner='FILE', weight=.3)
+    given = with_captions(model, said)
+    assert is_same_model(dict(model='a', dim=12, captions=said), given)
+    assert not is_same_model(dict(model='a', dim=12), given)
+    assert may_search(dict(model='a', dim=12, captions=said), model)
+    assert isinstance(mismatch_of('here', dict(model='a', dim=12), given), CaptionMismatch)
 
 
 def test_old_entries_without_a_caption_are_read():
