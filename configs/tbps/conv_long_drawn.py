@@ -1,4 +1,4 @@
-"""Convolutional towers on DrawnPEDES, more than three times as long: 15 minutes of CPU."""
+"""Convolutional towers on DrawnPEDES, more than three times as long: about 15 minutes of CPU."""
 
 from mmengine.config import read_base
 
