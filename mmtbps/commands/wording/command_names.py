@@ -48,6 +48,7 @@ COMMANDS = {
     'info': Command('search', 'what a gallery holds and where it came from', 'info'),
     'delete': Command('search', 'remove entries of a gallery', 'delete'),
     'compact': Command('search', 'fold changes into the files of a gallery', 'compact'),
+    'watch': Command('search', 'raise an alarm when somebody fits a saved sentence', 'watch'),
     'models': Command('models', 'list pretrained models worth trying'),
     'convert': Command('convert_weights', 'convert published checkpoints into ours'),
     'convert-data': Command('convert_data', 'convert data sets to and from parquet and shards'),
