@@ -4,7 +4,7 @@ Rules are a YAML file:
     - name: red coat
       sentence: a woman in a red coat without a hat
       max_false_alarm_rate: 0.001
-      where: camera=lobby
+      where: {camera: lobby}
       cool_down: 60
 
 Passwords come from the environment: MMTBPS_STREAM_PASSWORD, MMTBPS_WEBHOOK_PASSWORD or

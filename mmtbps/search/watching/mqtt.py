@@ -2,6 +2,7 @@
 
 import os
 import threading
+import time
 from typing import Any
 from urllib.parse import unquote
 
@@ -15,6 +16,7 @@ __all__ = ['MQTT_PASSWORD', 'MqttReceiver']
 #: Variable of the environment.
 MQTT_PASSWORD = 'MMTBPS_MQTT_PASSWORD'
 _PORTS = dict(mqtt=1883, mqtts=8883)
+_TICK = .1  # seconds between two looks at the connection
 
 
 class MqttReceiver(Receiver):
@@ -55,7 +57,10 @@ class MqttReceiver(Receiver):
                 self.close()
                 self._client = self._connect()
             told = self._client.publish(self._topic, alarm.text.encode(), qos=1)
-            told.wait_for_publish(self._timeout)
+            until = time.monotonic() + self._timeout
+            while not told.is_published() and time.monotonic() < until and (
+                    self._client.is_connected()):
+                told.wait_for_publish(_TICK)
             if not told.is_published():
                 raise NotReceived(f'{self.name}: no answer')
         except (OSError, RuntimeError, ValueError) as error:

@@ -10,7 +10,7 @@ from mmtbps.errors import BadValue, MissingFile, MissingPackage
 from mmtbps.quantities import is_finite
 
 from ..encoders.base import check_texts
-from ..galleries.filters import parse_where, read_where
+from ..galleries.filters import parse_where
 
 __all__ = ['BOUNDS', 'Rule', 'read_rules']
 
@@ -60,8 +60,7 @@ def read_rules(path: str | os.PathLike) -> list[Rule]:
 
     Args:
         path: Of a list of rules, each with the keys of `Rule`: ``name``, ``sentence``, one of
-            `BOUNDS`, and maybe ``where`` (as on a command line, ``camera=c1,c2``, or a list of
-            such words) and ``cool_down``.
+            `BOUNDS`, and maybe ``where`` (such as ``{camera: [c1, c2]}``) and ``cool_down``.
 
     Raises:
         MissingFile: There is no such file.
@@ -151,13 +150,21 @@ def _read_number(values: Mapping[str, Any], key: str, place: str, low: float,
 
 
 def _read_where(value: Any, place: str) -> dict[str, Any]:
-    words = [] if value is None else [value] if isinstance(value, str) else value
-    if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
-        raise BadValue(f'{place}: where: a filter is written as on the command line, such as '
-                       f'camera=c1,c2, or a list of those; got {value!r:.80}')
+    """Read a filter: a word as on a command line, or a mapping of keys to a value or several."""
+    values = {} if value is None else value
+    if isinstance(values, str):
+        words = [values]
+    elif isinstance(values, dict):
+        words = [f'{key}={_join(choice)}' for key, choice in values.items()]
+    else:
+        raise BadValue(f'{place}: where: a filter is a mapping such as {{camera: [c1, c2]}}, got '
+                       f'{value!r:.80}')
     try:
-        where = parse_where(words)
-        read_where(where)
+        return parse_where(words)
     except BadValue as error:
         raise BadValue(f'{place}: where: {error}') from error
-    return where
+
+
+def _join(choice: Any) -> str:
+    several = choice if isinstance(choice, list) else [choice]
+    return ','.join(str(each).replace(',', '\\,') for each in several)

@@ -36,6 +36,7 @@ STREAM_SCHEMES = ('rtsp', 'rtsps', 'http', 'https')
 FOLDER = '.watched'
 _QUALITY = 95
 _LONGEST_PAUSE = 60.
+_STEP = .001  # seconds
 _CAMERA = re.compile(r'[^\w.-]+')
 
 
@@ -189,9 +190,10 @@ class StreamSource(Source):
         session = start.strftime('%Y%m%dT%H%M%S.%f')
 
         def frames() -> Iterator[VideoFrame]:
+            time = 0.
             for number, (image, moment) in enumerate(self._frames(stop)):
-                yield VideoFrame(image, self.folder / f'{session}.mp4', number,
-                                 max(moment - start.timestamp(), 0.))
+                time = max(moment - start.timestamp(), time + _STEP)  # a clock may be set back
+                yield VideoFrame(image, self.folder / f'{session}.mp4', number, time)
 
         for entry, picture in people_of(frames(), self._detector, self._tracker, self._images):
             while not self._is_kept(stop, entry, picture, session, start.timestamp()):

@@ -21,6 +21,7 @@ __all__ = ['Watch']
 _AT_A_TIME = 256
 _LONGEST_PAUSE = 60.
 _TICK = .2
+_PATIENCE = 10.  # seconds for a receiver that has failed, when the source has ended
 
 
 class Watch:
@@ -164,9 +165,10 @@ class Watch:
                 raise error
 
     def _drain(self) -> None:
-        """Wait until all alarms are sent, or those that wait cannot be sent now."""
-        while any(self.outbox.waiting().get(sender.receiver.kind) and not sender.fails
-                  for sender in self.senders):
+        """Wait until all alarms are sent, or those that wait cannot be sent for a while."""
+        until = time.monotonic() + _PATIENCE
+        while any(self.outbox.waiting().get(sender.receiver.kind) and (
+                not sender.fails or time.monotonic() < until) for sender in self.senders):
             self._check()
             time.sleep(.05)
 

@@ -1,0 +1,108 @@
+"""People judged by rules, against the presence of a search and against scores one by one."""
+
+import numpy as np
+import pytest
+from fakes import ColorEncoder
+from presence_worlds import DIM, world
+from watch_rig import painted_gallery
+
+from mmtbps.errors import BadValue
+from mmtbps.evaluation.presence import fit_calibration
+from mmtbps.search.answers import PresenceEstimator
+from mmtbps.search.galleries import open_gallery
+from mmtbps.search.galleries.base import GalleryEntry
+from mmtbps.search.watching import Judge, Rule
+
+FINGERPRINT = dict(model='a' * 64, pipeline='sphere', dim=DIM)
+
+
+class Sphere:
+    """Encoder whose sentences end in the number of a query of a world."""
+
+    dim, fingerprint = DIM, FINGERPRINT
+
+    def __init__(self, data):
+        self.data = data
+
+    def encode_texts(self, texts):
+        return np.stack([self.data.queries[int(text.split()[-1])] for text in texts]).astype(
+            np.float32)
+
+
+@pytest.fixture(scope='module')
+def data():
+    return world(300, seed=9)
+
+
+@pytest.fixture(scope='module')
+def calibration():
+    pytest.importorskip('sklearn')
+    return fit_calibration(world(120, seed=0), fingerprint=FINGERPRINT)
+
+
+def gallery_of(data, tmp_path, rows):
+    gallery = open_gallery(tmp_path / f'people{len(rows)}', FINGERPRINT)
+    gallery.upsert([GalleryEntry(str(row), f'{row}.jpg', camera=f'c{row % 2}') for row in rows],
+                   data.gallery[rows].astype(np.float32))
+    return gallery
+
+
+@pytest.mark.parametrize('people', [250, 8])
+def test_a_probability_is_that_of_a_search(data, calibration, tmp_path, people):
+    gallery = gallery_of(data, tmp_path, np.arange(people))
+    encoder = Sphere(data)
+    judge = Judge([Rule('all', 'person 6', 'min_score', -1.)], gallery, encoder, calibration)
+    vector = encoder.encode_texts(['person 6'])
+    hits = gallery.search(vector, 10)
+    presence, = PresenceEstimator(gallery, calibration)(vector, hits)
+    found = {each.entry.id: each for each in judge(list(gallery.entries()))}
+    assert len(found) == people
+    for hit in hits[0]:
+        assert found[hit.entry.id].probability == pytest.approx(presence.hits[hit.entry.id])
+        assert found[hit.entry.id].score == pytest.approx(hit.score, abs=1e-6)
+    worst = min(found.values(), key=lambda each: each.score)
+    assert worst.probability < .01 or people == 8
+
+
+def test_a_rate_and_a_probability_find_the_person_and_hardly_anybody_else(
+        data, calibration, tmp_path):
+    gallery = gallery_of(data, tmp_path, np.arange(250))
+    rules = [Rule(f'{bound} {row}', f'person {2 * row}', bound, value) for row in range(20)
+             for bound, value in (('max_false_alarm_rate', .001), ('min_probability', .5))]
+    judge = Judge(rules, gallery, Sphere(data), calibration)
+    found = [(each.rule.name.split(), each.entry.id) for each in judge(list(gallery.entries()))]
+    for bound in ('max_false_alarm_rate', 'min_probability'):
+        right = sum(name == [bound, key] for name, key in found)
+        assert right >= 14
+        assert sum(name[0] == bound for name, _ in found) - right <= 20
+
+
+def test_a_judgement_does_not_depend_on_who_is_judged_with_whom(data, calibration, tmp_path):
+    gallery = gallery_of(data, tmp_path, np.arange(250))
+    judge = Judge([Rule('all', 'person 6', 'min_score', -1.)], gallery, Sphere(data), calibration)
+    entries = sorted(gallery.entries(), key=lambda entry: int(entry.id))[:20]
+    together = [each.probability for each in judge(entries)]
+    alone = [judge([entry])[0].probability for entry in entries]
+    np.testing.assert_allclose(together, alone, rtol=1e-6)
+
+
+@pytest.mark.parametrize('bound', ['max_false_alarm_rate', 'min_probability'])
+def test_what_needs_a_calibration_is_refused_without_one(tmp_path, bound):
+    gallery, _ = painted_gallery(tmp_path, 'red')
+    with pytest.raises(BadValue, match=f"'red': {bound}: the model is not calibrated: of another"):
+        Judge([Rule('red', 'all in red', bound, .1)], gallery, ColorEncoder(), None, 'of another')
+
+
+def test_filters_and_what_a_sentence_denies_decide_who_is_found(tmp_path):
+    gallery, _ = painted_gallery(tmp_path, 'red', 'blue', 'green')
+    encoder = ColorEncoder()
+    judge = Judge([Rule('red', 'red', 'min_score', .95),
+                   Rule('here', 'red', 'min_score', .95, dict(camera='c1')),
+                   Rule('not red', 'a person without a red coat', 'min_score', -1.)],
+                  gallery, encoder)
+    found = {(each.rule.name, each.entry.path.split('-')[1]) for each in judge(
+        list(gallery.entries()))}
+    assert ('red', '00-red.png'.split('-')[1]) in found and ('red', 'blue.png') not in found
+    assert not any(name == 'here' for name, _ in found)
+    denied = {path for name, path in found if name == 'not red'}
+    assert 'red.png' not in denied and 'blue.png' in denied
