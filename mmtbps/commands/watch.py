@@ -277,10 +277,11 @@ def open_stream(args: argparse.Namespace, gallery: 'BaseGallery', encoder: 'Enco
                        'with --images')
     if args.once:
         raise BadValue('--once is for a folder')
-    args.track = True
-    detection = choose_detection(args, args.gallery, read_provenance(args.gallery).detection)
-    if detection is None:
+    noted = read_provenance(args.gallery).detection or {}
+    if not (args.detector or noted.get('detector')):
         raise BadValue('the people of a stream are found by a --detector')
+    args.track = True
+    detection = choose_detection(args, args.gallery, noted)
     return StreamSource(partial(live_frames, address, detection.interval), args.camera, images,
                         gallery, encoder, outbox, detection.detector, detection.tracker, say,
                         begun=begun)

@@ -167,7 +167,7 @@ def test_after_an_orderly_stop_nothing_comes_twice(tmp_path, store, undisturbed)
 @pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGINT])
 def test_after_ten_orderly_stops_nothing_comes_twice(tmp_path, store, undisturbed, number):
     pytest.importorskip('httpx')
-    for received in range(10):
+    for received in range(1, 11):
         root, server = tmp_path / str(received), Server()
         root.mkdir()
         stopped_and_resumed(root, store, server, number, received)
