@@ -41,7 +41,7 @@ class Alone(Halves):
 
 
 class Arrivals(StillSource):
-    """A folder into which a picture comes before each look, until all are there."""
+    """A folder into which a picture comes before each look; after four, when nobody holds it."""
 
     def __init__(self, store, path, *others, **named):
         Path(path).mkdir(exist_ok=True)
@@ -51,6 +51,8 @@ class Arrivals(StillSource):
     def looks(self, stop):
         yield
         for file in sorted(self.store.iterdir()):
+            while file.name == '04.png' and (self.store.parent / 'hold').exists():
+                stop.wait(.01)
             if stop.is_set():
                 return
             if not (self.path / file.name).exists():
@@ -100,11 +102,16 @@ def watch_arrivals(root, make_receivers, kill=None, rules=RULES):
     gallery = open_gallery(root / 'people', encoder.fingerprint)
     outbox = Outbox(root / 'state')
     receivers = make_receivers(root)
-    source = Arrivals(root / 'store', root / 'crops', gallery, encoder, lambda line: None,
+
+    def notify(line):
+        with open(root / 'said.txt', 'a') as said:
+            said.write(f'{line}\n')
+
+    source = Arrivals(root / 'store', root / 'crops', gallery, encoder, notify,
                       detection=DetectionOptions(Alone()),
                       options=IndexOptions(progress=False, batch_size=2, commit_every=1))
-    watch = Watch(source, gallery, Judge(rules, gallery, encoder), outbox, receivers,
-                  lambda line: None, pause=.02)
+    watch = Watch(source, gallery, Judge(rules, gallery, encoder), outbox, receivers, notify,
+                  pause=.02)
     if kill is not None:
         kill.arm(receivers[0])
     watch.run()
@@ -132,7 +139,7 @@ def lines_of(path):
 
 # ------------------------------------------------------------------ HTTP
 class Server:
-    """An HTTP server that notes ids; ``answer`` is a status, and ``delay`` the seconds before it."""
+    """An HTTP server that notes what comes, and answers with a status after some seconds."""
 
     def __init__(self, port=0):
         self.bodies, self.headers, self.answer, self.delay = [], [], 200, 0.

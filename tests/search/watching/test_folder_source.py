@@ -1,4 +1,4 @@
-"""A folder that is watched: what comes is looked at when it has settled, by events or by polling."""
+"""A folder that is watched, by events or by polling: what comes is looked at when it is settled."""
 
 import threading
 import time
