@@ -134,7 +134,10 @@ def in_process(function, *args):
 
 
 def lines_of(path):
-    return [json.loads(line) for line in Path(path).read_text().splitlines()]
+    """Whole lines of a file that may not be there yet."""
+    path = Path(path)
+    text = path.read_text() if path.exists() else ''
+    return [json.loads(line) for line in text.split('\n')[:-1]]
 
 
 # ------------------------------------------------------------------ HTTP

@@ -43,7 +43,7 @@ def test_alarms_of_a_disk_that_is_full_for_a_while_come_later(tmp_path, disk, na
     (root / name).symlink_to(disk / name)
     (root / 'hold').touch()
     process = multiprocessing.get_context('fork').Process(
-        target=watch_arrivals, args=(root, to_file))
+        target=watch_arrivals, args=(root, to_file), daemon=True)
     process.start()
     wait_for(lambda: len(lines_of(root / 'alarms.jsonl')) == 4)
     fill(disk)
