@@ -50,7 +50,7 @@ from .wording.user_errors import fail
 if TYPE_CHECKING:
     from mmtbps.search.encoders.base import Encoder
     from mmtbps.search.galleries.base import BaseGallery
-    from mmtbps.search.watching import Judge, Outbox, Receiver, Rule, Source
+    from mmtbps.search.watching import Outbox, Receiver, Rule, RuleJudge, Source
 
 __all__ = ['add_arguments', 'run']
 
@@ -229,16 +229,18 @@ def load(args: argparse.Namespace) -> 'Encoder':
 
 
 def make_judge(args: argparse.Namespace, rules: 'list[Rule]', gallery: 'BaseGallery',
-               encoder: 'Encoder') -> 'Judge':
+               encoder: 'Encoder') -> 'RuleJudge':
     """Make the judge of the rules, with the calibration that there is."""
-    from mmtbps.search.answers import find_calibration, read_phrase_bounds
+    from mmtbps.search.answers import find_calibration, find_phrase_bounds, read_phrase_bounds
     from mmtbps.search.answers.calibrations import load_calibration
-    from mmtbps.search.watching import Judge
-    found, reason = (load_calibration(args.calibration, encoder.fingerprint), '') \
-        if args.calibration else find_calibration(args.gallery, encoder.fingerprint,
-                                                  find_model(args).model)
-    bounds = {} if args.phrase_bounds is None else read_phrase_bounds(args.phrase_bounds)
-    return Judge(rules, gallery, encoder, found, reason, bounds)
+    from mmtbps.search.watching import RuleJudge
+    model = find_model(args)
+    known = args.gallery, encoder.fingerprint, model.model, model.weights
+    found, reason = find_calibration(*known) if args.calibration is None else (
+        load_calibration(args.calibration, encoder.fingerprint), '')
+    bounds = find_phrase_bounds(*known) if args.phrase_bounds is None else read_phrase_bounds(
+        args.phrase_bounds)
+    return RuleJudge(rules, gallery, encoder, found, reason, bounds)
 
 
 def open_source(args: argparse.Namespace, gallery: 'BaseGallery', encoder: 'Encoder',

@@ -32,6 +32,7 @@ CASES = {
         'removed', 'skipped', 'passed_over', 'unused', 'wide', 'nobody', 'videos', 'unknown',
         'similar', 'notes'}),
     'query': (['people', 'a man in red'], {'query', 'hits'}),
+    'watch': (['people', '--rules', 'rules.yaml', '--try-last', '5'], {'entries', 'alarms'}),
     'info': (['people'], {'kind', 'uri', 'entries', 'dim', 'fingerprint', 'images', 'model',
                           'weights'}),
     'delete': (['copied', '--path', 'cam_a/00001_01.jpg', '--yes'],
@@ -115,6 +116,7 @@ def write_benchmarks(root):
     (root / 'binding.csv').write_text(
         'image,caption,negative\n'
         f'{red},a red coat and blue jeans,a blue coat and red jeans\n')
+    (root / 'rules.yaml').write_text('- {name: red, sentence: a man in red, min_score: -1}\n')
     (root / 'short.json').write_text(json.dumps(dict(
         format='mmtbps-short-sentences', version=1, name='two crops', images=[red, blue],
         people=[1, 2], sentences=[dict(sentence='a red coat', group='colors', attributes=['red'],

@@ -104,7 +104,9 @@ def test_every_config_has_the_learning_rates_that_it_had(path):
     total, settings = FORMER[former_of(path)]
     assert cfg.train_cfg.get('max_epochs', cfg.train_cfg.get('max_iters')) == total
     rate = cfg.optim_wrapper.optimizer.lr
-    assert curve_of(cfg, total) == curve(settings, rate, cfg.train_cfg.type, total)
+    # Ends of warm-ups that are no whole number of epochs differ by rounding alone.
+    assert curve_of(cfg, total) == pytest.approx(
+        curve(settings, rate, cfg.train_cfg.type, total), rel=1e-6)
 
 
 @pytest.mark.parametrize('path', TRAINED, ids=lambda path: path.stem)

@@ -21,9 +21,9 @@ from mmtbps.search.galleries.factory import open_gallery
 from mmtbps.search.indexing import DetectionOptions, IndexOptions
 from mmtbps.search.watching import (
     FileReceiver,
-    Judge,
     Outbox,
     Rule,
+    RuleJudge,
     StillSource,
     Watch,
 )
@@ -110,7 +110,7 @@ def watch_arrivals(root, make_receivers, kill=None, rules=RULES):
     source = Arrivals(root / 'store', root / 'crops', gallery, encoder, notify,
                       detection=DetectionOptions(Alone()),
                       options=IndexOptions(progress=False, batch_size=2, commit_every=1))
-    watch = Watch(source, gallery, Judge(rules, gallery, encoder), outbox, receivers, notify,
+    watch = Watch(source, gallery, RuleJudge(rules, gallery, encoder), outbox, receivers, notify,
                   pause=.02)
     if kill is not None:
         kill.arm(receivers[0])

@@ -31,7 +31,7 @@ from ..galleries.filters import read_where
 from .alarms import Finding
 from .rules import Rule
 
-__all__ = ['Judge']
+__all__ = ['RuleJudge']
 
 #: Statistics of a gallery are made anew when it has grown by this part.
 _GROWN = .05
@@ -45,8 +45,8 @@ class _Evidence:
     probability: np.ndarray
 
 
-class Judge:
-    """Judge of people by rules.
+class RuleJudge:
+    """RuleJudge of people by rules.
 
     Args:
         rules: Saved sentences.
@@ -97,7 +97,7 @@ class Judge:
             entry.is_undated and any(condition.key == 'time' for condition in conditions))
 
     def __call__(self, entries: Sequence[GalleryEntry]) -> list[Finding]:
-        """Judge entries of the gallery by each rule.
+        """RuleJudge entries of the gallery by each rule.
 
         Args:
             entries: At most some hundreds at a time.
@@ -120,7 +120,7 @@ class Judge:
 
     def _judge(self, number: int, rule: Rule, entries: Sequence[GalleryEntry],
                features: np.ndarray) -> list[Finding | None]:
-        """Judge people by a rule; None for each who does not meet it."""
+        """RuleJudge people by a rule; None for each who does not meet it."""
         if not entries:
             return []
         scores = features @ self._vectors[number]

@@ -12,7 +12,7 @@ from mmtbps.quantities import is_count
 
 from ..galleries.base import BaseGallery, GalleryEntry
 from .alarms import Finding
-from .judging import Judge
+from .judging import RuleJudge
 from .outbox import Outbox
 from .repeats import Repeats
 
@@ -48,7 +48,7 @@ class RuleRate:
         return asdict(self)
 
 
-def try_last(gallery: BaseGallery, judge: Judge, count: int, now: float) -> list[Finding]:
+def try_last(gallery: BaseGallery, judge: RuleJudge, count: int, now: float) -> list[Finding]:
     """Find the alarms that rules would have raised for the last entries; nothing is noted.
 
     Args:

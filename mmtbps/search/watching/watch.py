@@ -9,7 +9,7 @@ from mmtbps.fileio import DiskFull
 from ..galleries.base import BaseGallery, GalleryEntry, GalleryUnreadable, UnknownEntry
 from ..galleries.provenance import read_provenance
 from .alarms import Alarm, Finding
-from .judging import Judge
+from .judging import RuleJudge
 from .outbox import Outbox
 from .receivers import Receiver
 from .sending import Sender
@@ -45,7 +45,7 @@ class Watch:
         pause: Seconds before something that has failed is tried again; doubles up to a minute.
     """
 
-    def __init__(self, source: Source, gallery: BaseGallery, judge: Judge, outbox: Outbox,
+    def __init__(self, source: Source, gallery: BaseGallery, judge: RuleJudge, outbox: Outbox,
                  receivers: Sequence[Receiver], notify: Callable[[str], object],
                  pause: float = 1.) -> None:
         self.source, self.gallery, self.judge, self.outbox = source, gallery, judge, outbox
@@ -111,7 +111,7 @@ class Watch:
         return in_order_of_time(found)
 
     def match(self, entries: Sequence[GalleryEntry]) -> list[Finding]:
-        """Judge entries by the rules."""
+        """RuleJudge entries by the rules."""
         return self.judge(entries)
 
     def queue(self, entries: Sequence[GalleryEntry], found: Sequence[Finding]) -> list[Alarm]:

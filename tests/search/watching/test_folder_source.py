@@ -9,7 +9,7 @@ from watch_rig import RULES, lines_of, painted_gallery, wait_for
 
 from mmtbps.errors import BadValue, MissingFile
 from mmtbps.search.indexing import IndexOptions
-from mmtbps.search.watching import FileReceiver, FolderSource, Judge, Outbox, StillSource, Watch
+from mmtbps.search.watching import FileReceiver, FolderSource, Outbox, RuleJudge, StillSource, Watch
 
 pytest.importorskip('watchdog')
 
@@ -24,7 +24,7 @@ def source_of(tmp_path, **options):
 def watched(tmp_path, request):
     """A watch in a thread, which ends with the test."""
     source, gallery, images = source_of(tmp_path, settle=.2, **request.param)
-    watch = Watch(source, gallery, Judge(RULES, gallery, ColorEncoder()),
+    watch = Watch(source, gallery, RuleJudge(RULES, gallery, ColorEncoder()),
                   Outbox(tmp_path / 'state'), [FileReceiver(tmp_path / 'alarms.jsonl')], print)
     watch.looks = []
     look = watch.look

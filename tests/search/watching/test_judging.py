@@ -11,7 +11,7 @@ from mmtbps.evaluation.presence import fit_calibration
 from mmtbps.search.answers import PresenceEstimator
 from mmtbps.search.galleries import open_gallery
 from mmtbps.search.galleries.base import GalleryEntry
-from mmtbps.search.watching import Judge, Rule
+from mmtbps.search.watching import Rule, RuleJudge
 
 FINGERPRINT = dict(model='a' * 64, pipeline='sphere', dim=DIM)
 
@@ -51,7 +51,7 @@ def gallery_of(data, tmp_path, rows):
 def test_a_probability_is_that_of_a_search(data, calibration, tmp_path, people):
     gallery = gallery_of(data, tmp_path, np.arange(people))
     encoder = Sphere(data)
-    judge = Judge([Rule('all', 'person 6', 'min_score', -1.)], gallery, encoder, calibration)
+    judge = RuleJudge([Rule('all', 'person 6', 'min_score', -1.)], gallery, encoder, calibration)
     vector = encoder.encode_texts(['person 6'])
     hits = gallery.search(vector, 10)
     presence, = PresenceEstimator(gallery, calibration)(vector, hits)
@@ -69,7 +69,7 @@ def test_a_rate_and_a_probability_find_the_person_and_hardly_anybody_else(
     gallery = gallery_of(data, tmp_path, np.arange(250))
     rules = [Rule(f'{bound} {row}', f'person {2 * row}', bound, value) for row in range(20)
              for bound, value in (('max_false_alarm_rate', .001), ('min_probability', .5))]
-    judge = Judge(rules, gallery, Sphere(data), calibration)
+    judge = RuleJudge(rules, gallery, Sphere(data), calibration)
     found = [(each.rule.name.split(), each.entry.id) for each in judge(list(gallery.entries()))]
     for bound in ('max_false_alarm_rate', 'min_probability'):
         right = sum(name == [bound, key] for name, key in found)
@@ -79,7 +79,7 @@ def test_a_rate_and_a_probability_find_the_person_and_hardly_anybody_else(
 
 def test_a_judgement_does_not_depend_on_who_is_judged_with_whom(data, calibration, tmp_path):
     gallery = gallery_of(data, tmp_path, np.arange(250))
-    judge = Judge([Rule('all', 'person 6', 'min_score', -1.)], gallery, Sphere(data), calibration)
+    judge = RuleJudge([Rule('all', 'person 6', 'min_score', -1.)], gallery, Sphere(data), calibration)
     entries = sorted(gallery.entries(), key=lambda entry: int(entry.id))[:20]
     together = [each.probability for each in judge(entries)]
     alone = [judge([entry])[0].probability for entry in entries]
@@ -90,13 +90,13 @@ def test_a_judgement_does_not_depend_on_who_is_judged_with_whom(data, calibratio
 def test_what_needs_a_calibration_is_refused_without_one(tmp_path, bound):
     gallery, _ = painted_gallery(tmp_path, 'red')
     with pytest.raises(BadValue, match=f"'red': {bound}: the model is not calibrated: of another"):
-        Judge([Rule('red', 'all in red', bound, .1)], gallery, ColorEncoder(), None, 'of another')
+        RuleJudge([Rule('red', 'all in red', bound, .1)], gallery, ColorEncoder(), None, 'of another')
 
 
 def test_filters_and_what_a_sentence_denies_decide_who_is_found(tmp_path):
     gallery, _ = painted_gallery(tmp_path, 'red', 'blue', 'green')
     encoder = ColorEncoder()
-    judge = Judge([Rule('red', 'red', 'min_score', .95),
+    judge = RuleJudge([Rule('red', 'red', 'min_score', .95),
                    Rule('here', 'red', 'min_score', .95, dict(camera='c1')),
                    Rule('not red', 'a person without a red coat', 'min_score', -1.)],
                   gallery, encoder)

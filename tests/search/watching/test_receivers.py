@@ -11,7 +11,7 @@ from watch_rig import RULES, Broker, Server, free_port, lines_of, painted_galler
 from mmtbps.errors import BadValue
 from mmtbps.fileio import LockTaken
 from mmtbps.search.indexing import IndexOptions
-from mmtbps.search.watching import FileReceiver, Judge, NotReceived, Outbox, StillSource, Watch
+from mmtbps.search.watching import FileReceiver, NotReceived, Outbox, RuleJudge, StillSource, Watch
 from mmtbps.search.watching.alarms import Alarm
 from mmtbps.search.watching.receivers import Receiver
 from mmtbps.search.watching.sending import Sender
@@ -117,7 +117,7 @@ def test_a_program_error_of_a_sender_ends_the_watch(tmp_path):
     encoder = ColorEncoder()
     source = StillSource(images, gallery, encoder, print, options=IndexOptions(progress=False))
     paint('red').save(images / 'new.png')
-    watch = Watch(source, gallery, Judge(RULES, gallery, encoder), Outbox(tmp_path / 'state'),
+    watch = Watch(source, gallery, RuleJudge(RULES, gallery, encoder), Outbox(tmp_path / 'state'),
                   [receiver], print)
     with pytest.raises(ZeroDivisionError):
         watch.run()

@@ -18,7 +18,7 @@ from watch_rig import free_port, lines_of, wait_for
 
 from mmtbps.search.galleries import open_gallery
 from mmtbps.search.media.live import live_frames
-from mmtbps.search.watching import FileReceiver, Judge, Outbox, Watch
+from mmtbps.search.watching import FileReceiver, Outbox, RuleJudge, Watch
 from mmtbps.search.watching.stream import StreamSource
 
 PYTHON = '/usr/bin/python3'
@@ -56,7 +56,7 @@ def test_people_of_an_rtsp_stream_raise_alarms_also_when_it_was_lost(tmp_path):
     source = StreamSource(partial(live_frames, f'rtsp://127.0.0.1:{port}/live', .1), 'door',
                           tmp_path / 'images', gallery, ColorEncoder(), outbox, ColorDetector(),
                           ByColor(), said.append, pause=.2)
-    watch = Watch(source, gallery, Judge(RULES, gallery, ColorEncoder()), outbox,
+    watch = Watch(source, gallery, RuleJudge(RULES, gallery, ColorEncoder()), outbox,
                   [FileReceiver(tmp_path / 'alarms.jsonl')], said.append)
     thread = threading.Thread(target=watch.run)
     thread.start()

@@ -18,7 +18,7 @@ from mmtbps.search.galleries import open_gallery
 from mmtbps.search.galleries.provenance import read_provenance
 from mmtbps.search.media.base import Tracker
 from mmtbps.search.media.live import LiveFrame, StreamLost, live_frames
-from mmtbps.search.watching import FileReceiver, Judge, Outbox, Rule, Watch
+from mmtbps.search.watching import FileReceiver, Outbox, Rule, RuleJudge, Watch
 from mmtbps.search.watching.stream import EarlyLook, StreamSource, stream_address
 
 RULES = [Rule('red', 'all in red', 'min_score', .9)]
@@ -79,7 +79,7 @@ def stream(root, frames, outbox=None, **options):
 
 def watch(root, frames, **options):
     source, gallery, outbox, said = stream(root, frames, **options)
-    Watch(source, gallery, Judge(RULES, gallery, ColorEncoder()), outbox,
+    Watch(source, gallery, RuleJudge(RULES, gallery, ColorEncoder()), outbox,
           [FileReceiver(root / 'alarms.jsonl')], said.append).run()
     return gallery, said
 
@@ -120,7 +120,7 @@ def test_who_stays_is_seen_before_the_track_ends_and_raises_one_alarm(tmp_path):
         return file.read_text().splitlines() if file.exists() else []
 
     source, gallery, outbox, said = stream(tmp_path, frames, early=1.)
-    running = Watch(source, gallery, Judge(RULES, gallery, ColorEncoder()), outbox,
+    running = Watch(source, gallery, RuleJudge(RULES, gallery, ColorEncoder()), outbox,
                     [FileReceiver(tmp_path / 'alarms.jsonl')], said.append)
     look = running.look
 

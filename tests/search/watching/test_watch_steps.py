@@ -15,10 +15,10 @@ from mmtbps.search.galleries.base import GalleryEntry
 from mmtbps.search.indexing import IndexOptions
 from mmtbps.search.watching import (
     FileReceiver,
-    Judge,
     Outbox,
     OutboxUnusable,
     Rule,
+    RuleJudge,
     StillSource,
     Watch,
     alarm_id,
@@ -34,7 +34,7 @@ def start(root, rules=RULES, gallery=None, said=None):
     notify = (said if said is not None else []).append
     source = StillSource(root / 'images', gallery, ColorEncoder(), notify,
                          options=IndexOptions(progress=False))
-    return Watch(source, gallery, Judge(rules, gallery, ColorEncoder()), Outbox(root / 'state'),
+    return Watch(source, gallery, RuleJudge(rules, gallery, ColorEncoder()), Outbox(root / 'state'),
                  [FileReceiver(root / 'alarms.jsonl')], notify, pause=.02)
 
 
@@ -222,10 +222,10 @@ def test_the_rate_met_counts_who_was_judged_and_what_was_marked(tmp_path):
 
 def test_a_trial_raises_what_a_watch_would_and_notes_nothing(tmp_path):
     gallery, _ = painted_gallery(tmp_path, 'red', 'green', 'blue', 'red')
-    judge = Judge(RULES, gallery, ColorEncoder())
+    judge = RuleJudge(RULES, gallery, ColorEncoder())
     assert [each.entry.path for each in try_last(gallery, judge, 3, 0.)] == [
         '02-blue.png', '03-red.png']
-    cool = Judge([Rule('any', 'all in red', 'min_score', -1., cool_down=9.)], gallery,
+    cool = RuleJudge([Rule('any', 'all in red', 'min_score', -1., cool_down=9.)], gallery,
                  ColorEncoder())
     assert len(try_last(gallery, cool, 4, 0.)) == 1
     with pytest.raises(BadValue, match='from 1'):
