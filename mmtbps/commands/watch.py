@@ -70,8 +70,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--mqtt', metavar='URL', help='publish each alarm, mqtt://host/topic')
     parser.add_argument('--state', type=Path, metavar='FOLDER', help='of what waits, on a disk of '
                         'this machine (default: GALLERY.watch)')
-    parser.add_argument('--poll', type=float, metavar='SECONDS', help='look at the folder so often, '
-                        'for network drives')
+    parser.add_argument('--poll', type=float, metavar='SECONDS', help='look at the folder so '
+                        'often, for network drives')
     parser.add_argument('--settle', type=float, default=2., metavar='SECONDS', help='for which a '
                         'file must not have changed (default: %(default)g)')
     parser.add_argument('--once', action='store_true', help='look at the folder as it is now, and '

@@ -79,7 +79,8 @@ def test_a_rate_and_a_probability_find_the_person_and_hardly_anybody_else(
 
 def test_a_judgement_does_not_depend_on_who_is_judged_with_whom(data, calibration, tmp_path):
     gallery = gallery_of(data, tmp_path, np.arange(250))
-    judge = RuleJudge([Rule('all', 'person 6', 'min_score', -1.)], gallery, Sphere(data), calibration)
+    rules = [Rule('all', 'person 6', 'min_score', -1.)]
+    judge = RuleJudge(rules, gallery, Sphere(data), calibration)
     entries = sorted(gallery.entries(), key=lambda entry: int(entry.id))[:20]
     together = [each.probability for each in judge(entries)]
     alone = [judge([entry])[0].probability for entry in entries]
@@ -90,7 +91,8 @@ def test_a_judgement_does_not_depend_on_who_is_judged_with_whom(data, calibratio
 def test_what_needs_a_calibration_is_refused_without_one(tmp_path, bound):
     gallery, _ = painted_gallery(tmp_path, 'red')
     with pytest.raises(BadValue, match=f"'red': {bound}: the model is not calibrated: of another"):
-        RuleJudge([Rule('red', 'all in red', bound, .1)], gallery, ColorEncoder(), None, 'of another')
+        RuleJudge([Rule('red', 'all in red', bound, .1)], gallery, ColorEncoder(), None,
+                  'of another')
 
 
 def test_filters_and_what_a_sentence_denies_decide_who_is_found(tmp_path):

@@ -1,4 +1,4 @@
-"""Receivers: a file, a server and a broker that are slow, refuse, or vanish; no password is told."""
+"""Receivers: a file, a server and a broker that are slow, refuse or vanish; no password is told."""
 
 import json
 import shutil
