@@ -104,9 +104,11 @@ def test_every_config_has_the_learning_rates_that_it_had(path):
     total, settings = FORMER[former_of(path)]
     assert cfg.train_cfg.get('max_epochs', cfg.train_cfg.get('max_iters')) == total
     rate = cfg.optim_wrapper.optimizer.lr
-    # Ends of warm-ups that are no whole number of epochs differ by rounding alone.
-    assert curve_of(cfg, total) == pytest.approx(
-        curve(settings, rate, cfg.train_cfg.type, total), rel=1e-6)
+    found, former = curve_of(cfg, total), curve(settings, rate, cfg.train_cfg.type, total)
+    if former_of(path) == 'long':  # its warm-up ends inside a step, which MMEngine rounds
+        assert found == pytest.approx(former, abs=5e-4 * rate)
+    else:
+        assert found == former
 
 
 @pytest.mark.parametrize('path', TRAINED, ids=lambda path: path.stem)

@@ -92,7 +92,7 @@ def alarm_id(rule: Rule, entry: GalleryEntry) -> str:
     Example:
         >>> rule = Rule('red', 'a red coat', 'min_score', .3)
         >>> alarm_id(rule, GalleryEntry('1', 'a.jpg'))[:8]
-        '5f7ac8bc'
+        '12798d3b'
     """
     return hashlib.sha256(json.dumps([rule.name, rule.sentence, entry.id, entry.sha256]).encode()
                           ).hexdigest()[:32]

@@ -245,4 +245,4 @@ def test_every_remedy_names_a_command_or_an_option_that_is_there():
                for word in re.findall(r"'(--[a-z-]+)'", path.read_text(encoding='utf-8'))}
     for command in REMEDIES.values():
         first, second = command.split()[:2]
-        assert second in (options if first == 'add' else COMMANDS), command
+        assert second in (options if first in ('add', 'leave') else COMMANDS), command

@@ -140,7 +140,7 @@ def test_the_listing_of_the_page_runs(retriever, config, photographs, tmp_path, 
     config.dump(tmp_path / 'tiny.py')
     torch.save(dict(state_dict=retriever.state_dict(), meta={}), tmp_path / 'last.pth')
     listing = file_in(PAGE, 'find_in_folder.py')
-    for name, ours in (('configs/tbps/vit_bert_base_drawn.py', 'tiny.py'),
+    for name, ours in (('configs/tbps/conv_base_drawn.py', 'tiny.py'),
                        ('work_dirs/demo/epoch_12.pth', 'last.pth'),
                        ('data/DrawnPEDES/imgs', str(photographs))):
         assert name in listing
