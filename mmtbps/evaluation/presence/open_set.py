@@ -28,6 +28,8 @@ __all__ = ['OpenSet', 'Trials', 'deal_trials', 'people_sizes']
 
 Array = NDArray[np.floating]
 _GONE = -np.inf
+#: So many scores are held at a time.
+_MOST_SCORES = 1 << 24
 
 
 @dataclass(frozen=True)
@@ -142,26 +144,38 @@ def _groups(order: NDArray, size: int) -> Iterator[NDArray]:
 def _ask_group(data: OpenSet, group: NDArray, there: dict[int, bool]) -> Trials:
     rows = np.flatnonzero(np.isin(data.gallery_ids, group))
     asked = np.flatnonzero(np.isin(data.query_ids, group))
-    gallery, owners = data.gallery[rows], data.query_ids[asked]
-    scores = np.asarray(data.queries[asked] @ gallery.T, np.float64)
-    same = owners[:, None] == data.gallery_ids[rows]
+    owners, ids = data.query_ids[asked], data.gallery_ids[rows]
     present = np.array([there[person] for person in owners.tolist()], bool)
     # Somebody else: the next in the group.
     following = dict(zip(group.tolist(), np.roll(group, -1).tolist(), strict=True))
     other = np.array([following[person] for person in owners.tolist()])
-    gone = np.where(present[:, None], other[:, None] == data.gallery_ids[rows], same)
-    size = (~gone).sum(1)
-    kept = np.where(gone, 0, scores)
-    mean, square = kept.sum(1) / size, (kept ** 2).sum(1) / size
-    hits = min(FIRST_HITS, int(size.min()))
-    scores = np.where(gone, _GONE, scores)
-    first = np.argsort(-scores, axis=1, kind='stable')[:, :hits]
-    best = np.take_along_axis(scores, first, 1)
-    mean, deviation = stranger_moments(mean, square, size, best[:, :left_out(int(size.min()))])
-    evidence = np.empty((*best.shape, 0))
+    gone = np.where(present, other, owners)
+    pictures = dict(zip(*(part.tolist() for part in np.unique(ids, return_counts=True)),
+                        strict=True))
+    size = len(rows) - np.array([pictures[person] for person in gone.tolist()])
+    gallery, fewest = data.gallery[rows], int(size.min())
+    scale = shares = None
     if data.bank is not None:
         scale = neutral_scale(data.bank, *gallery_moments(gallery), len(gallery), data.scale)
         shares = neutral_share(gallery @ data.bank.T, scale)
-        evidence = hit_evidence(best, shares[first], mean, deviation, scale)
+    step = max(1, _MOST_SCORES // len(rows))
+    parts = [slice(start, start + step) for start in range(0, len(asked), step)]
+    return Trials.join([_rank(
+        np.asarray(data.queries[asked[part]] @ gallery.T, np.float64), asked[part], present[part],
+        size[part], owners[part, None] == ids, gone[part, None] == ids, fewest, shares, scale)
+        for part in parts])
+
+
+def _rank(scores: Array, asked: NDArray, present: NDArray, size: NDArray, same: NDArray,
+          gone: NDArray, fewest: int, shares: Array | None, scale: NeutralScale | None) -> Trials:
+    """Rank what is there of a gallery for some sentences, all of one group."""
+    kept = np.where(gone, 0, scores)
+    mean, square = kept.sum(1) / size, (kept ** 2).sum(1) / size
+    scores = np.where(gone, _GONE, scores)
+    first = np.argsort(-scores, axis=1, kind='stable')[:, :min(FIRST_HITS, fewest)]
+    best = np.take_along_axis(scores, first, 1)
+    mean, deviation = stranger_moments(mean, square, size, best[:, :left_out(fewest)])
+    evidence = np.empty((*best.shape, 0)) if shares is None else hit_evidence(
+        best, shares[first], mean, deviation, scale)
     return Trials(asked, present, size, best, np.take_along_axis(same, first, 1), mean, deviation,
                   evidence)

@@ -1,12 +1,14 @@
 """Open-set trials: who is there, of how many, and what a search would have found."""
 
 from collections import Counter
+from dataclasses import fields
 
 import numpy as np
 import pytest
 from presence_worlds import world
 
 from mmtbps.errors import BadValue
+from mmtbps.evaluation.presence import open_set
 from mmtbps.evaluation.presence.measures import label_free, running_z_score
 from mmtbps.evaluation.presence.open_set import deal_trials, people_sizes
 
@@ -80,3 +82,12 @@ def test_without_labels_no_stranger_reaches_the_score():
     assert hits[0] == pytest.approx([(best < score).mean() for score in scores[0]], abs=.01)
     more, _ = label_free(scores, np.array([.3]), np.array([.05]), 10_000)
     assert more[0] < .01
+
+
+def test_scores_held_a_few_at_a_time_give_the_same_trials(people, monkeypatch):
+    whole = deal_trials(people, 20, seed=3)
+    monkeypatch.setattr(open_set, '_MOST_SCORES', 70)
+    parts = deal_trials(people, 20, seed=3)
+    for field in fields(whole):
+        np.testing.assert_allclose(getattr(parts, field.name), getattr(whole, field.name),
+                                   rtol=1e-9, err_msg=field.name)
