@@ -1,6 +1,7 @@
 """Watch a folder, a video or a camera, and raise an alarm when somebody fits a saved sentence.
 
-Rules are a YAML file:
+Rules are a YAML file::
+
     - name: red coat
       sentence: a woman in a red coat without a hat
       max_false_alarm_rate: 0.001
@@ -16,8 +17,6 @@ Examples:
     mmtbps watch people.lance crops --rules rules.yaml --mqtt mqtt://user@host/alarms
     mmtbps watch people.lance rtsp://user@camera/live --camera lobby --rules rules.yaml \\
         --detector hf:PekingU/rtdetr_r18vd
-
-Before a rule is used, and after alarms were looked at:
     mmtbps watch people.lance --rules rules.yaml --try-last 1000
     mmtbps watch people.lance --report --marks false_alarms.txt
 """

@@ -35,7 +35,7 @@ class ColoredThing(NamedTuple):
 
     Args:
         name: Of the thing, as `garment_name` says it.
-        region: Its `mmtbps.lexicon.Garment.region`.
+        region: Its region, see `mmtbps.lexicon.Garment`.
         base: Basic name of its color.
         text: Words of its color, at the first place.
         spans: All places of its color in the caption, in characters.

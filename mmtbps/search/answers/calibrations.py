@@ -18,11 +18,12 @@ __all__ = ['CALIBRATION_FILE', 'existing_places', 'find_calibration', 'load_cali
 
 #: In the folder of a gallery.
 CALIBRATION_FILE = 'presence.json'
+_SUFFIX = f'.{CALIBRATION_FILE}'
 _SCHEME = re.compile(rf'(?:{"|".join(SCHEMES)}|onnx):')
 
 
 def place_of_calibration(model: str | os.PathLike, weights: str | os.PathLike | None = None,
-                         suffix: str = f'.{CALIBRATION_FILE}') -> Path | None:
+                         suffix: str = _SUFFIX) -> Path | None:
     """Return the place of a model's calibration: beside its folder, or beside its checkpoint.
 
     Args:

@@ -1,10 +1,8 @@
 """Words of captions as a filter: those in which all of some words stand, or a phrase.
 
-========================================  =====================================================
-``{'caption': 'red coat'}``               both words, anywhere
-``{'caption': '"red coat" backpack'}``    one word after the other, and a third anywhere
-``{'caption': ['backpack', 'suitcase']}``  one of them
-========================================  =====================================================
+- ``{'caption': 'red coat'}``: both words, anywhere
+- ``{'caption': '"red coat" backpack'}``: one word after the other, and a third anywhere
+- ``{'caption': ['backpack', 'suitcase']}``: one of them
 
 It holds for galleries with captions; in any other, ``caption`` is a free key as all free keys are.
 Every gallery compares the same words: letters and digits, in small letters.
