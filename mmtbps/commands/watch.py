@@ -15,8 +15,7 @@ Examples:
     mmtbps watch people.lance crops --rules rules.yaml
     mmtbps watch people.lance crops --rules rules.yaml --webhook https://host/alarms --poll 10
     mmtbps watch people.lance crops --rules rules.yaml --mqtt mqtt://user@host/alarms
-    mmtbps watch people.lance rtsp://user@camera/live --camera lobby --rules rules.yaml \\
-        --detector hf:PekingU/rtdetr_r18vd
+    mmtbps watch people.lance rtsp://user@camera/live --rules rules.yaml --detector hf:OWNER/NAME
     mmtbps watch people.lance --rules rules.yaml --try-last 1000
     mmtbps watch people.lance --report --marks false_alarms.txt
 """
