@@ -1,10 +1,9 @@
 """Approximate Text Generation: captions in other, or fewer, words."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from mmcv.transforms import BaseTransform
 
 from mmtbps.errors import BadValue
 from mmtbps.lexicon import Word, article_edit, split_words, synonyms, with_case_of
@@ -12,6 +11,8 @@ from mmtbps.lexicon.mentions import find_color_mentions_in, protected_spans_in
 from mmtbps.lexicon.negations import negations_in
 from mmtbps.lexicon.phrases import find_phrases_in
 from mmtbps.registry import TRANSFORMS
+
+from .caption_change import CaptionChange
 
 OPERATIONS = ('synonym', 'crop', 'delete')
 MODES = ('protected', 'paper')
@@ -73,7 +74,7 @@ def approximate_text(caption: str, rng: np.random.Generator, *, synonym_rate: fl
 
 
 @TRANSFORMS.register_module()
-class ApproximateTextGeneration(BaseTransform):
+class ApproximateTextGeneration(CaptionChange):
     """Transform that changes the caption of a training item with `approximate_text`.
 
     Stands before `TokenizeCaption`. Each call takes exactly one number from the global numpy
@@ -122,20 +123,13 @@ class ApproximateTextGeneration(BaseTransform):
         self.delete_rate = delete_rate
         self.operations = tuple(operations)
 
-    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
-        if 'caption' not in results:
-            return results
-        if 'input_ids' in results:
-            raise BadValue(
-                f'{results.get("img_path", "item")}: the caption is tokenised already; put '
-                'ApproximateTextGeneration before TokenizeCaption in the pipeline')
-        rng = np.random.default_rng(np.random.randint(2**32, dtype=np.uint64))
-        if rng.random() < self.prob:
-            results['caption'] = approximate_text(
-                results['caption'], rng, synonym_rate=self.synonym_rate,
-                crop_rate=self.crop_rate, delete_rate=self.delete_rate,
-                protect=self.mode == 'protected', operations=self.operations)
-        return results
+    def change(self, caption: str, rng: np.random.Generator) -> str:
+        if rng.random() >= self.prob:
+            return caption
+        return approximate_text(
+            caption, rng, synonym_rate=self.synonym_rate, crop_rate=self.crop_rate,
+            delete_rate=self.delete_rate, protect=self.mode == 'protected',
+            operations=self.operations)
 
     def __repr__(self) -> str:
         return (f'{type(self).__name__}(prob={self.prob}, mode={self.mode!r}, '

@@ -1,12 +1,12 @@
 """Random deletion of words of a caption."""
 
-from typing import Any
 
 import numpy as np
-from mmcv.transforms import BaseTransform
 
 from mmtbps.errors import BadValue
 from mmtbps.registry import TRANSFORMS
+
+from .caption_change import CaptionChange
 
 
 def delete_words(caption: str, prob: float, rng: np.random.Generator) -> str:
@@ -38,7 +38,7 @@ def delete_words(caption: str, prob: float, rng: np.random.Generator) -> str:
 
 
 @TRANSFORMS.register_module()
-class DeleteWords(BaseTransform):
+class DeleteWords(CaptionChange):
     """Transform that leaves out some words of the caption of a training item (`delete_words`).
 
     As An Empirical Study of CLIP for Text-based Person Search (TBPS-CLIP),
@@ -70,15 +70,8 @@ class DeleteWords(BaseTransform):
             raise BadValue(f'prob must lie in [0, 1], got {prob}')
         self.prob = prob
 
-    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
-        if 'caption' not in results:
-            return results
-        if 'input_ids' in results:
-            raise BadValue(f'{results.get("img_path", "item")}: the caption is tokenised already; '
-                           'put DeleteWords before TokenizeCaption in the pipeline')
-        rng = np.random.default_rng(np.random.randint(2**32, dtype=np.uint64))
-        results['caption'] = delete_words(results['caption'], self.prob, rng)
-        return results
+    def change(self, caption: str, rng: np.random.Generator) -> str:
+        return delete_words(caption, self.prob, rng)
 
     def __repr__(self) -> str:
         return f'{type(self).__name__}(prob={self.prob})'

@@ -1,15 +1,14 @@
 """Easy data augmentation of captions: synonyms, insertions, swaps and deletions of words."""
 
 import re
-from typing import Any
 
 import numpy as np
-from mmcv.transforms import BaseTransform
 
 from mmtbps.errors import BadValue
 from mmtbps.lexicon import synonyms
 from mmtbps.registry import TRANSFORMS
 
+from .caption_change import CaptionChange
 from .delete_words import delete_words
 
 _WORD = re.compile(r'[^\W_]+')
@@ -78,7 +77,7 @@ def _synonym(word: str, rng: np.random.Generator) -> str:
 
 
 @TRANSFORMS.register_module()
-class EasyDataAugmentation(BaseTransform):
+class EasyDataAugmentation(CaptionChange):
     """Transform that changes the caption of a training item with `easy_augment` (EDA).
 
     APTM, https://arxiv.org/abs/2306.02898, reads such captions beside the original ones, see
@@ -110,16 +109,8 @@ class EasyDataAugmentation(BaseTransform):
             raise BadValue(f'prob and rate must lie in [0, 1], got {prob} and {rate}')
         self.prob, self.rate = prob, rate
 
-    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
-        if 'caption' not in results:
-            return results
-        if 'input_ids' in results:
-            raise BadValue(f'{results.get("img_path", "item")}: the caption is tokenised already; '
-                           'put EasyDataAugmentation before TokenizeCaption in the pipeline')
-        rng = np.random.default_rng(np.random.randint(2**32, dtype=np.uint64))
-        if rng.random() < self.prob:
-            results['caption'] = easy_augment(results['caption'], self.rate, rng)
-        return results
+    def change(self, caption: str, rng: np.random.Generator) -> str:
+        return easy_augment(caption, self.rate, rng) if rng.random() < self.prob else caption
 
     def __repr__(self) -> str:
         return f'{type(self).__name__}(prob={self.prob}, rate={self.rate})'

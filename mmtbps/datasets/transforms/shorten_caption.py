@@ -1,17 +1,16 @@
 """Captions of every length, out of long ones."""
 
-from typing import Any
-
 import numpy as np
-from mmcv.transforms import BaseTransform
 
 from mmtbps.errors import BadValue
 from mmtbps.lexicon.short_captions import shorten
 from mmtbps.registry import TRANSFORMS
 
+from .caption_change import CaptionChange
+
 
 @TRANSFORMS.register_module()
-class ShortenCaption(BaseTransform):
+class ShortenCaption(CaptionChange):
     """Transform that names some of the things of a caption in place of its sentences.
 
     People search by two words, and data sets describe by twenty. With probability ``prob`` the
@@ -43,16 +42,8 @@ class ShortenCaption(BaseTransform):
             raise BadValue(f'prob must lie in [0, 1], got {prob}')
         self.prob = prob
 
-    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
-        if 'caption' not in results:
-            return results
-        if 'input_ids' in results:
-            raise BadValue(f'{results.get("img_path", "item")}: the caption is tokenised already; '
-                           'put ShortenCaption before TokenizeCaption in the pipeline')
-        rng = np.random.default_rng(np.random.randint(2**32, dtype=np.uint64))
-        if rng.random() < self.prob:
-            results['caption'] = shorten(results['caption'], rng) or results['caption']
-        return results
+    def change(self, caption: str, rng: np.random.Generator) -> str:
+        return (shorten(caption, rng) or caption) if rng.random() < self.prob else caption
 
     def __repr__(self) -> str:
         return f'{type(self).__name__}(prob={self.prob})'
