@@ -66,16 +66,19 @@ def _choose_entries(gallery: BaseGallery,
     """Return what is to go, as arguments of `BaseGallery.delete`, and the names of nothing."""
     if args.where:
         return dict(where=parse_where(args.where)), []
-    paths = {entry.id: entry.path for entry in gallery.entries()}
     if args.id:
-        return (dict(ids=[key for key in dict.fromkeys(args.id) if key in paths]),
-                [key for key in args.id if key not in paths])
-    found = match_paths(args.path, paths.values(), read_provenance(args.gallery).images)
-    wanted = set(found.values())
-    missing = [path for path in args.path if path not in found]
-    similar = similar_paths(missing, paths.values())
-    return (dict(ids=[key for key, path in paths.items() if path in wanted]),
-            [path + word_similar(similar.get(path)) for path in missing])
+        there = gallery.find(args.id)
+        return dict(ids=list(there)), [key for key in args.id if key not in there]
+    known = gallery.known(args.path)
+    missing = [path for path in args.path if path not in known]
+    if missing:  # spelled otherwise, or not there at all
+        stored = {entry.path for entry in gallery.entries()}
+        found = match_paths(missing, stored, read_provenance(gallery).images)
+        known |= gallery.known(found.values())
+        missing = [path for path in missing if path not in found]
+        similar = similar_paths(missing, stored)
+        missing = [path + word_similar(similar.get(path)) for path in missing]
+    return dict(ids=[entry.id for entries in known.values() for entry in entries]), missing
 
 
 def _confirm(question: str) -> None:

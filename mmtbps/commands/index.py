@@ -24,8 +24,7 @@ from dataclasses import asdict
 
 from mmtbps.errors import MissingFile
 from mmtbps.fileio import check_writable
-from mmtbps.search.galleries.factory import check_address, open_gallery
-from mmtbps.search.galleries.provenance import read_provenance
+from mmtbps.search.galleries.factory import check_address, noted_at, open_gallery
 
 from .options.detector import add_detector_options, choose_detection
 from .options.gallery import (
@@ -87,7 +86,7 @@ def index(args: argparse.Namespace) -> None:
     if args.log is not None:
         check_writable(args.log)
     provenance = find_model(args)
-    detection = choose_detection(args, args.gallery, read_provenance(args.gallery).detection)
+    detection = choose_detection(args, args.gallery, noted_at(args.gallery).detection)
     captions = read_caption_options(args)
     encoder = load_encoder(provenance.model, provenance.weights, args.device,
                            notify=print_model_notice, **find_preprocessing(args))
@@ -97,7 +96,7 @@ def index(args: argparse.Namespace) -> None:
     report = index_people(
         args.source, gallery, encoder, metadata=metadata, detection=detection, options=options,
         captions=captions,
-        begun=lambda: not_noted.append(note_model(args.gallery, encoder, provenance.model,
+        begun=lambda: not_noted.append(note_model(gallery, encoder, provenance.model,
                                                   provenance.weights)))
     for reason in filter(None, not_noted):
         print(f'{reason}: name --config and --weights with every query', file=sys.stderr)

@@ -25,8 +25,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Print what is known."""
-    known = open_gallery(args.gallery).info()
-    noted = read_provenance(args.gallery)
+    with open_gallery(args.gallery) as gallery:
+        known, noted = gallery.info(), read_provenance(gallery)
     known |= dict(images=noted.images, model=noted.model, weights=noted.weights)
     known |= {f'model {key}': value for key, value in (noted.details or {}).items()}
     known |= {f'people {key}': value for key, value in (noted.detection or {}).items()}

@@ -30,8 +30,7 @@ from typing import TYPE_CHECKING, Any
 
 from mmtbps.errors import BadValue, printable
 from mmtbps.fileio import check_writable, file_lock
-from mmtbps.search.galleries.factory import check_address, open_gallery
-from mmtbps.search.galleries.provenance import read_provenance
+from mmtbps.search.galleries.factory import check_address, noted_at, open_gallery
 
 from .options.detector import add_detector_options, choose_detection
 from .options.gallery import (
@@ -140,7 +139,7 @@ def try_rules(args: argparse.Namespace) -> None:
     encoder = load(args)
     gallery = open_gallery(args.gallery, encoder.fingerprint)
     judge = make_judge(args, rules, gallery, encoder)
-    now, images = time.time(), read_provenance(args.gallery).images
+    now, images = time.time(), noted_at(args.gallery).images
     found = [Alarm.of(each, images, judge.basis, now).to_json()
              for each in try_last(gallery, judge, args.try_last, now)]
     for each in found:
@@ -252,10 +251,10 @@ def open_source(args: argparse.Namespace, gallery: 'BaseGallery', encoder: 'Enco
     from mmtbps.search.indexing.noted_model import note_model
     from mmtbps.search.watching import FolderSource, StillSource
     model = find_model(args)
-    begun = partial(note_model, args.gallery, encoder, model.model, model.weights)
+    begun = partial(note_model, gallery, encoder, model.model, model.weights)
     if '://' in args.source:
         return open_stream(args, gallery, encoder, outbox, begun)
-    detection = choose_detection(args, args.gallery, read_provenance(args.gallery).detection)
+    detection = choose_detection(args, args.gallery, noted_at(args.gallery).detection)
     known: dict[str, Any] = dict(
         detection=detection, begun=begun,
         options=IndexOptions(progress=False, images=args.images))
@@ -271,13 +270,13 @@ def open_stream(args: argparse.Namespace, gallery: 'BaseGallery', encoder: 'Enco
     from mmtbps.search.media.live import live_frames
     from mmtbps.search.watching.stream import StreamSource, stream_address
     address = stream_address(args.source)
-    images = args.images or read_provenance(args.gallery).images
+    images = args.images or noted_at(args.gallery).images
     if images is None:
         raise BadValue('the pictures of a stream are kept below the folder of the images: name it '
                        'with --images')
     if args.once:
         raise BadValue('--once is for a folder')
-    noted = read_provenance(args.gallery).detection or {}
+    noted = noted_at(args.gallery).detection or {}
     if not (args.detector or noted.get('detector')):
         raise BadValue('the people of a stream are found by a --detector')
     args.track = True

@@ -179,11 +179,11 @@ class TextToPersonInferencer:
         if self._gallery is None and self._address is not None:
             self._gallery = open_gallery(self._address, with_captions(
                 self.encoder.fingerprint, captions and captions.identity))
-        uri = self.gallery.uri
+        gallery = self.gallery
         detection = None if detector is None else DetectionOptions(detector, tracker, every)
-        return index_people(source, self.gallery, self.encoder, metadata=metadata,
+        return index_people(source, gallery, self.encoder, metadata=metadata,
                             detection=detection, options=IndexOptions(**options), captions=captions,
-                            begun=lambda: note_model(uri, self.encoder, self._model,
+                            begun=lambda: note_model(gallery, self.encoder, self._model,
                                                      self._weights))
 
     def __call__(self, texts: str | Sequence[str], topk: int = 10, where: Where | None = None,
@@ -306,7 +306,7 @@ class TextToPersonInferencer:
             UnreadableImage: If the picture is not there any more.
         """
         entry = self._whole_entry(entry)
-        root = self._images or read_provenance(self.gallery.uri).images
+        root = self._images or read_provenance(self.gallery).images
         if root is None:
             raise MissingFile(f'{self.gallery.uri} does not say where its images are: '
                               'TextToPersonInferencer(..., images=FOLDER)')

@@ -12,12 +12,8 @@ import numpy as np
 
 from mmtbps.errors import BadValue, MissingFile
 from mmtbps.search.galleries.base import GalleryMismatch
-from mmtbps.search.galleries.factory import open_gallery
-from mmtbps.search.galleries.provenance import (
-    Provenance,
-    check_noted_model,
-    read_provenance,
-)
+from mmtbps.search.galleries.factory import noted_at, open_gallery
+from mmtbps.search.galleries.provenance import Provenance, check_noted_model
 
 from ..wording.licence_notice import print_model_notice
 from ..wording.user_errors import fail
@@ -59,7 +55,7 @@ def add_gallery_model(parser: argparse.ArgumentParser, images: bool = False) -> 
 
 def find_model(args: argparse.Namespace) -> Provenance:
     """Return model and weights of the command line, else those noted in the gallery."""
-    noted = read_provenance(args.gallery)
+    noted = noted_at(args.gallery)
     if args.model and (args.config or args.weights):
         raise BadValue('--model names a model with its weights; leave --config and --weights out')
     named = args.model or args.config
@@ -75,14 +71,14 @@ def find_model(args: argparse.Namespace) -> Provenance:
 def find_preprocessing(args: argparse.Namespace) -> dict[str, Any]:
     """Return aspect and prompts of the command line, else those noted in the gallery."""
     named = args.model or args.config
-    noted = {} if named else read_provenance(args.gallery).details or {}
+    noted = {} if named else noted_at(args.gallery).details or {}
     return {key: noted[key] for key in ('aspect', 'prompts') if key in noted
             } | chosen_preprocessing(args)
 
 
 def find_images(args: argparse.Namespace) -> Path:
     """Return the folder of the images, of the command line or of the gallery's note."""
-    images = args.images or read_provenance(args.gallery).images
+    images = args.images or noted_at(args.gallery).images
     if images is None or not Path(images).is_dir():
         open_gallery(args.gallery)  # of one that is not there nothing is noted
         said = 'is not noted' if images is None else f'was {images}, which is gone'
@@ -127,7 +123,7 @@ def cure_of_mismatch(args: argparse.Namespace) -> Iterator[None]:
 
 def word_index(args: argparse.Namespace) -> str:
     """Word the command that indexes the images again, for a gallery of another model."""
-    noted, given = read_provenance(args.gallery), find_model(args)
+    noted, given = noted_at(args.gallery), find_model(args)
     words = ['mmtbps', 'index', 'NEW.lance',
              str(getattr(args, 'source', None) or noted.images or 'IMAGES')]
     words += ['--config' if given.weights else '--model', given.model]

@@ -6,6 +6,7 @@ they were reckoned with everybody, so `forget_statistics` goes with a removal.
 """
 
 import contextlib
+import heapq
 import json
 import os
 import zlib
@@ -95,10 +96,11 @@ def _state(gallery: BaseGallery) -> str:
 
 
 def _look_through(gallery: BaseGallery, state: str) -> GalleryStatistics:
-    ids = [entry.id for entry in gallery.entries()]
-    count = len(ids)
-    if count > MOST_ENTRIES:
-        ids = sorted(ids, key=lambda key: zlib.crc32(key.encode()))[:MOST_ENTRIES]
+    # One more, to see whether there are more: no more ids than that are ever held.
+    ids = heapq.nsmallest(MOST_ENTRIES + 1, (entry.id for entry in gallery.entries()),
+                          key=lambda key: zlib.crc32(key.encode()))
+    count = len(ids) if len(ids) <= MOST_ENTRIES else gallery.count()
+    ids = ids[:MOST_ENTRIES]
     mean, second = np.zeros(gallery.dim), np.zeros((gallery.dim, gallery.dim))
     for start in range(0, len(ids), _AT_A_TIME):
         _, vectors = gallery.get(ids[start:start + _AT_A_TIME])

@@ -52,7 +52,7 @@ class Judges:
         """
         if self._checked is not gallery:
             self.checker.bounds = self.checker.bounds or find_phrase_bounds(
-                gallery.uri, self._fingerprint(gallery), self.model, self.weights)
+                gallery, self._fingerprint(gallery), self.model, self.weights)
             self._checked = gallery
         return self.checker
 

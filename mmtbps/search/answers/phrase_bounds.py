@@ -14,7 +14,7 @@ from mmtbps.evaluation.phrase_marks import fit_bounds
 from mmtbps.fileio import decode_json, encode_json, write_durably
 
 from ..galleries.fingerprint import is_same_model
-from ..galleries.provenance import read_provenance
+from ..galleries.provenance import Noted, read_provenance
 from .calibrations import existing_places
 from .margins import Bounds
 from .phrases import PhraseChecker
@@ -78,12 +78,13 @@ def read_phrase_bounds(path: str | PathLike) -> dict[str, Bounds]:
     return _read(Path(path))[0]
 
 
-def find_phrase_bounds(uri: str, fingerprint: Mapping[str, Any], model: str | None = None,
-                       weights: str | PathLike | None = None) -> dict[str, Bounds]:
+def find_phrase_bounds(gallery: str | Noted, fingerprint: Mapping[str, Any],
+                       model: str | None = None, weights: str | PathLike | None = None
+                       ) -> dict[str, Bounds]:
     """Find the bounds of a model, in the folder of a gallery or beside the model.
 
     Args:
-        uri: Of the gallery.
+        gallery: Open, or the folder of one.
         fingerprint: Of the model.
         model: Its name or folder; by default that which the gallery notes.
         weights: Checkpoint, of a config.
@@ -95,8 +96,9 @@ def find_phrase_bounds(uri: str, fingerprint: Mapping[str, Any], model: str | No
         BadValue: A file is there, and damaged.
     """
     if model is None:
-        noted = read_provenance(uri)
+        noted = read_provenance(gallery)
         model, weights = noted.model, noted.weights
+    uri = gallery if isinstance(gallery, str) else gallery.uri
     for place in existing_places(uri, BOUNDS_FILE, model, weights):
         bounds, of_model = _read(place)
         if of_model and is_same_model(of_model, fingerprint):

@@ -85,7 +85,7 @@ class PresenceEstimator:
         if calibration is not None:
             return cls(gallery, load_calibration(calibration, fingerprint), prior)
         if model is None:
-            noted = read_provenance(gallery.uri)
+            noted = read_provenance(gallery)
             model, weights = noted.model, noted.weights
         found, reason = find_calibration(gallery.uri, fingerprint, model, weights)
         return cls(gallery, found, prior, reason)

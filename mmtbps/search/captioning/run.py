@@ -115,18 +115,14 @@ class CaptionRun:
         self.options, self.encoder, self.report, self.log = options, encoder, report, log
         self._sentences: dict[str, list[str]] = {}
 
-    def start(self, known: Mapping[str, Sequence[GalleryEntry]], paths: Sequence[str],
-              root: Path) -> dict[str, Sequence[GalleryEntry]]:
-        """Begin, and return what of a gallery may stay as it is.
+    def start(self, paths: Sequence[str], root: Path) -> None:
+        """Begin.
 
         Args:
-            known: Entries of the gallery by path.
             paths: Files of the run.
             root: Of the images.
         """
         self.options.source.start(paths, root)
-        return {path: entries for path, entries in known.items()
-                if self.options.source.is_current(entries)}
 
     def describe(self, entry: GalleryEntry, image: Image.Image) -> GalleryEntry:
         """Ask for the caption of a crop and return its entry with it."""

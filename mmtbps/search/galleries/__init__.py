@@ -4,6 +4,7 @@ from .base import (
     BaseGallery,
     CaptionMismatch,
     GalleryChanged,
+    GalleryClosed,
     GalleryEntry,
     GalleryMismatch,
     GalleryUnreadable,
@@ -16,6 +17,6 @@ from .lance import LanceGallery
 from .memory import MemoryGallery
 from .milvus import MilvusGallery
 
-__all__ = ['BaseGallery', 'CaptionMismatch', 'GalleryChanged', 'GalleryEntry', 'GalleryMismatch',
-           'GalleryUnreadable', 'Hit', 'LanceGallery', 'MemoryGallery', 'MilvusGallery',
-           'NoGallery', 'UnknownEntry', 'open_gallery']
+__all__ = ['BaseGallery', 'CaptionMismatch', 'GalleryChanged', 'GalleryClosed', 'GalleryEntry',
+           'GalleryMismatch', 'GalleryUnreadable', 'Hit', 'LanceGallery', 'MemoryGallery',
+           'MilvusGallery', 'NoGallery', 'UnknownEntry', 'open_gallery']

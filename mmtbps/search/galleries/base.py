@@ -3,53 +3,43 @@
 Nothing here needs torch or MMEngine, so that a deployed searcher can do without them.
 """
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from os import PathLike, fspath
-from typing import Any, NoReturn, TypeVar
+from typing import Any, ClassVar, NoReturn, TypeVar
 
 import numpy as np
 
-from mmtbps.errors import BadValue, MissingFile, Remedy, UserError
+from mmtbps.errors import BadValue, Remedy
 from mmtbps.quantities import is_count
 
 from .caption_words import words_of_captions
 from .entries import ROUNDING, GalleryEntry, Hit, check_entries, check_vectors
+from .faults import (
+    RESTORE,
+    GalleryChanged,
+    GalleryClosed,
+    GalleryUnreadable,
+    NoGallery,
+    UnknownEntry,
+)
 from .filters import KINDS, Condition, read_where
 from .fingerprint import CAPTIONS, check_fingerprint, is_same_model
+from .lookups import GalleryLookups
 from .mismatch import CaptionMismatch, GalleryMismatch, mismatch_of
 from .names import find_unknown_values, spell_as_stored, suggest_key
+from .note_places import NoteFile, NotePlace
 from .provenance import read_provenance
 
-__all__ = ['RESTORE', 'BaseGallery', 'CaptionMismatch', 'GalleryChanged', 'GalleryEntry',
-           'GalleryMismatch', 'GalleryUnreadable', 'Hit', 'NoGallery', 'UnknownEntry']
-
-#: The way out of damage.
-RESTORE = 'Take the gallery from a backup or index the images again'
+__all__ = ['RESTORE', 'BaseGallery', 'CaptionMismatch', 'GalleryChanged', 'GalleryClosed',
+           'GalleryEntry', 'GalleryMismatch', 'GalleryUnreadable', 'Hit', 'NoGallery',
+           'UnknownEntry']
 
 T = TypeVar('T')
+Gallery = TypeVar('Gallery', bound='BaseGallery')
 
 
-class NoGallery(MissingFile):
-    """An address at which there is no gallery."""
-
-
-class GalleryUnreadable(UserError, RuntimeError):
-    """A gallery whose files are damaged or gone, or whose storage does not answer."""
-
-
-class UnknownEntry(UserError, KeyError):
-    """An id that no entry of the gallery has."""
-
-    def __str__(self) -> str:
-        return str(self.args[0])  # KeyError would quote it
-
-
-class GalleryChanged(BadValue):
-    """A gallery that another process has made anew with another model since it was opened."""
-
-
-class BaseGallery(ABC):
+class BaseGallery(GalleryLookups):
     """Base of galleries: unit features of crops, with the facts known of each.
 
     What a caller may do is here, checked once for all kinds of galleries; a kind of its own fills
@@ -69,13 +59,15 @@ class BaseGallery(ABC):
         CaptionMismatch: If it holds other captions, or another share of them.
     """
 
+    #: Form of the address of a kind that is on a server.
+    address_form: ClassVar[str] = ''
     uri: str
     fingerprint: dict[str, Any]
 
     def __init__(self, uri: str | PathLike, fingerprint: Mapping[str, Any] | None = None) -> None:
         self.uri = fspath(uri)
         wanted = None if fingerprint is None else check_fingerprint(fingerprint)
-        self._model, self._begun = fingerprint, False
+        self._model, self._begun, self._closed = fingerprint, False, False
         found = self._open(None)
         if found is not None:
             self._take(found)
@@ -90,6 +82,23 @@ class BaseGallery(ABC):
     def dim(self) -> int:
         """Length of a feature."""
         return self.fingerprint['dim']
+
+    @property
+    def note(self) -> NotePlace:
+        """Place of its note of model and images, see `read_provenance`."""
+        return NoteFile(self.uri)
+
+    def close(self) -> None:
+        """Let go of connections and memory; whoever uses the gallery afterwards opens it again."""
+        if not self._closed:
+            self._closed = True
+            self._close()
+
+    def __enter__(self: Gallery) -> Gallery:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
 
     def upsert(self, entries: Sequence[GalleryEntry], vectors: np.ndarray) -> None:
         """Add or replace by id; on return all of it is safe on disk.
@@ -130,8 +139,9 @@ class BaseGallery(ABC):
         if not where:
             raise BadValue('an empty filter would remove all entries; name what is to go')
         conditions = self._read_filter(where)
-        going = list(self._entries(conditions)) if self._is_there() else []
-        if not all([self._fits(conditions, entry) for entry in going]):
+        going = self._entries(conditions) if self._is_there() else ()
+        going = [self._fits(conditions, entry) for entry in going]
+        if not all(going):
             raise BadValue(f'{self.uri}: some of these are of videos without a date, and have a '
                            'time since the start of the video, as earlier versions stored it. '
                            'Index the videos again, which puts that right; nothing was removed')
@@ -246,18 +256,10 @@ class BaseGallery(ABC):
                 conditions: tuple[Condition, ...]) -> list[list[Hit]]: ...
 
     @abstractmethod
-    def _entries(self, conditions: tuple[Condition, ...]) -> Iterator[GalleryEntry]: ...
-
-    @abstractmethod
-    def _get(self, ids: list[str]) -> dict[str, tuple[GalleryEntry, np.ndarray]]:
-        """Get the entries that are there, by id."""
-
-    @abstractmethod
     def _count(self, conditions: tuple[Condition, ...]) -> int: ...
 
-    @abstractmethod
-    def _has_key(self, key: str) -> bool:
-        """Tell whether any entry has a free key."""
+    def _close(self) -> None:  # noqa: B027
+        """Let go of what the storage holds."""
 
     def _take(self, found: dict[str, Any]) -> None:
         """Take the gallery that is there, if it is of the model at hand."""
@@ -267,6 +269,8 @@ class BaseGallery(ABC):
 
     def _is_there(self) -> bool:
         """Tell whether the gallery was begun, here or meanwhile by another process."""
+        if self._closed:
+            raise GalleryClosed(f'{self.uri} was closed: open it again')
         if not self._begun and (found := self._open(None)) is not None:
             self._take(found)
         return self._begun
@@ -302,23 +306,17 @@ class BaseGallery(ABC):
         if CAPTIONS in self.fingerprint:
             conditions = words_of_captions(conditions)
         return spell_as_stored(conditions, lambda: self._entries(()),
-                               lambda: read_provenance(self.uri).images)
+                               lambda: read_provenance(self).images)
 
     def _nothing(self, conditions: tuple[Condition, ...], answer: T) -> T:
         """Return an empty answer, unless no entry of the gallery has a key of the filter."""
         for condition in conditions if self._begun else ():
-            if not self._knows(condition) and self._count(()):
+            if not self._has_value(condition) and self._count(()):
                 raise BadValue(f'filter by {condition.key!r}: no entry of {self.uri} has ' + (
                     f'such a key. Known to all galleries are {", ".join(KINDS)}'
                     + suggest_key(condition.key, self._entries(()))
                     if condition.free else f'a {condition.key}'))
         return answer
-
-    def _knows(self, condition: Condition) -> bool:
-        """Tell whether any entry has the key of a condition."""
-        if condition.free:
-            return self._has_key(condition.key)
-        return any(value is not None for value in condition.values_of(self._entries(())))
 
 
 def _distinct(ids: Sequence[str]) -> list[str]:

@@ -130,9 +130,9 @@ def check_entries(entries: Sequence[GalleryEntry]) -> None:
         seen.add(entry.id)
         if not entry.id:
             raise BadValue(f'the entry of {entry.path!r} has an empty id')
-        for key in ('id', 'path', 'camera', 'track', 'time', 'frame', 'caption'):
+        for key in ('id', 'path', 'sha256', 'camera', 'track', 'time', 'frame', 'caption'):
             value = getattr(entry, key)
-            if value is not None or key in ('id', 'path'):
+            if value is not None or key in ('id', 'path', 'sha256'):
                 check_value(key, value, f'entry {entry.id!r}')
         if misfit := _find_misfit(entry):
             raise BadValue(f'entry {entry.id!r}: {misfit}')

@@ -3,17 +3,21 @@
 from collections.abc import Mapping
 from os import PathLike, fspath
 from os.path import exists
+from re import sub
 from typing import Any
 
 from mmtbps.errors import BadValue
 
-from .base import BaseGallery
+from .base import BaseGallery, NoGallery
 from .lance import LanceGallery
 from .memory import MemoryGallery
 from .milvus import MilvusGallery
+from .provenance import Provenance, read_provenance
 
-__all__ = ['check_address', 'open_gallery']
+__all__ = ['SERVERS', 'check_address', 'noted_at', 'open_gallery']
 
+#: Kind of gallery by scheme of the address of a server.
+SERVERS: dict[str, type[BaseGallery]] = {'http': MilvusGallery, 'https': MilvusGallery}
 _LANCE = '.lance'
 
 
@@ -49,15 +53,38 @@ a-z), digits, "_", "-" and ".", got 'my people'; the folders above it may have a
     _kind_of(fspath(uri)).check_name(fspath(uri))
 
 
+def noted_at(uri: str | PathLike) -> Provenance:
+    """Read the note of the gallery at an address; an empty one if there is none.
+
+    Raises:
+        BadValue: The note is broken.
+    """
+    address = fspath(uri)
+    if '://' not in address:
+        return read_provenance(address)
+    try:
+        with open_gallery(address) as gallery:
+            return read_provenance(gallery)
+    except NoGallery:
+        return Provenance()
+
+
 def _kind_of(address: str) -> type[BaseGallery]:
-    if address.startswith(('http://', 'https://')):
-        return MilvusGallery
+    scheme, is_elsewhere, _ = address.partition('://')
+    if is_elsewhere and scheme in SERVERS:
+        return SERVERS[scheme]
     if address.rstrip('/').endswith(_LANCE):
         return LanceGallery
-    if '://' in address:
-        raise BadValue(f'{address}: a gallery elsewhere is a Lance one (its name ends in .lance) '
-                       'or a Milvus server (http://host:port/collection)')
+    if is_elsewhere:
+        forms = [kind.address_form for kind in dict.fromkeys(SERVERS.values())]
+        raise BadValue(f'{_without_user(address)}: a gallery elsewhere is a Lance one (its name '
+                       f'ends in .lance) or on a server ({", ".join(forms)})')
     if address.rstrip('/').lower().endswith(_LANCE) and not exists(address):
         raise BadValue(f'{address}: the name of a LanceDB gallery ends in {_LANCE}, in small '
                        'letters')
     return MemoryGallery
+
+
+def _without_user(address: str) -> str:
+    """Cut what may be a user and a password out of an address that is shown."""
+    return sub('://[^/]*@', '://', address)

@@ -25,8 +25,8 @@ from typing import Any
 
 from mmtbps.errors import BadValue
 
-__all__ = ['KINDS', 'Condition', 'OneOf', 'Range', 'check_key', 'check_value', 'parse_time',
-           'parse_where', 'read_where']
+__all__ = ['KINDS', 'Condition', 'OneOf', 'Range', 'check_key', 'check_value', 'is_storable',
+           'parse_time', 'parse_where', 'read_where']
 
 #: Own columns of an entry that a filter may name, and the kind of their values.
 KINDS = {'camera': str, 'track': str, 'path': str, 'time': float, 'frame': int}
@@ -197,16 +197,28 @@ def check_value(key: str, value: Any, who: str) -> Any:
     if kind is str:
         if not isinstance(value, str):
             raise BadValue(f'{who}: {key!r} must be text, got {value!r}')
-        try:
-            value.encode()
-        except UnicodeEncodeError:
-            raise BadValue(f'{who}: {key!r} is not valid Unicode text: {value!r}') from None
+        if not is_storable(value):
+            reason = 'holds a zero byte' if '\0' in value else 'is not valid Unicode text'
+            raise BadValue(f'{who}: {key!r} {reason}: {value!r}')
         return value
     fits = isinstance(value, int if kind is int else (int, float)) and not isinstance(value, bool)
     if not fits or not abs(value) < 2**53:  # also refuses NaN
         names = {int: 'a whole number', float: 'a number of seconds'}
         raise BadValue(f'{who}: {key!r} must be {names[kind]}, got {value!r}')
     return kind(value)
+
+
+def is_storable(text: str) -> bool:
+    """Tell whether every gallery can store a text: no zero byte, no half of a character.
+
+    Example:
+        >>> is_storable('c1'), is_storable('c\\0'), is_storable('\\udcff')
+        (True, False, False)
+    """
+    try:
+        return b'\0' not in text.encode()
+    except UnicodeEncodeError:
+        return False
 
 
 def parse_time(text: str) -> float:

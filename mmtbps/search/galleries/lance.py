@@ -5,23 +5,34 @@ import json
 import os
 import re
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import timedelta
-from functools import wraps
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
 from mmtbps.errors import BadValue, MissingPackage, first_line
-from mmtbps.fileio import explain_disk_full, folder_size, why_no_file
+from mmtbps.fileio import folder_size, why_no_file
 
-from .base import RESTORE, BaseGallery, GalleryEntry, GalleryUnreadable, Hit
+from .base import BaseGallery, GalleryEntry, Hit
 from .entries import unseal
 from .filters import Condition
 from .fingerprint import check_fingerprint
-from .lance_table import expression, has_columns, one_of_ids, rows_of, schema_of
+from .lance_errors import explained, is_of_storage, reading
+from .lance_table import (
+    NOTE,
+    expression,
+    has_columns,
+    has_value,
+    note_of,
+    one_of_ids,
+    rows_of,
+    rows_of_contents,
+    schema_of,
+)
+from .note_places import NoteFile, NotePlace, StoredNote
 from .write_lock import gallery_lock
 
 __all__ = ['LanceGallery']
@@ -32,65 +43,8 @@ INDEX_FROM = 20_000
 REFINE = 10
 _ALL_PARTITIONS = 1 << 20
 _MOST_HITS = (1 << 31) // REFINE - 1  # more than any table has; LanceDB counts in 32 bits
-_OF_STORAGE = re.compile('lance ?error|invalid input', re.IGNORECASE)
 _HINT = '_versions/latest_version_hint.json'
 _ENDING, _NAME = '.lance', re.compile(r'[A-Za-z0-9_.-]+')
-
-
-Method = TypeVar('Method', bound=Callable[..., Any])
-
-
-def _explained(method: Method) -> Method:
-    """Raise errors of the storage, which LanceDB gives as RuntimeError and others, in plain words.
-
-    That of a full disk is `DiskFull`, any other `GalleryUnreadable`.
-    """
-    @wraps(method)
-    def explained(self: 'LanceGallery', *args: Any, **keywords: Any) -> Any:
-        try:
-            return method(self, *args, **keywords)
-        except Exception as error:
-            if not _is_of_storage(error):
-                raise
-            to_store = sum(getattr(value, 'nbytes', 0) for value in args)  # features
-            if (full := explain_disk_full(error, self.uri, to_store)) is not error:
-                raise full from error
-            reason = re.sub(r'^lance error: |, \S+\.rs:\d+:\d+', '', str(error))
-            raise GalleryUnreadable(
-                f'{self.uri}: LanceDB cannot read or write it ({first_line(reason)}). Check the '
-                f'address; if files are damaged or gone: {RESTORE}') from error
-
-    return explained
-
-
-def _reading(method: Method) -> Method:
-    """Read what is there now, of the model that the gallery was opened with.
-
-    Another process that compacts takes the files away from a version that is being read: the next
-    one is read then.
-    """
-    @_explained
-    @wraps(method)
-    def read(self: 'LanceGallery', *args: Any, **keywords: Any) -> Any:
-        for last in (False, False, True):
-            try:
-                found = method(self, *args, **keywords)
-            except Exception as error:
-                if last or not _is_of_storage(error):
-                    raise
-            else:
-                break
-            self._check_model()
-        self._check_model()
-        return found
-
-    return read
-
-
-def _is_of_storage(error: Exception) -> bool:
-    """Tell what LanceDB says of files, also damaged ones, from a fault of the program."""
-    return type(error).__name__ == 'RustPanic' or (
-        type(error) in (RuntimeError, ValueError) and bool(_OF_STORAGE.match(str(error))))
 
 
 class LanceGallery(BaseGallery):
@@ -110,7 +64,14 @@ class LanceGallery(BaseGallery):
         ImportError: If LanceDB is missing.
     """
 
-    @_reading
+    @property
+    def note(self) -> NotePlace:
+        """File in its folder; in an object store, a text in the schema of the table."""
+        if self._local() is not None:
+            return NoteFile(self.uri)
+        return StoredNote(self.uri, self._is_there, self._read_note, self._write_note)
+
+    @reading
     def info(self) -> dict[str, Any]:
         self._require()
         local = self._local()
@@ -120,7 +81,7 @@ class LanceGallery(BaseGallery):
                     index='none, exact' if indexed is None else f'IVF_SQ of {indexed} entries',
                     fingerprint=self.fingerprint)
 
-    @_explained
+    @explained
     def optimize(self) -> None:
         from lancedb.index import BTree, IvfSq
         if not self._is_there():
@@ -140,7 +101,7 @@ class LanceGallery(BaseGallery):
             self._table.optimize(cleanup_older_than=timedelta(0),
                                  delete_unverified=self._local() is not None)
 
-    @_explained
+    @explained
     def _open(self, fingerprint: dict[str, Any] | None) -> dict[str, Any] | None:
         lancedb = _import_lancedb()
         parent, _, name = self.uri.rstrip('/').rpartition('/')
@@ -158,7 +119,7 @@ class LanceGallery(BaseGallery):
         try:
             self._table = base.open_table(name)
         except ValueError as error:
-            if _is_of_storage(error):
+            if is_of_storage(error):
                 raise
             if local is not None and any(Path(local, 'data').glob('*')):
                 # The list of versions comes before all data.
@@ -202,6 +163,14 @@ class LanceGallery(BaseGallery):
         except (RecursionError, TypeError, ValueError) as error:
             self._damaged(f'its fingerprint: {error}', error)
 
+    @reading
+    def _read_note(self) -> str | None:
+        return note_of(self._table.schema)
+
+    @explained
+    def _write_note(self, text: str) -> None:
+        self._table.replace_field_metadata('entry', {NOTE.decode(): text})
+
     def _check_files(self, folder: Path) -> None:
         """Refuse a pipe, which LanceDB waits for, and a link, which leads elsewhere."""
         for path in folder.rglob('*'):
@@ -223,19 +192,19 @@ class LanceGallery(BaseGallery):
         if self._begun:
             self._check_unchanged(self._stored())
 
-    @_explained
+    @explained
     def _upsert(self, entries: list[GalleryEntry], vectors: np.ndarray) -> None:
         with self._writing():
             rows = rows_of(entries, vectors, self._table.schema)
             (self._table.merge_insert('id').when_matched_update_all()
              .when_not_matched_insert_all().execute(rows))
 
-    @_explained
+    @explained
     def _delete_ids(self, ids: list[str]) -> int:
         with self._writing():
             return sum(map(self._remove, one_of_ids(ids)))
 
-    @_explained
+    @explained
     def _delete_where(self, conditions: tuple[Condition, ...]) -> int:
         with self._writing():
             return self._remove(expression(conditions))
@@ -246,7 +215,7 @@ class LanceGallery(BaseGallery):
             return 0
         return self._table.delete(chosen).num_deleted_rows
 
-    @_reading
+    @reading
     def _search(self, vectors: np.ndarray, topk: int,
                 conditions: tuple[Condition, ...]) -> list[list[Hit]]:
         found = (self._query(vector, topk, conditions).to_arrow() for vector in vectors)
@@ -261,12 +230,12 @@ class LanceGallery(BaseGallery):
             query = query.where(expression(conditions), prefilter=True)
         return query.select(['entry', 'vector', '_distance'])
 
-    @_reading
+    @reading
     def _entries(self, conditions: tuple[Condition, ...]) -> Iterator[GalleryEntry]:
-        found = self._scan(expression(conditions), ['entry'])
-        return iter([entry for entry, _ in self._read(found)])
+        rows = self._scan(expression(conditions), ['entry'])
+        return (entry for entry, _ in self._read(rows))  # one at a time: as objects they are large
 
-    @_reading
+    @reading
     def _get(self, ids: list[str]) -> dict[str, tuple[GalleryEntry, np.ndarray]]:
         return {entry.id: (entry, vector) for some in one_of_ids(ids)
                 for entry, vector in self._read(self._scan(some, ['entry', 'vector']))}
@@ -281,19 +250,22 @@ class LanceGallery(BaseGallery):
             except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
                 self._damaged(f'an entry: {first_line(error)}', error)
 
-    @_reading
+    @reading
     def _count(self, conditions: tuple[Condition, ...]) -> int:
         if not conditions:
             return self._table.count_rows()
         # Not count_rows, whose text of a condition has no place for two quotes in a row.
         return self._scan(expression(conditions), ['id']).num_rows
 
-    @_reading
-    def _has_key(self, key: str) -> bool:
-        from lancedb.expr import col, lit
-        start = '\n' + json.dumps([key], ensure_ascii=False)[:-1] + ', '
-        query = self._table.search().where(col('extra').contains(lit(start)))
+    @reading
+    def _has_value(self, condition: Condition) -> bool:
+        query = self._table.search().where(has_value(condition))
         return query.select(['id']).limit(1).to_arrow().num_rows > 0
+
+    @reading
+    def _with_contents(self, hashes: tuple[str, ...]) -> Iterator[GalleryEntry]:
+        rows = rows_of_contents(self._scan(None, ['entry']), hashes)
+        return (entry for entry, _ in self._read(rows))
 
     def _scan(self, where: Any, columns: list[str]) -> Any:
         query = self._table.search()

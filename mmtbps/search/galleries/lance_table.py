@@ -13,8 +13,11 @@ from .entries import GalleryEntry, seal
 from .filters import KINDS, Condition, OneOf
 from .fingerprint import CAPTIONS
 
-__all__ = ['expression', 'has_columns', 'one_of_ids', 'rows_of', 'schema_of']
+__all__ = ['NOTE', 'expression', 'has_columns', 'has_value', 'note_of', 'one_of_ids', 'rows_of',
+           'rows_of_contents', 'schema_of']
 
+#: Key of the note, which a table keeps with this column.
+NOTE, _NOTED = b'mmtbps.note', 'entry'
 _CHUNK = 5_000  # ids in one expression
 
 
@@ -43,6 +46,34 @@ def one_of_ids(ids: list[str]) -> Iterator[Any]:
     """Yield expressions that hold for some of the ids each."""
     from lancedb.expr import col
     return (col('id').isin(ids[start:start + _CHUNK]) for start in range(0, len(ids), _CHUNK))
+
+
+def has_value(condition: Condition) -> Any:
+    """Write a filter of the rows that have any value of the key of a condition."""
+    from lancedb.expr import col, lit
+    if not condition.free:
+        return f'{condition.key} IS NOT NULL'
+    start = '\n' + json.dumps([condition.key], ensure_ascii=False)[:-1] + ', '
+    return col('extra').contains(lit(start))
+
+
+def rows_of_contents(rows: Any, hashes: Sequence[str]) -> Any:
+    """Choose the rows of contents from an Arrow table of entries, without reading each.
+
+    Args:
+        rows: With the column of the entries.
+        hashes: SHA-256 of files.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    found = pc.extract_regex(rows['entry'], '"sha256": "(?P<sha256>[^"]*)"')
+    return rows.filter(pc.is_in(pc.struct_field(found, 'sha256'), pa.array(hashes, pa.string())))
+
+
+def note_of(schema: Any) -> str | None:
+    """Read the note that a table keeps."""
+    text = (schema.field(_NOTED).metadata or {}).get(NOTE)
+    return None if text is None else text.decode()
 
 
 def tag(key: str, value: str) -> str:

@@ -148,10 +148,6 @@ class MemoryGallery(BaseGallery):
         with self._latest():
             return len(self._matching(conditions)) if conditions else len(self._people)
 
-    def _has_key(self, key: str) -> bool:
-        with self._latest():
-            return any(key in entry.extra for entry in self._people)
-
     def _matching(self, conditions: tuple[Condition, ...]) -> np.ndarray:
         passed = np.ones(len(self._people), bool)
         for condition in conditions:
@@ -163,6 +159,11 @@ class MemoryGallery(BaseGallery):
             self._apply([], self._features[:0], ids)
             self._commit(ids)
         return len(ids)
+
+    def _close(self) -> None:
+        if self._begun:
+            with self._mutex:
+                self._forget()
 
     # What is in memory: row by row an entry and its feature, and the row of each id.
 

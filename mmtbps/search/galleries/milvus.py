@@ -1,14 +1,11 @@
 """Milvus galleries: collections of a server, alone or a cluster."""
 
 import hashlib
-import ipaddress
 import json
 import os
-import re
 from collections.abc import Callable, Iterator, Sequence
 from functools import wraps
 from typing import Any
-from urllib.parse import SplitResult, urlsplit
 
 import numpy as np
 
@@ -18,17 +15,19 @@ from .base import BaseGallery, GalleryEntry, GalleryUnreadable, Hit
 from .caption_words import Words
 from .filters import KINDS, Condition, OneOf
 from .fingerprint import check_fingerprint
+from .milvus_address import channel_options, proxy_hint, split_address
+from .note_places import NotePlace, StoredNote
 
 __all__ = ['MilvusGallery', 'NoServer']
 
-_PROPERTY = 'mmtbps.fingerprint'
+_PROPERTY, _NOTE = 'mmtbps.fingerprint', 'mmtbps.note'
 _MOST_HITS = 16_384  # set by Milvus
 _TEXT_BYTES = 16_384
 _CHUNK = 1_000  # ids in one expression
+_CHOICES = 100  # values of a chain of `or`
 #: Milvus Lite reads its log when it starts, and cuts it off when it writes its memory to disk.
 _FULL = ('. Its disk is full: make room and start the server again before anything is written. '
          'What it could not bring to disk is in its log, and in no answer until then')
-_PROXIES = ('grpc_proxy', 'https_proxy', 'http_proxy')  # as gRPC looks for them
 
 
 class NoServer(UserError, ConnectionError):
@@ -93,12 +92,19 @@ class MilvusGallery(BaseGallery):
         GalleryUnreadable: The server goes away later; every call may raise it.
     """
 
+    address_form = 'http://host:port/collection of Milvus'
+
     def __init__(self, uri: str, fingerprint: dict[str, Any] | None = None, index: str = 'FLAT',
                  index_params: dict[str, Any] | None = None,
                  search_params: dict[str, Any] | None = None) -> None:
         self._index, self._index_params = index, index_params or {}
         self._search_params = search_params or {}
         super().__init__(uri, fingerprint)
+
+    @property
+    def note(self) -> NotePlace:
+        """Text in the properties of the collection."""
+        return StoredNote(self.uri, self._is_there, self._read_note, self._write_note)
 
     @classmethod
     def check_name(cls, uri: str) -> None:
@@ -128,10 +134,10 @@ class MilvusGallery(BaseGallery):
         try:
             self._client = _NamedCalls(MilvusClient(
                 server, token=os.environ.get('MILVUS_TOKEN', ''), db_name=database, timeout=10,
-                grpc_options=_channel_options(server)), self.uri)
+                grpc_options=channel_options(server)), self.uri)
         except MilvusException as error:
             raise NoServer(f'{self.uri}: no Milvus server lets us in ({error})'
-                           f'{_proxy_hint(server)}') from error
+                           f'{proxy_hint(server)}') from error
         if not self._client.has_collection(self._name):
             if fingerprint is None:
                 return None
@@ -217,8 +223,11 @@ class MilvusGallery(BaseGallery):
 
     @_of_one_model
     def _entries(self, conditions: tuple[Condition, ...]) -> Iterator[GalleryEntry]:
-        pages = self._client.query_iterator(
-            self._name, filter=expression(conditions), batch_size=_CHUNK, output_fields=['entry'])
+        return self._pages(expression(conditions))
+
+    def _pages(self, asked: str) -> Iterator[GalleryEntry]:
+        pages = self._client.query_iterator(self._name, filter=asked, batch_size=_CHUNK,
+                                            output_fields=['entry'])
         try:
             while page := pages.next():
                 yield from (self._read(row['entry']) for row in page)
@@ -245,63 +254,25 @@ class MilvusGallery(BaseGallery):
         return answer[0]['count(*)']
 
     @_of_one_model
-    def _has_key(self, key: str) -> bool:
-        return bool(self._client.query(self._name, filter=f'exists {_column(key)}', limit=1,
-                                       output_fields=['key']))
+    def _has_value(self, condition: Condition) -> bool:
+        asked = (f'exists {_column(condition.key)}' if condition.free else
+                 f'{condition.key} is not null')
+        return bool(self._client.query(self._name, filter=asked, limit=1, output_fields=['key']))
 
+    def _with_contents(self, hashes: tuple[str, ...]) -> Iterator[GalleryEntry]:
+        for start in range(0, len(hashes), _CHOICES):
+            yield from self._pages(' or '.join(f'entry["sha256"] == {_literal(value)}'
+                                               for value in hashes[start:start + _CHOICES]))
 
-def split_address(uri: str) -> tuple[str, str, str]:
-    """Split an address into server, database ('' for the default one) and collection.
+    def _close(self) -> None:
+        if client := self.__dict__.get('_client'):
+            client.close()
 
-    Raises:
-        ValueError: If the address is of another form, or the collection has a name that Milvus
-            does not take.
+    def _read_note(self) -> str | None:
+        return self._client.describe_collection(self._name)['properties'].get(_NOTE)
 
-    Example:
-        >>> split_address('http://localhost:19530/people')
-        ('http://localhost:19530', '', 'people')
-    """
-    parts = urlsplit(uri)
-    names = [name for name in parts.path.split('/') if name]
-    if parts.query or parts.fragment or len(names) not in (1, 2) or not _has_sound_port(parts):
-        raise BadValue(f'{uri}: write http://host:port/collection')
-    if parts.username or parts.password:
-        raise BadValue('a password does not belong into an address, which is shown and kept: '
-                       'put user:password into the environment variable MILVUS_TOKEN')
-    if not re.fullmatch('[A-Za-z_][A-Za-z0-9_]*', names[-1]):
-        raise BadValue(f'{uri}: a collection has a name of letters, digits and "_", '
-                       f'got {names[-1]!r}')
-    return f'{parts.scheme}://{parts.netloc}', '/'.join(names[:-1]), names[-1]
-
-
-def _is_here(server: str) -> bool:
-    """Tell whether an address is of this very machine, which no proxy reaches."""
-    host = urlsplit(server).hostname or ''
-    try:
-        return host == 'localhost' or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def _channel_options(server: str) -> dict[str, int]:
-    # pymilvus would ping an idle connection every 10 s; a server may end it for too many pings.
-    options = {'grpc.keepalive_permit_without_calls': 0}
-    return {**options, 'grpc.enable_http_proxy': 0} if _is_here(server) else options
-
-
-def _proxy_hint(server: str) -> str:
-    named = [name for name in _PROXIES if os.environ.get(name)]
-    if not named or _is_here(server):
-        return ''
-    return (f'. It was asked through the proxy that {named[0]} names, unless no_proxy holds '
-            f'{urlsplit(server).hostname}')
-
-
-def _has_sound_port(parts: SplitResult) -> bool:
-    try:
-        return bool(parts.hostname) and (parts.port is None or parts.port > 0)
-    except ValueError:
-        return False
+    def _write_note(self, text: str) -> None:
+        self._client.alter_collection_properties(self._name, properties={_NOTE: text})
 
 
 def expression(conditions: Sequence[Condition]) -> str:

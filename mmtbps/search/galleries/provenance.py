@@ -1,7 +1,7 @@
 """Provenance of a gallery: the folder of its images and the model it was made with.
 
-A gallery holds features and metadata, not the images. This note lies beside them in the gallery's
-folder, so that a query needs no more than the gallery's name. A gallery on a server has none.
+A gallery holds features and metadata, not the images. This note lies in the gallery, in a file of
+its folder or as a text on its server, so that a query needs no more than the gallery's name.
 
 A gallery travels: the folder of its model is noted relative to it (a path that begins with a dot),
 and where it was besides. It may come from a stranger: a note names a folder or a model of a hub,
@@ -13,21 +13,18 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from mmtbps.errors import BadValue, MissingFile, Remedy
-from mmtbps.fileio import decode_json, write_durably
+from mmtbps.fileio import decode_json
 from mmtbps.pretrained import SCHEMES
 
-from .write_lock import gallery_lock
+from .note_places import NoteFile, NotePlace
 
-__all__ = ['NotedProgram', 'Provenance', 'check_noted_model', 'read_provenance',
+__all__ = ['Noted', 'NotedProgram', 'Provenance', 'check_noted_model', 'read_provenance',
            'write_provenance']
 
-_FILE = 'origin.json'
 _FACTS = ('details', 'detection')
-_MOST_BYTES = 1 << 20
 #: Kinds of what is used of the facts; all else of them is only shown.
 _OF_DETAILS = dict(aspect=str | None, prompts=list | None)
 _OF_DETECTION = dict(detector=str | None, weights=str | None, every=float | int | None,
@@ -63,28 +60,48 @@ class Provenance:
     detection: dict[str, Any] | None = None
 
 
-def read_provenance(uri: str) -> Provenance:
+class Noted(Protocol):
+    """A gallery, which knows the place of its note.
+
+    Attributes:
+        uri: Its address.
+    """
+
+    uri: str
+
+    @property
+    def note(self) -> NotePlace:
+        """Place of the note."""
+
+
+def read_provenance(gallery: str | Noted) -> Provenance:
     """Read the note of a gallery; an empty one if it has none.
 
     A folder that is noted relative to the gallery comes as an absolute path.
 
+    Args:
+        gallery: Open, or the folder of one.
+
     Raises:
         ValueError: If the note is broken.
     """
-    file = Path(uri, _FILE)
-    if '://' in uri or not file.is_file():
-        return Provenance()
+    place = _place_of(gallery)
     try:
-        if (size := file.stat().st_size) > _MOST_BYTES:
-            raise ValueError(f'{size} bytes')
-        values = decode_json(file.read_text(encoding='utf-8-sig'))  # as an editor may have left it
+        text = place.read()
+        if text is None:
+            return Provenance()
+        values = decode_json(text)
         was = values.pop(_WAS, None)
         note = Provenance(**values)
         _check_values(note, was)
-        return replace(note, model=note.model and _from_gallery(note.model, was, uri),
-                       images=note.images and _from_gallery(note.images, None, uri))
+        return replace(note, model=note.model and _from_gallery(note.model, was, place.folder),
+                       images=note.images and _from_gallery(note.images, None, place.folder))
     except (AttributeError, RecursionError, TypeError, ValueError) as error:
-        raise BadValue(f'{file}: broken ({error}); remove it and index again') from error
+        raise BadValue(f'{place.name}: broken ({error}); remove it and index again') from error
+
+
+def _place_of(gallery: str | Noted) -> NotePlace:
+    return NoteFile(gallery) if isinstance(gallery, str) else gallery.note
 
 
 def _check_values(note: Provenance, was: Any) -> None:
@@ -140,31 +157,40 @@ def check_noted_model(uri: str, note: Provenance) -> None:
                 else Remedy('name_model', dict(model=f'{scheme}NEW')))
 
 
-def write_provenance(uri: str, **known: str | os.PathLike | dict | None) -> Provenance:
+def write_provenance(gallery: str | Noted, **known: str | os.PathLike | dict | None) -> Provenance:
     """Note the facts known now and keep the rest; return the whole note.
 
     Args:
-        uri: An existing gallery; nothing is written for one on a server.
+        gallery: Open, or the folder of one; nothing is written for one that was not begun.
         known: ``images``, ``model``, ``weights``, ``details``, ``detection``; paths are made
             absolute, ``None`` is not known. A model that is another takes the place of the former
             with its weights.
     """
     said = {key: _absolute(value) for key, value in known.items() if value is not None}
-    if '://' in uri or not Path(uri).is_dir():
+    place = _place_of(gallery)
+    if not place.exists():
         return Provenance(**said)
-    with gallery_lock(uri):
-        old = read_provenance(uri)
+    new = Provenance()
+
+    def change() -> str | None:
+        nonlocal new
+        old = read_provenance(gallery)
         former = dict(weights=None) if said.get('model', old.model) != old.model else {}
         new = replace(old, **former | said)
-        if new != old:
-            # Without these the note is one that earlier versions read, too.
-            written = {key: value for key, value in asdict(new).items()
-                       if key not in _FACTS or value is not None}
-            written['model'] = new.model and _to_gallery(new.model, uri)
-            if written['model'] != new.model:
-                written[_WAS] = new.model
-            write_durably(Path(uri, _FILE), json.dumps(written, indent=2) + '\n')
+        return None if new == old else _word(new, place.folder)
+
+    place.change(change)
     return new
+
+
+def _word(note: Provenance, folder: str | None) -> str:
+    """Write a note as JSON; without facts it is one that earlier versions read, too."""
+    written = {key: value for key, value in asdict(note).items()
+               if key not in _FACTS or value is not None}
+    written['model'] = note.model and _to_gallery(note.model, folder)
+    if written['model'] != note.model:
+        written[_WAS] = note.model
+    return json.dumps(written, indent=2) + '\n'
 
 
 def _brings_data_alone(model: str) -> bool:
@@ -179,27 +205,27 @@ def _split_scheme(model: str) -> tuple[str, str]:
     return (scheme[0], model[scheme.end():]) if scheme else ('', model)
 
 
-def _to_gallery(model: str, uri: str) -> str:
-    """Return the path of a model relative to the gallery; a name stays a name."""
+def _to_gallery(model: str, folder: str | None) -> str:
+    """Return the path of a model relative to the gallery's folder; a name stays a name."""
     scheme, path = _split_scheme(model)
-    if not os.path.isabs(path):
+    if folder is None or not os.path.isabs(path):
         return model
     try:
-        near = os.path.relpath(os.path.realpath(path), os.path.realpath(uri))
+        near = os.path.relpath(os.path.realpath(path), os.path.realpath(folder))
     except ValueError:  # on another drive
         return model
     return scheme + (near if near.startswith(os.pardir) else os.path.join(os.curdir, near))
 
 
-def _from_gallery(model: str, was: str | None, uri: str) -> str:
+def _from_gallery(model: str, was: str | None, folder: str | None) -> str:
     """Return the absolute path of a folder that is noted relative to the gallery, or else its name.
 
     Where nothing is, and something is where the model was, it is that.
     """
     scheme, path = _split_scheme(model)
-    if not path.startswith(os.curdir):
+    if folder is None or not path.startswith(os.curdir):
         return model
-    found = os.path.normpath(os.path.join(os.path.realpath(uri), path))
+    found = os.path.normpath(os.path.join(os.path.realpath(folder), path))
     if not os.path.exists(found) and was and os.path.exists(_split_scheme(was)[1]):
         return was
     return scheme + found

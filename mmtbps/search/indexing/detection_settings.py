@@ -1,11 +1,10 @@
 """Settings of detection, which decide what an entry of a gallery is."""
 
-from collections.abc import Iterable
 from typing import Any
 
 from mmtbps.errors import BadValue, Remedy
 
-from ..galleries.base import GalleryEntry
+from ..galleries.base import BaseGallery
 from ..galleries.provenance import read_provenance
 from .options import DetectionOptions
 
@@ -19,16 +18,14 @@ class DetectionMismatch(BadValue):
     """A run that would make other entries of the files than the gallery has of them."""
 
 
-def settle_detection(uri: str, entries: Iterable[GalleryEntry],
-                     detection: DetectionOptions | None) -> dict[str, Any]:
+def settle_detection(gallery: BaseGallery, detection: DetectionOptions | None) -> dict[str, Any]:
     """Check that a run makes entries in the way that a gallery's were made.
 
-    A gallery without a note, of an earlier version or on a server, is judged by its entries: those
-    with a box were found by a detector.
+    A gallery without a note, of an earlier version, is judged by its entries: those with a box were
+    found by a detector.
 
     Args:
-        uri: Of the gallery.
-        entries: All of it.
+        gallery: That is indexed into.
         detection: Of the run; ``None`` if a file is a crop of one person.
 
     Returns:
@@ -37,18 +34,17 @@ def settle_detection(uri: str, entries: Iterable[GalleryEntry],
     Raises:
         DetectionMismatch: Naming what differs.
     """
-    entries = list(entries)
     given = dict(detector=None) if detection is None else detection.settings
-    noted = read_provenance(uri).detection
-    if not entries:
+    if not gallery.count():
         return given
+    uri, noted = gallery.uri, read_provenance(gallery).detection
     if noted is None:
-        found = any(entry.box is not None for entry in entries)
+        found = any(entry.box is not None for entry in gallery.entries())
         noted = given if found == (detection is not None) else dict(
             detector='a detector' if found else None)
     if (noted['detector'] is None) != (detection is None):
         raise _other_kind(uri, noted['detector'])
-    keys = _OF_IMAGES + (_OF_VIDEOS if any(entry.frame is not None for entry in entries) else ())
+    keys = _OF_IMAGES + (_OF_VIDEOS if gallery.knows('frame') else ())
     same = _identity(noted, given) == _identity(given, noted)
     differs = [] if same else [f'detector: {noted["detector"]} there, {given["detector"]} here']
     differs += [f'{key}: {noted.get(key)} there, {given.get(key)} here' for key in keys

@@ -39,7 +39,7 @@ def choose_images_root(gallery: BaseGallery, source: str | os.PathLike,
         raise MissingFile(f'{source}: no such file or folder')
     folder = source if source.is_dir() else source.parent
     wanted = None if images is None else Path(images).resolve()
-    root, noted = wanted or folder, read_provenance(gallery.uri).images
+    root, noted = wanted or folder, read_provenance(gallery).images
     if gallery.count():  # the note of an empty gallery binds nobody
         root = _settle_root(gallery, noted and Path(noted).resolve(), root, wanted is not None)
     if not folder.is_relative_to(root):
@@ -76,9 +76,8 @@ def _settle_root(gallery: BaseGallery, noted: Path | None, new: Path, meant: boo
 
 def _holds_files(gallery: BaseGallery, folder: Path) -> bool:
     """Tell whether at least half of some files of a gallery are in a folder, unchanged."""
-    known = {entry.path: entry for entry in gallery.entries()}
-    some = sorted(known)[::max(len(known) // _LOOKED_FOR, 1)]
-    return 2 * sum(_is_unchanged(folder / path, known[path]) for path in some) >= len(some)
+    some = gallery.sample(_LOOKED_FOR)
+    return 2 * sum(_is_unchanged(folder / entry.path, entry) for entry in some) >= len(some)
 
 
 def _is_unchanged(path: Path, entry: GalleryEntry) -> bool:

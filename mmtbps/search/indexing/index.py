@@ -7,14 +7,10 @@ any moment each file is there, and a second run does what the first one left.
 import hashlib
 import json
 import os
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from functools import cached_property
 from itertools import chain, groupby
 from pathlib import Path
-from typing import TypeVar
 
 from PIL import Image
 
@@ -29,21 +25,21 @@ from ..galleries.mismatch import mismatch_of
 from ..galleries.names import match_paths, similar_paths
 from ..galleries.provenance import write_provenance
 from ..media.images import UnreadableImage
+from .ahead import computed_ahead, groups_of
 from .detection_settings import settle_detection
 from .images_root import choose_images_root
 from .metadata import Metadata, count_lost, describe, known_of, merge
 from .options import DetectionOptions, IndexOptions
 from .progress import IndexProgress
-from .reading import FileReader, ReadFile
+from .reading import FileReader, ReadFile, pixels_of
 from .report import IndexReport
 from .selection import FileSelection, FoundFiles
-from .writer import GalleryWriter, remove_entries
+from .writer import BATCH_PIXELS, GalleryWriter, remove_entries
 
 __all__ = ['entry_id', 'index_people']
 
-T, R = TypeVar('T'), TypeVar('R')
-#: Files read ahead by each thread; more would hold too many large photographs.
-_AHEAD = 4
+#: Files that the gallery is asked for at once.
+_LOOKED_UP = 1000
 _CHANGED = 'it changed while it was read; index again when it is complete'
 #: A person who stands is more times as high as wide; a photograph is not, or has more pixels than
 #: a crop of it.
@@ -104,7 +100,7 @@ def index_people(source: str | os.PathLike, gallery: BaseGallery, encoder: Encod
     selection = FileSelection.of(gallery, source, detection is not None, options)
     found = selection.find()
     run = _Run(selection, found, gallery, encoder, metadata or {}, options, captions)
-    settings = settle_detection(gallery.uri, chain.from_iterable(run.known.values()), detection)
+    settings = settle_detection(gallery, detection)
 
     def check() -> None:
         # Another process may have begun the gallery since it was found empty.
@@ -112,14 +108,14 @@ def index_people(source: str | os.PathLike, gallery: BaseGallery, encoder: Encod
         if root != selection.root:
             raise BadValue(f'another process has begun {gallery.uri} meanwhile, with paths '
                            f'relative to {root}: index {source} again')
-        settle_detection(gallery.uri, gallery.entries(), detection)
+        settle_detection(gallery, detection)
 
     def note() -> None:
-        write_provenance(gallery.uri, images=selection.root, detection=settings)
+        write_provenance(gallery, images=selection.root, detection=settings)
         if begun is not None:
             begun()
 
-    if run.known:
+    if run.had_entries:
         note()
     else:
         run.writer.begins, run.writer.begun = check, note
@@ -144,14 +140,14 @@ class _Run:
         self.options = options
         self.report = IndexReport(passed_over=found.passed_over, unused=found.unused,
                                   videos=found.videos)
-        self.known: dict[str, list[GalleryEntry]] = {}
-        for entry in gallery.entries():
-            self.known.setdefault(entry.path, []).append(entry)
+        self.had_entries = gallery.count() > 0
         told = captions and CaptionRun(captions, encoder, self.report, options.log)
-        stays = told.start(self.known, found.paths, selection.root) if told else self.known
-        self.reader = FileReader(stays, selection.relative, options.rehash)
-        self.writer = GalleryWriter(gallery, encoder, self.known, options.batch_size,
-                                    options.commit_every, options.log, told)
+        if told:
+            told.start(found.paths, selection.root)
+        self.reader = FileReader(selection.relative, options.rehash,
+                                 *([captions.source.is_current] if captions else []))
+        self.writer = GalleryWriter(gallery, encoder, options.batch_size, options.commit_every,
+                                    options.log, told)
         self.changed: list[GalleryEntry] = []
         self.gone = self._find_gone() if options.prune else []
         for path, reason in found.refused.items():
@@ -160,32 +156,38 @@ class _Run:
 
     def take_crops(self, paths: Sequence[Path], bar: IndexProgress) -> None:
         """Take files each of which is a crop of one person."""
-        for file in _ahead(self.reader.read_crop, paths, self.options.workers):
-            if file.image is None:
-                self._pass_over(file)
-            else:
-                entry = GalleryEntry(entry_id(file.path), file.path, file.size, file.sha256,
-                                     mtime_ns=file.mtime_ns)
-                self.writer.add(describe(entry, self._known_of(file)), file.image)
-                if _may_be_photograph(file.image):
-                    self.report.wide.append(file.path)
-                self.writer.complete({file.path: file.sha256})
-                if file.note is not None:
-                    self.report.notes.append((file.path, file.note))
-            bar.advance(self._note())
+        read = self._ahead(self.reader.read_crop, paths)
+        for files in groups_of(read, self.options.batch_size, pixels_of, BATCH_PIXELS):
+            moved = self._facts_of_moved([file for file in files if file.image is not None])
+            for file in files:
+                if file.image is None:
+                    self._pass_over(file)
+                else:
+                    self._take_crop(file, moved)
+                bar.advance(self._note())
+
+    def _take_crop(self, file: ReadFile, moved: Mapping[str, Metadata]) -> None:
+        entry = GalleryEntry(entry_id(file.path), file.path, file.size, file.sha256,
+                             mtime_ns=file.mtime_ns)
+        self.writer.add(describe(entry, self._known_of(file, moved)), file.image)
+        if _may_be_photograph(file.image):
+            self.report.wide.append(file.path)
+        self.writer.complete({file.path: file.sha256})
+        if file.note is not None:
+            self.report.notes.append((file.path, file.note))
 
     def take_photographs(self, paths: Sequence[Path], bar: IndexProgress,
                          detection: DetectionOptions) -> None:
         """Take files in each of which the people are found first."""
         from ..media.people import people_in
         fresh: dict[str, ReadFile] = {}
-        for file in _ahead(self.reader.hash_file, paths, self.options.workers):
+        for file in self._ahead(self.reader.hash_file, paths):
             if file.known or file.answer or file.reason:
                 self._pass_over(file)
                 bar.advance(self._note())
             else:
                 fresh[file.path] = file
-        left = dict(fresh)
+        left, moved = dict(fresh), self._facts_of_moved(fresh.values())
 
         def leave_out(error: UnreadableImage) -> None:
             path = self.selection.relative(error.path)
@@ -197,7 +199,7 @@ class _Run:
                            detection.tracker, detection.interval, self.selection.root, leave_out,
                            self._take_note)
         for path, group in groupby(people, lambda person: person.entry.path):
-            known = self._known_of(fresh[path])
+            known = self._known_of(fresh[path], moved)
             for entry, crop in group:
                 self.writer.add(_of_file(entry, fresh[path], known), crop)
             self._close(fresh[path])
@@ -220,13 +222,7 @@ class _Run:
     def finish(self) -> IndexReport:
         """Store the rest, then changes that have nothing to do with pixels."""
         self.writer.commit()
-        # What another process has removed meanwhile stays so.
-        there = {entry.id for entry in self.gallery.entries()} if self.changed else ()
-        changed = [entry for entry in self.changed if entry.id in there]
-        for start in range(0, len(changed), self.options.commit_every):
-            part = changed[start:start + self.options.commit_every]
-            _, features = self.gallery.get([entry.id for entry in part])
-            self.gallery.upsert(part, features)
+        self._store_changed()
         report, writer = self.report, self.writer
         report.removed = writer.removed + remove_entries(self.gallery, self.gone)
         report.unknown = [path for path in self.metadata
@@ -235,18 +231,33 @@ class _Run:
         report.indexed, report.replaced = writer.stored, writer.replaced
         return report
 
+    def _store_changed(self) -> None:
+        """Store changes that have nothing to do with pixels."""
+        # What another process has removed meanwhile stays so.
+        there = self.gallery.find(entry.id for entry in self.changed)
+        changed = [entry for entry in self.changed if entry.id in there]
+        if changed:
+            _, features = self.gallery.get([entry.id for entry in changed])
+            self.gallery.upsert(changed, features)
+        self.changed = []
+
     def _find_gone(self) -> list[str]:
         """Find the entries whose files are gone; refuse to take too many of them for that."""
-        mine = [path for path in self.known if self.selection.holds(path)
-                and path.lower().endswith(self.selection.suffixes)]
-        gone = [path for path in mine if self.found.is_gone(path)]
-        if 2 * len(gone) > len(mine) and not self.options.prune_most:
+        gone: dict[str, list[str]] = {}
+        files = set()  # hashes, as a large gallery has many paths
+        for entry in self.gallery.entries():
+            path = entry.path
+            if self.selection.holds(path) and path.lower().endswith(self.selection.suffixes):
+                files.add(hash(path))
+                if self.found.is_gone(path):
+                    gone.setdefault(path, []).append(entry.id)
+        if 2 * len(gone) > len(files) and not self.options.prune_most:
             raise BadValue(
-                f'{len(gone)} of the {len(mine)} files that {self.gallery.uri} has of '
-                f'{self.selection.source} are gone, such as {gone[0]}: more than half. Is a drive '
-                'not there? Nothing was indexed or removed. If they are to be removed',
+                f'{len(gone)} of the {len(files)} files that {self.gallery.uri} has of '
+                f'{self.selection.source} are gone, such as {next(iter(gone))}: more than half. Is '
+                'a drive not there? Nothing was indexed or removed. If they are to be removed',
                 Remedy('prune_most'))
-        return [entry.id for path in gone for entry in self.known[path]]
+        return list(chain.from_iterable(gone.values()))
 
     def _close(self, file: ReadFile) -> None:
         """Complete a file that was decoded long after it was hashed, unless it is another now."""
@@ -265,7 +276,7 @@ class _Run:
             return
         updated = False
         self.report.unchanged += 1
-        entries = self.known[file.path]
+        entries = file.former
         former = known_of(entries[0])
         known = former
         if file.path in self.metadata or entries[0].is_undated:
@@ -277,34 +288,41 @@ class _Run:
             if described != old or file.mtime_ns != old.mtime_ns:
                 self.changed.append(replace(described, mtime_ns=file.mtime_ns))
         self.report.updated += updated
+        if len(self.changed) >= self.options.commit_every:
+            self._store_changed()
 
-    def _known_of(self, file: ReadFile) -> Metadata:
+    def _known_of(self, file: ReadFile, moved: Mapping[str, Metadata]) -> Metadata:
         """Return the metadata of a file to be stored: of its content, the table and the camera."""
-        entries = self.known.get(file.path, [])
-        former = [known_of(entry) for entry in entries]
-        same = [known for entry, known in zip(entries, former, strict=True)
+        former = [known_of(entry) for entry in file.former]
+        same = [known for entry, known in zip(file.former, former, strict=True)
                 if entry.sha256 == file.sha256]
         if same or not former:
-            known = same[0] if same else self._facts_of_moved(file)
+            known = same[0] if same else moved.get(file.sha256, Metadata())
         else:  # another picture, maybe of another person, but taken at the same place
             known = Metadata(camera=former[0].camera)
             self.report.forgotten += (file.path not in self.metadata
                                       and count_lost(former[0], known) > 0)
         return merge(known, self.metadata.get(file.path, _NOTHING_SAID))
 
-    def _facts_of_moved(self, file: ReadFile) -> Metadata:
-        """Return what is known of a new file from another place, where it is not any more."""
-        for entry in self._by_content.get(file.sha256, ()):
-            if not os.path.lexists(self.selection.root / entry.path):
-                return known_of(entry)
-        return Metadata()
+    def _facts_of_moved(self, files: Iterable[ReadFile]) -> dict[str, Metadata]:
+        """Find what is known of new files from other places, where they are not any more."""
+        new = {file.sha256 for file in files if not file.former} if self.had_entries else ()
+        facts = {}
+        for sha256, entries in self.gallery.known_contents(new).items():
+            for entry in entries:
+                if not os.path.lexists(self.selection.root / entry.path):
+                    facts.setdefault(sha256, known_of(entry))
+        return facts
 
-    @cached_property
-    def _by_content(self) -> dict[str, list[GalleryEntry]]:
-        found: dict[str, list[GalleryEntry]] = {}
-        for first, *_ in self.known.values():
-            found.setdefault(first.sha256, []).append(first)
-        return found
+    def _ahead(self, read: Callable[[Path, Sequence[GalleryEntry]], ReadFile],
+               paths: Sequence[Path]) -> Iterator[ReadFile]:
+        """Read files ahead of their use, each with the entries that the gallery has of it."""
+        def with_entries() -> Iterator[tuple[Path, Sequence[GalleryEntry]]]:
+            for some in groups_of(paths, _LOOKED_UP):
+                known = self.gallery.known(map(self.selection.relative, some))
+                yield from ((path, known.get(self.selection.relative(path), ())) for path in some)
+
+        return computed_ahead(read, with_entries(), self.options.workers)
 
     def _note(self) -> str:
         return (f'{self.writer.stored} stored, {self.report.unchanged} unchanged, '
@@ -330,19 +348,3 @@ def _of_file(entry: GalleryEntry, file: ReadFile, known: Metadata) -> GalleryEnt
     """Complete an entry of a detector with what is known of its file."""
     return describe(replace(entry, size=file.size, sha256=file.sha256, mtime_ns=file.mtime_ns),
                     known)
-
-
-def _ahead(function: Callable[[T], R], items: Iterable[T], workers: int) -> Iterator[R]:
-    """Yield results in order, computed by threads a few items ahead of their use."""
-    with ThreadPoolExecutor(workers) as pool:
-        waiting: deque = deque()
-        try:
-            for item in items:
-                waiting.append(pool.submit(function, item))
-                if len(waiting) > _AHEAD * workers:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()

@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,7 +13,7 @@ from ..media.answer_mark import HEAD, is_answer
 from ..media.images import UnreadableImage, decode_image, read_bytes
 from .file_content import hash_file
 
-__all__ = ['FileReader', 'ReadFile']
+__all__ = ['FileReader', 'ReadFile', 'pixels_of']
 
 
 class ReadFile(NamedTuple):
@@ -30,6 +30,7 @@ class ReadFile(NamedTuple):
         image: Decoded, if it is one and not known.
         reason: Why it cannot be read.
         note: What is odd about an image that could be read.
+        former: Entries that the gallery has of the path.
     """
 
     path: str
@@ -41,51 +42,53 @@ class ReadFile(NamedTuple):
     image: Image.Image | None = None
     reason: str | None = None
     note: str | None = None
+    former: Sequence[GalleryEntry] = ()
 
 
 class FileReader:
-    """Reader of the files of a run.
+    """Reader of the files of a run, each with the entries that the gallery has of it.
 
     A file of the size and the time of change that the gallery noted is known, and not read.
 
     Args:
-        known: Entries of the gallery by path.
         relative: Gives the path of a file as the gallery keeps it.
         rehash: Read and hash every file, also one that seems untouched.
+        stays: Tells of the entries of one file whether they may stay as they are, where its content
+            has not changed.
     """
 
-    def __init__(self, known: Mapping[str, Sequence[GalleryEntry]],
-                 relative: Callable[[Path], str], rehash: bool = False) -> None:
-        self.known = known
+    def __init__(self, relative: Callable[[Path], str], rehash: bool = False,
+                 stays: Callable[[Sequence[GalleryEntry]], bool] = lambda former: True) -> None:
         self.relative = relative
         self.rehash = rehash
+        self.stays = stays
 
-    def read_crop(self, path: Path) -> ReadFile:
+    def read_crop(self, path: Path, former: Sequence[GalleryEntry] = ()) -> ReadFile:
         """Read and decode an image, unless it is known."""
         name = self.relative(path)
         try:
             now = _stat(path)
-            if (file := self._untouched(name, now)) is not None:
+            if (file := self._untouched(name, now, former)) is not None:
                 return file
             data = read_bytes(path)
             if is_answer(data):
                 return ReadFile(name, answer=True)
             content = len(data), hashlib.sha256(data).hexdigest()
-            if self._is_known(name, *content):
-                return ReadFile(name, *content, now.st_mtime_ns, known=True)
+            if self._is_known(former, *content):
+                return ReadFile(name, *content, now.st_mtime_ns, known=True, former=former)
             notes: list[str] = []
             image = decode_image(data, path, on_note=notes.append)
             return ReadFile(name, *content, now.st_mtime_ns, image=image,
-                            note=notes[0] if notes else None)
+                            note=notes[0] if notes else None, former=former)
         except UnreadableImage as error:
             return ReadFile(name, reason=error.reason)
 
-    def hash_file(self, path: Path) -> ReadFile:
+    def hash_file(self, path: Path, former: Sequence[GalleryEntry] = ()) -> ReadFile:
         """Hash a photograph or a video, unless it is known."""
         name = self.relative(path)
         try:
             now = _stat(path)
-            if (file := self._untouched(name, now)) is not None:
+            if (file := self._untouched(name, now, former)) is not None:
                 return file
             with open(path, 'rb') as opened:
                 answer = is_answer(opened.read(HEAD))
@@ -94,8 +97,8 @@ class FileReader:
             return ReadFile(name, reason=error.reason)
         except OSError as error:
             return ReadFile(name, reason=error.strerror or str(error))
-        return ReadFile(name, size, sha256, now.st_mtime_ns,
-                        known=self._is_known(name, size, sha256), answer=answer)
+        return ReadFile(name, size, sha256, now.st_mtime_ns, answer=answer, former=former,
+                        known=self._is_known(former, size, sha256))
 
     @staticmethod
     def has_changed(path: Path, file: ReadFile) -> bool:
@@ -106,21 +109,26 @@ class FileReader:
             return True
         return (now.st_size, now.st_mtime_ns) != (file.size, file.mtime_ns)
 
-    def _untouched(self, path: str, now: os.stat_result) -> ReadFile | None:
+    def _untouched(self, path: str, now: os.stat_result,
+                   former: Sequence[GalleryEntry]) -> ReadFile | None:
         """Return what the gallery knows of a file whose size and time of change are as noted."""
-        first = next(iter(self.known.get(path, ())), None)
+        first = next(iter(former), None)
         if self.rehash or first is None or first.mtime_ns is None or (
                 first.size, first.mtime_ns) != (now.st_size, now.st_mtime_ns):
             return None
-        if not self._is_known(path, first.size, first.sha256):
+        if not self._is_known(former, first.size, first.sha256):
             return None
-        return ReadFile(path, first.size, first.sha256, first.mtime_ns, known=True)
+        return ReadFile(path, first.size, first.sha256, first.mtime_ns, known=True, former=former)
 
-    def _is_known(self, path: str, size: int, sha256: str) -> bool:
-        """Tell whether all entries of a path are of this content."""
-        entries = self.known.get(path)
-        return bool(entries) and all(
-            (entry.size, entry.sha256) == (size, sha256) for entry in entries)
+    def _is_known(self, former: Sequence[GalleryEntry], size: int, sha256: str) -> bool:
+        """Tell whether all entries of a path are of this content, and may stay."""
+        return bool(former) and self.stays(former) and all(
+            (entry.size, entry.sha256) == (size, sha256) for entry in former)
+
+
+def pixels_of(file: ReadFile) -> int:
+    """Count the pixels of a file that was decoded."""
+    return 0 if file.image is None else file.image.width * file.image.height
 
 
 def _stat(path: Path) -> os.stat_result:

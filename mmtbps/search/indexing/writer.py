@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from itertools import chain
 
 import numpy as np
 from PIL import Image
@@ -12,20 +13,21 @@ from ..captioning import CaptionRun
 from ..encoders.base import Encoder
 from ..galleries.base import BaseGallery, GalleryEntry
 
-__all__ = ['GalleryWriter']
+__all__ = ['BATCH_PIXELS', 'GalleryWriter', 'remove_entries']
 
 #: A batch is full at so many pixels too, so that photographs do not fill the memory.
-_BATCH_PIXELS = 64_000_000
+BATCH_PIXELS = 64_000_000
 _DELETE_AT_ONCE = 1000
 
 
 class GalleryWriter:
     """Writer that encodes crops in batches and stores them when their files are complete.
 
+    What the gallery has of a file and is not given again goes.
+
     Args:
         gallery: Takes the crops.
         encoder: Of the gallery's model.
-        known: Entries of the gallery by path. What it has of a file and is not given again goes.
         batch_size: Crops encoded at once.
         commit_every: Crops stored at once, or more where a file has more.
         log: A JSON line is appended to this file for each file that is safe in the gallery.
@@ -39,8 +41,7 @@ class GalleryWriter:
         removed: Crops removed so far, because their file has changed.
     """
 
-    def __init__(self, gallery: BaseGallery, encoder: Encoder,
-                 known: Mapping[str, Sequence[GalleryEntry]], batch_size: int = 64,
+    def __init__(self, gallery: BaseGallery, encoder: Encoder, batch_size: int = 64,
                  commit_every: int = 512, log: str | os.PathLike | None = None,
                  captions: CaptionRun | None = None) -> None:
         self.gallery = gallery
@@ -49,7 +50,6 @@ class GalleryWriter:
         self.commit_every = commit_every
         self.log = log
         self.captions = captions
-        self.known = known
         self.begins: Callable[[], object] | None = None
         self.begun: Callable[[], object] | None = None
         self.stored = self.replaced = self.removed = 0
@@ -64,7 +64,7 @@ class GalleryWriter:
                              self.captions.describe(entry, image))
         self._images.append(image)
         pixels = sum(image.width * image.height for image in self._images)
-        if len(self._images) >= self.batch_size or pixels >= _BATCH_PIXELS:
+        if len(self._images) >= self.batch_size or pixels >= BATCH_PIXELS:
             self._encode()
 
     def complete(self, files: Mapping[str, str]) -> None:
@@ -87,6 +87,7 @@ class GalleryWriter:
     def commit(self) -> None:
         """Store what is complete; on return it is safe, and the log says so."""
         self._encode()
+        former = list(chain.from_iterable(self.gallery.known(self._files).values()))
         if self._entries:
             if self.begins is not None:
                 self.begins()
@@ -96,7 +97,6 @@ class GalleryWriter:
                 self.begun()
                 self.begun = None
         new = {entry.id: entry.sha256 for entry in self._entries}
-        former = [old for path in self._files for old in self.known.get(path, ())]
         self.replaced += sum(old.sha256 != new.get(old.id, old.sha256) for old in former)
         self.removed += remove_entries(self.gallery,
                                        [old.id for old in former if old.id not in new])

@@ -240,7 +240,7 @@ class StreamSource(Source):
         if there:
             self._gallery.upsert(there,
                                  np.asarray(self._encoder.encode_images(pictures), np.float32))
-            write_provenance(self._gallery.uri, images=self._images)
+            write_provenance(self._gallery, images=self._images)
             if self._begun is not None:
                 self._begun()
                 self._begun = None

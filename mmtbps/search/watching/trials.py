@@ -1,5 +1,6 @@
 """Trials of rules: what they would have raised, and the rate of false alarms that was met."""
 
+import heapq
 import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -62,7 +63,7 @@ def try_last(gallery: BaseGallery, judge: RuleJudge, count: int, now: float) -> 
     """
     if not is_count(count):
         raise BadValue(f'the number of the last entries is a whole number from 1, got {count!r}')
-    entries = in_order_of_time(list(gallery.entries()))[-count:]
+    entries = heapq.nlargest(count, gallery.entries(), key=_moment)[::-1]
     found = [finding for start in range(0, len(entries), _AT_A_TIME)
              for finding in judge(entries[start:start + _AT_A_TIME])]
     return Repeats().without(found, now)
@@ -76,9 +77,12 @@ def in_order_of_time(entries: Sequence[GalleryEntry]) -> list[GalleryEntry]:
         >>> [entry.id for entry in in_order_of_time(entries)]
         ['2', '1']
     """
-    return sorted(entries, key=lambda entry: (
-        entry.time if entry.time is not None else (entry.mtime_ns or 0) / 1e9,
-        entry.path, entry.frame or 0, entry.id))
+    return sorted(entries, key=_moment)
+
+
+def _moment(entry: GalleryEntry) -> tuple[float, str, int, str]:
+    return (entry.time if entry.time is not None else (entry.mtime_ns or 0) / 1e9,
+            entry.path, entry.frame or 0, entry.id)
 
 
 def rates_met(outbox: Outbox, false: Sequence[str] = ()) -> list[RuleRate]:

@@ -117,7 +117,7 @@ class Watch:
     def queue(self, entries: Sequence[GalleryEntry], found: Sequence[Finding]) -> list[Alarm]:
         """Note entries as looked at, and put the alarms for them into the outbox."""
         now, repeats = time.time(), self._repeats.copy()
-        images = read_provenance(self.gallery.uri).images
+        images = read_provenance(self.gallery).images
         alarms = [Alarm.of(each, images, self.judge.basis, now)
                   for each in repeats.without(found, now)]
         people = {rule.name: sum(self.judge.looks_at(number, entry) for entry in entries)

@@ -16,12 +16,13 @@ from mmtbps.markup import as_data_uri
 
 from ..encoders.queries import read_queries
 from ..galleries.base import GalleryEntry
+from ..galleries.facets import Facets
 from ..media.crops import read_entry
 from ..media.images import decode_image
 from ..presentation import describe_marking, describe_reading
 from ..results import SearchHit, SearchResult
 
-__all__ = ['SearchService', 'Facets', 'Refused', 'make_where', 'read_line', 'read_picture',
+__all__ = ['SearchService', 'Refused', 'make_where', 'read_line', 'read_picture',
            'refusing']
 
 MAX_TEXT = 1000
@@ -55,37 +56,6 @@ def refusing() -> Iterator[None]:
         raise Refused(str(error.args[0] if error.args else error)) from error
     except (UserError, ValueError, OSError) as error:
         raise Refused(str(error)) from error
-
-
-@dataclass(frozen=True)
-class Facets:
-    """The values that the people of a gallery can be filtered by.
-
-    Args:
-        count: Number of entries.
-        cameras: Their cameras, sorted.
-        times: The earliest and the latest time, if any is known.
-        tracks: Whether tracks are known.
-    """
-
-    count: int = 0
-    cameras: tuple[str, ...] = ()
-    times: tuple[float, float] | None = None
-    tracks: bool = False
-
-    @classmethod
-    def of(cls, entries: Iterator[GalleryEntry]) -> 'Facets':
-        """Look through all entries once."""
-        count, cameras, low, high, tracks = 0, set(), None, None, False
-        for entry in entries:
-            count += 1
-            tracks = tracks or entry.track is not None
-            if entry.camera is not None:
-                cameras.add(entry.camera)
-            if entry.time is not None:
-                low = entry.time if low is None else min(low, entry.time)
-                high = entry.time if high is None else max(high, entry.time)
-        return cls(count, tuple(sorted(cameras)), None if low is None else (low, high), tracks)
 
 
 def make_where(cameras: Sequence[str] | None = None, since: str = '', until: str = '',
@@ -136,7 +106,7 @@ class SearchService:
         with refusing():
             state = gallery.count(), _stamp(gallery.uri)
             if self._facets is None or None in state or self._facets[0] != state:
-                self._facets = state, Facets.of(gallery.entries())
+                self._facets = state, gallery.facets()
             return self._facets[1]
 
     def ask(self, text: str, count: int = 20, where: Mapping[str, Any] | None = None,

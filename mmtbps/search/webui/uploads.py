@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -109,10 +109,11 @@ def add_crops(service: SearchService, folder: Path, files: Sequence[str], camera
     return report
 
 
-def _find_present(service: SearchService, hashes: Container[str]) -> list[GalleryEntry]:
+def _find_present(service: SearchService, hashes: Iterable[str]) -> list[GalleryEntry]:
     """Find the entries of these contents whose files are there."""
-    return [entry for entry in service.inferencer.gallery.entries()
-            if entry.sha256 in hashes and (service.images / entry.path).is_file()]
+    found = service.inferencer.gallery.known_contents(hashes)
+    return [entry for entries in found.values() for entry in entries
+            if (service.images / entry.path).is_file()]
 
 
 def _complete(service: SearchService, entries: Sequence[GalleryEntry],

@@ -1,14 +1,14 @@
 """Settings that decide what an entry is: noted, and refused when they contradict."""
 
 import hashlib
-import json
 
+import numpy as np
 import pytest
 from fakes import ColorEncoder, paint
 from indexing_rig import Halves, first, index
 
-from mmtbps.search.galleries import GalleryEntry
-from mmtbps.search.galleries.provenance import read_provenance
+from mmtbps.search.galleries import GalleryEntry, open_gallery
+from mmtbps.search.galleries.provenance import read_provenance, write_provenance
 from mmtbps.search.indexing.detection_settings import DetectionMismatch, settle_detection
 from mmtbps.search.indexing.options import DetectionOptions
 
@@ -62,12 +62,19 @@ def test_a_detector_may_move(photographs, gallery):
     assert read_provenance(gallery.uri).detection['detector'] == '/new/d'
 
 
+def holding(folder, **facts):
+    """A gallery of one entry, which notes nothing."""
+    gallery = open_gallery(folder / 'people', ColorEncoder.fingerprint)
+    gallery.upsert([GalleryEntry('1', 'a.mp4', **facts)], np.eye(1, 12, dtype=np.float32))
+    return gallery
+
+
 def test_the_interval_matters_where_there_are_videos(tmp_path):
     def settle(frame, every):
         noted = DetectionOptions(Halves()).settings
-        (tmp_path / 'origin.json').write_text(json.dumps(dict(detection=noted)))
-        entries = [GalleryEntry('1', 'a.mp4', frame=frame, box=(0, 0, 9, 9))]
-        return settle_detection(str(tmp_path), entries, DetectionOptions(Halves(), None, every))
+        gallery = holding(tmp_path, frame=frame, box=(0, 0, 9, 9))
+        write_provenance(gallery, detection=noted)
+        return settle_detection(gallery, DetectionOptions(Halves(), None, every))
 
     assert settle(None, 2.)['every'] == 2.
     with pytest.raises(DetectionMismatch, match='every: 1.0 there, 2.0 here'):
@@ -78,12 +85,12 @@ def test_the_interval_matters_where_there_are_videos(tmp_path):
     (None, None, True), ((0, 0, 9, 9), DetectionOptions(Halves()), True),
     ((0, 0, 9, 9), None, False), (None, DetectionOptions(Halves()), False)])
 def test_a_gallery_without_a_note_is_judged_by_its_entries(tmp_path, box, detection, fits):
-    entries = [GalleryEntry('1', 'a.png', box=box)]
+    gallery = holding(tmp_path, box=box)
     if fits:
-        assert settle_detection(str(tmp_path), entries, detection)
+        assert settle_detection(gallery, detection)
     else:
         with pytest.raises(DetectionMismatch):
-            settle_detection(str(tmp_path), entries, detection)
+            settle_detection(gallery, detection)
 
 
 def test_an_empty_gallery_takes_any(photographs, gallery):

@@ -168,7 +168,7 @@ def test_batches_and_commits(crops, gallery, monkeypatch, batch_size, commit_eve
 
 
 def test_large_pictures_make_small_batches(crops, gallery, monkeypatch):
-    monkeypatch.setattr(writer, '_BATCH_PIXELS', 3 * 8 * 16)
+    monkeypatch.setattr(writer, 'BATCH_PIXELS', 3 * 8 * 16)
     encoder = Counting()
     index(crops, gallery, encoder)
     assert encoder.batches == [3, 3]

@@ -14,12 +14,12 @@ from mmtbps.errors import BadValue, MissingPackage, UserError
 from mmtbps.markup import as_data_uri
 from mmtbps.search.galleries import open_gallery
 from mmtbps.search.galleries.base import GalleryEntry
+from mmtbps.search.galleries.facets import Facets
 from mmtbps.search.inferencer import TextToPersonInferencer
 from mmtbps.search.webui import build_page, html, serve
 from mmtbps.search.webui.bodies import refuse_body
 from mmtbps.search.webui.middleware import is_allowed
 from mmtbps.search.webui.service import (
-    Facets,
     Refused,
     SearchService,
     make_where,
