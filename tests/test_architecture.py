@@ -33,7 +33,7 @@ LAYERS = [
 SUB_PACKAGES = {
     'models': [['finite_weights', 'setting_sizes', 'complexity'],
                ['backbones', 'losses', 'grad_cache', 'batch_augments', 'preprocessor',
-                'weights_hash'],
+                'weights_hash', 'trained_inputs'],
                ['dual_encoders', 'necks', 'mixup', 'heads', 'peft'], ['retrievers'],
                ['loading', 'converters', 'exporters', 'publishing'], ['pretrained_init']],
     'search': [['encoders', 'galleries', 'presence'],

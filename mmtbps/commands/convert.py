@@ -27,8 +27,10 @@ A source may lie inside a tar: weights.tar:folder/best.pth. Nothing in a source 
 
 import argparse
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from mmengine.config import Config
@@ -42,6 +44,7 @@ from mmtbps.models.converters import (
     ConversionOptions,
     convert_checkpoint,
 )
+from mmtbps.models.trained_inputs import KEY, in_safetensors, stop_if_other_inputs
 from mmtbps.search.encoders import TorchEncoder
 
 from .wording.json_answers import add_json, answer
@@ -113,7 +116,7 @@ def run(args: argparse.Namespace) -> None:
     if not conversion.complete:
         raise BadValue(f'{args.source}: incomplete or of other shapes, nothing written')
     if args.target.suffix in _FILES:
-        save_weights(conversion.state_dict, args.target)
+        save_weights(conversion.state_dict, args.target, conversion.inputs)
     elif conversion.no_folder:
         raise BadValue(f'{args.source}: no model folder can be made of it, because '
                        f'{conversion.no_folder}. Its weights alone can be converted: name a file '
@@ -125,14 +128,24 @@ def run(args: argparse.Namespace) -> None:
         print(f'wrote {args.target}')
 
 
-def save_weights(state: dict, target: Path) -> None:
-    """Write the weights; a stopped conversion leaves no half file."""
+def save_weights(state: dict, target: Path, inputs: Mapping[str, Any] | None = None) -> None:
+    """Write the weights and the note of their inputs; a stopped conversion leaves no half file.
+
+    Args:
+        state: the weights.
+        target: file to write.
+        inputs: what they were trained with, where it is known.
+    """
+    inputs = dict(inputs or {})
     if target.suffix == '.safetensors':
         from safetensors.torch import save
-        write_durably(target, save({key: value.contiguous() for key, value in state.items()}))
+        write_durably(target, save(
+            {key: value.contiguous() for key, value in state.items()},
+            in_safetensors(inputs) or None))
     else:
         state = {key: value.clone() for key, value in state.items()}
-        write_durably(target, lambda path: torch.save(dict(state_dict=state), path))
+        write_durably(target, lambda path: torch.save(
+            dict(state_dict=state, **({'meta': {KEY: inputs}} if inputs else {})), path))
 
 
 def save_folder(conversion: Conversion, target: Path, kind: str, source: str,
@@ -143,6 +156,7 @@ def save_folder(conversion: Conversion, target: Path, kind: str, source: str,
         test_dataloader=dict(dataset=dict(pipeline=conversion.pipeline))))
     encoder = TorchEncoder(config, weights={**conversion.state_dict, **conversion.heads},
                            device='cpu')
+    stop_if_other_inputs(conversion.inputs, encoder.inputs, source)
     encoder.save_pretrained(target)
     write_durably(target / 'README.md', _CARD.format(
         source=Path(source).name, kind=kind, serves=KINDS[kind].serves,

@@ -32,6 +32,7 @@ from .readiness import log_lines, stop_if_unready
 from .run_folder import Start, move_away, refuse_taken
 from .selection import describe_selection
 from .setting_values import stop_if_wrong
+from .strict_load_hook import inputs_of_run
 
 __all__ = ['add_allow_missing', 'add_common_options', 'allow_missing_images', 'build_runner',
            'check_weights', 'end_group', 'end_process', 'is_first_process', 'leave_group',
@@ -241,9 +242,11 @@ def check_weights(runner: Runner, checkpoint: str, partial: bool = False) -> Loa
 
     Raises:
         WeightsMisfit: a weight of a tower or neck is missing, left over or of another shape.
+        BadValue: it was trained with another vocabulary or normalisation.
     """
     model = inner_model(runner)
-    report = load_strictly(model, checkpoint, partial)
+    report = load_strictly(model, checkpoint, partial,
+                           inputs=inputs_of_run(runner, runner.test_dataloader))
     runner.logger.info(f'{checkpoint}: {report}')
     content = CheckpointLoader.load_checkpoint(checkpoint, map_location='cpu', logger='silent')
     for metric in runner.test_evaluator.metrics:

@@ -16,8 +16,9 @@ from .finite_weights import check_finite
 from .peft import is_adapter
 from .retrievers import TextImageRetriever
 from .retrievers.former_settings import rename_former_keys
+from .trained_inputs import inputs_of_checkpoint, inputs_of_safetensors, stop_if_other_inputs
 
-__all__ = ['LoadReport', 'WeightsMisfit', 'load_strictly', 'read_weights']
+__all__ = ['LoadReport', 'WeightsMisfit', 'load_strictly', 'noted_inputs', 'read_weights']
 
 _SHOWN = 5
 
@@ -52,7 +53,8 @@ class LoadReport:
 
 
 def load_strictly(model: nn.Module, weights: str | Path | Mapping[str, Tensor],
-                  partial: bool = False, new_heads: bool = False) -> LoadReport:
+                  partial: bool = False, new_heads: bool = False,
+                  inputs: Mapping[str, Any] | None = None) -> LoadReport:
     """Load weights that fit the model whole, and the model them.
 
     Known conversions are no misfits: the prefix ``module.`` of distributed training, the names of
@@ -65,13 +67,15 @@ def load_strictly(model: nn.Module, weights: str | Path | Mapping[str, Tensor],
         partial: load what fits and report the rest, for those who mean it.
         new_heads: let heads differ and adapters be missing, as where a training starts from
             another one's weights; what does not fit is reported.
+        inputs: what the model reads here, see `~mmtbps.models.trained_inputs.describe_inputs`; a
+            file that notes that it was trained with others is refused.
 
     Raises:
         MissingFile: there is no such file.
         UnsafeCheckpoint: the file holds more than weights.
         BrokenCheckpoint: it is cut short or damaged.
         WeightsMisfit: a weight is missing, left over or of another shape; the first few are named.
-        BadValue: a weight that the model takes is NaN or infinite.
+        BadValue: a weight that the model takes is NaN or infinite; or the inputs are others.
 
     Example:
         >>> layer = nn.Linear(2, 1)
@@ -83,7 +87,10 @@ def load_strictly(model: nn.Module, weights: str | Path | Mapping[str, Tensor],
 left over. Were they trained with this config?
     """
     named = isinstance(weights, Mapping)
-    state = dict(weights) if named else read_weights(weights)
+    content = weights if named else _read(weights)
+    state = dict(weights) if named else _weights_in(content)
+    if inputs is not None and not named:  # first: shapes would say less clearly what is wrong
+        stop_if_other_inputs(noted_inputs(content, weights), inputs, weights)
     state = {key.removeprefix('module.'): value for key, value in state.items()}
     heads: dict[str, Tensor] = {}
     if isinstance(model, TextImageRetriever):
@@ -120,6 +127,11 @@ def read_weights(weights: str | Path) -> dict[str, Tensor]:
         UnsafeCheckpoint: it holds more than weights.
         BrokenCheckpoint: it is cut short, damaged or no checkpoint.
     """
+    return _weights_in(_read(weights))
+
+
+def _read(weights: str | Path) -> Mapping[str, Any]:
+    """Read a checkpoint, and make sure that it holds weights by name."""
     if '://' not in str(weights) and (
             reason := why_no_file(weights, 'no such checkpoint')):
         raise MissingFile(f'{weights}: {reason}')
@@ -134,7 +146,24 @@ def read_weights(weights: str | Path) -> dict[str, Tensor]:
     if not isinstance(inner, Mapping):
         found = inner if isinstance(checkpoint, Mapping) else checkpoint
         raise BrokenCheckpoint(f'{weights}: no checkpoint, but a {type(found).__name__}')
+    return checkpoint
+
+
+def _weights_in(content: Mapping[str, Any]) -> dict[str, Tensor]:
+    inner = content.get('state_dict', content)
     return {str(key): value for key, value in inner.items() if isinstance(value, Tensor)}
+
+
+def noted_inputs(content: Any, weights: str | Path) -> dict[str, Any]:
+    """Return what a checkpoint notes of its inputs; nothing where it has no such note.
+
+    Args:
+        content: that was read.
+        weights: path or URL.
+    """
+    if str(weights).endswith('.safetensors') and '://' not in str(weights):
+        return inputs_of_safetensors(weights)
+    return inputs_of_checkpoint(content)
 
 
 def _load(model: nn.Module, state: dict[str, Tensor]

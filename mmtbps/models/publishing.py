@@ -12,6 +12,7 @@ from torch import Tensor
 from mmtbps.errors import BadValue
 from mmtbps.fileio import load_checkpoint_file, write_durably
 from mmtbps.models.peft import merge_adapters
+from mmtbps.models.trained_inputs import in_safetensors, inputs_of_checkpoint
 from mmtbps.version import __version__
 
 __all__ = ['publish_weights']
@@ -72,5 +73,5 @@ def _notes(loaded: dict[str, Any]) -> dict[str, str]:
     for key in ('epoch', 'iter', 'dataset_meta'):
         if meta.get(key) is not None:
             notes[key] = json.dumps(meta[key], sort_keys=True, default=str)
-    return notes
+    return notes | in_safetensors(inputs_of_checkpoint(loaded))
 

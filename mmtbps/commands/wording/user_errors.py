@@ -41,6 +41,7 @@ REMEDIES = {
     'generate_plan': 'mmtbps generate plan CONFIG',
     'images_folder': 'add --images {folder} to the command',
     'index': 'mmtbps index {gallery} {images} --model {model}',
+    'keep_tokenizer': 'mmtbps convert mmtbps {checkpoint} FOLDER',
     'leave_captioner_out': 'leave --captioner out',
     'name_captioner': 'add --captioner {captioner} --caption-weight {weight} to the command',
     'name_checkpoint': 'add --config CONFIG --weights CHECKPOINT to the command',

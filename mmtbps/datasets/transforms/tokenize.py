@@ -1,5 +1,6 @@
 """Tokenising of captions, in the workers."""
 
+import hashlib
 import json
 import os
 from collections.abc import Sequence
@@ -173,6 +174,17 @@ class TokenizeCaption(BaseTransform):
         # How the last call cut and padded is no part of it.
         del state['truncation'], state['padding']
         return json.dumps(state, sort_keys=True)
+
+    def describe_vocabulary(self) -> dict[str, Any]:
+        """Describe which number each word has, for `mmtbps.models.trained_inputs`.
+
+        Returns:
+            ``tokenizer``, its name; ``entries``, their number; ``sha256``, the same for every
+            file that gives the same numbers to the same pieces.
+        """
+        pieces = sorted(load_tokenizer(self.tokenizer).get_vocab().items())
+        return dict(tokenizer=str(self.tokenizer), entries=len(pieces),
+                    sha256=hashlib.sha256(json.dumps(pieces).encode()).hexdigest())
 
     def __repr__(self) -> str:
         clean = f', clean={self.clean!r}' if self.clean else ''

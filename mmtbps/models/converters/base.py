@@ -62,6 +62,7 @@ class Conversion:
             alone.
         pipeline: settings of the published test pipeline.
         heads: weights of heads of ours, by which galleries of earlier versions know a model.
+        inputs: that the source notes of its training, see `mmtbps.models.trained_inputs`.
         no_folder: why no model folder can be made of it; empty if one can.
     """
 
@@ -74,6 +75,7 @@ class Conversion:
     model: dict[str, Any] | None = None
     pipeline: list[dict[str, Any]] | None = None
     heads: dict[str, Tensor] = field(default_factory=dict)
+    inputs: dict[str, Any] = field(default_factory=dict)
     no_folder: str = 'it has no tokenizer and no settings'
 
     @property

@@ -57,7 +57,7 @@ def convert_mmtbps(source: Source, options: ConversionOptions) -> Conversion:
                        '`test_dataloader.dataset.pipeline`') from None
     if options.config is None:
         model, pipeline = registered_types(model, MODELS), registered_types(pipeline, TRANSFORMS)
-    result = Conversion(model=model, pipeline=pipeline, no_folder='')
+    result = Conversion(model=model, pipeline=pipeline, inputs=source.inputs, no_folder='')
     with DefaultScope.overwrite_default_scope(scope):
         built = MODELS.build(inference_settings(model))
     _sort_keys(result, source, {name: tuple(value.shape)

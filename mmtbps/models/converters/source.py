@@ -7,7 +7,7 @@ import zipfile
 import zlib
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from mmtbps.fileio import (
     why_no_file,
 )
 from mmtbps.models.finite_weights import check_arrays
+from mmtbps.models.trained_inputs import inputs_of_checkpoint, inputs_of_safetensors
 
 from .torchscript import is_torchscript, read_torchscript
 
@@ -67,12 +68,14 @@ class Source:
         state: its weights, in float32 where they are numbers with a point.
         folder: where it lies; configs beside it say what weights cannot.
         training_config: text of the config that MMEngine wrote into it; empty if there is none.
+        inputs: that it notes of its training, see `mmtbps.models.trained_inputs`.
     """
 
     name: str
     state: dict[str, Tensor]
     folder: Path | None = None
     training_config: str = ''
+    inputs: dict[str, Any] = field(default_factory=dict)
 
     def config(self, name: str) -> dict[str, Any] | None:
         """Read a JSON file beside the weights; ``None`` if there is none.
@@ -126,7 +129,9 @@ def read_source(source: str) -> Source:
 
 
 def _source(name: str, loaded: Any, folder: Path | None = None) -> Source:
-    return Source(name, _clean(loaded, name), folder, _find_config(loaded))
+    published = name.endswith('.safetensors') and Path(name).is_file()
+    inputs = inputs_of_safetensors(name) if published else inputs_of_checkpoint(loaded)
+    return Source(name, _clean(loaded, name), folder, _find_config(loaded), inputs)
 
 
 def _find_config(loaded: Any) -> str:

@@ -26,6 +26,7 @@ from mmtbps.fileio import decode_json, why_no_file, write_durably
 from mmtbps.models import ProjectionNeck, Tower, inference_settings
 from mmtbps.models.peft import merge_adapters
 from mmtbps.models.setting_sizes import check_sizes
+from mmtbps.models.trained_inputs import describe_inputs, in_safetensors
 from mmtbps.registry import MODELS, TRANSFORMS
 
 __all__ = ['FILES', 'ModelSource', 'find_model_source', 'inference_weights', 'portable_model',
@@ -262,7 +263,11 @@ def write_saved_model(folder: Path, source: ModelSource, model: nn.Module, steps
     # Copies: tensors that share memory are refused.
     state = {name: tensor.cpu().clone().contiguous()
              for name, tensor in inference_weights(model).items()}
-    write_durably(folder / _WEIGHTS, lambda path: save_file(state, path))
+    inputs = describe_inputs(steps, getattr(model, 'data_preprocessor', None))
+    if 'vocabulary' in inputs:  # named as in the folder, so that a copy has the same bytes
+        inputs['vocabulary']['tokenizer'] = _TOKENIZER
+    notes = in_safetensors(inputs) or None
+    write_durably(folder / _WEIGHTS, lambda path: save_file(state, path, notes))
     # Last: a folder with it is whole.
     write_durably(folder / _CONFIG, json.dumps(settings, indent=2) + '\n')
 

@@ -23,6 +23,7 @@ from mmtbps.lexicon.tokenizer_vocabulary import TokenizerVocabulary
 from mmtbps.models import Tower
 from mmtbps.models.loading import load_strictly
 from mmtbps.models.retrievers.former_settings import with_former_head
+from mmtbps.models.trained_inputs import describe_inputs
 from mmtbps.models.weights_hash import hash_settings, hash_weights
 
 from .base import Fingerprint, check_images, check_texts, encode_in_batches
@@ -63,7 +64,8 @@ class TorchEncoder(ModelHubMixin, library_name='mmtbps', model_card_template=CAR
 
     Raises:
         MissingFile: Config, folder or checkpoint are missing.
-        BadValue: No weights are named, they do not fit the model, or it is no retriever.
+        BadValue: No weights are named, they do not fit the model, they were trained with another
+            vocabulary or normalisation, or it is no retriever.
         UserError: The checkpoint is damaged, or holds more than weights; or there is no such
             device.
     """
@@ -85,15 +87,15 @@ class TorchEncoder(ModelHubMixin, library_name='mmtbps', model_card_template=CAR
         self.model = self._source.build_model() if built is None else built
         _check_retriever(self.model)
         self._heads: Mapping[str, Tensor] = {}
+        self.steps = self._source.build_pipeline()
         self.checkpoint = Path(weights) if isinstance(weights, (str, Path)) else None
         if weights is not None and weights != 'random':
-            self._heads = load_strictly(self.model, weights).heads
+            self._heads = load_strictly(self.model, weights, inputs=self.inputs).heads
         self.device = str(device or get_device())
         move_to_device(self.model, self.device)
         self.model.eval()
         self.batch_size = batch_size
         self._one_at_a_time = Lock()
-        self.steps = self._source.build_pipeline()
         self._image_steps = _steps_for(dict(img=np.zeros((8, 8, 3), np.uint8)), self.steps)
         self._text_steps = _steps_for(dict(text='a person'), self.steps)
         with torch.inference_mode():
@@ -145,6 +147,11 @@ class TorchEncoder(ModelHubMixin, library_name='mmtbps', model_card_template=CAR
         with self._one_at_a_time:
             read = [self.tokenize.read_part(text) for text in asked]
         return [pair for pair in zip(asked, read, strict=True) if pair[0] != pair[1]]
+
+    @property
+    def inputs(self) -> dict[str, Any]:
+        """Vocabulary and normalisation, as `describe_inputs` words them."""
+        return describe_inputs(self.steps, getattr(self.model, 'data_preprocessor', None))
 
     @property
     def folder(self) -> Path | None:
