@@ -27,6 +27,8 @@ Array = NDArray[np.floating]
 #: Of a probability; a finite sample proves no certainty.
 _CERTAIN = 1e-4
 _WIDEST = 30.
+#: By so little evidence counts in any case, so that answers of one probability keep an order.
+_RISE, _SLOW = 1e-4, 10.
 #: Evidence is told apart in so many places, up to so many deviations from a mode.
 _PLACES, _TAIL = 512, 5.
 
@@ -44,7 +46,7 @@ class Curve:
     Example:
         >>> Curve(1., 0.)(np.array([0.])).tolist()
         [0.5]
-        >>> Curve(knots=((0., .25), (1., .75)))(np.array([-1., .5])).tolist()
+        >>> Curve(knots=((0., .25), (1., .75)))(np.array([-1., .5])).round(3).tolist()
         [0.25, 0.5]
     """
 
@@ -53,13 +55,13 @@ class Curve:
     knots: tuple[tuple[float, float], ...] = ()
 
     def __call__(self, ratio: Array) -> Array:
-        """Return probabilities."""
+        """Return probabilities; a larger ratio has a larger one, also where the curve is level."""
         if self.knots:
             places, values = np.array(self.knots).T
             found = np.interp(ratio, places, values)
         else:
             found = logistic(self.slope * ratio + self.intercept)
-        return np.clip(found, _CERTAIN, 1 - _CERTAIN)
+        return _CERTAIN * (1 + logistic(np.asarray(ratio) / _SLOW)) + (1 - 3 * _CERTAIN) * found
 
 
 @dataclass(frozen=True)
@@ -109,8 +111,9 @@ class PresenceCalibration:
         for one in np.unique(sizes):
             rows = sizes == one
             places, alone, either, behind = self._curves(float(one))
-            hits[rows] = np.interp(summed[rows], places, alone)
-            query[rows] = np.interp(first[rows].max(1), places, either)
+            best = first[rows].max(1)
+            hits[rows] = np.interp(summed[rows], places, alone) + _RISE * summed[rows]
+            query[rows] = np.interp(best, places, either) + _RISE * best
             listed[rows] = np.interp(first[rows].min(1), places, behind)
         for place in range(first.shape[1]):
             listed = np.logaddexp(listed, hits[:, place])
@@ -140,7 +143,8 @@ class PresenceCalibration:
     def _curves(self, size: float) -> tuple[Array, Array, Array, Array]:
         """Compute logarithms over the evidence, for a gallery of one size.
 
-        More evidence never speaks less for a person, whatever the tails of fitted laws say.
+        More evidence never speaks less for a person, whatever the tails of fitted laws say: where
+        they would fall, a curve is level.
 
         Returns:
             Evidence; the ratio of a hit; that of the best hit; the chance to be behind it.

@@ -15,6 +15,7 @@ from mmtbps.evaluation.presence.reliability import (
     area_under_curve,
     brier_skill,
     calibration_error,
+    identification_rate,
 )
 from mmtbps.evaluation.presence.split_normal import SplitNormal
 
@@ -97,7 +98,27 @@ def test_more_evidence_never_speaks_less(fitted):
     evidence[:, 0, 0] = np.linspace(-20, 20, 400)
     evidence *= np.sign(fitted.weights[0])
     present, hits = fitted.probabilities(evidence, 300)
-    assert (np.diff(present) >= 0).all() and present[0] < .1 < .9 < present[-1]
+    assert (np.diff(present) > 0).all() and present[0] < .1 < .9 < present[-1]
+
+
+@pytest.mark.parametrize('method, size', [('logistic', 20_000), ('isotonic', 300)])
+def test_answers_of_one_probability_keep_the_order_of_their_evidence(fitted, method, size):
+    """Strangers with a longer tail than the person's: level there, and told apart all the same."""
+    law = StrangerLaw(PowerLaw(3., 0., 1.), PowerLaw(1.5, 0., 1.), .9)
+    curve = fitted.presence if method == 'logistic' else Curve(knots=((-1., .3), (1., .6)))
+    level = replace(fitted, weights=np.array([1., 0, 0, 0, 0]), match=SplitNormal(3., .5, .5),
+                    strangers=law, presence=curve)
+    summed = np.random.default_rng(0).permutation(np.linspace(2, 60, 500))
+    evidence = np.zeros((500, 1, 5))
+    evidence[:, 0, 0] = summed
+    present, hits = level.probabilities(evidence, size)
+    top = present[summed > 10]
+    assert np.ptp(top) < 2e-3  # what the laws say there is one probability
+    assert [*np.argsort(present)] == [*np.argsort(summed)]
+    truth, right = summed % 3 < 2, summed % 5 < 4
+    told, expected = (identification_rate(values, truth, right) for values in (present, summed))
+    assert told == expected > 0
+    assert 0 < present.min() and present.max() < 1 and (hits[:, 0] <= present).all()
 
 
 @pytest.mark.parametrize('prior', [.1, .5, .97])
