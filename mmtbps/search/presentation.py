@@ -7,7 +7,7 @@ from .galleries.base import GalleryEntry
 from .presence import Presence
 
 __all__ = ['clock', 'describe_lost', 'describe_marking', 'describe_presence', 'describe_reading',
-           'in_figures', 'in_marks', 'in_words', 'stopwatch']
+           'in_chances', 'in_figures', 'in_marks', 'in_words', 'stopwatch']
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 #: So many words that a model does not know are named, and so many letters of a sentence.
@@ -49,12 +49,25 @@ def in_figures(score: float, probability: float | None = None,
         >>> in_figures(.12, estimate=.5)
         '0.120 (~50 %)'
     """
-    if probability is None:
-        told = '' if estimate is None else f' (~{100 * estimate:.2g} %)'
-    else:
-        told = f' ({100 * probability:.3g} %)'
-    return (f'{score:.3f}' + told
+    told = in_chances(probability, estimate)
+    return (f'{score:.3f}' + (told and f' ({told})')
             + ('' if match is None else f', match {match:.2f}'))
+
+
+def in_chances(probability: float | None = None, estimate: float | None = None) -> str:
+    """Word how probably a hit is the person; empty where neither is known.
+
+    Args:
+        probability: Calibrated, or that of a model which was trained to tell.
+        estimate: Without labels.
+
+    Example:
+        >>> in_chances(.0345), in_chances(estimate=.5), in_chances()
+        ('3.45 %', '~50 %', '')
+    """
+    if probability is not None:
+        return f'{100 * probability:.3g} %'
+    return '' if estimate is None else f'~{100 * estimate:.2g} %'
 
 
 def describe_reading(unknown: Sequence[str], read: str | None, unread: str) -> list[str]:

@@ -18,6 +18,7 @@ from .presentation import (
     describe_marking,
     describe_presence,
     describe_reading,
+    in_chances,
     in_figures,
     in_marks,
     in_words,
@@ -31,6 +32,7 @@ SUFFIXES = ('.html', '.png', '.json')
 _QUERY_LETTERS = 400
 #: So many crops fit on a picture.
 _PICTURE_HITS = 20
+_DOT = ' \u00b7 '
 
 _PAGE = Path(__file__).parent / 'templates/answer.html'
 _NOTE = ('Ranked by a model from most to least alike. A rank is no identification: look at the '
@@ -115,8 +117,11 @@ def draw_results(results: Sequence[SearchResult], images_root: str | os.PathLike
             crops, reasons = zip(*(
                 _lay_out(hit, images_root, Path(folder, f'{number}-{hit.rank}'))
                 for hit in hits), strict=True)
-            rows.append(draw_rank_list(_short(result.title), crops, reasons=reasons,
-                                       scores=[hit.score for hit in hits]))
+            notes = [in_chances(hit.probability, hit.estimate) for hit in hits]
+            rows.append(draw_rank_list(
+                _short(result.title), crops, reasons=reasons, scores=[hit.score for hit in hits],
+                title=_said(result), notes=notes if any(notes) else None,
+                marks=[[(mark['phrase'], mark['mark']) for mark in hit.marks] for hit in hits]))
         return draw_rank_sheet(rows)
 
 
@@ -136,13 +141,16 @@ def _lay_out(hit: SearchHit, images_root: str | os.PathLike,
 def _section(result: SearchResult, images_root: str | os.PathLike) -> dict[str, Any]:
     """Collect what the template shows of one query."""
     hits = result.hits
-    found = ' \u00b7 '.join([
-        f'{len(hits)} found' if hits else 'Nothing found',
-        *filter(None, [describe_presence(result.presence)]),
-        *describe_reading(result.unknown, result.read, result.unread),
-        *describe_marking(result.unchecked, result.marked_by)])
-    return dict(title=_short(result.title), found=found,
+    count = f'{len(hits)} found' if hits else 'Nothing found'
+    return dict(title=_short(result.title), found=_DOT.join(filter(None, [count, _said(result)])),
                 people=[_person(hit, images_root) for hit in hits])
+
+
+def _said(result: SearchResult) -> str:
+    """Word whether the person is there, and what was not read or checked."""
+    return _DOT.join([*filter(None, [describe_presence(result.presence)]),
+                      *describe_reading(result.unknown, result.read, result.unread),
+                      *describe_marking(result.unchecked, result.marked_by)])
 
 
 def _person(hit: SearchHit, images_root: str | os.PathLike) -> dict[str, Any]:

@@ -20,6 +20,8 @@ _MIN_COLUMNS = 6  # a short list still leaves room for the query text
 
 _PAPER, _INK, _QUIET, _RULE = '#ffffff', '#1f2328', '#6b7280', '#e2e5e9'
 _RIGHT, _WRONG, _NEUTRAL, _EMPTY = '#2da44e', '#d1383d', '#b6bcc4', '#d9dce1'
+_HOLDS = dict(yes=True, no=False, unsure=None)
+_LABEL, _NOTE, _LINE, _BADGE = 28, 18, 16, 13  # heights below a tile
 
 
 def draw_rank_list(query: str,
@@ -27,7 +29,9 @@ def draw_rank_list(query: str,
                    correct: Sequence[bool] | None = None,
                    scores: Sequence[float] | None = None,
                    title: str = '',
-                   reasons: Sequence[str | None] | None = None) -> Image.Image:
+                   reasons: Sequence[str | None] | None = None,
+                   notes: Sequence[str] | None = None,
+                   marks: Sequence[Sequence[tuple[str, str]]] | None = None) -> Image.Image:
     """Draw a query and the crops it found, best first.
 
     A right crop has a green frame and a tick, a wrong one a red frame and a cross, so the
@@ -41,24 +45,29 @@ def draw_rank_list(query: str,
             addresses that MMEngine reads will do.
         correct: whether each crop is the person meant; default: not known, gray frames.
         scores: similarity of each crop; default: ranks only.
-        title: a small line above the query, such as the data set.
+        title: small lines above the query, such as the data set.
         reasons: why a crop is not shown, where that is known already.
+        notes: a few signs below each score, such as a probability.
+        marks: of each crop pairs of a phrase and ``'yes'``, ``'no'`` or ``'unsure'``, which are
+            listed below it: with a tick, a cross and a dash.
 
     Raises:
-        ValueError: no crop, or ``correct``, ``scores`` or ``reasons`` of another length.
+        ValueError: no crop, or a list of another length.
 
     Example:
         >>> picture = draw_rank_list('A man in a red coat.', ['missing.jpg'], [True], [0.8])
         >>> picture.mode, picture.width
         ('RGB', 728)
     """
-    _check(image_paths, correct=correct, scores=scores, reasons=reasons)
+    _check(image_paths, correct=correct, scores=scores, reasons=reasons, notes=notes, marks=marks)
     count = len(image_paths)
     columns = max(count, _MIN_COLUMNS)
     width = 2 * _MARGIN + columns * _TILE[0] + (columns - 1) * _GAP
     header = _draw_header(query, title, width - 2 * _MARGIN)
     top = _MARGIN + header.height + 14
-    canvas = Image.new('RGB', (width, top + _TILE[1] + 28 + _MARGIN), _PAPER)
+    feet = [_draw_foot(notes and notes[i], marks[i] if marks else ()) for i in range(count)]
+    below = top + _TILE[1] + _LABEL
+    canvas = Image.new('RGB', (width, below + max(foot.height for foot in feet) + _MARGIN), _PAPER)
     canvas.paste(header, (_MARGIN, _MARGIN))
     for rank, path in enumerate(image_paths):
         left = _MARGIN + rank * (_TILE[0] + _GAP)
@@ -67,6 +76,7 @@ def draw_rank_list(query: str,
         canvas.paste(tile, (left, top))
         score = None if scores is None else float(scores[rank])
         _draw_label(ImageDraw.Draw(canvas), left, top + _TILE[1] + 8, rank + 1, score)
+        canvas.paste(feet[rank], (left, below))
     return canvas
 
 
@@ -107,7 +117,8 @@ def _check(image_paths: Sequence, **lists: Sequence | None) -> None:
 
 def _draw_header(query: str, title: str, width: int) -> Image.Image:
     title, query = with_glyphs(title), with_glyphs(query)
-    lines = [(title, font_for(title, 13), _QUIET)] if title else []
+    font = font_for(title, 13)
+    lines = [(line, font, _QUIET) for line in _wrap(title, font, width)] if title else []
     font = font_for(query, 18)
     lines += [(line, font, _INK) for line in _wrap(query, font, width)]
     heights = [round(font.size * (1.4 if color == _INK else 1.8)) for _, font, color in lines]
@@ -177,14 +188,38 @@ def _frame_masks() -> tuple[Image.Image, Image.Image]:
     return tuple(mask.resize(_TILE, Image.Resampling.LANCZOS) for mask in (frame, paper))
 
 
-def _draw_badge(correct: bool, color: str, size: int = 20) -> Image.Image:
-    """Draw a disc with a tick or a cross."""
+def _draw_foot(note: str | None, marks: Sequence[tuple[str, str]]) -> Image.Image:
+    """Draw what stands below the score of a crop: a note, and its marks, each with its phrase."""
+    lines, indent = [], _BADGE + 5
+    for phrase, mark in marks:
+        phrase = with_glyphs(phrase)
+        font = font_for(phrase, 12)
+        wrapped = _wrap(phrase, font, _TILE[0] - indent)
+        lines += [(line, font, mark if i == 0 else None) for i, line in enumerate(wrapped)]
+    top = 0 if note is None else _NOTE
+    foot = Image.new('RGB', (_TILE[0], top + _LINE * len(lines)), _PAPER)
+    pen = ImageDraw.Draw(foot)
+    if note:
+        note = with_glyphs(note)
+        pen.text((_TILE[0] - 3, top - 5), note, font=font_for(note, 14), fill=_QUIET, anchor='rs')
+    for line, font, mark in lines:
+        if mark is not None:
+            holds = _HOLDS.get(mark)
+            badge = _draw_badge(holds, {True: _RIGHT, False: _WRONG, None: _NEUTRAL}[holds], _BADGE)
+            foot.paste(badge, (2, top + 1), badge)
+        pen.text((indent, top + 12), line, font=font, fill=_INK, anchor='ls')
+        top += _LINE
+    return foot
+
+
+def _draw_badge(correct: bool | None, color: str, size: int = 20) -> Image.Image:
+    """Draw a disc with a tick or a cross, or with a dash where neither is known."""
     unit = size * _SMOOTH / 20
     badge = Image.new('RGBA', (size * _SMOOTH, size * _SMOOTH))
     pen = ImageDraw.Draw(badge)
     pen.ellipse((0, 0, badge.width - 1, badge.height - 1), fill=color)
-    strokes = [[(5.5, 10.5), (8.7, 13.7), (14.5, 6.8)]] if correct else [
-        [(6.5, 6.5), (13.5, 13.5)], [(13.5, 6.5), (6.5, 13.5)]]
+    strokes = {True: [[(5.5, 10.5), (8.7, 13.7), (14.5, 6.8)]], None: [[(5.5, 10), (14.5, 10)]],
+               False: [[(6.5, 6.5), (13.5, 13.5)], [(13.5, 6.5), (6.5, 13.5)]]}[correct]
     for stroke in strokes:
         points = [(x * unit, y * unit) for x, y in stroke]
         pen.line(points, fill=_PAPER, width=round(2.4 * unit), joint='curve')

@@ -166,6 +166,25 @@ def test_a_drawn_answer_has_the_crops(root):
     assert np.abs(pixels - COLORS['red']).max(2).min() > 3, 'outside of the box'
 
 
+def test_a_drawn_answer_has_marks_and_probabilities(root, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(result_files, 'draw_rank_list', lambda query, paths, **said: drawn.append(
+        said) or Image.new('RGB', (9, 9)))
+    marks = [dict(phrase='red coat', mark='yes', margin=1.2),
+             dict(phrase='no hat', mark='unsure', margin=.4)]
+    presence = dict(probability=.9, searched=40, calibrated=True, basis='val')
+    results = [dict(query='x', presence=presence, unchecked=['tall'], marked_by='calibrated', hits=[
+        hit('green.png', 1, .8, probability=.1164, marks=marks), hit('two.png', 2)])]
+    write_results(results, root / 'out.png', root)
+    assert drawn[0]['notes'] == ['11.6 %', '']
+    assert drawn[0]['marks'] == [[('red coat', 'yes'), ('no hat', 'unsure')], []]
+    for words in ('probably here: 90 % that the person is among the 40', 'not checked: "tall"'):
+        assert words in drawn[0]['title']
+        assert words in Reader(results_html(results, root)).text
+    write_results([dict(query='x', hits=[hit('green.png')])], root / 'out.png', root)
+    assert drawn[1]['notes'] is None and drawn[1]['title'] == ''
+
+
 def test_json_holds_names_that_act_on_a_terminal_as_escapes(root):
     result = dict(query='a man', hits=[hit('a\x9b2J\u202eb\u2028.jpg')], image='\udcff.jpg',
                   image_weight=.5)

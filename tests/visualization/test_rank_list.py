@@ -55,6 +55,36 @@ def test_ranks_scores_and_query_are_written(crop):
     assert ImageChops.difference(*tiles).getbbox()
 
 
+def test_marks_stand_below_their_crop(crop):
+    """A disc for each phrase, in the colour of its mark, and a taller picture for more of them."""
+    plain = draw_rank_list('a person', [crop, crop], scores=[.5, .4])
+    marks = [[('red coat', 'yes'), ('no hat', 'no')], [('red coat', 'unsure'), ('no hat', 'yes')]]
+    marked = draw_rank_list('a person', [crop, crop], scores=[.5, .4], notes=['11 %', '3 %'],
+                            marks=marks)
+    assert marked.width == plain.width
+    same = ImageChops.difference(plain, marked.crop((0, 0, *plain.size))).getbbox()
+    assert same is None or same[1] > 300  # query, tiles and scores are as they were
+    for column, row in enumerate(marks):
+        left, foot = 22 + 116 * column, 37 + 276 + 60
+        below = np.asarray(marked.crop((left, foot, left + 104, marked.height)))
+        found = {mark: np.flatnonzero((below == color).all(-1).any(1))
+                 for mark, color in (('yes', GREEN), ('no', RED), ('unsure', GREY))}
+        present = sorted((found[mark][0], phrase) for phrase, mark in row)
+        assert [phrase for _, phrase in present] == ['red coat', 'no hat']  # in their order
+        assert not len(found[({'yes', 'no', 'unsure'} - {mark for _, mark in row}).pop()])
+    more = draw_rank_list('a person', [crop], marks=[[('a very long phrase of many words', 'no')]])
+    less = draw_rank_list('a person', [crop], marks=[[('hat', 'no')]])
+    assert more.height - less.height == 16 * 2
+
+
+def test_notes_change_only_what_is_below_the_scores(crop):
+    one, other = (draw_rank_list('a person', [crop], scores=[.5], notes=[note])
+                  for note in ('11.6 %', '~50 %'))
+    assert ImageChops.difference(one, other).getbbox()[1] > 330
+    with pytest.raises(ValueError, match='notes has 2 entries for 1 images'):
+        draw_rank_list('a person', [crop], notes=['1 %', '2 %'])
+
+
 def test_long_query_wraps_and_title_adds_a_line(crop):
     short = draw_rank_list('a person', [crop])
     long = draw_rank_list('a person who wears a coat ' * 20, [crop])
