@@ -3,7 +3,7 @@
 import os
 
 import torch
-import torch.multiprocessing as processes
+from forked_processes import start_ranks
 
 
 def run_in_group(function, world, folder, *args):
@@ -11,10 +11,7 @@ def run_in_group(function, world, folder, *args):
 
     The function stands on the level of its module and returns what ``torch.load`` reads safely.
     """
-    # One server imports torch and is forked: an import for each process would take much longer.
-    processes.get_context('forkserver').set_forkserver_preload(['mmtbps.models'])
-    processes.start_processes(_join_and_run, (function, world, str(folder), args), nprocs=world,
-                              start_method='forkserver')
+    start_ranks(_join_and_run, (function, world, str(folder), args), world)
     return [torch.load(os.path.join(folder, f'{rank}.pt')) for rank in range(world)]
 
 

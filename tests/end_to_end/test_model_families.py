@@ -1,7 +1,8 @@
 """Every family of pretrained models through every command, as processes, on crops of 48 x 128.
 
 Each process is compared with the model itself in this one, whose features other tests compare with
-the library's. The whole table is slow; its diagonal has every family and every command.
+the library's. The whole table is slow, of processes that start from nothing; its diagonal has every
+family and every command, in processes that find the libraries loaded.
 """
 
 import itertools
@@ -10,12 +11,14 @@ import os
 import re
 import subprocess
 import sys
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from doc_blocks import ROOT
+from forked_processes import Tool
 from PIL import Image
 from pretrained_models import KINDS, read_crops
 
@@ -28,24 +31,30 @@ CONFIG = ROOT / 'configs/tbps/vit_bert_base_drawn.py'
 TEXT = 'a man in a red coat'
 
 
-def start(*words, folder):
-    """Start a tool from another working directory, without network."""
+def from_nothing(words, **process):
+    """Start a tool as a user does, who has nothing loaded."""
+    return subprocess.Popen([sys.executable, *words], text=True, stdout=subprocess.PIPE,
+                            stderr=subprocess.PIPE, **process)
+
+
+def start(kind, *words, folder):
+    """Start a tool by a kind of process from another working directory, without network."""
     environment = {**os.environ, 'PYTHONPATH': str(ROOT), 'HF_HUB_OFFLINE': '1'}
-    return subprocess.Popen(
-        [sys.executable, ROOT / 'tools' / words[0], *map(str, words[1:])], cwd=folder,
-        env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    return kind([str(ROOT / 'tools' / words[0]), *map(str, words[1:])], cwd=folder,
+                env=environment)
 
 
 @pytest.fixture
 def case(folders, crops, micro_set, tmp_path):
     """A function that gives what a check needs of a family: name, model, folders, processes."""
-    def of(kind):
+    def of(kind, process):
         def run(*words, code=0):
-            process = start(*words, folder=tmp_path)
+            process = started(*words)
             out, err = process.communicate(timeout=500)
             assert process.returncode == code, err[-2000:]
             return out if code == 0 else err
 
+        started = partial(start, process, folder=tmp_path)
         name = f'hf:{folders(kind)}'
         model = load_dual_encoder(name)
         with torch.no_grad():
@@ -53,7 +62,7 @@ def case(folders, crops, micro_set, tmp_path):
         scores = {path.name: float(score) for path, score in zip(
             sorted(crops.iterdir()), scores, strict=True)}
         return SimpleNamespace(kind=kind, name=name, model=model, crops=crops, run=run,
-                               folder=tmp_path, scores=scores, drawn=micro_set)
+                               start=started, folder=tmp_path, scores=scores, drawn=micro_set)
 
     return of
 
@@ -105,7 +114,7 @@ def serve(case):
     from gradio_client import Client
     from webui_rig import free_port
     indexed(case)
-    process = start('search.py', 'serve', 'people', '--port', free_port(), folder=case.folder)
+    process = case.start('search.py', 'serve', 'people', '--port', free_port())
     try:
         line = process.stdout.readline()
         assert 'The page is at' in line, line + process.stderr.read()
@@ -156,12 +165,19 @@ DIAGONAL = tuple(zip(KINDS, itertools.cycle(CHECKS), strict=False))
 
 
 @pytest.mark.parametrize('kind, check', [
-    pytest.param(kind, check, id=f'{kind}-{check.__name__}',
-                 marks=() if (kind, check) in DIAGONAL else pytest.mark.slow)
-    for kind in KINDS for check in CHECKS])
+    pytest.param(kind, check, id=f'{kind}-{check.__name__}')
+    for kind, check in DIAGONAL])
 def test_a_family_in_a_process_of_a_command(kind, check, case, monkeypatch):
     monkeypatch.syspath_prepend(ROOT / 'tests/search')  # webui_rig
-    check(case(kind))
+    check(case(kind, Tool))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('check', CHECKS)
+@pytest.mark.parametrize('kind', KINDS)
+def test_a_family_in_a_process_that_starts_from_nothing(kind, check, case, monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / 'tests/search')  # webui_rig
+    check(case(kind, from_nothing))
 
 
 def test_the_diagonal_has_every_family_and_every_command():

@@ -1,12 +1,10 @@
 """Trainings and generations that version 0.1.0 began go on and end as they would have."""
 
 import json
-import os
-import subprocess
-import sys
 
 import pytest
 import torch
+from forked_processes import run_tool
 from mmengine.config import Config
 from safetensors.torch import load_file
 from written_by_0_1 import FIXTURES, ROOT, call, copy_of, is_key_bias
@@ -38,10 +36,7 @@ def test_a_training_goes_on_from_an_old_checkpoint(tmp_path, monkeypatch, name):
     copy_of(tmp_path, 'drawn', f'runs/{name}')
     monkeypatch.chdir(tmp_path)
     config, folder = f'runs/{name}/{name}.py', tmp_path / 'runs' / name
-    done = subprocess.run(
-        [sys.executable, ROOT / 'tools/train.py', config, '--resume', folder / 'epoch_1.pth'],
-        env=dict(os.environ, PYTHONPATH=str(ROOT), OMP_NUM_THREADS='1'), capture_output=True,
-        text=True)
+    done = run_tool([ROOT / 'tools/train.py', config, '--resume', folder / 'epoch_1.pth'])
     assert done.returncode == 0, (done.returncode, done.stderr[-3000:])
     log = next(folder.glob('*/*.log')).read_text()
     assert 'resumed epoch: 1, iter: 5' in log

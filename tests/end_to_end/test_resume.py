@@ -1,15 +1,13 @@
 """A stopped or killed run, resumed, equals the uninterrupted one."""
 
-import os
 import re
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 import torch
+from forked_processes import Tool, run_tool
 from mmengine.config import Config
 from mmengine.runner import Runner
 from stopped_runs import train_until
@@ -65,22 +63,18 @@ def test_stopped_after_two_epochs(micro_set, tmp_path, uninterrupted):
 def test_killed_in_the_middle_of_an_epoch(micro_set, tmp_path, uninterrupted):
     shrunk(micro_set, tmp_path, **{'default_hooks.logger.interval': 1}).dump(
         tmp_path / 'config.py')
-    command = [sys.executable, ROOT / 'tools/train.py', tmp_path / 'config.py', '--work-dir',
-               tmp_path]
-    # As many threads as here: sums in another order would end in other weights.
-    environment = dict(os.environ, PYTHONPATH=str(ROOT),
-                       OMP_NUM_THREADS=str(torch.get_num_threads()))
-    log = tmp_path / 'output'
-    with open(log, 'w') as output:
-        run = subprocess.Popen(command, env=environment, stdout=output, stderr=output)
-        deadline = time.monotonic() + 300
-        while not re.search(r'Epoch\(train\) +\[3\]', log.read_text()):
-            assert run.poll() is None and time.monotonic() < deadline, log.read_text()
-            time.sleep(0.005)
-        run.send_signal(signal.SIGKILL)
-        run.wait()
+    # With as many threads as here: sums in another order would end in other weights.
+    command = [ROOT / 'tools/train.py', tmp_path / 'config.py', '--work-dir', tmp_path]
+    run, log, deadline = Tool(command), '', time.monotonic() + 300
+    while not re.search(r'Epoch\(train\) +\[3\]', log):
+        assert run.returncode is None and time.monotonic() < deadline, log
+        log = ''.join(path.read_text() for path in tmp_path.glob('*/*.log'))
+        time.sleep(0.005)
+    run.kill()
+    run.communicate()
+    assert run.returncode == -signal.SIGKILL
     assert not (tmp_path / 'epoch_3.pth').exists(), 'the signal came too late to test anything'
-    done = subprocess.run([*command, '--resume'], env=environment, capture_output=True, text=True)
+    done = run_tool([*command, '--resume'])
     assert done.returncode == 0, done.stderr
     assert 'resumed epoch: 2' in done.stdout + done.stderr
     assert_same(final_weights(tmp_path), uninterrupted)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 import torch
-import torch.multiprocessing as processes
+from forked_processes import start_ranks
 from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
@@ -82,14 +82,10 @@ class Trained:
 @pytest.fixture(scope='module')
 def trained(micro_set, tmp_path_factory):
     """Every run, by name."""
-    # One server imports torch and is forked: an import for each process would take much longer.
-    processes.get_context('forkserver').set_forkserver_preload(['mmtbps.engine.launch',
-                                                                'mmtbps.models'])
     results = {}
     for name, (world, chunk_size) in RUNS.items():
         folder = tmp_path_factory.mktemp(f'world{world}')
-        processes.start_processes(train, (world, chunk_size, micro_set, folder), nprocs=world,
-                                  start_method='forkserver')
+        start_ranks(train, (world, chunk_size, micro_set, folder), world)
         results[name] = Trained(folder, world)
     return results
 

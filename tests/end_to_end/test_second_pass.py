@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-import torch.multiprocessing as processes
+from forked_processes import start_ranks
 from mmengine.config import Config
 from PIL import Image
 from stopped_runs import train_until
@@ -70,12 +70,10 @@ def weights_of(folder):
 @pytest.fixture(scope='module')
 def trained(micro_set, tmp_path_factory):
     """Final weights of every run, by name."""
-    processes.get_context('forkserver').set_forkserver_preload(['mmtbps.engine.launch'])
     results = {}
     for name, (world, chunk_size) in RUNS.items():
         folder = tmp_path_factory.mktemp(f'world{world}')
-        processes.start_processes(train, (world, chunk_size, micro_set, folder), nprocs=world,
-                                  start_method='forkserver')
+        start_ranks(train, (world, chunk_size, micro_set, folder), world)
         results[name] = weights_of(folder)
     return results
 

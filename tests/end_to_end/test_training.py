@@ -5,9 +5,11 @@ import os
 import re
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
+from forked_processes import run_tool
 from mmengine.config import Config
 from mmengine.runner import Runner
 from tiny_models import shrink
@@ -65,14 +67,13 @@ def test_two_processes_evaluate_like_one_on_a_set_that_does_not_divide(overfitte
     results = []
     options = ['--cfg-options', 'test_dataloader.dataset.indices=31',
                'test_dataloader.dataset.verify_images=False']
-    one = [sys.executable, 'tools/test.py', work_dir / 'config.py', work_dir / 'epoch_250.pth']
-    two = ['bash', 'tools/dist_test.sh', work_dir / 'config.py', work_dir / 'epoch_250.pth', '2']
-    for number, command in enumerate((one, two)):
+    one = [run_tool, 'tools/test.py', work_dir / 'config.py', work_dir / 'epoch_250.pth']
+    two = [partial(subprocess.run, capture_output=True, text=True), 'bash', 'tools/dist_test.sh',
+           work_dir / 'config.py', work_dir / 'epoch_250.pth', '2']
+    for number, (run, *command) in enumerate((one, two)):
         out = tmp_path / f'{number}.json'
-        done = subprocess.run(
-            [*map(str, command), '--out', out, '--work-dir', tmp_path / str(number), '--show-dir',
-             tmp_path / f'lists{number}', *options],
-            cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True)
+        done = run([*command, '--out', out, '--work-dir', tmp_path / str(number), '--show-dir',
+                    tmp_path / f'lists{number}', *options], cwd=ROOT, env=ENVIRONMENT)
         assert done.returncode == 0, done.stderr[-3000:]
         results.append(json.loads(out.read_text()))
         assert list((tmp_path / f'lists{number}').glob('*.png'))
@@ -82,9 +83,8 @@ def test_two_processes_evaluate_like_one_on_a_set_that_does_not_divide(overfitte
 
 
 def test_a_missing_data_set_stops_the_tool_at_once(tmp_path):
-    done = subprocess.run(
-        [sys.executable, ROOT / 'tools/train.py', ROOT / 'configs/tbps/vit_bert_pdg_cuhk.py',
-         '--work-dir', tmp_path], cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True)
+    done = run_tool([ROOT / 'tools/train.py', ROOT / 'configs/tbps/vit_bert_pdg_cuhk.py',
+                     '--work-dir', tmp_path], cwd=tmp_path, env=ENVIRONMENT)
     assert done.returncode == 1
     assert 'reid_raw.json' in done.stderr and 'Traceback' not in done.stderr
 

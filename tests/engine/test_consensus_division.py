@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import slow_losses as slow
 import torch
-import torch.multiprocessing as processes
+from forked_processes import start_ranks
 from mmengine.config import Config
 from mmengine.model.wrappers import MMFullyShardedDataParallel
 from stopped_runs import train_until
@@ -186,10 +186,8 @@ def share_of(rank, world, data_root, folder, sharded=False):
 @pytest.mark.parametrize('sharded', [False, True])
 def test_two_processes_divide_as_one(micro_set, tmp_path, sharded):
     """Each with all the weights, or with its share of them."""
-    processes.get_context('forkserver').set_forkserver_preload(['mmtbps.engine.launch'])
     for world in (1, 2):
-        processes.start_processes(share_of, (world, micro_set, tmp_path, sharded and world > 1),
-                                  nprocs=world, start_method='forkserver')
+        start_ranks(share_of, (world, micro_set, tmp_path, sharded and world > 1), world)
     losses, weights = torch.load(tmp_path / '1_0.pt')
     for rank in range(2):
         other_losses, other_weights = torch.load(tmp_path / f'2_{rank}.pt')

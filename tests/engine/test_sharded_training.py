@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-import torch.multiprocessing as processes
+from forked_processes import start_ranks
 from mmengine.config import Config
 from mmengine.runner import FlexibleRunner, Runner
 from stopped_runs import train_until
@@ -74,8 +74,7 @@ def test_two_processes_with_shares_are_one_process_resumed_too(micro_set, tmp_pa
     runner.train()
 
     for resume in (False, True):
-        processes.start_processes(train_shares, (micro_set, shares, resume), nprocs=2,
-                                  start_method='forkserver')
+        start_ranks(train_shares, (micro_set, shares, resume), 2)
     one, other = (load_checkpoint_file(folder / 'epoch_2.pth') for folder in (whole, shares))
     assert one['state_dict'].keys() == other['state_dict'].keys()
     assert {key: other['meta'][key] for key in ('epoch', 'iter')} == dict(epoch=2, iter=8)

@@ -2,13 +2,11 @@
 
 import importlib
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
+from forked_processes import run_tool
 from torch.utils.flop_counter import FlopCounterMode
 
 from mmtbps.generation.diffusion.inversion import NullTextInversion
@@ -28,10 +26,8 @@ def load(monkeypatch):
 def report(tmp_path_factory):
     """Return the file and the output of the command, at few sampling steps."""
     out = tmp_path_factory.mktemp('benchmark')
-    done = subprocess.run(
-        [sys.executable, 'tools/benchmark.py', 'generation', '--fraction', '.04', '--threads', '1',
-         '--out', str(out)], cwd=ROOT, capture_output=True, text=True,
-        env={**os.environ, 'PYTHONPATH': str(ROOT)})
+    done = run_tool(['tools/benchmark.py', 'generation', '--fraction', '.04', '--threads', '1',
+                     '--out', out], cwd=ROOT)
     assert done.returncode == 0, done.stderr
     return json.loads((out / 'generation.json').read_text())['rows'], done.stdout
 

@@ -4,13 +4,11 @@ import argparse
 import importlib
 import json
 import logging
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
+from forked_processes import run_tool
 
 ROOT = Path(__file__).parents[2]
 
@@ -166,10 +164,8 @@ def test_the_profiler_knows_the_operations(load):
 
 
 def test_command_prints_a_table_and_writes_the_details(tmp_path):
-    done = subprocess.run(
-        [sys.executable, 'tools/benchmark.py', 'training', '--size', 'tiny', '--rounds', '1',
-         '--steps', '2', '--threads', '1', '--only', '--out', str(tmp_path)], cwd=ROOT,
-        capture_output=True, text=True, env={**os.environ, 'PYTHONPATH': str(ROOT)})
+    done = run_tool(['tools/benchmark.py', 'training', '--size', 'tiny', '--rounds', '1',
+                     '--steps', '2', '--threads', '1', '--only', '--out', tmp_path], cwd=ROOT)
     assert done.returncode == 0, done.stderr
     plain, ours = json.loads((tmp_path / 'training.json').read_text())['rows']
     assert plain['times faster'] == 1 and ours['times faster'] > 0

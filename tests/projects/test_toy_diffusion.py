@@ -2,13 +2,12 @@
 
 import json
 import shlex
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from forked_processes import run_tool
 from toy_diffusion.data import (
     ToyPairs,
     balanced_weights,
@@ -246,8 +245,7 @@ def test_the_command_measures_a_model_beside_its_data(micro_set, capsys):
 
 def test_the_command_runs_from_the_root_of_the_repository(tmp_path):
     def call(*arguments):
-        return subprocess.run([sys.executable, 'projects/toy_diffusion/train.py', *arguments],
-                              cwd=ROOT, capture_output=True, text=True)
+        return run_tool(['projects/toy_diffusion/train.py', *arguments], cwd=ROOT)
 
     assert 'python projects/toy_diffusion/train.py data/' in call('--help').stdout
     missing = call(str(tmp_path), str(tmp_path / 'model'), '--work-dir', str(tmp_path / 'work'))

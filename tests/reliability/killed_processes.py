@@ -5,23 +5,22 @@ test names. A first process loads the package once; it forks one process for eac
 then runs the tool's own file from its first line to its last.
 """
 
-import atexit
 import json
 import mmap
 import multiprocessing
 import os
 import re
-import runpy
 import signal
 import subprocess
 import sys
 import threading
-import traceback
 from collections.abc import Sequence
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from typing import NamedTuple
+
+from forked_processes import SECONDS, become, start
 
 ROOT = Path(__file__).resolve().parents[2]
 LOADED = ('torch', 'mmtbps', 'mmtbps.engine.launch', 'mmtbps.datasets', 'mmtbps.models',
@@ -29,7 +28,6 @@ LOADED = ('torch', 'mmtbps', 'mmtbps.engine.launch', 'mmtbps.datasets', 'mmtbps.
           'mmtbps.generation.editing.recolor', 'mmtbps.search.inferencer',
           'mmtbps.search.indexing', 'mmtbps.search.result_files', 'mmtbps.visualization',
           'mmtbps.search.encoders.torch_encoder', 'mmpretrain.models', 'rich.progress', 'tarfile')
-SECONDS, POPEN = 300, subprocess.Popen
 #: Events of Python's audit hooks that are steps, and the place of the path among their arguments.
 EVENTS = {'open': 0, 'os.rename': 0, 'os.remove': 0, 'os.link': 1, 'os.mkdir': 0, 'os.rmdir': 0,
           'os.truncate': 0}
@@ -62,8 +60,8 @@ class Tools:
         self.modules = modules
 
     def __enter__(self) -> 'Tools':
-        environment = dict(os.environ, PYTHONPATH=os.pathsep.join(
-            [str(ROOT), os.environ.get('PYTHONPATH', '')]), OMP_NUM_THREADS='1')
+        environment = dict(os.environ, OMP_NUM_THREADS='1', PYTHONPATH=os.pathsep.join(
+            [str(ROOT), str(ROOT / 'tests'), os.environ.get('PYTHONPATH', '')]))
         self._process = subprocess.Popen(
             [sys.executable, __file__, *self.modules], env=environment, text=True,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE)
@@ -208,52 +206,6 @@ class Watch:
             return real(*args, **kwargs)
 
         setattr(owner, attribute, call)
-
-
-def become(argv: list[str]) -> None:
-    """Run a tool, or a module after ``-m``, in this process; end it as the interpreter would."""
-    code = 0
-    try:
-        if argv[0] == '-m':
-            sys.argv, sys.path[0] = argv[1:], os.getcwd()
-            runpy.run_module(argv[1], run_name='__main__', alter_sys=True)
-        sys.argv, sys.path[0] = argv, str(Path(argv[0]).resolve().parent)
-        runpy.run_path(argv[0], run_name='__main__')
-    except SystemExit as end:
-        code = end.code if isinstance(end.code, int) else int(end.code is not None)
-    except BaseException:
-        traceback.print_exc()
-        code = 1
-    finally:
-        atexit._run_exitfuncs()
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
-
-
-class Forked:
-    """Process of a command that another starts, which need not load everything anew."""
-
-    def __init__(self, argv: Sequence[str]) -> None:
-        sys.stdout.flush()
-        self.pid = os.fork()
-        if not self.pid:
-            become([*argv])
-
-    def wait(self) -> int:
-        """Wait for its end; return the exit code."""
-        return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
-
-    def terminate(self) -> None:
-        """Ask it to end."""
-        os.kill(self.pid, signal.SIGTERM)
-
-
-def start(command: Sequence[str], *args, **options) -> Forked | subprocess.Popen:
-    """Stand in for ``subprocess.Popen``, which starts Python anew."""
-    if command[0] == sys.executable and not args and not options:
-        return Forked(command[1:])
-    return POPEN(command, *args, **options)
 
 
 def serve() -> None:

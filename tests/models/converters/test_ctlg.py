@@ -1,13 +1,12 @@
 """Conversion of foreign weights, against independent forward passes."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from forked_processes import run_tool
 from tiny_models import TINY_BERT, TINY_VIT
 from transformers import BertConfig, BertModel
 
@@ -164,8 +163,7 @@ def test_the_tool_writes_what_the_backbone_loads(suffix, tmp_path):
     state = random_timm(tokens=17)
     torch.save(dict(model=state), tmp_path / 'timm.pth')
     target = tmp_path / f'ours{suffix}'
-    done = subprocess.run([sys.executable, TOOL, 'timm', tmp_path / 'timm.pth', target],
-                          capture_output=True, text=True)
+    done = run_tool([TOOL, 'timm', tmp_path / 'timm.pth', target])
     assert done.returncode == 0, done.stderr
     assert 'dropped 2, missing 0, unexpected 0' in done.stdout
     assert 'dropped (classifier of ImageNet or other classes, not used): head.weight' in done.stdout

@@ -3,7 +3,6 @@
 import argparse
 import os
 import pickle
-import subprocess
 import sys
 import tarfile
 import types
@@ -12,6 +11,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 
 import pytest
 import torch
+from forked_processes import run_tool
 from published_checkpoints import clip_state, irra_heads, transformers_state
 from safetensors.torch import save_file
 from torch import nn
@@ -292,9 +292,7 @@ def test_what_is_no_checkpoint_is_named(words, message, convert, tmp_path, monke
 
 
 def test_an_error_of_the_command_is_one_line(tmp_path):
-    done = subprocess.run([sys.executable, COMMAND, 'irra', 'gone.pth', 'person'], text=True,
-                          capture_output=True, cwd=tmp_path,
-                          env=dict(os.environ, PYTHONWARNINGS='ignore'))
+    done = run_tool([COMMAND, 'irra', 'gone.pth', 'person'], cwd=tmp_path)
     assert done.returncode == 1 and done.stderr.startswith('error: gone.pth: no such file')
     assert done.stderr.count('\n') == 1
 
