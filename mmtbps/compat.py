@@ -38,6 +38,7 @@ from pathlib import Path
 
 from .errors import MissingFile
 from .fileio import MAX_PIXELS, load_checkpoint_file
+from .fileio.store_errors import SCHEMES
 from .stack import require_stack
 
 _torchvision_schemas = []  # a torch Library lives as long as its object
@@ -90,6 +91,12 @@ class _SafeTorch:
 def _secure_checkpoints(checkpoint: types.ModuleType) -> None:
     if not isinstance(checkpoint.torch, _SafeTorch):
         checkpoint.torch = _SafeTorch()
+    # MMEngine reads object stores by a client of SenseTime's, where that is installed.
+    schemes = [f'{scheme}://' for scheme in SCHEMES if not scheme.startswith('http')
+               and (scheme != 's3' or importlib.util.find_spec('petrel_client') is None)]
+    checkpoint.CheckpointLoader.register_scheme(
+        prefixes=schemes, force=True, loader=lambda filename, map_location=None, **_:
+        load_checkpoint_file(filename, map_location))
 
 
 # ------------------------------------------------------------------ mmpretrain and torchvision

@@ -22,12 +22,13 @@ from PIL import Image
 from rich.progress import track
 
 from mmtbps.errors import BadValue, MissingFile, printable
-from mmtbps.fileio import check_writable, write_durably
+from mmtbps.fileio import AnyPath, check_writable, write_durably
 from mmtbps.search import load_encoder
 from mmtbps.search.encoders.base import Encoder
 from mmtbps.search.galleries.base import is_same_model
 from mmtbps.search.media.images import UnreadableImage, list_images, read_image
 
+from .options.addresses import path_or_address
 from .options.model import add_model_option, chosen_preprocessing, names_model
 from .wording.command_names import CommandParser
 from .wording.json_answers import add_json, answer
@@ -49,7 +50,8 @@ def add_arguments(parser: CommandParser) -> None:
                             'model')
     parser.set_defaults(config=None, checkpoint='none')
     add_model_option(parser, 'in place of MODEL and CHECKPOINT: ')
-    parser.add_argument('images', type=Path, help='folder of images, with sub-folders')
+    parser.add_argument('images', type=path_or_address, help='folder of images, with '
+                        'sub-folders, or its address in an object store')
     parser.add_argument('out', type=Path, help='folder of the feature files')
     parser.add_argument('--part-size', type=int, default=4096,
                         help='images of a file (default: %(default)s)')
@@ -81,7 +83,7 @@ def write_manifest(out: Path, manifest: dict) -> None:
                        'remove this one')
 
 
-def encode(paths: Sequence[Path], encoder: Encoder, workers: int) -> np.ndarray:
+def encode(paths: Sequence[AnyPath], encoder: Encoder, workers: int) -> np.ndarray:
     """Encode readable images into ``(n, dim)`` features; the others are named and left out."""
     features = [np.empty((0, encoder.dim), np.float32)]
     with ThreadPoolExecutor(workers) as pool:
@@ -92,7 +94,7 @@ def encode(paths: Sequence[Path], encoder: Encoder, workers: int) -> np.ndarray:
     return np.concatenate(features)
 
 
-def try_to_read(path: Path) -> Image.Image | None:
+def try_to_read(path: AnyPath) -> Image.Image | None:
     """Read an image; print the reason and return ``None`` if it cannot be read."""
     try:
         return read_image(path)
@@ -101,8 +103,8 @@ def try_to_read(path: Path) -> Image.Image | None:
         return None
 
 
-def missing_parts(paths: Sequence[Path], size: int,
-                  out: Path) -> Iterator[tuple[Path, Sequence[Path]]]:
+def missing_parts(paths: Sequence[AnyPath], size: int,
+                  out: Path) -> Iterator[tuple[Path, Sequence[AnyPath]]]:
     """Yield the files still to be written, and the images of each."""
     for start in range(0, len(paths), size):
         file = out / f'part_{start:09d}.npy'

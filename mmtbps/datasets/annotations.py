@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mmtbps.errors import BadValue, MissingFile, Remedy
+from mmtbps.fileio import AnyPath, as_path, is_remote, open_bytes
 from mmtbps.records import PairRecord
 
 from .packed import SUFFIX, image_path
@@ -22,12 +23,13 @@ _SPLITS = ('train', 'val', 'test')
 class Source(NamedTuple):
     """An annotation file, by the user's name for it and by its path, and the folder of its images.
 
-    The folder may be one of packed images, see :mod:`mmtbps.datasets.packed`.
+    The folder may be one of packed images, see :mod:`mmtbps.datasets.packed`; and both may lie in
+    an object store.
     """
 
     name: str
-    ann_file: Path
-    images: Path
+    ann_file: AnyPath
+    images: AnyPath
 
     @property
     def has_lines(self) -> bool:
@@ -87,7 +89,8 @@ def find_sources(data_root: str, names: Sequence[str], prefixes: Sequence[str],
     """Find the annotation files ``names`` with their image folders, all of which must exist.
 
     Args:
-        data_root: Folder that relative names and prefixes start from.
+        data_root: Folder that relative names and prefixes start from, or its address in an object
+            store.
         names: Annotation files. A pattern (``*``, ``?``, ``[ab]``) stands for all that match,
             sorted.
         prefixes: Image folder of each, or one for all. Where there is none of that name but one
@@ -110,13 +113,13 @@ def find_sources(data_root: str, names: Sequence[str], prefixes: Sequence[str],
     sources = []
     for name, prefix in zip(names, prefixes, strict=True):
         tried = list(dict.fromkeys([name, *aliases] if name in aliases else [name]))
-        paths = [Path(data_root, candidate) for candidate in tried]
+        paths = [as_path(data_root, candidate) for candidate in tried]
         path = next((p for p in paths if p.is_file()), None)
         if path is None:
             missing = ' or '.join(map(str, paths))
             raise MissingFile(f'Annotation file {missing} not found. {how_to_get}', remedy)
-        images = Path(data_root, prefix)
-        packed = Path(f'{images}{SUFFIX}')
+        images = as_path(data_root, prefix)
+        packed = as_path(f'{images}{SUFFIX}')
         if not images.is_dir() and packed.is_dir():
             images = packed
         if not images.is_dir():
@@ -129,23 +132,32 @@ def find_sources(data_root: str, names: Sequence[str], prefixes: Sequence[str],
 def _expand(data_root: str, name: str, aliases: Sequence[str]) -> list[str]:
     """Return the names that match a pattern, or another alias of it; the name itself if none do."""
     for pattern in [name, *aliases] if name in aliases else [name]:
-        if Path(data_root, pattern).is_file():
+        if as_path(data_root, pattern).is_file():
             return [name]
-        if found := sorted(glob(pattern, root_dir=data_root or None)):
+        if found := sorted(_match(data_root, pattern)):
             return found
     return [name]
 
 
-def sha256(path: Path) -> str:
+def _match(data_root: str, pattern: str) -> list[str]:
+    if not is_remote(data_root):
+        return glob(pattern, root_dir=data_root or None)
+    folder, _, name = pattern.rpartition('/')
+    place = as_path(data_root, folder)
+    return [f'{folder}/{path.name}'.lstrip('/') for path in place.glob(name)
+            ] if set('*?[') & set(name) and place.is_dir() else []
+
+
+def sha256(path: AnyPath) -> str:
     """Compute the hex digest of a file, by which a result names its annotations."""
     digest = hashlib.sha256()
-    with open(path, 'rb') as file:
+    with open_bytes(path) as file:
         while chunk := file.read(1 << 20):
             digest.update(chunk)
     return digest.hexdigest()
 
 
-def split_in_name(path: Path) -> str | None:
+def split_in_name(path: AnyPath) -> str | None:
     """Find the split in the name of an annotation file, else in that of its folder.
 
     >>> split_in_name(Path('data/finetune/cuhk_val.json'))

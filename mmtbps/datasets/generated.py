@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from mmtbps.errors import BadValue, MissingFile, Notice, Remedy
-from mmtbps.fileio import why_no_file
+from mmtbps.fileio import is_remote, why_no_file
 from mmtbps.lexicon.query_text import is_blank
 from mmtbps.merged_pairs import PAIRS_FILE, RUN_FILE, MergeNote, fingerprint_sources
 
@@ -27,9 +27,13 @@ def find_pairs(root: str) -> Source | None:
         accepted nothing.
 
     Raises:
-        BadValue: If ``root`` is a file, or the note beside the pairs cannot be read.
+        BadValue: If ``root`` is a file or an address of an object store, or the note beside the
+            pairs cannot be read.
         MissingFile: If there is something of that name which is no file.
     """
+    if is_remote(root):
+        raise BadValue(f'pairs_root={root!r}: merged pairs are read from a folder of this machine '
+                       'alone; copy them here')
     folder = Path(root)
     pairs = folder / PAIRS_FILE
     if folder.is_file():

@@ -14,10 +14,11 @@ from PIL import Image
 from rich.progress import track
 
 from mmtbps.errors import UserError
-from mmtbps.fileio import MAX_PIXELS, why_no_file
+from mmtbps.fileio import MAX_PIXELS, as_path, is_remote, why_no_file
 from mmtbps.fileio.pictures import BadPicture, decode_picture, is_plain_jpeg
 
-from .packed import PREFIX, PackedImagesError, open_packed, split_packed
+from . import object_store  # noqa: F401  by which MMEngine reads addresses
+from .packed import PackedImagesError, image_path, open_packed, split_packed
 from .skipped import UndecodableImage, UnreadableImage
 
 #: Below this, decoding takes seconds and a progress bar is noise.
@@ -77,14 +78,16 @@ def _alike(name: str) -> str:
 
 def _split(path: str) -> tuple[str, str]:
     if parts := split_packed(path):
-        return PREFIX + parts[0], parts[1]
+        return image_path(parts[0], ''), parts[1]
     return os.path.split(path)
 
 
 def _names_in(folder: str) -> set[str]:
-    if folder.startswith(PREFIX):
-        return set(open_packed(folder.removeprefix(PREFIX), fresh=True))
+    if parts := split_packed(folder):
+        return set(open_packed(parts[0], fresh=True))
     try:
+        if is_remote(folder):
+            return {path.name for path in as_path(folder).iterdir()}
         with os.scandir(folder) as entries:
             return {entry.name for entry in entries if _may_be_file(entry)}
     except (FileNotFoundError, NotADirectoryError):

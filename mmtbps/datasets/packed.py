@@ -11,28 +11,34 @@ shard harms only its own images, and a shard is written from front to end, once.
 sorted array that all processes map from the same file, so that a million names cost the workers of
 a loader no memory of their own.
 
-An image in it has the path ``packed://imgs.tars/cam_a/0001.jpg``. Importing this module registers
-that prefix with ``mmengine.fileio``, by which mmcv's ``LoadImageFromFile`` reads.
+An image in it has the path ``packed://imgs.tars/cam_a/0001.jpg``, and in an object store
+``packed+s3://bucket/imgs.tars/cam_a/0001.jpg``. Importing this module registers these prefixes with
+``mmengine.fileio``, by which mmcv's ``LoadImageFromFile`` reads. Of a shard in a store the index is
+read once, and of an image its own bytes alone.
 `mmtbps.datasets.write_packed` writes such folders.
 """
 
+import io
 import os
 import posixpath
+import re
 import zlib
 from collections.abc import Iterator
 from functools import lru_cache
-from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 import numpy as np
 from mmengine.fileio import BaseStorageBackend, register_backend
 
 from mmtbps.errors import MissingFile, Remedy, UserError
-from mmtbps.fileio import why_no_file
+from mmtbps.fileio import AnyPath, RemotePath, as_path, is_remote, why_no_file
+from mmtbps.fileio.store_errors import SCHEMES
 
 #: How the name of a folder of packed images ends.
 SUFFIX = '.tars'
 PREFIX = 'packed://'
+_REMOTE_PREFIX = 'packed+'
+_PREFIXED = re.compile(r'packed(?:://|\+(?=[a-z0-9]+://))')
 # Systems allow a process about a thousand open files, and the caller needs some.
 _MAX_OPEN = 256
 
@@ -44,7 +50,7 @@ class PackedImagesError(UserError, OSError):
 class PackedShard(NamedTuple):
     """One tar file of packed images with its index."""
 
-    tar: Path
+    tar: AnyPath
     index: np.ndarray
 
     @property
@@ -60,7 +66,8 @@ class PackedImages:
     position to share, and nothing is ever unpacked or unpickled.
 
     Args:
-        folder: A folder written by :func:`~mmtbps.datasets.write_packed.pack_images`.
+        folder: A folder written by :func:`~mmtbps.datasets.write_packed.pack_images`, or its
+            address in an object store.
 
     Raises:
         MissingFile: If there is no such folder, or no shard in it.
@@ -69,7 +76,7 @@ class PackedImages:
     """
 
     def __init__(self, folder: str | os.PathLike) -> None:
-        self.folder = Path(folder)
+        self.folder = as_path(folder)
         self.shards = [read_shard(tar) for tar in sorted(self.folder.glob('*.tar'))]
         if not self.shards:
             raise MissingFile(f'{folder}: no folder with shards (*.tar); a folder of images can be '
@@ -102,14 +109,18 @@ class PackedImages:
         if found is None:
             raise MissingFile(f'{self.folder}: no image {name!r} in its {len(self)} images')
         tar, entry = found
-        file = self._open(tar)  # held here: another thread may push it out of the cache
-        data = os.pread(file.fileno(), int(entry['size']), int(entry['offset']))
+        size, offset = int(entry['size']), int(entry['offset'])
+        if isinstance(tar, RemotePath):
+            data = tar.read_bytes(offset, offset + size) if size else b''
+        else:
+            file = self._open(tar)  # held here: another thread may push it out of the cache
+            data = os.pread(file.fileno(), size, offset)
         if zlib.crc32(data) != entry['crc']:
             raise PackedImagesError(f'{tar}: {name!r} is damaged, or {tar.stem}.npy belongs to '
                                     f'another shard. {_mend_shard(tar)}', _pack_again(self.folder))
         return data
 
-    def _find(self, name: str) -> tuple[Path, np.void] | None:
+    def _find(self, name: str) -> tuple[AnyPath, np.void] | None:
         key = name.encode('utf-8', 'surrogateescape')
         for shard, (first, last) in zip(self.shards, self._ranges, strict=True):
             if first <= key <= last and len(key) <= shard.names.itemsize:
@@ -119,7 +130,7 @@ class PackedImages:
         return None
 
 
-def read_shard(tar: Path) -> PackedShard:
+def read_shard(tar: AnyPath) -> PackedShard:
     """Open a shard with its index, mapped and checked against the size of the tar file.
 
     Raises:
@@ -130,7 +141,8 @@ def read_shard(tar: Path) -> PackedShard:
         if reason := why_no_file(file, ''):  # a pipe would be waited for
             raise PackedImagesError(f'{file}: {reason}. {_mend_shard(tar)}', again)
     try:
-        index = np.load(path, mmap_mode='r', allow_pickle=False)
+        index = (np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) if is_remote(path)
+                 else np.load(path, mmap_mode='r', allow_pickle=False))
     except FileNotFoundError as error:
         raise PackedImagesError(f'{tar} has no index {path.name}. {_INDEX_ANEW}', again) from error
     except (ValueError, EOFError, OSError) as error:
@@ -164,20 +176,20 @@ def index_dtype(like: np.dtype | int) -> np.dtype:
 _INDEX_ANEW = 'Pack the same folder again, which writes the index anew'
 
 
-def _mend_index(path: Path) -> str:
+def _mend_index(path: AnyPath) -> str:
     return f'Delete {path.name}. {_INDEX_ANEW}'
 
 
-def _mend_shard(tar: Path) -> str:
+def _mend_shard(tar: AnyPath) -> str:
     return (f'Copy the shard anew; or delete {tar.name} and {tar.stem}.npy and pack the same '
             'folder again, which packs its images once more')
 
 
-def _pack_again(out: Path) -> Remedy:
+def _pack_again(out: AnyPath) -> Remedy:
     return Remedy('pack_images', dict(out=out))
 
 
-def _open_unbuffered(path: Path) -> BinaryIO:
+def _open_unbuffered(path: AnyPath) -> BinaryIO:
     return open(path, 'rb', buffering=0)
 
 
@@ -199,9 +211,13 @@ def image_path(folder: str | os.PathLike, name: str) -> str:
     'packed://data/imgs.tars/cam_a/1.jpg'
     >>> image_path('data/imgs', 'cam_a/1.jpg')
     'data/imgs/cam_a/1.jpg'
+    >>> image_path('s3://bucket/imgs.tars', 'cam_a/1.jpg')
+    'packed+s3://bucket/imgs.tars/cam_a/1.jpg'
     """
     path = os.path.join(folder, name)
-    return PREFIX + path if os.fspath(folder).rstrip('/').endswith(SUFFIX) else path
+    if not os.fspath(folder).rstrip('/').endswith(SUFFIX):
+        return path
+    return (_REMOTE_PREFIX if is_remote(path) else PREFIX) + path  # MMEngine takes one :// alone
 
 
 def split_packed(path: str) -> tuple[str, str] | None:
@@ -210,19 +226,21 @@ def split_packed(path: str) -> tuple[str, str] | None:
     >>> split_packed('packed://data/imgs.tars/./cam_a/1.jpg')
     ('data/imgs.tars', 'cam_a/1.jpg')
     """
-    folder, suffix, name = path.removeprefix(PREFIX).rpartition(SUFFIX + '/')
-    if not path.startswith(PREFIX) or not suffix:
+    prefix = _PREFIXED.match(path)
+    folder, suffix, name = path[prefix.end() if prefix else 0:].rpartition(SUFFIX + '/')
+    if prefix is None or not suffix:
         return None
     return folder + SUFFIX, posixpath.normpath(name)
 
 
 def absolute_path(path: str) -> str:
-    """Make a path of either kind absolute, as ``os.path.abspath`` does."""
-    parts = split_packed(path)
-    return image_path(os.path.abspath(parts[0]), parts[1]) if parts else os.path.abspath(path)
+    """Make a path of any kind absolute, as ``os.path.abspath`` does."""
+    if parts := split_packed(path):
+        return image_path(absolute_path(parts[0]), parts[1])
+    return path if is_remote(path) else os.path.abspath(path)
 
 
-@register_backend('packed', prefixes='packed')
+@register_backend('packed', prefixes=['packed', *(f'{_REMOTE_PREFIX}{name}' for name in SCHEMES)])
 class PackedImagesBackend(BaseStorageBackend):
     """Storage backend of MMEngine for packed images.
 

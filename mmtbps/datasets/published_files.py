@@ -1,7 +1,8 @@
 """Facts on a data set as it is published: names and forms of its files, sizes, where it is from."""
 
-from pathlib import Path
 from typing import ClassVar
+
+from mmtbps.fileio import as_path, is_remote
 
 __all__ = ['READING_ARGUMENTS', 'PublishedFiles']
 
@@ -56,4 +57,7 @@ class PublishedFiles:
         own = split if split in cls.split_files else held_out_of
         wanted = [own] if cls.reads_own_split and own in cls.split_files else cls.split_files
         names = [name for one in wanted for name in cls.split_files[one]]
-        return tuple(name for name in names if any(Path(data_root).glob(name))) or tuple(names[:1])
+        root = as_path(data_root)
+        there = ((lambda name: (root / name).is_file()) if is_remote(data_root) else
+                 (lambda name: any(root.glob(name))))
+        return tuple(filter(there, names)) or tuple(names[:1])

@@ -2,10 +2,10 @@
 
 import csv
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import Any
 
 from mmtbps.errors import BadValue, MissingPackage, first_line
+from mmtbps.fileio import AnyPath, is_remote, open_bytes, open_text
 from mmtbps.records import RecordError
 
 __all__ = ['TABLE_SUFFIXES', 'iter_rows', 'open_arrow']
@@ -14,7 +14,7 @@ TABLE_SUFFIXES = ('.csv', '.tsv', '.parquet', '.arrow')
 _ROWS = 1000
 
 
-def iter_rows(path: Path) -> Iterator[dict[str, Any]]:
+def iter_rows(path: AnyPath) -> Iterator[dict[str, Any]]:
     """Yield the rows of a table as objects; columns of bytes, such as images, are not read.
 
     A column of images as the package ``datasets`` has it (bytes and path) gives the path.
@@ -32,9 +32,9 @@ def iter_rows(path: Path) -> Iterator[dict[str, Any]]:
     return _parquet_rows(path) if suffix == '.parquet' else _arrow_rows(path)
 
 
-def _csv_rows(path: Path, delimiter: str) -> Iterator[dict[str, str]]:
+def _csv_rows(path: AnyPath, delimiter: str) -> Iterator[dict[str, str]]:
     try:
-        with open(path, newline='', encoding='utf-8-sig') as file:
+        with open_text(path, 'utf-8-sig', newline='') as file:
             rows = csv.DictReader(file, delimiter=delimiter, strict=True)
             for row in rows:
                 if None in row or None in row.values():
@@ -45,11 +45,11 @@ def _csv_rows(path: Path, delimiter: str) -> Iterator[dict[str, str]]:
         raise RecordError(f'{path}: no readable table ({first_line(error)})') from error
 
 
-def _parquet_rows(path: Path) -> Iterator[dict[str, Any]]:
+def _parquet_rows(path: AnyPath) -> Iterator[dict[str, Any]]:
     arrow = _pyarrow()
     import pyarrow.parquet as parquet
     try:
-        with parquet.ParquetFile(path) as file:
+        with parquet.ParquetFile(open_bytes(path) if is_remote(path) else path) as file:
             wanted = [column.path for column in file.schema
                       if column.physical_type not in ('BYTE_ARRAY', 'FIXED_LEN_BYTE_ARRAY')
                       or column.logical_type.type == 'STRING']
@@ -59,7 +59,7 @@ def _parquet_rows(path: Path) -> Iterator[dict[str, Any]]:
         raise RecordError(f'{path}: no readable parquet file ({first_line(error)})') from error
 
 
-def _arrow_rows(path: Path) -> Iterator[dict[str, Any]]:
+def _arrow_rows(path: AnyPath) -> Iterator[dict[str, Any]]:
     arrow = _pyarrow()
     try:
         for batch in open_arrow(path, images=False):
@@ -69,7 +69,7 @@ def _arrow_rows(path: Path) -> Iterator[dict[str, Any]]:
         raise RecordError(f'{path}: no readable Arrow file ({first_line(error)})') from error
 
 
-def open_arrow(path: Path, images: bool = True) -> Iterable[Any]:
+def open_arrow(path: AnyPath, images: bool = True) -> Iterable[Any]:
     """Open the record batches of an Arrow file, random-access or stream, mapped into memory.
 
     Args:
@@ -81,7 +81,8 @@ def open_arrow(path: Path, images: bool = True) -> Iterable[Any]:
         BadValue: It is no Arrow file.
     """
     arrow = _pyarrow()
-    source = arrow.memory_map(str(path))
+    source = (arrow.BufferReader(path.read_bytes()) if is_remote(path)
+              else arrow.memory_map(str(path)))
     for opener in (arrow.ipc.open_file, arrow.ipc.open_stream):
         source.seek(0)
         try:

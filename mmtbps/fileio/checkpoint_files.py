@@ -11,6 +11,8 @@ from collections import Counter
 from mmtbps.errors import MissingFile, UserError, first_line
 
 from .archives import damaged_record, swollen_record
+from .object_stores import is_remote
+from .opened_files import local_copy
 from .regular_files import why_no_file
 
 __all__ = ['BrokenCheckpoint', 'UnsafeCheckpoint', 'load_checkpoint_file']
@@ -40,7 +42,7 @@ def load_checkpoint_file(filename, map_location=None, mmap=False, **_) -> dict:
     ``.safetensors`` files are read as flat state dicts.
 
     Args:
-        filename (str | os.PathLike | IO): The checkpoint.
+        filename (str | os.PathLike | IO): The checkpoint, or its address in an object store.
         map_location: As in :func:`torch.load`.
         mmap: Read tensors only where they are used; of an archive.
 
@@ -50,6 +52,9 @@ def load_checkpoint_file(filename, map_location=None, mmap=False, **_) -> dict:
         MissingFile: It is no file: a folder, a pipe, a device.
     """
     import torch
+    if isinstance(filename, (str, os.PathLike)) and is_remote(filename):
+        with local_copy(filename) as copy:
+            return load_checkpoint_file(copy, map_location)
     _look_through(filename)
     if str(filename).endswith('.safetensors'):
         return _load_safetensors(filename, str(map_location or 'cpu'))

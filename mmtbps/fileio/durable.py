@@ -12,6 +12,7 @@ from typing import NoReturn
 
 from .disk_full import explain_disk_full, free_bytes
 from .locks import lock_descriptor
+from .store_errors import refuse_store
 
 __all__ = ['create_once', 'durable_folder', 'folder_size', 'sync_folder', 'write_durably']
 
@@ -43,6 +44,7 @@ def write_durably(path: str | os.PathLike, content: bytes | str | Callable[[Path
         >>> target.read_text(), [path.name for path in target.parent.iterdir()]
         ('a note', ['note.txt'])
     """
+    refuse_store(path)
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f'{path.name}.partial')
@@ -70,6 +72,7 @@ def create_once(path: str | os.PathLike, content: bytes | str) -> bool:
     Raises:
         OSError: As in :func:`write_durably`.
     """
+    refuse_store(path)
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.exists():
@@ -116,6 +119,7 @@ def durable_folder(path: str | os.PathLike) -> Iterator[Path]:
         >>> (target / 'note.txt').read_text()
         'a note'
     """
+    refuse_store(path)
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     # Not the process's number: in a container the next start often has the same one.

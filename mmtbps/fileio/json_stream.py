@@ -9,6 +9,7 @@ from typing import Any, TextIO
 from mmtbps.errors import RecordError
 
 from .json_text import as_dict
+from .opened_files import open_text
 
 __all__ = ['iter_json_elements']
 
@@ -28,7 +29,7 @@ def iter_json_elements(path: str | os.PathLike, forms: Sequence[str] = ('list', 
     """Yield the elements of a file: ``(None, value)`` of a list, ``(key, value)`` of an object.
 
     Args:
-        path: the file, UTF-8.
+        path: the file, UTF-8, or its address in an object store.
         forms: what it may be: ``'list'``, ``'mapping'`` (one object), or ``'lines'`` (objects one
             after another).
 
@@ -37,7 +38,7 @@ def iter_json_elements(path: str | os.PathLike, forms: Sequence[str] = ('list', 
             before the fault have been yielded.
     """
     try:
-        with open(path, encoding='utf-8-sig') as file:
+        with open_text(path, encoding='utf-8-sig') as file:
             stream = _Stream(file, path)
             first = stream.peek()
             if first == '[' and 'list' in forms:

@@ -14,6 +14,8 @@ from mmtbps.errors import RecordError
 from .disk_full import explain_disk_full
 from .json_text import decode_json, encode_json
 from .locks import lock_descriptor
+from .opened_files import open_bytes
+from .store_errors import refuse_store
 
 __all__ = ['JsonlWriter', 'append_json_lines', 'iter_json_lines']
 
@@ -26,13 +28,13 @@ def iter_json_lines(path: str | os.PathLike,
     warning when it cannot be decoded.
 
     Args:
-        path: The file.
+        path: The file, or its address in an object store.
         on_torn: Called with the number of a half-written last line, in place of the warning.
 
     Raises:
         RecordError: On any other line that is not JSON, naming file and line.
     """
-    with open(path, 'rb') as file:
+    with open_bytes(path) as file:
         for number, line in enumerate(file, start=1):
             if not line.strip():
                 continue
@@ -95,6 +97,7 @@ class JsonlWriter:
     """
 
     def __init__(self, path: str | os.PathLike, keep_whole: bool = True) -> None:
+        refuse_store(path)
         self.path = Path(path)
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._descriptor = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o666)

@@ -4,6 +4,8 @@ import os
 import stat
 from pathlib import Path
 
+from .object_stores import as_path, is_remote
+
 __all__ = ['why_no_file']
 
 _KINDS = ((stat.S_ISDIR, 'a folder, no file'), (stat.S_ISFIFO, 'a pipe, no file'),
@@ -17,7 +19,7 @@ def why_no_file(path: str | os.PathLike, missing: str = 'no such file') -> str |
     A pipe would be waited for, and a device such as ``/dev/zero`` has no end.
 
     Args:
-        path: of the file.
+        path: of the file, or its address in an object store.
         missing: words for one that is not there.
 
     Returns:
@@ -28,6 +30,9 @@ def why_no_file(path: str | os.PathLike, missing: str = 'no such file') -> str |
         >>> why_no_file(tempfile.mkdtemp()), why_no_file('nowhere.pth', 'no such checkpoint')
         ('a folder, no file', 'no such checkpoint')
     """
+    if is_remote(path):
+        kind = as_path(path).kind()
+        return {'file': None, 'directory': 'a folder, no file'}.get(kind, missing)
     try:
         mode = os.stat(path).st_mode
     except (OSError, ValueError):  # ValueError: of a zero byte in the name

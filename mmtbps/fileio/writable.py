@@ -7,6 +7,7 @@ from pathlib import Path
 from mmtbps.errors import BadValue, UserError
 
 from .disk_full import explain_disk_full, nearest_folder
+from .store_errors import refuse_store
 
 __all__ = ['NotWritable', 'check_writable']
 
@@ -27,12 +28,14 @@ def check_writable(path: str | os.PathLike, folder: bool = False) -> None:
 
     Raises:
         NotWritable: it is denied.
-        BadValue: a folder is where the file should be, or a file where a folder should be.
+        BadValue: a folder is where the file should be, or a file where a folder should be; or it
+            is an address of an object store.
         DiskFull: not even an empty file has space.
 
     Example:
         >>> check_writable(tempfile.mkdtemp() + '/new/metrics.json')
     """
+    refuse_store(path)
     path = Path(path)
     try:
         if not folder and path.is_dir():

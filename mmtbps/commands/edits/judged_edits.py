@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mmtbps.errors import MissingFile, Remedy, printable
+from mmtbps.fileio import as_path
 from mmtbps.generation import BaseGate, load_done
 from mmtbps.generation.quality.bounds import write_bounds
 from mmtbps.generation.quality.calibration import Calibration, calibrate
@@ -56,13 +57,13 @@ def audit(args: argparse.Namespace) -> None:
     """
     read_run(args.run)  # first: a folder without a run notes no images either
     images = args.images or read_images(args.run)
-    if not args.table and (images is None or not Path(images).is_dir()):
+    if not args.table and (images is None or not as_path(images).is_dir()):
         raise MissingFile(f'{images or args.run}: the folder of the source images is not '
                           f'{"there" if images else "noted in this run"}', Remedy('images_folder'))
     with Audit(args.run, args.samples, args.seed, read_only=args.table) as judged:
         if args.table:
             return _print_shares(judged)
-        with _open_page(judged, Path(images), args) as page:
+        with _open_page(judged, as_path(images), args) as page:
             try:
                 print(f'The page is at {page.url}; Ctrl+C ends it.', flush=True)
                 page.serve_forever(poll_interval=.1)

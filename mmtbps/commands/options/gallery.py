@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mmtbps.errors import BadValue, MissingFile
+from mmtbps.fileio import AnyPath, as_path
 from mmtbps.search.galleries.base import GalleryMismatch
 from mmtbps.search.galleries.factory import noted_at, open_gallery
 from mmtbps.search.galleries.provenance import Provenance, check_noted_model
 
 from ..wording.licence_notice import print_model_notice
 from ..wording.user_errors import fail
+from .addresses import path_or_address
 from .detector import word_detection
 from .model import add_model_option, chosen_preprocessing
 from .rerank import add_rerank_options, check_rerank, load_reranker
@@ -50,7 +52,8 @@ def add_gallery_model(parser: argparse.ArgumentParser, images: bool = False) -> 
                             '(default: that of the gallery or beside the model)')
         parser.add_argument('--prior', type=float, metavar='P', help='share of sentences whose '
                             'person is there, 0 to 1 (default: 0.5)')
-        parser.add_argument('--images', type=Path, help='folder of the images, if it has moved')
+        parser.add_argument('--images', type=path_or_address, help='folder of the images, if it '
+                            'has moved')
 
 
 def find_model(args: argparse.Namespace) -> Provenance:
@@ -76,15 +79,15 @@ def find_preprocessing(args: argparse.Namespace) -> dict[str, Any]:
             } | chosen_preprocessing(args)
 
 
-def find_images(args: argparse.Namespace) -> Path:
-    """Return the folder of the images, of the command line or of the gallery's note."""
+def find_images(args: argparse.Namespace) -> AnyPath:
+    """Return folder or address of the images, of the command line or of the gallery's note."""
     images = args.images or noted_at(args.gallery).images
-    if images is None or not Path(images).is_dir():
+    if images is None or not as_path(images).is_dir():
         open_gallery(args.gallery)  # of one that is not there nothing is noted
         said = 'is not noted' if images is None else f'was {images}, which is gone'
         raise MissingFile(f'{args.gallery}: the folder of its images {said}; name it with '
                           '--images')
-    return Path(images)
+    return as_path(images)
 
 
 def open_searcher(args: argparse.Namespace, **question: Any) -> 'TextToPersonInferencer':

@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mmtbps.errors import BadValue, printable
-from mmtbps.fileio import JobShard
+from mmtbps.fileio import AnyPath, JobShard
+
+from .addresses import path_or_address
 
 if TYPE_CHECKING:
     from mmtbps.search.captioning import CaptionOptions
@@ -22,7 +24,7 @@ class _Once(argparse.Action):
     """Option that may not be given twice, of which argparse would take the last alone."""
 
     def __call__(self, parser: argparse.ArgumentParser, namespace: argparse.Namespace,
-                 values: Path, option_string: str | None = None) -> None:
+                 values: AnyPath, option_string: str | None = None) -> None:
         if getattr(namespace, self.dest) is not None:
             parser.error(f'{option_string} is given twice: index once with each table')
         setattr(namespace, self.dest, values)
@@ -30,12 +32,14 @@ class _Once(argparse.Action):
 
 def add_index_options(command: argparse.ArgumentParser) -> None:
     """Add the folder and the options of `IndexOptions`, and ``--metadata``."""
-    command.add_argument('source', type=Path, help='a folder of crops, one person each; with '
-                         '--detector, of photographs and videos')
-    command.add_argument('--images', type=Path, help='folder that paths are kept relative to, if '
-                         'source is only a part of it (default: the folder indexed first)')
-    command.add_argument('--metadata', type=Path, action=_Once, help='CSV or JSONL with path and '
-                         'any of camera, time, track and keys of your own')
+    command.add_argument('source', type=path_or_address, help='a folder of crops, one person each, '
+                         'or its address (s3://, gs://, az://, https://); with --detector, of '
+                         'photographs and videos')
+    command.add_argument('--images', type=path_or_address, help='folder that paths are kept '
+                         'relative to, if source is only a part of it (default: the folder '
+                         'indexed first)')
+    command.add_argument('--metadata', type=path_or_address, action=_Once, help='CSV or JSONL '
+                         'with path and any of camera, time, track and keys of your own')
     command.add_argument('--captioner', metavar='SOURCE', help='mix captions into the features: '
                          'hf:NAME of an image-to-text model of transformers, or a .json or .jsonl '
                          'of captions by path')
@@ -89,7 +93,7 @@ def read_caption_options(args: argparse.Namespace) -> 'CaptionOptions | None':
     return CaptionOptions(open_captions(args.captioner, args.device), **weight)
 
 
-def print_warnings(report: 'IndexReport', metadata: Path | None) -> None:
+def print_warnings(report: 'IndexReport', metadata: AnyPath | None) -> None:
     """Print what of a run should be looked at, with the option that helps."""
     said = [f'skipped {path}: {reason}' for path, reason in report.skipped[:_SHOWN]]
     if (more := len(report.skipped) - _SHOWN) > 0:

@@ -1,7 +1,6 @@
 """Conversion of a data set into another form."""
 
 import os
-import shutil
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import NamedTuple
 
 from mmtbps.datasets.readers.names import READERS
 from mmtbps.errors import BadValue, MissingFile
-from mmtbps.fileio import check_writable, durable_folder
+from mmtbps.fileio import AnyPath, as_path, check_writable, durable_folder, refuse_store
 
 from .annotated_folder import find_layout, read_annotated, write_annotated
 from .layouts import LAYOUTS, Row, RowSource, list_files
@@ -55,7 +54,8 @@ def convert_data(source: str | os.PathLike, target: str | os.PathLike, to: str |
     """Convert a data set into a new folder, which appears when it is whole.
 
     Args:
-        source: folder of a layout, or file or folder of parquet or of tar shards.
+        source: folder of a layout, or file or folder of parquet or of tar shards; or its address
+            in an object store.
         target: the new folder.
         to: one of `FORMS`; by default parquet, and of parquet the layout that it was made of.
         form: of the source, one of `SOURCES`; by default what its files say.
@@ -73,7 +73,8 @@ def convert_data(source: str | os.PathLike, target: str | os.PathLike, to: str |
         BadValue: the form is unknown, the target is not empty, or the source cannot be read.
         RecordError: a record cannot be read.
     """
-    source, target = Path(source), Path(target)
+    refuse_store(target)
+    source, target = as_path(source), Path(target)
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise BadValue(f'{target} exists; remove it or name another folder')
     form = form or _find_form(source)
@@ -107,7 +108,7 @@ def _count(rows: Iterable[Row], counts: Counter) -> Iterator[Row]:
         yield row
 
 
-def _find_form(source: Path) -> str:
+def _find_form(source: AnyPath) -> str:
     if not source.exists():
         raise MissingFile(f'{source}: no such file or folder')
     found = None if source.is_file() else find_layout(source)
@@ -121,7 +122,7 @@ def _find_form(source: Path) -> str:
     return found
 
 
-def _read(source: Path, form: str, ann_file: str | None, images: str | None,
+def _read(source: AnyPath, form: str, ann_file: str | None, images: str | None,
           split: str | None, strip_prefix: str) -> RowSource:
     if form == 'webdataset':
         return read_webdataset(source, split)
@@ -132,8 +133,8 @@ def _read(source: Path, form: str, ann_file: str | None, images: str | None,
     raise BadValue(f'a form must be one of {", ".join(SOURCES)}; got {form!r}')
 
 
-def _copy_notices(source: Path, folder: Path) -> None:
+def _copy_notices(source: AnyPath, folder: Path) -> None:
     """Let the licence files of a data set go along."""
     for path in sorted(source.iterdir()) if source.is_dir() else ():
         if path.is_file() and path.name.lower().startswith(_NOTICES):
-            shutil.copyfile(path, folder / path.name)
+            (folder / path.name).write_bytes(path.read_bytes())

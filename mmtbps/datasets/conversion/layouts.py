@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from mmtbps.datasets.person_numbers import PersonNumbers
+from mmtbps.fileio import AnyPath, RemotePath
 from mmtbps.records import Entry, PairRecord, RecordError
 
 from .json_styles import JsonStyle
@@ -144,14 +145,15 @@ def split_of_file(file: Path) -> str | None:
     return our_split(re.split('[-.]', file.name)[0]) or our_split(file.parent.name)
 
 
-def list_files(place: Path, suffixes: Sequence[str]) -> list[Path]:
+def list_files(place: AnyPath, suffixes: Sequence[str]) -> list[AnyPath]:
     """List a file, or those below a folder that end so, without hidden ones, by name.
 
     A conversion that was killed leaves a hidden folder, and some systems a hidden file for each.
     """
     if place.is_file():
         return [place]
-    return sorted(path for path in place.rglob('*') if path.name.lower().endswith(tuple(suffixes))
+    below = place.files_below() if isinstance(place, RemotePath) else place.rglob('*')
+    return sorted(path for path in below if path.name.lower().endswith(tuple(suffixes))
                   and not any(part.startswith('.') for part in path.relative_to(place).parts))
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from mmtbps.datasets.person_numbers import PersonNumbers
 from mmtbps.datasets.table_files import open_arrow
 from mmtbps.errors import BadValue, MissingPackage, first_line
-from mmtbps.fileio import IMAGE_SUFFIXES, decode_json
+from mmtbps.fileio import IMAGE_SUFFIXES, AnyPath, decode_json, is_remote, open_bytes
 from mmtbps.records import Entry, RecordError
 
 from .json_styles import JsonStyle, read_style
@@ -211,7 +211,7 @@ def _read_note(file: Path, note: bytes) -> tuple[str, str, JsonStyle | None]:
     return layout, name, read_style(known.raw.get('style'))
 
 
-def _open(file: Path) -> tuple[Any, Iterator[Any]]:
+def _open(file: AnyPath) -> tuple[Any, Iterator[Any]]:
     """Return the schema of a file, and its rows in batches."""
     _, parquet = _packages()
     if file.suffix.lower() == '.arrow':
@@ -222,7 +222,8 @@ def _open(file: Path) -> tuple[Any, Iterator[Any]]:
         return first.schema, (batch.slice(start, _READ) for batch in chain([first], batches)
                               for start in range(0, batch.num_rows, _READ))
     try:
-        content = parquet.ParquetFile(file, page_checksum_verification=True)
+        content = parquet.ParquetFile(open_bytes(file) if is_remote(file) else file,
+                                      page_checksum_verification=True)
     except (OSError, ValueError) as error:
         raise BadValue(f'{file}: no parquet file ({first_line(error)})') from error
     # A group at a time: over all of them pyarrow holds the file.

@@ -9,7 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from mmtbps.errors import BadValue, first_line
-from mmtbps.fileio import IMAGE_SUFFIXES, decode_json, encode_json
+from mmtbps.fileio import (
+    IMAGE_SUFFIXES,
+    AnyPath,
+    decode_json,
+    encode_json,
+    is_remote,
+    open_bytes,
+)
 from mmtbps.records import Entry
 
 from .layouts import (
@@ -32,7 +39,7 @@ _TEXTS = ('txt', 'caption', 'text')
 _MOST_BYTES = 256 * 2**20
 
 
-def read_webdataset(place: Path, split: str | None = None) -> RowSource:
+def read_webdataset(place: AnyPath, split: str | None = None) -> RowSource:
     """Read a shard, or all of a folder, in the order of their names.
 
     Of a sample there is an image, and a ``json`` with ``captions`` (or ``caption``, or a ``txt``
@@ -41,7 +48,7 @@ def read_webdataset(place: Path, split: str | None = None) -> RowSource:
     each, below the shard's.
 
     Args:
-        place: ``.tar`` file, also compressed, or folder.
+        place: ``.tar`` file, also compressed, or folder; or its address in an object store.
         split: of samples that do not say it.
 
     Raises:
@@ -55,7 +62,7 @@ def read_webdataset(place: Path, split: str | None = None) -> RowSource:
     return RowSource(rows, 'jsonl', LAYOUTS['jsonl'].ann_files[0], None)
 
 
-def _rows_of(file: Path, split: str | None, several: bool) -> Iterator[Row]:
+def _rows_of(file: AnyPath, split: str | None, several: bool) -> Iterator[Row]:
     split = split or split_of_file(file)
     folder = f'{file.name.split(".")[0]}/' if several else ''
     for key, parts in _samples(file):
@@ -75,11 +82,14 @@ class _WholeHeader(tarfile.TarInfo):
             raise tarfile.ReadError(f'{error} at byte {tarfile_.offset:,}') from error
 
 
-def _samples(file: Path) -> Iterator[tuple[str, dict[str, bytes]]]:
+def _samples(file: AnyPath) -> Iterator[tuple[str, dict[str, bytes]]]:
     """Yield key and files, by their suffix, of each sample; only regular members are read."""
     key, parts = None, {}
     try:
-        with tarfile.open(file, 'r:*', tarinfo=_WholeHeader) as shard:
+        # Of a store a stream, in which nothing is sought.
+        with open_bytes(file) as content, tarfile.open(
+                fileobj=content, mode='r|*' if is_remote(file) else 'r:*',
+                tarinfo=_WholeHeader) as shard:
             for member in shard:
                 shard.members.clear()  # it would hold all of them
                 if not member.isfile():

@@ -16,7 +16,15 @@ from types import TracebackType
 from typing import Any
 
 from mmtbps.errors import BadValue, MissingFile, Remedy
-from mmtbps.fileio import JsonlWriter, LockTaken, create_once, iter_json_lines, write_durably
+from mmtbps.fileio import (
+    JsonlWriter,
+    LockTaken,
+    as_path,
+    create_once,
+    is_remote,
+    iter_json_lines,
+    write_durably,
+)
 from mmtbps.merged_pairs import RUN_FILE, digest_of_run, part_files
 from mmtbps.records import Entry, RecordError
 
@@ -285,7 +293,8 @@ def read_run(folder: str | os.PathLike) -> dict[str, Any]:
 
 def note_images(folder: str | os.PathLike, images: str | os.PathLike) -> None:
     """Note beside a run the folder of its source images, which may be another at each start."""
-    noted = json.dumps(dict(images=os.path.abspath(images)), ensure_ascii=False) + '\n'
+    place = str(as_path(images)) if is_remote(images) else os.path.abspath(images)
+    noted = json.dumps(dict(images=place), ensure_ascii=False) + '\n'
     path = Path(folder) / IMAGES_FILE
     if not path.is_file() or path.read_bytes() != noted.encode('utf-8', 'backslashreplace'):
         write_durably(path, noted.encode('utf-8', 'backslashreplace'))

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mmtbps.fileio import write_durably
+from mmtbps.fileio import as_path, write_durably
 from mmtbps.markup import load_template
 from mmtbps.records import image_name
 
@@ -47,7 +47,7 @@ def write_report(folder: str | os.PathLike, image_root: str | os.PathLike,
     sheets = []
     for status in ('accepted', 'rejected'):
         chosen = [record for record in records if record.status == status][:samples]
-        figures = [_figure(record, Path(folder), Path(image_root) / image_name(
+        figures = [_figure(record, Path(folder), as_path(image_root) / image_name(
             record.source_image, record.job_id, allow_outside)) for record in chosen]
         sheets.append(dict(figures=figures, title=f'{status.capitalize()} ({len(chosen)} of '
                                                   f'{summary.statuses[status]})'))

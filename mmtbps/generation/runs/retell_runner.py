@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from mmtbps.errors import BadValue, MissingFile
-from mmtbps.fileio import encode_json, write_durably
+from mmtbps.fileio import as_path, encode_json, write_durably
 from mmtbps.records import PairRecord
 from mmtbps.registry import TASK_UTILS
 
@@ -41,7 +41,7 @@ class RetellRunner(ResumableRunner):
 
         Args:
             plan: File of `RetellPlanner`'s jobs.
-            image_root: Folder the plan's image paths start from.
+            image_root: Folder the plan's image paths start from, or its address in an object store.
             rewriter: Writes the captions.
 
         Raises:
@@ -53,12 +53,12 @@ class RetellRunner(ResumableRunner):
         jobs = read_plan(plan, self.allow_outside)
         if any(job.edit.get('kind') != 'retell' for job in jobs):
             raise BadValue(f'{plan} plans edits of pictures: plan again with RetellPlanner')
-        if rewriter.sees_pictures and not Path(image_root).is_dir():
+        if rewriter.sees_pictures and not as_path(image_root).is_dir():
             raise MissingFile(f'image folder {image_root} not found')
         settings = dict(rewriter=rewriter.digest_fields, version=ENGINE_VERSION)
         digest, tasks = self._claim(plan, jobs, settings)
-        process = partial(self._process, root=Path(image_root), rewriter=rewriter, digest=digest)
-        return self._work_off(tasks, Path(image_root), RunSummary(), process)
+        process = partial(self._process, root=as_path(image_root), rewriter=rewriter, digest=digest)
+        return self._work_off(tasks, as_path(image_root), RunSummary(), process)
 
     def _process(self, batch: Sequence[Task], root: Path, rewriter: CaptionRewriter,
                  digest: str) -> Iterator[Record]:

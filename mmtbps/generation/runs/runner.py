@@ -14,7 +14,7 @@ from mmengine.logging import print_log
 from PIL import Image
 
 from mmtbps.errors import BadValue, MissingFile
-from mmtbps.fileio import write_durably
+from mmtbps.fileio import AnyPath, as_path, write_durably
 from mmtbps.registry import TASK_UTILS
 
 from ..editing.base import BaseEditor, BaseUpscaler, EditRequest, EditResult
@@ -92,7 +92,7 @@ class ShardedRunner(ResumableRunner):
 
         Args:
             plan: File written by `mmtbps.generation.runs.plan.write_plan`.
-            image_root: Folder the plan's image paths start from.
+            image_root: Folder the plan's image paths start from, or its address in an object store.
             upscaler: Brings a source image to the editor's size.
             editor: Edits it.
             gates: All must agree to an edit.
@@ -115,10 +115,10 @@ class ShardedRunner(ResumableRunner):
         jobs = read_plan(plan, self.allow_outside)
         _refuse_other_kinds(plan, jobs, editor)
         digest, tasks = self._claim(plan, jobs, self._settings(upscaler, editor, gates, collector))
-        process = partial(self._process, root=Path(image_root), upscaler=upscaler, editor=editor,
+        process = partial(self._process, root=as_path(image_root), upscaler=upscaler, editor=editor,
                           gates=gates, controls=controls, controlled=self._controlled(tasks),
                           collector=collector, digest=digest)
-        return self._work_off(tasks, Path(image_root),
+        return self._work_off(tasks, as_path(image_root),
                               RunSummary(self.max_control_rate, self.min_controls), process)
 
     def _prepare(self, todo: Sequence[Task], images: Path) -> None:
@@ -251,7 +251,7 @@ def _with_evidence(pictures: Sequence[_Picture], collector: EvidenceCollector) -
             for picture, piece in zip(pictures, pieces, strict=True)]
 
 
-def _look_for_images(tasks: Sequence[Task], root: Path) -> None:
+def _look_for_images(tasks: Sequence[Task], root: AnyPath) -> None:
     """Refuse a wrong folder, which would turn into thousands of failed jobs."""
     if not root.is_dir():
         raise MissingFile(f'image folder {root} not found')

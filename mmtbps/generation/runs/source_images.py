@@ -1,11 +1,11 @@
 """Source images of jobs, read so that a broken one costs its own job alone."""
 
 import hashlib
-from pathlib import Path
 from typing import NamedTuple
 
 from PIL import Image
 
+from mmtbps.fileio import AnyPath
 from mmtbps.fileio.pictures import decode_picture
 
 __all__ = ['SourceImage', 'read_source']
@@ -25,10 +25,14 @@ class SourceImage(NamedTuple):
     error: Exception | None
 
 
-def read_source(path: Path) -> SourceImage:
+def read_source(path: AnyPath) -> SourceImage:
     """Read an image as training sees it; a broken or missing one has its error instead.
 
-    >>> read_source(Path('no/such.jpg')).error
+    Args:
+        path: Of the file, also in an object store.
+
+    >>> from mmtbps.fileio import as_path
+    >>> read_source(as_path('no/such.jpg')).error
     FileNotFoundError(2, 'No such file or directory')
     """
     try:

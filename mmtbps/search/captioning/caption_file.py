@@ -3,12 +3,12 @@
 import json
 import os
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
 from mmtbps.errors import BadValue, MissingFile
+from mmtbps.fileio import AnyPath, as_path
 
 from ..galleries.base import GalleryEntry
 from ..galleries.names import match_paths
@@ -44,7 +44,7 @@ class CaptionFile:
         self.path = path
         self.table = self._known = read_caption_file(path)
 
-    def start(self, paths: Sequence[str], root: Path) -> None:
+    def start(self, paths: Sequence[str], root: AnyPath) -> None:
         """Find the captions of files.
 
         Raises:
@@ -64,7 +64,7 @@ class CaptionFile:
             NoCaption: The file has none of it.
         """
         if entry.path not in self._known:
-            raise NoCaption(f'{Path(self.path).name} has no caption of it')
+            raise NoCaption(f'{as_path(self.path).name} has no caption of it')
         return self._known[entry.path]
 
     def is_current(self, entries: Sequence[GalleryEntry]) -> bool:
@@ -82,7 +82,7 @@ def read_caption_file(path: str | os.PathLike) -> dict[str, list[str]]:
     A caption that is empty or ``null`` is none.
 
     Args:
-        path: The file, in UTF-8.
+        path: The file, in UTF-8, or its address in an object store.
 
     Returns:
         The captions of each path, relative to the images' root, in the order of the file.
@@ -91,7 +91,7 @@ def read_caption_file(path: str | os.PathLike) -> dict[str, list[str]]:
         BadValue: Naming file, place and what is wrong.
         MissingFile: There is no such file.
     """
-    file = Path(path)
+    file = as_path(path)
     if file.suffix.lower() not in CAPTION_SUFFIXES:
         raise BadValue(f'{path}: captions are read of {", ".join(CAPTION_SUFFIXES)}')
     if not file.is_file():

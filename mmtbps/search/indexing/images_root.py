@@ -1,9 +1,9 @@
 """Root of a gallery's images: the folder that its paths are relative to."""
 
 import os
-from pathlib import Path
 
 from mmtbps.errors import BadValue, MissingFile, Remedy
+from mmtbps.fileio import AnyPath, as_path
 
 from ..galleries.base import BaseGallery, GalleryEntry
 from ..galleries.provenance import read_provenance
@@ -16,7 +16,7 @@ _LOOKED_FOR = 16
 
 
 def choose_images_root(gallery: BaseGallery, source: str | os.PathLike,
-                       images: str | os.PathLike | None = None) -> Path:
+                       images: str | os.PathLike | None = None) -> AnyPath:
     """Choose the folder that the paths of a gallery are relative to when ``source`` is indexed.
 
     The folder that is indexed first, or the one given as ``images``, is the root and stays it while
@@ -25,7 +25,7 @@ def choose_images_root(gallery: BaseGallery, source: str | os.PathLike,
 
     Args:
         gallery: To index into.
-        source: A folder, or a file in it.
+        source: A folder, or a file in it; or its address in an object store.
         images: The root, if it is not ``source``; ``source`` lies below it. Where the former root
             is gone, this one takes its place, whatever it holds.
 
@@ -34,14 +34,14 @@ def choose_images_root(gallery: BaseGallery, source: str | os.PathLike,
             gone or not noted and ``source`` does not hold its files.
         MissingFile: If there is no ``source``.
     """
-    source = Path(source).resolve()
+    source = as_path(source).resolve()
     if not source.exists():
         raise MissingFile(f'{source}: no such file or folder')
     folder = source if source.is_dir() else source.parent
-    wanted = None if images is None else Path(images).resolve()
+    wanted = None if images is None else as_path(images).resolve()
     root, noted = wanted or folder, read_provenance(gallery).images
     if gallery.count():  # the note of an empty gallery binds nobody
-        root = _settle_root(gallery, noted and Path(noted).resolve(), root, wanted is not None)
+        root = _settle_root(gallery, noted and as_path(noted).resolve(), root, wanted is not None)
     if not folder.is_relative_to(root):
         raise BadValue(f'{folder} lies outside {root}, which the paths of {gallery.uri} are '
                        'relative to. Begin a new gallery for it; or one for both, whose images '
@@ -51,7 +51,8 @@ def choose_images_root(gallery: BaseGallery, source: str | os.PathLike,
     return root
 
 
-def _settle_root(gallery: BaseGallery, noted: Path | None, new: Path, meant: bool) -> Path:
+def _settle_root(gallery: BaseGallery, noted: AnyPath | None, new: AnyPath,
+                 meant: bool) -> AnyPath:
     """Choose between the noted root and a folder that may be the same one at another place."""
     if noted is not None and noted.is_dir():
         inside = new.is_relative_to(noted)
@@ -74,13 +75,13 @@ def _settle_root(gallery: BaseGallery, noted: Path | None, new: Path, meant: boo
                    'is meant to take its place', remedy)
 
 
-def _holds_files(gallery: BaseGallery, folder: Path) -> bool:
+def _holds_files(gallery: BaseGallery, folder: AnyPath) -> bool:
     """Tell whether at least half of some files of a gallery are in a folder, unchanged."""
     some = gallery.sample(_LOOKED_FOR)
     return 2 * sum(_is_unchanged(folder / entry.path, entry) for entry in some) >= len(some)
 
 
-def _is_unchanged(path: Path, entry: GalleryEntry) -> bool:
+def _is_unchanged(path: AnyPath, entry: GalleryEntry) -> bool:
     """Tell whether a file is that of an entry: by size and time of change, or else by its hash."""
     try:
         if not path.is_file() or (now := path.stat()).st_size != entry.size:

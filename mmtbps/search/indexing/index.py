@@ -10,12 +10,11 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain, groupby
-from pathlib import Path
 
 from PIL import Image
 
 from mmtbps.errors import BadValue, Remedy
-from mmtbps.fileio import append_json_lines
+from mmtbps.fileio import AnyPath, append_json_lines
 
 from ..captioning import CaptionOptions, CaptionRun, with_captions
 from ..encoders.base import Encoder
@@ -72,8 +71,9 @@ def index_people(source: str | os.PathLike, gallery: BaseGallery, encoder: Encod
     only the camera is kept. A file that cannot be read is skipped and reported.
 
     Args:
-        source: A folder of crops, or one file. With ``detection``: of photographs and videos. It
-            may be a part of the folder that was indexed first.
+        source: A folder of crops, or one file, or its address in an object store. With
+            ``detection``: of photographs and videos. It may be a part of the folder that was
+            indexed first.
         gallery: Made with the fingerprint of ``encoder``, and of ``captions`` by `with_captions`.
         encoder: Computes the features.
         metadata: By path relative to the images' root, see `.metadata`. A file that
@@ -154,7 +154,7 @@ class _Run:
             if selection.holds(path):
                 self.skip(path, reason)
 
-    def take_crops(self, paths: Sequence[Path], bar: IndexProgress) -> None:
+    def take_crops(self, paths: Sequence[AnyPath], bar: IndexProgress) -> None:
         """Take files each of which is a crop of one person."""
         read = self._ahead(self.reader.read_crop, paths)
         for files in groups_of(read, self.options.batch_size, pixels_of, BATCH_PIXELS):
@@ -176,7 +176,7 @@ class _Run:
         if file.note is not None:
             self.report.notes.append((file.path, file.note))
 
-    def take_photographs(self, paths: Sequence[Path], bar: IndexProgress,
+    def take_photographs(self, paths: Sequence[AnyPath], bar: IndexProgress,
                          detection: DetectionOptions) -> None:
         """Take files in each of which the people are found first."""
         from ..media.people import people_in
@@ -216,7 +216,7 @@ class _Run:
         if self.options.log is not None:
             append_json_lines(self.options.log, [dict(path=path, skipped=reason)])
 
-    def _take_note(self, path: Path, note: str) -> None:
+    def _take_note(self, path: AnyPath, note: str) -> None:
         self.report.notes.append((self.selection.relative(path), note))
 
     def finish(self) -> IndexReport:
@@ -314,10 +314,10 @@ class _Run:
                     facts.setdefault(sha256, known_of(entry))
         return facts
 
-    def _ahead(self, read: Callable[[Path, Sequence[GalleryEntry]], ReadFile],
-               paths: Sequence[Path]) -> Iterator[ReadFile]:
+    def _ahead(self, read: Callable[[AnyPath, Sequence[GalleryEntry]], ReadFile],
+               paths: Sequence[AnyPath]) -> Iterator[ReadFile]:
         """Read files ahead of their use, each with the entries that the gallery has of it."""
-        def with_entries() -> Iterator[tuple[Path, Sequence[GalleryEntry]]]:
+        def with_entries() -> Iterator[tuple[AnyPath, Sequence[GalleryEntry]]]:
             for some in groups_of(paths, _LOOKED_UP):
                 known = self.gallery.known(map(self.selection.relative, some))
                 yield from ((path, known.get(self.selection.relative(path), ())) for path in some)
@@ -330,7 +330,7 @@ class _Run:
 
 
 def _of_files(metadata: Mapping[str, Metadata], paths: Sequence[str],
-              root: Path) -> dict[str, Metadata]:
+              root: AnyPath) -> dict[str, Metadata]:
     """Name the rows of a table as the files are, also those that spell them otherwise."""
     found = match_paths(metadata, paths, root)
     rows = {path: row for path, row in metadata.items() if found.get(path, path) == path}

@@ -7,10 +7,11 @@ import math
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Any
 
 from mmtbps.errors import BadValue
+from mmtbps.fileio import as_path
 
 from ..galleries.base import GalleryEntry
 from ..galleries.filters import check_key, parse_time
@@ -57,7 +58,8 @@ def read_metadata(path: str | os.PathLike) -> dict[str, Metadata]:
     key that a row does not have leaves what is known.
 
     Args:
-        path: A ``.csv``, ``.jsonl`` or ``.ndjson`` file in UTF-8.
+        path: A ``.csv``, ``.jsonl`` or ``.ndjson`` file in UTF-8, or its address in an object
+            store.
 
     Returns:
         What is known of each path.
@@ -67,12 +69,12 @@ def read_metadata(path: str | os.PathLike) -> dict[str, Metadata]:
             that is none, of a broken line.
         FileNotFoundError: If there is no such file.
     """
-    suffix = Path(path).suffix.lower()
+    suffix = as_path(path).suffix.lower()
     readers = {'.csv': _csv_rows, '.jsonl': _json_rows, '.ndjson': _json_rows}
     if suffix not in readers:
         raise MetadataError(f'{path}: a table of metadata is .csv or .jsonl')
     try:
-        text = Path(path).read_text(encoding='utf-8-sig')
+        text = as_path(path).read_text(encoding='utf-8-sig')
     except UnicodeDecodeError as error:
         raise MetadataError(f'{path}: not in UTF-8 ({error})') from error
     table: dict[str, Metadata] = {}

@@ -3,10 +3,12 @@
 import hashlib
 import os
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 from PIL import Image
+
+from mmtbps.fileio import AnyPath, open_bytes
+from mmtbps.fileio.object_stores import RemoteStat
 
 from ..galleries.base import GalleryEntry
 from ..media.answer_mark import HEAD, is_answer
@@ -57,13 +59,13 @@ class FileReader:
             has not changed.
     """
 
-    def __init__(self, relative: Callable[[Path], str], rehash: bool = False,
+    def __init__(self, relative: Callable[[AnyPath], str], rehash: bool = False,
                  stays: Callable[[Sequence[GalleryEntry]], bool] = lambda former: True) -> None:
         self.relative = relative
         self.rehash = rehash
         self.stays = stays
 
-    def read_crop(self, path: Path, former: Sequence[GalleryEntry] = ()) -> ReadFile:
+    def read_crop(self, path: AnyPath, former: Sequence[GalleryEntry] = ()) -> ReadFile:
         """Read and decode an image, unless it is known."""
         name = self.relative(path)
         try:
@@ -83,14 +85,14 @@ class FileReader:
         except UnreadableImage as error:
             return ReadFile(name, reason=error.reason)
 
-    def hash_file(self, path: Path, former: Sequence[GalleryEntry] = ()) -> ReadFile:
+    def hash_file(self, path: AnyPath, former: Sequence[GalleryEntry] = ()) -> ReadFile:
         """Hash a photograph or a video, unless it is known."""
         name = self.relative(path)
         try:
             now = _stat(path)
             if (file := self._untouched(name, now, former)) is not None:
                 return file
-            with open(path, 'rb') as opened:
+            with open_bytes(path) as opened:
                 answer = is_answer(opened.read(HEAD))
             size, sha256 = hash_file(path)
         except UnreadableImage as error:
@@ -101,7 +103,7 @@ class FileReader:
                         known=self._is_known(former, size, sha256))
 
     @staticmethod
-    def has_changed(path: Path, file: ReadFile) -> bool:
+    def has_changed(path: AnyPath, file: ReadFile) -> bool:
         """Tell whether a file is another by size or time than when it was read."""
         try:
             now = _stat(path)
@@ -109,7 +111,7 @@ class FileReader:
             return True
         return (now.st_size, now.st_mtime_ns) != (file.size, file.mtime_ns)
 
-    def _untouched(self, path: str, now: os.stat_result,
+    def _untouched(self, path: str, now: os.stat_result | RemoteStat,
                    former: Sequence[GalleryEntry]) -> ReadFile | None:
         """Return what the gallery knows of a file whose size and time of change are as noted."""
         first = next(iter(former), None)
@@ -131,7 +133,7 @@ def pixels_of(file: ReadFile) -> int:
     return 0 if file.image is None else file.image.width * file.image.height
 
 
-def _stat(path: Path) -> os.stat_result:
+def _stat(path: AnyPath) -> os.stat_result | RemoteStat:
     try:
         return path.stat()
     except OSError as error:

@@ -4,10 +4,17 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 from mmtbps.errors import BadValue, Remedy
-from mmtbps.fileio import IMAGE_SUFFIXES, UNREAD_SUFFIXES, UNREAD_VIDEO_SUFFIXES, JobShard
+from mmtbps.fileio import (
+    IMAGE_SUFFIXES,
+    UNREAD_SUFFIXES,
+    UNREAD_VIDEO_SUFFIXES,
+    AnyPath,
+    JobShard,
+    as_path,
+)
 
 from ..galleries.base import BaseGallery
 from ..media.base import VIDEO_SUFFIXES
@@ -36,7 +43,7 @@ class FoundFiles:
             looked into or could not be listed; of all parts.
     """
 
-    files: list[Path]
+    files: list[AnyPath]
     paths: list[str]
     refused: dict[str, str]
     passed_over: list[str]
@@ -67,8 +74,8 @@ class FileSelection:
         exclude: Patterns of files and folders to pass over, see `find_files`.
     """
 
-    root: Path
-    source: Path
+    root: AnyPath
+    source: AnyPath
     shard: JobShard = JobShard(0, 1)
     detected: bool = False
     exclude: Sequence[str] = ()
@@ -81,7 +88,7 @@ class FileSelection:
         if not 0 <= shard.index < shard.count:
             raise BadValue(f'shard {shard.index} of {shard.count}: the parts are 0 to '
                            f'{shard.count - 1}')
-        return cls(choose_images_root(gallery, source, options.images), Path(source).resolve(),
+        return cls(choose_images_root(gallery, source, options.images), as_path(source).resolve(),
                    shard, detected, options.exclude)
 
     @property
@@ -96,7 +103,7 @@ class FileSelection:
             BadValue: There is none at all below the source, in any part; the source cannot be
                 listed, or is a file that is no image by its name.
         """
-        passed_over: list[Path] = []
+        passed_over: list[AnyPath] = []
         if self.source.is_dir():
             found = dict(find_files(self.source, IMAGE_SUFFIXES + VIDEO_SUFFIXES, self.exclude,
                                     passed_over, _UNREAD))
@@ -117,7 +124,7 @@ class FileSelection:
                               is_excluded(path, self.source, [pattern]) for path in passed_over)],
                           videos)
 
-    def _check(self, paths: Mapping[str, Path], refused: Mapping[str, str],
+    def _check(self, paths: Mapping[str, AnyPath], refused: Mapping[str, str],
                videos: Sequence[str]) -> None:
         """Refuse a source of which nothing can be indexed."""
         endings = ', '.join(self.suffixes)
@@ -133,7 +140,7 @@ class FileSelection:
 
     def relative(self, path: str | os.PathLike) -> str:
         """Return a path as the gallery keeps it."""
-        return Path(path).relative_to(self.root).as_posix()
+        return as_path(path).relative_to(self.root).as_posix()
 
     def holds(self, path: str) -> bool:
         """Tell whether a path of the gallery is one of this run, be it there or not.

@@ -7,9 +7,10 @@ and nothing outside it can be asked for (`locate`).
 import hashlib
 import os
 from collections.abc import Sequence
-from pathlib import Path
 
 from PIL import Image
+
+from mmtbps.fileio import AnyPath, as_path, is_remote, local_copy
 
 from ..galleries.base import GalleryEntry
 from .images import UnreadableImage, decode_image, read_bytes
@@ -76,14 +77,15 @@ def _read(root: str | os.PathLike, entry: GalleryEntry) -> Image.Image:
     else:
         from .videos import read_frame  # a deployed searcher may have no OpenCV
         _check_video(file, entry)
-        image = read_frame(file, entry.frame)
+        with local_copy(file) as copy:
+            image = read_frame(copy, entry.frame)
     try:
         return crop(image, entry.box)
     except ValueError as error:
         raise UnreadableImage(entry.path, str(error)) from error
 
 
-def _check_video(file: Path, entry: GalleryEntry) -> None:
+def _check_video(file: AnyPath, entry: GalleryEntry) -> None:
     """Compare size and time of change of a video that is there; a missing one is read_frame's."""
     if not entry.size or not file.is_file():
         return
@@ -119,21 +121,21 @@ def crop(image: Image.Image, box: Sequence[int] | None) -> Image.Image:
     return image.crop((left, top, right, bottom))
 
 
-def locate(root: str | os.PathLike, path: str) -> Path:
+def locate(root: str | os.PathLike, path: str) -> AnyPath:
     """Resolve a gallery's ``path`` to a file below the images' root, and nothing else.
 
     Args:
-        root: Folder of the images.
+        root: Folder of the images, or its address in an object store.
         path: Relative, as the gallery keeps it.
 
     Raises:
         UnreadableImage: ``path`` leads out of the folder, through ``..`` or a symbolic link.
     """
-    root = Path(root).resolve()
+    root = as_path(root).resolve()
     try:
         file = (root / path).resolve()
     except (OSError, RuntimeError, ValueError) as error:  # a loop of links, a NUL in the name
         raise UnreadableImage(path, f'no path: {error}') from error
-    if os.path.isabs(path) or not file.is_relative_to(root) or file == root:
+    if os.path.isabs(path) or is_remote(path) or not file.is_relative_to(root) or file == root:
         raise UnreadableImage(path, 'outside the folder of the images')
     return file

@@ -4,12 +4,12 @@ import os
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from PIL import Image
 
 from mmtbps.errors import BadValue, UserError
-from mmtbps.fileio import IMAGE_SUFFIXES, MAX_PIXELS
+from mmtbps.fileio import IMAGE_SUFFIXES, MAX_PIXELS, AnyPath, RemotePath
 from mmtbps.fileio.pictures import BadPicture, decode_picture
 
 __all__ = ['MAX_BYTES', 'MAX_PIXELS', 'MissingFolder', 'UnreadableImage', 'decode_image',
@@ -68,11 +68,13 @@ def read_image(path: str | os.PathLike, max_bytes: int = MAX_BYTES, max_pixels: 
 
 
 def read_bytes(path: str | os.PathLike, max_bytes: int = MAX_BYTES) -> bytes:
-    """Read the content of a regular file of at most ``max_bytes``.
+    """Read the content of a regular file, or one of an object store, of at most ``max_bytes``.
 
     Raises:
         UnreadableImage: It is missing, larger or no regular file.
     """
+    if isinstance(path, RemotePath):  # no text, which may be a stranger's
+        return _read_remote(path, max_bytes)
     if not os.path.isfile(path):  # to open a pipe would wait for ever
         raise UnreadableImage(path, 'no such file')
     try:
@@ -82,6 +84,18 @@ def read_bytes(path: str | os.PathLike, max_bytes: int = MAX_BYTES) -> bytes:
     except OSError as error:
         raise UnreadableImage(path, error.strerror or str(error)) from error
     if large or len(data) > max_bytes:
+        raise UnreadableImage(path, f'larger than {max_bytes / 2**20:g} MiB')
+    return data
+
+
+def _read_remote(path: RemotePath, max_bytes: int) -> bytes:
+    try:
+        if path.stat().st_size > max_bytes:
+            raise UnreadableImage(path, f'larger than {max_bytes / 2**20:g} MiB')
+        data = path.read_bytes()
+    except OSError as error:
+        raise UnreadableImage(path, str(error).removeprefix(f'{path}: ')) from error
+    if len(data) > max_bytes:  # a web server need not say the size
         raise UnreadableImage(path, f'larger than {max_bytes / 2**20:g} MiB')
     return data
 
@@ -124,13 +138,13 @@ def list_images(folder: str | os.PathLike) -> list[Path]:
 
 def find_files(folder: str | os.PathLike, suffixes: Sequence[str], exclude: Sequence[str] = (),
                passed_over: list[Path] | None = None,
-               unread: Mapping[str, str] | None = None) -> Iterator[tuple[Path, str | None]]:
+               unread: Mapping[str, str] | None = None) -> Iterator[tuple[AnyPath, str | None]]:
     """Walk a folder in a fixed order; names that begin with a dot are passed over.
 
     So are folders that a desktop or a network drive keeps for itself: thumbnails, waste bins.
 
     Args:
-        folder: Where to look, sub-folders included.
+        folder: Where to look, sub-folders included; also a `RemotePath`.
         suffixes: Endings of the wanted names, in lower case.
         exclude: Patterns with ``*``, ``?`` and ``[...]`` of further files and folders to pass over,
             see `is_excluded`.
@@ -145,11 +159,14 @@ def find_files(folder: str | os.PathLike, suffixes: Sequence[str], exclude: Sequ
     Raises:
         MissingFolder: There is no such folder.
     """
-    root = Path(folder).resolve()
+    root = (folder if isinstance(folder, RemotePath) else Path(folder)).resolve()
     if not root.is_dir():
         raise MissingFolder(f'{folder}: no such folder')
-    unlisted: list[OSError] = []
     passed = [] if passed_over is None else passed_over
+    if isinstance(root, RemotePath):
+        yield from _find_remote(root, suffixes, exclude, passed, unread or {})
+        return
+    unlisted: list[OSError] = []
 
     def is_wanted(path: Path, system: Sequence[str] = ()) -> bool:
         if path.name.lower() in system or is_excluded(path, root, exclude):
@@ -177,7 +194,36 @@ def find_files(folder: str | os.PathLike, suffixes: Sequence[str], exclude: Sequ
         yield Path(error.filename or root), f'{_UNLISTED} ({error.strerror})'
 
 
-def is_excluded(path: Path, root: Path, patterns: Sequence[str]) -> bool:
+def _find_remote(root: RemotePath, suffixes: Sequence[str], exclude: Sequence[str],
+                 passed: list[AnyPath], unread: Mapping[str, str]
+                 ) -> Iterator[tuple[RemotePath, str | None]]:
+    """Find files in an object store, which knows no folders, as `find_files` does."""
+    folders: dict[PurePosixPath, bool] = {PurePosixPath(): True}
+
+    def is_entered(folder: PurePosixPath) -> bool:
+        if folder not in folders:
+            is_passed = is_entered(folder.parent) and not folder.name.startswith('.') and (
+                folder.name.lower() in _SYSTEM_FOLDERS or is_excluded(root / folder, root, exclude))
+            folders[folder] = (folders[folder.parent] and not folder.name.startswith('.')
+                               and not is_passed)
+            passed.extend([root / folder] if is_passed else [])
+        return folders[folder]
+
+    for path in root.files_below():
+        below, ending = path.relative_to(root), path.suffix.lower()
+        known = path.name.lower().endswith(tuple(suffixes))
+        if path.name.startswith('.') or not (known or ending in unread) or not is_entered(
+                below.parent):
+            continue
+        if is_excluded(path, root, exclude):
+            passed.append(path)
+        elif root / below != path:
+            yield root / below, 'its name has an empty part'
+        else:
+            yield path, None if known else unread[ending]
+
+
+def is_excluded(path: AnyPath, root: AnyPath, patterns: Sequence[str]) -> bool:
     r"""Tell whether a pattern fits the name of a file or its path below a folder.
 
     A pattern may be written as a whole path, with ``/`` or ``**/`` before it and with ``\\``.

@@ -15,6 +15,7 @@ from typing import NamedTuple
 from PIL import Image
 
 from mmtbps.errors import BadValue
+from mmtbps.fileio import AnyPath, RemotePath, as_path
 
 from ..galleries.base import GalleryEntry
 from .base import SECONDS_BETWEEN_FRAMES, Detection, Detector, Tracker
@@ -36,7 +37,7 @@ def people_in(source: str | os.PathLike | Sequence[str | os.PathLike], detector:
               tracker: Tracker | None = None, every: float | None = None,
               root: str | os.PathLike | None = None,
               on_unreadable: Callable[[UnreadableImage], None] | None = None,
-              on_note: Callable[[Path, str], None] | None = None) -> Iterator[DetectedPerson]:
+              on_note: Callable[[AnyPath, str], None] | None = None) -> Iterator[DetectedPerson]:
     """Detect the people in images and videos, as a stream.
 
     Args:
@@ -81,7 +82,7 @@ def people_of(frames: Iterable[VideoFrame], detector: Detector, tracker: Tracker
     Yields:
         As `people_in`.
     """
-    root = Path(root).resolve()
+    root = as_path(root).resolve()
     for path, seen in groupby(_detect(iter(frames), detector), key=lambda pair: pair[0].path):
         if tracker is not None and is_video(path):
             yield from _one_a_track(seen, tracker, root)
@@ -91,9 +92,14 @@ def people_of(frames: Iterable[VideoFrame], detector: Detector, tracker: Tracker
                     yield _detected(frame, person, root)
 
 
-def _folder_of(source: str | os.PathLike | Sequence[str | os.PathLike]) -> Path:
-    paths = [Path(path).absolute() for path in ([source] if is_path(source) else source)]
+def _folder_of(source: str | os.PathLike | Sequence[str | os.PathLike]) -> AnyPath:
+    paths = [(path if isinstance(path, RemotePath) else Path(path)).absolute()
+             for path in ([source] if is_path(source) else source)]
     folders = [path if path.is_dir() else path.parent for path in paths]
+    if any(isinstance(folder, RemotePath) for folder in folders):
+        first = folders[0]
+        return next((above for above in (first, *first.parents)
+                     if all(folder.is_relative_to(above) for folder in folders)), first)
     return Path(os.path.commonpath(folders)) if folders else Path()
 
 
@@ -103,7 +109,7 @@ def _detect(frames: Iterator[VideoFrame],
         yield from zip(batch, detector([frame.image for frame in batch]), strict=True)
 
 
-def _detected(frame: VideoFrame, person: Detection, root: Path,
+def _detected(frame: VideoFrame, person: Detection, root: AnyPath,
               track: str | None = None) -> DetectedPerson:
     path = _name(frame.path, root)
     place = [path, frame.number, *person.box] if track is None else [track]
@@ -116,7 +122,7 @@ def _detected(frame: VideoFrame, person: Detection, root: Path,
     return DetectedPerson(entry, crop(frame.image, person.box))
 
 
-def _name(path: Path, root: Path) -> str:
+def _name(path: AnyPath, root: AnyPath) -> str:
     full = path.parent.resolve() / path.name
     if not full.is_relative_to(root):
         raise BadValue(f'{path} lies outside {root}, the folder of the images')
@@ -140,7 +146,7 @@ class _Track:
 
 
 def _one_a_track(seen: Iterable[tuple[VideoFrame, list[Detection]]], tracker: Tracker,
-                 root: Path) -> Iterator[DetectedPerson]:
+                 root: AnyPath) -> Iterator[DetectedPerson]:
     """Yield the best view of each track of one video, when the track ends."""
     tracks: dict[int, _Track] = {}
     tracker.start()
@@ -153,7 +159,7 @@ def _one_a_track(seen: Iterable[tuple[VideoFrame, list[Detection]]], tracker: Tr
 
 
 def _extend(tracks: dict[int, _Track], number: int, frame: VideoFrame, person: Detection,
-            root: Path) -> None:
+            root: AnyPath) -> None:
     left, top, right, bottom = person.box
     quality = person.score * (right - left) * (bottom - top)
     known = tracks.get(number)

@@ -3,14 +3,14 @@
 import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 from PIL import Image
 
 from mmtbps.errors import BadValue, MissingFile, MissingPackage
-from mmtbps.fileio import IMAGE_SUFFIXES
+from mmtbps.fileio import IMAGE_SUFFIXES, RemotePath, local_copy
 
 from .base import VIDEO_SUFFIXES
 from .images import MAX_PIXELS, UnreadableImage, find_files, read_image
@@ -35,6 +35,7 @@ _STEP_BACK = .5    # seconds; where a time stamp lies so far back, another part 
 _READ_JOINED = 2   # parts of a Matroska file that FFmpeg reads; of more it tells nothing
 
 AnyPath = str | os.PathLike
+FilePath = Path | RemotePath
 
 
 class UnreadableVideo(UnreadableImage):
@@ -55,7 +56,7 @@ class VideoFrame:
     """
 
     image: Image.Image
-    path: Path
+    path: FilePath
     number: int | None = None
     time: float | None = None
 
@@ -72,11 +73,12 @@ def is_video(path: AnyPath) -> bool:
 
 def frames_of(source: AnyPath | Sequence[AnyPath], every: float = 1.,
               on_unreadable: Callable[[UnreadableImage], None] | None = None,
-              on_note: Callable[[Path, str], None] | None = None) -> Iterator[VideoFrame]:
+              on_note: Callable[[FilePath, str], None] | None = None) -> Iterator[VideoFrame]:
     """Read images and the frames of videos, in order.
 
     Args:
-        source: An image, a video, a folder of both, or a sequence of files.
+        source: An image, a video, a folder of both, or a sequence of files. A text is a path of
+            this machine; a place in an object store is a `RemotePath`.
         every: At least so many seconds lie between two frames of a video; 0 for every frame.
         on_unreadable: Called with the error of each file that is refused or cannot be read, which
             is then left out. By default the error is raised.
@@ -98,7 +100,7 @@ def frames_of(source: AnyPath | Sequence[AnyPath], every: float = 1.,
             if refusal is not None:
                 raise UnreadableImage(path, refusal)
             if is_video(path):
-                yield from _frames(path, every, on_note)
+                yield from _frames_of_copy(path, every, on_note)
             else:
                 yield VideoFrame(read_image(path, on_note=partial(on_note, path)), path)
         except UnreadableImage as error:
@@ -107,26 +109,33 @@ def frames_of(source: AnyPath | Sequence[AnyPath], every: float = 1.,
             on_unreadable(error)
 
 
-def _log_note(path: Path, note: str) -> None:
+def _log_note(path: FilePath, note: str) -> None:
     print_log(f'{path}: {note}', 'current', logging.WARNING)
 
 
-def _files(source: AnyPath | Sequence[AnyPath]) -> Iterator[tuple[Path, str | None]]:
+def _files(source: AnyPath | Sequence[AnyPath]) -> Iterator[tuple[FilePath, str | None]]:
     """Yield the files of a source, each with the reason if it is refused."""
     suffixes = (*IMAGE_SUFFIXES, *VIDEO_SUFFIXES)
     if not is_path(source):
-        for path in source:
-            if os.path.exists(path):
+        for path in map(_as_file, source):
+            if path.exists():
                 yield from _files(path)
             else:  # it was there when the sequence was made
-                yield Path(path), 'no such file'
-    elif os.path.isdir(source):
-        yield from find_files(source, suffixes)
-    elif not os.path.exists(source):
-        raise MissingFile(f'{source}: no such image, video or folder')
+                yield path, 'no such file'
+        return
+    path = _as_file(source)
+    if path.is_dir():
+        yield from find_files(path, suffixes)
+    elif not path.exists():
+        raise MissingFile(f'{path}: no such image, video or folder')
     else:
-        known = os.fspath(source).lower().endswith(suffixes)
-        yield Path(source), None if known else f'neither image nor video: {", ".join(suffixes)}'
+        known = str(path).lower().endswith(suffixes)
+        yield path, None if known else f'neither image nor video: {", ".join(suffixes)}'
+
+
+def _as_file(source: AnyPath) -> FilePath:
+    """Take a text for a path of this machine: an address in a stranger's list is not followed."""
+    return source if isinstance(source, RemotePath) else Path(source)
 
 
 # ------------------------------------------------------------------ videos
@@ -156,6 +165,17 @@ def read_frame(path: AnyPath, number: int) -> Image.Image:
         return _picture(capture, path)
     finally:
         capture.release()
+
+
+def _frames_of_copy(path: FilePath, every: float,
+                    on_note: Callable[[FilePath, str], None]) -> Iterator[VideoFrame]:
+    """Yield the frames of a video, which OpenCV reads of this machine alone."""
+    with local_copy(path) as copy:
+        try:
+            for frame in _frames(copy, every, lambda _, note: on_note(path, note)):
+                yield replace(frame, path=path)
+        except UnreadableVideo as error:
+            raise UnreadableVideo(path, error.reason) from error
 
 
 def _frames(path: Path, every: float, on_note: Callable[[Path, str], None]) -> Iterator[VideoFrame]:

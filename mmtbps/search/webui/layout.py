@@ -9,7 +9,7 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 from mmtbps.errors import MissingPackage, first_line, printable
-from mmtbps.fileio import IMAGE_SUFFIXES
+from mmtbps.fileio import IMAGE_SUFFIXES, as_path
 
 from .api import add_api
 from .environment import private_environment
@@ -61,7 +61,7 @@ def build_page(inferencer: Any, images: str | os.PathLike, uploads: str | os.Pat
         MissingPackage: Gradio is not installed.
     """
     gr = import_gradio()
-    service = SearchService(inferencer, Path(images))
+    service = SearchService(inferencer, as_path(images))
     if uploads is not None:
         check_uploads(images, uploads)
     from .blocks import PageBlocks

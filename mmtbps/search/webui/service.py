@@ -6,12 +6,12 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
 from mmtbps.errors import BadValue, UserError, first_line
+from mmtbps.fileio import AnyPath, is_remote
 from mmtbps.markup import as_data_uri
 
 from ..encoders.queries import read_queries
@@ -93,7 +93,7 @@ class SearchService:
     """
 
     inferencer: Any
-    images: Path
+    images: AnyPath
     _facets: tuple[Any, Facets] | None = field(default=None, repr=False)
 
     def facets(self) -> Facets:
@@ -212,7 +212,7 @@ class SearchService:
         try:
             return read_entry(self.images, entry), ''
         except (UserError, ValueError, OSError) as error:
-            if not os.path.exists(self.images / entry.path):
+            if not is_remote(self.images) and not os.path.exists(self.images / entry.path):
                 return None, 'picture not found'
             return None, getattr(error, 'reason', first_line(error))
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from mmtbps.errors import BadValue
-from mmtbps.fileio import IMAGE_SUFFIXES, check_writable, write_durably
+from mmtbps.fileio import IMAGE_SUFFIXES, check_writable, is_remote, write_durably
 
 from ..galleries.base import GalleryEntry
 from ..galleries.filters import parse_time
@@ -54,9 +54,13 @@ def check_uploads(images: str | os.PathLike, folder: str | os.PathLike) -> None:
         folder: To keep the files in.
 
     Raises:
-        BadValue: The folder is not inside ``images``, or a file.
+        BadValue: The folder is not inside ``images``, or a file; or the images lie in an object
+            store.
         NotWritable: Nothing can be written there.
     """
+    if is_remote(images):
+        raise BadValue(f'{images}: visitors add pictures to a folder of this machine or of a '
+                       'shared disk, not to an object store; leave uploads out')
     if not Path(folder).resolve().is_relative_to(Path(images).resolve()):
         raise BadValue(f'{folder}: uploads must be kept inside {images}, the folder of the '
                        "gallery's images")
