@@ -26,7 +26,7 @@ _WITHOUT_CREDENTIALS = re.compile(
     'TokenRetrieval|NoAuthToken|ClientAuthentication|Must provide either a connection_string')
 _DENIED = re.compile('Forbidden|AccessDenied|Access Denied|InvalidAccessKeyId|'
                      r'SignatureDoesNotMatch|Unauthorized|\b40[13]\b')
-_NO_BUCKET = re.compile('(?i)bucket|container')
+_NO_BUCKET = re.compile('(?i)specified (bucket|container)|NoSuchBucket|ContainerNotFound')
 
 
 class StoreError(UserError, OSError):
@@ -117,8 +117,8 @@ def _explain(error: Exception, address: str) -> UserError:
         return StoreError(f'{address}: access is denied ({first_line(error)}). Credentials are '
                           f'taken from {places}')
     if isinstance(error, (FileNotFoundError, NotADirectoryError)):
-        bucket = address.partition('://')[2].partition('/')[0]
-        if _NO_BUCKET.search(str(error).replace(address, '')) and scheme not in ('http', 'https'):
+        if _NO_BUCKET.search(str(error)):
+            bucket = address.partition('://')[2].partition('/')[0]
             return MissingFile(f'{address}: there is no bucket {bucket}')
         return MissingFile(f'{address}: no such file or folder')
     return StoreError(f'{address}: cannot be read ({said})')

@@ -90,10 +90,10 @@ def make_plan(folder, people=4, images=2, edits=2):
 
 
 def run(folder, out, shard='0/1', editor=None, gates=(seed_gate,), controls=None, evidence=(),
-        **kwargs):
+        images=None, **kwargs):
     """A run of the plan of `make_plan`."""
     runner = ShardedRunner(str(out), shard=shard, **{'batch_size': 3, **kwargs})
-    return runner.run(folder / 'plan.jsonl', folder / 'imgs', DoubleUpscaler(),
+    return runner.run(folder / 'plan.jsonl', images or folder / 'imgs', DoubleUpscaler(),
                       editor or NoiseEditor(), list(gates), controls, evidence)
 
 
