@@ -3,6 +3,7 @@
 import itertools
 import os
 from contextlib import contextmanager
+from urllib.request import Request, urlopen
 
 import pytest
 
@@ -39,6 +40,7 @@ def s3_server(monkeypatch):
     thread = server.ThreadedMotoServer(ip_address='127.0.0.1', port=0, verbose=False)
     thread.start()
     host, port = thread.get_host_and_port()
+    urlopen(Request(f'http://{host}:{port}/moto-api/reset', method='POST')).close()
     for name, value in dict(ENDPOINT_URL=f'http://{host}:{port}', ACCESS_KEY_ID='tester',
                             SECRET_ACCESS_KEY='not-to-be-noted', DEFAULT_REGION='us-east-1',
                             EC2_METADATA_DISABLED='true', CONFIG_FILE='/nowhere',
