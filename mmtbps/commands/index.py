@@ -20,6 +20,7 @@ Several processes on one gallery, each with its part of the files:
 
 import argparse
 import sys
+import time
 from dataclasses import asdict
 
 from mmtbps.errors import MissingFile
@@ -76,6 +77,8 @@ def index(args: argparse.Namespace) -> None:
     from mmtbps.search.encoders.loading import load_encoder
     from mmtbps.search.indexing import index_people, read_metadata
     from mmtbps.search.indexing.noted_model import note_model
+    from mmtbps.search.indexing.run_metrics import check_metrics, write_metrics
+    begun = time.time()
     if not args.source.exists():
         raise MissingFile(f'{args.source}: no such file or folder')
     metadata = None if args.metadata is None else read_metadata(args.metadata)
@@ -83,8 +86,10 @@ def index(args: argparse.Namespace) -> None:
     check_address(args.gallery)
     if '://' not in args.gallery:
         check_writable(args.gallery, folder=True)
-    if args.log is not None:
-        check_writable(args.log)
+    for file in filter(None, (args.log, args.metrics)):
+        check_writable(file)
+    if args.metrics is not None:
+        check_metrics()
     provenance = find_model(args)
     detection = choose_detection(args, args.gallery, noted_at(args.gallery).detection)
     captions = read_caption_options(args)
@@ -104,6 +109,8 @@ def index(args: argparse.Namespace) -> None:
     if options.shard == (0, 1) and (report.indexed or report.removed or report.updated):
         gallery.optimize()
     entries = gallery.count()
+    if args.metrics is not None:
+        write_metrics(args.metrics, args.gallery, report, entries, begun, time.time(), args.shard)
     print(f'{args.gallery}: {report}; {entries} in all')
     answer(dict(gallery=args.gallery, entries=entries, **asdict(report)))
     if report.skipped:

@@ -5,10 +5,14 @@ Examples:
     mmtbps serve people.lance --port 8080 --images /moved/crops
     mmtbps serve people.lance --rerank aptm-model
     mmtbps serve people.lance --uploads crops/added --public-url https://host/people
+    mmtbps serve people.lance --metrics 9187 --log-format json
 """
 
 import argparse
+import contextlib
 from pathlib import Path
+
+from mmtbps.errors import BadValue
 
 from .options.gallery import (
     add_gallery,
@@ -17,6 +21,7 @@ from .options.gallery import (
     find_images,
     open_searcher,
 )
+from .wording.json_logs import write_json_logs
 
 __all__ = ['add_arguments', 'run']
 
@@ -33,6 +38,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                          'reverse proxy on this machine hands it on, such as https://host/people')
     parser.add_argument('--uploads', type=Path, help='let visitors add crops, which are kept in '
                          'this folder inside the folder of the images')
+    parser.add_argument('--metrics', metavar='[HOST:]PORT', type=_metrics_address, help='show '
+                        'metrics for Prometheus at this port, on this machine alone unless HOST '
+                        'is named')
+    parser.add_argument('--log-format', choices=['text', 'json'], default='text', help='json: an '
+                        'object a line, one for each question too (default: %(default)s)')
     add_gallery_model(parser, images=True)
 
 
@@ -48,11 +58,37 @@ def serve(args: argparse.Namespace) -> None:
     Raises:
         GalleryMismatch: The gallery is of another model.
     """
-    from mmtbps.search.webui import check_free, check_uploads, parse_public_url
+    from mmtbps.search.webui import (
+        PageMetrics,
+        check_free,
+        check_uploads,
+        log_query,
+        parse_public_url,
+    )
     from mmtbps.search.webui import serve as serve_page
     public_url, images = parse_public_url(args.public_url), find_images(args)
     check_free(args.host, args.port)  # before a model is loaded, as what follows
     if args.uploads is not None:
         check_uploads(images, args.uploads)
-    serve_page(open_searcher(args), images, args.uploads, args.host, args.port,
-               **(dict(public_url=public_url) if public_url else {}))
+    if args.metrics is not None:
+        check_free(*args.metrics)
+    observers = []
+    if args.log_format == 'json':
+        write_json_logs()
+        observers.append(log_query)
+    searcher = open_searcher(args)
+    with contextlib.ExitStack() as stack:
+        if args.metrics is not None:
+            observers.append(metrics := PageMetrics(searcher.gallery))
+            stack.callback(metrics.serve(*args.metrics))
+        serve_page(searcher, images, args.uploads, args.host, args.port, **dict(
+            **(dict(public_url=public_url) if public_url else {}),
+            **(dict(observers=observers) if observers else {})))
+
+
+def _metrics_address(text: str) -> tuple[str, int]:
+    from mmtbps.search.webui import parse_metrics_address
+    try:
+        return parse_metrics_address(text)
+    except BadValue as error:
+        raise argparse.ArgumentTypeError(str(error)) from error

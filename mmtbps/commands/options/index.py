@@ -60,6 +60,8 @@ def add_index_options(command: argparse.ArgumentParser) -> None:
     command.add_argument('--shard', default='0/1', help='i/n: the i-th of n parts, i from 0')
     command.add_argument('--log', type=Path, help='append a JSON line for each file that is safe '
                          'or was skipped')
+    command.add_argument('--metrics', type=Path, metavar='FILE.prom', help='write metrics of a '
+                         'complete run for Prometheus, to be collected by its node exporter')
     command.add_argument('--quiet', action='store_true', help='show no progress')
 
 

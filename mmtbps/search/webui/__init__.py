@@ -2,7 +2,10 @@
 
 from .addresses import parse_public_url
 from .layout import build_page
+from .metrics import PageMetrics, parse_metrics_address
+from .observed import log_query
 from .server import check_free, serve
 from .uploads import check_uploads
 
-__all__ = ['build_page', 'check_free', 'check_uploads', 'parse_public_url', 'serve']
+__all__ = ['PageMetrics', 'build_page', 'check_free', 'check_uploads', 'log_query',
+           'parse_metrics_address', 'parse_public_url', 'serve']

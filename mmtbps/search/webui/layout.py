@@ -14,6 +14,7 @@ from mmtbps.fileio import IMAGE_SUFFIXES, as_path
 from .api import add_api
 from .environment import private_environment
 from .html import draw_masthead, draw_picture, draw_report
+from .observed import ObservedService, QueryObserver
 from .service import MAX_COUNT, MAX_TEXT, Facets, Refused, SearchService, read_picture
 from .style import CLOSE_UP, DROP, PICK
 from .uploads import add_crops, check_uploads
@@ -45,7 +46,7 @@ def import_gradio() -> ModuleType:
 
 
 def build_page(inferencer: Any, images: str | os.PathLike, uploads: str | os.PathLike | None = None,
-               title: str = 'Person search') -> Any:
+               title: str = 'Person search', observers: Sequence[QueryObserver] = ()) -> Any:
     """Build the page as Gradio blocks; `serve` launches it safely.
 
     Args:
@@ -54,6 +55,7 @@ def build_page(inferencer: Any, images: str | os.PathLike, uploads: str | os.Pat
             from there and nowhere else.
         uploads: Folder inside ``images`` for crops that visitors add; ``None`` if they may not.
         title: Stands on top.
+        observers: Told of each question, see `ObservedService`.
 
     Raises:
         BadValue: ``uploads`` is not inside ``images``.
@@ -61,7 +63,7 @@ def build_page(inferencer: Any, images: str | os.PathLike, uploads: str | os.Pat
         MissingPackage: Gradio is not installed.
     """
     gr = import_gradio()
-    service = SearchService(inferencer, as_path(images))
+    service = ObservedService(inferencer, as_path(images), observers=observers)
     if uploads is not None:
         check_uploads(images, uploads)
     from .blocks import PageBlocks

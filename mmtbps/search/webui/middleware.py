@@ -13,6 +13,7 @@ from mmtbps.errors import first_line, printable
 
 from .addresses import PageAddress
 from .bodies import MAX_BODY, refuse_body, refuse_event
+from .health import HealthCheck
 
 __all__ = ['RequestFilter', 'is_allowed']
 
@@ -47,14 +48,17 @@ class RequestFilter:
         address: Of the page.
         events: How many values an event takes, by its number, and by name for those that programs
             may call; ``None`` passes any.
+        health: Answers a load balancer, under whatever name it asks.
     """
 
     def __init__(self, app: Any, uploads: bool = False, address: PageAddress | None = None,
-                 events: Mapping[int | str, int] | None = None) -> None:
+                 events: Mapping[int | str, int] | None = None,
+                 health: HealthCheck | None = None) -> None:
         self.app = app
         self.uploads = uploads
         self.address = address or PageAddress()
         self.events = events
+        self.health = health
 
     async def __call__(self, scope: dict, receive: Any, send: Any) -> None:
         """Serve one connection."""
@@ -63,6 +67,8 @@ class RequestFilter:
         if scope['type'] != 'http':  # nothing here speaks WebSocket
             return await send(dict(type='websocket.close', code=1008))
         scope = self._without_public_path(scope)
+        if self.health is not None and scope['path'] in self.health.paths:
+            return await self.health.answer(scope, send)
         if refusal := self._refuse_sender(scope):
             return await _refuse(scope, send, *refusal)
         if scope['method'] == 'POST' and not scope['path'].startswith('/gradio_api/upload'):

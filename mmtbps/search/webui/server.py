@@ -6,7 +6,8 @@ import logging
 import os
 import socket
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from functools import partial
 from typing import Any
 
 from mmtbps.errors import UserError
@@ -14,8 +15,10 @@ from mmtbps.errors import UserError
 from ..media.images import MAX_BYTES
 from .addresses import PageAddress, parse_public_url
 from .environment import private_environment
+from .health import HealthCheck, why_not_ready
 from .layout import build_page
 from .middleware import RequestFilter
+from .observed import QueryObserver
 from .private_folder import PrivateFolder
 from .style import CSS, make_theme
 
@@ -31,7 +34,8 @@ class AddressNotFree(UserError, OSError):
 
 def serve(inferencer: Any, images: str | os.PathLike, uploads: str | os.PathLike | None = None,
           host: str = '127.0.0.1', port: int = 7860, title: str = 'Person search',
-          wait: bool = True, public_url: str | None = None) -> Any:
+          wait: bool = True, public_url: str | None = None,
+          observers: Sequence[QueryObserver] = ()) -> Any:
     """Open the page of a gallery for browsers and programs.
 
     Nothing is fetched from elsewhere and nothing reported; no file is served, pictures of the
@@ -52,6 +56,7 @@ def serve(inferencer: Any, images: str | os.PathLike, uploads: str | os.PathLike
         public_url: Where visitors open the page, if not at an address in numbers or by the name of
             this machine: mostly ``'https://host/people'``, of a reverse proxy on this machine that
             hands their requests on; ``host`` stays as it is.
+        observers: Told of each question, such as a `PageMetrics`.
 
     Returns:
         The Gradio blocks, with ``local_url`` and ``close()``.
@@ -68,9 +73,10 @@ def serve(inferencer: Any, images: str | os.PathLike, uploads: str | os.PathLike
     folder = PrivateFolder()
     try:
         with private_environment():
-            page = build_page(inferencer, images, uploads, title)
+            page = build_page(inferencer, images, uploads, title, observers)
             page.private_folder = folder
-            _launch(page, port, address, uploads is not None)
+            health = HealthCheck(partial(why_not_ready, inferencer, images))
+            _launch(page, port, address, uploads is not None, health)
     except BaseException:
         folder.remove()
         raise
@@ -84,7 +90,8 @@ def serve(inferencer: Any, images: str | os.PathLike, uploads: str | os.PathLike
     return page
 
 
-def _launch(page: Any, port: int, address: PageAddress, uploads: bool) -> None:
+def _launch(page: Any, port: int, address: PageAddress, uploads: bool,
+            health: HealthCheck) -> None:
     """Listen at the address, with nothing of Gradio's that reaches out or reports."""
     events = {name: len(event.inputs) for number, event in page.fns.items()
               for name in (number, event.api_name)
@@ -93,7 +100,7 @@ def _launch(page: Any, port: int, address: PageAddress, uploads: bool) -> None:
     @contextlib.asynccontextmanager
     async def filtered(app: Any) -> AsyncIterator[None]:
         # Outside of Gradio's own middleware, which would answer other sites first.
-        app.middleware_stack = RequestFilter(app.middleware_stack, uploads, address, events)
+        app.middleware_stack = RequestFilter(app.middleware_stack, uploads, address, events, health)
         yield
 
     logging.getLogger('python_multipart').setLevel(logging.ERROR)  # the filter logs it, once
