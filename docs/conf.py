@@ -27,7 +27,7 @@ CONTENTS = {
                         'reproduce_the_paper', 'add_a_method', 'search_a_folder',
                         'train_your_own', 'strangers_hour'],
     'guides/index': ['install', 'search_people', 'answers', 'phrases', 'captioned_galleries',
-                     'watch', 'pretrained_models', 'published_checkpoints',
+                     'watch', 'object_stores', 'many_pages', 'pretrained_models', 'published_checkpoints',
                      'cross_encoders', 'frames_and_video', 'deploy',
                      'hugging_face', 'explain',
                      'prepare_data', 'data_sets', 'train_and_test', 'parameter_efficient_tuning',

@@ -65,6 +65,8 @@ FENCES = {
     'pyarrow': ('search/galleries/lance_table.py', 'datasets/conversion/parquet_files.py',
                 'datasets/table_files.py'),
     'pymilvus': ('search/galleries/milvus.py',),
+    'fsspec': ('fileio/object_stores.py',),
+    'prometheus_client': ('search/webui/metrics.py', 'search/indexing/run_metrics.py'),
     'watchdog': ('search/watching/sources.py',), 'httpx': ('search/watching/webhook.py',),
     'paho': ('search/watching/mqtt.py',),
     'torch': ('models/', 'datasets/transforms/', 'datasets/samplers.py',
