@@ -8,12 +8,14 @@ from mmengine.runner import IterBasedTrainLoop
 
 from mmtbps.datasets.transforms import PackTextImage, PermuteColors, ShortenCaption
 from mmtbps.engine import CosineDecayLR, WarmUpLR
-from mmtbps.models.heads import TextNegativesHead
+from mmtbps.models.heads import PartialCaptionHead, TextNegativesHead
 from mmtbps.models.necks import LinearTextNeck
 
 with read_base():
     from .conv_base_drawn import *
 
+model.heads.pop('partial')
+train_dataloader.dataset.update(pipeline=train_pipeline)
 train_cfg = dict(type=IterBasedTrainLoop, max_iters=1200, val_interval=600)
 param_scheduler = [
     dict(type=WarmUpLR, start_factor=0.01, length=1 / 12, by_epoch=False),
@@ -30,6 +32,9 @@ negatives = {
         dict(type=PermuteColors, tokenize=tokenize, count=2),
         dict(type=PackTextImage, input_keys=['negative_input_ids', 'negative_real'])],
 }
+partial = {
+    'model.heads.partial': dict(type=PartialCaptionHead, temperature=0.05),
+    'train_dataloader.dataset.pipeline': partial_train_pipeline}
 linear_map = {'model.text_neck': dict(type=LinearTextNeck)}
 arms = [
     dict(name='baseline'),
@@ -42,4 +47,12 @@ arms = [
     dict(name='captions of every length', options={
         'train_dataloader.dataset.pipeline': [
             *train_pipeline[:-2], dict(type=ShortenCaption, prob=0.5), *train_pipeline[-2:]]}),
+    dict(name='parts of captions', options=partial),
+    dict(name='parts of captions, and negatives', options={
+        **partial, 'model.heads.negatives': negatives['model.heads.negatives'],
+        'train_dataloader.dataset.pipeline': [
+            *partial_train_pipeline[:-1],
+            dict(type=PermuteColors, tokenize=tokenize, count=2),
+            dict(type=PackTextImage, input_keys=[
+                *partial_keys, 'negative_input_ids', 'negative_real'])]}),
 ]

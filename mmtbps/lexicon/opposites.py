@@ -5,7 +5,7 @@ from .attributes import family_of, garment_type
 from .body_phrases import gender_of
 from .vocabulary import colors, indefinite_article, read_table
 
-__all__ = ['NOBODY', 'opposites_of', 'word_phrase']
+__all__ = ['NOBODY', 'opposites_of', 'other_hair', 'other_types', 'word_phrase']
 
 #: What is true of everybody; of somebody without a thing no sentence of a model's training speaks.
 NOBODY = ('a person', 'a pedestrian')
@@ -47,7 +47,7 @@ def opposites_of(phrase: AskedPhrase) -> tuple[str, ...]:
     if phrase.kind == 'beard':
         return NOBODY
     if phrase.kind == 'hair':
-        return _other_hair(phrase)
+        return _write_other_hair(phrase)
     others = [_text(phrase, color=color) for color in _other_colors(phrase)]
     if phrase.pattern:
         others += [_text(phrase, pattern=pattern) for pattern in _PATTERNS
@@ -56,7 +56,7 @@ def opposites_of(phrase: AskedPhrase) -> tuple[str, ...]:
         return (*others, *NOBODY)
     if phrase.color and not others:
         return ()  # "a bright coat": of no basic color
-    return tuple(others) or _other_types(phrase)
+    return tuple(others) or other_types(phrase)
 
 
 def _text(phrase: AskedPhrase, color: str | None = None, pattern: str | None = None) -> str:
@@ -72,7 +72,13 @@ def _other_colors(phrase: AskedPhrase) -> list[str]:
     return [name for name in basics if name not in phrase.bases]
 
 
-def _other_types(phrase: AskedPhrase) -> tuple[str, ...]:
+def other_types(phrase: AskedPhrase) -> tuple[str, ...]:
+    """List other garments of the place of one, none that it may be called as well.
+
+    >>> from mmtbps.lexicon.asked_phrases import read_sentence
+    >>> other_types(read_sentence('a hoodie').phrases[0])
+    ('shirt', 't-shirt', 'coat', 'tank top', 'dress')
+    """
     table, family = read_table('asked'), family_of(phrase.name)
     alike = {phrase.name, *table['not_other'].get(phrase.name, ())}
     if family is not None:
@@ -84,15 +90,26 @@ def _other_types(phrase: AskedPhrase) -> tuple[str, ...]:
                  if garment_type(name) not in alike)
 
 
-def _other_hair(phrase: AskedPhrase) -> tuple[str, ...]:
+def other_hair(phrase: AskedPhrase) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """List the styles and the colors that hair of a phrase has not.
+
+    >>> from mmtbps.lexicon.asked_phrases import read_sentence
+    >>> other_hair(read_sentence('long hair').phrases[0])
+    (('short', 'bald'), ())
+    """
     table = read_table('asked')
+    return (tuple(table['hair_other_styles'].get(phrase.style, ())),
+            tuple(table['hair_other_colors'].get(phrase.color, ())))
+
+
+def _write_other_hair(phrase: AskedPhrase) -> tuple[str, ...]:
+    written = read_table('asked')['hair_written']
+    styles, shades = other_hair(phrase)
 
     def write(style: str, color: str) -> str:
-        return ' '.join(table['hair_written'][style].replace('{c}', color).split())
-    return (*(write(phrase.style, color) for color in
-              table['hair_other_colors'].get(phrase.color, ())),
-            *(write(style, phrase.color) for style in
-              table['hair_other_styles'].get(phrase.style, ())))
+        return ' '.join(written[style].replace('{c}', color).split())
+    return (*(write(phrase.style, color) for color in shades),
+            *(write(style, phrase.color) for style in styles))
 
 
 def _other_gender(noun: str) -> str:

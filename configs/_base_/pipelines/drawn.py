@@ -7,6 +7,7 @@ from mmtbps.datasets.transforms import (
     ApproximateTextGeneration,
     LoadImageFromFile,
     PackTextImage,
+    PartialCaptions,
     TokenizeCaption,
 )
 
@@ -20,6 +21,12 @@ train_pipeline = [
     dict(type=RandomCrop, crop_size=(64, 24), padding=2),
     tokenize,
     dict(type=PackTextImage),
+]
+partial_keys = ['partial_input_ids', 'partial_facts', 'true_facts', 'false_facts']
+partial_train_pipeline = [
+    *train_pipeline[:-1],
+    dict(type=PartialCaptions, tokenize=tokenize, count=2),
+    dict(type=PackTextImage, input_keys=partial_keys),
 ]
 pdg_train_pipeline = [
     *train_pipeline[:-2],

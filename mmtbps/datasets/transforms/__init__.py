@@ -13,6 +13,7 @@ from .mask_caption import MaskCaption
 from .mirror_caption import MirrorCaption, mirror_text
 from .pack_inputs import PackTextImage
 from .pack_picture import PackPicture
+from .partial_captions import PartialCaptions
 from .pdg import PDGTransform
 from .permute_colors import PermuteColors
 from .random_hue import RandomHue, turn_hue
@@ -20,9 +21,10 @@ from .shorten_caption import ShortenCaption
 from .tokenize import CLIP_TOKENIZER, TokenizeCaption, load_tokenizer
 
 __all__ = [
-    'CLIP_TOKENIZER', 'ApproximateTextGeneration', 'CaptionView', 'CorruptCaption', 'DeleteWords',
+    'ApproximateTextGeneration', 'CLIP_TOKENIZER', 'CaptionView', 'CorruptCaption', 'DeleteWords',
     'EasyDataAugmentation', 'EraseRectangle', 'ImageView', 'LoadImageFromFile', 'MaskCaption',
-    'MirrorCaption', 'PDGTransform', 'PackPicture', 'PackTextImage', 'PermuteColors', 'RandomHue',
-    'ShortenCaption', 'TokenizeCaption', 'approximate_text', 'delete_words', 'draw_rectangle',
-    'easy_augment', 'load_tokenizer', 'mirror_text', 'stack_pairs', 'turn_hue'
+    'MirrorCaption', 'PDGTransform', 'PackPicture', 'PackTextImage', 'PartialCaptions',
+    'PermuteColors', 'RandomHue', 'ShortenCaption', 'TokenizeCaption', 'approximate_text',
+    'delete_words', 'draw_rectangle', 'easy_augment', 'load_tokenizer', 'mirror_text',
+    'stack_pairs', 'turn_hue'
 ]

@@ -13,6 +13,7 @@ from .mlm_head import MLMHead
 from .noise_masking_head import NoiseMaskingHead
 from .pairs import EncodedSide, GatheredPairs, Pairs, TrainingProgress
 from .part_head import PartHead
+from .partial_caption_head import PartialCaptionHead
 from .prototype_attention_head import PrototypeAttentionHead
 from .qc_align_head import QCAlignHead
 from .restoration_head import RestorationHead
@@ -29,7 +30,7 @@ from .wrapping_head import WrappingHead
 __all__ = ['BaseHead', 'CMPMHead', 'EncodedSide', 'ExplanationWeightHead', 'FusionMLMHead',
            'FusionTeacherHead', 'GatheredPairs', 'HardestTripletHead',
            'HardnessAwareContrastiveHead', 'IdentityHead', 'MLMHead', 'MatchingHead',
-           'NoiseMaskingHead', 'Pairs', 'PartHead', 'PrototypeAttentionHead', 'QCAlignHead',
-           'RestorationHead', 'SDMHead', 'SecondCaptionHead', 'SigmoidHead', 'SimCLRHead',
-           'SynTBPRHead', 'TALHead', 'TBPSCLIPHead', 'TextNegativesHead', 'TrainingProgress',
-           'WrappingHead']
+           'NoiseMaskingHead', 'Pairs', 'PartHead', 'PartialCaptionHead', 'PrototypeAttentionHead',
+           'QCAlignHead', 'RestorationHead', 'SDMHead', 'SecondCaptionHead', 'SigmoidHead',
+           'SimCLRHead', 'SynTBPRHead', 'TALHead', 'TBPSCLIPHead', 'TextNegativesHead',
+           'TrainingProgress', 'WrappingHead']

@@ -3,10 +3,12 @@
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from mmengine.dist import get_world_size, is_distributed
 from torch import Tensor
 
-__all__ = ['GatheredPairs', 'average_value', 'gather', 'gather_with_grad', 'sum_with_grad']
+__all__ = ['GatheredPairs', 'average_value', 'gather', 'gather_padded', 'gather_with_grad',
+           'sum_with_grad']
 
 
 class GatheredPairs(NamedTuple):
@@ -59,6 +61,25 @@ def gather(values: Tensor) -> Tensor:
     """
     from mmengine.dist import all_gather
     return torch.cat(all_gather(values.contiguous()))
+
+
+def gather_padded(values: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """Concatenate rows over processes whose rows are not all as long.
+
+    Args:
+        values: ``(N, L)`` of this process; N is the same on every process.
+        mask: ``(N, L)`` bool, False for fillers.
+
+    Returns:
+        Both ``(world * N, longest L)``, ordered by rank.
+    """
+    if not is_distributed() or get_world_size() == 1:
+        return values, mask
+    from mmengine.dist import all_reduce
+    longest = torch.tensor(values.shape[1], device=values.device)
+    all_reduce(longest, op='max')
+    more = (0, int(longest) - values.shape[1])
+    return gather(F.pad(values, more)), gather(F.pad(mask, more))
 
 
 def sum_with_grad(values: Tensor) -> Tensor:

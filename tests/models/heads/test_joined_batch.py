@@ -39,7 +39,19 @@ HEADS = dict(
     second=dict(type='SecondCaptionHead', key='mlm_input_ids', head=dict(
         type='HardnessAwareContrastiveHead', temperature=0.2, learnable=True)),
     text_negatives=dict(type='TextNegativesHead', temperature=0.2),
+    partial_weighted_contrastive=dict(type='PartialCaptionHead', temperature=0.2),
     mlm=dict(type='MLMHead', vocab_size=7, dims=DIMS, num_layers=1, num_heads=2))
+
+
+def facts_of(people, rows):
+    """Make facts of each person, one for the sentence of each row; another padding in each half."""
+    few, many = torch.arange(2), torch.arange(2 if rows[0] == 0 else 3)
+    facts = dict(partial_facts=10 * people[:, None] + (rows % 2)[:, None],
+                 true_facts=10 * people[:, None] + many,
+                 false_facts=10 * ((people + 1) % 3)[:, None] + few)
+    masks = {f'{name}_mask': torch.ones_like(values).bool() for name, values in facts.items()}
+    masks['true_facts_mask'][:, 2:] = False
+    return {**facts, **masks}
 
 
 class Towers(nn.Module):
@@ -66,7 +78,9 @@ class Towers(nn.Module):
                       mlm_input_ids=labels, mlm_input_ids_mask=torch.ones_like(labels).bool(),
                       mlm_labels=labels, negative_input_ids=labels,
                       negative_input_ids_mask=torch.ones_like(labels).bool(),
-                      negative_real=(rows % 3 != 0)[:, None])
+                      negative_real=(rows % 3 != 0)[:, None],
+                      partial_input_ids=labels, partial_input_ids_mask=labels >= 0,
+                      **facts_of(people, rows))
         pairs = Pairs(image, text, people, rows, inputs, lambda x: self.side(self.image, x),
                       lambda ids, _: self.side(self.text, texts[:, :3] * 2 + ids[..., None]),
                       lambda: (self.side(self.image, images.tanh()), text))

@@ -1,0 +1,91 @@
+"""Sentences that say a part of a caption, with what makes them true of other images."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import torch
+from mmcv.transforms import BaseTransform
+
+from mmtbps.errors import BadValue, MissingKey
+from mmtbps.lexicon.partial_captions import partial_caption
+from mmtbps.lexicon.stated_facts import fact_number, stated_facts
+from mmtbps.registry import TRANSFORMS
+
+from .tokenize import TokenizeCaption, captions_of
+
+
+@TRANSFORMS.register_module()
+class PartialCaptions(BaseTransform):
+    """Transform that adds short sentences of one to three things that a caption says.
+
+    "A red coat" is true of every image whose caption has a red coat, so the image that it comes
+    from is not its only partner: the transform tells as numbers what must hold for a sentence, what
+    the caption says, and what it rules out, see `mmtbps.lexicon.stated_facts`. With them
+    `PartialCaptionHead` finds which images of a batch a sentence is true of, and of which it is
+    false. Nothing but captions is read.
+
+    Stands after `TokenizeCaption` and takes the same caption; ``PackTextImage(input_keys=...)``
+    takes all four added keys to the model. Each call takes exactly one number from the global numpy
+    generator and derives all else from it, so that the seed of an item fixes its sentences.
+
+    **Required keys**: ``caption`` and ``input_ids``.
+
+    **Added keys**: ``partial_input_ids``, a list of ``count`` 1-D tensors of tokens;
+    ``partial_facts``, a list of as many tensors of facts, empty for a filler; ``true_facts`` and
+    ``false_facts``, lists of one tensor.
+
+    Args:
+        tokenize: The `TokenizeCaption` of the pipeline, or its settings.
+        count: Sentences of each caption.
+        complete: Whether a caption names all that a person carries, or has on the head or the
+            face: what it is silent on is then taken for false.
+
+    Raises:
+        BadValue: ``count`` is below 1.
+        MissingKey: An item is not tokenised, or has several captions.
+
+    Example:
+        >>> from mmtbps.datasets.transforms import CLIP_TOKENIZER
+        >>> tokenize = TokenizeCaption(CLIP_TOKENIZER, max_length=77, clean='clip')
+        >>> np.random.seed(0)
+        >>> item = PartialCaptions(tokenize)(tokenize(dict(caption='A man in blue jeans.')))
+        >>> [len(facts) for facts in item['partial_facts']], len(item['true_facts'][0])
+        ([3, 4], 6)
+    """
+
+    def __init__(self, tokenize: dict | TokenizeCaption, count: int = 2,
+                 complete: bool = True) -> None:
+        if count < 1:
+            raise BadValue(f'count must be at least 1, got {count}')
+        self.tokenize = TRANSFORMS.build(tokenize) if isinstance(tokenize, dict) else tokenize
+        self.count, self.complete = count, complete
+
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        where = results.get('img_path', 'item')
+        captions = captions_of(results)
+        if 'input_ids' not in results or len(captions) != 1:
+            raise MissingKey(f'{where}: PartialCaptions needs one caption and its input_ids; put '
+                             'TokenizeCaption before it, and use it in training alone')
+        rng = np.random.default_rng(np.random.randint(2**32, dtype=np.uint64))
+        parts = [partial_caption(captions[0], rng) for _ in range(self.count)]
+        parts = [part for part in parts if part is not None]
+        encoded = [torch.from_numpy(np.array(one.ids, dtype=np.int64))
+                   for one in self.tokenize.encode([part.text for part in parts])]
+        fillers = self.count - len(parts)
+        known = stated_facts(captions[0])
+        results['partial_input_ids'] = encoded + [results['input_ids'][0]] * fillers
+        results['partial_facts'] = [_numbers(part.facts) for part in parts] + [
+            torch.empty(0, dtype=torch.int64)] * fillers
+        results['true_facts'] = [_numbers(known.true)]
+        results['false_facts'] = [_numbers(
+            known.false | known.unnamed if self.complete else known.false)]
+        return results
+
+    def __repr__(self) -> str:
+        return (f'{type(self).__name__}(tokenize={self.tokenize}, count={self.count}, '
+                f'complete={self.complete})')
+
+
+def _numbers(facts: Iterable[str]) -> torch.Tensor:
+    return torch.tensor(sorted(map(fact_number, facts)), dtype=torch.int64)

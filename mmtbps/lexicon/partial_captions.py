@@ -1,0 +1,85 @@
+"""Partial captions: one to three things that a caption says, and what makes them true."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from .asked_phrases import AskedPhrase, read_sentence
+from .attributes import family_of, type_names, write_type
+from .opposites import word_phrase
+from .stated_facts import asked_facts
+
+__all__ = ['PartialCaption', 'partial_caption']
+
+# As often one thing as several: what one alone means is learnt from the first.
+_COUNTS = (1, 1, 2, 3)
+_CLOTHED = ('in', 'wearing', 'with')
+
+
+class PartialCaption(NamedTuple):
+    """A sentence that says a part of what a caption does.
+
+    Args:
+        text: As one may search with it: ``'man in red coat'``.
+        facts: All that must hold where it is true, see `mmtbps.lexicon.stated_facts`.
+    """
+
+    text: str
+    facts: frozenset[str]
+
+
+def partial_caption(caption: str, rng: np.random.Generator) -> PartialCaption | None:
+    """Write a sentence of one to three things that a caption says; ``None`` if it says none.
+
+    A thing may be called by a wider name (a backpack a bag), by its basic color, or without color.
+
+    Args:
+        caption: The long one.
+        rng: Source of every choice.
+
+    Example:
+        >>> caption = 'A man is wearing a maroon coat along with blue jeans.'
+        >>> [partial_caption(caption, np.random.default_rng(seed)).text for seed in (0, 2, 5)]
+        ['a man wearing pants and a maroon coat', 'man in coat and blue jeans', 'man with red coat']
+    """
+    reading = read_sentence(caption)
+    phrases = [phrase for phrase in reading.phrases
+               if not phrase.negated and asked_facts(phrase)] if not reading.doubt else []
+    if not phrases:
+        return None
+    count = min(rng.choice(_COUNTS), len(phrases))
+    chosen = [_reworded(phrases[i], rng) for i in rng.permutation(len(phrases))[:count]]
+    facts = frozenset(fact for phrase in chosen for fact in asked_facts(phrase))
+    return PartialCaption(_write(chosen, rng), facts)
+
+
+def _write(phrases: Sequence[AskedPhrase], rng: np.random.Generator) -> str:
+    """Join phrases: with articles behind a person, or as few words as people type."""
+    bare = rng.random() < .5
+    worn = [phrase for phrase in phrases if phrase.kind != 'gender']
+    joined = rng.choice(_CLOTHED) if all(phrase.kind == 'clothing' for phrase in worn) else 'with'
+    things = [phrase.text if bare else word_phrase(phrase) for phrase in worn]
+    listed = ' and '.join(filter(None, [', '.join(things[:-1]), *things[-1:]]))
+    who = next((phrase.noun for phrase in phrases if phrase.kind == 'gender'), '')
+    who = who if bare else f'a {who or "person"}'
+    return ' '.join(filter(None, [who, joined if who and listed else '', listed]))
+
+
+def _reworded(phrase: AskedPhrase, rng: np.random.Generator) -> AskedPhrase:
+    """Say less of a thing: a wider name, a basic color, no color, no other modifiers."""
+    wider, plainer = rng.random(2)
+    if phrase.kind not in ('clothing', 'accessory'):
+        return phrase
+    family = family_of(phrase.name)
+    if wider < .3 and family and family.fits_all:
+        name = sorted(family.fits_all)[0]
+        written = type_names().get(phrase.noun.lower())
+        plural = written is not None and written.plural
+        phrase = phrase._replace(name=name, noun=write_type(name, plural).type)
+    if phrase.color and plainer < .25:
+        phrase = phrase._replace(color='', bases=())
+    elif len(phrase.bases) == 1 and plainer < .5:
+        phrase = phrase._replace(color=phrase.bases[0])
+    text = ' '.join(filter(None, [phrase.color, phrase.pattern, phrase.noun]))
+    return phrase._replace(text=text, modifiers='')

@@ -1,0 +1,172 @@
+"""Facts that a caption states, and those that it rules out: who else a part of it is true of."""
+
+from collections.abc import Iterator, Sequence
+from functools import cache, lru_cache
+from typing import NamedTuple
+from zlib import crc32
+
+from .asked_phrases import AskedPhrase, SentenceReading, read_sentence
+from .attributes import families, family_of, garment_type, pattern_words
+from .body_phrases import gender_of
+from .color_distance import base_colors, color_distance
+from .color_negatives import MIN_DISTANCE
+from .opposites import other_hair, other_types
+from .vocabulary import read_table
+
+__all__ = ['StatedFacts', 'asked_facts', 'fact_number', 'stated_facts']
+
+_OTHER_SPELLING = ('grey', 'blond')
+
+
+class StatedFacts(NamedTuple):
+    """Knowledge of a person that a caption gives.
+
+    Args:
+        true: Facts that the caption states.
+        false: Facts that cannot hold where it is right.
+        unnamed: Facts that it would name, were they so: false as far as captions are complete.
+    """
+
+    true: frozenset[str]
+    false: frozenset[str]
+    unnamed: frozenset[str]
+
+
+@lru_cache(maxsize=2**17)
+def stated_facts(caption: str) -> StatedFacts:
+    """Collect the facts that a caption states, and those that it rules out.
+
+    A red shirt is no blue shirt, and no coat; nothing is said of its pattern. Where two things are
+    at one place, as a coat over a shirt, only what neither of them is is ruled out.
+
+    >>> facts = stated_facts('A man in a red shirt carries a backpack.')
+    >>> sorted(facts.true)
+    ['a backpack', 'a bag', 'a man', 'a shirt', 'a top', 'shirt: red', 'top: red', 'upper: red']
+    >>> [fact in facts.false for fact in ('a coat', 'upper: blue', 'a woman', 'upper: maroon')]
+    [True, True, True, False]
+    >>> 'a hat' in facts.unnamed, 'a suitcase' in facts.unnamed
+    (True, False)
+    """
+    reading = read_sentence(caption)
+    if reading.doubt is not None:
+        return StatedFacts(frozenset(), frozenset(), frozenset())
+    stated = [phrase for phrase in reading.phrases if not phrase.negated]
+    true = {fact for phrase in stated for fact in (*asked_facts(phrase), *_wider_names(phrase))}
+    false = {asked_facts(phrase)[0] for phrase in reading.phrases
+             if phrase.negated and phrase.kind in ('accessory', 'beard')}
+    for place in dict.fromkeys(map(_place, stated)):
+        ruled_out = [set(_ruled_out(phrase)) for phrase in stated if _place(phrase) == place]
+        false |= set.intersection(*ruled_out)
+    for phrase in stated:  # of one thing of several, other colors are ruled out all the same
+        false |= _colors_ruled_out(phrase, phrase.name)
+    return StatedFacts(frozenset(true), frozenset(false - true),
+                       frozenset(_unnamed(reading, stated) - true - false))
+
+
+def asked_facts(phrase: AskedPhrase) -> tuple[str, ...]:
+    """List what must hold for a phrase to be true; the thing itself first.
+
+    >>> asked_facts(read_sentence('a maroon coat').phrases[0])
+    ('a coat', 'upper: red', 'coat: red', 'upper: maroon')
+    >>> asked_facts(read_sentence('long blonde hair').phrases[0])
+    ('hair: long', 'hair: blonde')
+    """
+    if phrase.kind == 'gender':
+        return (f'a {gender_of(phrase.noun)}', )
+    if phrase.kind == 'beard':
+        return ('a beard', )
+    if phrase.kind == 'hair':
+        return tuple(f'hair: {word}' for word in (phrase.style, phrase.color) if word)
+    place, word = _place(phrase), phrase.color.lower()
+    facts = [f'a {garment_type(phrase.name)}']
+    if len(phrase.bases) == 1:
+        facts += [f'{place}: {phrase.bases[0]}', f'{phrase.name}: {phrase.bases[0]}']
+    if len(phrase.bases) == 1 and _shade(word):
+        facts.append(f'{place}: {_shade(word)} {phrase.bases[0]}')
+    elif word and word not in (*phrase.bases, *_OTHER_SPELLING):
+        facts.append(f'{place}: {word}')
+    return (*facts, f'{place}: {phrase.pattern}') if phrase.pattern else tuple(facts)
+
+
+@cache
+def fact_number(fact: str) -> int:
+    """Number a fact, the same in every process and run.
+
+    >>> fact_number('a coat') == fact_number('a coat') != fact_number('a hat')
+    True
+    """
+    return crc32(fact.encode())
+
+
+def _place(phrase: AskedPhrase) -> str:
+    if phrase.kind not in ('clothing', 'accessory'):
+        return phrase.kind
+    if phrase.region != 'accessory':
+        return phrase.region
+    family = family_of(phrase.name)
+    return phrase.name if family is None else family.kinds[0][0]
+
+
+def _wider_names(phrase: AskedPhrase) -> Iterator[str]:
+    """List what is true of every such thing: a red backpack is a red bag."""
+    family = family_of(phrase.name) if phrase.kind in ('clothing', 'accessory') else None
+    for name in family.fits_all if family else ():
+        yield f'a {name}'
+        if len(phrase.bases) == 1:
+            yield f'{name}: {phrase.bases[0]}'
+
+
+def _ruled_out(phrase: AskedPhrase) -> Iterator[str]:
+    """List what a thing is not, and what it is not in color."""
+    if phrase.kind == 'gender':
+        yield {'man': 'a woman', 'woman': 'a man'}[gender_of(phrase.noun)]
+        if gender_of(phrase.noun) == 'woman':
+            yield 'a beard'
+    elif phrase.kind == 'hair':
+        yield from (f'hair: {word}' for words in other_hair(phrase) for word in words)
+    elif phrase.kind != 'beard':
+        place, family = _place(phrase), family_of(phrase.name)
+        names = family.others(phrase.name) if phrase.kind == 'accessory' and family else (
+            map(garment_type, other_types(phrase)))
+        yield from (f'a {name}' for name in names)
+        yield from _colors_ruled_out(phrase, place)
+        if phrase.pattern:
+            yield from (f'{place}: {name}' for name in _patterns() if name != phrase.pattern)
+
+
+def _colors_ruled_out(phrase: AskedPhrase, of: str) -> frozenset[str]:
+    if phrase.kind not in ('clothing', 'accessory'):
+        return frozenset()
+    other = {'light': 'dark', 'dark': 'light'}.get(_shade(phrase.color))
+    return _far_colors(of, phrase.bases) | {
+        f'{of}: {other} {base}' for base in phrase.bases if other}
+
+
+@cache
+def _far_colors(of: str, bases: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(f'{of}: {name}' for name in base_colors() if bases and all(
+        color_distance(name, base) >= MIN_DISTANCE for base in bases))
+
+
+def _shade(color: str) -> str:
+    """Return ``'light'`` or ``'dark'`` if the words of a color say so."""
+    words = color.lower().split()
+    return next((shade for shade, names in read_table('asked')['shades'].items()
+                 if any(word in names for word in words)), '')
+
+
+def _unnamed(reading: SentenceReading, stated: Sequence[AskedPhrase]) -> set[str]:
+    """Collect what one may lack and the caption is silent on, and patterns of what it names."""
+    places = {_place(phrase) for phrase in reading.phrases}
+    facts = {f'a {name}' for family in families() if family.add
+             and not {family.region, family.kinds[0][0]} & places
+             for names in (*family.kinds, family.fits_all) for name in names}
+    if 'beard' not in places:
+        facts.add('a beard')
+    return facts | {f'{phrase.region}: {name}' for phrase in stated
+                    if phrase.kind == 'clothing' and not phrase.pattern for name in _patterns()}
+
+
+@cache
+def _patterns() -> tuple[str, ...]:
+    return tuple(sorted({name for name in pattern_words().values() if name}))

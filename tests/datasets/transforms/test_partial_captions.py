@@ -1,0 +1,86 @@
+"""Partial captions in a training pipeline, up to the batch that a head reads."""
+
+import numpy as np
+import pytest
+import torch
+
+from mmtbps.datasets import stack_pairs
+from mmtbps.datasets.transforms import (
+    CLIP_TOKENIZER,
+    PackTextImage,
+    PartialCaptions,
+    TokenizeCaption,
+)
+from mmtbps.errors import BadValue, MissingKey
+from mmtbps.lexicon.stated_facts import fact_number, stated_facts
+from mmtbps.models import TextImagePreprocessor
+
+TOKENIZE = dict(type=TokenizeCaption, tokenizer=CLIP_TOKENIZER, max_length=77, clean='clip')
+KEYS = ['partial_input_ids', 'partial_facts', 'true_facts', 'false_facts']
+CAPTION = 'A man in a red shirt and blue jeans carries a backpack.'
+
+
+def item_of(caption=CAPTION, seed=0, **options):
+    np.random.seed(seed)
+    tokenize = TokenizeCaption(CLIP_TOKENIZER, max_length=77, clean='clip')
+    item = tokenize(dict(caption=caption, img=np.zeros((8, 4, 3), np.uint8), person_id=1))
+    return PartialCaptions(tokenize, **options)(item)
+
+
+def test_facts_are_those_of_the_caption():
+    item, facts = item_of(count=3), stated_facts(CAPTION)
+    assert item['true_facts'][0].tolist() == sorted(map(fact_number, facts.true))
+    assert item['false_facts'][0].tolist() == sorted(
+        map(fact_number, facts.false | facts.unnamed))
+    for asked in item['partial_facts']:
+        assert len(asked) and set(asked.tolist()) <= set(item['true_facts'][0].tolist())
+
+
+def test_silence_rules_nothing_out_of_incomplete_captions():
+    item = item_of(complete=False)
+    assert fact_number('a hat') not in item['false_facts'][0].tolist()
+    assert fact_number('a coat') in item['false_facts'][0].tolist()
+
+
+def test_a_caption_of_nothing_gives_fillers():
+    item = item_of('Somebody walks there.', count=2)
+    assert [len(facts) for facts in item['partial_facts']] == [0, 0]
+    assert [ids.tolist() for ids in item['partial_input_ids']] == 2 * [
+        item['input_ids'][0].tolist()]
+
+
+def test_one_random_number_is_taken_and_fixes_all():
+    first = item_of(count=1)
+    after_one = np.random.random()
+    again = item_of(count=4)
+    assert np.random.random() == after_one
+    assert first['partial_input_ids'][0].tolist() == again['partial_input_ids'][0].tolist()
+    other = item_of(count=4, seed=1)
+    assert [ids.tolist() for ids in again['partial_input_ids']] != [
+        ids.tolist() for ids in other['partial_input_ids']]
+
+
+def test_a_batch_holds_them_padded_with_masks():
+    items = [item_of(count=2), item_of('Somebody walks there.', count=2)]
+    batch = stack_pairs([PackTextImage(input_keys=KEYS)(item) for item in items])
+    inputs = TextImagePreprocessor()(batch, training=True)['inputs']
+    assert inputs['partial_facts_mask'].sum(1).tolist() == [
+        len(facts) for item in items for facts in item['partial_facts']]
+    for name in KEYS:
+        rows = [row for item in items for row in item[name]]
+        values, mask = inputs[name], inputs[f'{name}_mask']
+        assert len(values) == len(rows)
+        for i, row in enumerate(rows):
+            assert torch.equal(values[i][mask[i]], row), name
+
+
+@pytest.mark.parametrize('key', ['captions', None])
+def test_only_one_tokenised_caption_is_taken(key):
+    item = dict(captions=['a man', 'a boy'], input_ids=[1, 2]) if key else dict(caption='a man')
+    with pytest.raises(MissingKey, match='put TokenizeCaption before it'):
+        PartialCaptions(TOKENIZE)(item)
+
+
+def test_a_count_below_one_is_refused():
+    with pytest.raises(BadValue, match='count must be at least 1, got 0'):
+        PartialCaptions(TOKENIZE, count=0)

@@ -1,0 +1,99 @@
+"""Facts that a caption states and rules out, and sentences that say a part of it."""
+
+import numpy as np
+import pytest
+
+from mmtbps.lexicon import read_sentence
+from mmtbps.lexicon.partial_captions import partial_caption
+from mmtbps.lexicon.stated_facts import asked_facts, fact_number, stated_facts
+
+CAPTION = ('The woman has on a maroon coat over a white shirt with a pair of light blue jeans. '
+           'She carries a black backpack.')
+
+
+def asked(phrase):
+    return set(asked_facts(read_sentence(phrase).phrases[0]))
+
+
+def relation(caption, sentence, complete=False):
+    """Tell what a caption says of a phrase: true, false, or nothing."""
+    facts, wanted = stated_facts(caption), asked(sentence)
+    if wanted <= facts.true:
+        return True
+    return False if wanted & (facts.false | facts.unnamed * complete
+                              if complete else facts.false) else None
+
+
+@pytest.mark.parametrize(('sentence', 'holds'), [
+    ('a maroon coat', True), ('a red coat', True), ('a coat', True), ('a blue coat', False),
+    ('a white shirt', True), ('a red shirt', False), ('a white coat', False),
+    ('a white top', True), ('a green top', False), ('a hoodie', False), ('a bright red coat', None),
+    ('blue jeans', True), ('light blue pants', True), ('navy pants', False), ('shorts', False),
+    ('black jeans', False), ('a bag', True), ('a black bag', True), ('a rucksack', True),
+    ('a suitcase', False), ('a red backpack', False), ('a handbag', False), ('a woman', True),
+    ('a man', False), ('a lady', True), ('a beard', False), ('a hat', None), ('long hair', None),
+    ('a striped shirt', None), ('white sneakers', None)])
+def test_relation_of_a_phrase_to_a_caption(sentence, holds):
+    assert relation(CAPTION, sentence) is holds
+
+
+def test_one_thing_rules_out_other_types_of_its_place():
+    assert relation('A man in a red shirt.', 'a coat') is False
+    assert relation('A man in a red shirt under a coat.', 'a coat') is True
+
+
+def test_silence_counts_as_absence_where_captions_are_complete():
+    facts = stated_facts(CAPTION)
+    assert {'a hat', 'a scarf', 'a beanie'} <= facts.unnamed
+    assert 'a bag' not in facts.unnamed  # named, so nothing is left open
+    assert 'a handbag' in facts.false and 'upper: striped' in facts.unnamed
+
+
+def test_what_is_denied_is_false():
+    facts = stated_facts('A man without a hat, in a shirt that is not red.')
+    assert 'a hat' in facts.false and 'a shirt' not in facts.false
+
+
+@pytest.mark.parametrize('caption', ['', 'Two men walk behind a woman.', 'An empty street.'])
+def test_nothing_is_known_of_a_caption_that_describes_nobody(caption):
+    facts = stated_facts(caption)
+    assert not facts.true and not facts.false
+    assert partial_caption(caption, np.random.default_rng(0)) is None
+
+
+def test_tones_of_one_color_are_no_facts_of_each_other():
+    assert relation('A man in navy pants.', 'light blue pants') is False
+    assert relation('A man in navy pants.', 'blue pants') is True
+    assert relation('A man in blue pants.', 'navy pants') is None
+    assert relation('A man in turquoise pants.', 'blue pants') is True
+    assert relation('A man in navy pants.', 'turquoise pants') is None
+
+
+def test_no_two_of_many_facts_have_one_number():
+    facts = stated_facts(CAPTION)
+    every = facts.true | facts.false | facts.unnamed
+    assert len({fact_number(fact) for fact in every}) == len(every) > 100
+
+
+# ------------------------------------------------------------------ sentences
+def test_a_partial_caption_is_true_of_its_caption_and_says_what_its_facts_say():
+    rng, texts = np.random.default_rng(0), set()
+    for _ in range(300):
+        part = partial_caption(CAPTION, rng)
+        assert part.facts <= stated_facts(CAPTION).true
+        read = {fact for phrase in read_sentence(part.text).phrases
+                for fact in asked_facts(phrase)}
+        assert read == part.facts, part
+        texts.add(part.text)
+    assert {'woman', 'white shirt', 'a person with a black backpack'} <= texts
+    assert any('bag' in text for text in texts)  # a wider name
+    assert any('red coat' in text for text in texts)  # the basic color of maroon
+    assert any('jeans' in text and 'blue' not in text for text in texts)  # no color
+    assert max(map(len, (text.split() for text in texts))) <= 15
+
+
+def test_one_seed_is_one_sentence():
+    first, again, other = (
+        [partial_caption(CAPTION, np.random.default_rng(seed)).text for seed in seeds]
+        for seeds in ((1, 2, 3), (1, 2, 3), (4, 5, 6)))
+    assert first == again != other
