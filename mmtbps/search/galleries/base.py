@@ -181,6 +181,21 @@ class BaseGallery(GalleryLookups):
         found = self._entries(conditions) if self._is_there() else ()
         return (entry for entry in found if self._fits(conditions, entry))
 
+    def changes(self, since: Any = None) -> tuple[list[GalleryEntry], Any]:
+        """List the entries that were stored, also again, since a former call.
+
+        Nothing is said of those that went. Some may be listed that were not stored since: after
+        the gallery was compacted, or where it keeps no order (Milvus), all of them.
+
+        Args:
+            since: The mark that the former call has returned; ``None`` lists all.
+
+        Returns:
+            The entries, in no order, and the mark for the next call, which is of use to this object
+            alone.
+        """
+        return self._changes(since) if self._is_there() else ([], None)
+
     def get(self, ids: Sequence[str]) -> tuple[list[GalleryEntry], np.ndarray]:
         """Get entries and ``(N, dim)`` vectors of ids, in their order.
 
@@ -254,6 +269,9 @@ class BaseGallery(GalleryLookups):
     @abstractmethod
     def _search(self, vectors: np.ndarray, topk: int,
                 conditions: tuple[Condition, ...]) -> list[list[Hit]]: ...
+
+    def _changes(self, since: Any) -> tuple[list[GalleryEntry], Any]:
+        return list(self._entries(())), None
 
     @abstractmethod
     def _count(self, conditions: tuple[Condition, ...]) -> int: ...

@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import os
 import re
 import warnings
 from collections.abc import Iterator
@@ -13,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from mmtbps.errors import BadValue, MissingPackage, first_line
+from mmtbps.errors import BadValue, first_line
 from mmtbps.fileio import folder_size, why_no_file
 
 from .base import BaseGallery, GalleryEntry, Hit
@@ -26,6 +25,7 @@ from .lance_table import (
     expression,
     has_columns,
     has_value,
+    import_lancedb,
     note_of,
     one_of_ids,
     rows_of,
@@ -103,7 +103,7 @@ class LanceGallery(BaseGallery):
 
     @explained
     def _open(self, fingerprint: dict[str, Any] | None) -> dict[str, Any] | None:
-        lancedb = _import_lancedb()
+        lancedb = import_lancedb()
         parent, _, name = self.uri.rstrip('/').rpartition('/')
         local = self._local()
         if fingerprint is None and local is not None and not local.exists():
@@ -236,6 +236,18 @@ class LanceGallery(BaseGallery):
         return (entry for entry, _ in self._read(rows))  # one at a time: as objects they are large
 
     @reading
+    def _changes(self, since: tuple[int, int] | None) -> tuple[list[GalleryEntry], tuple[int, int]]:
+        """Read what was written since: rows are numbered on, also those that are moved."""
+        version = self._table.version
+        first = since[1] if since and since[0] <= version else 0
+        if since and since[0] == version:
+            return [], since
+        rows = self._table.search().with_row_id(True).where(f'_rowid >= {first}').select(
+            ['entry']).to_arrow()
+        first = max([first, *(number + 1 for number in rows['_rowid'].to_pylist())])
+        return [entry for entry, _ in self._read(rows)], (version, first)
+
+    @reading
     def _get(self, ids: list[str]) -> dict[str, tuple[GalleryEntry, np.ndarray]]:
         return {entry.id: (entry, vector) for some in one_of_ids(ids)
                 for entry, vector in self._read(self._scan(some, ['entry', 'vector']))}
@@ -304,15 +316,3 @@ class LanceGallery(BaseGallery):
         with contextlib.nullcontext() if local is None else gallery_lock(local):
             self._check_model()
             yield
-
-
-def _import_lancedb() -> Any:
-    # Its library writes warnings to the standard error, such as 25 on clusters without a member
-    # when an index is built: they are no faults, and nothing a user could mend.
-    os.environ.setdefault('LANCEDB_LOG', 'error')
-    try:
-        import lancedb
-    except ImportError as error:
-        raise MissingPackage('LanceGallery needs lancedb: pip install "mmtbps[search]"'
-                             ) from error
-    return lancedb

@@ -1,6 +1,7 @@
 """Table of a LanceDB gallery: its columns, rows and filters."""
 
 import json
+import os
 from collections.abc import Iterator, Sequence
 from functools import reduce
 from operator import and_, or_
@@ -8,13 +9,15 @@ from typing import Any
 
 import numpy as np
 
+from mmtbps.errors import MissingPackage
+
 from .caption_words import Words, spaced_words
 from .entries import GalleryEntry, seal
 from .filters import KINDS, Condition, OneOf
 from .fingerprint import CAPTIONS
 
-__all__ = ['NOTE', 'expression', 'has_columns', 'has_value', 'note_of', 'one_of_ids', 'rows_of',
-           'rows_of_contents', 'schema_of']
+__all__ = ['NOTE', 'expression', 'has_columns', 'has_value', 'import_lancedb', 'note_of',
+           'one_of_ids', 'rows_of', 'rows_of_contents', 'schema_of']
 
 #: Key of the note, which a table keeps with this column.
 NOTE, _NOTED = b'mmtbps.note', 'entry'
@@ -119,3 +122,20 @@ def rows_of(entries: list[GalleryEntry], vectors: np.ndarray, schema: Any) -> An
          'extra': [f'{text}\n' for text in tags],
          'entry': [seal(*pair) for pair in zip(entries, vectors, strict=True)]},
         schema=schema)
+
+
+def import_lancedb() -> Any:
+    """Import LanceDB, told to say less.
+
+    Raises:
+        MissingPackage: It is not installed.
+    """
+    # Its library writes warnings to the standard error, such as 25 on clusters without a member
+    # when an index is built: they are no faults, and nothing a user could mend.
+    os.environ.setdefault('LANCEDB_LOG', 'error')
+    try:
+        import lancedb
+    except ImportError as error:
+        raise MissingPackage('LanceGallery needs lancedb: pip install "mmtbps[search]"'
+                             ) from error
+    return lancedb

@@ -8,7 +8,6 @@ Processes write one after another, by a lock of the folder, and see what the oth
 """
 
 import contextlib
-import hashlib
 import json
 import re
 import threading
@@ -29,6 +28,7 @@ from .base import RESTORE, BaseGallery, GalleryEntry, GalleryUnreadable, Hit
 from .entries import check_vectors
 from .filters import Condition
 from .fingerprint import MOST_DIMS
+from .memory_parts import sum_of_part
 from .write_lock import gallery_lock
 
 __all__ = ['MemoryGallery']
@@ -139,6 +139,12 @@ class MemoryGallery(BaseGallery):
             found = [self._people[row] for row in self._matching(conditions)]
         return iter(found)
 
+    def _changes(self, since: Any) -> tuple[list[GalleryEntry], Any]:
+        with self._latest():
+            log, tick = since if since and since[0] is self._ticks else (self._ticks, 0)
+            new = takewhile(lambda item: item[1] > tick, reversed(self._ticks.items()))
+            return [self._people[self._rows[key]] for key, _ in new], (log, self._tick)
+
     def _get(self, ids: list[str]) -> dict[str, tuple[GalleryEntry, np.ndarray]]:
         with self._latest():
             return {key: (self._people[row], self._features[row].copy())
@@ -173,6 +179,8 @@ class MemoryGallery(BaseGallery):
         self._touched: list[set[str]] = []  # by part, the ids that it adds or removes
         self._people: list[GalleryEntry] = []
         self._rows: dict[str, int] = {}
+        self._ticks: dict[str, int] = {}  # by id, in the order in which they were stored last
+        self._tick = 0
         self._features = np.empty((0, self.dim), np.float32)
 
     def _apply(self, entries: list[GalleryEntry], vectors: np.ndarray, removed: list[str]) -> None:
@@ -182,15 +190,20 @@ class MemoryGallery(BaseGallery):
             self._features = self._features[kept]
             self._people = [self._people[row] for row in kept]
             self._rows = {entry.id: row for row, entry in enumerate(self._people)}
+            for key in gone:
+                self._ticks.pop(key, None)
         new = sum(entry.id not in self._rows for entry in entries)
         if len(self._people) + new > len(self._features):
             room = max(len(self._people) + new, 2 * len(self._features))
             grown = np.empty((room, self.dim), np.float32)
             grown[:len(self._people)] = self._features[:len(self._people)]
             self._features = grown
+        self._tick += 1
         for entry in entries:
             row = self._rows.setdefault(entry.id, len(self._people))
             self._people[row:row + 1] = [entry]
+            self._ticks.pop(entry.id, None)
+            self._ticks[entry.id] = self._tick
         if vectors is not self._features:
             self._features[[self._rows[entry.id] for entry in entries]] = vectors
 
@@ -240,7 +253,7 @@ class MemoryGallery(BaseGallery):
     def _read_part(self, name: str, expected: str | None) -> None:
         path = self._folder / name
         try:
-            found = _sum_of_part(path)
+            found = sum_of_part(path)
             if expected not in (None, found):
                 raise ValueError('its checksum is another')
             log = json.loads(path.with_suffix('.json').read_bytes())
@@ -310,7 +323,7 @@ class MemoryGallery(BaseGallery):
         features = {'features': self._features[rows]}
         write_durably(path.with_suffix('.safetensors'), lambda to: save_file(features, to))
         parts = [*self._parts[:kept], name]
-        self._sums = {part: self._sums[part] for part in parts[:-1]} | {name: _sum_of_part(path)}
+        self._sums = {part: self._sums[part] for part in parts[:-1]} | {name: sum_of_part(path)}
         self._write_commit(parts, self._sums, self.fingerprint)
         self._parts, self._touched = parts, [*self._touched[:kept], touched]
         self._clear()
@@ -320,18 +333,6 @@ class MemoryGallery(BaseGallery):
         for path in self._folder.glob('part-*'):
             if (part := _PART.match(path.name)) and part[0] not in self._parts:
                 path.unlink(missing_ok=True)
-
-
-def _sum_of_part(path: Path) -> str:
-    """Compute the SHA-256 of both files of a part."""
-    content = hashlib.sha256()
-    for file in (path.with_suffix('.json'), path.with_suffix('.safetensors')):
-        if reason := why_no_file(file, ''):  # what is gone is no damage
-            raise ValueError(f'{file.name} is {reason}')
-        with open(file, 'rb') as opened:
-            while block := opened.read(1 << 20):
-                content.update(block)
-    return content.hexdigest()
 
 
 def best(scores: np.ndarray, topk: int, among: np.ndarray | None = None) -> np.ndarray:

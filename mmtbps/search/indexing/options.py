@@ -1,8 +1,9 @@
 """Options of an index run."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from mmtbps.errors import BadValue
@@ -29,13 +30,15 @@ class IndexOptions:
             ``'thumbs'`` or ``'*/small/*'``. To ``prune`` they are not there.
         shard: (i, n): take the i-th of n parts of the files, i from 0, for n processes at a time.
         log: A JSON line is appended to this file for each file that is safe or was skipped.
+        only: Files below the source that are looked at, such as those that have come since the
+            last run; all by default.
         rehash: Read and hash every file; otherwise one of the size and the time of change that
             the gallery noted counts as unchanged, unread.
         images: The images' root, which paths are relative to; by default the folder that was
             indexed first, see `mmtbps.search.indexing.images_root.choose_images_root`.
 
     Raises:
-        BadValue: One of the first three is below 1.
+        BadValue: One of the first three is below 1, or ``prune`` and ``only`` are both given.
 
     Example:
         >>> IndexOptions(batch_size=8, shard=JobShard.parse('0/4')).commit_every
@@ -53,8 +56,11 @@ class IndexOptions:
     log: str | os.PathLike | None = None
     images: str | os.PathLike | None = None
     rehash: bool = False
+    only: Collection[Path] | None = None
 
     def __post_init__(self) -> None:
+        if self.prune and self.only is not None:
+            raise BadValue('prune looks for all files; leave only out')
         if isinstance(self.exclude, str):
             raise BadValue(f'exclude is a list of patterns, got the text {self.exclude!r}')
         for name in ('batch_size', 'workers', 'commit_every'):

@@ -1,10 +1,10 @@
 """Selection of the files of an index run."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 from mmtbps.errors import BadValue, Remedy
 from mmtbps.fileio import (
@@ -72,6 +72,7 @@ class FileSelection:
         shard: (i, n): the i-th of n parts.
         detected: Whether the people in the files have to be found; then videos count too.
         exclude: Patterns of files and folders to pass over, see `find_files`.
+        only: Files below the source that are looked at; all by default.
     """
 
     root: AnyPath
@@ -79,6 +80,7 @@ class FileSelection:
     shard: JobShard = JobShard(0, 1)
     detected: bool = False
     exclude: Sequence[str] = ()
+    only: Collection[Path] | None = None
 
     @classmethod
     def of(cls, gallery: BaseGallery, source: str | os.PathLike, detected: bool,
@@ -89,7 +91,7 @@ class FileSelection:
             raise BadValue(f'shard {shard.index} of {shard.count}: the parts are 0 to '
                            f'{shard.count - 1}')
         return cls(choose_images_root(gallery, source, options.images), as_path(source).resolve(),
-                   shard, detected, options.exclude)
+                   shard, detected, options.exclude, options.only)
 
     @property
     def suffixes(self) -> tuple[str, ...]:
@@ -106,7 +108,7 @@ class FileSelection:
         passed_over: list[AnyPath] = []
         if self.source.is_dir():
             found = dict(find_files(self.source, IMAGE_SUFFIXES + VIDEO_SUFFIXES, self.exclude,
-                                    passed_over, _UNREAD))
+                                    passed_over, _UNREAD, self.only))
             if reason := found.get(self.source):
                 raise BadValue(f'{self.source}: {reason}')
         else:

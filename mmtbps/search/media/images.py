@@ -2,7 +2,7 @@
 
 import os
 import unicodedata
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
@@ -138,7 +138,8 @@ def list_images(folder: str | os.PathLike) -> list[Path]:
 
 def find_files(folder: str | os.PathLike, suffixes: Sequence[str], exclude: Sequence[str] = (),
                passed_over: list[Path] | None = None,
-               unread: Mapping[str, str] | None = None) -> Iterator[tuple[AnyPath, str | None]]:
+               unread: Mapping[str, str] | None = None,
+               only: Collection[Path] | None = None) -> Iterator[tuple[AnyPath, str | None]]:
     """Walk a folder in a fixed order; names that begin with a dot are passed over.
 
     So are folders that a desktop or a network drive keeps for itself: thumbnails, waste bins.
@@ -150,6 +151,8 @@ def find_files(folder: str | os.PathLike, suffixes: Sequence[str], exclude: Sequ
             see `is_excluded`.
         passed_over: The system folders and what ``exclude`` fits are appended to this list.
         unread: Reason by ending, in lower case, of files that are named though none is read.
+        only: Paths below the resolved folder; of other files, and folders without any of these,
+            nothing is said. All by default.
 
     Yields:
         Path of each wanted file, and ``None`` or the reason why it is refused. Refused are
@@ -167,6 +170,7 @@ def find_files(folder: str | os.PathLike, suffixes: Sequence[str], exclude: Sequ
         yield from _find_remote(root, suffixes, exclude, passed, unread or {})
         return
     unlisted: list[OSError] = []
+    above = {folder for path in only or () for folder in path.parents}
 
     def is_wanted(path: Path, system: Sequence[str] = ()) -> bool:
         if path.name.lower() in system or is_excluded(path, root, exclude):
@@ -176,6 +180,7 @@ def find_files(folder: str | os.PathLike, suffixes: Sequence[str], exclude: Sequ
 
     for parent, folders, names in os.walk(root, onerror=unlisted.append):
         folders[:] = sorted(name for name in folders if not name.startswith('.')
+                            and (only is None or Path(parent, name) in above)
                             and is_wanted(Path(parent, name), _SYSTEM_FOLDERS))
         for name in folders:
             if os.path.islink(os.path.join(parent, name)):
@@ -183,6 +188,8 @@ def find_files(folder: str | os.PathLike, suffixes: Sequence[str], exclude: Sequ
         for name in sorted(names):
             path, ending = Path(parent, name), os.path.splitext(name)[1].lower()
             known = name.lower().endswith(tuple(suffixes))
+            if only is not None and path not in only:
+                continue
             if name.startswith('.') or not (known or ending in (unread or ())) or not is_wanted(
                     path):
                 continue

@@ -5,7 +5,7 @@ import os
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ __all__ = ['FolderSource', 'Source', 'StillSource']
 
 Notify = Callable[[str], object]
 _SUFFIXES = IMAGE_SUFFIXES + VIDEO_SUFFIXES
-#: Seconds after which a folder is looked at though nothing was heard: a system drops events.
+#: Seconds after which all of a folder is looked at, whatever was heard: a system drops events.
 _ANYWAY = 300.
 #: Settling times after which a folder is looked at though files go on coming.
 _BUSY = 5
@@ -80,16 +80,21 @@ class StillSource(Source):
 
     def index(self) -> None:
         """Index what is new, and name what cannot be read, once."""
+        self._index()
+
+    def _index(self, only: Collection[Path] | None = None) -> None:
+        """Index all files or some."""
         suffixes = _SUFFIXES if self._detection is not None else IMAGE_SUFFIXES
         if self.path.is_dir() and not any(
                 path not in self._unsettled and path.suffix.lower() in suffixes
-                for path, reason in find_files(self.path, suffixes) if reason is None):
+                for path, reason in find_files(self.path, suffixes, only=only)
+                if reason is None):
             return
         waiting = [glob.escape(path.relative_to(self.path).as_posix())
                    for path in sorted(self._unsettled) if path.is_relative_to(self.path)]
         report = index_people(
             self.path, self._gallery, self._encoder, detection=self._detection,
-            options=replace(self._options, exclude=[*self._options.exclude, *waiting]),
+            options=replace(self._options, exclude=[*self._options.exclude, *waiting], only=only),
             begun=self._begun)
         for skipped in report.skipped:
             if skipped not in self._said:
@@ -101,7 +106,8 @@ class FolderSource(StillSource):
     """Source that is a folder into which pictures and videos are put.
 
     A look waits until the folder has been quiet for a moment; files that are still written are left
-    to the next one.
+    to the next one. It costs what is new: the files that were told of. All files are looked at
+    first, after a look that has failed, and every five minutes, since a system drops events.
 
     Args:
         path: The folder.
@@ -128,7 +134,10 @@ class FolderSource(StillSource):
             raise MissingPackage('to watch a folder needs watchdog: pip install "mmtbps[watch]"'
                                  ) from error
         self._settle, self._poll = settle, poll
+        self._next_whole = time.monotonic() + _ANYWAY
         self._touched: dict[Path, float] = {}
+        self._come: set[Path] = set()
+        self._all_files = True
         self._lock, self._heard = threading.Lock(), threading.Event()
 
     def looks(self, stop: threading.Event) -> Iterator[None]:
@@ -145,6 +154,18 @@ class FolderSource(StillSource):
             observer.stop()
             observer.join()
 
+    def index(self) -> None:
+        """Index the files that have come and settled, or all."""
+        with self._lock:
+            every, self._all_files = self._all_files, False
+            settled = frozenset(self._come - self._unsettled)
+            self._come -= settled
+        try:
+            self._index(None if every else settled)
+        except BaseException:
+            self._all_files = True
+            raise
+
     def _observe(self) -> Any:
         from watchdog.events import FileSystemEvent, FileSystemEventHandler
         from watchdog.observers import Observer
@@ -154,7 +175,8 @@ class FolderSource(StillSource):
             def on_any_event(handler, event: FileSystemEvent) -> None:  # noqa: N805
                 if event.event_type in ('created', 'modified', 'moved', 'closed'):
                     for path in filter(None, (event.src_path, event.dest_path)):
-                        self._touch(Path(os.fsdecode(path)), event.is_directory)
+                        self._touch(Path(os.fsdecode(path)), event.is_directory,
+                                    event.event_type != 'modified')
 
         observer = Observer() if self._poll is None else PollingObserver(timeout=self._poll)
         observer.schedule(Handler(), str(self.path), recursive=True)
@@ -165,12 +187,15 @@ class FolderSource(StillSource):
                            'name --poll SECONDS') from error
         return observer
 
-    def _touch(self, path: Path, is_folder: bool) -> None:
+    def _touch(self, path: Path, is_folder: bool, is_new: bool = True) -> None:
         # Of the folder itself a change is told whenever a file in it is made.
         if is_folder or path.suffix.lower() in _SUFFIXES:
             with self._lock:
                 if not is_folder:
                     self._touched[path] = time.monotonic()
+                    self._come.add(path)
+                elif is_new:  # with files in it, maybe, of which nothing was told
+                    self._all_files = True
             self._heard.set()
 
     def _await_files(self, stop: threading.Event) -> None:
@@ -178,6 +203,9 @@ class FolderSource(StillSource):
         until = time.monotonic() + _ANYWAY
         while not stop.is_set() and time.monotonic() < until and not self._heard.wait(.2):
             pass
+        if time.monotonic() >= self._next_whole:
+            self._all_files = True
+            self._next_whole = time.monotonic() + _ANYWAY
         busy = time.monotonic() + _BUSY * self._settle
         while not stop.is_set() and time.monotonic() < busy and self._find_unsettled():
             stop.wait(min(.1, self._settle))

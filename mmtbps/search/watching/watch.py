@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from mmtbps.fileio import DiskFull
 
@@ -57,6 +58,8 @@ class Watch:
             outbox.record(gallery.entries())
         self._seen, self._repeats = outbox.seen(), outbox.repeats()
         self._waits = False
+        self._mark: Any = None
+        self._fresh: dict[str, GalleryEntry] = {}
 
     def run(self) -> None:
         """Watch until the source ends or the process is told to stop.
@@ -100,15 +103,17 @@ class Watch:
 
     def fresh(self) -> list[GalleryEntry]:
         """Return the entries of the gallery that were not looked at, in the order of time."""
-        found = [entry for entry in self.gallery.entries()
-                 if (entry.id, entry.sha256) not in self._seen]
-        if found and self.gallery.count() < self.judge.fewest:
+        found, self._mark = self.gallery.changes(self._mark)
+        self._fresh.update((entry.id, entry) for entry in found)
+        self._fresh = {key: entry for key, entry in self._fresh.items()
+                       if (key, entry.sha256) not in self._seen}
+        if self._fresh and self.gallery.count() < self.judge.fewest:
             if not self._waits:
                 self.notify(f'fewer than {self.judge.fewest} people in the gallery say nothing of '
                             'strangers: it waits for more')
             self._waits = True
             return []
-        return in_order_of_time(found)
+        return in_order_of_time(list(self._fresh.values()))
 
     def match(self, entries: Sequence[GalleryEntry]) -> list[Finding]:
         """RuleJudge entries by the rules."""
@@ -144,7 +149,8 @@ class Watch:
         while True:
             try:
                 self.look()
-            except UnknownEntry:  # removed in this moment; it is no more among the next
+            except UnknownEntry:  # removed meanwhile, which no change tells: all are listed again
+                self._mark, self._fresh = None, {}
                 continue
             except (DiskFull, GalleryUnreadable, OSError) as error:
                 if not failed:

@@ -179,7 +179,7 @@ def test_a_part_that_goes_while_it_is_looked_at_is_gone_and_not_damaged(tmp_path
     """Another process has merged it: the commit is read again."""
     monkeypatch.setattr(Path, 'exists', lambda path: True)
     with pytest.raises(FileNotFoundError):
-        memory._sum_of_part(tmp_path / 'part-0')
+        memory.sum_of_part(tmp_path / 'part-0')
 
 
 def test_an_index_is_built_without_lines_of_the_library(tmp_path):
