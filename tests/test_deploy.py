@@ -1,4 +1,4 @@
-"""The files of ``deploy/``: commands that are read, extras that there are, the guide's own lines."""
+"""The files of ``deploy/``: commands that are read, extras that exist, lines of the guide."""
 
 import re
 

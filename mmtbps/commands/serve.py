@@ -6,6 +6,7 @@ Examples:
     mmtbps serve people.lance --rerank aptm-model
     mmtbps serve people.lance --uploads crops/added --public-url https://host/people
     mmtbps serve people.lance --metrics 9187 --log-format json
+    mmtbps serve people.lance --watch people.lance.watch --rules rules.yaml --change-rules
 """
 
 import argparse
@@ -43,6 +44,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         'is named')
     parser.add_argument('--log-format', choices=['text', 'json'], default='text', help='json: an '
                         'object a line, one for each question too (default: %(default)s)')
+    parser.add_argument('--watch', type=Path, metavar='FOLDER', help='show the alarms of mmtbps '
+                        'watch, which keeps them in this folder (GALLERY.watch, or its --state)')
+    parser.add_argument('--rules', type=Path, metavar='FILE', help='show the rules of mmtbps '
+                        'watch, and what others would have raised')
+    parser.add_argument('--change-rules', action='store_true', help='let visitors change the rules '
+                        'and mark alarms as false or right')
     add_gallery_model(parser, images=True)
 
 
@@ -60,8 +67,10 @@ def serve(args: argparse.Namespace) -> None:
     """
     from mmtbps.search.webui import (
         PageMetrics,
+        WatchFolder,
         check_free,
         check_uploads,
+        check_watch,
         log_query,
         parse_public_url,
     )
@@ -76,14 +85,17 @@ def serve(args: argparse.Namespace) -> None:
     if args.log_format == 'json':
         write_json_logs()
         observers.append(log_query)
+    watch = None
+    if args.watch or args.rules or args.change_rules:
+        check_watch(watch := WatchFolder(args.watch, args.rules, args.change_rules))
     searcher = open_searcher(args)
     with contextlib.ExitStack() as stack:
         if args.metrics is not None:
             observers.append(metrics := PageMetrics(searcher.gallery))
             stack.callback(metrics.serve(*args.metrics))
-        serve_page(searcher, images, args.uploads, args.host, args.port, **dict(
-            **(dict(public_url=public_url) if public_url else {}),
-            **(dict(observers=observers) if observers else {})))
+        given = dict(public_url=public_url, observers=observers, watch=watch)
+        serve_page(searcher, images, args.uploads, args.host, args.port,
+                   **{name: value for name, value in given.items() if value})
 
 
 def _metrics_address(text: str) -> tuple[str, int]:

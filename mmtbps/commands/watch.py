@@ -28,7 +28,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mmtbps.errors import BadValue, printable
+from mmtbps.errors import BadValue, UserError, printable
 from mmtbps.fileio import check_writable, file_lock
 from mmtbps.search.galleries.factory import check_address, noted_at, open_gallery
 
@@ -85,7 +85,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--report', action='store_true', help='print the rate of false alarms that '
                         'each rule has met')
     parser.add_argument('--marks', type=Path, metavar='FILE', help='ids of false alarms, one a '
-                        'line, for --report')
+                        'line, for --report (default: those marked on the page)')
     add_gallery_model(parser)
     add_detector_options(parser)
     add_json(parser)
@@ -111,10 +111,12 @@ def run(args: argparse.Namespace) -> None:
 def report(args: argparse.Namespace) -> None:
     """Print the rates that were met."""
     from mmtbps.search.watching import Outbox
+    from mmtbps.search.watching.marks import MARKS, read_marks
     from mmtbps.search.watching.outbox import FILE
-    from mmtbps.search.watching.trials import rates_met, read_marks
-    false = [] if args.marks is None else read_marks(args.marks)
+    from mmtbps.search.watching.trials import rates_met
     folder = state_of(args)
+    marks = args.marks or folder / MARKS
+    false = read_marks(marks) if args.marks or marks.exists() else []
     if not (folder / FILE).exists():
         raise BadValue(f'{folder}: {args.gallery} was not watched yet, or with another --state')
     outbox = Outbox(folder)
@@ -172,7 +174,8 @@ def watch(args: argparse.Namespace) -> None:
         judge = make_judge(args, rules, gallery, encoder)
         source = open_source(args, gallery, encoder, outbox)
         before = len(outbox.alarms())
-        running = Watch(source, gallery, judge, outbox, receivers, say)
+        running = Watch(source, gallery, judge, outbox, receivers, say,
+                        renew=rule_changes(args, gallery, encoder))
         say(f'{len(rules)} rules; alarms go to '
             + ', '.join(receiver.name for receiver in receivers))
         running.run()
@@ -238,6 +241,37 @@ def make_judge(args: argparse.Namespace, rules: 'list[Rule]', gallery: 'BaseGall
     bounds = find_phrase_bounds(*known) if args.phrase_bounds is None else read_phrase_bounds(
         args.phrase_bounds)
     return RuleJudge(rules, gallery, encoder, found, reason, bounds)
+
+
+def rule_changes(args: argparse.Namespace, gallery: 'BaseGallery',
+                 encoder: 'Encoder') -> 'Callable[[], RuleJudge | None]':
+    """Make a call that gives a judge of the rules where their file has changed since the last."""
+    from mmtbps.search.watching import read_rules
+
+    def stamp() -> tuple[int, int] | None:
+        try:
+            now = args.rules.stat()
+        except OSError:  # it is written anew at this moment, or gone; the rules go on
+            return None
+        return now.st_size, now.st_mtime_ns
+
+    last = stamp()
+
+    def renew() -> 'RuleJudge | None':
+        nonlocal last
+        now = stamp()
+        if now is None or now == last:
+            return None
+        last = now
+        try:
+            judge = make_judge(args, read_rules(args.rules), gallery, encoder)
+        except UserError as error:
+            say(f'{error}. The former rules go on')
+            return None
+        say(f'the rules have changed: {len(judge.rules)} from now on')
+        return judge
+
+    return renew
 
 
 def open_source(args: argparse.Namespace, gallery: 'BaseGallery', encoder: 'Encoder',

@@ -145,6 +145,11 @@ class TextToPersonInferencer:
         return self._judges.checker
 
     @property
+    def judges(self) -> Judges:
+        """The judges of its answers, of phrases and of presence."""
+        return self._judges
+
+    @property
     def gallery(self) -> BaseGallery:
         """The gallery that is searched.
 

@@ -128,3 +128,59 @@ def test_a_gallery_of_another_model_is_refused(indexed, rules, call):
     code, _, err = call('watch', indexed / 'people', indexed / 'crops', '--rules', rules, '--once',
                         '--config', indexed / 'config.py', '--weights', indexed / 'weights.pth')
     assert code == 1 and 'another model' in err and 'mmtbps index NEW.lance' in err
+
+
+def test_marks_of_the_page_are_those_of_the_report(indexed, rules, call):
+    words = ['watch', indexed / 'people', indexed / 'crops', '--rules', rules, '--once']
+    call(*words)
+    paint(indexed / 'crops/new.png', 'red')
+    call(*words)
+    alarm, = lines_of(indexed / 'people.watch/alarms.jsonl')
+    (indexed / 'people.watch/marks.txt').write_text(f'{alarm["id"]}\n')
+    words = ['watch', indexed / 'people', '--report']
+    assert 'red: 1 alarms; marked false 1 of 1 people' in call(*words)[1]
+    (indexed / 'none.txt').write_text('')
+    assert 'marked false 0 of 1' in call(*words, '--marks', indexed / 'none.txt')[1]
+
+
+def test_rules_that_change_while_it_watches_hold_from_the_next_look_on(
+        indexed, rules, call, monkeypatch):
+    from mmtbps.search.watching import StillSource
+    texts = ['- {name: blue, sentence: all in blue, min_score: 0.95}', '- {name: blue}', None]
+
+    def looks(self, stop):
+        yield
+        for number, text in enumerate(texts):
+            if text is not None:
+                rules.write_text(text)
+            else:
+                rules.unlink()
+            for place, color in enumerate(('red', 'blue')):
+                paint(indexed / f'crops/{color}-{number}.png', color, 10 + 2 * number + place)
+            yield
+
+    monkeypatch.setattr(StillSource, 'looks', looks)
+    code, _, err = call('watch', indexed / 'people', indexed / 'crops', '--rules', rules, '--once')
+    assert code == 0 and 'the rules have changed: 1 from now on' in err
+    assert err.count('sentence: a text is needed') == 1 and 'The former rules go on' in err
+    alarms = lines_of(indexed / 'people.watch/alarms.jsonl')
+    assert [(alarm['rule'], alarm['picture'].rpartition('/')[2]) for alarm in alarms] == [
+        ('blue', f'blue-{number}.png') for number in range(3)]
+
+
+def test_the_page_is_given_the_watch_it_was_asked_for(indexed, rules, call, monkeypatch):
+    pytest.importorskip('gradio')
+    from mmtbps.search import webui
+    asked = {}
+    monkeypatch.setattr(webui, 'serve', lambda *_, **named: asked.update(named))
+    page = ['serve', indexed / 'people', '--port', '8123']
+    assert_refused(call(*page, '--watch', indexed / 'people.watch'), '.*no watch has run here yet')
+    assert_refused(call(*page, '--change-rules'), '--change-rules is for --watch')
+    assert_refused(call(*page, '--rules', indexed / 'none.yaml'), '.*no such file of rules')
+    call('watch', indexed / 'people', indexed / 'crops', '--rules', rules, '--once')
+    assert call(*page)[0] == 0 and asked == {}
+    code, *_ = call(*page, '--watch', indexed / 'people.watch', '--rules', rules, '--change-rules')
+    assert code == 0 and asked == dict(
+        watch=webui.WatchFolder(indexed / 'people.watch', rules, True))
+    call(*page, '--rules', rules)
+    assert asked == dict(watch=webui.WatchFolder(None, rules, False))

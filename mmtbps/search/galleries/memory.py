@@ -29,6 +29,7 @@ from .entries import check_vectors
 from .filters import Condition
 from .fingerprint import MOST_DIMS
 from .memory_parts import sum_of_part
+from .top_scores import best
 from .write_lock import gallery_lock
 
 __all__ = ['MemoryGallery']
@@ -138,6 +139,15 @@ class MemoryGallery(BaseGallery):
         with self._latest():
             found = [self._people[row] for row in self._matching(conditions)]
         return iter(found)
+
+    def _has_value(self, condition: Condition) -> bool:
+        with self._latest():
+            return any(value is not None for value in condition.values_of(self._people))
+
+    def _with_contents(self, hashes: tuple[str, ...]) -> Iterator[GalleryEntry]:
+        wanted = frozenset(hashes)
+        with self._latest():
+            return iter([entry for entry in self._people if entry.sha256 in wanted])
 
     def _changes(self, since: Any) -> tuple[list[GalleryEntry], Any]:
         with self._latest():
@@ -333,19 +343,3 @@ class MemoryGallery(BaseGallery):
         for path in self._folder.glob('part-*'):
             if (part := _PART.match(path.name)) and part[0] not in self._parts:
                 path.unlink(missing_ok=True)
-
-
-def best(scores: np.ndarray, topk: int, among: np.ndarray | None = None) -> np.ndarray:
-    """Find the indices of the ``topk`` highest of ``(N,)`` scores, in no order.
-
-    Only the ``(M,)`` indices ``among`` count; all by default.
-
-    Example:
-        >>> sorted(best(np.array([0.1, 0.9, 0.5]), 2).tolist())
-        [1, 2]
-    """
-    if among is None:
-        among = np.arange(len(scores))
-    if topk >= len(among):
-        return among
-    return among[np.argpartition(scores[among], -topk)[-topk:]]

@@ -12,13 +12,14 @@ from mmtbps.quantities import is_finite
 from ..encoders.base import check_texts
 from ..galleries.filters import parse_where
 
-__all__ = ['BOUNDS', 'Rule', 'read_rules']
+__all__ = ['BOUNDS', 'MOST_BYTES', 'Rule', 'parse_rules', 'read_rules']
 
 #: Keys of which a rule has one, with the least and the highest value.
 BOUNDS = dict(max_false_alarm_rate=(0, 1), min_probability=(0, 1), min_score=(-1, 1))
 _KEYS = ('name', 'sentence', 'where', 'cool_down', *BOUNDS)
 _EXAMPLE = '- {name: red coat, sentence: a woman in a red coat, max_false_alarm_rate: 0.001}'
-_MOST_BYTES = 1 << 20
+#: A longer file is none of rules.
+MOST_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -67,19 +68,40 @@ def read_rules(path: str | os.PathLike) -> list[Rule]:
         BadValue: It is none; the message names file, rule and key.
         MissingPackage: PyYAML is missing.
     """
-    try:
-        import yaml
-    except ImportError as error:
-        raise MissingPackage('rules are YAML: pip install "mmtbps[watch]"') from error
     path = Path(path)
     try:
-        if path.stat().st_size > _MOST_BYTES:
-            raise BadValue(f'{path}: more than {_MOST_BYTES} bytes; these are no rules')
-        found = yaml.load(path.read_text(encoding='utf-8-sig'), Loader=_strict_loader())
+        if path.stat().st_size > MOST_BYTES:
+            raise BadValue(f'{path}: more than {MOST_BYTES} bytes; these are no rules')
+        text = path.read_bytes()
     except FileNotFoundError as error:
         raise MissingFile(f'{path}: no such file of rules') from error
     except IsADirectoryError as error:
         raise BadValue(f'{path}: a folder; name a file of rules') from error
+    return parse_rules(text, path)
+
+
+def parse_rules(text: bytes, path: str | os.PathLike) -> list[Rule]:
+    """Read rules from the content of a file.
+
+    Args:
+        text: YAML in UTF-8.
+        path: Of the file, for messages.
+
+    Raises:
+        BadValue: These are no rules; the message names file, rule and key.
+        MissingPackage: PyYAML is missing.
+
+    Example:
+        >>> text = b'- {name: red, sentence: a red coat, min_score: 0.3}'
+        >>> parse_rules(text, 'rules.yaml')[0].describe_bound()
+        'min_score: 0.3'
+    """
+    try:
+        import yaml
+    except ImportError as error:
+        raise MissingPackage('rules are YAML: pip install "mmtbps[watch]"') from error
+    try:
+        found = yaml.load(text.decode('utf-8-sig'), Loader=_strict_loader())
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError, ValueError) as error:
         if isinstance(error, BadValue):
             raise

@@ -1,13 +1,11 @@
 """Trials of rules: what they would have raised, and the rate of false alarms that was met."""
 
 import heapq
-import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
-from mmtbps.errors import BadValue, MissingFile
+from mmtbps.errors import BadValue
 from mmtbps.evaluation.presence.false_alarms import rate_interval
 from mmtbps.quantities import is_count
 
@@ -17,7 +15,7 @@ from .judging import RuleJudge
 from .outbox import Outbox
 from .repeats import Repeats
 
-__all__ = ['RuleRate', 'in_order_of_time', 'rates_met', 'read_marks', 'try_last']
+__all__ = ['RuleRate', 'in_order_of_time', 'rates_met', 'try_last']
 
 _AT_A_TIME = 256
 
@@ -110,25 +108,3 @@ def rates_met(outbox: Outbox, false: Sequence[str] = ()) -> list[RuleRate]:
         rates.append(RuleRate(rule, total, raised.count(rule), wrong,
                               wrong / total if total else None, low, high))
     return rates
-
-
-def read_marks(path: str | os.PathLike) -> list[str]:
-    """Read the ids of false alarms: one a line; what follows a ``#`` is a remark.
-
-    Raises:
-        MissingFile: There is no such file.
-        BadValue: A line is no id.
-    """
-    try:
-        lines = Path(path).read_text(encoding='utf-8-sig').splitlines()
-    except FileNotFoundError as error:
-        raise MissingFile(f'{path}: no such file of marks') from error
-    except (UnicodeDecodeError, IsADirectoryError) as error:
-        raise BadValue(f'{path}: no text file of marks') from error
-    ids = []
-    for number, line in enumerate(lines, start=1):
-        words = line.partition('#')[0].split()
-        if len(words) > 1:
-            raise BadValue(f'{path}: line {number}: one id of an alarm is needed, got {line!r:.60}')
-        ids += words
-    return ids

@@ -44,14 +44,16 @@ class Watch:
         receivers: Of the alarms, at most one of a kind.
         notify: Takes a line for people.
         pause: Seconds before something that has failed is tried again; doubles up to a minute.
+        renew: Asked at each look for a judge of other rules; None while they are the same.
     """
 
     def __init__(self, source: Source, gallery: BaseGallery, judge: RuleJudge, outbox: Outbox,
                  receivers: Sequence[Receiver], notify: Callable[[str], object],
-                 pause: float = 1.) -> None:
+                 pause: float = 1.,
+                 renew: Callable[[], RuleJudge | None] | None = None) -> None:
         self.source, self.gallery, self.judge, self.outbox = source, gallery, judge, outbox
         self.senders = [Sender(outbox.folder, receiver, notify, pause) for receiver in receivers]
-        self.notify, self._pause = notify, pause
+        self.notify, self._pause, self._renew = notify, pause, renew
         self._stop = threading.Event()
         self._error: BaseException | None = None
         if outbox.is_new:
@@ -96,6 +98,8 @@ class Watch:
             GalleryUnreadable: Likewise.
         """
         self.source.index()
+        if self._renew is not None and (judge := self._renew()) is not None:
+            self.judge = judge
         fresh = self.fresh()
         for start in range(0, len(fresh), _AT_A_TIME):
             part = fresh[start:start + _AT_A_TIME]

@@ -1,5 +1,6 @@
 """Layout and events of the page."""
 
+import contextlib
 import html
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -19,6 +20,8 @@ from .service import MAX_COUNT, MAX_TEXT, Facets, Refused, SearchService, read_p
 from .style import CLOSE_UP, DROP, PICK
 from .uploads import add_crops, check_uploads
 from .views import Question, answer, describe, greet, show_person
+from .watch_layout import add_watch
+from .watch_service import WatchFolder, WatchService, check_watch
 
 __all__ = ['build_page', 'import_gradio']
 
@@ -46,7 +49,8 @@ def import_gradio() -> ModuleType:
 
 
 def build_page(inferencer: Any, images: str | os.PathLike, uploads: str | os.PathLike | None = None,
-               title: str = 'Person search', observers: Sequence[QueryObserver] = ()) -> Any:
+               title: str = 'Person search', observers: Sequence[QueryObserver] = (),
+               watch: WatchFolder | None = None) -> Any:
     """Build the page as Gradio blocks; `serve` launches it safely.
 
     Args:
@@ -56,9 +60,11 @@ def build_page(inferencer: Any, images: str | os.PathLike, uploads: str | os.Pat
         uploads: Folder inside ``images`` for crops that visitors add; ``None`` if they may not.
         title: Stands on top.
         observers: Told of each question, see `ObservedService`.
+        watch: Shown in a tab of its own; no tab without one.
 
     Raises:
-        BadValue: ``uploads`` is not inside ``images``.
+        BadValue: ``uploads`` is not inside ``images``, or ``watch`` is none.
+        MissingFile: There are no such rules.
         NotWritable: Nothing can be written to ``uploads``.
         MissingPackage: Gradio is not installed.
     """
@@ -66,10 +72,18 @@ def build_page(inferencer: Any, images: str | os.PathLike, uploads: str | os.Pat
     service = ObservedService(inferencer, as_path(images), observers=observers)
     if uploads is not None:
         check_uploads(images, uploads)
+    if watch is not None:
+        check_watch(watch)
     from .blocks import PageBlocks
     with PageBlocks(title=title, analytics_enabled=False, fill_width=True,
                     delete_cache=(600, 3600)) as page:
-        parts = _lay_out(gr, title, service.facets(), uploads is not None)
+        watched = None if watch is None else WatchService(service, watch)
+        # Tabs only where there is a second one.
+        with _tab(gr, 'Search', watched is not None):
+            parts = _lay_out(gr, title, service.facets(), uploads is not None)
+        if watched is not None:
+            with _tab(gr, 'Watch', True) as tab:
+                add_watch(gr, service, watched, page, tab, _PRIVATE)
         parts.asked, parts.shown, parts.picked, parts.given = (
             gr.State(value, time_to_live=_MEMORY) for value in ([], Question(), None, ''))
         refresh = _refresh(gr, parts, service, title)
@@ -85,6 +99,11 @@ def build_page(inferencer: Any, images: str | os.PathLike, uploads: str | os.Pat
 
 
 # ------------------------------------------------------------------ where things stand
+def _tab(gr: ModuleType, name: str, wanted: bool) -> Any:
+    """Make a tab; one after the other stand in one row of them. Without tabs, nothing around."""
+    return gr.Tab(name, elem_id=f'tab-{name.lower()}') if wanted else contextlib.nullcontext()
+
+
 def _lay_out(gr: ModuleType, title: str, facets: Facets, uploads: bool) -> SimpleNamespace:
     parts, known = SimpleNamespace(), _known(facets)
     parts.masthead = gr.HTML(draw_masthead(title, describe(facets)), elem_id='masthead')

@@ -21,6 +21,7 @@ from .middleware import RequestFilter
 from .observed import QueryObserver
 from .private_folder import PrivateFolder
 from .style import CSS, make_theme
+from .watch_service import WatchFolder
 
 __all__ = ['AddressNotFree', 'check_free', 'serve']
 
@@ -35,14 +36,15 @@ class AddressNotFree(UserError, OSError):
 def serve(inferencer: Any, images: str | os.PathLike, uploads: str | os.PathLike | None = None,
           host: str = '127.0.0.1', port: int = 7860, title: str = 'Person search',
           wait: bool = True, public_url: str | None = None,
-          observers: Sequence[QueryObserver] = ()) -> Any:
+          observers: Sequence[QueryObserver] = (), watch: WatchFolder | None = None) -> Any:
     """Open the page of a gallery for browsers and programs.
 
     Nothing is fetched from elsewhere and nothing reported; no file is served, pictures of the
     gallery stand in the page itself. Pages of other sites get no answer, nor do requests under
     another name than those of this machine and of ``public_url``. There is no password: with
-    another ``host`` than the default everyone who reaches the machine can search, and add people if
-    ``uploads`` is given. Files on their way lie in a private folder that goes with the page.
+    another ``host`` than the default everyone who reaches the machine can search, add people if
+    ``uploads`` is given, and change the rules of ``watch`` if that says so. Files on their way lie
+    in a private folder that goes with the page.
 
     Args:
         inferencer: A `TextToPersonInferencer` with a gallery.
@@ -57,13 +59,15 @@ def serve(inferencer: Any, images: str | os.PathLike, uploads: str | os.PathLike
             this machine: mostly ``'https://host/people'``, of a reverse proxy on this machine that
             hands their requests on; ``host`` stays as it is.
         observers: Told of each question, such as a `PageMetrics`.
+        watch: Shown in a tab of its own.
 
     Returns:
         The Gradio blocks, with ``local_url`` and ``close()``.
 
     Raises:
         AddressNotFree: Nothing can listen at host and port.
-        BadValue: ``uploads`` is not inside ``images``, or ``public_url`` no address.
+        BadValue: ``uploads`` is not inside ``images``, ``watch`` is none, or ``public_url`` no
+            address.
         MissingPackage: Gradio is not installed.
         NotWritable: Nothing can be written to ``uploads``.
     """
@@ -73,7 +77,7 @@ def serve(inferencer: Any, images: str | os.PathLike, uploads: str | os.PathLike
     folder = PrivateFolder()
     try:
         with private_environment():
-            page = build_page(inferencer, images, uploads, title, observers)
+            page = build_page(inferencer, images, uploads, title, observers, watch)
             page.private_folder = folder
             health = HealthCheck(partial(why_not_ready, inferencer, images))
             _launch(page, port, address, uploads is not None, health)

@@ -21,7 +21,8 @@ element.addEventListener('click', (event) => {
 CLOSE_UP = """
 const narrow = matchMedia('(max-width: 760px), (max-height: 500px)');
 const place = document.querySelector('#close-up');
-const others = '#masthead, #asking, #filters, #by-picture, #add, #history, #people, footer';
+const others = '#masthead, #asking, #filters, #by-picture, #add, #history, #people, footer, '
+  + '[role=tablist]';
 let card = null, noted = false;
 const isOpen = () => place.classList.contains('open');
 const arrange = (open) => {
@@ -110,7 +111,9 @@ CSS = """
 .gradio-container h1, .gradio-container h2 { letter-spacing: -.01em; font-weight: 600;
   color: var(--body-text-color); }
 #masthead .html-container, #history .html-container, #people .html-container,
-#person .html-container { padding: 0; }
+#person .html-container, #alarms .html-container, #rules .html-container, #trial .html-container,
+#rule-said .html-container { padding: 0; }
+.gradio-container button[role=tab][aria-selected=true] { color: var(--body-text-color); }
 #masthead h1 { font-size: 1.5rem; margin: 0; }
 #masthead p { margin: 2px 0 0; color: var(--body-text-color-subdued); font-size: .9rem; }
 #ask { border-width: 0 !important; background: none; box-shadow: none; }
@@ -194,6 +197,41 @@ CSS = """
 .drop img { max-height: 130px; max-width: 130px; margin: 0; border-radius: 8px; }
 .drop .remove { cursor: pointer; padding: 8px 14px; border-radius: 8px;
   background: var(--background-fill-secondary); color: var(--body-text-color); }
+
+.alarms header, .rules header { display: flex; align-items: baseline; gap: 12px; flex-wrap: wrap;
+  margin: 0 0 12px; }
+.alarms h2, .rules h2, #rule-title h2 { font-size: 1.05rem !important; margin: 0 !important; }
+.alarms h3, .rules h3 { font-size: .95rem !important; font-weight: 600; margin: 0 !important;
+  overflow-wrap: anywhere; color: var(--body-text-color); }
+.alarms header span, .rules header span, .alarm .sentence, .rules .sentence, .alarm dt, .rules dt,
+.alarm .mark, .alarm .marked { color: var(--body-text-color-subdued); font-size: .85rem; }
+.alarm-grid { display: grid; gap: 14px;
+  grid-template-columns: repeat(auto-fill, minmax(min(290px, 100%), 1fr)); }
+.alarm { display: grid; grid-template-columns: 84px 1fr; gap: 14px; align-items: start;
+  min-width: 0; padding: 10px; border-radius: 10px; background: var(--background-fill-primary);
+  box-shadow: 0 0 0 1px var(--border-color-primary); }
+.alarm.false .frame { opacity: .45; }
+.alarm .said, .rules li { min-width: 0; }
+.alarm .sentence, .rules .sentence { margin: 2px 0 6px; overflow-wrap: anywhere; }
+.alarm .marks { display: flex; flex-wrap: wrap; gap: 2px 10px; margin: 0 0 6px; }
+.alarm .mark.yes { color: var(--body-text-color); font-weight: 600; }
+.alarm .mark.no { text-decoration: line-through; }
+.alarm dl, .rules dl { display: grid; grid-template-columns: auto 1fr; gap: 2px 12px; margin: 0;
+  font-size: .85rem; }
+.alarm dd, .rules dd { margin: 0; min-width: 0; overflow-wrap: anywhere;
+  color: var(--body-text-color); }
+.rules ul { list-style: none; margin: 0; padding: 0; display: grid; gap: 10px; }
+.rules li { padding: 10px 12px; border-radius: 10px; background: var(--background-fill-primary);
+  box-shadow: 0 0 0 1px var(--border-color-primary); }
+.judge { display: flex; flex-wrap: wrap; gap: 8px; margin-top: 8px; }
+.judge button { all: unset; box-sizing: border-box; cursor: pointer; min-height: 44px;
+  padding: 10px 14px; border-radius: 8px; font-size: .85rem; line-height: 24px;
+  background: var(--background-fill-secondary); color: var(--body-text-color);
+  box-shadow: inset 0 0 0 1px var(--border-color-primary); }
+.judge button[aria-pressed=true] { box-shadow: inset 0 0 0 2px var(--color-accent);
+  font-weight: 600; }
+.judge button:focus-visible { box-shadow: inset 0 0 0 3px var(--color-accent); }
+#rule-title { padding: 12px 12px 0; }
 
 @media (max-width: 760px), (max-height: 500px) {
   #close-up.open { position: fixed; inset: 0; z-index: 1000; align-self: stretch; max-height: none;

@@ -24,8 +24,9 @@ from mmtbps.search.watching import (
     alarm_id,
 )
 from mmtbps.search.watching.alarms import Finding
+from mmtbps.search.watching.marks import read_marks
 from mmtbps.search.watching.repeats import Repeats
-from mmtbps.search.watching.trials import rates_met, read_marks, try_last
+from mmtbps.search.watching.trials import rates_met, try_last
 
 
 def start(root, rules=RULES, gallery=None, said=None):
