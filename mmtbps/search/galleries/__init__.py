@@ -1,4 +1,4 @@
-"""Galleries of people: one interface; in memory, in LanceDB, on a Milvus server."""
+"""Galleries of people: one interface; in memory, in LanceDB, in PostgreSQL, on Milvus."""
 
 from .base import (
     BaseGallery,
@@ -13,10 +13,13 @@ from .base import (
     UnknownEntry,
 )
 from .factory import open_gallery
+from .faults import NoServer
 from .lance import LanceGallery
 from .memory import MemoryGallery
 from .milvus import MilvusGallery
+from .postgres import PostgresGallery
 
 __all__ = ['BaseGallery', 'CaptionMismatch', 'GalleryChanged', 'GalleryClosed', 'GalleryEntry',
            'GalleryMismatch', 'GalleryUnreadable', 'Hit', 'LanceGallery', 'MemoryGallery',
-           'MilvusGallery', 'NoGallery', 'UnknownEntry', 'open_gallery']
+           'MilvusGallery', 'NoGallery', 'NoServer', 'PostgresGallery', 'UnknownEntry',
+           'open_gallery']

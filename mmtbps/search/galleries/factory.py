@@ -12,12 +12,15 @@ from .base import BaseGallery, NoGallery
 from .lance import LanceGallery
 from .memory import MemoryGallery
 from .milvus import MilvusGallery
+from .postgres import PostgresGallery
 from .provenance import Provenance, read_provenance
 
 __all__ = ['SERVERS', 'check_address', 'noted_at', 'open_gallery']
 
 #: Kind of gallery by scheme of the address of a server.
-SERVERS: dict[str, type[BaseGallery]] = {'http': MilvusGallery, 'https': MilvusGallery}
+SERVERS: dict[str, type[BaseGallery]] = {
+    'http': MilvusGallery, 'https': MilvusGallery,
+    'postgresql': PostgresGallery, 'postgres': PostgresGallery}
 _LANCE = '.lance'
 
 
@@ -26,8 +29,9 @@ def open_gallery(uri: str | PathLike, fingerprint: Mapping[str, Any] | None = No
 
     Args:
         uri: ``'people.lance'`` (also ``'s3://bucket/people.lance'``) is a `LanceGallery`,
-            ``'http://host:19530/people'`` the collection ``people`` of a Milvus server, any other
-            folder a `MemoryGallery`.
+            ``'http://host:19530/people'`` the collection ``people`` of a Milvus server,
+            ``'postgresql://host/db/people'`` a table of PostgreSQL, any other folder a
+            `MemoryGallery`.
         fingerprint: Of the encoder whose features it has or will have; see `BaseGallery`.
 
     Raises:

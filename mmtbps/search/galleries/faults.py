@@ -3,7 +3,7 @@
 from mmtbps.errors import BadValue, MissingFile, UserError
 
 __all__ = ['RESTORE', 'GalleryChanged', 'GalleryClosed', 'GalleryUnreadable', 'NoGallery',
-           'UnknownEntry']
+           'NoServer', 'UnknownEntry']
 
 #: The way out of damage.
 RESTORE = 'Take the gallery from a backup or index the images again'
@@ -15,6 +15,10 @@ class NoGallery(MissingFile):
 
 class GalleryUnreadable(UserError, RuntimeError):
     """A gallery whose files are damaged or gone, or whose storage does not answer."""
+
+
+class NoServer(UserError, ConnectionError):
+    """An address at which no server lets the caller in."""
 
 
 class UnknownEntry(UserError, KeyError):

@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from mmtbps.errors import BadValue, MissingPackage, UserError, first_line
+from mmtbps.errors import BadValue, MissingPackage, first_line
 
 from .base import BaseGallery, GalleryEntry, GalleryUnreadable, Hit
 from .caption_words import Words
+from .faults import NoServer
 from .filters import KINDS, Condition, OneOf
 from .fingerprint import check_fingerprint
 from .milvus_address import channel_options, proxy_hint, split_address
@@ -28,10 +29,6 @@ _CHOICES = 100  # values of a chain of `or`
 #: Milvus Lite reads its log when it starts, and cuts it off when it writes its memory to disk.
 _FULL = ('. Its disk is full: make room and start the server again before anything is written. '
          'What it could not bring to disk is in its log, and in no answer until then')
-
-
-class NoServer(UserError, ConnectionError):
-    """An address at which no Milvus server lets the caller in."""
 
 
 class _NamedCalls:

@@ -82,7 +82,12 @@ def replace_gallery(address, fingerprint):
 
 
 def remove_gallery(address):
-    if '://' in address:
+    if address.startswith('postgresql'):
+        import psycopg
+        server, _, name = address.rpartition('/')
+        with psycopg.connect(server) as connection:
+            connection.execute(f'drop table {name}')
+    elif '://' in address:
         from pymilvus import MilvusClient
         server, _, name = address.rpartition('/')
         MilvusClient(server, grpc_options={'grpc.enable_http_proxy': 0}).drop_collection(name)

@@ -1,0 +1,127 @@
+"""Table of a gallery in PostgreSQL: its columns, rows and filters."""
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from mmtbps.errors import BadValue
+
+from .caption_words import Words, spaced_words
+from .entries import GalleryEntry, seal
+from .filters import KINDS, Condition, OneOf
+
+__all__ = ['COLUMNS', 'MOST_DIMS', 'check_sizes', 'creation', 'has_value', 'rows_of', 'stage',
+           'upsert', 'where_clause']
+
+COLUMNS = dict(id='text', vector='vector', camera='text', track='text', path='text',
+               time='double precision', frame='bigint', caption='text', sha256='text',
+               extra='jsonb', entry='text')
+#: Set by pgvector.
+MOST_DIMS = 16_000
+#: A longer feature has no place in a page of 8 kB.
+_PLAIN_DIMS = 1_800
+#: An entry of a B-tree has at most a third of a page.
+_TEXT_BYTES = 2_000
+_STAGE = 'mmtbps_staged'
+
+
+def creation(table: str, dim: int) -> list[str]:
+    """Write the statements that create the table of a gallery.
+
+    Args:
+        table: Its name, as of `PostgresAddress`.
+        dim: Length of a feature.
+    """
+    columns = ', '.join(
+        f'{name} {kind if name != "vector" else f"vector({dim})"}'
+        + (' collate "C"' if kind == 'text' else '')
+        + (' primary key' if name == 'id' else '')
+        + (' not null' if name in ('vector', 'path', 'sha256', 'extra', 'entry') else '')
+        for name, kind in COLUMNS.items())
+    plain = [f'alter table {table} alter column vector set storage plain']
+    return [f'create table {table} ({columns})', *(plain if dim <= _PLAIN_DIMS else []),
+            *(f'create index {table}_{name} on {table} ({columns})' for name, columns in dict(
+                path='path', content='sha256', seen='camera, time', time='time',
+                track='track').items()),
+            f'create index {table}_extra on {table} using gin (extra)']
+
+
+def stage() -> tuple[str, str]:
+    """Write the statement that makes the place for new rows, and the one that fills it."""
+    columns = ', '.join(f'{name} {kind}' for name, kind in COLUMNS.items())
+    return (f'create temp table if not exists {_STAGE} ({columns}) on commit delete rows',
+            f'copy {_STAGE} ({", ".join(COLUMNS)}) from stdin (format binary)')
+
+
+def upsert(table: str) -> str:
+    """Write the statement that adds the new rows or replaces by them, in the order of their ids."""
+    names = ', '.join(COLUMNS)
+    changes = ', '.join(f'{name} = excluded.{name}' for name in COLUMNS if name != 'id')
+    return (f'insert into {table} ({names}) select {names} from {_STAGE} order by id '
+            f'on conflict (id) do update set {changes}')
+
+
+def rows_of(entries: Sequence[GalleryEntry], vectors: np.ndarray) -> Iterator[list[Any]]:
+    """Yield the rows of entries with their ``(N, dim)`` features, in the order of `COLUMNS`."""
+    from psycopg.types.json import Jsonb
+    for entry, vector in zip(entries, vectors, strict=True):
+        caption = None if entry.caption is None else spaced_words(entry.caption)
+        yield [entry.id, vector, entry.camera, entry.track, entry.path, entry.time, entry.frame,
+               caption, entry.sha256, Jsonb(dict(entry.extra)), seal(entry, vector)]
+
+
+def check_sizes(entries: Sequence[GalleryEntry]) -> None:
+    """Check that the texts of entries have a place in the indexes of a table.
+
+    Raises:
+        BadValue: One is too long.
+    """
+    for entry in entries:
+        for name in ('id', 'path', 'camera', 'track', 'sha256'):
+            if len((getattr(entry, name) or '').encode()) > _TEXT_BYTES:
+                raise BadValue(f'entry {entry.id[:40]!r}: {name!r} is longer than the '
+                               f'{_TEXT_BYTES} bytes that a PostgreSQL gallery holds')
+
+
+def where_clause(conditions: Sequence[Condition]) -> tuple[str, list[Any]]:
+    """Convert a filter to SQL with places for its values, and the values.
+
+    Example:
+        >>> from mmtbps.search.galleries.filters import read_where
+        >>> where_clause(read_where({'camera': 'c1', 'frame': (5, None)}))
+        ('where (camera = any(%s::text[])) and (frame >= %s)', [['c1'], 5])
+    """
+    texts: list[str] = []
+    values: list[Any] = []
+    for condition in conditions:
+        text, given = _one(condition)
+        texts.append(f'({text})')
+        values += given
+    return f'where {" and ".join(texts)}' if texts else '', values
+
+
+def _one(condition: Condition) -> tuple[str, list[Any]]:
+    if isinstance(condition, Words):
+        return (' or '.join('(' + ' and '.join(['position(%s in caption) > 0'] * len(parts)) + ')'
+                            for parts in condition.choices),
+                [part for parts in condition.choices for part in parts])
+    if condition.free:
+        return (' or '.join(['extra @> %s::jsonb'] * len(condition.values)),
+                [json.dumps({condition.key: value}) for value in condition.values])
+    kind = {str: 'text', float: 'double precision', int: 'bigint'}.get(
+        KINDS.get(condition.key), 'text')
+    if isinstance(condition, OneOf):
+        return f'{condition.key} = any(%s::{kind}[])', [list(condition.values)]
+    ends = [(sign, end) for sign, end in (('>=', condition.low), ('<=', condition.high))
+            if end is not None]
+    return (' and '.join(f'{condition.key} {sign} %s' for sign, _ in ends),
+            [end for _, end in ends])
+
+
+def has_value(condition: Condition) -> tuple[str, list[Any]]:
+    """Write the condition of the rows that have any value of a key, and its values."""
+    if condition.free:
+        return 'where extra ? %s', [condition.key]
+    return f'where {condition.key} is not null', []
