@@ -19,7 +19,7 @@ from urllib.parse import quote, unquote
 
 from mmtbps.errors import BadValue, MissingFile
 
-from .store_errors import SCHEMES, check_no_secret, explained_store
+from .store_errors import SCHEMES, StoreError, check_no_secret, explained_store
 
 __all__ = ['AnyPath', 'RemotePath', 'RemoteStat', 'as_path', 'is_remote']
 
@@ -224,11 +224,12 @@ class RemotePath(os.PathLike):
             return None
 
     def _refuse_missing_bucket(self) -> None:
+        """Tell a bucket that is not there from a name in it; whoever may not ask is not told."""
         if self._address.startswith(('http', 'memory')):
             return
         try:
-            with explained_store(self._address):
-                self._store().ls(self._root, detail=False)
+            with suppress(StoreError), explained_store(self._address):
+                self._store().info(self._root)
         except MissingFile as error:
             raise MissingFile(f'{self}: there is no bucket {self._root.partition("://")[2]}'
                               ) from error
@@ -239,15 +240,15 @@ class RemotePath(os.PathLike):
         return False
 
     def stat(self) -> RemoteStat:
-        """Return size and time of change; those of a listing without asking again.
+        """Return size and time of change; of a listed file those of the listing, without asking.
 
         Raises:
             MissingFile, StoreError: As in `explained_store`.
         """
-        if self._stat is None:
-            with explained_store(self._address):
-                self._stat = _stat_of(self._store().info(self._url()))
-        return self._stat
+        if self._stat is not None:
+            return self._stat
+        with explained_store(self._address):
+            return _stat_of(self._store().info(self._url()))
 
     def read_bytes(self, start: int | None = None, stop: int | None = None) -> bytes:
         """Read the file, or the bytes from ``start`` to before ``stop``."""

@@ -111,14 +111,14 @@ def _explain(error: Exception, address: str) -> UserError:
     if isinstance(error, ImportError):
         return MissingPackage(f'{address}: reading {scheme}:// needs {package}: '
                               f'pip install "mmtbps[{extra}]"')
-    if _WITHOUT_CREDENTIALS.search(said):
-        return StoreError(f'{address}: no credentials, which are taken from {places}')
-    if isinstance(error, PermissionError) or _DENIED.search(said):
-        return StoreError(f'{address}: access is denied ({first_line(error)}). Credentials are '
-                          f'taken from {places}')
     if isinstance(error, (FileNotFoundError, NotADirectoryError)):
         if _NO_BUCKET.search(str(error)):
             bucket = address.partition('://')[2].partition('/')[0]
             return MissingFile(f'{address}: there is no bucket {bucket}')
         return MissingFile(f'{address}: no such file or folder')
+    if _WITHOUT_CREDENTIALS.search(said):
+        return StoreError(f'{address}: no credentials, which are taken from {places}')
+    if isinstance(error, PermissionError) or _DENIED.search(said):
+        return StoreError(f'{address}: access is denied ({first_line(error)}). Credentials are '
+                          f'taken from {places}')
     return StoreError(f'{address}: cannot be read ({said})')

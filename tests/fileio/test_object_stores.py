@@ -191,7 +191,7 @@ class NoCredentialsError(Exception):
     (RuntimeError('InvalidAccessKeyId: no such key'), StoreError, 'access is denied'),
     (FileNotFoundError('The specified bucket does not exist'), MissingFile,
      'there is no bucket people'),
-    (FileNotFoundError('people/a.jpg'), MissingFile, 'no such file or folder'),
+    (FileNotFoundError('people/401/a.jpg'), MissingFile, 'no such file or folder'),
     (ImportError('Install s3fs to access S3'), MissingPackage, r'pip install "mmtbps\[s3\]"'),
     (ConnectionError('refused'), StoreError, r'cannot be read \(ConnectionError: refused\)'),
     (OSError(errno.EIO, 'a line\nand a page of advice'), StoreError, 'cannot be read'),
