@@ -1,7 +1,7 @@
 """Models of other makes from their folder to an answer: index, calibrate, ask for who is not there.
 
-Two towers learn for a moment what colours are called: a CLIP of transformers as it lies in a folder,
-and convolutional towers of ours as graphs for ONNX Runtime.
+Two towers learn for a moment what colours are called: a CLIP of transformers as it lies in a
+folder, and convolutional towers of ours as graphs for ONNX Runtime.
 """
 
 import json
