@@ -144,12 +144,12 @@ class WatchService:
 
     @property
     def has_rules(self) -> bool:
-        """Whether there is a file of rules."""
+        """True where there is a file of rules."""
         return self._file is not None
 
     @property
     def has_alarms(self) -> bool:
-        """Whether there is a watch whose alarms are shown."""
+        """True where there is a watch whose alarms are shown."""
         return self._folder is not None
 
     def rules(self) -> RuleSet:

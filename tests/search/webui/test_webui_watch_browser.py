@@ -60,8 +60,15 @@ def write(tab, **fields):
         tab.locator(f'#rule-{name.replace("_", "-")}').locator('input, textarea').first.fill(text)
 
 
-def test_a_visitor_tries_and_saves_a_rule_and_marks_an_alarm(browser, page):
-    tab = visit(browser, page)
+@pytest.fixture
+def tab(browser, page):
+    opened = visit(browser, page)
+    yield opened
+    assert not opened.errors
+    opened.context.close()
+
+
+def test_a_mark_of_an_alarm_changes_the_rate_of_its_rule(tab, page):
     open_tab(tab, 'Watch')
     tab.wait_for_selector('.alarm img')
     assert tab.locator('.alarm').count() == tab.locator('.rules li').count() == 2
@@ -69,14 +76,16 @@ def test_a_visitor_tries_and_saves_a_rule_and_marks_an_alarm(browser, page):
 
     assert not serious_faults(tab)
 
-    # A mark changes the rate, and the report reads it.
     first = tab.get_attribute('.alarm', 'data-alarm')
     tab.click(f'[data-pick="false:{first}"]')
     tab.wait_for_selector('#rules dd:has-text("1 of 6 people: 16.6667%")')
     assert tab.get_attribute(f'[data-pick="false:{first}"]', 'aria-pressed') == 'true'
     assert read_marks(page.watch / 'marks.txt') == [first]
 
-    # A rule that is none is refused; a trial shows whom a good one would have found; it is saved.
+
+def test_a_rule_is_tried_saved_changed_in_its_place_and_removed(tab, page):
+    open_tab(tab, 'Watch')
+    tab.wait_for_selector('.rules li')
     write(tab, name='green', sentence='all in green', value='much', where='', cool_down='60')
     tab.click('#rule-save')
     tab.wait_for_selector('.notice:has-text("must be a number")')
@@ -91,7 +100,6 @@ def test_a_visitor_tries_and_saves_a_rule_and_marks_an_alarm(browser, page):
     tab.wait_for_selector('.rules li[data-rule="green"]')
     assert read_rules(page.rules)[-1].cool_down == 60.
 
-    # It is edited in its place, and removed.
     tab.click('.rules li[data-rule="green"] [data-pick^=edit]')
     tab.wait_for_function('document.querySelector("#rule-value textarea, #rule-value input")'
                           '.value === "0.2"')
@@ -103,7 +111,9 @@ def test_a_visitor_tries_and_saves_a_rule_and_marks_an_alarm(browser, page):
     tab.wait_for_selector('#rule-said :text("green is removed.")')
     assert len(read_rules(page.rules)) == tab.locator('.rules li').count() == 2
 
-    # Searching goes on as it does without a watch, also up close on a phone.
+
+def test_searching_goes_on_beside_a_watch_also_up_close_on_a_phone(tab, page):
+    open_tab(tab, 'Watch')
     open_tab(tab, 'Search')
     ask(tab, 'red coat, blue trousers')
     assert people(tab)[0] == 'red-blue'
@@ -114,8 +124,6 @@ def test_a_visitor_tries_and_saves_a_rule_and_marks_an_alarm(browser, page):
     assert box['y'] >= 0 and box['width'] <= page.size[0]
     tab.click('#person .close')
     tab.wait_for_selector('#close-up', state='hidden')
-    assert not tab.errors
-    tab.context.close()
 
 
 def test_without_leave_there_is_nothing_to_change_with(browser, tmp_path):
