@@ -16,6 +16,7 @@ Examples:
     mmtbps benchmark index --images 400 --threads 2
     mmtbps benchmark phrases --model MODEL --data data/DrawnPEDES --threads 1
     mmtbps benchmark captions --model MODEL --data data/DrawnPEDES --threads 1
+    mmtbps benchmark filtered-presence --model MODEL --data data/DrawnPEDES --threads 1
 """
 
 import argparse
@@ -45,7 +46,7 @@ __all__ = ['BENCHMARKS', 'add_arguments', 'describe_environment', 'find_tools', 
 # against: nobody who searches or trains imports either.
 BENCHMARKS = ('evaluation', 'generation', 'edits', 'deployment', 'search', 'heat-maps', 'training',
               'profile', 'input', 'annotations', 'index', 'edited-photographs', 'phrases',
-              'answers', 'captions')
+              'answers', 'captions', 'filtered-presence')
 
 
 def find_tools() -> Path:
