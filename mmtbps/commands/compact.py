@@ -2,6 +2,7 @@
 
 Examples:
     mmtbps compact people.lance
+    mmtbps compact postgresql://host/cams/people --index hnsw
 """
 
 import argparse
@@ -20,14 +21,19 @@ INTERRUPTED = GOES_ON
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the gallery."""
     add_gallery(parser)
+    parser.add_argument('--index', choices=('hnsw', 'none'), help='of a gallery in PostgreSQL: '
+                        'build an approximate index and tell its recall, or drop it')
     add_json(parser)
 
 
 def run(args: argparse.Namespace) -> None:
     """Compact the gallery and print what it holds."""
-    gallery = open_gallery(args.gallery)
-    gallery.optimize()
-    forget_statistics(args.gallery)  # which were reckoned with what has gone
-    known = gallery.info()
+    with open_gallery(args.gallery) as gallery:
+        gallery.optimize()
+        told = gallery.build_index(args.index) if args.index else []
+        forget_statistics(args.gallery)  # which were reckoned with what has gone
+        known = gallery.info()
+    for line in told:
+        print(f'{args.gallery}: {line}')
     print(f'{args.gallery}: {known["entries"]} entries, index: {known["index"]}')
-    answer(dict(gallery=args.gallery, entries=known['entries'], index=known['index']))
+    answer(dict(gallery=args.gallery, entries=known['entries'], index=known['index'], told=told))

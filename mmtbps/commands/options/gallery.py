@@ -36,7 +36,8 @@ GOES_ON = 'interrupted. What was stored is safe; the same command goes on'
 def add_gallery(parser: argparse.ArgumentParser) -> None:
     """Add the address of the gallery."""
     parser.add_argument('gallery', help='a folder (*.lance for LanceDB, any other is kept in '
-                        'memory), or http://host:port/collection of Milvus')
+                        'memory), postgresql://host/database/table, or http://host:port/collection '
+                        'of Milvus')
 
 
 def add_gallery_model(parser: argparse.ArgumentParser, images: bool = False) -> None:

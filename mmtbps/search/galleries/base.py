@@ -240,6 +240,15 @@ class BaseGallery(GalleryLookups):
         Of what was removed or replaced, nothing is left in the files of a gallery on this machine.
         """
 
+    def build_index(self, kind: str) -> list[str]:
+        """Build an index of a kind, or drop it; return lines for people on what it costs.
+
+        Raises:
+            BadValue: A gallery of this kind has no index of one's choice.
+        """
+        raise BadValue(f'{self.uri}: an index of {kind!r} can be chosen for a gallery in '
+                       'PostgreSQL; those of LanceDB build theirs by themselves')
+
     @abstractmethod
     def _open(self, fingerprint: dict[str, Any] | None) -> dict[str, Any] | None:
         """Open the gallery, or else begin it with a fingerprint; return the one that is stored.

@@ -36,7 +36,8 @@ __all__ = ['PostgresGallery']
 _FINGERPRINT, _NOTE = 'mmtbps.fingerprint', 'mmtbps.note'
 _PAGE = 2_000
 _CONNECTIONS = 8
-_TRIES = 3
+#: Seconds after which a server that does not answer is asked for the reason.
+_SOON = 1.
 
 
 class PostgresGallery(BaseGallery):
@@ -136,19 +137,26 @@ class PostgresGallery(BaseGallery):
     @contextlib.contextmanager
     def _asking(self) -> Iterator[Any]:
         """Lend a connection in a transaction, of a gallery that is the one that was opened."""
+        with explained(self.uri), self._lent() as connection, connection.transaction():
+            if self._seen:
+                if (stored := self._stored(connection)) is None:
+                    raise self._gone()
+                self._check_unchanged(stored)
+            yield connection
+
+    @contextlib.contextmanager
+    def _lent(self) -> Iterator[Any]:
         from psycopg_pool import PoolTimeout
-        with explained(self.uri):
-            try:
-                with self._pooled().connection() as connection, connection.transaction():
-                    if self._seen:
-                        stored = self._stored(connection)
-                        if stored is None:
-                            raise self._gone()
-                        self._check_unchanged(stored)
-                    yield connection
-            except PoolTimeout:
-                self._connect().close()  # says why
-                raise
+        pool = self._pooled()
+        try:
+            connection = pool.getconn(_SOON)
+        except PoolTimeout:
+            self._connect().close()  # where no server answers, this says why
+            connection = pool.getconn()
+        try:
+            yield connection
+        finally:
+            pool.putconn(connection)
 
     def _gone(self) -> Exception:
         from psycopg.errors import UndefinedTable
@@ -161,7 +169,7 @@ class PostgresGallery(BaseGallery):
             logging.getLogger('psycopg.pool').setLevel(logging.ERROR)  # it tells every retry
             self._connect().close()  # the pool would try for long and not say why
             self._pool = ConnectionPool(
-                self._settings, min_size=0, max_size=_CONNECTIONS, timeout=10, open=True,
+                self._settings, min_size=0, max_size=_CONNECTIONS, timeout=30, open=True,
                 kwargs=dict(autocommit=True, prepare_threshold=None, connect_timeout=10,
                             client_encoding='utf8', application_name='mmtbps'),
                 configure=register_vector, check=ConnectionPool.check_connection)
@@ -223,7 +231,7 @@ class PostgresGallery(BaseGallery):
     def _upsert(self, entries: list[GalleryEntry], vectors: np.ndarray) -> None:
         make_stage, fill_stage = stage()
         try:
-            with self._writing() as connection:
+            with self._asking() as connection:
                 if not self._seen:
                     self._begin(connection)
                 connection.execute(make_stage)
@@ -246,11 +254,6 @@ class PostgresGallery(BaseGallery):
         for statement in creation(self._table, self.dim):
             connection.execute(statement)
         self._write_comment(connection, {_FINGERPRINT: self.fingerprint})
-
-    @contextlib.contextmanager
-    def _writing(self) -> Iterator[Any]:
-        with self._asking() as connection:
-            yield connection
 
     def _delete_ids(self, ids: list[str]) -> int:
         return self._remove('where id = any(%s::text[])', [ids])

@@ -87,7 +87,7 @@ class VectorIndex:
             return False
         clause, values = where_clause(conditions)
         passed, = connection.execute(
-            f'select count(*) from (select from {self.table} {clause} limit {FEW + 1}) as some',
+            f'select count(*) from (select from {self.table} {clause} limit {FEW + 1}) as passed',
             values).fetchone()
         if passed <= FEW:
             return False

@@ -25,6 +25,7 @@ from mmtbps.search.galleries import (
     MemoryGallery,
     MilvusGallery,
     NoGallery,
+    PostgresGallery,
     UnknownEntry,
     open_gallery,
 )
@@ -270,7 +271,8 @@ def test_an_address_tells_the_kind(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize('address, package, extra', [
-    ('people.lance', 'lancedb', 'search'), ('http://localhost:1/people', 'pymilvus', 'milvus')])
+    ('people.lance', 'lancedb', 'search'), ('http://localhost:1/people', 'pymilvus', 'milvus'),
+    ('postgresql://localhost:1/db/people', 'psycopg', 'postgres')])
 def test_a_missing_package_is_named(tmp_path, monkeypatch, address, package, extra):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setitem(sys.modules, package, None)
@@ -293,3 +295,4 @@ def test_galleries_are_registered(tmp_path):
     assert type(built) is MemoryGallery and built.fingerprint == FINGERPRINT
     assert TASK_UTILS.get('LanceGallery') is LanceGallery
     assert TASK_UTILS.get('MilvusGallery') is MilvusGallery
+    assert TASK_UTILS.get('PostgresGallery') is PostgresGallery

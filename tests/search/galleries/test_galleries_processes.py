@@ -11,6 +11,7 @@ from gallery_rig import FINGERPRINT, process_command
 from mmtbps.search.galleries import MemoryGallery, open_gallery
 from mmtbps.search.galleries.provenance import write_provenance
 
+pytest_plugins = 'gallery_fixtures'  # `postgres`
 ROOT = Path(__file__).parents[3]
 
 
@@ -44,17 +45,25 @@ def test_a_gallery_that_another_process_begins_meanwhile_is_opened(tmp_path, mon
     assert (folder / 'origin.json').is_file()
 
 
-@pytest.mark.parametrize('name', ['people', 'people.lance'])
-def test_two_writers_and_two_searchers(tmp_path, name):
-    if name.endswith('.lance'):
+@pytest.fixture(params=['people', 'people.lance', 'postgres'])
+def uri(request, tmp_path):
+    """Address of a gallery that several processes may use."""
+    if request.param == 'postgres':
+        server = request.getfixturevalue('postgres')
+        return f'{server.address}/p{abs(hash(request.node.name)):x}'
+    if request.param.endswith('.lance'):
         pytest.importorskip('lancedb')
-    uri, batches = str(tmp_path / name), 12
+    return str(tmp_path / request.param)
+
+
+def test_two_writers_and_two_searchers(uri):
+    batches = 12
     gallery = open_gallery(uri, FINGERPRINT)
     gallery.upsert(*batch_of('left', 0))
     searchers = [start('search', uri) for _ in range(2)]
     for searcher in searchers:
         assert searcher.stdout.readline() == 'ready\n'
-    for writer in [start('write', uri, name, batches) for name in ('left', 'right')]:
+    for writer in [start('write', uri, side, batches) for side in ('left', 'right')]:
         assert len(finish(writer)) == batches + 1
     for searcher in searchers:
         searches, largest = map(int, finish(searcher)[-2:])
@@ -66,11 +75,7 @@ def test_two_writers_and_two_searchers(tmp_path, name):
         for entry in batch_of(side, number)[0]}
 
 
-@pytest.mark.parametrize('name', ['people', 'people.lance'])
-def test_two_processes_may_begin_one_gallery(tmp_path, name):
-    if name.endswith('.lance'):
-        pytest.importorskip('lancedb')
-    uri = str(tmp_path / name)
+def test_two_processes_may_begin_one_gallery(uri):
     for writer in [start('write', uri, side, 1) for side in ('left', 'right')]:
         finish(writer)
     assert open_gallery(uri, FINGERPRINT).count() == 2 * BATCH + 5
