@@ -1,7 +1,8 @@
 """Bring a gallery up to date with a folder of images; stopped or killed, the same command goes on.
 
-A gallery is a folder for LanceDB (people.lance), any other folder (kept in memory while in use), or
-a collection of a Milvus server (http://host:19530/people).
+A gallery is a folder for LanceDB (people.lance), any other folder (kept in memory while in use), a
+table of PostgreSQL (postgresql://host/database/people), or a collection of a Milvus server
+(http://host:19530/people).
 
 Examples:
     mmtbps index people.lance crops --model hf:google/siglip2-base-patch16-naflex

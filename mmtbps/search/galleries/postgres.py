@@ -36,6 +36,9 @@ __all__ = ['PostgresGallery']
 _FINGERPRINT, _NOTE = 'mmtbps.fingerprint', 'mmtbps.note'
 _PAGE = 2_000
 _CONNECTIONS = 8
+#: Nothing is prepared: a pooler between may hand each transaction to another connection.
+_OPTIONS = dict(autocommit=True, prepare_threshold=None, connect_timeout=10,
+                client_encoding='utf8', application_name='mmtbps')
 #: Seconds after which a server that does not answer is asked for the reason.
 _SOON = 1.
 
@@ -128,11 +131,7 @@ class PostgresGallery(BaseGallery):
         return fingerprint  # the first upsert makes the table, together with its rows
 
     def _connect(self) -> Any:
-        psycopg = import_psycopg()
-        # A pooler between us and the server may hand each transaction to another connection.
-        return psycopg.connect(self._settings, autocommit=True, prepare_threshold=None,
-                               connect_timeout=10, client_encoding='utf8',
-                               application_name='mmtbps')
+        return import_psycopg().connect(self._settings, **_OPTIONS)
 
     @contextlib.contextmanager
     def _asking(self) -> Iterator[Any]:
@@ -169,10 +168,8 @@ class PostgresGallery(BaseGallery):
             logging.getLogger('psycopg.pool').setLevel(logging.ERROR)  # it tells every retry
             self._connect().close()  # the pool would try for long and not say why
             self._pool = ConnectionPool(
-                self._settings, min_size=0, max_size=_CONNECTIONS, timeout=30, open=True,
-                kwargs=dict(autocommit=True, prepare_threshold=None, connect_timeout=10,
-                            client_encoding='utf8', application_name='mmtbps'),
-                configure=register_vector, check=ConnectionPool.check_connection)
+                self._settings, min_size=0, max_size=_CONNECTIONS, max_idle=60, open=True,
+                kwargs=_OPTIONS, configure=register_vector, check=ConnectionPool.check_connection)
         return self._pool
 
     def _close(self) -> None:
