@@ -87,10 +87,10 @@ def test_a_closed_gallery_is_used_no_more(people, address):
     assert open_gallery(address).count() == 3
 
 
-def test_a_run_asks_for_its_files_and_never_for_all_entries(people, tmp_path, monkeypatch):
+def test_a_run_asks_for_its_files_and_never_for_all_entries(address, tmp_path, monkeypatch):
     """The second run, of which nothing is new, and a third with a file that has moved."""
     monkeypatch.setattr('mmtbps.search.indexing.index._LOOKED_UP', 2)
-    people.fingerprint = ColorEncoder.fingerprint
+    people = open_gallery(address, ColorEncoder.fingerprint)
     folder = paint_folder(tmp_path / 'crops', 'red', 'green', 'blue', 'red-blue', 'white')
     quiet = IndexOptions(progress=False)
     assert index_people(folder, people, ColorEncoder(), options=quiet).indexed == 5
