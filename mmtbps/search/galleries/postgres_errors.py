@@ -26,8 +26,8 @@ def import_psycopg() -> Any:
         import psycopg
         import psycopg_pool  # noqa: F401
     except ImportError as error:
-        raise MissingPackage('PostgresGallery needs psycopg, psycopg_pool and pgvector: pip '
-                             'install "mmtbps[postgres]"') from error
+        raise MissingPackage(f'PostgresGallery needs {error.name}: pip install "mmtbps[postgres]"'
+                             ) from error
     return psycopg
 
 
