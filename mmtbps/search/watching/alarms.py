@@ -5,10 +5,9 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from pathlib import Path
 from typing import Any
 
-from mmtbps.fileio import encode_json
+from mmtbps.fileio import as_path, encode_json
 
 from ..answers.phrases import PhraseMark
 from ..galleries.base import GalleryEntry
@@ -66,7 +65,7 @@ class Alarm:
         key = alarm_id(rule, entry)
         return cls(key, rule.name, encode_json(dict(
             id=key, rule=rule.name, sentence=rule.sentence, bound=rule.describe_bound(),
-            entry=entry.id, picture=str(Path(images, entry.path)) if images else entry.path,
+            entry=entry.id, picture=str(as_path(images, entry.path)) if images else entry.path,
             frame=entry.frame, box=None if entry.box is None else list(entry.box),
             camera=entry.camera, track=entry.track,
             time=None if entry.time is None else _iso(entry.time), raised=_iso(now),

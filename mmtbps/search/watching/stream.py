@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image
 
 from mmtbps.errors import BadValue
-from mmtbps.fileio import write_durably
+from mmtbps.fileio import refuse_store, write_durably
 
 from ..encoders.base import Encoder
 from ..galleries.base import BaseGallery, GalleryEntry
@@ -138,7 +138,7 @@ class StreamSource(Source):
         pause: Seconds before a lost stream is opened again; doubles up to a minute.
 
     Raises:
-        BadValue: The camera has no name.
+        BadValue: The camera has no name, or the images lie in an object store.
     """
 
     def __init__(self, frames: Callable[[threading.Event], Iterable], camera: str,
@@ -149,6 +149,7 @@ class StreamSource(Source):
         self._frames, self._camera = frames, camera.strip()
         if not self._camera:
             raise BadValue('a stream needs the name of its camera: --camera NAME')
+        refuse_store(images)
         self._images = Path(images).resolve()
         self._gallery, self._encoder, self._outbox = gallery, encoder, outbox
         self._detector, self._tracker = _OneByOne(detector), EarlyLook(tracker, early)
