@@ -66,7 +66,7 @@ class PostgresServer:
     def make(self) -> None:
         """Make its data."""
         file = self.folder.with_name(f'{self.folder.name}.password')
-        file.write_text(self.password)
+        file.write_text(self.password, encoding='utf-8')
         file.chmod(0o644)
         self.run('initdb', '-D', self.folder, '-U', self.user, '-A', 'scram-sha-256', '-E', 'UTF8',
                  '--locale=C', '--no-sync', f'--pwfile={file}')

@@ -215,7 +215,7 @@ def test_a_replica_answers_and_takes_over(postgres, monkeypatch):
     gallery.upsert(*batch_of('a', 0))
     replica = PostgresServer(postgres.folder.with_name('replica'), postgres.programs,
                              postgres.password)
-    with open(postgres.folder / 'pg_hba.conf', 'a') as rules:
+    with open(postgres.folder / 'pg_hba.conf', 'a', encoding='utf-8') as rules:
         rules.write('host replication all 127.0.0.1/32 scram-sha-256\n')
     with psycopg.connect(postgres.address, autocommit=True) as connection:
         connection.execute('select pg_reload_conf()')
