@@ -32,7 +32,7 @@ def running_postgres():
 
 @pytest.fixture
 def postgres(running_postgres, monkeypatch):
-    """That server, of which this process finds user and password."""
+    """The same server; this process finds user and password."""
     for name, value in running_postgres.environment.items():
         monkeypatch.setenv(name, value)
     return running_postgres
