@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -14,11 +15,16 @@ def inside(path: Path) -> str:
     return path.relative_to(PACKAGE).as_posix()
 
 
-def imports_of(source: str, path: Path) -> Iterator[str]:
-    """Yield the absolute dotted names of everything a file imports, lazily or not.
+@cache
+def imports_of(source: str, path: Path) -> tuple[str, ...]:
+    """Return the absolute dotted names of everything a file imports, lazily or not.
 
     What stands under ``if TYPE_CHECKING:`` is for readers and is passed over.
     """
+    return tuple(_imports_of(source, path))
+
+
+def _imports_of(source: str, path: Path) -> Iterator[str]:
     package = ('mmtbps', *path.relative_to(PACKAGE).parts[:-1])
     tree = ast.parse(source)
     unread = {id(child) for node in ast.walk(tree) if _is_type_checking(node)

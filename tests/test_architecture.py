@@ -81,6 +81,9 @@ FENCES = {
 }
 
 
+FILES = {inside(path) for path in SOURCES}
+
+
 def first_word(words: list[str], depth: int) -> str:
     return words[depth] if len(words) > depth else '__init__'
 
@@ -101,8 +104,7 @@ def layer_violations(file: str, source: str) -> list[str]:
     """Imports of ours that the layers of the package, or those inside a part, do not allow."""
     own, wrong = file.removesuffix('.py').split('/'), []
     for name in imports_of(source, PACKAGE / file):
-        target = file_of(name, {inside(path) for path in SOURCES}) if name.split('.')[
-            0] == 'mmtbps' else None
+        target = file_of(name, FILES) if name.split('.')[0] == 'mmtbps' else None
         words = target.removesuffix('.py').split('/') if target else name.split('.')[1:]
         if name.split('.')[0] != 'mmtbps' or words in (['__init__'], []):
             continue

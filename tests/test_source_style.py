@@ -13,8 +13,8 @@ FORBIDDEN_NAMES = re.compile(r'utils|misc|helper|common(?!ds)', re.IGNORECASE)
 RIDDLES = re.compile(r'(What|How|Which|Where|From|Whether|Who|Whose|When|Why|That)\b')
 # Metaphors that once were names, and two words for one thing.
 WORDS = re.compile(r'\b(intake|Intake|sighting|recolour\w*|Desk|_desk|Scope)\b')
-FORMER = re.compile('|'.join(
-    rf'(?<![\w.]){re.escape(f"mmtbps.{name}")}(?![\w.])' for name in (*MOVED, *DIVIDED)))
+FORMER = re.compile(
+    rf'(?<![\w.])mmtbps\.({"|".join(map(re.escape, (*MOVED, *DIVIDED)))})(?![\w.])')
 ALL_PYTHON = [path for folder in ('mmtbps', 'tools', 'tests', 'configs', 'projects')
               for path in sorted((ROOT / folder).rglob('*.py'))
               if not {'.mim', 'written_by_0_1'} & set(path.parts)]
