@@ -22,8 +22,8 @@ pytestmark = pytest.mark.usefixtures('limited')
 
 def load_from(path):
     """Begin a training from a checkpoint, as far as reading goes."""
-    runner = SimpleNamespace(_train_loop=object(), _resume=False, model=nn.Linear(4, 1),
-                             logger=SimpleNamespace(info=print))
+    runner = SimpleNamespace(_train_loop=object(), _resume=False, _load_from=path,
+                             model=nn.Linear(4, 1), logger=SimpleNamespace(info=print))
     stop_if_unready(Config(dict(model={}, load_from=path)))
     content = CheckpointLoader.load_checkpoint(path, map_location='cpu', logger='silent')
     StrictLoadHook().after_load_checkpoint(runner, content)

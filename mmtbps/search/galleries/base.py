@@ -251,10 +251,7 @@ class BaseGallery(GalleryLookups):
 
     @abstractmethod
     def _open(self, fingerprint: dict[str, Any] | None) -> dict[str, Any] | None:
-        """Open the gallery, or else begin it with a fingerprint; return the one that is stored.
-
-        Without a fingerprint nothing is begun, and ``None`` returned where nothing is stored.
-        """
+        """Open the gallery, or begin it with a fingerprint; return the one stored, if any is."""
 
     @classmethod  # noqa: B027
     def check_name(cls, uri: str) -> None:
