@@ -5,18 +5,17 @@ from typing import Any
 
 import numpy as np
 import torch
-from mmcv.transforms import BaseTransform
 
-from mmtbps.errors import BadValue, MissingKey
 from mmtbps.lexicon.partial_captions import partial_caption
 from mmtbps.lexicon.stated_facts import fact_number, stated_facts
 from mmtbps.registry import TRANSFORMS
 
-from .tokenize import TokenizeCaption, captions_of
+from .caption_inputs import CaptionInputs
+from .tokenize import TokenizeCaption
 
 
 @TRANSFORMS.register_module()
-class PartialCaptions(BaseTransform):
+class PartialCaptions(CaptionInputs):
     """Transform that adds short sentences of one to three things that a caption says.
 
     "A red coat" is true of every image whose caption has a red coat, so the image that it comes
@@ -54,33 +53,21 @@ class PartialCaptions(BaseTransform):
         ([3, 4], 6)
     """
 
+    tokens = 'partial_input_ids'
+
     def __init__(self, tokenize: dict | TokenizeCaption, count: int = 2,
                  complete: bool = True) -> None:
-        if count < 1:
-            raise BadValue(f'count must be at least 1, got {count}')
-        self.tokenize = TRANSFORMS.build(tokenize) if isinstance(tokenize, dict) else tokenize
-        self.count, self.complete = count, complete
+        super().__init__(tokenize, count)
+        self.complete = complete
 
-    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
-        where = results.get('img_path', 'item')
-        captions = captions_of(results)
-        if 'input_ids' not in results or len(captions) != 1:
-            raise MissingKey(f'{where}: PartialCaptions needs one caption and its input_ids; put '
-                             'TokenizeCaption before it, and use it in training alone')
-        rng = np.random.default_rng(np.random.randint(2**32, dtype=np.uint64))
-        parts = [partial_caption(captions[0], rng) for _ in range(self.count)]
-        parts = [part for part in parts if part is not None]
-        encoded = [torch.from_numpy(np.array(one.ids, dtype=np.int64))
-                   for one in self.tokenize.encode([part.text for part in parts])]
-        fillers = self.count - len(parts)
-        known = stated_facts(captions[0])
-        results['partial_input_ids'] = encoded + [results['input_ids'][0]] * fillers
-        results['partial_facts'] = [_numbers(part.facts) for part in parts] + [
-            torch.empty(0, dtype=torch.int64)] * fillers
-        results['true_facts'] = [_numbers(known.true)]
-        results['false_facts'] = [_numbers(
-            known.false | known.unnamed if self.complete else known.false)]
-        return results
+    def make(self, caption: str, rng: np.random.Generator) -> tuple[list[str], dict[str, Any]]:
+        drawn = [partial_caption(caption, rng) for _ in range(self.count)]
+        parts, known = [part for part in drawn if part is not None], stated_facts(caption)
+        false = known.false | known.unnamed if self.complete else known.false
+        return [part.text for part in parts], dict(
+            partial_facts=[_numbers(part.facts) for part in parts]
+            + [_numbers(())] * (self.count - len(parts)),
+            true_facts=[_numbers(known.true)], false_facts=[_numbers(false)])
 
     def __repr__(self) -> str:
         return (f'{type(self).__name__}(tokenize={self.tokenize}, count={self.count}, '

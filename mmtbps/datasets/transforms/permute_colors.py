@@ -3,18 +3,16 @@
 from typing import Any
 
 import numpy as np
-import torch
-from mmcv.transforms import BaseTransform
 
-from mmtbps.errors import BadValue, MissingKey
 from mmtbps.lexicon import permute_colors, replace_color
 from mmtbps.registry import TRANSFORMS
 
-from .tokenize import TokenizeCaption, captions_of
+from .caption_inputs import CaptionInputs
+from .tokenize import TokenizeCaption
 
 
 @TRANSFORMS.register_module()
-class PermuteColors(BaseTransform):
+class PermuteColors(CaptionInputs):
     """Transform that adds captions of the same words with the colors on other things.
 
     When and Why Vision-Language Models Behave like Bags-Of-Words, and What to Do About It?
@@ -53,29 +51,18 @@ class PermuteColors(BaseTransform):
         ([True, False], [9, 9])
     """
 
+    tokens = 'negative_input_ids'
+
     def __init__(self, tokenize: dict | TokenizeCaption, count: int = 1,
                  replaced: bool = False) -> None:
-        if count < 1:
-            raise BadValue(f'count must be at least 1, got {count}')
-        self.tokenize = TRANSFORMS.build(tokenize) if isinstance(tokenize, dict) else tokenize
-        self.count, self.replaced = count, replaced
+        super().__init__(tokenize, count)
+        self.replaced = replaced
 
-    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
-        where = results.get('img_path', 'item')
-        captions = captions_of(results)
-        if 'input_ids' not in results or len(captions) != 1:
-            raise MissingKey(f'{where}: PermuteColors needs one caption and its input_ids; put '
-                             'TokenizeCaption before it, and use it in training alone')
-        rng = np.random.default_rng(np.random.randint(2**32, dtype=np.uint64))
-        negatives = permute_colors(captions[0], rng, self.count)
+    def make(self, caption: str, rng: np.random.Generator) -> tuple[list[str], dict[str, Any]]:
+        negatives = permute_colors(caption, rng, self.count)
         if self.replaced and len(negatives) < self.count:
-            negatives += replace_color(captions[0], rng, self.count - len(negatives))
-        encoded = [torch.from_numpy(np.array(one.ids, dtype=np.int64))
-                   for one in self.tokenize.encode(negatives)] if negatives else []
-        fillers = self.count - len(encoded)
-        results['negative_input_ids'] = encoded + [results['input_ids'][0]] * fillers
-        results['negative_real'] = np.arange(self.count) < len(encoded)
-        return results
+            negatives += replace_color(caption, rng, self.count - len(negatives))
+        return negatives, dict(negative_real=np.arange(self.count) < len(negatives))
 
     def __repr__(self) -> str:
         return (f'{type(self).__name__}(tokenize={self.tokenize}, count={self.count}, '
