@@ -111,8 +111,10 @@ def index(args: argparse.Namespace) -> None:
         gallery.optimize()
     entries = gallery.count()
     if args.metrics is not None:
-        write_metrics(args.metrics, args.gallery, report, entries, begun, time.time(), args.shard)
-    print(f'{args.gallery}: {report}; {entries} in all')
+        write_metrics(args.metrics, args.gallery, report, entries, begun, time.time(),
+                      str(options.shard))
+    part = '' if options.shard == (0, 1) else f', shard {options.shard}'
+    print(f'{args.gallery}{part}: {report}; {entries} in all')
     answer(dict(gallery=args.gallery, entries=entries, **asdict(report)))
     if report.skipped:
         fail(f'{len(report.skipped)} of the files were skipped; all others are in the gallery')

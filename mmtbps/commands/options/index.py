@@ -57,7 +57,8 @@ def add_index_options(command: argparse.ArgumentParser) -> None:
                          '(default: %(default)s)')
     command.add_argument('--commit-every', type=int, default=512, help='crops stored at once '
                          '(default: %(default)s)')
-    command.add_argument('--shard', default='0/1', help='i/n: the i-th of n parts, i from 0')
+    command.add_argument('--shard', metavar='I/N', help='the i-th of n parts, i from 0 (default: '
+                         'what a SLURM array or torchrun says, else all)')
     command.add_argument('--log', type=Path, help='append a JSON line for each file that is safe '
                          'or was skipped')
     command.add_argument('--metrics', type=Path, metavar='FILE.prom', help='write metrics of a '
@@ -69,13 +70,15 @@ def read_index_options(args: argparse.Namespace) -> 'IndexOptions':
     """Read the options of `add_index_options`.
 
     Raises:
-        BadValue: A number is below 1, or the shard is none.
+        BadValue: A number is below 1, the shard is none, or a SLURM array is not evenly
+            numbered.
     """
     from mmtbps.search.indexing import IndexOptions
+    shard = JobShard.parse(args.shard) if args.shard else JobShard.from_environment()
     return IndexOptions(
         batch_size=args.batch_size, workers=args.workers, commit_every=args.commit_every,
         prune=args.prune or args.prune_most, prune_most=args.prune_most, exclude=args.exclude,
-        progress=not args.quiet, shard=JobShard.parse(args.shard), log=args.log,
+        progress=not args.quiet, shard=shard, log=args.log,
         images=args.images, rehash=args.rehash)
 
 

@@ -5,7 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from mmtbps.commands.options.index import add_index_options, print_warnings
+from mmtbps.commands.options.index import (
+    add_index_options,
+    print_warnings,
+    read_index_options,
+)
+from mmtbps.errors import BadValue
 from mmtbps.search.indexing import IndexReport
 
 
@@ -32,3 +37,38 @@ def test_of_two_tables_none_is_passed_over_in_silence(capsys):
     with pytest.raises(SystemExit):
         parser.parse_args(['crops', '--metadata', 'a.csv', '--metadata', 'b.csv'])
     assert '--metadata is given twice: index once with each table' in capsys.readouterr().err
+
+
+ARRAY = dict(SLURM_ARRAY_TASK_ID='14', SLURM_ARRAY_TASK_COUNT='3', SLURM_ARRAY_TASK_MIN='10',
+             SLURM_ARRAY_TASK_STEP='2')
+
+
+@pytest.fixture
+def read(monkeypatch):
+    for name in (*ARRAY, 'RANK', 'WORLD_SIZE'):
+        monkeypatch.delenv(name, raising=False)
+
+    def read(environment, *options):
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        parser = argparse.ArgumentParser()
+        add_index_options(parser)
+        return read_index_options(parser.parse_args(['crops', *options]))
+    return read
+
+
+@pytest.mark.parametrize('environment, options, shard', [
+    ({}, [], (0, 1)),
+    ({}, ['--shard', '3/4'], (3, 4)),
+    (ARRAY, [], (2, 3)),
+    (ARRAY, ['--shard', '0/5'], (0, 5)),
+    (ARRAY, ['--shard', '0/1'], (0, 1)),
+    (dict(RANK='1', WORLD_SIZE='4'), [], (1, 4)),
+    (dict(ARRAY, RANK='1', WORLD_SIZE='2'), [], (5, 6))])
+def test_the_part_is_the_one_named_or_that_of_the_array(read, environment, options, shard):
+    assert read(environment, *options).shard == shard
+
+
+def test_an_array_that_is_unevenly_numbered_is_refused(read):
+    with pytest.raises(BadValue, match='SLURM_ARRAY_TASK_ID=13 is not one of 3 evenly numbered'):
+        read(dict(ARRAY, SLURM_ARRAY_TASK_ID='13'))
