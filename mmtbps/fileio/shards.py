@@ -53,15 +53,14 @@ class JobShard(NamedTuple):
         process has it all.
 
         Raises:
-            BadValue: The tasks of the array are not numbered in even steps.
+            BadValue: The tasks of the array are not numbered in even steps, or a variable is no
+                whole number or missing.
         """
         env = os.environ if environment is None else environment
         task, tasks = 0, 1
         if 'SLURM_ARRAY_TASK_ID' in env:
-            tasks = int(env['SLURM_ARRAY_TASK_COUNT'])
-            step = int(env.get('SLURM_ARRAY_TASK_STEP', 1))
-            task, rest = divmod(
-                int(env['SLURM_ARRAY_TASK_ID']) - int(env.get('SLURM_ARRAY_TASK_MIN', 0)), step)
+            tasks, step = _number(env, 'TASK_COUNT'), _number(env, 'TASK_STEP', 1)
+            task, rest = divmod(_number(env, 'TASK_ID') - _number(env, 'TASK_MIN', 0), step)
             if rest or not 0 <= task < tasks:
                 raise BadValue(
                     f'SLURM_ARRAY_TASK_ID={env["SLURM_ARRAY_TASK_ID"]} is not one of '
@@ -81,3 +80,15 @@ class JobShard(NamedTuple):
 
     def __str__(self) -> str:
         return f'{self.index}/{self.count}'
+
+
+def _number(env: Mapping[str, str], name: str, default: int | None = None) -> int:
+    """Read a number of a Slurm array."""
+    name = f'SLURM_ARRAY_{name}'
+    if name not in env and default is not None:
+        return default
+    try:
+        return int(env[name])
+    except (KeyError, ValueError):
+        raise BadValue(f'SLURM_ARRAY_TASK_ID is set, and {name} is {env.get(name, "missing")}: '
+                       'name the shard yourself, or unset both') from None

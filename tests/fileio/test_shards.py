@@ -62,3 +62,12 @@ def test_uneven_arrays_are_refused(number):
         JobShard.from_environment(dict(
             SLURM_ARRAY_TASK_ID=number, SLURM_ARRAY_TASK_COUNT='3', SLURM_ARRAY_TASK_MIN='10',
             SLURM_ARRAY_TASK_STEP='2'))
+
+
+@pytest.mark.parametrize(('env', 'said'), [
+    (dict(SLURM_ARRAY_TASK_ID='1'), 'SLURM_ARRAY_TASK_COUNT is missing: name the shard'),
+    (dict(SLURM_ARRAY_TASK_ID='1', SLURM_ARRAY_TASK_COUNT='two'), 'TASK_COUNT is two'),
+    (dict(SLURM_ARRAY_TASK_ID='', SLURM_ARRAY_TASK_COUNT='2'), 'TASK_ID is ')])
+def test_a_variable_that_is_missing_or_no_number_is_named(env, said):
+    with pytest.raises(BadValue, match=said):
+        JobShard.from_environment(env)
