@@ -4,7 +4,7 @@ TORCH ?= torch==2.13.0
 STACK ?= mm
 VENV ?= .venv
 # What the tests and the demo need beside the stack.
-EXTRAS ?= pdg,search,calibrate,watch,milvus,postgres,demo,deploy,video,visualize,tflite,dev
+EXTRAS ?= pdg,search,calibrate,watch,milvus,postgres,metrics,demo,deploy,video,visualize,tflite,dev
 
 .PHONY: help install demo test test-slow lint package docs clean
 
