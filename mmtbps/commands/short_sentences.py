@@ -7,10 +7,12 @@ order gets; skill is (precision - base) / (1 - base).
 Examples:
     mmtbps draw data/DrawnPEDES --benchmarks
     mmtbps short-sentences work_dirs/model data/DrawnPEDES/benchmarks/short_sentences.json
+    mmtbps short-sentences work_dirs/model short_sentences.json --weigh-phrases
     mmtbps short-sentences hf:openai/clip-vit-base-patch16 short_sentences.json --json
 """
 
 import argparse
+from collections.abc import Callable
 
 import numpy as np
 
@@ -20,6 +22,8 @@ from mmtbps.evaluation.short_sentences import (
     score_short_sentences,
     short_sentence_table,
 )
+from mmtbps.search.answers.phrase_weights import phrases_to_weigh, weighed_scores
+from mmtbps.search.answers.phrases import PhraseChecker
 
 from .options.benchmark_model import (
     add_benchmark_arguments,
@@ -35,6 +39,7 @@ __all__ = ['add_arguments', 'run']
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the model and the benchmark."""
     add_benchmark_arguments(parser)
+    parser.add_argument('--weigh-phrases', action='store_true', help='as for mmtbps query')
 
 
 def run(args: argparse.Namespace) -> None:
@@ -44,12 +49,21 @@ def run(args: argparse.Namespace) -> None:
     measures = score_short_sentences(
         benchmark,
         lambda paths: np.array([*map(encode_pictures(encoder, paths).__getitem__, paths)]),
-        lambda texts: np.array([*map(encode_sentences(encoder, texts).__getitem__, texts)]))
+        lambda texts: np.array([*map(encode_sentences(encoder, texts).__getitem__, texts)]),
+        _weigh(PhraseChecker(encoder)) if args.weigh_phrases else None)
     print(f'{args.model} on {benchmark.name}\n\n'
           f'{short_sentence_table(benchmark.sentences, measures)}')
-    answer(dict(model=args.model, benchmark=benchmark.name,
+    answer(dict(model=args.model, benchmark=benchmark.name, weigh_phrases=args.weigh_phrases,
                 groups=group_means(benchmark.sentences, measures),
                 sentences=[dict(sentence=one.sentence, group=one.group,
                                 true=int(one.true.sum()), unsure=int(one.unsure.sum()),
                                 **found._asdict(), skill=found.skill)
                            for one, found in zip(benchmark.sentences, measures, strict=True)]))
+
+
+def _weigh(checker: PhraseChecker) -> Callable[[str, np.ndarray, np.ndarray], np.ndarray]:
+    """Return the scores of a search that weighs phrases, with the pictures as its gallery."""
+    def weigh(sentence: str, text: np.ndarray, images: np.ndarray) -> np.ndarray:
+        scores = images @ text
+        return weighed_scores(scores, images, phrases_to_weigh(sentence), checker, scores.std())
+    return weigh

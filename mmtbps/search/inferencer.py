@@ -203,8 +203,8 @@ class TextToPersonInferencer:
             group: ``'track'`` or ``'photograph'``: one hit for all of one, see `group_hits`.
                 Identical pictures are one hit in any case.
             **wishes: Of `mmtbps.search.answers.Wishes`: ``must=['red coat']`` orders by it,
-                ``like`` and ``unlike`` (ids) move the query, ``mark=True`` marks the phrases of the
-                sentences. What a sentence denies ("no hat") orders without being named.
+                ``like`` and ``unlike`` (ids) move the query, ``weigh=1`` weighs the phrases of
+                the sentences, ``mark=True`` marks them; what is denied ("no hat") orders, too.
 
         Returns:
             A result each, with the words that the model does not know or read as ``unknown`` and
@@ -343,8 +343,8 @@ class TextToPersonInferencer:
     def _answer(self, queries: Sequence[Asked], vectors: Any, wishes: Wishes,
                 **asked: Any) -> list[SearchResult]:
         of_words = any(query.encoded is not None for query in queries)
-        answerer = Answerer(self.gallery, self._judges.checker_of(self.gallery), self.picture,
-                            self.reranker,
-                            self._judges.estimator_of(self.gallery) if of_words else None,
-                            getattr(self.encoder, 'probability', lambda score: None))
-        return answerer(queries, vectors, wishes, **asked)
+        judges, gallery = self._judges, self.gallery
+        estimator = judges.estimator_of(gallery) if of_words else None
+        return Answerer(gallery, judges.checker_of(gallery), self.picture, self.reranker, estimator,
+                        getattr(self.encoder, 'probability', lambda score: None),
+                        judges.statistics_of)(queries, vectors, wishes, **asked)

@@ -4,10 +4,12 @@ import json
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from mmtbps.commands.main import run_command
 from mmtbps.commands.options import benchmark_model
+from mmtbps.search.answers.phrase_weights import weighed_scores
 
 sys.path.append(str(Path(__file__).parents[1] / 'search'))
 
@@ -79,6 +81,24 @@ def test_short_sentences_print_table_and_json(place, capsys):
     assert found['sentences'] == [dict(
         sentence='all in red', group='colors', true=1, unsure=1, precision=1.,
         average_precision=1., base=pytest.approx(1 / 3), skill=1.)]
+    assert not found['weigh_phrases']
+
+
+def test_short_sentences_are_scored_as_a_search_that_weighs_phrases(place, capsys, monkeypatch):
+    seen = []
+    monkeypatch.setattr('mmtbps.commands.short_sentences.weighed_scores',
+                        lambda *given: seen.append(given) or -weighed_scores(*given))
+    content = json.loads((place / 'short.json').read_text())
+    content['sentences'][0]['sentence'] = 'red coat'
+    (place / 'short.json').write_text(json.dumps(content))
+    found = answer_of(capsys, 'short-sentences', 'colors', 'short.json', '--weigh-phrases')
+    (scores, images, phrases, checker, spread), = seen
+    query, = checker.encoder.encode_texts(['red coat'])
+    assert scores.tolist() == pytest.approx((images @ query).tolist())
+    assert [str(one) for one in phrases] == ['red coat']
+    assert spread == pytest.approx(float(np.std(images @ query)))
+    # The scores turned round are those that were measured: the true picture is last.
+    assert found['weigh_phrases'] and found['sentences'][0]['precision'] == 0.
 
 
 @pytest.mark.parametrize('words, says', [

@@ -26,6 +26,7 @@ from mmtbps.search import load_encoder
 from mmtbps.search.answers import CHECKED, PhraseChecker, fit_phrase_bounds
 from mmtbps.search.answers.feedback import move_query
 from mmtbps.search.answers.margins import Bounds, mark_margins
+from mmtbps.search.answers.phrase_weights import phrases_to_weigh, weighed_scores
 from mmtbps.search.media.images import read_image
 
 _BATCH = 64
@@ -183,7 +184,21 @@ def _order(plain: PhraseChecker, fitted: PhraseChecker, side: Side,
                 right[row, column] = side.people[ranked[0]] == side.owners[query]
         rows.append(dict(measure='R1 with --must', of=f'{title}, {len(chosen)} captions',
                          **_three(100 * right.mean(1))))
-    return rows
+    return [*rows, _weigh(plain, side, chosen)]
+
+
+def _weigh(checker: PhraseChecker, side: Side, chosen: np.ndarray) -> dict:
+    """Find people by captions of which each phrase is weighed; no labels, so no bounds."""
+    right = np.zeros((2, len(chosen)))
+    for column, query in enumerate(chosen):
+        scores = side.images @ side.texts[query]
+        weighed = weighed_scores(scores, side.images, phrases_to_weigh(side.captions[query]),
+                                 checker, scores.std())
+        for row, order in enumerate((scores, weighed)):
+            right[row, column] = side.people[order.argmax()] == side.owners[query]
+    plain, weighed = 100 * right.mean(1)
+    return dict(measure='R1 with --weigh-phrases', of=f'{len(chosen)} captions',
+                plain=f'{plain:.1f}', **{'label-free': f'{weighed:.1f}', 'calibrated': '-'})
 
 
 def _by_worst(checker: PhraseChecker, phrases: Sequence[AskedPhrase], order: np.ndarray,

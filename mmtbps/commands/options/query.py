@@ -43,6 +43,8 @@ def add_wishes(parser: argparse.ArgumentParser) -> None:
     """Add what must hold, and marks of right and wrong."""
     parser.add_argument('--must', action='append', metavar='PHRASE', help='order by it, such as '
                         '"red coat" or "no hat"; may come several times')
+    parser.add_argument('--weigh-phrases', action='store_true', help='order by the sentence and by '
+                        'each of its phrases, such as "red coat", against its opposites')
     parser.add_argument('--marks', action='store_true', help='check each phrase of the sentences '
                         'on each hit: yes, no or unsure (--must does so, too)')
     parser.add_argument('--phrase-bounds', type=Path, metavar='FILE', help='bounds of the marks '
@@ -55,7 +57,8 @@ def add_wishes(parser: argparse.ArgumentParser) -> None:
 
 def wish_options(args: argparse.Namespace) -> dict[str, Any]:
     """Return the wishes of a command line, without those that were not named."""
-    wishes = dict(must=args.must, like=args.like, unlike=args.unlike, mark=args.marks)
+    wishes = dict(must=args.must, like=args.like, unlike=args.unlike, mark=args.marks,
+                  weigh=args.weigh_phrases)
     return {name: value for name, value in wishes.items() if value}
 
 

@@ -13,7 +13,8 @@ from mmtbps.quantities import is_count
 from ..galleries.base import BaseGallery, GalleryEntry, Hit
 from ..grouped_search import best_of_groups_first, complete_groups, find_hits
 from ..results import SearchResult
-from .checked_hits import mark_result, order_hits, reach_of
+from .checked_hits import mark_result, order_hits, reach_of, weigh_hits
+from .gallery_statistics import GalleryStatistics, find_statistics
 from .phrases import PhraseChecker
 from .presence import PresenceEstimator
 from .wishes import Wishes
@@ -53,6 +54,7 @@ class Answerer:
         reranker: A second stage, which orders the first hits anew.
         estimator: Of presence.
         probability: Of a score, where the model was trained to tell.
+        statistics: Of the gallery, where phrases are weighed; by default it is looked through.
     """
 
     gallery: BaseGallery
@@ -61,6 +63,7 @@ class Answerer:
     reranker: 'HitReranker | None' = None
     estimator: PresenceEstimator | None = None
     probability: Callable[[float], float | None] = lambda score: None
+    statistics: Callable[[BaseGallery], GalleryStatistics] = find_statistics
 
     def __call__(self, queries: Sequence[Asked], vectors: np.ndarray, wishes: Wishes,
                  topk: int = 10, where: Mapping[str, Any] | None = None,
@@ -78,13 +81,18 @@ class Answerer:
         Raises:
             ValueError: ``topk`` or the filter is ill-formed.
         """
-        found = find_hits(self.gallery, wishes.move(vectors, self.gallery),
-                          self._reach(queries, wishes, topk), where, group)
+        vectors = wishes.move(vectors, self.gallery)
+        found = find_hits(self.gallery, vectors, self._reach(queries, wishes, topk), where, group)
         said = [dict(query.said) for query in queries]
         # Moved by pictures, a query is no sentence any more, and of those alone presence is known.
         if self._of_words(queries) and self.estimator and not (wishes.like or wishes.unlike):
             for known, presence in zip(said, self.estimator(vectors, found, where), strict=True):
                 known.update(presence=presence)
+        if wishes.weigh and any(found):
+            statistics = self.statistics(self.gallery)
+            found = [weigh_hits(hits, vector, query.sentence, wishes.weigh, self.checker,
+                                self.gallery, statistics)
+                     for query, vector, hits in zip(queries, vectors, found, strict=True)]
         return [self._answer(query, hits, wishes, known, topk, where, group)
                 for query, hits, known in zip(queries, found, said, strict=True)]
 

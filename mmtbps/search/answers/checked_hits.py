@@ -3,13 +3,17 @@
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from ..galleries.base import BaseGallery, Hit
 from ..results import SearchResult
+from .gallery_statistics import GalleryStatistics
 from .hit_features import features_of
+from .phrase_weights import phrases_to_weigh, score_spreads, weighed_scores
 from .phrases import CHECKED, PhraseChecker
 from .wishes import Wishes, order_by_marks
 
-__all__ = ['mark_result', 'order_hits', 'reach_of']
+__all__ = ['mark_result', 'order_hits', 'reach_of', 'weigh_hits']
 
 
 def reach_of(topk: Any, wishes: Wishes, sentences: Sequence[str | None]) -> Any:
@@ -22,8 +26,32 @@ def reach_of(topk: Any, wishes: Wishes, sentences: Sequence[str | None]) -> Any:
     """
     if not isinstance(topk, int) or isinstance(topk, bool) or topk < 1:
         return topk
-    ordered = any(wishes.ordering(sentence) for sentence in sentences)
+    ordered = any(wishes.ordering(sentence) or wishes.weigh and phrases_to_weigh(sentence)
+                  for sentence in sentences)
     return (max(topk, CHECKED) if ordered else topk) + len(wishes.unlike)
+
+
+def weigh_hits(hits: Sequence[Hit], query: np.ndarray, sentence: str | None, weight: float,
+               checker: PhraseChecker, gallery: BaseGallery,
+               statistics: GalleryStatistics) -> Sequence[Hit]:
+    """Order hits by the sentence and its phrases, see `weighed_scores`; their scores stay.
+
+    Args:
+        hits: Best first.
+        query: ``(D,)`` unit feature by which they were found.
+        sentence: That was asked; ``None`` for a picture alone.
+        weight: Of the phrases.
+        checker: Of the model of the gallery.
+        gallery: Of the hits.
+        statistics: Of the gallery.
+    """
+    phrases = phrases_to_weigh(sentence)
+    if not weight or not phrases or not hits:
+        return hits
+    spread, = score_spreads(query[None], statistics.mean, statistics.second)
+    weighed = weighed_scores(np.array([hit.score for hit in hits]), features_of(
+        gallery, [hit.entry.id for hit in hits], hits), phrases, checker, spread, weight)
+    return [hits[place] for place in np.argsort(-weighed, kind='stable')]
 
 
 def order_hits(hits: Sequence[Hit], sentence: str | None, wishes: Wishes, checker: PhraseChecker,

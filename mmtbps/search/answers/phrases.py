@@ -106,13 +106,8 @@ class PhraseChecker:
                                     if not opposites_of(phrase))]
         return tuple(sentence[start:end] for start, end in sorted(spans))
 
-    def margins(self, phrase: AskedPhrase, features: np.ndarray) -> np.ndarray:
-        """Compute the margins of pictures, see `phrase_margins`.
-
-        Args:
-            phrase: One of `phrases`.
-            features: ``(N, dim)`` unit features of pictures.
-        """
+    def vectors(self, phrase: AskedPhrase) -> np.ndarray:
+        """Encode a phrase and its opposites into ``(1 + K, dim)`` unit features, itself first."""
         texts = [phrase.text, *opposites_of(phrase)]
         forms = _TEMPLATES if phrase.kind in ('clothing', 'accessory') else _BODY_TEMPLATES
         worded = [word_phrase(text) for text in texts]
@@ -120,7 +115,16 @@ class PhraseChecker:
             forms = ('{}',)
         encoded = self._texts([form.format(text) for text in worded for form in forms])
         vectors = encoded.reshape(len(texts), len(forms), -1).mean(1)
-        vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+        return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+
+    def margins(self, phrase: AskedPhrase, features: np.ndarray) -> np.ndarray:
+        """Compute the margins of pictures, see `phrase_margins`.
+
+        Args:
+            phrase: One of `phrases`.
+            features: ``(N, dim)`` unit features of pictures.
+        """
+        vectors = self.vectors(phrase)
         return phrase_margins(features, vectors[0], vectors[1:])
 
     def marks(self, phrases: Sequence[AskedPhrase],

@@ -48,26 +48,33 @@ class Wishes:
         like: Ids of entries that look right.
         unlike: Ids of entries that do not.
         mark: Whether the phrases of a sentence are marked on the hits, without ordering them.
+        weigh: Weight of the phrases of a sentence beside the sentence, see
+            `mmtbps.search.answers.phrase_weights`; True is 1.
     """
 
     must: tuple[AskedPhrase, ...] = ()
     like: tuple[str, ...] = ()
     unlike: tuple[str, ...] = ()
     mark: bool = False
+    weigh: float = 0.
 
     @classmethod
     def of(cls, must: str | Sequence[str] = (), like: str | Sequence[str] = (),
-           unlike: str | Sequence[str] = (), mark: bool = False) -> 'Wishes':
+           unlike: str | Sequence[str] = (), mark: bool = False,
+           weigh: float = 0.) -> 'Wishes':
         """Read wishes from text.
 
         Raises:
-            BadValue: Nothing of a text can be checked, or one entry is right and wrong.
+            BadValue: Nothing of a text can be checked, one entry is right and wrong, or the
+                weight is none.
         """
+        if not isinstance(weigh, int | float) or not 0 <= weigh < np.inf:
+            raise BadValue(f'the weight of the phrases of a sentence is 0 or more, got {weigh!r}')
         like, unlike = (tuple(dict.fromkeys([ids] if isinstance(ids, str) else ids))
                         for ids in (like, unlike))
         if both := set(like) & set(unlike):
             raise BadValue(f'{min(both)!r} is marked right and wrong')
-        return cls(read_must(must), like, unlike, bool(mark))
+        return cls(read_must(must), like, unlike, bool(mark), float(weigh))
 
     def move(self, queries: np.ndarray, gallery: BaseGallery) -> np.ndarray:
         """Move ``(Q, D)`` queries by the pictures marked right and wrong.

@@ -121,6 +121,7 @@ def _lay_out(gr: ModuleType, title: str, facets: Facets, uploads: bool) -> Simpl
         parts.track = gr.Textbox(label='Track', max_length=200, min_width=130, **known['track'])
         parts.must = gr.Textbox(label='Must hold', max_length=200, min_width=130, elem_id='must',
                                 placeholder='red coat, no hat')
+        parts.weigh = gr.Checkbox(label='Weigh each phrase', min_width=130, elem_id='weigh')
         parts.count = gr.Slider(1, MAX_COUNT, value=20, step=1, label='Show')
     with gr.Accordion('Search by a picture', open=False, elem_id='by-picture'):
         parts.picture = gr.HTML(draw_picture(), js_on_load=DROP, elem_id='picture')
@@ -139,7 +140,7 @@ def _lay_out(gr: ModuleType, title: str, facets: Facets, uploads: bool) -> Simpl
                 parts.wrong = gr.Button('Not this one', elem_id='wrong', min_width=90)
             parts.more = gr.Button('More like this person', visible=False, elem_id='more')
     parts.filters = [parts.cameras, parts.since, parts.until, parts.track, parts.count,
-                     parts.weight, parts.must]
+                     parts.weight, parts.must, parts.weigh]
     return parts
 
 
@@ -214,7 +215,7 @@ def _connect_questions(gr: ModuleType, parts: SimpleNamespace, service: SearchSe
         known = _known(Facets(cameras=listed()), question.cameras)['cameras']
         fields = (question.text, gr.update(**known, value=list(question.cameras)), question.since,
                   question.until, question.track, question.count, question.image_weight,
-                  question.must)
+                  question.must, question.weigh)
         return (*fields, question.picture, draw_picture(question.picture),
                 *_show(service, question, asked))
 
@@ -302,7 +303,7 @@ def _show(service: SearchService, question: Question, asked: list[Question]) -> 
 
 
 def _question(text: str, cameras: list[str] | None, since: str, until: str, track: str,
-              count: int, image_weight: float, must: str = '') -> Question:
+              count: int, image_weight: float, must: str = '', weigh: bool = False) -> Question:
     return Question(text=text or '', cameras=tuple(cameras or ()), since=since or '',
                     until=until or '', track=track or '', count=count, image_weight=image_weight,
-                    must=must or '')
+                    must=must or '', weigh=bool(weigh))

@@ -277,10 +277,12 @@ def read_line(value: Any, name: str, longest: int = 200) -> str:
 
 
 def _wishes(must: str = '', like: Sequence[str] = (),
-            unlike: Sequence[str] = (), mark: bool = False) -> dict[str, Any]:
+            unlike: Sequence[str] = (), mark: bool = False,
+            weigh: bool = False) -> dict[str, Any]:
     """Check the wishes of a visitor; what must hold are phrases with commas between."""
     wanted = [part.strip() for part in read_line(must, 'phrase that must hold').split(',')]
-    return dict(must=[part for part in wanted if part], like=like, unlike=unlike, mark=mark)
+    return dict(must=[part for part in wanted if part], like=like, unlike=unlike, mark=mark,
+                weigh=bool(weigh))
 
 
 def _share(value: Any) -> float:

@@ -35,6 +35,7 @@ class Question:
         track: Of this track.
         count: Number of people to show.
         must: Phrases that must hold, with commas between.
+        weigh: Whether the phrases of the sentence are weighed.
         like: Ids of people marked right.
         unlike: Ids of people marked wrong.
     """
@@ -50,6 +51,7 @@ class Question:
     track: str = ''
     count: int = 20
     must: str = ''
+    weigh: bool = False
     like: tuple[str, ...] = ()
     unlike: tuple[str, ...] = ()
 
@@ -81,6 +83,7 @@ class Question:
                 f'to {self.until}' if self.until else '',
                 f'track {self.track}' if self.track else '',
                 f'must: {self.must.strip()}' if self.must.strip() else '',
+                'each phrase weighed' if self.weigh else '',
                 f'{len(self.like)} marked right' if self.like else '',
                 f'{len(self.unlike)} marked wrong' if self.unlike else '']
         return ' · '.join(filter(None, said))
@@ -137,7 +140,8 @@ def _ask(service: SearchService, question: Question,
     """Return the hits, and in words whether the person is there, where that is known."""
     if question.person is not None:
         return service.similar(question.person, question.count, where), ''
-    wishes = dict(must=question.must, like=question.like, unlike=question.unlike, mark=True)
+    wishes = dict(must=question.must, like=question.like, unlike=question.unlike, mark=True,
+                  weigh=question.weigh)
     if question.picture:
         return service.search_picture(question.picture, question.text, question.count, where,
                                       question.image_weight, **wishes), ''

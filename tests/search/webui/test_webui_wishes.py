@@ -1,5 +1,8 @@
 """Marks of phrases on the page, what must hold, and marks of right and wrong."""
 
+import re
+from dataclasses import replace
+
 import pytest
 from fakes import ColorEncoder
 from webui_rig import fill
@@ -25,6 +28,18 @@ def test_phrases_are_marked_and_what_must_hold_orders(service):
     assert 'marks by label-free bounds' in html and 'must: red coat, no hat' in html
     refused, _, _ = answer(service, Question('blue coat', must='kurta'), [])
     assert 'cannot be checked' in refused
+
+
+def test_phrases_are_weighed_on_request(service):
+    question = Question('a green coat, red trousers and a white hat', count=6)
+    plain, asked, _ = answer(service, question, [])
+    weighed, _, history = answer(service, replace(question, weigh=True), asked)
+    by_hand, = service.inferencer(question.text, topk=6, weigh=1)
+    order = re.findall(r'data-pick="([^"]+)"', weighed)
+    assert order[:6] == [hit.entry.id for hit in by_hand.hits]
+    assert order != re.findall(r'data-pick="([^"]+)"', plain)
+    assert 'each phrase weighed' in weighed and 'each phrase weighed' in history
+    assert 'each phrase weighed' not in plain
 
 
 def test_marks_of_right_and_wrong_ask_anew(service):
