@@ -102,7 +102,7 @@ def test_odd_data_of_a_click_end_in_an_answer(visit, event, capfd):
     """The values of the fields are those of the page; what was clicked on is not."""
     known, = (one for one in visit('GET /config', None).json()['dependencies']
               if one['api_name'] == event)
-    fields = ['red', [], None, None, None, 5, .5, '', None]
+    fields = ['red', [], None, None, None, 5, .5, '', False, None]
     assert len(known['inputs']) in (1, len(fields))
     fields = fields[:len(known['inputs'])]
     odd = (None, '', '0', '9' * 5000, '\u0663', 10**30, -1, 1.5, True, [], {}, [[1]], '\0',
