@@ -52,8 +52,9 @@ def stated_facts(caption: str) -> StatedFacts:
         return StatedFacts(frozenset(), frozenset(), frozenset())
     stated = [phrase for phrase in reading.phrases if not phrase.negated]
     true = {fact for phrase in stated for fact in (*asked_facts(phrase), *_wider_names(phrase))}
-    false = {asked_facts(phrase)[0] for phrase in reading.phrases
-             if phrase.negated and phrase.kind in ('accessory', 'beard')}
+    false = {fact for phrase in reading.phrases
+             if phrase.negated and phrase.kind in ('accessory', 'beard')
+             for fact in _denied(phrase)}
     for place in dict.fromkeys(map(_place, stated)):
         ruled_out = [set(_ruled_out(phrase)) for phrase in stated if _place(phrase) == place]
         false |= set.intersection(*ruled_out)
@@ -86,6 +87,16 @@ def asked_facts(phrase: AskedPhrase) -> tuple[str, ...]:
     elif word and word not in (*phrase.bases, *_OTHER_SPELLING):
         facts.append(f'{place}: {word}')
     return (*facts, f'{place}: {phrase.pattern}') if phrase.pattern else tuple(facts)
+
+
+def _denied(phrase: AskedPhrase) -> tuple[str, ...]:
+    """List what cannot hold where a phrase is denied: "no red hat" leaves a blue one open."""
+    thing, *details = asked_facts(phrase)
+    if not phrase.color and not phrase.pattern:
+        return (thing, )
+    if phrase.color and phrase.pattern:  # one of the two may hold
+        return ()
+    return tuple(fact for fact in details[-1:] if fact.startswith(f'{phrase.name}: '))
 
 
 @cache

@@ -49,6 +49,19 @@ def test_silence_counts_as_absence_where_captions_are_complete():
     assert 'a handbag' in facts.false and 'upper: striped' in facts.unnamed
 
 
+@pytest.mark.parametrize(('denied', 'sentence', 'holds'), [
+    ('no red hat', 'a hat', None), ('no red hat', 'a red hat', False),
+    ('no red hat', 'a blue hat', None),
+    ('no hat', 'a red hat', False), ('no maroon hat', 'a red hat', None),
+    ('no red backpack', 'a backpack', None), ('no red backpack', 'a red backpack', False),
+    ('no red backpack', 'a red handbag', None),
+    ('no dark red backpack', 'a dark red handbag', None),
+    ('no striped scarf', 'a scarf', None), ('no striped scarf', 'a striped scarf', False),
+    ('no red striped scarf', 'a striped scarf', None)])
+def test_a_color_or_a_pattern_that_is_denied_leaves_others_open(denied, sentence, holds):
+    assert relation(f'A man in a white shirt, {denied}.', sentence) is holds
+
+
 def test_what_is_denied_is_false():
     facts = stated_facts('A man without a hat, in a shirt that is not red.')
     assert 'a hat' in facts.false and 'a shirt' not in facts.false
