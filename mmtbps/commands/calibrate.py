@@ -44,6 +44,7 @@ from mmtbps.evaluation.presence import (
 from mmtbps.evaluation.presence.fitting import METHODS
 from mmtbps.evaluation.presence.measures import WAYS
 from mmtbps.evaluation.presence.reliability import ReliabilityBin, reliability_bins
+from mmtbps.evaluation.presence.sentence_lengths import usual_lengths
 from mmtbps.fileio import check_writable
 from mmtbps.lexicon.neutral_sentences import neutral_sentences
 from mmtbps.robustness import Subjects, read_subjects
@@ -106,7 +107,8 @@ def run(args: argparse.Namespace) -> None:
     sets = {split: encode(encoder, one, bank, split) for split, one in subjects.items()}
     found = fit_calibration(sets[args.split], args.method, args.seed, encoder.fingerprint, dict(
         dataset=subjects[args.split].name, split=args.split,
-        ann_files=dict(subjects[args.split].digest['ann_files'])))
+        ann_files=dict(subjects[args.split].digest['ann_files']),
+        words=usual_lengths(subjects[args.split].captions)))
     for place in places:
         print(write_calibration(place, found))
     print(describe_fit(found))

@@ -107,6 +107,8 @@ def describe_presence(presence: Presence | None) -> str:
         'probably nobody here: 12 % that the person is among the 400 searched'
         >>> describe_presence(Presence(.9, 400, False, 'not calibrated'))
         'probably here: about 90 % that the person is among the 400 searched (not calibrated)'
+        >>> describe_presence(Presence(.5, 9, False, 'not calibrated for short ones'))[-31:]
+        '(not calibrated for short ones)'
     """
     if presence is None:
         return ''
@@ -114,7 +116,9 @@ def describe_presence(presence: Presence | None) -> str:
     verdict = ('probably nobody here' if probability < _DOUBT[0] else
                'probably here' if probability > _DOUBT[1] else 'perhaps here')
     about = '' if presence.calibrated else 'about '
-    note = '' if presence.calibrated else ' (not calibrated)'
+    # Why a model that is calibrated does not say more; reasons why it is not are long.
+    strange = presence.basis.startswith('not calibrated for')
+    note = '' if presence.calibrated else f' ({presence.basis if strange else "not calibrated"})'
     return (f'{verdict}: {about}{100 * probability:.0f} % that the person is among the '
             f'{presence.searched:,} searched{note}')
 

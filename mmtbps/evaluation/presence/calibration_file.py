@@ -86,11 +86,13 @@ def describe_fit(calibration: PresenceCalibration) -> str:
     known = calibration.fitted_on
     files = ', '.join(f'{name} (sha256 {str(digest)[:12]})'
                       for name, digest in dict(known.get('ann_files') or {}).items())
+    words = known.get('words')
     return ' | '.join([
         f'fitted on {known.get("dataset", "unnamed data")}, split {known.get("split", "unknown")}',
         f'annotations {files or "unknown"}',
         f'{known.get("people", "?")} people, {known.get("sentences", "?")} sentences x '
-        f'{known.get("pictures", "?")} pictures',
+        f'{known.get("pictures", "?")} pictures'
+        + (f', {words[0]} to {words[1]} words each' if words else ''),
         f'galleries of {", ".join(map(str, known.get("sizes") or ["?"]))} people, '
         f'{100 * calibration.prior:g} % there',
         f'{known.get("method", "?")}, seed {known.get("seed", "?")}'])
@@ -110,6 +112,9 @@ def _read(values: Mapping[str, Any]) -> PresenceCalibration:
     fingerprint, fitted_on = values['fingerprint'], values['fitted_on']
     if not isinstance(fingerprint, dict) or not isinstance(fitted_on, dict):
         raise TypeError('a fingerprint has names')
+    if 'words' in fitted_on and not (len(lengths := fitted_on['words']) == 2 and all(
+            isinstance(one, int) for one in lengths) and 0 <= lengths[0] <= lengths[1]):
+        raise ValueError('the lengths of its sentences are none')
     if fingerprint.get('dim', dim) != dim:
         raise ValueError(f'its neutral sentences have {dim} numbers, and the model has '
                          f'{fingerprint["dim"]}')

@@ -86,7 +86,9 @@ class Answerer:
         said = [dict(query.said) for query in queries]
         # Moved by pictures, a query is no sentence any more, and of those alone presence is known.
         if self._of_words(queries) and self.estimator and not (wishes.like or wishes.unlike):
-            for known, presence in zip(said, self.estimator(vectors, found, where), strict=True):
+            asked = [query.encoded for query in queries]
+            for known, presence in zip(said, self.estimator(vectors, found, where, asked),
+                                       strict=True):
                 known.update(presence=presence)
         if wishes.weigh and any(found):
             statistics = self.statistics(self.gallery)

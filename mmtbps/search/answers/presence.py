@@ -18,6 +18,7 @@ from mmtbps.evaluation.presence.evidence import (
     stranger_moments,
 )
 from mmtbps.evaluation.presence.measures import label_free
+from mmtbps.evaluation.presence.sentence_lengths import describe_strange_length
 
 from ..galleries.base import BaseGallery, Hit
 from ..galleries.provenance import read_provenance
@@ -91,13 +92,18 @@ class PresenceEstimator:
         return cls(gallery, found, prior, reason)
 
     def __call__(self, vectors: np.ndarray, found: Sequence[Sequence[Hit]],
-                 where: Mapping[str, Any] | None = None) -> list[Presence | None]:
+                 where: Mapping[str, Any] | None = None,
+                 sentences: Sequence[str | None] = ()) -> list[Presence | None]:
         """Estimate for each query whether its person is there.
+
+        A sentence much shorter or longer than those of the fit has another evidence: it gets an
+        estimate without labels, which says so.
 
         Args:
             vectors: ``(Q, D)`` unit features of sentences.
             found: Hits of each, best first, at least ten where there are so many.
             where: Filter by which they were found.
+            sentences: That were encoded; where they are not given, they count as usual ones.
 
         Returns:
             An answer each; None where too few entries were searched to say anything.
@@ -109,8 +115,15 @@ class PresenceEstimator:
             return [None] * len(found)
         if self._statistics.count < searched:  # written to between the two
             return [None] * len(found)
-        return [self._estimate(vector, hits, searched) if hits else None
-                for vector, hits in zip(vectors, found, strict=True)]
+        return [self._estimate(vector, hits, searched, self._strange(sentence)) if hits else None
+                for vector, hits, sentence in zip(
+                    vectors, found, sentences or [None] * len(found), strict=True)]
+
+    def _strange(self, sentence: str | None) -> str:
+        """Word why the calibration, if there is one, says nothing of a sentence."""
+        if self.calibration is None or sentence is None:
+            return ''
+        return describe_strange_length(sentence, self.calibration.fitted_on.get('words'))
 
     def _count(self, where: Mapping[str, Any] | None) -> int:
         """Count the entries that pass a filter; once, until the gallery changes."""
@@ -126,14 +139,16 @@ class PresenceEstimator:
             self._counts[key] = self.gallery.count(where)
         return self._counts[key]
 
-    def _estimate(self, vector: np.ndarray, hits: Sequence[Hit], searched: int) -> Presence:
+    def _estimate(self, vector: np.ndarray, hits: Sequence[Hit], searched: int,
+                  strange: str) -> Presence:
         known = self._statistics
         scores = np.array([[hit.score for hit in hits]])
         mean, square = score_moments(vector[None], known.mean, known.second)
         first = scores[:, :min(left_out(searched), len(hits))]
         moments = stranger_moments(mean, square, known.count, first, searched)
         ids = [hit.entry.id for hit in hits]
-        if self.calibration is None:
+        calibrated = self.calibration is not None and not strange
+        if not calibrated:
             present, matching = label_free(scores, *moments, searched)
         else:
             scale = self._neutral_scale()
@@ -141,7 +156,8 @@ class PresenceEstimator:
             shares = neutral_share(features @ self.calibration.bank.T, scale)[None]
             evidence = hit_evidence(scores, shares, *moments, scale)
             present, matching = self.calibration.probabilities(evidence, searched, self.prior)
-        return Presence(float(present[0]), searched, self.calibration is not None, self._basis,
+        basis = f'{NOT_CALIBRATED} {strange}' if strange else self._basis
+        return Presence(float(present[0]), searched, calibrated, basis,
                         dict(zip(ids, matching[0].tolist(), strict=True)))
 
     def _neutral_scale(self) -> tuple[float, float]:

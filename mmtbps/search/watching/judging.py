@@ -18,6 +18,7 @@ from mmtbps.evaluation.presence.evidence import (
     stranger_moments,
 )
 from mmtbps.evaluation.presence.false_alarms import evidence_at_rate
+from mmtbps.evaluation.presence.sentence_lengths import describe_strange_length
 
 from ..answers.gallery_statistics import GalleryStatistics, find_statistics
 from ..answers.margins import Bounds
@@ -61,7 +62,8 @@ class RuleJudge:
         basis: What probabilities rest on.
 
     Raises:
-        BadValue: A rule needs a calibration and there is none, or says nothing to the model.
+        BadValue: A rule needs a calibration and there is none, or none of sentences of its length,
+            or says nothing to the model.
     """
 
     def __init__(self, rules: Sequence[Rule], gallery: BaseGallery, encoder: Encoder,
@@ -76,6 +78,7 @@ class RuleJudge:
                     f'rule {rule.name!r}: {rule.bound}: the model is {self.basis}, and without a '
                     'calibration no rate or probability is known. Name a min_score, or calibrate '
                     'the model', Remedy('calibrate', {}))
+        self._strange = [self._strange_length(rule) for rule in self.rules]
         self._checker = PhraseChecker(encoder, bounds or {})
         self._conditions = [read_where(rule.where) for rule in self.rules]
         queries = read_queries(encoder, [Wishes.affirmed(rule.sentence) for rule in self.rules])
@@ -84,6 +87,19 @@ class RuleJudge:
                         if rule.bound == 'max_false_alarm_rate' else rule.value
                         for rule in self.rules]
         self._known: GalleryStatistics | None = None
+
+    def _strange_length(self, rule: Rule) -> bool:
+        """Tell whether probabilities say nothing of a rule's sentence; strangers keep their law.
+
+        Raises:
+            BadValue: And a probability is the bound.
+        """
+        reason = self.calibration and describe_strange_length(
+            Wishes.affirmed(rule.sentence), self.calibration.fitted_on.get('words'))
+        if reason and rule.bound == 'min_probability':
+            raise BadValue(f'rule {rule.name!r}: min_probability: the model is calibrated '
+                           f'{reason}. Name a max_false_alarm_rate or a min_score')
+        return bool(reason)
 
     @property
     def fewest(self) -> int:
@@ -133,8 +149,9 @@ class RuleJudge:
         phrases = self._checker.phrases(rule.sentence)
         marks = self._checker.marks(phrases, features)
         denied = [place for place, phrase in enumerate(phrases) if phrase.negated]
+        said = None if known is None or self._strange[number] else known.probability
         return [Finding(rule, entry, float(scores[row]),
-                        None if known is None else float(known.probability[row]), marks[row])
+                        None if said is None else float(said[row]), marks[row])
                 if met[row] and all(marks[row][place].mark != 'no' for place in denied) else None
                 for row, entry in enumerate(entries)]
 

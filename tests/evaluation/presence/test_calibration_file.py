@@ -1,6 +1,7 @@
 """The file of a calibration: it reads back, and what is damaged is refused in a line."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -49,6 +50,13 @@ def test_it_says_what_it_was_fitted_on(calibration, file):
                            ' | 60 people, 120 sentences x 60 pictures | galleries of 20, 40, 59')
 
 
+def test_it_says_how_long_its_sentences_were(calibration, tmp_path):
+    noted = replace(calibration, fitted_on={**calibration.fitted_on, 'words': [18, 45]})
+    found = read_calibration(write_calibration(tmp_path / 'presence.json', noted))
+    assert found.fitted_on['words'] == [18, 45]
+    assert '60 pictures, 18 to 45 words each | ' in describe_fit(found)
+
+
 def spoil(key, value):
     def spoilt(values):
         *path, last = key.split('.')
@@ -79,6 +87,9 @@ def spoil(key, value):
     (spoil('neutral.float16', 'no base64!'), 'damaged'),
     (spoil('fingerprint', {'dim': 7}), 'the model has 7'),
     (spoil('fingerprint', []), 'a fingerprint has names'),
+    (spoil('fitted_on.words', [3, 2]), 'lengths of its sentences'),
+    (spoil('fitted_on.words', [3]), 'lengths of its sentences'),
+    (spoil('fitted_on.words', ['a', 'b']), 'lengths of its sentences'),
     (lambda values: values.pop('strangers'), "no 'strangers'"),
 ])
 def test_what_is_damaged_is_refused(file, change, said):

@@ -30,6 +30,7 @@ from mmtbps.search.answers import (
 from mmtbps.search.galleries import open_gallery
 from mmtbps.search.galleries.base import GalleryEntry
 from mmtbps.search.presence import Presence
+from mmtbps.search.presentation import describe_presence
 from mmtbps.search.results import SearchResult
 
 FINGERPRINT = dict(model='a' * 64, pipeline='sphere', dim=DIM)
@@ -142,6 +143,30 @@ def test_results_read_back_and_hits_can_be_left_out(gallery, data, calibration, 
     assert not result.at_least(1).hits and len(result.at_least(0).hits) == 10
     with pytest.raises(BadValue, match='from 0 to 1, got 1.5'):
         result.at_least(1.5)
+
+
+@pytest.mark.parametrize(('lengths', 'strange'), [
+    ([2, 40], True), ([0, 0], True), ([1, 40], False)])
+def test_of_sentences_of_another_length_nothing_is_calibrated(gallery, data, calibration, tmp_path,
+                                                              lengths, strange):
+    """A word where the fit had captions: its evidence is low, whoever is there."""
+    write_calibration(tmp_path / 'people/presence.json',
+                      replace(calibration, fitted_on=dict(words=lengths)))
+    found, = TextToPersonInferencer(SphereEncoder(data), gallery=gallery)(['201'])
+    assert found.presence.calibrated != strange
+    without, = PresenceEstimator(gallery, None)(
+        data.queries[[201]].astype(np.float32),
+        gallery.search(data.queries[[201]].astype(np.float32), 12))
+    if strange:
+        assert found.presence.basis == (
+            f'not calibrated for sentences of {lengths[0]} to {lengths[1]} words, '
+            'and this one has 1')
+        assert found.presence.probability == pytest.approx(without.probability, abs=1e-6)
+        assert found.hits[0].probability is None and found.hits[0].estimate > 0
+        assert found.presence.basis in describe_presence(found.presence)
+    else:
+        assert found.presence.probability != pytest.approx(without.probability, abs=1e-3)
+        assert found.hits[0].estimate is None
 
 
 def test_without_a_calibration_it_is_asked_for_and_says_so(gallery, data):

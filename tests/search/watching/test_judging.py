@@ -1,5 +1,7 @@
 """People judged by rules, against the presence of a search and against scores one by one."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from fakes import ColorEncoder
@@ -93,6 +95,20 @@ def test_what_needs_a_calibration_is_refused_without_one(tmp_path, bound):
     with pytest.raises(BadValue, match=f"'red': {bound}: the model is not calibrated: of another"):
         RuleJudge([Rule('red', 'all in red', bound, .1)], gallery, ColorEncoder(), None,
                   'of another')
+
+
+def test_a_sentence_of_another_length_has_no_probability(data, calibration, tmp_path):
+    gallery, encoder = gallery_of(data, tmp_path, np.arange(250)), Sphere(data)
+    noted = replace(calibration, fitted_on=dict(words=[3, 40]))
+    with pytest.raises(BadValue, match="'all': min_probability: the model is calibrated for "
+                       'sentences of 3 to 40 words, and this one has 2. Name a max_false'):
+        RuleJudge([Rule('all', 'person 6', 'min_probability', .5)], gallery, encoder, noted)
+    rule = [Rule('all', 'person 6', 'max_false_alarm_rate', .01)]
+    strange, usual = ([(each.entry.id, each.probability) for each in RuleJudge(
+        rule, gallery, encoder, known)(list(gallery.entries()))] for known in (noted, calibration))
+    # Strangers have the law that they had: the same people are found.
+    assert [key for key, _ in strange] == [key for key, _ in usual] and usual
+    assert {told for _, told in strange} == {None} and None not in {told for _, told in usual}
 
 
 def test_filters_and_what_a_sentence_denies_decide_who_is_found(tmp_path):

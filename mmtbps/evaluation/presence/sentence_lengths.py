@@ -1,0 +1,60 @@
+"""Lengths of the sentences that a calibration is of; it says nothing of others."""
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+
+__all__ = ['count_words', 'describe_strange_length', 'usual_lengths']
+
+_WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
+#: So many sentences of a hundred may be shorter, and as many longer.
+_OUTSIDE = 1
+
+
+def count_words(sentence: str) -> int:
+    """Count the words of a sentence.
+
+    Example:
+        >>> count_words("a T-shirt, and the man's bag")
+        6
+    """
+    return len(_WORD.findall(sentence))
+
+
+def usual_lengths(sentences: Sequence[str]) -> list[int]:
+    """Return the shortest and the longest usual length of sentences, in words.
+
+    One sentence of a hundred is shorter, and one is longer.
+
+    Args:
+        sentences: At least one.
+
+    Example:
+        >>> usual_lengths(['a red coat', 'a man in a red coat'])
+        [3, 6]
+    """
+    counts = [count_words(sentence) for sentence in sentences]
+    return [int(np.floor(np.percentile(counts, _OUTSIDE))),
+            int(np.ceil(np.percentile(counts, 100 - _OUTSIDE)))]
+
+
+def describe_strange_length(sentence: str, lengths: Sequence[int] | None) -> str:
+    """Word why a calibration says nothing of a sentence; empty where it does.
+
+    Args:
+        sentence: That was asked.
+        lengths: Shortest and longest of `usual_lengths`; None where they were not noted.
+
+    Example:
+        >>> describe_strange_length('red coat', [18, 45])
+        'for sentences of 18 to 45 words, and this one has 2'
+        >>> describe_strange_length('red coat', [2, 45])
+        ''
+    """
+    if lengths is None:
+        return ''
+    low, high = lengths
+    count = count_words(sentence)
+    return '' if low <= count <= high else (
+        f'for sentences of {low} to {high} words, and this one has {count}')

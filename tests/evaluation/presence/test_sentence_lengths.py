@@ -1,0 +1,33 @@
+"""Lengths of sentences that a calibration is of."""
+
+import numpy as np
+import pytest
+
+from mmtbps.evaluation.presence.sentence_lengths import (
+    count_words,
+    describe_strange_length,
+    usual_lengths,
+)
+
+
+@pytest.mark.parametrize(('sentence', 'count'), [
+    ('', 0), ('red coat', 2), ("A man's dark-blue T-shirt, 2 bags.", 6), (' - , . ', 0),
+    ('une veste à carreaux', 4), ('snake_case', 2)])
+def test_words_are_counted(sentence, count):
+    assert count_words(sentence) == count
+
+
+def test_one_in_a_hundred_may_be_shorter_and_one_longer():
+    counts = np.random.default_rng(0).integers(5, 60, 1001)
+    low, high = usual_lengths([' '.join(['word'] * count) for count in counts])
+    assert (counts < low).sum() <= 10 < (counts <= low).sum()
+    assert (counts > high).sum() <= 10 < (counts >= high).sum()
+    assert usual_lengths(['one two three']) == [3, 3]
+
+
+@pytest.mark.parametrize(('count', 'strange'), [(2, True), (3, False), (5, False), (6, True)])
+def test_both_ends_belong_to_the_usual_lengths(count, strange):
+    said = describe_strange_length(' '.join(['word'] * count), [3, 5])
+    assert bool(said) == strange
+    assert said in ('', f'for sentences of 3 to 5 words, and this one has {count}')
+    assert describe_strange_length('word', None) == ''
