@@ -182,14 +182,21 @@ class TokenizeCaption(BaseTransform):
             ``tokenizer``, its name; ``entries``, their number; ``sha256``, the same for every
             file that gives the same numbers to the same pieces.
         """
-        pieces = sorted(load_tokenizer(self.tokenizer).get_vocab().items())
-        return dict(tokenizer=str(self.tokenizer), entries=len(pieces),
-                    sha256=hashlib.sha256(json.dumps(pieces).encode()).hexdigest())
+        tokenizer = load_tokenizer(self.tokenizer)
+        entries, digest = _hash_vocabulary(tokenizer, len(tokenizer))
+        return dict(tokenizer=str(self.tokenizer), entries=entries, sha256=digest)
 
     def __repr__(self) -> str:
         clean = f', clean={self.clean!r}' if self.clean else ''
         return (f'{type(self).__name__}(tokenizer={self.tokenizer!r}, '
                 f'max_length={self.max_length}{clean})')
+
+
+@cache
+def _hash_vocabulary(tokenizer: 'PreTrainedTokenizerBase', size: int) -> tuple[int, str]:
+    """Count and hash the pieces, once for a tokenizer and its size: each checkpoint notes them."""
+    pieces = sorted(tokenizer.get_vocab().items())
+    return len(pieces), hashlib.sha256(json.dumps(pieces).encode()).hexdigest()
 
 
 def captions_of(results: dict[str, Any]) -> list[str]:
