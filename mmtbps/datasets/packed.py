@@ -32,7 +32,7 @@ from mmengine.fileio import BaseStorageBackend, register_backend
 
 from mmtbps.errors import MissingFile, Remedy, UserError
 from mmtbps.fileio import AnyPath, RemotePath, as_path, is_remote, why_no_file
-from mmtbps.fileio.store_errors import SCHEMES
+from mmtbps.fileio.store_errors import PACKED_SCHEMES
 
 #: How the name of a folder of packed images ends.
 SUFFIX = '.tars'
@@ -90,7 +90,7 @@ class PackedImages:
         return sum(len(shard.index) for shard in self.shards)
 
     def __contains__(self, name: str) -> bool:
-        return self._find(name) is not None
+        return self.find(name) is not None
 
     def __iter__(self) -> Iterator[str]:
         """Yield the names of all images."""
@@ -105,7 +105,7 @@ class PackedImages:
             MissingFile: If there is no such image.
             PackedImagesError: If the bytes are not those that were packed.
         """
-        found = self._find(name)
+        found = self.find(name)
         if found is None:
             raise MissingFile(f'{self.folder}: no image {name!r} in its {len(self)} images')
         tar, entry = found
@@ -120,7 +120,8 @@ class PackedImages:
                                     f'another shard. {_mend_shard(tar)}', _pack_again(self.folder))
         return data
 
-    def _find(self, name: str) -> tuple[AnyPath, np.void] | None:
+    def find(self, name: str) -> tuple[AnyPath, np.void] | None:
+        """Find the shard of an image and its line of the index; None if there is none."""
         key = name.encode('utf-8', 'surrogateescape')
         for shard, (first, last) in zip(self.shards, self._ranges, strict=True):
             if first <= key <= last and len(key) <= shard.names.itemsize:
@@ -240,7 +241,7 @@ def absolute_path(path: str) -> str:
     return path if is_remote(path) else os.path.abspath(path)
 
 
-@register_backend('packed', prefixes=['packed', *(f'{_REMOTE_PREFIX}{name}' for name in SCHEMES)])
+@register_backend('packed', prefixes=[*PACKED_SCHEMES])
 class PackedImagesBackend(BaseStorageBackend):
     """Storage backend of MMEngine for packed images.
 

@@ -19,7 +19,7 @@ from urllib.parse import quote, unquote
 
 from mmtbps.errors import BadValue, MissingFile
 
-from .store_errors import SCHEMES, StoreError, check_no_secret, explained_store
+from .store_errors import PACKED, StoreError, check_no_secret, check_scheme, explained_store
 
 __all__ = ['AnyPath', 'RemotePath', 'RemoteStat', 'as_path', 'is_remote']
 
@@ -85,12 +85,12 @@ class RemotePath(os.PathLike):
     def __init__(self, address: str) -> None:
         scheme, _, rest = address.partition('://')
         scheme = scheme.lower()
-        if scheme not in SCHEMES:
-            raise BadValue(f'{address}: {scheme}:// is not read; known are '
-                           f'{", ".join(f"{name}://" for name in SCHEMES)}')
+        check_scheme(address, scheme)
         check_no_secret(f'{scheme}://{rest}')
         bucket, _, key = rest.partition('/')
-        if not bucket:
+        if scheme == PACKED:  # a folder of this machine
+            bucket, key = '', os.path.abspath(rest).lstrip('/')
+        elif not bucket:
             raise BadValue(f'{address}: names no bucket')
         key = _tidy(unquote(key) if scheme in _WEB else key, address)
         self._address = f'{scheme}://{bucket}/{key}'.rstrip('/')
@@ -109,8 +109,7 @@ class RemotePath(os.PathLike):
     def __repr__(self) -> str:
         return f'RemotePath({self._address!r})'
 
-    def __fspath__(self) -> str:
-        return self._address
+    __fspath__ = __str__
 
     def __hash__(self) -> int:
         return hash(self._address)
@@ -153,7 +152,8 @@ class RemotePath(os.PathLike):
     @property
     def parent(self) -> 'RemotePath':
         """Folder above; of a bucket itself."""
-        return self._listed(f'{self._root}/{posixpath.dirname(self._key)}'.rstrip('/'))
+        above = posixpath.dirname(self._key)
+        return self._listed(f'{self._root}/{above}' if above else self._root)
 
     @property
     def parents(self) -> tuple['RemotePath', ...]:
@@ -225,7 +225,7 @@ class RemotePath(os.PathLike):
 
     def _refuse_missing_bucket(self) -> None:
         """Tell a bucket that is not there from a name in it; whoever may not ask is not told."""
-        if self._address.startswith(('http', 'memory')):
+        if self._address.startswith(('http', 'memory', PACKED)):
             return
         try:
             with suppress(StoreError), explained_store(self._address):

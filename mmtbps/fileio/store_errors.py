@@ -7,7 +7,8 @@ from contextlib import contextmanager
 
 from mmtbps.errors import BadValue, MissingFile, MissingPackage, UserError, first_line
 
-__all__ = ['SCHEMES', 'StoreError', 'check_no_secret', 'explained_store', 'refuse_store']
+__all__ = ['PACKED', 'PACKED_SCHEMES', 'SCHEMES', 'StoreError', 'check_no_secret', 'check_scheme',
+           'explained_store', 'refuse_store']
 
 _S3 = ('s3', 's3fs', 'AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, ~/.aws or the role of the '
        'machine; of a public bucket none are needed with FSSPEC_S3_ANON=true')
@@ -20,6 +21,10 @@ _WEB = ('http', 'aiohttp', '~/.netrc')
 #: ``memory`` are those of this process, for trials.
 SCHEMES = dict(s3=_S3, gs=_GS, gcs=_GS, az=_AZ, abfs=_AZ, abfss=_AZ, http=_WEB, https=_WEB,
                memory=('http', 'fsspec', 'nowhere'))
+#: Packed images: ``packed:///data/imgs.tars``, and in a store ``packed+s3://bucket/imgs.tars``.
+PACKED = 'packed'
+PACKED_SCHEMES = {PACKED: SCHEMES['memory'],
+                  **{f'{PACKED}+{name}': store for name, store in SCHEMES.items()}}
 # Each store has errors of its own, and none of their packages need be there to tell them apart.
 _WITHOUT_CREDENTIALS = re.compile(
     'NoCredentials|PartialCredentials|DefaultCredentials|CredentialUnavailable|ProfileNotFound|'
@@ -31,6 +36,17 @@ _NO_BUCKET = re.compile('(?i)specified (bucket|container)|NoSuchBucket|Container
 
 class StoreError(UserError, OSError):
     """A file or folder of an object store that cannot be read at present."""
+
+
+def check_scheme(address: str, scheme: str) -> None:
+    """Refuse an address of a kind that is not read.
+
+    Raises:
+        BadValue: It is one.
+    """
+    if scheme not in SCHEMES and scheme not in PACKED_SCHEMES:
+        raise BadValue(f'{address}: {scheme}:// is not read; known are '
+                       f'{", ".join(f"{name}://" for name in SCHEMES)}')
 
 
 def check_no_secret(address: str) -> None:
@@ -79,7 +95,7 @@ def refuse_store(path: str | os.PathLike) -> None:
 name a place on this machine, and copy it there with the store's own program
     """
     scheme, colon, rest = os.fspath(path).partition(':/')
-    if colon and scheme.lower() in SCHEMES:
+    if colon and scheme.lower() in (*SCHEMES, *PACKED_SCHEMES):
         raise BadValue(f'{scheme}://{rest.lstrip("/")}: nothing is written to object stores: name '
                        "a place on this machine, and copy it there with the store's own program")
 
@@ -106,7 +122,7 @@ def explained_store(address: str) -> Iterator[None]:
 
 def _explain(error: Exception, address: str) -> UserError:
     scheme = address.partition('://')[0]
-    extra, package, places = SCHEMES[scheme]
+    extra, package, places = (SCHEMES | PACKED_SCHEMES)[scheme]
     said = f'{type(error).__name__}: {first_line(error)}'
     if isinstance(error, ImportError):
         return MissingPackage(f'{address}: reading {scheme}:// needs {package}: '

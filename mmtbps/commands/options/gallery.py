@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mmtbps.datasets.packed_files import images_place
 from mmtbps.errors import BadValue, MissingFile
-from mmtbps.fileio import AnyPath, as_path
+from mmtbps.fileio import AnyPath
 from mmtbps.search.galleries.base import GalleryMismatch
 from mmtbps.search.galleries.factory import noted_at, open_gallery
 from mmtbps.search.galleries.provenance import Provenance, check_noted_model
@@ -83,12 +84,12 @@ def find_preprocessing(args: argparse.Namespace) -> dict[str, Any]:
 def find_images(args: argparse.Namespace) -> AnyPath:
     """Return folder or address of the images, of the command line or of the gallery's note."""
     images = args.images or noted_at(args.gallery).images
-    if images is None or not as_path(images).is_dir():
+    if images is None or not images_place(images).is_dir():
         open_gallery(args.gallery)  # of one that is not there nothing is noted
         said = 'is not noted' if images is None else f'was {images}, which is gone'
         raise MissingFile(f'{args.gallery}: the folder of its images {said}; name it with '
                           '--images')
-    return as_path(images)
+    return images_place(images)
 
 
 def open_searcher(args: argparse.Namespace, **question: Any) -> 'TextToPersonInferencer':

@@ -2,8 +2,9 @@
 
 import os
 
+from mmtbps.datasets.packed_files import images_place
 from mmtbps.errors import BadValue, MissingFile, Remedy
-from mmtbps.fileio import AnyPath, as_path
+from mmtbps.fileio import AnyPath
 
 from ..galleries.base import BaseGallery, GalleryEntry
 from ..galleries.provenance import read_provenance
@@ -25,7 +26,8 @@ def choose_images_root(gallery: BaseGallery, source: str | os.PathLike,
 
     Args:
         gallery: To index into.
-        source: A folder, or a file in it; or its address in an object store.
+        source: A folder, or a file in it; its address in an object store; a folder of packed
+            images (``.tars``).
         images: The root, if it is not ``source``; ``source`` lies below it. Where the former root
             is gone, this one takes its place, whatever it holds.
 
@@ -34,14 +36,15 @@ def choose_images_root(gallery: BaseGallery, source: str | os.PathLike,
             gone or not noted and ``source`` does not hold its files.
         MissingFile: If there is no ``source``.
     """
-    source = as_path(source).resolve()
+    source = images_place(source).resolve()
     if not source.exists():
         raise MissingFile(f'{source}: no such file or folder')
     folder = source if source.is_dir() else source.parent
-    wanted = None if images is None else as_path(images).resolve()
+    wanted = None if images is None else images_place(images).resolve()
     root, noted = wanted or folder, read_provenance(gallery).images
     if gallery.count():  # the note of an empty gallery binds nobody
-        root = _settle_root(gallery, noted and as_path(noted).resolve(), root, wanted is not None)
+        root = _settle_root(gallery, noted and images_place(noted).resolve(), root,
+                            wanted is not None)
     if not folder.is_relative_to(root):
         raise BadValue(f'{folder} lies outside {root}, which the paths of {gallery.uri} are '
                        'relative to. Begin a new gallery for it; or one for both, whose images '

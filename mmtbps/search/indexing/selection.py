@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
+from mmtbps.datasets.packed_files import images_place
 from mmtbps.errors import BadValue, Remedy
 from mmtbps.fileio import (
     IMAGE_SUFFIXES,
@@ -90,8 +91,8 @@ class FileSelection:
         if not 0 <= shard.index < shard.count:
             raise BadValue(f'shard {shard.index} of {shard.count}: the parts are 0 to '
                            f'{shard.count - 1}')
-        return cls(choose_images_root(gallery, source, options.images), as_path(source).resolve(),
-                   shard, detected, options.exclude, options.only)
+        return cls(choose_images_root(gallery, source, options.images),
+                   images_place(source).resolve(), shard, detected, options.exclude, options.only)
 
     @property
     def suffixes(self) -> tuple[str, ...]:

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 
 from PIL import Image
 
-from mmtbps.fileio import AnyPath, as_path, is_remote, local_copy
+from mmtbps.datasets.packed_files import images_place
+from mmtbps.fileio import AnyPath, is_remote, local_copy
 
 from ..galleries.base import GalleryEntry
 from .images import UnreadableImage, decode_image, read_bytes
@@ -131,7 +132,7 @@ def locate(root: str | os.PathLike, path: str) -> AnyPath:
     Raises:
         UnreadableImage: ``path`` leads out of the folder, through ``..`` or a symbolic link.
     """
-    root = as_path(root).resolve()
+    root = images_place(root).resolve()
     try:
         file = (root / path).resolve()
     except (OSError, RuntimeError, ValueError) as error:  # a loop of links, a NUL in the name

@@ -1,0 +1,145 @@
+"""Packed images as a file system of fsspec, for all that reads folders of object stores."""
+
+import io
+import os
+import posixpath
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import fsspec
+from fsspec.spec import AbstractFileSystem
+
+from mmtbps.fileio import AnyPath, RemotePath, as_path
+from mmtbps.fileio.store_errors import PACKED, PACKED_SCHEMES
+
+from .packed import SUFFIX, PackedImages, open_packed
+
+__all__ = ['PackedFileSystem', 'images_place']
+
+
+def images_place(folder: str | os.PathLike) -> AnyPath:
+    """Return the place of a folder of images; one of packed images is a store of its own.
+
+    Args:
+        folder: Of this machine or in an object store.
+
+    Example:
+        >>> images_place('/data/imgs.tars'), images_place('s3://bucket/imgs.tars')
+        (RemotePath('packed:///data/imgs.tars'), RemotePath('packed+s3://bucket/imgs.tars'))
+        >>> images_place('/data/imgs')
+        PosixPath('/data/imgs')
+    """
+    path = as_path(folder)
+    inside = path.name.endswith(SUFFIX) or any(one.name.endswith(SUFFIX) for one in path.parents)
+    if not inside or str(path).startswith(PACKED):
+        return path
+    if isinstance(path, RemotePath):
+        return as_path(f'{PACKED}+{path}')
+    return path if path.is_file() else as_path(f'{PACKED}://{path.absolute()}')
+
+
+class PackedFileSystem(AbstractFileSystem):
+    """File system of packed images, to be read: the names in their shards are its files.
+
+    A name is a whole address, such as ``packed:///data/imgs.tars/cam_a/1.jpg``. A file has the
+    time of change of its shard.
+
+    Example::
+
+        fsspec.filesystem('packed').cat_file('packed:///data/imgs.tars/cam_a/1.jpg')
+    """
+
+    protocol = tuple(PACKED_SCHEMES)
+
+    @classmethod
+    def _strip_protocol(cls, path: str) -> str:
+        return path.rstrip('/')  # the protocol tells where the shards are
+
+    def info(self, path: str, **options: Any) -> dict[str, Any]:
+        """Return type, size and time of change of a name.
+
+        Raises:
+            FileNotFoundError: There is no such name.
+        """
+        folder, name = _split(path)
+        images = _images(folder)
+        if name and (found := images.find(name)) is not None:
+            shard, entry = found
+            return self._info(folder, name, int(entry['size']), shard)
+        if not name or next(_names_below(images, name), None) is not None:
+            return dict(name=path, type='directory', size=0)
+        raise FileNotFoundError(path)
+
+    def find(self, path: str, maxdepth: int | None = None, withdirs: bool = False,
+             detail: bool = False, **options: Any) -> Any:
+        """List the files below a name, by name; with ``detail`` a dict of `info`."""
+        folder, top = _split(path)
+        images = _images(folder, fresh=True)  # it may have been packed anew
+        found = {}
+        for name, size, shard in _names_below(images, top):
+            below = name[len(top):].strip('/')
+            if maxdepth is None or below.count('/') < maxdepth:
+                info = self._info(folder, name, size, shard)
+                found[info['name']] = info
+        return found if detail else list(found)
+
+    def cat_file(self, path: str, start: int | None = None, end: int | None = None,
+                 **options: Any) -> bytes:
+        """Read a file, or a part of it.
+
+        Raises:
+            MissingFile: There is no such file.
+            PackedImagesError: Its bytes are not those that were packed.
+        """
+        folder, name = _split(path)
+        return _images(folder).read(name)[start:end]
+
+    def _open(self, path: str, mode: str = 'rb', **options: Any) -> io.BytesIO:
+        if mode != 'rb':
+            raise OSError(f'{path}: packed images are read only')
+        return io.BytesIO(self.cat_file(path))
+
+    @staticmethod
+    def _info(folder: str, name: str, size: int, shard: AnyPath) -> dict[str, Any]:
+        return dict(name=f'{folder}/{name}', type='file', size=size, mtime=_changed(shard))
+
+
+def _split(path: str) -> tuple[str, str]:
+    """Split an address into that of the folder of shards and a name in it."""
+    before, suffix, name = path.rstrip('/').partition(f'{SUFFIX}/')
+    if suffix:
+        return before + SUFFIX, posixpath.normpath(name)
+    if before.endswith(SUFFIX):
+        return before, ''
+    raise FileNotFoundError(path)
+
+
+def _images(folder: str, fresh: bool = False) -> PackedImages:
+    scheme, _, rest = folder.partition('://')
+    inner = scheme.removeprefix(PACKED).removeprefix('+')
+    return open_packed(f'{inner}://{rest}' if inner else rest, fresh)
+
+
+def _names_below(images: PackedImages, top: str) -> Iterator[tuple[str, int, AnyPath]]:
+    """Yield name, size and shard of what is below a name."""
+    start = f'{top}/'.encode('utf-8', 'surrogateescape') if top else b''
+    for shard in images.shards:
+        first = shard.names.searchsorted(start)
+        for place in range(int(first), len(shard.names)):
+            name = bytes(shard.names[place])
+            if not name.startswith(start):
+                break
+            yield (name.decode('utf-8', 'surrogateescape'), int(shard.index['size'][place]),
+                   shard.tar)
+
+
+def _changed(shard: AnyPath) -> float | None:
+    """Return the time of change of a shard, in seconds since 1970, where it is told."""
+    changed = Path(shard).stat().st_mtime_ns if isinstance(shard, Path) else (
+        shard.stat().st_mtime_ns)
+    return None if changed is None else changed / 1e9
+
+
+for _name in PackedFileSystem.protocol:
+    fsspec.register_implementation(_name, PackedFileSystem, clobber=True)
