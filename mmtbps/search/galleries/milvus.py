@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
 from functools import wraps
@@ -12,18 +13,17 @@ import numpy as np
 from mmtbps.errors import BadValue, MissingPackage, first_line
 
 from .base import BaseGallery, GalleryEntry, GalleryUnreadable, Hit
-from .caption_words import Words
 from .faults import NoServer
-from .filters import KINDS, Condition, OneOf
+from .filters import Condition
 from .fingerprint import check_fingerprint
 from .milvus_address import channel_options, proxy_hint, split_address
+from .milvus_columns import Columns, FactColumns, check_sizes, columns_of, one_of
 from .note_places import NotePlace, StoredNote
 
 __all__ = ['MilvusGallery', 'NoServer']
 
 _PROPERTY, _NOTE = 'mmtbps.fingerprint', 'mmtbps.note'
-_MOST_HITS = 16_384  # set by Milvus
-_TEXT_BYTES = 16_384
+_MOST_HITS = 16_384  # and queries of one call; set by Milvus
 _CHUNK = 1_000  # ids in one expression
 _CHOICES = 100  # values of a chain of `or`
 #: Milvus Lite reads its log when it starts, and cuts it off when it writes its memory to disk.
@@ -127,6 +127,7 @@ class MilvusGallery(BaseGallery):
         except ImportError as error:
             raise MissingPackage('MilvusGallery needs pymilvus: pip install "mmtbps[milvus]"'
                                  ) from error
+        logging.getLogger('pymilvus').setLevel(logging.CRITICAL)  # it tells all that it raises
         server, database, self._name = split_address(self.uri)
         try:
             self._client = _NamedCalls(MilvusClient(
@@ -144,8 +145,9 @@ class MilvusGallery(BaseGallery):
         return stored
 
     def _stored(self) -> dict[str, Any]:
-        """Read the fingerprint that is stored now."""
+        """Read the fingerprint that is stored now, and look for the columns of the collection."""
         about = self._client.describe_collection(self._name)
+        self._columns = columns_of([field['name'] for field in about['fields']])
         try:
             return check_fingerprint(
                 json.loads(about['properties'].get(_PROPERTY) or about['description']))
@@ -159,12 +161,7 @@ class MilvusGallery(BaseGallery):
         schema = self._client.create_schema(description=text)
         schema.add_field('key', DataType.VARCHAR, is_primary=True, max_length=64)
         schema.add_field('vector', DataType.FLOAT_VECTOR, dim=fingerprint['dim'])
-        types = {str: (DataType.VARCHAR, dict(max_length=_TEXT_BYTES)),
-                 float: (DataType.DOUBLE, {}), int: (DataType.INT64, {})}
-        for name, kind in KINDS.items():
-            schema.add_field(name, types[kind][0], nullable=True, **types[kind][1])
-        schema.add_field('extra', DataType.JSON)
-        schema.add_field('entry', DataType.JSON)
+        FactColumns.add_to(schema)
         index = self._client.prepare_index_params()
         index.add_index('vector', index_type=self._index, metric_type='COSINE',
                         params=self._index_params)
@@ -174,11 +171,7 @@ class MilvusGallery(BaseGallery):
             properties={_PROPERTY: text})
 
     def _check_limits(self, entries: Sequence[GalleryEntry]) -> None:
-        for entry in entries:
-            for name, kind in KINDS.items():
-                if kind is str and len((getattr(entry, name) or '').encode()) > _TEXT_BYTES:
-                    raise BadValue(f'entry {entry.id[:40]!r}...: {name!r} is longer than the '
-                                   f'{_TEXT_BYTES} bytes that a Milvus gallery holds')
+        check_sizes(entries)
 
     @_of_one_model
     def _upsert(self, entries: list[GalleryEntry], vectors: np.ndarray) -> None:
@@ -187,7 +180,7 @@ class MilvusGallery(BaseGallery):
             part = slice(start, start + step)
             self._client.upsert(self._name, [
                 dict(key=_key(entry.id), vector=vector, extra=dict(entry.extra),
-                     entry=entry.to_json(), **{name: getattr(entry, name) for name in KINDS})
+                     entry=entry.to_json(), **self._columns.row(entry))
                 for entry, vector in zip(entries[part], vectors[part], strict=True)])
 
     @_of_one_model
@@ -203,16 +196,22 @@ class MilvusGallery(BaseGallery):
     def _delete_where(self, conditions: tuple[Condition, ...]) -> int:
         count = self._count(conditions)
         if count:
-            self._client.delete(self._name, filter=expression(conditions))
+            self._client.delete(self._name, filter=self._columns.expression(conditions))
         return count
 
     @_of_one_model
     def _search(self, vectors: np.ndarray, topk: int,
                 conditions: tuple[Condition, ...]) -> list[list[Hit]]:
         if topk > _MOST_HITS:
-            raise BadValue(f'Milvus gives at most {_MOST_HITS} hits a query, asked for {topk}')
+            raise BadValue(f'{self.uri}: Milvus gives at most {_MOST_HITS} hits a query, asked for '
+                           f'{topk}: ask for fewer, or in several parts by a filter')
+        step, asked = max(1, _MOST_HITS // topk), self._columns.expression(conditions)
+        return [hits for start in range(0, len(vectors), step)
+                for hits in self._nearest(vectors[start:start + step], topk, asked)]
+
+    def _nearest(self, vectors: np.ndarray, topk: int, asked: str) -> list[list[Hit]]:
         answers = self._client.search(
-            self._name, data=list(vectors), limit=topk, filter=expression(conditions),
+            self._name, data=list(vectors), limit=topk, filter=asked,
             search_params=dict(metric_type='COSINE', params=self._search_params),
             output_fields=['entry'])
         return [[Hit(self._read(hit['entity']['entry']), hit['distance'])
@@ -220,7 +219,7 @@ class MilvusGallery(BaseGallery):
 
     @_of_one_model
     def _entries(self, conditions: tuple[Condition, ...]) -> Iterator[GalleryEntry]:
-        return self._pages(expression(conditions))
+        return self._pages(self._columns.expression(conditions))
 
     def _pages(self, asked: str) -> Iterator[GalleryEntry]:
         pages = self._client.query_iterator(self._name, filter=asked, batch_size=_CHUNK,
@@ -246,20 +245,19 @@ class MilvusGallery(BaseGallery):
 
     @_of_one_model
     def _count(self, conditions: tuple[Condition, ...]) -> int:
-        answer = self._client.query(self._name, filter=expression(conditions),
+        answer = self._client.query(self._name, filter=self._columns.expression(conditions),
                                     output_fields=['count(*)'])
         return answer[0]['count(*)']
 
     @_of_one_model
     def _has_value(self, condition: Condition) -> bool:
-        asked = (f'exists {_column(condition.key)}' if condition.free else
-                 f'{condition.key} is not null')
+        asked = self._columns.known(condition)
         return bool(self._client.query(self._name, filter=asked, limit=1, output_fields=['key']))
 
     def _with_contents(self, hashes: tuple[str, ...]) -> Iterator[GalleryEntry]:
         for start in range(0, len(hashes), _CHOICES):
-            yield from self._pages(' or '.join(f'entry["sha256"] == {_literal(value)}'
-                                               for value in hashes[start:start + _CHOICES]))
+            yield from self._pages(one_of(self._columns.contents,
+                                          hashes[start:start + _CHOICES]))
 
     def _close(self) -> None:
         if client := self.__dict__.get('_client'):
@@ -270,41 +268,6 @@ class MilvusGallery(BaseGallery):
 
     def _write_note(self, text: str) -> None:
         self._client.alter_collection_properties(self._name, properties={_NOTE: text})
-
-
-def expression(conditions: Sequence[Condition]) -> str:
-    r"""Convert a filter to the language of Milvus; the one place where values become literals.
-
-    Example:
-        >>> from mmtbps.search.galleries.filters import read_where
-        >>> print(expression(read_where({'camera': 'a"b', 'frame': (5, None)})))
-        (camera in ["a\"b"]) and (frame >= 5)
-    """
-    texts = []
-    for condition in conditions:
-        if isinstance(condition, Words):
-            raise BadValue('a Milvus gallery shows captions and cannot be filtered by their words')
-        if condition.free:  # Milvus Lite takes no `in` here
-            texts.append(' or '.join(f'{_column(condition.key)} == {_literal(value)}'
-                                     for value in condition.values))
-        elif isinstance(condition, OneOf):
-            texts.append(f'{condition.key} in [{", ".join(map(_literal, condition.values))}]')
-        else:
-            texts += [f'{condition.key} {sign} {_literal(end)}' for sign, end in
-                      (('>=', condition.low), ('<=', condition.high)) if end is not None]
-    return ' and '.join(f'({text})' for text in texts)
-
-
-def _column(key: str) -> str:
-    return f'extra[{_literal(key)}]'
-
-
-_ESCAPES = str.maketrans({'\\': r'\\', '"': r'\"', '\n': r'\n', '\r': r'\r', '\t': r'\t'})
-
-
-def _literal(value: str | int | float) -> str:
-    # Templates with parameters would be nicer, but Milvus Lite does not know them.
-    return f'"{value.translate(_ESCAPES)}"' if isinstance(value, str) else repr(value)
 
 
 def _key(id: str) -> str:

@@ -3,37 +3,56 @@
 import importlib
 import os
 import signal
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from gallery_rig import DIM, FINGERPRINT, WEIRD, SlowGallery, draw_people, same_answers, unit
+
+pytest.importorskip('pymilvus')
+from former_milvus import client_of, make_former
+from gallery_rig import (
+    DIM,
+    FINGERPRINT,
+    WEIRD,
+    SlowGallery,
+    draw_people,
+    same_answers,
+    same_state,
+    unit,
+)
 
 from mmtbps.errors import UserError
 from mmtbps.search.galleries import GalleryUnreadable, MilvusGallery, NoGallery, open_gallery
 from mmtbps.search.galleries.filters import read_where
-from mmtbps.search.galleries.milvus import NoServer, expression, split_address
+from mmtbps.search.galleries.milvus import NoServer, split_address
+from mmtbps.search.galleries.milvus_columns import FactColumns, NullableColumns
 
-pytest.importorskip('pymilvus')
 pytest_plugins = 'gallery_fixtures'  # `milvus_address`
 QUERIES = unit(np.random.default_rng(4).normal(size=(2, DIM)))
 
 
-@pytest.mark.parametrize('where, text', [
-    ({}, ''), ({'camera': 'c1'}, '(camera in ["c1"])'),
-    ({'frame': [1, 2], 'time': (0.5, None)}, '(frame in [1, 2]) and (time >= 0.5)'),
-    ({'time': (None, 1e9)}, '(time <= 1000000000.0)'),
-    ({'time': (1, 2)}, '(time >= 1.0) and (time <= 2.0)'),
-    ({'coat': ['red', 'a"b\\c\n']},
-     r'(extra["coat"] == "red" or extra["coat"] == "a\"b\\c\n")')])
-def test_a_filter_in_the_language_of_milvus(where, text):
-    assert expression(read_where(where)) == text
+@pytest.mark.parametrize('where, text, former', [
+    ({}, '', ''), ({'camera': 'c1'}, '(facts["camera"] == "c1")', '(camera in ["c1"])'),
+    ({'path': ['a', 'b']}, '(path in ["a", "b"])', '(path in ["a", "b"])'),
+    ({'frame': [1, 2], 'time': (0.5, None)},
+     '(facts["frame"] == 1 or facts["frame"] == 2) and (facts["time"] >= 0.5)',
+     '(frame in [1, 2]) and (time >= 0.5)'),
+    ({'time': (None, 1e9)}, '(facts["time"] <= 1000000000.0)', '(time <= 1000000000.0)'),
+    ({'time': (1, 2)}, '(facts["time"] >= 1.0 and facts["time"] <= 2.0)',
+     '(time >= 1.0 and time <= 2.0)'),
+    ({'coat': ['red', 'a"b\\c\n']}, *2 * [
+        r'(extra["coat"] == "red" or extra["coat"] == "a\"b\\c\n")'])])
+def test_a_filter_in_the_language_of_milvus(where, text, former):
+    assert FactColumns().expression(read_where(where)) == text
+    assert NullableColumns().expression(read_where(where)) == former
 
 
 @pytest.mark.parametrize('value', WEIRD)
 def test_a_literal_ends_where_it_should(value):
-    text = expression(read_where({'camera': value})).removeprefix('(camera in [').removesuffix('])')
+    text = FactColumns().expression(read_where({'path': value}))
+    text = text.removeprefix('(path in [').removesuffix('])')
     assert text[0] == text[-1] == '"' and '\n' not in text and '\r' not in text
     inside = text[1:-1].replace('\\\\', '').replace('\\"', '')
     assert '"' not in inside and not inside.endswith('\\')
@@ -157,11 +176,45 @@ def test_an_index_of_ones_choice(milvus_address):
 
 
 def test_a_strangers_collection_is_refused(milvus_address):
-    from pymilvus import MilvusClient
-    MilvusClient(milvus_address, grpc_options={'grpc.enable_http_proxy': 0}).create_collection(
-        'strange', dimension=DIM)
+    client_of(milvus_address).create_collection('strange', dimension=DIM)
     with pytest.raises(ValueError, match='no gallery of mmtbps'):
         open_gallery(f'{milvus_address}/strange', FINGERPRINT)
+
+
+def test_a_collection_of_earlier_versions_is_searched_filtered_and_written_to(milvus_address):
+    slow, people = SlowGallery(), draw_people(range(60))
+    make_former(milvus_address, 'former', FINGERPRINT, people)
+    slow.upsert(*people)
+    gallery = open_gallery(f'{milvus_address}/former', FINGERPRINT)
+    same_state(gallery, slow, QUERIES)
+    for each in (gallery, slow):
+        each.upsert(*draw_people(range(50, 70), seed=3))
+        assert each.delete(ids=['street/3.jpg#0']) == 1
+        assert each.delete(where={'camera': 'c1', 'coat': 'red'}) > 0
+    again = open_gallery(f'{milvus_address}/former')
+    same_state(again, slow, QUERIES)
+    assert list(again.known_contents([f'{2:064x}', f'{9999:064x}'])) == [f'{2:064x}']
+    assert [again.knows(key) for key in ('camera', 'frame', 'coat', 'hat')] == [
+        True, True, True, False]
+
+
+def test_a_collection_made_anew_meanwhile_is_asked_by_its_own_columns(milvus_address):
+    make_former(milvus_address, 'anew', FINGERPRINT, draw_people(range(8)))
+    gallery = open_gallery(f'{milvus_address}/anew', FINGERPRINT)
+    client_of(milvus_address).drop_collection('anew')
+    open_gallery(f'{milvus_address}/anew', FINGERPRINT).upsert(*draw_people(range(4)))
+    assert gallery.count({'camera': 'c1'}) == 1 and gallery.count() == 4
+
+
+def test_a_thousand_values_of_one_key_and_more_queries_than_a_call_takes(milvus_address):
+    gallery, people = MilvusGallery(f'{milvus_address}/many', FINGERPRINT), draw_people(range(40))
+    gallery.upsert(*people)
+    assert gallery.count({'camera': [f'c{i}' for i in range(1, 1000)]}) == sum(
+        entry.camera in ('c1', 'c2', 'c3') for entry in people[0])
+    queries = np.repeat(people[1], 3, axis=0)
+    found = gallery.search(queries, topk=16_384)
+    assert [hits[0].entry for hits in found] == [each for each in people[0] for _ in range(3)]
+    assert all(len(hits) == 40 for hits in found)
 
 
 def test_limits_of_milvus_are_named(milvus_address):
@@ -173,8 +226,11 @@ def test_limits_of_milvus_are_named(milvus_address):
     with pytest.raises(NoGallery):  # none is left of the failure
         gallery.info()
     gallery.upsert(*draw_people([1]))
-    with pytest.raises(ValueError, match='at most 16384 hits'):
+    with pytest.raises(ValueError, match='/limits: .*at most 16384 hits a query, asked for 16385'):
         gallery.search(QUERIES, topk=16_385)
+    large = replace(draw_people([1])[0][0], extra={'note': 'ä' * 33_000})
+    with pytest.raises(ValueError, match='all that is known .* longer than the 65536 bytes'):
+        gallery.upsert([large], vectors)
     with pytest.raises(ValueError, match="'path' is longer than the 16384 bytes"):
         gallery.upsert([entry], vectors)
     assert gallery.count() == 1
