@@ -1,5 +1,6 @@
 """A pytest plugin: a new gallery of each kind, and servers of Milvus and PostgreSQL for them."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -7,8 +8,11 @@ import pytest
 
 @pytest.fixture(scope='session')
 def milvus_address(tmp_path_factory):
-    """Address of a Milvus Lite server of these tests' own."""
+    """Address of a Milvus Lite server of these tests' own, or of the server that is named."""
     pytest.importorskip('pymilvus')
+    if named := os.environ.get('MMTBPS_MILVUS_ADDRESS'):
+        yield named
+        return
     pytest.importorskip('milvus_lite', reason='no Milvus server: pip install milvus-lite')
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(Path(__file__).parents[2] / 'tools')

@@ -2,8 +2,10 @@
 
     python gallery_process.py write URI NAME BATCHES    batches of new and of shared entries
     python gallery_process.py search URI                searches until its input is closed
+    python gallery_process.py read URI                  a line of JSON for each entry and its vector
 """
 
+import json
 import sys
 import threading
 
@@ -52,5 +54,13 @@ def search(uri):
     print(searches, largest, flush=True)
 
 
+def read(uri):
+    """Print all that is there."""
+    gallery = open_gallery(uri)
+    entries, vectors = gallery.get([entry.id for entry in gallery.entries()])
+    for entry, vector in zip(entries, vectors, strict=True):
+        print(json.dumps([entry.to_json(), vector.tolist()]))
+
+
 if __name__ == '__main__':
-    {'write': write, 'search': search}[sys.argv[1]](*sys.argv[2:])
+    {'write': write, 'search': search, 'read': read}[sys.argv[1]](*sys.argv[2:])

@@ -19,6 +19,7 @@ from .faults import (
     RESTORE,
     GalleryChanged,
     GalleryClosed,
+    GalleryDamaged,
     GalleryUnreadable,
     NoGallery,
     UnknownEntry,
@@ -320,7 +321,7 @@ class BaseGallery(GalleryLookups):
         return not (entry.is_undated and any(each.key == 'time' for each in conditions))
 
     def _damaged(self, reason: str, error: Exception | None = None) -> NoReturn:
-        raise GalleryUnreadable(f'{self.uri}: damaged ({reason}). {RESTORE}') from error
+        raise GalleryDamaged(f'{self.uri}: damaged ({reason}). {RESTORE}') from error
 
     def _read_filter(self, where: Mapping[str, Any] | None) -> tuple[Condition, ...]:
         """Read a filter, with its names as the gallery spells them."""

@@ -2,8 +2,8 @@
 
 from mmtbps.errors import BadValue, MissingFile, UserError
 
-__all__ = ['RESTORE', 'GalleryChanged', 'GalleryClosed', 'GalleryUnreadable', 'NoGallery',
-           'NoServer', 'UnknownEntry']
+__all__ = ['RESTORE', 'GalleryChanged', 'GalleryClosed', 'GalleryDamaged', 'GalleryUnreadable',
+           'NoGallery', 'NoServer', 'UnknownEntry']
 
 #: The way out of damage.
 RESTORE = 'Take the gallery from a backup or index the images again'
@@ -15,6 +15,10 @@ class NoGallery(MissingFile):
 
 class GalleryUnreadable(UserError, RuntimeError):
     """A gallery whose files are damaged or gone, or whose storage does not answer."""
+
+
+class GalleryDamaged(GalleryUnreadable):
+    """An entry, or a feature, that is not what was stored."""
 
 
 class NoServer(UserError, ConnectionError):

@@ -14,15 +14,18 @@ class IndexProgress:
         total: Files.
         shown: Whether to show anything.
         interval: Seconds between two lines, where there is no terminal.
+        noun: Word for them.
     """
 
-    def __init__(self, total: int, shown: bool = True, interval: float = 10.0) -> None:
+    def __init__(self, total: int, shown: bool = True, interval: float = 10.0,
+                 noun: str = 'files') -> None:
         self.total = total
+        self.noun = noun
         self.shown = shown
         self.interval = interval
         self._done = 0
         self._begin = self._last = time.monotonic()
-        self._bar = _bar(total) if shown and sys.stderr.isatty() else None
+        self._bar = _bar(total, noun) if shown and sys.stderr.isatty() else None
 
     def __enter__(self) -> 'IndexProgress':
         if self._bar is not None:
@@ -51,11 +54,11 @@ class IndexProgress:
         """Format the line after ``elapsed`` seconds."""
         pace = self._done / max(elapsed, 1e-9)
         left = (self.total - self._done) / max(pace, 1e-9)
-        return (f'{self._done} of {self.total} files, {note}; {pace:.1f} files a second, '
-                f'{left:.0f} s left')
+        return (f'{self._done} of {self.total} {self.noun}, {note}; {pace:.1f} {self.noun} a '
+                f'second, {left:.0f} s left')
 
 
-def _bar(total: int):
+def _bar(total: int, noun: str):
     """Make a bar of rich, which comes with MMEngine; ``None`` where that is not installed."""
     try:
         from rich import progress
@@ -63,8 +66,8 @@ def _bar(total: int):
     except ImportError:
         return None
     bar = progress.Progress(
-        progress.TextColumn('indexing'), progress.BarColumn(), progress.MofNCompleteColumn(),
+        progress.TextColumn(noun), progress.BarColumn(), progress.MofNCompleteColumn(),
         progress.TimeRemainingColumn(), progress.TextColumn('{task.fields[note]}'),
         console=Console(stderr=True))
-    bar.add_task('indexing', total=total, note='')
+    bar.add_task(noun, total=total, note='')
     return bar

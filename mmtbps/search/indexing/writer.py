@@ -1,6 +1,7 @@
 """Writer of a gallery: encodes crops in batches and stores them file by file."""
 
 import os
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
 
@@ -102,7 +103,8 @@ class GalleryWriter:
                                        [old.id for old in former if old.id not in new])
         self.stored += len(self._entries)
         if self.log is not None:
-            append_json_lines(self.log, [dict(path=path, sha256=sha256)
+            numbers = Counter(entry.path for entry in self._entries)
+            append_json_lines(self.log, [dict(path=path, sha256=sha256, entries=numbers[path])
                                          for path, sha256 in self._files.items()])
         self._entries, self._features, self._files = [], [], {}
 
