@@ -17,6 +17,9 @@ People in whole photographs and videos, found by a detector of transformers:
 
 Several processes on one gallery, each with its part of the files:
     mmtbps index people.lance crops --shard 0/4
+
+Whether all is there still, and as it was stored:
+    mmtbps index people.lance crops --verify --log index.jsonl
 """
 
 import argparse
@@ -43,6 +46,7 @@ from .options.index import (
     read_caption_options,
     read_index_options,
 )
+from .options.verification import add_verify_option, verify
 from .wording.json_answers import add_json, answer
 from .wording.licence_notice import print_model_notice
 from .wording.user_errors import fail
@@ -56,13 +60,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the gallery, the folder, the model and the detector."""
     add_gallery(parser)
     add_index_options(parser)
+    add_verify_option(parser)
     add_gallery_model(parser)
     add_detector_options(parser)
     add_json(parser)
 
 
 def run(args: argparse.Namespace) -> None:
-    """Index the folder and print what was done."""
+    """Index the folder and print what was done, or look whether all of it is there."""
+    if args.verify:
+        verify(args)
+        return
     with cure_of_mismatch(args):
         index(args)
 

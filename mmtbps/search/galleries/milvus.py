@@ -17,7 +17,7 @@ from .faults import NoServer
 from .filters import Condition
 from .fingerprint import check_fingerprint
 from .milvus_address import channel_options, proxy_hint, split_address
-from .milvus_columns import Columns, FactColumns, check_sizes, columns_of, one_of
+from .milvus_columns import FactColumns, check_sizes, columns_of, one_of
 from .note_places import NotePlace, StoredNote
 
 __all__ = ['MilvusGallery', 'NoServer']

@@ -4,6 +4,8 @@ from .index import entry_id, index_people
 from .metadata import Metadata, MetadataError, read_metadata
 from .options import DetectionOptions, IndexOptions
 from .report import IndexReport
+from .verification import Verification, verify_gallery
 
 __all__ = ['DetectionOptions', 'IndexOptions', 'IndexReport', 'Metadata',
-           'MetadataError', 'entry_id', 'index_people', 'read_metadata']
+           'MetadataError', 'Verification', 'entry_id', 'index_people', 'read_metadata',
+           'verify_gallery']

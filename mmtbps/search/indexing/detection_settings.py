@@ -8,7 +8,7 @@ from ..galleries.base import BaseGallery
 from ..galleries.provenance import read_provenance
 from .options import DetectionOptions
 
-__all__ = ['DetectionMismatch', 'settle_detection']
+__all__ = ['DetectionMismatch', 'settle_detection', 'was_detected']
 
 _OF_IMAGES = ('threshold', 'min_height')
 _OF_VIDEOS = ('every', 'track')
@@ -39,7 +39,7 @@ def settle_detection(gallery: BaseGallery, detection: DetectionOptions | None) -
         return given
     uri, noted = gallery.uri, read_provenance(gallery).detection
     if noted is None:
-        found = any(entry.box is not None for entry in gallery.entries())
+        found = was_detected(gallery)
         noted = given if found == (detection is not None) else dict(
             detector='a detector' if found else None)
     if (noted['detector'] is None) != (detection is None):
@@ -54,6 +54,14 @@ def settle_detection(gallery: BaseGallery, detection: DetectionOptions | None) -
             f'{uri} holds people found with other settings ({"; ".join(differs)}). Leave them out '
             'to take those of the gallery, or index the images into a new gallery')
     return given
+
+
+def was_detected(gallery: BaseGallery) -> bool:
+    """Tell whether the people of a gallery were found by a detector."""
+    noted = read_provenance(gallery).detection
+    if noted is None:
+        return any(entry.box is not None for entry in gallery.entries())
+    return noted['detector'] is not None
 
 
 def _identity(settings: dict[str, Any], other: dict[str, Any]) -> Any:

@@ -11,7 +11,7 @@ from mmtbps.fileio import AnyPath, iter_json_lines
 
 from ..galleries.base import BaseGallery, GalleryEntry
 from ..galleries.faults import GalleryDamaged, UnknownEntry
-from ..galleries.provenance import read_provenance
+from .detection_settings import was_detected
 from .options import IndexOptions
 from .progress import IndexProgress
 from .reading import FileReader
@@ -28,7 +28,7 @@ class Verification:
 
     Args:
         entries: That were read, with their features.
-        broken: Id, or path, and reason of each that is damaged.
+        broken: Path and reason of each that is damaged.
         ended: Whether a damaged entry has ended the reading, so that others may be there unseen.
         missing: Files of which the gallery has nothing, and an index run would take them.
         incomplete: Files of which it has fewer entries than the log says.
@@ -82,7 +82,7 @@ def verify_gallery(source: str | os.PathLike, gallery: BaseGallery,
         BadValue: ``source`` is none of the gallery's, or the log is none.
     """
     options = options or IndexOptions()
-    detected = read_provenance(gallery).detection is not None
+    detected = was_detected(gallery)
     selection = FileSelection.of(gallery, source, detected, options)
     found, result = selection.find(), Verification()
     logged = {} if options.log is None else read_log(options.log)
@@ -198,6 +198,6 @@ def _whole(gallery: BaseGallery, entries: Sequence[GalleryEntry],
             for half in (entries[:middle], entries[middle:]):
                 yield from _whole(gallery, half, result)
         elif isinstance(error, GalleryDamaged):  # else it was removed meanwhile
-            result.broken.append((entries[0].id, f'{entries[0].path}: {error}'))
+            result.broken.append((entries[0].path, f'entry {entries[0].id}: {error}'))
         return
     yield from entries
