@@ -17,6 +17,7 @@ from .filters import Condition
 from .fingerprint import check_fingerprint
 from .note_places import NotePlace, StoredNote
 from .postgres_address import PostgresAddress
+from .postgres_changes import Mark, has_numbers, written_since
 from .postgres_errors import check_extension, check_server, explained, import_psycopg
 from .postgres_index import VectorIndex
 from .postgres_table import (
@@ -25,6 +26,7 @@ from .postgres_table import (
     check_sizes,
     creation,
     has_value,
+    read_comment,
     rows_of,
     stage,
     upsert,
@@ -178,7 +180,7 @@ class PostgresGallery(BaseGallery):
 
     def _stored(self, connection: Any) -> dict[str, Any] | None:
         """Read the fingerprint that is stored now; None where there is no table."""
-        about = self._comment(connection)
+        about = read_comment(connection, self._table)
         if about is None:
             return None
         try:
@@ -187,17 +189,6 @@ class PostgresGallery(BaseGallery):
             raise BadValue(f'{self.uri} is a table of PostgreSQL, but no gallery of mmtbps'
                            ) from None
 
-    def _comment(self, connection: Any) -> dict[str, Any] | None:
-        found, text = connection.execute(
-            "select to_regclass(%s), obj_description(to_regclass(%s), 'pg_class')",
-            [self._table, self._table]).fetchone()
-        if found is None:
-            return None
-        try:
-            return dict(json.loads(text or '{}'))
-        except (TypeError, ValueError):
-            return {}
-
     def _write_comment(self, connection: Any, about: dict[str, Any]) -> None:
         from psycopg.sql import SQL, Literal
         connection.execute(SQL(f'comment on table {self._table} is {{}}').format(
@@ -205,11 +196,12 @@ class PostgresGallery(BaseGallery):
 
     def _read_note(self) -> str | None:
         with self._asking() as connection:
-            return (self._comment(connection) or {}).get(_NOTE)
+            return (read_comment(connection, self._table) or {}).get(_NOTE)
 
     def _write_note(self, text: str) -> None:
         with self._asking() as connection:
-            self._write_comment(connection, {**(self._comment(connection) or {}), _NOTE: text})
+            about = read_comment(connection, self._table) or {}
+            self._write_comment(connection, {**about, _NOTE: text})
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
@@ -236,7 +228,7 @@ class PostgresGallery(BaseGallery):
                     copy.set_types(COLUMNS.values())
                     for row in rows_of(entries, vectors):
                         copy.write_row(row)
-                connection.execute(upsert(self._table))
+                connection.execute(upsert(self._table, has_numbers(connection, self._table)))
         except BaseException:
             self._begun = self._seen  # what was to be the beginning has not come to its end
             raise
@@ -303,6 +295,11 @@ class PostgresGallery(BaseGallery):
             yield from (self._read(text) for _, text in rows)
             if len(rows) < _PAGE:
                 return
+
+    def _changes(self, since: Mark | None) -> tuple[list[GalleryEntry], Mark | None]:
+        with self._asking() as connection:
+            texts, mark = written_since(connection, self._table, since)
+        return [self._read(text) for text in texts], mark
 
     def _get(self, ids: list[str]) -> dict[str, tuple[GalleryEntry, np.ndarray]]:
         with self._asking() as connection:

@@ -11,9 +11,10 @@ from mmtbps.errors import BadValue
 from .caption_words import Words, spaced_words
 from .entries import GalleryEntry, seal
 from .filters import KINDS, Condition, OneOf
+from .postgres_changes import WRITTEN
 
-__all__ = ['COLUMNS', 'MOST_DIMS', 'check_sizes', 'creation', 'has_value', 'rows_of', 'stage',
-           'upsert', 'where_clause']
+__all__ = ['COLUMNS', 'MOST_DIMS', 'check_sizes', 'creation', 'has_value', 'read_comment',
+           'rows_of', 'stage', 'upsert', 'where_clause']
 
 COLUMNS = dict(id='text', vector='vector', camera='text', track='text', path='text',
                time='double precision', frame='bigint', caption='text', sha256='text',
@@ -40,12 +41,14 @@ def creation(table: str, dim: int) -> list[str]:
         + (' primary key' if name == 'id' else '')
         + (' not null' if name in ('vector', 'path', 'sha256', 'extra', 'entry') else '')
         for name, kind in COLUMNS.items())
+    columns += f', {WRITTEN} bigint not null default txid_current()'
     plain = [f'alter table {table} alter column vector set storage plain']
     return [f'create table {table} ({columns})', *(plain if dim <= _PLAIN_DIMS else []),
             *(f'create index {table}_{name} on {table} ({columns})' for name, columns in dict(
                 path='path', content='sha256', seen='camera, time', time='time',
                 track='track').items()),
-            f'create index {table}_extra on {table} using gin (extra)']
+            f'create index {table}_extra on {table} using gin (extra)',
+            f'create index {table}_written on {table} using brin ({WRITTEN})']
 
 
 def stage() -> tuple[str, str]:
@@ -55,10 +58,16 @@ def stage() -> tuple[str, str]:
             f'copy {_STAGE} ({", ".join(COLUMNS)}) from stdin (format binary)')
 
 
-def upsert(table: str) -> str:
-    """Write the statement that adds the new rows or replaces by them, in the order of their ids."""
+def upsert(table: str, numbered: bool = True) -> str:
+    """Write the statement that adds the new rows or replaces by them, in the order of their ids.
+
+    Args:
+        table: Its name.
+        numbered: Whether its rows note the transaction that has written them.
+    """
     names = ', '.join(COLUMNS)
-    changes = ', '.join(f'{name} = excluded.{name}' for name in COLUMNS if name != 'id')
+    changes = ', '.join([*(f'{name} = excluded.{name}' for name in COLUMNS if name != 'id'),
+                         *([f'{WRITTEN} = default'] if numbered else [])])
     return (f'insert into {table} ({names}) select {names} from {_STAGE} order by id '
             f'on conflict (id) do update set {changes}')
 
@@ -70,6 +79,19 @@ def rows_of(entries: Sequence[GalleryEntry], vectors: np.ndarray) -> Iterator[li
         caption = None if entry.caption is None else spaced_words(entry.caption)
         yield [entry.id, vector, entry.camera, entry.track, entry.path, entry.time, entry.frame,
                caption, entry.sha256, Jsonb(dict(entry.extra)), seal(entry, vector)]
+
+
+def read_comment(connection: Any, table: str) -> dict[str, Any] | None:
+    """Read the comment of a table: nothing of a stranger's, None where there is no table."""
+    found, text = connection.execute(
+        "select to_regclass(%s), obj_description(to_regclass(%s), 'pg_class')",
+        [table, table]).fetchone()
+    if found is None:
+        return None
+    try:
+        return dict(json.loads(text or '{}'))
+    except (TypeError, ValueError):
+        return {}
 
 
 def check_sizes(entries: Sequence[GalleryEntry]) -> None:

@@ -6,11 +6,15 @@ import pytest
 from mmtbps.search.galleries import open_gallery
 from mmtbps.search.galleries.base import BaseGallery, GalleryEntry
 
+pytest_plugins = 'gallery_fixtures'  # `postgres`
 FINGERPRINT = dict(model='toy', dim=4)
 
 
-@pytest.fixture(params=['people', 'people.lance'])
+@pytest.fixture(params=['people', 'people.lance', 'postgres'])
 def uri(request, tmp_path):
+    if request.param == 'postgres':
+        server = request.getfixturevalue('postgres')
+        return f'{server.address}/c{abs(hash(request.node.name)):x}'
     if request.param.endswith('.lance'):
         pytest.importorskip('lancedb')
     return tmp_path / request.param
@@ -66,6 +70,51 @@ def test_nobody_is_missed_by_compacting_or_beginning_again(uri):
     assert ('g', 'g') in new and {name for name, _ in new} <= set('abdefg')
     put(gallery, 'h')
     assert ('h', 'h') in told(gallery, mark)[0]
+
+
+def test_what_a_transaction_under_way_brings_is_told_after_it_ended(postgres):
+    """Its number is older than that of what was stored and told meanwhile."""
+    psycopg = pytest.importorskip('psycopg')
+    gallery = open_gallery(f'{postgres.address}/underway', FINGERPRINT)
+    put(gallery, *'ab')
+    with psycopg.connect(postgres.address) as slow:
+        slow.execute("update underway set written = default where id = 'a'")
+        put(gallery, 'c')
+        _, mark = told(gallery)
+        put(gallery, 'd')
+        assert ('d', 'd') in told(gallery, mark)[0]
+        _, later = told(gallery, mark)
+    assert ('a', 'a') in told(gallery, later)[0]
+    _, mark = told(gallery)
+    assert told(gallery, mark)[0] == []
+
+
+def test_a_look_goes_by_the_index_and_a_new_table_is_told_as_a_whole(postgres):
+    psycopg = pytest.importorskip('psycopg')
+    gallery = open_gallery(f'{postgres.address}/anew', FINGERPRINT)
+    put(gallery, *'abc')
+    _, mark = told(gallery)
+    with psycopg.connect(postgres.address, autocommit=True) as connection:
+        connection.execute('set enable_seqscan = off')
+        plan = connection.execute('explain select entry from anew where written >= 5').fetchall()
+        assert 'anew_written' in str(plan)
+        connection.execute('drop table anew')
+    put(open_gallery(gallery.uri, FINGERPRINT), *'ab')
+    assert told(open_gallery(gallery.uri), mark)[0] == [('a', 'a'), ('b', 'b')]
+    assert told(gallery, mark._replace(first=mark.first + 10**9))[0] == [('a', 'a'), ('b', 'b')]
+
+
+def test_a_table_of_earlier_versions_has_no_numbers_and_lists_all(postgres):
+    psycopg = pytest.importorskip('psycopg')
+    gallery = open_gallery(f'{postgres.address}/former', FINGERPRINT)
+    put(gallery, *'abc')
+    with psycopg.connect(postgres.address) as connection:
+        connection.execute('alter table former drop column written')
+    former = open_gallery(gallery.uri)
+    put(former, 'd')
+    put(former, 'b', content='new')
+    entries, mark = told(former)
+    assert mark is None and entries == [('a', 'a'), ('b', 'new'), ('c', 'c'), ('d', 'd')]
 
 
 def test_a_mark_of_another_object_lists_what_it_does_not_know(uri):

@@ -112,14 +112,14 @@ def test_a_call_that_fails_leaves_nothing_half_written(postgres, monkeypatch):
     from mmtbps.search.galleries import postgres as module
     gallery = open_gallery(f'{postgres.address}/half', FINGERPRINT)
     with monkeypatch.context() as patch:
-        patch.setattr(module, 'upsert', lambda table: 'select 1 / 0')
+        patch.setattr(module, 'upsert', lambda *_: 'select 1 / 0')
         refusal_of(lambda: gallery.upsert(*draw_people(range(5))))
     with pytest.raises(NoGallery):
         open_gallery(f'{postgres.address}/half')
     assert gallery.count() == 0
     gallery.upsert(*draw_people(range(5)))
     with monkeypatch.context() as patch:
-        patch.setattr(module, 'upsert', lambda table: 'select 1 / 0')
+        patch.setattr(module, 'upsert', lambda *_: 'select 1 / 0')
         refusal_of(lambda: gallery.upsert(*draw_people(range(5, 9))))
     assert gallery.count() == open_gallery(f'{postgres.address}/half').count() == 5
 
