@@ -27,6 +27,7 @@ _MOST_HITS = 16_384  # and queries of one call; set by Milvus
 _CHUNK = 1_000  # ids in one expression
 _CHOICES = 100  # values of a chain of `or`
 #: Milvus Lite reads its log when it starts, and cuts it off when it writes its memory to disk.
+_NOT_FOUND = 100
 _FULL = ('. Its disk is full: make room and start the server again before anything is written. '
          'What it could not bring to disk is in its log, and in no answer until then')
 
@@ -50,7 +51,8 @@ class _NamedCalls:
             try:
                 answer = call(*args, **options)
             except MilvusException as error:
-                hint = _FULL if 'no space left' in str(error).lower() else ''
+                hint = _FULL if 'no space left' in str(error).lower() else (
+                    '. Its collection does not exist any more' if error.code == _NOT_FOUND else '')
                 raise GalleryUnreadable(f'{self._uri}: the Milvus server refused, or ended, '
                                         f'{name!r} ({first_line(error, 200)}){hint}') from error
             return _NamedCalls(answer, self._uri) if name == 'query_iterator' else answer

@@ -16,7 +16,7 @@ from .facets import Facets
 from .filters import Condition
 from .fingerprint import check_fingerprint
 from .note_places import NotePlace, StoredNote
-from .postgres_address import PostgresAddress
+from .postgres_address import GOING, PostgresAddress
 from .postgres_changes import Mark, has_numbers, written_since
 from .postgres_errors import check_extension, check_server, explained, import_psycopg
 from .postgres_index import VectorIndex
@@ -119,7 +119,7 @@ class PostgresGallery(BaseGallery):
             self._index, self._seen = VectorIndex(address.table), False
         import_psycopg()
         with explained(self.uri), self._connect() as connection:
-            check_server(self.uri, connection)
+            check_server(self.uri, connection, self._table)
             if (stored := self._stored(connection)) is not None:
                 self._seen = True
                 check_extension(self.uri, connection)
@@ -254,8 +254,8 @@ class PostgresGallery(BaseGallery):
         # In the order of their ids, as rows are written, so that no two calls wait for each other.
         with self._asking() as connection:
             return connection.execute(
-                f'with going as (select id from {self._table} {clause} order by id for update) '
-                f'delete from {self._table} using going where {self._table}.id = going.id',
+                f'with {GOING} as (select id from {self._table} {clause} order by id for update) '
+                f'delete from {self._table} using {GOING} where {self._table}.id = {GOING}.id',
                 values).rowcount
 
     def _search(self, vectors: np.ndarray, topk: int,

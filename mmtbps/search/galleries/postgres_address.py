@@ -6,11 +6,13 @@ from urllib.parse import parse_qsl, urlsplit
 
 from mmtbps.errors import BadValue
 
-__all__ = ['PostgresAddress']
+__all__ = ['GOING', 'STAGE', 'PostgresAddress']
 
 _FORM = 'postgresql://host[:port][,host2[:port]]/database/table'
 #: Names of indexes are those of their table with an ending, and PostgreSQL cuts at 63 signs.
 _TABLE = re.compile('[a-z_][a-z0-9_]{0,39}')
+#: Names in our own statements, in which a table of the name would be hidden.
+GOING, STAGE = 'mmtbps_going', 'mmtbps_staged'
 _HOST = r'([\w.-]+|\[[0-9a-fA-F:]+\])(:\d{1,5})?'
 _HOSTS = re.compile(f'{_HOST}(,{_HOST})*')
 _SECRET = {'user', 'password', 'sslpassword', 'passfile', 'options', 'service'}
@@ -52,6 +54,9 @@ class PostgresAddress(NamedTuple):
         if not _HOSTS.fullmatch(parts.netloc) or len(names) != 2 or not all(names) or (
                 parts.fragment):
             raise BadValue(f'{uri}: write {_FORM}')
+        if names[1] in (GOING, STAGE, 'excluded', 'vector'):
+            raise BadValue(f'{uri}: a gallery cannot have the name {names[1]!r}, which stands for '
+                           'something else in its statements')
         if not _TABLE.fullmatch(names[1]):
             raise BadValue(f'{uri}: a table has a name of small letters (a-z), digits and "_", at '
                            f'most 40, got {names[1]!r}')

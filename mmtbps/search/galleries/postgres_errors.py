@@ -82,12 +82,15 @@ def _raise(uri: str, error: Any) -> NoReturn:
     raise GalleryUnreadable(f'{uri}: PostgreSQL refused ({said})') from error
 
 
-def check_server(uri: str, connection: Any) -> None:
-    """Check that a server keeps texts in Unicode.
+def check_server(uri: str, connection: Any, table: str) -> None:
+    """Check that a server keeps texts in Unicode, and takes the name of a table.
 
     Raises:
-        BadValue: Its database has another encoding.
+        BadValue: Its database has another encoding, or the name is a word of its language.
     """
+    if connection.execute('select exists (select from pg_get_keywords() where word = %s and catcode '
+                          "in ('R', 'T'))", [table]).fetchone()[0]:
+        raise BadValue(f'{uri}: {table!r} is a word of SQL: give the table another name')
     encoding = connection.info.parameter_status('server_encoding')
     if encoding != 'UTF8':
         raise BadValue(f'{uri}: this database keeps texts as {encoding}, in which not every name '

@@ -11,6 +11,7 @@ from mmtbps.errors import BadValue
 from .caption_words import Words, spaced_words
 from .entries import GalleryEntry, seal
 from .filters import KINDS, Condition, OneOf
+from .postgres_address import STAGE
 from .postgres_changes import WRITTEN
 
 __all__ = ['COLUMNS', 'MOST_DIMS', 'check_sizes', 'creation', 'has_value', 'read_comment',
@@ -25,7 +26,6 @@ MOST_DIMS = 16_000
 _PLAIN_DIMS = 1_800
 #: An entry of a B-tree has at most a third of a page.
 _TEXT_BYTES = 2_000
-_STAGE = 'mmtbps_staged'
 
 
 def creation(table: str, dim: int) -> list[str]:
@@ -44,18 +44,18 @@ def creation(table: str, dim: int) -> list[str]:
     columns += f', {WRITTEN} bigint not null default txid_current()'
     plain = [f'alter table {table} alter column vector set storage plain']
     return [f'create table {table} ({columns})', *(plain if dim <= _PLAIN_DIMS else []),
-            *(f'create index {table}_{name} on {table} ({columns})' for name, columns in dict(
-                path='path', content='sha256', seen='camera, time', time='time',
-                track='track').items()),
-            f'create index {table}_extra on {table} using gin (extra)',
-            f'create index {table}_written on {table} using brin ({WRITTEN})']
+            # Without names, as a table of the same name may be there.
+            *(f'create index on {table} ({columns})' for columns in (
+                'path', 'sha256', 'camera, time', 'time', 'track')),
+            f'create index on {table} using gin (extra)',
+            f'create index on {table} using brin ({WRITTEN})']
 
 
 def stage() -> tuple[str, str]:
     """Write the statement that makes the place for new rows, and the one that fills it."""
     columns = ', '.join(f'{name} {kind}' for name, kind in COLUMNS.items())
-    return (f'create temp table if not exists {_STAGE} ({columns}) on commit delete rows',
-            f'copy {_STAGE} ({", ".join(COLUMNS)}) from stdin (format binary)')
+    return (f'create temp table if not exists {STAGE} ({columns}) on commit delete rows',
+            f'copy {STAGE} ({", ".join(COLUMNS)}) from stdin (format binary)')
 
 
 def upsert(table: str, numbered: bool = True) -> str:
@@ -68,7 +68,7 @@ def upsert(table: str, numbered: bool = True) -> str:
     names = ', '.join(COLUMNS)
     changes = ', '.join([*(f'{name} = excluded.{name}' for name in COLUMNS if name != 'id'),
                          *([f'{WRITTEN} = default'] if numbered else [])])
-    return (f'insert into {table} ({names}) select {names} from {_STAGE} order by id '
+    return (f'insert into {table} ({names}) select {names} from {STAGE} order by id '
             f'on conflict (id) do update set {changes}')
 
 
@@ -90,7 +90,7 @@ def read_comment(connection: Any, table: str) -> dict[str, Any] | None:
         return None
     try:
         return dict(json.loads(text or '{}'))
-    except (TypeError, ValueError):
+    except (RecursionError, TypeError, ValueError):
         return {}
 
 

@@ -250,6 +250,19 @@ def test_a_full_disk_of_the_server_is_told_with_the_way_out():
         client.flush('people')
 
 
+def test_a_collection_that_is_gone_is_told_in_the_words_of_every_server():
+    import pymilvus
+
+    from mmtbps.search.galleries import milvus
+
+    def describe(name):
+        raise pymilvus.MilvusException(100, "can't find collection collection not found[people]")
+
+    client = milvus._NamedCalls(SimpleNamespace(describe=describe), 'http://here/people')
+    with pytest.raises(GalleryUnreadable, match='http://here/people.*does not exist any more$'):
+        client.describe('people')
+
+
 @pytest.mark.slow
 def test_kill_9_of_the_server_loses_nothing_that_was_safe(tmp_path, monkeypatch):
     pytest.importorskip('milvus_lite')

@@ -129,6 +129,11 @@ def test_limits_and_strangers_are_named(postgres):
         connection.execute('create table strange (a int)')
     assert 'no gallery of mmtbps' in str(
         refusal_of(lambda: open_gallery(f'{postgres.address}/strange')))
+    with psycopg.connect(postgres.address) as connection:
+        connection.execute('create table nested (a int)')
+        connection.execute(f"comment on table nested is '{'[' * 100_000}'")
+    assert 'no gallery of mmtbps' in str(
+        refusal_of(lambda: open_gallery(f'{postgres.address}/nested')))
     gallery = open_gallery(f'{postgres.address}/limits', FINGERPRINT)
     long = [GalleryEntry('1', 'ä' * 1001)]
     assert "'path' is longer than the 2000 bytes" in str(
@@ -170,6 +175,32 @@ def test_an_index_is_built_on_request_and_its_recall_told(postgres, monkeypatch,
     assert gallery.build_index('none') == ['search is exact']
     assert gallery.info()['index'] == 'none, exact'
     assert 'hnsw or none' in str(refusal_of(lambda: gallery.build_index('ivf')))
+
+
+@pytest.mark.parametrize('name', ['user', 'order', 'table', 'current_user', 'vector', 'excluded',
+                                  'mmtbps_staged', 'mmtbps_going'])
+def test_a_name_that_means_something_else_is_refused_at_the_door(postgres, name):
+    said = str(refusal_of(lambda: open_gallery(f'{postgres.address}/{name}', FINGERPRINT)))
+    assert name in said and ('another name' in said or 'cannot have the name' in said)
+
+
+@pytest.mark.parametrize('name', ['going', 'passed', 'id', 'time', 'position', 'written'])
+def test_a_name_of_a_column_or_of_a_part_of_a_statement_is_one_like_any_other(postgres, name):
+    gallery, slow = open_gallery(f'{postgres.address}/{name}', FINGERPRINT), SlowGallery()
+    for each in (gallery, slow):
+        each.upsert(*draw_people(range(8)))
+        each.upsert(*draw_people(range(5, 9), seed=1))
+        assert each.delete(ids=['street/3.jpg#0']) == 1
+    assert gallery.count({'path': 'street/4.jpg'}) == 1
+    same_answers(gallery.search(QUERIES, 5), slow.search(QUERIES, 5))
+    gallery.optimize()
+
+
+def test_galleries_whose_names_go_on_stand_beside_each_other(postgres):
+    for name in ('crowd_path', 'crowd_path_idx', 'crowd_written_idx', 'crowd_pkey', 'crowd'):
+        gallery = open_gallery(f'{postgres.address}/{name}', FINGERPRINT)
+        gallery.upsert(*draw_people(range(3)))
+        assert gallery.count() == 3
 
 
 def test_secrets_stay_out_of_what_is_kept(postgres, caplog):
