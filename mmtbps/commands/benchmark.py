@@ -17,6 +17,7 @@ Examples:
     mmtbps benchmark phrases --model MODEL --data data/DrawnPEDES --threads 1
     mmtbps benchmark captions --model MODEL --data data/DrawnPEDES --threads 1
     mmtbps benchmark filtered-presence --model MODEL --data data/DrawnPEDES --threads 1
+    mmtbps benchmark mixed-load --minutes 60
 """
 
 import argparse
@@ -46,7 +47,7 @@ __all__ = ['BENCHMARKS', 'add_arguments', 'describe_environment', 'find_tools', 
 # against: nobody who searches or trains imports either.
 BENCHMARKS = ('evaluation', 'generation', 'edits', 'deployment', 'search', 'heat-maps', 'training',
               'profile', 'input', 'annotations', 'index', 'edited-photographs', 'phrases',
-              'answers', 'captions', 'filtered-presence')
+              'answers', 'captions', 'filtered-presence', 'mixed-load')
 
 
 def find_tools() -> Path:

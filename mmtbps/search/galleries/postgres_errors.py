@@ -108,6 +108,9 @@ def check_extension(uri: str, connection: Any) -> None:
         from psycopg import Error
         try:
             with connection.transaction():
+                # "If not exists" alone fails where another process creates it at this moment.
+                connection.execute("select pg_advisory_xact_lock(hashtext('mmtbps'), "
+                                   "hashtext('create extension'))")
                 connection.execute('create extension if not exists vector')
         except Error as error:
             raise BadValue(f'{uri}: this database has no extension pgvector '
