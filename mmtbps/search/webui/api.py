@@ -13,6 +13,9 @@ from .views import SHEET_SIZE
 
 __all__ = ['add_api']
 
+#: Sentences that may be asked at a time; those that wait for the model are encoded together.
+_AT_ONCE = dict(concurrency_id='sentences', concurrency_limit=16)
+
 
 def add_api(gr: ModuleType, service: SearchService, queue: dict[str, Any]) -> None:
     """Add to the page the endpoints ``/search``, ``/similar`` and ``/explain``.
@@ -20,7 +23,7 @@ def add_api(gr: ModuleType, service: SearchService, queue: dict[str, Any]) -> No
     Args:
         gr: Gradio, inside the blocks of the page.
         service: Answers.
-        queue: Gradio's settings of the requests that wait for each other.
+        queue: Gradio's settings of the requests that wait for each other; sentences do not.
     """
     def search(text: str, topk: int = 20, cameras: list[str] | None = None, since: str = '',
                until: str = '', track: str = '') -> list[dict]:
@@ -37,8 +40,8 @@ def add_api(gr: ModuleType, service: SearchService, queue: dict[str, Any]) -> No
         """Draw the places of a sentence's words in a picture, as the data URI of a JPEG."""
         return as_data_uri(service.explain(text, entry_id), SHEET_SIZE)
 
-    for function in (search, similar, explain):
-        gr.api(_with_plain_errors(gr, function), api_name=function.__name__, **queue)
+    for function, its_queue in ((search, _AT_ONCE), (similar, queue), (explain, queue)):
+        gr.api(_with_plain_errors(gr, function), api_name=function.__name__, **its_queue)
 
 
 def _for_programs(hits: Sequence[SearchHit]) -> list[dict[str, Any]]:

@@ -15,6 +15,7 @@ from mmtbps.fileio import IMAGE_SUFFIXES, as_path
 from .api import add_api
 from .environment import private_environment
 from .html import draw_masthead, draw_picture, draw_report
+from .joined_calls import holding
 from .observed import ObservedService, QueryObserver
 from .service import MAX_COUNT, MAX_TEXT, Facets, Refused, SearchService, read_picture
 from .style import CLOSE_UP, DROP, PICK
@@ -25,7 +26,7 @@ from .watch_service import WatchFolder, WatchService, check_watch
 
 __all__ = ['build_page', 'import_gradio']
 
-#: One request at a time uses the model and the gallery.
+#: One of these requests at a time uses the model and the gallery; see `_alone`.
 _QUEUE = dict(concurrency_id='gallery', concurrency_limit=1)
 _PRIVATE = dict(api_visibility='private', **_QUEUE)
 #: Seconds that the questions of a visitor are kept.
@@ -95,7 +96,15 @@ def build_page(inferencer: Any, images: str | os.PathLike, uploads: str | os.Pat
         if uploads is not None:
             _connect_uploads(gr, parts, service, Path(uploads), refresh)
         add_api(gr, service, _QUEUE)
+    _alone(page, service)
     return page
+
+
+def _alone(page: Any, service: SearchService) -> None:
+    """Let each request of the queue have model and gallery for itself, between the sentences."""
+    for event in page.fns.values():
+        if event.concurrency_id == _QUEUE['concurrency_id']:
+            event.fn = holding(service.alone, event.fn)
 
 
 # ------------------------------------------------------------------ where things stand

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from threading import RLock
 from typing import Any
 
 from PIL import Image
@@ -21,6 +22,7 @@ from ..media.crops import read_entry
 from ..media.images import decode_image
 from ..presentation import describe_marking, describe_reading
 from ..results import SearchHit, SearchResult
+from .joined_calls import JoinedCalls
 
 __all__ = ['SearchService', 'Refused', 'make_where', 'read_line', 'read_picture',
            'refusing']
@@ -90,11 +92,18 @@ class SearchService:
     Args:
         inferencer: A `TextToPersonInferencer` with a gallery.
         images: Folder that the paths of the gallery's entries are relative to.
+
+    Attributes:
+        alone: Held by whoever uses the model or the gallery, where others may do so.
     """
 
     inferencer: Any
     images: AnyPath
     _facets: tuple[Any, Facets] | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        self.alone = RLock()
+        self._ask_joined: JoinedCalls[str, SearchResult] = JoinedCalls(self._ask, self.alone)
 
     def facets(self) -> Facets:
         """Return the present facets; looks through a gallery whose files have changed.
@@ -113,14 +122,18 @@ class SearchService:
             **wishes: Any) -> SearchResult:
         """Find the people a sentence describes, and say whether the person is there at all.
 
-        Wishes are those of `mmtbps.search.answers.Wishes`.
+        Wishes are those of `mmtbps.search.answers.Wishes`. Sentences of several threads that ask
+        for the same number by the same filter and wishes are encoded together.
 
         Raises:
             Refused: the sentence is empty or too long, or the filter or a wish bad.
         """
         with refusing():
-            return self.inferencer(_sentence(text), topk=_number(count), where=where,
-                                   **_wishes(**wishes))[0]
+            return self._ask_joined(_sentence(text), _number(count), where, _wishes(**wishes))
+
+    def _ask(self, texts: list[str], count: int, where: Mapping[str, Any] | None,
+             wishes: dict[str, Any]) -> list[SearchResult]:
+        return self.inferencer(texts, topk=count, where=where, **wishes)
 
     def search(self, text: str, count: int = 20, where: Mapping[str, Any] | None = None,
                **wishes: Any) -> Sequence[SearchHit]:
