@@ -14,18 +14,17 @@ import contextlib
 import json
 import os
 import subprocess
-import sys
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-import mmtbps
 from mmtbps.search.galleries import open_gallery
 
 from .mixed_load_ledger import FINGERPRINT, Ledger, WrongAnswer, batch_of
 from .mixed_load_worker import INDEXERS
+from .own_process import as_process
 from .postgres_server import find_programs, postgres_server
 
 __all__ = ['BACKENDS', 'add_options', 'check_end', 'load', 'memory_of', 'run', 'word']
@@ -33,7 +32,6 @@ __all__ = ['BACKENDS', 'add_options', 'check_end', 'load', 'memory_of', 'run', '
 BACKENDS = ('lance', 'postgres')
 ROLES = [*[('index', i) for i in range(INDEXERS)], ('delete', 0), ('ask', 0), ('ask', 1),
          ('compact', 0)]
-_WORKER = Path(__file__).with_name('mixed_load_worker.py')
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -81,14 +79,12 @@ class Load:
                  args: argparse.Namespace) -> None:
         self.backend, self.uri, self.folder, self.server = backend, uri, folder, server
         self.samples: list[dict] = []
-        path = os.pathsep.join([str(Path(mmtbps.__file__).absolute().parents[1]),
-                                str(Path(__file__).parents[1])])
         self.errors = (folder / 'errors').open('w+', encoding='utf-8')
         self.processes = [(role, subprocess.Popen(
-            [sys.executable, str(_WORKER), role, uri, str(folder), str(number),
-             str(args.entries), str(args.compact_pause if role == 'compact' else args.pause)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors, text=True,
-            env={**os.environ, 'PYTHONPATH': path})) for role, number in ROLES]
+            **as_process('mixed_load_worker', role, uri, folder, number, args.entries,
+                         args.compact_pause if role == 'compact' else args.pause)))
+            for role, number in ROLES]
         for _, process in self.processes:
             process.stdout.readline()  # ready
         self.begin = time.monotonic()

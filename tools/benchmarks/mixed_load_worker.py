@@ -1,6 +1,6 @@
 """One process of a mixed load on a gallery; it goes on until its input is closed.
 
-    python mixed_load_worker.py ROLE URI FOLDER NUMBER ENTRIES PAUSE
+    python -m benchmarks.mixed_load_worker ROLE URI FOLDER NUMBER ENTRIES PAUSE
 
 Each notes what it does in FOLDER, and prints at its end how often it did it. A wrong answer ends it.
 """
@@ -16,11 +16,18 @@ from pathlib import Path
 
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from benchmarks.mixed_load_ledger import (  # noqa: E402
-    BATCH, CAMERAS, DIM, FINGERPRINT, Ledger, LedgerFile, WrongAnswer, batch_of)
+from mmtbps.search.galleries import BaseGallery, open_gallery
 
-from mmtbps.search.galleries import BaseGallery, open_gallery  # noqa: E402
+from .mixed_load_ledger import (
+    BATCH,
+    CAMERAS,
+    DIM,
+    FINGERPRINT,
+    Ledger,
+    LedgerFile,
+    WrongAnswer,
+    batch_of,
+)
 
 INDEXERS = 2
 #: An indexer replaces one of its last batches; older ones are the deleter's.
