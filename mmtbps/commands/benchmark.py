@@ -18,7 +18,6 @@ Examples:
     mmtbps benchmark captions --model MODEL --data data/DrawnPEDES --threads 1
     mmtbps benchmark filtered-presence --model MODEL --data data/DrawnPEDES --threads 1
     mmtbps benchmark serving --threads 2
-    mmtbps benchmark galleries --sizes 10000 100000
     mmtbps benchmark mixed-load --minutes 60
 """
 
@@ -49,9 +48,7 @@ __all__ = ['BENCHMARKS', 'add_arguments', 'describe_environment', 'find_tools', 
 # against: nobody who searches or trains imports either.
 BENCHMARKS = ('evaluation', 'generation', 'edits', 'deployment', 'search', 'heat-maps', 'training',
               'profile', 'input', 'annotations', 'index', 'edited-photographs', 'phrases',
-              'answers', 'captions', 'filtered-presence', 'mixed-load',
-              'serving',
-              'galleries')
+              'answers', 'captions', 'filtered-presence', 'mixed-load', 'serving')
 
 
 def find_tools() -> Path:

