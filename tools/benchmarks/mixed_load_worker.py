@@ -58,7 +58,7 @@ class Worker:
     def index(self) -> None:
         """Write a new batch, or each third time one of the last anew."""
         self.notes = self.notes or LedgerFile(self.folder / f'index-{self.number}')
-        again = self.revisions and self.random.random() < 1 / 3
+        again = bool(self.revisions) and self.random.random() < 1 / 3
         if again:
             batch = self.random.choice(list(self.revisions))
             self.revisions[batch] += 1
@@ -118,9 +118,9 @@ class Worker:
     def get(self) -> None:
         """Compare the features of a batch that was acknowledged with those it was given."""
         self.ledger.read()
-        batch, revision = self.random.choice(list(self.ledger.standing().items()) or [('', 0)])
-        if not batch:
+        if not (standing := self.ledger.standing()):
             return
+        batch, revision = self.random.choice(list(standing.items()))
         begin = time.monotonic()
         ids = [f'{batch}/{i}' for i in range(BATCH)]
         found = self.gallery.find(ids)

@@ -41,6 +41,9 @@ __all__ = ['LanceGallery']
 INDEX_FROM = 20_000
 #: The index keeps a byte a number; so many times topk are compared again in full.
 REFINE = 10
+#: Bytes of what a process remembers of versions and files. By default LanceDB keeps a gigabyte,
+#: which a process reaches that reads while others write.
+METADATA_CACHE = 32 << 20
 _ALL_PARTITIONS = 1 << 20
 _MOST_HITS = (1 << 31) // REFINE - 1  # more than any table has; LanceDB counts in 32 bits
 _HINT = '_versions/latest_version_hint.json'
@@ -112,7 +115,9 @@ class LanceGallery(BaseGallery):
             self._check_files(local)
         # Interval 0: every read sees what other processes have written.
         try:
-            base = lancedb.connect(parent or '.', read_consistency_interval=timedelta(0))
+            self._session = lancedb.Session(metadata_cache_size_bytes=METADATA_CACHE)
+            base = lancedb.connect(parent or '.', read_consistency_interval=timedelta(0),
+                                   session=self._session)
         except ValueError as error:
             raise BadValue(f'{self.uri}: no address of LanceDB ({error})') from error
         name = name.removesuffix(_ENDING)
