@@ -10,30 +10,22 @@ import posixpath
 import re
 from collections.abc import Iterator
 from contextlib import suppress
-from datetime import datetime
 from fnmatch import fnmatchcase
 from functools import total_ordering
 from pathlib import Path, PurePosixPath
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO
 from urllib.parse import quote, unquote
 
 from mmtbps.errors import BadValue, MissingFile
 
+from .remote_stat import RemoteStat, stat_of
 from .store_errors import PACKED, StoreError, check_no_secret, check_scheme, explained_store
 
 __all__ = ['AnyPath', 'RemotePath', 'RemoteStat', 'as_path', 'is_remote']
 
 _SCHEME = re.compile(r'([a-zA-Z][a-zA-Z0-9+.-]*)://')
-#: Keys of the time of change, by store.
-_TIMES = ('LastModified', 'mtime', 'updated', 'last_modified', 'created')
+_PACKED_FILES = 'mmtbps.fileio.packed_files.PackedFileSystem'
 _WEB = ('http', 'https')
-
-
-class RemoteStat(NamedTuple):
-    """Size in bytes, and time of change in nanoseconds since 1970 where the store says it."""
-
-    st_size: int
-    st_mtime_ns: int | None
 
 
 def is_remote(path: str | os.PathLike) -> bool:
@@ -248,7 +240,7 @@ class RemotePath(os.PathLike):
         if self._stat is not None:
             return self._stat
         with explained_store(self._address):
-            return _stat_of(self._store().info(self._url()))
+            return stat_of(self._store().info(self._url()))
 
     def read_bytes(self, start: int | None = None, stop: int | None = None) -> bytes:
         """Read the file, or the bytes from ``start`` to before ``stop``."""
@@ -287,7 +279,7 @@ class RemotePath(os.PathLike):
             for name, info in found.items():
                 inside = name.strip('/').removeprefix(folder).lstrip('/')
                 if inside and info['type'] == 'file' and not name.endswith('/'):
-                    yield self._listed(f'{self._address}/{inside}', _stat_of(info))
+                    yield self._listed(f'{self._address}/{inside}', stat_of(info))
 
     def _walk_links(self, below: bool) -> Iterator['RemotePath']:
         for path, is_folder in self._links():
@@ -314,8 +306,10 @@ class RemotePath(os.PathLike):
 
     def _store(self) -> Any:
         """Open the file system, anew in a forked process; fsspec keeps one for each process."""
-        from fsspec import filesystem
+        from fsspec import filesystem, register_implementation
         scheme = self._address.partition('://')[0]
+        if scheme.startswith(PACKED):  # by name, as fsspec knows the stores of other packages
+            register_implementation(scheme, _PACKED_FILES, clobber=True)
         options = dict(client_kwargs=dict(trust_env=True)) if scheme in _WEB else {}
         return filesystem(scheme, use_listings_cache=False, **options)
 
@@ -338,13 +332,3 @@ def _tidy(key: str, address: str) -> str:
         elif part not in ('', '.'):
             parts.append(part)
     return '/'.join(parts)
-
-
-def _stat_of(info: dict[str, Any]) -> RemoteStat:
-    changed = next((info[key] for key in _TIMES if info.get(key)), None)
-    if isinstance(changed, str):
-        changed = datetime.fromisoformat(changed.replace('Z', '+00:00'))
-    if isinstance(changed, datetime):
-        changed = changed.timestamp()
-    return RemoteStat(info.get('size') or 0,
-                      None if changed is None else round(changed * 1e6) * 1000)

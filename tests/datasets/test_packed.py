@@ -12,17 +12,17 @@ from mmengine.fileio import get
 from torch.utils.data import DataLoader
 
 from mmtbps.commands.wording.user_errors import word_error
-from mmtbps.datasets import SeededSampler, packed
+from mmtbps.datasets import SeededSampler
 from mmtbps.datasets.packed import PackedImages, PackedImagesError, image_path, open_packed
 from mmtbps.datasets.transforms import PDGTransform
 from mmtbps.datasets.write_packed import pack_images
-from mmtbps.fileio import append_json_lines
+from mmtbps.fileio import append_json_lines, packed_images
 from mmtbps.records import PairRecord
 
 
 @pytest.fixture(autouse=True)
 def _no_reader_of_another_test():
-    packed._readers.clear()
+    packed_images._readers.clear()
 
 
 @pytest.fixture
@@ -88,8 +88,8 @@ def test_names_of_many_folders_in_shards_that_overlap(tmp_path, write_image):
 @pytest.mark.parametrize('limit', [0, 2])
 def test_few_shards_are_open_at_a_time(pack, monkeypatch, limit):
     opened = []
-    monkeypatch.setattr(packed, '_MAX_OPEN', limit)
-    monkeypatch.setattr(packed, '_open_unbuffered',
+    monkeypatch.setattr(packed_images, '_MAX_OPEN', limit)
+    monkeypatch.setattr(packed_images, '_open_unbuffered',
                         lambda path: opened.append(path) or open(path, 'rb', buffering=0))
     reader = PackedImages(pack(1))
     for name in reader:
@@ -122,7 +122,7 @@ def test_a_data_set_for_a_new_process_carries_no_reader(build, own, pack):
     pack()
     dataset = build(own, data_prefix=dict(img_path='imgs.tars'), pipeline=[LoadImageFromFile()])
     expected, pickled = dataset[0], pickle.dumps(dataset)
-    packed._readers.clear()  # as in a process that was spawned
+    packed_images._readers.clear()  # as in a process that was spawned
     assert same(pickle.loads(pickled)[0], expected)
 
 
@@ -252,7 +252,7 @@ def test_an_index_of_another_shard_is_found_out(pack):
 def test_places_outside_the_file_are_refused(pack, name, offset, size):
     folder = pack(10**6)
     np.save(folder / '000000.npy',
-            np.array([(name, offset, size, 0)], dtype=packed.index_dtype(1)))
+            np.array([(name, offset, size, 0)], dtype=packed_images.index_dtype(1)))
     with pytest.raises(PackedImagesError, match=r'000000'):
         PackedImages(folder)
 

@@ -9,14 +9,14 @@ from mmengine.fileio import get, get_text
 from object_store_rig import new_bucket, put
 from torch.utils.data import DataLoader
 
-from mmtbps.datasets import CUHKPEDES, ImageTextPairs, packed
+from mmtbps.datasets import CUHKPEDES, ImageTextPairs
 from mmtbps.datasets.conversion import convert_data
 from mmtbps.datasets.images import decode_error, find_missing_images, find_other_names, read_picture
 from mmtbps.datasets.packed import PackedImages, PackedImagesError, absolute_path, image_path
 from mmtbps.datasets.transforms import LoadImageFromFile
 from mmtbps.datasets.write_packed import pack_images
 from mmtbps.errors import BadValue, MissingFile
-from mmtbps.fileio import as_path
+from mmtbps.fileio import as_path, packed_images
 
 
 @pytest.fixture
@@ -149,7 +149,7 @@ def test_workers_that_are_forked_read_too(stored, build):
     dataset = build(stored, data_prefix=dict(img_path='imgs.tars'),
                     pipeline=[dict(type=LoadImageFromFile)])
     alone = [dataset[place]['img'] for place in range(len(dataset))]
-    packed._readers.clear()
+    packed_images._readers.clear()
     loader = DataLoader(dataset, batch_size=None, num_workers=2, multiprocessing_context='fork')
     for mine, its in zip(alone, loader, strict=True):
         assert np.array_equal(mine, its['img'])

@@ -88,8 +88,8 @@ def check_server(uri: str, connection: Any, table: str) -> None:
     Raises:
         BadValue: Its database has another encoding, or the name is a word of its language.
     """
-    if connection.execute('select exists (select from pg_get_keywords() where word = %s and catcode '
-                          "in ('R', 'T'))", [table]).fetchone()[0]:
+    if connection.execute('select exists (select from pg_get_keywords() where word = %s and '
+                          "catcode in ('R', 'T'))", [table]).fetchone()[0]:
         raise BadValue(f'{uri}: {table!r} is a word of SQL: give the table another name')
     encoding = connection.info.parameter_status('server_encoding')
     if encoding != 'UTF8':

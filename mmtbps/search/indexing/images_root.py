@@ -2,9 +2,9 @@
 
 import os
 
-from mmtbps.datasets.packed_files import images_place
 from mmtbps.errors import BadValue, MissingFile, Remedy
 from mmtbps.fileio import AnyPath
+from mmtbps.fileio.packed_images import images_place
 
 from ..galleries.base import BaseGallery, GalleryEntry
 from ..galleries.provenance import read_provenance

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from PIL import Image
 
 from mmtbps.fileio import AnyPath, open_bytes
-from mmtbps.fileio.object_stores import RemoteStat
+from mmtbps.fileio.remote_stat import RemoteStat
 
 from ..galleries.base import GalleryEntry
 from ..media.answer_mark import HEAD, is_answer

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
-from mmtbps.datasets.packed_files import images_place
 from mmtbps.errors import BadValue, Remedy
 from mmtbps.fileio import (
     IMAGE_SUFFIXES,
@@ -16,6 +15,7 @@ from mmtbps.fileio import (
     JobShard,
     as_path,
 )
+from mmtbps.fileio.packed_images import images_place
 
 from ..galleries.base import BaseGallery
 from ..media.base import VIDEO_SUFFIXES

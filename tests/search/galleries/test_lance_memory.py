@@ -1,4 +1,4 @@
-"""What a process remembers of a LanceDB gallery that others write to: no more than so much."""
+"""Memory of a process with a LanceDB gallery that others write to: no more than so much."""
 
 import numpy as np
 import pytest

@@ -2,7 +2,6 @@
 
 import argparse
 
-import fsspec
 import pytest
 from fakes import ColorEncoder, paint_folder
 from indexing_rig import Counting, first, index, paths
@@ -10,10 +9,11 @@ from object_store_rig import new_bucket, put
 
 from mmtbps.commands.options.gallery import find_images
 from mmtbps.datasets.packed import PackedImagesError
-from mmtbps.datasets.packed_files import images_place
 from mmtbps.datasets.write_packed import pack_images
 from mmtbps.errors import BadValue, MissingFile
 from mmtbps.fileio import as_path
+from mmtbps.fileio.packed_files import PackedFileSystem
+from mmtbps.fileio.packed_images import images_place
 from mmtbps.search.galleries.factory import open_gallery
 from mmtbps.search.galleries.provenance import read_provenance
 from mmtbps.search.inferencer import TextToPersonInferencer
@@ -116,7 +116,7 @@ def test_places_of_packed_images(packed, tmp_path):
     names = sorted(path.name for path in place.iterdir())
     assert 'red.png' in names and 'white.png' not in names
     assert len(place.files_below()) == 8
-    store = fsspec.filesystem('packed')
+    store = PackedFileSystem()
     assert store.cat_file(f'{place}/red.png', 1, 4) == b'PNG'
     with store.open(f'{place}/red.png') as file:
         assert file.read(4) == b'\x89PNG'

@@ -1,42 +1,18 @@
 """Packed images as a file system of fsspec, for all that reads folders of object stores."""
 
 import io
-import os
 import posixpath
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import fsspec
 from fsspec.spec import AbstractFileSystem
 
-from mmtbps.fileio import AnyPath, RemotePath, as_path
-from mmtbps.fileio.store_errors import PACKED, PACKED_SCHEMES
+from .object_stores import AnyPath
+from .packed_images import SUFFIX, PackedImages, open_packed
+from .store_errors import PACKED, PACKED_SCHEMES
 
-from .packed import SUFFIX, PackedImages, open_packed
-
-__all__ = ['PackedFileSystem', 'images_place']
-
-
-def images_place(folder: str | os.PathLike) -> AnyPath:
-    """Return the place of a folder of images; one of packed images is a store of its own.
-
-    Args:
-        folder: Of this machine or in an object store.
-
-    Example:
-        >>> images_place('/data/imgs.tars'), images_place('s3://bucket/imgs.tars')
-        (RemotePath('packed:///data/imgs.tars'), RemotePath('packed+s3://bucket/imgs.tars'))
-        >>> images_place('/data/imgs')
-        PosixPath('/data/imgs')
-    """
-    path = as_path(folder)
-    inside = path.name.endswith(SUFFIX) or any(one.name.endswith(SUFFIX) for one in path.parents)
-    if not inside or str(path).startswith(PACKED):
-        return path
-    if isinstance(path, RemotePath):
-        return as_path(f'{PACKED}+{path}')
-    return path if path.is_file() else as_path(f'{PACKED}://{path.absolute()}')
+__all__ = ['PackedFileSystem']
 
 
 class PackedFileSystem(AbstractFileSystem):
@@ -139,7 +115,3 @@ def _changed(shard: AnyPath) -> float | None:
     changed = Path(shard).stat().st_mtime_ns if isinstance(shard, Path) else (
         shard.stat().st_mtime_ns)
     return None if changed is None else changed / 1e9
-
-
-for _name in PackedFileSystem.protocol:
-    fsspec.register_implementation(_name, PackedFileSystem, clobber=True)
