@@ -24,7 +24,7 @@ def find_package():
 
 
 def reason_to_skip():
-    """Tell why the server cannot run here; None if it can."""
+    """Reason for which the server cannot run here, or None."""
     if (package := find_package()) is None:
         return (f'no Milvus server: pip install milvus==2.3.5, in an environment of its own, and '
                 f'name the folder of its package in {PACKAGE}')

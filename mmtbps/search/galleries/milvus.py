@@ -163,7 +163,7 @@ class MilvusGallery(BaseGallery):
         schema = self._client.create_schema(description=text)
         schema.add_field('key', DataType.VARCHAR, is_primary=True, max_length=64)
         schema.add_field('vector', DataType.FLOAT_VECTOR, dim=fingerprint['dim'])
-        FactColumns.add_to(schema)
+        FactColumns.add_to(schema, DataType)
         index = self._client.prepare_index_params()
         index.add_index('vector', index_type=self._index, metric_type='COSINE',
                         params=self._index_params)

@@ -83,13 +83,12 @@ class FactColumns(Columns):
         return f'{place} != ""' if condition.key == 'path' else f'exists {place}'
 
     @staticmethod
-    def add_to(schema: Any) -> None:
-        """Add the columns to the schema of a new collection."""
-        from pymilvus import DataType
+    def add_to(schema: Any, types: Any) -> None:
+        """Add the columns to the schema of a new collection; the types are those of pymilvus."""
         for name in ('path', 'sha256'):
-            schema.add_field(name, DataType.VARCHAR, max_length=_TEXT_BYTES)
+            schema.add_field(name, types.VARCHAR, max_length=_TEXT_BYTES)
         for name in ('facts', 'extra', 'entry'):
-            schema.add_field(name, DataType.JSON)
+            schema.add_field(name, types.JSON)
 
 
 class NullableColumns(Columns):
