@@ -1,4 +1,4 @@
-"""Memory of a process with a LanceDB gallery that others write to: no more than so much."""
+"""Memory of a process that has a LanceDB gallery open while others write to it."""
 
 import numpy as np
 import pytest
