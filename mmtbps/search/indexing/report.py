@@ -1,6 +1,6 @@
 """Account of an index run."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 __all__ = ['IndexReport']
 
@@ -52,6 +52,27 @@ class IndexReport:
     captioned: int = 0
     uncaptioned: list[tuple[str, str]] = field(default_factory=list)
     cut_captions: int = 0
+
+    def add(self, other: 'IndexReport') -> None:
+        """Add the account of other files.
+
+        Example:
+            >>> report = IndexReport(indexed=2, nobody=['a.jpg'])
+            >>> report.add(IndexReport(indexed=1, nobody=['b.jpg']))
+            >>> report.indexed, report.nobody
+            (3, ['a.jpg', 'b.jpg'])
+        """
+        for one in fields(self):
+            mine, theirs = getattr(self, one.name), getattr(other, one.name)
+            if isinstance(mine, dict):
+                mine.update(theirs)
+            else:
+                setattr(self, one.name, mine + theirs)
+
+    def so_far(self) -> str:
+        """Word the numbers that are told while a run goes on."""
+        return (f'{self.indexed} stored, {self.unchanged} unchanged, '
+                f'{len(self.skipped)} skipped')
 
     def __str__(self) -> str:
         numbers = [f'{self.indexed} indexed', f'{self.unchanged} unchanged']
