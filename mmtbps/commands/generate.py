@@ -15,6 +15,7 @@ Many processes, each of which may be killed and started again:
     torchrun --nproc-per-node 4 -m mmtbps generate run CONFIG
     sbatch --array=0-15 --wrap 'mmtbps generate run CONFIG'
     mmtbps generate run CONFIG --shard 3/8
+    mmtbps generate run CONFIG --ray
 
 Captions told anew, of the same images:
     mmtbps generate all configs/generation/retell_rules.py
@@ -25,7 +26,8 @@ Diffusion model of your own images:
 
 import argparse
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from inspect import signature
 from pathlib import Path
 
@@ -51,15 +53,18 @@ from mmtbps.generation import (
 )
 from mmtbps.generation.diffusion import DTYPES
 from mmtbps.generation.quality.bounds import apply_bounds
-from mmtbps.generation.runs.manifest import load_done, read_run
+from mmtbps.generation.runs.manifest import Record, load_done, read_run
 from mmtbps.generation.runs.merge import CUHK_FILE, PAIRS_FILE
 from mmtbps.generation.runs.pair_weights import DEFAULT_FLOOR
+from mmtbps.generation.runs.resumable import Task
 from mmtbps.generation.runs.retell_runner import RETOLD_FILE
 from mmtbps.generation.runs.set_aside import set_aside_broken
 from mmtbps.records import PairRecord
+from mmtbps.register_modules import register_all_modules
 from mmtbps.registry import DATASETS, TASK_UTILS
 
 from .edits.judged_edits import add_audit_options, add_calibrate_options, audit, bound_gates
+from .options.cluster import add_cluster_options, check_cluster, open_pool
 from .process.exit_codes import ExitCode
 from .wording.command_names import CommandParser, add_verb
 from .wording.json_answers import add_json, answer
@@ -88,6 +93,7 @@ def add_arguments(parser: CommandParser) -> None:
     command = add('run', edit, 'edit the images of the plan; start again to go on')
     command.add_argument('--shard', help='i/n, if neither torchrun nor a SLURM array says it')
     command.add_argument('--retry-failed', action='store_true', help='try failed jobs again')
+    add_cluster_options(command)
     add_dtype(command)
     command = add('merge', merge_parts, 'write the accepted pairs as annotation files')
     command.add_argument('--set-aside', action='store_true',
@@ -99,6 +105,7 @@ def add_arguments(parser: CommandParser) -> None:
     command = add('all', everything, 'plan, run, report and merge')
     add_weight_floor(command)
     add_dtype(command)
+    add_cluster_options(command)
     command.set_defaults(check=False, shard=None, retry_failed=False, samples=24, set_aside=False)
     command = add('calibrate', calibrate_gates, 'bound the gates by edits whose truth is known')
     add_calibrate_options(command)
@@ -240,18 +247,30 @@ def edit(cfg: Config, args: argparse.Namespace) -> dict:
     if args.shard:
         cfg.generation.runner.shard = args.shard
     runner = runner_of(cfg)
-    _, images, _ = source_of(cfg)
-    if retells(cfg):
-        summary = runner.run(plan_file(cfg), images, TASK_UTILS.build(cfg.generation.rewriter))
-    else:
-        upscaler, editor = (TASK_UTILS.build(cfg.generation[part])
-                            for part in ('upscaler', 'editor'))
-        evidence = [TASK_UTILS.build(part) for part in cfg.generation.get('evidence', ())]
-        summary = runner.run(plan_file(cfg), images, upscaler, editor, gates_of(cfg),
-                             try_controls, evidence)
+    check_cluster(args, runner.shard)
+    with open_pool(args) as pool:
+        summary = runner.run(*parts_of(cfg), spread=pool and partial(
+            pool.run, partial(open_work, cfg)))
     print(f'{runner.out_dir}, shard {runner.shard}: {summary}')
     return dict(folder=str(runner.out_dir), shard=str(runner.shard), jobs=summary.total, **{
         status: summary.statuses[status] for status in ('accepted', 'rejected', 'failed')})
+
+
+def parts_of(cfg: Config) -> tuple:
+    """Build what a runner is given: plan, folder of the images, and the models."""
+    _, images, _ = source_of(cfg)
+    if retells(cfg):
+        return plan_file(cfg), images, TASK_UTILS.build(cfg.generation.rewriter)
+    upscaler, editor = (TASK_UTILS.build(cfg.generation[part]) for part in ('upscaler', 'editor'))
+    evidence = [TASK_UTILS.build(part) for part in cfg.generation.get('evidence', ())]
+    return plan_file(cfg), images, upscaler, editor, gates_of(cfg), try_controls, evidence
+
+
+def open_work(cfg: Config) -> Callable[[Sequence[Task]], list[Record]]:
+    """Build, in an actor of a cluster, what does a batch of jobs."""
+    register_all_modules()
+    work = runner_of(cfg).prepare(*parts_of(cfg))
+    return lambda batch: list(work.process(batch))
 
 
 def use_own_device() -> None:

@@ -26,7 +26,8 @@ def slow_room(nodes, needs):
 def test_room_is_that_of_actors_placed_one_by_one():
     draw, full = random.Random(3), 0
     for _ in range(300):
-        nodes = [Node(draw.randint(0, 9), draw.choice([0, 1, 4])) for _ in range(draw.randint(1, 4))]
+        nodes = [Node(draw.randint(0, 9), draw.choice([0, 1, 4]))
+                 for _ in range(draw.randint(1, 4))]
         needs = ActorNeeds(draw.choice([.25, .5, 1, 2, 3]), draw.choice([0, 0, .5, 1]))
         room = slow_room(nodes, needs)
         if room:

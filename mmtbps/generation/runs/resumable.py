@@ -1,19 +1,22 @@
 """Base of runs of a plan, on any number of processes that may die at any moment."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from mmtbps.errors import BadValue
-from mmtbps.fileio import JobShard
+from mmtbps.fileio import AnyPath, JobShard
 
 from .manifest import ManifestPart, Record, claim_run, job_id, load_done
 from .plan import Job
 from .progress import RunProgress
 from .run_summary import RunSummary
 
-__all__ = ['ResumableRunner', 'Task']
+__all__ = ['ResumableRunner', 'Spread', 'Task', 'Work']
+
+_LOST = 'it ended its process each time it was tried, alone'
 
 
 class Task(NamedTuple):
@@ -26,6 +29,28 @@ class Task(NamedTuple):
     def seed(self) -> int:
         """Seed of every random draw of the job."""
         return int(self.id[:12], 16)
+
+
+class Work(NamedTuple):
+    """Tasks of a plan, and what does them; the same in each process of a run.
+
+    Args:
+        digest: Of the run.
+        tasks: By id, of all shards.
+        images: Folder the plan's image paths start from.
+        process: Yields the outcomes of a batch; what a record names is on disk before it.
+    """
+
+    digest: str
+    tasks: Mapping[str, Task]
+    images: AnyPath
+    process: Callable[[Sequence[Task]], Iterable[Record]]
+
+
+#: Has batches done in other processes, such as those of `mmtbps.clusters.RayPool`, and yields each
+#: with its records in any order; without records a task that ended its process.
+Spread = Callable[[Sequence[Sequence[Task]]],
+                  Iterable[tuple[Sequence[Task], Sequence[Record] | None]]]
 
 
 class ResumableRunner:
@@ -77,21 +102,20 @@ class ResumableRunner:
         return digest, {id_: Task(id_, job) for job in jobs
                         for id_ in [job_id(job.source, job.edit, digest)]}
 
-    def _work_off(self, tasks: Mapping[str, Task], images: Path, summary: RunSummary,
-                  process: Callable[[Sequence[Task]], Iterable[Record]]) -> RunSummary:
+    def _work_off(self, work: Work, summary: RunSummary, spread: Spread | None = None
+                  ) -> RunSummary:
         """Do the tasks of this shard that are not done yet.
 
         Args:
-            tasks: Those of the plan, of all shards.
-            images: Folder the plan's image paths start from.
+            work: That of `prepare`.
             summary: Counts the tasks of the shard, those of earlier starts included.
-            process: Yields the outcomes of a batch; what a record names is on disk before it.
+            spread: Has the batches done elsewhere; by default this process does them.
 
         Raises:
             InvalidRun: If the gates accept too many negative controls.
             DiskFull: If the disk is full.
         """
-        mine = [task for task in tasks.values() if self.shard.owns_id(task.id)]
+        mine = [task for task in work.tasks.values() if self.shard.owns_id(task.id)]
         with ManifestPart(self.out_dir, self.shard) as part:
             done = {key: record for key, record in load_done(self.out_dir).items()
                     if not (self.retry_failed and record.status == 'failed')}
@@ -100,16 +124,33 @@ class ResumableRunner:
                 if task.id in done:
                     summary.add(done[task.id])
             summary.check()
-            self._prepare(todo, images)
+            self._prepare(todo, work.images)
             progress = RunProgress(len(mine), summary, self.log_interval, f'shard {self.shard}')
-            for start in range(0, len(todo), self.batch_size):
-                for record in process(todo[start:start + self.batch_size]):
+            batches = [todo[start:start + self.batch_size]
+                       for start in range(0, len(todo), self.batch_size)]
+            for records in (map(work.process, batches) if spread is None
+                            else self._shared(work, spread(batches))):
+                for record in records:
                     part.append(record)
                     summary.add(record)
                 progress.report()
                 summary.check()
             progress.finish()
         return summary
+
+    def _shared(self, work: Work, results: Iterable[tuple[Sequence[Task], Sequence[Record] | None]]
+                ) -> Iterator[Sequence[Record]]:
+        """Yield the records of batches done elsewhere; a task that ended its process has failed."""
+        for batch, records in results:
+            yield [self._lost(task, work.digest) for task in batch] if records is None else records
+
+    def _lost(self, task: Task, digest: str) -> Record:
+        job = task.job
+        return Record(
+            task.id, 'failed', job.source, job.edit, job.output,
+            dict(digest=digest, seed=task.seed), shard=str(self.shard),
+            reason=f'{_LOST}: {job.source["image"]}',
+            time=datetime.now(timezone.utc).isoformat(timespec='milliseconds'))
 
     def _prepare(self, todo: Sequence[Task], images: Path) -> None:
         """Look at what the tasks need before the first of them is done; by default at nothing."""

@@ -17,7 +17,7 @@ from ..rewriting.faithful import unfaithful
 from .manifest import ENGINE_VERSION, Record, load_done
 from .merge import check_sources
 from .plan import read_plan
-from .resumable import ResumableRunner, Task
+from .resumable import ResumableRunner, Spread, Task, Work
 from .run_summary import RunSummary
 from .source_images import SourceImage, read_source
 
@@ -36,13 +36,14 @@ class RetellRunner(ResumableRunner):
     """
 
     def run(self, plan: str | Path, image_root: str | Path,
-            rewriter: CaptionRewriter) -> RunSummary:
+            rewriter: CaptionRewriter, spread: Spread | None = None) -> RunSummary:
         """Do the jobs of this shard that are not done yet.
 
         Args:
             plan: File of `RetellPlanner`'s jobs.
             image_root: Folder the plan's image paths start from, or its address in an object store.
             rewriter: Writes the captions.
+            spread: Has the batches done in other processes, each with the `Work` of `prepare`.
 
         Raises:
             MissingFile: If the plan, or the folder of pictures that the rewriter looks at, is
@@ -50,6 +51,10 @@ class RetellRunner(ResumableRunner):
             OtherRun: If ``out_dir`` belongs to another rewriter or plan.
             BadValue: If the plan is one of edits.
         """
+        return self._work_off(self.prepare(plan, image_root, rewriter), RunSummary(), spread)
+
+    def prepare(self, plan: str | Path, image_root: str | Path, rewriter: CaptionRewriter) -> Work:
+        """Claim the folder and return the work; arguments and errors are those of `run`."""
         jobs = read_plan(plan, self.allow_outside)
         if any(job.edit.get('kind') != 'retell' for job in jobs):
             raise BadValue(f'{plan} plans edits of pictures: plan again with RetellPlanner')
@@ -57,8 +62,9 @@ class RetellRunner(ResumableRunner):
             raise MissingFile(f'image folder {image_root} not found')
         settings = dict(rewriter=rewriter.digest_fields, version=ENGINE_VERSION)
         digest, tasks = self._claim(plan, jobs, settings)
-        process = partial(self._process, root=as_path(image_root), rewriter=rewriter, digest=digest)
-        return self._work_off(tasks, as_path(image_root), RunSummary(), process)
+        root = as_path(image_root)
+        return Work(digest, tasks, root,
+                    partial(self._process, root=root, rewriter=rewriter, digest=digest))
 
     def _process(self, batch: Sequence[Task], root: Path, rewriter: CaptionRewriter,
                  digest: str) -> Iterator[Record]:

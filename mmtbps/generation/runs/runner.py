@@ -24,7 +24,7 @@ from ..evidence.collector import EvidenceCollector
 from ..quality.base import GateVerdict, run_gates
 from .manifest import ENGINE_VERSION, Record, note_images
 from .plan import Job, read_plan
-from .resumable import ResumableRunner, Task
+from .resumable import ResumableRunner, Spread, Task, Work
 from .run_summary import RunSummary
 from .source_images import SourceImage, read_source
 
@@ -87,7 +87,8 @@ class ShardedRunner(ResumableRunner):
 
     def run(self, plan: str | Path, image_root: str | Path, upscaler: BaseUpscaler,
             editor: BaseEditor, gates: Sequence[Gate], controls: Controls | None = None,
-            evidence: Sequence[BaseEvidenceProvider] = ()) -> RunSummary:
+            evidence: Sequence[BaseEvidenceProvider] = (),
+            spread: Spread | None = None) -> RunSummary:
         """Do the jobs of this shard that are not done yet.
 
         Args:
@@ -99,6 +100,7 @@ class ShardedRunner(ResumableRunner):
             controls: Tries edits that the gates must refuse.
             evidence: Look at what the editor is given, and at what it made where a gate has
                 ``needs_edited_evidence``.
+            spread: Has the batches done in other processes, each with the `Work` of `prepare`.
 
         Returns:
             The summary of the whole shard, earlier starts included.
@@ -111,15 +113,22 @@ class ShardedRunner(ResumableRunner):
             InvalidRun: If the gates accept too many negative controls.
             DiskFull: If the disk is full.
         """
+        work = self.prepare(plan, image_root, upscaler, editor, gates, controls, evidence)
+        return self._work_off(work, RunSummary(self.max_control_rate, self.min_controls), spread)
+
+    def prepare(self, plan: str | Path, image_root: str | Path, upscaler: BaseUpscaler,
+                editor: BaseEditor, gates: Sequence[Gate], controls: Controls | None = None,
+                evidence: Sequence[BaseEvidenceProvider] = ()) -> Work:
+        """Claim the folder and return the work; arguments and errors are those of `run`."""
         collector = EvidenceCollector(evidence, self.evidence_cache, self.batch_size)
         jobs = read_plan(plan, self.allow_outside)
         _refuse_other_kinds(plan, jobs, editor)
         digest, tasks = self._claim(plan, jobs, self._settings(upscaler, editor, gates, collector))
-        process = partial(self._process, root=as_path(image_root), upscaler=upscaler, editor=editor,
-                          gates=gates, controls=controls, controlled=self._controlled(tasks),
-                          collector=collector, digest=digest)
-        return self._work_off(tasks, as_path(image_root),
-                              RunSummary(self.max_control_rate, self.min_controls), process)
+        root = as_path(image_root)
+        return Work(digest, tasks, root, partial(
+            self._process, root=root, upscaler=upscaler, editor=editor, gates=gates,
+            controls=controls, controlled=self._controlled(tasks), collector=collector,
+            digest=digest))
 
     def _prepare(self, todo: Sequence[Task], images: Path) -> None:
         _look_for_images(todo, images)

@@ -8,7 +8,7 @@ from fake_parts import make_records
 from mmtbps.fileio.pictures import BadPicture
 from mmtbps.generation.runs.manifest import OtherRun, Record, load_done, read_records
 from mmtbps.generation.runs.plan import Job, read_plan, write_plan
-from mmtbps.generation.runs.resumable import ResumableRunner
+from mmtbps.generation.runs.resumable import ResumableRunner, Work
 from mmtbps.generation.runs.run_summary import RunSummary
 from mmtbps.generation.runs.source_images import read_source
 
@@ -31,7 +31,7 @@ class Naming(ResumableRunner):
                 yield Record(task.id, status, task.job.source, task.job.edit, {},
                              dict(digest=digest, seed=task.seed))
 
-        return self._work_off(tasks, folder / 'imgs', RunSummary(), process)
+        return self._work_off(Work(digest, tasks, folder / 'imgs', process), RunSummary())
 
     def _prepare(self, todo, images):
         self.prepared = [task.job.source['image'] for task in todo], images.name

@@ -1,0 +1,137 @@
+"""Indexing on the actors of Ray: the same gallery as of one process, whatever dies."""
+
+import random
+
+import numpy as np
+import pytest
+from fakes import ColorEncoder
+from indexing_rig import index
+from PIL import Image
+from ray_rig import on_ray
+
+from mmtbps.clusters.lost_work import work_through
+from mmtbps.errors import BadValue
+from mmtbps.search.galleries.factory import open_gallery
+from mmtbps.search.indexing import IndexOptions, index_people
+from mmtbps.search.indexing.file_run import IndexParts
+from mmtbps.search.indexing.ray_index import RayIndexing, is_written_by_all
+
+FILES = 60
+
+
+@pytest.fixture
+def many(tmp_path):
+    """A folder of pictures of all colours, none black, and a place for notes."""
+    draw = random.Random(0)
+    (tmp_path / 'many').mkdir()
+    (tmp_path / 'notes').mkdir()
+    for number in range(FILES):
+        color = tuple(draw.randint(1, 255) for _ in range(3))
+        Image.new('RGB', (8, 16), color).save(tmp_path / f'many/{number:02}.png')
+    return tmp_path / 'many'
+
+
+def whole(gallery):
+    """All that a gallery holds, by id."""
+    ids = sorted(entry.id for entry in gallery.entries())
+    entries, vectors = gallery.get(ids)
+    assert len(set(ids)) == len(ids)
+    return entries, vectors
+
+
+def same_as_one_process(uri, crops, tmp_path):
+    one = open_gallery(tmp_path / 'one', ColorEncoder.fingerprint)
+    index(crops, one)
+    there = open_gallery(uri)
+    (entries, vectors), (others, features) = whole(one), whole(there)
+    assert entries == others
+    np.testing.assert_array_equal(vectors, features)
+
+
+class FakePool:
+    """A pool whose work is done here, batch by batch; the poisonous files are never done."""
+
+    actors = 2
+
+    def __init__(self, *poison):
+        self.poison = poison
+
+    def run(self, make, batches):
+        work = make()
+        return work_through(batches, lambda some: [
+            (number, work(batch)) for number, batch in some.items()
+            if not {path for path, _ in batch} & set(self.poison)])
+
+
+@pytest.mark.parametrize('name', ['ray.lance', 'ray_folder'])
+def test_batches_make_the_gallery_of_one_process(many, tmp_path, name):
+    uri, log = str(tmp_path / name), tmp_path / 'log.jsonl'
+    noted = []
+
+    def opened():
+        return IndexParts(open_gallery(uri, ColorEncoder.fingerprint), ColorEncoder())
+
+    report = index_people(
+        many, open_gallery(uri, ColorEncoder.fingerprint), ColorEncoder(),
+        options=IndexOptions(batch_size=4, progress=False, log=log), begun=lambda: noted.append(1),
+        spread=RayIndexing(FakePool('07.png', '30.png'), opened))
+    assert (report.indexed, noted) == (FILES - 2, [1])
+    assert [path for path, _ in report.skipped] == ['07.png', '30.png']
+    assert 'ended its process 3 times' in report.skipped[0][1]
+    assert len(log.read_text().splitlines()) == FILES
+    for path in ('07.png', '30.png'):
+        (many / path).unlink()
+    same_as_one_process(uri, many, tmp_path)
+
+
+def test_captions_of_a_file_are_refused(many, tmp_path):
+    from mmtbps.search.captioning import CaptionOptions, open_captions, with_captions
+    (tmp_path / 'captions.jsonl').write_text('{"path": "00.png", "caption": "red"}\n')
+    captions = CaptionOptions(open_captions(str(tmp_path / 'captions.jsonl')))
+    gallery = open_gallery(tmp_path / 'g', with_captions(ColorEncoder.fingerprint,
+                                                         captions.identity))
+    with pytest.raises(BadValue, match='leave --ray out'):
+        index_people(many, gallery, ColorEncoder(), captions=captions,
+                     options=IndexOptions(progress=False),
+                     spread=RayIndexing(FakePool(), lambda: None))
+
+
+def test_one_process_writes_what_has_no_lock_for_many():
+    assert [is_written_by_all(uri) for uri in (
+        'people.lance', 'http://host:19530/people', 's3://b/people.lance', 'folder')] == [
+        True, True, False, False]
+
+
+@pytest.mark.slow
+def test_ray_makes_the_gallery_of_one_process(many, tmp_path):
+    report, _ = on_ray('ray_index_work', 'index_on_ray', tmp_path / 'g.lance', many,
+                       tmp_path / 'notes')
+    assert (report['indexed'], report['skipped']) == (FILES, [])
+    same_as_one_process(tmp_path / 'g.lance', many, tmp_path)
+
+
+@pytest.mark.slow
+def test_a_killed_actor_costs_nothing(many, tmp_path):
+    report, said = on_ray('ray_index_work', 'index_on_ray', tmp_path / 'g.lance', many,
+                          tmp_path / 'notes', 'kill')
+    assert 'A worker died' in said or len(list((tmp_path / 'notes').iterdir())) > 2
+    assert (report['indexed'] + report['unchanged'], report['skipped']) == (FILES, [])
+    same_as_one_process(tmp_path / 'g.lance', many, tmp_path)
+
+
+@pytest.mark.slow
+def test_a_killed_machine_costs_nothing(many, tmp_path):
+    report, _ = on_ray('ray_index_work', 'index_with_killed_node', tmp_path / 'g.lance', many,
+                       tmp_path / 'notes')
+    assert (report['indexed'] + report['unchanged'], report['skipped']) == (FILES, [])
+    same_as_one_process(tmp_path / 'g.lance', many, tmp_path)
+
+
+@pytest.mark.slow
+def test_a_file_that_ends_its_process_is_named(many, tmp_path):
+    Image.new('RGB', (8, 16), (0, 0, 0)).save(many / 'poison.png')
+    report, _ = on_ray('ray_index_work', 'index_on_ray', tmp_path / 'g.lance', many,
+                       tmp_path / 'notes')
+    assert report['skipped'] == [['poison.png', 'it ended its process 3 times, alone']]
+    (many / 'poison.png').unlink()
+    same_as_one_process(tmp_path / 'g.lance', many, tmp_path)

@@ -1,0 +1,82 @@
+"""Index runs on a cluster with the encoder of colours; called by name in processes."""
+
+import os
+import signal
+import threading
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+from fakes import ColorEncoder
+from ray_rig import small_pool
+
+from mmtbps.search.galleries.factory import open_gallery
+from mmtbps.search.indexing import IndexOptions, index_people
+from mmtbps.search.indexing.file_run import IndexParts
+from mmtbps.search.indexing.ray_index import RayIndexing
+
+
+class Lethal(ColorEncoder):
+    """Notes its process in a folder, is slow, and ends at a black picture; or is ended once."""
+
+    def __init__(self, folder):
+        self.folder = Path(folder)
+
+    def encode_images(self, images):
+        (self.folder / f'{os.getpid()}').touch()
+        time.sleep(.1)
+        if any(image.getextrema() == ((0, 0), ) * 3 for image in images):
+            os._exit(9)
+        return super().encode_images(images)
+
+
+class Opened:
+    """Opener of the parts of an actor."""
+
+    def __init__(self, uri, folder):
+        self.uri, self.folder = uri, folder
+
+    def __call__(self):
+        return IndexParts(open_gallery(self.uri, ColorEncoder.fingerprint), Lethal(self.folder))
+
+
+def kill_one(folder):
+    """Kill the first actor that works."""
+    while not (found := list(Path(folder).iterdir())):
+        time.sleep(.02)
+    time.sleep(.15)
+    os.kill(int(found[0].name), signal.SIGKILL)
+
+
+def index_on_ray(uri, crops, folder, kill=''):
+    if kill:
+        threading.Thread(target=kill_one, args=(folder, ), daemon=True).start()
+    with small_pool() as pool:
+        return asdict(_index(uri, crops, folder, pool))
+
+
+def _index(uri, crops, folder, pool):
+    gallery = open_gallery(uri, ColorEncoder.fingerprint)
+    return index_people(crops, gallery, ColorEncoder(),
+                        options=IndexOptions(batch_size=4, commit_every=4, progress=False),
+                        spread=RayIndexing(pool, Opened(uri, folder)))
+
+
+def index_with_killed_node(uri, crops, folder):
+    """Index on two machines in name, one of which is killed when it works."""
+    from ray.cluster_utils import Cluster
+
+    from mmtbps.clusters import ActorNeeds, RayPool
+    cluster = Cluster(initialize_head=True, head_node_args=dict(
+        num_cpus=2, node_ip_address='127.0.0.1'))
+    second = cluster.add_node(num_cpus=2, node_ip_address='127.0.0.1')
+
+    def kill():
+        while len(list(Path(folder).iterdir())) < 2:
+            time.sleep(.02)
+        time.sleep(.15)
+        cluster.remove_node(second, allow_graceful=False)
+
+    threading.Thread(target=kill, daemon=True).start()
+    with RayPool(cluster.address, ActorNeeds(cpus=1.4, count=2)) as pool:
+        return asdict(_index(uri, crops, folder, pool))
