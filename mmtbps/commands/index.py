@@ -59,8 +59,12 @@ from .wording.licence_notice import print_model_notice
 from .wording.user_errors import fail
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from mmtbps.search.galleries.provenance import Provenance
+    from mmtbps.search.indexing import IndexOptions, IndexReport, Metadata
     from mmtbps.search.indexing.file_run import IndexParts
+    from mmtbps.search.indexing.index import Spread
 
 __all__ = ['add_arguments', 'run']
 
@@ -132,7 +136,7 @@ def index(args: argparse.Namespace) -> None:
 
 def open_parts(args: argparse.Namespace, provenance: 'Provenance',
                preprocessing: dict[str, Any], detection: dict[str, Any] | None,
-               notify: Any = None) -> 'IndexParts':
+               notify: 'Callable[[str], None] | None' = None) -> 'IndexParts':
     """Load the model and open the gallery, in this process or in an actor of a cluster."""
     from mmtbps.search.captioning import with_captions
     from mmtbps.search.encoders.loading import load_encoder
@@ -145,14 +149,15 @@ def open_parts(args: argparse.Namespace, provenance: 'Provenance',
     return IndexParts(open_gallery(args.gallery, fingerprint), encoder, detection, captions)
 
 
-def share(pool: RayPool, opened: partial) -> Any:
+def share(pool: RayPool, opened: 'Callable[[], IndexParts]') -> 'Spread':
     """Share the files among the actors of a pool."""
     from mmtbps.search.indexing.ray_index import RayIndexing
     return RayIndexing(pool, opened)
 
 
 def take_files(args: argparse.Namespace, parts: 'IndexParts', provenance: 'Provenance',
-               metadata: Any, options: Any, spread: Any) -> Any:
+               metadata: 'Mapping[str, Metadata] | None', options: 'IndexOptions',
+               spread: 'Spread | None') -> 'IndexReport':
     """Take the files into the gallery, and note its model."""
     from mmtbps.search.indexing import index_people
     from mmtbps.search.indexing.noted_model import note_model
