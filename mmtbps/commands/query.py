@@ -73,7 +73,12 @@ def query(args: argparse.Namespace) -> None:
     """
     from mmtbps.search.answers import Wishes, read_phrase_bounds
     from mmtbps.search.media.images import read_image
-    from mmtbps.search.presentation import describe_lost, describe_marking, describe_reading
+    from mmtbps.search.presentation import (
+        describe_lost,
+        describe_marking,
+        describe_reading,
+        describe_weighing,
+    )
     from mmtbps.search.result_files import check_target, write_results
     if args.out is not None:
         check_target(args.out)
@@ -99,7 +104,8 @@ def query(args: argparse.Namespace) -> None:
     for result in results:
         for line in [*describe_reading(result.unknown, result.read, result.unread),
                      *describe_lost(result.lost),
-                     *describe_marking(result.unchecked, result.marked_by)]:
+                     *describe_marking(result.unchecked, result.marked_by),
+                     *describe_weighing(result.weighed)]:
             print(printable(line), file=sys.stderr)
     if where and not any(result.hits for result in results):
         print_unknown_values(searcher.gallery, where)

@@ -7,7 +7,7 @@ from .galleries.base import GalleryEntry
 from .presence import Presence
 
 __all__ = ['clock', 'describe_lost', 'describe_marking', 'describe_presence', 'describe_reading',
-           'in_chances', 'in_figures', 'in_marks', 'in_words', 'stopwatch']
+           'describe_weighing', 'in_chances', 'in_figures', 'in_marks', 'in_words', 'stopwatch']
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 #: So many words that a model does not know are named, and so many letters of a sentence.
@@ -159,6 +159,27 @@ def describe_marking(unchecked: Sequence[str], marked_by: str) -> list[str]:
     if 'label-free' in marked_by:
         lines.append('marks by label-free bounds: not calibrated')
     return lines
+
+
+def describe_weighing(weighed: Sequence[str] | None) -> list[str]:
+    """Word which phrases had a say in the order of an answer; nothing if it was not asked for.
+
+    Args:
+        weighed: Of a result.
+
+    Example:
+        >>> describe_weighing(['red coat', 'jeans'])
+        ['phrases weighed in the order, not in the scores: "red coat", "jeans"']
+        >>> describe_weighing([]), describe_weighing(None)
+        (['no phrase was found that can be weighed'], [])
+    """
+    if weighed is None:
+        return []
+    if not weighed:
+        return ['no phrase was found that can be weighed']
+    more = f' and {len(weighed) - _WORDS} more' if len(weighed) > _WORDS else ''
+    return ['phrases weighed in the order, not in the scores: ' + ', '.join(
+        f'"{phrase[:_LETTERS]}"' for phrase in weighed[:_WORDS]) + more]
 
 
 def in_marks(marks: Sequence[Mapping[str, object]]) -> str:

@@ -18,6 +18,7 @@ from .presentation import (
     describe_marking,
     describe_presence,
     describe_reading,
+    describe_weighing,
     in_chances,
     in_figures,
     in_marks,
@@ -147,10 +148,11 @@ def _section(result: SearchResult, images_root: str | os.PathLike) -> dict[str, 
 
 
 def _said(result: SearchResult) -> str:
-    """Word whether the person is there, and what was not read or checked."""
+    """Word whether the person is there, what was not read or checked, and what was weighed."""
     return _DOT.join([*filter(None, [describe_presence(result.presence)]),
                       *describe_reading(result.unknown, result.read, result.unread),
-                      *describe_marking(result.unchecked, result.marked_by)])
+                      *describe_marking(result.unchecked, result.marked_by),
+                      *describe_weighing(result.weighed)])
 
 
 def _person(hit: SearchHit, images_root: str | os.PathLike) -> dict[str, Any]:

@@ -168,6 +168,8 @@ class SearchResult(dict):
         unchecked: Words of the sentence that are in no phrase that was checked on the hits.
         marked_by: Bounds of the marks: ``'label-free'``, ``'calibrated'``.
         presence: Whether the person of a sentence is there at all, where it was estimated.
+        weighed: Phrases that had a say in the order and none in the scores, so that these need not
+            fall; empty if none could be weighed, None if it was not asked for.
 
     What there is nothing to say of is no key of the dict.
 
@@ -181,16 +183,19 @@ class SearchResult(dict):
                  read: str | None = None, unread: str = '', image: str | None = None,
                  image_weight: float | None = None, lost: Sequence[str] = (),
                  unchecked: Sequence[str] = (), marked_by: str = '',
-                 presence: Presence | None = None) -> None:
+                 presence: Presence | None = None,
+                 weighed: Sequence[str] | None = None) -> None:
         super().__init__(query=query, hits=list(hits))
         self.query, self.hits = query, tuple(hits)
         self.unknown, self.read, self.unread = tuple(unknown), read, unread
         self.image, self.image_weight, self.lost = image, image_weight, tuple(lost)
         self.unchecked, self.marked_by, self.presence = tuple(unchecked), marked_by, presence
+        self.weighed = None if weighed is None else tuple(weighed)
         said = dict(unknown=list(unknown) or None, read=read, unread=unread or None, image=image,
                     image_weight=image_weight, lost=list(lost) or None,
                     unchecked=list(unchecked) or None, marked_by=marked_by or None,
-                    presence=None if presence is None else presence.to_json())
+                    presence=None if presence is None else presence.to_json(),
+                    weighed=None if weighed is None else list(weighed))
         self._said = {key: value for key, value in said.items() if value is not None}
         self.update(self._said)
 

@@ -45,6 +45,18 @@ def test_right_and_wrong_are_ids(indexed, call):
                    'has no entry')
 
 
+def test_weighed_phrases_are_named(indexed, call):
+    """In the note, in JSON, and where nothing can be weighed."""
+    words = ['query', indexed / 'people', 'a red coat and blue jeans', '--weigh-phrases']
+    code, out, err = call(*words, '--topk', 1)
+    assert code == 0 and ranked(out)
+    assert 'phrases weighed in the order, not in the scores: "red coat", "blue jeans"' in err
+    answer = _ask(call, indexed, *words[2:])
+    assert answer['weighed'] == ['red coat', 'blue jeans']
+    _, _, err = call('query', indexed / 'people', 'red', '--weigh-phrases')
+    assert 'no phrase was found that can be weighed' in err
+
+
 @pytest.mark.parametrize(('words', 'message'), [
     (['--must', 'kurta'], "'kurta' cannot be checked"),
     (['--like', 'a', '--unlike', 'a'], 'marked right and wrong')])

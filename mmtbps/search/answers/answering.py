@@ -15,6 +15,7 @@ from ..grouped_search import best_of_groups_first, complete_groups, find_hits
 from ..results import SearchResult
 from .checked_hits import mark_result, order_hits, reach_of, weigh_hits
 from .gallery_statistics import GalleryStatistics, find_statistics
+from .phrase_weights import phrases_to_weigh
 from .phrases import PhraseChecker
 from .presence import PresenceEstimator
 from .wishes import Wishes
@@ -90,13 +91,21 @@ class Answerer:
             for known, presence in zip(said, self.estimator(vectors, found, where, asked),
                                        strict=True):
                 known.update(presence=presence)
-        if wishes.weigh and any(found):
-            statistics = self.statistics(self.gallery)
-            found = [weigh_hits(hits, vector, query.sentence, wishes.weigh, self.checker,
-                                self.gallery, statistics)
-                     for query, vector, hits in zip(queries, vectors, found, strict=True)]
+        if wishes.weigh:
+            found = self._weigh(queries, vectors, found, wishes.weigh)
+            for known, query in zip(said, queries, strict=True):
+                known.update(weighed=[*map(str, phrases_to_weigh(query.sentence))])
         return [self._answer(query, hits, wishes, known, topk, where, group)
                 for query, hits, known in zip(queries, found, said, strict=True)]
+
+    def _weigh(self, queries: Sequence[Asked], vectors: np.ndarray,
+               found: Sequence[Sequence[Hit]], weight: float) -> Sequence[Sequence[Hit]]:
+        if not any(found):
+            return found
+        statistics = self.statistics(self.gallery)
+        return [weigh_hits(hits, vector, query.sentence, weight, self.checker, self.gallery,
+                           statistics)
+                for query, vector, hits in zip(queries, vectors, found, strict=True)]
 
     def _answer(self, query: Asked, hits: Sequence[Hit], wishes: Wishes, said: dict[str, Any],
                 topk: int, where: Mapping[str, Any] | None, group: str | None) -> SearchResult:

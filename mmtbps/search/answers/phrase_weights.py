@@ -16,6 +16,8 @@ __all__ = ['log_shares', 'phrases_to_weigh', 'score_spreads', 'weighed_scores']
 #: their shares, likewise. Chosen on drawn people; both are without unit, so that models whose
 #: cosines lie close together are treated like others.
 WEIGHT, TEMPERATURE = .4, .3
+#: Rounding leaves so much of the spread of equal scores, and no model's scores lie so close.
+_NO_SPREAD = 1e-6
 
 
 def log_shares(scores: np.ndarray, spread: float) -> np.ndarray:
@@ -92,7 +94,7 @@ def weighed_scores(scores: np.ndarray, features: np.ndarray, phrases: Sequence[A
     if not 0 <= weight < np.inf:
         raise BadValue(f'the weight of the phrases of a sentence is 0 or more, got {weight}')
     scores = np.asarray(scores, np.float64)
-    if not spread > 1e-9:
+    if not spread > _NO_SPREAD:
         return scores
     shares = [log_shares(features @ checker.vectors(phrase).T, spread) for phrase in phrases]
     told = np.mean(shares, axis=0) if shares else 0.

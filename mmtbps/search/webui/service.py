@@ -15,12 +15,13 @@ from mmtbps.errors import BadValue, UserError, first_line
 from mmtbps.fileio import AnyPath, is_remote
 from mmtbps.markup import as_data_uri
 
+from ..answers.phrase_weights import phrases_to_weigh
 from ..encoders.queries import read_queries
 from ..galleries.base import GalleryEntry
 from ..galleries.facets import Facets
 from ..media.crops import read_entry
 from ..media.images import decode_image
-from ..presentation import describe_marking, describe_reading
+from ..presentation import describe_marking, describe_reading, describe_weighing
 from ..results import SearchHit, SearchResult
 from .joined_calls import JoinedCalls
 
@@ -162,13 +163,15 @@ class SearchService:
             return self.inferencer.search_image(_decode(picture), topk=_number(count), where=where,
                                                 **asked, **_wishes(**wishes))[0].hits
 
-    def describe_cut(self, text: str) -> str:
-        """Word what the model does not know or read of a sentence, and what no mark checks."""
+    def describe_cut(self, text: str, weigh: bool = False) -> str:
+        """Word what the model does not read of a sentence, no mark checks, or was weighed."""
         query, = read_queries(self.inferencer.encoder, [text])
         checker = self.inferencer.checker
         return '; '.join([*describe_reading(query.unknown, query.read, query.unread),
                           *describe_marking(checker.unchecked(text), checker.describe_bounds(
-                              checker.phrases(text)))])
+                              checker.phrases(text))),
+                          *describe_weighing([*map(str, phrases_to_weigh(text))] if weigh
+                                             else None)])
 
     def similar(self, entry_id: str, count: int = 20,
                 where: Mapping[str, Any] | None = None) -> Sequence[SearchHit]:

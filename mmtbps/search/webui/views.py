@@ -82,11 +82,18 @@ class Question:
                 f'from {self.since}' if self.since else '',
                 f'to {self.until}' if self.until else '',
                 f'track {self.track}' if self.track else '',
-                f'must: {self.must.strip()}' if self.must.strip() else '',
-                'each phrase weighed' if self.weigh else '',
+                *self._wishes]
+        return ' · '.join(filter(None, said))
+
+    @property
+    def _wishes(self) -> list[str]:
+        """The wishes in words; people like one of the gallery are found without them."""
+        if self.person is not None:
+            return []
+        return [f'must: {self.must.strip()}' if self.must.strip() else '',
+                'each phrase weighed' if self.weigh and self.text.strip() else '',
                 f'{len(self.like)} marked right' if self.like else '',
                 f'{len(self.unlike)} marked wrong' if self.unlike else '']
-        return ' · '.join(filter(None, said))
 
 
 def greet(facets: Facets) -> str:
@@ -129,7 +136,7 @@ def answer(service: SearchService, question: Question,
     words = bool(question.text.strip()) and not question.person
     heading = f'“{question}”' if words else f'People {question}'
     best = f'the best {len(hits)}' if len(hits) > 1 else 'the only one'
-    cut = service.describe_cut(question.text) if words else ''
+    cut = service.describe_cut(question.text, question.weigh) if words else ''
     note = ' · '.join(filter(None, [presence, best, question.shares, question.filters, cut]))
     people = html.draw_people(heading, [_person(service, hit) for hit in hits], note)
     return people, asked, _history(asked)

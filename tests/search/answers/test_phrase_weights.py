@@ -17,6 +17,8 @@ from mmtbps.search.answers.phrase_weights import (
     score_spreads,
     weighed_scores,
 )
+from mmtbps.search.result_files import results_html
+from mmtbps.search.results import SearchResult
 
 NAMES = ('red', 'blue', 'green', 'red-blue', 'blue-red', 'black', 'red-green', 'yellow-red',
          'white-blue', 'orange', 'purple-blue')
@@ -117,6 +119,35 @@ def test_a_search_orders_as_by_hand(searcher, weight):
     scores = [dict(zip(_ids(one), [hit.score for hit in one.hits], strict=True))
               for one in (plain, weighed)]
     assert scores[0] == pytest.approx(scores[1]) and 'marks' not in weighed.hits[0]
+
+
+def test_an_answer_says_that_its_order_was_weighed(searcher, tmp_path):
+    """Scores that do not fall would look like a fault."""
+    weighed, = searcher(SENTENCE, topk=4, weigh=1, mark=True)
+    scores = [hit.score for hit in searcher(SENTENCE, topk=len(NAMES), weigh=5)[0].hits]
+    assert scores != sorted(scores, reverse=True)
+    phrases = ['yellow shirt', 'red trousers', 'blue hat']
+    assert weighed.to_json()['weighed'] == phrases == list(weighed.weighed)
+    assert SearchResult.from_json(weighed.to_json()) == weighed == weighed.at_least(0)
+    assert 'not in the scores: &#34;yellow shirt&#34;, ' in results_html([weighed], tmp_path)
+    assert 'weighed' not in searcher(SENTENCE)[0] and searcher(SENTENCE)[0].weighed is None
+    # What was asked for and could not be done is said, too.
+    nothing = [*searcher('somebody', weigh=1),
+               *searcher.search_image(tmp_path / 'crops/black.png', weigh=1),
+               *searcher(SENTENCE, where=dict(path='none.png'), weigh=1)]
+    assert [one['weighed'] for one in nothing] == [[], [], phrases]
+    assert 'no phrase was found that can be weighed' in results_html(nothing[:1], tmp_path)
+
+
+def test_a_gallery_of_equal_pictures_keeps_its_scores():
+    """Moments are rounded: what is left of them is no spread."""
+    feature = np.random.default_rng(3).normal(size=(1, 512)).astype(np.float32)
+    feature /= np.linalg.norm(feature)
+    spreads = [score_spreads(query[None], *gallery_moments(feature))[0]
+               for query in np.random.default_rng(4).normal(size=(50, 512)) / 512 ** .5]
+    assert max(spreads) > 1e-9
+    assert weighed_scores(np.ones(1), np.eye(1, 12), phrases_to_weigh('red coat'),
+                          PhraseChecker(ColorEncoder()), max(spreads)).tolist() == [1]
 
 
 def test_more_than_is_shown_is_looked_at(searcher):

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from html import unescape
 
 import pytest
 from fakes import ColorEncoder
@@ -40,6 +41,20 @@ def test_phrases_are_weighed_on_request(service):
     assert order != re.findall(r'data-pick="([^"]+)"', plain)
     assert 'each phrase weighed' in weighed and 'each phrase weighed' in history
     assert 'each phrase weighed' not in plain
+    said = 'not in the scores: "green coat", "red trousers", "white hat"'
+    assert said in unescape(weighed) and 'not in the scores' not in plain
+
+
+def test_people_like_one_of_the_gallery_are_found_without_wishes(service):
+    """What was not done is not said; filters are."""
+    question = Question('blue coat', person='red-blue', name='red-blue.png', cameras=('c1', 'c2'),
+                        must='red coat', weigh=True, count=6).marked('red-black', right=False)
+    html, _, history = answer(service, question, [])
+    assert question.filters == 'camera c1, c2' and 'weighed' not in html + history
+    assert replace(question, person=None).filters == (
+        'camera c1, c2 · must: red coat · each phrase weighed · 1 marked wrong')
+    assert replace(question, person=None, text=' ').filters == (
+        'camera c1, c2 · must: red coat · 1 marked wrong')
 
 
 def test_marks_of_right_and_wrong_ask_anew(service):
