@@ -31,6 +31,7 @@ from .options.query import (
     check_probability,
     hint_at_quotes,
     hint_at_tracks,
+    hint_at_unknown_probability,
     picture_options,
     print_unknown_values,
     take_sentences,
@@ -109,7 +110,8 @@ def query(args: argparse.Namespace) -> None:
             print(printable(line), file=sys.stderr)
     if where and not any(result.hits for result in results):
         print_unknown_values(searcher.gallery, where)
-    for hint in filter(None, (hint_at_quotes(args.text), hint_at_tracks(results, args.group))):
+    for hint in filter(None, (hint_at_quotes(args.text), hint_at_tracks(results, args.group),
+                              hint_at_unknown_probability(results, args.min_probability))):
         print(printable(hint), file=sys.stderr)
     if args.json:
         answer([result.to_json() for result in results])

@@ -57,6 +57,15 @@ def test_weighed_phrases_are_named(indexed, call):
     assert 'no phrase was found that can be weighed' in err
 
 
+def test_hits_without_a_probability_are_named(indexed, call):
+    """--min-probability keeps them, and must not seem to have tried them."""
+    words = ['query', indexed / 'people', 'all in red']
+    _, out, err = call(*words, '--min-probability', 1)
+    few = len(ranked(out))
+    assert few and f'--min-probability left out none of {few} hits' in err
+    assert '--min-probability' not in call(*words)[2]
+
+
 @pytest.mark.parametrize(('words', 'message'), [
     (['--must', 'kurta'], "'kurta' cannot be checked"),
     (['--like', 'a', '--unlike', 'a'], 'marked right and wrong')])

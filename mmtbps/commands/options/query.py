@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from mmtbps.search.results import SearchResult
 
 __all__ = ['add_query_options', 'add_wishes', 'check_probability', 'hint_at_quotes',
-           'hint_at_tracks', 'picture_options', 'print_unknown_values', 'take_sentences',
-           'wish_options']
+           'hint_at_tracks', 'hint_at_unknown_probability', 'picture_options',
+           'print_unknown_values', 'take_sentences', 'wish_options']
 
 
 def add_query_options(parser: argparse.ArgumentParser) -> None:
@@ -131,6 +131,22 @@ def hint_at_tracks(results: Sequence['SearchResult'], group: str | None) -> str 
     if group != 'track' or not found or any(entry.track is not None for entry in found):
         return None
     return 'nobody who was found has a track, so that --group track joined nothing'
+
+
+def hint_at_unknown_probability(results: Sequence['SearchResult'],
+                                wanted: float | None) -> str | None:
+    """Word a hint if hits were wanted from a probability, and none is known of some.
+
+    Example:
+        >>> hint_at_unknown_probability([], .5)
+    """
+    unknown = sum('probability' not in hit and 'estimate' not in hit
+                  for result in results for hit in result.hits)
+    if wanted is None or not unknown:
+        return None
+    return (f'--min-probability left out none of {unknown} hits, whose probability is not known: '
+            'it is of sentences alone, without --image, --like and --unlike, and among 8 people or '
+            'more')
 
 
 def print_unknown_values(gallery: 'BaseGallery', where: Mapping[str, Any]) -> None:
