@@ -77,7 +77,7 @@ class RemotePath(os.PathLike):
     def __init__(self, address: str) -> None:
         scheme, _, rest = address.partition('://')
         scheme = scheme.lower()
-        check_scheme(address, scheme)
+        check_scheme(scheme)
         check_no_secret(f'{scheme}://{rest}')
         bucket, _, key = rest.partition('/')
         if scheme == PACKED:  # a folder of this machine
@@ -277,7 +277,7 @@ class RemotePath(os.PathLike):
             folder = store._strip_protocol(self._url()).strip('/')
             found = store.find(self._url(), maxdepth=None if below else 1, detail=True)
             for name, info in found.items():
-                inside = name.strip('/').removeprefix(folder).lstrip('/')
+                inside = name.lstrip('/').removeprefix(f'{folder}/')  # a//b has an empty part
                 if inside and info['type'] == 'file' and not name.endswith('/'):
                     yield self._listed(f'{self._address}/{inside}', stat_of(info))
 

@@ -38,14 +38,14 @@ class StoreError(UserError, OSError):
     """A file or folder of an object store that cannot be read at present."""
 
 
-def check_scheme(address: str, scheme: str) -> None:
-    """Refuse an address of a kind that is not read.
+def check_scheme(scheme: str) -> None:
+    """Refuse the scheme of an address that is not read; its rest may hold a password.
 
     Raises:
         BadValue: It is one.
     """
     if scheme not in SCHEMES and scheme not in PACKED_SCHEMES:
-        raise BadValue(f'{address}: {scheme}:// is not read; known are '
+        raise BadValue(f'{scheme}:// is not read; known are '
                        f'{", ".join(f"{name}://" for name in SCHEMES)}')
 
 
@@ -65,18 +65,30 @@ def check_no_secret(address: str) -> None:
 the address, which is noted in galleries and logs. They are taken from ~/.netrc
     """
     scheme, _, rest = address.partition('://')
-    place, slash, path = rest.partition('/')
-    user, sign, host = place.rpartition('@')
-    bare, mark, _ = path.partition('?')
+    user, sign, host, path = _divide(rest)
+    place, (bare, mark, _) = f'{user}{sign}{host}', path.partition('?')
     secret_user = sign and (scheme not in ('abfs', 'abfss') or ':' in user)
     signed = mark and scheme not in ('s3', 'gs', 'gcs', 'memory')  # there it is part of a name
     signed = signed or mark and re.search(r'(?i)[?&](x-|sig|token|aws)[^/]*=', f'{mark}{path}')
     if not secret_user and not signed:
         return
-    shown = f'{scheme}://{f"...@{host}" if secret_user else place}{slash}{bare}'
+    shown = f'{scheme}://{f"...@{host}" if secret_user else place}{bare}'
     raise BadValue(f'{shown}{"?..." if mark else ""}: leave user, password and signature out of '
                    'the address, which is noted in galleries and logs. They are taken from '
                    f'{SCHEMES.get(scheme, _WEB)[2]}')
+
+
+def _divide(rest: str) -> tuple[str, str, str, str]:
+    """Divide what follows a scheme into user, its sign, host, and the rest with its slash.
+
+    Every other password of S3 has a slash; where a colon begins no port, a user may end behind it.
+    """
+    user, sign, host = rest.partition('/')[0].rpartition('@')
+    port = host.partition(':')[2]
+    if not sign and port and not port.isdigit() and not host.startswith(('arn:', '[')):
+        user, sign, _ = rest.rpartition('@')
+    host = re.match('[^/?]*', rest[len(user + sign):])[0]
+    return user, sign, host, rest[len(user + sign + host):]
 
 
 def refuse_store(path: str | os.PathLike) -> None:
@@ -96,6 +108,7 @@ name a place on this machine, and copy it there with the store's own program
     """
     scheme, colon, rest = os.fspath(path).partition(':/')
     if colon and scheme.lower() in (*SCHEMES, *PACKED_SCHEMES):
+        check_no_secret(f'{scheme.lower()}://{rest.lstrip("/")}')
         raise BadValue(f'{scheme}://{rest.lstrip("/")}: nothing is written to object stores: name '
                        "a place on this machine, and copy it there with the store's own program")
 

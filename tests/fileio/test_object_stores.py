@@ -97,7 +97,9 @@ def test_addresses_that_are_none_are_refused(address, said):
 
 @pytest.mark.parametrize('address', [
     's3://hunter1:hunter2@bucket/crops', 'https://me:hunter2@host/crops', 'https://hunter2@host/crops',
-    'https://host/crops?X-Amz-Signature=hunter2', 'az://crops/a?sv=1&sig=hunter2',
+    'https://host/crops?X-Amz-Signature=hunter2', 'https://host?token=hunter2',
+    's3://hunter1:a/hunter2@bucket/crops', 's3://hunter1:a/b/hunter2@bucket',
+    'https://me:a/hunter2@host/crops?x', 'az://crops/a?sv=1&sig=hunter2',
     's3://bucket/a?X-Amz-Credential=hunter2', 'abfs://me:hunter2@host/crops'])
 def test_secrets_in_an_address_are_refused_and_not_repeated(address):
     with pytest.raises(BadValue, match='leave user, password and signature out') as refused:
@@ -105,7 +107,20 @@ def test_secrets_in_an_address_are_refused_and_not_repeated(address):
     assert 'hunter2' not in str(refused.value) and 'hunter1' not in str(refused.value)
 
 
+def test_no_other_refusal_repeats_a_secret():
+    with pytest.raises(BadValue, match='sftp:// is not read; known are s3://') as refused:
+        as_path('sftp://hunter1:hunter2@host/crops')
+    assert 'hunter' not in str(refused.value)
+    for place in ('s3://hunter1:hunter2@bucket/a.html', Path('s3://hunter1:a/hunter2@bucket/a.html')):
+        with pytest.raises(BadValue, match=r's3://\.\.\.@bucket/a.html: leave user') as refused:
+            refuse_store(place)
+        assert 'hunter' not in str(refused.value)
+
+
 def test_what_only_looks_like_a_secret_is_a_name():
+    check_no_secret('s3://arn:aws:s3:eu-west-1:123:accesspoint/name/a@2x.jpg')
+    check_no_secret('https://host:8443/crops/a@2x.jpg')
+    check_no_secret('https://[::1]/crops/a@2x.jpg')
     check_no_secret('abfs://container@account.dfs.core.windows.net/crops')
     check_no_secret('s3://bucket/who?.jpg')
 

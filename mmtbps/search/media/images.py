@@ -225,7 +225,7 @@ def _find_remote(root: RemotePath, suffixes: Sequence[str], exclude: Sequence[st
         if is_excluded(path, root, exclude):
             passed.append(path)
         elif root / below != path:
-            yield root / below, 'its name has an empty part'
+            yield path, 'its name has an empty part'
         else:
             yield path, None if known else unread[ending]
 

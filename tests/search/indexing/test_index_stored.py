@@ -57,6 +57,17 @@ def test_entries_are_those_of_the_folder(crops, store, gallery, tmp_path):
     assert read_provenance(stored.uri).images == store
 
 
+@pytest.mark.parametrize('folder', ['', '/sub'])
+def test_a_name_with_an_empty_part_takes_no_other_files_place(crops, store, folder):
+    """``-`` comes before ``/``, so that the strange name is listed last."""
+    place = f'{store}{folder}'
+    put(crops / 'red.png', f'{place}/-red.png')
+    put(crops / 'blue.png', f'{place}//-red.png')
+    found = {str(path): reason for path, reason in find_files(as_path(store), ('.png', ))}
+    assert found[f'{place}/-red.png'] is None
+    assert found[f'{place}//-red.png'] == 'its name has an empty part'
+
+
 def test_a_second_run_reads_nothing_and_a_change_is_seen(store, gallery, monkeypatch):
     index(store, gallery)
     read, whole = [], RemotePath.read_bytes
