@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -32,11 +33,14 @@ def on_ray(module, function, *arguments, timeout=500):
         pytest.skip(reason)
     code = (f'import json, sys, {module}\n'
             f'print("ANSWER", json.dumps({module}.{function}(*sys.argv[1:])))')
-    done = subprocess.run(
-        ['unshare', '-n', 'sh', '-c', 'ip link set lo up && exec "$0" "$@"', sys.executable, '-c',
-         code, *map(str, arguments)], capture_output=True, text=True, timeout=timeout,
-        env=os.environ | dict(PYTHONPATH=os.pathsep.join(map(str, IMPORTED)), OMP_NUM_THREADS='1',
-                              RAY_worker_niceness='0'))
+    # Of a short name: sockets lie in it.
+    with tempfile.TemporaryDirectory(prefix='r', ignore_cleanup_errors=True) as ray_files:
+        done = subprocess.run(
+            ['unshare', '-n', 'sh', '-c', 'ip link set lo up && exec "$0" "$@"', sys.executable,
+             '-c', code, *map(str, arguments)], capture_output=True, text=True, timeout=timeout,
+            env=os.environ | dict(PYTHONPATH=os.pathsep.join(map(str, IMPORTED)),
+                                  OMP_NUM_THREADS='1', RAY_worker_niceness='0',
+                                  RAY_TMPDIR=ray_files))
     assert 'ANSWER' in done.stdout, done.stderr[-4000:]
     return json.loads(done.stdout.rpartition('ANSWER')[2]), done.stdout + done.stderr
 
