@@ -17,6 +17,7 @@ from mmtbps.fileio import decode_json, why_no_file, write_durably
 from .best_of import PowerLaw, StrangerLaw
 from .calibration import Curve, PresenceCalibration
 from .evidence import EVIDENCE
+from .sentence_lengths import word_lengths
 from .split_normal import SplitNormal
 
 __all__ = ['SCHEMA', 'describe_fit', 'read_calibration', 'write_calibration']
@@ -92,7 +93,7 @@ def describe_fit(calibration: PresenceCalibration) -> str:
         f'annotations {files or "unknown"}',
         f'{known.get("people", "?")} people, {known.get("sentences", "?")} sentences x '
         f'{known.get("pictures", "?")} pictures'
-        + (f', {words[0]} to {words[1]} words each' if words else ''),
+        + (f', {word_lengths(words)} each' if words else ''),
         f'galleries of {", ".join(map(str, known.get("sizes") or ["?"]))} people, '
         f'{100 * calibration.prior:g} % there',
         f'{known.get("method", "?")}, seed {known.get("seed", "?")}'])

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-__all__ = ['count_words', 'describe_strange_length', 'usual_lengths']
+__all__ = ['count_words', 'describe_strange_length', 'usual_lengths', 'word_lengths']
 
 _WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
 #: So many sentences of a hundred may be shorter, and as many longer.
@@ -57,4 +57,15 @@ def describe_strange_length(sentence: str, lengths: Sequence[int] | None) -> str
     low, high = lengths
     count = count_words(sentence)
     return '' if low <= count <= high else (
-        f'for sentences of {low} to {high} words, and this one has {count}')
+        f'for sentences of {word_lengths(lengths)}, and this one has {count}')
+
+
+def word_lengths(lengths: Sequence[int]) -> str:
+    """Word the lengths of sentences.
+
+    Example:
+        >>> word_lengths([18, 45]), word_lengths([18, 18]), word_lengths([1, 1])
+        ('18 to 45 words', '18 words', '1 word')
+    """
+    low, high = lengths
+    return f'{low} to {high} words' if low != high else f'{low} word{"s" * (low != 1)}'

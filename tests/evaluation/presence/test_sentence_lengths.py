@@ -31,3 +31,8 @@ def test_both_ends_belong_to_the_usual_lengths(count, strange):
     assert bool(said) == strange
     assert said in ('', f'for sentences of 3 to 5 words, and this one has {count}')
     assert describe_strange_length('word', None) == ''
+
+
+def test_captions_of_one_length_are_of_one_number():
+    said = describe_strange_length('red coat', usual_lengths(['one two three'] * 9))
+    assert said == 'for sentences of 3 words, and this one has 2'
