@@ -54,7 +54,7 @@ def stated_facts(caption: str) -> StatedFacts:
     true = {fact for phrase in stated for fact in (*asked_facts(phrase), *_wider_names(phrase))}
     false = {fact for phrase in reading.phrases
              if phrase.negated and phrase.kind in ('accessory', 'beard')
-             for fact in _denied(phrase)}
+             and not _is_narrowed(phrase, reading) for fact in _denied(phrase)}
     for place in dict.fromkeys(map(_place, stated)):
         ruled_out = [set(_ruled_out(phrase)) for phrase in stated if _place(phrase) == place]
         false |= set.intersection(*ruled_out)
@@ -97,6 +97,13 @@ def _denied(phrase: AskedPhrase) -> tuple[str, ...]:
     if phrase.color and phrase.pattern:  # one of the two may hold
         return ()
     return tuple(fact for fact in details[-1:] if fact.startswith(f'{phrase.name}: '))
+
+
+def _is_narrowed(phrase: AskedPhrase, reading: SentenceReading) -> bool:
+    """Tell whether words that are no fact narrow a phrase: "no large bag", "no grey beard"."""
+    before = (reading.sentence[end:phrase.start] for _, end in reading.unread
+              if end <= phrase.start)
+    return bool(phrase.modifiers) or not all(between.strip() for between in before)
 
 
 @cache

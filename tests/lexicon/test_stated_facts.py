@@ -57,7 +57,10 @@ def test_silence_counts_as_absence_where_captions_are_complete():
     ('no red backpack', 'a red handbag', None),
     ('no dark red backpack', 'a dark red handbag', None),
     ('no striped scarf', 'a scarf', None), ('no striped scarf', 'a striped scarf', False),
-    ('no red striped scarf', 'a striped scarf', None)])
+    ('no red striped scarf', 'a striped scarf', None),
+    ('no large backpack', 'a backpack', None), ('no large red backpack', 'a red backpack', None),
+    ('no grey beard', 'a beard', None), ('without a long beard', 'a beard', None),
+    ('no beard', 'a beard', False), ('without a beard', 'a beard', False)])
 def test_a_color_or_a_pattern_that_is_denied_leaves_others_open(denied, sentence, holds):
     assert relation(f'A man in a white shirt, {denied}.', sentence) is holds
 
