@@ -68,7 +68,8 @@ the address, which is noted in galleries and logs. They are taken from ~/.netrc
     user, sign, host, path = _divide(rest)
     place, (bare, mark, _) = f'{user}{sign}{host}', path.partition('?')
     secret_user = sign and (scheme not in ('abfs', 'abfss') or ':' in user)
-    signed = mark and scheme not in ('s3', 'gs', 'gcs', 'memory')  # there it is part of a name
+    signed = mark and scheme not in (
+        's3', 'gs', 'gcs', 'memory', PACKED)  # there it is part of a name
     signed = signed or mark and re.search(r'(?i)[?&](x-|sig|token|aws)[^/]*=', f'{mark}{path}')
     if not secret_user and not signed:
         return

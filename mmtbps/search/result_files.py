@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mmtbps.errors import BadValue, MissingFile
-from mmtbps.fileio import check_writable, encode_json, write_durably
+from mmtbps.fileio import check_writable, encode_json, refuse_store, write_durably
 from mmtbps.markup import as_data_uri, load_template
 from mmtbps.visualization import draw_rank_list, draw_rank_sheet
 
@@ -72,10 +72,11 @@ def check_target(path: str | os.PathLike) -> Path:
     """Check that results can be written there, before anything is computed; returns the path.
 
     Raises:
-        ValueError: If the ending is not one of `write_results`.
+        ValueError: If the ending is not one of `write_results`, or it is in an object store.
         FileNotFoundError: If there is no folder for the file.
         NotWritable: If nothing can be written there.
     """
+    refuse_store(path)
     path = Path(path)
     if path.suffix.lower() not in SUFFIXES:
         raise BadValue(f'{path}: an answer is written as {", ".join(SUFFIXES)}')

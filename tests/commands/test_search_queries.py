@@ -68,6 +68,7 @@ def test_a_wrong_command_line_is_usage(indexed, call, words, message):
     (['\u200b'], 'empty'), (['!'], 'no word'), (['a \udcff man'], 'no valid Unicode'),
     (['--image', '{}/none.png'], 'none.png: no such file'),
     (['--image', '{}/crops.csv'], 'no image of a known format'),
+    (['--image', 'memory://nowhere/none.png'], 'memory://nowhere/none.png: no such file'),
     (['red', '--image', '{}/crops/red.png', '--image-weight', '7'], 'from 0 to 1')])
 def test_a_question_that_is_none_is_one_line(indexed, call, words, message):
     code, out, err = call('query', indexed / 'people', *(word.format(indexed) for word in words))

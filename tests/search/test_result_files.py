@@ -5,6 +5,7 @@ import io
 import json
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -207,6 +208,14 @@ def test_json_is_what_the_search_gave(root):
 def test_an_answer_that_cannot_be_written(root, name, error, message):
     with pytest.raises(error, match=message):
         write_results([], root / name, root)
+
+
+def test_an_answer_for_an_object_store_is_refused_without_its_password():
+    with pytest.raises(ValueError, match='s3://bucket/a.html: nothing is written to object stores'):
+        result_files.check_target(Path('s3://bucket/a.html'))
+    with pytest.raises(ValueError, match='leave user, password') as refused:
+        result_files.check_target(Path('s3://me:a/hunter2@bucket/a.html'))
+    assert 'hunter2' not in str(refused.value)
 
 
 def test_nothing_found_is_no_picture(root):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from mmtbps.errors import BadValue, printable
 
 from ..wording.json_answers import add_json
+from .addresses import path_or_address
 from .index import word_similar
 
 if TYPE_CHECKING:
@@ -23,8 +24,8 @@ __all__ = ['add_query_options', 'add_wishes', 'check_probability', 'hint_at_quot
 def add_query_options(parser: argparse.ArgumentParser) -> None:
     """Add the sentences and the picture of a query, which people count, and what is written."""
     parser.add_argument('text', nargs='*', help='one or more sentences, each in quotes')
-    parser.add_argument('--image', type=Path, metavar='FILE', help='a crop of the person, instead '
-                        'of sentences or together with each of them')
+    parser.add_argument('--image', type=path_or_address, metavar='FILE', help='a crop of the '
+                        'person, instead of sentences or together with each of them')
     parser.add_argument('--image-weight', type=float, metavar='WEIGHT', help='share of the picture '
                         'beside a sentence, 0 to 1 (default: 0.5)')
     add_wishes(parser)
