@@ -55,7 +55,8 @@ class RayPool:
 
     Raises:
         MissingPackage: Ray is not installed.
-        BadValue: There is no cluster at the address, or it has no room for the actors.
+        ClusterError: There is no cluster at the address.
+        BadValue: It has no room for the actors.
     """
 
     def __init__(self, address: str | None = None, needs: ActorNeeds | None = None) -> None:
@@ -72,9 +73,9 @@ class RayPool:
         try:
             ray.init(self.address, logging_level=logging.ERROR, log_to_driver=False,
                      **({} if self.address else dict(include_dashboard=False)))
-        except (ConnectionError, RuntimeError, ValueError) as error:
-            raise BadValue(f'no cluster of Ray answers at {self.address or "this machine"}: '
-                           f'{first_line(error)}') from error
+        except Exception as error:  # Ray raises all kinds, also the bare one
+            raise ClusterError(f'no cluster of Ray answers at {self.address or "this machine"}: '
+                               f'{first_line(error)}') from error
         try:
             self.actors = plan_actors([
                 Node(node['Resources'].get('CPU', 0), node['Resources'].get('GPU', 0))
