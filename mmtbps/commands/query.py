@@ -15,6 +15,7 @@ import argparse
 import shlex
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from mmtbps.errors import printable
 from mmtbps.search.galleries.filters import parse_where
@@ -41,6 +42,9 @@ from .options.rerank import check_rerank
 from .wording.command_names import CommandParser
 from .wording.json_answers import answer
 from .wording.printing import word_result
+
+if TYPE_CHECKING:
+    from mmtbps.search.results import SearchResult
 
 __all__ = ['add_arguments', 'parse', 'run']
 
@@ -74,12 +78,6 @@ def query(args: argparse.Namespace) -> None:
     """
     from mmtbps.search.answers import Wishes, read_phrase_bounds
     from mmtbps.search.media.images import read_image
-    from mmtbps.search.presentation import (
-        describe_lost,
-        describe_marking,
-        describe_reading,
-        describe_weighing,
-    )
     from mmtbps.search.result_files import check_target, write_results
     if args.out is not None:
         check_target(args.out)
@@ -102,12 +100,7 @@ def query(args: argparse.Namespace) -> None:
         **picture_options(args), **asked)
     if args.min_probability is not None:
         results = [result.at_least(args.min_probability) for result in results]
-    for result in results:
-        for line in [*describe_reading(result.unknown, result.read, result.unread),
-                     *describe_lost(result.lost),
-                     *describe_marking(result.unchecked, result.marked_by),
-                     *describe_weighing(result.weighed)]:
-            print(printable(line), file=sys.stderr)
+    print_notes(results)
     if where and not any(result.hits for result in results):
         print_unknown_values(searcher.gallery, where)
     for hint in filter(None, (hint_at_quotes(args.text), hint_at_tracks(results, args.group),
@@ -119,3 +112,19 @@ def query(args: argparse.Namespace) -> None:
         print('\n\n'.join(map(word_result, results)))
     if args.out is not None:
         print(write_results(results, args.out, find_images(args)), file=sys.stderr)
+
+
+def print_notes(results: Sequence['SearchResult']) -> None:
+    """Print what there is to say of each query: how it was read, marked and weighed."""
+    from mmtbps.search.presentation import (
+        describe_lost,
+        describe_marking,
+        describe_reading,
+        describe_weighing,
+    )
+    for result in results:
+        for line in [*describe_reading(result.unknown, result.read, result.unread),
+                     *describe_lost(result.lost),
+                     *describe_marking(result.unchecked, result.marked_by),
+                     *describe_weighing(result.weighed)]:
+            print(printable(line), file=sys.stderr)

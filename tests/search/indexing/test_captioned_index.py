@@ -272,10 +272,10 @@ def test_a_gallery_without_captions_is_as_before(tmp_path, kind):
 
 def test_milvus_refuses_words_of_captions():
     from mmtbps.search.galleries.filters import read_where
-    from mmtbps.search.galleries.milvus import expression
+    from mmtbps.search.galleries.milvus_columns import FactColumns
     words = words_of_captions(read_where({'caption': 'red'}))
     with pytest.raises(BadValue, match='cannot be filtered by their words'):
-        expression(words)
+        FactColumns().expression(words)
 
 
 def test_no_calibration_of_pictures_is_taken_for_pictures_with_captions(tmp_path):
