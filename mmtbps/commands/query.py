@@ -100,7 +100,9 @@ def query(args: argparse.Namespace) -> None:
         **picture_options(args), **asked)
     if args.min_probability is not None:
         results = [result.at_least(args.min_probability) for result in results]
-    print_notes(results)
+    for result in results:
+        for line in notes_of(result):
+            print(printable(line), file=sys.stderr)
     if where and not any(result.hits for result in results):
         print_unknown_values(searcher.gallery, where)
     for hint in filter(None, (hint_at_quotes(args.text), hint_at_tracks(results, args.group),
@@ -114,17 +116,14 @@ def query(args: argparse.Namespace) -> None:
         print(write_results(results, args.out, find_images(args)), file=sys.stderr)
 
 
-def print_notes(results: Sequence['SearchResult']) -> None:
-    """Print what there is to say of each query: how it was read, marked and weighed."""
+def notes_of(result: 'SearchResult') -> list[str]:
+    """Word what was not read or checked of a query, and what had a say in its order."""
     from mmtbps.search.presentation import (
         describe_lost,
         describe_marking,
         describe_reading,
         describe_weighing,
     )
-    for result in results:
-        for line in [*describe_reading(result.unknown, result.read, result.unread),
-                     *describe_lost(result.lost),
-                     *describe_marking(result.unchecked, result.marked_by),
-                     *describe_weighing(result.weighed)]:
-            print(printable(line), file=sys.stderr)
+    return [*describe_reading(result.unknown, result.read, result.unread),
+            *describe_lost(result.lost), *describe_marking(result.unchecked, result.marked_by),
+            *describe_weighing(result.weighed)]

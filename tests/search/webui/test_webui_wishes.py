@@ -46,7 +46,7 @@ def test_phrases_are_weighed_on_request(service):
 
 
 def test_people_like_one_of_the_gallery_are_found_without_wishes(service):
-    """Nothing is said that was not done; filters are."""
+    """Filters are said, and no wish that was not heeded."""
     question = Question('blue coat', person='red-blue', name='red-blue.png', cameras=('c1', 'c2'),
                         must='red coat', weigh=True, count=6).marked('red-black', right=False)
     html, _, history = answer(service, question, [])
