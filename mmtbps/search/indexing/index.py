@@ -118,7 +118,7 @@ def index_people(source: str | os.PathLike, gallery: BaseGallery, encoder: Encod
 
 
 class _WholeRun:
-    """The selection of one run of `index_people` as a whole: its report, and what is gone."""
+    """The part of a run of `index_people` that is about the selection as a whole."""
 
     def __init__(self, selection: FileSelection, found: FoundFiles, parts: IndexParts,
                  metadata: Mapping[str, Metadata], options: IndexOptions) -> None:
