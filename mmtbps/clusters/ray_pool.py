@@ -69,7 +69,8 @@ class RayPool:
         # Telemetry is for those who ask for it.
         os.environ.setdefault('RAY_USAGE_STATS_ENABLED', '0')
         import ray
-        logging.getLogger('ray.data').setLevel(logging.ERROR)
+        # It shows a traceback for each batch that is given up, which is tried again here.
+        logging.getLogger('ray.data').setLevel(logging.CRITICAL)
         try:
             ray.init(self.address, logging_level=logging.ERROR, log_to_driver=False,
                      **({} if self.address else dict(include_dashboard=False)))
