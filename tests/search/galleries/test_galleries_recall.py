@@ -87,8 +87,10 @@ def test_the_command_measures_and_says_where(tmp_path):
          '--queries', '5', '--backends', 'memory', '--threads', '1', '--out', str(tmp_path)],
         cwd=root, capture_output=True, text=True, env={**os.environ, 'PYTHONPATH': str(root)})
     assert done.returncode == 0, done.stderr
-    (row,) = json.loads((tmp_path / 'search.json').read_text())['rows']
-    assert row['entries'] == '300' and row['gallery'] == 'memory'
-    assert [row[f'{kind} recall@10'] for kind in ('image', 'text', 'filtered')] == [1, 1, 1]
-    assert all(row[key] >= 0 for key in row if key.endswith(('(s)', '(ms)', '(MB)')))
+    rows = json.loads((tmp_path / 'search.json').read_text())['rows']
+    assert [(row['entries'], row['gallery']) for row in rows] == [
+        ('300', 'exact product'), ('300', 'memory')]
+    for row in rows:
+        assert [row[f'{kind} recall@10'] for kind in ('image', 'text', 'filtered')] == [1, 1, 1]
+    assert all(rows[1][key] >= 0 for key in rows[1] if key.endswith(('(s)', '(ms)', '(MB)')))
     assert '| 300 | memory |' in done.stdout

@@ -89,7 +89,7 @@ def test_a_closed_gallery_is_used_no_more(people, address):
 
 def test_a_run_asks_for_its_files_and_never_for_all_entries(address, tmp_path, monkeypatch):
     """The second run, of which nothing is new, and a third with a file that has moved."""
-    monkeypatch.setattr('mmtbps.search.indexing.index._LOOKED_UP', 2)
+    monkeypatch.setattr('mmtbps.search.indexing.file_run._LOOKED_UP', 2)
     people = open_gallery(address, ColorEncoder.fingerprint)
     folder = paint_folder(tmp_path / 'crops', 'red', 'green', 'blue', 'red-blue', 'white')
     quiet = IndexOptions(progress=False)
