@@ -3,7 +3,6 @@
 import io
 import posixpath
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from fsspec.spec import AbstractFileSystem
@@ -42,7 +41,7 @@ class PackedFileSystem(AbstractFileSystem):
         images = _images(folder)
         if name and (found := images.find(name)) is not None:
             shard, entry = found
-            return self._info(folder, name, int(entry['size']), shard)
+            return self._info(folder, name, int(entry['size']), _changed(shard))
         if not name or next(_names_below(images, name), None) is not None:
             return dict(name=path, type='directory', size=0)
         raise FileNotFoundError(path)
@@ -53,10 +52,10 @@ class PackedFileSystem(AbstractFileSystem):
         folder, top = _split(path)
         images = _images(folder, fresh=True)  # it may have been packed anew
         found = {}
-        for name, size, shard in _names_below(images, top):
+        for name, size, changed in _names_below(images, top):
             below = name[len(top):].strip('/')
             if maxdepth is None or below.count('/') < maxdepth:
-                info = self._info(folder, name, size, shard)
+                info = self._info(folder, name, size, changed)
                 found[info['name']] = info
         return found if detail else list(found)
 
@@ -77,8 +76,8 @@ class PackedFileSystem(AbstractFileSystem):
         return io.BytesIO(self.cat_file(path))
 
     @staticmethod
-    def _info(folder: str, name: str, size: int, shard: AnyPath) -> dict[str, Any]:
-        return dict(name=f'{folder}/{name}', type='file', size=size, mtime=_changed(shard))
+    def _info(folder: str, name: str, size: int, changed: float | None) -> dict[str, Any]:
+        return dict(name=f'{folder}/{name}', type='file', size=size, mtime=changed)
 
 
 def _split(path: str) -> tuple[str, str]:
@@ -97,21 +96,22 @@ def _images(folder: str, fresh: bool = False) -> PackedImages:
     return open_packed(f'{inner}://{rest}' if inner else rest, fresh)
 
 
-def _names_below(images: PackedImages, top: str) -> Iterator[tuple[str, int, AnyPath]]:
-    """Yield name, size and shard of what is below a name."""
+def _names_below(images: PackedImages,
+                 top: str) -> Iterator[tuple[str, int, float | None]]:
+    """Yield name, size and time of change of what is below a name; a shard is asked once."""
     start = f'{top}/'.encode('utf-8', 'surrogateescape') if top else b''
     for shard in images.shards:
+        changed = _changed(shard.tar)
         first = shard.names.searchsorted(start)
         for place in range(int(first), len(shard.names)):
             name = bytes(shard.names[place])
             if not name.startswith(start):
                 break
             yield (name.decode('utf-8', 'surrogateescape'), int(shard.index['size'][place]),
-                   shard.tar)
+                   changed)
 
 
 def _changed(shard: AnyPath) -> float | None:
     """Return the time of change of a shard, in seconds since 1970, where it is told."""
-    changed = Path(shard).stat().st_mtime_ns if isinstance(shard, Path) else (
-        shard.stat().st_mtime_ns)
+    changed = shard.stat().st_mtime_ns
     return None if changed is None else changed / 1e9
