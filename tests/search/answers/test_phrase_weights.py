@@ -8,7 +8,6 @@ from fakes import ColorEncoder, paint_folder
 
 from mmtbps.errors import BadValue
 from mmtbps.evaluation.presence.evidence import gallery_moments
-from mmtbps.search import TextToPersonInferencer
 from mmtbps.search.answers import PhraseChecker, Wishes
 from mmtbps.search.answers.checked_hits import reach_of
 from mmtbps.search.answers.phrase_weights import (
@@ -39,14 +38,6 @@ def _slowly(sentence, query, features, spread, weight):
                 for phrase in checker.phrases(sentence) if not phrase.negated]
         found.append(float(feature @ query) / spread + .4 * weight * sum(told) / len(told))
     return found
-
-
-@pytest.fixture
-def searcher(tmp_path):
-    paint_folder(tmp_path / 'crops', *NAMES)
-    searcher = TextToPersonInferencer(ColorEncoder(), gallery=tmp_path / 'people')
-    searcher.index(tmp_path / 'crops')
-    return searcher
 
 
 def _ids(result):

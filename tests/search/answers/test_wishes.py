@@ -2,22 +2,12 @@
 
 import numpy as np
 import pytest
-from fakes import ColorEncoder, paint_folder
 
 from mmtbps.errors import BadValue
-from mmtbps.search import TextToPersonInferencer
 from mmtbps.search.answers import Wishes
 from mmtbps.search.results import SearchResult
 
 NAMES = ('red', 'blue', 'green', 'red-blue', 'blue-red', 'black')
-
-
-@pytest.fixture
-def searcher(tmp_path):
-    paint_folder(tmp_path / 'crops', *NAMES)
-    searcher = TextToPersonInferencer(ColorEncoder(), gallery=tmp_path / 'people')
-    searcher.index(tmp_path / 'crops')
-    return searcher
 
 
 def _names(result):
