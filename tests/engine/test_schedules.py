@@ -14,6 +14,7 @@ from mmtbps.engine import CosineDecayLR, StepDecayLR, WarmUpLR
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
 LENGTH = 40  # steps of an epoch
+CURVES = {}
 
 #: The schedules of version 0.1.0, in MMEngine's own classes: length of the run, settings.
 FORMER = dict(
@@ -77,6 +78,13 @@ TRAINED = [path for path in sorted(CONFIGS.glob('[!_]*/*.py'))
 
 def curve(settings, rate, loop, total, length=LENGTH):
     """Compute the learning rate of every step, by schedules that MMEngine builds for a run."""
+    key = (repr(settings), rate, loop, total, length)  # that many configs share
+    if key not in CURVES:
+        CURVES[key] = compute_curve(settings, rate, loop, total, length)
+    return CURVES[key]
+
+
+def compute_curve(settings, rate, loop, total, length):
     weight = torch.nn.Parameter(torch.zeros(1))
     wrapper = OptimWrapper(torch.optim.SGD([weight], lr=rate))
     steps = total if loop is IterBasedTrainLoop else total * length

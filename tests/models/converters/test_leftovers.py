@@ -39,14 +39,22 @@ PREFIXES = dict(
     ctlg=('model_img.', 'model_txt.', 'model_txt.encoder.layer.0.', ''), timm=('', ))
 
 
-@pytest.mark.parametrize('reason, key', PARTS.items())
-@pytest.mark.parametrize('kind', PREFIXES)
-def test_a_part_that_ours_does_not_have_is_refused_with_its_name(kind, reason, key, tmp_path):
+def places_of(kind):
+    """Each part at one place of a checkpoint in turn; at the other places it is slow."""
+    for number, reason in enumerate(PARTS):
+        for place, prefix in enumerate(PREFIXES[kind]):
+            in_turn = place == number % len(PREFIXES[kind])
+            yield pytest.param(kind, reason, prefix, marks=[] if in_turn else pytest.mark.slow)
+
+
+@pytest.mark.parametrize('kind, reason, prefix', [
+    place for kind in PREFIXES for place in places_of(kind)])
+def test_a_part_that_ours_does_not_have_is_refused_with_its_name(kind, reason, prefix, tmp_path):
     options = dict(activation='gelu') if kind in ('open_clip', 'hf_clip') else {}
-    for prefix in PREFIXES[kind]:
-        torch.save(layouts()[kind][0] | {prefix + key: torch.ones(3)}, tmp_path / 'other.pth')
-        with pytest.raises(BadValue, match=rf'other.pth: it has {reason}.*: \S*{key} '):
-            convert_checkpoint(kind, str(tmp_path / 'other.pth'), ConversionOptions(**options))
+    key = PARTS[reason]
+    torch.save(layouts()[kind][0] | {prefix + key: torch.ones(3)}, tmp_path / 'other.pth')
+    with pytest.raises(BadValue, match=rf'other.pth: it has {reason}.*: \S*{key} '):
+        convert_checkpoint(kind, str(tmp_path / 'other.pth'), ConversionOptions(**options))
 
 
 @pytest.mark.parametrize('reason, key', PARTS.items())
