@@ -1,15 +1,14 @@
 """Packed images as a file system of fsspec, for all that reads folders of object stores."""
 
 import io
-import posixpath
 from collections.abc import Iterator
 from typing import Any
 
 from fsspec.spec import AbstractFileSystem
 
 from .object_stores import AnyPath
-from .packed_images import SUFFIX, PackedImages, open_packed
-from .store_errors import PACKED, PACKED_SCHEMES
+from .packed_images import PackedImages, image_path, open_packed, split_packed
+from .store_errors import PACKED_SCHEMES
 
 __all__ = ['PackedFileSystem']
 
@@ -38,7 +37,7 @@ class PackedFileSystem(AbstractFileSystem):
             FileNotFoundError: There is no such name.
         """
         folder, name = _split(path)
-        images = _images(folder)
+        images = open_packed(folder)
         if name and (found := images.find(name)) is not None:
             shard, entry = found
             return self._info(folder, name, int(entry['size']), _changed(shard))
@@ -50,7 +49,7 @@ class PackedFileSystem(AbstractFileSystem):
              detail: bool = False, **options: Any) -> Any:
         """List the files below a name, by name; with ``detail`` a dict of `info`."""
         folder, top = _split(path)
-        images = _images(folder, fresh=True)  # it may have been packed anew
+        images = open_packed(folder, fresh=True)  # it may have been packed anew
         found = {}
         for name, size, changed in _names_below(images, top):
             below = name[len(top):].strip('/')
@@ -68,7 +67,7 @@ class PackedFileSystem(AbstractFileSystem):
             PackedImagesError: Its bytes are not those that were packed.
         """
         folder, name = _split(path)
-        return _images(folder).read(name)[start:end]
+        return open_packed(folder).read(name)[start:end]
 
     def _open(self, path: str, mode: str = 'rb', **options: Any) -> io.BytesIO:
         if mode != 'rb':
@@ -77,23 +76,16 @@ class PackedFileSystem(AbstractFileSystem):
 
     @staticmethod
     def _info(folder: str, name: str, size: int, changed: float | None) -> dict[str, Any]:
-        return dict(name=f'{folder}/{name}', type='file', size=size, mtime=changed)
+        return dict(name=image_path(folder, name), type='file', size=size, mtime=changed)
 
 
 def _split(path: str) -> tuple[str, str]:
-    """Split an address into that of the folder of shards and a name in it."""
-    before, suffix, name = path.rstrip('/').partition(f'{SUFFIX}/')
-    if suffix:
-        return before + SUFFIX, posixpath.normpath(name)
-    if before.endswith(SUFFIX):
-        return before, ''
-    raise FileNotFoundError(path)
-
-
-def _images(folder: str, fresh: bool = False) -> PackedImages:
-    scheme, _, rest = folder.partition('://')
-    inner = scheme.removeprefix(PACKED).removeprefix('+')
-    return open_packed(f'{inner}://{rest}' if inner else rest, fresh)
+    """Split an address into the folder of shards and a name in it, empty for the folder itself."""
+    parts = split_packed(f'{path}/')
+    if parts is None:
+        raise FileNotFoundError(path)
+    folder, name = parts
+    return folder, '' if name == '.' else name
 
 
 def _names_below(images: PackedImages,

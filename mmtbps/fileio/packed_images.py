@@ -227,8 +227,12 @@ def image_path(folder: str | os.PathLike, name: str) -> str:
 def split_packed(path: str) -> tuple[str, str] | None:
     """Split the path of a packed image into folder and name; ``None`` for any other path.
 
+    No folder inside is called so: none is packed (`~mmtbps.datasets.write_packed.pack_images`).
+
     >>> split_packed('packed://data/imgs.tars/./cam_a/1.jpg')
     ('data/imgs.tars', 'cam_a/1.jpg')
+    >>> split_packed('packed+s3://bucket/old.tars/imgs.tars/1.jpg')
+    ('s3://bucket/old.tars/imgs.tars', '1.jpg')
     """
     prefix = _PREFIXED.match(path)
     folder, suffix, name = path[prefix.end() if prefix else 0:].rpartition(SUFFIX + '/')

@@ -114,7 +114,8 @@ def test_all_in_one_go_gives_the_same(micro_set, tmp_path):
         tmp_path / 'steps/pdg_pairs.jsonl')
 
 
-@pytest.mark.parametrize('how', ['pairs_root', 'second annotation file', 'transform'])
+@pytest.mark.parametrize('how', [
+    'pairs_root', pytest.param('second annotation file', marks=pytest.mark.slow), 'transform'])
 def test_a_model_trains_on_them(micro_set, tmp_path, how, monkeypatch):
     out = tmp_path / 'pdg'
     for command in ('plan', 'run', 'merge'):

@@ -16,7 +16,8 @@ from mmtbps.datasets import SeededSampler
 from mmtbps.datasets.packed import PackedImages, PackedImagesError, image_path, open_packed
 from mmtbps.datasets.transforms import PDGTransform
 from mmtbps.datasets.write_packed import pack_images
-from mmtbps.fileio import append_json_lines, packed_images
+from mmtbps.fileio import append_json_lines, as_path, packed_images
+from mmtbps.fileio.packed_images import images_place
 from mmtbps.records import PairRecord
 
 
@@ -83,6 +84,15 @@ def test_names_of_many_folders_in_shards_that_overlap(tmp_path, write_image):
     reader = PackedImages(tmp_path / 'imgs.tars')
     assert len(reader.shards) >= 6 and len(reader) == 12 and set(reader) == set(names)
     assert all(reader.read(name) == (tmp_path / 'imgs' / name).read_bytes() for name in names)
+
+
+def test_they_may_lie_in_a_folder_that_is_called_so(tmp_path, write_image):
+    write_image(tmp_path / 'imgs/a/1.jpg')
+    folder = tmp_path / 'old.tars/imgs.tars'
+    pack_images(tmp_path / 'imgs', folder)
+    path = image_path(folder, 'a/1.jpg')
+    assert get(path) == as_path(path).read_bytes() == (tmp_path / 'imgs/a/1.jpg').read_bytes()
+    assert [str(one) for one in images_place(folder).glob('a/*')] == [path]
 
 
 @pytest.mark.parametrize('limit', [0, 2])

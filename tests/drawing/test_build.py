@@ -258,12 +258,18 @@ def test_replacing_a_set_leaves_folders_of_like_names_alone(tmp_path):
     assert (tmp_path / 'set.old/thesis.txt').read_text() == 'years of work'
 
 
-def test_a_replacement_killed_at_any_step_loses_no_finished_set(tmp_path):
+def test_a_replacement_killed_at_any_step_loses_no_finished_set(tmp_path, monkeypatch):
     """A process dies before each step of the move; the next start ends with the new set alone."""
     folders = [tmp_path / name for name in ('old', 'new')]
     for seed, folder in enumerate(folders):
         draw(folder, seed=seed)
     left = {path.name for path in folders[1].iterdir()}
+
+    def copy_drawn(partial_root, *_):  # what was drawn once is drawn alike
+        shutil.copytree(folders[1], partial_root, dirs_exist_ok=True,
+                        ignore=shutil.ignore_patterns(MARKER))
+
+    monkeypatch.setattr(build, '_draw_into', copy_drawn)
 
     def replace_until(moment, root):
         steps = itertools.count()

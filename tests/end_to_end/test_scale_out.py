@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,8 @@ ROOT = Path(__file__).resolve().parents[2]
 CONFIG = ROOT / 'configs/tbps/vit_bert_pdg_drawn.py'
 GLOBAL_BATCH = 16
 RUNS = {'one': (1, None), 'two': (2, None), 'four in chunks': (4, 3)}  # processes, chunk_size
+SEVERAL = pytest.mark.parametrize('run', [
+    pytest.param('two', marks=pytest.mark.slow), 'four in chunks'])
 ENVIRONMENT = dict(os.environ, PYTHONPATH=str(ROOT), OMP_NUM_THREADS='1', PYTHON=sys.executable)
 
 
@@ -81,18 +84,20 @@ class Trained:
 
 @pytest.fixture(scope='module')
 def trained(micro_set, tmp_path_factory):
-    """Every run, by name."""
-    results = {}
-    for name, (world, chunk_size) in RUNS.items():
+    """A function: the run of a name, trained when it is first asked for."""
+    @cache
+    def run(name):
+        world, chunk_size = RUNS[name]
         folder = tmp_path_factory.mktemp(f'world{world}')
         start_ranks(train, (world, chunk_size, micro_set, folder), world)
-        results[name] = Trained(folder, world)
-    return results
+        return Trained(folder, world)
+
+    return run
 
 
-@pytest.mark.parametrize('run', [*RUNS][1:])
+@SEVERAL
 def test_the_joined_batches_are_those_of_one_process(trained, run):
-    one, joined = trained['one'].batches, trained[run].batches
+    one, joined = trained('one').batches, trained(run).batches
     assert len(one) == len(joined) == 2 * (96 // GLOBAL_BATCH)
     for batch, other in zip(one, joined, strict=True):
         assert [item[0] for item in batch] == [item[0] for item in other]
@@ -101,19 +106,19 @@ def test_the_joined_batches_are_those_of_one_process(trained, run):
             assert torch.equal(image, image2) and torch.equal(ids, ids2)
 
 
-@pytest.mark.parametrize('run', [*RUNS][1:])
+@SEVERAL
 def test_the_losses_in_the_log_are_those_of_one_process(trained, run):
-    one, several = trained['one'].log, trained[run].log
-    assert len(one) == len(several) == len(trained['one'].batches)
+    one, several = trained('one').log, trained(run).log
+    assert len(one) == len(several) == len(trained('one').batches)
     assert [line['lr'] for line in one] == [line['lr'] for line in several]
     for key in ('loss', 'grad_norm'):
         assert [line[key] for line in several] == pytest.approx(
             [line[key] for line in one], rel=1e-5)
 
 
-@pytest.mark.parametrize('run', [*RUNS][1:])
+@SEVERAL
 def test_the_weights_are_those_of_one_process(trained, run):
-    one, several = map(without_key_biases, (trained['one'].weights, trained[run].weights))
+    one, several = map(without_key_biases, (trained('one').weights, trained(run).weights))
     assert one.keys() == several.keys()
     for name in one:
         torch.testing.assert_close(several[name], one[name], atol=2e-6, rtol=0, msg=name)

@@ -3,13 +3,12 @@
 import json
 import os
 import re
-import subprocess
+import socket
 import sys
-from functools import partial
 from pathlib import Path
 
 import pytest
-from forked_processes import run_tool
+from forked_processes import Tool, run_tool
 from mmengine.config import Config
 from mmengine.runner import Runner
 from tiny_models import shrink
@@ -67,16 +66,22 @@ def test_two_processes_evaluate_like_one_on_a_set_that_does_not_divide(overfitte
     results = []
     options = ['--cfg-options', 'test_dataloader.dataset.indices=31',
                'test_dataloader.dataset.verify_images=False']
-    one = [run_tool, 'tools/test.py', work_dir / 'config.py', work_dir / 'epoch_250.pth']
-    two = [partial(subprocess.run, capture_output=True, text=True), 'bash', 'tools/dist_test.sh',
-           work_dir / 'config.py', work_dir / 'epoch_250.pth', '2']
-    for number, (run, *command) in enumerate((one, two)):
-        out = tmp_path / f'{number}.json'
-        done = run([*command, '--out', out, '--work-dir', tmp_path / str(number), '--show-dir',
-                    tmp_path / f'lists{number}', *options], cwd=ROOT, env=ENVIRONMENT)
-        assert done.returncode == 0, done.stderr[-3000:]
+    with socket.create_server(('127.0.0.1', 0)) as probe:
+        meeting = dict(MASTER_ADDR='127.0.0.1', MASTER_PORT=str(probe.getsockname()[1]))
+    for world in (1, 2):
+        out = tmp_path / f'{world}.json'
+        command = ['tools/test.py', work_dir / 'config.py', work_dir / 'epoch_250.pth',
+                   '--out', out, '--work-dir', tmp_path / str(world),
+                   '--show-dir', tmp_path / f'lists{world}',
+                   *options, *(['--launcher', 'pytorch'] if world > 1 else [])]
+        ranks = [Tool(command, cwd=ROOT, env=dict(
+            ENVIRONMENT, **meeting, RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE=str(world)))
+            for rank in range(world)]
+        for rank in ranks:
+            _, errors = rank.communicate()
+            assert rank.returncode == 0, errors[-3000:]
         results.append(json.loads(out.read_text()))
-        assert list((tmp_path / f'lists{number}').glob('*.png'))
+        assert list((tmp_path / f'lists{world}').glob('*.png'))
     assert results[0] == results[1]
     assert results[0]['t2i/queries'] == 31
     assert not (ROOT / '.dist_test').exists()  # MMEngine's folder for results as pickles

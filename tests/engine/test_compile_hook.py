@@ -63,7 +63,9 @@ def gradients(model, length):
 
 
 @compiles
-@pytest.mark.parametrize('with_cp, chunk_size', [(False, None), (True, None), (False, 2)],
+@pytest.mark.parametrize('with_cp, chunk_size', [
+    pytest.param(False, None, marks=pytest.mark.slow), (True, None),
+    pytest.param(False, 2, marks=pytest.mark.slow)],
                          ids=['plain', 'checkpointed', 'in chunks'])
 def test_a_tower_is_one_graph_whatever_its_depth_and_the_length_of_captions(
         tiny_retriever, with_cp, chunk_size):

@@ -183,7 +183,7 @@ def share_of(rank, world, data_root, folder, sharded=False):
     leave_group()
 
 
-@pytest.mark.parametrize('sharded', [False, True])
+@pytest.mark.parametrize('sharded', [pytest.param(False, marks=pytest.mark.slow), True])
 def test_two_processes_divide_as_one(micro_set, tmp_path, sharded):
     """Each with all the weights, or with its share of them."""
     for world in (1, 2):
@@ -195,7 +195,7 @@ def test_two_processes_divide_as_one(micro_set, tmp_path, sharded):
         assert torch.equal(other_weights, weights)
 
 
-@pytest.mark.parametrize('stop', [1, 2])
+@pytest.mark.parametrize('stop', [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_a_resumed_run_equals_the_uninterrupted_one(stop, micro_set, tmp_path):
     """Stopped in the middle between two divisions, or right before one."""
     whole, parts = tmp_path / 'whole', tmp_path / 'parts'

@@ -224,13 +224,13 @@ class Records(torch.utils.data.Dataset):
             raise self.error from error
 
 
-@pytest.mark.parametrize('error, words', [
+@pytest.mark.parametrize('error, words, cause', [
     (RecordError('pairs.json, record 3: the key "caption"\nis missing'),
-     'pairs.json, record 3: the key "caption" is missing'),
+     'pairs.json, record 3: the key "caption" is missing',
+     RecordError('an inner one: of the same kind')),
     (UndecodableImage('cuhk, record 7: undecodable image: a.jpg (OSError: cut short)'),
-     'cuhk, record 7: undecodable image: a.jpg (OSError: cut short)'),
-    (MissingKey("no 'caption' in the item"), "no 'caption' in the item")])
-@pytest.mark.parametrize('cause', [None, RecordError('an inner one: of the same kind')])
+     'cuhk, record 7: undecodable image: a.jpg (OSError: cut short)', None),
+    (MissingKey("no 'caption' in the item"), "no 'caption' in the item", None)])
 def test_a_fault_in_a_worker_of_a_loader_is_one_line(error, words, cause, capsys):
     loader = torch.utils.data.DataLoader(Records(error, cause), num_workers=1)
     with pytest.raises(SystemExit) as stop, one_line_errors():

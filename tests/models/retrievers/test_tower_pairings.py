@@ -32,6 +32,8 @@ PAIRINGS = dict(
     siglip=(SIGLIP_IMAGE, SIGLIP_TEXT), siglip_clip=(SIGLIP_IMAGE, CLIP_TEXT),
     vit_siglip=(VIT, SIGLIP_TEXT), conv=(CONV_IMAGE, CONV_TEXT), vit_conv=(VIT, CONV_TEXT))
 pairings = pytest.mark.parametrize('pairing', PAIRINGS)
+#: Every tower once, for what each does alone.
+every_tower = pytest.mark.parametrize('pairing', ['clip_bert', 'siglip_clip', 'vit_siglip', 'conv'])
 
 
 @pytest.fixture
@@ -107,7 +109,7 @@ def test_mixup_mixes_states_after_a_layer_and_reads_each_rows_own_place(
 
 
 @compiles
-@pairings
+@every_tower
 def test_compiled_layers_give_the_same_gradients(pairing, build, tiny_batch):
     model = build(pairing, mixup=dict(type='FeatureMixup', prob=0.5, layer=1)).train()
     plain = step(model, tiny_batch(4))
@@ -144,7 +146,7 @@ def test_widths_of_any_pairing_meet_in_the_neck(build, tiny_batch):
             assert difference(features[f'{side}_feat'], expected) < 1e-6
 
 
-@pairings
+@every_tower
 def test_exported_programs_take_any_batch(pairing, build, tiny_batch):
     """A length of a Python list inside a tower would fix the batch of an exported graph."""
     from mmtbps.search.encoders.onnx_export import TextTower

@@ -37,9 +37,9 @@ def encoder_of(folder, kind='clip', **options):
 
 @pytest.mark.parametrize('kind, options, size', [
     ('clip', dict(prompts=['a photo of {}', '{} in black']), [32, 32]),
-    ('siglip', dict(aspect='stretch'), [32, 32]),
+    pytest.param('siglip', dict(aspect='stretch'), [32, 32], marks=pytest.mark.slow),
     # Of at most 24 patches those of a person are 8 x 3; the other processor resizes, then cuts.
-    ('siglip2', {}, [64, 24]), ('align', {}, [36, 36])])
+    ('siglip2', {}, [64, 24]), pytest.param('align', {}, [36, 36], marks=pytest.mark.slow)])
 def test_an_exported_model_gives_the_features_of_torch(kind, options, size, tmp_path):
     (tmp_path / kind).mkdir()
     encoder = encoder_of(tmp_path / kind, kind, **options)

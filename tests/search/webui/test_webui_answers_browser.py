@@ -16,7 +16,8 @@ def page(tmp_path_factory):
         yield opened
 
 
-@pytest.fixture(params=[(1280, 900), (390, 800)], ids=['wide', 'narrow'])
+@pytest.fixture(params=[pytest.param((1280, 900), marks=pytest.mark.slow), (390, 800)],
+                ids=['wide', 'narrow'])
 def visitor(request, browser, page):
     context = browser.new_context(viewport=dict(zip(('width', 'height'), request.param,
                                                     strict=True)))

@@ -65,7 +65,9 @@ def test_the_page_uses_its_width_and_the_cards_say_who_and_where(tab, size):
 
 
 @pytest.mark.parametrize('size, way', [
-    (PHONE, 'Escape'), (PHONE, 'back'), (PHONE, 'cross'), (DESK, 'Escape'), (DESK, 'cross')],
+    pytest.param(PHONE, 'Escape', marks=pytest.mark.slow), (PHONE, 'back'),
+    pytest.param(PHONE, 'cross', marks=pytest.mark.slow), (DESK, 'Escape'),
+    pytest.param(DESK, 'cross', marks=pytest.mark.slow)],
     ids=['phone, Escape', 'phone, back', 'phone, cross', 'desk, Escape', 'desk, cross'])
 def test_a_person_up_close_opens_in_view_and_closes(tab, size, way):
     ask(tab, 'red coat, blue trousers')
@@ -86,8 +88,9 @@ def test_a_person_up_close_opens_in_view_and_closes(tab, size, way):
     assert not is_covered(tab, '.person h2')
 
 
-@pytest.mark.parametrize('size', [PHONE, DESK, dict(width=844, height=390)],
-                         ids=['phone', 'desk', 'phone, sideways'])
+@pytest.mark.parametrize('size', [
+    pytest.param(PHONE, marks=pytest.mark.slow), DESK, dict(width=844, height=390)],
+    ids=['phone', 'desk', 'phone, sideways'])
 def test_a_person_far_down_opens_in_view(tab, size):
     ask(tab, 'red coat, blue trousers')
     tab.evaluate("""() => { const grid = document.querySelector('.grid');
@@ -127,8 +130,10 @@ def test_a_visit_by_keyboard_alone(tab, size):
         assert not is_covered(tab, '.people h2')
 
 
-@SIZES
-@pytest.mark.parametrize('scheme', ['light', 'dark'])
+@pytest.mark.parametrize('size, scheme', [
+    (DESK, 'light'), (PHONE, 'dark'), pytest.param(DESK, 'dark', marks=pytest.mark.slow),
+    pytest.param(PHONE, 'light', marks=pytest.mark.slow)],
+    ids=['desk, light', 'phone, dark', 'desk, dark', 'phone, light'])
 def test_no_serious_fault_for_those_who_do_not_see_well(tab, size):
     axe = pytest.importorskip('axe_playwright_python.sync_playwright',
                               reason='axe-playwright-python is not installed').Axe()

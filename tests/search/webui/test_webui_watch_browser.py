@@ -12,7 +12,7 @@ from mmtbps.search.watching.marks import read_marks
 SIZES = {'wide': (1280, 900), 'narrow': (390, 844)}
 
 
-@pytest.fixture(params=SIZES, scope='module')
+@pytest.fixture(params=[pytest.param('wide', marks=pytest.mark.slow), 'narrow'], scope='module')
 def page(request, tmp_path_factory):
     """A page of its own for each width, since visitors change it."""
     with open_watch_page(tmp_path_factory.mktemp(request.param)) as opened:
