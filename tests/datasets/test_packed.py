@@ -92,7 +92,7 @@ def test_they_may_lie_in_a_folder_that_is_called_so(tmp_path, write_image):
     pack_images(tmp_path / 'imgs', folder)
     path = image_path(folder, 'a/1.jpg')
     assert get(path) == as_path(path).read_bytes() == (tmp_path / 'imgs/a/1.jpg').read_bytes()
-    assert [str(one) for one in images_place(folder).glob('a/*')] == [path]
+    assert [str(one) for one in images_place(folder).files_below()] == [path]
 
 
 @pytest.mark.parametrize('limit', [0, 2])
