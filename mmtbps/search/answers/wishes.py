@@ -14,6 +14,8 @@ from .phrases import PhraseChecker, PhraseMark
 
 __all__ = ['Wishes', 'order_by_marks', 'read_must']
 
+#: Of which the sentence itself is nothing any more.
+_MOST_WEIGHT = 1000
 #: What is encoded of a query that only denies things.
 ANYBODY = 'a person'
 _PLACES = dict(yes=0, unsure=1, no=2)
@@ -48,7 +50,7 @@ class Wishes:
         like: Ids of entries that look right.
         unlike: Ids of entries that do not.
         mark: Whether the phrases of a sentence are marked on the hits, without ordering them.
-        weigh: Weight of the phrases of a sentence beside the sentence, see
+        weigh: Weight of the phrases of a sentence beside the sentence, up to 1,000, see
             `mmtbps.search.answers.phrase_weights`; True is 1.
     """
 
@@ -68,8 +70,9 @@ class Wishes:
             BadValue: Nothing of a text can be checked, one entry is right and wrong, or the
                 weight is none.
         """
-        if not isinstance(weigh, int | float) or not 0 <= weigh < np.inf:
-            raise BadValue(f'the weight of the phrases of a sentence is 0 or more, got {weigh!r}')
+        if not isinstance(weigh, int | float) or not 0 <= weigh <= _MOST_WEIGHT:
+            raise BadValue('the weight of the phrases of a sentence is from 0 to '
+                           f'{_MOST_WEIGHT:,}, got {weigh!r}')
         like, unlike = (tuple(dict.fromkeys([ids] if isinstance(ids, str) else ids))
                         for ids in (like, unlike))
         if both := set(like) & set(unlike):

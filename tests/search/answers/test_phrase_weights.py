@@ -88,11 +88,11 @@ def test_scores_stay_where_there_is_nothing_to_weigh():
     assert [str(one) for one in phrases_to_weigh('a red coat without a hat')] == ['red coat']
 
 
-@pytest.mark.parametrize('weight', [-1, float('nan'), float('inf'), 'much'])
+@pytest.mark.parametrize('weight', [-1, float('nan'), float('inf'), 1e308, 'much'])
 def test_a_weight_that_is_none_is_refused(weight):
     with pytest.raises(BadValue, match='weight of the phrases'):
         Wishes.of(weigh=weight)
-    if not isinstance(weight, str):
+    if weight not in (1e308, 'much'):
         with pytest.raises(BadValue, match='weight of the phrases'):
             weighed_scores(np.ones(1), np.eye(1, 12), (), PhraseChecker(ColorEncoder()), 1., weight)
 
