@@ -5,6 +5,8 @@ STACK ?= mm
 VENV ?= .venv
 # What the tests and the demo need beside the stack.
 EXTRAS ?= pdg,search,calibrate,watch,milvus,postgres,metrics,demo,deploy,video,visualize,tflite,dev
+# PIP_OPTIONS: more for pip, such as --no-compile.
+PIP_INSTALL = pip install --quiet --disable-pip-version-check $(PIP_OPTIONS)
 
 .PHONY: help install demo test test-slow lint package docs clean
 
@@ -23,8 +25,8 @@ install: $(VENV)/installed-$(STACK)
 $(VENV)/installed-$(STACK): pyproject.toml setup.py
 	@echo "== Setting up $(VENV) (once; two or three minutes)"
 	$(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check "$(TORCH)"
-	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -e ".[$(STACK),$(EXTRAS)]"
+	$(VENV)/bin/python -m $(PIP_INSTALL) "$(TORCH)"
+	$(VENV)/bin/python -m $(PIP_INSTALL) -e ".[$(STACK),$(EXTRAS)]"
 	@touch $@
 
 demo: install
@@ -45,7 +47,7 @@ package: install
 # In an environment of its own: the pages need Sphinx, and neither torch nor the stack.
 $(VENV)-docs/installed: docs/requirements.txt
 	$(PYTHON) -m venv $(VENV)-docs
-	$(VENV)-docs/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	$(VENV)-docs/bin/python -m $(PIP_INSTALL) -r $<
 	@touch $@
 
 docs: $(VENV)-docs/installed
