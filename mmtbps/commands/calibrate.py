@@ -3,8 +3,9 @@
 The people of a split whom the model was not trained on are asked for, there and not there, in
 galleries of several sizes. The file that comes of it stands beside the checkpoint or the folder of
 the model, and in the gallery that is named; the model stays as it is. A calibration holds for a
-gallery of any size, with filters and without. Beside it comes a file of the bounds by which phrases
-are marked yes, no or unsure, fitted on what the captions say and leave out.
+gallery of any size, with filters and without, and for short sentences as far as parts of the
+captions tell who is there. Beside it comes a file of the bounds by which phrases are marked yes, no
+or unsure, fitted on what the captions say and leave out.
 
 Examples:
     mmtbps calibrate conv_base_drawn work_dirs/demo/last.pth --gallery work_dirs/demo/gallery
@@ -37,12 +38,14 @@ from mmtbps.evaluation.presence import (
     deal_trials,
     describe_fit,
     fit_calibration,
+    fit_parts,
     measure_trials,
+    parts_of_captions,
     rate_trials,
     write_calibration,
 )
 from mmtbps.evaluation.presence.fitting import METHODS
-from mmtbps.evaluation.presence.measures import WAYS
+from mmtbps.evaluation.presence.measures import measure_hits
 from mmtbps.evaluation.presence.reliability import ReliabilityBin, reliability_bins
 from mmtbps.evaluation.presence.sentence_lengths import usual_lengths
 from mmtbps.fileio import check_writable
@@ -66,6 +69,7 @@ __all__ = ['add_arguments', 'run']
 
 _BATCH = 64
 _PRESENCE = Path(CALIBRATION_FILE).stem
+_PARTS = 'parts of captions'
 _MEASURES = ('AUROC', 'FPR95', 'DIR1', 'DIR10', 'Brier', 'skill', 'ECE')
 
 
@@ -105,19 +109,22 @@ def run(args: argparse.Namespace) -> None:
         check_gallery(args.gallery, encoder)
     bank = encoder.encode_texts(list(neutral_sentences()))
     sets = {split: encode(encoder, one, bank, split) for split, one in subjects.items()}
-    found = fit_calibration(sets[args.split], args.method, args.seed, encoder.fingerprint, dict(
-        dataset=subjects[args.split].name, split=args.split,
-        ann_files=dict(subjects[args.split].digest['ann_files']),
-        words=usual_lengths(subjects[args.split].captions)))
+    found, said = fit(args, encoder, subjects[args.split], sets[args.split])
     for place in places:
         print(write_calibration(place, found))
-    print(describe_fit(found))
+    print('\n'.join([describe_fit(found), *said]))
     bounds = fit_marks(encoder, subjects[args.split], sets[args.split].gallery, places)
     measured = {}
     if args.check:
         measured, bins = check(found, sets[args.check], args.sizes, args.seed)
         print(f'\nmeasured on split {args.check}:\n')
         print(table(measured))
+        for other in found.others:
+            _, parts = encode_parts(encoder, subjects[args.check], sets[args.check], args.seed)
+            short = check_parts(other, parts, args.sizes, args.seed)
+            print(f'\n{_PARTS}, half of the time with somebody whom they fit:\n')
+            print(table(short))
+            measured.update(short)
         if args.plot:
             from mmtbps.visualization.reliability import draw_reliability
             draw_reliability(bins, args.plot, f'{subjects[args.check].name}, {args.check}')
@@ -159,6 +166,26 @@ def find_places(args: argparse.Namespace) -> list[Path]:
     for one in places:
         check_writable(one)
     return places
+
+
+def fit(args: argparse.Namespace, encoder: Encoder, subjects: Subjects,
+        data: OpenSet) -> tuple[PresenceCalibration, list[str]]:
+    """Fit a calibration on captions, and on parts of captions as far as they tell who is there.
+
+    Returns:
+        The calibration, and a line on each other one that it holds, or on why there is none.
+    """
+    known = dict(dataset=subjects.name, split=args.split,
+                 ann_files=dict(subjects.digest['ann_files']))
+    found = fit_calibration(data, args.method, args.seed, encoder.fingerprint,
+                            dict(known, words=usual_lengths(subjects.captions)))
+    try:
+        sentences, parts = encode_parts(encoder, subjects, data, args.seed)
+        other = fit_parts(parts, args.method, args.seed, encoder.fingerprint,
+                          dict(known, words=usual_lengths(sentences)))
+    except BadValue as error:
+        return found, [f'no probabilities for short sentences, by {_PARTS}: {error}']
+    return replace(found, others=(other,)), [describe_fit(other)]
 
 
 def fit_marks(encoder: Encoder, subjects: Subjects, features: np.ndarray,
@@ -212,6 +239,21 @@ def encode(encoder: Encoder, subjects: Subjects, bank: np.ndarray, split: str) -
     return OpenSet(queries, subjects.people[subjects.owners], gallery, subjects.people, bank)
 
 
+def encode_parts(encoder: Encoder, subjects: Subjects, data: OpenSet,
+                 seed: int) -> tuple[list[str], OpenSet]:
+    """Take parts of the captions of a split, and encode them.
+
+    Returns:
+        The parts, and what they are asked of.
+    """
+    taken = parts_of_captions(subjects.captions, subjects.people[subjects.owners],
+                              subjects.people, seed)
+    features = np.concatenate([encoder.encode_texts(taken.sentences[start:start + _BATCH])
+                               for start in range(0, len(taken.sentences), _BATCH)])
+    return taken.sentences, replace(data, queries=features, query_ids=taken.people,
+                                    fits=taken.fits)
+
+
 def check(calibration: PresenceCalibration, data: OpenSet, sizes: Sequence[int],
           seed: int) -> tuple[dict[str, dict[str, float]], dict[str, list[ReliabilityBin]]]:
     """Measure a calibration, at each size and with 10, 50 and 90 % of the people there.
@@ -238,11 +280,30 @@ def check(calibration: PresenceCalibration, data: OpenSet, sizes: Sequence[int],
     return measured, bins
 
 
+def check_parts(calibration: PresenceCalibration, data: OpenSet, sizes: Sequence[int],
+                seed: int) -> dict[str, dict[str, float]]:
+    """Measure what was fitted on parts of captions, half of the time with somebody whom they fit.
+
+    Returns:
+        Measures by size, with one person whom a part fits, and with all whom it fits.
+    """
+    data = replace(data, scale=calibration.scale, bank=calibration.bank)
+    people = len(np.intersect1d(data.query_ids, data.gallery_ids))
+    measured = {}
+    for size in [size for size in sizes if 0 < size < people]:
+        for alone, who in ((True, 'one who fits'), (False, 'all who fit')):
+            trials = deal_trials(data, size, seed=seed, alone=alone)
+            measured[f'{size} people, {who}'] = {
+                **measure_trials(trials, rate_trials(trials, calibration)),
+                **measure_hits(trials, calibration)}
+    return measured
+
+
 def table(measured: Mapping[str, Mapping[str, float]]) -> str:
     """Lay out measures as a table in Markdown."""
     lines = [f'| gallery | by | {" | ".join(_MEASURES)} |', '|---' * (len(_MEASURES) + 2) + '|']
     for name, values in measured.items():
-        for way in WAYS:
+        for way in dict.fromkeys(name.split('/')[0] for name in values):
             cells = [f'{values[key]:.3f}' if (key := f'{way}/{measure}') in values else ''
                      for measure in _MEASURES]
             lines.append(f'| {name} | {way.replace("_", " ")} | {" | ".join(cells)} |')

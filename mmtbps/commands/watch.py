@@ -142,7 +142,7 @@ def try_rules(args: argparse.Namespace) -> None:
     gallery = open_gallery(args.gallery, encoder.fingerprint)
     judge = make_judge(args, rules, gallery, encoder)
     now, images = time.time(), noted_at(args.gallery).images
-    found = [Alarm.of(each, images, judge.basis, now).to_json()
+    found = [Alarm.of(each, images, now).to_json()
              for each in try_last(gallery, judge, args.try_last, now)]
     for each in found:
         known = 'not calibrated' if each['probability'] is None else f'{each["probability"]:.3f}'

@@ -79,6 +79,38 @@ def test_a_search_tells_who_is_there_by_the_file_of_its_gallery(config, gallery,
     assert 'among the 90 searched' in shown and 'nothing found' in shown
 
 
+def test_short_sentences_have_probabilities_by_parts_of_captions(config, gallery, home, call):
+    people = gallery()
+    code, out, err = call('calibrate', config, home / 'weights.pth', '--gallery', people,
+                          '--check', 'test', '--sizes', '20', '1000')
+    assert code == 0, err
+    captions, parts = [line for line in out.splitlines() if line.startswith('fitted on ')]
+    assert ' 90 sentences x ' in captions and ' parts of captions x 45 pictures, ' in parts
+    _, table = out.split('parts of captions, half of the time with somebody whom they fit:')
+    rows = [line.split(' | ')[:2] for line in table.splitlines() if line.startswith('| 20 ')]
+    assert [[f'| 20 people, {who}', way] for who in ('one who fits', 'all who fit') for way in (
+        'largest', 'margin', 'running z', 'label free', 'calibrated', 'hits')] == rows
+    answers = json.loads(call('query', people, 'red', 'red coat, yellow trousers',
+                              'red red red red red red red red red red', '--json')[1])
+    assert [(each['presence']['calibrated'], each['presence']['basis']) for each in answers] == [
+        (True, parts), (True, captions), (
+            False, 'not calibrated for sentences of 2 to 4 words or 1 to 9 words, and this one '
+            'has 10')]
+
+
+def test_captions_without_parts_leave_short_sentences_without_a_probability(config, home, call):
+    records = json.loads((home / 'reid_raw.json').read_text())
+    for record in records:
+        record['captions'] = record['captions'][1:]
+    (home / 'reid_raw.json').write_text(json.dumps(records))
+    code, out, err = call('calibrate', config, home / 'weights.pth', '--check', 'test', '--sizes',
+                          '20')
+    assert code == 0, err
+    assert 'no probabilities for short sentences, by parts of captions: nothing is read in' in out
+    assert 'half of the time' not in out
+    assert json.loads((home / 'weights.presence.json').read_text())['others'] == []
+
+
 def test_marks_are_by_the_bounds_that_captions_gave(config, gallery, home, call):
     people = gallery()
     answer, = json.loads(call('query', people, 'red coat', '--marks', '--json')[1])

@@ -6,20 +6,23 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .calibration import PresenceCalibration, shift_prior
     from .calibration_file import describe_fit, read_calibration, write_calibration
-    from .fitting import fit_calibration
+    from .caption_parts import CaptionParts, parts_of_captions
+    from .fitting import fit_calibration, fit_parts
     from .measures import label_free, measure_trials, rate_trials
     from .open_set import OpenSet, Trials, deal_trials
     from .open_set_metric import OpenSetMetric
 
 _HOMES = dict(
-    OpenSet='open_set', OpenSetMetric='open_set_metric', PresenceCalibration='calibration',
-    Trials='open_set', deal_trials='open_set', describe_fit='calibration_file',
-    fit_calibration='fitting', label_free='measures', measure_trials='measures',
+    CaptionParts='caption_parts', OpenSet='open_set', OpenSetMetric='open_set_metric',
+    PresenceCalibration='calibration', Trials='open_set', deal_trials='open_set',
+    describe_fit='calibration_file', fit_calibration='fitting', fit_parts='fitting',
+    label_free='measures', measure_trials='measures', parts_of_captions='caption_parts',
     rate_trials='measures', read_calibration='calibration_file', shift_prior='calibration',
     write_calibration='calibration_file')
-__all__ = ['OpenSet', 'OpenSetMetric', 'PresenceCalibration', 'Trials', 'deal_trials',
-           'describe_fit', 'fit_calibration', 'label_free', 'measure_trials', 'rate_trials',
-           'read_calibration', 'shift_prior', 'write_calibration']
+__all__ = ['CaptionParts', 'OpenSet', 'OpenSetMetric', 'PresenceCalibration', 'Trials',
+           'deal_trials', 'describe_fit', 'fit_calibration', 'fit_parts', 'label_free',
+           'measure_trials', 'parts_of_captions', 'rate_trials', 'read_calibration',
+           'shift_prior', 'write_calibration']
 
 
 def __getattr__(name: str) -> object:

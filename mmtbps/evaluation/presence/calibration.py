@@ -9,6 +9,9 @@ N strangers, g and G. By Bayes' rule the hit speaks for the person by
 to one: the person is the best hit, or is there behind a stranger. So the size of the gallery, after
 its filters, stands in the formula, and is not learned by heart. A last step, logistic or isotonic,
 sets right what the normal laws leave.
+
+A sentence of two words has other evidence than a caption, and other laws: a calibration holds
+others for sentences of other lengths.
 """
 
 from dataclasses import dataclass, field
@@ -19,6 +22,7 @@ from numpy.typing import NDArray
 
 from .best_of import StrangerLaw
 from .evidence import FIRST_HITS, NeutralScale
+from .sentence_lengths import describe_strange_length
 from .split_normal import SplitNormal
 
 __all__ = ['Curve', 'PresenceCalibration', 'shift_prior']
@@ -80,6 +84,7 @@ class PresenceCalibration:
         prior: Share of sentences whose person was there, for which the curve holds.
         fingerprint: Of the model.
         fitted_on: Protocol: data set, split, counts, sizes, seed, in JSON types.
+        others: Calibrations of the model that were fitted on sentences of other lengths.
     """
 
     weights: Array
@@ -92,6 +97,25 @@ class PresenceCalibration:
     prior: float = .5
     fingerprint: dict[str, Any] = field(default_factory=dict)
     fitted_on: dict[str, Any] = field(default_factory=dict)
+    others: tuple['PresenceCalibration', ...] = ()
+
+    def of_length(self, sentence: str) -> tuple['PresenceCalibration | None', str]:
+        """Choose what was fitted on sentences as long as one: itself, or the first of the others.
+
+        One that has no lengths noted counts for all.
+
+        Args:
+            sentence: That is asked.
+
+        Returns:
+            A calibration, or None with the reason in words.
+        """
+        known = (self, *self.others)
+        for one in known:
+            if not describe_strange_length(sentence, one.fitted_on.get('words')):
+                return one, ''
+        return None, describe_strange_length(
+            sentence, *(one.fitted_on.get('words') for one in known))
 
     def ratios(self, evidence: Array, size: Array | int) -> tuple[Array, Array, Array]:
         """Compute by how much hits, the best of them, and their list speak for the person.

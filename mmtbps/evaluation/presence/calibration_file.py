@@ -24,7 +24,7 @@ __all__ = ['SCHEMA', 'describe_fit', 'read_calibration', 'write_calibration']
 
 SCHEMA = 'mmtbps.presence/1'
 _MOST_BYTES = 1 << 25
-_MOST_SENTENCES, _MOST_DIMS, _MOST_KNOTS = 1 << 12, 1 << 16, 1 << 14
+_MOST_SENTENCES, _MOST_DIMS, _MOST_KNOTS, _MOST_OTHERS = 1 << 12, 1 << 16, 1 << 14, 8
 
 
 def write_calibration(path: str | os.PathLike, calibration: PresenceCalibration) -> Path:
@@ -38,18 +38,10 @@ def write_calibration(path: str | os.PathLike, calibration: PresenceCalibration)
         calibration: See `fit_calibration`.
     """
     found = calibration
-    presence = dict(knots=[list(knot) for knot in found.presence.knots]) if found.presence.knots \
-        else dict(slope=found.presence.slope, intercept=found.presence.intercept)
     bank = np.asarray(found.bank, np.float16)
     values = dict(
-        schema=SCHEMA, protocol=describe_fit(found), fingerprint=dict(found.fingerprint),
-        fitted_on=dict(found.fitted_on), prior=found.prior,
-        weights=dict(zip(EVIDENCE, np.asarray(found.weights).tolist(), strict=True)),
-        match=_of_law(found.match),
-        strangers=dict(mean=_of_curve(found.strangers.mean),
-                       deviation=_of_curve(found.strangers.deviation),
-                       right_share=found.strangers.right_share),
-        presence=presence, hit=list(found.hit), scale=list(found.scale),
+        schema=SCHEMA, fingerprint=dict(found.fingerprint), **_parameters(found),
+        others=[_parameters(other) for other in found.others], scale=list(found.scale),
         neutral=dict(shape=list(bank.shape), float16=base64.b64encode(
             bank.astype('<f2').tobytes()).decode('ascii')))
     write_durably(path, json.dumps(values, indent=1, allow_nan=False) + '\n')
@@ -88,15 +80,31 @@ def describe_fit(calibration: PresenceCalibration) -> str:
     files = ', '.join(f'{name} (sha256 {str(digest)[:12]})'
                       for name, digest in dict(known.get('ann_files') or {}).items())
     words = known.get('words')
+    areas = ', '.join(f'{area:.2f}' for area in known.get('auroc') or [])
     return ' | '.join([
         f'fitted on {known.get("dataset", "unnamed data")}, split {known.get("split", "unknown")}',
         f'annotations {files or "unknown"}',
-        f'{known.get("people", "?")} people, {known.get("sentences", "?")} sentences x '
-        f'{known.get("pictures", "?")} pictures'
+        f'{known.get("people", "?")} people, {known.get("sentences", "?")} '
+        f'{known.get("kind", "sentences")} x {known.get("pictures", "?")} pictures'
         + (f', {word_lengths(words)} each' if words else ''),
         f'galleries of {", ".join(map(str, known.get("sizes") or ["?"]))} people, '
-        f'{100 * calibration.prior:g} % there',
+        f'{100 * calibration.prior:g} % there'
+        + (f', AUROC {areas}' if areas else ''),
         f'{known.get("method", "?")}, seed {known.get("seed", "?")}'])
+
+
+def _parameters(found: PresenceCalibration) -> dict[str, Any]:
+    """List what was fitted on sentences of one length; all else is the model's."""
+    presence = dict(knots=[list(knot) for knot in found.presence.knots]) if found.presence.knots \
+        else dict(slope=found.presence.slope, intercept=found.presence.intercept)
+    return dict(
+        protocol=describe_fit(found), fitted_on=dict(found.fitted_on), prior=found.prior,
+        weights=dict(zip(EVIDENCE, np.asarray(found.weights).tolist(), strict=True)),
+        match=_of_law(found.match),
+        strangers=dict(mean=_of_curve(found.strangers.mean),
+                       deviation=_of_curve(found.strangers.deviation),
+                       right_share=found.strangers.right_share),
+        presence=presence, hit=list(found.hit))
 
 
 def _read(values: Mapping[str, Any]) -> PresenceCalibration:
@@ -119,6 +127,8 @@ def _read(values: Mapping[str, Any]) -> PresenceCalibration:
     if fingerprint.get('dim', dim) != dim:
         raise ValueError(f'its neutral sentences have {dim} numbers, and the model has '
                          f'{fingerprint["dim"]}')
+    if 'auroc' in fitted_on:
+        _numbers(fitted_on['auroc'], len(fitted_on['sizes']))
     hit, scale = _numbers(values['hit'], 3), _numbers(values['scale'], 2)
     prior = _number(values['prior'])
     if not 0 < prior < 1 or scale[1] <= 0:
@@ -128,7 +138,18 @@ def _read(values: Mapping[str, Any]) -> PresenceCalibration:
         _law(values['match']),
         _strangers(values['strangers']),
         _presence(values['presence']), (hit[0], hit[1], hit[2]), bank, (scale[0], scale[1]), prior,
-        fingerprint, fitted_on)
+        fingerprint, fitted_on, _others(values))
+
+
+def _others(values: Mapping[str, Any]) -> tuple[PresenceCalibration, ...]:
+    """Read what was fitted on sentences of other lengths; files of old have none."""
+    others = values.get('others', [])
+    if not isinstance(others, list) or len(others) > _MOST_OTHERS:
+        raise ValueError('its sentences of other lengths are no list')
+    shared = {name: values[name] for name in ('fingerprint', 'scale', 'neutral')}
+    if any('others' in one or 'words' not in one['fitted_on'] for one in others):
+        raise ValueError('the lengths of its sentences are none')
+    return tuple(_read({**one, **shared}) for one in others)
 
 
 def _presence(values: Mapping[str, Any]) -> Curve:

@@ -1,6 +1,6 @@
 """Fit of a calibration on sentences and pictures of people whose identity is known."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -20,9 +20,10 @@ from .evidence import (
     stranger_moments,
 )
 from .open_set import OpenSet, Trials, deal_trials, people_sizes
+from .reliability import area_under_curve, brier_skill
 from .split_normal import fit_split_normal
 
-__all__ = ['METHODS', 'fit_calibration']
+__all__ = ['METHODS', 'fit_calibration', 'fit_parts']
 
 Array = NDArray[np.floating]
 METHODS = ('logistic', 'isotonic')
@@ -33,12 +34,17 @@ _DEALS = 4
 #: More sentences make the fit slower, and hardly better.
 _MOST_QUERIES = 4000
 _CERTAIN_LOGIT = 7.
+#: With less a probability is about the same for all sentences, and says nothing.
+_LEAST_SKILL = .01
 
 
 def fit_calibration(data: OpenSet, method: str = 'logistic', seed: int = 0,
                     fingerprint: Mapping[str, Any] | None = None,
                     fitted_on: Mapping[str, Any] | None = None) -> PresenceCalibration:
     """Fit a calibration: what speaks for a person, its two laws, and the last step.
+
+    Where sentences fit others too, the law of matches is that of each sentence's own person, with
+    nobody else there whom it fits; the probability of a hit is fitted with all of them there.
 
     Args:
         data: Of people who were not trained on, with neutral sentences.
@@ -65,21 +71,53 @@ def fit_calibration(data: OpenSet, method: str = 'logistic', seed: int = 0,
     scale = neutral_scale(data.bank, *gallery_moments(data.gallery))
     data = replace(data, scale=scale)
     sizes = people_sizes(people, min(25, people // 3))
-    trials = Trials.join([deal_trials(data, size, seed=seed * _DEALS + deal)
-                          for size in sizes for deal in range(_DEALS)])
+    trials = _deal(data, sizes, seed)
     weights = _weigh(trials, LogisticRegression)
     matches, strangers = _sum_up(data, weights, seed)
     law = fit_stranger_law(strangers)
     match = fit_split_normal(matches)
     raw = PresenceCalibration(weights, match, law, Curve(), (1., 0., 0.), data.bank, scale)
-    hits, query, listed = raw.ratios(trials.evidence, trials.size)
+    query = raw.ratios(trials.evidence, trials.size)[1]
     known = dict(fitted_on or {}, people=people, sentences=len(data.queries),
                  pictures=len(data.gallery), sizes=sizes, seed=seed, method=method)
     return PresenceCalibration(
         weights, match, law,
         _last_step(query, trials.present, method, LogisticRegression),
-        _fit_hits(hits, listed, trials, LogisticRegression), data.bank, scale, .5,
-        dict(fingerprint or {}), known)
+        _fit_hits(raw, trials if data.fits is None else _deal(data, sizes, seed, alone=False),
+                  LogisticRegression), data.bank, scale, .5, dict(fingerprint or {}), known)
+
+
+def fit_parts(data: OpenSet, method: str = 'logistic', seed: int = 0,
+              fingerprint: Mapping[str, Any] | None = None,
+              fitted_on: Mapping[str, Any] | None = None) -> PresenceCalibration:
+    """Fit a calibration on parts of captions, which tell less than captions do.
+
+    Args:
+        data: With ``fits``, see `mmtbps.evaluation.presence.caption_parts`.
+        method: As for `fit_calibration`.
+        seed: Likewise.
+        fingerprint: Likewise.
+        fitted_on: Likewise; how well they tell who is there is added as ``auroc``, for each size.
+
+    Raises:
+        BadValue: There are too few people, or their evidence does not tell who is there.
+        MissingPackage: scikit-learn is missing.
+    """
+    found = fit_calibration(data, method, seed, fingerprint,
+                            dict(fitted_on or {}, kind='parts of captions'))
+    data = replace(data, scale=found.scale)
+    fresh = [_deal(data, [size], seed + 1) for size in found.fitted_on['sizes']]
+    said = [found.probabilities(trials.evidence, trials.size)[0] for trials in fresh]
+    areas = [round(area_under_curve(present, trials.present), 3)
+             for present, trials in zip(said, fresh, strict=True)]
+    if brier_skill(np.concatenate(said), Trials.join(fresh).present) < _LEAST_SKILL:
+        raise BadValue(f'they hardly tell who is there (AUROC at most {max(areas):.2f})')
+    return replace(found, fitted_on=dict(found.fitted_on, auroc=areas))
+
+
+def _deal(data: OpenSet, sizes: Sequence[int], seed: int, alone: bool = True) -> Trials:
+    return Trials.join([deal_trials(data, size, seed=seed * _DEALS + deal, alone=alone)
+                        for size in sizes for deal in range(_DEALS)])
 
 
 def _weigh(trials: Trials, logistic: Any) -> Array:
@@ -102,10 +140,15 @@ def _sum_up(data: OpenSet, weights: Array, seed: int) -> tuple[Array, list[Array
     matches, strangers = [], []
     for place in np.sort(asked):
         same = data.gallery_ids == data.query_ids[place]
-        scores = np.asarray(data.queries[place] @ data.gallery.T, np.float64)
+        scores, share = np.asarray(data.queries[place] @ data.gallery.T, np.float64), shares
+        if data.fits is not None:
+            there = same | (data.fits[place] == 0)
+            if 2 * there.sum() < len(there):
+                continue
+            same, scores, share = same[there], scores[there], shares[there]
         first = np.sort(scores)[::-1][:left_out(len(scores))]
         mean, deviation = stranger_moments(scores.mean(), (scores ** 2).mean(), len(scores), first)
-        evidence = hit_evidence(scores[None], shares[None], np.array([mean]),
+        evidence = hit_evidence(scores[None], share[None], np.array([mean]),
                                 np.array([deviation]), scale)[0] @ weights
         strangers.append(evidence[~same])
         if same.any():
@@ -123,9 +166,10 @@ def _last_step(ratio: Array, present: NDArray, method: str, logistic: Any) -> Cu
                                  strict=True)))
 
 
-def _fit_hits(hits: Array, listed: Array, trials: Trials,
+def _fit_hits(raw: PresenceCalibration, trials: Trials,
               logistic: Any) -> tuple[float, float, float]:
     """Fit the probability that a hit is the person, among those who are there."""
+    hits, _, listed = raw.ratios(trials.evidence, trials.size)
     there = trials.present
     listed = np.broadcast_to(listed[there, None], hits[there].shape)
     columns = np.stack([hits[there] - listed, listed], -1)

@@ -18,7 +18,8 @@ from .reliability import (
     identification_rate,
 )
 
-__all__ = ['WAYS', 'label_free', 'measure_trials', 'rate_trials', 'running_z_score']
+__all__ = ['WAYS', 'label_free', 'measure_hits', 'measure_trials', 'rate_trials',
+           'running_z_score']
 
 Array = NDArray[np.floating]
 
@@ -124,3 +125,24 @@ def measure_trials(trials: Trials,
         found.update({f'{way}/{name}': value for name, value in values.items()
                       if not math.isnan(value)})
     return found
+
+
+def measure_hits(trials: Trials, calibration: PresenceCalibration,
+                 prior: float = .5) -> dict[str, float]:
+    """Measure how well a calibration tells which hits are right.
+
+    Args:
+        trials: With evidence.
+        calibration: Of the model.
+        prior: As for `rate_trials`.
+
+    Returns:
+        ``'hits/AUROC'``, ``'hits/Brier'``, ``'hits/skill'`` and ``'hits/ECE'``, of the first hits
+        of all trials; nothing where all of them are right, or none.
+    """
+    said = calibration.probabilities(trials.evidence, trials.size, prior)[1].ravel()
+    truth = trials.matches.ravel()
+    if truth.all() or not truth.any():
+        return {}
+    return {'hits/AUROC': area_under_curve(said, truth), 'hits/Brier': brier_score(said, truth),
+            'hits/skill': brier_skill(said, truth), 'hits/ECE': calibration_error(said, truth)}

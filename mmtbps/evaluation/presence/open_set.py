@@ -3,6 +3,9 @@
 People are dealt into groups of one more than the size. A sentence is asked of its own person's
 group without one: without its person, or without somebody else. So all galleries have the size,
 every sentence is asked once, and who is absent depends on the seed alone.
+
+A sentence that says little fits others too. Then nobody whom it fits is there, or its own person
+alone, or all of them: as the trial is asked for; whom it may fit is never there.
 """
 
 from collections.abc import Iterator
@@ -43,6 +46,9 @@ class OpenSet:
         gallery_ids: ``(N,)`` person ids.
         bank: ``(B, D)`` unit features of neutral sentences; none for the scores alone.
         scale: Of another gallery of the model, see `neutral_scale`.
+        fits: ``(Q, N)`` whether sentences fit pictures of others than their person: 1 if so, 0 if
+            not, -1 if nobody knows, see `mmtbps.evaluation.presence.caption_parts`. Without it
+            they fit nobody else.
     """
 
     queries: Array
@@ -51,6 +57,7 @@ class OpenSet:
     gallery_ids: NDArray[np.integer]
     bank: Array | None = None
     scale: NeutralScale | None = None
+    fits: NDArray[np.int8] | None = None
 
 
 @dataclass(frozen=True)
@@ -62,7 +69,7 @@ class Trials:
         present: ``(T,)`` whether the person was there.
         size: ``(T,)`` entries that were searched.
         scores: ``(T, K)``, best first.
-        matches: ``(T, K)`` whether a hit is the person.
+        matches: ``(T, K)`` whether a hit is the person, or one whom the sentence fits.
         mean: ``(T,)`` of the scores of strangers, see `stranger_moments`.
         deviation: ``(T,)``.
         evidence: ``(T, K, E)``, see `hit_evidence`; E is 0 without neutral sentences.
@@ -110,14 +117,20 @@ def people_sizes(people: int, smallest: int = 25) -> list[int]:
     return sorted(sizes)
 
 
-def deal_trials(data: OpenSet, size: int, share: float = .5, seed: int = 0) -> Trials:
+def deal_trials(data: OpenSet, size: int, share: float = .5, seed: int = 0,
+                alone: bool = True) -> Trials:
     """Ask each sentence of a gallery of ``size`` people.
+
+    Where sentences fit others too, galleries have fewer pictures, each sentence its own number; one
+    that leaves less than half of a gallery is not asked of it.
 
     Args:
         data: Sentences and gallery; people without pictures or sentences are left out.
         size: People in each gallery, fewer than there are.
         share: Of the people who are there when they are asked for.
         seed: Of the groups and of who is there.
+        alone: Whether a person who is there is the only one whom the sentence fits; otherwise all
+            are there whom it is known to fit.
 
     Raises:
         BadValue: There are too few people, or the share is none.
@@ -132,7 +145,11 @@ def deal_trials(data: OpenSet, size: int, share: float = .5, seed: int = 0) -> T
     generator = np.random.default_rng([seed, size])
     order = generator.permutation(people)
     there = dict(zip(order.tolist(), (generator.random(len(order)) < share).tolist(), strict=True))
-    return Trials.join([_ask_group(data, group, there) for group in _groups(order, size + 1)])
+    dealt = [trials for group in _groups(order, size + 1)
+             for trials in _ask_group(data, group, there, alone)]
+    if not dealt:
+        raise BadValue(f'each sentence fits, or may fit, more than half of a gallery of {size}')
+    return Trials.join(dealt)
 
 
 def _groups(order: NDArray, size: int) -> Iterator[NDArray]:
@@ -141,18 +158,24 @@ def _groups(order: NDArray, size: int) -> Iterator[NDArray]:
         yield order[start:start + size]
 
 
-def _ask_group(data: OpenSet, group: NDArray, there: dict[int, bool]) -> Trials:
+def _ask_group(data: OpenSet, group: NDArray, there: dict[int, bool],
+               alone: bool) -> list[Trials]:
     rows = np.flatnonzero(np.isin(data.gallery_ids, group))
     asked = np.flatnonzero(np.isin(data.query_ids, group))
-    owners, ids = data.query_ids[asked], data.gallery_ids[rows]
-    present = np.array([there[person] for person in owners.tolist()], bool)
+    ids = data.gallery_ids[rows]
     # Somebody else: the next in the group.
     following = dict(zip(group.tolist(), np.roll(group, -1).tolist(), strict=True))
-    other = np.array([following[person] for person in owners.tolist()])
-    gone = np.where(present, other, owners)
+    away = np.array([following[person] if there[person] else person
+                     for person in data.query_ids[asked].tolist()])
     pictures = dict(zip(*(part.tolist() for part in np.unique(ids, return_counts=True)),
                         strict=True))
-    size = len(rows) - np.array([pictures[person] for person in gone.tolist()])
+    size = len(rows) - np.array([pictures[person] for person in away.tolist()])
+    if data.fits is not None:
+        size = (~_who_is_there(data, asked, rows, away, alone)[1]).sum(1)
+        enough = 2 * size >= len(rows)
+        asked, away, size = asked[enough], away[enough], size[enough]
+    if not len(asked):
+        return []
     gallery, fewest = data.gallery[rows], int(size.min())
     scale = shares = None
     if data.bank is not None:
@@ -160,10 +183,22 @@ def _ask_group(data: OpenSet, group: NDArray, there: dict[int, bool]) -> Trials:
         shares = neutral_share(gallery @ data.bank.T, scale)
     step = max(1, _MOST_SCORES // len(rows))
     parts = [slice(start, start + step) for start in range(0, len(asked), step)]
-    return Trials.join([_rank(
-        np.asarray(data.queries[asked[part]] @ gallery.T, np.float64), asked[part], present[part],
-        size[part], owners[part, None] == ids, gone[part, None] == ids, fewest, shares, scale)
-        for part in parts])
+    return [_rank(np.asarray(data.queries[asked[part]] @ gallery.T, np.float64), asked[part],
+                  away[part] != data.query_ids[asked[part]], size[part],
+                  *_who_is_there(data, asked[part], rows, away[part], alone), fewest, shares,
+                  scale) for part in parts]
+
+
+def _who_is_there(data: OpenSet, asked: NDArray, rows: NDArray, away: NDArray,
+                  alone: bool) -> tuple[NDArray, NDArray]:
+    """Compute ``(Q, N)`` who of a group matches some sentences, and who is gone for them."""
+    owners, ids = data.query_ids[asked, None], data.gallery_ids[rows]
+    same, gone = owners == ids, away[:, None] == ids
+    if data.fits is None:
+        return same, gone
+    fits = np.where(same, 0, data.fits[np.ix_(asked, rows)])
+    leave = (away[:, None] == owners) | alone
+    return same | (fits > 0), gone | (fits < 0) | (fits > 0) & leave
 
 
 def _rank(scores: Array, asked: NDArray, present: NDArray, size: NDArray, same: NDArray,

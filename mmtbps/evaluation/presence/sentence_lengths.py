@@ -39,25 +39,25 @@ def usual_lengths(sentences: Sequence[str]) -> list[int]:
             int(np.ceil(np.percentile(counts, 100 - _OUTSIDE)))]
 
 
-def describe_strange_length(sentence: str, lengths: Sequence[int] | None) -> str:
-    """Word why a calibration says nothing of a sentence; empty where it does.
+def describe_strange_length(sentence: str, *lengths: Sequence[int] | None) -> str:
+    """Word why calibrations say nothing of a sentence; empty where one does.
 
     Args:
         sentence: That was asked.
-        lengths: Shortest and longest of `usual_lengths`; None where they were not noted.
+        *lengths: Shortest and longest of `usual_lengths`, for each calibration; None where they
+            were not noted.
 
     Example:
         >>> describe_strange_length('red coat', [18, 45])
         'for sentences of 18 to 45 words, and this one has 2'
-        >>> describe_strange_length('red coat', [2, 45])
+        >>> describe_strange_length('red coat', [18, 45], [1, 14])
         ''
     """
-    if lengths is None:
-        return ''
-    low, high = lengths
     count = count_words(sentence)
-    return '' if low <= count <= high else (
-        f'for sentences of {word_lengths(lengths)}, and this one has {count}')
+    if any(each is None or each[0] <= count <= each[1] for each in lengths):
+        return ''
+    known = ' or '.join(map(word_lengths, lengths))
+    return f'for sentences of {known}, and this one has {count}'
 
 
 def word_lengths(lengths: Sequence[int]) -> str:

@@ -18,7 +18,6 @@ from mmtbps.evaluation.presence.evidence import (
     stranger_moments,
 )
 from mmtbps.evaluation.presence.measures import label_free
-from mmtbps.evaluation.presence.sentence_lengths import describe_strange_length
 
 from ..galleries.base import BaseGallery, Hit
 from ..galleries.provenance import read_provenance
@@ -60,8 +59,7 @@ class PresenceEstimator:
             raise BadValue('the share of sentences whose person is there is between 0 and 1, got '
                            f'{prior}')
         self.gallery, self.calibration, self.prior = gallery, calibration, prior
-        self._basis = f'{NOT_CALIBRATED}{reason and f": {reason}"}' if calibration is None \
-            else describe_fit(calibration)
+        self._reason = f'{NOT_CALIBRATED}{reason and f": {reason}"}'
         self._statistics: GalleryStatistics | None = None
         self._counts: dict[str, int] = {}
         self._scale: tuple[GalleryStatistics, tuple[float, float]] | None = None
@@ -96,14 +94,14 @@ class PresenceEstimator:
                  sentences: Sequence[str | None] = ()) -> list[Presence | None]:
         """Estimate for each query whether its person is there.
 
-        A sentence much shorter or longer than those of the fit has another evidence: it gets an
-        estimate without labels, which says so.
+        A sentence is held against what was fitted on sentences of its length. Where there is
+        nothing of the kind, it gets an estimate without labels, which says so.
 
         Args:
             vectors: ``(Q, D)`` unit features of sentences.
             found: Hits of each, best first, at least ten where there are so many.
             where: Filter by which they were found.
-            sentences: That were encoded; where they are not given, they count as usual ones.
+            sentences: That were encoded; where they are not given, they count as captions.
 
         Returns:
             An answer each; None where too few entries were searched to say anything.
@@ -115,15 +113,18 @@ class PresenceEstimator:
             return [None] * len(found)
         if self._statistics.count < searched:  # written to between the two
             return [None] * len(found)
-        return [self._estimate(vector, hits, searched, self._strange(sentence)) if hits else None
+        return [self._estimate(vector, hits, searched, sentence) if hits else None
                 for vector, hits, sentence in zip(
                     vectors, found, sentences or [None] * len(found), strict=True)]
 
-    def _strange(self, sentence: str | None) -> str:
-        """Word why the calibration, if there is one, says nothing of a sentence."""
-        if self.calibration is None or sentence is None:
-            return ''
-        return describe_strange_length(sentence, self.calibration.fitted_on.get('words'))
+    def _choose(self, sentence: str | None) -> tuple[PresenceCalibration | None, str]:
+        """Choose what was fitted on such sentences, and word that, or why there is nothing."""
+        chosen, strange = self.calibration, ''
+        if chosen is not None and sentence is not None:
+            chosen, strange = chosen.of_length(sentence)
+        if chosen is not None:
+            return chosen, describe_fit(chosen)
+        return None, f'{NOT_CALIBRATED} {strange}' if strange else self._reason
 
     def _count(self, where: Mapping[str, Any] | None) -> int:
         """Count the entries that pass a filter; once, until the gallery changes."""
@@ -140,24 +141,23 @@ class PresenceEstimator:
         return self._counts[key]
 
     def _estimate(self, vector: np.ndarray, hits: Sequence[Hit], searched: int,
-                  strange: str) -> Presence:
+                  sentence: str | None) -> Presence:
         known = self._statistics
+        calibration, basis = self._choose(sentence)
         scores = np.array([[hit.score for hit in hits]])
         mean, square = score_moments(vector[None], known.mean, known.second)
         first = scores[:, :min(left_out(searched), len(hits))]
         moments = stranger_moments(mean, square, known.count, first, searched)
         ids = [hit.entry.id for hit in hits]
-        calibrated = self.calibration is not None and not strange
-        if not calibrated:
+        if calibration is None:
             present, matching = label_free(scores, *moments, searched)
         else:
             scale = self._neutral_scale()
             features = features_of(self.gallery, ids, hits)
-            shares = neutral_share(features @ self.calibration.bank.T, scale)[None]
+            shares = neutral_share(features @ calibration.bank.T, scale)[None]
             evidence = hit_evidence(scores, shares, *moments, scale)
-            present, matching = self.calibration.probabilities(evidence, searched, self.prior)
-        basis = f'{NOT_CALIBRATED} {strange}' if strange else self._basis
-        return Presence(float(present[0]), searched, calibrated, basis,
+            present, matching = calibration.probabilities(evidence, searched, self.prior)
+        return Presence(float(present[0]), searched, calibration is not None, basis,
                         dict(zip(ids, matching[0].tolist(), strict=True)))
 
     def _neutral_scale(self) -> tuple[float, float]:

@@ -10,6 +10,7 @@ from typing import Any
 from mmtbps.fileio import as_path, encode_json
 
 from ..answers.phrases import PhraseMark
+from ..answers.presence import NOT_CALIBRATED
 from ..galleries.base import GalleryEntry
 from .rules import Rule
 
@@ -26,6 +27,7 @@ class Finding:
         score: Cosine similarity of sentence and picture.
         probability: That the entry is the person of the sentence; None without a calibration.
         marks: Of the phrases of the sentence.
+        basis: What the probability rests on, or ``'not calibrated'`` with the reason.
     """
 
     rule: Rule
@@ -33,6 +35,7 @@ class Finding:
     score: float
     probability: float | None = None
     marks: Sequence[PhraseMark] = ()
+    basis: str = NOT_CALIBRATED
 
 
 @dataclass(frozen=True)
@@ -52,13 +55,12 @@ class Alarm:
     number: int = 0
 
     @classmethod
-    def of(cls, found: Finding, images: str | None, basis: str, now: float) -> 'Alarm':
+    def of(cls, found: Finding, images: str | None, now: float) -> 'Alarm':
         """Word a finding.
 
         Args:
             found: The finding.
             images: Folder that the paths of the gallery are relative to.
-            basis: What the probability rests on, or ``'not calibrated'``.
             now: Seconds since 1970 at which the alarm is raised.
         """
         entry, rule = found.entry, found.rule
@@ -71,7 +73,7 @@ class Alarm:
             time=None if entry.time is None else _iso(entry.time), raised=_iso(now),
             score=round(found.score, 6),
             probability=None if found.probability is None else round(found.probability, 6),
-            basis=basis, marks=[mark.to_json() for mark in found.marks],
+            basis=found.basis, marks=[mark.to_json() for mark in found.marks],
             extra=dict(entry.extra))))
 
     def to_json(self) -> dict[str, Any]:

@@ -18,7 +18,6 @@ from mmtbps.evaluation.presence.evidence import (
     stranger_moments,
 )
 from mmtbps.evaluation.presence.false_alarms import evidence_at_rate
-from mmtbps.evaluation.presence.sentence_lengths import describe_strange_length
 
 from ..answers.gallery_statistics import GalleryStatistics, find_statistics
 from ..answers.margins import Bounds
@@ -59,7 +58,6 @@ class RuleJudge:
 
     Attributes:
         rules: Saved sentences.
-        basis: What probabilities rest on.
 
     Raises:
         BadValue: A rule needs a calibration and there is none, or none of sentences of its length,
@@ -70,15 +68,15 @@ class RuleJudge:
                  calibration: PresenceCalibration | None = None, reason: str = '',
                  bounds: Mapping[str, Bounds] | None = None) -> None:
         self.rules, self.gallery, self.calibration = list(rules), gallery, calibration
-        self.basis = describe_fit(calibration) if calibration else (
-            f'{NOT_CALIBRATED}{reason and f": {reason}"}')
+        reason = f'{NOT_CALIBRATED}{reason and f": {reason}"}'
         for rule in self.rules:
             if rule.needs_calibration and calibration is None:
                 raise BadValue(
-                    f'rule {rule.name!r}: {rule.bound}: the model is {self.basis}, and without a '
+                    f'rule {rule.name!r}: {rule.bound}: the model is {reason}, and without a '
                     'calibration no rate or probability is known. Name a min_score, or calibrate '
                     'the model', Remedy('calibrate', {}))
-        self._strange = [self._strange_length(rule) for rule in self.rules]
+        self._fitted = [(None, reason) if calibration is None else self._choose(rule)
+                        for rule in self.rules]
         self._checker = PhraseChecker(encoder, bounds or {})
         self._conditions = [read_where(rule.where) for rule in self.rules]
         queries = read_queries(encoder, [Wishes.affirmed(rule.sentence) for rule in self.rules])
@@ -88,18 +86,22 @@ class RuleJudge:
                         for rule in self.rules]
         self._known: GalleryStatistics | None = None
 
-    def _strange_length(self, rule: Rule) -> bool:
-        """Tell whether probabilities say nothing of a rule's sentence; strangers keep their law.
+    def _choose(self, rule: Rule) -> tuple[PresenceCalibration | None, str]:
+        """Choose what tells probabilities for a rule's sentence; strangers keep their law.
+
+        Returns:
+            With what they rest on; None with the reason where nothing tells them.
 
         Raises:
             BadValue: And a probability is the bound.
         """
-        reason = self.calibration and describe_strange_length(
-            Wishes.affirmed(rule.sentence), self.calibration.fitted_on.get('words'))
-        if reason and rule.bound == 'min_probability':
+        chosen, reason = self.calibration.of_length(Wishes.affirmed(rule.sentence))
+        if chosen is not None:
+            return chosen, describe_fit(chosen)
+        if rule.bound == 'min_probability':
             raise BadValue(f'rule {rule.name!r}: min_probability: the model is calibrated '
                            f'{reason}. Name a max_false_alarm_rate or a min_score')
-        return bool(reason)
+        return None, f'{NOT_CALIBRATED} {reason}'
 
     @property
     def fewest(self) -> int:
@@ -140,8 +142,9 @@ class RuleJudge:
         if not entries:
             return []
         scores = features @ self._vectors[number]
+        fitted, basis = self._fitted[number]
         known = None if self.calibration is None else self._weigh(
-            self._vectors[number], entries, features)
+            self._vectors[number], entries, features, fitted or self.calibration)
         values = {'min_score': scores} if known is None else {
             'min_score': scores, 'min_probability': known.probability,
             'max_false_alarm_rate': known.summed}
@@ -149,17 +152,16 @@ class RuleJudge:
         phrases = self._checker.phrases(rule.sentence)
         marks = self._checker.marks(phrases, features)
         denied = [place for place, phrase in enumerate(phrases) if phrase.negated]
-        said = None if known is None or self._strange[number] else known.probability
+        said = None if fitted is None else known.probability
         return [Finding(rule, entry, float(scores[row]),
-                        None if said is None else float(said[row]), marks[row])
+                        None if said is None else float(said[row]), marks[row], basis)
                 if met[row] and all(marks[row][place].mark != 'no' for place in denied) else None
                 for row, entry in enumerate(entries)]
 
     def _weigh(self, vector: np.ndarray, entries: Sequence[GalleryEntry],
-               features: np.ndarray) -> _Evidence:
+               features: np.ndarray, fitted: PresenceCalibration) -> _Evidence:
         """Weigh the evidence that people are the one of a sentence, as a search does."""
         known = self._find_statistics()
-        fitted = self.calibration
         mean, square = score_moments(vector[None], known.mean, known.second)
         hits = self.gallery.search(vector[None], FIRST_HITS)[0]
         first = np.array([[hit.score for hit in hits]])
@@ -175,7 +177,7 @@ class RuleJudge:
         evidence = hit_evidence((seen @ vector)[None], shares, *moments, scale)
         _, matching = fitted.probabilities(evidence, known.count)
         rows = [places[entry.id] for entry in entries]
-        return _Evidence(evidence[0, rows] @ fitted.weights, matching[0, rows])
+        return _Evidence(evidence[0, rows] @ self.calibration.weights, matching[0, rows])
 
     def _find_statistics(self) -> GalleryStatistics:
         """Find the statistics of the gallery, which few new people hardly change."""

@@ -127,7 +127,7 @@ class Watch:
         """Note entries as looked at, and put the alarms for them into the outbox."""
         now, repeats = time.time(), self._repeats.copy()
         images = read_provenance(self.gallery).images
-        alarms = [Alarm.of(each, images, self.judge.basis, now)
+        alarms = [Alarm.of(each, images, now)
                   for each in repeats.without(found, now)]
         people = {rule.name: sum(self.judge.looks_at(number, entry) for entry in entries)
                   for number, rule in enumerate(self.judge.rules)}

@@ -238,7 +238,7 @@ class WatchService:
             judge = self._judge((self._file or RuleFile('rules.yaml')).check(values))
             found = try_last(gallery, judge, int(count), now)
             images = read_provenance(gallery.uri).images
-            return [ShownAlarm(Alarm.of(each, images, judge.basis, now).to_json(), '', each.entry)
+            return [ShownAlarm(Alarm.of(each, images, now).to_json(), '', each.entry)
                     for each in found], min(int(count), gallery.count())
 
     def _judge(self, rule: Rule) -> RuleJudge:

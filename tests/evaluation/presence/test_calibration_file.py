@@ -57,6 +57,59 @@ def test_it_says_how_long_its_sentences_were(calibration, tmp_path):
     assert '60 pictures, 18 to 45 words each | ' in describe_fit(found)
 
 
+@pytest.fixture
+def with_others(calibration):
+    """A calibration on captions, and one on parts of them."""
+    long = replace(calibration, fitted_on={**calibration.fitted_on, 'words': [13, 44]})
+    short = fit_calibration(world(50, seed=4), fingerprint=calibration.fingerprint, fitted_on=dict(
+        words=[1, 14], kind='parts of captions', auroc=[.7, .6, .5]))
+    return replace(long, others=(short,))
+
+
+def test_it_holds_what_was_fitted_on_sentences_of_other_lengths(with_others, tmp_path):
+    found = read_calibration(write_calibration(tmp_path / 'presence.json', with_others))
+    short, = found.others
+    for count, right in ((14, found), (13, found), (44, found), (12, short), (1, short)):
+        assert found.of_length(' '.join(['word'] * count)) == (right, '')
+    assert found.of_length('word ' * 45) == (
+        None, 'for sentences of 13 to 44 words or 1 to 14 words, and this one has 45')
+    assert found.fingerprint == short.fingerprint and found.scale == short.scale
+    assert (found.bank == short.bank).all()
+    evidence = deal_trials(world(60, seed=1), 30).evidence
+    for read, written in ((found, with_others), (short, with_others.others[0])):
+        for a, b in zip(read.probabilities(evidence, 300), written.probabilities(evidence, 300),
+                        strict=True):
+            assert np.abs(a - b).max() < 1e-12
+    assert '100 parts of captions x 50 pictures, 1 to 14 words each | ' in describe_fit(short)
+    assert ' % there, AUROC 0.70, 0.60, 0.50 | ' in describe_fit(short)
+    assert describe_fit(found) == describe_fit(with_others)
+
+
+def test_a_file_of_old_has_one_calibration_for_all(calibration, file):
+    values = json.loads(file.read_text())
+    del values['others']
+    file.write_text(json.dumps(values))
+    found = read_calibration(file)
+    assert found.others == () and found.of_length('red coat') == (found, '')
+
+
+@pytest.mark.parametrize('change, said', [
+    (lambda others: others[0].pop('match'), "no 'match'"),
+    (lambda others: others[0]['fitted_on'].pop('words'), 'lengths of its sentences'),
+    (lambda others: others[0].update(others=[]), 'lengths of its sentences'),
+    (lambda others: others[0]['fitted_on'].update(auroc=[1.]), '3 numbers are needed'),
+    (lambda others: others.append(3), 'not iterable'),
+    (lambda others: others.extend(others * 9), 'other lengths are no list')])
+def test_others_that_are_damaged_are_refused(with_others, tmp_path, change, said):
+    file = write_calibration(tmp_path / 'presence.json', with_others)
+    values = json.loads(file.read_text())
+    change(values['others'])
+    file.write_text(json.dumps(values))
+    with pytest.raises(BadValue, match='is no calibration, or damaged') as refusal:
+        read_calibration(file)
+    assert said in str(refusal.value)
+
+
 def spoil(key, value):
     def spoilt(values):
         *path, last = key.split('.')

@@ -33,6 +33,14 @@ def test_both_ends_belong_to_the_usual_lengths(count, strange):
     assert describe_strange_length('word', None) == ''
 
 
+@pytest.mark.parametrize(('count', 'strange'), [(1, False), (3, True), (5, False), (9, True)])
+def test_one_of_several_calibrations_is_enough(count, strange):
+    said = describe_strange_length(' '.join(['word'] * count), [5, 8], [1, 2])
+    assert said == ('for sentences of 5 to 8 words or 1 to 2 words, and this one has '
+                    f'{count}' if strange else '')
+    assert describe_strange_length('word', [5, 8], None) == ''
+
+
 def test_captions_of_one_length_are_of_one_number():
     said = describe_strange_length('red coat', usual_lengths(['one two three'] * 9))
     assert said == 'for sentences of 3 words, and this one has 2'

@@ -169,6 +169,26 @@ def test_of_sentences_of_another_length_nothing_is_calibrated(gallery, data, cal
         assert found.hits[0].estimate is None
 
 
+def test_short_sentences_have_the_calibration_that_was_fitted_on_such(gallery, data, calibration,
+                                                                      tmp_path):
+    short = replace(fit_calibration(world(60, seed=3), fingerprint=FINGERPRINT),
+                    bank=calibration.bank, scale=calibration.scale,
+                    fitted_on=dict(words=[1, 2], kind='parts of captions'))
+    vectors = data.queries[[201]].astype(np.float32)
+    hits = gallery.search(vectors, 12)
+    both = PresenceEstimator(gallery, replace(calibration, fitted_on=dict(words=[4, 9]),
+                                              others=(short,)))
+    for sentence, alone in (('red coat', short), ('a man in red', calibration)):
+        found, = both(vectors, hits, None, [sentence])
+        right, = PresenceEstimator(gallery, replace(alone, fitted_on={}))(vectors, hits)
+        assert found.calibrated and found.probability == right.probability
+        assert found.hits == right.hits
+        assert ('parts of captions' in found.basis) == (alone is short)
+    found, = both(vectors, hits, None, ['one two three'])
+    assert not found.calibrated and found.basis == (
+        'not calibrated for sentences of 4 to 9 words or 1 to 2 words, and this one has 3')
+
+
 def test_without_a_calibration_it_is_asked_for_and_says_so(gallery, data):
     silent, = TextToPersonInferencer(SphereEncoder(data), gallery=gallery)(['201'])
     assert silent.presence is None and 'presence' not in silent

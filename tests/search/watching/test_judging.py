@@ -109,6 +109,35 @@ def test_a_sentence_of_another_length_has_no_probability(data, calibration, tmp_
     # Strangers have the law that they had: the same people are found.
     assert [key for key, _ in strange] == [key for key, _ in usual] and usual
     assert {told for _, told in strange} == {None} and None not in {told for _, told in usual}
+    assert RuleJudge(rule, gallery, encoder, noted)(list(gallery.entries()))[0].basis == (
+        'not calibrated for sentences of 3 to 40 words, and this one has 2')
+
+
+def test_a_short_sentence_is_judged_by_what_was_fitted_on_such(data, calibration, tmp_path):
+    """Its probability is that of a search; a rate of false alarms keeps the law of captions."""
+    gallery, encoder = gallery_of(data, tmp_path, np.arange(250)), Sphere(data)
+    short = replace(fit_calibration(world(60, seed=3), fingerprint=FINGERPRINT),
+                    bank=calibration.bank, scale=calibration.scale,
+                    fitted_on=dict(words=[1, 2], kind='parts of captions'))
+    both = replace(calibration, fitted_on=dict(words=[3, 40]), others=(short,))
+    vector = encoder.encode_texts(['person 6'])
+    presence, = PresenceEstimator(gallery, both)(vector, gallery.search(vector, 10), None,
+                                                 ['person 6'])
+    bound = sorted(presence.hits.values())[5]
+    rules = [Rule('likely', 'person 6', 'min_probability', bound),
+             Rule('rate', 'person 6', 'max_false_alarm_rate', .01),
+             Rule('long', 'this is person 6', 'max_false_alarm_rate', .01)]
+    found = RuleJudge(rules, gallery, encoder, both)(list(gallery.entries()))
+    likely = {each.entry.id: each for each in found if each.rule.name == 'likely'}
+    assert {key for key, value in presence.hits.items() if value > bound} < likely.keys()
+    assert len(likely) == 5
+    for key, each in likely.items():
+        assert each.probability == pytest.approx(presence.hits[key])
+        assert each.basis == presence.basis and 'parts of captions' in each.basis
+    rate, long = ({each.entry.id for each in found if each.rule.name == name}
+                  for name in ('rate', 'long'))
+    assert rate == long != set()
+    assert 'parts' not in next(each.basis for each in found if each.rule.name == 'long')
 
 
 def test_filters_and_what_a_sentence_denies_decide_who_is_found(tmp_path):
