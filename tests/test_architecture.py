@@ -37,7 +37,7 @@ SUB_PACKAGES = {
                ['dual_encoders', 'necks', 'mixup', 'heads', 'peft'], ['retrievers'],
                ['loading', 'converters', 'exporters', 'publishing'], ['pretrained_init']],
     'search': [['encoders', 'galleries', 'presence'],
-               ['media', 'captioning'], ['indexing'],
+               ['media', 'captioning'], ['indexing', 'feature_files'],
                ['presentation', 'results'], ['grouped_search', 'reranking'], ['answers'],
                ['inferencer', 'registration', 'result_files', 'watching'], ['webui']],
     'generation': [['color', 'templates', 'turns'], ['diffusion'], ['evidence'],

@@ -7,37 +7,38 @@ Examples:
     mmtbps extract-features EXPORTED_MODEL none data/strangers work_dirs/strangers
     mmtbps extract-features --model hf:openai/clip-vit-base-patch16 data/strangers OUT
     mmtbps test CONFIG CHECKPOINT --distractors work_dirs/strangers
+
+The machines of a Ray cluster:
+    mmtbps extract-features CONFIG CHECKPOINT /shared/strangers work_dirs/strangers --ray
 """
 
 import argparse
 import json
 import sys
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from io import BytesIO
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 
-import numpy as np
-from PIL import Image
-from rich.progress import track
-
+from mmtbps.clusters import RayPool, lost_items
 from mmtbps.errors import BadValue, MissingFile, printable
-from mmtbps.fileio import AnyPath, check_writable, write_durably
+from mmtbps.fileio import check_writable, write_durably
 from mmtbps.search import load_encoder
 from mmtbps.search.encoders.base import Encoder
+from mmtbps.search.feature_files import BatchEncoder, Encoded, FeatureFiles, NumberedImage
 from mmtbps.search.galleries.base import is_same_model
-from mmtbps.search.media.images import UnreadableImage, list_images, read_image
+from mmtbps.search.media.images import UnreadableImage, list_images
 
 from .options.addresses import path_or_address
+from .options.cluster import add_cluster_options, check_cluster, open_pool
 from .options.model import add_model_option, chosen_preprocessing, names_model
 from .wording.command_names import CommandParser
 from .wording.json_answers import add_json, answer
 from .wording.licence_notice import print_model_notice
+from .wording.progress import progress
 
-__all__ = ['add_arguments', 'encode', 'missing_parts', 'run', 'write_manifest']
+__all__ = ['add_arguments', 'open_encoder', 'run', 'write_files', 'write_manifest']
 
 INTERRUPTED = 'interrupted. Whole files are kept; the same command goes on'
-BATCH = 64
 MANIFEST = 'extraction.json'
 
 
@@ -60,6 +61,7 @@ def add_arguments(parser: CommandParser) -> None:
     parser.add_argument('--workers', type=int, default=2,
                         help='threads that read images (default: %(default)s)')
     parser.add_argument('--device', help="'cpu', 'cuda', 'cuda:1'; by default the best there is")
+    add_cluster_options(parser)
     add_json(parser)
 
 
@@ -83,33 +85,51 @@ def write_manifest(out: Path, manifest: dict) -> None:
                        'remove this one')
 
 
-def encode(paths: Sequence[AnyPath], encoder: Encoder, workers: int) -> np.ndarray:
-    """Encode readable images into ``(n, dim)`` features; the others are named and left out."""
-    features = [np.empty((0, encoder.dim), np.float32)]
-    with ThreadPoolExecutor(workers) as pool:
-        for start in range(0, len(paths), BATCH):
-            images = list(pool.map(try_to_read, paths[start:start + BATCH]))
-            if images := [image for image in images if image is not None]:
-                features.append(encoder.encode_images(images))
-    return np.concatenate(features)
+def write_files(files: FeatureFiles, batches: Sequence[Sequence[NumberedImage]],
+                results: Iterable[tuple[Sequence[NumberedImage], Encoded | None]]) -> None:
+    """Write the files of batches that come in any order; name the images that are left out.
+
+    Args:
+        files: To be written.
+        batches: Of their images.
+        results: Of the batches; None for an image that ended its process.
+    """
+    def lose(item: NumberedImage) -> None:
+        from mmtbps.clusters.ray_pool import LOST
+        say_left_out(UnreadableImage(item[1], LOST))
+        files.pass_over([item])
+
+    for batch, encoded in lost_items(progress(results, 'Encoding', len(batches)), lose):
+        for reason in encoded.left_out:
+            say_left_out(reason)
+        files.take(batch, encoded.features)
 
 
-def try_to_read(path: AnyPath) -> Image.Image | None:
-    """Read an image; print the reason and return ``None`` if it cannot be read."""
-    try:
-        return read_image(path)
-    except UnreadableImage as error:
-        print(printable(f'left out: {error}'), file=sys.stderr)
-        return None
+def say_left_out(reason: object) -> None:
+    """Print the path of an image and the reason why it is in no file."""
+    print(printable(f'left out: {reason}'), file=sys.stderr)
 
 
-def missing_parts(paths: Sequence[AnyPath], size: int,
-                  out: Path) -> Iterator[tuple[Path, Sequence[AnyPath]]]:
-    """Yield the files still to be written, and the images of each."""
-    for start in range(0, len(paths), size):
-        file = out / f'part_{start:09d}.npy'
-        if not file.exists():
-            yield file, paths[start:start + size]
+def open_encoder(args: argparse.Namespace, notify: Callable[[str], None] | None = None) -> Encoder:
+    """Load the model, in this process or in an actor of a cluster."""
+    checkpoint = None if args.checkpoint == 'none' else args.checkpoint
+    return load_encoder(args.model or args.config, checkpoint, args.device, notify=notify,
+                        **chosen_preprocessing(args))
+
+
+def open_batches(args: argparse.Namespace) -> BatchEncoder:
+    """Load, in an actor of a cluster, what encodes a batch."""
+    return BatchEncoder(open_encoder(args), args.workers)
+
+
+def encode(args: argparse.Namespace, encoder: Encoder, pool: RayPool | None,
+           batches: Sequence[Sequence[NumberedImage]]
+           ) -> Iterable[tuple[Sequence[NumberedImage], Encoded | None]]:
+    """Encode batches in this process, or on a cluster; yield each with its features."""
+    if pool is not None:
+        return pool.run(partial(open_batches, args), batches)
+    work = BatchEncoder(encoder, args.workers)
+    return ((batch, work(batch)) for batch in batches)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -119,23 +139,17 @@ def run(args: argparse.Namespace) -> None:
     check_writable(args.out, folder=True)
     if not args.images.is_dir() or not (paths := list_images(args.images)):
         raise MissingFile(f'{args.images}: no such folder, or no image in it')
-    checkpoint = None if args.checkpoint == 'none' else args.checkpoint
-    encoder = load_encoder(args.model or args.config, checkpoint, args.device,
-                           notify=print_model_notice, **chosen_preprocessing(args))
+    check_cluster(args, (0, 1))
+    encoder = open_encoder(args, print_model_notice)
     write_manifest(args.out, dict(
         model=encoder.fingerprint, part_size=args.part_size, dtype=args.dtype,
         images=[path.relative_to(args.images.resolve()).as_posix() for path in paths]))
-    missing = list(missing_parts(paths, args.part_size, args.out))
-    encoded = 0
-    for file, part in track(missing, 'Encoding', disable=not sys.stderr.isatty()):
-        features = encode(part, encoder, args.workers).astype(args.dtype)
-        encoded += len(features)
-        if len(features):
-            np.save(buffer := BytesIO(), features, allow_pickle=False)
-            write_durably(file, buffer.getvalue())
-    total = sum(len(part) for _, part in missing)
-    before = len(paths) - total
-    print(f'{encoded} of {total} images encoded now into {len(missing)} files, '
+    files = FeatureFiles(paths, args.out, args.part_size, args.dtype)
+    batches = files.batches()
+    with open_pool(args) as pool:
+        write_files(files, batches, encode(args, encoder, pool, batches))
+    encoded, before = files.encoded, len(paths) - files.images
+    print(f'{encoded} of {files.images} images encoded now into {files.missing} files, '
           f'{before} were there before: {args.out}')
-    answer(dict(folder=str(args.out), encoded=encoded, left_out=total - encoded, before=before,
-                files=len(missing)))
+    answer(dict(folder=str(args.out), encoded=encoded, left_out=files.images - encoded,
+                before=before, files=files.missing))
