@@ -62,6 +62,19 @@ def _index(uri, crops, folder, pool):
                         spread=RayIndexing(pool, Opened(uri, folder)))
 
 
+def index_into_postgres(copy, crops, folder, kill=''):
+    """Index into a server of this process's own, and copy what it holds into a folder."""
+    from benchmarks.postgres_server import postgres_server
+    with postgres_server() as server:
+        os.environ.update(server.environment)
+        uri = f'{server.address}/people'
+        report = index_on_ray(uri, crops, folder, kill)
+        with open_gallery(uri) as gallery:
+            entries, vectors = gallery.get([entry.id for entry in gallery.entries()])
+            open_gallery(copy, ColorEncoder.fingerprint).upsert(entries, vectors)
+    return report
+
+
 def index_with_killed_node(uri, crops, folder):
     """Index on two machines in name, one of which is killed when it works."""
     from ray.cluster_utils import Cluster

