@@ -7,6 +7,8 @@ import contextlib
 import logging
 import os
 import pickle
+import signal
+import threading
 import traceback
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -72,8 +74,9 @@ class RayPool:
         # It shows a traceback for each batch that is given up, which is tried again here.
         logging.getLogger('ray.data').setLevel(logging.CRITICAL)
         try:
-            ray.init(self.address, logging_level=logging.ERROR, log_to_driver=False,
-                     **({} if self.address else dict(include_dashboard=False)))
+            with _own_handler(signal.SIGTERM):
+                ray.init(self.address, logging_level=logging.ERROR, log_to_driver=False,
+                         **({} if self.address else dict(include_dashboard=False)))
         except Exception as error:  # Ray raises all kinds, also the bare one
             raise ClusterError(f'no cluster of Ray answers at {self.address or "this machine"}: '
                                f'{first_line(error)}') from error
@@ -129,6 +132,17 @@ class RayPool:
                 yield row['number'], _outcome(row['result'])
         except ray.exceptions.RayError as error:
             raise ClusterError(f'the cluster gave the work up: {first_line(error)}') from error
+
+
+@contextlib.contextmanager
+def _own_handler(number: signal.Signals) -> Iterator[None]:
+    """Put the handler of a signal back, in whose place Ray sets one that ends without a word."""
+    before = signal.getsignal(number)
+    try:
+        yield
+    finally:
+        if before is not None and threading.current_thread() is threading.main_thread():
+            signal.signal(number, before)
 
 
 class _Unshown:

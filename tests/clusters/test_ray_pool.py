@@ -1,11 +1,12 @@
 """A pool of actors of the real Ray."""
 
+import signal
 import sys
 
 import pytest
 from ray_rig import on_ray
 
-from mmtbps.clusters import check_ray
+from mmtbps.clusters import RayPool, check_ray
 from mmtbps.errors import BadValue, MissingPackage
 
 
@@ -31,10 +32,31 @@ def test_ray_missing_is_one_line(monkeypatch):
         check_ray()
 
 
-def test_the_address_of_a_client_is_refused(monkeypatch):
+@pytest.fixture
+def fake_ray(monkeypatch):
+    """A module in the place of Ray."""
     for name in ('ray', 'ray.data'):
         monkeypatch.setitem(sys.modules, name, type(sys)(name))
     sys.modules['ray'].data = sys.modules['ray.data']
+    return sys.modules['ray']
+
+
+def test_the_handler_of_a_signal_stays_ours(fake_ray, monkeypatch):
+    def init(*_, **__):
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+    fake_ray.init, fake_ray.shutdown = init, lambda: None
+    fake_ray.nodes = lambda: [dict(Alive=True, Resources=dict(CPU=4.))]
+    monkeypatch.setenv('RAY_USAGE_STATS_ENABLED', '0')
+    ours = signal.getsignal(signal.SIGTERM)
+    try:
+        with RayPool() as pool:
+            assert (pool.actors, signal.getsignal(signal.SIGTERM)) == (3, ours)
+    finally:
+        signal.signal(signal.SIGTERM, ours)
+
+
+def test_the_address_of_a_client_is_refused(fake_ray):
     check_ray('10.0.0.5:6379')
     with pytest.raises(BadValue, match='HOST:PORT'):
         check_ray('ray://10.0.0.5:10001')
