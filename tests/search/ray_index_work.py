@@ -7,13 +7,16 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
+import pytest
 from fakes import ColorEncoder
 from ray_rig import small_pool
+from videos import FPS, ColorDetector
 
 from mmtbps.search.galleries.factory import open_gallery
-from mmtbps.search.indexing import IndexOptions, index_people
+from mmtbps.search.indexing import DetectionOptions, IndexOptions, index_people
 from mmtbps.search.indexing.file_run import IndexParts
 from mmtbps.search.indexing.ray_index import RayIndexing
+from mmtbps.search.media.tracker import PersonTracker
 
 
 class Lethal(ColorEncoder):
@@ -33,11 +36,17 @@ class Lethal(ColorEncoder):
 class Opened:
     """Opener of the parts of an actor."""
 
-    def __init__(self, uri, folder):
-        self.uri, self.folder = uri, folder
+    def __init__(self, uri, folder, find=lambda: None):
+        self.uri, self.folder, self.find = uri, folder, find
 
     def __call__(self):
-        return IndexParts(open_gallery(self.uri, ColorEncoder.fingerprint), Lethal(self.folder))
+        return IndexParts(open_gallery(self.uri, ColorEncoder.fingerprint), Lethal(self.folder),
+                          self.find())
+
+
+def walkers():
+    """People of videos, followed."""
+    return DetectionOptions(ColorDetector(), PersonTracker(every=1 / FPS, lost_after=.5))
 
 
 def kill_one(folder):
@@ -55,11 +64,38 @@ def index_on_ray(uri, crops, folder, kill=''):
         return asdict(_index(uri, crops, folder, pool))
 
 
-def _index(uri, crops, folder, pool):
+def _index(uri, crops, folder, pool, find=lambda: None):
     gallery = open_gallery(uri, ColorEncoder.fingerprint)
-    return index_people(crops, gallery, ColorEncoder(),
+    return index_people(crops, gallery, ColorEncoder(), detection=find(),
                         options=IndexOptions(batch_size=4, commit_every=4, progress=False),
-                        spread=RayIndexing(pool, Opened(uri, folder)))
+                        spread=RayIndexing(pool, Opened(uri, folder, find)))
+
+
+def find_people_on_ray(uri, videos, folder, kill):
+    threading.Thread(target=kill_one, args=(folder, ), daemon=True).start()
+    with small_pool() as pool:
+        return asdict(_index(uri, videos, folder, pool, walkers))
+
+
+def index_bucket(copy, crops, folder):
+    """Index crops of a store into a gallery of the store, and copy what that holds here."""
+    from object_store_rig import put_s3, s3_server
+    with pytest.MonkeyPatch.context() as patch, s3_server(patch) as client:
+        patch.setenv('AWS_ALLOW_HTTP', 'true')  # LanceDB has clients of its own
+        put_s3(client, Path(crops), 'people', 'crops/')
+        reports = []
+        for _ in range(2):
+            with small_pool() as pool:
+                reports.append(asdict(_index('s3://people/all.lance', 's3://people/crops', folder,
+                                             pool)))
+        _copy('s3://people/all.lance', copy)
+    return reports
+
+
+def _copy(uri, folder):
+    with open_gallery(uri) as gallery:
+        entries, vectors = gallery.get([entry.id for entry in gallery.entries()])
+        open_gallery(folder, gallery.fingerprint).upsert(entries, vectors)
 
 
 def index_into_postgres(copy, crops, folder, kill=''):
@@ -69,9 +105,7 @@ def index_into_postgres(copy, crops, folder, kill=''):
         os.environ.update(server.environment)
         uri = f'{server.address}/people'
         report = index_on_ray(uri, crops, folder, kill)
-        with open_gallery(uri) as gallery:
-            entries, vectors = gallery.get([entry.id for entry in gallery.entries()])
-            open_gallery(copy, ColorEncoder.fingerprint).upsert(entries, vectors)
+        _copy(uri, copy)
     return report
 
 
