@@ -98,7 +98,7 @@ class FileRun:
                                     options.commit_every, options.log, self.told)
         self.settings = settle_detection(self.gallery, self.detection)
         if not self.had_entries:
-            self.writer.begins, self.writer.begun = self._check, self.note
+            self.writer.begins, self.writer.begun = self.check, self.note
         self.changed: list[GalleryEntry] = []
 
     def take(self, files: Sequence[AnyPath], bar: IndexProgress,
@@ -132,8 +132,13 @@ class FileRun:
         if self.begun is not None:
             self.begun()
 
-    def _check(self) -> None:
-        # Another process may have begun the gallery since it was found empty.
+    def check(self) -> None:
+        """Check that no other process has begun the gallery since it was found empty.
+
+        Raises:
+            BadValue: One has, with other images.
+            DetectionMismatch: It has, and found people in another way.
+        """
         root = choose_images_root(self.gallery, self.selection.source, self.options.images)
         if root != self.selection.root:
             raise BadValue(f'another process has begun {self.gallery.uri} meanwhile, with paths '

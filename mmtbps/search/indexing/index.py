@@ -39,6 +39,7 @@ class IndexPlan:
         files: Paths relative to the root, each with its row of metadata or None.
         options: Of the run.
         parts: Of the process that shares the files out.
+        check: To be called by it before it stores something itself, the first time.
         note: To be called by it when something is in a gallery that was empty.
         skip: To be called by it with path and reason of a file that cannot be taken.
     """
@@ -47,6 +48,7 @@ class IndexPlan:
     files: Sequence[tuple[str, Metadata | None]]
     options: IndexOptions
     parts: IndexParts
+    check: Callable[[], object]
     note: Callable[[], object]
     skip: Callable[[str, str], object]
 
@@ -109,8 +111,7 @@ def index_people(source: str | os.PathLike, gallery: BaseGallery, encoder: Encod
         if spread is None:
             whole.report.add(run.take(found.files, bar, found.paths))
         else:
-            note = (lambda: None) if run.had_entries else run.note
-            for count, report in spread(whole.plan(parts, note)):
+            for count, report in spread(whole.plan(run, parts)):
                 whole.report.add(report)
                 for _ in range(count):
                     bar.advance(whole.report.so_far())
@@ -132,11 +133,12 @@ class _WholeRun:
             if selection.holds(path):
                 self.skip(path, reason)
 
-    def plan(self, parts: IndexParts, note: Callable[[], object]) -> IndexPlan:
+    def plan(self, run: FileRun, parts: IndexParts) -> IndexPlan:
         """Describe the files to those who share them."""
         names = map(self.selection.relative, self.found.files)
+        check, note = (_nothing, _nothing) if run.had_entries else (run.check, run.note)
         return IndexPlan(self.selection, [(name, self.metadata.get(name)) for name in names],
-                         self.options, parts, note, self.skip)
+                         self.options, parts, check, note, self.skip)
 
     def skip(self, path: str, reason: str) -> None:
         """Report a file that is not taken."""
@@ -170,6 +172,10 @@ class _WholeRun:
                 'a drive not there? Nothing was indexed or removed. If they are to be removed',
                 Remedy('prune_most'))
         return list(chain.from_iterable(gone.values()))
+
+
+def _nothing() -> None:
+    """Do nothing, where a gallery was begun before."""
 
 
 def _of_files(metadata: Mapping[str, Metadata], paths: Sequence[str],

@@ -148,8 +148,11 @@ class RayIndexing:
 
     def _take_in(self, plan: IndexPlan, results: Iterable[tuple[Sequence[_Item], _Outcome]]
                  ) -> Iterator[tuple[int, IndexReport]]:
-        noted = False
+        checked = noted = False
         for items, outcome in results:
+            if outcome.writes and not checked:
+                plan.check()
+                checked = True
             for method, arguments in outcome.writes:
                 getattr(plan.parts.gallery, method)(*arguments)
             if outcome.report.indexed and not noted:

@@ -92,6 +92,25 @@ def test_batches_make_the_gallery_of_one_process(many, tmp_path, name):
     same_as_one_process(uri, many, tmp_path)
 
 
+def test_a_gallery_that_another_process_begins_meanwhile_is_left_to_it(many, tmp_path):
+    uri = str(tmp_path / 'g')
+    (tmp_path / 'other').mkdir()
+    Image.new('RGB', (8, 16), (1, 2, 3)).save(tmp_path / 'other/1.png')
+
+    class Slow(FakePool):
+        def run(self, make, batches):
+            index(tmp_path / 'other', open_gallery(uri, ColorEncoder.fingerprint))
+            return super().run(make, batches)
+
+    def opened():
+        return IndexParts(open_gallery(uri, ColorEncoder.fingerprint), ColorEncoder())
+
+    with pytest.raises(BadValue, match='many lies outside .*other, which the paths'):
+        index_people(many, open_gallery(uri, ColorEncoder.fingerprint), ColorEncoder(),
+                     options=IndexOptions(progress=False), spread=RayIndexing(Slow(), opened))
+    assert [entry.path for entry in open_gallery(uri).entries()] == ['1.png']
+
+
 def test_captions_of_a_file_are_refused(many, tmp_path):
     from mmtbps.search.captioning import CaptionOptions, open_captions, with_captions
     (tmp_path / 'captions.jsonl').write_text('{"path": "00.png", "caption": "red"}\n')
