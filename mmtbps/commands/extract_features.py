@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 
-from mmtbps.clusters import RayPool, lost_items
+from mmtbps.clusters import RayPool, check_shared, lost_items
 from mmtbps.errors import BadValue, MissingFile, printable
 from mmtbps.fileio import check_writable, write_durably
 from mmtbps.search import load_encoder
@@ -119,6 +119,7 @@ def open_encoder(args: argparse.Namespace, notify: Callable[[str], None] | None 
 
 def open_batches(args: argparse.Namespace) -> BatchEncoder:
     """Load, in an actor of a cluster, what encodes a batch."""
+    check_shared(args.images)
     return BatchEncoder(open_encoder(args), args.workers)
 
 

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import tempfile
 import threading
 import time
 from dataclasses import asdict
@@ -106,6 +107,15 @@ def index_into_postgres(copy, crops, folder, kill=''):
         uri = f'{server.address}/people'
         report = index_on_ray(uri, crops, folder, kill)
         _copy(uri, copy)
+    return report
+
+
+def index_into_milvus(copy, crops, folder, kill):
+    """Index into a server of Milvus Lite, and copy what it holds into a folder."""
+    from benchmarks.milvus_server import milvus_server
+    with tempfile.TemporaryDirectory() as data, milvus_server(Path(data)) as (server, _):
+        report = index_on_ray(f'{server}/people', crops, folder, kill)
+        _copy(f'{server}/people', copy)
     return report
 
 

@@ -104,6 +104,17 @@ def test_an_image_that_ends_its_process_is_named_and_left_out(extract, many, cap
     assert_holds(out, one_by_one(many, ('004.png', '007.png', '180.png')))
 
 
+def test_images_that_a_machine_does_not_see_are_told_once(extract, many, tmp_path, refused):
+    class Far(FakePool):
+        def run(self, make, batches):
+            many.rename(tmp_path / 'gone')
+            return super().run(make, batches)
+
+    with refused('many is not there on .* a machine of the cluster'):
+        extract(Far())
+    assert not written(tmp_path / 'out')
+
+
 def test_sizes_of_actors_need_a_cluster(many, tmp_path, refused):
     with refused('--ray-cpus is about the actors of --ray; name both'):
         run_command('extract-features', ['CONFIG', 'CHECKPOINT', str(many), str(tmp_path / 'out'),

@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from mmtbps.clusters import RayPool, lost_items
+from mmtbps.clusters import RayPool, check_shared, lost_items
+from mmtbps.clusters.lost_work import ClusterError
 from mmtbps.clusters.ray_pool import LOST
 from mmtbps.errors import BadValue
 from mmtbps.fileio import append_json_lines
@@ -93,6 +94,7 @@ class _Maker:
     deferred: bool
 
     def __call__(self) -> Callable[[Sequence[_Item]], _Outcome]:
+        check_shared(self.selection.root)
         parts = self.open_parts()
         return lambda items: self.take(parts, items)
 
@@ -149,6 +151,7 @@ class RayIndexing:
     def _take_in(self, plan: IndexPlan, results: Iterable[tuple[Sequence[_Item], _Outcome]]
                  ) -> Iterator[tuple[int, IndexReport]]:
         checked = noted = False
+        stored = 0
         for items, outcome in results:
             if outcome.writes and not checked:
                 plan.check()
@@ -160,7 +163,14 @@ class RayIndexing:
                 noted = True
             if plan.options.log is not None and outcome.log:
                 append_json_lines(plan.options.log, outcome.log)
+            stored += outcome.report.indexed
             yield len(items), outcome.report
+        # Each machine would fill a gallery of its own, and no error would tell.
+        if (count := plan.parts.gallery.count()) < stored:
+            raise ClusterError(
+                f'{plan.parts.gallery.uri} holds {count} of the {stored} entries that were stored '
+                'in it: do all machines of the cluster see it at this path? Take a server or a '
+                'disk that they share, and index again')
 
 
 def cut_batches(files: Sequence[_Item], options: IndexOptions, actors: int

@@ -11,8 +11,8 @@ from indexing_rig import index
 from PIL import Image
 from ray_rig import on_ray
 
-from mmtbps.clusters.lost_work import work_through
-from mmtbps.errors import BadValue
+from mmtbps.clusters.lost_work import ClusterError, work_through
+from mmtbps.errors import BadValue, MissingFile
 from mmtbps.search.galleries.factory import open_gallery
 from mmtbps.search.indexing import IndexOptions, index_people
 from mmtbps.search.indexing.file_run import IndexParts
@@ -111,6 +111,29 @@ def test_a_gallery_that_another_process_begins_meanwhile_is_left_to_it(many, tmp
     assert [entry.path for entry in open_gallery(uri).entries()] == ['1.png']
 
 
+def test_a_gallery_that_the_machines_do_not_share_is_told(many, tmp_path):
+    def opened():  # a folder of the same name on another disk
+        return IndexParts(open_gallery(tmp_path / 'far/g.lance', ColorEncoder.fingerprint),
+                          ColorEncoder())
+
+    with pytest.raises(ClusterError, match=rf'g.lance holds 0 of the {FILES} .* that they share'):
+        index_people(many, open_gallery(tmp_path / 'g.lance', ColorEncoder.fingerprint),
+                     ColorEncoder(), options=IndexOptions(progress=False),
+                     spread=RayIndexing(FakePool(), opened))
+
+
+def test_images_that_a_machine_does_not_see_are_told_once(many, tmp_path):
+    class Far(FakePool):
+        def run(self, make, batches):
+            many.rename(tmp_path / 'gone')
+            return super().run(make, batches)
+
+    with pytest.raises(MissingFile, match='many is not there on .* machine of the cluster'):
+        index_people(many, open_gallery(tmp_path / 'g.lance', ColorEncoder.fingerprint),
+                     ColorEncoder(), options=IndexOptions(progress=False),
+                     spread=RayIndexing(Far(), lambda: None))
+
+
 def test_captions_of_a_file_are_refused(many, tmp_path):
     from mmtbps.search.captioning import CaptionOptions, open_captions, with_captions
     (tmp_path / 'captions.jsonl').write_text('{"path": "00.png", "caption": "red"}\n')
@@ -156,6 +179,17 @@ def test_actors_write_into_postgresql_at_once(many, tmp_path, kill):
     assert len(list((tmp_path / 'notes').iterdir())) >= (3 if kill else 2)
     assert (report['indexed'] + report['unchanged'], report['skipped']) == (FILES, [])
     assert kill or report['indexed'] == FILES
+    same_as_one_process(tmp_path / 'copy', many, tmp_path)
+
+
+@pytest.mark.slow
+def test_actors_write_to_a_server_of_milvus_lite_at_once(many, tmp_path):
+    if not (find_spec('pymilvus') and find_spec('milvus_lite')):
+        pytest.skip('no client or server: pip install "mmtbps[milvus]" milvus-lite')
+    report, _ = on_ray('ray_index_work', 'index_into_milvus', tmp_path / 'copy', many,
+                       tmp_path / 'notes', 'kill')
+    assert len(list((tmp_path / 'notes').iterdir())) > 2
+    assert (report['indexed'] + report['unchanged'], report['skipped']) == (FILES, [])
     same_as_one_process(tmp_path / 'copy', many, tmp_path)
 
 
