@@ -1,13 +1,16 @@
 """Features of a folder by the actors of a cluster: the files of one process, byte by byte."""
 
 import contextlib
+import os
 import random
+import signal
+import time
 
 import numpy as np
 import pytest
 from fakes import ColorEncoder
 from PIL import Image
-from ray_rig import command_on_ray, on_ray
+from ray_rig import command_on_ray, on_ray, python_alone
 
 from mmtbps.clusters.lost_work import work_through
 from mmtbps.commands import extract_features
@@ -154,3 +157,26 @@ def test_the_command_makes_the_files_of_one_process(folders, crops, tmp_path):
     assert [path.name for path in one] == [path.name for path in there] and len(one) == 4
     for file, other in zip(one, there, strict=True):
         assert file.read_bytes() == other.read_bytes()
+
+
+@pytest.mark.slow
+def test_a_stopped_command_keeps_whole_files_and_goes_on(folders, many, tmp_path):
+    words = ['extract-features', '--model', f'hf:{folders("siglip")}', many, tmp_path / 'out',
+             '--part-size', '4', '--device', 'cpu']
+    with python_alone('-m', 'mmtbps', *words, '--ray', '--ray-actors', '2', '--ray-cpus',
+                      '.4') as process:
+        while not written(tmp_path / 'out') and process.poll() is None:
+            time.sleep(.02)
+        os.killpg(process.pid, signal.SIGINT)
+        _, said = process.communicate(timeout=120)
+    assert process.returncode == 128 + signal.SIGINT, said
+    assert said.splitlines()[-1] == f'error: {extract_features.INTERRUPTED}'
+    kept = written(tmp_path / 'out')
+    assert 0 < len(kept) < IMAGES // 4
+    code, out, said = command_on_ray(*words)
+    assert code == 0, said[-4000:]
+    assert f'{4 * len(kept)} were there before' in out
+    words[4] = tmp_path / 'one'
+    run_command(words[0], [*map(str, words[1:])])
+    assert written(tmp_path / 'out') == written(tmp_path / 'one')
+    assert kept.items() <= written(tmp_path / 'one').items()
