@@ -346,5 +346,5 @@ class TextToPersonInferencer:
         judges, gallery = self._judges, self.gallery
         estimator = judges.estimator_of(gallery) if of_words else None
         return Answerer(gallery, judges.checker_of(gallery), self.picture, self.reranker, estimator,
-                        getattr(self.encoder, 'probability', lambda score: None),
-                        judges.statistics_of)(queries, vectors, wishes, **asked)
+                        getattr(self.encoder, 'probability', lambda score: None))(
+                            queries, vectors, wishes, **asked)

@@ -14,7 +14,7 @@ from ..galleries.base import BaseGallery, GalleryEntry, Hit
 from ..grouped_search import best_of_groups_first, complete_groups, find_hits
 from ..results import SearchResult
 from .checked_hits import mark_result, order_hits, reach_of, weigh_hits
-from .gallery_statistics import GalleryStatistics, find_statistics
+from .gallery_statistics import find_statistics
 from .phrase_weights import phrases_to_weigh
 from .phrases import PhraseChecker
 from .presence import PresenceEstimator
@@ -55,7 +55,6 @@ class Answerer:
         reranker: A second stage, which orders the first hits anew.
         estimator: Of presence.
         probability: Of a score, where the model was trained to tell.
-        statistics: Of the gallery, where phrases are weighed; by default it is looked through.
     """
 
     gallery: BaseGallery
@@ -64,7 +63,6 @@ class Answerer:
     reranker: 'HitReranker | None' = None
     estimator: PresenceEstimator | None = None
     probability: Callable[[float], float | None] = lambda score: None
-    statistics: Callable[[BaseGallery], GalleryStatistics] = find_statistics
 
     def __call__(self, queries: Sequence[Asked], vectors: np.ndarray, wishes: Wishes,
                  topk: int = 10, where: Mapping[str, Any] | None = None,
@@ -102,7 +100,7 @@ class Answerer:
                found: Sequence[Sequence[Hit]], weight: float) -> Sequence[Sequence[Hit]]:
         if not any(found):
             return found
-        statistics = self.statistics(self.gallery)
+        statistics = find_statistics(self.gallery)
         return [weigh_hits(hits, vector, query.sentence, weight, self.checker, self.gallery,
                            statistics)
                 for query, vector, hits in zip(queries, vectors, found, strict=True)]

@@ -12,6 +12,7 @@ import os
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
@@ -31,6 +32,8 @@ _BESIDE = frozenset({STATISTICS_FILE, f'{STATISTICS_FILE}.partial', 'origin.json
 #: Of a larger gallery so many entries are looked at, always the same ones.
 MOST_ENTRIES = 100_000
 _AT_A_TIME = 2000
+#: Of the galleries that are open in this process.
+_found: WeakKeyDictionary[BaseGallery, 'GalleryStatistics'] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True)
@@ -50,17 +53,20 @@ class GalleryStatistics:
     state: str = ''
 
 
-def find_statistics(gallery: BaseGallery,
-                    known: GalleryStatistics | None = None) -> GalleryStatistics:
-    """Find the statistics of a gallery: those that are known or kept, or new ones.
+def find_statistics(gallery: BaseGallery) -> GalleryStatistics:
+    """Find the statistics of a gallery, which are the same object until it changes.
 
     Args:
         gallery: With at least one entry.
-        known: Found before; they stay where nothing has changed.
     """
     state = _state(gallery)
-    if known is not None and known.state == state:
-        return known
+    known = _found.get(gallery)
+    if known is None or known.state != state:
+        known = _found[gallery] = _read_or_look_through(gallery, state)
+    return known
+
+
+def _read_or_look_through(gallery: BaseGallery, state: str) -> GalleryStatistics:
     file = None if '://' in gallery.uri else Path(gallery.uri, STATISTICS_FILE)
     if file is not None and (kept := _read(file, gallery.dim)) is not None and kept.state == state:
         return kept

@@ -8,7 +8,6 @@ from ..captioning import with_captions
 from ..encoders.base import Encoder
 from ..galleries.base import BaseGallery
 from ..galleries.fingerprint import CAPTIONS
-from .gallery_statistics import GalleryStatistics, find_statistics
 from .phrase_bounds import find_phrase_bounds
 from .phrases import PhraseChecker
 from .presence import PresenceEstimator
@@ -41,8 +40,6 @@ class Judges:
     checker: PhraseChecker = field(init=False, repr=False)
     _estimator: PresenceEstimator | None = field(default=None, init=False, repr=False)
     _checked: BaseGallery | None = field(default=None, init=False, repr=False)
-    _known: tuple[BaseGallery, GalleryStatistics] | None = field(default=None, init=False,
-                                                                 repr=False)
 
     def __post_init__(self) -> None:
         self.checker = PhraseChecker(self.encoder)
@@ -72,12 +69,6 @@ class Judges:
                 gallery, self._fingerprint(gallery), self.model, self.calibration, self.prior,
                 self.weights)
         return self._estimator if self.presence or self._estimator.calibration else None
-
-    def statistics_of(self, gallery: BaseGallery) -> GalleryStatistics:
-        """Find the statistics of a gallery, anew only where it has changed."""
-        known = self._known[1] if self._known and self._known[0] is gallery else None
-        self._known = gallery, find_statistics(gallery, known)
-        return self._known[1]
 
     def _fingerprint(self, gallery: BaseGallery) -> dict[str, Any]:
         """Return that of the features: what is calibrated on pictures holds for no captions."""

@@ -128,7 +128,7 @@ class PresenceEstimator:
 
     def _count(self, where: Mapping[str, Any] | None) -> int:
         """Count the entries that pass a filter; once, until the gallery changes."""
-        found = find_statistics(self.gallery, self._statistics)
+        found = find_statistics(self.gallery)
         if found is not self._statistics:
             self._statistics, self._counts = found, {}
         if not where:

@@ -243,15 +243,16 @@ def test_statistics_are_kept_until_the_gallery_changes(gallery, data, monkeypatc
     monkeypatch.setattr(gallery_statistics, '_look_through',
                         lambda *args: looked.append(1) or again(*args))
     assert find_statistics(open_gallery(tmp_path / 'people')).count == 250 and not looked
-    assert find_statistics(gallery, found) is found
+    assert find_statistics(gallery) is found
     gallery.delete(ids=['60'])
-    changed = find_statistics(gallery, found)
+    changed = find_statistics(gallery)
     assert changed.count == 249 and looked == [1]
     rest = np.delete(data.gallery[50:], 10, 0)
     assert np.abs(changed.mean - rest.mean(0)).max() < 1e-6
     kept = tmp_path / 'people' / gallery_statistics.STATISTICS_FILE
     kept.write_bytes(b'damaged')
-    assert find_statistics(gallery).count == 249 and len(looked) == 2
+    assert find_statistics(gallery) is changed and looked == [1]
+    assert find_statistics(open_gallery(tmp_path / 'people')).count == 249 and len(looked) == 2
     forget_statistics(str(tmp_path / 'people'))
     assert not kept.exists()
 
