@@ -28,6 +28,8 @@ def train(cfg, name, stop=None, method=None, **changes):
             'run_epoch' if hasattr(runner.train_loop, 'run_epoch') else 'run_iter'))
     else:
         runner.train()
+    if (workers := runner.train_dataloader._iterator) is not None:
+        workers._shutdown_workers()  # left to the garbage collection, each is waited for
     return runner
 
 

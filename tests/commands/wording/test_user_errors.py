@@ -232,9 +232,10 @@ class Records(torch.utils.data.Dataset):
      'cuhk, record 7: undecodable image: a.jpg (OSError: cut short)', None),
     (MissingKey("no 'caption' in the item"), "no 'caption' in the item", None)])
 def test_a_fault_in_a_worker_of_a_loader_is_one_line(error, words, cause, capsys):
-    loader = torch.utils.data.DataLoader(Records(error, cause), num_workers=1)
+    items = iter(torch.utils.data.DataLoader(Records(error, cause), num_workers=1))
     with pytest.raises(SystemExit) as stop, one_line_errors():
-        next(iter(loader))
+        next(items)
+    items._shutdown_workers()  # left to the garbage collection, it is waited for
     assert stop.value.code == 1 and capsys.readouterr().err == f'error: {words}\n'
 
 
