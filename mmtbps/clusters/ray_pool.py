@@ -70,6 +70,8 @@ class RayPool:
     def __enter__(self) -> 'RayPool':
         # Telemetry is for those who ask for it.
         os.environ.setdefault('RAY_USAGE_STATS_ENABLED', '0')
+        # A thread of Ray Data that outlives a stopped run would start another cluster.
+        os.environ.setdefault('RAY_ENABLE_AUTO_CONNECT', '0')
         import ray
         # It shows a traceback for each batch that is given up, which is tried again here.
         logging.getLogger('ray.data').setLevel(logging.CRITICAL)
