@@ -133,12 +133,14 @@ def _read(values: Mapping[str, Any]) -> PresenceCalibration:
     prior = _number(values['prior'])
     if not 0 < prior < 1 or scale[1] <= 0:
         raise ValueError('a share or a deviation is none')
-    return PresenceCalibration(
+    found = PresenceCalibration(
         np.array(_numbers([*values['weights'].values()], len(EVIDENCE))),
         _law(values['match']),
         _strangers(values['strangers']),
         _presence(values['presence']), (hit[0], hit[1], hit[2]), bank, (scale[0], scale[1]), prior,
         fingerprint, fitted_on, _others(values))
+    describe_fit(found)  # each answer is worded by it
+    return found
 
 
 def _others(values: Mapping[str, Any]) -> tuple[PresenceCalibration, ...]:

@@ -98,6 +98,7 @@ def test_a_file_of_old_has_one_calibration_for_all(calibration, file):
     (lambda others: others[0]['fitted_on'].pop('words'), 'lengths of its sentences'),
     (lambda others: others[0].update(others=[]), 'lengths of its sentences'),
     (lambda others: others[0]['fitted_on'].update(auroc=[1.]), '3 numbers are needed'),
+    (lambda others: others[0]['fitted_on'].update(ann_files=[3]), 'cannot convert'),
     (lambda others: others.append(3), 'not iterable'),
     (lambda others: others.extend(others * 9), 'other lengths are no list')])
 def test_others_that_are_damaged_are_refused(with_others, tmp_path, change, said):
@@ -143,6 +144,8 @@ def spoil(key, value):
     (spoil('fitted_on.words', [3, 2]), 'lengths of its sentences'),
     (spoil('fitted_on.words', [3]), 'lengths of its sentences'),
     (spoil('fitted_on.words', ['a', 'b']), 'lengths of its sentences'),
+    (spoil('fitted_on.sizes', 5), 'not iterable'),
+    (spoil('fitted_on.ann_files', 'a.json'), 'dictionary update'),
     (lambda values: values.pop('strangers'), "no 'strangers'"),
 ])
 def test_what_is_damaged_is_refused(file, change, said):
