@@ -7,17 +7,19 @@ import numpy as np
 
 __all__ = ['count_words', 'describe_strange_length', 'usual_lengths', 'word_lengths']
 
-_WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
+#: Chinese and Japanese, which have no spaces: each character counts, as each word of others does.
+_SIGN = '\u3041-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff'
+_WORD = re.compile(rf"[^\W{_SIGN}_]+(?:['’-][^\W{_SIGN}_]+)*|(?!\W)[{_SIGN}]")
 #: So many sentences of a hundred may be shorter, and as many longer.
 _OUTSIDE = 1
 
 
 def count_words(sentence: str) -> int:
-    """Count the words of a sentence.
+    """Count the words of a sentence; where these are not set apart, its characters.
 
     Example:
-        >>> count_words("a T-shirt, and the man's bag")
-        6
+        >>> count_words("a T-shirt, and the man's bag"), count_words('红色外套')
+        (6, 4)
     """
     return len(_WORD.findall(sentence))
 

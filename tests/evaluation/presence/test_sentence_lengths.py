@@ -12,7 +12,8 @@ from mmtbps.evaluation.presence.sentence_lengths import (
 
 @pytest.mark.parametrize(('sentence', 'count'), [
     ('', 0), ('red coat', 2), ("A man's dark-blue T-shirt, 2 bags.", 6), (' - , . ', 0),
-    ('une veste à carreaux', 4), ('snake_case', 2)])
+    ('une veste à carreaux', 4), ('snake_case', 2), ('红色外套', 4), ('穿T恤的人，背包。', 7),
+    ('赤いコート', 5), ('빨간 코트', 2)])
 def test_words_are_counted(sentence, count):
     assert count_words(sentence) == count
 
@@ -39,6 +40,12 @@ def test_one_of_several_calibrations_is_enough(count, strange):
     assert said == ('for sentences of 5 to 8 words or 1 to 2 words, and this one has '
                     f'{count}' if strange else '')
     assert describe_strange_length('word', [5, 8], None) == ''
+
+
+def test_a_long_sentence_without_spaces_is_no_short_one():
+    sentence = '一个穿红色外套的男人，背着黑色的双肩包，穿着蓝色牛仔裤'
+    assert describe_strange_length(sentence, [1, 14]).endswith('this one has 25')
+    assert describe_strange_length(sentence, [1, 14], [15, 44]) == ''
 
 
 def test_captions_of_one_length_are_of_one_number():
