@@ -72,6 +72,10 @@ def fit_calibration(data: OpenSet, method: str = 'logistic', seed: int = 0,
     data = replace(data, scale=scale)
     sizes = people_sizes(people, min(25, people // 3))
     trials = _deal(data, sizes, seed)
+    asked = len(np.unique(data.query_ids[trials.query]))
+    if asked < FEWEST_PEOPLE:
+        raise BadValue(f'sentences of at least {FEWEST_PEOPLE} people are needed that do not fit '
+                       f'most of the others, got those of {asked} of {people}')
     weights = _weigh(trials, LogisticRegression)
     matches, strangers = _sum_up(data, weights, seed)
     law = fit_stranger_law(strangers)
@@ -135,6 +139,10 @@ def _weigh(trials: Trials, logistic: Any) -> Array:
 def _sum_up(data: OpenSet, weights: Array, seed: int) -> tuple[Array, list[Array]]:
     """Sum up the evidence of all pairs: that of each person's best picture, and of strangers."""
     scale = data.scale
+    if data.fits is not None:  # of people without sentences nobody knows whether others fit them
+        known = np.isin(data.gallery_ids, data.query_ids)
+        data = replace(data, gallery=data.gallery[known], gallery_ids=data.gallery_ids[known],
+                       fits=data.fits[:, known])
     shares = neutral_share(data.gallery @ data.bank.T, scale)
     asked = np.random.default_rng(seed).permutation(len(data.queries))[:_MOST_QUERIES]
     matches, strangers = [], []

@@ -142,3 +142,28 @@ def test_a_model_that_sees_nothing_of_it_has_no_calibration():
     blind = replace(data, queries=unit(np.random.default_rng(4).normal(size=(120, DIM))))
     with pytest.raises(BadValue, match=r'they hardly tell who is there \(AUROC at most 0\.[45]'):
         fit_parts(blind)
+
+
+def test_sentences_of_a_few_people_are_too_few_however_many_others_there_are():
+    """All but a few are dressed alike, and what fits most of a gallery is not asked of it."""
+    data = dressed(100, seed=5)
+    alike = np.arange(100) >= 6
+    fits = np.where(alike[:, None] & alike, 1, np.eye(100)).astype(np.int8)
+    with pytest.raises(BadValue, match='sentences of at least 30 people.* of [1-6] of 100'):
+        fit_calibration(replace(data, fits=fits))
+
+
+def test_people_of_whom_nothing_is_read_do_not_count_among_strangers():
+    """Whether a sentence fits them nobody knows; they may be most of the people."""
+    data = dressed(240, seed=0)
+    read = data.query_ids < 100
+    known = replace(data, queries=data.queries[read], query_ids=data.query_ids[read])
+    fits = np.where(data.gallery_ids < 100, data.fits[read], -1)
+    found = fit_parts(replace(known, fits=fits), fitted_on=dict(words=[1, 3]))
+    alone = replace(known, gallery=data.gallery[:100], gallery_ids=data.gallery_ids[:100],
+                    fits=fits[:, :100], scale=found.scale)
+    trials = deal_trials(alone, 60, seed=8)
+    said, _ = found.probabilities(trials.evidence, trials.size)
+    assert found.fitted_on['people'] == 100
+    assert calibration_error(said, trials.present) < .15
+    assert area_under_curve(said, trials.present) > .6
