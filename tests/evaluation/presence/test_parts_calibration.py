@@ -153,7 +153,7 @@ def test_sentences_of_a_few_people_are_too_few_however_many_others_there_are():
         fit_calibration(replace(data, fits=fits))
 
 
-def test_people_of_whom_nothing_is_read_do_not_count_among_strangers():
+    """Nobody knows whether a sentence fits them; they may be most of the people."""
     """Whether a sentence fits them nobody knows; they may be most of the people."""
     data = dressed(240, seed=0)
     read = data.query_ids < 100
