@@ -120,8 +120,12 @@ def run(args: argparse.Namespace) -> None:
         print(f'\nmeasured on split {args.check}:\n')
         print(table(measured))
         for other in found.others:
-            _, parts = encode_parts(encoder, subjects[args.check], sets[args.check], args.seed)
-            short = check_parts(other, parts, args.sizes, args.seed)
+            try:
+                _, parts = encode_parts(encoder, subjects[args.check], sets[args.check], args.seed)
+                short = check_parts(other, parts, args.sizes, args.seed)
+            except BadValue as error:  # all else is measured
+                print(f'\n{_PARTS} are not measured: {error}')
+                continue
             print(f'\n{_PARTS}, half of the time with somebody whom they fit:\n')
             print(table(short))
             measured.update(short)

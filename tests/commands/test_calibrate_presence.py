@@ -111,6 +111,21 @@ def test_captions_without_parts_leave_short_sentences_without_a_probability(conf
     assert json.loads((home / 'weights.presence.json').read_text())['others'] == []
 
 
+def test_a_check_without_parts_of_captions_measures_and_draws_the_rest(config, home, call):
+    file = home / 'reid_raw.json'
+    records = json.loads(file.read_text())
+    for record in records:
+        if record['split'] == 'test':
+            record['captions'] = ['xyz ' * 4 + str(record['id'])]
+    file.write_text(json.dumps(records))
+    code, out, err = call('calibrate', config, home / 'weights.pth', '--check', 'test', '--sizes',
+                          '20', '--plot', home / 'reliability.png')
+    assert code == 0, err
+    assert '| 20 people, 50 % there | calibrated |' in out
+    assert '\nparts of captions are not measured: nothing is read in the captions' in out
+    assert (home / 'reliability.png').exists()
+
+
 def test_marks_are_by_the_bounds_that_captions_gave(config, gallery, home, call):
     people = gallery()
     answer, = json.loads(call('query', people, 'red coat', '--marks', '--json')[1])
