@@ -1,6 +1,5 @@
 """Sizes of towers that compute in no time."""
 
-import itertools
 from inspect import isclass, signature
 
 from mmtbps.registry import MODELS
@@ -10,8 +9,6 @@ TINY_BERT = dict(vocab_size=50, hidden_size=16, num_hidden_layers=2, num_attenti
                  intermediate_size=32, max_position_embeddings=64,
                  hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
 
-_NUMBERS = itertools.count()
-
 
 def shrink(cfg, data_root, work_dir):
     """Make any config of ours small: a drawn micro set, tiny towers, no workers.
@@ -19,8 +16,7 @@ def shrink(cfg, data_root, work_dir):
     What the config is about (parts, losses, schedules, transforms) stays as it is.
     """
     cfg.work_dir = str(work_dir)
-    # MMEngine adds the second; two runs of one second are told apart by number.
-    cfg.experiment_name = f'test_{work_dir.name}_{next(_NUMBERS)}'
+    cfg.experiment_name = f'test_{work_dir.name}'
     cfg.load_from = None
     size, tokenizer = (32, 16), str(data_root / 'tokenizer')
     for name in ('image_backbone', 'text_backbone'):

@@ -1,5 +1,6 @@
 """Consensus division: the mixture, the votes, resumed runs, several processes."""
 
+import itertools
 import math
 import os
 import warnings
@@ -21,6 +22,7 @@ from mmtbps.fileio import load_checkpoint_file
 from mmtbps.models.losses import clean_pairs, consensus_weights, mixture_posterior
 
 CONFIG = Path(__file__).resolve().parents[2] / 'configs/tbps/vit_bert_base_drawn.py'
+NUMBERS = itertools.count()
 NECK = dict(type='TokenSelectionNeck', out_dims=8, selection_dims=6)
 BATCH = 24
 
@@ -115,6 +117,8 @@ def test_votes_become_weights():
 
 def config_of(data_root, folder, **changes):
     cfg = shrink(Config.fromfile(CONFIG), data_root, folder)
+    # MMEngine adds the second; two runs of one second are told apart by number.
+    cfg.experiment_name += f'_{next(NUMBERS)}'
     cfg.model.update(
         image_neck=dict(NECK, side='image'), text_neck=dict(NECK, side='text'),
         heads=dict(bge=dict(type='TALHead'), tse=dict(type='TALHead', part='tse')))
