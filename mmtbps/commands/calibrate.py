@@ -16,17 +16,13 @@ Examples:
 """
 
 import argparse
-import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from mmengine.logging import MMLogger
-from rich.console import Console
-from rich.progress import track
 
 from mmtbps.config_file import read_config
 from mmtbps.datasets.images import read_picture
@@ -64,6 +60,7 @@ from .options.model import add_model_positionals, chosen_preprocessing
 from .wording.command_names import CommandParser
 from .wording.json_answers import add_json, answer
 from .wording.licence_notice import print_model_notice
+from .wording.progress import progress
 
 __all__ = ['add_arguments', 'run']
 
@@ -231,16 +228,16 @@ def check_gallery(address: str, encoder: Encoder) -> None:
 
 def encode(encoder: Encoder, subjects: Subjects, bank: np.ndarray, split: str) -> OpenSet:
     """Encode the pictures and sentences of a split."""
-    def batches(items: Sequence, words: str) -> Any:
-        parts = [items[start:start + _BATCH] for start in range(0, len(items), _BATCH)]
-        return track(parts, f'{split}: {words}', console=Console(stderr=True),
-                     disable=not sys.stderr.isatty())
-
     gallery = np.concatenate([encoder.encode_images([read_picture(path) for path in part])
-                              for part in batches(subjects.paths, 'pictures')])
+                              for part in batches(subjects.paths, f'{split}: pictures')])
     queries = np.concatenate([encoder.encode_texts(part)
-                              for part in batches(subjects.captions, 'sentences')])
+                              for part in batches(subjects.captions, f'{split}: sentences')])
     return OpenSet(queries, subjects.people[subjects.owners], gallery, subjects.people, bank)
+
+
+def batches(items: Sequence, words: str) -> Iterator[Sequence]:
+    """Cut what is to be encoded into batches, and show a bar over them."""
+    return progress([items[start:start + _BATCH] for start in range(0, len(items), _BATCH)], words)
 
 
 def encode_parts(encoder: Encoder, subjects: Subjects, data: OpenSet,
@@ -252,8 +249,8 @@ def encode_parts(encoder: Encoder, subjects: Subjects, data: OpenSet,
     """
     taken = parts_of_captions(subjects.captions, subjects.people[subjects.owners],
                               subjects.people, seed)
-    features = np.concatenate([encoder.encode_texts(taken.sentences[start:start + _BATCH])
-                               for start in range(0, len(taken.sentences), _BATCH)])
+    features = np.concatenate([encoder.encode_texts(part)
+                               for part in batches(taken.sentences, _PARTS)])
     return taken.sentences, replace(data, queries=features, query_ids=taken.people,
                                     fits=taken.fits)
 

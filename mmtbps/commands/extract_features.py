@@ -20,6 +20,7 @@ from functools import partial
 from pathlib import Path
 
 from mmtbps.clusters import RayPool, check_shared, lost_items
+from mmtbps.clusters.ray_pool import LOST
 from mmtbps.errors import BadValue, MissingFile, printable
 from mmtbps.fileio import check_writable, write_durably
 from mmtbps.search import load_encoder
@@ -95,7 +96,6 @@ def write_files(files: FeatureFiles, batches: Sequence[Sequence[NumberedImage]],
         results: Of the batches; None for an image that ended its process.
     """
     def lose(item: NumberedImage) -> None:
-        from mmtbps.clusters.ray_pool import LOST
         say_left_out(UnreadableImage(item[1], LOST))
         files.pass_over([item])
 

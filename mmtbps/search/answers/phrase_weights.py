@@ -10,7 +10,7 @@ from mmtbps.lexicon import AskedPhrase
 
 from .phrases import PhraseChecker
 
-__all__ = ['log_shares', 'phrases_to_weigh', 'score_spreads', 'weighed_scores']
+__all__ = ['check_weight', 'log_shares', 'phrases_to_weigh', 'score_spreads', 'weighed_scores']
 
 #: Weight of all phrases, as a part of the spread of the sentence's scores, and the temperature of
 #: their shares, likewise. Chosen on drawn people; both are without unit, so that models whose
@@ -18,6 +18,8 @@ __all__ = ['log_shares', 'phrases_to_weigh', 'score_spreads', 'weighed_scores']
 WEIGHT, TEMPERATURE = .4, .3
 #: Rounding leaves so much of the spread of equal scores, and no model's scores lie so close.
 _NO_SPREAD = 1e-6
+#: Of which the sentence itself is nothing any more.
+_MOST_WEIGHT = 1000
 
 
 def log_shares(scores: np.ndarray, spread: float) -> np.ndarray:
@@ -67,6 +69,17 @@ def phrases_to_weigh(sentence: str | None) -> tuple[AskedPhrase, ...]:
         phrase for phrase in PhraseChecker.phrases(sentence) if not phrase.negated)
 
 
+def check_weight(weight: float) -> None:
+    """Check the weight of the phrases of a sentence.
+
+    Raises:
+        BadValue: It is no number, negative, or more than 1,000.
+    """
+    if not isinstance(weight, int | float) or not 0 <= weight <= _MOST_WEIGHT:
+        raise BadValue('the weight of the phrases of a sentence is from 0 to '
+                       f'{_MOST_WEIGHT:,}, got {weight!r}')
+
+
 def weighed_scores(scores: np.ndarray, features: np.ndarray, phrases: Sequence[AskedPhrase],
                    checker: PhraseChecker, spread: float, weight: float = 1.) -> np.ndarray:
     r"""Add to the scores of a sentence what its phrases tell apart.
@@ -89,10 +102,9 @@ def weighed_scores(scores: np.ndarray, features: np.ndarray, phrases: Sequence[A
         ``(N,)`` float64, in parts of the spread.
 
     Raises:
-        BadValue: The weight is negative or no number.
+        BadValue: See `check_weight`.
     """
-    if not 0 <= weight < np.inf:
-        raise BadValue(f'the weight of the phrases of a sentence is 0 or more, got {weight}')
+    check_weight(weight)
     scores = np.asarray(scores, np.float64)
     if not spread > _NO_SPREAD:
         return scores

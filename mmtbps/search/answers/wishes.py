@@ -10,12 +10,11 @@ from mmtbps.lexicon import AskedPhrase, read_sentence
 
 from ..galleries.base import BaseGallery, Hit
 from .feedback import move_query
+from .phrase_weights import check_weight
 from .phrases import PhraseChecker, PhraseMark
 
 __all__ = ['Wishes', 'order_by_marks', 'read_must']
 
-#: Of which the sentence itself is nothing any more.
-_MOST_WEIGHT = 1000
 #: What is encoded of a query that only denies things.
 ANYBODY = 'a person'
 _PLACES = dict(yes=0, unsure=1, no=2)
@@ -70,9 +69,7 @@ class Wishes:
             BadValue: Nothing of a text can be checked, one entry is right and wrong, or the
                 weight is none.
         """
-        if not isinstance(weigh, int | float) or not 0 <= weigh <= _MOST_WEIGHT:
-            raise BadValue('the weight of the phrases of a sentence is from 0 to '
-                           f'{_MOST_WEIGHT:,}, got {weigh!r}')
+        check_weight(weigh)
         like, unlike = (tuple(dict.fromkeys([ids] if isinstance(ids, str) else ids))
                         for ids in (like, unlike))
         if both := set(like) & set(unlike):
