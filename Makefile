@@ -8,7 +8,7 @@ EXTRAS ?= pdg,search,calibrate,watch,milvus,postgres,metrics,demo,deploy,video,v
 # PIP_OPTIONS: more for pip, such as --no-compile.
 PIP_INSTALL = pip install --quiet --disable-pip-version-check $(PIP_OPTIONS)
 
-.PHONY: help install demo test test-slow lint package docs clean
+.PHONY: help install install-docs demo test test-slow lint dist try-wheel package docs clean
 
 help:
 	@echo "mmtbps COMMAND is the command line, in $(VENV)/bin once that is made: mmtbps --help lists all,"
@@ -41,8 +41,18 @@ test-slow: install
 lint: install
 	$(VENV)/bin/ruff check .
 
-package: install
+# The wheel is built from the source archive.
+dist: install
+	rm -rf dist
+	$(VENV)/bin/python -m build --quiet
+
+try-wheel: install
 	.ci/try_wheel $(VENV)/bin/python "$(TORCH)" $(STACK)
+
+package: dist
+	$(MAKE) try-wheel
+
+install-docs: $(VENV)-docs/installed
 
 # In an environment of its own: the pages need Sphinx, and neither torch nor the stack.
 $(VENV)-docs/installed: docs/requirements.txt
