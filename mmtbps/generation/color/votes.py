@@ -44,9 +44,13 @@ def color_votes(pixels: np.ndarray) -> np.ndarray:
     shades = shaded_palette()
     if not len(pixels):
         return np.zeros(len(shades))
-    voters = rgb_to_lab(pixels[::-(-len(pixels) // _VOTERS)])
-    nearest = np.square(voters[:, None, None] - shades).sum(-1).min(-1).argmin(-1)
-    return np.bincount(nearest, minlength=len(shades)) / len(voters)
+    voters = rgb_to_lab(pixels[::-(-len(pixels) // _VOTERS)]).T
+    distance = np.full((len(shades), voters.shape[1]), np.inf)
+    for shade in shades.swapaxes(0, 1):  # long rows of pixels: many times as fast as all at once
+        lightness, *colorfulness = (np.square(voter - anchor[:, None])
+                                    for voter, anchor in zip(voters, shade.T, strict=True))
+        np.minimum(distance, sum(colorfulness, lightness), out=distance)
+    return np.bincount(distance.argmin(0), minlength=len(shades)) / voters.shape[1]
 
 
 def band_of(region: str) -> tuple[float, float]:

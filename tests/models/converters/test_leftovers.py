@@ -47,12 +47,18 @@ def places_of(kind):
             yield pytest.param(kind, reason, prefix, marks=[] if in_turn else pytest.mark.slow)
 
 
+def light(state):
+    """Names and shapes of weights, with one number in the file for each large table."""
+    return {key: value.flatten()[:1].expand(value.shape) if value.numel() > 1e5 else value
+            for key, value in state.items()}
+
+
 @pytest.mark.parametrize('kind, reason, prefix', [
     place for kind in PREFIXES for place in places_of(kind)])
 def test_a_part_that_ours_does_not_have_is_refused_with_its_name(kind, reason, prefix, tmp_path):
     options = dict(activation='gelu') if kind in ('open_clip', 'hf_clip') else {}
     key = PARTS[reason]
-    torch.save(layouts()[kind][0] | {prefix + key: torch.ones(3)}, tmp_path / 'other.pth')
+    torch.save(light(layouts()[kind][0]) | {prefix + key: torch.ones(3)}, tmp_path / 'other.pth')
     with pytest.raises(BadValue, match=rf'other.pth: it has {reason}.*: \S*{key} '):
         convert_checkpoint(kind, str(tmp_path / 'other.pth'), ConversionOptions(**options))
 
