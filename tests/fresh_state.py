@@ -50,7 +50,7 @@ def same_environment():
         os.chdir(folder)
         for name in os.environ.keys() - variables.keys():
             del os.environ[name]
-        os.environ.update(variables)
+        os.environ.update(variables.items() - os.environ.items())
 
 
 @contextmanager
@@ -67,9 +67,14 @@ def same_settings():
         multiprocessing.set_start_method(method, force=True)
 
 
+#: Without a GPU the generator of the CPU is the only one, and seeded in a moment.
+seed_torch = (torch.manual_seed if torch.cuda.is_available()
+              else torch.default_generator.manual_seed)
+
+
 @contextmanager
 def fresh_state():
     """All of the above; torch draws by the seed that pytest-randomly gave to ``random``."""
     with no_instances(), same_environment(), same_settings():
-        torch.manual_seed(random.getrandbits(32))
+        seed_torch(random.getrandbits(32))
         yield

@@ -1,16 +1,19 @@
 """Fit of converted weights: all that the model has, nothing else that a feature depends on."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
 
 import torch
+from torch.overrides import TorchFunctionMode
 
 from mmtbps.errors import BadValue
 from mmtbps.registry import MODELS
 
 from .base import Conversion
 
-__all__ = ['check_weights', 'drop_training_only', 'refuse_leftovers']
+__all__ = ['check_weights', 'drop_training_only', 'refuse_leftovers', 'without_values']
 
 #: Parts of networks that ours do not have, by their names in the libraries that publish them.
 _PARTS = (
@@ -68,7 +71,7 @@ def check_weights(result: Conversion) -> None:
     Raises:
         BadValue: it holds weights that ours do not have.
     """
-    with torch.device('meta'):
+    with without_values():
         settings = {key: value for key, value in result.model.items() if key != 'data_preprocessor'}
         expected = {name: tuple(value.shape)
                     for name, value in MODELS.build(settings).state_dict().items()}
@@ -80,6 +83,35 @@ def check_weights(result: Conversion) -> None:
     result.misshapen = [
         f'{names[name]} is {tuple(value.shape)}, must be {expected[name]}'
         for name, value in result.state_dict.items() if tuple(value.shape) != expected[name]]
+
+
+@contextmanager
+def without_values() -> Iterator[None]:
+    """Let models be built of shapes alone, which have no memory and are given no first values.
+
+    Example:
+        >>> with without_values():
+        ...     layer = torch.nn.Linear(10**6, 10**6)
+        >>> layer.weight.shape, layer.weight.is_meta
+        (torch.Size([1000000, 1000000]), True)
+    """
+    with torch.device('meta'), _NoFirstValues():
+        yield
+
+
+class _NoFirstValues(TorchFunctionMode):
+    """Mode in which ``torch.nn.init`` leaves shapes alone, for which it would take its time."""
+
+    def __torch_function__(self, func: Callable, types: Sequence[type],
+                           args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
+                           ) -> Any:
+        kwargs = kwargs or {}
+        if getattr(func, '__module__', None) == 'torch.nn.init' or (
+                getattr(func, '__name__', None) in ('normal_', 'uniform_')):
+            target = args[0] if args else kwargs['tensor']
+            if target.is_meta:
+                return target
+        return func(*args, **kwargs)
 
 
 def refuse_leftovers(keys: Sequence[str], target: str = 'our model') -> None:
