@@ -7,6 +7,7 @@ import re
 import signal
 import sys
 from contextlib import contextmanager
+from functools import cache
 from importlib.machinery import SOURCE_SUFFIXES, FileFinder, SourceFileLoader
 from pathlib import Path
 
@@ -188,6 +189,19 @@ def plain_config_text():
         laid_out = yapf_api.FormatCode
         patch.setattr(yapf_api, 'FormatCode', lambda text, **_: (text, True))
         yield laid_out
+
+
+@pytest.fixture(scope='session', autouse=True)
+def machine_is_looked_at_once():
+    """MMEngine asks git, the compiler and the finders of modules in every run, and every layer."""
+    with pytest.MonkeyPatch.context() as patch:
+        for place, names in {'runner.runner': ('get_git_hash', 'collect_env'),
+                             'hooks.runtime_info_hook': ('get_git_hash', ),
+                             'model.utils': ('mmcv_full_available', )}.items():
+            module = importlib.import_module(f'mmengine.{place}')
+            for name in names:
+                patch.setattr(module, name, cache(getattr(module, name)))
+        yield
 
 
 @pytest.fixture

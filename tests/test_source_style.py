@@ -2,8 +2,10 @@
 
 import ast
 import re
+from functools import lru_cache
 from pathlib import Path
 
+import pytest
 from source_tree import PACKAGE, ROOT, SOURCES, inside
 
 from mmtbps.moved import DIVIDED, MOVED
@@ -25,11 +27,16 @@ def read(path: Path) -> str:
     return path.read_text(encoding='utf-8')
 
 
+@lru_cache(maxsize=2)
+def parsed(source: str) -> ast.Module:
+    return ast.parse(source)
+
+
 def too_long(source: str, name: str) -> list[str]:
     """Files and functions beyond the limits; a docstring does not count."""
     lines, limit = source.count('\n'), 60 if name.endswith('__init__.py') else 350
     long = [f'{name}: {lines} lines, limit {limit}'] if lines > limit else []
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(parsed(source)):
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
             first = node.body[0]
             documented = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant)
@@ -43,14 +50,14 @@ def too_long(source: str, name: str) -> list[str]:
 def riddles(source: str, name: str) -> list[str]:
     """Docstrings that open with a question word, or point back."""
     return [f'{name}:{getattr(node, "lineno", 1)}: {text.splitlines()[0]}'
-            for node in ast.walk(ast.parse(source))
+            for node in ast.walk(parsed(source))
             if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef))
             and (text := ast.get_docstring(node)) and RIDDLES.match(text)]
 
 
 def undocumented(source: str, name: str) -> list[str]:
     """Public modules, classes, functions and methods without a docstring."""
-    tree = ast.parse(source)
+    tree = parsed(source)
     missing = [] if ast.get_docstring(tree) else [name]
 
     def visit(node: ast.AST, prefix: str, overrides: bool) -> None:
@@ -70,7 +77,7 @@ def undocumented(source: str, name: str) -> list[str]:
 def not_a_plain_init(source: str, name: str) -> list[str]:
     """Statements of an ``__init__`` other than imports, ``__all__`` and one ``__getattr__``."""
     wrong, getters = [], 0
-    for node in ast.parse(source).body:
+    for node in parsed(source).body:
         getter = isinstance(node, ast.FunctionDef) and node.name == '__getattr__'
         getters += getter
         allowed = getter or isinstance(node, (ast.Import, ast.ImportFrom)) or (
@@ -80,7 +87,7 @@ def not_a_plain_init(source: str, name: str) -> list[str]:
         if not allowed or 'import *' in ast.unparse(node):
             wrong.append(f'{name}:{node.lineno}')
     has_all = any(isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == '__all__'
-                  for node in ast.parse(source).body)
+                  for node in parsed(source).body)
     return [*wrong, *([f'{name}: no __all__'] if not has_all else []),
             *([f'{name}: {getters} __getattr__'] if getters > 1 else [])]
 
@@ -97,20 +104,29 @@ def encodings_left_to_the_locale(source: str, name: str) -> list[str]:
                     call.args[1] if len(call.args) > 1 else ast.Constant('r'))
         return getattr(function, 'id', '') == 'open' and 'b' not in ast.unparse(mode)
 
-    return [f'{name}:{node.lineno}: {ast.unparse(node)}' for node in ast.walk(ast.parse(source))
+    return [f'{name}:{node.lineno}: {ast.unparse(node)}' for node in ast.walk(parsed(source))
             if isinstance(node, ast.Call) and leaves(node)]
 
 
-def test_no_encoding_is_left_to_the_locale():
-    left = [line for path in ALL_PYTHON if 'tests' not in path.relative_to(ROOT).parts
-            for line in encodings_left_to_the_locale(read(path), path.relative_to(ROOT).as_posix())]
+@pytest.fixture(scope='module')
+def faults():
+    """The lines of each of these checks over all Python, of which a file is parsed once."""
+    found = {check: [] for check in (encodings_left_to_the_locale, too_long, riddles)}
+    for path in ALL_PYTHON:
+        source, name = read(path), path.relative_to(ROOT).as_posix()
+        for check, lines in found.items():
+            lines += check(source, name)
+    return found
+
+
+def test_no_encoding_is_left_to_the_locale(faults):
+    left = [line for line in faults[encodings_left_to_the_locale]
+            if 'tests' not in line.partition(':')[0].split('/')]
     assert not left, '\n'.join(left)
 
 
-def test_no_file_is_long_and_no_function_is_long():
-    long = [line for path in ALL_PYTHON
-            for line in too_long(read(path), path.relative_to(ROOT).as_posix())]
-    assert not long, '\n'.join(long)
+def test_no_file_is_long_and_no_function_is_long(faults):
+    assert not faults[too_long], '\n'.join(faults[too_long])
 
 
 def test_names_say_something():
@@ -118,10 +134,8 @@ def test_names_say_something():
                 if any(FORBIDDEN_NAMES.search(part) for part in path.relative_to(ROOT).parts)]
 
 
-def test_no_docstring_opens_with_a_riddle():
-    found = [line for path in ALL_PYTHON
-             for line in riddles(read(path), path.relative_to(ROOT).as_posix())]
-    assert not found, '\n'.join(found)
+def test_no_docstring_opens_with_a_riddle(faults):
+    assert not faults[riddles], '\n'.join(faults[riddles])
 
 
 def test_what_is_public_is_documented():

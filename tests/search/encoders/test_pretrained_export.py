@@ -30,23 +30,37 @@ ROOT = Path(__file__).resolve().parents[3]
 LONG = ' '.join(SENTENCES * 9)
 
 
+PROMPTS = ['a photo of {}', '{} in black']
+
+
 def encoder_of(folder, kind='clip', **options):
     save_tiny(folder, kind)
     return PretrainedEncoder(f'hf:{folder}', 'cpu', **options)
 
 
+@pytest.fixture(scope='module')
+def exported_clip(tmp_path_factory):
+    """A CLIP, the folder of its export, and what the export says."""
+    encoder = encoder_of(tmp_path_factory.mktemp('clip'), prompts=PROMPTS)
+    folder = tmp_path_factory.mktemp('export') / 'exported'
+    return encoder, folder, export_encoder(encoder, folder, int8=True)
+
+
 @pytest.mark.parametrize('kind, options, size', [
-    ('clip', dict(prompts=['a photo of {}', '{} in black']), [32, 32]),
+    ('clip', dict(prompts=PROMPTS), [32, 32]),
     pytest.param('siglip', dict(aspect='stretch'), [32, 32], marks=pytest.mark.slow),
     # Of at most 24 patches those of a person are 8 x 3; the other processor resizes, then cuts.
     ('siglip2', {}, [64, 24]), pytest.param('align', {}, [36, 36], marks=pytest.mark.slow)])
-def test_an_exported_model_gives_the_features_of_torch(kind, options, size, tmp_path):
-    (tmp_path / kind).mkdir()
-    encoder = encoder_of(tmp_path / kind, kind, **options)
-    manifest = export_encoder(encoder, tmp_path / 'exported', int8=True)
+def test_an_exported_model_gives_the_features_of_torch(kind, options, size, tmp_path, request):
+    if kind == 'clip':
+        encoder, folder, manifest = request.getfixturevalue('exported_clip')
+    else:
+        (tmp_path / kind).mkdir()
+        encoder, folder = encoder_of(tmp_path / kind, kind, **options), tmp_path / 'exported'
+        manifest = export_encoder(encoder, folder, int8=True)
     assert manifest['check']['fp32']['images'] > .99999 and manifest['image']['size'] == size
     assert min(manifest['check']['int8'].values()) > .995
-    exported, texts = OnnxEncoder(tmp_path / 'exported', 'fp32', 2), [*SENTENCES, LONG]
+    exported, texts = OnnxEncoder(folder, 'fp32', 2), [*SENTENCES, LONG]
     images = in_shape(random_images(3, seed=1), PERSON if kind == 'siglip2' else None)
     images = [*images, Image.new('RGB', (48, 128), 'red')]
     np.testing.assert_allclose(exported.encode_images(images), encoder.encode_images(images),
@@ -62,23 +76,22 @@ def test_an_exported_model_gives_the_features_of_torch(kind, options, size, tmp_
     assert (exported.probability(.3) is None) == (not kind.startswith('siglip'))
 
 
-def test_the_folder_searches_without_torch(tmp_path):
-    (tmp_path / 'clip').mkdir()
-    export_encoder(encoder_of(tmp_path / 'clip'), tmp_path / 'exported')
+def test_the_folder_searches_without_torch(exported_clip):
+    folder = exported_clip[1]
     code = ('import sys; sys.modules.update(dict.fromkeys(["torch", "transformers", "mmengine"]));'
             'from mmtbps.search import load_encoder; from PIL import Image;'
             'encoder = load_encoder("exported");'
             'encoder.encode_images([Image.new("RGB", (9, 20))]);'
             'print(encoder.encode_texts(["a man"]).shape)')
-    done = subprocess.run([sys.executable, '-c', code], cwd=tmp_path, capture_output=True,
+    done = subprocess.run([sys.executable, '-c', code], cwd=folder.parent, capture_output=True,
                           env=dict(PYTHONPATH=str(ROOT)), text=True)
     assert done.stdout == '(1, 24)\n', done.stderr
     # A gallery notes both, and hands them to whichever form of the model it is asked with.
-    known = dict(aspect='letterbox', prompts=['{}'])
-    assert load_encoder(f'onnx:{tmp_path / "exported"}', **known).dim == 24
+    known = dict(aspect='letterbox', prompts=PROMPTS)
+    assert load_encoder(f'onnx:{folder}', **known).dim == 24
     for other in (dict(known, aspect='stretch'), dict(known, prompts=['a photo of {}'])):
         with pytest.raises(BadValue, match='keeps the aspect and the prompts'):
-            load_encoder(tmp_path / 'exported', **other)
+            load_encoder(folder, **other)
 
 
 @pytest.mark.parametrize('kind, options, reason', [
