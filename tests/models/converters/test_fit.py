@@ -1,4 +1,4 @@
-"""Models of shapes alone have the names and shapes of real ones, and whatever is real its values."""
+"""Models of shapes alone have the names and shapes of real ones; what is real has its values."""
 
 import torch
 from torch import nn
@@ -21,7 +21,8 @@ def test_values_are_drawn_for_all_that_has_memory():
     torch.manual_seed(0)
     with without_values():
         drawn = [torch.empty(2, 3, device='cpu').normal_(),
-                 nn.init.uniform_(torch.empty(4, device='cpu')), nn.Linear(3, 2, device='cpu').weight]
+                 nn.init.uniform_(torch.empty(4, device='cpu')),
+                 nn.Linear(3, 2, device='cpu').weight]
         assert nn.Linear(3, 2).weight.is_meta
     assert all(map(torch.equal, drawn, expected))
     assert nn.init.zeros_(torch.ones(2)).tolist() == [0, 0]  # and afterwards all is as before
