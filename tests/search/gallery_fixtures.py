@@ -1,7 +1,9 @@
 """A pytest plugin: a new gallery of each kind, and servers of Milvus and PostgreSQL for them."""
 
 import os
+import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -17,6 +19,10 @@ def milvus_address(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(Path(__file__).parents[2] / 'tools')
         from benchmarks.milvus_server import milvus_server
+        from pymilvus.client import grpc_handler
+        # The client looks for a new index half a second later; that of a few entries is there.
+        patch.setattr(grpc_handler, 'time', SimpleNamespace(
+            **{**vars(time), 'sleep': lambda seconds: time.sleep(seconds / 50)}))
         with milvus_server(tmp_path_factory.mktemp('milvus')) as (address, _):
             yield address
 
