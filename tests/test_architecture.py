@@ -63,7 +63,7 @@ FENCES = {
     'ai_edge_litert': ('generation/evidence/tflite_model.py',),
     'lancedb': ('search/galleries/lance.py', 'search/galleries/lance_table.py'),
     'pyarrow': ('search/galleries/lance_table.py', 'datasets/conversion/parquet_files.py',
-                'datasets/table_files.py'),
+                'datasets/table_files.py', 'fileio/parquet_images.py'),
     'pymilvus': ('search/galleries/milvus.py', 'search/galleries/milvus_columns.py'),
     'fsspec': ('fileio/object_stores.py', 'fileio/packed_files.py'),
     'prometheus_client': ('search/webui/metrics.py', 'search/indexing/run_metrics.py'),

@@ -18,7 +18,7 @@ from mmtbps.fileio import MAX_PIXELS, as_path, is_remote, why_no_file
 from mmtbps.fileio.pictures import BadPicture, decode_picture, is_plain_jpeg
 
 from . import object_store  # noqa: F401  by which MMEngine reads addresses
-from .packed import PackedImagesError, image_path, open_packed, split_packed
+from .packed import PackedImagesError, open_packed, packed_path, split_packed
 from .skipped import UndecodableImage, UnreadableImage
 
 #: Below this, decoding takes seconds and a progress bar is noise.
@@ -78,7 +78,7 @@ def _alike(name: str) -> str:
 
 def _split(path: str) -> tuple[str, str]:
     if parts := split_packed(path):
-        return image_path(parts[0], ''), parts[1]
+        return packed_path(parts[0], ''), parts[1]
     return os.path.split(path)
 
 

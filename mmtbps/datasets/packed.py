@@ -1,6 +1,6 @@
 """Packed images in data sets: mmcv's ``LoadImageFromFile`` reads them by their paths.
 
-Importing this module registers the prefixes of `mmtbps.fileio.packed_images` with
+Importing this module registers the prefixes of `mmtbps.fileio.packed_addresses` with
 ``mmengine.fileio``.
 """
 
@@ -9,21 +9,19 @@ import os
 from mmengine.fileio import BaseStorageBackend, register_backend
 
 from mmtbps.errors import MissingFile
-from mmtbps.fileio.packed_images import (
+from mmtbps.fileio.packed_addresses import (
     SUFFIX,
-    PackedImages,
-    PackedImagesError,
     absolute_path,
     image_path,
-    index_dtype,
-    open_packed,
-    read_shard,
+    packed_path,
     split_packed,
 )
+from mmtbps.fileio.packed_images import PackedImages, PackedImagesError, index_dtype, read_shard
+from mmtbps.fileio.packed_sources import open_packed
 from mmtbps.fileio.store_errors import PACKED_SCHEMES
 
 __all__ = ['SUFFIX', 'PackedImages', 'PackedImagesBackend', 'PackedImagesError', 'absolute_path',
-           'image_path', 'index_dtype', 'open_packed', 'read_shard', 'split_packed']
+           'image_path', 'index_dtype', 'open_packed', 'packed_path', 'read_shard', 'split_packed']
 
 
 @register_backend('packed', prefixes=[*PACKED_SCHEMES])

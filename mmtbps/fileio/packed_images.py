@@ -13,14 +13,13 @@ a loader no memory of their own.
 
 An image in it has the path ``packed://imgs.tars/cam_a/0001.jpg``, and in an object store
 ``packed+s3://bucket/imgs.tars/cam_a/0001.jpg``. Of a shard in a store the index is read
-once, and of an image its own bytes alone. `mmtbps.datasets.packed` lets ``mmengine.fileio`` read
-such paths, `.packed_files` fsspec, and `mmtbps.datasets.write_packed` writes such folders.
+once, and of an image its own bytes alone. `.packed_addresses` tells such paths from others,
+`.packed_sources` opens what they name, `mmtbps.datasets.packed` lets ``mmengine.fileio`` read them,
+`.packed_files` fsspec, and `mmtbps.datasets.write_packed` writes such folders.
 """
 
 import io
 import os
-import posixpath
-import re
 import zlib
 from collections.abc import Iterator
 from functools import lru_cache
@@ -32,16 +31,10 @@ from mmtbps.errors import MissingFile, Remedy, UserError
 
 from .object_stores import AnyPath, RemotePath, as_path, is_remote
 from .regular_files import why_no_file
-from .store_errors import PACKED
+from .remote_stat import RemoteStat
 
-__all__ = ['PREFIX', 'SUFFIX', 'PackedImages', 'PackedImagesError', 'PackedShard', 'absolute_path',
-           'image_path', 'images_place', 'index_dtype', 'open_packed', 'read_shard', 'split_packed']
+__all__ = ['PackedImages', 'PackedImagesError', 'PackedShard', 'index_dtype', 'read_shard']
 
-#: How the name of a folder of packed images ends.
-SUFFIX = '.tars'
-PREFIX = 'packed://'
-_REMOTE_PREFIX = 'packed+'
-_PREFIXED = re.compile(r'packed(?:://|\+(?=[a-z0-9]+://))')
 # Systems allow a process about a thousand open files, and the caller needs some.
 _MAX_OPEN = 256
 
@@ -80,14 +73,18 @@ class PackedImages:
 
     def __init__(self, folder: str | os.PathLike) -> None:
         self.folder = as_path(folder)
-        self.shards = [read_shard(tar) for tar in sorted(self.folder.glob('*.tar'))]
-        if not self.shards:
-            raise MissingFile(f'{folder}: no folder with shards (*.tar); a folder of images can be '
-                              'packed into one', _pack_again(self.folder))
+        self.shards = self._find_shards()
         # Shards are runs of the sorted names, so that one or two can have a name at all.
         self._ranges = [(bytes(shard.names[0]), bytes(shard.names[-1])) if len(shard.names)
                         else (b'\xff', b'') for shard in self.shards]
         self._open = lru_cache(_MAX_OPEN)(_open_unbuffered)
+
+    def _find_shards(self) -> list[PackedShard]:
+        shards = [read_shard(tar) for tar in sorted(self.folder.glob('*.tar'))]
+        if not shards:
+            raise MissingFile(f'{self.folder}: no folder with shards (*.tar); a folder of images '
+                              'can be packed into one', _pack_again(self.folder))
+        return shards
 
     def __len__(self) -> int:
         return sum(len(shard.index) for shard in self.shards)
@@ -118,10 +115,35 @@ class PackedImages:
         else:
             file = self._open(tar)  # held here: another thread may push it out of the cache
             data = os.pread(file.fileno(), size, offset)
+        self._check(data, name, tar, entry)
+        return data
+
+    def _check(self, data: bytes, name: str, tar: AnyPath, entry: np.void) -> None:
         if zlib.crc32(data) != entry['crc']:
             raise PackedImagesError(f'{tar}: {name!r} is damaged, or {tar.stem}.npy belongs to '
                                     f'another shard. {_mend_shard(tar)}', _pack_again(self.folder))
-        return data
+
+    def stat(self, name: str) -> RemoteStat | None:
+        """Return size and time of change of an image, which is that of its shard; or None."""
+        found = self.find(name)
+        return None if found is None else RemoteStat(int(found[1]['size']),
+                                                     self._changed(found[0]))
+
+    def below(self, top: str) -> Iterator[tuple[str, RemoteStat]]:
+        """Yield name, size and time of change of what is below a name; a shard is asked once."""
+        start = f'{top}/'.encode('utf-8', 'surrogateescape') if top else b''
+        for shard in self.shards:
+            changed = self._changed(shard.tar)
+            first = shard.names.searchsorted(start)
+            for place in range(int(first), len(shard.names)):
+                name = bytes(shard.names[place])
+                if not name.startswith(start):
+                    break
+                yield (name.decode('utf-8', 'surrogateescape'),
+                       RemoteStat(int(shard.index['size'][place]), changed))
+
+    def _changed(self, shard: AnyPath) -> int | None:
+        return shard.stat().st_mtime_ns
 
     def find(self, name: str) -> tuple[AnyPath, np.void] | None:
         """Find the shard of an image and its line of the index; None if there is none."""
@@ -195,75 +217,3 @@ def _pack_again(out: AnyPath) -> Remedy:
 
 def _open_unbuffered(path: AnyPath) -> BinaryIO:
     return open(path, 'rb', buffering=0)
-
-
-# One reader a folder; a forked worker goes on with that of its parent.
-_readers: dict[str, PackedImages] = {}
-
-
-def open_packed(folder: str, fresh: bool = False) -> PackedImages:
-    """Return the reader of a folder, opened once a process, or now if ``fresh``."""
-    if fresh or folder not in _readers:
-        _readers[folder] = PackedImages(folder)
-    return _readers[folder]
-
-
-def image_path(folder: str | os.PathLike, name: str) -> str:
-    """Return the path of an image in a folder, be it one of packed images or a usual one.
-
-    >>> image_path('data/imgs.tars', 'cam_a/1.jpg')
-    'packed://data/imgs.tars/cam_a/1.jpg'
-    >>> image_path('data/imgs', 'cam_a/1.jpg')
-    'data/imgs/cam_a/1.jpg'
-    >>> image_path('s3://bucket/imgs.tars', 'cam_a/1.jpg')
-    'packed+s3://bucket/imgs.tars/cam_a/1.jpg'
-    """
-    path = os.path.join(folder, name)
-    if not os.fspath(folder).rstrip('/').endswith(SUFFIX):
-        return path
-    return (_REMOTE_PREFIX if is_remote(path) else PREFIX) + path  # MMEngine takes one :// alone
-
-
-def split_packed(path: str) -> tuple[str, str] | None:
-    """Split the path of a packed image into folder and name; ``None`` for any other path.
-
-    No folder inside is called so: none is packed (`~mmtbps.datasets.write_packed.pack_images`).
-
-    >>> split_packed('packed://data/imgs.tars/./cam_a/1.jpg')
-    ('data/imgs.tars', 'cam_a/1.jpg')
-    >>> split_packed('packed+s3://bucket/old.tars/imgs.tars/1.jpg')
-    ('s3://bucket/old.tars/imgs.tars', '1.jpg')
-    """
-    prefix = _PREFIXED.match(path)
-    folder, suffix, name = path[prefix.end() if prefix else 0:].rpartition(SUFFIX + '/')
-    if prefix is None or not suffix:
-        return None
-    return folder + SUFFIX, posixpath.normpath(name)
-
-
-def absolute_path(path: str) -> str:
-    """Make a path of any kind absolute, as ``os.path.abspath`` does."""
-    if parts := split_packed(path):
-        return image_path(absolute_path(parts[0]), parts[1])
-    return path if is_remote(path) else os.path.abspath(path)
-
-
-def images_place(folder: str | os.PathLike) -> AnyPath:
-    """Return the place of a folder of images; one of packed images is a store of its own.
-
-    Args:
-        folder: Of this machine or in an object store.
-
-    Example:
-        >>> images_place('/data/imgs.tars'), images_place('s3://bucket/imgs.tars')
-        (RemotePath('packed:///data/imgs.tars'), RemotePath('packed+s3://bucket/imgs.tars'))
-        >>> images_place('/data/imgs')
-        PosixPath('/data/imgs')
-    """
-    path = as_path(folder)
-    inside = path.name.endswith(SUFFIX) or any(one.name.endswith(SUFFIX) for one in path.parents)
-    if not inside or str(path).startswith(PACKED):
-        return path
-    if isinstance(path, RemotePath):
-        return as_path(f'{PACKED}+{path}')
-    return path if path.is_file() else as_path(f'{PACKED}://{path.absolute()}')

@@ -16,14 +16,14 @@ from mmtbps.datasets import SeededSampler
 from mmtbps.datasets.packed import PackedImages, PackedImagesError, image_path, open_packed
 from mmtbps.datasets.transforms import PDGTransform
 from mmtbps.datasets.write_packed import pack_images
-from mmtbps.fileio import append_json_lines, as_path, packed_images
-from mmtbps.fileio.packed_images import images_place
+from mmtbps.fileio import append_json_lines, as_path, packed_images, packed_sources
+from mmtbps.fileio.packed_addresses import images_place
 from mmtbps.records import PairRecord
 
 
 @pytest.fixture(autouse=True)
 def _no_reader_of_another_test():
-    packed_images._readers.clear()
+    packed_sources._readers.clear()
 
 
 @pytest.fixture
@@ -132,7 +132,7 @@ def test_a_data_set_for_a_new_process_carries_no_reader(build, own, pack):
     pack()
     dataset = build(own, data_prefix=dict(img_path='imgs.tars'), pipeline=[LoadImageFromFile()])
     expected, pickled = dataset[0], pickle.dumps(dataset)
-    packed_images._readers.clear()  # as in a process that was spawned
+    packed_sources._readers.clear()  # as in a process that was spawned
     assert same(pickle.loads(pickled)[0], expected)
 
 

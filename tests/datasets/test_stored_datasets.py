@@ -16,7 +16,7 @@ from mmtbps.datasets.packed import PackedImages, PackedImagesError, absolute_pat
 from mmtbps.datasets.transforms import LoadImageFromFile
 from mmtbps.datasets.write_packed import pack_images
 from mmtbps.errors import BadValue, MissingFile
-from mmtbps.fileio import as_path, packed_images
+from mmtbps.fileio import as_path, packed_sources
 
 
 @pytest.fixture
@@ -149,7 +149,7 @@ def test_workers_that_are_forked_read_too(stored, build):
     dataset = build(stored, data_prefix=dict(img_path='imgs.tars'),
                     pipeline=[dict(type=LoadImageFromFile)])
     alone = [dataset[place]['img'] for place in range(len(dataset))]
-    packed_images._readers.clear()
+    packed_sources._readers.clear()
     loader = DataLoader(dataset, batch_size=None, num_workers=2, multiprocessing_context='fork')
     for mine, its in zip(alone, loader, strict=True):
         assert np.array_equal(mine, its['img'])

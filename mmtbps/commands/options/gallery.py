@@ -12,7 +12,7 @@ import numpy as np
 
 from mmtbps.errors import BadValue, MissingFile
 from mmtbps.fileio import AnyPath
-from mmtbps.fileio.packed_images import images_place
+from mmtbps.fileio.packed_addresses import images_place
 from mmtbps.search.galleries.base import GalleryMismatch
 from mmtbps.search.galleries.factory import noted_at, open_gallery
 from mmtbps.search.galleries.provenance import Provenance, check_noted_model

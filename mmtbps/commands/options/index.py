@@ -33,8 +33,8 @@ class _Once(argparse.Action):
 def add_index_options(command: argparse.ArgumentParser) -> None:
     """Add the folder and the options of `IndexOptions`, and ``--metadata``."""
     command.add_argument('source', type=path_or_address, help='a folder of crops, one person each, '
-                         'or its address (s3://, gs://, az://, https://); with --detector, of '
-                         'photographs and videos')
+                         'or its address (s3://, gs://, az://, https://); a tar shard or parquet '
+                         'file of crops; with --detector, of photographs and videos')
     command.add_argument('--images', type=path_or_address, help='folder that paths are kept '
                          'relative to, if source is only a part of it (default: the folder '
                          'indexed first)')
@@ -125,6 +125,9 @@ def print_warnings(report: 'IndexReport', metadata: AnyPath | None) -> None:
     if report.videos:
         said.append(f'{len(report.videos)} videos were passed over, such as {report.videos[0]}: '
                     'the people in them are found with --detector, into a new gallery')
+    if report.packed:
+        said.append(f'{len(report.packed)} shards and parquet files beside the images were passed '
+                    f'over, such as {report.packed[0]}: index one by its name, if it holds others')
     if report.nobody:
         said.append(f'in {len(report.nobody)} files nobody was found, such as {report.nobody[0]}; '
                     'a lower --threshold finds more')

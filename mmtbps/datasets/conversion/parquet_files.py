@@ -12,6 +12,7 @@ from mmtbps.datasets.person_numbers import PersonNumbers
 from mmtbps.datasets.table_files import open_arrow
 from mmtbps.errors import BadValue, MissingPackage, first_line
 from mmtbps.fileio import IMAGE_SUFFIXES, AnyPath, decode_json, is_remote, open_bytes
+from mmtbps.fileio.parquet_images import IMAGE_COLUMNS
 from mmtbps.records import Entry, RecordError
 
 from .json_styles import JsonStyle, read_style
@@ -29,7 +30,7 @@ from .layouts import (
 __all__ = ['COLUMNS', 'read_parquet', 'write_parquet']
 
 #: Columns that a stranger's file may have under other names.
-COLUMNS = dict(image=('image', 'img', 'file_path', 'img_path'),
+COLUMNS = dict(image=IMAGE_COLUMNS,
                captions=('captions', 'caption', 'text', 'sentence'),
                person_id=('person_id', 'id', 'pid', 'identity', 'label'), split=('split', ),
                name=('image_id', 'file_name'))

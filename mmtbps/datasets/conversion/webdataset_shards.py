@@ -1,9 +1,7 @@
 """Tar shards of the package `webdataset`: files of one key side by side, image and JSON."""
 
 import io
-import lzma
 import tarfile
-import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +15,7 @@ from mmtbps.fileio import (
     is_remote,
     open_bytes,
 )
+from mmtbps.fileio.tar_images import TAR_FAULTS, WholeHeader
 from mmtbps.records import Entry
 
 from .layouts import (
@@ -69,19 +68,6 @@ def _rows_of(file: AnyPath, split: str | None, several: bool) -> Iterator[Row]:
         yield _row_of(key, parts, split, folder, f'{file}, key {key}')
 
 
-class _WholeHeader(tarfile.TarInfo):
-    """A header that must be whole, or the end mark: tarfile takes a broken one for the end."""
-
-    @classmethod
-    def fromtarfile(cls, tarfile_: tarfile.TarFile) -> tarfile.TarInfo:
-        try:
-            return super().fromtarfile(tarfile_)
-        except tarfile.EOFHeaderError:
-            raise
-        except tarfile.HeaderError as error:
-            raise tarfile.ReadError(f'{error} at byte {tarfile_.offset:,}') from error
-
-
 def _samples(file: AnyPath) -> Iterator[tuple[str, dict[str, bytes]]]:
     """Yield key and files, by their suffix, of each sample; only regular members are read."""
     key, parts = None, {}
@@ -89,7 +75,7 @@ def _samples(file: AnyPath) -> Iterator[tuple[str, dict[str, bytes]]]:
         # Of a store a stream, in which nothing is sought.
         with open_bytes(file) as content, tarfile.open(
                 fileobj=content, mode='r|*' if is_remote(file) else 'r:*',
-                tarinfo=_WholeHeader) as shard:
+                tarinfo=WholeHeader) as shard:
             for member in shard:
                 shard.members.clear()  # it would hold all of them
                 if not member.isfile():
@@ -105,7 +91,7 @@ def _samples(file: AnyPath) -> Iterator[tuple[str, dict[str, bytes]]]:
                         yield key, parts
                     key, parts = own, {}
                 parts[suffix.lower()] = shard.extractfile(member).read()
-    except (tarfile.TarError, EOFError, OSError, zlib.error, lzma.LZMAError) as error:
+    except TAR_FAULTS as error:
         raise BadValue(f'{file}: no tar file, or damaged ({first_line(error)})') from error
     if parts:
         yield key, parts

@@ -6,7 +6,6 @@ So at any moment each file is there, and files that were begun and not ended may
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -27,7 +26,7 @@ from .images_root import choose_images_root
 from .metadata import Metadata, count_lost, describe, known_of, merge
 from .options import DetectionOptions, IndexOptions
 from .progress import IndexProgress
-from .reading import FileReader, ReadFile, pixels_of
+from .reading import FileReader, ReadFile, is_there, pixels_of
 from .report import IndexReport
 from .selection import FileSelection
 from .writer import BATCH_PIXELS, GalleryWriter
@@ -271,7 +270,7 @@ class FileRun:
         facts = {}
         for sha256, entries in self.gallery.known_contents(new).items():
             for entry in entries:
-                if not os.path.lexists(self.selection.root / entry.path):
+                if not is_there(self.selection.root / entry.path):
                     facts.setdefault(sha256, known_of(entry))
         return facts
 

@@ -4,7 +4,7 @@ import os
 
 from mmtbps.errors import BadValue, MissingFile, Remedy
 from mmtbps.fileio import AnyPath
-from mmtbps.fileio.packed_images import images_place
+from mmtbps.fileio.packed_addresses import images_place, member_address
 
 from ..galleries.base import BaseGallery, GalleryEntry
 from ..galleries.provenance import read_provenance
@@ -87,6 +87,7 @@ def _holds_files(gallery: BaseGallery, folder: AnyPath) -> bool:
 def _is_unchanged(path: AnyPath, entry: GalleryEntry) -> bool:
     """Tell whether a file is that of an entry: by size and time of change, or else by its hash."""
     try:
+        path = member_address(path)
         if not path.is_file() or (now := path.stat()).st_size != entry.size:
             return False
         return now.st_mtime_ns == entry.mtime_ns or hash_file(path)[1] == entry.sha256

@@ -74,7 +74,8 @@ def index_people(source: str | os.PathLike, gallery: BaseGallery, encoder: Encod
     Args:
         source: A folder of crops, or one file, or its address in an object store. With
             ``detection``: of photographs and videos. It may be a part of the folder that was
-            indexed first.
+            indexed first. A tar shard and a parquet file are like a folder of their images, and
+            so is a folder that holds these instead of images.
         gallery: Made with the fingerprint of ``encoder``, and of ``captions`` by `with_captions`.
         encoder: Computes the features.
         metadata: By path relative to the images' root, see `.metadata`. A file that
@@ -127,7 +128,7 @@ class _WholeRun:
         self.gallery = parts.gallery
         self.metadata = _of_files(metadata, found.paths, selection.root)
         self.report = IndexReport(passed_over=found.passed_over, unused=found.unused,
-                                  videos=found.videos)
+                                  videos=found.videos, packed=found.packed)
         self.gone = self._find_gone() if options.prune else []
         for path, reason in found.refused.items():
             if selection.holds(path):

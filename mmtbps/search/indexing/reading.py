@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 from PIL import Image
 
-from mmtbps.fileio import AnyPath, open_bytes
+from mmtbps.fileio import AnyPath, RemotePath, open_bytes
+from mmtbps.fileio.packed_addresses import member_address
 from mmtbps.fileio.remote_stat import RemoteStat
 
 from ..galleries.base import GalleryEntry
@@ -15,7 +16,7 @@ from ..media.answer_mark import HEAD, is_answer
 from ..media.images import UnreadableImage, decode_image, read_bytes
 from .file_content import hash_file
 
-__all__ = ['FileReader', 'ReadFile', 'pixels_of']
+__all__ = ['FileReader', 'ReadFile', 'is_there', 'pixels_of']
 
 
 class ReadFile(NamedTuple):
@@ -92,9 +93,9 @@ class FileReader:
             now = _stat(path)
             if (file := self._untouched(name, now, former)) is not None:
                 return file
-            with open_bytes(path) as opened:
+            with open_bytes(member_address(path)) as opened:
                 answer = is_answer(opened.read(HEAD))
-            size, sha256 = hash_file(path)
+            size, sha256 = hash_file(member_address(path))
         except UnreadableImage as error:
             return ReadFile(name, reason=error.reason)
         except OSError as error:
@@ -133,8 +134,14 @@ def pixels_of(file: ReadFile) -> int:
     return 0 if file.image is None else file.image.width * file.image.height
 
 
+def is_there(path: AnyPath) -> bool:
+    """Tell whether there is a file, or a link, of this name; also in a shard."""
+    file = member_address(path)
+    return file.exists() if isinstance(file, RemotePath) else os.path.lexists(file)
+
+
 def _stat(path: AnyPath) -> os.stat_result | RemoteStat:
     try:
-        return path.stat()
+        return member_address(path).stat()
     except OSError as error:
         raise UnreadableImage(path, error.strerror or str(error)) from error

@@ -25,6 +25,7 @@ class IndexReport:
         wide: New crops that have not the shape of a person, or the size of a photograph.
         nobody: Files in which the detector found no person.
         videos: Of the folder, that were passed over because there is no detector.
+        packed: Shards and parquet files that were passed over, as images lie beside them.
         unknown: Rows of the metadata that name no file.
         similar: Of these, the file that may have been meant.
         captioned: Crops whose caption is in their feature, of those that were indexed.
@@ -46,6 +47,7 @@ class IndexReport:
     wide: list[str] = field(default_factory=list)
     nobody: list[str] = field(default_factory=list)
     videos: list[str] = field(default_factory=list)
+    packed: list[str] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
     similar: dict[str, str] = field(default_factory=dict)
     notes: list[tuple[str, str]] = field(default_factory=list)

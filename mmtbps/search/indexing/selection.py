@@ -14,8 +14,10 @@ from mmtbps.fileio import (
     AnyPath,
     JobShard,
     as_path,
+    is_image,
 )
-from mmtbps.fileio.packed_images import images_place
+from mmtbps.fileio.packed_addresses import images_place, is_packed_name
+from mmtbps.fileio.packed_sources import list_packed
 
 from ..galleries.base import BaseGallery
 from ..media.base import VIDEO_SUFFIXES
@@ -40,6 +42,8 @@ class FoundFiles:
         passed_over: System folders and what was excluded, in the same form.
         unused: Patterns of what to exclude that fit nothing.
         videos: In the same form, if the people are not looked for.
+        packed: In the same form, shards and parquet files that are passed over because there are
+            images beside them.
         refused: Reason by path of each file that is not read, and of each folder that is not
             looked into or could not be listed; of all parts.
     """
@@ -50,22 +54,30 @@ class FoundFiles:
     passed_over: list[str]
     unused: list[str]
     videos: list[str]
+    packed: list[str]
 
     @cached_property
     def _there(self) -> frozenset[str]:
         return frozenset(self.paths)
 
+    @cached_property
+    def _unseen(self) -> frozenset[str]:
+        return frozenset((*self.refused, *self.packed))
+
     def is_gone(self, path: str) -> bool:
         """Tell whether a path is certainly not there: nothing above it was refused either."""
-        if path in self._there or path in self.refused:
+        if path in self._there or path in self._unseen:
             return False
-        return not self.refused or not any(
-            str(folder) in self.refused for folder in PurePosixPath(path).parents)
+        return not self._unseen or not any(
+            str(folder) in self._unseen for folder in PurePosixPath(path).parents)
 
 
 @dataclass(frozen=True, slots=True)
 class FileSelection:
     """A folder or a file below the images' root, or a part of its files.
+
+    The images in tar shards, parquet files and folders of packed images count as files of these,
+    where the source is one, or a folder that holds no image by itself.
 
     Args:
         root: Folder that paths are relative to.
@@ -107,13 +119,19 @@ class FileSelection:
                 listed, or is a file that is no image by its name.
         """
         passed_over: list[AnyPath] = []
+        packed: dict[AnyPath, str | None] = {}
         if self.source.is_dir():
             found = dict(find_files(self.source, IMAGE_SUFFIXES + VIDEO_SUFFIXES, self.exclude,
-                                    passed_over, _UNREAD, self.only))
-            if reason := found.get(self.source):
-                raise BadValue(f'{self.source}: {reason}')
+                                    passed_over, _UNREAD, self.only, packed))
+        elif is_packed_name(self.source.name):
+            found, packed = {}, {self.source: None}
         else:
             found = {self.source: None}
+        if packed and not any(is_image(path.name) for path in found):
+            found |= self._look_into(packed, passed_over)
+            packed = {}
+        if (reason := found.get(self.source)) and len(found) == 1:
+            raise BadValue(f'{self.source}: {reason}')
         paths = {self.relative(path): path for path, reason in found.items() if not reason}
         refused = {self.relative(path): reason for path, reason in found.items() if reason}
         videos = [] if self.detected else [
@@ -125,7 +143,19 @@ class FileSelection:
                           refused, [self.relative(path) for path in passed_over],
                           [pattern for pattern in self.exclude if not any(
                               is_excluded(path, self.source, [pattern]) for path in passed_over)],
-                          videos)
+                          videos, [*map(self.relative, packed)])
+
+    def _look_into(self, packed: Mapping[AnyPath, str | None], passed_over: list[AnyPath]
+                   ) -> dict[AnyPath, str | None]:
+        """List the images in shards, parquet files and folders of packed images."""
+        found: dict[AnyPath, str | None] = {}
+        for place, refusal in packed.items():
+            for path, reason in [(place, refusal)] if refusal else list_packed(place):
+                if path != place and is_excluded(path, self.source, self.exclude):
+                    passed_over.append(path)
+                else:
+                    found[path] = reason
+        return found
 
     def _check(self, paths: Mapping[str, AnyPath], refused: Mapping[str, str],
                videos: Sequence[str]) -> None:
@@ -134,11 +164,14 @@ class FileSelection:
         if videos and not paths:
             raise BadValue(f'{self.source}: {len(videos)} videos and no image ({endings}). The '
                            'people in videos are found by a detector', Remedy('name_detector'))
-        if not paths and set(refused.values()) <= {*_UNREAD.values()}:
+        nothing = set(refused.values()) <= {*_UNREAD.values()} or all(
+            is_packed_name(path) for path in refused)
+        if not paths and nothing:
             others = [f'{path}: {reason}' for path, reason in refused.items()]
             raise BadValue(f'{self.source}: no file to index below it ({endings})' + (
                 f'; {len(others)} others, such as {others[0]}' if others else ''))
-        if not self.source.is_dir() and not self.source.name.lower().endswith(self.suffixes):
+        if not self.source.is_dir() and not self.source.name.lower().endswith(
+                self.suffixes) and not is_packed_name(self.source.name):
             raise BadValue(f'{self.source}: no image by its name ({endings})')
 
     def relative(self, path: str | os.PathLike) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from PIL import Image
 
 from mmtbps.fileio import AnyPath, is_remote, local_copy
-from mmtbps.fileio.packed_images import images_place
+from mmtbps.fileio.packed_addresses import images_place
 
 from ..galleries.base import GalleryEntry
 from .images import UnreadableImage, decode_image, read_bytes

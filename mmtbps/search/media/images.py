@@ -10,6 +10,7 @@ from PIL import Image
 
 from mmtbps.errors import BadValue, UserError
 from mmtbps.fileio import IMAGE_SUFFIXES, MAX_PIXELS, AnyPath, RemotePath
+from mmtbps.fileio.packed_addresses import SUFFIX, is_packed_name, member_address
 from mmtbps.fileio.pictures import BadPicture, decode_picture
 
 __all__ = ['MAX_BYTES', 'MAX_PIXELS', 'MissingFolder', 'UnreadableImage', 'decode_image',
@@ -70,11 +71,17 @@ def read_image(path: str | os.PathLike, max_bytes: int = MAX_BYTES, max_pixels: 
 def read_bytes(path: str | os.PathLike, max_bytes: int = MAX_BYTES) -> bytes:
     """Read the content of a regular file, or one of an object store, of at most ``max_bytes``.
 
+    Args:
+        path: Of the file; that of an image in a shard goes through it as through a folder.
+        max_bytes: A larger file is refused.
+
     Raises:
         UnreadableImage: It is missing, larger or no regular file.
     """
-    if isinstance(path, RemotePath):  # no text, which may be a stranger's
-        return _read_remote(path, max_bytes)
+    if not isinstance(path, str):  # a text may be a stranger's, and names no store
+        path = member_address(path)
+        if isinstance(path, RemotePath):
+            return _read_remote(path, max_bytes)
     if not os.path.isfile(path):  # to open a pipe would wait for ever
         raise UnreadableImage(path, 'no such file')
     try:
@@ -139,7 +146,9 @@ def list_images(folder: str | os.PathLike) -> list[Path]:
 def find_files(folder: str | os.PathLike, suffixes: Sequence[str], exclude: Sequence[str] = (),
                passed_over: list[Path] | None = None,
                unread: Mapping[str, str] | None = None,
-               only: Collection[Path] | None = None) -> Iterator[tuple[AnyPath, str | None]]:
+               only: Collection[Path] | None = None,
+               packed: dict[AnyPath, str | None] | None = None
+               ) -> Iterator[tuple[AnyPath, str | None]]:
     """Walk a folder in a fixed order; names that begin with a dot are passed over.
 
     So are folders that a desktop or a network drive keeps for itself: thumbnails, waste bins.
@@ -153,6 +162,8 @@ def find_files(folder: str | os.PathLike, suffixes: Sequence[str], exclude: Sequ
         unread: Reason by ending, in lower case, of files that are named though none is read.
         only: Paths below the resolved folder; of other files, and folders without any of these,
             nothing is said. All by default.
+        packed: Takes tar shards, parquet files and folders of packed images, each with None or the
+            reason why it is refused.
 
     Yields:
         Path of each wanted file, and ``None`` or the reason why it is refused. Refused are
@@ -166,8 +177,9 @@ def find_files(folder: str | os.PathLike, suffixes: Sequence[str], exclude: Sequ
     if not root.is_dir():
         raise MissingFolder(f'{folder}: no such folder')
     passed = [] if passed_over is None else passed_over
+    holders = {} if packed is None else packed
     if isinstance(root, RemotePath):
-        yield from _find_remote(root, suffixes, exclude, passed, unread or {})
+        yield from _find_remote(root, suffixes, exclude, passed, unread or {}, holders)
         return
     unlisted: list[OSError] = []
     above = {folder for path in only or () for folder in path.parents}
@@ -185,15 +197,20 @@ def find_files(folder: str | os.PathLike, suffixes: Sequence[str], exclude: Sequ
         for name in folders:
             if os.path.islink(os.path.join(parent, name)):
                 yield Path(parent, name), _LINK
+            elif name.endswith(SUFFIX):
+                holders[Path(parent, name)] = None
         for name in sorted(names):
             path, ending = Path(parent, name), os.path.splitext(name)[1].lower()
             known = name.lower().endswith(tuple(suffixes))
             if only is not None and path not in only:
                 continue
-            if name.startswith('.') or not (known or ending in (unread or ())) or not is_wanted(
-                    path):
+            holds = is_packed_name(name) and not parent.endswith(SUFFIX)
+            if name.startswith('.') or not (known or holds or ending in (unread or ())
+                                            ) or not is_wanted(path):
                 continue
-            if known:
+            if holds:
+                holders[path] = _refusal(path)
+            elif known:
                 yield path, _refusal(path)
             else:
                 yield path, unread[ending]
@@ -202,7 +219,8 @@ def find_files(folder: str | os.PathLike, suffixes: Sequence[str], exclude: Sequ
 
 
 def _find_remote(root: RemotePath, suffixes: Sequence[str], exclude: Sequence[str],
-                 passed: list[AnyPath], unread: Mapping[str, str]
+                 passed: list[AnyPath], unread: Mapping[str, str],
+                 holders: dict[AnyPath, str | None]
                  ) -> Iterator[tuple[RemotePath, str | None]]:
     """Find files in an object store, which knows no folders, as `find_files` does."""
     folders: dict[PurePosixPath, bool] = {PurePosixPath(): True}
@@ -218,16 +236,28 @@ def _find_remote(root: RemotePath, suffixes: Sequence[str], exclude: Sequence[st
 
     for path in root.files_below():
         below, ending = path.relative_to(root), path.suffix.lower()
-        known = path.name.lower().endswith(tuple(suffixes))
-        if path.name.startswith('.') or not (known or ending in unread) or not is_entered(
-                below.parent):
+        known, holder = path.name.lower().endswith(tuple(suffixes)), _holder(path, root)
+        if path.name.startswith('.') or not (known or holder or ending in unread
+                                             ) or not is_entered(below.parent):
             continue
         if is_excluded(path, root, exclude):
             passed.append(path)
+        elif holder:
+            holders[holder] = None
         elif root / below != path:
             yield path, 'its name has an empty part'
         else:
             yield path, None if known else unread[ending]
+
+
+def _holder(path: RemotePath, root: RemotePath) -> RemotePath | None:
+    """Return what holds images where a file is a shard, a parquet file or part of a packed folder.
+    """
+    if not is_packed_name(path.name):
+        return None
+    folders = [above for above in path.parents
+               if above.name.endswith(SUFFIX) and above.is_relative_to(root)]
+    return folders[-1] if folders else path
 
 
 def is_excluded(path: AnyPath, root: AnyPath, patterns: Sequence[str]) -> bool:

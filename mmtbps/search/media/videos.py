@@ -11,6 +11,7 @@ from PIL import Image
 
 from mmtbps.errors import BadValue, MissingFile, MissingPackage
 from mmtbps.fileio import IMAGE_SUFFIXES, RemotePath, local_copy
+from mmtbps.fileio.packed_addresses import member_address
 
 from .base import VIDEO_SUFFIXES
 from .images import MAX_PIXELS, UnreadableImage, find_files, read_image
@@ -118,7 +119,7 @@ def _files(source: AnyPath | Sequence[AnyPath]) -> Iterator[tuple[FilePath, str 
     suffixes = (*IMAGE_SUFFIXES, *VIDEO_SUFFIXES)
     if not is_path(source):
         for path in map(_as_file, source):
-            if path.exists():
+            if member_address(path).exists():
                 yield from _files(path)
             else:  # it was there when the sequence was made
                 yield path, 'no such file'
@@ -126,7 +127,7 @@ def _files(source: AnyPath | Sequence[AnyPath]) -> Iterator[tuple[FilePath, str 
     path = _as_file(source)
     if path.is_dir():
         yield from find_files(path, suffixes)
-    elif not path.exists():
+    elif not member_address(path).exists():
         raise MissingFile(f'{path}: no such image, video or folder')
     else:
         known = str(path).lower().endswith(suffixes)

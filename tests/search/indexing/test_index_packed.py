@@ -12,8 +12,8 @@ from mmtbps.datasets.packed import PackedImagesError
 from mmtbps.datasets.write_packed import pack_images
 from mmtbps.errors import BadValue, MissingFile
 from mmtbps.fileio import as_path
+from mmtbps.fileio.packed_addresses import images_place
 from mmtbps.fileio.packed_files import PackedFileSystem
-from mmtbps.fileio.packed_images import images_place
 from mmtbps.search.galleries.factory import open_gallery
 from mmtbps.search.galleries.provenance import read_provenance
 from mmtbps.search.inferencer import TextToPersonInferencer

@@ -1,6 +1,7 @@
 """Indexing on the actors of Ray: the same gallery as of one process, whatever dies."""
 
 import random
+import tarfile
 from dataclasses import replace
 from importlib.util import find_spec
 
@@ -31,6 +32,17 @@ def many(tmp_path):
         color = tuple(draw.randint(1, 255) for _ in range(3))
         Image.new('RGB', (8, 16), color).save(tmp_path / f'many/{number:02}.png')
     return tmp_path / 'many'
+
+
+@pytest.fixture
+def packed(many, tmp_path):
+    """The same pictures in two tar shards."""
+    (tmp_path / 'shards').mkdir()
+    for number in (0, 1):
+        with tarfile.open(tmp_path / f'shards/{number}.tar', 'w') as shard:
+            for path in sorted(many.iterdir())[number::2]:
+                shard.add(path, path.name)
+    return tmp_path / 'shards'
 
 
 def whole(gallery):
@@ -69,6 +81,19 @@ class FakePool:
         return work_through(batches, lambda some: [
             (number, work(batch)) for number, batch in some.items()
             if not {path for path, _ in batch} & set(self.poison)])
+
+
+def test_images_of_shards_are_shared_out(packed, tmp_path):
+    uri = str(tmp_path / 'g')
+    report = index_people(
+        packed, open_gallery(uri, ColorEncoder.fingerprint), ColorEncoder(),
+        options=IndexOptions(batch_size=4, progress=False), spread=RayIndexing(
+            FakePool('1.tar/07.png'), lambda: IndexParts(
+                open_gallery(uri, ColorEncoder.fingerprint), ColorEncoder())))
+    assert report.indexed == FILES - 1
+    assert [path for path, _ in report.skipped] == ['1.tar/07.png']
+    assert index(packed, open_gallery(uri, ColorEncoder.fingerprint)).indexed == 1
+    same_as_one_process(uri, packed, tmp_path)
 
 
 @pytest.mark.parametrize('name', ['ray.lance', 'ray_folder'])
@@ -158,6 +183,14 @@ def test_ray_makes_the_gallery_of_one_process(many, tmp_path):
                        tmp_path / 'notes')
     assert (report['indexed'], report['skipped']) == (FILES, [])
     same_as_one_process(tmp_path / 'g.lance', many, tmp_path)
+
+
+@pytest.mark.slow
+def test_ray_indexes_the_images_of_shards(packed, tmp_path):
+    report, _ = on_ray('ray_index_work', 'index_on_ray', tmp_path / 'g.lance', packed,
+                       tmp_path / 'notes')
+    assert (report['indexed'], report['skipped']) == (FILES, [])
+    same_as_one_process(tmp_path / 'g.lance', packed, tmp_path)
 
 
 @pytest.mark.slow
