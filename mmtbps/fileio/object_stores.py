@@ -244,8 +244,12 @@ class RemotePath(os.PathLike):
 
     def read_bytes(self, start: int | None = None, stop: int | None = None) -> bytes:
         """Read the file, or the bytes from ``start`` to before ``stop``."""
-        with explained_store(self._address):
-            return self._store().cat_file(self._url(), start=start, end=stop)
+        try:
+            with explained_store(self._address):
+                return self._store().cat_file(self._url(), start=start, end=stop)
+        except MissingFile:
+            self._refuse_missing_bucket()
+            raise
 
     def read_text(self, encoding: str = 'utf-8') -> str:
         """Read the file as text."""
