@@ -74,7 +74,7 @@ def told(gallery):
 
 @pytest.fixture
 def expected(tmp_path):
-    """What a gallery of the same pictures as files holds, by the paths in the shards."""
+    """Index the same pictures as files; all that their gallery holds, by path."""
     for name, people in SHARDS.items():
         for person in people:
             below = f'{name}/cam' if name.endswith('.parquet') else name
