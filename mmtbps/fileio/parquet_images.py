@@ -23,6 +23,8 @@ __all__ = ['IMAGE_COLUMNS', 'ParquetImages']
 IMAGE_COLUMNS = ('image', 'img', 'file_path', 'img_path')
 #: Groups of rows whose images are held in memory: readers of one file go through it side by side.
 _HELD = 2
+# Rows that are read as one array, which has room for 2 GiB.
+_AT_ONCE = 256
 
 
 class ParquetImages:
@@ -34,18 +36,14 @@ class ParquetImages:
     Args:
         place: The file, or its address in an object store.
 
-    Attributes:
-        left_out: Reason by name of each row without an image; they are known when it is read.
-
     Raises:
         MissingFile: There is no such file.
         MissingPackage: pyarrow is missing.
-        PackedImagesError: It is no parquet file, or has no column of images.
+        PackedImagesError: It is no parquet file, or has no column of images, or no row.
     """
 
     def __init__(self, place: str | os.PathLike) -> None:
         self.folder = as_path(place)
-        self.left_out: dict[str, str] = {}
         if reason := why_no_file(self.folder):
             raise MissingFile(f'{self.folder}: {reason}')
         self._time = self.folder.stat().st_mtime_ns
@@ -61,6 +59,8 @@ class ParquetImages:
                 strict=True))
         except (OSError, ValueError) as error:
             raise self._damaged(error) from error
+        if not self._rows:
+            raise PackedImagesError(f'{self.folder}: no row in it')
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -82,7 +82,7 @@ class ParquetImages:
         try:
             with self._lock:
                 data = self._group(group)[row].as_py()
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, IndexError) as error:  # fewer rows than its table says
             raise self._damaged(error) from error
         if data is None:
             raise PackedImagesError(f'{self.folder}: the row of {name!r} holds no image, or the '
@@ -101,11 +101,13 @@ class ParquetImages:
 
     def _group(self, group: int) -> Any:
         """Return the images of a group of rows."""
+        import pyarrow
         if group not in self._held:
             column = f'{self.column}.bytes' if self._has_paths is not None else self.column
-            table = self._file.read_row_group(group, columns=[column])
-            images = table[self.column].combine_chunks()
-            self._held[group] = images if self._has_paths is None else images.field('bytes')
+            read = [batch.column(0) for batch in self._file.iter_batches(
+                _AT_ONCE, row_groups=[group], columns=[column])]
+            self._held[group] = pyarrow.chunked_array(
+                read if self._has_paths is None else [images.field('bytes') for images in read])
             if len(self._held) > _HELD:
                 self._held.popitem(last=False)
         return self._held[group]
@@ -161,7 +163,8 @@ def _open(place: str | os.PathLike) -> Any:
 
 def _is_bytes(kind: Any) -> bool:
     import pyarrow.types as types
-    return kind is not None and (types.is_binary(kind) or types.is_large_binary(kind))
+    return kind is not None and (types.is_binary(kind) or types.is_large_binary(kind)
+                                 or types.is_binary_view(kind))
 
 
 def _is_name(name: str) -> bool:

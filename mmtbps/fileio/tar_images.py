@@ -20,19 +20,32 @@ __all__ = ['TAR_FAULTS', 'TarImages', 'WholeHeader']
 
 #: What a file that is no tar file, or a damaged one, makes tarfile raise.
 TAR_FAULTS = (tarfile.TarError, EOFError, OSError, zlib.error, lzma.LZMAError)
+# More than any file has; a place in a file is a number of 63 bits.
+_MOST_BYTES = 2**60
+# Of a name; systems take no longer path, and the index has room of the longest for each.
+_LONGEST = 4096
+# Behind the end mark zeros fill a record, whose size is the writer's choice.
+_FILLED = 2**21
 
 
 class WholeHeader(tarfile.TarInfo):
-    """A header that must be whole, or the end mark: tarfile takes a broken one for the end."""
+    """A header that must be whole, or the end mark: tarfile takes a broken one for the end.
+
+    Of a size below 0 it would go back, and read the same headers for ever.
+    """
 
     @classmethod
     def fromtarfile(cls, tarfile_: tarfile.TarFile) -> tarfile.TarInfo:
         try:
-            return super().fromtarfile(tarfile_)
+            member = super().fromtarfile(tarfile_)
         except tarfile.EOFHeaderError:
             raise
-        except tarfile.HeaderError as error:
+        except (tarfile.HeaderError, OverflowError, RecursionError) as error:
             raise tarfile.ReadError(f'{error} at byte {tarfile_.offset:,}') from error
+        if not 0 <= member.size < _MOST_BYTES:
+            raise tarfile.ReadError(f'a member of {member.size:,} bytes before byte '
+                                    f'{tarfile_.offset:,}')
+        return member
 
 
 class TarImages(PackedImages):
@@ -50,7 +63,8 @@ class TarImages(PackedImages):
 
     Raises:
         MissingFile: There is no such file.
-        PackedImagesError: It is no tar file, compressed, cut short, or holds no image.
+        PackedImagesError: It is no tar file, compressed, cut short, several that were joined, or
+            holds no image.
     """
 
     def _find_shards(self) -> list[PackedShard]:
@@ -68,7 +82,7 @@ class TarImages(PackedImages):
 
     def _scan(self) -> np.ndarray:
         """Read the headers; the last of equal names counts, as tar has it."""
-        found: dict[bytes, tuple[int, int]] = {}
+        found: dict[str, tuple[int, int]] = {}
         try:
             # Of a store a stream, in which nothing is sought.
             with open_bytes(self.folder) as content, tarfile.open(
@@ -79,15 +93,20 @@ class TarImages(PackedImages):
                     name = posixpath.normpath(member.name)
                     if not is_image(name) or member.isdir() or _is_hidden(name):
                         continue
+                    found.pop(name, None)
+                    self.left_out.pop(name, None)
                     if reason := _refusal(member, name):
                         self.left_out[name] = reason
                     else:
-                        found[name.encode()] = (member.offset_data, member.size)
+                        found[name] = (member.offset_data, member.size)
+                if shard.fileobj.read(_FILLED).strip(b'\0'):
+                    raise tarfile.ReadError('more follows its end mark, as if files were joined')
         except TAR_FAULTS as error:
             raise PackedImagesError(f'{self.folder}: no uncompressed tar file, or damaged '
                                     f'({first_line(error)})') from error
-        dtype = index_dtype(max(map(len, found), default=1))
-        return np.array([(name, *found[name], 0) for name in sorted(found)], dtype=dtype)
+        entries = sorted((name.encode(), *where, 0) for name, where in found.items())
+        return np.array(entries, dtype=index_dtype(max((len(name) for name, *_ in entries),
+                                                       default=1)))
 
     def _check(self, data: bytes, name: str, tar: AnyPath, entry: np.void) -> None:
         if len(data) != entry['size']:
@@ -111,7 +130,6 @@ def _refusal(member: tarfile.TarInfo, name: str) -> str | None:
     if not member.isreg() or member.issparse():
         return 'no plain file'
     try:
-        name.encode()
+        return 'its name is too long' if len(name.encode()) > _LONGEST else None
     except UnicodeEncodeError:
         return 'its name is no UTF-8'
-    return None

@@ -1,7 +1,6 @@
 """Tar shards and parquet files in a gallery: the same people as of the folder of their images."""
 
 import io
-import json
 import tarfile
 
 import numpy as np
@@ -9,6 +8,7 @@ import pytest
 from fakes import ColorEncoder, paint
 from indexing_rig import Counting, Halves, couple, first, index, paths
 from object_store_rig import new_bucket, put
+from shard_rig import add, png, table, write_parquet, write_tar
 
 from mmtbps.datasets.packed import PackedImagesBackend
 from mmtbps.errors import BadValue
@@ -25,38 +25,6 @@ from mmtbps.search.media.images import read_bytes
 
 SHARDS = {'a-0.tar': ('red', 'green', 'blue'), 'a-1.tar': ('white-black', 'black-white'),
           'sub/b.parquet': ('yellow', 'orange', 'purple')}
-
-
-def png(name):
-    paint(*name.split('-')).save(file := io.BytesIO(), 'PNG')
-    return file.getvalue()
-
-
-def add(shard, name, data, **kind):
-    member = tarfile.TarInfo(name)
-    member.size = len(data)
-    for key, value in kind.items():
-        setattr(member, key, value)
-    shard.addfile(member, io.BytesIO(data))
-
-
-def write_tar(path, names):
-    """A sample of image and JSON each, as `webdataset` has them."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tarfile.open(path, 'w') as shard:
-        for name in names:
-            add(shard, f'{name}.json', json.dumps(dict(id=1, caption=name)).encode())
-            add(shard, f'{name}.png', png(name))
-
-
-def write_parquet(path, names, group=2, column='image', say=lambda name: f'cam/{name}.png'):
-    """Rows of bytes and path, as `datasets` has them."""
-    arrow = pytest.importorskip('pyarrow')
-    import pyarrow.parquet as parquet
-    path.parent.mkdir(parents=True, exist_ok=True)
-    rows = [dict(bytes=png(name), path=say(name)) for name in names]
-    parquet.write_table(arrow.table({column: rows, 'caption': [*names]}), path,
-                        row_group_size=group, write_page_checksum=True)
 
 
 @pytest.fixture
@@ -226,12 +194,6 @@ def nothing(path):
 def gzipped(path):
     with tarfile.open(path, 'w:gz') as shard:
         add(shard, 'red.png', png('red'))
-
-
-def table(path, **columns):
-    arrow = pytest.importorskip('pyarrow')
-    import pyarrow.parquet as parquet
-    parquet.write_table(arrow.table(columns), path)
 
 
 @pytest.mark.parametrize('name, make, said', [

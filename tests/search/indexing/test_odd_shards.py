@@ -1,0 +1,98 @@
+"""Shards that were made wrong, or to do harm: nothing hangs, breaks a run or hides an image."""
+
+import tarfile
+
+import pytest
+from fakes import paint
+from indexing_rig import index, paths
+from shard_rig import add, png, table, write_parquet, write_tar
+
+from mmtbps.errors import BadValue
+from mmtbps.fileio import parquet_images
+from mmtbps.fileio.packed_images import PackedImagesError
+from mmtbps.fileio.packed_sources import open_packed
+from mmtbps.search.media.crops import read_entry
+
+
+def header(name, size, kind=tarfile.REGTYPE):
+    """A header of any size: a negative or huge one stands in the binary form of GNU tar."""
+    member = tarfile.TarInfo(name)
+    member.type = kind
+    block = bytearray(member.tobuf(tarfile.GNU_FORMAT))
+    mark = 0o377 if size < 0 else 0o200
+    block[124:136] = bytes([mark]) + (size % 256**11).to_bytes(11, 'big')
+    block[148:156] = b'%06o\0 ' % tarfile.calc_chksums(bytes(block))[0]
+    return bytes(block)
+
+
+@pytest.mark.parametrize('content, said', [
+    (header('b.png', 0) + header('a.png', -512), 'a member of -512 bytes before byte 512'),
+    (header('a.png', 2**63), 'a member of 9,223,372,036,854,775,808 bytes'),
+    (header('././@LongLink', 2**70, tarfile.GNUTYPE_LONGNAME), 'at byte 0'),
+    ((header('././@LongLink', 5, tarfile.GNUTYPE_LONGNAME) + b'a.png'.ljust(512, b'\0')) * 2000,
+     'recursion'),
+])
+def test_headers_that_would_hang_or_break_a_run_are_damage(content, said, tmp_path):
+    (tmp_path / 'x.tar').write_bytes(content + bytes(1024))
+    with pytest.raises(PackedImagesError, match=f'x.tar: .* damaged \\(.*{said}'):
+        open_packed(str(tmp_path / 'x.tar'))
+
+
+def test_the_last_of_equal_names_counts_be_it_a_link_or_a_file(tmp_path, gallery):
+    with tarfile.open(tmp_path / 'x.tar', 'w') as shard:
+        add(shard, 'file.png', png('red'))
+        add(shard, './file.png', png('blue'))
+        add(shard, 'link.png', png('red'))
+        add(shard, 'link.png', b'', type=tarfile.LNKTYPE, linkname='file.png')
+        add(shard, 'was_link.png', b'', type=tarfile.SYMTYPE, linkname='file.png')
+        add(shard, 'was_link.png', png('green'))
+    report = index(tmp_path / 'x.tar', gallery)
+    assert report.skipped == [
+        ('x.tar', "1 of its images are not read, such as 'link.png': no plain file")]
+    assert paths(gallery) == ['x.tar/file.png', 'x.tar/was_link.png']
+    entry = next(entry for entry in gallery.entries() if entry.path == 'x.tar/file.png')
+    assert read_entry(tmp_path, entry).getpixel((0, 0)) == paint('blue').getpixel((0, 0))
+
+
+def test_joined_tar_files_and_endless_names_are_not_taken_for_less(tmp_path):
+    for name in ('red', 'blue'):
+        write_tar(tmp_path / f'{name}.tar', [name])
+    both = b''.join((tmp_path / f'{name}.tar').read_bytes() for name in ('red', 'blue'))
+    (tmp_path / 'both.tar').write_bytes(both)
+    with pytest.raises(PackedImagesError, match='more follows its end mark, as if .* joined'):
+        open_packed(str(tmp_path / 'both.tar'))
+    with tarfile.open(tmp_path / 'long.tar', 'w') as shard:
+        add(shard, f'{"x" * 10_000}.png', png('red'))
+        add(shard, 'short.png', png('red'))
+    images = open_packed(str(tmp_path / 'long.tar'))
+    assert [*images] == ['short.png'] and [*images.left_out.values()] == ['its name is too long']
+
+
+# ------------------------------------------------------------------ parquet
+def test_a_group_of_more_rows_than_are_read_at_once(tmp_path, monkeypatch):
+    monkeypatch.setattr(parquet_images, '_AT_ONCE', 2)
+    people = ['red', 'green', 'blue', 'white', 'black']
+    write_parquet(tmp_path / 'x.parquet', people, group=5)
+    images = open_packed(str(tmp_path / 'x.parquet'))
+    assert [images.read(name) for name in images] == [*map(png, people)]
+
+
+def test_rows_that_the_table_of_a_file_promises_and_its_pages_lack(tmp_path, monkeypatch):
+    write_parquet(tmp_path / 'x.parquet', ['red', 'green'], group=2)
+    images = open_packed(str(tmp_path / 'x.parquet'))
+    monkeypatch.setitem(images._rows, 'cam/more.png', (0, 2))
+    with pytest.raises(PackedImagesError, match='damaged; take a new copy'):
+        images.read('cam/more.png')
+
+
+def test_views_of_bytes_are_images(tmp_path, gallery):
+    arrow = pytest.importorskip('pyarrow')
+    table(tmp_path / 'x.parquet', image=arrow.array([png('red')], arrow.binary_view()))
+    assert index(tmp_path, gallery).indexed == 1
+
+
+def test_a_file_without_a_row_is_said(tmp_path, gallery):
+    arrow = pytest.importorskip('pyarrow')
+    table(tmp_path / 'x.parquet', image=arrow.array([], arrow.binary()))
+    with pytest.raises(BadValue, match='x.parquet: no row in it'):
+        index(tmp_path / 'x.parquet', gallery)
