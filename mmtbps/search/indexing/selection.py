@@ -4,6 +4,7 @@ import os
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import takewhile
 from pathlib import Path, PurePosixPath
 
 from mmtbps.errors import BadValue, Remedy
@@ -21,7 +22,7 @@ from mmtbps.fileio.packed_sources import list_packed
 
 from ..galleries.base import BaseGallery
 from ..media.base import VIDEO_SUFFIXES
-from ..media.images import find_files, is_excluded
+from ..media.images import find_files, is_excluded, is_passed_over
 from .images_root import choose_images_root
 from .options import IndexOptions
 
@@ -46,6 +47,7 @@ class FoundFiles:
             images beside them.
         refused: Reason by path of each file that is not read, and of each folder that is not
             looked into or could not be listed; of all parts.
+        listed: Those of the refused that are shards whose other images are read.
     """
 
     files: list[AnyPath]
@@ -55,6 +57,7 @@ class FoundFiles:
     unused: list[str]
     videos: list[str]
     packed: list[str]
+    listed: frozenset[str] = frozenset()
 
     @cached_property
     def _there(self) -> frozenset[str]:
@@ -62,7 +65,7 @@ class FoundFiles:
 
     @cached_property
     def _unseen(self) -> frozenset[str]:
-        return frozenset((*self.refused, *self.packed))
+        return frozenset((*self.refused, *self.packed)) - self.listed
 
     def is_gone(self, path: str) -> bool:
         """Tell whether a path is certainly not there: nothing above it was refused either."""
@@ -119,6 +122,7 @@ class FileSelection:
                 listed, or is a file that is no image by its name.
         """
         passed_over: list[AnyPath] = []
+        listed: set[AnyPath] = set()
         packed: dict[AnyPath, str | None] = {}
         if self.source.is_dir():
             found = dict(find_files(self.source, IMAGE_SUFFIXES + VIDEO_SUFFIXES, self.exclude,
@@ -128,7 +132,7 @@ class FileSelection:
         else:
             found = {self.source: None}
         if packed and not any(is_image(path.name) for path in found):
-            found |= self._look_into(packed, passed_over)
+            found |= self._look_into(packed, passed_over, listed)
             packed = {}
         if (reason := found.get(self.source)) and len(found) == 1:
             raise BadValue(f'{self.source}: {reason}')
@@ -143,19 +147,36 @@ class FileSelection:
                           refused, [self.relative(path) for path in passed_over],
                           [pattern for pattern in self.exclude if not any(
                               is_excluded(path, self.source, [pattern]) for path in passed_over)],
-                          videos, [*map(self.relative, packed)])
+                          videos, [*map(self.relative, packed)],
+                          frozenset(map(self.relative, listed)))
 
-    def _look_into(self, packed: Mapping[AnyPath, str | None], passed_over: list[AnyPath]
-                   ) -> dict[AnyPath, str | None]:
+    def _look_into(self, packed: Mapping[AnyPath, str | None], passed_over: list[AnyPath],
+                   listed: set[AnyPath]) -> dict[AnyPath, str | None]:
         """List the images in shards, parquet files and folders of packed images."""
         found: dict[AnyPath, str | None] = {}
         for place, refusal in packed.items():
+            above: dict[AnyPath, AnyPath | None] = {}
+            passed: dict[AnyPath, None] = {}
+            before = len(found)
             for path, reason in [(place, refusal)] if refusal else list_packed(place):
-                if path != place and is_excluded(path, self.source, self.exclude):
-                    passed_over.append(path)
+                if path == place and (passed or len(found) > before):
+                    listed.add(place)
+                if path != place and (over := self._passed_over(path, place, above)):
+                    passed[over] = None
                 else:
                     found[path] = reason
+            passed_over += passed
         return found
+
+    def _passed_over(self, path: AnyPath, place: AnyPath,
+                     known: dict[AnyPath, AnyPath | None]) -> AnyPath | None:
+        """Return what is passed over of an image in a shard: it, or the highest such folder."""
+        if path.parent not in known:
+            inside = [*takewhile(lambda folder: folder != place, path.parents)]
+            known[path.parent] = next((folder for folder in reversed(inside) if is_passed_over(
+                folder, self.source, self.exclude)), None)
+        return known[path.parent] or (
+            path if is_excluded(path, self.source, self.exclude) else None)
 
     def _check(self, paths: Mapping[str, AnyPath], refused: Mapping[str, str],
                videos: Sequence[str]) -> None:

@@ -14,7 +14,7 @@ from mmtbps.fileio.packed_addresses import SUFFIX, is_packed_name, member_addres
 from mmtbps.fileio.pictures import BadPicture, decode_picture
 
 __all__ = ['MAX_BYTES', 'MAX_PIXELS', 'MissingFolder', 'UnreadableImage', 'decode_image',
-           'find_files', 'is_excluded', 'list_images', 'read_bytes', 'read_image']
+           'find_files', 'is_excluded', 'is_passed_over', 'list_images', 'read_bytes', 'read_image']
 
 MAX_BYTES = 50 * 2**20
 _LINK = 'a symbolic link is not followed'
@@ -228,7 +228,7 @@ def _find_remote(root: RemotePath, suffixes: Sequence[str], exclude: Sequence[st
     def is_entered(folder: PurePosixPath) -> bool:
         if folder not in folders:
             is_passed = is_entered(folder.parent) and not folder.name.startswith('.') and (
-                folder.name.lower() in _SYSTEM_FOLDERS or is_excluded(root / folder, root, exclude))
+                is_passed_over(root / folder, root, exclude))
             folders[folder] = (folders[folder.parent] and not folder.name.startswith('.')
                                and not is_passed)
             passed.extend([root / folder] if is_passed else [])
@@ -258,6 +258,15 @@ def _holder(path: RemotePath, root: RemotePath) -> RemotePath | None:
     folders = [above for above in path.parents
                if above.name.endswith(SUFFIX) and above.is_relative_to(root)]
     return folders[-1] if folders else path
+
+
+def is_passed_over(folder: AnyPath, root: AnyPath, patterns: Sequence[str]) -> bool:
+    """Tell whether a folder is one that a system keeps for itself, or excluded.
+
+    >>> is_passed_over(Path('/photos/@eaDir'), Path('/photos'), [])
+    True
+    """
+    return folder.name.lower() in _SYSTEM_FOLDERS or is_excluded(folder, root, patterns)
 
 
 def is_excluded(path: AnyPath, root: AnyPath, patterns: Sequence[str]) -> bool:

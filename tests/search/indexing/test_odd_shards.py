@@ -54,6 +54,32 @@ def test_the_last_of_equal_names_counts_be_it_a_link_or_a_file(tmp_path, gallery
     assert read_entry(tmp_path, entry).getpixel((0, 0)) == paint('blue').getpixel((0, 0))
 
 
+def test_what_a_shard_no_longer_holds_goes_though_it_holds_a_link_too(tmp_path, gallery):
+    write_tar(tmp_path / 'x.tar', ['red', 'green', 'blue'])
+    index(tmp_path, gallery)
+    with tarfile.open(tmp_path / 'x.tar', 'w') as shard:
+        add(shard, 'red.png', png('red'))
+        add(shard, 'blue.png', png('blue'))
+        add(shard, 'link.png', b'', type=tarfile.SYMTYPE, linkname='red.png')
+    report = index(tmp_path, gallery, prune=True)
+    assert report.removed == 1 and [path for path, _ in report.skipped] == ['x.tar']
+    assert paths(gallery) == ['x.tar/blue.png', 'x.tar/red.png']
+    with tarfile.open(tmp_path / 'x.tar', 'w') as shard:  # as if all of it were meant otherwise
+        add(shard, 'link.png', b'', type=tarfile.SYMTYPE, linkname='red.png')
+    write_tar(tmp_path / 'y.tar', ['green'])
+    assert index(tmp_path, gallery, prune=True).removed == 0
+
+
+@pytest.mark.parametrize('pattern', ['cam_b', 'x.tar/cam_b', '**/cam_b/'])
+def test_folders_in_a_shard_are_passed_over_as_others(pattern, tmp_path, gallery):
+    with tarfile.open(tmp_path / 'x.tar', 'w') as shard:
+        for name in ('cam_a/1', 'cam_b/1', 'cam_b/deep/2', 'cam_a/@eaDir/1.png/thumb'):
+            add(shard, f'{name}.png', png('red'))
+    report = index(tmp_path, gallery, exclude=[pattern])
+    assert paths(gallery) == ['x.tar/cam_a/1.png'] and not report.unused
+    assert sorted(report.passed_over) == ['x.tar/cam_a/@eaDir', 'x.tar/cam_b']
+
+
 def test_joined_tar_files_and_endless_names_are_not_taken_for_less(tmp_path):
     for name in ('red', 'blue'):
         write_tar(tmp_path / f'{name}.tar', [name])
