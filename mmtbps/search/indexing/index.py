@@ -151,10 +151,19 @@ class _WholeRun:
         """Remove what is gone, and complete the report."""
         report = self.report
         report.removed += remove_entries(self.gallery, self.gone)
-        report.unknown = [path for path in self.metadata
-                          if self.selection.holds(path) and self.found.is_gone(path)]
+        report.unknown = [path for path in self.metadata if self._is_unknown(path)]
         report.similar = similar_paths(report.unknown, self.found.paths)
         return report
+
+    def _is_unknown(self, path: str) -> bool:
+        """Tell whether a path of a table names no file of the source, but was meant to.
+
+        Other rows may be of other folders, but not a name as it stands in the shard.
+        """
+        if self.selection.holds(path):
+            return self.found.is_gone(path)
+        shard = self.selection.shard_named
+        return shard is not None and f'{shard}/{path}' in self.found
 
     def _find_gone(self) -> list[str]:
         """Find the entries whose files are gone; refuse to take too many of them for that."""

@@ -17,7 +17,7 @@ from mmtbps.fileio import (
     as_path,
     is_image,
 )
-from mmtbps.fileio.packed_addresses import images_place, is_packed_name
+from mmtbps.fileio.packed_addresses import SUFFIX, images_place, is_packed_name
 from mmtbps.fileio.packed_sources import list_packed
 
 from ..galleries.base import BaseGallery
@@ -59,6 +59,9 @@ class FoundFiles:
     packed: list[str]
     listed: frozenset[str] = frozenset()
 
+    def __contains__(self, path: str) -> bool:
+        return path in self._there
+
     @cached_property
     def _there(self) -> frozenset[str]:
         return frozenset(self.paths)
@@ -69,7 +72,7 @@ class FoundFiles:
 
     def is_gone(self, path: str) -> bool:
         """Tell whether a path is certainly not there: nothing above it was refused either."""
-        if path in self._there or path in self._unseen:
+        if path in self or path in self._unseen:
             return False
         return not self._unseen or not any(
             str(folder) in self._unseen for folder in PurePosixPath(path).parents)
@@ -114,12 +117,18 @@ class FileSelection:
         """Endings of the files, in lower case."""
         return IMAGE_SUFFIXES + VIDEO_SUFFIXES if self.detected else IMAGE_SUFFIXES
 
+    @property
+    def shard_named(self) -> str | None:
+        """Path of the source, if it is a shard or a parquet file."""
+        named = is_packed_name(self.source.name) and not self.source.is_dir()
+        return self.relative(self.source) if named else None
+
     def find(self) -> FoundFiles:
         """Find the files.
 
         Raises:
             BadValue: There is none at all below the source, in any part; the source cannot be
-                listed, or is a file that is no image by its name.
+                listed, or is a file that is no image by its name, or a part of packed images.
         """
         passed_over: list[AnyPath] = []
         listed: set[AnyPath] = set()
@@ -128,6 +137,10 @@ class FileSelection:
             found = dict(find_files(self.source, IMAGE_SUFFIXES + VIDEO_SUFFIXES, self.exclude,
                                     passed_over, _UNREAD, self.only, packed))
         elif is_packed_name(self.source.name):
+            if whole := next((above for above in self.source.parents
+                              if above.name.endswith(SUFFIX)), None):
+                raise BadValue(f'{self.source}: a part of the packed images of {whole}, which are '
+                               'indexed as a whole; name that folder')
             found, packed = {}, {self.source: None}
         else:
             found = {self.source: None}

@@ -11,6 +11,7 @@ from mmtbps.errors import BadValue
 from mmtbps.fileio import parquet_images
 from mmtbps.fileio.packed_images import PackedImagesError
 from mmtbps.fileio.packed_sources import open_packed
+from mmtbps.search.indexing.metadata import Metadata
 from mmtbps.search.media.crops import read_entry
 
 
@@ -94,6 +95,21 @@ def test_joined_tar_files_and_endless_names_are_not_taken_for_less(tmp_path):
     assert [*images] == ['short.png'] and [*images.left_out.values()] == ['its name is too long']
 
 
+def test_rows_of_a_rowsthat_name_images_as_the_shard_does_are_told(tmp_path, gallery):
+    write_tar(tmp_path / 'x.tar', ['red', 'blue'])
+    rows = {'red.png': Metadata(camera='a'), 'x.tar/blue.png': Metadata(camera='b'),
+              'other/red.png': Metadata(camera='c')}
+    report = index(tmp_path / 'x.tar', gallery, metadata=rows)
+    assert report.unknown == ['red.png'] and report.similar == {'red.png': 'x.tar/red.png'}
+
+
+def test_a_part_of_packed_images_is_not_taken_for_a_shard(tmp_path, gallery):
+    (tmp_path / 'imgs.tars').mkdir()
+    write_tar(tmp_path / 'imgs.tars/0.tar', ['red'])
+    with pytest.raises(BadValue, match='0.tar: a part of the packed images of .*imgs.tars,'):
+        index(tmp_path / 'imgs.tars/0.tar', gallery)
+
+
 # ------------------------------------------------------------------ parquet
 def test_a_group_of_more_rows_than_are_read_at_once(tmp_path, monkeypatch):
     monkeypatch.setattr(parquet_images, '_AT_ONCE', 2)
@@ -103,7 +119,7 @@ def test_a_group_of_more_rows_than_are_read_at_once(tmp_path, monkeypatch):
     assert [images.read(name) for name in images] == [*map(png, people)]
 
 
-def test_rows_that_the_table_of_a_file_promises_and_its_pages_lack(tmp_path, monkeypatch):
+def test_rows_that_the_rowsof_a_file_promises_and_its_pages_lack(tmp_path, monkeypatch):
     write_parquet(tmp_path / 'x.parquet', ['red', 'green'], group=2)
     images = open_packed(str(tmp_path / 'x.parquet'))
     monkeypatch.setitem(images._rows, 'cam/more.png', (0, 2))
