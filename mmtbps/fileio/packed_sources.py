@@ -48,13 +48,13 @@ def open_packed(place: str, fresh: bool = False) -> ImageSource:
         MissingFile: There is no such source.
         PackedImagesError: It is none, or damaged.
     """
-    state = _state(place)
-    if fresh or place not in _readers or _readers[place][0] != state:
+    state, kept = _state(place), _readers.get(place)
+    if fresh or kept is None or kept[0] != state:
         _readers.pop(place, None)
-        _readers[place] = state, _kind(place)(place)
+        _readers[place] = kept = state, _kind(place)(place)
         while len(_readers) > _KEPT:
             _readers.pop(next(iter(_readers)), None)
-    return _readers[place][1]
+    return kept[1]  # another thread may have put it out meanwhile
 
 
 def list_packed(place: AnyPath) -> Iterator[tuple[AnyPath, str | None]]:

@@ -5,10 +5,11 @@ import tarfile
 import pytest
 from fakes import paint
 from indexing_rig import index, paths
+from object_store_rig import new_bucket, put
 from shard_rig import add, png, table, write_parquet, write_tar
 
 from mmtbps.errors import BadValue
-from mmtbps.fileio import parquet_images
+from mmtbps.fileio import packed_sources, parquet_images
 from mmtbps.fileio.packed_images import PackedImagesError
 from mmtbps.fileio.packed_sources import open_packed
 from mmtbps.search.indexing.metadata import Metadata
@@ -88,6 +89,9 @@ def test_joined_tar_files_and_endless_names_are_not_taken_for_less(tmp_path):
     (tmp_path / 'both.tar').write_bytes(both)
     with pytest.raises(PackedImagesError, match='more follows its end mark, as if .* joined'):
         open_packed(str(tmp_path / 'both.tar'))
+    put(tmp_path / 'both.tar', address := f'{new_bucket()}/both.tar')
+    with pytest.raises(PackedImagesError, match='more follows its end mark'):
+        open_packed(address)
     with tarfile.open(tmp_path / 'long.tar', 'w') as shard:
         add(shard, f'{"x" * 10_000}.png', png('red'))
         add(shard, 'short.png', png('red'))
@@ -108,6 +112,12 @@ def test_a_part_of_packed_images_is_not_taken_for_a_shard(tmp_path, gallery):
     write_tar(tmp_path / 'imgs.tars/0.tar', ['red'])
     with pytest.raises(BadValue, match='0.tar: a part of the packed images of .*imgs.tars,'):
         index(tmp_path / 'imgs.tars/0.tar', gallery)
+
+
+def test_a_reader_that_another_thread_puts_out_is_still_handed_over(tmp_path, monkeypatch):
+    write_tar(tmp_path / 'x.tar', ['red'])
+    monkeypatch.setattr(packed_sources, '_KEPT', 0)  # as if others came between
+    assert [*open_packed(str(tmp_path / 'x.tar'))] == ['red.png']
 
 
 # ------------------------------------------------------------------ parquet
