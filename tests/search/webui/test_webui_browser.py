@@ -126,6 +126,7 @@ def test_the_list_of_cameras_follows_and_keeps_what_is_chosen(visitor, server, t
     ask(visitor, 'green trousers')
     assert sorted(people(visitor)) == ['blue-orange', 'white-green']
     visitor.reload()
+    visitor.wait_for_selector('#masthead >> text=7 pictures')  # what has loaded names the cameras
     visitor.click('#filters button')
     visitor.click('#cameras input')
     assert 'c3' not in visitor.locator('[role=option]').all_inner_texts()
