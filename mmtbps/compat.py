@@ -232,6 +232,10 @@ def _inherit_lazy_bases(config: types.ModuleType) -> None:
         except SyntaxError as error:
             error.filename = str(filename)
             raise
+        except UnicodeDecodeError:
+            raise
+        except ValueError as error:  # a zero byte, before Python 3.11.4
+            raise SyntaxError(str(error), (str(filename), None, None, None)) from error
 
     parser = sys.modules['mmengine.config.config']
     installed_path = parser.get_installed_path

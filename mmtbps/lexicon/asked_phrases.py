@@ -93,7 +93,7 @@ class _Found(NamedTuple):
     key: int
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=2**15)  # a training reads the same captions in each epoch
 def read_sentence(sentence: str) -> SentenceReading:
     """Read a query: garments with colors and patterns, accessories, hair, beard and gender.
 

@@ -79,7 +79,7 @@ class AttributeReading(NamedTuple):
     loose: tuple[PatternPhrase, ...]
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=2**15)  # a training reads the same captions in each epoch
 def read_attributes(caption: str) -> AttributeReading:
     """Read the types and patterns of the garments of a caption.
 

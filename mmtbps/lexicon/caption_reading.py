@@ -36,7 +36,7 @@ class CaptionReading(NamedTuple):
     doubt: str | None
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=2**15)  # a training reads the same captions in each epoch
 def read_caption(caption: str) -> CaptionReading:
     """Read a caption, and whether what it says of colors is certain.
 

@@ -23,7 +23,10 @@ def split_address(uri: str) -> tuple[str, str, str]:
         >>> split_address('http://localhost:19530/people')
         ('http://localhost:19530', '', 'people')
     """
-    parts = urlsplit(uri)
+    try:
+        parts = urlsplit(uri)
+    except ValueError as error:  # brackets that hold no address of IPv6
+        raise BadValue(f'{uri}: write http://host:port/collection ({error})') from error
     names = [name for name in parts.path.split('/') if name]
     if parts.query or parts.fragment or len(names) not in (1, 2) or not _has_sound_port(parts):
         raise BadValue(f'{uri}: write http://host:port/collection')

@@ -2,7 +2,7 @@
 
 import re
 from typing import NamedTuple
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 from mmtbps.errors import BadValue
 
@@ -13,6 +13,8 @@ _FORM = 'postgresql://host[:port][,host2[:port]]/database/table'
 _TABLE = re.compile('[a-z_][a-z0-9_]{0,39}')
 #: Names in our own statements, in which a table of the name would be hidden.
 GOING, STAGE = 'mmtbps_going', 'mmtbps_staged'
+# Not urlsplit: to some versions of it a second host in brackets is no address.
+_PARTS = re.compile(r'postgresql://([^/?#]*)([^?#]*)(?:\?([^#]*))?(#.*)?', re.DOTALL)
 _HOST = r'([\w.-]+|\[[0-9a-fA-F:]+\])(:\d{1,5})?'
 _HOSTS = re.compile(f'{_HOST}(,{_HOST})*')
 _SECRET = {'user', 'password', 'sslpassword', 'passfile', 'options', 'service'}
@@ -44,15 +46,15 @@ class PostgresAddress(NamedTuple):
             >>> PostgresAddress.parse('postgresql://a,b:5433/cams/people')
             PostgresAddress(connection='postgresql://a,b:5433/cams', table='people')
         """
-        parts = urlsplit(uri)
-        settings = parse_qsl(parts.query, keep_blank_values=True)
-        if '@' in parts.netloc or _SECRET & {key.lower() for key, _ in settings}:
+        parts = _PARTS.fullmatch(uri)
+        hosts, path, query, fragment = parts.groups(default='') if parts else ('', '', '', '')
+        settings = parse_qsl(query, keep_blank_values=True)
+        if '@' in hosts or _SECRET & {key.lower() for key, _ in settings}:
             raise BadValue('a user or a password does not belong into an address, which is shown '
                            'and kept: PostgreSQL takes them from the environment variables PGUSER '
                            'and PGPASSWORD, or from ~/.pgpass')
-        names = parts.path.split('/')[1:]
-        if not _HOSTS.fullmatch(parts.netloc) or len(names) != 2 or not all(names) or (
-                parts.fragment):
+        names = path.split('/')[1:]
+        if not _HOSTS.fullmatch(hosts) or len(names) != 2 or not all(names) or fragment:
             raise BadValue(f'{uri}: write {_FORM}')
         if names[1] in (GOING, STAGE, 'excluded', 'vector'):
             raise BadValue(f'{uri}: a gallery cannot have the name {names[1]!r}, which stands for '
@@ -60,5 +62,4 @@ class PostgresAddress(NamedTuple):
         if not _TABLE.fullmatch(names[1]):
             raise BadValue(f'{uri}: a table has a name of small letters (a-z), digits and "_", at '
                            f'most 40, got {names[1]!r}')
-        query = f'?{parts.query}' if parts.query else ''
-        return cls(f'postgresql://{parts.netloc}/{names[0]}{query}', names[1])
+        return cls(f'postgresql://{hosts}/{names[0]}{query and f"?{query}"}', names[1])

@@ -68,6 +68,7 @@ def test_parts_of_an_address(address, parts):
 @pytest.mark.parametrize('address, message', [
     ('http://host:99999/people', 'write http'), ('http://:19530/people', 'write http'),
     ('http://db:19530', 'write http://host:port/collection'),
+    ('http://[::1/people', 'write http://host:port/collection'),
     ('http://db/a/b/c', 'write http://host:port/collection'),
     ('http://db/people?x=1', 'write http://host:port/collection'),
     ('http://db/my-people', "letters, digits and .*got 'my-people'"),

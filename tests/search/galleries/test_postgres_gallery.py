@@ -46,6 +46,7 @@ def test_parts_of_an_address(address, connection):
 @pytest.mark.parametrize('address, message', [
     ('postgresql://db/people', 'write postgresql://host'), ('postgresql:///a/b', 'write postgre'),
     ('postgresql://db/a/b/c', 'write postgresql'), ('postgresql://db/a/People', 'small letters'),
+    ('postgresql://[::1/a/b', 'write postgresql'), ('postgresql://db/a/b#c', 'write postgresql'),
     ('postgresql://db/a/b;drop', 'small letters'), (f'postgresql://db/a/{"b" * 41}', 'at most 40'),
     ('postgresql://ann:secret@db/a/b', 'PGPASSWORD'), ('postgresql://secret@db/a/b', 'PGUSER'),
     ('postgresql://db/a/b?password=secret', 'pgpass'), ('postgresql://db/a/b?user=x', 'PGUSER')])
