@@ -178,19 +178,13 @@ def test_one_process_writes_what_has_no_lock_for_many():
 
 
 @pytest.mark.slow
-def test_ray_makes_the_gallery_of_one_process(many, tmp_path):
-    report, _ = on_ray('ray_index_work', 'index_on_ray', tmp_path / 'g.lance', many,
+@pytest.mark.parametrize('kind', ['many', 'packed'])
+def test_ray_makes_the_gallery_of_one_process(kind, request, tmp_path):
+    folder = request.getfixturevalue(kind)
+    report, _ = on_ray('ray_index_work', 'index_on_ray', tmp_path / 'g.lance', folder,
                        tmp_path / 'notes')
     assert (report['indexed'], report['skipped']) == (FILES, [])
-    same_as_one_process(tmp_path / 'g.lance', many, tmp_path)
-
-
-@pytest.mark.slow
-def test_ray_indexes_the_images_of_shards(packed, tmp_path):
-    report, _ = on_ray('ray_index_work', 'index_on_ray', tmp_path / 'g.lance', packed,
-                       tmp_path / 'notes')
-    assert (report['indexed'], report['skipped']) == (FILES, [])
-    same_as_one_process(tmp_path / 'g.lance', packed, tmp_path)
+    same_as_one_process(tmp_path / 'g.lance', folder, tmp_path)
 
 
 @pytest.mark.slow
