@@ -174,7 +174,12 @@ def _permutations(things: Sequence[ColoredThing], min_distance: float,
 
 def _reads_back(source: str, caption: str, bases: Mapping[str, str]) -> bool:
     """Tell whether the finder sees the colors where they were written, all else as before."""
-    changed = [(mention.noun, (bases[name],) if (name := garment_name(mention.noun)) in bases
-                else mention.bases) if mention.noun else (None, mention.bases)
-               for mention in find_color_mentions(source)]
-    return changed == [(mention.noun, mention.bases) for mention in find_color_mentions(caption)]
+    changed = tuple(
+        (noun, (bases[name], ) if noun and (name := garment_name(noun)) in bases else colors)
+        for noun, colors in _named_colors(source))
+    return changed == _named_colors(caption)
+
+
+@lru_cache(maxsize=1 << 15)  # a training reads the same captions in each epoch
+def _named_colors(caption: str) -> tuple[tuple[str | None, tuple[str, ...]], ...]:
+    return tuple((mention.noun, mention.bases) for mention in find_color_mentions(caption))

@@ -1,13 +1,16 @@
 """Partial captions: one to three things that a caption says, and what makes them true."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 
 from .asked_phrases import AskedPhrase, read_sentence
 from .attributes import family_of, type_names, write_type
+from .negations import is_negator
 from .opposites import word_phrase
+from .phrases import split_words
 from .stated_facts import asked_facts
 
 __all__ = ['PartialCaption', 'partial_caption']
@@ -15,6 +18,7 @@ __all__ = ['PartialCaption', 'partial_caption']
 # As often one thing as several: what one alone means is learnt from the first.
 _COUNTS = (1, 1, 2, 3)
 _CLOTHED = ('in', 'wearing', 'with')
+_MOST_OTHERS = 6
 
 
 class PartialCaption(NamedTuple):
@@ -33,6 +37,8 @@ def partial_caption(caption: str, rng: np.random.Generator) -> PartialCaption | 
     """Write a sentence of one to three things that a caption says; ``None`` if it says none.
 
     A thing may be called by a wider name (a backpack a bag), by its basic color, or without color.
+    Half of the sentences stand among other words of the caption that say nothing of these things:
+    people put words around what they look for, and a model is to learn which of them count.
 
     Args:
         caption: The long one.
@@ -51,7 +57,24 @@ def partial_caption(caption: str, rng: np.random.Generator) -> PartialCaption | 
     count = min(rng.choice(_COUNTS), len(phrases))
     chosen = [_reworded(phrases[i], rng) for i in rng.permutation(len(phrases))[:count]]
     facts = frozenset(fact for phrase in chosen for fact in asked_facts(phrase))
-    return PartialCaption(_write(chosen, rng), facts)
+    return PartialCaption(_among_others(_write(chosen, rng), _spare_words(caption), rng), facts)
+
+
+@lru_cache(maxsize=2**15)  # a training reads the same captions in each epoch
+def _spare_words(caption: str) -> tuple[str, ...]:
+    """List the words of a caption that no phrase holds and that deny nothing."""
+    held = [(phrase.start, phrase.end) for phrase in read_sentence(caption).phrases]
+    return tuple(word.key for word in split_words(caption)
+                 if word.key.isalpha() and not is_negator(word)
+                 and not any(start <= word.start < end for start, end in held))
+
+
+def _among_others(text: str, spare: Sequence[str], rng: np.random.Generator) -> str:
+    """Put words before a sentence and behind it."""
+    count = rng.integers(1, _MOST_OTHERS + 1) if spare and rng.random() < .5 else 0
+    others = [spare[i] for i in rng.integers(len(spare), size=count)]
+    before = rng.integers(count + 1)
+    return ' '.join([*others[:before], text, *others[before:]])
 
 
 def _write(phrases: Sequence[AskedPhrase], rng: np.random.Generator) -> str:

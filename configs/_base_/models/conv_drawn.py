@@ -17,9 +17,8 @@ model = dict(
     image_backbone=dict(
         type=ConvVisionTower,
         img_size=(64, 24),
-        patch_size=2,
-        width=32,
-        depths=(1, 1, 1),
+        width=16,
+        depths=(1, 2, 2, 2),
         out_dims=96),
     text_backbone=dict(type=ConvTextTower, vocab_size=1024, width=96, depth=1, kernel_size=5,
                        word_drop=0.1),

@@ -11,7 +11,7 @@ from mmtbps.errors import BadValue
 from mmtbps.registry import MODELS
 
 from .base import Tokens, Tower, apply_layer
-from .conv_layers import ConvLayer, ConvMerging
+from .conv_layers import GridLayer, WordLayer
 from .position_table import check_image_size
 from .token_ids import check_token_ids
 
@@ -22,80 +22,71 @@ __all__ = ['ConvTextTower', 'ConvVisionTower']
 class ConvVisionTower(Tower):
     """A convolutional network whose feature keeps at what height something is.
 
-    Patches without overlap, stages of residual convolutions, each stage on a grid of half the side
-    and twice the width. At the end the columns of a row are averaged and the rows stand one after
-    the other, since a hat, a coat and shoes differ in where they are: stripes as in Beyond Part
-    Models, https://arxiv.org/abs/1711.09349. One linear layer makes the feature of them; so the
-    feature is a mean of what each place gives to it. Norms are those of single places: nothing
-    depends on the batch.
+    Stages of standardised convolutions (`GridLayer`), each stage on a grid of half the side and
+    twice the width. At the end the columns of a row are averaged and the rows stand one after the
+    other, since a hat, a coat and shoes differ in where they are: stripes as in Beyond Part Models,
+    https://arxiv.org/abs/1711.09349. One linear layer makes the feature of them; so the feature is
+    a mean of what each place gives to it. Norms are those of one image: nothing depends on the
+    batch.
 
     Args:
         img_size: (height, width) in pixels.
-        patch_size: side of a patch in pixels.
-        width: of the states in the first stage; each stage doubles it.
-        depths: number of residual layers of each stage.
-        kernel_size: side of their convolutions, odd.
-        expansion: channels of their convolutions, as a multiple of the width.
+        width: of the states in the first stage, a multiple of 8; each stage doubles it.
+        depths: number of layers of each stage. The first of a stage halves the grid, except in the
+            first stage, which sees single pixels.
+        kernel_size: side of the convolutions, odd.
         out_dims: width of the feature.
         with_cp: keep no activations of the layers while training, compute them again (activation
             checkpointing).
         init_cfg: as in every MMEngine module.
 
     Raises:
-        BadValue: the image cannot be cut into such patches, a stage has no layer, or the kernel no
-            middle.
+        BadValue: a stage has no layer, the kernel no middle, or the width is no multiple of 8.
 
     Example:
-        >>> tower = ConvVisionTower((64, 24), patch_size=4, width=8, depths=(1, 1), out_dims=16)
+        >>> tower = ConvVisionTower((64, 24), width=8, depths=(1, 1, 1, 1), out_dims=16)
         >>> tower.grid, tower(torch.zeros(2, 3, 64, 24)).shape
         ((8, 3), torch.Size([2, 16]))
     """
 
-    last_weights = ('norm.', 'proj.')
+    last_weights = ('proj.', )
 
-    def __init__(self, img_size: tuple[int, int] = (64, 24), patch_size: int = 4, width: int = 64,
-                 depths: Sequence[int] = (1, 1), kernel_size: int = 3, expansion: int = 1,
-                 out_dims: int = 96, with_cp: bool = False, init_cfg: dict | list | None = None):
+    def __init__(self, img_size: tuple[int, int] = (64, 24), width: int = 16,
+                 depths: Sequence[int] = (1, 2, 2, 2), kernel_size: int = 3, out_dims: int = 96,
+                 with_cp: bool = False, init_cfg: dict | list | None = None):
         super().__init__(init_cfg)
-        if any(side % patch_size for side in img_size):
-            raise BadValue(f'images of {img_size[0]} x {img_size[1]} cannot be cut into patches of '
-                           f'{patch_size}')
         if min(depths, default=0) < 1:
             raise BadValue(f'a stage needs layers, got depths={tuple(depths)}')
         check_kernel(kernel_size)
         self.image_size, self.with_cp, self.out_dims = tuple(img_size), with_cp, out_dims
-        self.patch_embed = nn.Conv2d(3, width, patch_size, patch_size)
-        grid, layers = (img_size[0] // patch_size, img_size[1] // patch_size), []
+        layers, grid, before = [], self.image_size, 3
         for stage, depth in enumerate(depths):
-            if stage:
-                layers.append(ConvMerging(width, 2 * width, grid))
-                grid, width = ((grid[0] + 1) // 2, (grid[1] + 1) // 2), 2 * width
-            layers += [ConvLayer(width, expansion * width, kernel_size, grid)
-                       for _ in range(depth)]
+            for number in range(depth):
+                stride = 2 if stage and not number else 1
+                layers.append(GridLayer(before, width << stage, kernel_size, grid, stride))
+                grid, before = layers[-1].out_grid, width << stage
         self.layers, self.grid = nn.ModuleList(layers), grid
-        self.norm = nn.LayerNorm(width)
         # A bias would be the same for all images, who then start alike, and may end so.
-        self.proj = nn.Linear(grid[0] * width, out_dims, bias=False)
+        self.proj = nn.Linear(grid[0] * before, out_dims, bias=False)
 
     def embed(self, images: Tensor) -> Tokens:
-        """Turn images into tokens, patches row by row.
+        """Turn images into tokens, pixels row by row.
 
         Args:
             images: ``(N, 3, H, W)``, normalised, of the size of this tower.
 
         Returns:
-            ``hidden`` ``(N, rows * columns, D)``; a later stage has a quarter as many, twice as
-            wide.
+            ``hidden`` ``(N, H * W, 3)``; each stage but the first leaves a quarter as many.
 
         Raises:
             BadValue: the images are of another size.
         """
         check_image_size(images, self.image_size)
-        return Tokens(self.patch_embed(images).flatten(2).transpose(1, 2))
+        return Tokens(images.flatten(2).transpose(1, 2))
 
     def pool(self, tokens: Tokens) -> Tensor:
         """Average each row, and make the feature of all rows, ``(N, D)``."""
-        rows = self.norm(tokens.hidden).unflatten(1, self.grid).mean(2)
+        rows = tokens.hidden.unflatten(1, self.grid).mean(2)
         return self.proj(rows.flatten(1))
 
     def token_features(self, tokens: Tokens) -> Tensor:
@@ -114,7 +105,7 @@ class ConvVisionTower(Tower):
     def _places(self, tokens: Tokens) -> Tensor:
         rows = self.grid[0]
         weight = self.proj.weight.unflatten(1, (rows, -1))
-        states = self.norm(tokens.hidden).unflatten(1, self.grid)
+        states = tokens.hidden.unflatten(1, self.grid)
         given = torch.einsum('nrcd,erd->nrce', states, weight).flatten(1, 2)
         return rows * given
 
@@ -122,7 +113,7 @@ class ConvVisionTower(Tower):
     def tiny_settings(cls, settings: dict[str, Any]) -> dict[str, Any]:
         """Return settings of two stages for images of 32 x 16 pixels."""
         settings = super().tiny_settings(settings)
-        settings.update(img_size=(32, 16), patch_size=4, width=8, depths=(1, 1), out_dims=16)
+        settings.update(img_size=(32, 16), width=8, depths=(1, 1, 1), out_dims=16)
         return settings
 
 
@@ -173,7 +164,7 @@ class ConvTextTower(Tower):
         self.words = nn.Embedding(vocab_size, width)
         nn.init.normal_(self.words.weight, std=0.3)
         self.layers = nn.ModuleList(
-            ConvLayer(width, expansion * width, kernel_size) for _ in range(depth))
+            WordLayer(width, expansion * width, kernel_size) for _ in range(depth))
         self.proj = nn.Linear(2 * width, self.out_dims, bias=False)
 
     def embed(self, input_ids: Tensor, mask: Tensor) -> Tokens:

@@ -1,99 +1,132 @@
-"""Layers of convolutions over tokens, of an image on its grid or of a caption in its line."""
+"""Layers of convolutions: over the places of an image, and over the words of a caption."""
 
+from math import sqrt
+
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = ['ConvLayer', 'ConvMerging', 'convolve']
+from mmtbps.errors import BadValue
+
+__all__ = ['GridLayer', 'StandardizedConv2d', 'WordLayer']
+
+#: Channels that are normed together.
+_GROUP = 8
 
 
-def convolve(conv: nn.Module, states: Tensor, grid: tuple[int, int] | None = None) -> Tensor:
-    """Run a convolution over tokens.
+class StandardizedConv2d(nn.Conv2d):
+    r"""Convolution whose kernels have mean 0 and, over what they read, a fixed length.
+
+    Micro-Batch Training with Batch-Channel Normalization and Weight Standardization,
+    https://arxiv.org/abs/1903.10520: of each kernel its mean is taken away, and it is divided by
+    its own deviation; times :math:`\sqrt{2 / n}`, n the number of its weights, so that a rectifier
+    behind it keeps the size of the states. No channel can then drown the others of its group in a
+    norm over the whole image.
 
     Args:
-        conv: a ``Conv2d`` with a grid, else a ``Conv1d``.
-        states: ``(N, P, D)``, row by row where they lie on a grid.
-        grid: rows and columns of the tokens; ``None`` for a line.
-
-    Returns:
-        ``(N, P', D')``.
+        dims: channels before it.
+        out_dims: channels after it.
+        kernel_size: side of the kernels, odd.
+        stride: distance of the places that are computed.
 
     Example:
-        >>> import torch
-        >>> conv = nn.Conv1d(1, 1, 3, padding=1, bias=False)
-        >>> _ = nn.init.ones_(conv.weight)
-        >>> convolve(conv, torch.tensor([[[1.], [2.], [4.]]])).flatten().tolist()
-        [3.0, 7.0, 6.0]
+        >>> kernels = StandardizedConv2d(3, 2, kernel_size=3).kernels().flatten(1)
+        >>> kernels.mean(1).abs().max() < 1e-6, (kernels ** 2).sum(1).round(decimals=3).tolist()
+        (tensor(True), [2.0, 2.0])
     """
-    states = states.transpose(1, 2)
-    if grid is not None:
-        states = states.unflatten(2, grid)  # laid out with its channels last, as it is computed
-    return conv(states).flatten(2).transpose(1, 2)
+
+    def __init__(self, dims: int, out_dims: int, kernel_size: int, stride: int = 1):
+        super().__init__(dims, out_dims, kernel_size, stride, kernel_size // 2, bias=False)
+
+    def kernels(self) -> Tensor:
+        """Return the kernels that it convolves with, ``(D', D, K, K)``."""
+        rows = self.weight.flatten(1)
+        centred = rows - rows.mean(1, keepdim=True)
+        length = centred.norm(dim=1, keepdim=True).clamp(min=1e-6)
+        return (sqrt(2) * centred / length).view_as(self.weight)
+
+    def forward(self, states: Tensor) -> Tensor:
+        """Convolve ``(N, D, H, W)`` with them."""
+        return self._conv_forward(states, self.kernels(), None)
 
 
-class ConvLayer(nn.Module):
-    """Residual layer that reads the neighbours of each token.
+class GridLayer(nn.Module):
+    """Layer that reads the neighbours of each place of an image.
+
+    Standardised convolution, norm, rectifier. The norm is over all places of one image and eight
+    channels (Group Normalization, https://arxiv.org/abs/1803.08494), so nothing depends on the
+    batch. Norms of single places, as Transformers have them, take from a place how much there is of
+    anything, and with it what is small, such as shoes.
+
+    Args:
+        dims: width of the states before it, D.
+        out_dims: width after it, D', a multiple of 8.
+        kernel_size: side of the convolution, odd.
+        grid: rows and columns before it.
+        stride: 2 for a grid of half the sides.
+
+    Attributes:
+        out_grid: rows and columns after it.
+
+    Raises:
+        BadValue: the width cannot be grouped.
+
+    Example:
+        >>> layer = GridLayer(4, 8, kernel_size=3, grid=(6, 3), stride=2)
+        >>> layer(torch.zeros(1, 18, 4)).shape, layer.out_grid
+        (torch.Size([1, 6, 8]), (3, 2))
+    """
+
+    def __init__(self, dims: int, out_dims: int, kernel_size: int, grid: tuple[int, int],
+                 stride: int = 1):
+        super().__init__()
+        if out_dims % _GROUP:
+            raise BadValue(f'width must be a multiple of {_GROUP}, got {out_dims}')
+        self.grid = grid
+        self.out_grid = tuple((side - 1) // stride + 1 for side in grid)
+        self.conv = StandardizedConv2d(dims, out_dims, kernel_size, stride)
+        self.norm = nn.GroupNorm(out_dims // _GROUP, out_dims)
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """Turn ``(N, P, D)``, row by row, into ``(N, P', D')``."""
+        # Laid out with its channels last, as it is computed.
+        states = self.conv(hidden.transpose(1, 2).unflatten(2, self.grid))
+        return F.relu(self.norm(states)).flatten(2).transpose(1, 2)
+
+
+class WordLayer(nn.Module):
+    """Residual layer that reads the neighbours of each word.
 
     Norm, convolution, rectifier, linear layer. The stream itself is never normed, so that a
-    gradient goes straight down to pixels and words.
+    gradient goes straight down to the words.
 
     Args:
         dims: width of the states, D.
         hidden: channels of the convolution.
-        kernel_size: its side, odd.
-        grid: rows and columns of the tokens; ``None`` for a line.
+        kernel_size: words that it reads, odd.
 
     Example:
-        >>> import torch
-        >>> ConvLayer(4, 8, kernel_size=3, grid=(6, 2))(torch.zeros(1, 12, 4)).shape
+        >>> mask = torch.ones(1, 12, dtype=torch.bool)
+        >>> WordLayer(4, 8, kernel_size=3)(torch.zeros(1, 12, 4), mask).shape
         torch.Size([1, 12, 4])
     """
 
-    def __init__(self, dims: int, hidden: int, kernel_size: int,
-                 grid: tuple[int, int] | None = None):
+    def __init__(self, dims: int, hidden: int, kernel_size: int):
         super().__init__()
-        self.grid = grid
         self.norm = nn.LayerNorm(dims)
-        self.conv = (nn.Conv1d if grid is None else nn.Conv2d)(
-            dims, hidden, kernel_size, padding=kernel_size // 2)
+        self.conv = nn.Conv1d(dims, hidden, kernel_size, padding=kernel_size // 2)
         self.proj = nn.Linear(hidden, dims)
 
-    def forward(self, hidden: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Add to each token what its neighbourhood says.
+    def forward(self, hidden: Tensor, mask: Tensor) -> Tensor:
+        """Add to each word what its neighbourhood says.
 
         Args:
-            hidden: ``(N, P, D)``.
-            mask: ``(N, P)`` bool; tokens outside it are read as zeros, and stay as they are.
+            hidden: ``(N, L, D)``.
+            mask: ``(N, L)`` bool; words outside it are read as zeros, and stay as they are.
 
         Returns:
-            ``(N, P, D)``.
+            ``(N, L, D)``.
         """
-        states = self.norm(hidden)
-        if mask is None:
-            return hidden + self.proj(F.relu(convolve(self.conv, states, self.grid)))
         seen = mask[..., None].to(hidden.dtype)
-        return hidden + seen * self.proj(F.relu(convolve(self.conv, seen * states, self.grid)))
-
-
-class ConvMerging(nn.Module):
-    """Layer that halves the grid, by a norm and a convolution of every other place.
-
-    Args:
-        dims: width of the states before it.
-        out_dims: width after it.
-        grid: rows and columns before it.
-
-    Example:
-        >>> import torch
-        >>> ConvMerging(4, 8, grid=(6, 3))(torch.zeros(1, 18, 4)).shape  # 3 x 2 of them
-        torch.Size([1, 6, 8])
-    """
-
-    def __init__(self, dims: int, out_dims: int, grid: tuple[int, int]):
-        super().__init__()
-        self.grid = grid
-        self.norm = nn.LayerNorm(dims)
-        self.conv = nn.Conv2d(dims, out_dims, 3, stride=2, padding=1)
-
-    def forward(self, hidden: Tensor) -> Tensor:
-        """Turn ``(N, P, D)`` into ``(N, P', D')``, P' about a quarter of P."""
-        return convolve(self.conv, self.norm(hidden), self.grid)
+        states = self.conv((seen * self.norm(hidden)).transpose(1, 2))
+        return hidden + seen * self.proj(F.relu(states).transpose(1, 2))

@@ -10,8 +10,8 @@ from mmtbps.errors import BadValue
 from mmtbps.models import ConvTextTower, ConvVisionTower, Tokens
 from mmtbps.models.complexity import measure_complexity
 
-SIZES = dict(img_size=(20, 12), patch_size=4, width=4, depths=(2, 1), expansion=2, out_dims=5)
-PIXELS = torch.randn(3, 3, 20, 12, generator=torch.Generator().manual_seed(3)).double()
+SIZES = dict(img_size=(7, 4), width=16, depths=(2, 1), out_dims=5)
+PIXELS = torch.randn(3, 3, 7, 4, generator=torch.Generator().manual_seed(3)).double()
 IDS = torch.tensor([[2, 7, 9, 4, 3, 0, 0], [2, 8, 3, 0, 0, 0, 0], [2, 6, 5, 7, 9, 8, 3]])
 
 
@@ -32,45 +32,55 @@ def slow_norm(states, norm):
     return centred * scale * norm.weight + norm.bias
 
 
-def slow_conv(place, states, conv, stride=1):
+def slow_conv(place, states, kernels, stride=1):
     """One output of a convolution, given the states of the places that there are."""
-    out = conv.bias.clone()
-    middle = [size // 2 for size in conv.kernel_size]
-    for cell in product(*(range(size) for size in conv.kernel_size)):
-        at = tuple(p * stride + c - m for p, c, m in zip(place, cell, middle, strict=True))
+    out = torch.zeros(len(kernels)).double()
+    sizes = kernels.shape[2:]
+    for cell in product(*map(range, sizes)):
+        at = tuple(p * stride + c - size // 2 for p, c, size in zip(place, cell, sizes, strict=True))
         if at in states:
-            out = out + conv.weight[(slice(None), slice(None), *cell)] @ states[at]
+            out = out + kernels[(slice(None), slice(None), *cell)] @ states[at]
     return out
 
 
 def slow_layer(states, layer):
-    """A residual layer on a dict of places."""
+    """A residual layer on a dict of words."""
     normed = {place: slow_norm(state, layer.norm) for place, state in states.items()}
-    return {place: state + layer.proj.weight @ slow_conv(place, normed, layer.conv).clamp(min=0)
+    return {place: state + layer.proj.weight @ (
+        slow_conv(place, normed, layer.conv.weight) + layer.conv.bias).clamp(min=0)
             + layer.proj.bias for place, state in states.items()}
+
+
+def slow_grid_layer(states, layer, stride=1):
+    """A layer on a dict of places: kernels of mean 0, then a norm of all places of eight channels."""
+    kernels = torch.stack([(kernel - kernel.mean()) / kernel.std(correction=0)
+                           * (2 / kernel.numel())**0.5 for kernel in layer.conv.weight])
+    rows, columns = (-(-side // stride) for side in layer.grid)
+    read = {place: slow_conv(place, states, kernels, stride)
+            for place in product(range(rows), range(columns))}
+    found = {place: [] for place in read}
+    for first in range(0, len(kernels), 8):
+        values = torch.cat([state[first:first + 8] for state in read.values()])
+        mean, deviation = values.mean(), (values.var(correction=0) + layer.norm.eps)**0.5
+        for place, state in read.items():
+            found[place].append((state[first:first + 8] - mean) / deviation)
+    return {place: (torch.cat(parts) * layer.norm.weight + layer.norm.bias).clamp(min=0)
+            for place, parts in found.items()}
 
 
 def slow_vision(tower, image):
     """States of the last places of one image, and its feature."""
-    patch, states = tower.patch_embed, {}
-    for row in range(5):
-        for column in range(3):
-            cut = image[:, 4 * row:4 * row + 4, 4 * column:4 * column + 4]
-            states[row, column] = (patch.weight * cut).sum((1, 2, 3)) + patch.bias
-    first, second, merging, last = tower.layers
-    states = slow_layer(slow_layer(states, first), second)
-    normed = {place: slow_norm(state, merging.norm) for place, state in states.items()}
-    states = {(row, column): slow_conv((row, column), normed, merging.conv, stride=2)
-              for row in range(3) for column in range(2)}
-    states = {place: slow_norm(state, tower.norm)
-              for place, state in slow_layer(states, last).items()}
-    rows = torch.cat([(states[row, 0] + states[row, 1]) / 2 for row in range(3)])
+    states = {place: image[:, place[0], place[1]] for place in product(range(7), range(4))}
+    first, second, halving = tower.layers
+    states = slow_grid_layer(slow_grid_layer(states, first), second)
+    states = slow_grid_layer(states, halving, stride=2)
+    rows = torch.cat([(states[row, 0] + states[row, 1]) / 2 for row in range(4)])
     return states, tower.proj.weight @ rows
 
 
 @torch.no_grad()
 def test_an_images_feature_is_that_of_loops_over_places(vision):
-    assert vision.grid == (3, 2) and vision.depth == 4
+    assert vision.grid == (4, 2) and vision.depth == 3
     features = vision(PIXELS)
     assert (features[0] - features[1]).norm() > 1
     tokens = vision.token_features(vision.run(vision.embed(PIXELS)))
@@ -79,8 +89,8 @@ def test_an_images_feature_is_that_of_loops_over_places(vision):
         states, expected = slow_vision(vision, image)
         torch.testing.assert_close(feature, expected)
         for (row, column), given in zip(states, places, strict=True):
-            alone = torch.zeros(3, 8).double()
-            alone[row] = 3 * states[row, column]
+            alone = torch.zeros(4, 32).double()
+            alone[row] = 4 * states[row, column]
             torch.testing.assert_close(
                 given, vision.proj.weight @ alone.flatten())
 
@@ -168,27 +178,26 @@ def test_gradients_reach_every_weight_and_are_the_same_recomputed(vision, text):
 
 def test_depths_of_weights_follow_the_layers(vision, text):
     depths = {name: vision.get_layer_depth(name)[0] for name, _ in vision.named_parameters()}
-    assert depths['patch_embed.weight'] == 0 and depths['layers.2.conv.weight'] == 3
-    assert depths['norm.weight'] == depths['proj.weight'] == 5
+    assert depths['layers.0.conv.weight'] == 1 and depths['layers.2.norm.weight'] == 3
+    assert depths['proj.weight'] == 4
     assert text.get_layer_depth('words.weight') == (0, 4)
     assert text.get_layer_depth('proj.weight') == (3, 4)
 
 
 def test_operations_are_those_of_the_convolutions(tiny_retriever):
-    """One at each patch, place and word; the numbers by hand."""
+    """One at each place and word; the numbers by hand."""
     model = tiny_retriever(image_backbone=dict(type='ConvVisionTower', **SIZES),
                            text_backbone=dict(type='ConvTextTower', vocab_size=20, width=4,
                                               kernel_size=3, out_dims=5))
-    found = measure_complexity(model, (20, 12), words=7)
-    first, last = (places * (9 * width * 2 * width + 2 * width * width)
-                   for width, places in ((4, 15), (8, 6)))
-    assert found['image'].macs == 15 * 48 * 4 + 2 * first + 6 * 9 * 4 * 8 + last + 3 * 8 * 5
+    found = measure_complexity(model, (7, 4), words=7)
+    layers = 28 * 27 * 16 + 28 * 9 * 16 * 16 + 8 * 9 * 16 * 32
+    assert found['image'].macs == layers + 4 * 32 * 5
     mean = 7 * 4
     assert found['text'].macs == 7 * (3 * 4 * 8 + 8 * 4) + mean + 8 * 5
 
 
 @pytest.mark.parametrize('changed, message', [
-    (dict(img_size=(22, 12)), 'images of 22 x 12 cannot be cut into patches of 4'),
+    (dict(width=12), 'width must be a multiple of 8, got 12'),
     (dict(depths=()), r'a stage needs layers, got depths=\(\)'),
     (dict(depths=(1, 0)), r'a stage needs layers, got depths=\(1, 0\)'),
     (dict(kernel_size=2), 'kernel_size must be odd.*got 2')])
@@ -206,7 +215,7 @@ def test_dropping_every_word_is_refused():
 
 
 def test_inputs_that_do_not_fit_are_refused(vision, text):
-    with pytest.raises(BadValue, match=r'images of \(12, 20\) pixels.*img_size=\(20, 12\)'):
+    with pytest.raises(BadValue, match=r'images of \(4, 7\) pixels.*img_size=\(7, 4\)'):
         vision(PIXELS.transpose(2, 3))
     with pytest.raises(BadValue, match='token id 20 is outside.*vocabulary of 20'):
         text(torch.tensor([[2, 20]]), torch.ones(1, 2, dtype=torch.bool))

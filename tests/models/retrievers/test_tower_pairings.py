@@ -25,7 +25,7 @@ SIGLIP_IMAGE = dict(type='SigLIPVisionTower', img_size=(32, 16),
                     config=dict(LAYERS, image_size=32, patch_size=8))
 SIGLIP_TEXT = dict(type='SigLIPTextTower', config=dict(
     LAYERS, vocab_size=50, max_position_embeddings=PLACES, bos_token_id=None, eos_token_id=49))
-CONV_IMAGE = dict(type='ConvVisionTower', img_size=(32, 16), width=8, depths=(1, 1), out_dims=24)
+CONV_IMAGE = dict(type='ConvVisionTower', img_size=(32, 16), width=8, depths=(1, 1, 1), out_dims=24)
 CONV_TEXT = dict(type='ConvTextTower', vocab_size=50, width=12, depth=2, kernel_size=3)
 PAIRINGS = dict(
     clip=(CLIP_IMAGE, CLIP_TEXT), clip_bert=(CLIP_IMAGE, BERT), vit_clip=(VIT, CLIP_TEXT),

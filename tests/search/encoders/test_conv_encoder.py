@@ -39,11 +39,11 @@ def test_heat_is_the_cosine_of_a_word_and_what_a_place_gives(encoder):
     image, (vision, text) = random_images(1)[0], (
         encoder.model.image_backbone, encoder.model.text_backbone)
     found = word_heat_map(encoder, image, TEXT)
-    assert found.grid == (4, 2) and found.words == TEXT[:-1].split()
-    states = vision.norm(vision.run(vision.embed(encoder.prepare_images([image]))).hidden)[0]
-    places = torch.zeros(4, 2, 4, 16)
-    for row in range(4):
-        places[row, :, row] = states.view(4, 2, 16)[row]
+    assert found.grid == (8, 4) and found.words == TEXT[:-1].split()
+    states = vision.run(vision.embed(encoder.prepare_images([image]))).hidden[0]
+    places = torch.zeros(8, 4, 8, 32)
+    for row in range(8):
+        places[row, :, row] = states.view(8, 4, 32)[row]
     places = unit(places.flatten(2) @ vision.proj.weight.T)
     words = text.run(text.embed(*encoder.prepare_texts([TEXT]))).hidden[0]
     words = unit(torch.cat([words, words], 1) @ text.proj.weight.T)
