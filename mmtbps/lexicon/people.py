@@ -7,8 +7,9 @@ from .grammar import COPULAS, FUNCTION_WORDS, noun_at
 from .phrases import PhraseIndex, Word
 from .vocabulary import read_table
 
-_PRONOUNS = {**dict.fromkeys(('he', 'his', 'him', 'himself'), 'male'),
-             **dict.fromkeys(('she', 'her', 'hers', 'herself'), 'female')}
+#: Of one person, with their gender.
+PRONOUNS = {**dict.fromkeys(('he', 'his', 'him', 'himself'), 'male'),
+            **dict.fromkeys(('she', 'her', 'hers', 'herself'), 'female')}
 _OTHERS = frozenset({'another', 'other', 'second', 'third', 'two', 'three', 'four', 'several'})
 _NEXT = frozenset(',;')  # "a man in white, officer in blue"
 _INDEFINITE = frozenset('a an one some his her their each every'.split())
@@ -37,7 +38,7 @@ def names_several_people(words: Sequence[Word]) -> bool:
                        and (key in table or key in _others())):
             i = skipped[0] if skipped else i + 2  # "baby stroller", "boyfriend jeans"
             continue
-        kinds = table.get(key, frozenset({_PRONOUNS[key]} if key in _PRONOUNS else ()))
+        kinds = table.get(key, frozenset({PRONOUNS[key]} if key in PRONOUNS else ()))
         if (words[i].key in _others() or key in read_table('reading')['relations']
                 or (key in table and _is_another(words, i, bool(seen)))):
             return True

@@ -21,10 +21,9 @@ FORMER = dict(
     drawn=(12, [dict(type='LinearLR', start_factor=0.01, end=1, convert_to_iter_based=True),
                 dict(type='CosineAnnealingLR', begin=1, end=12, T_max=11,
                      convert_to_iter_based=True)]),
-    # A twelfth of 20 epochs of 40 steps is 67 whole steps.
-    large=(20, [dict(type='LinearLR', start_factor=0.01, end=67 / 40, convert_to_iter_based=True),
-                dict(type='CosineAnnealingLR', begin=67 / 40, end=20, T_max=20 - 67 / 40,
-                     convert_to_iter_based=True)]),
+    large=(2500, [dict(type='LinearLR', start_factor=0.01, end=250, by_epoch=False),
+                  dict(type='CosineAnnealingLR', begin=250, end=2500, T_max=2250,
+                       by_epoch=False)]),
     losses=(4, [dict(type='LinearLR', start_factor=0.01, end=1, convert_to_iter_based=True),
                 dict(type='CosineAnnealingLR', begin=1, end=4, T_max=3,
                      convert_to_iter_based=True)]),

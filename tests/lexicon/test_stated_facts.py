@@ -92,20 +92,33 @@ def test_no_two_of_many_facts_have_one_number():
 
 
 # ------------------------------------------------------------------ sentences
-def test_a_partial_caption_is_true_of_its_caption_and_says_what_its_facts_say():
+def test_a_partial_caption_is_true_of_its_caption_and_says_what_its_facts_say(monkeypatch):
+    monkeypatch.setattr('mmtbps.lexicon.partial_captions._spare_words', lambda caption: ())
     rng, texts = np.random.default_rng(0), set()
-    for _ in range(300):
-        part = partial_caption(CAPTION, rng)
-        assert part.facts <= stated_facts(CAPTION).true
-        read = {fact for phrase in read_sentence(part.text).phrases
-                for fact in asked_facts(phrase)}
-        assert read == part.facts, part
-        texts.add(part.text)
+    for text, facts in (partial_caption(CAPTION, rng) for _ in range(300)):
+        assert facts <= stated_facts(CAPTION).true
+        read = {fact for phrase in read_sentence(text).phrases for fact in asked_facts(phrase)}
+        assert read == facts, text
+        texts.add(text)
     assert {'woman', 'white shirt', 'a person with a black backpack'} <= texts
     assert any('bag' in text for text in texts)  # a wider name
     assert any('red coat' in text for text in texts)  # the basic color of maroon
     assert any('jeans' in text and 'blue' not in text for text in texts)  # no color
     assert max(map(len, (text.split() for text in texts))) <= 15
+
+
+def test_half_of_the_sentences_stand_among_words_that_say_nothing_of_what_they_ask():
+    caption = 'A man walks quickly in a red coat without a hat. He isn\'t wearing a scarf today.'
+    rng, found = np.random.default_rng(0), []
+    for text, facts in (partial_caption(caption, rng) for _ in range(400)):
+        assert {fact for phrase in read_sentence(text).phrases
+                for fact in asked_facts(phrase)} <= facts, text
+        found.append([word for word in text.split() if word in {
+            'walks', 'quickly', 'he', 'today', 'hat', 'scarf', 'without', "isn't"}])
+    assert sum(map(bool, found)) == pytest.approx(200, abs=60)
+    assert set().union(*found) == {'walks', 'quickly', 'today'}
+    assert max(map(len, found)) > 3
+    assert {partial_caption('red coat', rng).text.split()[-1] for _ in range(20)} == {'coat'}
 
 
 def test_one_seed_is_one_sentence():

@@ -2,7 +2,6 @@
 
 from math import sqrt
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -72,6 +71,7 @@ class GridLayer(nn.Module):
         BadValue: the width cannot be grouped.
 
     Example:
+        >>> import torch
         >>> layer = GridLayer(4, 8, kernel_size=3, grid=(6, 3), stride=2)
         >>> layer(torch.zeros(1, 18, 4)).shape, layer.out_grid
         (torch.Size([1, 6, 8]), (3, 2))
@@ -106,6 +106,7 @@ class WordLayer(nn.Module):
         kernel_size: words that it reads, odd.
 
     Example:
+        >>> import torch
         >>> mask = torch.ones(1, 12, dtype=torch.bool)
         >>> WordLayer(4, 8, kernel_size=3)(torch.zeros(1, 12, 4), mask).shape
         torch.Size([1, 12, 4])

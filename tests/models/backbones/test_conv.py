@@ -35,9 +35,9 @@ def slow_norm(states, norm):
 def slow_conv(place, states, kernels, stride=1):
     """One output of a convolution, given the states of the places that there are."""
     out = torch.zeros(len(kernels)).double()
-    sizes = kernels.shape[2:]
+    sizes, middle = kernels.shape[2:], [size // 2 for size in kernels.shape[2:]]
     for cell in product(*map(range, sizes)):
-        at = tuple(p * stride + c - size // 2 for p, c, size in zip(place, cell, sizes, strict=True))
+        at = tuple(p * stride + c - m for p, c, m in zip(place, cell, middle, strict=True))
         if at in states:
             out = out + kernels[(slice(None), slice(None), *cell)] @ states[at]
     return out
@@ -52,7 +52,7 @@ def slow_layer(states, layer):
 
 
 def slow_grid_layer(states, layer, stride=1):
-    """A layer on a dict of places: kernels of mean 0, then a norm of all places of eight channels."""
+    """A layer on a dict of places: kernels of mean 0, a norm of all places of eight channels."""
     kernels = torch.stack([(kernel - kernel.mean()) / kernel.std(correction=0)
                            * (2 / kernel.numel())**0.5 for kernel in layer.conv.weight])
     rows, columns = (-(-side // stride) for side in layer.grid)
