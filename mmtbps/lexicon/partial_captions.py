@@ -20,6 +20,8 @@ __all__ = ['PartialCaption', 'partial_caption']
 _COUNTS = (1, 1, 2, 3)
 _CLOTHED = ('in', 'wearing', 'with')
 _MOST_OTHERS = 6
+# What people carry, and wear on the head, is seldom said and small to see: it is asked oftener.
+_WEIGHTS = {'accessory': 4., 'beard': 4.}
 
 
 class PartialCaption(NamedTuple):
@@ -49,9 +51,9 @@ def partial_caption(caption: str, rng: np.random.Generator) -> PartialCaption | 
         >>> caption = 'A man is wearing a maroon coat along with blue jeans.'
         >>> for seed in (2, 3, 8):
         ...     print(partial_caption(caption, np.random.default_rng(seed)).text)
-        man in coat and blue jeans
-        with a man in blue pants and a coat
-        a man with red coat
+        along with wearing is a man in blue pants and maroon coat
+        man in jeans and coat
+        wearing man in blue jeans with is with
     """
     reading = read_sentence(caption)
     phrases = [phrase for phrase in reading.phrases
@@ -59,7 +61,9 @@ def partial_caption(caption: str, rng: np.random.Generator) -> PartialCaption | 
     if not phrases:
         return None
     count = min(rng.choice(_COUNTS), len(phrases))
-    chosen = [_reworded(phrases[i], rng) for i in rng.permutation(len(phrases))[:count]]
+    weights = np.array([_WEIGHTS.get(phrase.kind, 1.) for phrase in phrases])
+    order = rng.choice(len(phrases), count, replace=False, p=weights / weights.sum())
+    chosen = [_reworded(phrases[i], rng) for i in order]
     facts = frozenset(fact for phrase in chosen for fact in asked_facts(phrase))
     return PartialCaption(_among_others(_write(chosen, rng), _spare_words(caption), rng), facts)
 

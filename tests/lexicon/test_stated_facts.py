@@ -121,6 +121,15 @@ def test_half_of_the_sentences_stand_among_words_that_say_nothing_of_what_they_a
     assert {partial_caption('red coat', rng).text.split()[-1] for _ in range(20)} == {'coat'}
 
 
+def test_what_is_carried_is_asked_four_times_as_often_as_what_is_worn(monkeypatch):
+    monkeypatch.setattr('mmtbps.lexicon.partial_captions._COUNTS', (1, ))
+    rng = np.random.default_rng(0)
+    facts = [partial_caption(CAPTION, rng).facts for _ in range(800)]
+    carried = sum('a bag' in of or 'a backpack' in of for of in facts)
+    assert carried == pytest.approx(800 * 4 / 8, abs=60)  # beside woman, coat, shirt and jeans
+    assert sum('a coat' in of for of in facts) == pytest.approx(100, abs=40)
+
+
 def test_one_seed_is_one_sentence():
     first, again, other = (
         [partial_caption(CAPTION, np.random.default_rng(seed)).text for seed in seeds]

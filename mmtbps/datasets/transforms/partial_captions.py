@@ -50,7 +50,7 @@ class PartialCaptions(CaptionInputs):
         >>> np.random.seed(0)
         >>> item = PartialCaptions(tokenize)(tokenize(dict(caption='A man in blue jeans.')))
         >>> [len(facts) for facts in item['partial_facts']], len(item['true_facts'][0])
-        ([3, 4], 6)
+        ([1, 4], 6)
     """
 
     tokens = 'partial_input_ids'
