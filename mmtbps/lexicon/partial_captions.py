@@ -20,8 +20,7 @@ __all__ = ['PartialCaption', 'partial_caption']
 _COUNTS = (1, 1, 2, 3)
 _CLOTHED = ('in', 'wearing', 'with')
 _MOST_OTHERS = 6
-# What people carry, and wear on the head, is seldom said and small to see: it is asked oftener.
-_WEIGHTS = {'accessory': 4., 'beard': 4.}
+_SELDOM_SAID = ('accessory', 'beard')
 
 
 class PartialCaption(NamedTuple):
@@ -36,21 +35,24 @@ class PartialCaption(NamedTuple):
     facts: frozenset[str]
 
 
-def partial_caption(caption: str, rng: np.random.Generator) -> PartialCaption | None:
+def partial_caption(caption: str, rng: np.random.Generator, among_others: float = 0.,
+                    seldom_said: float = 1.) -> PartialCaption | None:
     """Write a sentence of one to three things that a caption says; ``None`` if it says none.
 
     A thing may be called by a wider name (a backpack a bag), by its basic color, or without color.
-    Half of the sentences stand among other words of the caption that say nothing of these things:
-    people put words around what they look for, and a model is to learn which of them count.
 
     Args:
         caption: The long one.
         rng: Source of every choice.
+        among_others: Share of the sentences that stand among one to six other words of the caption,
+            which say nothing of these things.
+        seldom_said: Weight in the choice of what people carry, or have on the head or in the face,
+            as a multiple of that of what all people have.
 
     Example:
         >>> caption = 'A man is wearing a maroon coat along with blue jeans.'
         >>> for seed in (2, 3, 8):
-        ...     print(partial_caption(caption, np.random.default_rng(seed)).text)
+        ...     print(partial_caption(caption, np.random.default_rng(seed), among_others=.5).text)
         along with wearing is a man in blue pants and maroon coat
         man in jeans and coat
         wearing man in blue jeans with is with
@@ -61,11 +63,14 @@ def partial_caption(caption: str, rng: np.random.Generator) -> PartialCaption | 
     if not phrases:
         return None
     count = min(rng.choice(_COUNTS), len(phrases))
-    weights = np.array([_WEIGHTS.get(phrase.kind, 1.) for phrase in phrases])
+    weights = np.array([seldom_said if phrase.kind in _SELDOM_SAID else 1. for phrase in phrases])
     order = rng.choice(len(phrases), count, replace=False, p=weights / weights.sum())
     chosen = [_reworded(phrases[i], rng) for i in order]
     facts = frozenset(fact for phrase in chosen for fact in asked_facts(phrase))
-    return PartialCaption(_among_others(_write(chosen, rng), _spare_words(caption), rng), facts)
+    text = _write(chosen, rng)
+    if among_others and rng.random() < among_others:
+        text = _put_among(text, _spare_words(caption), rng)
+    return PartialCaption(text, facts)
 
 
 @lru_cache(maxsize=2**15)  # a training reads the same captions in each epoch
@@ -77,9 +82,9 @@ def _spare_words(caption: str) -> tuple[str, ...]:
                  and not any(start <= word.start < end for start, end in held))
 
 
-def _among_others(text: str, spare: Sequence[str], rng: np.random.Generator) -> str:
+def _put_among(text: str, spare: Sequence[str], rng: np.random.Generator) -> str:
     """Put words before a sentence and behind it."""
-    count = rng.integers(1, _MOST_OTHERS + 1) if spare and rng.random() < .5 else 0
+    count = rng.integers(1, _MOST_OTHERS + 1) if spare else 0
     others = [spare[i] for i in rng.integers(len(spare), size=count)]
     before = rng.integers(count + 1)
     return ' '.join([*others[:before], text, *others[before:]])

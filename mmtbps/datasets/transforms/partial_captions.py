@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from mmtbps.errors import BadValue
 from mmtbps.lexicon.partial_captions import partial_caption
 from mmtbps.lexicon.stated_facts import fact_number, stated_facts
 from mmtbps.registry import TRANSFORMS
@@ -37,11 +38,15 @@ class PartialCaptions(CaptionInputs):
     Args:
         tokenize: The `TokenizeCaption` of the pipeline, or its settings.
         count: Sentences of each caption.
+        among_others: Share of the sentences that stand among other words of the caption. People put
+            words around what they look for, and a model is to learn which of them count.
+        seldom_said: How much oftener a sentence asks what people carry, or have on the head or in
+            the face, than what all have: captions say it seldom, and it is small to see.
         complete: Whether a caption names all that a person carries, or has on the head or the
             face: what it is silent on is then taken for false.
 
     Raises:
-        BadValue: ``count`` is below 1.
+        BadValue: ``count`` is below 1, ``among_others`` no share, or ``seldom_said`` not positive.
         MissingKey: An item is not tokenised, or has several captions.
 
     Example:
@@ -56,12 +61,19 @@ class PartialCaptions(CaptionInputs):
     tokens = 'partial_input_ids'
 
     def __init__(self, tokenize: dict | TokenizeCaption, count: int = 2,
+                 among_others: float = 0.5, seldom_said: float = 4.,
                  complete: bool = True) -> None:
         super().__init__(tokenize, count)
+        if not 0 <= among_others <= 1:
+            raise BadValue(f'among_others must be from 0 to 1, got {among_others}')
+        if not 0 < seldom_said < float('inf'):
+            raise BadValue(f'seldom_said must be positive and finite, got {seldom_said}')
+        self.among_others, self.seldom_said = among_others, seldom_said
         self.complete = complete
 
     def make(self, caption: str, rng: np.random.Generator) -> tuple[list[str], dict[str, Any]]:
-        drawn = [partial_caption(caption, rng) for _ in range(self.count)]
+        drawn = [partial_caption(caption, rng, self.among_others, self.seldom_said)
+                 for _ in range(self.count)]
         parts, known = [part for part in drawn if part is not None], stated_facts(caption)
         false = known.false | known.unnamed if self.complete else known.false
         return [part.text for part in parts], dict(
@@ -71,6 +83,7 @@ class PartialCaptions(CaptionInputs):
 
     def __repr__(self) -> str:
         return (f'{type(self).__name__}(tokenize={self.tokenize}, count={self.count}, '
+                f'among_others={self.among_others}, seldom_said={self.seldom_said}, '
                 f'complete={self.complete})')
 
 

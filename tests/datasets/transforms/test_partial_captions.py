@@ -20,11 +20,13 @@ KEYS = ['partial_input_ids', 'partial_facts', 'true_facts', 'false_facts']
 CAPTION = 'A man in a red shirt and blue jeans carries a backpack.'
 
 
+TOKENIZE_CLIP = TokenizeCaption(CLIP_TOKENIZER, max_length=77, clean='clip')
+
+
 def item_of(caption=CAPTION, seed=0, **options):
     np.random.seed(seed)
-    tokenize = TokenizeCaption(CLIP_TOKENIZER, max_length=77, clean='clip')
-    item = tokenize(dict(caption=caption, img=np.zeros((8, 4, 3), np.uint8), person_id=1))
-    return PartialCaptions(tokenize, **options)(item)
+    item = TOKENIZE_CLIP(dict(caption=caption, img=np.zeros((8, 4, 3), np.uint8), person_id=1))
+    return PartialCaptions(TOKENIZE_CLIP, **options)(item)
 
 
 def test_facts_are_those_of_the_caption():
@@ -79,6 +81,29 @@ def test_only_one_tokenised_caption_is_taken(key):
     item = dict(captions=['a man', 'a boy'], input_ids=[1, 2]) if key else dict(caption='a man')
     with pytest.raises(MissingKey, match='put TokenizeCaption before it'):
         PartialCaptions(TOKENIZE)(item)
+
+
+def test_words_around_and_what_is_seldom_said_are_as_asked_for():
+    plain = item_of(count=200, among_others=0, seldom_said=1e-9)
+    around = item_of('A man walks in a red shirt.', count=200, among_others=1, seldom_said=1e-9)
+    carried = item_of(count=200, among_others=0, seldom_said=1e9)
+    backpack, walks = fact_number('a bag'), TOKENIZE_CLIP.encode(['walks'])[0].ids[1]
+    only = [facts.tolist() for facts in plain['partial_facts'] if len(facts) == 1]
+    assert only and not any(backpack in facts for facts in only)
+    assert all({backpack, fact_number('a backpack')} & set(facts.tolist())
+               for facts in carried['partial_facts'])
+    assert sum(walks in ids for ids in around['partial_input_ids']) > 50
+    assert not any(walks in ids for ids in plain['partial_input_ids'])
+
+
+@pytest.mark.parametrize(('options', 'message'), [
+    (dict(among_others=1.5), 'among_others must be from 0 to 1, got 1.5'),
+    (dict(among_others=float('nan')), 'among_others must be from 0 to 1, got nan'),
+    (dict(seldom_said=0), 'seldom_said must be positive and finite, got 0'),
+    (dict(seldom_said=float('inf')), 'seldom_said must be positive and finite, got inf')])
+def test_shares_and_weights_that_are_none_are_refused(options, message):
+    with pytest.raises(BadValue, match=message):
+        PartialCaptions(TOKENIZE, **options)
 
 
 def test_a_count_below_one_is_refused():
