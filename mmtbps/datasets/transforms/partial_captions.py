@@ -41,7 +41,7 @@ class PartialCaptions(CaptionInputs):
         among_others: Share of the sentences that stand among other words of the caption. People put
             words around what they look for, and a model is to learn which of them count.
         seldom_said: How much oftener a sentence asks what people carry, or have on the head or in
-            the face, than what all have: captions say it seldom, and it is small to see.
+            the face, than what all have. With 4 bags are found twice as well, and colors less.
         complete: Whether a caption names all that a person carries, or has on the head or the
             face: what it is silent on is then taken for false.
 
@@ -61,7 +61,7 @@ class PartialCaptions(CaptionInputs):
     tokens = 'partial_input_ids'
 
     def __init__(self, tokenize: dict | TokenizeCaption, count: int = 2,
-                 among_others: float = 0.5, seldom_said: float = 4.,
+                 among_others: float = 0.5, seldom_said: float = 1.,
                  complete: bool = True) -> None:
         super().__init__(tokenize, count)
         if not 0 <= among_others <= 1:
