@@ -99,8 +99,13 @@ class ConvVisionTower(Tower):
         return tokens.hidden.new_full((count, length), 1 / length)
 
     def single_token_features(self, tokens: Tokens) -> Tensor:
-        """Compute what each place gives to the feature, ``(N, P, D)``: it is their mean."""
-        return self._places(self.run(tokens, tokens.layer))
+        """Compute what each place gives more than it does of an empty picture, ``(N, P, D)``.
+
+        Their mean is the feature less that of the empty picture, of the mean color everywhere. With
+        rectified states every place gives much to any picture, which says nothing of this one.
+        """
+        empty = self.embed(tokens.hidden.new_zeros(1, 3, *self.image_size))
+        return self._places(self.run(tokens, tokens.layer)) - self._places(self.run(empty))
 
     def _places(self, tokens: Tokens) -> Tensor:
         rows = self.grid[0]

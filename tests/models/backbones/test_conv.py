@@ -115,13 +115,16 @@ def test_a_captions_feature_is_that_of_loops_over_words(text):
 
 
 @torch.no_grad()
-def test_what_the_places_of_an_image_give_makes_its_feature(vision):
+def test_what_the_places_of_an_image_give_makes_its_feature_less_that_of_an_empty_one(vision):
+    empty = vision(torch.zeros_like(PIXELS[:1]))
+    assert empty.norm() > 0.1
     for start in range(vision.depth + 1):
         tokens = vision.run(vision.embed(PIXELS), 0, start)
         torch.testing.assert_close(vision.pool(vision.run(tokens, start)), vision(PIXELS))
         single = vision.single_token_features(tokens)
         shares = vision.read_shares(vision.run(tokens, start))
-        torch.testing.assert_close(torch.einsum('np,npd->nd', shares, single), vision(PIXELS))
+        torch.testing.assert_close(torch.einsum('np,npd->nd', shares, single),
+                                   vision(PIXELS) - empty)
     assert single.shape[1] == vision.grid[0] * vision.grid[1]
 
 

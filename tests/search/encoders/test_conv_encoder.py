@@ -40,7 +40,10 @@ def test_heat_is_the_cosine_of_a_word_and_what_a_place_gives(encoder):
         encoder.model.image_backbone, encoder.model.text_backbone)
     found = word_heat_map(encoder, image, TEXT)
     assert found.grid == (8, 4) and found.words == TEXT[:-1].split()
-    states = vision.run(vision.embed(encoder.prepare_images([image]))).hidden[0]
+    pixels = encoder.prepare_images([image])
+    states, empty = (vision.run(vision.embed(each)).hidden[0]
+                     for each in (pixels, torch.zeros_like(pixels)))
+    states = states - empty
     places = torch.zeros(8, 4, 8, 32)
     for row in range(8):
         places[row, :, row] = states.view(8, 4, 32)[row]
