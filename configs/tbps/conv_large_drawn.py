@@ -1,6 +1,6 @@
 """Convolutional towers on many drawn people, 2,500 steps, with wrong colours as negatives.
 
-Meant for 8,000 people: `mmtbps draw data/DrawnPEDES --people 8000 100 1000`.
+Meant for 8,000 people: `mmtbps draw data/DrawnPEDES --people 8000 100 200`.
 Fewer are seen more often.
 """
 

@@ -83,8 +83,10 @@ def _spare_words(caption: str) -> tuple[str, ...]:
 
 
 def _put_among(text: str, spare: Sequence[str], rng: np.random.Generator) -> str:
-    """Put words before a sentence and behind it."""
-    count = rng.integers(1, _MOST_OTHERS + 1) if spare else 0
+    """Put words before a sentence and behind it; none if there are none."""
+    if not spare:
+        return text
+    count = rng.integers(1, _MOST_OTHERS + 1)
     others = [spare[i] for i in rng.integers(len(spare), size=count)]
     before = rng.integers(count + 1)
     return ' '.join([*others[:before], text, *others[before:]])
