@@ -12,8 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .caption_reading import read_caption
-from .color_distance import color_distance
-from .color_switching import ColorSwitcher
+from .color_distance import base_colors, color_distance
 from .edit_spans import Span, is_plain
 from .mentions import find_color_mentions
 from .phrases import split_words
@@ -117,15 +116,36 @@ def permute_colors(caption: str, rng: np.random.Generator, count: int = 1,
     return found
 
 
-def replace_color(caption: str, rng: np.random.Generator, count: int = 1) -> list[str]:
-    """Write a caption with another color on one garment, up to ``count`` times, each another way.
+def replace_color(caption: str, rng: np.random.Generator, count: int = 1,
+                  min_distance: float = MIN_DISTANCE) -> list[str]:
+    """Write a caption with another color on one thing, up to ``count`` times, each another way.
+
+    The new color is a basic one that the caption names nowhere.
+
+    Args:
+        caption: The true one.
+        rng: Source of every choice.
+        count: Captions wanted.
+        min_distance: CIE Lab distance from the former color.
 
     Example:
         >>> replace_color('A man in a red coat.', np.random.default_rng(0))
         ['A man in a green coat.']
     """
-    edits = ColorSwitcher(min_distance=MIN_DISTANCE).switch([caption], rng, count)
-    return [edit.target_captions[0] for edit in edits]
+    things = colored_things(caption)
+    named = {base for _, bases in _named_colors(caption) for base in bases}
+    new = [color for color in base_colors() if color not in named]
+    options = [(thing.name, color) for thing in things for color in new
+               if color_distance(thing.base, color) >= min_distance]
+    found: list[str] = []
+    for i in rng.permutation(len(options)):
+        if len(found) == count:
+            break
+        change = dict([options[i]])
+        text = write_colors(caption, things, change)
+        if _reads_back(caption, text, change):
+            found.append(text)
+    return found
 
 
 def write_colors(caption: str, things: Sequence[ColoredThing], words: Mapping[str, str]) -> str:

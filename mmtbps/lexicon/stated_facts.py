@@ -11,7 +11,7 @@ from .body_phrases import gender_of
 from .color_distance import base_colors, color_distance
 from .color_negatives import MIN_DISTANCE
 from .opposites import other_hair, other_types
-from .vocabulary import read_table
+from .vocabulary import colors, read_table
 
 __all__ = ['StatedFacts', 'asked_facts', 'fact_number', 'stated_facts']
 
@@ -82,10 +82,8 @@ def asked_facts(phrase: AskedPhrase) -> tuple[str, ...]:
     facts = [f'a {garment_type(phrase.name)}']
     if len(phrase.bases) == 1:
         facts += [f'{place}: {phrase.bases[0]}', f'{phrase.name}: {phrase.bases[0]}']
-    if len(phrase.bases) == 1 and _shade(word):
-        facts.append(f'{place}: {_shade(word)} {phrase.bases[0]}')
-    elif word and word not in (*phrase.bases, *_OTHER_SPELLING):
-        facts.append(f'{place}: {word}')
+    if word and not _is_plain(word):
+        facts.append(f'{place}: {_finer(word, phrase.bases)}')
     return (*facts, f'{place}: {phrase.pattern}') if phrase.pattern else tuple(facts)
 
 
@@ -161,6 +159,23 @@ def _colors_ruled_out(phrase: AskedPhrase, of: str) -> frozenset[str]:
 
 
 @cache
+def _shades(base: str) -> frozenset[str]:
+    """List the finer colors of a basic one, as facts name them."""
+    words = (word for word, color in colors().items() if color.name == base)
+    return frozenset(_finer(word, (base, )) for word in (f'light {base}', f'dark {base}', *words)
+                     if not _is_plain(word))
+
+
+def _is_plain(word: str) -> bool:
+    return word in base_colors() or word in _OTHER_SPELLING
+
+
+def _finer(word: str, bases: tuple[str, ...]) -> str:
+    """Name a finer color: light or dark, where its words say so, or by them."""
+    return f'{_shade(word)} {bases[0]}' if len(bases) == 1 and _shade(word) else word
+
+
+@cache
 def _far_colors(of: str, bases: tuple[str, ...]) -> frozenset[str]:
     return frozenset(f'{of}: {name}' for name in base_colors() if bases and all(
         color_distance(name, base) >= MIN_DISTANCE for base in bases))
@@ -174,15 +189,24 @@ def _shade(color: str) -> str:
 
 
 def _unnamed(reading: SentenceReading, stated: Sequence[AskedPhrase]) -> set[str]:
-    """Collect what one may lack and the caption is silent on, and patterns of what it names."""
+    """Collect what a caption would name: what one may lack, patterns, shades of its colors."""
     places = {_place(phrase) for phrase in reading.phrases}
     facts = {f'a {name}' for family in families() if family.add
              and not {family.region, family.kinds[0][0]} & places
              for names in (*family.kinds, family.fits_all) for name in names}
     if 'beard' not in places:
         facts.add('a beard')
-    return facts | {f'{phrase.region}: {name}' for phrase in stated
-                    if phrase.kind == 'clothing' and not phrase.pattern for name in _patterns()}
+    facts |= {f'{phrase.region}: {name}' for phrase in stated
+              if phrase.kind == 'clothing' and not phrase.pattern for name in _patterns()}
+    return facts | {f'{place}: {shade}' for place in map(_place, stated)
+                    for shade in _unnamed_shades([one for one in stated if _place(one) == place])}
+
+
+def _unnamed_shades(phrases: Sequence[AskedPhrase]) -> set[str]:
+    """Collect what is finer than the colors at a place, if each thing there has a basic one."""
+    if not all(len(phrase.bases) == 1 and _is_plain(phrase.color.lower()) for phrase in phrases):
+        return set()
+    return {shade for phrase in phrases for shade in _shades(phrase.bases[0])}
 
 
 @cache

@@ -8,7 +8,7 @@ import pytest
 from mmtbps.drawing.captions import caption as drawn_caption
 from mmtbps.drawing.person import sample_person, sample_scene
 from mmtbps.lexicon import find_color_mentions
-from mmtbps.lexicon.color_distance import color_distance
+from mmtbps.lexicon.color_distance import base_colors, color_distance
 from mmtbps.lexicon.color_negatives import (
     colored_things,
     permute_colors,
@@ -91,6 +91,21 @@ def test_a_replaced_color_is_a_new_one_on_one_garment():
             assert changed and len({new for _, new in changed}) == 1
             assert not set(changed[0][1]) & used
     assert replace_color('A man walks.', np.random.default_rng(0)) == []
+
+
+def test_any_thing_of_one_color_may_get_another():
+    caption = 'A woman with black hair in a red coat and white shoes carries a green bag.'
+    made = replace_color(caption, np.random.default_rng(0), 99)
+    changed = [[(old, new) for old, new in zip(caption.split(), text.split(), strict=True)
+                if old != new and old not in ('a', 'an')] for text in made]
+    assert all(len(one) == 1 for one in changed) and len(set(made)) == len(made)
+    found = {one[0] for one in changed}
+    assert {old for old, _ in found} == {'red', 'white', 'green'}
+    assert not {new for _, new in found} & {'black', 'red', 'white', 'green'}
+    far = {(old, new) for old in ('red', 'white', 'green') for new in base_colors()
+           if new not in ('black', 'red', 'white', 'green') and color_distance(old, new) >= 30}
+    assert found == far
+    assert len(replace_color(caption, np.random.default_rng(1), 2)) == 2
 
 
 def test_things_are_listed_with_all_their_places():

@@ -20,8 +20,8 @@ def relation(caption, sentence, complete=False):
     facts, wanted = stated_facts(caption), asked(sentence)
     if wanted <= facts.true:
         return True
-    return False if wanted & (facts.false | facts.unnamed * complete
-                              if complete else facts.false) else None
+    false = facts.false | facts.unnamed if complete else facts.false
+    return False if wanted & false else None
 
 
 @pytest.mark.parametrize(('sentence', 'holds'), [
@@ -47,6 +47,24 @@ def test_silence_counts_as_absence_where_captions_are_complete():
     assert {'a hat', 'a scarf', 'a beanie'} <= facts.unnamed
     assert 'a bag' not in facts.unnamed  # named, so nothing is left open
     assert 'a handbag' in facts.false and 'upper: striped' in facts.unnamed
+
+
+@pytest.mark.parametrize(('caption', 'sentence', 'holds', 'if_complete'), [
+    ('a red coat', 'a red coat', True, True), ('a red coat', 'a maroon coat', None, False),
+    ('a red coat', 'a dark red coat', None, False), ('a blue shirt', 'a navy shirt', None, False),
+    ('a grey shirt', 'a charcoal shirt', None, False), ('a grey shirt', 'a gray shirt', True, True),
+    ('a red hat', 'a maroon hat', None, False),
+    # A word of another shade may mean the same one.
+    ('a burgundy coat', 'a maroon coat', None, None), ('a navy coat', 'a cobalt coat', None, None),
+    ('a dark green coat', 'an olive coat', None, None),
+    # Of one thing at the place the color is not told, or has two.
+    ('a coat over a red shirt', 'a maroon coat', None, None),
+    ('a red and blue shirt', 'a maroon shirt', None, None),
+    ('a maroon coat over a red shirt', 'a maroon coat', True, True)])
+def test_who_says_a_basic_color_would_say_its_shade(caption, sentence, holds, if_complete):
+    """Silence on the shade leaves it open, or counts as another one where captions are complete."""
+    assert relation(caption, sentence) is holds
+    assert relation(caption, sentence, complete=True) is if_complete
 
 
 @pytest.mark.parametrize(('denied', 'sentence', 'holds'), [

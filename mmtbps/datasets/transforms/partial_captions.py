@@ -43,7 +43,7 @@ class PartialCaptions(CaptionInputs):
         seldom_said: How much oftener a sentence asks what people carry, or have on the head or in
             the face, than what all have. With 4 bags are found twice as well, and colors less.
         complete: Whether a caption names all that a person carries, or has on the head or the
-            face: what it is silent on is then taken for false.
+            face, and the shade of a color: what it is silent on is then taken for false.
 
     Raises:
         BadValue: ``count`` is below 1, ``among_others`` no share, or ``seldom_said`` not positive.

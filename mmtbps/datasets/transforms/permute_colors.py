@@ -34,8 +34,8 @@ class PermuteColors(CaptionInputs):
     Args:
         tokenize: The `TokenizeCaption` of the pipeline, or its settings.
         count: Negatives of each caption.
-        replaced: Whether a caption with too few permutations gets negatives in which one garment
-            has a color that the caption does not name.
+        replaced: Whether in the last one, and in place of permutations that there are too few of,
+            one thing has a color that the caption does not name.
 
     Raises:
         BadValue: ``count`` is below 1.
@@ -59,8 +59,8 @@ class PermuteColors(CaptionInputs):
         self.replaced = replaced
 
     def make(self, caption: str, rng: np.random.Generator) -> tuple[list[str], dict[str, Any]]:
-        negatives = permute_colors(caption, rng, self.count)
-        if self.replaced and len(negatives) < self.count:
+        negatives = permute_colors(caption, rng, self.count - self.replaced)
+        if self.replaced:
             negatives += replace_color(caption, rng, self.count - len(negatives))
         return negatives, dict(negative_real=np.arange(self.count) < len(negatives))
 

@@ -50,6 +50,17 @@ def test_a_caption_of_one_color_has_fillers_or_replaced_colors():
     assert run('He walks.', count=1, replaced=True)['negative_real'].tolist() == [False]
 
 
+def test_the_last_negative_has_a_replaced_color():
+    caption = 'A red coat, white pants, black shoes.'
+    for seed in range(9):
+        item = run(caption, count=2, replaced=True, seed=seed)
+        permuted, replaced = (words(ids).lower() for ids in item['negative_input_ids'])
+        kept = [color for color in ('red', 'white', 'black') if color in replaced]
+        assert all(color in permuted for color in ('red', 'white', 'black')) and len(kept) == 2
+    only, = run(caption, count=1, replaced=True)['negative_input_ids']
+    assert sum(color in words(only).lower() for color in ('red', 'white', 'black')) == 2
+
+
 def test_one_number_fixes_the_negatives_of_an_item():
     first, again, other = (run(count=2, seed=seed) for seed in (1, 1, 5))
     same = [all(map(torch.equal, first['negative_input_ids'], one['negative_input_ids']))
