@@ -13,6 +13,8 @@ cure                         upstream fault                                     
 `_inherit_lazy_bases`        a text config cannot inherit a pure-Python one, nor    MMEngine allows
                              any config of a package MMEngine does not know, nor    all three
                              a pure-Python one of a package where mim puts them
+`_adafactor_when_asked`      MMEngine imports transformers' trainer, in seconds,     MMEngine waits
+                             for the name of an optimizer that nobody asks for      until asked
 `_take_classes`              mmpretrain looks up a data set by its name, where a    mmpretrain takes
                              pure-Python config has the class itself                classes
 ===========================  =====================================================  ================
@@ -25,8 +27,6 @@ that does need them asks for them in one clear line, if they are missing or too 
 
 import atexit
 import contextlib
-import enum
-import importlib.machinery
 import importlib.util
 import os
 import shutil
@@ -35,11 +35,13 @@ import tempfile
 import types
 from importlib.abc import MetaPathFinder
 from pathlib import Path
+from typing import Any
 
 from .errors import MissingFile
 from .fileio import MAX_PIXELS, load_checkpoint_file
 from .fileio.store_errors import SCHEMES
 from .stack import require_stack
+from .torchvision_stub import torchvision_stub
 
 _torchvision_schemas = []  # a torch Library lives as long as its object
 
@@ -117,7 +119,7 @@ def torchvision_or_stub():
     with contextlib.suppress(ImportError):
         from transformers.utils.import_utils import is_torchvision_available
         is_torchvision_available()  # caches its answer: ask before the stub exists
-    stub = _torchvision_stub()
+    stub = torchvision_stub()
     sys.modules.update(stub)
     try:
         yield 'stub'
@@ -152,41 +154,6 @@ def _with_torchvision_operators():
             library.define(f'{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor')
         _torchvision_schemas.append(library)
     yield
-
-
-def _torchvision_stub() -> dict[str, types.ModuleType]:
-    """Make the few torchvision names that mmpretrain touches while it is imported."""
-
-    class InterpolationMode(enum.Enum):
-        NEAREST = 'nearest'
-        BILINEAR = 'bilinear'
-        BICUBIC = 'bicubic'
-        BOX = 'box'
-        HAMMING = 'hamming'
-        LANCZOS = 'lanczos'
-
-    def pil_to_tensor(image):
-        import numpy as np
-        import torch
-        array = np.array(image, copy=True)
-        return torch.from_numpy(array if array.ndim == 3 else array[..., None]).permute(2, 0, 1)
-
-    names = dict(InterpolationMode=InterpolationMode,
-                 RandomResizedCrop=type('RandomResizedCrop', (), {}))
-    contents = {
-        'torchvision': {}, 'torchvision.ops': {}, 'torchvision.ops.boxes': {},
-        'torchvision.transforms': names, 'torchvision.transforms.transforms': names,
-        'torchvision.transforms.functional': dict(pil_to_tensor=pil_to_tensor)}
-    modules = {}
-    for name, attributes in contents.items():
-        module = modules[name] = types.ModuleType(name)
-        module.__spec__ = importlib.machinery.ModuleSpec(name, None, is_package=True)
-        module.__path__ = []
-        module.__dict__.update(attributes)
-        parent, _, child = name.rpartition('.')
-        if parent:
-            setattr(modules[parent], child, module)
-    return modules
 
 
 def _fence_multimodal() -> None:
@@ -276,6 +243,32 @@ def _dump_as_text(path: str) -> str:
     return text
 
 
+# ------------------------------------------------------------------ optimizers
+def _adafactor(params: Any, *args: Any, **kwargs: Any) -> Any:
+    """Build the Adafactor of transformers."""
+    from transformers import Adafactor
+    return Adafactor(params, *args, **kwargs)
+
+
+@contextlib.contextmanager
+def _adafactor_when_asked():
+    """Let MMEngine find the optimizer of transformers, which it registers, without its trainer."""
+    name = 'transformers'
+    if f'{name}.optimization' in sys.modules or importlib.util.find_spec(name) is None:
+        yield
+        return
+    stand_in = types.ModuleType(name)
+    stand_in.Adafactor = _adafactor
+    loaded = sys.modules.get(name)
+    sys.modules[name] = stand_in
+    try:
+        yield
+    finally:
+        del sys.modules[name]
+        if loaded is not None:
+            sys.modules[name] = loaded
+
+
 # ------------------------------------------------------------------ models by name
 def _take_classes(registry: types.ModuleType) -> None:
     """Let mmpretrain's ``get_model`` read the data set of a pure-Python config."""
@@ -319,6 +312,7 @@ _AFTER_IMPORT = {'mmengine.runner.checkpoint': _secure_checkpoints,
                  'mmpretrain.registry': _take_classes,
                  'mmpretrain.apis.model': _list_own_models}
 _AROUND_IMPORT = {
+    'mmengine.optim.optimizer.builder': _adafactor_when_asked,
     'torchvision._meta_registrations': _with_torchvision_operators,
     **{f'mmpretrain.{part}': _importable_mmpretrain for part in (
         'models', 'datasets', 'evaluation', 'engine', 'visualization')},

@@ -19,7 +19,7 @@ from mmtbps.commands.wording.command_names import COMMANDS
 # Lowest layer first; a part imports only of lines before its own, neighbours never each other.
 LAYERS = [
     ['version', 'errors', 'moved', 'quantities'],
-    ['fileio', 'lexicon', 'stack'],
+    ['fileio', 'lexicon', 'stack', 'torchvision_stub'],
     ['compat', 'registry', 'config_inheritance'],
     ['letterbox', 'devices', 'markup', 'proportions', 'clusters'],
     ['records', 'merged_pairs', 'pretrained', 'hub', 'catalog', 'config_file',
@@ -77,8 +77,9 @@ FENCES = {
     'torch': ('models/', 'datasets/transforms/', 'datasets/samplers.py',
               'datasets/random_count_sampler.py', 'evaluation/', 'engine/',
               'generation/', 'search/', 'visualization/', 'compat.py', 'devices.py',
-              'fileio/checkpoint_files.py', 'commands/benchmark.py', 'commands/convert.py',
-              'commands/generate.py', 'commands/torchrun.py', 'commands/visualize.py'),
+              'torchvision_stub.py', 'fileio/checkpoint_files.py', 'commands/benchmark.py',
+              'commands/convert.py', 'commands/generate.py', 'commands/torchrun.py',
+              'commands/visualize.py'),
 }
 
 

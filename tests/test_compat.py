@@ -237,3 +237,28 @@ def test_what_is_no_checkpoint_is_an_error_of_the_user(content, tmp_path):
     (tmp_path / 'junk.pth').write_bytes(content)
     with pytest.raises(UserError, match='junk.pth: '):
         load(tmp_path / 'junk.pth')
+
+
+def test_what_takes_seconds_to_import_waits_until_it_is_used():
+    """Of transformers nothing is needed but for its models, also by MMEngine's optimizers."""
+    code = ('import mmtbps.models, mmtbps.engine, mmtbps.datasets, sys; '
+            'late = [n for n in ("transformers.modeling_utils", "transformers.trainer_utils", '
+            '"peft", "diffusers") if n in sys.modules]; print(late, sys.modules.get('
+            '"transformers").__version__)')
+    said = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True,
+                          cwd=ROOT).stdout.splitlines()
+    assert said[-1].startswith('[] ') and said[-1][3].isdigit(), said
+
+
+def test_an_optimizer_of_transformers_is_built_by_its_name():
+    from mmengine.optim import build_optim_wrapper
+    from mmengine.optim.optimizer.builder import TRANSFORMERS_OPTIMIZERS
+    from transformers import Adafactor
+    assert TRANSFORMERS_OPTIMIZERS == ['Adafactor']
+    model = torch.nn.Linear(2, 2)
+    wrapper = build_optim_wrapper(model, dict(optimizer=dict(
+        type='Adafactor', lr=1e-3, relative_step=False)))
+    assert type(wrapper.optimizer) is Adafactor
+    assert [id(p) for p in wrapper.optimizer.param_groups[0]['params']] == [
+        id(p) for p in model.parameters()]
+    assert wrapper.optimizer.defaults['relative_step'] is False

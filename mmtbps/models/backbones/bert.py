@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import transformers
 from torch import Tensor, nn
-from transformers import PretrainedConfig
 
 from mmtbps.errors import BadValue
 from mmtbps.registry import MODELS
@@ -202,7 +202,7 @@ class BERTBackbone(Tower):
         kind = (settings.get('config') or {}).get('model_type', 'bert')
         folder = Path(model or '').expanduser()
         if model and (folder / 'config.json').is_file():
-            kind = PretrainedConfig.get_config_dict(folder)[0].get('model_type', kind)
+            kind = transformers.PretrainedConfig.get_config_dict(folder)[0].get('model_type', kind)
         sizes = dict(FAMILIES.get(kind, FAMILIES['bert']).sizes)
         settings.update(config=sizes if kind == 'bert' else dict(sizes, model_type=kind))
         return settings

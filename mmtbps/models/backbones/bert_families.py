@@ -6,18 +6,20 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 import transformers
 from torch import Tensor, nn
-from transformers import AutoConfig, AutoModel, PretrainedConfig, PreTrainedModel
 
 from mmtbps.errors import BadValue
 from mmtbps.hub import hub_options
 from mmtbps.pretrained import resolve_pretrained
 
 from .library_models import load_whole, model_errors, sharing_copy
+
+if TYPE_CHECKING:
+    from transformers import PretrainedConfig, PreTrainedModel
 
 __all__ = ['FAMILIES', 'Family', 'attention_weights', 'block_far_keys', 'block_keys',
            'build_model', 'embed_ids', 'run_slice']
@@ -54,11 +56,11 @@ class Family:
     sizes: Mapping[str, Any] = field(default_factory=lambda: _SIZES)
 
     @classmethod
-    def of(cls, model: PreTrainedModel) -> 'Family':
+    def of(cls, model: 'PreTrainedModel') -> 'Family':
         """Return the family of a model that `build_model` built."""
         return FAMILIES[model.config.model_type]
 
-    def layers_of(self, model: PreTrainedModel) -> nn.ModuleList:
+    def layers_of(self, model: 'PreTrainedModel') -> nn.ModuleList:
         """Return the layers of a model, first to last."""
         return getattr(model.get_submodule(self.encoder), self.layers)
 
@@ -76,7 +78,7 @@ FAMILIES = dict(
     **{'xlm-roberta': Family(sizes=_ROBERTA_SIZES)})
 
 
-def build_model(name: str | None, overrides: dict[str, Any]) -> PreTrainedModel:
+def build_model(name: str | None, overrides: dict[str, Any]) -> 'PreTrainedModel':
     """Build a model of one of the families.
 
     Args:
@@ -95,7 +97,7 @@ def build_model(name: str | None, overrides: dict[str, Any]) -> PreTrainedModel:
     if name is not None:
         name = resolve_pretrained(name)
         with model_errors(f'{name}: no text model can be read from it'):
-            config, _ = PretrainedConfig.get_config_dict(name, **hub_options(name))
+            config, _ = transformers.PretrainedConfig.get_config_dict(name, **hub_options(name))
             kind = config.get('model_type', 'bert')
         if asked not in (None, kind):
             raise BadValue(f'{name} is a model of model_type {kind!r}, got model_type={asked!r} in '
@@ -106,11 +108,12 @@ def build_model(name: str | None, overrides: dict[str, Any]) -> PreTrainedModel:
     _check_attention(overrides.get('attn_implementation'))
     if name is None:
         with model_errors(f'the sizes of the text backbone are none of a {kind} model'):
-            model = AutoModel.from_config(AutoConfig.for_model(kind, **overrides))
+            model = transformers.AutoModel.from_config(
+                transformers.AutoConfig.for_model(kind, **overrides))
     else:
         with model_errors(f'{name}: no text model can be read from it'):
             # Weights of a masked language model have no pooler; it is trained from the start.
-            model = load_whole(AutoModel, name, overrides, may_miss='pooler.')
+            model = load_whole(transformers.AutoModel, name, overrides, may_miss='pooler.')
     _check_config(model.config)
     if hasattr(model.config, 'reference_compile'):
         model.config.reference_compile = False  # to compile is the business of who trains
@@ -126,7 +129,7 @@ def _check_kind(kind: str) -> None:
                        f'{kind!r}; install a newer one')
 
 
-def _check_config(config: PretrainedConfig) -> None:
+def _check_config(config: 'PretrainedConfig') -> None:
     """Refuse a model whose layers do more than read each token's place and the padding mask."""
     _check_kind(config.model_type)
     for key, plain in (('is_decoder', False), ('add_cross_attention', False),
@@ -143,14 +146,14 @@ def _check_attention(implementation: str | None) -> None:
         raise BadValue(f"attn_implementation must be 'sdpa' or 'eager', got {implementation!r}")
 
 
-def embed_ids(model: PreTrainedModel, input_ids: Tensor) -> Tensor:
+def embed_ids(model: 'PreTrainedModel', input_ids: Tensor) -> Tensor:
     """Embed ``(N, L)`` token ids as ``(N, L, D)`` states before the first layer."""
     hidden = model.embeddings(input_ids=input_ids)
     project = getattr(model, 'embeddings_project', None)  # ELECTRA with narrow embeddings
     return hidden if project is None else project(hidden)
 
 
-def run_slice(model: PreTrainedModel, hidden: Tensor, mask: Tensor | None, start: int,
+def run_slice(model: 'PreTrainedModel', hidden: Tensor, mask: Tensor | None, start: int,
               stop: int) -> Tensor:
     """Run the layers from ``start`` up to, not including, ``stop``, by the library's own encoder.
 
@@ -167,7 +170,7 @@ def run_slice(model: PreTrainedModel, hidden: Tensor, mask: Tensor | None, start
     return _run(model, Family.of(model).layers_of(model)[start:stop], hidden, mask)
 
 
-def attention_weights(model: PreTrainedModel, hidden: Tensor, mask: Tensor | None,
+def attention_weights(model: 'PreTrainedModel', hidden: Tensor, mask: Tensor | None,
                       layer: int) -> Tensor:
     """Compute how much each token reads of each other in a layer, ``(N, heads, L, L)``.
 
@@ -241,7 +244,7 @@ class _PassThrough(nn.Module):
         return inputs_embeds
 
 
-def _run(model: PreTrainedModel, layers: nn.ModuleList, hidden: Tensor, mask: Tensor | None,
+def _run(model: 'PreTrainedModel', layers: nn.ModuleList, hidden: Tensor, mask: Tensor | None,
          weights: bool = False) -> Tensor:
     family = Family.of(model)
     encoder = model.get_submodule(family.encoder)
@@ -261,7 +264,7 @@ def _run(model: PreTrainedModel, layers: nn.ModuleList, hidden: Tensor, mask: Te
     return sharing_copy(encoder, {family.layers: layers})(hidden, blocked, **options)[0]
 
 
-def _run_modernbert(piece: PreTrainedModel, hidden: Tensor, mask: Tensor | None,
+def _run_modernbert(piece: 'PreTrainedModel', hidden: Tensor, mask: Tensor | None,
                     weights: bool) -> Tensor:
     """Run a ModernBERT whose layers alone are left; some read all tokens, some only near ones."""
     full = block_keys(mask, hidden)
@@ -276,7 +279,7 @@ def _run_modernbert(piece: PreTrainedModel, hidden: Tensor, mask: Tensor | None,
                  output_attentions=weights and makes_own)[0]
 
 
-def _eager_copy(module: nn.Module, config: PretrainedConfig) -> nn.Module:
+def _eager_copy(module: nn.Module, config: 'PretrainedConfig') -> nn.Module:
     """Copy a module and all inside it, sharing parameters, with another config, not training."""
     twin = sharing_copy(module, {name: child if child is None else _eager_copy(child, config)
                           for name, child in module._modules.items()})

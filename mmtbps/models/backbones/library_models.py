@@ -4,15 +4,17 @@ import copy
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from safetensors import SafetensorError
 from torch import nn
-from transformers import PretrainedConfig, PreTrainedModel
 
 from mmtbps.errors import BadValue, UserError
 from mmtbps.hub import hub_options
 from mmtbps.models.finite_weights import check_finite
+
+if TYPE_CHECKING:
+    from transformers import PretrainedConfig, PreTrainedModel
 
 __all__ = ['further_layers', 'load_whole', 'model_errors', 'sharing_copy', 'sizes_of']
 
@@ -39,14 +41,14 @@ def sharing_copy(module: nn.Module, children: Mapping[str, nn.Module] | None = N
     return twin
 
 
-def sizes_of(config: PretrainedConfig) -> dict[str, Any]:
+def sizes_of(config: 'PretrainedConfig') -> dict[str, Any]:
     """Return what makes a model of a config another than the default one, as settings."""
     return {key: value for key, value in config.to_diff_dict().items()
             if key not in _NO_SIZES and not key.startswith('_')}
 
 
 def load_whole(kind: Any, name: str, overrides: Mapping[str, Any],
-               may_miss: str | None = None) -> PreTrainedModel:
+               may_miss: str | None = None) -> 'PreTrainedModel':
     """Load a folder or hub model whole, in float32 unless a type is asked for.
 
     Args:
@@ -75,7 +77,7 @@ def load_whole(kind: Any, name: str, overrides: Mapping[str, Any],
     return model if overrides.keys() & {'dtype', 'torch_dtype'} else model.float()
 
 
-def further_layers(model: PreTrainedModel, keys: Iterable[str]) -> list[str]:
+def further_layers(model: 'PreTrainedModel', keys: Iterable[str]) -> list[str]:
     """List the keys of a file that are of layers like the model's, beyond its last one.
 
     Args:

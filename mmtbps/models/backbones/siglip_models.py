@@ -5,13 +5,6 @@ from typing import Any
 import torch
 import transformers
 from torch import Tensor, nn
-from transformers import (
-    PretrainedConfig,
-    SiglipTextConfig,
-    SiglipTextModel,
-    SiglipVisionConfig,
-    SiglipVisionModel,
-)
 
 from mmtbps.errors import BadValue
 from mmtbps.hub import hub_options
@@ -21,8 +14,9 @@ from .library_models import load_whole, model_errors, sharing_copy
 
 __all__ = ['attention_weights', 'build_siglip', 'read_alone', 'replace_positions', 'run_slice']
 
-_KINDS = dict(vision=(SiglipVisionConfig, SiglipVisionModel),
-              text=(SiglipTextConfig, SiglipTextModel))
+# Names: the classes take seconds to import.
+_KINDS = dict(vision=('SiglipVisionConfig', 'SiglipVisionModel'),
+              text=('SiglipTextConfig', 'SiglipTextModel'))
 
 
 def build_siglip(kind: str, name: str | None, overrides: dict[str, Any]) -> nn.Module:
@@ -41,7 +35,7 @@ def build_siglip(kind: str, name: str | None, overrides: dict[str, Any]) -> nn.M
         FileNotFoundError: ``name`` looks like a path and is not a folder.
         BadValue: there are neither name nor sizes, or it is no SigLIP of fixed resolution.
     """
-    config_type, model_type = _KINDS[kind]
+    config_type, model_type = (getattr(transformers, name) for name in _KINDS[kind])
     if name is None:
         if not overrides:
             raise BadValue(f'a SigLIP {kind} tower needs `model` (folder or hub name) or `config` '
@@ -51,7 +45,7 @@ def build_siglip(kind: str, name: str | None, overrides: dict[str, Any]) -> nn.M
     else:
         name = resolve_pretrained(name)
         with model_errors(f'{name}: no SigLIP model can be read from it'):
-            config, _ = PretrainedConfig.get_config_dict(name, **hub_options(name))
+            config, _ = transformers.PretrainedConfig.get_config_dict(name, **hub_options(name))
             _check_type(name, config.get('model_type'), kind)
             model = load_whole(model_type, name, overrides)
     # Older versions of transformers have the half as a module inside the model.
