@@ -53,18 +53,17 @@ def partial_caption(caption: str, rng: np.random.Generator, among_others: float 
         >>> caption = 'A man is wearing a maroon coat along with blue jeans.'
         >>> for seed in (2, 3, 8):
         ...     print(partial_caption(caption, np.random.default_rng(seed), among_others=.5).text)
-        along with wearing is a man in blue pants and maroon coat
-        man in jeans and coat
-        wearing man in blue jeans with is with
+        wearing a man in a coat and blue pants along along with wearing
+        man in coat and jeans
+        is man in red coat with is a is wearing
     """
-    reading = read_sentence(caption)
-    phrases = [phrase for phrase in reading.phrases
-               if not phrase.negated and asked_facts(phrase)] if not reading.doubt else []
+    phrases = _told(caption)
     if not phrases:
         return None
-    count = min(rng.choice(_COUNTS), len(phrases))
-    weights = np.array([seldom_said if phrase.kind in _SELDOM_SAID else 1. for phrase in phrases])
-    order = rng.choice(len(phrases), count, replace=False, p=weights / weights.sum())
+    count = min(_COUNTS[rng.integers(len(_COUNTS))], len(phrases))
+    weights = [seldom_said if phrase.kind in _SELDOM_SAID else 1. for phrase in phrases]
+    # As to draw one after the other by weight, in a tenth of the time.
+    order = np.argsort(rng.exponential(size=len(phrases)) / weights)[:count]
     chosen = [_reworded(phrases[i], rng) for i in order]
     facts = frozenset(fact for phrase in chosen for fact in asked_facts(phrase))
     text = _write(chosen, rng)
@@ -74,6 +73,14 @@ def partial_caption(caption: str, rng: np.random.Generator, among_others: float 
 
 
 @lru_cache(maxsize=2**15)  # a training reads the same captions in each epoch
+def _told(caption: str) -> tuple[AskedPhrase, ...]:
+    """List the phrases of a caption that state a fact."""
+    reading = read_sentence(caption)
+    return () if reading.doubt else tuple(
+        phrase for phrase in reading.phrases if not phrase.negated and asked_facts(phrase))
+
+
+@lru_cache(maxsize=2**15)
 def _spare_words(caption: str) -> tuple[str, ...]:
     """List the words of a caption that are of no phrase, deny nothing and name nobody."""
     held = [(phrase.start, phrase.end) for phrase in read_sentence(caption).phrases]
@@ -96,7 +103,8 @@ def _write(phrases: Sequence[AskedPhrase], rng: np.random.Generator) -> str:
     """Join phrases: with articles behind a person, or as few words as people type."""
     bare = rng.random() < .5
     worn = [phrase for phrase in phrases if phrase.kind != 'gender']
-    joined = rng.choice(_CLOTHED) if all(phrase.kind == 'clothing' for phrase in worn) else 'with'
+    clothed = all(phrase.kind == 'clothing' for phrase in worn)
+    joined = _CLOTHED[rng.integers(len(_CLOTHED))] if clothed else 'with'
     things = [phrase.text if bare else word_phrase(phrase) for phrase in worn]
     listed = ' and '.join(filter(None, [', '.join(things[:-1]), *things[-1:]]))
     who = next((phrase.noun for phrase in phrases if phrase.kind == 'gender'), '')

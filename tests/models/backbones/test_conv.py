@@ -8,6 +8,7 @@ from text_towers import spread
 
 from mmtbps.errors import BadValue
 from mmtbps.models import ConvTextTower, ConvVisionTower, Tokens
+from mmtbps.models.backbones.conv_layers import WordLayer
 from mmtbps.models.complexity import measure_complexity
 
 SIZES = dict(img_size=(7, 4), width=16, depths=(2, 1), out_dims=5)
@@ -126,6 +127,22 @@ def test_what_the_places_of_an_image_give_makes_its_feature_less_that_of_an_empt
         torch.testing.assert_close(torch.einsum('np,npd->nd', shares, single),
                                    vision(PIXELS) - empty)
     assert single.shape[1] == vision.grid[0] * vision.grid[1]
+
+
+def test_a_layer_of_words_in_training_leaves_padding_out_and_computes_the_same():
+    torch.manual_seed(0)
+    layer = WordLayer(6, 12, kernel_size=5)
+    mask = torch.arange(9) < torch.tensor([9, 1, 4, 0, 3])[:, None]
+    mask[0, 3:5] = False  # not only at the end
+    results = []
+    for training in (False, True):
+        hidden = torch.randn(5, 9, 6, generator=torch.Generator().manual_seed(1))
+        hidden = hidden.requires_grad_()
+        layer.train(training).zero_grad()
+        states = layer(hidden, mask)
+        (states * torch.linspace(-1, 1, states.numel()).view_as(states)).sum().backward()
+        results.append([states, hidden.grad, *(weight.grad for weight in layer.parameters())])
+    torch.testing.assert_close(*results, rtol=1e-5, atol=1e-6)
 
 
 @torch.no_grad()
