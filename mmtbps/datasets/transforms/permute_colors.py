@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from mmtbps.errors import BadValue
 from mmtbps.lexicon import permute_colors, replace_color
 from mmtbps.registry import TRANSFORMS
 
@@ -34,11 +35,11 @@ class PermuteColors(CaptionInputs):
     Args:
         tokenize: The `TokenizeCaption` of the pipeline, or its settings.
         count: Negatives of each caption.
-        replaced: Whether in the last one, and in place of permutations that there are too few of,
-            one thing has a color that the caption does not name.
+        replaced: Share of the negatives in which, in place of a permutation, one thing has a color
+            that the caption does not name; above 0, also those that have too few permutations.
 
     Raises:
-        BadValue: ``count`` is below 1.
+        BadValue: ``count`` is below 1, or ``replaced`` is no share.
         MissingKey: An item is not tokenised, or has several captions.
 
     Example:
@@ -54,12 +55,15 @@ class PermuteColors(CaptionInputs):
     tokens = 'negative_input_ids'
 
     def __init__(self, tokenize: dict | TokenizeCaption, count: int = 1,
-                 replaced: bool = False) -> None:
+                 replaced: float = 0.) -> None:
         super().__init__(tokenize, count)
+        if not 0 <= replaced <= 1:
+            raise BadValue(f'replaced must be from 0 to 1, got {replaced}')
         self.replaced = replaced
 
     def make(self, caption: str, rng: np.random.Generator) -> tuple[list[str], dict[str, Any]]:
-        negatives = permute_colors(caption, rng, self.count - self.replaced)
+        permuted = self.count - rng.binomial(self.count, self.replaced)
+        negatives = permute_colors(caption, rng, permuted)
         if self.replaced:
             negatives += replace_color(caption, rng, self.count - len(negatives))
         return negatives, dict(negative_real=np.arange(self.count) < len(negatives))

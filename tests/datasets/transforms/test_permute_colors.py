@@ -43,22 +43,29 @@ def test_negatives_are_tokens_of_permuted_captions():
 
 def test_a_caption_of_one_color_has_fillers_or_replaced_colors():
     assert run('A red coat.', count=2)['negative_real'].tolist() == [False, False]
-    item = run('A red coat.', count=2, replaced=True)
+    item = run('A red coat.', count=2, replaced=.5)
     assert item['negative_real'].tolist() == [True, True]
     for ids in item['negative_input_ids']:
         assert words(ids).split()[-1] == 'coat.' and 'red' not in words(ids)
-    assert run('He walks.', count=1, replaced=True)['negative_real'].tolist() == [False]
+    assert run('He walks.', count=1, replaced=1)['negative_real'].tolist() == [False]
 
 
-def test_the_last_negative_has_a_replaced_color():
+def test_a_share_of_the_negatives_has_a_replaced_color():
+    colors = ('red', 'white', 'black')
     caption = 'A red coat, white pants, black shoes.'
-    for seed in range(9):
-        item = run(caption, count=2, replaced=True, seed=seed)
-        permuted, replaced = (words(ids).lower() for ids in item['negative_input_ids'])
-        kept = [color for color in ('red', 'white', 'black') if color in replaced]
-        assert all(color in permuted for color in ('red', 'white', 'black')) and len(kept) == 2
-    only, = run(caption, count=1, replaced=True)['negative_input_ids']
-    assert sum(color in words(only).lower() for color in ('red', 'white', 'black')) == 2
+    counts = []
+    for seed in range(40):
+        item = run(caption, count=4, replaced=.25, seed=seed)
+        kept = [sum(color in words(ids).lower() for color in colors)
+                for ids in item['negative_input_ids']]
+        assert item['negative_real'].all() and set(kept) <= {2, 3}
+        counts.append(kept.count(2))
+    assert set(counts) >= {0, 1, 2} and abs(sum(counts) - 40) < 17  # three deviations
+    for share, left in ((0, 3), (1, 2)):
+        ids, = run(caption, count=1, replaced=share)['negative_input_ids']
+        assert sum(color in words(ids).lower() for color in colors) == left
+    with pytest.raises(BadValue, match='replaced must be from 0 to 1, got 2'):
+        run(caption, replaced=2)
 
 
 def test_one_number_fixes_the_negatives_of_an_item():
