@@ -1,4 +1,4 @@
-"""Wider convolutional towers on many drawn people, with wrong colours as negatives.
+"""Convolutional towers with wider features on many drawn people, with wrong colours as negatives.
 
 What people carry is small in a picture and seldom said: parts of captions ask for it more often,
 and weigh more. Meant for 8,000 people, `mmtbps draw data/DrawnPEDES --people 8000 100 200`; fewer
@@ -16,18 +16,18 @@ with read_base():
     from .conv_base_drawn import *
 
 model.image_backbone.update(out_dims=256)
-model.text_backbone.update(width=144, out_dims=256)
+model.text_backbone.update(out_dims=256)
 model.heads.partial.update(loss_weight=3.0)
 model.heads.update(negatives=dict(type=TextNegativesHead, temperature=0.05))
 train_dataloader.dataset.update(pipeline=[
     *train_pipeline[:-1],
     dict(type=PartialCaptions, tokenize=tokenize, count=4, seldom_said=3.0),
-    dict(type=PermuteColors, tokenize=tokenize, replaced=0.5),
+    dict(type=PermuteColors, tokenize=tokenize, count=2, replaced=1),
     dict(type=PackTextImage, input_keys=[*partial_keys, 'negative_input_ids', 'negative_real'])])
-train_cfg = dict(type=IterBasedTrainLoop, max_iters=2250, val_interval=450)
+train_cfg = dict(type=IterBasedTrainLoop, max_iters=2500, val_interval=500)
 param_scheduler = [
     dict(type=WarmUpLR, start_factor=0.01, length=1 / 10, by_epoch=False),
     dict(type=CosineDecayLR, begin=1 / 10, by_epoch=False),
 ]
-default_hooks.checkpoint.update(interval=450, by_epoch=False)
+default_hooks.checkpoint.update(interval=500, by_epoch=False)
 log_processor.update(by_epoch=False)

@@ -35,11 +35,11 @@ class PermuteColors(CaptionInputs):
     Args:
         tokenize: The `TokenizeCaption` of the pipeline, or its settings.
         count: Negatives of each caption.
-        replaced: Share of the negatives in which, in place of a permutation, one thing has a color
-            that the caption does not name; above 0, also those that have too few permutations.
+        replaced: How many of them have, in place of a permutation, one thing in a color that the
+            caption does not name; above 0, so have those for which there are too few permutations.
 
     Raises:
-        BadValue: ``count`` is below 1, or ``replaced`` is no share.
+        BadValue: ``count`` is below 1, or ``replaced`` is not from 0 to ``count``.
         MissingKey: An item is not tokenised, or has several captions.
 
     Example:
@@ -55,15 +55,14 @@ class PermuteColors(CaptionInputs):
     tokens = 'negative_input_ids'
 
     def __init__(self, tokenize: dict | TokenizeCaption, count: int = 1,
-                 replaced: float = 0.) -> None:
+                 replaced: int = 0) -> None:
         super().__init__(tokenize, count)
-        if not 0 <= replaced <= 1:
-            raise BadValue(f'replaced must be from 0 to 1, got {replaced}')
+        if not 0 <= replaced <= count:
+            raise BadValue(f'replaced must be from 0 to count={count}, got {replaced}')
         self.replaced = replaced
 
     def make(self, caption: str, rng: np.random.Generator) -> tuple[list[str], dict[str, Any]]:
-        permuted = self.count - rng.binomial(self.count, self.replaced)
-        negatives = permute_colors(caption, rng, permuted)
+        negatives = permute_colors(caption, rng, self.count - self.replaced)
         if self.replaced:
             negatives += replace_color(caption, rng, self.count - len(negatives))
         return negatives, dict(negative_real=np.arange(self.count) < len(negatives))
