@@ -53,7 +53,7 @@ def parts_of_captions(captions: Sequence[str], people: NDArray, pictures: NDArra
 
     Example:
         >>> captions = ['A man in a red coat.', 'A man in a blue coat.', 'A man.']
-        >>> parts = parts_of_captions(captions, np.arange(3), np.arange(3), seed=10)
+        >>> parts = parts_of_captions(captions, np.arange(3), np.arange(3), seed=3)
         >>> dict(zip(parts.sentences, parts.fits.tolist()))['red coat']
         [1, 0, -1]
     """

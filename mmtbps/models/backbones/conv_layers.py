@@ -146,8 +146,8 @@ class WordLayer(nn.Module):
         taken = (mask * torch.arange(1, mask.shape[1] + 1)).amax(1) + self.conv.kernel_size[0] // 2
         places = (taken.cumsum(0) - taken)[sentence] + place
         every = hidden.flatten(0, 1)
-        words = every.index_select(0, rows)
-        line = words.new_zeros(int(taken.sum()), words.shape[1])
-        line = line.index_copy(0, places, self.norm(words))
+        words = self.norm(every.index_select(0, rows))
+        line = words.new_zeros(int(taken.sum()), words.shape[1]).index_copy(0, places, words)
         states = self.conv(line.T[None])[0].T.index_select(0, places)
-        return every.index_add(0, rows, self.proj(F.relu(states))).view_as(hidden)
+        added = self.proj(F.relu(states)).to(every.dtype)  # autocast computes it in half precision
+        return every.index_add(0, rows, added).view_as(hidden)
