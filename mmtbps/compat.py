@@ -13,7 +13,7 @@ cure                         upstream fault                                     
 `_inherit_lazy_bases`        a text config cannot inherit a pure-Python one, nor    MMEngine allows
                              any config of a package MMEngine does not know, nor    all three
                              a pure-Python one of a package where mim puts them
-`_adafactor_when_asked`      MMEngine imports transformers' trainer, in seconds,     MMEngine waits
+`_adafactor_when_asked`      MMEngine imports transformers' trainer, in seconds,    MMEngine waits
                              for the name of an optimizer that nobody asks for      until asked
 `_take_classes`              mmpretrain looks up a data set by its name, where a    mmpretrain takes
                              pure-Python config has the class itself                classes
