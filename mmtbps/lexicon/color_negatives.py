@@ -4,7 +4,7 @@ A model that knows which colors a person wears, but not on what, cannot tell suc
 true one. Training takes them as negatives, and a benchmark of attribute binding asks for them.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import permutations
 from typing import NamedTuple
@@ -102,18 +102,11 @@ def permute_colors(caption: str, rng: np.random.Generator, count: int = 1,
     """
     things = colored_things(caption)
     orders = list(_permutations(things, min_distance, most))
-    found: list[str] = []
-    for i in rng.permutation(len(orders)):
-        if len(found) == count:
-            break
-        words = {thing.name: things[place].text
-                 for thing, place in zip(things, orders[i], strict=True)}
-        text = write_colors(caption, things, words)
-        bases = {thing.name: things[place].base
-                 for thing, place in zip(things, orders[i], strict=True)}
-        if text not in found and _reads_back(caption, text, bases):
-            found.append(text)
-    return found
+    pairs = ([(thing.name, things[place]) for thing, place in zip(things, orders[i], strict=True)]
+             for i in rng.permutation(len(orders)))
+    return _first_right(caption, (({name: other.text for name, other in one},
+                                   {name: other.base for name, other in one})
+                                  for one in pairs), count)
 
 
 def replace_color(caption: str, rng: np.random.Generator, count: int = 1,
@@ -137,13 +130,19 @@ def replace_color(caption: str, rng: np.random.Generator, count: int = 1,
     new = [color for color in base_colors() if color not in named]
     options = [(thing.name, color) for thing in things for color in new
                if color_distance(thing.base, color) >= min_distance]
+    changes = (dict([options[i]]) for i in rng.permutation(len(options)))
+    return _first_right(caption, ((change, change) for change in changes), count)
+
+
+def _first_right(caption: str, changes: Iterable[tuple[Mapping[str, str], Mapping[str, str]]],
+                 count: int) -> list[str]:
+    """Write the first changes, of words and basic colors by things, that the finder reads back."""
     found: list[str] = []
-    for i in rng.permutation(len(options)):
+    for words, bases in changes:
         if len(found) == count:
             break
-        change = dict([options[i]])
-        text = write_colors(caption, things, change)
-        if _reads_back(caption, text, change):
+        text = write_colors(caption, colored_things(caption), words)
+        if text not in found and _reads_back(caption, text, bases):
             found.append(text)
     return found
 
