@@ -77,7 +77,7 @@ def asked_facts(phrase: AskedPhrase) -> tuple[str, ...]:
         return ('a beard', )
     if phrase.kind == 'hair':
         return tuple(f'hair: {word}' for word in (phrase.style, phrase.color) if word)
-    place, word = _place(phrase), phrase.color.lower()
+    place, word = _place(phrase), _color_of(phrase)
     facts = [f'a {garment_type(phrase.name)}']
     if len(phrase.bases) == 1:
         facts += [f'{place}: {phrase.bases[0]}', f'{phrase.name}: {phrase.bases[0]}']
@@ -152,7 +152,7 @@ def _ruled_out(phrase: AskedPhrase) -> Iterator[str]:
 def _colors_ruled_out(phrase: AskedPhrase, of: str) -> frozenset[str]:
     if phrase.kind not in ('clothing', 'accessory'):
         return frozenset()
-    other = {'light': 'dark', 'dark': 'light'}.get(_shade(phrase.color))
+    other = {'light': 'dark', 'dark': 'light'}.get(_shade(_color_of(phrase)))
     return _far_colors(of, phrase.bases) | {
         f'{of}: {other} {base}' for base in phrase.bases if other}
 
@@ -163,6 +163,11 @@ def _shades(base: str) -> frozenset[str]:
     words = (word for word, color in colors().items() if color.name == base)
     return frozenset(_finer(word, (base, )) for word in (f'light {base}', f'dark {base}', *words)
                      if not _is_plain(word))
+
+
+def _color_of(phrase: AskedPhrase) -> str:
+    """Return the words of a color: a grey colored coat is a grey coat."""
+    return phrase.color.lower().removesuffix(' colored').removesuffix(' coloured')
 
 
 def _is_plain(word: str) -> bool:
@@ -182,7 +187,7 @@ def _far_colors(of: str, bases: tuple[str, ...]) -> frozenset[str]:
 
 def _shade(color: str) -> str:
     """Return ``'light'`` or ``'dark'`` if the words of a color say so."""
-    words = color.lower().split()
+    words = color.split()
     return next((shade for shade, names in read_table('asked')['shades'].items()
                  if any(word in names for word in words)), '')
 
@@ -203,7 +208,7 @@ def _unnamed(reading: SentenceReading, stated: Sequence[AskedPhrase]) -> set[str
 
 def _unnamed_shades(phrases: Sequence[AskedPhrase]) -> set[str]:
     """Collect what is finer than the colors at a place, if each thing there has a basic one."""
-    if not all(len(phrase.bases) == 1 and _is_plain(phrase.color.lower()) for phrase in phrases):
+    if not all(len(phrase.bases) == 1 and _is_plain(_color_of(phrase)) for phrase in phrases):
         return set()
     return {shade for phrase in phrases for shade in _shades(phrase.bases[0])}
 

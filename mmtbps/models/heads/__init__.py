@@ -1,5 +1,6 @@
 """Heads: what is trained on top of the features, and no search needs."""
 
+from .attribute_head import AttributeHead
 from .base import BaseHead
 from .cmpm_head import CMPMHead
 from .contrastive_head import HardnessAwareContrastiveHead
@@ -27,8 +28,8 @@ from .tbps_clip_head import TBPSCLIPHead
 from .text_negatives_head import TextNegativesHead
 from .wrapping_head import WrappingHead
 
-__all__ = ['BaseHead', 'CMPMHead', 'EncodedSide', 'ExplanationWeightHead', 'FusionMLMHead',
-           'FusionTeacherHead', 'GatheredPairs', 'HardestTripletHead',
+__all__ = ['AttributeHead', 'BaseHead', 'CMPMHead', 'EncodedSide', 'ExplanationWeightHead',
+           'FusionMLMHead', 'FusionTeacherHead', 'GatheredPairs', 'HardestTripletHead',
            'HardnessAwareContrastiveHead', 'IdentityHead', 'MLMHead', 'MatchingHead',
            'NoiseMaskingHead', 'Pairs', 'PartHead', 'PartialCaptionHead', 'PrototypeAttentionHead',
            'QCAlignHead', 'RestorationHead', 'SDMHead', 'SecondCaptionHead', 'SigmoidHead',

@@ -39,6 +39,8 @@ HEADS = dict(
     second=dict(type='SecondCaptionHead', key='mlm_input_ids', head=dict(
         type='HardnessAwareContrastiveHead', temperature=0.2, learnable=True)),
     text_negatives=dict(type='TextNegativesHead', temperature=0.2),
+    attribute=dict(type='AttributeHead', in_dims=DIMS, rows=64),
+    attribute_weighted_contrastive=dict(type='AttributeHead', in_dims=DIMS, rows=64),
     partial_weighted_contrastive=dict(type='PartialCaptionHead', temperature=0.2),
     mlm=dict(type='MLMHead', vocab_size=7, dims=DIMS, num_layers=1, num_heads=2))
 

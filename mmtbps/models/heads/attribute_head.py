@@ -1,0 +1,81 @@
+"""The head of attributes that captions state."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from mmtbps.errors import BadValue
+from mmtbps.models.losses import attribute_loss
+from mmtbps.registry import MODELS
+
+from .pairs import Pairs
+from .part_head import PartHead
+
+
+@MODELS.register_module()
+class AttributeHead(PartHead):
+    """Linear classifier of images by what their captions state and rule out.
+
+    A contrastive loss is content once each image is told from the others of its batch, for which
+    the colors of what is large are enough. Here each attribute is a question of its own, so the
+    tower learns small things as well, shoes and bags. Labels are read from captions alone; see
+    :func:`attribute_loss`. The transform ``PartialCaptions`` reads them. It stands beside a
+    contrastive head; search needs it no more.
+
+    Facts are open-ended ("upper: maroon"), so each has the row of the classifier that its number
+    leaves as a remainder: Feature Hashing for Large Scale Multitask Learning,
+    https://arxiv.org/abs/0902.2206. Two facts may share a row, the seldomer the more rows.
+
+    Args:
+        in_dims: width of the part.
+        rows: rows of the classifier.
+        part: the part of the features that is classified, not normalised.
+        loss_weight: factor of the loss.
+        init_cfg: as in every MMEngine module.
+
+    Raises:
+        BadValue: there is no row.
+
+    Example:
+        >>> AttributeHead(in_dims=96).needs
+        ('true_facts', 'false_facts')
+    """
+
+    needs = ('true_facts', 'false_facts')
+    heeds_weights = True
+    no_mixup = 'compares images with facts of their own caption, which a mixed image has not'
+
+    def __init__(self, in_dims: int = 512, rows: int = 8192, part: str = 'global',
+                 loss_weight: float = 1.0, init_cfg: dict | list | None = None):
+        super().__init__(part, loss_weight, init_cfg)
+        if rows < 1:
+            raise BadValue(f'rows must be at least 1, got {rows}')
+        self.classifier = nn.Linear(in_dims, rows)
+        nn.init.zeros_(self.classifier.bias)
+
+    def forward(self, pairs: Pairs, samples: list) -> dict[str, Tensor]:
+        """Compute ``loss_attribute``, a mean over the pairs of this process."""
+        image = self.part_of(pairs.image)
+        true, false = (rows_of(pairs.inputs[name], pairs.inputs[f'{name}_mask'],
+                               self.classifier.out_features) for name in self.needs)
+        asked = (true | false).any(0).nonzero()[:, 0]  # the few rows that a batch speaks of
+        logits = F.linear(image, self.classifier.weight[asked], self.classifier.bias[asked])
+        true = true[:, asked]
+        return self.named('attribute', attribute_loss(logits, true, false[:, asked] & ~true,
+                                                      pairs.weights))
+
+
+def rows_of(facts: Tensor, mask: Tensor, rows: int) -> Tensor:
+    """Mark the rows that facts have, ``(N, rows)`` bool.
+
+    Args:
+        facts: ``(N, F)`` numbers of facts.
+        mask: ``(N, F)`` bool, False for fillers.
+        rows: how many there are.
+
+    Example:
+        >>> rows_of(torch.tensor([[5, 2, 0]]), torch.tensor([[True, True, False]]), 4)
+        tensor([[False,  True,  True, False]])
+    """
+    marked = torch.zeros(len(facts), rows, device=facts.device)
+    return marked.scatter_reduce(1, facts % rows, mask.float(), 'amax') > 0

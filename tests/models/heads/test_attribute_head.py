@@ -1,0 +1,118 @@
+"""Attributes that captions tell as labels: the loss against loops, and the head."""
+
+import math
+
+import pytest
+import torch
+from torch.nn.functional import binary_cross_entropy_with_logits
+
+from mmtbps.errors import BadValue
+from mmtbps.models import Pairs
+from mmtbps.models.heads import AttributeHead, EncodedSide
+from mmtbps.models.losses import attribute_loss
+
+ROWS = 8
+# Facts of three images; 8 leaves the same remainder as 0, and 13 as 5.
+TRUE, FALSE = [[1, 2, 13], [8], []], [[3], [2, 11, 0], []]
+
+
+def padded(rows):
+    longest = 1 + max(map(len, rows))  # one filler at least; what fills means nothing
+    mask = torch.tensor([[i < len(row) for i in range(longest)] for row in rows])
+    return torch.tensor([row + [6] * (longest - len(row)) for row in rows]), mask
+
+
+def inputs():
+    found = {}
+    for name, rows in dict(true_facts=TRUE, false_facts=FALSE).items():
+        found[name], found[f'{name}_mask'] = padded(rows)
+    return found
+
+
+def head(**options):
+    torch.manual_seed(0)
+    built = AttributeHead(in_dims=4, rows=ROWS, **options).double()
+    torch.nn.init.normal_(built.classifier.weight)
+    torch.nn.init.normal_(built.classifier.bias)
+    return built
+
+
+def features():
+    return torch.randn(3, 4, generator=torch.Generator().manual_seed(1)).double().requires_grad_()
+
+
+def head_loss(built, image, weights=None):
+    side = EncodedSide({'global': image})
+    return built(Pairs(side, side, torch.arange(3), inputs=inputs(), weights=weights), [])
+
+
+def slow(built, image, weights=(1, 1, 1)):
+    total = 0
+    for row, true, false, weight in zip(image, TRUE, FALSE, weights, strict=True):
+        held = {fact % ROWS for fact in true}
+        asked = {fact % ROWS: 1. for fact in true}
+        asked |= {fact % ROWS: 0. for fact in false if fact % ROWS not in held}
+        for place, label in asked.items():
+            logit = row @ built.classifier.weight[place] + built.classifier.bias[place]
+            chance = 1 / (1 + (-logit).exp())
+            total = total - weight * (chance if label else 1 - chance).log()
+    return total / len(image)
+
+
+@pytest.mark.parametrize('weights', [None, [2., .5, 1.]])
+def test_head_and_its_gradients_equal_loops(weights):
+    built, found = head(), []
+    weighed = None if weights is None else torch.tensor(weights).double()
+    for loss in (lambda x: head_loss(built, x, weighed)['loss_attribute'],
+                 lambda x: slow(built, x, weights or (1, 1, 1))):
+        image = features()
+        value = loss(image)
+        found.append((value, *torch.autograd.grad(value, (image, *built.parameters()))))
+    for ours, loops in zip(*found, strict=True):
+        torch.testing.assert_close(ours, loops)
+    assert found[0][0] > .5
+    assert found[0][2][[4, 6, 7]].eq(0).all()  # rows that nobody spoke of, fillers among them
+
+
+def test_what_is_unknown_teaches_nothing():
+    image = features()
+    gradient, = torch.autograd.grad(head_loss(head(), image)['loss_attribute'], image)
+    assert gradient[2].eq(0).all() and gradient[:2].any(1).all()
+
+
+def test_loss_is_the_library_s_where_all_is_known():
+    logits = torch.tensor([[3., -1., 90.], [-2., .5, -90.]])
+    true = torch.tensor([[True, False, False], [False, True, True]])
+    torch.testing.assert_close(
+        attribute_loss(logits, true, ~true),
+        binary_cross_entropy_with_logits(logits, true.float(), reduction='none').sum(1).mean())
+
+
+def test_half_precision_is_computed_in_float32():
+    logits = torch.tensor([[.123, -4.5]]).bfloat16()
+    true = torch.tensor([[True, False]])
+    with torch.autocast('cpu', torch.bfloat16):
+        half = attribute_loss(logits, true, ~true)
+    assert half.dtype == torch.float32
+    assert half.item() == attribute_loss(logits.float(), true, ~true).item()
+
+
+def test_loss_is_weighted_and_named_by_its_part():
+    built, image = head(loss_weight=3., part='tse'), features()
+    side = EncodedSide({'tse': image})
+    losses = built(Pairs(side, side, torch.arange(3), inputs=inputs()), [])
+    assert list(losses) == ['loss_attribute_tse']
+    torch.testing.assert_close(losses['loss_attribute_tse'], 3 * slow(built, image))
+
+
+def test_start_is_even():
+    image = torch.zeros(3, 4)
+    loss = head_loss(AttributeHead(in_dims=4, rows=ROWS), image)['loss_attribute']
+    assert loss.item() == pytest.approx((4 + 3) * math.log(2) / 3)  # 8 and 0 share a row: true
+
+
+def test_settings_that_cannot_be_are_refused():
+    with pytest.raises(BadValue, match='rows must be at least 1, got 0'):
+        AttributeHead(rows=0)
+    with pytest.raises(ValueError, match=r'must be \(2, 3\) as the logits, got \(2, 2\)'):
+        attribute_loss(torch.zeros(2, 3), torch.ones(2, 2) > 0, torch.zeros(2, 3) > 0)
