@@ -7,7 +7,6 @@ batch.
 """
 
 from mmengine.config import read_base
-from mmengine.runner import IterBasedTrainLoop
 
 from mmtbps.datasets import RandomCountBatchSampler, UniquePersonBatchSampler
 from mmtbps.datasets.transforms import CorruptCaption, DeleteWords, MaskCaption, PackTextImage
@@ -35,16 +34,12 @@ with read_base():
     from .._base_.pipelines.clip_drawn import *
     from .._base_.runtime import *
     from .._base_.schedules.drawn import *
+    from .._base_.schedules.steps import *
 
 drawn_size = 'small'
 small = dict(data_root='data/DrawnPEDES_small')
-train_cfg = dict(type=IterBasedTrainLoop, max_iters=450, val_interval=150)
-param_scheduler = [
-    dict(type=WarmUpLR, start_factor=0.01, length=1 / 10, by_epoch=False),
-    dict(type=CosineDecayLR, begin=1 / 10, by_epoch=False),
-]
-default_hooks.checkpoint.update(interval=150, by_epoch=False, max_keep_ckpts=1)
-log_processor.update(by_epoch=False)
+train_cfg.update(max_iters=450, val_interval=150)
+default_hooks.checkpoint.update(interval=150, max_keep_ckpts=1)
 train_dataloader.pop('batch_sampler')
 train_dataloader.dataset.update(small, pipeline=clip_train_pipeline)
 val_dataloader.dataset.update(small, pipeline=clip_test_pipeline)

@@ -4,25 +4,19 @@ Run by `mmtbps ablation`; `mmtbps binding` and `mmtbps short-sentences` measure 
 """
 
 from mmengine.config import read_base
-from mmengine.runner import IterBasedTrainLoop
 
 from mmtbps.datasets.transforms import PackTextImage, PermuteColors, ShortenCaption
-from mmtbps.engine import CosineDecayLR, WarmUpLR
 from mmtbps.models.heads import PartialCaptionHead, TextNegativesHead
 from mmtbps.models.necks import LinearTextNeck
 
 with read_base():
     from .conv_base_drawn import *
+    from .._base_.schedules.steps import *
 
 model.heads.pop('partial')
 train_dataloader.dataset.update(pipeline=train_pipeline)
-train_cfg = dict(type=IterBasedTrainLoop, max_iters=1200, val_interval=600)
-param_scheduler = [
-    dict(type=WarmUpLR, start_factor=0.01, length=1 / 12, by_epoch=False),
-    dict(type=CosineDecayLR, begin=1 / 12, by_epoch=False),
-]
-default_hooks.checkpoint.update(interval=600, by_epoch=False, max_keep_ckpts=1)
-log_processor.update(by_epoch=False)
+train_cfg.update(max_iters=1200, val_interval=600)
+default_hooks.checkpoint.update(interval=600, max_keep_ckpts=1)
 drawn_size = 'default'
 
 negatives = {

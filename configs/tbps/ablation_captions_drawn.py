@@ -6,20 +6,13 @@ and to test on, from one thing to all, are the same in every arm.
 """
 
 from mmengine.config import read_base
-from mmengine.runner import IterBasedTrainLoop
-
-from mmtbps.engine import CosineDecayLR, WarmUpLR
 
 with read_base():
     from .vit_bert_base_v2_drawn import *
+    from .._base_.schedules.steps import *
 
-train_cfg = dict(type=IterBasedTrainLoop, max_iters=300, val_interval=150)
-param_scheduler = [
-    dict(type=WarmUpLR, start_factor=0.01, length=1 / 10, by_epoch=False),
-    dict(type=CosineDecayLR, begin=1 / 10, by_epoch=False),
-]
-default_hooks.checkpoint.update(interval=150, by_epoch=False, max_keep_ckpts=1)
-log_processor.update(by_epoch=False)
+train_cfg.update(max_iters=300, val_interval=150)
+default_hooks.checkpoint.update(interval=150, max_keep_ckpts=1)
 drawn_size = 'default'
 drawn_version = 2
 

@@ -5,21 +5,15 @@ pairs that train beside the originals, the number of steps staying the same.
 """
 
 from mmengine.config import read_base
-from mmengine.runner import IterBasedTrainLoop
 
-from mmtbps.engine import CosineDecayLR, WarmUpLR
 from mmtbps.models import FeatureMixup
 
 with read_base():
     from .vit_bert_base_drawn import *
+    from .._base_.schedules.steps import *
 
-train_cfg = dict(type=IterBasedTrainLoop, max_iters=450, val_interval=150)
-param_scheduler = [
-    dict(type=WarmUpLR, start_factor=0.01, length=1 / 10, by_epoch=False),
-    dict(type=CosineDecayLR, begin=1 / 10, by_epoch=False),
-]
-default_hooks.checkpoint.update(interval=150, by_epoch=False, max_keep_ckpts=1)
-log_processor.update(by_epoch=False)
+train_cfg.update(max_iters=450, val_interval=150)
+default_hooks.checkpoint.update(interval=150, max_keep_ckpts=1)
 drawn_size = 'small'
 small = dict(data_root='data/DrawnPEDES_small')
 train_dataloader.dataset.update(small)

@@ -5,21 +5,14 @@ last one. Rate and temperature are those of the Transformers' recipe; nothing is
 """
 
 from mmengine.config import read_base
-from mmengine.runner import IterBasedTrainLoop
-
-from mmtbps.engine import CosineDecayLR, WarmUpLR
 
 with read_base():
     from .._base_.models.conv_drawn import model as conv_model
     from .vit_bert_base_drawn import *
+    from .._base_.schedules.steps import *
 
-train_cfg = dict(type=IterBasedTrainLoop, max_iters=400, val_interval=200)
-param_scheduler = [
-    dict(type=WarmUpLR, start_factor=0.01, length=1 / 10, by_epoch=False),
-    dict(type=CosineDecayLR, begin=1 / 10, by_epoch=False),
-]
-default_hooks.checkpoint.update(interval=200, by_epoch=False, max_keep_ckpts=1)
-log_processor.update(by_epoch=False)
+train_cfg.update(max_iters=400, val_interval=200)
+default_hooks.checkpoint.update(interval=200, max_keep_ckpts=1)
 drawn_size = 'default'
 
 pictures = {'model.image_backbone': dict(conv_model['image_backbone'], _delete_=True)}

@@ -6,14 +6,13 @@ are seen more often.
 """
 
 from mmengine.config import read_base
-from mmengine.runner import IterBasedTrainLoop
 
 from mmtbps.datasets.transforms import PackTextImage, PartialCaptions, PermuteColors
-from mmtbps.engine import CosineDecayLR, WarmUpLR
 from mmtbps.models.heads import TextNegativesHead
 
 with read_base():
     from .conv_base_drawn import *
+    from .._base_.schedules.steps import *
 
 model.image_backbone.update(out_dims=256)
 model.text_backbone.update(out_dims=256)
@@ -24,10 +23,5 @@ train_dataloader.dataset.update(pipeline=[
     dict(type=PartialCaptions, tokenize=tokenize, count=4, seldom_said=3.0),
     dict(type=PermuteColors, tokenize=tokenize, count=2, replaced=1),
     dict(type=PackTextImage, input_keys=[*partial_keys, 'negative_input_ids', 'negative_real'])])
-train_cfg = dict(type=IterBasedTrainLoop, max_iters=2500, val_interval=500)
-param_scheduler = [
-    dict(type=WarmUpLR, start_factor=0.01, length=1 / 10, by_epoch=False),
-    dict(type=CosineDecayLR, begin=1 / 10, by_epoch=False),
-]
-default_hooks.checkpoint.update(interval=500, by_epoch=False)
-log_processor.update(by_epoch=False)
+train_cfg.update(max_iters=2500, val_interval=500)
+default_hooks.checkpoint.update(interval=500)
