@@ -37,10 +37,10 @@ def overfitted(micro_set, tmp_path_factory):
         cfg[name].dataset.allow_train_people = name != 'train_dataloader'
     cfg.train_dataloader.dataset.pipeline = cfg.test_dataloader.dataset.pipeline
     cfg.train_dataloader.batch_size = 32
-    cfg.train_cfg.update(max_epochs=250, val_interval=250)
+    cfg.train_cfg.update(max_epochs=100, val_interval=100)
     cfg.optim_wrapper.optimizer.lr = 3e-3
     cfg.param_scheduler = None
-    cfg.default_hooks.checkpoint.interval = 250
+    cfg.default_hooks.checkpoint.interval = 100
     cfg.dump(work_dir / 'config.py')
     runner = Runner.from_cfg(cfg)
     runner.train()
@@ -70,7 +70,7 @@ def test_two_processes_evaluate_like_one_on_a_set_that_does_not_divide(overfitte
         meeting = dict(MASTER_ADDR='127.0.0.1', MASTER_PORT=str(probe.getsockname()[1]))
     for world in (1, 2):
         out = tmp_path / f'{world}.json'
-        command = ['tools/test.py', work_dir / 'config.py', work_dir / 'epoch_250.pth',
+        command = ['tools/test.py', work_dir / 'config.py', work_dir / 'epoch_100.pth',
                    '--out', out, '--work-dir', tmp_path / str(world),
                    '--show-dir', tmp_path / f'lists{world}',
                    *options, *(['--launcher', 'pytorch'] if world > 1 else [])]
