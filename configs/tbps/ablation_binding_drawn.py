@@ -6,7 +6,7 @@ Run by `mmtbps ablation`; `mmtbps binding` and `mmtbps short-sentences` measure 
 from mmengine.config import read_base
 
 from mmtbps.datasets.transforms import PackTextImage, PermuteColors, ShortenCaption
-from mmtbps.models.heads import PartialCaptionHead, TextNegativesHead
+from mmtbps.models.heads import AttributeHead, PartialCaptionHead, TextNegativesHead
 from mmtbps.models.necks import LinearTextNeck
 
 with read_base():
@@ -14,6 +14,7 @@ with read_base():
     from .._base_.schedules.steps import *
 
 model.heads.pop('partial')
+model.heads.pop('attributes')
 train_dataloader.dataset.update(pipeline=train_pipeline)
 train_cfg.update(max_iters=1200, val_interval=600)
 default_hooks.checkpoint.update(interval=600, max_keep_ckpts=1)
@@ -42,6 +43,8 @@ arms = [
         'train_dataloader.dataset.pipeline': [
             *train_pipeline[:-2], dict(type=ShortenCaption, prob=0.5), *train_pipeline[-2:]]}),
     dict(name='parts of captions', options=partial),
+    dict(name='parts of captions, and attributes', options={
+        **partial, 'model.heads.attributes': dict(type=AttributeHead, in_dims=96)}),
     dict(name='parts of captions, and negatives', options={
         **partial, 'model.heads.negatives': negatives['model.heads.negatives'],
         'train_dataloader.dataset.pipeline': [

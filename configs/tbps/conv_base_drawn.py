@@ -1,8 +1,8 @@
-"""Convolutional towers on DrawnPEDES, and short sentences; what `make demo` trains."""
+"""Convolutional towers on DrawnPEDES, short sentences and attributes; what `make demo` trains."""
 
 from mmengine.config import read_base
 
-from mmtbps.models.heads import PartialCaptionHead
+from mmtbps.models.heads import AttributeHead, PartialCaptionHead
 
 with read_base():
     from .._base_.datasets.drawn_pedes import *
@@ -10,7 +10,8 @@ with read_base():
     from .._base_.runtime import *
     from .._base_.schedules.drawn import *
 
-model.heads.update(partial=dict(type=PartialCaptionHead, temperature=0.05))
+model.heads.update(partial=dict(type=PartialCaptionHead, temperature=0.05),
+                   attributes=dict(type=AttributeHead, in_dims=96))
 train_dataloader.dataset.update(pipeline=partial_train_pipeline)
 train_dataloader.update(persistent_workers=True)
 optim_wrapper.optimizer.update(lr=2e-3)

@@ -16,12 +16,13 @@ with read_base():
 
 model.image_backbone.update(out_dims=256)
 model.text_backbone.update(out_dims=256)
+model.heads.attributes.update(in_dims=256)
 model.heads.partial.update(loss_weight=3.0)
 model.heads.update(negatives=dict(type=TextNegativesHead, temperature=0.05))
 train_dataloader.dataset.update(pipeline=[
     *train_pipeline[:-1],
-    dict(type=PartialCaptions, tokenize=tokenize, count=4, seldom_said=3.0),
-    dict(type=PermuteColors, tokenize=tokenize, count=2, replaced=1),
+    dict(type=PartialCaptions, tokenize=tokenize, count=3, seldom_said=3.0),
+    dict(type=PermuteColors, tokenize=tokenize, count=1, replaced=1),
     dict(type=PackTextImage, input_keys=[*partial_keys, 'negative_input_ids', 'negative_real'])])
 train_cfg.update(max_iters=2500, val_interval=500)
 default_hooks.checkpoint.update(interval=500)

@@ -54,8 +54,13 @@ class AttributeHead(PartHead):
         nn.init.zeros_(self.classifier.bias)
 
     def forward(self, pairs: Pairs, samples: list) -> dict[str, Tensor]:
-        """Compute ``loss_attribute``, a mean over the pairs of this process."""
+        """Compute ``loss_attribute``, a mean over the pairs of this process.
+
+        Raises:
+            BadValue: the part is of another width.
+        """
         image = self.part_of(pairs.image)
+        self.check_width(image, self.classifier.in_features)
         true, false = (rows_of(pairs.inputs[name], pairs.inputs[f'{name}_mask'],
                                self.classifier.out_features) for name in self.needs)
         asked = (true | false).any(0).nonzero()[:, 0]  # the few rows that a batch speaks of

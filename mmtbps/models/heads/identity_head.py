@@ -51,11 +51,12 @@ class IdentityHead(PartHead):
         """Compute ``loss_id``, a mean over the pairs of this process.
 
         Raises:
-            BadValue: a person is no class.
+            BadValue: a person is no class, or the part of another width.
         """
         if samples:  # on the CPU; people on the device would have to be waited for
             check_classes(person_ids_of(samples, torch.device('cpu')),
                           self.classifier.out_features)
         image, text, person_ids = self.features(pairs)
+        self.check_width(image, self.classifier.in_features)
         return self.named('id', identity_loss(self.classifier(image), self.classifier(text),
                                               person_ids, pairs.weights))

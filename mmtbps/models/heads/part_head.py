@@ -48,6 +48,16 @@ class PartHead(BaseHead):
                              f'necks give, {sorted(side.parts)}')
         return side.parts[self.part]
 
+    def check_width(self, features: Tensor, in_dims: int) -> None:
+        """Check that features of the part, ``(N, D)``, are as wide as a layer takes them.
+
+        Raises:
+            BadValue: they are not.
+        """
+        if features.shape[1] != in_dims:
+            raise BadValue(f'{type(self).__name__}: part {self.part!r} is {features.shape[1]} wide, '
+                           f'in_dims is {in_dims}; set in_dims={features.shape[1]}')
+
     def named(self, name: str, value: Tensor) -> dict[str, Tensor]:
         """Name a weighted loss: ``loss_NAME``, or ``loss_NAME_PART`` of another part."""
         key = f'loss_{name}' if self.part == 'global' else f'loss_{name}_{self.part}'

@@ -8,7 +8,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from mmtbps.errors import BadValue
 from mmtbps.models import Pairs
-from mmtbps.models.heads import AttributeHead, EncodedSide
+from mmtbps.models.heads import AttributeHead, EncodedSide, IdentityHead
 from mmtbps.models.losses import attribute_loss
 
 ROWS = 8
@@ -109,6 +109,12 @@ def test_start_is_even():
     image = torch.zeros(3, 4)
     loss = head_loss(AttributeHead(in_dims=4, rows=ROWS), image)['loss_attribute']
     assert loss.item() == pytest.approx((4 + 3) * math.log(2) / 3)  # 8 and 0 share a row: true
+
+
+@pytest.mark.parametrize('other', [AttributeHead(in_dims=6), IdentityHead(9, in_dims=6)])
+def test_features_of_another_width_are_named_with_the_cure(other):
+    with pytest.raises(BadValue, match="Head: part 'global' is 4 wide, in_dims is 6; set in_dims=4"):
+        head_loss(other, features().float())
 
 
 def test_settings_that_cannot_be_are_refused():
