@@ -55,8 +55,9 @@ class PartHead(BaseHead):
             BadValue: they are not.
         """
         if features.shape[1] != in_dims:
-            raise BadValue(f'{type(self).__name__}: part {self.part!r} is {features.shape[1]} wide, '
-                           f'in_dims is {in_dims}; set in_dims={features.shape[1]}')
+            raise BadValue(
+                f'{type(self).__name__}: part {self.part!r} is {features.shape[1]} wide, in_dims '
+                f'is {in_dims}; set in_dims={features.shape[1]}')
 
     def named(self, name: str, value: Tensor) -> dict[str, Tensor]:
         """Name a weighted loss: ``loss_NAME``, or ``loss_NAME_PART`` of another part."""

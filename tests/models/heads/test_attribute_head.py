@@ -113,7 +113,7 @@ def test_start_is_even():
 
 @pytest.mark.parametrize('other', [AttributeHead(in_dims=6), IdentityHead(9, in_dims=6)])
 def test_features_of_another_width_are_named_with_the_cure(other):
-    with pytest.raises(BadValue, match="Head: part 'global' is 4 wide, in_dims is 6; set in_dims=4"):
+    with pytest.raises(BadValue, match="part 'global' is 4 wide, in_dims is 6; set in_dims=4"):
         head_loss(other, features().float())
 
 
