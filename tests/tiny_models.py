@@ -47,7 +47,7 @@ def shrink_features(model):
     """Project to few dimensions where a model projects, and make its heads fit."""
     necks = [neck for neck in (model.get('image_neck'), model.get('text_neck')) if neck]
     if not any('out_dims' in neck for neck in necks):
-        for head in model.heads.values():
+        for head in model.get('heads', {}).values():
             if 'in_dims' in head:
                 head.in_dims = model.image_backbone.out_dims
         return
