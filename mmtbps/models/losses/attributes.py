@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .scores import mean_of_pairs
+from .scores import full, mean_of_pairs
 
 __all__ = ['attribute_loss']
 
@@ -43,6 +43,6 @@ def attribute_loss(logits: Tensor, true: Tensor, false: Tensor,
         raise ValueError(f'true and false must be {tuple(logits.shape)} as the logits, got '
                          f'{tuple(true.shape)} and {tuple(false.shape)}')
     with torch.autocast(logits.device.type, enabled=False):
-        logits = logits if logits.dtype == torch.float64 else logits.float()
+        logits = full(logits)
         losses = F.softplus(torch.where(true, -logits, logits)) * (true | false)
         return mean_of_pairs(losses.sum(1), pair_weights)
