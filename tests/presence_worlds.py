@@ -28,6 +28,17 @@ def world(people, seed, pictures=1, sentences=2, bank=True):
     return OpenSet(queries, asked + 1, gallery, owners + 1, neutral)
 
 
+def world_of_kinds(people, seed, kinds=30, pictures=2, sentences=2):
+    """An `OpenSet` of people of some kinds: those of one kind look alike."""
+    draw = np.random.default_rng(seed)
+    of_kinds = unit(draw.normal(size=(kinds, DIM)))[draw.choice(kinds, people)]
+    persons = unit(2 * of_kinds + unit(draw.normal(size=(people, DIM))))
+    owners, asked = (np.repeat(np.arange(people), count) for count in (pictures, sentences))
+    gallery, queries = (unit(persons[rows] + .5 * unit(draw.normal(size=(len(rows), DIM))))
+                        for rows in (owners, asked))
+    return OpenSet(queries, asked + 1, gallery, owners + 1, unit(draw.normal(size=(64, DIM))))
+
+
 def unit(rows):
     """The rows at length 1."""
     return rows / np.linalg.norm(rows, axis=-1, keepdims=True)

@@ -1,15 +1,16 @@
 r"""Law of the best of N strangers, by which a gallery of any size is reckoned with.
 
-The larger a gallery, the better its best stranger fits. Known is, from one gallery of M strangers,
-the best of n of them for every n up to M, exactly: the ordered scores have known weights in its
-distribution. Its mean over n follows a power law, :math:`a - b n^{-c}`, the law of maxima of
-variables that end somewhere (c near 0: that of those that do not), and by it it is continued. So is
-its deviation, but not far below that of the largest gallery that was seen: sentences differ.
+The larger a gallery, the better its best stranger fits. Known are the best of galleries of several
+sizes; their mean over N follows a power law, :math:`a - b N^{-c}`, the law of maxima of variables
+that end somewhere (c near 0: that of those that do not), and by it it is continued. So is their
+deviation, but not far below that of the largest gallery that was seen: sentences differ.
+
+The galleries are dealt, not the best of some drawn from one large gallery: a small one has a scale
+and moments of its own, by which its best stranger stands lower, and varies more.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import lgamma
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,10 +19,10 @@ from mmtbps.errors import BadValue
 
 from .split_normal import SplitNormal, fit_split_normal, split_normal_of
 
-__all__ = ['PowerLaw', 'StrangerLaw', 'best_of_weights', 'fit_stranger_law']
+__all__ = ['PowerLaw', 'StrangerLaw', 'fit_stranger_law']
 
 Array = NDArray[np.floating]
-_SMALLEST = 8
+_FEWEST_SIZES = 3
 _CURVES = np.geomspace(.02, 2., 80)
 #: Part of the deviation among the most strangers seen that is left among any number of them.
 _STEADY = .8
@@ -84,64 +85,23 @@ class StrangerLaw:
         return split_normal_of(self.mean(size), self.deviation(size), self.right_share)
 
 
-def best_of_weights(count: int, size: int) -> Array:
-    r"""Compute the probability that each of M ordered values is the best of n drawn from them.
-
-    For the j-th highest it is :math:`\binom{M - j}{n - 1} / \binom{M}{n}`.
+def fit_stranger_law(sizes: Sequence[float], best: Sequence[Array]) -> StrangerLaw:
+    """Fit the law of the best of N strangers to the best in galleries of several sizes.
 
     Args:
-        count: M.
-        size: n, from 1 to M.
-
-    Returns:
-        ``(M - n + 1,)``; the values below cannot be the best.
+        sizes: Entries of the galleries, of at least three sizes.
+        best: For each size the evidence of the best stranger in each of its galleries.
 
     Raises:
-        BadValue: There are not so many.
-
-    Example:
-        >>> best_of_weights(3, 2).round(3).tolist()
-        [0.667, 0.333]
+        BadValue: There are too few sizes to see how the best depends on them.
     """
-    if not 1 <= size <= count:
-        raise BadValue(f'the best of {size} cannot be drawn from {count}')
-    places = np.arange(1, count - size + 2)
-    return np.exp([_log_choose(count - place, size - 1) for place in places]
-                  - np.float64(_log_choose(count, size)))
-
-
-def fit_stranger_law(evidence: Sequence[Array]) -> StrangerLaw:
-    """Fit the law of the best of N strangers to the strangers of some queries.
-
-    Args:
-        evidence: For each query that of all strangers in a gallery; galleries of at least 16.
-
-    Raises:
-        BadValue: There are too few strangers to see how their best depends on the size.
-    """
-    fewest = min(map(len, evidence), default=0)
-    if fewest < 2 * _SMALLEST:
-        raise BadValue(f'a calibration needs at least {2 * _SMALLEST} pictures of strangers for '
-                       f'each sentence, got {fewest}')
-    generator = np.random.default_rng(0)  # where rows differ in length: any so many of each
-    ordered = np.stack([np.sort(generator.permutation(row)[:fewest])[::-1] for row in evidence])
-    sizes = np.unique(np.geomspace(_SMALLEST, fewest, 12).astype(int))
-    means, deviations, shares = [], [], []
-    for size in sizes.tolist():
-        weights = best_of_weights(fewest, size)
-        weights = weights[weights > 1e-6 * weights.max()]
-        kept = ordered[:, :len(weights)]
-        weights = np.broadcast_to(weights / weights.sum() / len(kept), kept.shape)
-        means.append((kept * weights).sum())
-        deviations.append(max((kept ** 2 * weights).sum() - means[-1] ** 2, 1e-12) ** .5)
-        law = fit_split_normal(kept, weights)
-        shares.append(law.right / (law.left + law.right))
-    size = sizes.astype(float)
+    if len(set(sizes)) < _FEWEST_SIZES:
+        raise BadValue(f'a calibration needs galleries of at least {_FEWEST_SIZES} sizes, got '
+                       f'{len(set(sizes))}')
+    places = np.asarray(sizes, np.float64)
+    deviations = np.array([values.std() for values in best])
+    laws = [fit_split_normal(values) for values in best[len(best) // 2:]]
     return StrangerLaw(
-        PowerLaw.fit(size, np.array(means)),
-        PowerLaw.fit(size, np.array(deviations), _STEADY * min(deviations)),
-        float(np.mean(shares[len(shares) // 2:])))
-
-
-def _log_choose(total: int, chosen: int) -> float:
-    return lgamma(total + 1) - lgamma(chosen + 1) - lgamma(total - chosen + 1)
+        PowerLaw.fit(places, np.array([values.mean() for values in best])),
+        PowerLaw.fit(places, deviations, _STEADY * deviations.min()),
+        float(np.mean([law.right / (law.left + law.right) for law in laws])))

@@ -31,6 +31,10 @@ METHODS = ('logistic', 'isotonic')
 FEWEST_PEOPLE = 30
 #: Seeds by which people are dealt at each size.
 _DEALS = 4
+#: The law of strangers is seen in galleries of so many sizes, from so many people on.
+_SIZES, _SMALLEST = 9, 14
+#: Share of the people who are there when strangers alone are looked at.
+_HARDLY_ANY = .05
 #: More sentences make the fit slower, and hardly better.
 _MOST_QUERIES = 4000
 _CERTAIN_LOGIT = 7.
@@ -77,9 +81,8 @@ def fit_calibration(data: OpenSet, method: str = 'logistic', seed: int = 0,
         raise BadValue(f'sentences of at least {FEWEST_PEOPLE} people are needed that do not fit '
                        f'most of the others, got those of {asked} of {people}')
     weights = _weigh(trials, LogisticRegression)
-    matches, strangers = _sum_up(data, weights, seed)
-    law = fit_stranger_law(strangers)
-    match = fit_split_normal(matches)
+    law = fit_stranger_law(*_best_strangers(data, weights, people, seed))
+    match = fit_split_normal(_sum_up_matches(data, weights, seed))
     raw = PresenceCalibration(weights, match, law, Curve(), (1., 0., 0.), data.bank, scale)
     query = raw.ratios(trials.evidence, trials.size)[1]
     known = dict(fitted_on or {}, people=people, sentences=len(data.queries),
@@ -119,8 +122,9 @@ def fit_parts(data: OpenSet, method: str = 'logistic', seed: int = 0,
     return replace(found, fitted_on=dict(found.fitted_on, auroc=areas))
 
 
-def _deal(data: OpenSet, sizes: Sequence[int], seed: int, alone: bool = True) -> Trials:
-    return Trials.join([deal_trials(data, size, seed=seed * _DEALS + deal, alone=alone)
+def _deal(data: OpenSet, sizes: Sequence[int], seed: int, alone: bool = True,
+          share: float = .5) -> Trials:
+    return Trials.join([deal_trials(data, size, share, seed * _DEALS + deal, alone)
                         for size in sizes for deal in range(_DEALS)])
 
 
@@ -136,8 +140,19 @@ def _weigh(trials: Trials, logistic: Any) -> Array:
     return found
 
 
-def _sum_up(data: OpenSet, weights: Array, seed: int) -> tuple[Array, list[Array]]:
-    """Sum up the evidence of all pairs: that of each person's best picture, and of strangers."""
+def _best_strangers(data: OpenSet, weights: Array, people: int,
+                    seed: int) -> tuple[list[float], list[Array]]:
+    """Sum up the evidence of the best stranger in galleries of several sizes, with their sizes."""
+    sizes, best = [], []
+    for size in np.unique(np.geomspace(_SMALLEST, people - 1, _SIZES).astype(int)).tolist():
+        trials = _deal(data, [size], seed, share=_HARDLY_ANY)
+        sizes.append(float(trials.size[~trials.present].mean()))
+        best.append((trials.evidence[~trials.present] @ weights).max(1))
+    return sizes, best
+
+
+def _sum_up_matches(data: OpenSet, weights: Array, seed: int) -> Array:
+    """Sum up the evidence of each person's best picture."""
     scale = data.scale
     if data.fits is not None:  # of people without sentences nobody knows whether others fit them
         known = np.isin(data.gallery_ids, data.query_ids)
@@ -145,9 +160,11 @@ def _sum_up(data: OpenSet, weights: Array, seed: int) -> tuple[Array, list[Array
                        fits=data.fits[:, known])
     shares = neutral_share(data.gallery @ data.bank.T, scale)
     asked = np.random.default_rng(seed).permutation(len(data.queries))[:_MOST_QUERIES]
-    matches, strangers = [], []
+    matches = []
     for place in np.sort(asked):
         same = data.gallery_ids == data.query_ids[place]
+        if not same.any():
+            continue
         scores, share = np.asarray(data.queries[place] @ data.gallery.T, np.float64), shares
         if data.fits is not None:
             there = same | (data.fits[place] == 0)
@@ -156,12 +173,10 @@ def _sum_up(data: OpenSet, weights: Array, seed: int) -> tuple[Array, list[Array
             same, scores, share = same[there], scores[there], shares[there]
         first = np.sort(scores)[::-1][:left_out(len(scores))]
         mean, deviation = stranger_moments(scores.mean(), (scores ** 2).mean(), len(scores), first)
-        evidence = hit_evidence(scores[None], share[None], np.array([mean]),
+        evidence = hit_evidence(scores[None, same], share[None, same], np.array([mean]),
                                 np.array([deviation]), scale)[0] @ weights
-        strangers.append(evidence[~same])
-        if same.any():
-            matches.append(evidence[same].max())
-    return np.array(matches), strangers
+        matches.append(evidence.max())
+    return np.array(matches)
 
 
 def _last_step(ratio: Array, present: NDArray, method: str, logistic: Any) -> Curve:

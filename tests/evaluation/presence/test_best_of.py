@@ -1,13 +1,12 @@
-"""Law of the best of N strangers against all draws, one by one, and beyond what was seen."""
+"""Law of the best of N strangers, within what was seen and beyond it."""
 
-from itertools import combinations
 from statistics import NormalDist
 
 import numpy as np
 import pytest
 
 from mmtbps.errors import BadValue
-from mmtbps.evaluation.presence.best_of import PowerLaw, best_of_weights, fit_stranger_law
+from mmtbps.evaluation.presence.best_of import PowerLaw, fit_stranger_law
 from mmtbps.evaluation.presence.split_normal import (
     SplitNormal,
     fit_split_normal,
@@ -15,20 +14,9 @@ from mmtbps.evaluation.presence.split_normal import (
 )
 
 
-@pytest.mark.parametrize('size', [1, 3, 6, 7])
-def test_weights_are_shares_of_all_draws(size):
-    places = range(7)
-    best = [min(drawn) for drawn in combinations(places, size)]  # the first is the highest
-    expected = [best.count(place) / len(best) for place in places]
-    found = best_of_weights(7, size)
-    assert [*found, *[0] * (7 - len(found))] == pytest.approx(expected)
-
-
-def test_no_more_than_there_are():
-    with pytest.raises(BadValue, match='the best of 8 cannot be drawn from 7'):
-        best_of_weights(7, 8)
-    with pytest.raises(BadValue, match='at least 16 pictures of strangers'):
-        fit_stranger_law([np.arange(15.)])
+def test_too_few_sizes_are_refused():
+    with pytest.raises(BadValue, match='at least 3 sizes, got 2'):
+        fit_stranger_law([20, 50, 50], 3 * [np.arange(15.)])
 
 
 def test_a_power_law_is_found_again():
@@ -41,9 +29,10 @@ def test_a_power_law_is_found_again():
 
 @pytest.mark.parametrize('size, near', [(50, .06), (400, .06), (5000, .2)])
 def test_the_best_of_more_than_were_seen(size, near):
-    """The strangers of 300 queries, 400 each, tell of the best of 5,000 by a normal law."""
+    """The best in galleries of 10 to 400 tell of the best of 5,000 by a normal law."""
     draw = np.random.default_rng(0)
-    law = fit_stranger_law(draw.normal(size=(300, 400)))
+    sizes = [10, 20, 40, 80, 160, 400]
+    law = fit_stranger_law(sizes, [draw.normal(size=(2000, one)).max(1) for one in sizes])
     best = draw.normal(size=(400, size)).max(1)
     assert law.mean(size) == pytest.approx(best.mean(), abs=near)
     assert law.deviation(size) == pytest.approx(best.std(), abs=.1)

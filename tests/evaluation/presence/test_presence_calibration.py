@@ -5,7 +5,7 @@ from statistics import NormalDist
 
 import numpy as np
 import pytest
-from presence_worlds import right_probability, world
+from presence_worlds import right_probability, world, world_of_kinds
 
 from mmtbps.errors import BadValue
 from mmtbps.evaluation.presence import deal_trials, fit_calibration, shift_prior
@@ -41,6 +41,19 @@ def test_fitted_at_200_people_it_is_right_at_others(fitted, others, size):
     assert np.abs(said - right).mean() < .05
     assert calibration_error(said, trials.present) < .05
     assert brier_skill(said, trials.present) > brier_skill(right, trials.present) - .04 > .1
+
+
+@pytest.mark.parametrize('size', [15, 50])
+def test_the_best_stranger_of_a_small_gallery_stands_where_its_law_says(size):
+    """Where strangers are of a few kinds, moments of small galleries differ from those of all."""
+    data = world_of_kinds(200, seed=0)
+    fitted = fit_calibration(data)
+    data = replace(data, bank=fitted.bank, scale=fitted.scale)
+    trials = [deal_trials(data, size, .1, seed) for seed in range(20, 24)]
+    best = np.concatenate([(one.evidence[~one.present] @ fitted.weights).max(1) for one in trials])
+    entries = trials[0].size.mean()
+    assert best.mean() == pytest.approx(fitted.strangers.mean(entries), abs=.1 * best.std())
+    assert best.std() == pytest.approx(fitted.strangers.deviation(entries), rel=.15)
 
 
 def test_a_calibration_that_forgets_the_size_is_wrong(fitted, others):
