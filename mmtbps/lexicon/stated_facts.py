@@ -141,9 +141,10 @@ def _ruled_out(phrase: AskedPhrase) -> Iterator[str]:
         yield from (f'hair: {word}' for words in other_hair(phrase) for word in words)
     elif phrase.kind != 'beard':
         place, family = _place(phrase), family_of(phrase.name)
-        names = family.others(phrase.name) if phrase.kind == 'accessory' and family else (
-            map(garment_type, other_types(phrase)))
-        yield from (f'a {name}' for name in names)
+        if phrase.kind != 'accessory' or family is None:
+            yield from (f'a {garment_type(name)}' for name in other_types(phrase))
+        elif phrase.name not in family.fits_all:  # a backpack is called a bag, too
+            yield from (f'a {name}' for name in family.others(phrase.name))
         yield from _colors_ruled_out(phrase, place)
         if phrase.pattern:
             yield from (f'{place}: {name}' for name in _patterns() if name != phrase.pattern)
