@@ -11,7 +11,7 @@ from .body_phrases import gender_of
 from .color_distance import base_colors, color_distance
 from .color_negatives import MIN_DISTANCE
 from .opposites import other_hair, other_types
-from .vocabulary import colors, read_table
+from .vocabulary import colors, garments, read_table
 
 __all__ = ['StatedFacts', 'asked_facts', 'fact_number', 'stated_facts']
 
@@ -123,9 +123,14 @@ def _place(phrase: AskedPhrase) -> str:
 
 
 def _wider_names(phrase: AskedPhrase) -> Iterator[str]:
-    """List what is true of every such thing: a red backpack is a red bag."""
-    family = family_of(phrase.name) if phrase.kind in ('clothing', 'accessory') else None
-    for name in family.fits_all if family else ():
+    """List what is true of every such thing: a red backpack is a red bag, a dress shirt a shirt."""
+    if phrase.kind not in ('clothing', 'accessory'):
+        return
+    family, words = family_of(phrase.name), phrase.name.split()
+    names = set(family.fits_all) if family else set()
+    if len(words) > 1 and words[-1] in garments():
+        names.add(garment_type(words[-1]))
+    for name in names - {phrase.name}:
         yield f'a {name}'
         if len(phrase.bases) == 1:
             yield f'{name}: {phrase.bases[0]}'

@@ -42,6 +42,27 @@ def test_one_thing_rules_out_other_types_of_its_place():
     assert relation('A man in a red shirt under a coat.', 'a coat') is True
 
 
+@pytest.mark.parametrize(('said', 'sentence', 'holds'), [
+    ('a white plastic bag', 'a shopping bag', True), ('a white plastic bag', 'a backpack', False),
+    ('a messenger bag', 'a crossbody bag', True), ('a messenger bag', 'a shoulder bag', None),
+    ('a messenger bag', 'a shopping bag', None), ('a book bag', 'a rucksack', True),
+    ('a black bag', 'a backpack', None), ('a black bag', 'a red bag', False),
+    ('a hat', 'a baseball cap', None), ('a baseball cap', 'a cap', True),
+    ('a red baseball cap', 'a red cap', True), ('a red baseball cap', 'a red hat', True),
+    ('a red baseball cap', 'a blue cap', False), ('a cap', 'a baseball cap', None)])
+def test_a_thing_is_asked_for_by_a_wider_name_and_not_by_a_narrower_one(said, sentence, holds):
+    assert relation(f'A man with {said}.', sentence) is holds
+
+
+@pytest.mark.parametrize(('worn', 'sentence', 'holds'), [
+    ('blue short pants', 'shorts', True), ('blue short pants', 'pants', False),
+    ('blue short pants', 'blue shorts', True), ('a white dress shirt', 'a white shirt', True),
+    ('a white shirt', 'a dress shirt', None), ('denim shorts', 'shorts', True),
+    ('a leather jacket', 'a jacket', True), ('a denim skirt', 'a skirt', True)])
+def test_a_garment_of_two_words_is_what_the_second_says(worn, sentence, holds):
+    assert relation(f'A woman in {worn}.', sentence) is holds
+
+
 def test_silence_counts_as_absence_where_captions_are_complete():
     facts = stated_facts(CAPTION)
     assert {'a hat', 'a scarf', 'a beanie'} <= facts.unnamed
