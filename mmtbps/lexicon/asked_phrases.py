@@ -148,15 +148,19 @@ def _worn(sentence: str, words: Sequence[Word], items: Sequence[WornItem]) -> It
                   and not (mention and mention.color[0] <= words[i].start < mention.color[1])
                   and not any(each.start <= i < each.end for each in item.patterns)
                   and not words[i].is_punctuation]
-        noun = sentence[words[item.name].start:words[item.last - 1].end]
+        name = item.name
+        if mention and mention.color[0] < words[item.last - 1].start and (
+                words[name].start < mention.color[1]):
+            name = _word_after(words, mention.color[1])  # "khaki pants" say their color
+        noun = sentence[words[name].start:words[item.last - 1].end]
         color = sentence[slice(*mention.color)] if mention else ''
         modifiers = ' '.join(sentence[words[i].start:words[i].end] for i in inside)
-        name = pattern.name if pattern else ''
-        text = ' '.join(filter(None, [modifiers, color, name, noun]))
+        cloth_of = pattern.name if pattern else ''
+        text = ' '.join(filter(None, [modifiers, color, cloth_of, noun]))
         yield _Found(AskedPhrase(
             words[first].start, words[last - 1].end, text, 'clothing' if cloth else 'accessory',
             garment.region, item.type, noun, modifiers, color, mention.bases if mention else (),
-            name), first, last, key)
+            cloth_of), first, last, key)
 
 
 def _denied_color(words: Sequence[Word], i: int) -> ColorMention | None:

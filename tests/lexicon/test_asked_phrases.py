@@ -133,3 +133,20 @@ def test_what_has_no_opposite_has_none(sentence):
     ('black hair in a bun', 'black hair in a bun'), ('man', 'a man'), ('luggage', 'luggage')])
 def test_a_phrase_has_its_article(text, worded):
     assert word_phrase(text) == worded
+
+
+@pytest.mark.parametrize('name', [
+    'hand bag', 'book bag', 'messenger bag', 'cross-body bag', 'plastic bag', 'paper bag',
+    'laptop bag', 'fanny pack', 'ball cap', 'wrist watch', 'turtle neck', 'wind breaker',
+    'mini-skirt', 'high-heels', 'jump suit', 'bathing suit'])
+def test_a_thing_of_two_words_keeps_its_color(name):
+    phrase, = (each for each in read_sentence(f'She has a black {name}.').phrases if each.noun)
+    assert phrase.color == 'black' and phrase.bases == ('black', )
+
+
+@pytest.mark.parametrize(('said', 'text'), [
+    ('khaki pants', 'khaki pants'), ('dark khaki trousers', 'dark khaki trousers'),
+    ('black and khaki pants', 'black and khaki pants')])
+def test_a_name_that_says_a_color_says_it_once(said, text):
+    phrase, = read_sentence(f'in {said}').phrases
+    assert phrase.text == text and phrase.color == text.rsplit(' ', 1)[0]
