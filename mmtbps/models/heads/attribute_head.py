@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmtbps.errors import BadValue
-from mmtbps.models.losses import attribute_loss
+from mmtbps.models.losses import asked_rows_loss, attribute_loss
 from mmtbps.registry import MODELS
 
 from .pairs import Pairs
@@ -22,6 +22,10 @@ class AttributeHead(PartHead):
     :func:`attribute_loss`. The transform ``PartialCaptions`` reads them. It stands beside a
     contrastive head; search needs it no more.
 
+    Of small things the classifier knows more than the text tower comes to ask. With a
+    ``sentence_weight`` the parts of captions learn to ask for what it found, see
+    :func:`asked_rows_loss`; they are encoded once for this head and `PartialCaptionHead`.
+
     Facts are open-ended ("upper: maroon"), so each has the row of the classifier that its number
     leaves as a remainder: Feature Hashing for Large Scale Multitask Learning,
     https://arxiv.org/abs/0902.2206. Two facts may share a row, the seldomer the more rows.
@@ -31,10 +35,11 @@ class AttributeHead(PartHead):
         rows: rows of the classifier.
         part: the part of the features that is classified, not normalised.
         loss_weight: factor of the loss.
+        sentence_weight: factor of that of the parts of captions, beside it; 0 for none.
         init_cfg: as in every MMEngine module.
 
     Raises:
-        BadValue: there is no row.
+        BadValue: there is no row, or a weight is negative.
 
     Example:
         >>> AttributeHead(in_dims=96).needs
@@ -46,28 +51,52 @@ class AttributeHead(PartHead):
     no_mixup = 'compares images with facts of their own caption, which a mixed image has not'
 
     def __init__(self, in_dims: int = 512, rows: int = 8192, part: str = 'global',
-                 loss_weight: float = 1.0, init_cfg: dict | list | None = None):
+                 loss_weight: float = 1.0, sentence_weight: float = 0.0,
+                 init_cfg: dict | list | None = None):
         super().__init__(part, loss_weight, init_cfg)
         if rows < 1:
             raise BadValue(f'rows must be at least 1, got {rows}')
+        if sentence_weight < 0:
+            raise BadValue(f'sentence_weight must not be negative, got {sentence_weight}')
+        self.sentence_weight = sentence_weight
+        if sentence_weight:
+            self.needs = (*type(self).needs, 'partial_input_ids', 'partial_facts')
         self.classifier = nn.Linear(in_dims, rows)
         nn.init.zeros_(self.classifier.bias)
 
     def forward(self, pairs: Pairs, samples: list) -> dict[str, Tensor]:
         """Compute ``loss_attribute``, a mean over the pairs of this process.
 
+        Beside it ``loss_attribute_text``, a mean over the parts of their captions, if it is wanted.
+
         Raises:
             BadValue: the part is of another width.
         """
         image = self.part_of(pairs.image)
         self.check_width(image, self.classifier.in_features)
-        true, false = (rows_of(pairs.inputs[name], pairs.inputs[f'{name}_mask'],
-                               self.classifier.out_features) for name in self.needs)
+        true, false = (self._rows_of(pairs, name) for name in type(self).needs)
         asked = (true | false).any(0).nonzero()[:, 0]  # the few rows that a batch speaks of
         logits = F.linear(image, self.classifier.weight[asked], self.classifier.bias[asked])
         true = true[:, asked]
-        return self.named('attribute', attribute_loss(logits, true, false[:, asked] & ~true,
-                                                      pairs.weights))
+        losses = self.named('attribute', attribute_loss(
+            logits, true, false[:, asked] & ~true, pairs.weights))
+        if self.sentence_weight:
+            losses |= self._sentence_loss(pairs)
+        return losses
+
+    def _sentence_loss(self, pairs: Pairs) -> dict[str, Tensor]:
+        text = self.part_of(pairs.told_anew('partial_input_ids').text)
+        said = self._rows_of(pairs, 'partial_facts')
+        asked = said.any(0).nonzero()[:, 0]
+        weights = pairs.weights
+        if weights is not None:
+            weights = weights.repeat_interleave(len(text) // len(weights))
+        return self.named('attribute_text', self.sentence_weight * asked_rows_loss(
+            text, self.classifier.weight[asked], said[:, asked], weights))
+
+    def _rows_of(self, pairs: Pairs, name: str) -> Tensor:
+        return rows_of(pairs.inputs[name], pairs.inputs[f'{name}_mask'],
+                       self.classifier.out_features)
 
 
 def rows_of(facts: Tensor, mask: Tensor, rows: int) -> Tensor:

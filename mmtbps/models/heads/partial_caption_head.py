@@ -53,8 +53,7 @@ class PartialCaptionHead(PartHead):
     def forward(self, pairs: Pairs, samples: list) -> dict[str, Tensor]:
         """Compute ``loss_partial_caption`` of the pairs of this process."""
         image, inputs = self.part_of(pairs.image), pairs.inputs
-        text = self.part_of(pairs.encode_text(inputs['partial_input_ids'],
-                                              inputs['partial_input_ids_mask']))
+        text = self.part_of(pairs.told_anew('partial_input_ids').text)
         asked, *known = ((inputs[name], inputs[f'{name}_mask']) for name in self.needs[1:])
         weights = pairs.weights
         of_text = None if weights is None else weights.repeat_interleave(len(text) // len(image))

@@ -1,6 +1,6 @@
 """Losses: plain functions of feature tensors."""
 
-from .attributes import attribute_loss
+from .attributes import asked_rows_loss, attribute_loss
 from .blended_contrast import blended_contrast
 from .cmpm import cmpm_loss
 from .consensus_division import clean_pairs, consensus_weights, mixture_posterior
@@ -35,7 +35,8 @@ from .soft_label import blend_targets, soft_label_contrastive_loss, soft_labels
 from .text_negatives import text_negatives_loss
 from .triplet_alignment import triplet_alignment_loss
 
-__all__ = ['GatheredPairs', 'ScoreRows', 'attention_distillation_loss', 'attribute_loss',
+__all__ = ['GatheredPairs', 'ScoreRows', 'asked_rows_loss', 'attention_distillation_loss',
+           'attribute_loss',
            'average_value', 'blend_targets', 'blended_contrast', 'change_weights', 'clean_pairs',
            'cmpm_loss', 'consensus_weights', 'count_known', 'cyclic_loss', 'draw_hard_negatives',
            'gather', 'gather_padded', 'gather_with_grad', 'gray_images', 'hardest_triplet_loss',

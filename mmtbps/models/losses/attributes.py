@@ -1,12 +1,12 @@
-"""Attributes as labels, of which a caption tells some."""
+"""Attributes as labels, of which a caption tells some, and sentences that ask for them."""
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .scores import full, mean_of_pairs
+from .scores import full, mean_of_pairs, unit
 
-__all__ = ['attribute_loss']
+__all__ = ['asked_rows_loss', 'attribute_loss']
 
 
 def attribute_loss(logits: Tensor, true: Tensor, false: Tensor,
@@ -46,3 +46,38 @@ def attribute_loss(logits: Tensor, true: Tensor, false: Tensor,
         logits = full(logits)
         losses = F.softplus(torch.where(true, -logits, logits)) * (true | false)
         return mean_of_pairs(losses.sum(1), pair_weights)
+
+
+def asked_rows_loss(text: Tensor, rows: Tensor, asked: Tensor,
+                    pair_weights: Tensor | None = None) -> Tensor:
+    r"""Turn sentences to the classifier of what they ask for.
+
+    .. math:: L = \frac1M \sum_j \Big(1 - \cos\big(t_j, \sum_{a \in A_j} w_a\big)\Big)
+
+    with the rows :math:`w` of a linear classifier of images, which are not moved, and the attributes
+    :math:`A_j` that sentence j asks for: text predicts a classifier, as in Write a Classifier,
+    https://arxiv.org/abs/1601.00025.
+
+    Args:
+        text: ``(M, D)`` sentences, any scale. Half precision is computed in float32.
+        rows: ``(A, D)``.
+        asked: ``(M, A)`` bool.
+        pair_weights: ``(M,)`` factors of the sentences; the mean is still over M.
+
+    Returns:
+        ``()`` loss; 0 for a sentence that asks for nothing.
+
+    Raises:
+        ValueError: shapes differ.
+
+    Example:
+        >>> asked_rows_loss(torch.tensor([[2., 0.]]), torch.eye(2),
+        ...                 torch.tensor([[True, True]])).item().__round__(4)
+        0.2929
+    """
+    if asked.shape != (len(text), len(rows)):
+        raise ValueError(f'asked must be ({len(text)}, {len(rows)}), got {tuple(asked.shape)}')
+    with torch.autocast(text.device.type, enabled=False):
+        goal = unit(asked.to(full(rows).dtype) @ full(rows.detach()))
+        losses = (1 - (unit(text) * goal).sum(1)) * asked.any(1)
+        return mean_of_pairs(losses, pair_weights)

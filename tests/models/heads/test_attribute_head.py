@@ -8,8 +8,8 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from mmtbps.errors import BadValue
 from mmtbps.models import Pairs
-from mmtbps.models.heads import AttributeHead, EncodedSide, IdentityHead
-from mmtbps.models.losses import attribute_loss
+from mmtbps.models.heads import AttributeHead, EncodedSide, IdentityHead, PartialCaptionHead
+from mmtbps.models.losses import asked_rows_loss, attribute_loss
 
 ROWS = 8
 # Facts of three images; 8 leaves the same remainder as 0, and 13 as 5.
@@ -80,6 +80,55 @@ def test_what_is_unknown_teaches_nothing():
     assert gradient[2].eq(0).all() and gradient[:2].any(1).all()
 
 
+# Of three images two sentences each; the last two ask for nothing.
+ASKED = [[1, 13], [2], [5], [11, 8], [], []]
+
+
+def sentence_loss(built, text, weights=None):
+    passes = []
+
+    def encode_text(ids, mask):
+        passes.append(ids)
+        return EncodedSide({'global': text})
+
+    given = inputs() | dict(zip(('partial_facts', 'partial_facts_mask'), padded(ASKED), strict=True))
+    given |= dict(partial_input_ids=torch.zeros(6, 3), partial_input_ids_mask=torch.ones(6, 3) > 0)
+    side = EncodedSide({'global': features().detach()})
+    pairs = Pairs(side, side, torch.arange(3), inputs=given, weights=weights,
+                  encode_text=encode_text)
+    loss = built(pairs, [])['loss_attribute_text']
+    PartialCaptionHead()(pairs, [])
+    assert len(passes) == 1  # for both heads
+    return loss
+
+
+@pytest.mark.parametrize('weights', [None, [2., .5, 1.]])
+def test_sentences_turn_to_the_rows_of_what_they_ask_for(weights):
+    built = head(sentence_weight=3., loss_weight=2.)
+    text = torch.randn(6, 4, generator=torch.Generator().manual_seed(2)).double().requires_grad_()
+    total = 0
+    for place, (row, facts) in enumerate(zip(text, ASKED, strict=True)):
+        if facts:
+            goal = sum(built.classifier.weight[fact % ROWS].detach() for fact in facts)
+            cosine = (row @ goal) / row.norm() / goal.norm()
+            total = total + (weights[place // 2] if weights else 1) * (1 - cosine)
+    expected = 2 * 3 * total / 6
+    weighed = None if weights is None else torch.tensor(weights).double()
+    found = sentence_loss(built, text, weighed)
+    torch.testing.assert_close(found, expected)
+    assert expected > 1
+    for ours, loops in zip(*(torch.autograd.grad(value, (text, *built.parameters()),
+                                                 allow_unused=True)
+                             for value in (found, expected)), strict=True):
+        torch.testing.assert_close(ours, loops)  # None for the classifier: it is not moved
+
+
+def test_sentences_are_asked_for_only_if_they_weigh():
+    assert head().needs == ('true_facts', 'false_facts')
+    assert head(sentence_weight=1.).needs[2:] == ('partial_input_ids', 'partial_facts')
+    assert set(head_loss(head(), features())) == {'loss_attribute'}
+
+
 def test_loss_is_the_library_s_where_all_is_known():
     logits = torch.tensor([[3., -1., 90.], [-2., .5, -90.]])
     true = torch.tensor([[True, False, False], [False, True, True]])
@@ -120,5 +169,9 @@ def test_features_of_another_width_are_named_with_the_cure(other):
 def test_settings_that_cannot_be_are_refused():
     with pytest.raises(BadValue, match='rows must be at least 1, got 0'):
         AttributeHead(rows=0)
+    with pytest.raises(BadValue, match='sentence_weight must not be negative, got -1'):
+        AttributeHead(sentence_weight=-1)
+    with pytest.raises(ValueError, match=r'asked must be \(2, 3\), got \(2, 2\)'):
+        asked_rows_loss(torch.zeros(2, 4), torch.zeros(3, 4), torch.ones(2, 2) > 0)
     with pytest.raises(ValueError, match=r'must be \(2, 3\) as the logits, got \(2, 2\)'):
         attribute_loss(torch.zeros(2, 3), torch.ones(2, 2) > 0, torch.zeros(2, 3) > 0)
