@@ -54,9 +54,9 @@ def asked_rows_loss(text: Tensor, rows: Tensor, asked: Tensor,
 
     .. math:: L = \frac1M \sum_j \Big(1 - \cos\big(t_j, \sum_{a \in A_j} w_a\big)\Big)
 
-    with the rows :math:`w` of a linear classifier of images, which are not moved, and the attributes
-    :math:`A_j` that sentence j asks for: text predicts a classifier, as in Write a Classifier,
-    https://arxiv.org/abs/1601.00025.
+    with the rows :math:`w` of a linear classifier of images, which are not moved, and the
+    attributes :math:`A_j` that sentence j asks for: text predicts a classifier, as in Write a
+    Classifier, https://arxiv.org/abs/1601.00025.
 
     Args:
         text: ``(M, D)`` sentences, any scale. Half precision is computed in float32.

@@ -91,8 +91,9 @@ def sentence_loss(built, text, weights=None):
         passes.append(ids)
         return EncodedSide({'global': text})
 
-    given = inputs() | dict(zip(('partial_facts', 'partial_facts_mask'), padded(ASKED), strict=True))
-    given |= dict(partial_input_ids=torch.zeros(6, 3), partial_input_ids_mask=torch.ones(6, 3) > 0)
+    facts, mask = padded(ASKED)
+    given = dict(inputs(), partial_facts=facts, partial_facts_mask=mask,
+                 partial_input_ids=torch.zeros(6, 3), partial_input_ids_mask=torch.ones(6, 3) > 0)
     side = EncodedSide({'global': features().detach()})
     pairs = Pairs(side, side, torch.arange(3), inputs=given, weights=weights,
                   encode_text=encode_text)
