@@ -45,6 +45,9 @@ arms = [
     dict(name='parts of captions', options=partial),
     dict(name='parts of captions, and attributes', options={
         **partial, 'model.heads.attributes': dict(type=AttributeHead, in_dims=96)}),
+    dict(name='parts of captions that ask by the classifier', options={
+        **partial, 'model.heads.attributes': dict(
+            type=AttributeHead, in_dims=96, sentence_weight=10.0)}),
     dict(name='parts of captions, and negatives', options={
         **partial, 'model.heads.negatives': negatives['model.heads.negatives'],
         'train_dataloader.dataset.pipeline': [
