@@ -11,7 +11,7 @@ with read_base():
     from .._base_.schedules.drawn import *
 
 model.heads.update(partial=dict(type=PartialCaptionHead, temperature=0.05),
-                   attributes=dict(type=AttributeHead, in_dims=96, sentence_weight=10.0))
+                   attributes=dict(type=AttributeHead, in_dims=96, sentence_weight=5.0))
 train_dataloader.dataset.update(pipeline=partial_train_pipeline)
 train_dataloader.update(persistent_workers=True)
 optim_wrapper.optimizer.update(lr=2e-3)

@@ -40,7 +40,8 @@ HEADS = dict(
         type='HardnessAwareContrastiveHead', temperature=0.2, learnable=True)),
     text_negatives=dict(type='TextNegativesHead', temperature=0.2),
     attribute=dict(type='AttributeHead', in_dims=DIMS, rows=64),
-    attribute_weighted_contrastive=dict(type='AttributeHead', in_dims=DIMS, rows=64),
+    attribute_weighted_contrastive=dict(type='AttributeHead', in_dims=DIMS, rows=64,
+                                        sentence_weight=2.0),
     partial_weighted_contrastive=dict(type='PartialCaptionHead', temperature=0.2),
     mlm=dict(type='MLMHead', vocab_size=7, dims=DIMS, num_layers=1, num_heads=2))
 
