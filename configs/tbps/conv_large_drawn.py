@@ -17,7 +17,7 @@ with read_base():
 model.data_preprocessor.update(batch_augments=[])  # what is erased may be a bag
 model.image_backbone.update(out_dims=256)
 model.text_backbone.update(out_dims=256)
-model.heads.attributes.update(in_dims=256, sentence_weight=20.0)
+model.heads.attributes.update(in_dims=256, sentence_weight=10.0)
 model.heads.partial.update(loss_weight=3.0)
 model.heads.update(negatives=dict(type=TextNegativesHead, temperature=0.05))
 train_dataloader.dataset.update(pipeline=[
@@ -25,5 +25,5 @@ train_dataloader.dataset.update(pipeline=[
     dict(type=PartialCaptions, tokenize=tokenize, count=3, seldom_said=3.0),
     dict(type=PermuteColors, tokenize=tokenize, count=1, replaced=1),
     dict(type=PackTextImage, input_keys=[*partial_keys, 'negative_input_ids', 'negative_real'])])
-train_cfg.update(max_iters=2100, val_interval=700)
-default_hooks.checkpoint.update(interval=700)
+train_cfg.update(max_iters=2250, val_interval=750)
+default_hooks.checkpoint.update(interval=750)
