@@ -146,8 +146,10 @@ def _best_strangers(data: OpenSet, weights: Array, people: int,
     sizes, best = [], []
     for size in np.unique(np.geomspace(_SMALLEST, people - 1, _SIZES).astype(int)).tolist():
         trials = _deal(data, [size], seed, share=_HARDLY_ANY)
-        sizes.append(float(trials.size[~trials.present].mean()))
-        best.append((trials.evidence[~trials.present] @ weights).max(1))
+        absent = ~trials.present
+        if absent.any():
+            sizes.append(float(trials.size[absent].mean()))
+            best.append((trials.evidence[absent] @ weights).max(1))
     return sizes, best
 
 

@@ -45,7 +45,7 @@ def test_fitted_at_200_people_it_is_right_at_others(fitted, others, size):
 
 @pytest.mark.parametrize('size', [15, 50])
 def test_the_best_stranger_of_a_small_gallery_stands_where_its_law_says(size):
-    """Where strangers are of a few kinds, moments of small galleries differ from those of all."""
+    """Moments of small galleries differ from those of all, if strangers are of a few kinds."""
     data = world_of_kinds(200, seed=0)
     fitted = fit_calibration(data)
     data = replace(data, bank=fitted.bank, scale=fitted.scale)
