@@ -88,11 +88,9 @@ class AttributeHead(PartHead):
         text = self.part_of(pairs.told_anew('partial_input_ids').text)
         said = self._rows_of(pairs, 'partial_facts')
         asked = said.any(0).nonzero()[:, 0]
-        weights = pairs.weights
-        if weights is not None:
-            weights = weights.repeat_interleave(len(text) // len(weights))
         return self.named('attribute_text', self.sentence_weight * asked_rows_loss(
-            text, self.classifier.weight[asked], said[:, asked], weights))
+            text, self.classifier.weight[asked], said[:, asked],
+            pairs.weights_of_several(len(text))))
 
     def _rows_of(self, pairs: Pairs, name: str) -> Tensor:
         return rows_of(pairs.inputs[name], pairs.inputs[f'{name}_mask'],

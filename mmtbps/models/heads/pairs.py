@@ -248,6 +248,15 @@ class Pairs:
         """
         return None if self.weights is None else self.weights[:, None].expand_as(chosen)[chosen]
 
+    def weights_of_several(self, count: int) -> Tensor | None:
+        """Return the weight of the pair of each of ``count`` sentences, as many to each pair.
+
+        Returns:
+            ``(count,)``, pair by pair; ``None`` where pairs have no weights.
+        """
+        return None if self.weights is None else self.weights.repeat_interleave(
+            count // len(self.weights))
+
     def gathered(self, part: str = 'global') -> GatheredPairs:
         """Gather a part of the features of all processes, once for all heads.
 

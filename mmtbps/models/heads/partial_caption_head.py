@@ -55,14 +55,12 @@ class PartialCaptionHead(PartHead):
         image, inputs = self.part_of(pairs.image), pairs.inputs
         text = self.part_of(pairs.told_anew('partial_input_ids').text)
         asked, *known = ((inputs[name], inputs[f'{name}_mask']) for name in self.needs[1:])
-        weights = pairs.weights
-        of_text = None if weights is None else weights.repeat_interleave(len(text) // len(image))
         forth = partial_caption_loss(image, gather_with_grad(text),
                                      *truth(gather_padded(*asked), *known),
-                                     self.temperature, weights)
+                                     self.temperature, pairs.weights)
         true, false = truth(asked, *(gather_padded(*facts) for facts in known))
         back = partial_caption_loss(text, pairs.gathered(self.part).image, true.T, false.T,
-                                    self.temperature, of_text)
+                                    self.temperature, pairs.weights_of_several(len(text)))
         return self.named('partial_caption', (forth + back) / 2)
 
 
