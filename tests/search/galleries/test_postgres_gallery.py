@@ -173,9 +173,18 @@ def test_an_index_is_built_on_request_and_its_recall_told(postgres, monkeypatch,
             f'explain select id from {gallery._table} order by (vector <#> %s) + 0 limit 5',
             [queries[0]]).fetchall()
     assert gallery._index.name in str(plan) and gallery._index.name not in str(exact)
+    assert all(line.count(' by sentence, ') == line.count(' by picture') == 1 for line in lines)
     assert gallery.build_index('none') == ['search is exact']
     assert gallery.info()['index'] == 'none, exact'
     assert 'hnsw or none' in str(refusal_of(lambda: gallery.build_index('ivf')))
+
+
+def test_an_index_of_nobody_has_no_recall(postgres):
+    gallery = open_gallery(f'{postgres.address}/gone', FINGERPRINT)
+    gallery.upsert(*draw_people([1]))
+    assert len(gallery.build_index('hnsw')) > 1  # of one person, too
+    gallery.delete(ids=[entry.id for entry in gallery.entries()])
+    assert gallery.build_index('hnsw') == ['no recall: the gallery has no entries']
 
 
 @pytest.mark.parametrize('name', ['user', 'order', 'table', 'current_user', 'vector', 'excluded',
