@@ -11,7 +11,7 @@ from .body_phrases import gender_of
 from .color_distance import base_colors, color_distance
 from .color_negatives import MIN_DISTANCE
 from .opposites import other_hair, other_types
-from .vocabulary import colors, garments, read_table
+from .vocabulary import colors, garments, read_table, synonym_table
 
 __all__ = ['StatedFacts', 'asked_facts', 'fact_number', 'stated_facts']
 
@@ -41,7 +41,7 @@ def stated_facts(caption: str) -> StatedFacts:
     >>> facts = stated_facts('A man in a red shirt carries a backpack.')
     >>> sorted(facts.true)
     ['a backpack', 'a bag', 'a man', 'a shirt', 'a top', 'shirt: red', 'top: red', 'upper: red']
-    >>> [fact in facts.false for fact in ('a coat', 'upper: blue', 'a woman', 'upper: maroon')]
+    >>> [fact in facts.false for fact in ('a coat', 'upper: blue', 'a woman', 'upper: dark red')]
     [True, True, True, False]
     >>> 'a hat' in facts.unnamed, 'a suitcase' in facts.unnamed
     (True, False)
@@ -67,7 +67,7 @@ def asked_facts(phrase: AskedPhrase) -> tuple[str, ...]:
     """List what must hold for a phrase to be true; the thing itself first.
 
     >>> asked_facts(read_sentence('a maroon coat').phrases[0])
-    ('a coat', 'upper: red', 'coat: red', 'upper: maroon')
+    ('a coat', 'upper: red', 'coat: red', 'upper: dark red')
     >>> asked_facts(read_sentence('long blonde hair').phrases[0])
     ('hair: long', 'hair: blonde')
     """
@@ -158,7 +158,7 @@ def _ruled_out(phrase: AskedPhrase) -> Iterator[str]:
 def _colors_ruled_out(phrase: AskedPhrase, of: str) -> frozenset[str]:
     if phrase.kind not in ('clothing', 'accessory'):
         return frozenset()
-    other = {'light': 'dark', 'dark': 'light'}.get(_shade(_color_of(phrase)))
+    other = {'light': 'dark', 'dark': 'light', 'bright': 'dark'}.get(_shade(_color_of(phrase)))
     return _far_colors(of, phrase.bases) | {
         f'{of}: {other} {base}' for base in phrase.bases if other}
 
@@ -181,8 +181,13 @@ def _is_plain(word: str) -> bool:
 
 
 def _finer(word: str, bases: tuple[str, ...]) -> str:
-    """Name a finer color: light or dark, where its words say so, or by them."""
-    return f'{_shade(word)} {bases[0]}' if len(bases) == 1 and _shade(word) else word
+    """Name a finer color: light, dark or bright, where its words say so, or by one of them."""
+    if len(bases) != 1:
+        return word
+    if shade := _shade(word):
+        return f'{shade} {bases[0]}'
+    same = (synonym_table().get(word) or (word, ))[0]
+    return f'{_shade(same)} {bases[0]}' if _shade(same) else same.removesuffix(f' {bases[0]}')
 
 
 @cache
@@ -192,7 +197,7 @@ def _far_colors(of: str, bases: tuple[str, ...]) -> frozenset[str]:
 
 
 def _shade(color: str) -> str:
-    """Return ``'light'`` or ``'dark'`` if the words of a color say so."""
+    """Return ``'light'``, ``'dark'`` or ``'bright'`` if the words of a color say so."""
     words = color.split()
     return next((shade for shade, names in read_table('asked')['shades'].items()
                  if any(word in names for word in words)), '')
@@ -208,8 +213,19 @@ def _unnamed(reading: SentenceReading, stated: Sequence[AskedPhrase]) -> set[str
         facts.add('a beard')
     facts |= {f'{phrase.region}: {name}' for phrase in stated
               if phrase.kind == 'clothing' and not phrase.pattern for name in _patterns()}
+    facts |= {f'{of}: {name}' for phrase in stated if phrase.kind in ('clothing', 'accessory')
+              for of in (_place(phrase), phrase.name) for name in _near_colors(phrase)}
     return facts | {f'{place}: {shade}' for place in map(_place, stated)
                     for shade in _unnamed_shades([one for one in stated if _place(one) == place])}
+
+
+def _near_colors(phrase: AskedPhrase) -> tuple[str, ...]:
+    """List basic colors that look much like that of a thing, unless its words lie between them."""
+    word = _color_of(phrase)
+    if len(phrase.bases) != 1 or any(part in word for part in read_table('asked')['between']):
+        return ()
+    return tuple(name for name in base_colors()
+                 if 0 < color_distance(name, phrase.bases[0]) < MIN_DISTANCE)
 
 
 def _unnamed_shades(phrases: Sequence[AskedPhrase]) -> set[str]:

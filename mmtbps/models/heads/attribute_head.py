@@ -26,7 +26,7 @@ class AttributeHead(PartHead):
     ``sentence_weight`` the parts of captions learn to ask for what it found, see
     :func:`asked_rows_loss`; they are encoded once for this head and `PartialCaptionHead`.
 
-    Facts are open-ended ("upper: maroon"), so each has the row of the classifier that its number
+    Facts are open-ended ("upper: olive"), so each has the row of the classifier that its number
     leaves as a remainder: Feature Hashing for Large Scale Multitask Learning,
     https://arxiv.org/abs/0902.2206. Two facts may share a row, the seldomer the more rows.
 
