@@ -34,12 +34,13 @@ class AskedPhrase(NamedTuple):
         region: `Garment.region` of what is worn; ``''`` for others.
         name: What it is, one name for all forms: ``'coat'``, ``'backpack'``, ``'hair'``, ``'man'``.
         noun: The words that name it: ``'rucksack'``.
-        modifiers: Other words before it: ``'long sleeved'``.
+        modifiers: Other words before it and its color: ``'long sleeved'``.
         color: Its color as it is written; of hair, the name of the color.
         bases: Basic colors of it.
         pattern: Name of its pattern.
         style: Of hair.
         negated: Whether the query says that it is not so.
+        stuff: Words between its color and what names it: ``'leather'``.
     """
 
     start: int
@@ -55,9 +56,15 @@ class AskedPhrase(NamedTuple):
     pattern: str = ''
     style: str = ''
     negated: bool = False
+    stuff: str = ''
 
     def __str__(self) -> str:
         return f'no {self.text}' if self.negated else self.text
+
+    def in_words(self) -> str:
+        """Write what is worn or carried, its words in the order in which they are said."""
+        return ' '.join(filter(None, [self.modifiers, self.color, self.pattern, self.stuff,
+                                      self.noun]))
 
 
 class SentenceReading(NamedTuple):
@@ -154,13 +161,18 @@ def _worn(sentence: str, words: Sequence[Word], items: Sequence[WornItem]) -> It
             name = _word_after(words, mention.color[1])  # "khaki pants" say their color
         noun = sentence[words[name].start:words[item.last - 1].end]
         color = sentence[slice(*mention.color)] if mention else ''
-        modifiers = ' '.join(sentence[words[i].start:words[i].end] for i in inside)
-        cloth_of = pattern.name if pattern else ''
-        text = ' '.join(filter(None, [modifiers, color, cloth_of, noun]))
-        yield _Found(AskedPhrase(
-            words[first].start, words[last - 1].end, text, 'clothing' if cloth else 'accessory',
-            garment.region, item.type, noun, modifiers, color, mention.bases if mention else (),
-            cloth_of), first, last, key)
+        before, after = (' '.join(sentence[words[i].start:words[i].end] for i in inside
+                                  if _follows_color(words[i], mention) == follows)
+                         for follows in (False, True))
+        phrase = AskedPhrase(
+            words[first].start, words[last - 1].end, '', 'clothing' if cloth else 'accessory',
+            garment.region, item.type, noun, before, color, mention.bases if mention else (),
+            pattern.name if pattern else '', stuff=after)
+        yield _Found(phrase._replace(text=phrase.in_words()), first, last, key)
+
+
+def _follows_color(word: Word, mention: ColorMention | None) -> bool:
+    return mention is not None and not mention.predicative and word.start >= mention.color[1]
 
 
 def _denied_color(words: Sequence[Word], i: int) -> ColorMention | None:

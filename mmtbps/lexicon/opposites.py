@@ -60,9 +60,8 @@ def opposites_of(phrase: AskedPhrase) -> tuple[str, ...]:
 
 
 def _text(phrase: AskedPhrase, color: str | None = None, pattern: str | None = None) -> str:
-    color = phrase.color if color is None else color
-    pattern = phrase.pattern if pattern is None else pattern
-    return ' '.join(filter(None, [phrase.modifiers, color, pattern, phrase.noun]))
+    return phrase._replace(color=phrase.color if color is None else color,
+                           pattern=phrase.pattern if pattern is None else pattern).in_words()
 
 
 def _other_colors(phrase: AskedPhrase) -> list[str]:

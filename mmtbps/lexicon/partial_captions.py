@@ -127,5 +127,5 @@ def _reworded(phrase: AskedPhrase, rng: np.random.Generator) -> AskedPhrase:
         phrase = phrase._replace(color='', bases=())
     elif len(phrase.bases) == 1 and plainer < .5:
         phrase = phrase._replace(color=phrase.bases[0])
-    text = ' '.join(filter(None, [phrase.color, phrase.pattern, phrase.noun]))
-    return phrase._replace(text=text, modifiers='')
+    phrase = phrase._replace(modifiers='', stuff='')
+    return phrase._replace(text=phrase.in_words())

@@ -100,7 +100,7 @@ def _is_narrowed(phrase: AskedPhrase, reading: SentenceReading) -> bool:
     """Tell whether words that are no fact narrow a phrase: "no large bag", "no grey beard"."""
     before = (reading.sentence[end:phrase.start] for _, end in reading.unread
               if end <= phrase.start)
-    return bool(phrase.modifiers) or not all(between.strip() for between in before)
+    return bool(phrase.modifiers or phrase.stuff) or not all(between.strip() for between in before)
 
 
 @cache
