@@ -76,7 +76,8 @@ def test_silence_counts_as_absence_where_captions_are_complete():
     ('a grey shirt', 'a charcoal shirt', None, False), ('a grey shirt', 'a gray shirt', True, True),
     ('a red hat', 'a maroon hat', None, False),
     # A word of another shade may mean the same one.
-    ('a navy coat', 'a cobalt coat', None, None), ('a dark green coat', 'an olive coat', None, None),
+    ('a navy coat', 'a cobalt coat', None, None),
+    ('a dark green coat', 'an olive coat', None, None),
     # Of one thing at the place the color is not told, or has two.
     ('a coat over a red shirt', 'a maroon coat', None, None),
     ('a red and blue shirt', 'a maroon shirt', None, None),
@@ -91,7 +92,8 @@ def test_who_says_a_basic_color_would_say_its_shade(caption, sentence, holds, if
     ('a burgundy coat', 'a maroon coat', True), ('a wine red coat', 'a dark red coat', True),
     ('an army green coat', 'an olive coat', True), ('an olive green hat', 'an olive hat', True),
     ('a charcoal shirt', 'a dark grey shirt', True), ('a baby blue hat', 'a sky blue hat', True),
-    ('a fuchsia dress', 'a hot pink dress', True), ('a royal blue coat', 'a bright blue coat', True),
+    ('a fuchsia dress', 'a hot pink dress', True),
+    ('a royal blue coat', 'a bright blue coat', True),
     ('a royal blue coat', 'a navy coat', False), ('a neon green coat', 'a dark green coat', False),
     ('a bright blue coat', 'a sky blue coat', None), ('a maroon coat', 'a bright red coat', None)])
 def test_words_of_one_shade_say_the_same(caption, sentence, holds):
