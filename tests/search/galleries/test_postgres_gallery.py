@@ -179,6 +179,20 @@ def test_an_index_is_built_on_request_and_its_recall_told(postgres, monkeypatch,
     assert 'hnsw or none' in str(refusal_of(lambda: gallery.build_index('ivf')))
 
 
+def test_recall_is_of_filters_that_somebody_passes_and_of_scores(postgres, monkeypatch):
+    monkeypatch.setattr(postgres_index, 'FEW', 20)
+    gallery = open_gallery(f'{postgres.address}/alike', FINGERPRINT)
+    vectors = unit(np.random.default_rng(0).normal(size=(20, DIM)))
+    cameras = ['b' if 40 <= i % 100 < 60 else 'a\n\x1b[31m' for i in range(600)]
+    gallery.upsert([GalleryEntry(f'{i}', f'{i}.jpg', camera=camera, time=i % 100)
+                    for i, camera in enumerate(cameras)], np.repeat(vectors, 30, axis=0))
+    lines = gallery.build_index('hnsw')
+    assert not [line for line in lines if 'a tenth' in line and 'camera' in line], lines
+    assert all('\n' not in line and '\x1b' not in line for line in lines)
+    # Thirty pictures of each person are the same one: any ten of them are right.
+    assert all(float(line.rpartition(': ')[2].split()[0]) > .9 for line in lines), lines
+
+
 def test_an_index_of_nobody_has_no_recall(postgres):
     gallery = open_gallery(f'{postgres.address}/gone', FINGERPRINT)
     gallery.upsert(*draw_people([1]))

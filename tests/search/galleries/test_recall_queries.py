@@ -3,7 +3,11 @@
 import numpy as np
 import pytest
 
-from mmtbps.search.galleries.postgres_index import queries_like_pictures, queries_like_sentences
+from mmtbps.search.galleries.postgres_index import (
+    queries_like_pictures,
+    queries_like_sentences,
+    share_as_near,
+)
 
 CONE = np.eye(24)[0] * 8
 
@@ -43,6 +47,12 @@ def test_a_sentence_is_a_person_told_roughly_in_another_cone(gallery):
     elsewhere = lengths[:, None] * queries[told] - rough[told]
     np.testing.assert_allclose(elsewhere, np.tile(elsewhere[0], (told.sum(), 1)), atol=1e-3)
     np.testing.assert_allclose(np.linalg.norm(elsewhere[0]), np.linalg.norm(common), atol=1e-3)
+
+
+@pytest.mark.parametrize(('found', 'exact', 'share'), [
+    ([.9, .8], [.9, .8], 1), ([.9, .7], [.9, .8], .5), ([], [.9], 0), ([.8, .8, .8], [.8, .8], 1)])
+def test_what_is_as_near_as_the_last_right_one_is_right(found, exact, share):
+    assert share_as_near(found, exact) == share
 
 
 @pytest.mark.parametrize('make', [queries_like_pictures, queries_like_sentences])
