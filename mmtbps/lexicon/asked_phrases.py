@@ -62,7 +62,7 @@ class AskedPhrase(NamedTuple):
         return f'no {self.text}' if self.negated else self.text
 
     def in_words(self) -> str:
-        """Write what is worn or carried, its words in the order in which they are said."""
+        """Write what is worn or carried, the name of its pattern behind its color."""
         return ' '.join(filter(None, [self.modifiers, self.color, self.pattern, self.stuff,
                                       self.noun]))
 

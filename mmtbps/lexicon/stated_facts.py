@@ -1,5 +1,6 @@
 """Facts that a caption states, and those that it rules out: who else a part of it is true of."""
 
+import re
 from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import NamedTuple
@@ -16,6 +17,7 @@ from .vocabulary import colors, garments, read_table, synonym_table
 __all__ = ['StatedFacts', 'asked_facts', 'fact_number', 'stated_facts']
 
 _OTHER_SPELLING = ('grey', 'blond')
+_COLORED = re.compile(r'[ -]colou?red$')
 
 
 class StatedFacts(NamedTuple):
@@ -158,7 +160,7 @@ def _ruled_out(phrase: AskedPhrase) -> Iterator[str]:
 def _colors_ruled_out(phrase: AskedPhrase, of: str) -> frozenset[str]:
     if phrase.kind not in ('clothing', 'accessory'):
         return frozenset()
-    other = {'light': 'dark', 'dark': 'light', 'bright': 'dark'}.get(_shade(_color_of(phrase)))
+    other = {'light': 'dark', 'dark': 'light'}.get(_shade(_color_of(phrase)))
     return _far_colors(of, phrase.bases) | {
         f'{of}: {other} {base}' for base in phrase.bases if other}
 
@@ -172,8 +174,8 @@ def _shades(base: str) -> frozenset[str]:
 
 
 def _color_of(phrase: AskedPhrase) -> str:
-    """Return the words of a color: a grey colored coat is a grey coat."""
-    return phrase.color.lower().removesuffix(' colored').removesuffix(' coloured')
+    """Return the words of a color: a grey-colored coat is a gray coat."""
+    return _COLORED.sub('', phrase.color.lower()).replace('grey', 'gray')
 
 
 def _is_plain(word: str) -> bool:
@@ -197,10 +199,13 @@ def _far_colors(of: str, bases: tuple[str, ...]) -> frozenset[str]:
 
 
 def _shade(color: str) -> str:
-    """Return ``'light'``, ``'dark'`` or ``'bright'`` if the words of a color say so."""
-    words = color.split()
-    return next((shade for shade, names in read_table('asked')['shades'].items()
-                 if any(word in names for word in words)), '')
+    """Return ``'light'``, ``'dark'`` or ``'bright'`` if the words of a color say so, and one alone.
+
+    A light maroon is neither a light red nor a dark one.
+    """
+    found = [shade for shade, names in read_table('asked')['shades'].items()
+             if any(word in names for word in color.split())]
+    return found[0] if len(found) == 1 else ''
 
 
 def _unnamed(reading: SentenceReading, stated: Sequence[AskedPhrase]) -> set[str]:
@@ -229,10 +234,18 @@ def _near_colors(phrase: AskedPhrase) -> tuple[str, ...]:
 
 
 def _unnamed_shades(phrases: Sequence[AskedPhrase]) -> set[str]:
-    """Collect what is finer than the colors at a place, if each thing there has a basic one."""
-    if not all(len(phrase.bases) == 1 and _is_plain(_color_of(phrase)) for phrase in phrases):
+    """Collect what is finer than the colors at a place, if each thing there has a basic one.
+
+    Who says "bright blue" would not say "dark blue" either; nor the other way round.
+    """
+    if not all(len(phrase.bases) == 1 for phrase in phrases):
         return set()
-    return {shade for phrase in phrases for shade in _shades(phrase.bases[0])}
+    words = [_color_of(phrase) for phrase in phrases]
+    if all(map(_is_plain, words)):
+        return {shade for phrase in phrases for shade in _shades(phrase.bases[0])}
+    other = {'bright': 'dark', 'dark': 'bright'}
+    return {f'{other[_shade(word)]} {phrase.bases[0]}' for word, phrase in
+            zip(words, phrases, strict=True) if len(phrases) == 1 and _shade(word) in other}
 
 
 @cache

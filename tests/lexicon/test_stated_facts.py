@@ -94,8 +94,14 @@ def test_who_says_a_basic_color_would_say_its_shade(caption, sentence, holds, if
     ('a charcoal shirt', 'a dark grey shirt', True), ('a baby blue hat', 'a sky blue hat', True),
     ('a fuchsia dress', 'a hot pink dress', True),
     ('a royal blue coat', 'a bright blue coat', True),
-    ('a royal blue coat', 'a navy coat', False), ('a neon green coat', 'a dark green coat', False),
-    ('a bright blue coat', 'a sky blue coat', None), ('a maroon coat', 'a bright red coat', None)])
+    ('a maroon-colored coat', 'a maroon coat', True), ('an ash grey hat', 'an ash gray hat', True),
+    ('a grey coat', 'a grey-coloured coat', True),
+    ('a light colored coat', 'a light-colored coat', True),
+    ('a royal blue coat', 'a navy coat', None), ('a deep blue coat', 'a bright blue coat', None),
+    ('a bright blue coat', 'a sky blue coat', None), ('a maroon coat', 'a bright red coat', None),
+    # Light, of what is dark by its name.
+    ('a light maroon coat', 'a maroon coat', None), ('a light navy coat', 'a navy coat', None),
+    ('a light burgundy coat', 'a red coat', True)])
 def test_words_of_one_shade_say_the_same(caption, sentence, holds):
     assert relation(caption, sentence) is holds
 
@@ -103,6 +109,8 @@ def test_words_of_one_shade_say_the_same(caption, sentence, holds):
 @pytest.mark.parametrize(('caption', 'sentence', 'if_complete'), [
     ('a white shirt', 'a beige shirt', False), ('a tan shirt', 'a white shirt', False),
     ('a blue hat', 'a purple hat', False), ('a dark purple hat', 'a blue hat', False),
+    ('a royal blue coat', 'a navy coat', False), ('a navy coat', 'a bright blue coat', False),
+    ('a neon green coat', 'a dark green coat', False), ('a light beige hat', 'a white hat', None),
     # What lies between two colors may be called by either.
     ('a cream shirt', 'a white shirt', None), ('an off-white shirt', 'a beige shirt', None),
     ('an indigo hat', 'a purple hat', None), ('a white and blue shirt', 'a beige shirt', None),
