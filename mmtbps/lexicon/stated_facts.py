@@ -225,27 +225,27 @@ def _unnamed(reading: SentenceReading, stated: Sequence[AskedPhrase]) -> set[str
 
 
 def _near_colors(phrase: AskedPhrase) -> tuple[str, ...]:
-    """List basic colors that look much like that of a thing, unless its words lie between them."""
+    """List colors near that of a thing which its words are not said of.
+
+    Basic ones that look much like it, unless its words lie between the two; and the dark shade of a
+    bright one, since who says "royal blue" would say "navy" of another.
+    """
     word = _color_of(phrase)
-    if len(phrase.bases) != 1 or any(part in word for part in read_table('asked')['between']):
+    if len(phrase.bases) != 1:
         return ()
-    return tuple(name for name in base_colors()
-                 if 0 < color_distance(name, phrase.bases[0]) < MIN_DISTANCE)
+    base, = phrase.bases
+    dark = (f'dark {base}', ) if _shade(word) == 'bright' else ()
+    if any(part in word for part in read_table('asked')['between']):
+        return dark
+    return (*dark, *(name for name in base_colors()
+                     if 0 < color_distance(name, base) < MIN_DISTANCE))
 
 
 def _unnamed_shades(phrases: Sequence[AskedPhrase]) -> set[str]:
-    """Collect what is finer than the colors at a place, if each thing there has a basic one.
-
-    Who says "bright blue" would not say "dark blue" either; nor the other way round.
-    """
-    if not all(len(phrase.bases) == 1 for phrase in phrases):
+    """Collect what is finer than the colors at a place, if each thing there has a basic one."""
+    if not all(len(phrase.bases) == 1 and _is_plain(_color_of(phrase)) for phrase in phrases):
         return set()
-    words = [_color_of(phrase) for phrase in phrases]
-    if all(map(_is_plain, words)):
-        return {shade for phrase in phrases for shade in _shades(phrase.bases[0])}
-    other = {'bright': 'dark', 'dark': 'bright'}
-    return {f'{other[_shade(word)]} {phrase.bases[0]}' for word, phrase in
-            zip(words, phrases, strict=True) if len(phrases) == 1 and _shade(word) in other}
+    return {shade for phrase in phrases for shade in _shades(phrase.bases[0])}
 
 
 @cache
