@@ -21,7 +21,7 @@ def fit_bounds(margins: np.ndarray, holds: np.ndarray,
     ``high``, both are the bound of the best balanced accuracy.
 
     Args:
-        margins: ``(N,)`` of `mmtbps.search.answers.margins.phrase_margins`.
+        margins: ``(N,)``, the sides of `mmtbps.search.answers.margins.phrase_margins`.
         holds: ``(N,)`` bool.
         error: Greatest share of wrong marks of each kind, above 0 and below .5.
 

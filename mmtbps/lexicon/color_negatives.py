@@ -47,7 +47,7 @@ class ColoredThing(NamedTuple):
     spans: tuple[Span, ...]
 
 
-@lru_cache(maxsize=1 << 14)
+@lru_cache(maxsize=1 << 15)  # a training reads the same captions in each epoch
 def colored_things(caption: str) -> tuple[ColoredThing, ...]:
     """List the things whose colors may change places with each other.
 
@@ -100,6 +100,8 @@ def permute_colors(caption: str, rng: np.random.Generator, count: int = 1,
         >>> permute_colors('A dark blue coat and blue jeans.', np.random.default_rng(0))
         []
     """
+    if count < 1:
+        return []
     things = colored_things(caption)
     orders = list(_permutations(things, min_distance, most))
     pairs = ([(thing.name, things[place]) for thing, place in zip(things, orders[i], strict=True)]
@@ -196,9 +198,13 @@ def _reads_back(source: str, caption: str, bases: Mapping[str, str]) -> bool:
     changed = tuple(
         (noun, (bases[name], ) if noun and (name := garment_name(noun)) in bases else colors)
         for noun, colors in _named_colors(source))
-    return changed == _named_colors(caption)
+    # Not by way of the cache, in which sentences that are seldom read twice would take all places.
+    return changed == _read_colors(caption)
 
 
-@lru_cache(maxsize=1 << 15)  # a training reads the same captions in each epoch
-def _named_colors(caption: str) -> tuple[tuple[str | None, tuple[str, ...]], ...]:
+def _read_colors(caption: str) -> tuple[tuple[str | None, tuple[str, ...]], ...]:
     return tuple((mention.noun, mention.bases) for mention in find_color_mentions(caption))
+
+
+#: A training reads the same captions in each epoch.
+_named_colors = lru_cache(maxsize=1 << 15)(_read_colors)

@@ -89,10 +89,15 @@ def asked_facts(phrase: AskedPhrase) -> tuple[str, ...]:
 
 
 def _denied(phrase: AskedPhrase) -> tuple[str, ...]:
-    """List what cannot hold where a phrase is denied: "no red hat" leaves a blue one open."""
+    """List what cannot hold where a phrase is denied: "no red hat" leaves a blue one open.
+
+    Without a bag there is no backpack; without a backpack there may be another bag.
+    """
     thing, *details = asked_facts(phrase)
     if not phrase.color and not phrase.pattern:
-        return (thing, )
+        family = family_of(phrase.name)
+        kinds = family.kinds if family and phrase.name in family.fits_all else ()
+        return (thing, *(f'a {name}' for names in kinds for name in names))
     if phrase.color and phrase.pattern:  # one of the two may hold
         return ()
     return tuple(fact for fact in details[-1:] if fact.startswith(f'{phrase.name}: '))
@@ -161,8 +166,18 @@ def _colors_ruled_out(phrase: AskedPhrase, of: str) -> frozenset[str]:
     if phrase.kind not in ('clothing', 'accessory'):
         return frozenset()
     other = {'light': 'dark', 'dark': 'light'}.get(_shade(_color_of(phrase)))
-    return _far_colors(of, phrase.bases) | {
+    beside = {f'{of}: {name}' for name in _beside(_color_of(phrase))}
+    return _far_colors(of, phrase.bases) - beside | {
         f'{of}: {other} {base}' for base in phrase.bases if other}
+
+
+def _beside(color: str) -> frozenset[str]:
+    """List the basic colors beside its own that the words of a color may be called by.
+
+    Teal lies between green and blue, tan between beige and brown.
+    """
+    return frozenset(name for word, names in read_table('asked')['between'].items()
+                     if f' {word} ' in f' {color} ' for name in names)
 
 
 @cache
@@ -235,10 +250,8 @@ def _near_colors(phrase: AskedPhrase) -> tuple[str, ...]:
         return ()
     base, = phrase.bases
     dark = (f'dark {base}', ) if _shade(word) == 'bright' else ()
-    if any(part in word for part in read_table('asked')['between']):
-        return dark
-    return (*dark, *(name for name in base_colors()
-                     if 0 < color_distance(name, base) < MIN_DISTANCE))
+    return (*dark, *(name for name in base_colors() if name not in _beside(word)
+                     and 0 < color_distance(name, base) < MIN_DISTANCE))
 
 
 def _unnamed_shades(phrases: Sequence[AskedPhrase]) -> set[str]:

@@ -126,7 +126,7 @@ def test_a_check_without_parts_of_captions_measures_and_draws_the_rest(config, h
     assert (home / 'reliability.png').exists()
 
 
-def test_marks_are_by_the_bounds_that_captions_gave(config, gallery, home, call):
+def test_marks_are_by_the_bounds_that_captions_gave(config, gallery, home, call, caplog):
     people = gallery()
     answer, = json.loads(call('query', people, 'red coat', '--marks', '--json')[1])
     assert answer['marked_by'] == 'label-free'
@@ -142,7 +142,14 @@ def test_marks_are_by_the_bounds_that_captions_gave(config, gallery, home, call)
     assert [mark['mark'] for mark in marks] == [
         'yes' if mark['margin'] >= high else 'no' if mark['margin'] <= low else 'unsure'
         for mark in marks]
-    stranger = json.loads(beside.read_text())
+    former = json.loads(beside.read_text())
+    assert former.pop('version') == 2
+    (people / 'phrases.json').write_text(json.dumps(former))
+    answer, = json.loads(call('query', people, 'red coat', '--marks', '--json')[1])
+    assert answer['marked_by'] == 'label-free'
+    (people / 'phrases.json').unlink()
+    assert 'phrases.json: bounds of the margins of an earlier version' in caplog.text
+    stranger = dict(former, version=2)
     stranger['fingerprint']['model'] = 'another'
     (people / 'phrases.json').write_text(json.dumps(stranger))
     beside.unlink()

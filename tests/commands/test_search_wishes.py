@@ -28,7 +28,7 @@ def test_must_orders_and_marks(indexed, call, tmp_path):
 
 def test_calibrated_bounds_are_read(indexed, call, tmp_path):
     bounds = tmp_path / 'bounds.json'
-    bounds.write_text('{"phrase_bounds": {"clothing": [90, 91]}}')
+    bounds.write_text('{"version": 2, "phrase_bounds": {"clothing": [90, 91]}}')
     words = ['query', indexed / 'people', 'red coat', '--marks', '--topk', 1]
     _, out, err = call(*words, '--phrase-bounds', bounds)
     assert '[red coat: no]' in out and 'not calibrated' not in err

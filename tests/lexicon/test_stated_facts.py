@@ -114,13 +114,29 @@ def test_words_of_one_shade_say_the_same(caption, sentence, holds):
     # What lies between two colors may be called by either.
     ('a cream shirt', 'a white shirt', None), ('an off-white shirt', 'a beige shirt', None),
     ('an indigo hat', 'a purple hat', None), ('a white and blue shirt', 'a beige shirt', None),
-    ('a white shirt under a beige coat', 'a white coat', False)])
+    ('a white shirt under a beige coat', 'a white coat', False),
+    ('a teal hat', 'a blue hat', None), ('a turquoise hat', 'a green hat', None),
+    ('a tan coat', 'a brown coat', None), ('a khaki coat', 'a green coat', None),
+    ('a lilac hat', 'a pink hat', None), ('a coral shirt', 'an orange shirt', None),
+    ('a fuchsia-colored hat', 'a purple hat', None), ('a mustard hat', 'a brown hat', None),
+    ('a charcoal coat', 'a black coat', None), ('a light lavender hat', 'a blue hat', None)])
 def test_who_says_a_color_would_not_say_one_that_looks_like_it(caption, sentence, if_complete):
     assert relation(caption, sentence) is None
     assert relation(caption, sentence, complete=True) is if_complete
 
 
+@pytest.mark.parametrize(('caption', 'sentence'), [
+    ('a teal hat', 'a red hat'), ('a tangerine hat', 'a brown hat'), ('a tan coat', 'a green coat'),
+    ('a khaki coat', 'a blue coat'), ('a coral shirt', 'a green shirt'),
+    ('a blue and teal hat', 'a red hat')])
+def test_between_two_colors_the_others_are_ruled_out(caption, sentence):
+    assert relation(caption, sentence) is False
+
+
 @pytest.mark.parametrize(('denied', 'sentence', 'holds'), [
+    ('no bag', 'a backpack', False), ('no backpack', 'a bag', None), ('no hat', 'a cap', False),
+    ('no bag', 'a red backpack', False), ('no red bag', 'a backpack', None),
+    ('no backpack', 'a suitcase', None),
     ('no red hat', 'a hat', None), ('no red hat', 'a red hat', False),
     ('no red hat', 'a blue hat', None),
     ('no hat', 'a red hat', False), ('no maroon hat', 'a red hat', None),

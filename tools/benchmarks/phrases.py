@@ -23,8 +23,8 @@ from mmtbps.evaluation.feedback import simulate_visits
 from mmtbps.evaluation.phrase_marks import rate_marks, share_lacking
 from mmtbps.lexicon import AskedPhrase, read_sentence
 from mmtbps.search import load_encoder
-from mmtbps.search.answers import CHECKED, PhraseChecker, fit_phrase_bounds
-from mmtbps.search.answers.feedback import move_query
+from mmtbps.search.answers import CHECKED, PhraseChecker, Wishes, fit_phrase_bounds
+from mmtbps.search.answers.feedback import move_away, move_query
 from mmtbps.search.answers.margins import Bounds, mark_margins
 from mmtbps.search.answers.phrase_weights import phrases_to_weigh, weighed_scores
 from mmtbps.search.media.images import read_image
@@ -212,10 +212,11 @@ def _deny(plain: PhraseChecker, fitted: PhraseChecker, side: Side) -> list[dict]
     """Rank all pictures by a sentence as it stands, and by what it affirms, without the denied."""
     rows = []
     for sentence in _DENIED:
-        reading = read_sentence(sentence)
-        phrase = next(each for each in reading.phrases if each.negated)
+        phrase = next(each for each in read_sentence(sentence).phrases if each.negated)
         _, known, label = truth_of(phrase, side)
-        as_asked, affirmed = plain.encoder.encode_texts([sentence, reading.affirmed or 'a person'])
+        as_asked, affirmed = plain.encoder.encode_texts([sentence, Wishes.affirmed(sentence)])
+        if denied := Wishes.denied_alone(sentence):
+            affirmed = move_away(affirmed, np.stack([plain.contrast(one) for one in denied]))
         shares = []
         for checker, query in ((None, as_asked), (plain, affirmed), (fitted, affirmed)):
             order = np.argsort(-side.images[known] @ query, kind='stable')

@@ -20,14 +20,13 @@ from .pictures import DrawnPicture
 
 __all__ = ['build_binding', 'repaint']
 
-_SLOTS = ('upper', 'lower', 'shoes', 'bag', 'hat', 'scarf')
+_GARMENTS = ('upper', 'lower', 'shoes')
+_SLOTS = (*_GARMENTS, 'bag', 'hat', 'scarf')
 #: Things in one caption.
 _FEWEST, _MOST = 2, 4
 #: Captions of each kind that are tried for a picture; about a third of them finds a negative.
 _TRIES = 4
 _NOTHING = ''
-
-
 
 
 def build_binding(pictures: Sequence[DrawnPicture],
@@ -115,7 +114,8 @@ def _replaced(picture: DrawnPicture, slots: Sequence[str],
 
     found = _other_colors(picture, slots, neighbors, rng)
     if found is not None:
-        yield _item(picture, *found[:2], 'replaced')
+        of = 'a garment' if slots[place] in _GARMENTS else 'an accessory'
+        yield _item(picture, *found[:2], f'replaced on {of}', 'replaced')
 
 
 def _other_colors(picture: DrawnPicture, slots: Sequence[str], neighbors,

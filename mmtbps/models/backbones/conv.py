@@ -36,6 +36,8 @@ class ConvVisionTower(Tower):
             first stage, which sees single pixels.
         kernel_size: side of the convolutions, odd.
         out_dims: width of the feature.
+        residual: add to each layer that keeps grid and width what stands before it, as
+            Deep Residual Learning does, https://arxiv.org/abs/1512.03385.
         with_cp: keep no activations of the layers while training, compute them again (activation
             checkpointing).
         init_cfg: as in every MMEngine module.
@@ -53,7 +55,8 @@ class ConvVisionTower(Tower):
 
     def __init__(self, img_size: tuple[int, int] = (64, 24), width: int = 16,
                  depths: Sequence[int] = (1, 2, 2, 2), kernel_size: int = 3, out_dims: int = 96,
-                 with_cp: bool = False, init_cfg: dict | list | None = None):
+                 residual: bool = False, with_cp: bool = False,
+                 init_cfg: dict | list | None = None):
         super().__init__(init_cfg)
         if min(depths, default=0) < 1:
             raise BadValue(f'a stage needs layers, got depths={tuple(depths)}')
@@ -63,7 +66,8 @@ class ConvVisionTower(Tower):
         for stage, depth in enumerate(depths):
             for number in range(depth):
                 stride = 2 if stage and not number else 1
-                layers.append(GridLayer(before, width << stage, kernel_size, grid, stride))
+                layers.append(
+                    GridLayer(before, width << stage, kernel_size, grid, stride, residual))
                 grid, before = layers[-1].out_grid, width << stage
         self.layers, self.grid = nn.ModuleList(layers), grid
         # A bias would be the same for all images, who then start alike, and may end so.

@@ -64,6 +64,7 @@ class GridLayer(nn.Module):
         kernel_size: side of the convolution, odd.
         grid: rows and columns before it.
         stride: 2 for a grid of half the sides.
+        residual: add the states before it, ahead of the rectifier, where there are as many.
 
     Attributes:
         out_grid: rows and columns after it.
@@ -79,7 +80,7 @@ class GridLayer(nn.Module):
     """
 
     def __init__(self, dims: int, out_dims: int, kernel_size: int, grid: tuple[int, int],
-                 stride: int = 1):
+                 stride: int = 1, residual: bool = False):
         super().__init__()
         if out_dims % _GROUP:
             raise BadValue(f'width must be a multiple of {_GROUP}, got {out_dims}')
@@ -87,12 +88,18 @@ class GridLayer(nn.Module):
         self.out_grid = tuple((side - 1) // stride + 1 for side in grid)
         self.conv = StandardizedConv2d(dims, out_dims, kernel_size, stride)
         self.norm = nn.GroupNorm(out_dims // _GROUP, out_dims)
+        self.residual = residual and stride == 1 and dims == out_dims
+        if self.residual:  # the sum starts little longer than what it adds to
+            nn.init.constant_(self.norm.weight, 0.5)
 
     def forward(self, hidden: Tensor) -> Tensor:
         """Turn ``(N, P, D)``, row by row, into ``(N, P', D')``."""
         # Laid out with its channels last, as it is computed.
-        states = self.conv(hidden.transpose(1, 2).unflatten(2, self.grid))
-        return F.relu(self.norm(states)).flatten(2).transpose(1, 2)
+        before = hidden.transpose(1, 2).unflatten(2, self.grid)
+        states = self.norm(self.conv(before))
+        if self.residual:
+            states = states + before
+        return F.relu(states).flatten(2).transpose(1, 2)
 
 
 class WordLayer(nn.Module):

@@ -14,6 +14,7 @@ from ..galleries.base import BaseGallery, GalleryEntry, Hit
 from ..grouped_search import best_of_groups_first, complete_groups, find_hits
 from ..results import SearchResult
 from .checked_hits import mark_result, order_hits, reach_of, weigh_hits
+from .feedback import move_away
 from .gallery_statistics import find_statistics
 from .phrase_weights import phrases_to_weigh
 from .phrases import PhraseChecker
@@ -80,21 +81,36 @@ class Answerer:
         Raises:
             ValueError: ``topk`` or the filter is ill-formed.
         """
-        vectors = wishes.move(vectors, self.gallery)
+        vectors, denied = self._away_from_denied(queries, wishes.move(vectors, self.gallery))
         found = find_hits(self.gallery, vectors, self._reach(queries, wishes, topk), where, group)
         said = [dict(query.said) for query in queries]
-        # Moved by pictures, a query is no sentence any more, and of those alone presence is known.
+        # A query that was moved is no sentence any more, and of those alone presence is known.
         if self._of_words(queries) and self.estimator and not (wishes.like or wishes.unlike):
             asked = [query.encoded for query in queries]
-            for known, presence in zip(said, self.estimator(vectors, found, where, asked),
-                                       strict=True):
-                known.update(presence=presence)
+            for known, moved, presence in zip(said, denied, self.estimator(
+                    vectors, found, where, asked), strict=True):
+                if not moved:
+                    known.update(presence=presence)
         if wishes.weigh:
             found = self._weigh(queries, vectors, found, wishes.weigh)
             for known, query in zip(said, queries, strict=True):
                 known.update(weighed=[*map(str, phrases_to_weigh(query.sentence))])
         return [self._answer(query, hits, wishes, known, topk, where, group)
                 for query, hits, known in zip(queries, found, said, strict=True)]
+
+    def _away_from_denied(self, queries: Sequence[Asked],
+                          vectors: np.ndarray) -> tuple[np.ndarray, list[bool]]:
+        """Move what only denies things away from them: "a person" finds most what most carry.
+
+        Returns:
+            ``(Q, D)`` queries, and of each whether it was moved.
+        """
+        denied = [Wishes.denied_alone(query.sentence) if query.encoded is not None else ()
+                  for query in queries]
+        moved = [vector if not phrases else move_away(vector, np.stack(
+            [self.checker.contrast(phrase) for phrase in phrases]))
+            for vector, phrases in zip(vectors, denied, strict=True)]
+        return (np.stack(moved) if any(denied) else vectors), [bool(phrases) for phrases in denied]
 
     def _weigh(self, queries: Sequence[Asked], vectors: np.ndarray,
                found: Sequence[Sequence[Hit]], weight: float) -> Sequence[Sequence[Hit]]:

@@ -1,10 +1,10 @@
-"""Queries moved by marks of right and wrong on what was found."""
+"""Queries moved: by marks of right and wrong on what was found, and away from what is denied."""
 
 import numpy as np
 
 from mmtbps.errors import BadValue
 
-__all__ = ['LIKE', 'UNLIKE', 'move_query']
+__all__ = ['LIKE', 'UNLIKE', 'move_away', 'move_query']
 
 #: Weights of the pictures marked right and wrong beside the query; docs/guides/phrases.md has the
 #: table that they are chosen by.
@@ -45,3 +45,24 @@ def move_query(query: np.ndarray, right: np.ndarray, wrong: np.ndarray, like: fl
     if length < _NOTHING_LEFT:
         raise BadValue('nothing is left of the query beside these marks; take some of them back')
     return (moved / length).astype(np.float32)
+
+
+def move_away(query: np.ndarray, contrasts: np.ndarray) -> np.ndarray:
+    """Move a query away from things: take what they say beyond their opposites out of it.
+
+    Args:
+        query: ``(D,)`` unit feature.
+        contrasts: ``(K, D)``, at least one; of several the sum is as long as one of them is on
+            average, so that something is left of the query.
+
+    Raises:
+        BadValue: Nothing is left of the query.
+
+    Example:
+        >>> move_away(np.float64([1, 0]), np.float64([[0, 1]])).round(3).tolist()
+        [0.7070000171661377, -0.7070000171661377]
+    """
+    contrasts = np.asarray(contrasts, np.float64)
+    joined = contrasts.sum(0)
+    long = np.linalg.norm(contrasts, axis=1).mean() / max(np.linalg.norm(joined), _NOTHING_LEFT)
+    return move_query(query, np.empty((0, len(query))), (long * joined)[None], unlike=1.)

@@ -10,9 +10,9 @@ import numpy as np
 from mmtbps.lexicon import AskedPhrase, opposites_of, read_sentence, word_phrase
 
 from ..encoders.base import Encoder
-from .margins import LABEL_FREE, Bounds, mark_margins, phrase_margins
+from .margins import LABEL_FREE, Bounds, Margins, mark_margins, phrase_margins
 
-__all__ = ['CHECKED', 'PhraseChecker', 'PhraseMark', 'TextCache']
+__all__ = ['CHECKED', 'PhraseChecker', 'PhraseMark', 'TextCache', 'bounds_keys']
 
 #: So many hits are looked at where phrases order the answer, if no more are asked for.
 CHECKED = 200
@@ -29,8 +29,8 @@ class PhraseMark(NamedTuple):
     Args:
         phrase: In words; with "no" before it if the query denies it.
         mark: ``'yes'`` if what the query asks is so, ``'no'`` or ``'unsure'``.
-        margin: Of `phrase_margins`: from 0, as near as the average opposite of the phrase, to 1, as
-            near as the best of them. Of a denied phrase, too, it is that of the phrase itself.
+        margin: The side of `phrase_margins`: 0 midway between the average opposite of the phrase
+            and the best of them. Of a denied phrase, too, it is that of the phrase itself.
     """
 
     phrase: str
@@ -72,14 +72,28 @@ class TextCache:
         return np.stack([found[text] for text in texts])
 
 
+def bounds_keys(phrase: AskedPhrase) -> tuple[str, ...]:
+    """Return the names that bounds of a phrase are kept under: its own thing's, then its kind's.
+
+    Of colors on clothes one pair of bounds tells as much as one for each garment. What is worn or
+    carried beside is of many sizes, and seen as differently.
+
+    Example:
+        >>> [bounds_keys(phrase) for phrase in read_sentence('red coat, backpack').phrases]
+        [('clothing',), ('accessory: backpack', 'accessory')]
+    """
+    own = phrase.kind == 'accessory' and not phrase.color and not phrase.pattern
+    return (*([f'{phrase.kind}: {phrase.name}'] if own else []), phrase.kind)
+
+
 @dataclass
 class PhraseChecker:
     """Checker of phrases with one model.
 
     Args:
         encoder: Of the gallery's features.
-        bounds: Of each kind of phrase (`AskedPhrase.kind`); a kind that is not there has those that
-            need no label, `LABEL_FREE`.
+        bounds: By the keys of `bounds_keys`; a phrase of which no key is there has those that need
+            no label, `LABEL_FREE`.
 
     Example::
 
@@ -117,7 +131,12 @@ class PhraseChecker:
         vectors = encoded.reshape(len(texts), len(forms), -1).mean(1)
         return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
 
-    def margins(self, phrase: AskedPhrase, features: np.ndarray) -> np.ndarray:
+    def contrast(self, phrase: AskedPhrase) -> np.ndarray:
+        """Return what a phrase says more than its opposites do on average, ``(dim,)``."""
+        vectors = self.vectors(phrase)
+        return vectors[0] - vectors[1:].mean(0)
+
+    def margins(self, phrase: AskedPhrase, features: np.ndarray) -> Margins:
         """Compute the margins of pictures, see `phrase_margins`.
 
         Args:
@@ -143,13 +162,14 @@ class PhraseChecker:
             margins = self.margins(phrase, features)
             marks = mark_margins(margins, self.bounds_of(phrase))
             columns.append([PhraseMark(str(phrase), _CONTRARY[mark] if phrase.negated else mark,
-                                       float(margin))
-                            for mark, margin in zip(marks, margins, strict=True)])
+                                       float(side))
+                            for mark, side in zip(marks, margins.sides, strict=True)])
         return list(zip(*columns, strict=True)) if columns else [() for _ in features]
 
     def bounds_of(self, phrase: AskedPhrase) -> Bounds:
-        """Return the bounds of a phrase's kind."""
-        return self.bounds.get(phrase.kind, LABEL_FREE)
+        """Return the bounds of a phrase: of its thing if there are such, else of its kind."""
+        found = (self.bounds[key] for key in bounds_keys(phrase) if key in self.bounds)
+        return next(found, LABEL_FREE)
 
     def describe_bounds(self, phrases: Sequence[AskedPhrase]) -> str:
         """Word where the bounds of phrases come from; empty without phrases."""

@@ -102,6 +102,23 @@ class Wishes:
         return _once((*self.must, *own))
 
     @staticmethod
+    def denied_alone(sentence: str | None) -> tuple[AskedPhrase, ...]:
+        """List what a sentence denies, if it says nothing else but whether a man or a woman.
+
+        Example:
+            >>> [str(phrase) for phrase in Wishes.denied_alone('a man without a hat or a bag')]
+            ['no hat', 'no bag']
+            >>> Wishes.denied_alone('a man in a red coat without a hat')
+            ()
+        """
+        reading = read_sentence(sentence or '')
+        denied = tuple(phrase for phrase in reading.phrases if phrase.negated)
+        others = [phrase for phrase in reading.phrases
+                  if not phrase.negated and phrase.kind != 'gender']
+        checked = set(PhraseChecker.phrases(sentence)) if denied else set()
+        return () if others or reading.unread_words or not checked.issuperset(denied) else denied
+
+    @staticmethod
     def affirmed(sentence: str) -> str:
         """Return what is encoded of a sentence: all but what it denies."""
         reading = read_sentence(sentence)

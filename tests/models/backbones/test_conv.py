@@ -16,9 +16,9 @@ PIXELS = torch.randn(3, 3, 7, 4, generator=torch.Generator().manual_seed(3)).dou
 IDS = torch.tensor([[2, 7, 9, 4, 3, 0, 0], [2, 8, 3, 0, 0, 0, 0], [2, 6, 5, 7, 9, 8, 3]])
 
 
-@pytest.fixture
-def vision():
-    return spread(ConvVisionTower(**SIZES)).double().eval()
+@pytest.fixture(params=[False, True], ids=['plain', 'residual'])
+def vision(request):
+    return spread(ConvVisionTower(**SIZES, residual=request.param)).double().eval()
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def slow_layer(states, layer):
             + layer.proj.bias for place, state in states.items()}
 
 
-def slow_grid_layer(states, layer, stride=1):
+def slow_grid_layer(states, layer, stride=1, residual=False):
     """A layer on a dict of places: kernels of mean 0, a norm of all places of eight channels."""
     kernels = torch.stack([(kernel - kernel.mean()) / kernel.std(correction=0)
                            * (2 / kernel.numel())**0.5 for kernel in layer.conv.weight])
@@ -65,29 +65,31 @@ def slow_grid_layer(states, layer, stride=1):
         mean, deviation = values.mean(), (values.var(correction=0) + layer.norm.eps)**0.5
         for place, state in read.items():
             found[place].append((state[first:first + 8] - mean) / deviation)
-    return {place: (torch.cat(parts) * layer.norm.weight + layer.norm.bias).clamp(min=0)
+    return {place: (torch.cat(parts) * layer.norm.weight + layer.norm.bias
+                    + (states[place] if residual else 0)).clamp(min=0)
             for place, parts in found.items()}
 
 
-def slow_vision(tower, image):
-    """States of the last places of one image, and its feature."""
+def slow_vision(tower, image, residual):
+    """States of the last places of one image, and its feature; the second layer may be residual."""
     states = {place: image[:, place[0], place[1]] for place in product(range(7), range(4))}
     first, second, halving = tower.layers
-    states = slow_grid_layer(slow_grid_layer(states, first), second)
+    states = slow_grid_layer(slow_grid_layer(states, first), second, residual=residual)
     states = slow_grid_layer(states, halving, stride=2)
     rows = torch.cat([(states[row, 0] + states[row, 1]) / 2 for row in range(4)])
     return states, tower.proj.weight @ rows
 
 
 @torch.no_grad()
-def test_an_images_feature_is_that_of_loops_over_places(vision):
+def test_an_images_feature_is_that_of_loops_over_places(vision, request):
+    residual = 'residual' in request.node.callspec.id
     assert vision.grid == (4, 2) and vision.depth == 3
     features = vision(PIXELS)
     assert (features[0] - features[1]).norm() > 1
     tokens = vision.token_features(vision.run(vision.embed(PIXELS)))
     torch.testing.assert_close(tokens[:, 0], features)
     for image, feature, places in zip(PIXELS, features, tokens[:, 1:], strict=True):
-        states, expected = slow_vision(vision, image)
+        states, expected = slow_vision(vision, image, residual)
         torch.testing.assert_close(feature, expected)
         for (row, column), given in zip(states, places, strict=True):
             alone = torch.zeros(4, 32).double()

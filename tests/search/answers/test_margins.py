@@ -4,24 +4,43 @@ import numpy as np
 import pytest
 
 from mmtbps.errors import BadValue
-from mmtbps.search.answers.feedback import move_query
-from mmtbps.search.answers.margins import LABEL_FREE, Bounds, mark_margins, phrase_margins
+from mmtbps.search.answers.feedback import move_away, move_query
+from mmtbps.search.answers.margins import (
+    LABEL_FREE,
+    Bounds,
+    Margins,
+    mark_margins,
+    phrase_margins,
+)
 
 
 def _unit(rows):
     return rows / np.linalg.norm(rows, axis=-1, keepdims=True)
 
 
-def test_a_margin_is_0_at_the_average_opposite_and_1_at_the_best():
+def test_margins_and_marks_are_those_of_scores_one_by_one():
     draw = np.random.default_rng(0)
     images, phrase, opposites = (_unit(draw.normal(size=size)) for size in ((7, 9), (9,), (5, 9)))
     margins = phrase_margins(images, phrase, opposites)
-    for image, margin in zip(images, margins, strict=True):
+    way = sum(float(sum((phrase - other)**2))**.5 for other in opposites) / 5
+    seen = set()
+    for place, image in enumerate(images):
         score, others = float(image @ phrase), [float(image @ other) for other in opposites]
         mean, best = sum(others) / 5, max(others)
-        assert margin == pytest.approx((score - mean) / (best - mean))
-        assert mark_margins([margin]) == [
-            'yes' if score >= best else 'no' if score <= mean else 'unsure']
+        assert margins.sides[place] == pytest.approx((score - (mean + best) / 2) / way)
+        assert margins.rooms[place] == pytest.approx(max((best - mean) / way, .05))
+        seen.add(mark := 'yes' if score >= best else 'no' if score <= mean else 'unsure')
+        assert mark_margins(margins)[place] == mark
+    assert seen == {'yes', 'no', 'unsure'}
+
+
+def test_calibrated_margins_have_one_unit_for_all_pictures():
+    """A picture that is far from all opposites is no surer of the phrase than its score is."""
+    phrase, *opposites = np.eye(4)[:3]
+    images = np.array([[.5, 0., .2, 0.], [.5, .2, .2, 0.]])
+    margins = phrase_margins(images, phrase, np.stack(opposites))
+    assert margins.sides[0] == pytest.approx((.5 - .15) / 2**.5)
+    assert mark_margins(margins, Bounds(.1, .23)) == ['yes', 'unsure']
 
 
 def test_one_opposite_has_room_around_equal_scores():
@@ -39,8 +58,8 @@ def test_a_phrase_without_opposites_is_refused():
 
 
 def test_bounds_make_the_marks():
-    assert mark_margins(np.array([-.1, 0., .4, .6, .7]), Bounds(.4, .6)) == [
-        'no', 'no', 'no', 'yes', 'yes']
+    margins = Margins(np.array([-.1, 0., .4, .6, .7]), np.ones(5))
+    assert mark_margins(margins, Bounds(.4, .6)) == ['no', 'no', 'no', 'yes', 'yes']
     assert LABEL_FREE.source == 'label-free' and Bounds(0, 1).source == 'calibrated'
 
 
@@ -61,3 +80,19 @@ def test_a_query_that_is_taken_back_whole_is_refused():
     query = np.eye(2)[0]
     with pytest.raises(BadValue, match='nothing is left'):
         move_query(query, np.empty((0, 2)), query[None], unlike=1)
+
+
+def test_a_query_moves_away_from_the_sum_of_what_is_denied():
+    """As long as one of them is, however many they are."""
+    draw = np.random.default_rng(2)
+    query, contrasts = _unit(draw.normal(size=6)), draw.normal(size=(3, 6))
+    joined = [sum(row[i] for row in contrasts) for i in range(6)]
+    long = sum(float(sum(row**2))**.5 for row in contrasts) / 3 / sum(one**2 for one in joined)**.5
+    expected = [query[i] - long * joined[i] for i in range(6)]
+    length = sum(value**2 for value in expected)**.5
+    moved = move_away(query, contrasts)
+    np.testing.assert_allclose(moved, np.array(expected) / length, rtol=1e-5)
+    np.testing.assert_allclose(move_away(query, np.stack([contrasts[0]] * 2)),
+                               move_away(query, contrasts[:1]), rtol=1e-5)
+    opposed = np.stack([contrasts[0], -contrasts[0]])
+    np.testing.assert_allclose(move_away(query, opposed), query, rtol=1e-5)

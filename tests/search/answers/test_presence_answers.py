@@ -6,7 +6,7 @@ from statistics import NormalDist
 
 import numpy as np
 import pytest
-from fakes import ColorEncoder
+from fakes import ColorEncoder, paint_folder
 from presence_worlds import DIM, world
 
 from mmtbps.errors import BadValue
@@ -123,6 +123,17 @@ def test_an_answer_does_not_depend_on_how_many_are_shown(gallery, data, calibrat
     assert len(many.hits) == 60 and all(hit.probability <= many.presence.probability
                                         for hit in many.hits)
     assert few.presence.basis.startswith('fitted on')
+
+
+def test_of_a_query_that_only_denies_presence_says_nothing(tmp_path):
+    """It is moved away from what is denied, and no sentence any more."""
+    paint_folder(tmp_path / 'crops', 'red', 'red-blue', 'red-green', 'blue', 'green', 'yellow',
+                 'black', 'white', 'purple', 'orange')
+    searcher = TextToPersonInferencer(ColorEncoder(), gallery=tmp_path / 'people', presence=True)
+    searcher.index(tmp_path / 'crops')
+    denied, asked = searcher(['a person without a red coat', 'a person in a red coat'])
+    assert denied.presence is None and asked.presence is not None
+    assert 'red.png' not in [hit.entry.path for hit in denied.hits[:5]]
 
 
 def test_results_read_back_and_hits_can_be_left_out(gallery, data, calibration, tmp_path):

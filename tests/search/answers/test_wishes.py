@@ -42,6 +42,23 @@ def test_a_denial_excludes_instead_of_asking_for_it(searcher):
     assert 'red' not in _names(denied) and denied.query == 'no red coat'
 
 
+def test_what_only_denies_moves_away_from_it(searcher):
+    """What most people have, "a person" finds first, and the first hits are all that is ordered."""
+    result, = searcher('a person without a red coat', topk=6)
+    phrase, = searcher.checker.phrases('no red coat')
+    person, = searcher.encoder.encode_texts(['a person'])
+    own, *others = searcher.checker.vectors(phrase)
+    moved = person - own + sum(others) / len(others)
+    _, vectors = searcher.gallery.get([hit.entry.id for hit in result.hits])
+    expected = vectors @ (moved / np.linalg.norm(moved))
+    np.testing.assert_allclose([hit.score for hit in result.hits], expected, atol=1e-5)
+    for sentence in ('a person in blue trousers, no red coat', 'a tall person without a red coat'):
+        result, = searcher(sentence, topk=6)
+        _, vectors = searcher.gallery.get([hit.entry.id for hit in result.hits])
+        query, = searcher.encoder.encode_texts([Wishes.affirmed(sentence)])
+        np.testing.assert_allclose([hit.score for hit in result.hits], vectors @ query, atol=1e-5)
+
+
 def test_an_answer_is_as_before_where_nothing_is_denied(searcher):
     result, = searcher('red coat, blue trousers', topk=3)
     assert _names(result)[0] == 'red-blue'
