@@ -1,14 +1,14 @@
 """Labels of phrases that captions give: of which pictures a phrase is said, or its contrary."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from mmtbps.lexicon import AskedPhrase, opposites_of, read_sentence
 from mmtbps.lexicon.attributes import family_of, type_names, write_type
-from mmtbps.lexicon.stated_facts import StatedFacts, asked_facts, stated_facts
+from mmtbps.lexicon.stated_facts import is_narrowed
 
 __all__ = ['PhraseLabels', 'label_phrases']
 
@@ -36,7 +36,8 @@ def label_phrases(captions: Sequence[str], owners: np.ndarray, pictures: int,
     one can do without, such as bags and hats, captions say no more than that it is there; here it
     is absent where no caption of the picture speaks of it. People leave things out, so some of
     these are wrong, and bounds that are fitted on them come out too careful. A backpack is a bag,
-    too, and who carries "a bag" may carry a backpack.
+    too, and who carries "a bag" may carry a backpack. Of a thing in a color the contrary is also
+    the same thing in another.
 
     Args:
         captions: Q sentences.
@@ -53,54 +54,49 @@ def label_phrases(captions: Sequence[str], owners: np.ndarray, pictures: int,
          ('woman', [0, 1, 2], [False, True, False]), ('blue coat', [0, 1], [False, True])]
     """
     said: list[list[AskedPhrase]] = [[] for _ in range(pictures)]
-    facts: list[list[StatedFacts]] = [[] for _ in range(pictures)]
     for caption, owner in zip(captions, owners, strict=True):
-        said[int(owner)] += read_sentence(caption).phrases
-        facts[int(owner)].append(stated_facts(caption))
+        reading = read_sentence(caption)
+        said[int(owner)] += [phrase for phrase in reading.phrases
+                             if not (phrase.negated and is_narrowed(phrase, reading))]
     asked: dict[tuple, AskedPhrase] = {}
-    counts: Counter = Counter()
-    for found in said:
-        affirmed = {_key(one): one for phrase in found if not phrase.negated
-                    for one in _alone(phrase) if opposites_of(one)}
-        counts.update(affirmed.keys())
+    true = [{_key(one): one for phrase in found if not phrase.negated
+             for one in _asked_alone(phrase) if opposites_of(one)} for found in said]
+    counts = Counter(key for affirmed in true for key in affirmed)
+    for affirmed in true:
         for key, one in affirmed.items():
             if key not in asked or len(one.text) < len(asked[key].text):
                 asked[key] = one
-    labels = [_label_thing(asked[key], facts) if asked[key].kind == 'accessory' else
-              _label(asked[key], key, said) for key, count in counts.items() if count >= least]
+    labels = [_label(asked[key], key, said, true) for key, count in counts.items()
+              if count >= least]
     return [one for one in labels if min((~one.holds).sum(), one.holds.sum()) >= least]
 
 
-def _alone(phrase: AskedPhrase) -> list[AskedPhrase]:
-    """List a phrase; of an accessory the thing alone, and by its wider names: a bag."""
+def _asked_alone(phrase: AskedPhrase) -> list[AskedPhrase]:
+    """List a phrase; of an accessory the thing in its color, alone, and by a wider name."""
     if phrase.kind != 'accessory':
         return [phrase]
-    bare = phrase._replace(color='', bases=(), pattern='', modifiers='', stuff='')
-    family, written = family_of(phrase.name), type_names().get(phrase.noun.lower())
-    wider = sorted(family.fits_all - {phrase.name})[:1] if family else []
+    colored = phrase._replace(pattern='', modifiers='', stuff='')
+    bare = colored._replace(color='', bases=())
+    written = type_names().get(phrase.noun.lower())
     plural = written is not None and written.plural
-    return [one._replace(text=one.in_words()) for one in (bare, *(
-        bare._replace(name=name, noun=write_type(name, plural).type) for name in wider))]
+    wide = [bare._replace(name=name, noun=write_type(name, plural).type)
+            for name in sorted(_wider(phrase.name))[:1]]
+    return [one._replace(text=one.in_words())
+            for one in (*([colored] if phrase.bases else []), bare, *wide)]
 
 
-def _label_thing(phrase: AskedPhrase, facts: Sequence[Sequence[StatedFacts]]) -> PhraseLabels:
-    """Label what one can do without: there if a caption says so, absent if all are silent."""
-    fact, places, holds = asked_facts(phrase)[0], [], []
-    for place, found in enumerate(facts):
-        has = any(fact in known.true for known in found)
-        lacks = any(fact in known.false for known in found) or bool(found) and all(
-            fact in known.unnamed for known in found)
-        if has != lacks:
-            places.append(place)
-            holds.append(has)
-    return PhraseLabels(phrase, np.array(places, int), np.array(holds, bool))
+def _wider(name: str) -> frozenset[str]:
+    """List the other names that a thing may be called by: a backpack a bag."""
+    family = family_of(name)
+    return frozenset() if family is None else family.fits_all - {name}
 
 
-def _label(phrase: AskedPhrase, key: tuple, said: Sequence[Sequence[AskedPhrase]]) -> PhraseLabels:
+def _label(phrase: AskedPhrase, key: tuple, said: Sequence[Sequence[AskedPhrase]],
+           true: Sequence[Collection[tuple]]) -> PhraseLabels:
     opposites = {text.lower() for text in opposites_of(phrase)}
     places, holds = [], []
     for place, found in enumerate(said):
-        has = any(_key(one) == key and not one.negated for one in found)
+        has = key in true[place]
         lacks = _lacks(phrase, key, found, opposites)
         if has != lacks:  # both: captions that disagree
             places.append(place)
@@ -115,16 +111,28 @@ def _lacks(phrase: AskedPhrase, key: tuple, found: Sequence[AskedPhrase],
     if any(_key(one) == key and one.negated for one in found):
         return True
     affirmed = [one for one in found if not one.negated]
-    if phrase.kind == 'clothing' and phrase.bases:
-        others = [one for one in affirmed if one.name == phrase.name and one.bases]
+    if phrase.kind == 'accessory' and not phrase.bases:
+        return _has_none(phrase.name, found)
+    if phrase.bases:
+        others = [one for one in affirmed if one.name == phrase.name]
+        if not others and phrase.kind == 'accessory':
+            return _has_none(phrase.name, found)
+        others = [one for one in others if one.bases]
         return bool(others) and all(set(one.bases).isdisjoint(phrase.bases) for one in others)
     return any(one.text.lower() in opposites for one in affirmed)
+
+
+def _has_none(name: str, found: Sequence[AskedPhrase]) -> bool:
+    """Tell whether nobody speaks of a thing, or of what it may be called."""
+    wider = _wider(name)
+    return not any(one.name == name or one.name in wider or name in _wider(one.name)
+                   for one in found if not one.negated)
 
 
 def _key(phrase: AskedPhrase) -> tuple:
     """Return what two wordings of the same phrase share."""
     if phrase.kind == 'accessory':
-        return phrase.kind, phrase.name
+        return phrase.kind, phrase.name, phrase.bases
     if phrase.kind == 'clothing':
         return phrase.kind, phrase.name, phrase.bases, phrase.pattern
     return phrase.kind, phrase.text.lower()

@@ -1,7 +1,7 @@
 """Types of garments and accessories that can take each other's place, and patterns of cloth."""
 
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, lru_cache
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -75,6 +75,7 @@ def families() -> tuple[Family, ...]:
         for entry in read_table('attributes')['families'])
 
 
+@lru_cache(maxsize=1024)
 def family_of(type_: str) -> Family | None:
     """Return the family that a type is exchanged in; ``None`` if it is in none.
 

@@ -47,7 +47,7 @@ class ColoredThing(NamedTuple):
     spans: tuple[Span, ...]
 
 
-@lru_cache(maxsize=1 << 15)  # a training reads the same captions in each epoch
+@lru_cache(maxsize=2**16)  # a training reads the same captions in each epoch
 def colored_things(caption: str) -> tuple[ColoredThing, ...]:
     """List the things whose colors may change places with each other.
 
@@ -207,4 +207,4 @@ def _read_colors(caption: str) -> tuple[tuple[str | None, tuple[str, ...]], ...]
 
 
 #: A training reads the same captions in each epoch.
-_named_colors = lru_cache(maxsize=1 << 15)(_read_colors)
+_named_colors = lru_cache(maxsize=2**16)(_read_colors)

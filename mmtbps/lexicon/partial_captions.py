@@ -72,7 +72,7 @@ def partial_caption(caption: str, rng: np.random.Generator, among_others: float 
     return PartialCaption(text, facts)
 
 
-@lru_cache(maxsize=2**15)  # a training reads the same captions in each epoch
+@lru_cache(maxsize=2**16)  # a training reads the same captions in each epoch
 def _told(caption: str) -> tuple[AskedPhrase, ...]:
     """List the phrases of a caption that state a fact."""
     reading = read_sentence(caption)
@@ -80,7 +80,7 @@ def _told(caption: str) -> tuple[AskedPhrase, ...]:
         phrase for phrase in reading.phrases if not phrase.negated and asked_facts(phrase))
 
 
-@lru_cache(maxsize=2**15)
+@lru_cache(maxsize=2**16)
 def _spare_words(caption: str) -> tuple[str, ...]:
     """List the words of a caption that are of no phrase, deny nothing and name nobody."""
     held = [(phrase.start, phrase.end) for phrase in read_sentence(caption).phrases]

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from typing import NamedTuple
 
 from .vocabulary import colors, details, garments, synonym_table
@@ -68,10 +68,15 @@ def split_words(caption: str) -> list[Word]:
     >>> [word.key for word in split_words("A man's T-shirt, blue.")]
     ['a', "man's", 't-shirt', ',', 'blue', '.']
     """
+    return list(_split(caption))
+
+
+@lru_cache(maxsize=64)  # several readers split one caption, one after the other
+def _split(caption: str) -> tuple[Word, ...]:
     lowered = caption.lower()
     if len(lowered) != len(caption):  # a few letters change length; spans must not shift
-        return [Word(*m.span(), m.group().lower()) for m in _WORD.finditer(caption)]
-    return [Word(*m.span(), m.group()) for m in _WORD.finditer(lowered)]
+        return tuple(Word(*m.span(), m.group().lower()) for m in _WORD.finditer(caption))
+    return tuple(Word(*m.span(), m.group()) for m in _WORD.finditer(lowered))
 
 
 def find_phrases(caption: str) -> list[Phrase]:

@@ -148,7 +148,7 @@ def test_marks_are_by_the_bounds_that_captions_gave(config, gallery, home, call,
     answer, = json.loads(call('query', people, 'red coat', '--marks', '--json')[1])
     assert answer['marked_by'] == 'label-free'
     (people / 'phrases.json').unlink()
-    assert 'phrases.json: bounds of the margins of an earlier version' in caplog.text
+    assert 'phrases.json: bounds of margins of another version' in caplog.text
     stranger = dict(former, version=2)
     stranger['fingerprint']['model'] = 'another'
     (people / 'phrases.json').write_text(json.dumps(stranger))

@@ -146,8 +146,8 @@ def hint_at_unknown_probability(results: Sequence['SearchResult'],
     if wanted is None or not unknown:
         return None
     return (f'--min-probability left out none of {unknown} hits, whose probability is not known: '
-            'it is of sentences alone, without --image, --like and --unlike, and among 8 people or '
-            'more')
+            'it is of sentences that say what is there, without --image, --like and --unlike, and '
+            'among 8 people or more')
 
 
 def print_unknown_values(gallery: 'BaseGallery', where: Mapping[str, Any]) -> None:

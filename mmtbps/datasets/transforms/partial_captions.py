@@ -88,7 +88,7 @@ class PartialCaptions(CaptionInputs):
                 f'complete={self.complete})')
 
 
-@lru_cache(maxsize=2**17)  # a training reads the same captions in each epoch
+@lru_cache(maxsize=2**16)  # a training reads the same captions in each epoch
 def _known_facts(caption: str, complete: bool) -> tuple[torch.Tensor, torch.Tensor]:
     """Tell the numbers of what a caption says and rules out; nobody writes into them."""
     known = stated_facts(caption)

@@ -55,7 +55,7 @@ class ConvVisionTower(Tower):
 
     def __init__(self, img_size: tuple[int, int] = (64, 24), width: int = 16,
                  depths: Sequence[int] = (1, 2, 2, 2), kernel_size: int = 3, out_dims: int = 96,
-                 residual: bool = False, with_cp: bool = False,
+                 with_cp: bool = False, residual: bool = False,
                  init_cfg: dict | list | None = None):
         super().__init__(init_cfg)
         if min(depths, default=0) < 1:

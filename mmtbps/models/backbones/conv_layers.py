@@ -64,7 +64,8 @@ class GridLayer(nn.Module):
         kernel_size: side of the convolution, odd.
         grid: rows and columns before it.
         stride: 2 for a grid of half the sides.
-        residual: add the states before it, ahead of the rectifier, where there are as many.
+        residual: add the states before it, ahead of the rectifier, where there are as many; each
+            channel with a weight that is trained, so that no weights of a layer without fit.
 
     Attributes:
         out_grid: rows and columns after it.
@@ -88,17 +89,18 @@ class GridLayer(nn.Module):
         self.out_grid = tuple((side - 1) // stride + 1 for side in grid)
         self.conv = StandardizedConv2d(dims, out_dims, kernel_size, stride)
         self.norm = nn.GroupNorm(out_dims // _GROUP, out_dims)
-        self.residual = residual and stride == 1 and dims == out_dims
-        if self.residual:  # the sum starts little longer than what it adds to
-            nn.init.constant_(self.norm.weight, 0.5)
+        self.skip = None
+        if residual and stride == 1 and dims == out_dims:
+            self.skip = nn.Parameter(torch.ones(dims, 1, 1))
+            nn.init.constant_(self.norm.weight, 0.5)  # so that the sum grows slowly with depth
 
     def forward(self, hidden: Tensor) -> Tensor:
         """Turn ``(N, P, D)``, row by row, into ``(N, P', D')``."""
         # Laid out with its channels last, as it is computed.
         before = hidden.transpose(1, 2).unflatten(2, self.grid)
         states = self.norm(self.conv(before))
-        if self.residual:
-            states = states + before
+        if self.skip is not None:
+            states = states + self.skip * before
         return F.relu(states).flatten(2).transpose(1, 2)
 
 

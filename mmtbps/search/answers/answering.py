@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 __all__ = ['Answerer', 'Asked']
 
 
+def tell_nothing(score: float) -> None:
+    """Tell no probability of a score."""
+
+
 @dataclass(frozen=True)
 class Asked:
     """A query that is on its way to its answer.
@@ -63,7 +67,7 @@ class Answerer:
     picture: Callable[[GalleryEntry], Image.Image]
     reranker: 'HitReranker | None' = None
     estimator: PresenceEstimator | None = None
-    probability: Callable[[float], float | None] = lambda score: None
+    probability: Callable[[float], float | None] = tell_nothing
 
     def __call__(self, queries: Sequence[Asked], vectors: np.ndarray, wishes: Wishes,
                  topk: int = 10, where: Mapping[str, Any] | None = None,
@@ -81,36 +85,45 @@ class Answerer:
         Raises:
             ValueError: ``topk`` or the filter is ill-formed.
         """
-        vectors, denied = self._away_from_denied(queries, wishes.move(vectors, self.gallery))
+        vectors, sentences = self._move(queries, vectors, wishes)
         found = find_hits(self.gallery, vectors, self._reach(queries, wishes, topk), where, group)
         said = [dict(query.said) for query in queries]
-        # A query that was moved is no sentence any more, and of those alone presence is known.
-        if self._of_words(queries) and self.estimator and not (wishes.like or wishes.unlike):
+        if any(sentences) and self.estimator:
             asked = [query.encoded for query in queries]
-            for known, moved, presence in zip(said, denied, self.estimator(
+            for known, is_sentence, presence in zip(said, sentences, self.estimator(
                     vectors, found, where, asked), strict=True):
-                if not moved:
+                if is_sentence:
                     known.update(presence=presence)
         if wishes.weigh:
             found = self._weigh(queries, vectors, found, wishes.weigh)
             for known, query in zip(said, queries, strict=True):
                 known.update(weighed=[*map(str, phrases_to_weigh(query.sentence))])
-        return [self._answer(query, hits, wishes, known, topk, where, group)
-                for query, hits, known in zip(queries, found, said, strict=True)]
+        return [self._answer(query, hits, wishes, known, self.probability if is_sentence else
+                             tell_nothing, topk, where, group)
+                for query, hits, known, is_sentence in zip(queries, found, said, sentences,
+                                                           strict=True)]
 
-    def _away_from_denied(self, queries: Sequence[Asked],
-                          vectors: np.ndarray) -> tuple[np.ndarray, list[bool]]:
-        """Move what only denies things away from them: "a person" finds most what most carry.
+    def _move(self, queries: Sequence[Asked], vectors: np.ndarray,
+              wishes: Wishes) -> tuple[np.ndarray, list[bool]]:
+        """Move queries by marks of right and wrong, and away from what they only deny.
+
+        "A person" finds most what most people carry, so that without a bag there would be nobody
+        among the first hits.
 
         Returns:
-            ``(Q, D)`` queries, and of each whether it was moved.
+            ``(Q, D)`` queries, and whether each is a sentence still: of a query that was moved
+            neither presence nor a probability is known.
         """
         denied = [Wishes.denied_alone(query.sentence) if query.encoded is not None else ()
                   for query in queries]
-        moved = [vector if not phrases else move_away(vector, np.stack(
-            [self.checker.contrast(phrase) for phrase in phrases]))
-            for vector, phrases in zip(vectors, denied, strict=True)]
-        return (np.stack(moved) if any(denied) else vectors), [bool(phrases) for phrases in denied]
+        moved = wishes.move(vectors, self.gallery)
+        if any(denied):
+            moved = np.stack([move_away(vector, np.stack([*map(self.checker.contrast, phrases)]))
+                              if phrases else vector
+                              for vector, phrases in zip(moved, denied, strict=True)])
+        marked = bool(wishes.like or wishes.unlike)
+        return moved, [query.encoded is not None and not phrases and not marked
+                       for query, phrases in zip(queries, denied, strict=True)]
 
     def _weigh(self, queries: Sequence[Asked], vectors: np.ndarray,
                found: Sequence[Sequence[Hit]], weight: float) -> Sequence[Sequence[Hit]]:
@@ -122,15 +135,15 @@ class Answerer:
                 for query, vector, hits in zip(queries, vectors, found, strict=True)]
 
     def _answer(self, query: Asked, hits: Sequence[Hit], wishes: Wishes, said: dict[str, Any],
-                topk: int, where: Mapping[str, Any] | None, group: str | None) -> SearchResult:
+                probability: Callable[[float], float | None], topk: int,
+                where: Mapping[str, Any] | None, group: str | None) -> SearchResult:
         if self.reranker is not None and query.encoded is not None:
             seen = self.reranker(query.encoded, best_of_groups_first(hits, group), self.picture)
             hits, said['lost'] = seen.hits, seen.lost
         hits = order_hits(hits, query.sentence, wishes, self.checker, self.gallery)
         result = SearchResult.of(
-            query.name, complete_groups(self.gallery, hits, topk, where, group),
-            self.probability if query.encoded is not None else lambda score: None, group, topk,
-            **said)
+            query.name, complete_groups(self.gallery, hits, topk, where, group), probability, group,
+            topk, **said)
         return mark_result(result, query.sentence, wishes, self.checker, self.gallery, hits)
 
     @staticmethod

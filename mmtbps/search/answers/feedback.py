@@ -52,7 +52,7 @@ def move_away(query: np.ndarray, contrasts: np.ndarray) -> np.ndarray:
 
     Args:
         query: ``(D,)`` unit feature.
-        contrasts: ``(K, D)``, at least one; of several the sum is as long as one of them is on
+        contrasts: ``(K, D)``, at least one; of several the sum is no longer than one of them is on
             average, so that something is left of the query.
 
     Raises:
@@ -64,5 +64,11 @@ def move_away(query: np.ndarray, contrasts: np.ndarray) -> np.ndarray:
     """
     contrasts = np.asarray(contrasts, np.float64)
     joined = contrasts.sum(0)
-    long = np.linalg.norm(contrasts, axis=1).mean() / max(np.linalg.norm(joined), _NOTHING_LEFT)
-    return move_query(query, np.empty((0, len(query))), (long * joined)[None], unlike=1.)
+    longest, length = np.linalg.norm(contrasts, axis=1).mean(), np.linalg.norm(joined)
+    if length > longest:
+        joined *= longest / length
+    moved = np.asarray(query, np.float64) - joined
+    length = np.linalg.norm(moved)
+    if length < _NOTHING_LEFT:
+        raise BadValue('nothing is left of the query beside what it denies')
+    return (moved / length).astype(np.float32)

@@ -33,7 +33,7 @@ LABEL_FREE = Bounds(-.5, .5, 'label-free')
 
 
 class Margins(NamedTuple):
-    """How far pictures are on the side of a phrase, and not of its opposites.
+    """Margins of pictures between a phrase and its opposites.
 
     Args:
         sides: ``(N,)`` of the phrase, midway between the average opposite and the best being 0.

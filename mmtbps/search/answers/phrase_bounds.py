@@ -29,7 +29,9 @@ BOUNDS_FILE = 'phrases.json'
 _LEAST = 20
 #: Of the margins that bounds are of; until version 2 each picture had a unit of its own.
 _VERSION = 2
-_OTHER_MARGINS = ('bounds of the margins of an earlier version; `mmtbps calibrate` fits them anew')
+_OTHER_MARGINS = ('bounds of margins of another version of mmtbps; `mmtbps calibrate` fits them '
+                  'for this one')
+_KINDS = ('clothing', 'accessory', 'accessory color', 'hair', 'beard', 'gender')
 _LOG = logging.getLogger('mmtbps.search')
 
 
@@ -81,7 +83,7 @@ def read_phrase_bounds(path: str | PathLike) -> dict[str, Bounds]:
     """Read bounds by the names of `bounds_keys`, as `write_phrase_bounds` writes them.
 
     Raises:
-        BadValue: The file is none of these, or of margins as they were before.
+        BadValue: The file is none of these, or of margins of another version.
     """
     path = Path(path)
     bounds, _, version = _read(path)
@@ -103,7 +105,7 @@ def find_phrase_bounds(gallery: str | Noted, fingerprint: Mapping[str, Any],
 
     Returns:
         By the names of `bounds_keys`; empty where there are none of this model, or only of margins
-        as they were before, which is logged.
+        of another version, which is logged.
 
     Raises:
         BadValue: A file is there, and damaged.
@@ -132,6 +134,9 @@ def _read(path: Path) -> tuple[dict[str, Bounds], Mapping[str, Any], Any]:
         raise BadValue(f'{path}: no bounds of phrases; they are written as '
                        '{"version": 2, "phrase_bounds": {"clothing": [LOW, HIGH]}}') from error
     for kind, pair in bounds.items():
+        if kind.partition(':')[0] not in _KINDS:
+            raise BadValue(f'{path}: there are no phrases of {kind!r}, but of {", ".join(_KINDS)}, '
+                           'and such as "accessory: backpack"')
         if not pair.low <= pair.high:  # also false for NaN
             raise BadValue(f'{path}: the bounds of {kind!r} are the wrong way round')
     of_model = values.get('fingerprint') or {}

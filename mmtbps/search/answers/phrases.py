@@ -73,17 +73,20 @@ class TextCache:
 
 
 def bounds_keys(phrase: AskedPhrase) -> tuple[str, ...]:
-    """Return the names that bounds of a phrase are kept under: its own thing's, then its kind's.
+    """Return the names that bounds of a phrase are kept under, the closest first.
 
     Of colors on clothes one pair of bounds tells as much as one for each garment. What is worn or
-    carried beside is of many sizes, and seen as differently.
+    carried beside is of many sizes, and seen as differently; its colors are those of small things.
 
     Example:
-        >>> [bounds_keys(phrase) for phrase in read_sentence('red coat, backpack').phrases]
-        [('clothing',), ('accessory: backpack', 'accessory')]
+        >>> [bounds_keys(phrase) for phrase in read_sentence('red coat, backpack, red hat').phrases]
+        [('clothing',), ('accessory: backpack', 'accessory'), ('accessory color',)]
     """
-    own = phrase.kind == 'accessory' and not phrase.color and not phrase.pattern
-    return (*([f'{phrase.kind}: {phrase.name}'] if own else []), phrase.kind)
+    if phrase.kind != 'accessory':
+        return (phrase.kind,)
+    if phrase.color or phrase.pattern:
+        return ('accessory color',)
+    return f'accessory: {phrase.name}', 'accessory'
 
 
 @dataclass

@@ -66,7 +66,7 @@ def slow_grid_layer(states, layer, stride=1, residual=False):
         for place, state in read.items():
             found[place].append((state[first:first + 8] - mean) / deviation)
     return {place: (torch.cat(parts) * layer.norm.weight + layer.norm.bias
-                    + (states[place] if residual else 0)).clamp(min=0)
+                    + (layer.skip[:, 0, 0] * states[place] if residual else 0)).clamp(min=0)
             for place, parts in found.items()}
 
 
@@ -229,6 +229,14 @@ def test_sizes_that_do_not_fit_are_refused(changed, message):
     if 'kernel_size' in changed:
         with pytest.raises(BadValue, match=message):
             ConvTextTower(20, **changed)
+
+
+def test_weights_of_a_tower_without_residual_layers_do_not_fit_one_with():
+    """They would be other features in silence."""
+    plain, residual = (ConvVisionTower(**SIZES, residual=residual) for residual in (False, True))
+    for one, other in ((plain, residual), (residual, plain)):
+        with pytest.raises(RuntimeError, match=r'layers\.1\.skip'):
+            one.load_state_dict(other.state_dict())
 
 
 def test_dropping_every_word_is_refused():

@@ -83,11 +83,12 @@ def test_a_query_that_is_taken_back_whole_is_refused():
 
 
 def test_a_query_moves_away_from_the_sum_of_what_is_denied():
-    """As long as one of them is, however many they are."""
+    """No longer than one of them is, however many they are."""
     draw = np.random.default_rng(2)
     query, contrasts = _unit(draw.normal(size=6)), draw.normal(size=(3, 6))
     joined = [sum(row[i] for row in contrasts) for i in range(6)]
     long = sum(float(sum(row**2))**.5 for row in contrasts) / 3 / sum(one**2 for one in joined)**.5
+    assert long < 1
     expected = [query[i] - long * joined[i] for i in range(6)]
     length = sum(value**2 for value in expected)**.5
     moved = move_away(query, contrasts)
@@ -96,3 +97,7 @@ def test_a_query_moves_away_from_the_sum_of_what_is_denied():
                                move_away(query, contrasts[:1]), rtol=1e-5)
     opposed = np.stack([contrasts[0], -contrasts[0]])
     np.testing.assert_allclose(move_away(query, opposed), query, rtol=1e-5)
+    nearly = np.stack([contrasts[0], .01 * contrasts[1] - contrasts[0]])
+    assert move_away(query, nearly) @ query > .99
+    with pytest.raises(BadValue, match='beside what it denies'):
+        move_away(query, query[None])

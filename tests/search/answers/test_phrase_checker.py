@@ -15,7 +15,7 @@ from mmtbps.search.answers import (
     read_phrase_bounds,
     write_phrase_bounds,
 )
-from mmtbps.search.answers.margins import Bounds, phrase_margins
+from mmtbps.search.answers.margins import LABEL_FREE, Bounds, phrase_margins
 
 
 @pytest.fixture
@@ -91,7 +91,9 @@ def test_bounds_of_a_kind_are_used_and_travel_through_a_file(checker, tmp_path):
     ('{}', 'no bounds of phrases'), ('[1]', 'no bounds of phrases'), ('x', 'no bounds of phrases'),
     ('{"phrase_bounds": {"clothing": [1]}}', 'no bounds of phrases'),
     ('{"phrase_bounds": {"clothing": [1, 0]}}', 'wrong way round'),
-    ('{"phrase_bounds": {"clothing": [0, 1]}}', 'earlier version; `mmtbps calibrate`')])
+    ('{"version": 2, "phrase_bounds": {"clothng": [0, 1]}}', 'no phrases of .clothng., but of clo'),
+    ('{"version": 3, "phrase_bounds": {"clothing": [0, 1]}}', 'another version of mmtbps'),
+    ('{"phrase_bounds": {"clothing": [0, 1]}}', 'another version of mmtbps; `mmtbps calibrate`')])
 def test_a_file_of_other_things_is_refused(content, message, tmp_path):
     (tmp_path / 'bounds.json').write_text(content)
     with pytest.raises(BadValue, match=message):
@@ -114,11 +116,11 @@ def test_bounds_are_fitted_by_kind_on_all_its_phrases(checker):
 
 
 def test_bounds_of_a_thing_go_before_those_of_its_kind(checker):
-    """Bags and hats are seen differently well; a color of either is told by the kind's."""
+    """Bags and hats are seen differently well, and colors of either otherwise again."""
     bag, hat, red = checker.phrases('backpack, hat, red scarf')
     kind, own = Bounds(0., 1.), Bounds(2., 3.)
     checker.bounds = {'accessory': kind, 'accessory: backpack': own}
-    assert [checker.bounds_of(phrase) for phrase in (bag, hat, red)] == [own, kind, kind]
+    assert [checker.bounds_of(phrase) for phrase in (bag, hat, red)] == [own, kind, LABEL_FREE]
 
 
 def test_bounds_are_fitted_by_thing_where_there_are_labels_enough(checker):

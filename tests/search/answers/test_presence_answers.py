@@ -131,8 +131,13 @@ def test_of_a_query_that_only_denies_presence_says_nothing(tmp_path):
                  'black', 'white', 'purple', 'orange')
     searcher = TextToPersonInferencer(ColorEncoder(), gallery=tmp_path / 'people', presence=True)
     searcher.index(tmp_path / 'crops')
+    searcher.encoder.probability = lambda score: .5  # as a model tells that was trained to
     denied, asked = searcher(['a person without a red coat', 'a person in a red coat'])
     assert denied.presence is None and asked.presence is not None
+    assert {hit.probability for hit in denied.hits} == {None} != {
+        hit.probability for hit in asked.hits}
+    liked, = searcher('a person in a red coat', like=asked.hits[0].entry.id)
+    assert liked.presence is None and {hit.probability for hit in liked.hits} == {None}
     assert 'red.png' not in [hit.entry.path for hit in denied.hits[:5]]
 
 

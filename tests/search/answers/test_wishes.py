@@ -43,7 +43,7 @@ def test_a_denial_excludes_instead_of_asking_for_it(searcher):
 
 
 def test_what_only_denies_moves_away_from_it(searcher):
-    """What most people have, "a person" finds first, and the first hits are all that is ordered."""
+    """Of "a person" the first hits have what most people have, and no others are ordered."""
     result, = searcher('a person without a red coat', topk=6)
     phrase, = searcher.checker.phrases('no red coat')
     person, = searcher.encoder.encode_texts(['a person'])
@@ -52,7 +52,8 @@ def test_what_only_denies_moves_away_from_it(searcher):
     _, vectors = searcher.gallery.get([hit.entry.id for hit in result.hits])
     expected = vectors @ (moved / np.linalg.norm(moved))
     np.testing.assert_allclose([hit.score for hit in result.hits], expected, atol=1e-5)
-    for sentence in ('a person in blue trousers, no red coat', 'a tall person without a red coat'):
+    for sentence in ('a person in blue trousers, no red coat', 'a tall person without a red coat',
+                     'a person without a red hat'):  # away from which are those with other hats
         result, = searcher(sentence, topk=6)
         _, vectors = searcher.gallery.get([hit.entry.id for hit in result.hits])
         query, = searcher.encoder.encode_texts([Wishes.affirmed(sentence)])
