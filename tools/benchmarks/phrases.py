@@ -24,7 +24,7 @@ from mmtbps.evaluation.phrase_marks import rate_marks, share_lacking
 from mmtbps.lexicon import AskedPhrase, read_sentence
 from mmtbps.search import load_encoder
 from mmtbps.search.answers import CHECKED, PhraseChecker, Wishes, fit_phrase_bounds
-from mmtbps.search.answers.feedback import move_away, move_query
+from mmtbps.search.answers.feedback import move_query
 from mmtbps.search.answers.margins import Bounds, mark_margins
 from mmtbps.search.answers.phrase_weights import phrases_to_weigh, weighed_scores
 from mmtbps.search.media.images import read_image
@@ -134,7 +134,7 @@ def truth_of(phrase: AskedPhrase, side: Side) -> PhraseLabels:
 
 
 def calibrate(checker: PhraseChecker, side: Side) -> dict[str, Bounds]:
-    """Fit the bounds of each kind of phrase."""
+    """Fit bounds by the names of `bounds_keys`."""
     labels = [truth_of(phrase, side) for phrase in phrases_of_drawn_people()]
     return fit_phrase_bounds(checker, [one for one in labels if 0 < one.holds.mean() < 1],
                              side.images)
@@ -216,7 +216,7 @@ def _deny(plain: PhraseChecker, fitted: PhraseChecker, side: Side) -> list[dict]
         _, known, label = truth_of(phrase, side)
         as_asked, affirmed = plain.encoder.encode_texts([sentence, Wishes.affirmed(sentence)])
         if denied := Wishes.denied_alone(sentence):
-            affirmed = move_away(affirmed, np.stack([plain.contrast(one) for one in denied]))
+            affirmed = plain.without(affirmed, denied)
         shares = []
         for checker, query in ((None, as_asked), (plain, affirmed), (fitted, affirmed)):
             order = np.argsort(-side.images[known] @ query, kind='stable')

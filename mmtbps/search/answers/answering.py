@@ -14,7 +14,6 @@ from ..galleries.base import BaseGallery, GalleryEntry, Hit
 from ..grouped_search import best_of_groups_first, complete_groups, find_hits
 from ..results import SearchResult
 from .checked_hits import mark_result, order_hits, reach_of, weigh_hits
-from .feedback import move_away
 from .gallery_statistics import find_statistics
 from .phrase_weights import phrases_to_weigh
 from .phrases import PhraseChecker
@@ -118,8 +117,7 @@ class Answerer:
                   for query in queries]
         moved = wishes.move(vectors, self.gallery)
         if any(denied):
-            moved = np.stack([move_away(vector, np.stack([*map(self.checker.contrast, phrases)]))
-                              if phrases else vector
+            moved = np.stack([self.checker.without(vector, phrases) if phrases else vector
                               for vector, phrases in zip(moved, denied, strict=True)])
         marked = bool(wishes.like or wishes.unlike)
         return moved, [query.encoded is not None and not phrases and not marked

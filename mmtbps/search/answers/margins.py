@@ -6,7 +6,7 @@ import numpy as np
 
 from mmtbps.errors import BadValue
 
-__all__ = ['LABEL_FREE', 'Bounds', 'Margins', 'mark_margins', 'phrase_margins']
+__all__ = ['LABEL_FREE', 'LABEL_FREE_THING', 'Bounds', 'Margins', 'mark_margins', 'phrase_margins']
 
 #: The least room between the average opposite and the best, as a share of the way between texts.
 _LEAST_ROOM = .05
@@ -30,6 +30,9 @@ class Bounds(NamedTuple):
 #: A picture nearer to the phrase than to each of its opposites has it; one that is no nearer to it
 #: than to the average opposite does not. No label is needed for that, and none has confirmed it.
 LABEL_FREE = Bounds(-.5, .5, 'label-free')
+#: That somebody has no bag is in no caption that a model was trained with: without labels nothing
+#: tells that what one can do without is absent.
+LABEL_FREE_THING = Bounds(-np.inf, .5, 'label-free')
 
 
 class Margins(NamedTuple):

@@ -10,7 +10,15 @@ import numpy as np
 from mmtbps.lexicon import AskedPhrase, opposites_of, read_sentence, word_phrase
 
 from ..encoders.base import Encoder
-from .margins import LABEL_FREE, Bounds, Margins, mark_margins, phrase_margins
+from .feedback import move_away
+from .margins import (
+    LABEL_FREE,
+    LABEL_FREE_THING,
+    Bounds,
+    Margins,
+    mark_margins,
+    phrase_margins,
+)
 
 __all__ = ['CHECKED', 'PhraseChecker', 'PhraseMark', 'TextCache', 'bounds_keys']
 
@@ -96,7 +104,7 @@ class PhraseChecker:
     Args:
         encoder: Of the gallery's features.
         bounds: By the keys of `bounds_keys`; a phrase of which no key is there has those that need
-            no label, `LABEL_FREE`.
+            no label, `LABEL_FREE`; of what one can do without `LABEL_FREE_THING`.
 
     Example::
 
@@ -139,6 +147,10 @@ class PhraseChecker:
         vectors = self.vectors(phrase)
         return vectors[0] - vectors[1:].mean(0)
 
+    def without(self, query: np.ndarray, denied: Sequence[AskedPhrase]) -> np.ndarray:
+        """Move a ``(dim,)`` query away from what phrases say, see `move_away`."""
+        return move_away(query, np.stack([self.contrast(phrase) for phrase in denied]))
+
     def margins(self, phrase: AskedPhrase, features: np.ndarray) -> Margins:
         """Compute the margins of pictures, see `phrase_margins`.
 
@@ -172,7 +184,8 @@ class PhraseChecker:
     def bounds_of(self, phrase: AskedPhrase) -> Bounds:
         """Return the bounds of a phrase: of its thing if there are such, else of its kind."""
         found = (self.bounds[key] for key in bounds_keys(phrase) if key in self.bounds)
-        return next(found, LABEL_FREE)
+        thing = phrase.kind in ('accessory', 'beard') and not phrase.color and not phrase.pattern
+        return next(found, LABEL_FREE_THING if thing else LABEL_FREE)
 
     def describe_bounds(self, phrases: Sequence[AskedPhrase]) -> str:
         """Word where the bounds of phrases come from; empty without phrases."""

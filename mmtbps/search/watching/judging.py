@@ -54,7 +54,7 @@ class RuleJudge:
         encoder: Of its model.
         calibration: Of the model; None if there is none.
         reason: There is none.
-        bounds: Of phrases, by kind.
+        bounds: Of phrases, by the names of `bounds_keys`.
 
     Attributes:
         rules: Saved sentences.

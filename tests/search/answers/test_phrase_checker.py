@@ -15,7 +15,14 @@ from mmtbps.search.answers import (
     read_phrase_bounds,
     write_phrase_bounds,
 )
-from mmtbps.search.answers.margins import LABEL_FREE, Bounds, phrase_margins
+from mmtbps.search.answers.margins import (
+    LABEL_FREE,
+    LABEL_FREE_THING,
+    Bounds,
+    Margins,
+    mark_margins,
+    phrase_margins,
+)
 
 
 @pytest.fixture
@@ -121,6 +128,20 @@ def test_bounds_of_a_thing_go_before_those_of_its_kind(checker):
     kind, own = Bounds(0., 1.), Bounds(2., 3.)
     checker.bounds = {'accessory': kind, 'accessory: backpack': own}
     assert [checker.bounds_of(phrase) for phrase in (bag, hat, red)] == [own, kind, LABEL_FREE]
+
+
+def test_without_labels_nothing_tells_that_a_thing_is_not_there(checker):
+    """No caption of a training says so; that it is there may be seen."""
+    features = checker.encoder.encode_images([paint(color) for color in ('red', 'blue', 'black')])
+    things = checker.phrases('backpack, hat, glasses, no scarf, beard')
+    plain = [checker.margins(phrase, features) for phrase in things]
+    assert 'no' in {mark for one in plain for mark in mark_margins(one)}  # so others would be
+    marks = checker.marks(things, features)
+    assert {mark.mark for row in marks for mark in row if mark.phrase != 'no scarf'} <= {
+        'yes', 'unsure'}
+    assert {row[3].mark for row in marks} <= {'no', 'unsure'}
+    sides = np.float64([-9., 9.])
+    assert mark_margins(Margins(sides, np.ones(2)), LABEL_FREE_THING) == ['unsure', 'yes']
 
 
 def test_bounds_are_fitted_by_thing_where_there_are_labels_enough(checker):
