@@ -68,13 +68,8 @@ def stated_facts(caption: str) -> StatedFacts:
 def asked_facts(phrase: AskedPhrase) -> tuple[str, ...]:
     """List what must hold for a phrase to be true; the thing itself first.
 
-    What lies between basic colors is of one of them: who asks for teal is shown no red, and may be
-    shown what a caption calls blue.
-
     >>> asked_facts(read_sentence('a maroon coat').phrases[0])
     ('a coat', 'upper: red', 'coat: red', 'upper: dark red')
-    >>> asked_facts(read_sentence('a teal coat').phrases[0])
-    ('a coat', 'upper: blue or green', 'coat: blue or green', 'upper: teal')
     >>> asked_facts(read_sentence('long blonde hair').phrases[0])
     ('hair: long', 'hair: blonde')
     """
@@ -87,8 +82,7 @@ def asked_facts(phrase: AskedPhrase) -> tuple[str, ...]:
     place, word = _place(phrase), _color_of(phrase)
     facts = [f'a {garment_type(phrase.name)}']
     if len(phrase.bases) == 1:
-        named = ' or '.join(sorted(_range(word, phrase.bases[0])))
-        facts += [f'{place}: {named}', f'{phrase.name}: {named}']
+        facts += [f'{place}: {phrase.bases[0]}', f'{phrase.name}: {phrase.bases[0]}']
     if word and not _is_plain(word):
         facts.append(f'{place}: {_finer(word, phrase.bases)}')
     return (*facts, f'{place}: {phrase.pattern}') if phrase.pattern else tuple(facts)
@@ -139,23 +133,14 @@ def _wider_names(phrase: AskedPhrase) -> Iterator[str]:
     """List what is true of every such thing: a red backpack is a red bag, a dress shirt a shirt."""
     if phrase.kind not in ('clothing', 'accessory'):
         return
-    for of in (_place(phrase), phrase.name):
-        yield from _stated_colors(phrase, of)
     family, words = family_of(phrase.name), phrase.name.split()
     names = set(family.fits_all) if family else set()
     if len(words) > 1 and words[-1] in garments():
         names.add(garment_type(words[-1]))
     for name in names - {phrase.name}:
         yield f'a {name}'
-        yield from _stated_colors(phrase, name)
-
-
-def _stated_colors(phrase: AskedPhrase, of: str) -> Iterator[str]:
-    """List what the color of a thing may be called: teal is green, and blue or green."""
-    if len(phrase.bases) == 1:
-        own = _range(_color_of(phrase), phrase.bases[0])
-        yield f'{of}: {phrase.bases[0]}'
-        yield from (f'{of}: {" or ".join(sorted(one))}' for one in _ranges() if own <= one)
+        if len(phrase.bases) == 1:
+            yield f'{name}: {phrase.bases[0]}'
 
 
 def _ruled_out(phrase: AskedPhrase) -> Iterator[str]:
@@ -177,12 +162,12 @@ def _ruled_out(phrase: AskedPhrase) -> Iterator[str]:
             yield from (f'{place}: {name}' for name in _patterns() if name != phrase.pattern)
 
 
-def _colors_ruled_out(phrase: AskedPhrase, of: str) -> frozenset[str]:
+def _colors_ruled_out(phrase: AskedPhrase, of: str) -> set[str]:
     if phrase.kind not in ('clothing', 'accessory'):
-        return frozenset()
+        return set()
     word = _color_of(phrase)
     other = {'light': 'dark', 'dark': 'light'}.get(_shade(word))
-    return _named(of, _far_colors(phrase.bases) - _beside(word)) | {
+    return {f'{of}: {name}' for name in _far_colors(phrase.bases) - _beside(word)} | {
         f'{of}: {other} {base}' for base in phrase.bases if other}
 
 
@@ -195,28 +180,6 @@ def _beside(color: str) -> frozenset[str]:
     words = f' {color.replace("-", " ")} '
     return frozenset(name for word, names in read_table('asked')['between'].items()
                      if f' {word} ' in words for name in names)
-
-
-def _range(color: str, base: str) -> frozenset[str]:
-    """List all basic colors that the words of a color may be called by."""
-    return frozenset({base}) | _beside(color)
-
-
-@cache
-def _ranges() -> tuple[frozenset[str], ...]:
-    """List the ranges of words that lie between basic colors."""
-    named = {word: color.name for word, color in colors().items()} | {
-        word: word.split()[-1] for word in read_table('asked')['between']
-        if word.split()[-1] in base_colors()}
-    found = {_range(word, base) for word, base in named.items()}
-    return tuple(sorted((one for one in found if len(one) > 1), key=sorted))
-
-
-@cache
-def _named(of: str, names: frozenset[str]) -> frozenset[str]:
-    """Word basic colors of a thing, and the ranges that lie within them."""
-    return frozenset(f'{of}: {name}' for name in (
-        *names, *(' or '.join(sorted(one)) for one in _ranges() if one <= names)))
 
 
 @cache
@@ -272,13 +235,13 @@ def _unnamed(reading: SentenceReading, stated: Sequence[AskedPhrase]) -> set[str
         facts.add('a beard')
     facts |= {f'{phrase.region}: {name}' for phrase in stated
               if phrase.kind == 'clothing' and not phrase.pattern for name in _patterns()}
-    facts |= {fact for phrase in stated if phrase.kind in ('clothing', 'accessory')
-              for of in (_place(phrase), phrase.name) for fact in _near_colors(phrase, of)}
+    facts |= {f'{of}: {name}' for phrase in stated if phrase.kind in ('clothing', 'accessory')
+              for of in (_place(phrase), phrase.name) for name in _near_colors(phrase)}
     return facts | {f'{place}: {shade}' for place in map(_place, stated)
                     for shade in _unnamed_shades([one for one in stated if _place(one) == place])}
 
 
-def _near_colors(phrase: AskedPhrase, of: str) -> frozenset[str]:
+def _near_colors(phrase: AskedPhrase) -> tuple[str, ...]:
     """List colors near that of a thing which its words are not said of.
 
     Basic ones that look much like it, unless its words lie between the two; and the dark shade of a
@@ -286,11 +249,11 @@ def _near_colors(phrase: AskedPhrase, of: str) -> frozenset[str]:
     """
     word = _color_of(phrase)
     if len(phrase.bases) != 1:
-        return frozenset()
+        return ()
     base, = phrase.bases
-    dark = {f'{of}: dark {base}'} if _shade(word) == 'bright' else set()
-    others = frozenset(base_colors()) - _range(word, base)
-    return _named(of, others) - _colors_ruled_out(phrase, of) | dark
+    dark = (f'dark {base}', ) if _shade(word) == 'bright' else ()
+    return (*dark, *(name for name in base_colors() if name not in _beside(word)
+                     and 0 < color_distance(name, base) < MIN_DISTANCE))
 
 
 def _unnamed_shades(phrases: Sequence[AskedPhrase]) -> set[str]:

@@ -119,20 +119,11 @@ def test_words_of_one_shade_say_the_same(caption, sentence, holds):
     ('a tan coat', 'a brown coat', None), ('a khaki coat', 'a green coat', None),
     ('a lilac hat', 'a pink hat', None), ('a coral shirt', 'an orange shirt', None),
     ('a fuchsia-colored hat', 'a purple hat', None), ('a mustard hat', 'a brown hat', None),
-    ('a teal-green hat', 'a blue hat', None), ('a light lavender hat', 'a blue hat', None)])
+    ('a teal-green hat', 'a blue hat', None), ('a light brown hat', 'a beige hat', None),
+     ('a light lavender hat', 'a blue hat', None)])
 def test_who_says_a_color_would_not_say_one_that_looks_like_it(caption, sentence, if_complete):
     assert relation(caption, sentence) is None
     assert relation(caption, sentence, complete=True) is if_complete
-
-
-@pytest.mark.parametrize(('caption', 'sentence'), [
-    ('a blue hat', 'a teal hat'), ('a brown hat', 'a tan hat'), ('a light brown hat', 'a tan hat'),
-    ('a white hat', 'a silver hat'), ('an olive hat', 'a khaki hat'),
-    ('a white hat', 'a cream hat'), ('a gold hat', 'a mustard hat'),
-    ('a tan coat', 'a light brown coat'),
-    ('a teal hat', 'a turquoise hat'), ('a blue backpack', 'a teal bag')])
-def test_who_asks_for_what_lies_between_may_be_shown_either(caption, sentence):
-    assert relation(caption, sentence) is relation(caption, sentence, complete=True) is None
 
 
 @pytest.mark.parametrize(('caption', 'sentence'), [
@@ -143,8 +134,8 @@ def test_what_lies_between_is_what_it_is_called_and_its_own_basic_color(caption,
 
 
 @pytest.mark.parametrize(('caption', 'sentence'), [
-    ('a red hat', 'a teal hat'), ('a green coat', 'a tan coat'), ('a pink hat', 'a silver hat'),
-    ('a teal hat', 'a red hat'), ('a tangerine hat', 'a brown hat'), ('a tan coat', 'a green coat'),
+    ('a red hat', 'a teal hat'), ('a green coat', 'a tan coat'), ('a teal hat', 'a red hat'),
+    ('a tangerine hat', 'a brown hat'), ('a tan coat', 'a green coat'),
     ('a khaki coat', 'a blue coat'), ('a coral shirt', 'a green shirt'),
     ('a blue and teal hat', 'a red hat')])
 def test_between_two_colors_the_others_are_ruled_out(caption, sentence):
