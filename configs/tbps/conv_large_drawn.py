@@ -15,7 +15,7 @@ with read_base():
     from .._base_.schedules.steps import *
 
 model.data_preprocessor.update(batch_augments=[])  # what is erased may be a bag
-model.image_backbone.update(out_dims=256)
+model.image_backbone.update(out_dims=256, residual=True)
 model.text_backbone.update(out_dims=256)
 model.heads.attributes.update(in_dims=256, sentence_weight=10.0)
 model.heads.partial.update(loss_weight=3.0)
