@@ -1,7 +1,7 @@
 """Convolutional towers with wider features on many drawn people, with wrong colours as negatives.
 
 What people carry is small in a picture and seldom said: parts of captions ask for it more often,
-and weigh more. Meant for 16,000 people, `mmtbps draw data/DrawnPEDES --people 16000 100 200`; fewer
+and weigh more. Meant for 8,000 people, `mmtbps draw data/DrawnPEDES --people 8000 100 200`; fewer
 are seen more often.
 """
 
