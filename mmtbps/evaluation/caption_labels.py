@@ -7,7 +7,8 @@ from typing import NamedTuple
 import numpy as np
 
 from mmtbps.lexicon import AskedPhrase, opposites_of, read_sentence
-from mmtbps.lexicon.attributes import family_of, type_names, write_type
+from mmtbps.lexicon.attributes import family_of
+from mmtbps.lexicon.partial_captions import called
 from mmtbps.lexicon.stated_facts import is_narrowed
 
 __all__ = ['PhraseLabels', 'label_phrases']
@@ -77,10 +78,7 @@ def _asked_alone(phrase: AskedPhrase) -> list[AskedPhrase]:
         return [phrase]
     colored = phrase._replace(pattern='', modifiers='', stuff='')
     bare = colored._replace(color='', bases=())
-    written = type_names().get(phrase.noun.lower())
-    plural = written is not None and written.plural
-    wide = [bare._replace(name=name, noun=write_type(name, plural).type)
-            for name in sorted(_wider(phrase.name))[:1]]
+    wide = [called(bare, name) for name in sorted(_wider(phrase.name))[:1]]
     return [one._replace(text=one.in_words())
             for one in (*([colored] if phrase.bases else []), bare, *wide)]
 
@@ -111,22 +109,20 @@ def _lacks(phrase: AskedPhrase, key: tuple, found: Sequence[AskedPhrase],
     if any(_key(one) == key and one.negated for one in found):
         return True
     affirmed = [one for one in found if not one.negated]
-    if phrase.kind == 'accessory' and not phrase.bases:
-        return _has_none(phrase.name, found)
+    same = [one for one in affirmed if one.name == phrase.name]
+    if phrase.kind == 'accessory' and not (same and phrase.bases):
+        return _has_none(phrase.name, affirmed)
     if phrase.bases:
-        others = [one for one in affirmed if one.name == phrase.name]
-        if not others and phrase.kind == 'accessory':
-            return _has_none(phrase.name, found)
-        others = [one for one in others if one.bases]
+        others = [one for one in same if one.bases]
         return bool(others) and all(set(one.bases).isdisjoint(phrase.bases) for one in others)
     return any(one.text.lower() in opposites for one in affirmed)
 
 
-def _has_none(name: str, found: Sequence[AskedPhrase]) -> bool:
+def _has_none(name: str, affirmed: Sequence[AskedPhrase]) -> bool:
     """Tell whether nobody speaks of a thing, or of what it may be called."""
     wider = _wider(name)
     return not any(one.name == name or one.name in wider or name in _wider(one.name)
-                   for one in found if not one.negated)
+                   for one in affirmed)
 
 
 def _key(phrase: AskedPhrase) -> tuple:

@@ -14,7 +14,7 @@ from .people import PRONOUNS
 from .phrases import split_words
 from .stated_facts import asked_facts
 
-__all__ = ['PartialCaption', 'partial_caption']
+__all__ = ['PartialCaption', 'called', 'partial_caption']
 
 # As often one thing as several: what one alone means is learnt from the first.
 _COUNTS = (1, 1, 2, 3)
@@ -119,13 +119,21 @@ def _reworded(phrase: AskedPhrase, rng: np.random.Generator) -> AskedPhrase:
         return phrase
     family = family_of(phrase.name)
     if wider < .3 and family and family.fits_all:
-        name = sorted(family.fits_all)[0]
-        written = type_names().get(phrase.noun.lower())
-        plural = written is not None and written.plural
-        phrase = phrase._replace(name=name, noun=write_type(name, plural).type)
+        phrase = called(phrase, sorted(family.fits_all)[0])
     if phrase.color and plainer < .25:
         phrase = phrase._replace(color='', bases=())
     elif len(phrase.bases) == 1 and plainer < .5:
         phrase = phrase._replace(color=phrase.bases[0])
     phrase = phrase._replace(modifiers='', stuff='')
     return phrase._replace(text=phrase.in_words())
+
+
+def called(phrase: AskedPhrase, name: str) -> AskedPhrase:
+    """Call a thing by another name, in the number that it is written in; its text stays.
+
+    >>> called(read_sentence('two red rucksacks').phrases[0], 'bag').noun
+    'bags'
+    """
+    written = type_names().get(phrase.noun.lower())
+    plural = written is not None and written.plural
+    return phrase._replace(name=name, noun=write_type(name, plural).type)

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from typing import NamedTuple
 from zlib import crc32
 
@@ -14,7 +14,7 @@ from .color_negatives import MIN_DISTANCE
 from .opposites import other_hair, other_types
 from .vocabulary import colors, garments, read_table, synonym_table
 
-__all__ = ['StatedFacts', 'asked_facts', 'fact_number', 'stated_facts']
+__all__ = ['StatedFacts', 'asked_facts', 'fact_number', 'is_narrowed', 'stated_facts']
 
 _OTHER_SPELLING = ('grey', 'blond')
 _COLORED = re.compile(r'[ -]colou?red$')
@@ -171,7 +171,7 @@ def _colors_ruled_out(phrase: AskedPhrase, of: str) -> set[str]:
         f'{of}: {other} {base}' for base in phrase.bases if other}
 
 
-@cache
+@lru_cache(maxsize=1024)
 def _beside(color: str) -> frozenset[str]:
     """List the basic colors beside its own that the words of a color may be called by.
 

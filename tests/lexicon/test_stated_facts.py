@@ -120,7 +120,7 @@ def test_words_of_one_shade_say_the_same(caption, sentence, holds):
     ('a lilac hat', 'a pink hat', None), ('a coral shirt', 'an orange shirt', None),
     ('a fuchsia-colored hat', 'a purple hat', None), ('a mustard hat', 'a brown hat', None),
     ('a teal-green hat', 'a blue hat', None), ('a light brown hat', 'a beige hat', None),
-     ('a light lavender hat', 'a blue hat', None)])
+    ('a light lavender hat', 'a blue hat', None)])
 def test_who_says_a_color_would_not_say_one_that_looks_like_it(caption, sentence, if_complete):
     assert relation(caption, sentence) is None
     assert relation(caption, sentence, complete=True) is if_complete

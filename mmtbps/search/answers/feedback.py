@@ -41,10 +41,7 @@ def move_query(query: np.ndarray, right: np.ndarray, wrong: np.ndarray, like: fl
         moved += like * right.mean(0)
     if len(wrong):
         moved -= unlike * wrong.mean(0)
-    length = np.linalg.norm(moved)
-    if length < _NOTHING_LEFT:
-        raise BadValue('nothing is left of the query beside these marks; take some of them back')
-    return (moved / length).astype(np.float32)
+    return _to_length_1(moved, 'these marks; take some of them back')
 
 
 def move_away(query: np.ndarray, contrasts: np.ndarray) -> np.ndarray:
@@ -67,8 +64,11 @@ def move_away(query: np.ndarray, contrasts: np.ndarray) -> np.ndarray:
     longest, length = np.linalg.norm(contrasts, axis=1).mean(), np.linalg.norm(joined)
     if length > longest:
         joined *= longest / length
-    moved = np.asarray(query, np.float64) - joined
-    length = np.linalg.norm(moved)
+    return _to_length_1(np.asarray(query, np.float64) - joined, 'what it denies')
+
+
+def _to_length_1(query: np.ndarray, beside: str) -> np.ndarray:
+    length = np.linalg.norm(query)
     if length < _NOTHING_LEFT:
-        raise BadValue('nothing is left of the query beside what it denies')
-    return (moved / length).astype(np.float32)
+        raise BadValue(f'nothing is left of the query beside {beside}')
+    return (query / length).astype(np.float32)
