@@ -25,5 +25,5 @@ train_dataloader.dataset.update(pipeline=[
     dict(type=PartialCaptions, tokenize=tokenize, count=3, seldom_said=3.0),
     dict(type=PermuteColors, tokenize=tokenize, count=1, replaced=1),
     dict(type=PackTextImage, input_keys=[*partial_keys, 'negative_input_ids', 'negative_real'])])
-train_cfg.update(max_iters=2250, val_interval=750)
-default_hooks.checkpoint.update(interval=750)
+train_cfg.update(max_iters=2150, val_interval=1075)
+default_hooks.checkpoint.update(interval=1075)

@@ -11,6 +11,7 @@ from .grammar import AUXILIARIES, COPULAS, FUNCTION_WORDS, color_term
 from .mentions import ColorMention
 from .negation_scope import DOUBTFUL, absence_end, negation_depths
 from .negations import is_negator
+from .people import ask_for_one
 from .phrases import PhraseIndex, Word, split_words
 from .vocabulary import read_table
 
@@ -108,18 +109,22 @@ def read_sentence(sentence: str) -> SentenceReading:
     >>> [str(phrase) for phrase in reading.phrases], reading.unread_words, reading.affirmed
     (['woman', 'red coat', 'no backpack'], ('tall',), 'a tall woman in a red coat')
     """
-    words, reading = split_words(sentence), read_attributes(sentence)
+    one = ask_for_one(sentence)
+    words = split_words(sentence) if one is sentence else _as_written(split_words(one), sentence)
+    reading = read_attributes(one)
     doubt = reading.reading.doubt if reading.reading.doubt in (
         'several people', 'a comparison', 'a mannequin, a display or an animal') else None
     if doubt:
         return SentenceReading(sentence, (), _unread(sentence, words, set(), []), sentence, doubt)
-    found = sorted([*_worn(sentence, words, reading.items),
-                    *_bare_colors(sentence, words, reading.reading.mentions),
-                    *(_of_body(sentence, words, body) for body in find_body_phrases(words)),
-                    *_lacking(words)], key=lambda each: (each.first, -each.last))
+    lacking = [*_lacking(words)]
+    found = sorted([*_worn(one, words, reading.items),
+                    *_bare_colors(one, words, reading.reading.mentions),
+                    *(_of_body(one, words, body) for body in find_body_phrases(words)),
+                    *lacking], key=lambda each: (each.first, -each.last))
     found = [each for i, each in enumerate(found)
              if not any(other.last > each.first for other in found[:i])]
-    depths = negation_depths(words, [(each.first, each.last) for each in found])
+    depths = negation_depths(_without_nothing(words, lacking),
+                             [(each.first, each.last) for each in found])
     sure = [each for each in found if depths[each.key] != DOUBTFUL]
     phrases = tuple(each.phrase._replace(
         negated=each.phrase.negated != bool(depths[each.key] % 2)) for each in sure)
@@ -127,6 +132,12 @@ def read_sentence(sentence: str) -> SentenceReading:
     denied = [each for each, phrase in zip(sure, phrases, strict=True) if phrase.negated]
     return SentenceReading(sentence, phrases, _unread(sentence, words, covered, depths),
                            _affirm(sentence, words, denied, depths, covered))
+
+
+def _as_written(words: Sequence[Word], sentence: str) -> list[Word]:
+    """Let words end where those of a sentence do."""
+    return [word._replace(end=written.end)
+            for word, written in zip(words, split_words(sentence), strict=True)]
 
 
 # ------------------------------------------------------------------ what is worn
@@ -226,19 +237,27 @@ def _of_body(sentence: str, words: Sequence[Word], body: BodyPhrase) -> _Found:
 
 
 def _lacking(words: Sequence[Word]) -> Iterator[_Found]:
-    """Find "hatless" and "clean-shaven"."""
-    table = read_table('asked')['lacking']
+    """Find "hatless", "clean-shaven" and, of which a negation is spoken, "carrying anything"."""
+    table = read_table('asked')
     for i in range(len(words)):
         if (match := _lacking_index().longest_at(words, i)) is not None:
-            name = table[match[1]]
+            last, form = match
+            lacks = form in table['lacking']
+            name = table['lacking' if lacks else 'anything'][form]
             kind, region = ('beard', '') if name == 'beard' else ('accessory', name)
-            yield _Found(AskedPhrase(words[i].start, words[match[0] - 1].end, name, kind, region,
-                                     name, name, negated=True), i, match[0], i)
+            yield _Found(AskedPhrase(words[i].start, words[last - 1].end, name, kind, region,
+                                     name, name, negated=lacks), i, last, i)
 
 
 @cache
 def _lacking_index() -> PhraseIndex:
-    return PhraseIndex(read_table('asked')['lacking'])
+    return PhraseIndex([*read_table('asked')['lacking'], *read_table('asked')['anything']])
+
+
+def _without_nothing(words: Sequence[Word], lacking: Sequence[_Found]) -> list[Word]:
+    """Take the negation out of "carrying nothing": it reaches no farther than what it says."""
+    inside = {i for each in lacking for i in range(each.first, each.last)}
+    return [word._replace(key='thing') if i in inside else word for i, word in enumerate(words)]
 
 
 # ------------------------------------------------------------------ the rest
@@ -300,6 +319,7 @@ def _mend(text: str) -> str:
         text = re.sub(r'\b(?:who|and|or|with|but|in|wearing|while|a|an|the)(?=[,.;]|$)', '', text)
         text = re.sub(r'\b(who|with|and|but) (?:and|or|but)\b', r'\1', text)
         text = re.sub(r'\bwith (wearing|in|carrying|holding)\b', r'\1', text)
+        text = re.sub(r'\bwho (in|with|wearing|carrying)\b', r'\1', text)
         text = re.sub(r'\b(?:he|she|they|it|her|his)(?=[,.;]|$)', '', text, flags=re.IGNORECASE)
         text = re.sub(r'^(?:and|or|but|with|[,.;])(?:\s|$)', '', text.strip()).rstrip(' ,;')
     words = [word for word in split_words(text) if not word.is_punctuation]

@@ -226,6 +226,6 @@ def _people() -> frozenset[str]:
 def _silent() -> frozenset[str]:
     table = read_table('reading')
     neutral = [noun for noun in table['persons']['neutral'] if noun in (
-        'person', 'individual', 'pedestrian', 'adult', 'suspect', 'stranger')]
+        'person', 'human', 'individual', 'pedestrian', 'adult', 'suspect', 'stranger')]
     return frozenset([*read_table('asked')['silent'], *table['wearing'], *table['holding'],
                       *table['body_parts'], *neutral, *_genders()])

@@ -1,12 +1,13 @@
 """CIE Lab, where distances between colors are near what people see, and that of two color words."""
 
-from functools import cache
+from functools import cache, lru_cache
 
 import numpy as np
 
-from .vocabulary import colors
+from .vocabulary import colors, read_table
 
-__all__ = ['KNEE', 'TO_XYZ', 'base_colors', 'color_distance', 'rgb_to_lab', 'srgb_to_linear']
+__all__ = ['KNEE', 'TO_XYZ', 'base_colors', 'color_distance', 'colors_beside', 'rgb_to_lab',
+           'srgb_to_linear']
 
 # sRGB primaries, D65 white (IEC 61966-2-1); rows give X, Y, Z relative to the white.
 TO_XYZ = np.array([[0.4124564, 0.3575761, 0.1804375],
@@ -54,3 +55,17 @@ def color_distance(first: str, second: str) -> float:
     """
     pair = rgb_to_lab(np.array([colors()[first].rgb, colors()[second].rgb]))
     return float(np.linalg.norm(pair[0] - pair[1]))
+
+
+@lru_cache(maxsize=1024)
+def colors_beside(words: str) -> frozenset[str]:
+    """List the basic colors beside its own that a color may be called by.
+
+    Teal lies between green and blue, tan between beige and brown: neither is wrong of it.
+
+    >>> sorted(colors_beside('light khaki')), colors_beside('green')
+    (['brown', 'green'], frozenset())
+    """
+    spaced = f' {words.replace("-", " ")} '
+    return frozenset(name for word, names in read_table('asked')['between'].items()
+                     if f' {word} ' in spaced for name in names)

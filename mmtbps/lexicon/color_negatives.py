@@ -12,9 +12,9 @@ from typing import NamedTuple
 import numpy as np
 
 from .caption_reading import read_caption
-from .color_distance import base_colors, color_distance
+from .color_distance import base_colors, color_distance, colors_beside
 from .edit_spans import Span, is_plain
-from .mentions import find_color_mentions
+from .mentions import ColorMention, find_color_mentions
 from .phrases import split_words
 from .vocabulary import garment_name
 from .wording import article_edit, with_case_of
@@ -115,7 +115,8 @@ def replace_color(caption: str, rng: np.random.Generator, count: int = 1,
                   min_distance: float = MIN_DISTANCE) -> list[str]:
     """Write a caption with another color on one thing, up to ``count`` times, each another way.
 
-    The new color is a basic one that the caption names nowhere.
+    The new color is a basic one that the caption names nowhere, and none that the former lies
+    beside: a teal coat may be called blue.
 
     Args:
         caption: The true one.
@@ -131,7 +132,8 @@ def replace_color(caption: str, rng: np.random.Generator, count: int = 1,
     named = {base for _, bases in _named_colors(caption) for base in bases}
     new = [color for color in base_colors() if color not in named]
     options = [(thing.name, color) for thing in things for color in new
-               if color_distance(thing.base, color) >= min_distance]
+               if color_distance(thing.base, color) >= min_distance
+               and color not in colors_beside(thing.text)]
     changes = (dict([options[i]]) for i in rng.permutation(len(options)))
     return _first_right(caption, ((change, change) for change in changes), count)
 
@@ -199,12 +201,14 @@ def _reads_back(source: str, caption: str, bases: Mapping[str, str]) -> bool:
         (noun, (bases[name], ) if noun and (name := garment_name(noun)) in bases else colors)
         for noun, colors in _named_colors(source))
     # Not by way of the cache, in which sentences that are seldom read twice would take all places.
-    return changed == _read_colors(caption)
+    return changed == _colors_by_noun(find_color_mentions(caption))
 
 
-def _read_colors(caption: str) -> tuple[tuple[str | None, tuple[str, ...]], ...]:
-    return tuple((mention.noun, mention.bases) for mention in find_color_mentions(caption))
+def _colors_by_noun(mentions: Iterable[ColorMention]) -> tuple[
+        tuple[str | None, tuple[str, ...]], ...]:
+    return tuple((mention.noun, mention.bases) for mention in mentions)
 
 
-#: A training reads the same captions in each epoch.
-_named_colors = lru_cache(maxsize=2**16)(_read_colors)
+@lru_cache(maxsize=2**16)  # a training reads the same captions in each epoch
+def _named_colors(caption: str) -> tuple[tuple[str | None, tuple[str, ...]], ...]:
+    return _colors_by_noun(read_caption(caption).mentions)

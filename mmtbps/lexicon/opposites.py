@@ -3,7 +3,8 @@
 from .asked_phrases import AskedPhrase
 from .attributes import family_of, garment_type
 from .body_phrases import gender_of
-from .vocabulary import colors, indefinite_article, read_table
+from .color_distance import base_colors, colors_beside
+from .vocabulary import indefinite_article, read_table
 
 __all__ = ['NOBODY', 'opposites_of', 'other_hair', 'other_types', 'word_phrase']
 
@@ -31,10 +32,11 @@ def word_phrase(phrase: AskedPhrase | str) -> str:
 def opposites_of(phrase: AskedPhrase) -> tuple[str, ...]:
     """List texts of which one holds where a phrase does not; none where nothing is known.
 
-    A color has the other colors of the same thing, a pattern the other patterns, a garment other
-    garments of its place, hair other lengths and colors, a gender the other. A thing that a person
-    may do without has, beside its other colors, what is true of everybody (`NOBODY`): that a person
-    has *no* bag is in no caption, so a model cannot know how that is said.
+    A color has the other colors of the same thing, except those it lies beside; a pattern has the
+    other patterns, a garment other garments of its place, hair other lengths and colors, a gender
+    the other. A thing that a person may do without has, beside its other colors, what is true of
+    everybody (`NOBODY`): that a person has *no* bag is in no caption, so a model cannot know how
+    that is said.
 
     >>> from mmtbps.lexicon.asked_phrases import read_sentence
     >>> opposites_of(read_sentence('a man with long hair').phrases[1])
@@ -67,8 +69,8 @@ def _text(phrase: AskedPhrase, color: str | None = None, pattern: str | None = N
 def _other_colors(phrase: AskedPhrase) -> list[str]:
     if not phrase.bases:
         return read_table('asked')['other_tones'].get(phrase.color.lower(), [])
-    basics = dict.fromkeys(color.name for color in colors().values())
-    return [name for name in basics if name not in phrase.bases]
+    beside = colors_beside(phrase.color.lower())
+    return [name for name in base_colors() if name not in phrase.bases and name not in beside]
 
 
 def other_types(phrase: AskedPhrase) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ from .vocabulary import read_table
 
 _JOINING_PHRASES = (('as', 'well', 'as'), ('along', 'with'), ('together', 'with'), ('plus',),
                     ('+',), ('n',))
+_OPENING = frozenset(phrase[0] for phrase in _JOINING_PHRASES)
 _DETERMINERS = frozenset('a an the his her their its'.split())
 _COUNTS = frozenset('one two three some several many no any another both each'.split())
 _PLURALS = frozenset({'are', 'were', 'in', 'that', 'which', 'both', 'all', 'appear', 'seem'})
@@ -56,8 +57,9 @@ def _past_joiners(words: Sequence[Word], i: int) -> int | None:
     """Return the index after the joiners at word ``i``; ``None`` if there are none."""
     m = i
     while m < len(words):
-        phrase = next((p for p in _JOINING_PHRASES
-                       if tuple(word.key for word in words[m:m + len(p)]) == p), None)
+        phrase = None if words[m].key not in _OPENING else next(
+            (p for p in _JOINING_PHRASES
+             if tuple(word.key for word in words[m:m + len(p)]) == p), None)
         if phrase is None and words[m].key not in (JOINERS if m == i else JOINERS | _HEDGES):
             break
         m += len(phrase or 'x')

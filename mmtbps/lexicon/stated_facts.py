@@ -2,14 +2,14 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from functools import cache, lru_cache
+from functools import cache
 from typing import NamedTuple
 from zlib import crc32
 
 from .asked_phrases import AskedPhrase, SentenceReading, read_sentence
 from .attributes import families, family_of, garment_type, pattern_words
 from .body_phrases import gender_of
-from .color_distance import base_colors, color_distance
+from .color_distance import base_colors, color_distance, colors_beside
 from .color_negatives import MIN_DISTANCE
 from .opposites import other_hair, other_types
 from .vocabulary import colors, garments, read_table, synonym_table
@@ -91,13 +91,14 @@ def asked_facts(phrase: AskedPhrase) -> tuple[str, ...]:
 def _denied(phrase: AskedPhrase) -> tuple[str, ...]:
     """List what cannot hold where a phrase is denied: "no red hat" leaves a blue one open.
 
-    Without a bag there is no backpack; without a backpack there may be another bag.
+    Without a bag there is no backpack, and without a cap no baseball cap; without a backpack there
+    may be another bag.
     """
     thing, *details = asked_facts(phrase)
     if not phrase.color and not phrase.pattern:
         family = family_of(phrase.name)
-        kinds = family.kinds if family and phrase.name in family.fits_all else ()
-        return (thing, *(f'a {name}' for names in kinds for name in names))
+        return (thing, *(f'a {name}' for names in (family.kinds if family else ()) for name in names
+                         if phrase.name in (*family.fits_all, name.split()[-1])))
     if phrase.color and phrase.pattern:  # one of the two may hold
         return ()
     return tuple(fact for fact in details[-1:] if fact.startswith(f'{phrase.name}: '))
@@ -167,19 +168,8 @@ def _colors_ruled_out(phrase: AskedPhrase, of: str) -> set[str]:
         return set()
     word = _color_of(phrase)
     other = {'light': 'dark', 'dark': 'light'}.get(_shade(word))
-    return {f'{of}: {name}' for name in _far_colors(phrase.bases) - _beside(word)} | {
+    return {f'{of}: {name}' for name in _far_colors(phrase.bases) - colors_beside(word)} | {
         f'{of}: {other} {base}' for base in phrase.bases if other}
-
-
-@lru_cache(maxsize=1024)
-def _beside(color: str) -> frozenset[str]:
-    """List the basic colors beside its own that the words of a color may be called by.
-
-    Teal lies between green and blue, tan between beige and brown.
-    """
-    words = f' {color.replace("-", " ")} '
-    return frozenset(name for word, names in read_table('asked')['between'].items()
-                     if f' {word} ' in words for name in names)
 
 
 @cache
@@ -252,7 +242,7 @@ def _near_colors(phrase: AskedPhrase) -> tuple[str, ...]:
         return ()
     base, = phrase.bases
     dark = (f'dark {base}', ) if _shade(word) == 'bright' else ()
-    return (*dark, *(name for name in base_colors() if name not in _beside(word)
+    return (*dark, *(name for name in base_colors() if name not in colors_beside(word)
                      and 0 < color_distance(name, base) < MIN_DISTANCE))
 
 
