@@ -187,12 +187,19 @@ def _permutations(things: Sequence[ColoredThing], min_distance: float,
     for order in permutations(range(min(_MAX_THINGS, len(things)))):
         order += rest
         bases = tuple(things[place].base for place in order)
-        moved = max((color_distance(thing.base, base)
-                     for thing, base in zip(things, bases, strict=True)), default=0.)
+        moved = max((_distance(thing, things[place])
+                     for thing, place in zip(things, order, strict=True)), default=0.)
         if (bases not in seen and moved >= min_distance
                 and sum(place != i for i, place in enumerate(order)) <= most):
             seen.add(bases)
             yield order
+
+
+def _distance(thing: ColoredThing, other: ColoredThing) -> float:
+    """Measure how far the color of one thing is from that of another; 0 if it may be called so."""
+    if other.base in colors_beside(thing.text) or thing.base in colors_beside(other.text):
+        return 0.
+    return color_distance(thing.base, other.base)
 
 
 def _reads_back(source: str, caption: str, bases: Mapping[str, str]) -> bool:

@@ -45,7 +45,11 @@ def every_permutation(caption):
     # The same meaning, or one color alone.
     ('A dark blue coat and blue jeans.', []), ('A man in a red coat.', []),
     # Taken for one another by anybody.
-    ('A maroon coat and red shoes.', []),
+    ('A maroon coat and red shoes.', []), ('A teal coat and blue shoes.', []),
+    ('A khaki coat and green shoes.', []), ('A green coat and khaki shoes.', []),
+    ('A teal coat and a blue hat, red shoes.', ['A red coat and a blue hat, teal shoes.',
+     'A teal coat and a red hat, blue shoes.', 'A blue coat and a red hat, teal shoes.',
+     'A red coat and a teal hat, blue shoes.']),
     # Two colors, or whose it is is not certain.
     ('A red and white shirt and blue jeans.', []), ('A red shirt and jeans, a blue bag?', []),
     ('A man in a red coat next to a man in a blue coat.', []), ('', []),

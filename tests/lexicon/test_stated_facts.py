@@ -144,6 +144,8 @@ def test_between_two_colors_the_others_are_ruled_out(caption, sentence):
 
 @pytest.mark.parametrize(('denied', 'sentence', 'holds'), [
     ('no bag', 'a backpack', False), ('no backpack', 'a bag', None), ('no hat', 'a cap', False),
+    ('no cap', 'a baseball cap', False), ('no baseball cap', 'a cap', None),
+    ('no cap', 'a beanie', None), ('no cap', 'a hat', None),
     ('no bag', 'a red backpack', False), ('no red bag', 'a backpack', None),
     ('no backpack', 'a suitcase', None),
     ('no red hat', 'a hat', None), ('no red hat', 'a red hat', False),

@@ -135,7 +135,9 @@ class Answerer:
     def _answer(self, query: Asked, hits: Sequence[Hit], wishes: Wishes, said: dict[str, Any],
                 probability: Callable[[float], float | None], topk: int,
                 where: Mapping[str, Any] | None, group: str | None) -> SearchResult:
-        if self.reranker is not None and query.encoded is not None:
+        # Of what is denied nothing is left in the words that a second stage reads.
+        if self.reranker is not None and query.encoded is not None and not (
+                Wishes.denied_alone(query.sentence)):
             seen = self.reranker(query.encoded, best_of_groups_first(hits, group), self.picture)
             hits, said['lost'] = seen.hits, seen.lost
         hits = order_hits(hits, query.sentence, wishes, self.checker, self.gallery)

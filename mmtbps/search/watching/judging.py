@@ -60,8 +60,8 @@ class RuleJudge:
         rules: Saved sentences.
 
     Raises:
-        BadValue: A rule needs a calibration and there is none, or none of sentences of its length,
-            or says nothing to the model.
+        BadValue: A rule needs a calibration and there is none, or none of sentences of its length
+            or of such that only deny, or it says nothing to the model.
     """
 
     def __init__(self, rules: Sequence[Rule], gallery: BaseGallery, encoder: Encoder,
@@ -70,21 +70,37 @@ class RuleJudge:
         self.rules, self.gallery, self.calibration = list(rules), gallery, calibration
         reason = f'{NOT_CALIBRATED}{reason and f": {reason}"}'
         for rule in self.rules:
-            if rule.needs_calibration and calibration is None:
-                raise BadValue(
-                    f'rule {rule.name!r}: {rule.bound}: the model is {reason}, and without a '
-                    'calibration no rate or probability is known. Name a min_score, or calibrate '
-                    'the model', Remedy('calibrate', {}))
+            self._check_bound(rule, reason)
         self._fitted = [(None, reason) if calibration is None else self._choose(rule)
                         for rule in self.rules]
         self._checker = PhraseChecker(encoder, bounds or {})
         self._conditions = [read_where(rule.where) for rule in self.rules]
-        queries = read_queries(encoder, [Wishes.affirmed(rule.sentence) for rule in self.rules])
-        self._vectors = encoder.encode_texts([query.encoded for query in queries])
+        self._vectors = self._encode(encoder)
         self._bounds = [evidence_at_rate(calibration.strangers, rule.value)
                         if rule.bound == 'max_false_alarm_rate' else rule.value
                         for rule in self.rules]
         self._known: GalleryStatistics | None = None
+
+    def _check_bound(self, rule: Rule, reason: str) -> None:
+        """Refuse a rate or a probability where none is known."""
+        if not rule.needs_calibration:
+            return
+        if denied := Wishes.denied_alone(rule.sentence):
+            raise BadValue(f'rule {rule.name!r}: {rule.bound}: the sentence says nothing but '
+                           f'"{denied[0]}", and of such no rate or probability is known. Name a '
+                           'min_score, or say what the person wears')
+        if self.calibration is None:
+            raise BadValue(f'rule {rule.name!r}: {rule.bound}: the model is {reason}, and without '
+                           'a calibration no rate or probability is known. Name a min_score, or '
+                           'calibrate the model', Remedy('calibrate', {}))
+
+    def _encode(self, encoder: Encoder) -> list[np.ndarray]:
+        """Encode the sentences as a search does, so that a rule and a query have one score."""
+        queries = read_queries(encoder, [Wishes.affirmed(rule.sentence) for rule in self.rules])
+        vectors = encoder.encode_texts([query.encoded for query in queries])
+        return [self._checker.without(vector, denied) if denied else vector
+                for vector, denied in zip(vectors, (Wishes.denied_alone(rule.sentence)
+                                                    for rule in self.rules), strict=True)]
 
     def _choose(self, rule: Rule) -> tuple[PresenceCalibration | None, str]:
         """Choose what tells probabilities for a rule's sentence; strangers keep their law.
@@ -95,6 +111,8 @@ class RuleJudge:
         Raises:
             BadValue: And a probability is the bound.
         """
+        if Wishes.denied_alone(rule.sentence):
+            return None, f'{NOT_CALIBRATED} on what is only denied'
         chosen, reason = self.calibration.of_length(Wishes.affirmed(rule.sentence))
         if chosen is not None:
             return chosen, describe_fit(chosen)

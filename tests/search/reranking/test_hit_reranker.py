@@ -99,6 +99,15 @@ def test_pictures_and_entries_are_asked_without_it(plain, photographs):
     assert not searcher.reranker.stage.asked
 
 
+def test_what_only_denies_is_asked_without_it(plain):
+    """The words that are left, "a person", fit everybody."""
+    searcher, sentence = with_stage(plain, k=6), 'a person without a red coat'
+    assert paths(searcher(sentence)[0]) == paths(plain(sentence)[0])
+    assert not searcher.reranker.stage.asked
+    searcher('a man in blue trousers without a red coat')
+    assert [text for text, _ in searcher.reranker.stage.asked] == ['a man in blue trousers']
+
+
 def test_groups_are_of_the_new_order(plain, photographs):
     (photographs / 'copy.png').write_bytes((photographs / 'green-black.png').read_bytes())
     plain.index(photographs, progress=False)

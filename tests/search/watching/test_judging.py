@@ -10,6 +10,7 @@ from watch_rig import painted_gallery
 
 from mmtbps.errors import BadValue
 from mmtbps.evaluation.presence import fit_calibration
+from mmtbps.search import TextToPersonInferencer
 from mmtbps.search.answers import PresenceEstimator
 from mmtbps.search.galleries import open_gallery
 from mmtbps.search.galleries.base import GalleryEntry
@@ -153,3 +154,27 @@ def test_filters_and_what_a_sentence_denies_decide_who_is_found(tmp_path):
     assert not any(name == 'here' for name, _ in found)
     denied = {path for name, path in found if name == 'not red'}
     assert 'red.png' not in denied and 'blue.png' in denied
+
+
+def test_a_rule_that_only_denies_scores_as_a_search_does(tmp_path):
+    gallery, _ = painted_gallery(tmp_path, 'red', 'blue', 'green', 'white')
+    encoder, sentence = ColorEncoder(), 'someone without a red coat'
+    found = RuleJudge([Rule('no red', sentence, 'min_score', -1.)], gallery, encoder)(
+        list(gallery.entries()))
+    searched, = TextToPersonInferencer(encoder, gallery=gallery)(sentence, topk=4)
+    scores = {hit.entry.id: hit.score for hit in searched.hits}
+    plain = dict(zip([each.entry.id for each in found], gallery.get(
+        [each.entry.id for each in found])[1] @ encoder.encode_texts(['someone'])[0], strict=True))
+    assert len(found) >= 2
+    for each in found:
+        assert each.score == pytest.approx(scores[each.entry.id], abs=1e-5)
+        assert abs(each.score - plain[each.entry.id]) > .05
+
+
+@pytest.mark.parametrize('bound', ['max_false_alarm_rate', 'min_probability'])
+@pytest.mark.parametrize('calibrated', [True, False])
+def test_of_what_is_only_denied_no_rate_is_known(data, calibration, tmp_path, bound, calibrated):
+    gallery = gallery_of(data, tmp_path, np.arange(20))
+    with pytest.raises(BadValue, match=f"'bare': {bound}: .* nothing but \"no hat\""):
+        RuleJudge([Rule('bare', 'a man without a hat', bound, .1)], gallery, Sphere(data),
+                  calibration if calibrated else None)
