@@ -109,8 +109,7 @@ def read_sentence(sentence: str) -> SentenceReading:
     >>> [str(phrase) for phrase in reading.phrases], reading.unread_words, reading.affirmed
     (['woman', 'red coat', 'no backpack'], ('tall',), 'a tall woman in a red coat')
     """
-    one = ask_for_one(sentence)
-    words = split_words(sentence) if one is sentence else _as_written(split_words(one), sentence)
+    one, words = _as_of_one(sentence)
     reading = read_attributes(one)
     doubt = reading.reading.doubt if reading.reading.doubt in (
         'several people', 'a comparison', 'a mannequin, a display or an animal') else None
@@ -134,10 +133,13 @@ def read_sentence(sentence: str) -> SentenceReading:
                            _affirm(sentence, words, denied, depths, covered))
 
 
-def _as_written(words: Sequence[Word], sentence: str) -> list[Word]:
-    """Let words end where those of a sentence do."""
-    return [word._replace(end=written.end)
-            for word, written in zip(words, split_words(sentence), strict=True)]
+def _as_of_one(sentence: str) -> tuple[str, list[Word]]:
+    """Read "people" as one person, see `ask_for_one`; words end where those of the query do."""
+    one, words = ask_for_one(sentence), split_words(sentence)
+    if one is sentence:
+        return one, words
+    return one, [word._replace(end=written.end)
+                 for word, written in zip(split_words(one), words, strict=True)]
 
 
 # ------------------------------------------------------------------ what is worn
