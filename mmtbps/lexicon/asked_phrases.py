@@ -1,18 +1,20 @@
 """Reading of a query into phrases that can be checked one by one, and the words left unread."""
 
-import re
 from collections.abc import Iterator, Sequence
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import NamedTuple
 
+from .affirmed_text import Denied, affirm
 from .attribute_reading import WornItem, read_attributes
 from .body_phrases import BodyPhrase, find_body_phrases, is_silent
 from .grammar import AUXILIARIES, COPULAS, FUNCTION_WORDS, color_term
+from .lacking_phrases import Lacking, find_lacking, without_nothing
 from .mentions import ColorMention
-from .negation_scope import DOUBTFUL, absence_end, negation_depths
+from .negation_scope import DOUBTFUL, negation_depths
 from .negations import is_negator
-from .people import ask_for_one
-from .phrases import PhraseIndex, Word, split_words
+from .people import person_places
+from .phrases import Word, split_words
+from .typed_queries import spell_out
 from .vocabulary import read_table
 
 __all__ = ['AskedPhrase', 'SentenceReading', 'read_sentence']
@@ -91,6 +93,17 @@ class SentenceReading(NamedTuple):
         """The words that are not read, as they are written."""
         return tuple(self.sentence[start:end] for start, end in self.unread)
 
+    @property
+    def only_denies(self) -> bool:
+        """Whether it denies something, and says nothing beside but whether a man or a woman."""
+        if not any(phrase.negated for phrase in self.phrases):
+            return False
+        left, words = read_sentence(self.affirmed), split_words(self.affirmed)
+        people = {words[i].start for i in person_places(words)}
+        return left.doubt is None and all(phrase.kind == 'gender' for phrase in left.phrases) and (
+            all(word.start in people for word in words for start, end in left.unread
+                if start <= word.start < end))
+
 
 class _Found(NamedTuple):
     """A phrase by word indices, with the word that a negation must reach."""
@@ -109,37 +122,40 @@ def read_sentence(sentence: str) -> SentenceReading:
     >>> [str(phrase) for phrase in reading.phrases], reading.unread_words, reading.affirmed
     (['woman', 'red coat', 'no backpack'], ('tall',), 'a tall woman in a red coat')
     """
-    one, words = _as_of_one(sentence)
-    reading = read_attributes(one)
+    spelled = spell_out(sentence)
+    words = _as_written(split_words(spelled), spelled, sentence)
+    reading = read_attributes(spelled)
     doubt = reading.reading.doubt if reading.reading.doubt in (
         'several people', 'a comparison', 'a mannequin, a display or an animal') else None
     if doubt:
         return SentenceReading(sentence, (), _unread(sentence, words, set(), []), sentence, doubt)
-    lacking = [*_lacking(words)]
-    found = sorted([*_worn(one, words, reading.items),
-                    *_bare_colors(one, words, reading.reading.mentions),
-                    *(_of_body(one, words, body) for body in find_body_phrases(words)),
-                    *lacking], key=lambda each: (each.first, -each.last))
+    lacking = find_lacking(words)
+    found = sorted([*_worn(spelled, words, reading.items),
+                    *_bare_colors(spelled, words, reading.reading.mentions),
+                    *(_of_body(spelled, words, body) for body in find_body_phrases(words)),
+                    *(_lacks(words, each) for each in lacking)],
+                   key=lambda each: (each.first, -each.last))
     found = [each for i, each in enumerate(found)
              if not any(other.last > each.first for other in found[:i])]
-    depths = negation_depths(_without_nothing(words, lacking),
+    depths = negation_depths(without_nothing(words, lacking),
                              [(each.first, each.last) for each in found])
-    sure = [each for each in found if depths[each.key] != DOUBTFUL]
-    phrases = tuple(each.phrase._replace(
-        negated=each.phrase.negated != bool(depths[each.key] % 2)) for each in sure)
+    sure = [each for each in found if each.phrase.negated or depths[each.key] != DOUBTFUL]
+    phrases = tuple(each.phrase._replace(negated=_is_denied(each, words, depths)) for each in sure)
     covered = {i for each in sure for i in range(each.first, each.last)}
-    denied = [each for each, phrase in zip(sure, phrases, strict=True) if phrase.negated]
+    denied = [Denied(each.first, each.last, each.key)
+              for each, phrase in zip(sure, phrases, strict=True) if phrase.negated]
     return SentenceReading(sentence, phrases, _unread(sentence, words, covered, depths),
-                           _affirm(sentence, words, denied, depths, covered))
+                           affirm(sentence, words, denied, depths, covered))
 
 
-def _as_of_one(sentence: str) -> tuple[str, list[Word]]:
-    """Read "people" as one person, see `ask_for_one`; words end where those of the query do."""
-    one, words = ask_for_one(sentence), split_words(sentence)
-    if one is sentence:
-        return one, words
-    return one, [word._replace(end=written.end)
-                 for word, written in zip(split_words(one), words, strict=True)]
+def _as_written(words: Sequence[Word], spelled: str, sentence: str) -> list[Word]:
+    """Let words that are spelled shorter than they are written end where the written ones do."""
+    if spelled == sentence:
+        return list(words)
+    ends = [*(word.start for word in words[1:]), len(sentence)]
+    return [word._replace(end=next(
+        (m for m in range(word.end, end) if spelled[m] == sentence[m]), end))
+        for word, end in zip(words, ends, strict=True)]
 
 
 # ------------------------------------------------------------------ what is worn
@@ -172,9 +188,9 @@ def _worn(sentence: str, words: Sequence[Word], items: Sequence[WornItem]) -> It
         if mention and mention.color[0] < words[item.last - 1].start and (
                 words[name].start < mention.color[1]):
             name = _word_after(words, mention.color[1])  # "khaki pants" say their color
-        noun = sentence[words[name].start:words[item.last - 1].end]
-        color = sentence[slice(*mention.color)] if mention else ''
-        before, after = (' '.join(sentence[words[i].start:words[i].end] for i in inside
+        noun = _said(sentence, words[name].start, words[item.last - 1].end)
+        color = _said(sentence, *mention.color) if mention else ''
+        before, after = (' '.join(_said(sentence, words[i].start, words[i].end) for i in inside
                                   if _follows_color(words[i], mention) == follows)
                          for follows in (False, True))
         phrase = AskedPhrase(
@@ -182,6 +198,11 @@ def _worn(sentence: str, words: Sequence[Word], items: Sequence[WornItem]) -> It
             garment.region, item.type, noun, before, color, mention.bases if mention else (),
             pattern.name if pattern else '', stuff=after)
         yield _Found(phrase._replace(text=phrase.in_words()), first, last, key)
+
+
+def _said(spelled: str, start: int, end: int) -> str:
+    """Return words of a query as they are spelled, in single spaces."""
+    return ' '.join(spelled[start:end].split())
 
 
 def _follows_color(word: Word, mention: ColorMention | None) -> bool:
@@ -226,7 +247,7 @@ def _word_after(words: Sequence[Word], place: int) -> int:
 
 # ------------------------------------------------------------------ the body, and what lacks
 def _of_body(sentence: str, words: Sequence[Word], body: BodyPhrase) -> _Found:
-    text = sentence[words[body.start].start:words[body.end - 1].end]
+    text = _said(sentence, words[body.start].start, words[body.end - 1].end)
     if text.lower() == 'bearded':
         text = 'beard'
     if body.kind == 'hair':
@@ -238,28 +259,19 @@ def _of_body(sentence: str, words: Sequence[Word], body: BodyPhrase) -> _Found:
         body.name, color=body.color, style=body.style), body.start, body.end, key)
 
 
-def _lacking(words: Sequence[Word]) -> Iterator[_Found]:
-    """Find "hatless", "clean-shaven" and, of which a negation is spoken, "carrying anything"."""
-    table = read_table('asked')
-    for i in range(len(words)):
-        if (match := _lacking_index().longest_at(words, i)) is not None:
-            last, form = match
-            lacks = form in table['lacking']
-            name = table['lacking' if lacks else 'anything'][form]
-            kind, region = ('beard', '') if name == 'beard' else ('accessory', name)
-            yield _Found(AskedPhrase(words[i].start, words[last - 1].end, name, kind, region,
-                                     name, name, negated=lacks), i, last, i)
+def _lacks(words: Sequence[Word], lacking: Lacking) -> _Found:
+    """Make a phrase of "hatless" or "carrying nothing"."""
+    kind, region = ('beard', '') if lacking.name == 'beard' else ('accessory', lacking.name)
+    return _Found(AskedPhrase(words[lacking.first].start, words[lacking.last - 1].end, lacking.name,
+                              kind, region, lacking.name, lacking.name, negated=lacking.said),
+                  lacking.first, lacking.last, lacking.first)
 
 
-@cache
-def _lacking_index() -> PhraseIndex:
-    return PhraseIndex([*read_table('asked')['lacking'], *read_table('asked')['anything']])
-
-
-def _without_nothing(words: Sequence[Word], lacking: Sequence[_Found]) -> list[Word]:
-    """Take the negation out of "carrying nothing": it reaches no farther than what it says."""
-    inside = {i for each in lacking for i in range(each.first, each.last)}
-    return [word._replace(key='thing') if i in inside else word for i, word in enumerate(words)]
+def _is_denied(each: _Found, words: Sequence[Word], depths: Sequence[int]) -> bool:
+    """Tell whether a query says that a phrase is not so; "not hatless" takes the denial back."""
+    if each.phrase.negated:
+        return not (each.first and is_negator(words[each.first - 1]))
+    return bool(depths[each.key] % 2)
 
 
 # ------------------------------------------------------------------ the rest
@@ -272,7 +284,8 @@ def _unread(sentence: str, words: Sequence[Word], covered: set[int],
         if i in covered or word.is_punctuation or is_silent(word.key) or is_negator(word):
             continue
         start = i
-        while start and depths and depths[i] and words[start - 1].key in FUNCTION_WORDS | {'any'}:
+        while start and depths and depths[i] and start - 1 not in covered and (
+                words[start - 1].key in FUNCTION_WORDS | {'any'}):
             start -= 1
             if is_negator(words[start]):
                 break
@@ -283,47 +296,3 @@ def _unread(sentence: str, words: Sequence[Word], covered: set[int],
             spans.append((words[start].start, word.end))
         previous = i
     return tuple(spans)
-
-
-def _affirm(sentence: str, words: Sequence[Word], denied: Sequence[_Found],
-            depths: Sequence[int], covered: set[int]) -> str:
-    """Take what is negated out of a query, with the negation, and mend the seams."""
-    if not denied:
-        return sentence
-    gone = {i for each in denied for i in range(each.first, absence_end(words, each.last))}
-    for i, word in enumerate(words):
-        ends = [each.last for each in denied if _reached(i, each, depths)]
-        if not is_negator(word) or not ends or (covered - gone).intersection(range(i, max(ends))):
-            continue
-        start = i
-        while start and words[start - 1].key in AUXILIARIES:
-            start -= 1
-        gone.update(range(start, max(ends)))
-    left = ''.join('' if i in gone else sentence[word.start:word.end] + (
-        sentence[word.end:words[i + 1].start] if i + 1 < len(words) else '')
-        for i, word in enumerate(words))
-    return _mend(left)
-
-
-def _reached(i: int, each: _Found, depths: Sequence[int]) -> bool:
-    """Tell whether the negator at word ``i`` reaches a phrase, without a gap."""
-    return each.first > i and all(depths[i + 1:each.key + 1])
-
-
-def _mend(text: str) -> str:
-    """Take away what a removal leaves hanging: joiners at its ends, doubled commas."""
-    before = None
-    while before != text:
-        before = text
-        text = re.sub(r'\s+', ' ', text)
-        text = re.sub(r' ?([,.;])(?: ?[,.;])+', r'\1', text)
-        text = re.sub(r'\s+([,.;])', r'\1', text)
-        text = re.sub(r'\b(?:who|and|or|with|but|in|wearing|while|a|an|the)(?=[,.;]|$)', '', text)
-        text = re.sub(r'\b(who|with|and|but) (?:and|or|but)\b', r'\1', text)
-        text = re.sub(r'\bwith (wearing|in|carrying|holding)\b', r'\1', text)
-        text = re.sub(r'\bwho (in|with|wearing|carrying)\b', r'\1', text)
-        text = re.sub(r'\b(?:he|she|they|it|her|his)(?=[,.;]|$)', '', text, flags=re.IGNORECASE)
-        text = re.sub(r'^(?:and|or|but|with|[,.;])(?:\s|$)', '', text.strip()).rstrip(' ,;')
-    words = [word for word in split_words(text) if not word.is_punctuation]
-    return text if any(not is_silent(word.key) or word.key not in FUNCTION_WORDS
-                       for word in words) else ''

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import NamedTuple
 
-from .grammar import COPULAS, FILLERS, FUNCTION_WORDS
+from .grammar import COPULAS, FILLERS, FUNCTION_WORDS, noun_at
 from .phrases import PhraseIndex, Word
 from .vocabulary import read_table
 
@@ -95,12 +95,24 @@ def _read_hair(words: Sequence[Word], i: int) -> BodyPhrase:
         tied = _tied().longest_at(words, first) if first < len(words) else None
         end = max(end, tied[0]) if tied else end
     if m > i + 1:
+        told = end
         while m < len(words) and (_describes_hair(words, m)):
             end = m = max(m + 1, _style_end(words, m))
+        if _runs_into_a_thing(words, m):  # "hair is black, red coat"
+            end = max([told, *(k for k in range(i, m) if words[k].key in FILLERS | {','})])
         while words[end - 1].key in FILLERS | {','}:
             end -= 1
     style, color = _said(words, start, end)
     return BodyPhrase(start, end, 'hair', _HAIR, style, color)
+
+
+def _runs_into_a_thing(words: Sequence[Word], m: int) -> bool:
+    """Tell whether the words before ``m`` are of a thing that is named next."""
+    while m < len(words) and not words[m].is_punctuation and words[m].key not in FUNCTION_WORDS:
+        if noun_at(words, m) is not None:
+            return True
+        m += 1
+    return False
 
 
 def _describes_hair(words: Sequence[Word], m: int) -> bool:

@@ -226,8 +226,8 @@ def _is_handled(words: Sequence[Word], start: int) -> bool:
     table, parts = _words_of('holding'), _words_of('body_parts')
     for m in range(start - 1, -1, -1):
         key = words[m].key
-        if key in table:
-            return True
+        if key in table:  # "carrying nothing, a red shirt"
+            return not (is_negator(words[m + 1]) or words[m + 1].key == 'anything')
         if key in _SENTENCE_ENDS:
             return False
         held_in = key in ('in', 'with') and any(

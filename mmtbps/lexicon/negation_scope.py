@@ -6,7 +6,8 @@ told how many negations reach it: of two, the second takes the first back.
 
 from collections.abc import Sequence
 
-from .grammar import AUXILIARIES, COPULAS, noun_ending_at
+from .body_phrases import is_silent
+from .grammar import AUXILIARIES, COPULAS, color_term, noun_ending_at
 from .negations import is_negator
 from .phrases import Word
 
@@ -21,6 +22,8 @@ _CLAUSE = frozenset('but while who whose which because although though except in
 _AFTER_OBJECT = frozenset('with in wearing wears wear carrying carries holding holds has having is '
                           'was are dressed'.split())
 _JOINERS = frozenset({'or', 'nor'})
+_PLACES = frozenset({'in', 'on', 'with'})
+_DRESSED = frozenset('dressed clad seen shown covered anything something'.split())
 #: "Not only a hat": nothing is negated.
 _ONLY = frozenset('only just merely simply'.split())
 _CORRELATED = frozenset({'neither', 'not', 'no', 'without', 'never'})
@@ -47,6 +50,8 @@ def negation_depths(words: Sequence[Word], nouns: Sequence[tuple[int, int]]) -> 
         if not _negates(words, i):
             continue
         end, doubtful = _reach(words, i, nouns)
+        if _is_open(words, i):
+            end, doubtful = i + 1, end
         for m in range(i + 1, doubtful):
             if depths[m] != DOUBTFUL:
                 depths[m] = depths[m] + 1 if m < end else DOUBTFUL
@@ -84,6 +89,11 @@ def _negates(words: Sequence[Word], i: int) -> bool:
     return True
 
 
+def _is_open(words: Sequence[Word], i: int) -> bool:
+    """Tell whether both are right: "with or without a bag"."""
+    return i > 1 and words[i - 1].key == 'or' and words[i - 2].key in _AFTER_OBJECT
+
+
 def _reach(words: Sequence[Word], i: int, nouns: Sequence[tuple[int, int]]) -> tuple[int, int]:
     """Find the word after the scope of the negator at ``i``, and the one after what is doubtful."""
     starts = {start: end for start, end in nouns}
@@ -93,9 +103,13 @@ def _reach(words: Sequence[Word], i: int, nouns: Sequence[tuple[int, int]]) -> t
         if key in _STOPS or key in _CLAUSE:
             break
         if key in {',', 'and', '&'}:
-            if not _goes_on(words, m, objects, starts):
+            if not objects and (key == ',' or _says_else(words[i + 1:m])):
+                break
+            if objects and not _goes_on(words, m, starts):
                 return m, _doubtful_end(words, m, objects, starts)
         elif objects and (key in _AFTER_OBJECT or _negates(words, m)) and not _joined(words, m):
+            break
+        elif not objects and key in _PLACES and m > i + 1 and _says_else(words[i + 1:m]):
             break
         if m in starts:
             objects += 1
@@ -105,13 +119,17 @@ def _reach(words: Sequence[Word], i: int, nouns: Sequence[tuple[int, int]]) -> t
     return m, m
 
 
-def _goes_on(words: Sequence[Word], m: int, objects: int, starts: dict[int, int]) -> bool:
+def _says_else(words: Sequence[Word]) -> bool:
+    """Tell whether a negation has an object of its own: "not running in red", "no logo on it"."""
+    return any(not is_silent(word.key) and word.key not in _DRESSED
+               and not word.key.endswith('ly') for word in words)
+
+
+def _goes_on(words: Sequence[Word], m: int, starts: dict[int, int]) -> bool:
     """Tell whether a scope runs across a comma or "and": into a list that "or" ends, a bare noun.
 
-    "No hat, bag or scarf", "without hat and bag", "not tall and wearing no hat".
+    "No hat, bag or scarf", "without hat and bag".
     """
-    if not objects:
-        return words[m].key != ','
     after = [n for n in starts if n > m]
     if not after:
         return False
@@ -119,7 +137,7 @@ def _goes_on(words: Sequence[Word], m: int, objects: int, starts: dict[int, int]
     between = [word.key for word in words[m + 1:first]]
     if any(key in _JOINERS for key in between):
         return True
-    if between:
+    if between or color_term(words, first) is not None:
         return words[m].key == ',' and between in (['a'], ['an']) and _list_ends_in_or(
             words, starts[first], starts)
     return words[m].key != ',' or _list_ends_in_or(words, starts[first], starts)

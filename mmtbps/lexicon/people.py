@@ -1,10 +1,10 @@
 """Number of people in a caption: one, or more than one."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 
 from .grammar import COPULAS, FUNCTION_WORDS, noun_at
-from .phrases import PhraseIndex, Word, split_words
+from .phrases import PhraseIndex, Word
 from .vocabulary import read_table
 
 #: Of one person, with their gender.
@@ -14,7 +14,6 @@ _OTHERS = frozenset({'another', 'other', 'second', 'third', 'two', 'three', 'fou
 _NEXT = frozenset(',;')  # "a man in white, officer in blue"
 _INDEFINITE = frozenset('a an one some his her their each every'.split())
 _JOINED_BY = frozenset('and & with or behind beside by to holding carrying of'.split())
-_COUNTS = _OTHERS | {'both', 'few', 'five', 'many', 'pair'}
 _BEFORE_SAME = COPULAS | {'as', 'like'}
 _MAX_MODIFIERS = 4
 
@@ -63,21 +62,18 @@ def person_noun(words: Sequence[Word]) -> str | None:
                  and not _not_persons().longest_at(words, i)), None)
 
 
-def ask_for_one(sentence: str) -> str:
-    """Write a query for "people" or "someone" as one for a person; all else keeps its place.
-
-    Whoever asks for "people without bags" wants each of them. A query that counts them, or names
-    others beside them, is left as it is, and so is every other.
-
-    >>> ask_for_one('Show me people in red coats'), ask_for_one('two people'), ask_for_one('people')
-    ('Show me person in red coats', 'two people', 'person')
-    """
-    words, one = split_words(sentence), read_table('asked')['asked_for']
-    named = [i for i, word in enumerate(words) if word.key in _kinds() or word.key in _others()]
-    if len(named) != 1 or (word := words[named[0]]).key not in one or any(
-            before.key in _COUNTS or before.key.isdigit() for before in words[:named[0]]):
-        return sentence
-    return sentence[:word.start] + one[word.key].ljust(word.end - word.start) + sentence[word.end:]
+def person_places(words: Sequence[Word]) -> Iterator[int]:
+    """Find the words that name a person, or several; not those of "baby stroller", "mom jeans"."""
+    i = 0
+    while i < len(words):
+        skipped = _not_persons().longest_at(words, i)
+        if skipped:
+            i = skipped[0]
+            continue
+        attribute = i + 1 < len(words) and noun_at(words, i + 1) is not None
+        if not attribute and (words[i].key in _kinds() or words[i].key in _others()):
+            yield i
+        i += 1
 
 
 def _is_another(words: Sequence[Word], i: int, after_one: bool) -> bool:

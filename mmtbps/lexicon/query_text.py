@@ -7,7 +7,7 @@ encoder, so that every encoder is handed the same sentence.
 import re
 import unicodedata
 
-__all__ = ['has_word', 'is_blank', 'normalize_query']
+__all__ = ['has_word', 'is_blank', 'normalize_query', 'plain_signs']
 
 #: Before NFKC, which makes a space and a combining accent of a spacing one. The signs that word
 #: processors put for the quotes, apostrophes and hyphens of a keyboard, and a letter without ink.
@@ -48,6 +48,20 @@ def normalize_query(text: str) -> str:
             kept.append(sign)
     # What was removed may have kept a letter and its accent apart; NFKC makes apostrophes, too.
     return ' '.join(unicodedata.normalize('NFKC', ''.join(kept)).translate(_PLAIN).split())
+
+
+def plain_signs(text: str) -> str:
+    """Write quotes, hyphens and wide letters as a keyboard has them, each in its place.
+
+    Example:
+        >>> plain_signs('\uff4eo T\u2011shirt, isn\u00b4t')
+        "no T-shirt, isn't"
+    """
+    if text.isascii():
+        return text.replace('`', "'")
+    plain = text.translate({**_PLAIN, ord('`'): "'"})
+    return ''.join(one if len(one := unicodedata.normalize('NFKC', sign)) == 1 else sign
+                   for sign in plain)
 
 
 def is_blank(text: str) -> bool:

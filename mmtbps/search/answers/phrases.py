@@ -127,9 +127,11 @@ class PhraseChecker:
     def unchecked(sentence: str) -> tuple[str, ...]:
         """List the words of a sentence that no phrase checks, in order."""
         reading = read_sentence(sentence)
-        spans = [*reading.unread, *((phrase.start, phrase.end) for phrase in reading.phrases
-                                    if not opposites_of(phrase))]
-        return tuple(sentence[start:end] for start, end in sorted(spans))
+        found = {start: sentence[start:end] for start, end in reading.unread}
+        found.update((phrase.start, f'{"no " if phrase.negated else ""}'
+                      f'{sentence[phrase.start:phrase.end]}')
+                     for phrase in reading.phrases if not opposites_of(phrase))
+        return tuple(found[start] for start in sorted(found))
 
     def vectors(self, phrase: AskedPhrase) -> np.ndarray:
         """Encode a phrase and its opposites into ``(1 + K, dim)`` unit features, itself first."""
@@ -148,7 +150,15 @@ class PhraseChecker:
         return vectors[0] - vectors[1:].mean(0)
 
     def without(self, query: np.ndarray, denied: Sequence[AskedPhrase]) -> np.ndarray:
-        """Move a ``(dim,)`` query away from what phrases say, see `move_away`."""
+        """Move a ``(dim,)`` query away from what phrases say, see `move_away`.
+
+        Not if one of them has no opposites, or is of a hat or bag of one color: its opposites are
+        such things in other colors, and away from it lie those who have one.
+        """
+        if not all(opposites_of(phrase) and not (
+                phrase.kind == 'accessory' and (phrase.color or phrase.pattern))
+                for phrase in denied):
+            return query
         return move_away(query, np.stack([self.contrast(phrase) for phrase in denied]))
 
     def margins(self, phrase: AskedPhrase, features: np.ndarray) -> Margins:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mmtbps.errors import BadValue
-from mmtbps.lexicon import AskedPhrase, opposites_of, read_sentence
+from mmtbps.lexicon import AskedPhrase, read_sentence
 
 from ..galleries.base import BaseGallery, Hit
 from .feedback import move_query
@@ -105,9 +105,6 @@ class Wishes:
     def denied_alone(sentence: str | None) -> tuple[AskedPhrase, ...]:
         """List what a sentence denies, if it says nothing else but whether a man or a woman.
 
-        A colored hat or bag is not listed: its opposites are such things in other colors, and away
-        from it lie those who have one.
-
         Example:
             >>> [str(phrase) for phrase in Wishes.denied_alone('a man without a hat or a bag')]
             ['no hat', 'no bag']
@@ -115,12 +112,8 @@ class Wishes:
             ()
         """
         reading = read_sentence(sentence or '')
-        denied = tuple(phrase for phrase in reading.phrases if phrase.negated)
-        others = [phrase for phrase in reading.phrases
-                  if not phrase.negated and phrase.kind != 'gender']
-        alone = all(opposites_of(phrase) and not (
-            phrase.kind == 'accessory' and (phrase.color or phrase.pattern)) for phrase in denied)
-        return denied if alone and not others and not reading.unread_words else ()
+        return tuple(phrase for phrase in reading.phrases
+                     if phrase.negated) if reading.only_denies else ()
 
     @staticmethod
     def affirmed(sentence: str) -> str:

@@ -1,0 +1,84 @@
+"""Queries without what they deny, which an encoder would read as its contrary."""
+
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from .body_phrases import is_silent
+from .grammar import AUXILIARIES, FUNCTION_WORDS
+from .negation_scope import absence_end
+from .negations import is_negator
+from .phrases import Word, split_words
+
+__all__ = ['Denied', 'affirm']
+
+#: Words that say nothing at the end of a clause.
+_HANGING = (r'who|whose|that|which|where|and|or|with|but|in|while|wearing|carrying|holding|having|'
+            r'is|are|was|were|has|have|a|an|the|he|she|they|it|his|her|their|w/')
+_OF_WHAT_LACKS = r'\b(?:of any (?:kind|sort|color|colour)|at all|whatsoever)\b'
+
+
+class Denied(NamedTuple):
+    """Word indices of what is denied, and of the word that the negation must reach."""
+
+    first: int
+    last: int
+    key: int
+
+
+def affirm(sentence: str, words: Sequence[Word], denied: Sequence[Denied], depths: Sequence[int],
+           covered: set[int]) -> str:
+    """Take what is negated out of a query, with the negation, and mend the seams.
+
+    Args:
+        sentence: The query.
+        words: Of it.
+        denied: What it denies.
+        depths: Of each word, see `negation_depths`.
+        covered: Words that are of some phrase.
+
+    Returns:
+        What is left; empty if that says nothing.
+    """
+    if not denied:
+        return sentence
+    gone = {i for each in denied for i in range(each.first, absence_end(words, each.last))}
+    for i, word in enumerate(words):
+        ends = [each.last for each in denied if _reached(i, each, depths)]
+        if not is_negator(word) or not ends or (covered - gone).intersection(range(i, max(ends))):
+            continue
+        start = i
+        while start and words[start - 1].key in AUXILIARIES:
+            start -= 1
+        gone.update(range(start, max(ends)))
+    left = ''.join('' if i in gone else sentence[word.start:word.end] + (
+        sentence[word.end:words[i + 1].start] if i + 1 < len(words) else '')
+        for i, word in enumerate(words))
+    return _mend(left)
+
+
+def _reached(i: int, each: Denied, depths: Sequence[int]) -> bool:
+    """Tell whether the negator at word ``i`` reaches a phrase, without a gap."""
+    return each.first > i and all(depths[i + 1:each.key + 1])
+
+
+def _mend(text: str) -> str:
+    """Take away what a removal leaves hanging: joiners at its ends, doubled commas."""
+    before = None
+    while before != text:
+        before = text
+        for pattern, new in _MENDS:
+            text = pattern.sub(new, text.strip())
+        text = text.rstrip(' ,;:-–(')
+    words = [word for word in split_words(text) if not word.is_punctuation]
+    return text if any(not is_silent(word.key) or word.key not in FUNCTION_WORDS
+                       for word in words) else ''
+
+
+_MENDS = [(re.compile(pattern, re.IGNORECASE), new) for pattern, new in (
+    (r'\s+', ' '), (r'\([\s,;.]*\)', ''), (_OF_WHAT_LACKS, ''),
+    (r' ?([,.;])(?: ?[,.;])+', r'\1'), (r'\s+([,.;])', r'\1'),
+    (rf'(?<![\w/-])(?:{_HANGING})(?=[,.;)]|$)', ''),
+    (r'\b(who|with|and|but) (?:and|or|but)\b', r'\1'), (r'\b(with|in|and|or) \1\b', r'\1'),
+    (r'\b(?:with|who|that) (wearing|in|with|carrying|holding)\b', r'\1'),
+    (r'^(?:and|or|but|with|[,.;])(?:\s|$)', ''), (r'^(?:visible|seen|shown)$', ''))]
