@@ -95,7 +95,7 @@ class SentenceReading(NamedTuple):
 
     @property
     def only_denies(self) -> bool:
-        """Whether it denies something, and says nothing beside but whether a man or a woman."""
+        """True if it denies something, and says nothing beside but whether a man or a woman."""
         if not any(phrase.negated for phrase in self.phrases):
             return False
         left, words = read_sentence(self.affirmed), split_words(self.affirmed)
