@@ -9,6 +9,7 @@ from .grammar import AUXILIARIES, FUNCTION_WORDS
 from .negation_scope import absence_end
 from .negations import is_negator
 from .phrases import Word, split_words
+from .vocabulary import read_table
 
 __all__ = ['Denied', 'affirm']
 
@@ -42,10 +43,14 @@ def affirm(sentence: str, words: Sequence[Word], denied: Sequence[Denied], depth
     """
     if not denied:
         return sentence
-    gone = {i for each in denied for i in range(each.first, absence_end(words, each.last))}
+    gone = {i for each in denied for i in range(each.first, _end_of(words, each.last))}
+    kept = covered - gone
     for i, word in enumerate(words):
-        ends = [each.last for each in denied if _reached(i, each, depths)]
-        if not is_negator(word) or not ends or (covered - gone).intersection(range(i, max(ends))):
+        if not is_negator(word):
+            continue
+        reached = next((m for m in range(i + 1, len(words)) if not depths[m]), len(words))
+        ends = [each.last for each in denied if i < each.first and each.key < reached]
+        if not ends or not kept.isdisjoint(range(i, max(ends))):
             continue
         start = i
         while start and words[start - 1].key in AUXILIARIES:
@@ -57,9 +62,14 @@ def affirm(sentence: str, words: Sequence[Word], denied: Sequence[Denied], depth
     return _mend(left)
 
 
-def _reached(i: int, each: Denied, depths: Sequence[int]) -> bool:
-    """Tell whether the negator at word ``i`` reaches a phrase, without a gap."""
-    return each.first > i and all(depths[i + 1:each.key + 1])
+def _end_of(words: Sequence[Word], end: int) -> int:
+    """Find the end of what is said of what is not there: "is not visible", "on her head"."""
+    end = absence_end(words, end)
+    if end < len(words) and words[end].key in ('in', 'on', 'over', 'around', 'at'):
+        parts = {*read_table('reading')['body_parts'], 'back'}
+        return next((m + 1 for m in range(end + 1, min(end + 4, len(words)))
+                     if words[m].key in parts), end)
+    return end
 
 
 def _mend(text: str) -> str:
@@ -79,6 +89,7 @@ _MENDS = [(re.compile(pattern, re.IGNORECASE), new) for pattern, new in (
     (r'\s+', ' '), (r'\([\s,;.]*\)', ''), (_OF_WHAT_LACKS, ''),
     (r' ?([,.;])(?: ?[,.;])+', r'\1'), (r'\s+([,.;])', r'\1'),
     (rf'(?<![\w/-])(?:{_HANGING})(?=[,.;)]|$)', ''),
-    (r'\b(who|with|and|but) (?:and|or|but)\b', r'\1'), (r'\b(with|in|and|or) \1\b', r'\1'),
+    (r'\b(who|with|and|but) (?:and|or|but)\b', r'\1'), (r'\b(?:and|or|but) (?=w/)', ''),
+    (r'\b(with|in|and|or) \1\b', r'\1'),
     (r'\b(?:with|who|that) (wearing|in|with|carrying|holding)\b', r'\1'),
     (r'^(?:and|or|but|with|[,.;])(?:\s|$)', ''), (r'^(?:visible|seen|shown)$', ''))]

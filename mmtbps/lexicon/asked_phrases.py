@@ -23,6 +23,7 @@ _CLOTHES = frozenset({'upper', 'lower', 'full', 'shoes'})
 #: Doubts of a garment for which a query does not ask for it.
 _REFUSED = frozenset({'written text', 'only a part'})
 _UNSURE_COLOR = 'words that may be a color'
+_DETERMINERS = frozenset('a an the any'.split())
 _OPENS_BARE = frozenset('in wearing wears dressed clad all entirely mostly'.split())
 
 
@@ -152,10 +153,10 @@ def _as_written(words: Sequence[Word], spelled: str, sentence: str) -> list[Word
     """Let words that are spelled shorter than they are written end where the written ones do."""
     if spelled == sentence:
         return list(words)
-    ends = [*(word.start for word in words[1:]), len(sentence)]
+    ends = [word.start for word in words[1:]]
     return [word._replace(end=next(
-        (m for m in range(word.end, end) if spelled[m] == sentence[m]), end))
-        for word, end in zip(words, ends, strict=True)]
+        (m for m in range(word.end, end) if spelled[m] != ' ' or sentence[m].isspace()), end))
+        for word, end in zip(words, [*ends, len(sentence)][:len(words)], strict=True)]
 
 
 # ------------------------------------------------------------------ what is worn
@@ -269,8 +270,13 @@ def _lacks(words: Sequence[Word], lacking: Lacking) -> _Found:
 
 def _is_denied(each: _Found, words: Sequence[Word], depths: Sequence[int]) -> bool:
     """Tell whether a query says that a phrase is not so; "not hatless" takes the denial back."""
+    before = each.first
     if each.phrase.negated:
-        return not (each.first and is_negator(words[each.first - 1]))
+        return not (before and is_negator(words[before - 1]))
+    if each.phrase.kind == 'gender':  # "not tall, a man", "no hat man"
+        while before and words[before - 1].key in _DETERMINERS:
+            before -= 1
+        return bool(before and is_negator(words[before - 1]))
     return bool(depths[each.key] % 2)
 
 

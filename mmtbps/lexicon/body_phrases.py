@@ -99,7 +99,8 @@ def _read_hair(words: Sequence[Word], i: int) -> BodyPhrase:
         while m < len(words) and (_describes_hair(words, m)):
             end = m = max(m + 1, _style_end(words, m))
         if _runs_into_a_thing(words, m):  # "hair is black, red coat"
-            end = max([told, *(k for k in range(i, m) if words[k].key in FILLERS | {','})])
+            seams = [k for k in range(i, m) if words[k].key in FILLERS | {','}]
+            end = max([told, *(seams or [m - 1])])
         while words[end - 1].key in FILLERS | {','}:
             end -= 1
     style, color = _said(words, start, end)

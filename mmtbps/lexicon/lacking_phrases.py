@@ -10,6 +10,8 @@ from .vocabulary import read_table
 
 __all__ = ['Lacking', 'find_lacking', 'without_nothing']
 
+_EXCEPT = frozenset('but than'.split())
+_PLACES = frozenset('in on at over under around'.split())
 _WHOSE = ('', 'a', 'the', 'his', 'her', 'their', 'my')
 
 
@@ -41,7 +43,7 @@ def find_lacking(words: Sequence[Word]) -> list[Lacking]:
     for i in range(len(words)):
         match = _index().longest_at(words, i)
         if match is not None and i >= (found[-1].last if found else 0) and (
-                _says_no_more(words, *match)):
+                match[1] in read_table('asked')['lacking'] or _says_no_more(words, match[0])):
             found.append(Lacking(i, match[0], *_forms()[match[1]]))
     return found
 
@@ -52,10 +54,13 @@ def without_nothing(words: Sequence[Word], lacking: Sequence[Lacking]) -> list[W
     return [word._replace(key='thing') if i in inside else word for i, word in enumerate(words)]
 
 
-def _says_no_more(words: Sequence[Word], end: int, form: str) -> bool:
-    """Tell whether nothing is said of what is not held: not of "carrying anything heavy"."""
-    return not form.endswith(('anything', 'nothing')) or end == len(words) or (
-        words[end].is_punctuation or words[end].key in FUNCTION_WORDS)
+def _says_no_more(words: Sequence[Word], end: int) -> bool:
+    """Tell whether nothing is said of what is not held, not even where: "in his left hand"."""
+    if end == len(words) or words[end].is_punctuation:
+        return True
+    key, parts = words[end].key, {*read_table('reading')['body_parts'], 'back'}
+    return key in FUNCTION_WORDS and key not in _EXCEPT and not (
+        key in _PLACES and any(word.key in parts for word in words[end + 1:end + 4]))
 
 
 @cache

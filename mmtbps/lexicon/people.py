@@ -33,6 +33,9 @@ def names_several_people(words: Sequence[Word]) -> bool:
     i = 0
     while i < len(words):
         key = words[i].key.removesuffix("'s").removesuffix('’s')
+        if key not in _names():
+            i += 1
+            continue
         skipped = _not_persons().longest_at(words, i)
         if skipped or (i + 1 < len(words) and key == words[i].key and noun_at(words, i + 1)
                        and (key in table or key in _others())):
@@ -64,16 +67,15 @@ def person_noun(words: Sequence[Word]) -> str | None:
 
 def person_places(words: Sequence[Word]) -> Iterator[int]:
     """Find the words that name a person, or several; not those of "baby stroller", "mom jeans"."""
-    i = 0
-    while i < len(words):
+    done = 0
+    for i, word in enumerate(words):
+        if i < done or word.key not in _names() or word.key in PRONOUNS:
+            continue
         skipped = _not_persons().longest_at(words, i)
         if skipped:
-            i = skipped[0]
-            continue
-        attribute = i + 1 < len(words) and noun_at(words, i + 1) is not None
-        if not attribute and (words[i].key in _kinds() or words[i].key in _others()):
+            done = skipped[0]
+        elif i + 1 == len(words) or noun_at(words, i + 1) is None:
             yield i
-        i += 1
 
 
 def _is_another(words: Sequence[Word], i: int, after_one: bool) -> bool:
@@ -109,6 +111,12 @@ def _kinds() -> dict[str, frozenset[str]]:
 def _others() -> frozenset[str]:
     """Return the nouns that name a second person, or several, wherever they stand."""
     return frozenset((*read_table('reading')['plurals'], *read_table('reading')['relations']))
+
+
+@cache
+def _names() -> frozenset[str]:
+    """Return the words that may name a person, or several."""
+    return frozenset((*_kinds(), *_others(), *PRONOUNS))
 
 
 @cache

@@ -4,7 +4,8 @@ import re
 from collections.abc import Iterator, Sequence
 
 from .body_phrases import find_body_phrases
-from .grammar import FUNCTION_WORDS, color_term, noun_at, noun_ending_at
+from .grammar import FUNCTION_WORDS, JOINERS, Noun, color_term, noun_at, noun_ending_at
+from .negations import is_negator
 from .people import PRONOUNS, person_places
 from .phrases import Word, split_words
 from .query_text import plain_signs
@@ -14,15 +15,19 @@ __all__ = ['spell_out']
 
 _TYPED = {
     'w/o': 'no', 'w/out': 'no', 'w/': ';', "someone's": 'their', "somebody's": 'their',
-    **dict.fromkeys('isnt arent wasnt doesnt dont didnt hasnt havent'.split(), 'not')}
+    'with out': 'no'}
 _TYPED_WORDS = re.compile(r"(?<![\w/'])(?:w/o(?:ut)?(?![\w/])|w/|some(?:one|body)'s(?!\w)"
-                          r"|(?:is|are|was|does|do|did|has|have)nt(?![\w']))", re.IGNORECASE)
+                          r"|with out(?!\w)|(?:is|are|was|were|does|do|did|has|have|had|ca|wo|ai"
+                          r"|could|would|should)nt(?![\w']))", re.IGNORECASE)
 _COUNTS = frozenset('two three four five six few many several both other another second third pair '
                     'of'.split())
-_OPENING = frozenset('a an the all any every each my our for'.split())
+_OPENING = frozenset('a an the all any every each my our for to is are there has have'.split())
+_PICTURES = frozenset('photo photos picture pictures image images video videos shot'.split())
 #: Things of one of these before another of these, of another place, are two: "red shirt jeans".
 _APART = frozenset({'upper', 'lower', 'shoes', 'hat', 'bag'})
-_NO_COLOR_BETWEEN = 3
+#: Words behind which something else begins: parts of the body, and what ends a clause.
+_ENDS = frozenset({'hair', 'beard', 'visible', 'nothing', *read_table('reading')['body_parts']})
+_LOOKS = 4
 
 
 def spell_out(query: str) -> str:
@@ -36,7 +41,7 @@ def spell_out(query: str) -> str:
     >>> spell_out('two men in red coats')
     'two men in red coats'
     """
-    typed = _TYPED_WORDS.sub(lambda found: _fit(_TYPED[found[0].lower()], found[0]),
+    typed = _TYPED_WORDS.sub(lambda found: _fit(_TYPED.get(found[0].lower(), 'not'), found[0]),
                              plain_signs(query))
     return _keep_apart(_ask_for_one(typed))
 
@@ -48,12 +53,14 @@ def _fit(text: str, written: str) -> str:
 def _ask_for_one(query: str) -> str:
     """Write "people in red" as of one person, unless they are counted, or others are named."""
     words, one = split_words(query), read_table('asked')['asked_for']
-    named = [*person_places(words)]
+    people = [*person_places(words)]
+    named = [i for i in people if i + 1 not in people]  # "teen girls" are one
     if len(named) != 1 or (word := words[named[0]]).key not in one:
         return query
-    for before in words[:named[0]]:
-        if before.key in _COUNTS or before.key.isdigit() or before.key in PRONOUNS or (
-                before.key in FUNCTION_WORDS and before.key not in _OPENING):
+    for i, before in enumerate(words[:people[0]]):
+        pictured = before.key == 'of' and i and words[i - 1].key in _PICTURES
+        if not pictured and (before.key in _COUNTS or before.key.isdigit() or (
+                before.key in FUNCTION_WORDS | set(PRONOUNS) and before.key not in _OPENING)):
             return query
     if query[word.end:word.end + 1] == "'":
         return query
@@ -72,37 +79,70 @@ def _keep_apart(query: str) -> str:
 
 def _seams(words: Sequence[Word]) -> Iterator[int]:
     """Find the words that begin another thing behind a thing or a person."""
-    hair = {phrase.start for phrase in find_body_phrases(words) if phrase.kind == 'hair'}
+    hair = [phrase for phrase in find_body_phrases(words) if phrase.kind == 'hair']
+    starts, ends = {phrase.start for phrase in hair}, {phrase.end for phrase in hair}
     people = set(person_places(words))
     spoken = [not word.is_punctuation and word.key not in FUNCTION_WORDS for word in words]
+    last = 0
     for i in range(1, len(words)):
-        if not spoken[i] or not spoken[i - 1]:
+        if not spoken[i] or not (spoken[i - 1] or words[i - 1].key == 'nothing'):
             continue
-        before = noun_ending_at(words, i - 1)
-        thing = before is not None and before.key in garments()
-        if not thing and i - 1 not in people and words[i - 1].key not in ('hair', 'beard'):
-            continue
-        if i in hair or _opens_a_thing(words, i) or (thing and (
-                i in people or _is_elsewhere(words, i, before.key))):
+        noun = noun_ending_at(words, i - 1)
+        thing = noun is not None and noun.key in garments()
+        ended = words[i - 1].key in _ENDS or (
+            noun is not None and _is_denied(words, noun.start, last))
+        told = ended or i in ends or i - 1 in people  # hair, or a person
+        if ((told or thing) and i in starts) or ((ended or thing) and i in people) or (
+                thing and _is_elsewhere(words, i, noun.key)) or (
+                (told or thing and _stands_alone(words, noun)) and _opens_a_thing(words, i)):
+            last = i
             yield i
 
 
+def _is_denied(words: Sequence[Word], start: int, last: int) -> bool:
+    """Tell whether a negation stands before a noun, and behind the last seam: "no red cap"."""
+    while start > last and words[start - 1].key not in FUNCTION_WORDS and (
+            not words[start - 1].is_punctuation):
+        start -= 1
+    return any(is_negator(word) for word in words[max(start - 2, last):start])
+
+
+def _stands_alone(words: Sequence[Word], noun: Noun) -> bool:
+    """Tell whether a noun is no attribute of what comes next, as in "polo red shirt"."""
+    colored = noun.start > 0 and any(
+        (term := color_term(words, m)) is not None and term.bases and term.end == noun.start
+        for m in range(max(noun.start - 3, 0), noun.start))
+    return colored or garments()[noun.key].region in ('hat', 'bag')
+
+
 def _opens_a_thing(words: Sequence[Word], i: int) -> bool:
-    """Tell whether a color with what it is of begins at a word: "black leather shoes"."""
+    """Tell whether a color with what it is of begins at a word: "black and white leather shoes"."""
     term = color_term(words, i)
     if term is None or not term.bases:
         return False
-    for m in range(term.end, min(term.end + _NO_COLOR_BETWEEN, len(words))):
+    m = term.end
+    while m + 1 < len(words) and words[m].key in JOINERS and (
+            other := color_term(words, m + 1)) is not None:
+        m = other.end
+    return _next_garment(words, m) is not None
+
+
+def _next_garment(words: Sequence[Word], i: int) -> Noun | None:
+    """Return the garment that is named from a word on, behind a few words for how it looks."""
+    for m in range(i, min(i + _LOOKS, len(words))):
         if words[m].is_punctuation or words[m].key in FUNCTION_WORDS:
-            return False
+            return None
         if (noun := noun_at(words, m)) is not None:
-            return noun.key in garments()
-    return False
+            return noun if noun.key in garments() else None
+    return None
 
 
 def _is_elsewhere(words: Sequence[Word], i: int, before: str) -> bool:
-    noun = noun_at(words, i)
-    if noun is None or noun.key not in garments():
+    """Tell whether another part of the body is dressed from a word on: "red shirt dark jeans"."""
+    noun = _next_garment(words, i)
+    if noun is None:
         return False
     first, second = garments()[before].region, garments()[noun.key].region
-    return {first, second} <= _APART and first != second and second != 'upper'
+    plural = first != 'shoes' or words[i - 1].key.endswith('s')  # no "shoe bag"
+    return plural and first in _APART and first != second and second in _APART - {'upper'} | {
+        'accessory'}
