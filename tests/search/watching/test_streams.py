@@ -216,11 +216,11 @@ def test_frames_of_a_stream_come_with_rising_times(tmp_path):
 def test_a_slow_taker_gets_the_newest_frame(tmp_path):
     file = write_video(tmp_path / 'a.avi', walk('red', 12))
     frames = live_frames(str(file), 0., threading.Event())
-    next(frames)
+    first = next(frames)  # of a busy machine already the last one
     wait_for(lambda: not any(thread.name.endswith('(_read)') for thread in threading.enumerate()))
-    last = [frame.image for frame in frames]
-    assert len(last) == 1
-    assert np.asarray(last[0])[40, 60, 0] > 150  # where only the last frames are red
+    taken = [frame.image for frame in (first, *frames)]
+    assert len(taken) <= 2
+    assert np.asarray(taken[-1])[40, 60, 0] > 150  # where only the last frames are red
 
 
 def test_a_stream_that_is_not_there_is_lost_and_its_address_in_no_word(capfd):
