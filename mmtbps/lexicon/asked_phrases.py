@@ -183,7 +183,7 @@ def _worn(sentence: str, words: Sequence[Word], items: Sequence[WornItem]) -> It
         inside = [i for i in range(item.first, item.name)
                   if not is_silent(words[i].key)
                   and not (mention and mention.color[0] <= words[i].start < mention.color[1])
-                  and not any(each.start <= i < each.end for each in item.patterns)
+                  and not any(each.name and each.start <= i < each.end for each in item.patterns)
                   and not words[i].is_punctuation]
         name = item.name
         if mention and mention.color[0] < words[item.last - 1].start and (

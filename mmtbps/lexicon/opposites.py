@@ -54,6 +54,8 @@ def opposites_of(phrase: AskedPhrase) -> tuple[str, ...]:
     if phrase.pattern:
         others += [_text(phrase, pattern=pattern) for pattern in _PATTERNS
                    if pattern != phrase.pattern]
+    if phrase.negated and not others and (phrase.modifiers or phrase.stuff):
+        return ()  # "no logo shirt": who wears another shirt is not meant
     if phrase.kind == 'accessory':
         return (*others, *NOBODY)
     if phrase.color and not others:

@@ -60,6 +60,18 @@ def test_what_only_denies_moves_away_from_it(searcher):
         np.testing.assert_allclose([hit.score for hit in result.hits], vectors @ query, atol=1e-5)
 
 
+@pytest.mark.parametrize(('sentence', 'encoded', 'unchecked'), [
+    ('a man in a red coat, no shoes', 'a man in a red coat', 'no shoes'),
+    ('red coat, no logo trousers', 'red coat', 'no logo trousers'),
+    ('red coat, no large bag', 'red coat', 'no large bag')])
+def test_what_is_denied_and_cannot_be_checked_is_neither_looked_for_nor_excluded(
+        searcher, sentence, encoded, unchecked):
+    result, = searcher(sentence, topk=6, mark=True)
+    plain, = searcher(encoded, topk=6)
+    assert _names(result) == _names(plain) and unchecked in result.unchecked
+    assert unchecked not in {mark['phrase'] for hit in result.hits for mark in hit.marks}
+
+
 def test_an_answer_is_as_before_where_nothing_is_denied(searcher):
     result, = searcher('red coat, blue trousers', topk=3)
     assert _names(result)[0] == 'red-blue'
