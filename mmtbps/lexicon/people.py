@@ -78,6 +78,19 @@ def person_places(words: Sequence[Word]) -> Iterator[int]:
             yield i
 
 
+def opens_with_a_person(words: Sequence[Word], i: int) -> bool:
+    """Tell whether a query begins with the person named at a word: "a tall woman".
+
+    >>> from mmtbps.lexicon import split_words
+    >>> opens_with_a_person(split_words('tall woman hat'), 1)
+    True
+    """
+    return words[i].key in _names() - set(PRONOUNS) and not any(
+        _not_persons().longest_at(words, m) or word.is_punctuation
+        or word.key in FUNCTION_WORDS - {'a', 'an', 'the', 'all'}
+        for m, word in enumerate(words[:i + 1]))
+
+
 def _is_another(words: Sequence[Word], i: int, after_one: bool) -> bool:
     """Tell whether the person at word ``i`` is a second one, by what stands before."""
     m = i - 1

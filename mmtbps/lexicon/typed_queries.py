@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from .body_phrases import find_body_phrases
 from .grammar import FUNCTION_WORDS, JOINERS, Noun, color_term, noun_at, noun_ending_at
 from .negations import is_negator
-from .people import PRONOUNS, person_places
+from .people import PRONOUNS, opens_with_a_person, person_places
 from .phrases import Word, split_words
 from .query_text import plain_signs
 from .vocabulary import garments, read_table
@@ -43,7 +43,7 @@ def spell_out(query: str) -> str:
     """
     typed = _TYPED_WORDS.sub(lambda found: _fit(_TYPED.get(found[0].lower(), 'not'), found[0]),
                              plain_signs(query))
-    return _keep_apart(_ask_for_one(typed))
+    return _ask_for_one(_keep_apart(typed))
 
 
 def _fit(text: str, written: str) -> str:
@@ -94,6 +94,7 @@ def _seams(words: Sequence[Word]) -> Iterator[int]:
         told = ended or i in ends or i - 1 in people  # hair, or a person
         if ((told or thing) and i in starts) or ((ended or thing) and i in people) or (
                 thing and _is_elsewhere(words, i, noun.key)) or (
+                opens_with_a_person(words, i - 1) and _next_garment(words, i) is not None) or (
                 (told or thing and _stands_alone(words, noun)) and _opens_a_thing(words, i)):
             last = i
             yield i
