@@ -30,19 +30,28 @@ def pictures(request):
     return list(pictures_of(request.param, 200))
 
 
-def picture(shares=100., **looks):
+def picture(shares=100., seen=(), **looks):
     base = next(pictures_of(1, 1))
     colors = {**base.person.colors, **looks.pop('colors', {})}
     plain = dict(upper='t-shirt', pattern='plain', contrast_sleeves=False, open=False,
                  lower='trousers', bag='none', hat='none', scarf=False, glasses='none', hair='long')
     return replace(base, person=replace(base.person, colors=colors, **{**plain, **looks}),
-                   shares=dict.fromkeys(PARTS, shares))
+                   shares=dict.fromkeys(PARTS, shares), seen_colors=dict(seen))
 
 
 @pytest.mark.parametrize('name, looks, truth', [
     ('red top', dict(colors=dict(upper='red')), True),
     ('red top', dict(colors=dict(upper='blue')), False),
     ('red top', dict(colors=dict(upper='red'), shares=1.), None),          # hidden
+    ('white top', dict(colors=dict(upper='white'), seen=dict(upper='gray')), None),  # in the dusk
+    ('gray top', dict(colors=dict(upper='white'), seen=dict(upper='gray')), None),
+    ('black top', dict(colors=dict(upper='white'), seen=dict(upper='gray')), False),
+    ('red top', dict(colors=dict(upper='red'), seen=dict(upper='maroon')), True),   # red, some say
+    ('white pants', dict(colors=dict(lower='white'), seen=dict(upper='gray')), True),
+    ('black shoes', dict(colors=dict(shoes='brown'), seen=dict(shoes='black')), None),
+    ('blonde hair', dict(colors=dict(hair='blonde'), seen=dict(hair='brown')), None),
+    ('blonde hair', dict(colors=dict(hair='gray'), seen=dict(hair='blonde')), None),
+    ('black hair', dict(colors=dict(hair='black'), seen=dict(hair='dark brown')), True),
     ('red top', dict(colors=dict(upper='maroon')), None),                  # dark red, some say
     ('blue top', dict(colors=dict(upper='dark blue')), None),
     ('dark blue top', dict(colors=dict(upper='blue')), False),

@@ -1,8 +1,8 @@
 """Attributes that a short sentence may ask for, and their truth in a picture: yes, no or unsure.
 
-What a person has and the picture does not clearly show is unsure, and so is what the words may or
-may not mean: a navy coat for "blue", a jacket for "top". Unsure pictures are no part of the gallery
-of that sentence.
+What a person has and the picture does not clearly show is unsure: what is hidden, and a color that
+its own pixels would be named otherwise by. So is what the words may or may not mean: a navy coat
+for "blue", a jacket for "top". Unsure pictures are no part of the gallery of that sentence.
 """
 
 from collections.abc import Callable, Iterator
@@ -74,9 +74,11 @@ def _colored(picture: DrawnPicture, slot: str, color: str, named: bool = True) -
     if not picture.person.wears(slot):
         return False
     has = picture.person.colors[slot]
+    seen = picture.seen_colors.get(slot, has)
     if has == color:
-        return True if named and picture.shows(slot) else None
-    return None if has in related_colors(color) else False
+        clear = seen == color or seen in related_colors(color)
+        return True if named and clear and picture.shows(slot) else None
+    return None if has in related_colors(color) or seen == color else False
 
 
 def _upper(picture: DrawnPicture, color: str) -> Truth:
@@ -141,9 +143,16 @@ def _of_the_body() -> Iterator[Attribute]:
         if picture.person.beard else False))
     for color, near in _HAIR_COLORS.items():
         yield Attribute('hair', f'{color} hair', f'{color} hair', '', 'hair',
-                        lambda picture, color=color, near=near: False
-                        if picture.person.hair == 'bald' else _is(
-                            picture.person.colors['hair'], color, near, picture.shows('hair')))
+                        lambda picture, color=color, near=near: _hair(picture, color, near))
+
+
+def _hair(picture: DrawnPicture, color: str, near: tuple[str, ...]) -> Truth:
+    if picture.person.hair == 'bald':
+        return False
+    has = picture.person.colors['hair']
+    seen = picture.seen_colors.get('hair', has)
+    truth = _is(has, color, near, picture.shows('hair') and seen in (color, *near))
+    return None if truth is False and seen == color else truth
 
 
 def _details() -> Iterator[Attribute]:
