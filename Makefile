@@ -65,4 +65,4 @@ docs: $(VENV)-docs/installed
 	$(VENV)-docs/bin/sphinx-build --jobs auto --quiet --fail-on-warning --keep-going docs site
 
 clean:
-	rm -rf $(VENV) $(VENV)-docs site dist work_dirs/demo
+	rm -rf $(VENV) $(VENV)-docs site jupyter_execute dist work_dirs/demo
