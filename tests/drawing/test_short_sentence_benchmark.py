@@ -2,16 +2,20 @@
 
 from collections import Counter
 from dataclasses import replace
+from itertools import islice
+from statistics import median
 
 import numpy as np
 import pytest
 
 from mmtbps.drawing.benchmarks import DrawnPicture, build_short_sentences
-from mmtbps.drawing.benchmarks.pictures import CLEAR
+from mmtbps.drawing.benchmarks.pictures import CLEAR, PALETTES, read_pictures
 from mmtbps.drawing.benchmarks.short_sentences import short_sentence, truth_table
 from mmtbps.drawing.benchmarks.visible_attributes import attributes
 from mmtbps.drawing.canvas import PARTS
+from mmtbps.drawing.render import render
 from mmtbps.drawing.versions import VERSIONS
+from mmtbps.lexicon.color_distance import rgb_to_lab
 from mmtbps.lexicon.short_captions import shorten
 
 KNOWN = {one.name: one for one in attributes()}
@@ -125,3 +129,22 @@ def test_wordings_name_person_and_things():
         'is there any woman to be seen with a red top and a handbag']
     assert short_sentence([KNOWN['orange top']], 1) == 'one on camera with an orange top'
     assert short_sentence([KNOWN['man']], 0) == 'man'
+
+
+def test_colors_are_named_by_the_pixels_of_their_part(micro_set):
+    """Against the nearest of the palette, pixel by pixel and color by color."""
+    renamed = Counter()
+    for one in islice(read_pictures(micro_set), 12):
+        image, parts = render(one.person, one.scene, one.size, with_parts=True)
+        for slot, palette in PALETTES.items():
+            pixels = [tuple(map(int, image[place])) for place in np.ndindex(parts.shape)
+                      if PARTS[parts[place]] == slot]
+            if not pixels:
+                assert slot not in one.seen_colors
+                continue
+            middle = np.array([median(channel) for channel in zip(*pixels, strict=True)])
+            nearest = min(palette, key=lambda name: sum(
+                (rgb_to_lab(middle) - rgb_to_lab(np.array(palette[name]))) ** 2))
+            assert one.seen_colors[slot] == nearest
+            renamed[nearest == one.person.colors.get(slot)] += 1
+    assert renamed[True] > renamed[False] > 0
