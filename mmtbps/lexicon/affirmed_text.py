@@ -5,11 +5,10 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from .body_phrases import is_silent
-from .grammar import AUXILIARIES, FUNCTION_WORDS
+from .grammar import AUXILIARIES, FUNCTION_WORDS, body_place_end
 from .negation_scope import absence_end
 from .negations import is_negator
 from .phrases import Word, split_words
-from .vocabulary import read_table
 
 __all__ = ['Denied', 'affirm']
 
@@ -66,9 +65,8 @@ def _end_of(words: Sequence[Word], end: int) -> int:
     """Find the end of what is said of what is not there: "is not visible", "on her head"."""
     end = absence_end(words, end)
     if end < len(words) and words[end].key in ('in', 'on', 'over', 'around', 'at'):
-        parts = {*read_table('reading')['body_parts'], 'back'}
-        return next((m + 1 for m in range(end + 1, min(end + 4, len(words)))
-                     if words[m].key in parts), end)
+        place = body_place_end(words, end + 1)
+        return end if place == end + 1 else place
     return end
 
 

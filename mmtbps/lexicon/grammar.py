@@ -100,6 +100,22 @@ def noun_ending_at(words: Sequence[Word], i: int) -> Noun | None:
     return None
 
 
+def body_place_end(words: Sequence[Word], i: int) -> int:
+    """Find the end of "his left hand", a part of the body, from word ``i`` on; else ``i``.
+
+    >>> from mmtbps.lexicon import split_words
+    >>> body_place_end(split_words('in his left hand'), 1), body_place_end(split_words('in red'), 1)
+    (4, 1)
+    """
+    return next((m + 1 for m in range(i, min(i + 3, len(words)))
+                 if words[m].key in _body_places()), i)
+
+
+@cache
+def _body_places() -> frozenset[str]:
+    return frozenset((*read_table('reading')['body_parts'], 'back'))
+
+
 @cache
 def noun_table() -> dict[str, Garment]:
     """Map every noun that a color may describe to its entry."""

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import NamedTuple
 
-from .grammar import FUNCTION_WORDS
+from .grammar import FUNCTION_WORDS, body_place_end
 from .phrases import PhraseIndex, Word
 from .vocabulary import read_table
 
@@ -58,9 +58,9 @@ def _says_no_more(words: Sequence[Word], end: int) -> bool:
     """Tell whether nothing is said of what is not held, not even where: "in his left hand"."""
     if end == len(words) or words[end].is_punctuation:
         return True
-    key, parts = words[end].key, {*read_table('reading')['body_parts'], 'back'}
+    key = words[end].key
     return key in FUNCTION_WORDS and key not in _EXCEPT and not (
-        key in _PLACES and any(word.key in parts for word in words[end + 1:end + 4]))
+        key in _PLACES and body_place_end(words, end + 1) > end + 1)
 
 
 @cache

@@ -106,7 +106,7 @@ def _reach(words: Sequence[Word], i: int, nouns: Sequence[tuple[int, int]]) -> t
             if not objects and (key == ',' or _says_else(words[i + 1:m])):
                 break
             if objects and not _goes_on(words, m, starts):
-                return m, _doubtful_end(words, m, objects, starts)
+                return m, _doubtful_end(words, m, starts)
         elif objects and (key in _AFTER_OBJECT or _negates(words, m)) and not _joined(words, m):
             break
         elif not objects and key in _PLACES and m > i + 1 and _says_else(words[i + 1:m]):
@@ -152,9 +152,9 @@ def _list_ends_in_or(words: Sequence[Word], m: int, starts: dict[int, int]) -> b
     return False
 
 
-def _doubtful_end(words: Sequence[Word], m: int, objects: int, starts: dict[int, int]) -> int:
+def _doubtful_end(words: Sequence[Word], m: int, starts: dict[int, int]) -> int:
     """Find the end of "and a bag", of which nobody knows whether "without a hat" reaches it."""
-    if words[m].key == ',' or not objects:
+    if words[m].key == ',':
         return m
     first = min((n for n in starts if n > m), default=None)
     bare = first is not None and {word.key for word in words[m + 1:first]} <= {'a', 'an', 'the'}

@@ -15,6 +15,7 @@ _NEXT = frozenset(',;')  # "a man in white, officer in blue"
 _INDEFINITE = frozenset('a an one some his her their each every'.split())
 _JOINED_BY = frozenset('and & with or behind beside by to holding carrying of'.split())
 _BEFORE_SAME = COPULAS | {'as', 'like'}
+_NOT_BEFORE = FUNCTION_WORDS - {'a', 'an', 'the', 'all'}
 _MAX_MODIFIERS = 4
 
 
@@ -33,7 +34,7 @@ def names_several_people(words: Sequence[Word]) -> bool:
     i = 0
     while i < len(words):
         key = words[i].key.removesuffix("'s").removesuffix('’s')
-        if key not in _names():
+        if key not in _nouns() and key not in PRONOUNS:
             i += 1
             continue
         skipped = _not_persons().longest_at(words, i)
@@ -69,7 +70,7 @@ def person_places(words: Sequence[Word]) -> Iterator[int]:
     """Find the words that name a person, or several; not those of "baby stroller", "mom jeans"."""
     done = 0
     for i, word in enumerate(words):
-        if i < done or word.key not in _names() or word.key in PRONOUNS:
+        if i < done or word.key not in _nouns():
             continue
         skipped = _not_persons().longest_at(words, i)
         if skipped:
@@ -85,9 +86,8 @@ def opens_with_a_person(words: Sequence[Word], i: int) -> bool:
     >>> opens_with_a_person(split_words('tall woman hat'), 1)
     True
     """
-    return words[i].key in _names() - set(PRONOUNS) and not any(
-        _not_persons().longest_at(words, m) or word.is_punctuation
-        or word.key in FUNCTION_WORDS - {'a', 'an', 'the', 'all'}
+    return words[i].key in _nouns() and not any(
+        _not_persons().longest_at(words, m) or word.is_punctuation or word.key in _NOT_BEFORE
         for m, word in enumerate(words[:i + 1]))
 
 
@@ -127,9 +127,9 @@ def _others() -> frozenset[str]:
 
 
 @cache
-def _names() -> frozenset[str]:
-    """Return the words that may name a person, or several."""
-    return frozenset((*_kinds(), *_others(), *PRONOUNS))
+def _nouns() -> frozenset[str]:
+    """Return the nouns that may name a person, or several."""
+    return frozenset((*_kinds(), *_others()))
 
 
 @cache

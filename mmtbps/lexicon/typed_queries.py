@@ -22,6 +22,7 @@ _TYPED_WORDS = re.compile(r"(?<![\w/'])(?:w/o(?:ut)?(?![\w/])|w/|some(?:one|body
 _COUNTS = frozenset('two three four five six few many several both other another second third pair '
                     'of'.split())
 _OPENING = frozenset('a an the all any every each my our for to is are there has have'.split())
+_NOT_BEFORE = (FUNCTION_WORDS | set(PRONOUNS)) - _OPENING
 _PICTURES = frozenset('photo photos picture pictures image images video videos shot'.split())
 #: Things of one of these before another of these, of another place, are two: "red shirt jeans".
 _APART = frozenset({'upper', 'lower', 'shoes', 'hat', 'bag'})
@@ -60,7 +61,7 @@ def _ask_for_one(query: str) -> str:
     for i, before in enumerate(words[:people[0]]):
         pictured = before.key == 'of' and i and words[i - 1].key in _PICTURES
         if not pictured and (before.key in _COUNTS or before.key.isdigit() or (
-                before.key in FUNCTION_WORDS | set(PRONOUNS) and before.key not in _OPENING)):
+                before.key in _NOT_BEFORE)):
             return query
     if query[word.end:word.end + 1] == "'":
         return query

@@ -117,7 +117,7 @@ class Answerer:
                   for query in queries]
         moved = wishes.move(vectors, self.gallery)
         if any(denied):
-            moved = np.stack([self.checker.without(vector, phrases) if phrases else vector
+            moved = np.stack([self.checker.without(vector, phrases)
                               for vector, phrases in zip(moved, denied, strict=True)])
         marked = bool(wishes.like or wishes.unlike)
         return moved, [query.encoded is not None and not phrases and not marked

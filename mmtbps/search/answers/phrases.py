@@ -152,10 +152,10 @@ class PhraseChecker:
     def without(self, query: np.ndarray, denied: Sequence[AskedPhrase]) -> np.ndarray:
         """Move a ``(dim,)`` query away from what phrases say, see `move_away`.
 
-        Not if one of them has no opposites, or is of a hat or bag of one color: its opposites are
-        such things in other colors, and away from it lie those who have one.
+        Not if there are none, or one of them has no opposites or is of a hat or bag of one color:
+        its opposites are such things in other colors, and away from it lie those who have one.
         """
-        if not all(opposites_of(phrase) and not (
+        if not denied or not all(opposites_of(phrase) and not (
                 phrase.kind == 'accessory' and (phrase.color or phrase.pattern))
                 for phrase in denied):
             return query

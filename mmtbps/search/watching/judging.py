@@ -98,9 +98,8 @@ class RuleJudge:
         """Encode the sentences as a search does, so that a rule and a query have one score."""
         queries = read_queries(encoder, [Wishes.affirmed(rule.sentence) for rule in self.rules])
         vectors = encoder.encode_texts([query.encoded for query in queries])
-        return [self._checker.without(vector, denied) if denied else vector
-                for vector, denied in zip(vectors, (Wishes.denied_alone(rule.sentence)
-                                                    for rule in self.rules), strict=True)]
+        return [self._checker.without(vector, Wishes.denied_alone(rule.sentence))
+                for vector, rule in zip(vectors, self.rules, strict=True)]
 
     def _choose(self, rule: Rule) -> tuple[PresenceCalibration | None, str]:
         """Choose what tells probabilities for a rule's sentence; strangers keep their law.
