@@ -14,11 +14,16 @@ class Items(NamedTuple):
     people: dict[int, Identity]
 
 
-def pair_items(located: Sequence[LocatedRecord]) -> Items:
+def pair_items(located: Sequence[LocatedRecord], image_captions: bool = False) -> Items:
     """Make one item of each (image, caption), with people relabelled to 0..C-1.
 
     An item has ``pair_weight`` where its record has one.
+
+    Args:
+        located: Usable records.
+        image_captions: Give each item all captions of its image, of all records that name it.
     """
+    told = _captions_by_image(located) if image_captions else {}
     raw_ids = sorted({item.record.person_id for item in located})
     label = {raw: new for new, raw in enumerate(raw_ids)}
     original = {item.identity: item.record.person_id for item in located
@@ -33,9 +38,10 @@ def pair_items(located: Sequence[LocatedRecord]) -> Items:
         person = item.record.person_id
         family = original.get(item.original, person)
         weight = item.record.pair_weight
-        weighted = {} if weight is None else dict(pair_weight=weight)
+        further = {} if weight is None else dict(pair_weight=weight)
+        further |= dict(image_captions=told[path]) if image_captions else {}
         items += [dict(img_path=path, caption=caption, image_id=image,
-                       person_id=label[person], family_id=label[family], **weighted)
+                       person_id=label[person], family_id=label[family], **further)
                   for caption in item.record.captions]
     return Items(items, [(item.source.name, item.number) for item in first.values()],
                  {label[raw]: person for raw, person in _people_of(located).items()})
@@ -64,6 +70,13 @@ def image_items(located: Sequence[LocatedRecord],
         if item.query_paths is not None:
             items[path].setdefault('query_img_paths', []).extend(item.query_paths)
     return Items(list(items.values()), origins, _people_of(located))
+
+
+def _captions_by_image(located: Sequence[LocatedRecord]) -> dict[str, tuple[str, ...]]:
+    told: dict[str, dict[str, None]] = {}
+    for item in located:
+        told.setdefault(item.image_path, {}).update(dict.fromkeys(item.record.captions))
+    return {path: tuple(captions) for path, captions in told.items()}
 
 
 def _people_of(located: Sequence[LocatedRecord]) -> dict[int, Identity]:

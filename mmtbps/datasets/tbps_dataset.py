@@ -76,6 +76,7 @@ class TBPSDataset(PublishedFiles, ServingDataset):
         pairs_root: Folder of a generation run, whose merged pairs are trained with beside the
             originals, each with its ``pair_weight``; where nothing is merged there, the originals
             are all. For training on split train alone.
+        image_captions: Give training items all captions of their image, for ``PartialCaptions``.
         kwargs: Further arguments of MMEngine's ``BaseDataset``.
 
     Raises:
@@ -96,7 +97,8 @@ class TBPSDataset(PublishedFiles, ServingDataset):
                  shared_ids: bool | None = None, strip_prefix: str = '',
                  allow_outside: bool = False, allow_missing: bool = False,
                  allow_train_people: bool = False, max_broken: int = 100,
-                 pairs_root: str | None = None, **kwargs: Any) -> None:
+                 pairs_root: str | None = None, image_captions: bool = False,
+                 **kwargs: Any) -> None:
         if pairs_root is not None and (test_mode or split != 'train'):
             raise BadValue('pairs_root is for training on split train, '
                            f'got split={split!r}, test_mode={test_mode}')
@@ -110,7 +112,7 @@ class TBPSDataset(PublishedFiles, ServingDataset):
         self.shared_ids = self.default_shared_ids if shared_ids is None else shared_ids
         self.allow_outside = allow_outside
         self.allow_missing, self.allow_train_people = allow_missing, allow_train_people
-        self.max_broken = max_broken
+        self.max_broken, self.image_captions = max_broken, image_captions
         self.skipped: list[SkippedRecord] = []
         self._broken: set[int] = set()  # ids of images found undecodable after the start
         super().__init__(
@@ -246,7 +248,8 @@ class TBPSDataset(PublishedFiles, ServingDataset):
         repeated = find_repeated(located)
         located = self._drop_unusable(self._permute_captions(located), repeated)
         items, self._image_origins, self._people = (
-            image_items(located, self._skip) if self.test_mode else pair_items(located))
+            image_items(located, self._skip) if self.test_mode
+            else pair_items(located, self.image_captions))
         if not any('caption' in item or item['captions'] for item in items):
             raise BadValue(
                 f'{self.dataset_name}: nothing usable in split {self.split!r}; '

@@ -1,7 +1,7 @@
 """Facts that a caption states, and those that it rules out: who else a part of it is true of."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from typing import NamedTuple
 from zlib import crc32
@@ -14,7 +14,8 @@ from .color_negatives import MIN_DISTANCE
 from .opposites import other_hair, other_types
 from .vocabulary import colors, garments, read_table, synonym_table
 
-__all__ = ['StatedFacts', 'asked_facts', 'fact_number', 'is_narrowed', 'stated_facts']
+__all__ = ['StatedFacts', 'asked_facts', 'fact_number', 'is_narrowed', 'join_facts',
+           'stated_facts']
 
 _OTHER_SPELLING = ('grey', 'blond')
 _COLORED = re.compile(r'[ -]colou?red$')
@@ -63,6 +64,19 @@ def stated_facts(caption: str) -> StatedFacts:
         false |= _colors_ruled_out(phrase, phrase.name)
     return StatedFacts(frozenset(true), frozenset(false - true),
                        frozenset(_unnamed(reading, stated) - true - false))
+
+
+def join_facts(captions: Iterable[str]) -> StatedFacts:
+    """Collect what several captions state, and what any of them rules out or is silent on.
+
+    Captions may disagree: a fact may be both true and false then.
+
+    >>> facts = join_facts(['A man in a red shirt.', 'A man with a backpack.'])
+    >>> 'upper: red' in facts.true, 'a backpack' in facts.true & facts.unnamed
+    (True, True)
+    """
+    parts = zip(*map(stated_facts, captions), strict=True)
+    return StatedFacts(*(frozenset().union(*part) for part in parts))
 
 
 def asked_facts(phrase: AskedPhrase) -> tuple[str, ...]:

@@ -31,6 +31,21 @@ def test_metainfo_names_the_annotations(build, own):
         dataset_name='pairs', split='train', num_persons=4, ann_files={'pairs.jsonl': digest})
 
 
+def test_an_item_may_bring_all_captions_of_its_image(cuhk_root, cuhk_records):
+    # The same image once more, in a record of its own, and a caption that is left out.
+    again = dict(cuhk_records[2], captions=['A red coat.', 'She walks.', ' '])
+    (cuhk_root / 'reid_raw.json').write_text(json.dumps([*cuhk_records, again]))
+    found = {}
+    for item in CUHKPEDES(str(cuhk_root), image_captions=True):
+        found.setdefault(item['img_path'].rpartition('imgs/')[2], set()).add(
+            (item['caption'], item['image_captions']))
+    told = ('A woman in red.', 'A red coat.', 'She walks.')
+    assert found['cam_a/000.png'] == {(caption, told) for caption in told}
+    told = ('A pedestrian with dark hair.', 'He is tall.')
+    assert found['CUHK01/0363004.png'] == {(caption, told) for caption in told}
+    assert 'image_captions' not in CUHKPEDES(str(cuhk_root))[0]
+
+
 # Several files ---------------------------------------------------------------------------------
 
 @pytest.fixture

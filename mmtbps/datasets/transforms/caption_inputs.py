@@ -46,12 +46,14 @@ class CaptionInputs(BaseTransform):
         self.count = count
 
     @abstractmethod
-    def make(self, caption: str, rng: np.random.Generator) -> tuple[list[str], dict[str, Any]]:
+    def make(self, caption: str, rng: np.random.Generator,
+             image_captions: Sequence[str]) -> tuple[list[str], dict[str, Any]]:
         """Write the sentences.
 
         Args:
             caption: Of the item.
             rng: Source of every random choice.
+            image_captions: All captions of its image, as far as the data set tells them.
 
         Returns:
             At most ``count`` sentences, and what is told of them by key.
@@ -69,7 +71,7 @@ class CaptionInputs(BaseTransform):
             raise MissingKey(f'{where}: {name} needs one caption and its input_ids; put '
                              'TokenizeCaption before it, and use it in training alone')
         rng = np.random.default_rng(np.random.randint(2**32, dtype=np.uint64))
-        sentences, told = self.make(captions[0], rng)
+        sentences, told = self.make(captions[0], rng, results.get('image_captions', ()))
         results[self.tokens] = self._encode(sentences) + [results['input_ids'][0]] * (
             self.count - len(sentences))
         results.update(told)

@@ -1,6 +1,6 @@
 """Sentences that say a part of a caption, with what makes them true of other images."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -9,7 +9,7 @@ import torch
 
 from mmtbps.errors import BadValue
 from mmtbps.lexicon.partial_captions import partial_caption
-from mmtbps.lexicon.stated_facts import fact_number, stated_facts
+from mmtbps.lexicon.stated_facts import fact_number, join_facts
 from mmtbps.registry import TRANSFORMS
 
 from .caption_inputs import CaptionInputs
@@ -26,11 +26,14 @@ class PartialCaptions(CaptionInputs):
     `PartialCaptionHead` finds which images of a batch a sentence is true of, and of which it is
     false. Nothing but captions is read.
 
+    What one annotator leaves out another may say. So where an item brings ``image_captions``, all
+    captions of its image, what any of them states is true of it, and silence is that of them all.
+
     Stands after `TokenizeCaption` and takes the same caption; ``PackTextImage(input_keys=...)``
     takes all four added keys to the model. Each call takes exactly one number from the global numpy
     generator and derives all else from it, so that the seed of an item fixes its sentences.
 
-    **Required keys**: ``caption`` and ``input_ids``.
+    **Required keys**: ``caption`` and ``input_ids``; ``image_captions`` is optional.
 
     **Added keys**: ``partial_input_ids``, a list of ``count`` 1-D tensors of tokens;
     ``partial_facts``, a list of as many tensors of facts, empty for a filler; ``true_facts`` and
@@ -72,11 +75,12 @@ class PartialCaptions(CaptionInputs):
         self.among_others, self.seldom_said = among_others, seldom_said
         self.complete = complete
 
-    def make(self, caption: str, rng: np.random.Generator) -> tuple[list[str], dict[str, Any]]:
+    def make(self, caption: str, rng: np.random.Generator,
+             image_captions: Sequence[str]) -> tuple[list[str], dict[str, Any]]:
         drawn = [partial_caption(caption, rng, self.among_others, self.seldom_said)
                  for _ in range(self.count)]
         parts = [part for part in drawn if part is not None]
-        true, false = _known_facts(caption, self.complete)
+        true, false = _known_facts(tuple(dict.fromkeys((*image_captions, caption))), self.complete)
         return [part.text for part in parts], dict(
             partial_facts=[_numbers(part.facts) for part in parts]
             + [_numbers(())] * (self.count - len(parts)),
@@ -89,10 +93,14 @@ class PartialCaptions(CaptionInputs):
 
 
 @lru_cache(maxsize=2**16)  # a training reads the same captions in each epoch
-def _known_facts(caption: str, complete: bool) -> tuple[torch.Tensor, torch.Tensor]:
-    """Tell the numbers of what a caption says and rules out; nobody writes into them."""
-    known = stated_facts(caption)
-    return _numbers(known.true), _numbers(known.false | known.unnamed if complete else known.false)
+def _known_facts(captions: tuple[str, ...], complete: bool) -> tuple[torch.Tensor, torch.Tensor]:
+    """Tell the numbers of what captions of an image say and rule out; nobody writes into them.
+
+    Where they disagree, what one of them says is no fault of the image.
+    """
+    known = join_facts(captions)
+    false = known.false | known.unnamed if complete else known.false
+    return _numbers(known.true), _numbers(false - known.true)
 
 
 def _numbers(facts: Iterable[str]) -> torch.Tensor:

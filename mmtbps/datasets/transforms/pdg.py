@@ -39,7 +39,7 @@ class PDGTransform(BaseTransform):
     global numpy generator.
 
     **Modified keys**: ``img_path``, ``caption``, ``person_id``, ``image_id`` of an exchanged item,
-    and ``pair_weight``, where the file has one.
+    ``image_captions`` where it has them, and ``pair_weight``, where the file has one.
 
     Args:
         ann_file: ``pdg_pairs.jsonl``, as merging a generation run writes it.
@@ -104,6 +104,8 @@ class PDGTransform(BaseTransform):
         results.update(img_path=image_path(self.img_root, record.image),
                        caption=record.captions[int(rng.integers(len(record.captions)))],
                        person_id=record.person_id, image_id=-number)
+        if 'image_captions' in results:
+            results.update(image_captions=record.captions)
         if record.pair_weight is not None:
             results.update(pair_weight=record.pair_weight)
         return results

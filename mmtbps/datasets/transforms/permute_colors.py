@@ -1,5 +1,6 @@
 """Negatives of a caption whose colors are on other things, for heads that ask for them."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -61,7 +62,8 @@ class PermuteColors(CaptionInputs):
             raise BadValue(f'replaced must be from 0 to count={count}, got {replaced}')
         self.replaced = replaced
 
-    def make(self, caption: str, rng: np.random.Generator) -> tuple[list[str], dict[str, Any]]:
+    def make(self, caption: str, rng: np.random.Generator,
+             image_captions: Sequence[str]) -> tuple[list[str], dict[str, Any]]:
         negatives = permute_colors(caption, rng, self.count - self.replaced)
         if self.replaced:
             negatives += replace_color(caption, rng, self.count - len(negatives))

@@ -5,7 +5,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmtbps.errors import BadValue
-from mmtbps.models.losses import asked_rows_loss, attribute_loss
+from mmtbps.models.losses import (
+    asked_rows_loss,
+    attribute_loss,
+    rarity_weights,
+    sum_with_grad,
+)
 from mmtbps.registry import MODELS
 
 from .pairs import Pairs
@@ -36,10 +41,12 @@ class AttributeHead(PartHead):
         part: the part of the features that is classified, not normalised.
         loss_weight: factor of the loss.
         sentence_weight: factor of that of the parts of captions, beside it; 0 for none.
+        rarity_power: how steeply what is seldom true weighs more where it is, see
+            :func:`rarity_weights`; counted in the joined batch of all processes. 0 for not at all.
         init_cfg: as in every MMEngine module.
 
     Raises:
-        BadValue: there is no row, or a weight is negative.
+        BadValue: there is no row, or a weight or the power is negative.
 
     Example:
         >>> AttributeHead(in_dims=96).needs
@@ -52,13 +59,15 @@ class AttributeHead(PartHead):
 
     def __init__(self, in_dims: int = 512, rows: int = 8192, part: str = 'global',
                  loss_weight: float = 1.0, sentence_weight: float = 0.0,
-                 init_cfg: dict | list | None = None):
+                 rarity_power: float = 0.0, init_cfg: dict | list | None = None):
         super().__init__(part, loss_weight, init_cfg)
         if rows < 1:
             raise BadValue(f'rows must be at least 1, got {rows}')
         if sentence_weight < 0:
             raise BadValue(f'sentence_weight must not be negative, got {sentence_weight}')
-        self.sentence_weight = sentence_weight
+        if rarity_power < 0:
+            raise BadValue(f'rarity_power must not be negative, got {rarity_power}')
+        self.sentence_weight, self.rarity_power = sentence_weight, rarity_power
         if sentence_weight:
             self.needs = (*type(self).needs, 'partial_input_ids', 'partial_facts')
         self.classifier = nn.Linear(in_dims, rows)
@@ -77,12 +86,17 @@ class AttributeHead(PartHead):
         true, false = (self._rows_of(pairs, name) for name in type(self).needs)
         asked = (true | false).any(0).nonzero()[:, 0]  # the few rows that a batch speaks of
         logits = F.linear(image, self.classifier.weight[asked], self.classifier.bias[asked])
-        true = true[:, asked]
+        false = false & ~true
         losses = self.named('attribute', attribute_loss(
-            logits, true, false[:, asked] & ~true, pairs.weights))
+            logits, true[:, asked], false[:, asked], pairs.weights,
+            self._true_weights(true, false)[asked] if self.rarity_power else None))
         if self.sentence_weight:
             losses |= self._sentence_loss(pairs)
         return losses
+
+    def _true_weights(self, true: Tensor, false: Tensor) -> Tensor:
+        counts = sum_with_grad(torch.stack([true.sum(0), false.sum(0)]).float())
+        return rarity_weights(*counts, self.rarity_power)
 
     def _sentence_loss(self, pairs: Pairs) -> dict[str, Tensor]:
         text = self.part_of(pairs.told_anew('partial_input_ids').text)

@@ -1,6 +1,6 @@
 """Losses: plain functions of feature tensors."""
 
-from .attributes import asked_rows_loss, attribute_loss
+from .attributes import asked_rows_loss, attribute_loss, rarity_weights
 from .blended_contrast import blended_contrast
 from .cmpm import cmpm_loss
 from .consensus_division import clean_pairs, consensus_weights, mixture_posterior
@@ -36,14 +36,13 @@ from .text_negatives import text_negatives_loss
 from .triplet_alignment import triplet_alignment_loss
 
 __all__ = ['GatheredPairs', 'ScoreRows', 'asked_rows_loss', 'attention_distillation_loss',
-           'attribute_loss',
-           'average_value', 'blend_targets', 'blended_contrast', 'change_weights', 'clean_pairs',
-           'cmpm_loss', 'consensus_weights', 'count_known', 'cyclic_loss', 'draw_hard_negatives',
-           'gather', 'gather_padded', 'gather_with_grad', 'gray_images', 'hardest_triplet_loss',
-           'heat_change', 'identity_loss', 'info_nce', 'mask_words', 'masked_language_loss',
-           'matching_loss', 'mixture_posterior', 'move_prototypes', 'neighbour_weights',
-           'noise_probabilities', 'partial_caption_loss', 'patches_of', 'person_area',
-           'qc_align_loss', 'restoration_loss', 'reverse_contrastive_loss', 'score_rows',
-           'sdm_loss', 'sigmoid_loss', 'simclr_loss', 'sinkhorn', 'soft_label_contrastive_loss',
-           'soft_labels', 'sum_with_grad', 'swap_background', 'text_negatives_loss',
-           'transfer_loss', 'triplet_alignment_loss']
+           'attribute_loss', 'average_value', 'blend_targets', 'blended_contrast',
+           'change_weights', 'clean_pairs', 'cmpm_loss', 'consensus_weights', 'count_known',
+           'cyclic_loss', 'draw_hard_negatives', 'gather', 'gather_padded', 'gather_with_grad',
+           'gray_images', 'hardest_triplet_loss', 'heat_change', 'identity_loss', 'info_nce',
+           'mask_words', 'masked_language_loss', 'matching_loss', 'mixture_posterior',
+           'move_prototypes', 'neighbour_weights', 'noise_probabilities', 'partial_caption_loss',
+           'patches_of', 'person_area', 'qc_align_loss', 'rarity_weights', 'restoration_loss',
+           'reverse_contrastive_loss', 'score_rows', 'sdm_loss', 'sigmoid_loss', 'simclr_loss',
+           'sinkhorn', 'soft_label_contrastive_loss', 'soft_labels', 'sum_with_grad',
+           'swap_background', 'text_negatives_loss', 'transfer_loss', 'triplet_alignment_loss']

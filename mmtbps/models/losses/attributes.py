@@ -6,14 +6,18 @@ from torch import Tensor
 
 from .scores import full, mean_of_pairs, unit
 
-__all__ = ['asked_rows_loss', 'attribute_loss']
+__all__ = ['asked_rows_loss', 'attribute_loss', 'rarity_weights']
+
+#: Most that a true attribute weighs.
+_MOST = 6.0
 
 
 def attribute_loss(logits: Tensor, true: Tensor, false: Tensor,
-                   pair_weights: Tensor | None = None) -> Tensor:
+                   pair_weights: Tensor | None = None,
+                   true_weights: Tensor | None = None) -> Tensor:
     r"""Classify by attributes that are known, each a question of its own.
 
-    .. math:: L = -\frac1N \sum_i \Big(\sum_{a \in T_i} \log \sigma(z_{ia})
+    .. math:: L = -\frac1N \sum_i \Big(\sum_{a \in T_i} w_a \log \sigma(z_{ia})
               + \sum_{a \in F_i} \log (1 - \sigma(z_{ia}))\Big)
 
     with the logits :math:`z` of attributes that are true, :math:`T_i`, and false, :math:`F_i`: the
@@ -26,6 +30,8 @@ def attribute_loss(logits: Tensor, true: Tensor, false: Tensor,
         true: ``(N, A)`` bool.
         false: ``(N, A)`` bool, nowhere where ``true`` is.
         pair_weights: ``(N,)`` factors of the rows; the mean is still over N.
+        true_weights: ``(A,)`` factors :math:`w` of attributes where they are true, see
+            :func:`rarity_weights`; 1 by default.
 
     Returns:
         ``()`` loss, a sum over attributes and a mean over rows.
@@ -45,7 +51,35 @@ def attribute_loss(logits: Tensor, true: Tensor, false: Tensor,
     with torch.autocast(logits.device.type, enabled=False):
         logits = full(logits)
         losses = F.softplus(torch.where(true, -logits, logits)) * (true | false)
+        if true_weights is not None:
+            losses = losses * torch.where(true, true_weights, 1.0)
         return mean_of_pairs(losses.sum(1), pair_weights)
+
+
+def rarity_weights(true: Tensor, false: Tensor, power: float) -> Tensor:
+    r"""Weigh attributes by how much seldomer they are true than false.
+
+    .. math:: w_a = \min\Big(6, \max\Big(1, \Big(\frac{1 + f_a}{1 + t_a}\Big)^p\Big)\Big)
+
+    with the numbers of images of which attribute a is known to be true, :math:`t`, and false,
+    :math:`f`. One person in ten has a backpack: who always answers no is mostly right, and learns
+    slowly what one looks like. Pedestrian attributes are weighed by their rarity since DeepMAR,
+    https://doi.org/10.1109/ACPR.2015.7486476; Rethinking of Pedestrian Attribute Recognition,
+    https://arxiv.org/abs/2107.03576, compares functions for it.
+
+    Args:
+        true: ``(A,)`` numbers of images.
+        false: ``(A,)`` numbers of images.
+        power: :math:`p`; 0 for weights of 1.
+
+    Returns:
+        ``(A,)`` weights from 1 to 6.
+
+    Example:
+        >>> rarity_weights(torch.tensor([3., 0., 9.]), torch.tensor([15., 63., 2.]), 0.5)
+        tensor([2., 6., 1.])
+    """
+    return ((1 + false) / (1 + true)).pow(power).clamp(1.0, _MOST)
 
 
 def asked_rows_loss(text: Tensor, rows: Tensor, asked: Tensor,

@@ -23,9 +23,11 @@ CAPTION = 'A man in a red shirt and blue jeans carries a backpack.'
 TOKENIZE_CLIP = TokenizeCaption(CLIP_TOKENIZER, max_length=77, clean='clip')
 
 
-def item_of(caption=CAPTION, seed=0, **options):
+def item_of(caption=CAPTION, seed=0, image_captions=None, **options):
     np.random.seed(seed)
     item = TOKENIZE_CLIP(dict(caption=caption, img=np.zeros((8, 4, 3), np.uint8), person_id=1))
+    if image_captions is not None:
+        item['image_captions'] = image_captions
     return PartialCaptions(TOKENIZE_CLIP, **options)(item)
 
 
@@ -36,6 +38,28 @@ def test_facts_are_those_of_the_caption():
         map(fact_number, facts.false | facts.unnamed))
     for asked in item['partial_facts']:
         assert len(asked) and set(asked.tolist()) <= set(item['true_facts'][0].tolist())
+
+
+def test_what_one_caption_of_an_image_leaves_out_another_says():
+    alone = item_of()
+    item = item_of(image_captions=(CAPTION, 'He wears a black hat and a blue shirt.'))
+    true, false = (set(item[f'{name}_facts'][0].tolist()) for name in ('true', 'false'))
+    said = fact_number('a hat')
+    assert said in alone['false_facts'][0].tolist() and said in true and said not in false
+    assert fact_number('a scarf') in false, 'neither says it'
+    # They disagree about the shirt: neither colour is ruled out, any third one is.
+    shirt = {color: fact_number(f'upper: {color}') for color in ('red', 'blue', 'green')}
+    assert {shirt['red'], shirt['blue']} <= true and shirt['green'] in false
+    assert not true & false
+    # Sentences are those of the item's own caption, all the same.
+    assert [ids.tolist() for ids in item['partial_input_ids']] == [
+        ids.tolist() for ids in alone['partial_input_ids']]
+
+
+def test_a_caption_that_was_changed_is_read_beside_those_of_the_image():
+    item = item_of('A man with a scarf.', image_captions=('A man.', 'A man in a hat.'))
+    true = item['true_facts'][0].tolist()
+    assert {fact_number('a scarf'), fact_number('a hat')} <= set(true)
 
 
 def test_silence_rules_nothing_out_of_incomplete_captions():

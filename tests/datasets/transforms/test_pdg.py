@@ -59,6 +59,15 @@ def test_a_pair_becomes_one_of_its_neighbours(own, generated):
         (f'{folder}/images/b.png', 'Blue.', 15, -2): pytest.approx(.5, abs=.08)}
 
 
+def test_a_neighbour_is_told_by_its_own_captions(own, generated):
+    told = dict(image_captions=('Red.', 'In red.'))
+    out = make(own, generated, prob=1.)(item(own, '12_1.jpg', **told))
+    assert (out['caption'], out['image_captions']) == ('R.', ('R.',))
+    kept = make(own, generated, prob=0.)(item(own, '12_1.jpg', **told))
+    assert kept['image_captions'] == told['image_captions']
+    assert 'image_captions' not in make(own, generated, prob=1.)(item(own, '12_1.jpg'))
+
+
 def test_without_neighbours_nothing_changes(own, generated):
     transform = make(own, generated, prob=1.)
     before = item(own, '10_1.jpg')

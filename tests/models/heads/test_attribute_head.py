@@ -80,6 +80,28 @@ def test_what_is_unknown_teaches_nothing():
     assert gradient[2].eq(0).all() and gradient[:2].any(1).all()
 
 
+@pytest.mark.parametrize('power', [.5, 1., 9.])
+def test_what_is_seldom_true_weighs_more_where_it_is(power):
+    built = head(rarity_power=power)
+    image = torch.randn(5, 4, generator=torch.Generator().manual_seed(3)).double()
+    true, false = [[1], [2], [2], [2], []], [[2], [1], [1, 3], [1], [2, 8]]
+    given = {}
+    for name, rows in dict(true_facts=true, false_facts=false).items():
+        given[name], given[f'{name}_mask'] = padded(rows)
+    side = EncodedSide({'global': image})
+    found = built(Pairs(side, side, torch.arange(5), inputs=given), [])['loss_attribute']
+    # Fact 1 is true once and false three times; fact 2 is true as often, and more, as it is false.
+    weight = {1: min(6., (4 / 2) ** power), 2: 1.}
+    total = 0
+    for row, yes, no in zip(image, true, false, strict=True):
+        for fact in (*yes, *no):
+            logit = row @ built.classifier.weight[fact % ROWS] + built.classifier.bias[fact % ROWS]
+            chance = 1 / (1 + (-logit).exp())
+            total = total - (weight[fact] * chance.log() if fact in yes else (1 - chance).log())
+    torch.testing.assert_close(found, total / 5)
+    assert power < 9 or weight[1] == 6
+
+
 # Of three images two sentences each; the last two ask for nothing.
 ASKED = [[1, 13], [2], [5], [11, 8], [], []]
 
@@ -172,6 +194,8 @@ def test_settings_that_cannot_be_are_refused():
         AttributeHead(rows=0)
     with pytest.raises(BadValue, match='sentence_weight must not be negative, got -1'):
         AttributeHead(sentence_weight=-1)
+    with pytest.raises(BadValue, match='rarity_power must not be negative, got -0.5'):
+        AttributeHead(rarity_power=-.5)
     with pytest.raises(ValueError, match=r'asked must be \(2, 3\), got \(2, 2\)'):
         asked_rows_loss(torch.zeros(2, 4), torch.zeros(3, 4), torch.ones(2, 2) > 0)
     with pytest.raises(ValueError, match=r'must be \(2, 3\) as the logits, got \(2, 2\)'):

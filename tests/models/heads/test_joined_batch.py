@@ -42,6 +42,7 @@ HEADS = dict(
     attribute=dict(type='AttributeHead', in_dims=DIMS, rows=64),
     attribute_weighted_contrastive=dict(type='AttributeHead', in_dims=DIMS, rows=64,
                                         sentence_weight=2.0),
+    rarity=dict(type='AttributeHead', in_dims=DIMS, rows=64, rarity_power=0.5),
     partial_weighted_contrastive=dict(type='PartialCaptionHead', temperature=0.2),
     mlm=dict(type='MLMHead', vocab_size=7, dims=DIMS, num_layers=1, num_heads=2))
 
