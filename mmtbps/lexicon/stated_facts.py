@@ -14,8 +14,8 @@ from .color_negatives import MIN_DISTANCE
 from .opposites import other_hair, other_types
 from .vocabulary import colors, garments, read_table, synonym_table
 
-__all__ = ['StatedFacts', 'asked_facts', 'fact_number', 'is_narrowed', 'join_facts',
-           'stated_facts']
+__all__ = ['StatedFacts', 'asked_facts', 'fact_number', 'image_facts', 'is_narrowed',
+           'join_facts', 'small_facts', 'stated_facts']
 
 _OTHER_SPELLING = ('grey', 'blond')
 _COLORED = re.compile(r'[ -]colou?red$')
@@ -66,17 +66,39 @@ def stated_facts(caption: str) -> StatedFacts:
                        frozenset(_unnamed(reading, stated) - true - false))
 
 
-def join_facts(captions: Iterable[str]) -> StatedFacts:
-    """Collect what several captions state, and what any of them rules out or is silent on.
+def join_facts(facts: Iterable[StatedFacts]) -> StatedFacts:
+    """Put together what several captions state, and what any of them rules out or is silent on.
 
     Captions may disagree: a fact may be both true and false then.
 
-    >>> facts = join_facts(['A man in a red shirt.', 'A man with a backpack.'])
-    >>> 'upper: red' in facts.true, 'a backpack' in facts.true & facts.unnamed
+    >>> facts = join_facts(map(stated_facts, ['A man in red shorts.', 'A man with a backpack.']))
+    >>> 'lower: red' in facts.true, 'a backpack' in facts.true & facts.unnamed
     (True, True)
     """
-    parts = zip(*map(stated_facts, captions), strict=True)
-    return StatedFacts(*(frozenset().union(*part) for part in parts))
+    return StatedFacts(*(frozenset().union(*parts) for parts in zip(*facts, strict=True)))
+
+
+def image_facts(captions: Sequence[str]) -> list[StatedFacts]:
+    """Tell for each caption of an image what is known of the image.
+
+    That is what the caption states, and what the others state and none of them disputes: another
+    color of the same thing is a dispute, and so is what cannot hold beside it; silence on a hat is
+    none. Nothing that any caption states is false.
+
+    >>> one, other = image_facts(['A man in a red hat.', 'A man in a maroon hat with a scarf.'])
+    >>> [fact in one.true for fact in ('a scarf', 'hat: red', 'hat: dark red')]
+    [True, True, False]
+    >>> [fact in one.false | one.unnamed for fact in ('a scarf', 'hat: dark red', 'hat: blue')]
+    [False, False, True]
+    >>> 'hat: dark red' in other.true
+    True
+    """
+    each = [*map(stated_facts, captions)]
+    joined = join_facts(each)
+    disputed = joined.false | {fact for fact in joined.unnamed
+                               if ': ' in fact and fact not in small_facts()}
+    return [StatedFacts(facts.true | joined.true - disputed, joined.false - joined.true,
+                        joined.unnamed - joined.true) for facts in each]
 
 
 def asked_facts(phrase: AskedPhrase) -> tuple[str, ...]:
@@ -123,6 +145,24 @@ def is_narrowed(phrase: AskedPhrase, reading: SentenceReading) -> bool:
     before = (reading.sentence[end:phrase.start] for _, end in reading.unread
               if end <= phrase.start)
     return bool(phrase.modifiers or phrase.stuff) or not all(between.strip() for between in before)
+
+
+@cache
+def small_facts() -> frozenset[str]:
+    """List the facts of what is small in the picture of a person, and no color.
+
+    What one carries, or has on the head or in the face, styles of hair, patterns of clothes.
+
+    >>> [fact in small_facts() for fact in ('a backpack', 'hair: long', 'upper: striped')]
+    [True, True, True]
+    >>> [fact in small_facts() for fact in ('a coat', 'a man', 'backpack: red')]
+    [False, False, False]
+    """
+    things = {f'a {name}' for family in families() if not family.is_clothing
+              for names in (*family.kinds, family.fits_all) for name in names}
+    styles = {f'hair: {style}' for style in read_table('asked')['hair_other_styles'] if style}
+    return frozenset({'a beard'} | things | styles | {
+        f'{region}: {name}' for region in ('upper', 'lower', 'full') for name in _patterns()})
 
 
 @cache

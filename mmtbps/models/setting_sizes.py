@@ -13,7 +13,7 @@ _SIZES = re.compile(
     r'(img|image|patch|hidden|intermediate|vocab)_size|stride|scale|width|heads'
     r'|num_(attention_)?heads|(embed|out|selection)_dims?|projection_(dim|size)|mlp_width'
     r'|feedforward_channels|length|reduction|experts|max_position_embeddings|(max|context)_length'
-    r'|kernel_size|expansion')
+    r'|kernel_size|expansion|bands')
 _MOST_LAYERS, _MOST = 512, 1_000_000
 
 

@@ -5,7 +5,14 @@ import pytest
 
 from mmtbps.lexicon import read_sentence
 from mmtbps.lexicon.partial_captions import partial_caption
-from mmtbps.lexicon.stated_facts import asked_facts, fact_number, stated_facts
+from mmtbps.lexicon.stated_facts import (
+    asked_facts,
+    fact_number,
+    image_facts,
+    join_facts,
+    small_facts,
+    stated_facts,
+)
 
 CAPTION = ('The woman has on a maroon coat over a white shirt with a pair of light blue jeans. '
            'She carries a black backpack.')
@@ -190,6 +197,61 @@ def test_no_two_of_many_facts_have_one_number():
 
 
 # ------------------------------------------------------------------ sentences
+def test_captions_add_up():
+    parts = [*map(stated_facts, ('A man in a red coat.', 'A man in a blue coat with a suitcase.'))]
+    facts = join_facts(parts)
+    assert facts.true == parts[0].true | parts[1].true
+    assert facts.false == parts[0].false | parts[1].false
+    assert facts.unnamed == parts[0].unnamed | parts[1].unnamed
+    assert {'upper: red', 'upper: blue'} <= facts.true & facts.false  # they disagree
+
+
+def known(fact, of):
+    return True if fact in of.true else False if fact in of.false | of.unnamed else None
+
+
+@pytest.mark.parametrize(('caption', 'other', 'fact', 'expected'), [
+    ('A man.', 'A man with a suitcase.', 'a suitcase', True),
+    ('A man.', 'A man.', 'a suitcase', False),
+    ('A man with a suitcase.', 'A man.', 'a suitcase', True),
+    ('A man without a bag.', 'A man with a suitcase.', 'a suitcase', None),
+    ('A man with a suitcase.', 'A man without a bag.', 'a suitcase', True),
+    ('A man in a shirt.', 'A man in a striped shirt.', 'upper: striped', True),
+    ('A man in a red shirt.', 'A man in a striped shirt.', 'upper: striped', True),
+    # Another colour of the same thing is a dispute, also one of another shade, or one that is near.
+    ('A man in black shoes.', 'A man in white shoes.', 'shoes: white', None),
+    ('A man in blue shoes.', 'A man in navy shoes.', 'shoes: dark blue', None),
+    ('A man in white shoes.', 'A man in beige shoes.', 'shoes: beige', None),
+    ('A man in white shoes.', 'A man in white shoes.', 'shoes: beige', False),
+    ('A man in shoes.', 'A man in beige shoes.', 'shoes: beige', True),
+    ('A man in a red hat.', 'A man in black shoes.', 'shoes: black', True),
+    ('A man in a coat.', 'A man in a shirt.', 'a shirt', None),
+    ('A man in a coat.', 'A man in a jacket.', 'a jacket', True),
+    ('A person in a coat.', 'A woman.', 'a woman', True)])
+def test_another_caption_of_an_image_tells_what_none_disputes(caption, other, fact, expected):
+    one, two = image_facts([caption, other])
+    assert known(fact, one) is expected
+    # What a caption states itself stays true of it.
+    assert stated_facts(caption).true <= one.true and stated_facts(other).true <= two.true
+    assert not (one.true | two.true) & (one.false | one.unnamed)
+    assert image_facts([other, caption]) == [two, one]
+
+
+def test_a_caption_alone_is_known_by_its_own_facts():
+    facts, = image_facts([CAPTION])
+    assert facts == stated_facts(CAPTION)
+
+
+@pytest.mark.parametrize(('phrase', 'small'), [
+    ('a red backpack', {'a backpack'}), ('a rucksack', {'a backpack'}), ('sunglasses',
+                                                                          {'a sunglasses'}),
+    ('long blonde hair', {'hair: long'}), ('a beard', {'a beard'}), ('a bald head', {'hair: bald'}),
+    ('a striped shirt', {'upper: striped'}), ('a gray scarf', {'a scarf'}),
+    ('a red coat', set()), ('blue jeans', set()), ('a woman', set()), ('white sneakers', set())])
+def test_what_is_small_is_told_from_clothes_and_colors(phrase, small):
+    assert asked(phrase) & small_facts() == small
+
+
 def test_a_partial_caption_is_true_of_its_caption_and_says_what_its_facts_say():
     rng, texts = np.random.default_rng(0), set()
     for text, facts in (partial_caption(CAPTION, rng) for _ in range(300)):

@@ -9,7 +9,7 @@ import torch
 
 from mmtbps.errors import BadValue
 from mmtbps.lexicon.partial_captions import partial_caption
-from mmtbps.lexicon.stated_facts import fact_number, join_facts
+from mmtbps.lexicon.stated_facts import fact_number, image_facts
 from mmtbps.registry import TRANSFORMS
 
 from .caption_inputs import CaptionInputs
@@ -27,7 +27,8 @@ class PartialCaptions(CaptionInputs):
     false. Nothing but captions is read.
 
     What one annotator leaves out another may say. So where an item brings ``image_captions``, all
-    captions of its image, what any of them states is true of it, and silence is that of them all.
+    captions of its image, what another one states and none disputes is true of it too, and silence
+    is that of them all, see `mmtbps.lexicon.stated_facts.image_facts`.
 
     Stands after `TokenizeCaption` and takes the same caption; ``PackTextImage(input_keys=...)``
     takes all four added keys to the model. Each call takes exactly one number from the global numpy
@@ -80,7 +81,8 @@ class PartialCaptions(CaptionInputs):
         drawn = [partial_caption(caption, rng, self.among_others, self.seldom_said)
                  for _ in range(self.count)]
         parts = [part for part in drawn if part is not None]
-        true, false = _known_facts(tuple(dict.fromkeys((*image_captions, caption))), self.complete)
+        together = tuple(dict.fromkeys((*image_captions, caption)))
+        true, false = _known_facts(together, self.complete)[caption]
         return [part.text for part in parts], dict(
             partial_facts=[_numbers(part.facts) for part in parts]
             + [_numbers(())] * (self.count - len(parts)),
@@ -93,14 +95,15 @@ class PartialCaptions(CaptionInputs):
 
 
 @lru_cache(maxsize=2**16)  # a training reads the same captions in each epoch
-def _known_facts(captions: tuple[str, ...], complete: bool) -> tuple[torch.Tensor, torch.Tensor]:
-    """Tell the numbers of what captions of an image say and rule out; nobody writes into them.
+def _known_facts(captions: tuple[str, ...],
+                 complete: bool) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
+    """Tell for each caption of an image the numbers of what is true of it, and of what is false.
 
-    Where they disagree, what one of them says is no fault of the image.
+    Nobody writes into them.
     """
-    known = join_facts(captions)
-    false = known.false | known.unnamed if complete else known.false
-    return _numbers(known.true), _numbers(false - known.true)
+    return {caption: (_numbers(known.true),
+                      _numbers(known.false | known.unnamed if complete else known.false))
+            for caption, known in zip(captions, image_facts(captions), strict=True)}
 
 
 def _numbers(facts: Iterable[str]) -> torch.Tensor:

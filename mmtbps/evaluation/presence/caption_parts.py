@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from mmtbps.errors import BadValue
 from mmtbps.lexicon.partial_captions import PartialCaption, partial_caption
-from mmtbps.lexicon.stated_facts import StatedFacts, join_facts
+from mmtbps.lexicon.stated_facts import StatedFacts, join_facts, stated_facts
 
 __all__ = ['FITS', 'FITS_NOT', 'UNKNOWN', 'CaptionParts', 'parts_of_captions']
 
@@ -80,10 +80,10 @@ def parts_of_captions(captions: Sequence[str], people: NDArray, pictures: NDArra
 
 def _facts_of_people(captions: Sequence[str], places: NDArray, count: int) -> list[StatedFacts]:
     """Join what the captions of each person state, and what they rule out."""
-    found: list[list[str]] = [[] for _ in range(count)]
+    found: list[list[StatedFacts]] = [[] for _ in range(count)]
     for caption, place in zip(captions, places.tolist(), strict=True):
-        found[place].append(caption)
-    return [join_facts(of_one) for of_one in found]
+        found[place].append(stated_facts(caption))
+    return [*map(join_facts, found)]
 
 
 def _whom_they_fit(parts: Sequence[PartialCaption], people: Sequence[StatedFacts]

@@ -36,6 +36,12 @@ class ConvVisionTower(Tower):
             first stage, which sees single pixels.
         kernel_size: side of the convolutions, odd.
         out_dims: width of the feature.
+        stride: of the first layer. With 2 its kernels are two pixels wider, and no layer sees
+            single pixels: twice the side of an image, with its small things, at about the cost of
+            the one.
+        bands: number of horizontal bands in each stage, each with kernels of its own: a head is
+            looked at otherwise than shoes, at no further operations. One for all by default; the
+            first layer of all has one.
         residual: add to each layer that keeps grid and width what stands before it, as
             Deep Residual Learning does, https://arxiv.org/abs/1512.03385.
         with_cp: keep no activations of the layers while training, compute them again (activation
@@ -43,7 +49,8 @@ class ConvVisionTower(Tower):
         init_cfg: as in every MMEngine module.
 
     Raises:
-        BadValue: a stage has no layer, the kernel no middle, or the width is no multiple of 8.
+        BadValue: a stage has no layer, the kernel no middle, the width is no multiple of 8, the
+            stride is below 1, or there are more bands than rows.
 
     Example:
         >>> tower = ConvVisionTower((64, 24), width=8, depths=(1, 1, 1, 1), out_dims=16)
@@ -55,23 +62,30 @@ class ConvVisionTower(Tower):
 
     def __init__(self, img_size: tuple[int, int] = (64, 24), width: int = 16,
                  depths: Sequence[int] = (1, 2, 2, 2), kernel_size: int = 3, out_dims: int = 96,
-                 with_cp: bool = False, residual: bool = False,
-                 init_cfg: dict | list | None = None):
+                 with_cp: bool = False, residual: bool = False, stride: int = 1,
+                 bands: Sequence[int] | None = None, init_cfg: dict | list | None = None):
         super().__init__(init_cfg)
         if min(depths, default=0) < 1:
             raise BadValue(f'a stage needs layers, got depths={tuple(depths)}')
+        bands = [1] * len(depths) if bands is None else bands
+        if len(bands) != len(depths):
+            raise BadValue(f'bands are given for {len(bands)} stages, depths for {len(depths)}')
+        if stride < 1:
+            raise BadValue(f'stride must be at least 1, got {stride}')
         check_kernel(kernel_size)
         self.image_size, self.with_cp, self.out_dims = tuple(img_size), with_cp, out_dims
-        layers, grid, before = [], self.image_size, 3
+        before = width
+        layers = [GridLayer(3, width, kernel_size + 2 * (stride - 1), self.image_size, stride)]
         for stage, depth in enumerate(depths):
-            for number in range(depth):
-                stride = 2 if stage and not number else 1
-                layers.append(
-                    GridLayer(before, width << stage, kernel_size, grid, stride, residual))
-                grid, before = layers[-1].out_grid, width << stage
-        self.layers, self.grid = nn.ModuleList(layers), grid
+            for number in range(depth if stage else depth - 1):
+                halves = 2 if stage and not number else 1
+                layers.append(GridLayer(
+                    before, width << stage, kernel_size, layers[-1].out_grid, halves, residual,
+                    bands[stage]))
+                before = width << stage
+        self.layers, self.grid = nn.ModuleList(layers), layers[-1].out_grid
         # A bias would be the same for all images, who then start alike, and may end so.
-        self.proj = nn.Linear(grid[0] * before, out_dims, bias=False)
+        self.proj = nn.Linear(self.grid[0] * before, out_dims, bias=False)
 
     def embed(self, images: Tensor) -> Tokens:
         """Turn images into tokens, pixels row by row.
@@ -80,7 +94,8 @@ class ConvVisionTower(Tower):
             images: ``(N, 3, H, W)``, normalised, of the size of this tower.
 
         Returns:
-            ``hidden`` ``(N, H * W, 3)``; each stage but the first leaves a quarter as many.
+            ``hidden`` ``(N, H * W, 3)``; each stage but the first leaves a quarter as many, and so
+            does a first layer of stride 2.
 
         Raises:
             BadValue: the images are of another size.
@@ -120,9 +135,11 @@ class ConvVisionTower(Tower):
 
     @classmethod
     def tiny_settings(cls, settings: dict[str, Any]) -> dict[str, Any]:
-        """Return settings of two stages for images of 32 x 16 pixels."""
+        """Return settings of three stages for images of 32 x 16 pixels."""
         settings = super().tiny_settings(settings)
         settings.update(img_size=(32, 16), width=8, depths=(1, 1, 1), out_dims=16)
+        if settings.get('bands'):
+            settings.update(bands=(1, 1, 2))
         return settings
 
 

@@ -23,11 +23,17 @@ class StandardizedConv2d(nn.Conv2d):
     behind it keeps the size of the states. No channel can then drown the others of its group in a
     norm over the whole image.
 
+    With ``bands`` what is computed for a row depends on where it is: locally connected layers, as
+    in DeepFace, https://doi.org/10.1109/CVPR.2014.220, are for images in which everything has its
+    place. Rows beyond the border of a band are read as they are, so nothing is cut.
+
     Args:
         dims: channels before it.
         out_dims: channels after it.
         kernel_size: side of the kernels, odd.
         stride: distance of the places that are computed.
+        bands: number of bands of rows, from above, each with kernels of its own. The kernels of all
+            stand one after the other in ``weight``, ``(bands * D', D, K, K)``.
 
     Example:
         >>> kernels = StandardizedConv2d(3, 2, kernel_size=3).kernels().flatten(1)
@@ -35,11 +41,13 @@ class StandardizedConv2d(nn.Conv2d):
         (tensor(True), [2.0, 2.0])
     """
 
-    def __init__(self, dims: int, out_dims: int, kernel_size: int, stride: int = 1):
-        super().__init__(dims, out_dims, kernel_size, stride, kernel_size // 2, bias=False)
+    def __init__(self, dims: int, out_dims: int, kernel_size: int, stride: int = 1,
+                 bands: int = 1):
+        super().__init__(dims, bands * out_dims, kernel_size, stride, kernel_size // 2, bias=False)
+        self.bands = bands
 
     def kernels(self) -> Tensor:
-        """Return the kernels that it convolves with, ``(D', D, K, K)``."""
+        """Return the kernels that it convolves with, of the shape of ``weight``."""
         rows = self.weight.flatten(1)
         centred = rows - rows.mean(1, keepdim=True)
         length = centred.norm(dim=1, keepdim=True).clamp(min=1e-6)
@@ -47,7 +55,26 @@ class StandardizedConv2d(nn.Conv2d):
 
     def forward(self, states: Tensor) -> Tensor:
         """Convolve ``(N, D, H, W)`` with them."""
-        return self._conv_forward(states, self.kernels(), None)
+        if self.bands == 1:
+            return self._conv_forward(states, self.kernels(), None)
+        (side, _), (stride, _), (border, across) = self.kernel_size, self.stride, self.padding
+        padded = F.pad(states, (0, 0, border, border))
+        edges = band_edges((states.shape[2] - 1) // stride + 1, self.bands)
+        return torch.cat([
+            F.conv2d(padded[:, :, first * stride:(last - 1) * stride + side], kernels, None, stride,
+                     (0, across))
+            for first, last, kernels in zip(edges, edges[1:], self.kernels().chunk(self.bands),
+                                            strict=False)], 2)
+
+
+def band_edges(rows: int, bands: int) -> list[int]:
+    """Divide rows among bands, as evenly as may be: the first row of each, and the end.
+
+    Example:
+        >>> band_edges(16, 3)
+        [0, 5, 11, 16]
+    """
+    return [round(rows * band / bands) for band in range(bands + 1)]
 
 
 class GridLayer(nn.Module):
@@ -66,12 +93,14 @@ class GridLayer(nn.Module):
         stride: 2 for a grid of half the sides.
         residual: add the states before it, ahead of the rectifier, where there are as many; each
             channel with a weight that is trained, so that no weights of a layer without fit.
+        bands: the rows after it are divided among so many bands of one height, from above, each
+            with kernels of its own.
 
     Attributes:
         out_grid: rows and columns after it.
 
     Raises:
-        BadValue: the width cannot be grouped.
+        BadValue: the width cannot be grouped, or there are more bands than rows.
 
     Example:
         >>> import torch
@@ -81,13 +110,16 @@ class GridLayer(nn.Module):
     """
 
     def __init__(self, dims: int, out_dims: int, kernel_size: int, grid: tuple[int, int],
-                 stride: int = 1, residual: bool = False):
+                 stride: int = 1, residual: bool = False, bands: int = 1):
         super().__init__()
         if out_dims % _GROUP:
             raise BadValue(f'width must be a multiple of {_GROUP}, got {out_dims}')
         self.grid = grid
         self.out_grid = tuple((side - 1) // stride + 1 for side in grid)
-        self.conv = StandardizedConv2d(dims, out_dims, kernel_size, stride)
+        if not 1 <= bands <= self.out_grid[0]:
+            raise BadValue('bands must be from 1 to the rows of the last grid, '
+                           f'{self.out_grid[0]}, got {bands}')
+        self.conv = StandardizedConv2d(dims, out_dims, kernel_size, stride, bands)
         self.norm = nn.GroupNorm(out_dims // _GROUP, out_dims)
         self.skip = None
         if residual and stride == 1 and dims == out_dims:

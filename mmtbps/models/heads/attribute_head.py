@@ -5,6 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmtbps.errors import BadValue
+from mmtbps.lexicon.stated_facts import fact_number, small_facts
 from mmtbps.models.losses import (
     asked_rows_loss,
     attribute_loss,
@@ -43,10 +44,14 @@ class AttributeHead(PartHead):
         sentence_weight: factor of that of the parts of captions, beside it; 0 for none.
         rarity_power: how steeply what is seldom true weighs more where it is, see
             :func:`rarity_weights`; counted in the joined batch of all processes. 0 for not at all.
+        small_weight: how much more than others `mmtbps.lexicon.stated_facts.small_facts` weigh.
+            Colors of clothes are many facts, of many pixels, and leave little of a gradient to a
+            hat.
         init_cfg: as in every MMEngine module.
 
     Raises:
-        BadValue: there is no row, or a weight or the power is negative.
+        BadValue: there is no row, a weight or the power is negative, or small facts weigh
+            nothing.
 
     Example:
         >>> AttributeHead(in_dims=96).needs
@@ -59,7 +64,8 @@ class AttributeHead(PartHead):
 
     def __init__(self, in_dims: int = 512, rows: int = 8192, part: str = 'global',
                  loss_weight: float = 1.0, sentence_weight: float = 0.0,
-                 rarity_power: float = 0.0, init_cfg: dict | list | None = None):
+                 rarity_power: float = 0.0, small_weight: float = 1.0,
+                 init_cfg: dict | list | None = None):
         super().__init__(part, loss_weight, init_cfg)
         if rows < 1:
             raise BadValue(f'rows must be at least 1, got {rows}')
@@ -67,11 +73,16 @@ class AttributeHead(PartHead):
             raise BadValue(f'sentence_weight must not be negative, got {sentence_weight}')
         if rarity_power < 0:
             raise BadValue(f'rarity_power must not be negative, got {rarity_power}')
+        if small_weight <= 0:
+            raise BadValue(f'small_weight must be positive, got {small_weight}')
         self.sentence_weight, self.rarity_power = sentence_weight, rarity_power
         if sentence_weight:
             self.needs = (*type(self).needs, 'partial_input_ids', 'partial_facts')
         self.classifier = nn.Linear(in_dims, rows)
         nn.init.zeros_(self.classifier.bias)
+        weights = torch.ones(rows)
+        weights[[fact_number(fact) % rows for fact in small_facts()]] = small_weight
+        self.register_buffer('fact_weights', weights, persistent=False)
 
     def forward(self, pairs: Pairs, samples: list) -> dict[str, Tensor]:
         """Compute ``loss_attribute``, a mean over the pairs of this process.
@@ -87,16 +98,17 @@ class AttributeHead(PartHead):
         asked = (true | false).any(0).nonzero()[:, 0]  # the few rows that a batch speaks of
         logits = F.linear(image, self.classifier.weight[asked], self.classifier.bias[asked])
         false = false & ~true
+        weights = self._weights(true, false, asked)
         losses = self.named('attribute', attribute_loss(
-            logits, true[:, asked], false[:, asked], pairs.weights,
-            self._true_weights(true, false)[asked] if self.rarity_power else None))
+            logits, true[:, asked], false[:, asked], pairs.weights, weights))
         if self.sentence_weight:
             losses |= self._sentence_loss(pairs)
         return losses
 
-    def _true_weights(self, true: Tensor, false: Tensor) -> Tensor:
+    def _weights(self, true: Tensor, false: Tensor, asked: Tensor) -> Tensor:
         counts = sum_with_grad(torch.stack([true.sum(0), false.sum(0)]).float())
-        return rarity_weights(*counts, self.rarity_power)
+        rarity = rarity_weights(*counts[:, asked], self.rarity_power)
+        return self.fact_weights[asked] * torch.where(true[:, asked], rarity, 1.0)
 
     def _sentence_loss(self, pairs: Pairs) -> dict[str, Tensor]:
         text = self.part_of(pairs.told_anew('partial_input_ids').text)

@@ -14,11 +14,11 @@ _MOST = 6.0
 
 def attribute_loss(logits: Tensor, true: Tensor, false: Tensor,
                    pair_weights: Tensor | None = None,
-                   true_weights: Tensor | None = None) -> Tensor:
+                   weights: Tensor | None = None) -> Tensor:
     r"""Classify by attributes that are known, each a question of its own.
 
-    .. math:: L = -\frac1N \sum_i \Big(\sum_{a \in T_i} w_a \log \sigma(z_{ia})
-              + \sum_{a \in F_i} \log (1 - \sigma(z_{ia}))\Big)
+    .. math:: L = -\frac1N \sum_i \Big(\sum_{a \in T_i} w_{ia} \log \sigma(z_{ia})
+              + \sum_{a \in F_i} w_{ia} \log (1 - \sigma(z_{ia}))\Big)
 
     with the logits :math:`z` of attributes that are true, :math:`T_i`, and false, :math:`F_i`: the
     log-likelihood of all that is known. Of what is neither nothing is learnt, as in Learning a Deep
@@ -30,8 +30,7 @@ def attribute_loss(logits: Tensor, true: Tensor, false: Tensor,
         true: ``(N, A)`` bool.
         false: ``(N, A)`` bool, nowhere where ``true`` is.
         pair_weights: ``(N,)`` factors of the rows; the mean is still over N.
-        true_weights: ``(A,)`` factors :math:`w` of attributes where they are true, see
-            :func:`rarity_weights`; 1 by default.
+        weights: ``(A,)`` or ``(N, A)`` factors :math:`w` of attributes; 1 by default.
 
     Returns:
         ``()`` loss, a sum over attributes and a mean over rows.
@@ -51,8 +50,8 @@ def attribute_loss(logits: Tensor, true: Tensor, false: Tensor,
     with torch.autocast(logits.device.type, enabled=False):
         logits = full(logits)
         losses = F.softplus(torch.where(true, -logits, logits)) * (true | false)
-        if true_weights is not None:
-            losses = losses * torch.where(true, true_weights, 1.0)
+        if weights is not None:
+            losses = losses * weights
         return mean_of_pairs(losses.sum(1), pair_weights)
 
 

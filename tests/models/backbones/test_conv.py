@@ -52,15 +52,17 @@ def slow_layer(states, layer):
             + layer.proj.bias for place, state in states.items()}
 
 
-def slow_grid_layer(states, layer, stride=1, residual=False):
+def slow_grid_layer(states, layer, stride=1, residual=False, band_of_row=None):
     """A layer on a dict of places: kernels of mean 0, a norm of all places of eight channels."""
     kernels = torch.stack([(kernel - kernel.mean()) / kernel.std(correction=0)
                            * (2 / kernel.numel())**0.5 for kernel in layer.conv.weight])
     rows, columns = (-(-side // stride) for side in layer.grid)
-    read = {place: slow_conv(place, states, kernels, stride)
+    wide = len(kernels) // (1 if band_of_row is None else 1 + max(band_of_row))
+    of_row = [kernels[wide * band:wide * (band + 1)] for band in band_of_row or [0] * rows]
+    read = {place: slow_conv(place, states, of_row[place[0]], stride)
             for place in product(range(rows), range(columns))}
     found = {place: [] for place in read}
-    for first in range(0, len(kernels), 8):
+    for first in range(0, wide, 8):
         values = torch.cat([state[first:first + 8] for state in read.values()])
         mean, deviation = values.mean(), (values.var(correction=0) + layer.norm.eps)**0.5
         for place, state in read.items():
@@ -96,6 +98,38 @@ def test_an_images_feature_is_that_of_loops_over_places(vision, request):
             alone[row] = 4 * states[row, column]
             torch.testing.assert_close(
                 given, vision.proj.weight @ alone.flatten())
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(('stride', 'bands', 'grids', 'band_of_row'), [
+    (2, (1, 1), [(7, 4), (4, 2)], (None, None)),
+    (1, (1, 3), [(14, 8), (7, 4)], (None, [0, 0, 1, 1, 1, 2, 2])),
+    (2, (2, 4), [(7, 4), (4, 2)], ([0] * 4 + [1] * 3, [0, 1, 2, 3]))])
+def test_strides_and_bands_are_those_of_loops(stride, bands, grids, band_of_row):
+    tower = spread(ConvVisionTower((14, 8), width=8, depths=(2, 1), out_dims=5, stride=stride,
+                                   bands=bands, residual=True)).double().eval()
+    first, second, halving = tower.layers
+    side = first.conv.kernel_size[0]
+    assert side == {1: 3, 2: 5}[stride]
+    pixels = torch.randn(2, 3, 14, 8, generator=torch.Generator().manual_seed(4)).double()
+    features = tower(pixels)
+    assert (features[0] - features[1]).norm() > 0.1
+    for image, feature in zip(pixels, features, strict=True):
+        states = {place: image[:, place[0], place[1]] for place in product(range(14), range(8))}
+        states = slow_grid_layer(states, first, stride)
+        assert max(states) == (grids[0][0] - 1, grids[0][1] - 1)
+        states = slow_grid_layer(states, second, residual=True, band_of_row=band_of_row[0])
+        states = slow_grid_layer(states, halving, 2, band_of_row=band_of_row[1])
+        rows, columns = grids[1]
+        means = torch.cat([sum(states[row, column] for column in range(columns)) / columns
+                           for row in range(rows)])
+        torch.testing.assert_close(feature, tower.proj.weight @ means)
+
+
+def test_one_band_has_the_weights_of_none():
+    plain, one = ConvVisionTower(**SIZES), ConvVisionTower(**SIZES, bands=(1, 1))
+    one.load_state_dict(plain.state_dict())
+    torch.testing.assert_close(one.double()(PIXELS), plain.double()(PIXELS))
 
 
 @torch.no_grad()
@@ -222,6 +256,10 @@ def test_operations_are_those_of_the_convolutions(tiny_retriever):
     (dict(width=12), 'width must be a multiple of 8, got 12'),
     (dict(depths=()), r'a stage needs layers, got depths=\(\)'),
     (dict(depths=(1, 0)), r'a stage needs layers, got depths=\(1, 0\)'),
+    (dict(stride=0), 'stride must be at least 1, got 0'),
+    (dict(bands=(1, 1, 2)), 'bands are given for 3 stages, depths for 2'),
+    (dict(bands=(1, 5)), 'bands must be from 1 to the rows of the last grid, 4, got 5'),
+    (dict(bands=(0, 1)), 'bands must be from 1 to the rows of the last grid, 7, got 0'),
     (dict(kernel_size=2), 'kernel_size must be odd.*got 2')])
 def test_sizes_that_do_not_fit_are_refused(changed, message):
     with pytest.raises(BadValue, match=message):

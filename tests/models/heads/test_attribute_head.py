@@ -7,6 +7,7 @@ import torch
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from mmtbps.errors import BadValue
+from mmtbps.lexicon.stated_facts import fact_number
 from mmtbps.models import Pairs
 from mmtbps.models.heads import AttributeHead, EncodedSide, IdentityHead, PartialCaptionHead
 from mmtbps.models.losses import asked_rows_loss, attribute_loss
@@ -100,6 +101,24 @@ def test_what_is_seldom_true_weighs_more_where_it_is(power):
             total = total - (weight[fact] * chance.log() if fact in yes else (1 - chance).log())
     torch.testing.assert_close(found, total / 5)
     assert power < 9 or weight[1] == 6
+
+
+def test_what_is_small_weighs_as_much_as_it_is_told_to():
+    numbers = [fact_number(fact) for fact in ('a hat', 'upper: red', 'a scarf', 'a coat')]
+    given = dict(true_facts=torch.tensor([numbers[:2]]), false_facts=torch.tensor([numbers[2:]]))
+    given |= {f'{name}_mask': torch.ones(1, 2).bool() for name in tuple(given)}
+    image = torch.ones(1, 4).double()
+    side, losses = EncodedSide({'global': image}), {}
+    for weight in (1., 3.):
+        torch.manual_seed(0)
+        built = AttributeHead(in_dims=4, small_weight=weight).double()
+        losses[weight] = built(Pairs(side, side, torch.arange(1), inputs=given), [])
+        assert set(built.state_dict()) == {'classifier.weight', 'classifier.bias'}
+    logits = image @ built.classifier.weight[[number % 8192 for number in numbers]].T
+    hat, red, scarf, coat = torch.nn.functional.softplus(
+        logits[0] * torch.tensor([-1, -1, 1, 1])).tolist()
+    assert losses[1.]['loss_attribute'].item() == pytest.approx(hat + red + scarf + coat)
+    assert losses[3.]['loss_attribute'].item() == pytest.approx(3 * (hat + scarf) + red + coat)
 
 
 # Of three images two sentences each; the last two ask for nothing.
@@ -196,6 +215,8 @@ def test_settings_that_cannot_be_are_refused():
         AttributeHead(sentence_weight=-1)
     with pytest.raises(BadValue, match='rarity_power must not be negative, got -0.5'):
         AttributeHead(rarity_power=-.5)
+    with pytest.raises(BadValue, match='small_weight must be positive, got 0'):
+        AttributeHead(small_weight=0)
     with pytest.raises(ValueError, match=r'asked must be \(2, 3\), got \(2, 2\)'):
         asked_rows_loss(torch.zeros(2, 4), torch.zeros(3, 4), torch.ones(2, 2) > 0)
     with pytest.raises(ValueError, match=r'must be \(2, 3\) as the logits, got \(2, 2\)'):

@@ -16,14 +16,15 @@ from mmtbps.search.encoders.explain import CannotExplain, rollout_map, word_heat
 from mmtbps.search.encoders.onnx_export import export_encoder, random_captions, random_images
 from mmtbps.search.encoders.torch_encoder import TorchEncoder
 
-CONFIG = Path(__file__).resolve().parents[3] / 'configs/tbps/conv_base_drawn.py'
+CONFIGS = Path(__file__).resolve().parents[3] / 'configs/tbps'
 TEXT = 'A man in a red coat.'
 
 
 @pytest.fixture
-def encoder(micro_set, tmp_path):
+def encoder(request, micro_set, tmp_path):
     """Random weights that spread features."""
-    encoder = TorchEncoder(shrink(Config.fromfile(CONFIG), micro_set, tmp_path), weights='random',
+    config = CONFIGS / f'{getattr(request, "param", "conv_base_drawn")}.py'
+    encoder = TorchEncoder(shrink(Config.fromfile(config), micro_set, tmp_path), weights='random',
                            device='cpu')
     spread(encoder.model)
     return encoder
@@ -68,7 +69,8 @@ def test_a_model_folder_gives_the_same_features_and_no_endless_layers(encoder, t
     np.testing.assert_array_equal(ours.encode_texts([TEXT]), encoder.encode_texts([TEXT]))
     file = tmp_path / 'saved/config.json'
     settings = json.loads(file.read_text('utf-8'))
-    for side, key, value in (('image', 'depths', [1, 10**9]), ('image', 'expansion', 10**9),
+    for side, key, value in (('image', 'depths', [1, 10**9]), ('image', 'bands', [1, 10**9]),
+                             ('image', 'expansion', 10**9),
                              ('text', 'kernel_size', 10**9), ('text', 'depth', 10**9)):
         changed = copy.deepcopy(settings)
         changed['retriever'][f'{side}_backbone'][key] = value
@@ -77,6 +79,7 @@ def test_a_model_folder_gives_the_same_features_and_no_endless_layers(encoder, t
             TorchEncoder.from_pretrained(tmp_path / 'saved', device='cpu')
 
 
+@pytest.mark.parametrize('encoder', ['conv_base_drawn', 'conv_large_drawn'], indirect=True)
 def test_graphs_give_the_features_of_torch(encoder, tmp_path):
     pytest.importorskip('onnxruntime')
     pytest.importorskip('onnxscript')
