@@ -52,8 +52,8 @@ def stated_facts(caption: str) -> StatedFacts:
     reading = read_sentence(caption)
     if reading.doubt is not None:
         return StatedFacts(frozenset(), frozenset(), frozenset())
-    stated = [phrase for phrase in reading.phrases if not phrase.negated]
-    true = {fact for phrase in stated for fact in (*asked_facts(phrase), *_wider_names(phrase))}
+    stated = _stated(caption)
+    true = {fact for phrase in stated for fact in _told_by(phrase)}
     false = {fact for phrase in reading.phrases
              if phrase.negated and phrase.kind in ('accessory', 'beard')
              and not is_narrowed(phrase, reading) for fact in _denied(phrase)}
@@ -75,7 +75,8 @@ def join_facts(facts: Iterable[StatedFacts]) -> StatedFacts:
     >>> 'lower: red' in facts.true, 'a backpack' in facts.true & facts.unnamed
     (True, True)
     """
-    return StatedFacts(*(frozenset().union(*parts) for parts in zip(*facts, strict=True)))
+    nothing = StatedFacts(frozenset(), frozenset(), frozenset())
+    return StatedFacts(*(frozenset().union(*parts) for parts in zip(nothing, *facts, strict=True)))
 
 
 def image_facts(captions: Sequence[str]) -> list[StatedFacts]:
@@ -83,7 +84,7 @@ def image_facts(captions: Sequence[str]) -> list[StatedFacts]:
 
     That is what the caption states, and what the others state and none of them disputes: another
     color of the same thing is a dispute, and so is what cannot hold beside it; silence on a hat is
-    none. Nothing that any caption states is false.
+    none. Of a thing that is disputed nothing is told. Nothing that any caption states is false.
 
     >>> one, other = image_facts(['A man in a red hat.', 'A man in a maroon hat with a scarf.'])
     >>> [fact in one.true for fact in ('a scarf', 'hat: red', 'hat: dark red')]
@@ -97,8 +98,22 @@ def image_facts(captions: Sequence[str]) -> list[StatedFacts]:
     joined = join_facts(each)
     disputed = joined.false | {fact for fact in joined.unnamed
                                if ': ' in fact and fact not in small_facts()}
-    return [StatedFacts(facts.true | joined.true - disputed, joined.false - joined.true,
+    told = (_told_by(phrase) for caption in captions for phrase in _stated(caption))
+    sure = {fact for facts in told if facts[0] not in disputed for fact in facts} - disputed
+    return [StatedFacts(facts.true | sure, joined.false - joined.true,
                         joined.unnamed - joined.true) for facts in each]
+
+
+def _stated(caption: str) -> list[AskedPhrase]:
+    """List what a caption says that is there; nothing, where it is in doubt whose it is."""
+    reading = read_sentence(caption)
+    return [phrase for phrase in reading.phrases
+            if not phrase.negated and reading.doubt is None]
+
+
+def _told_by(phrase: AskedPhrase) -> tuple[str, ...]:
+    """List the facts that a phrase states; the thing itself first."""
+    return (*asked_facts(phrase), *_wider_names(phrase))
 
 
 def asked_facts(phrase: AskedPhrase) -> tuple[str, ...]:
@@ -160,9 +175,12 @@ def small_facts() -> frozenset[str]:
     """
     things = {f'a {name}' for family in families() if not family.is_clothing
               for names in (*family.kinds, family.fits_all) for name in names}
+    things |= {f'a {garment_type(noun)}' for noun, garment in garments().items()
+               if garment.region in ('accessory', 'bag', 'hat')}
     styles = {f'hair: {style}' for style in read_table('asked')['hair_other_styles'] if style}
     return frozenset({'a beard'} | things | styles | {
-        f'{region}: {name}' for region in ('upper', 'lower', 'full') for name in _patterns()})
+        f'{family.region}: {name}' for family in families() if family.is_clothing
+        for name in _patterns()})
 
 
 @cache

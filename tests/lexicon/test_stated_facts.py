@@ -227,6 +227,14 @@ def known(fact, of):
     ('A man in a red hat.', 'A man in black shoes.', 'shoes: black', True),
     ('A man in a coat.', 'A man in a shirt.', 'a shirt', None),
     ('A man in a coat.', 'A man in a jacket.', 'a jacket', True),
+    ('A man in shoes.', 'A man in striped shoes.', 'shoes: striped', True),
+    # Of a thing that is disputed nothing is told.
+    ('A man in black shorts.', 'A man in blue jeans.', 'jeans: blue', None),
+    ('A man in black shorts.', 'A man in blue jeans.', 'pants: blue', None),
+    ('A man in a shirt.', 'A woman in a red dress.', 'dress: red', None),
+    ('A man without a hat.', 'A man in a red hat.', 'hat: red', None),
+    ('A man without a backpack.', 'A man with a red backpack.', 'bag: red', None),
+    ('A man in a coat.', 'A man in a red striped shirt.', 'upper: red', None),
     ('A person in a coat.', 'A woman.', 'a woman', True)])
 def test_another_caption_of_an_image_tells_what_none_disputes(caption, other, fact, expected):
     one, two = image_facts([caption, other])
@@ -235,6 +243,11 @@ def test_another_caption_of_an_image_tells_what_none_disputes(caption, other, fa
     assert stated_facts(caption).true <= one.true and stated_facts(other).true <= two.true
     assert not (one.true | two.true) & (one.false | one.unnamed)
     assert image_facts([other, caption]) == [two, one]
+
+
+def test_of_no_captions_nothing_is_known():
+    assert image_facts([]) == []
+    assert join_facts([]) == (frozenset(), ) * 3
 
 
 def test_a_caption_alone_is_known_by_its_own_facts():
@@ -246,7 +259,8 @@ def test_a_caption_alone_is_known_by_its_own_facts():
     ('a red backpack', {'a backpack'}), ('a rucksack', {'a backpack'}), ('sunglasses',
                                                                           {'a sunglasses'}),
     ('long blonde hair', {'hair: long'}), ('a beard', {'a beard'}), ('a bald head', {'hair: bald'}),
-    ('a striped shirt', {'upper: striped'}), ('a gray scarf', {'a scarf'}),
+    ('a striped shirt', {'upper: striped'}), ('a bandana', {'a bandana'}),
+    ('a gray scarf', {'a scarf'}),
     ('a red coat', set()), ('blue jeans', set()), ('a woman', set()), ('white sneakers', set())])
 def test_what_is_small_is_told_from_clothes_and_colors(phrase, small):
     assert asked(phrase) & small_facts() == small

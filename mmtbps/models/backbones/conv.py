@@ -33,15 +33,14 @@ class ConvVisionTower(Tower):
         img_size: (height, width) in pixels.
         width: of the states in the first stage, a multiple of 8; each stage doubles it.
         depths: number of layers of each stage. The first of a stage halves the grid, except in the
-            first stage, which sees single pixels.
+            first stage, which sees single pixels unless it has a ``stride``.
         kernel_size: side of the convolutions, odd.
         out_dims: width of the feature.
         stride: of the first layer. With 2 its kernels are two pixels wider, and no layer sees
             single pixels: twice the side of an image, with its small things, at about the cost of
             the one.
         bands: number of horizontal bands in each stage, each with kernels of its own: a head is
-            looked at otherwise than shoes, at no further operations. One for all by default; the
-            first layer of all has one.
+            looked at otherwise than shoes, at no further operations. One for all by default.
         residual: add to each layer that keeps grid and width what stands before it, as
             Deep Residual Learning does, https://arxiv.org/abs/1512.03385.
         with_cp: keep no activations of the layers while training, compute them again (activation
@@ -75,7 +74,8 @@ class ConvVisionTower(Tower):
         check_kernel(kernel_size)
         self.image_size, self.with_cp, self.out_dims = tuple(img_size), with_cp, out_dims
         before = width
-        layers = [GridLayer(3, width, kernel_size + 2 * (stride - 1), self.image_size, stride)]
+        layers = [GridLayer(3, width, kernel_size + 2 * (stride - 1), self.image_size, stride,
+                            bands=bands[0])]
         for stage, depth in enumerate(depths):
             for number in range(depth if stage else depth - 1):
                 halves = 2 if stage and not number else 1

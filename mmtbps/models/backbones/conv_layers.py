@@ -1,5 +1,6 @@
 """Layers of convolutions: over the places of an image, and over the words of a caption."""
 
+from itertools import pairwise
 from math import sqrt
 
 import torch
@@ -63,8 +64,8 @@ class StandardizedConv2d(nn.Conv2d):
         return torch.cat([
             F.conv2d(padded[:, :, first * stride:(last - 1) * stride + side], kernels, None, stride,
                      (0, across))
-            for first, last, kernels in zip(edges, edges[1:], self.kernels().chunk(self.bands),
-                                            strict=False)], 2)
+            for (first, last), kernels in zip(pairwise(edges), self.kernels().chunk(self.bands),
+                                              strict=True)], 2)
 
 
 def band_edges(rows: int, bands: int) -> list[int]:
@@ -74,7 +75,8 @@ def band_edges(rows: int, bands: int) -> list[int]:
         >>> band_edges(16, 3)
         [0, 5, 11, 16]
     """
-    return [round(rows * band / bands) for band in range(bands + 1)]
+    # Whole numbers: in a traced graph the rows are a tensor.
+    return [(2 * rows * band + bands) // (2 * bands) for band in range(bands + 1)]
 
 
 class GridLayer(nn.Module):
@@ -93,7 +95,7 @@ class GridLayer(nn.Module):
         stride: 2 for a grid of half the sides.
         residual: add the states before it, ahead of the rectifier, where there are as many; each
             channel with a weight that is trained, so that no weights of a layer without fit.
-        bands: the rows after it are divided among so many bands of one height, from above, each
+        bands: the rows after it are divided among so many bands, from above, each
             with kernels of its own.
 
     Attributes:
@@ -117,7 +119,7 @@ class GridLayer(nn.Module):
         self.grid = grid
         self.out_grid = tuple((side - 1) // stride + 1 for side in grid)
         if not 1 <= bands <= self.out_grid[0]:
-            raise BadValue('bands must be from 1 to the rows of the last grid, '
+            raise BadValue('bands must be from 1 to the rows behind the layer, '
                            f'{self.out_grid[0]}, got {bands}')
         self.conv = StandardizedConv2d(dims, out_dims, kernel_size, stride, bands)
         self.norm = nn.GroupNorm(out_dims // _GROUP, out_dims)

@@ -1,5 +1,7 @@
 """The head of attributes that captions state."""
 
+from math import inf
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -71,10 +73,10 @@ class AttributeHead(PartHead):
             raise BadValue(f'rows must be at least 1, got {rows}')
         if sentence_weight < 0:
             raise BadValue(f'sentence_weight must not be negative, got {sentence_weight}')
-        if rarity_power < 0:
-            raise BadValue(f'rarity_power must not be negative, got {rarity_power}')
-        if small_weight <= 0:
-            raise BadValue(f'small_weight must be positive, got {small_weight}')
+        if not 0 <= rarity_power < inf:
+            raise BadValue(f'rarity_power must not be negative, and finite, got {rarity_power}')
+        if not 0 < small_weight < inf:
+            raise BadValue(f'small_weight must be positive and finite, got {small_weight}')
         self.sentence_weight, self.rarity_power = sentence_weight, rarity_power
         if sentence_weight:
             self.needs = (*type(self).needs, 'partial_input_ids', 'partial_facts')
@@ -106,6 +108,8 @@ class AttributeHead(PartHead):
         return losses
 
     def _weights(self, true: Tensor, false: Tensor, asked: Tensor) -> Tensor:
+        if not self.rarity_power:
+            return self.fact_weights[asked]
         counts = sum_with_grad(torch.stack([true.sum(0), false.sum(0)]).float())
         rarity = rarity_weights(*counts[:, asked], self.rarity_power)
         return self.fact_weights[asked] * torch.where(true[:, asked], rarity, 1.0)

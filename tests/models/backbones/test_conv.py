@@ -116,7 +116,7 @@ def test_strides_and_bands_are_those_of_loops(stride, bands, grids, band_of_row)
     assert (features[0] - features[1]).norm() > 0.1
     for image, feature in zip(pixels, features, strict=True):
         states = {place: image[:, place[0], place[1]] for place in product(range(14), range(8))}
-        states = slow_grid_layer(states, first, stride)
+        states = slow_grid_layer(states, first, stride, band_of_row=band_of_row[0])
         assert max(states) == (grids[0][0] - 1, grids[0][1] - 1)
         states = slow_grid_layer(states, second, residual=True, band_of_row=band_of_row[0])
         states = slow_grid_layer(states, halving, 2, band_of_row=band_of_row[1])
@@ -124,6 +124,13 @@ def test_strides_and_bands_are_those_of_loops(stride, bands, grids, band_of_row)
         means = torch.cat([sum(states[row, column] for column in range(columns)) / columns
                            for row in range(rows)])
         torch.testing.assert_close(feature, tower.proj.weight @ means)
+
+
+def test_a_tower_with_bands_can_be_traced():
+    tower = spread(ConvVisionTower((14, 8), width=8, depths=(2, 1), out_dims=5, bands=(2, 3)))
+    pixels = torch.randn(2, 3, 14, 8, generator=torch.Generator().manual_seed(4))
+    traced = torch.jit.trace(tower.eval(), pixels)
+    torch.testing.assert_close(traced(pixels.flip(0)), tower(pixels.flip(0)))
 
 
 def test_one_band_has_the_weights_of_none():
@@ -258,8 +265,8 @@ def test_operations_are_those_of_the_convolutions(tiny_retriever):
     (dict(depths=(1, 0)), r'a stage needs layers, got depths=\(1, 0\)'),
     (dict(stride=0), 'stride must be at least 1, got 0'),
     (dict(bands=(1, 1, 2)), 'bands are given for 3 stages, depths for 2'),
-    (dict(bands=(1, 5)), 'bands must be from 1 to the rows of the last grid, 4, got 5'),
-    (dict(bands=(0, 1)), 'bands must be from 1 to the rows of the last grid, 7, got 0'),
+    (dict(bands=(1, 5)), 'bands must be from 1 to the rows behind the layer, 4, got 5'),
+    (dict(bands=(0, 1)), 'bands must be from 1 to the rows behind the layer, 7, got 0'),
     (dict(kernel_size=2), 'kernel_size must be odd.*got 2')])
 def test_sizes_that_do_not_fit_are_refused(changed, message):
     with pytest.raises(BadValue, match=message):

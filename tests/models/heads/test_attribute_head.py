@@ -213,10 +213,12 @@ def test_settings_that_cannot_be_are_refused():
         AttributeHead(rows=0)
     with pytest.raises(BadValue, match='sentence_weight must not be negative, got -1'):
         AttributeHead(sentence_weight=-1)
-    with pytest.raises(BadValue, match='rarity_power must not be negative, got -0.5'):
-        AttributeHead(rarity_power=-.5)
-    with pytest.raises(BadValue, match='small_weight must be positive, got 0'):
-        AttributeHead(small_weight=0)
+    for power in (-.5, math.nan, math.inf):
+        with pytest.raises(BadValue, match=f'rarity_power must not be negative.*got {power}'):
+            AttributeHead(rarity_power=power)
+    for weight in (0, math.nan, math.inf):
+        with pytest.raises(BadValue, match=f'small_weight must be positive.*got {weight}'):
+            AttributeHead(small_weight=weight)
     with pytest.raises(ValueError, match=r'asked must be \(2, 3\), got \(2, 2\)'):
         asked_rows_loss(torch.zeros(2, 4), torch.zeros(3, 4), torch.ones(2, 2) > 0)
     with pytest.raises(ValueError, match=r'must be \(2, 3\) as the logits, got \(2, 2\)'):
