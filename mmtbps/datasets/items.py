@@ -21,7 +21,8 @@ def pair_items(located: Sequence[LocatedRecord], image_captions: bool = False) -
 
     Args:
         located: Usable records.
-        image_captions: Give each item all captions of its image, of all records that name it.
+        image_captions: Give each item all captions of its image, of all records of that person
+            which name it.
     """
     told = _captions_by_image(located) if image_captions else {}
     raw_ids = sorted({item.record.person_id for item in located})
@@ -39,7 +40,7 @@ def pair_items(located: Sequence[LocatedRecord], image_captions: bool = False) -
         family = original.get(item.original, person)
         weight = item.record.pair_weight
         further = {} if weight is None else dict(pair_weight=weight)
-        further |= dict(image_captions=told[path]) if image_captions else {}
+        further |= dict(image_captions=told[path, person]) if image_captions else {}
         items += [dict(img_path=path, caption=caption, image_id=image,
                        person_id=label[person], family_id=label[family], **further)
                   for caption in item.record.captions]
@@ -72,11 +73,14 @@ def image_items(located: Sequence[LocatedRecord],
     return Items(list(items.values()), origins, _people_of(located))
 
 
-def _captions_by_image(located: Sequence[LocatedRecord]) -> dict[str, tuple[str, ...]]:
-    told: dict[str, dict[str, None]] = {}
+def _captions_by_image(located: Sequence[LocatedRecord]
+                       ) -> dict[tuple[str, int], tuple[str, ...]]:
+    """Collect the captions of each image and person."""
+    told: dict[tuple[str, int], dict[str, None]] = {}
     for item in located:
-        told.setdefault(item.image_path, {}).update(dict.fromkeys(item.record.captions))
-    return {path: tuple(captions) for path, captions in told.items()}
+        told.setdefault((item.image_path, item.record.person_id), {}).update(
+            dict.fromkeys(item.record.captions))
+    return {shown: tuple(captions) for shown, captions in told.items()}
 
 
 def _people_of(located: Sequence[LocatedRecord]) -> dict[int, Identity]:

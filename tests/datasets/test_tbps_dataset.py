@@ -32,9 +32,11 @@ def test_metainfo_names_the_annotations(build, own):
 
 
 def test_an_item_may_bring_all_captions_of_its_image(cuhk_root, cuhk_records):
-    # The same image once more, in a record of its own, and a caption that is left out.
+    # The same image once more, in a record of its own, with a caption that is left out; and one of
+    # somebody else.
     again = dict(cuhk_records[2], captions=['A red coat.', 'She walks.', ' '])
-    (cuhk_root / 'reid_raw.json').write_text(json.dumps([*cuhk_records, again]))
+    other = dict(cuhk_records[0], id=3, captions=['A boy beside him.'])
+    (cuhk_root / 'reid_raw.json').write_text(json.dumps([*cuhk_records, again, other]))
     found = {}
     for item in CUHKPEDES(str(cuhk_root), image_captions=True):
         found.setdefault(item['img_path'].rpartition('imgs/')[2], set()).add(
@@ -42,7 +44,8 @@ def test_an_item_may_bring_all_captions_of_its_image(cuhk_root, cuhk_records):
     told = ('A woman in red.', 'A red coat.', 'She walks.')
     assert found['cam_a/000.png'] == {(caption, told) for caption in told}
     told = ('A pedestrian with dark hair.', 'He is tall.')
-    assert found['CUHK01/0363004.png'] == {(caption, told) for caption in told}
+    assert found['CUHK01/0363004.png'] == {
+        *((caption, told) for caption in told), ('A boy beside him.', ('A boy beside him.', ))}
     assert 'image_captions' not in CUHKPEDES(str(cuhk_root))[0]
 
 
