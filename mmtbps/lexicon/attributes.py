@@ -47,6 +47,11 @@ class Family(NamedTuple):
         """True for garments, which are only exchanged, not put on or taken off."""
         return self.region in _CLOTHES
 
+    @property
+    def names(self) -> frozenset[str]:
+        """All types, and those whose name is true of every one."""
+        return self.fits_all.union(*self.kinds)
+
     def kind_of(self, type_: str) -> int | None:
         """Return the index of the kind that a type is of; ``None`` if it is of none."""
         return next((i for i, names in enumerate(self.kinds) if type_ in names), None)

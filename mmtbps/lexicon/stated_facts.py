@@ -174,7 +174,7 @@ def small_facts() -> frozenset[str]:
     [False, False, False]
     """
     things = {f'a {name}' for family in families() if not family.is_clothing
-              for names in (*family.kinds, family.fits_all) for name in names}
+              for name in family.names}
     things |= {f'a {garment_type(noun)}' for noun, garment in garments().items()
                if garment.region in ('accessory', 'bag', 'hat')}
     styles = {f'hair: {style}' for style in read_table('asked')['hair_other_styles'] if style}
@@ -291,8 +291,7 @@ def _unnamed(reading: SentenceReading, stated: Sequence[AskedPhrase]) -> set[str
     """Collect what a caption would name: what one may lack, patterns, shades of its colors."""
     places = {_place(phrase) for phrase in reading.phrases}
     facts = {f'a {name}' for family in families() if family.add
-             and not {family.region, family.kinds[0][0]} & places
-             for names in (*family.kinds, family.fits_all) for name in names}
+             and not {family.region, family.kinds[0][0]} & places for name in family.names}
     if 'beard' not in places:
         facts.add('a beard')
     facts |= {f'{phrase.region}: {name}' for phrase in stated
