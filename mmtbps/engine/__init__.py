@@ -7,6 +7,7 @@ from .finite_loss_hook import FiniteLossHook
 from .merged_groups import MergedGroupsConstructor
 from .mixed_precision import MixedPrecisionOptimWrapper
 from .mixup_hook import FeatureMixupHook
+from .muon import MuonAdamW, MuonConstructor
 from .parameter_rules import ParameterRulesConstructor
 from .preflight_hook import PreflightHook
 from .rank_list_hook import RankListHook
@@ -20,6 +21,6 @@ from .strict_load_hook import StrictLoadHook
 
 __all__ = ['CompileHook', 'ConsensusDivisionHook', 'CosineDecayLR', 'DeferredScalarsHook',
            'DurableCheckpointHook', 'EpochSeedHook', 'FeatureMixupHook', 'FiniteLossHook',
-           'MergedGroupsConstructor', 'MixedPrecisionOptimWrapper', 'ParameterRulesConstructor',
-           'PreflightHook', 'RankListHook', 'RehearsalHook', 'ResumeHook', 'StepDecayLR',
-           'StepLoopHook', 'StrictLoadHook', 'WarmUpLR']
+           'MergedGroupsConstructor', 'MixedPrecisionOptimWrapper', 'MuonAdamW', 'MuonConstructor',
+           'ParameterRulesConstructor', 'PreflightHook', 'RankListHook', 'RehearsalHook',
+           'ResumeHook', 'StepDecayLR', 'StepLoopHook', 'StrictLoadHook', 'WarmUpLR']

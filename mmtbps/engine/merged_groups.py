@@ -46,4 +46,8 @@ class MergedGroupsConstructor(DefaultOptimWrapperConstructor):
         """Add parameters as MMEngine does, then merge the groups of the whole model."""
         super().add_params(params, module, prefix, is_dcn_module)
         if not prefix:
+            self.complete(params, module)
             params[:] = merge_groups(params)
+
+    def complete(self, groups: list[dict], model: nn.Module) -> None:
+        """Add what else a group says, while each weight is one of its own."""
