@@ -9,9 +9,9 @@ with read_base():
     from .._base_.models.conv_drawn import *
     from .._base_.runtime import *
     from .._base_.schedules.drawn import *
+    from .._base_.schedules.muon import *
 
 model.heads.update(partial=dict(type=PartialCaptionHead, temperature=0.05),
                    attributes=dict(type=AttributeHead, in_dims=96, sentence_weight=5.0))
 train_dataloader.dataset.update(pipeline=partial_train_pipeline)
 train_dataloader.update(persistent_workers=True)
-optim_wrapper.optimizer.update(lr=2e-3)

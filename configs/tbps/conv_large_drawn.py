@@ -2,7 +2,7 @@
 
 What people carry is small in a picture and seldom said: it is seen in whole pictures, with kernels
 of their own for heads and feet; captions of an image are read together; parts of them ask for it
-more often; and it weighs more. Meant for 8,000 people, `mmtbps draw data/DrawnPEDES --people 8000
+more often; and it weighs more. Meant for 16,000 people, `mmtbps draw data/DrawnPEDES --people 16000
 100 200`; fewer are seen more often.
 """
 
@@ -31,5 +31,5 @@ train_dataloader.dataset.update(image_captions=True, pipeline=[
     dict(type=PartialCaptions, tokenize=tokenize, count=3, seldom_said=3.0),
     dict(type=PermuteColors, tokenize=tokenize, count=1, replaced=1),
     dict(type=PackTextImage, input_keys=[*partial_keys, 'negative_input_ids', 'negative_real'])])
-train_cfg.update(max_iters=2000, val_interval=1000)
-default_hooks.checkpoint.update(interval=1000)
+train_cfg.update(max_iters=1900, val_interval=950)
+default_hooks.checkpoint.update(interval=950)
