@@ -31,5 +31,5 @@ train_dataloader.dataset.update(image_captions=True, pipeline=[
     dict(type=PartialCaptions, tokenize=tokenize, count=3, seldom_said=3.0),
     dict(type=PermuteColors, tokenize=tokenize, count=1, replaced=1),
     dict(type=PackTextImage, input_keys=[*partial_keys, 'negative_input_ids', 'negative_real'])])
-train_cfg.update(max_iters=1900, val_interval=950)
-default_hooks.checkpoint.update(interval=950)
+train_cfg.update(max_iters=1700, val_interval=850)
+default_hooks.checkpoint.update(interval=850)

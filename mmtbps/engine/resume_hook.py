@@ -87,7 +87,7 @@ class ResumeHook(Hook):
         for line in changes + free + compare_settings(before, now, NOTED):
             runner.logger.info(f'changed: {line}')
         if free:
-            _take_options(runner, checkpoint)
+            _take_options(runner, checkpoint, before['optimizer'], now['optimizer'])
             self._replay = bool(checkpoint.pop('param_schedulers', None))
 
     def before_train(self, runner: Runner) -> None:
@@ -241,14 +241,27 @@ class _Batches:
         self.left = max(0, self.left - steps)
 
 
-def _take_options(runner: Runner, checkpoint: dict[str, Any]) -> None:
+def _take_options(runner: Runner, checkpoint: dict[str, Any], before: Any, now: Any) -> None:
     """Replace the options of a saved optimizer by those of the config."""
     wrapper = runner.optim_wrapper
     if isinstance(wrapper, OptimWrapperDict):
         raise UserError('the settings of several optimizers cannot change where a run is resumed')
-    groups = checkpoint['optimizer']['param_groups']
-    if len(groups) != len(wrapper.optimizer.param_groups):
+    kinds = [settings.get('optimizer', {}).get('type', '').rpartition('.')[2]
+             for settings in (before, now)]
+    if kinds[0] != kinds[1]:
+        raise NotResumable(f'this run was begun with {kinds[0]}, and the config has {kinds[1]}, '
+                           f'which cannot go on with its state: take {kinds[0]} again, or begin a '
+                           'new run, in an empty work folder or with --overwrite, from these '
+                           'weights (load_from) or from none')
+    groups, fresh_groups = checkpoint['optimizer']['param_groups'], wrapper.optimizer.param_groups
+    if [*map(_kind_of_group, groups)] != [*map(_kind_of_group, fresh_groups)]:
         raise NotResumable('the config makes other groups of weights than this run had: undo what '
                            'it says of them, or begin a new run from these weights (load_from)')
-    for saved, fresh in zip(groups, wrapper.optimizer.param_groups, strict=True):
+    for saved, fresh in zip(groups, fresh_groups, strict=True):
         saved.update((key, value) for key, value in fresh.items() if key != 'params')
+    checkpoint['optimizer'].pop('base_param_settings', None)  # those of the config are logged
+
+
+def _kind_of_group(group: dict[str, Any]) -> tuple[int, Any]:
+    """Return how many weights a group has, and whether they are matrices to `MuonAdamW`."""
+    return len(group['params']), group.get('matrices')

@@ -41,8 +41,19 @@ def test_of_a_thousandfold_difference_little_is_left():
     assert values.min() > .6 and values.max() < 1.3
 
 
-def test_no_gradient_is_no_step():
-    assert orthogonalize(torch.zeros(3, 4)).eq(0).all()
+@pytest.mark.parametrize('dtype', [torch.float32, torch.bfloat16, torch.float16])
+def test_no_gradient_is_no_step(dtype):
+    assert orthogonalize(torch.zeros(3, 4, dtype=dtype)).eq(0).all()
+
+
+@pytest.mark.parametrize('dtype', [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize('rank', [1, 2, 16])
+def test_rounding_does_not_grow(rank, dtype):
+    """In half precision eigenvalues that should be 0 are negative; they must not be amplified."""
+    for seed in range(20):
+        matrix = random(16, rank, seed=seed) @ random(rank, 27, seed=seed + 99)
+        values = torch.linalg.svdvals(orthogonalize(matrix.to(dtype)).float())
+        assert values.max() < 1.3 and values[rank // 2] > .6
 
 
 def moved(optimizer, weights: list[nn.Parameter], steps: int = 6) -> list[torch.Tensor]:
@@ -68,9 +79,9 @@ def test_matrices_move_as_by_the_muon_of_torch(shape):
 
 def test_all_else_moves_as_by_the_adamw_of_torch():
     ours = [nn.Parameter(random(4)), nn.Parameter(random(9, 3))]
-    theirs = copy.deepcopy(ours)
+    theirs, matrix = copy.deepcopy(ours), dict(params=[nn.Parameter(random(2, 2))], matrices=1)
     settings = dict(lr=.02, betas=(.9, .98), weight_decay=.1, eps=1e-6)
-    one = moved(MuonAdamW(ours, **settings), ours)
+    one = moved(MuonAdamW([dict(params=ours), matrix], **settings), ours)
     two = moved(torch.optim.AdamW(theirs, **settings), theirs)
     torch.testing.assert_close(one, two)
 
@@ -103,7 +114,7 @@ def test_what_few_show_moves_as_fast_as_what_all_show():
 
     muon, adam = nn.Parameter(torch.zeros(8, 8)), nn.Parameter(torch.zeros(8, 8))
     assert share(MuonAdamW([dict(params=[muon], matrices=1)], weight_decay=0), muon) > .5
-    assert share(MuonAdamW([adam], weight_decay=0), adam) < .3
+    assert share(torch.optim.AdamW([adam], weight_decay=0), adam) < .3
 
 
 def test_layers_whose_weights_are_matrices():
@@ -135,7 +146,7 @@ def model_of_towers_and_a_head() -> nn.Module:
 
 
 @pytest.mark.parametrize('paramwise', [
-    None, dict(norm_decay_mult=0., bias_decay_mult=0.), dict(adamw_keys=['heads.', 'tower.2'])])
+    None, dict(norm_decay_mult=0., bias_decay_mult=0.), dict(adamw_keys=['.heads.', 'tower.2'])])
 def test_constructor_leaves_heads_and_vectors_to_adamw(paramwise):
     model = model_of_towers_and_a_head()
     model['tower'][0].bias.requires_grad_(False)
@@ -177,15 +188,15 @@ def test_resumed_equals_uninterrupted():
     assert (whole['tower'][0].weight - start).abs().max() > .01
 
 
-@pytest.mark.parametrize('shape, count', [((12,), 1), ((7, 2), 3)])
+@pytest.mark.parametrize('shape, count', [((12,), 1), ((7, 2), 3), ((4, 2), -1), ((0, 2), 1)])
 def test_weights_that_are_no_matrices_are_named(shape, count):
-    with pytest.raises(BadValue, match=r'matrices=\d of a group with a weight of shape'):
+    with pytest.raises(BadValue, match=r'matrices=-?\d of a group with a weight of shape'):
         MuonAdamW([dict(params=[nn.Parameter(torch.zeros(shape))], matrices=count)])
 
 
 def test_closure_and_weights_without_a_gradient():
     used, idle = nn.Parameter(torch.ones(2, 2)), nn.Parameter(torch.ones(2, 2))
-    optimizer = MuonAdamW([used, idle], matrices=1)
+    optimizer = MuonAdamW([used, idle], matrices=1, fused=True)
 
     def closure() -> torch.Tensor:
         loss = used.square().sum()
@@ -194,3 +205,56 @@ def test_closure_and_weights_without_a_gradient():
 
     assert optimizer.step(closure) == 4
     assert torch.equal(idle, torch.ones(2, 2)) and (used < 1).any()
+
+
+def test_a_square_that_overflows_leaves_numbers():
+    """As torch's AdamW: the weight stands still until the square is forgotten, and no longer."""
+    weight, matrix = nn.Parameter(torch.ones(3)), nn.Parameter(torch.ones(2, 2))
+    optimizer = MuonAdamW([dict(params=[weight]), dict(params=[matrix], matrices=1)])
+    for size in (1e20, 1., 1.):
+        weight.grad, matrix.grad = torch.full((3,), size), torch.full((2, 2), size)
+        optimizer.step()
+    assert weight.isfinite().all() and matrix.isfinite().all()
+
+
+def test_without_matrices_it_is_refused():
+    with pytest.raises(BadValue, match='constructor=MuonConstructor'):
+        MuonAdamW(nn.Linear(2, 3).parameters())
+    with pytest.raises(BadValue, match='a model with such layers'):
+        build_optim_wrapper(nn.LayerNorm(3), WRAPPER)
+
+
+@pytest.mark.parametrize('paramwise, said', [
+    (dict(rules=[dict(contains='bias', frozen=True)]), 'ParameterRulesConstructor'),
+    (dict(adamw_keys='heads.'), "must be a list of parts of names, got 'heads.'"),
+    (dict(adamw_keys=None), 'must be a list')])
+def test_settings_that_would_be_lost_are_refused(paramwise, said):
+    with pytest.raises(BadValue, match=said):
+        build_optim_wrapper(model_of_towers_and_a_head(), WRAPPER | dict(paramwise_cfg=paramwise))
+
+
+def test_shares_of_weights_are_refused(monkeypatch):
+    """What FSDP makes of a model has weights of one dimension, which would be AdamW's."""
+    monkeypatch.setattr('mmtbps.engine.muon.FullyShardedDataParallel', nn.Sequential)
+    with pytest.raises(BadValue, match='FSDP makes shares'):
+        build_optim_wrapper(nn.Sequential(nn.Linear(2, 3)), WRAPPER)
+
+
+def test_shared_weights_move_once():
+    layers = nn.ModuleDict(dict(first=nn.Linear(4, 4), second=nn.Linear(4, 4),
+                                words=nn.Embedding(9, 4), told=nn.Linear(4, 9)))
+    layers['second'].weight = layers['first'].weight
+    layers['told'].weight = layers['words'].weight
+    groups = build_optim_wrapper(layers, WRAPPER).optimizer.param_groups
+    weights = [weight for group in groups for weight in group['params']]
+    assert len(weights) == len(set(weights)) == len([*layers.parameters()])
+    matrices, = [group['params'] for group in groups if group['matrices']]
+    assert matrices == [layers['first'].weight]
+
+
+def test_a_setting_of_single_weights_goes_before():
+    model = model_of_towers_and_a_head()
+    wrapper = build_optim_wrapper(model, WRAPPER | dict(paramwise_cfg=dict(
+        custom_keys={'tower.2': dict(lr_mult=.5)})))
+    rates = {(group['matrices'], group['lr']) for group in wrapper.optimizer.param_groups}
+    assert rates == {(1, .02), (0, .02), (1, .01), (0, .01)}

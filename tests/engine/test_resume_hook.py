@@ -86,6 +86,8 @@ FURTHER = {
     'averaged weights': {'custom_hooks[0]': dict(type='mmengine.EMAHook')},
     'mixed precision': {'optim_wrapper.type': 'mmtbps.MixedPrecisionOptimWrapper',
                         'optim_wrapper.dtype': 'bfloat16'},
+    'Muon': {'optim_wrapper.constructor': 'mmtbps.MuonConstructor',
+             'optim_wrapper.optimizer.type': 'mmtbps.MuonAdamW'},
 }
 BY_STEP = {'train_cfg': dict(_delete_=True, type='IterBasedTrainLoop', max_iters=9,
                              val_interval=100),
@@ -218,6 +220,19 @@ def test_settings_of_the_optimizer_and_schedule_are_those_of_the_config(config):
                  'model.text_backbone.config.hidden_dropout_prob: 0.1, now 0.2'):
         assert f'changed: {line}' in log
     assert re.search(r'the learning rate here is 0\.000\d+', log)
+
+
+def test_an_optimizer_that_cannot_go_on_with_the_state_is_named(config):
+    cfg = config(**FURTHER['Muon'], **CONSTANT)
+    train(cfg, 'stopped', STOP)
+    with pytest.raises(NotResumable, match='begun with MuonAdamW, and the config has AdamW'):
+        train(cfg, 'another', resume=True, **{'optim_wrapper.optimizer.type': 'AdamW'})
+    with pytest.raises(NotResumable, match='other groups of weights'):
+        train(cfg, 'fewer', resume=True, **{
+            'optim_wrapper.paramwise_cfg.adamw_keys': ['.heads.', 'text_backbone']})
+    resumed = train(cfg, 'slower', 2, resume=True, **{'optim_wrapper.optimizer.lr': 1e-4})
+    assert {group['lr'] for group in end(resumed)['optimizer']['param_groups']} == {1e-4}
+    assert 'base_lr: 1.0000e-04' in log_of(resumed)
 
 
 @pytest.mark.parametrize('changes, line', [

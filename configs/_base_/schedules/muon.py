@@ -10,6 +10,7 @@ from mmtbps.engine import MuonAdamW, MuonConstructor
 optim_wrapper = dict(
     type=OptimWrapper,
     constructor=MuonConstructor,
-    optimizer=dict(type=MuonAdamW, lr=6e-3, betas=(0.9, 0.98), weight_decay=0.02),
+    optimizer=dict(type=MuonAdamW, lr=6e-3, betas=(0.9, 0.98), weight_decay=0.02, fused=True,
+                   newton_schulz_steps=4),
     paramwise_cfg=dict(norm_decay_mult=0.0, bias_decay_mult=0.0),
     clip_grad=dict(max_norm=1.0))
