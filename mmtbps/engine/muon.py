@@ -202,9 +202,9 @@ def count_matrices(model: nn.Module) -> dict[str, int]:
 class MuonConstructor(MergedGroupsConstructor):
     """Constructor that tells `MuonAdamW` which weights are matrices.
 
-    Those of :func:`count_matrices` are, but for heads: a classifier's rows are rare classes, and
-    a step as large in each of its directions would move them all. Embeddings, norms and biases are
-    AdamW's. So are adapters that are no layers of torch.
+    Those of :func:`count_matrices` are, but for heads: a classifier has thousands of rows, and is
+    usually left to AdamW. Embeddings, norms and biases are AdamW's, and so are adapters that are no
+    layers of torch.
 
     Goes into the field ``constructor`` of ``optim_wrapper``. ``paramwise_cfg`` is MMEngine's, and
     ``adamw_keys`` in it is a list of parts of names, with a dot ahead of each name, whose weights
