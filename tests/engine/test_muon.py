@@ -234,7 +234,7 @@ def test_settings_that_would_be_lost_are_refused(paramwise, said):
 
 
 def test_shares_of_weights_are_refused(monkeypatch):
-    """What FSDP makes of a model has weights of one dimension, which would be AdamW's."""
+    """FSDP makes weights of one dimension, which would be AdamW's."""
     monkeypatch.setattr('mmtbps.engine.muon.FullyShardedDataParallel', nn.Sequential)
     with pytest.raises(BadValue, match='FSDP makes shares'):
         build_optim_wrapper(nn.Sequential(nn.Linear(2, 3)), WRAPPER)
