@@ -8,7 +8,6 @@ with read_base():
     from .._base_.datasets.drawn_pedes import *
     from .._base_.models.conv_drawn import *
     from .._base_.runtime import *
-    from .._base_.schedules.drawn import *
     from .._base_.schedules.muon import *
 
 model.heads.update(partial=dict(type=PartialCaptionHead, temperature=0.05),

@@ -48,7 +48,7 @@ class MixedPrecisionOptimWrapper(OptimWrapper):
         """Unscale, clip, step, and adapt the scale.
 
         Whether to skip a step with infinite gradients is decided on the device if the optimizer is
-        fused, as in the configs; otherwise the host waits for the answer each time.
+        fused, as AdamW is in the configs; otherwise, as for `MuonAdamW`, the host waits each time.
         """
         if self.clip_grad_kwargs:
             self.loss_scaler.unscale_(self.optimizer)

@@ -46,17 +46,22 @@ def orthogonalize(matrices: Tensor, steps: int = 5) -> Tensor:
     """
     if matrices.shape[-2] > matrices.shape[-1]:
         return orthogonalize(matrices.mT, steps).mT
-    a, b, c = _QUINTIC
     size = torch.linalg.matrix_norm(matrices, keepdim=True)
     scaled = matrices / size.clamp_min(torch.finfo(matrices.dtype).tiny)
-    one = torch.eye(matrices.shape[-2], device=matrices.device, dtype=matrices.dtype)
     for first in range(0, steps, 2):
-        gram, factor = scaled @ scaled.mT, one
-        for _ in range(min(2, steps - first)):
-            power = a * one + b * gram + c * gram @ gram
-            factor, gram = power @ factor, power @ gram @ power
+        gram = scaled @ scaled.mT
+        factor = _iteration(gram)
+        if first + 1 < steps:
+            factor = _iteration(factor @ gram @ factor) @ factor
         scaled = factor @ scaled
     return scaled
+
+
+def _iteration(gram: Tensor) -> Tensor:
+    """Return what one iteration multiplies X by, of ``gram``, its product with itself."""
+    a, b, c = _QUINTIC
+    one = torch.eye(gram.shape[-1], device=gram.device, dtype=gram.dtype)
+    return a * one + b * gram + c * gram @ gram
 
 
 @OPTIMIZERS.register_module()
