@@ -32,11 +32,16 @@ def parsed(source: str) -> ast.Module:
     return ast.parse(source)
 
 
+@lru_cache(maxsize=2)
+def nodes(source: str) -> list[ast.AST]:
+    return [*ast.walk(parsed(source))]
+
+
 def too_long(source: str, name: str) -> list[str]:
     """Files and functions beyond the limits; a docstring does not count."""
     lines, limit = source.count('\n'), 60 if name.endswith('__init__.py') else 350
     long = [f'{name}: {lines} lines, limit {limit}'] if lines > limit else []
-    for node in ast.walk(parsed(source)):
+    for node in nodes(source):
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
             first = node.body[0]
             documented = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant)
@@ -50,7 +55,7 @@ def too_long(source: str, name: str) -> list[str]:
 def riddles(source: str, name: str) -> list[str]:
     """Docstrings that open with a question word, or point back."""
     return [f'{name}:{getattr(node, "lineno", 1)}: {text.splitlines()[0]}'
-            for node in ast.walk(parsed(source))
+            for node in nodes(source)
             if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef))
             and (text := ast.get_docstring(node)) and RIDDLES.match(text)]
 
@@ -104,7 +109,7 @@ def encodings_left_to_the_locale(source: str, name: str) -> list[str]:
                     call.args[1] if len(call.args) > 1 else ast.Constant('r'))
         return getattr(function, 'id', '') == 'open' and 'b' not in ast.unparse(mode)
 
-    return [f'{name}:{node.lineno}: {ast.unparse(node)}' for node in ast.walk(parsed(source))
+    return [f'{name}:{node.lineno}: {ast.unparse(node)}' for node in nodes(source)
             if isinstance(node, ast.Call) and leaves(node)]
 
 
