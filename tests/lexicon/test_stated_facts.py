@@ -56,7 +56,9 @@ def test_one_thing_rules_out_other_types_of_its_place():
     ('a black bag', 'a backpack', None), ('a black bag', 'a red bag', False),
     ('a hat', 'a baseball cap', None), ('a baseball cap', 'a cap', True),
     ('a red baseball cap', 'a red cap', True), ('a red baseball cap', 'a red hat', True),
-    ('a red baseball cap', 'a blue cap', False), ('a cap', 'a baseball cap', None)])
+    ('a red baseball cap', 'a blue cap', False), ('a cap', 'a baseball cap', None),
+    ('sunglasses', 'glasses', True), ('dark sunglasses', 'eyeglasses', True),
+    ('dark glasses', 'sunglasses', None), ('spectacles', 'sunglasses', None)])
 def test_a_thing_is_asked_for_by_a_wider_name_and_not_by_a_narrower_one(said, sentence, holds):
     assert relation(f'A man with {said}.', sentence) is holds
 
@@ -153,6 +155,7 @@ def test_between_two_colors_the_others_are_ruled_out(caption, sentence):
     ('no bag', 'a backpack', False), ('no backpack', 'a bag', None), ('no hat', 'a cap', False),
     ('no cap', 'a baseball cap', False), ('no baseball cap', 'a cap', None),
     ('no cap', 'a beanie', None), ('no cap', 'a hat', None),
+    ('no glasses', 'sunglasses', False), ('no sunglasses', 'glasses', None),
     ('no bag', 'a red backpack', False), ('no red bag', 'a backpack', None),
     ('no backpack', 'a suitcase', None),
     ('no red hat', 'a hat', None), ('no red hat', 'a red hat', False),
