@@ -67,6 +67,9 @@ class ConvVisionTower(Tower):
         if min(depths, default=0) < 1:
             raise BadValue(f'a stage needs layers, got depths={tuple(depths)}')
         bands = [1] * len(depths) if bands is None else bands
+        if isinstance(bands, int):
+            raise BadValue(f'bands are a number for each stage, such as {(1,) * len(depths)}; got '
+                           f'{bands}')
         if len(bands) != len(depths):
             raise BadValue(f'bands are given for {len(bands)} stages, depths for {len(depths)}')
         if stride < 1:
