@@ -37,6 +37,10 @@ def test_one_person_at_most(caption):
 @pytest.mark.parametrize('caption, doubt', [
     ('A mannequin in a coat.', 'a mannequin, a display or an animal'),
     ('His coat is of the same shade.', 'a comparison'), ('Pants that match.', 'a comparison'),
+    ('Anyone but a man in red.', 'a comparison'), ('any color but red', 'a comparison'),
+    ('Nobody but her wears a coat, but not a hat.', 'a comparison'),
+    ('A man in any coat but no hat.', None),
+    ('A shirt of red color but white shoes.', None),
     ('At the same time he has a half sleeve coat.', None), ('A half red coat.', 'a comparison'),
     ('A banana coloured coat.', 'an unknown color'), ('Shoes of peachish look.',
                                                       'an unknown color'),
