@@ -6,6 +6,7 @@ from typing import Any
 from mmtbps.errors import BadValue
 from mmtbps.lexicon import AskedPhrase
 from mmtbps.lexicon.body_phrases import gender_of
+from mmtbps.lexicon.color_distance import colors_beside
 from mmtbps.lexicon.vocabulary import colors
 
 from .captions import visible
@@ -35,7 +36,8 @@ def holds(phrase: AskedPhrase, person: Person, scene: Scene,
         seen: Of `mmtbps.drawing.captions.visible`, for whoever asks for many phrases.
 
     Returns:
-        ``None`` where the picture hides it, or drawn people have no such thing.
+        ``None`` where the picture hides it, where its color may be called so (tan, of what is
+        brown), or drawn people have no such thing.
 
     >>> import numpy as np
     >>> from mmtbps.drawing import sample_person, sample_scene
@@ -56,8 +58,8 @@ def holds(phrase: AskedPhrase, person: Person, scene: Scene,
     slot, found = _find(phrase, person, seen)
     if not found or slot is None:
         return found if slot is not None else None
-    if phrase.bases and base_color(person.colors[slot]) not in phrase.bases:
-        return False
+    if phrase.bases and (has := base_color(person.colors[slot])) not in phrase.bases:
+        return None if has in colors_beside(phrase.color.lower()) else False
     if phrase.pattern:
         if phrase.pattern not in _PATTERNS or slot != 'upper':
             return None

@@ -6,8 +6,8 @@ import numpy as np
 
 from .vocabulary import colors, read_table
 
-__all__ = ['KNEE', 'TO_XYZ', 'base_colors', 'color_distance', 'colors_beside', 'rgb_to_lab',
-           'srgb_to_linear']
+__all__ = ['KNEE', 'TO_XYZ', 'base_colors', 'color_distance', 'colors_beside', 'has_a_base',
+           'rgb_to_lab', 'srgb_to_linear']
 
 # sRGB primaries, D65 white (IEC 61966-2-1); rows give X, Y, Z relative to the white.
 TO_XYZ = np.array([[0.4124564, 0.3575761, 0.1804375],
@@ -69,3 +69,13 @@ def colors_beside(words: str) -> frozenset[str]:
     spaced = f' {words.replace("-", " ")} '
     return frozenset(name for word, names in read_table('asked')['between'].items()
                      if f' {word} ' in spaced for name in names)
+
+
+@lru_cache(maxsize=1024)
+def has_a_base(words: str) -> bool:
+    """Tell whether a color is of one basic color: nobody knows whether cream is white or beige.
+
+    >>> has_a_base('cream colored'), has_a_base('tan')
+    (False, True)
+    """
+    return not {*words.replace('-', ' ').split()} & {*read_table('asked')['of_no_base']}

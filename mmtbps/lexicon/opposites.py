@@ -84,6 +84,8 @@ def other_types(phrase: AskedPhrase) -> tuple[str, ...]:
     """
     table, family = read_table('asked'), family_of(phrase.name)
     alike = {phrase.name, *table['not_other'].get(phrase.name, ())}
+    for word in f'{phrase.modifiers} {phrase.stuff}'.lower().split():
+        alike |= {*table['not_other_with'].get(word, ())}
     if family is not None:
         kind = family.kind_of(phrase.name)
         alike |= family.fits_all | set(family.kinds[kind])

@@ -8,6 +8,7 @@ import numpy as np
 
 from .asked_phrases import AskedPhrase, read_sentence
 from .attributes import family_of, type_names, write_type
+from .color_distance import has_a_base
 from .negations import is_negator
 from .opposites import word_phrase
 from .people import PRONOUNS
@@ -122,7 +123,7 @@ def _reworded(phrase: AskedPhrase, rng: np.random.Generator) -> AskedPhrase:
         phrase = called(phrase, sorted(family.fits_all)[0])
     if phrase.color and plainer < .25:
         phrase = phrase._replace(color='', bases=())
-    elif len(phrase.bases) == 1 and plainer < .5:
+    elif len(phrase.bases) == 1 and plainer < .5 and has_a_base(phrase.color.lower()):
         phrase = phrase._replace(color=phrase.bases[0])
     phrase = phrase._replace(modifiers='', stuff='')
     return phrase._replace(text=phrase.in_words())

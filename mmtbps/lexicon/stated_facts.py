@@ -9,7 +9,7 @@ from zlib import crc32
 from .asked_phrases import AskedPhrase, SentenceReading, read_sentence
 from .attributes import families, family_of, garment_type, pattern_words
 from .body_phrases import gender_of
-from .color_distance import base_colors, color_distance, colors_beside
+from .color_distance import base_colors, color_distance, colors_beside, has_a_base
 from .color_negatives import MIN_DISTANCE
 from .opposites import other_hair, other_types
 from .vocabulary import colors, garments, read_table, synonym_table
@@ -132,8 +132,8 @@ def asked_facts(phrase: AskedPhrase) -> tuple[str, ...]:
         return tuple(f'hair: {word}' for word in (phrase.style, phrase.color) if word)
     place, word = _place(phrase), _color_of(phrase)
     facts = [f'a {garment_type(phrase.name)}']
-    if len(phrase.bases) == 1:
-        facts += [f'{place}: {phrase.bases[0]}', f'{phrase.name}: {phrase.bases[0]}']
+    if base := _base_of(phrase):
+        facts += [f'{place}: {base}', f'{phrase.name}: {base}']
     if word and not _is_plain(word):
         facts.append(f'{place}: {_finer(word, phrase.bases)}')
     return (*facts, f'{place}: {phrase.pattern}') if phrase.pattern else tuple(facts)
@@ -212,8 +212,8 @@ def _wider_names(phrase: AskedPhrase) -> Iterator[str]:
         names.add(garment_type(words[-1]))
     for name in names - {phrase.name}:
         yield f'a {name}'
-        if len(phrase.bases) == 1:
-            yield f'{name}: {phrase.bases[0]}'
+        if base := _base_of(phrase):
+            yield f'{name}: {base}'
 
 
 def _ruled_out(phrase: AskedPhrase) -> Iterator[str]:
@@ -255,6 +255,11 @@ def _shades(base: str) -> frozenset[str]:
 def _color_of(phrase: AskedPhrase) -> str:
     """Return the words of a color: a grey-colored coat is a gray coat."""
     return _COLORED.sub('', phrase.color.lower()).replace('grey', 'gray')
+
+
+def _base_of(phrase: AskedPhrase) -> str:
+    """Return the one basic color that a thing is of; ``''`` for none."""
+    return phrase.bases[0] if len(phrase.bases) == 1 and has_a_base(_color_of(phrase)) else ''
 
 
 def _is_plain(word: str) -> bool:

@@ -34,7 +34,8 @@ def drawn():
     ('handbag', False), ('suitcase', False), ('cap', True), ('beanie', False), ('red hat', True),
     ('scarf', False), ('glasses', None), ('sunglasses', False), ('beard', None), ('man', True),
     ('lady', False), ('short hair', True), ('long hair', False), ('brown hair', True),
-    ('blonde hair', False), ('bald', False), ('umbrella', None), ('no backpack', True)])
+    ('blonde hair', False), ('bald', False), ('umbrella', None), ('no backpack', True),
+    ('cream sneakers', None), ('tan sneakers', False), ('beige sneakers', False)])
 def test_a_phrase_is_so_by_what_can_be_seen(drawn, phrase, truth):
     asked, = read_sentence(phrase).phrases
     assert holds(asked, *drawn) is truth

@@ -34,13 +34,14 @@ def pictures(request):
     return list(pictures_of(request.param, 200))
 
 
-def picture(shares=100., seen=(), **looks):
+def picture(shares=100., seen=(), yaw=0., **looks):
     base = next(pictures_of(1, 1))
+    scene = replace(base.scene, pose=replace(base.scene.pose, yaw=yaw, action='walk'))
     colors = {**base.person.colors, **looks.pop('colors', {})}
     plain = dict(upper='t-shirt', pattern='plain', contrast_sleeves=False, open=False,
                  lower='trousers', bag='none', hat='none', scarf=False, glasses='none', hair='long')
     return replace(base, person=replace(base.person, colors=colors, **{**plain, **looks}),
-                   shares=dict.fromkeys(PARTS, shares), seen_colors=dict(seen))
+                   scene=replace(scene, occluder=None), shares=dict.fromkeys(PARTS, shares), seen_colors=dict(seen))
 
 
 @pytest.mark.parametrize('name, looks, truth', [
@@ -72,6 +73,12 @@ def picture(shares=100., seen=(), **looks):
     ('handbag', dict(bag='shopping bag'), None), ('hat', dict(hat='beanie'), True),
     ('glasses', dict(glasses='sunglasses'), None), ('sunglasses', dict(glasses='none'), False),
     ('scarf', dict(scarf=True), True), ('scarf', dict(scarf=True, shares=0.), None),
+    ('glasses', dict(glasses='glasses'), True), ('glasses', dict(glasses='glasses', yaw=1.5), None),
+    ('glasses', dict(yaw=1.5), False),                                     # none to be seen
+    ('handbag', dict(bag='handbag', bag_side=1, yaw=-1.5), True),
+    ('handbag', dict(bag='handbag', bag_side=1, yaw=1.5), None),           # behind the body
+    ('t-shirt', dict(upper='jacket', open=True), None),                    # beneath it
+    ('t-shirt', dict(upper='jacket'), False), ('sweater', dict(upper='coat', open=True), False),
     ('jacket', dict(upper='coat'), None), ('jeans', dict(lower='leggings'), False),
     ('striped', dict(pattern='striped'), True), ('striped', dict(pattern='plaid'), False),
     ('black hair', dict(hair='bald', colors=dict(hair='black')), False),

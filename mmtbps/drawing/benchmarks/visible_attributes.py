@@ -1,7 +1,7 @@
 """Attributes that a short sentence may ask for, and their truth in a picture: yes, no or unsure.
 
-What a person has and the picture does not clearly show is unsure: what is hidden, and a color that
-its own pixels would be named otherwise by. So is what the words may or may not mean: a navy coat
+What a person has and the picture does not clearly show is unsure: what is hidden, what captions do
+not tell of in such a view, and a color that its own pixels would be named otherwise by. So is what the words may or may not mean: a navy coat
 for "blue", a jacket for "top". Unsure pictures are no part of the gallery of that sentence.
 """
 
@@ -24,6 +24,8 @@ Truth = bool | None
 _TOPS = ('t-shirt', 'shirt', 'sweater', 'tank top', 'hoodie')
 _PANTS = ('trousers', 'jeans', 'leggings')
 _PATTERNS = {'striped': 'striped', 'checkered': 'plaid'}
+#: Parts of which `visible` tells.
+_HIDDEN_BY_A_VIEW = frozenset({'glasses', 'hat', 'hair', 'scarf', 'bag', 'shoes'})
 #: What is asked for by a word -> what the word may mean too.
 _GARMENTS = {'jacket': ('hoodie', 'coat'), 'hoodie': ('jacket',), 'long coat': ('jacket',),
              'dress': (), 'sweater': ('hoodie',), 'tank top': (), 't-shirt': ('shirt',)}
@@ -77,7 +79,7 @@ def _colored(picture: DrawnPicture, slot: str, color: str, named: bool = True) -
     seen = picture.seen_colors.get(slot, has)
     if has == color:
         clear = seen == color or seen in related_colors(color)
-        return True if named and clear and picture.shows(slot) else None
+        return True if named and clear and _shows(picture, slot) else None
     return None if has in related_colors(color) or seen == color else False
 
 
@@ -98,17 +100,34 @@ def _clothes() -> Iterator[Attribute]:
         for name, near in table.items():
             worn = {'long coat': 'coat'}.get(name, name)
             yield Attribute('garment', name, name, '', slot,
-                            lambda picture, slot=slot, worn=worn, near=near: _is(
-                                getattr(picture.person, slot), worn, near, picture.shows(slot)))
+                            lambda picture, slot=slot, worn=worn, near=near: _garment(
+                                picture, slot, worn, near))
     for name in ('boots', 'sneakers'):
         yield Attribute('garment', name, name, '', 'shoes',
                         lambda picture, name=name: _is(picture.person.shoes, name, (),
-                                                       picture.shows('shoes')))
+                                                       _shows(picture, 'shoes')))
     for word, pattern in _PATTERNS.items():
         yield Attribute('pattern', word, f'{word} top', '', 'upper',
                         lambda picture, pattern=pattern: _is(
                             picture.person.pattern, pattern, (), picture.shows('upper')
                             and picture.person.upper in _TOPS))
+
+
+def _garment(picture: DrawnPicture, slot: str, worn: str, near: tuple[str, ...]) -> Truth:
+    person = picture.person
+    truth = _is(getattr(person, slot), worn, near, _shows(picture, slot))
+    beneath = worn == 't-shirt' and person.open  # seen between the sides of a jacket
+    return None if truth is False and beneath else truth
+
+
+def _shows(picture: DrawnPicture, part: str) -> bool:
+    """Tell whether a part is clearly seen, and in a view in which captions speak of it.
+
+    From the side glasses are a line at the temple. No caption tells of them, so nobody could learn
+    from captions that they are there.
+    """
+    hidden = part in _HIDDEN_BY_A_VIEW and part not in visible(picture.person, picture.scene)
+    return picture.shows(part) and not hidden
 
 
 def _is(has: str, asked: str, near: tuple[str, ...], seen: bool) -> Truth:
@@ -122,16 +141,16 @@ def _carried() -> Iterator[Attribute]:
     for name, near in {'backpack': (), 'suitcase': (), 'shopping bag': ('handbag',),
                        'shoulder bag': (), 'handbag': ('shopping bag', 'shoulder bag')}.items():
         yield Attribute('bag', name, name, '', 'bag', lambda picture, name=name, near=near: _is(
-            picture.person.bag, name, near, picture.shows('bag')))
+            picture.person.bag, name, near, _shows(picture, 'bag')))
     yield Attribute('hat', 'hat', 'hat', '', 'hat', lambda picture: _is(
-        'none' if picture.person.hat == 'none' else 'hat', 'hat', (), picture.shows('hat')))
+        'none' if picture.person.hat == 'none' else 'hat', 'hat', (), _shows(picture, 'hat')))
     for name, worn, near in (('glasses', 'glasses', ('sunglasses',)),
                              ('sunglasses', 'sunglasses', ('glasses',))):
         yield Attribute('glasses', name, name, '', 'glasses',
                         lambda picture, worn=worn, near=near: _is(
-                            picture.person.glasses, worn, near, picture.shows('glasses')))
+                            picture.person.glasses, worn, near, _shows(picture, 'glasses')))
     yield Attribute('scarf', 'scarf', 'scarf', '', 'scarf', lambda picture: (
-        (picture.shows('scarf') or None) if picture.person.scarf else False))
+        (_shows(picture, 'scarf') or None) if picture.person.scarf else False))
 
 
 def _of_the_body() -> Iterator[Attribute]:
@@ -151,7 +170,7 @@ def _hair(picture: DrawnPicture, color: str, near: tuple[str, ...]) -> Truth:
         return False
     has = picture.person.colors['hair']
     seen = picture.seen_colors.get('hair', has)
-    truth = _is(has, color, near, picture.shows('hair') and seen in (color, *near))
+    truth = _is(has, color, near, _shows(picture, 'hair') and seen in (color, *near))
     return None if truth is False and seen == color else truth
 
 
