@@ -41,7 +41,8 @@ def picture(shares=100., seen=(), yaw=0., **looks):
     plain = dict(upper='t-shirt', pattern='plain', contrast_sleeves=False, open=False,
                  lower='trousers', bag='none', hat='none', scarf=False, glasses='none', hair='long')
     return replace(base, person=replace(base.person, colors=colors, **{**plain, **looks}),
-                   scene=replace(scene, occluder=None), shares=dict.fromkeys(PARTS, shares), seen_colors=dict(seen))
+                   scene=replace(scene, occluder=None), shares=dict.fromkeys(PARTS, shares),
+                   seen_colors=dict(seen))
 
 
 @pytest.mark.parametrize('name, looks, truth', [

@@ -1,8 +1,9 @@
 """Attributes that a short sentence may ask for, and their truth in a picture: yes, no or unsure.
 
 What a person has and the picture does not clearly show is unsure: what is hidden, what captions do
-not tell of in such a view, and a color that its own pixels would be named otherwise by. So is what the words may or may not mean: a navy coat
-for "blue", a jacket for "top". Unsure pictures are no part of the gallery of that sentence.
+not tell of in such a view, and a color that its own pixels would be named otherwise by. So is what
+the words may or may not mean: a navy coat for "blue", a jacket for "top". Unsure pictures are no
+part of the gallery of that sentence.
 """
 
 from collections.abc import Callable, Iterator
