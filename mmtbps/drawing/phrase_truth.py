@@ -6,7 +6,7 @@ from typing import Any
 from mmtbps.errors import BadValue
 from mmtbps.lexicon import AskedPhrase
 from mmtbps.lexicon.body_phrases import gender_of
-from mmtbps.lexicon.color_distance import colors_beside
+from mmtbps.lexicon.color_distance import colors_beside, has_a_base
 from mmtbps.lexicon.vocabulary import colors
 
 from .captions import visible
@@ -22,6 +22,8 @@ _SHOES = {'sneakers': 'sneakers', 'sneaker': 'sneakers', 'boot': 'boots', 'boots
 _BAGS = {name: name for name in ('backpack', 'shoulder bag', 'handbag', 'shopping bag', 'suitcase')}
 _HATS = {'cap': 'cap', 'baseball cap': 'cap', 'beanie': 'beanie'}
 _PATTERNS = {'plain': 'plain', 'striped': 'striped', 'plaid': 'plaid', 'polka dot': 'dotted'}
+#: What a garment is called by its cut -> what it is drawn as.
+_CUTS = {'sleeveless': 'tank top', 'hooded': 'hoodie'}
 _STYLES = ('short', 'long', 'shoulder-length', 'bald', 'ponytail', 'bun')
 
 
@@ -36,8 +38,8 @@ def holds(phrase: AskedPhrase, person: Person, scene: Scene,
         seen: Of `mmtbps.drawing.captions.visible`, for whoever asks for many phrases.
 
     Returns:
-        ``None`` where the picture hides it, where its color may be called so (tan, of what is
-        brown), or drawn people have no such thing.
+        ``None`` where the picture hides it, where it may be called so (brown, tan; a tank top, a
+        sleeveless shirt), or drawn people have no such thing.
 
     >>> import numpy as np
     >>> from mmtbps.drawing import sample_person, sample_scene
@@ -58,8 +60,8 @@ def holds(phrase: AskedPhrase, person: Person, scene: Scene,
     slot, found = _find(phrase, person, seen)
     if not found or slot is None:
         return found if slot is not None else None
-    if phrase.bases and (has := base_color(person.colors[slot])) not in phrase.bases:
-        return None if has in colors_beside(phrase.color.lower()) else False
+    if phrase.color and (colored := _is_colored(phrase, person.colors.get(slot))) is not True:
+        return colored
     if phrase.pattern:
         if phrase.pattern not in _PATTERNS or slot != 'upper':
             return None
@@ -95,7 +97,9 @@ def _find(phrase: AskedPhrase, person: Person,
     name = phrase.name
     for slot, names, own in (('upper', _UPPERS, person.upper), ('lower', _LOWERS, person.lower)):
         if name in names:
-            return slot, own == names[name]
+            cuts = f'{phrase.modifiers} {phrase.stuff}'.lower().split()
+            called = own != names[name] and any(_CUTS.get(word) == own for word in cuts)
+            return slot, None if called else own == names[name]
     if name in _SHOES or name in ('shoe', 'shoes'):
         fits = name not in _SHOES or person.shoes == _SHOES[name]
         return 'shoes', fits if 'shoes' in seen else None
@@ -110,6 +114,16 @@ def _find(phrase: AskedPhrase, person: Person,
     if name == 'scarf':
         return 'scarf', None if person.scarf and 'scarf' not in seen else person.scarf
     return None, None
+
+
+def _is_colored(phrase: AskedPhrase, drawn: str | None) -> bool | None:
+    """Tell whether a thing that is drawn in a color is of that of a phrase; ``None`` if perhaps."""
+    if drawn is None or not phrase.bases:  # of glasses no color is drawn; "dark" is of no base
+        return None
+    words, has = phrase.color.lower(), base_color(drawn)
+    if has in phrase.bases and has_a_base(words):
+        return True
+    return None if has in {*phrase.bases, *colors_beside(words)} else False
 
 
 def _hair_holds(phrase: AskedPhrase, person: Person, seen: frozenset[str]) -> bool | None:

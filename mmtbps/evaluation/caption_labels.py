@@ -8,6 +8,7 @@ import numpy as np
 
 from mmtbps.lexicon import AskedPhrase, opposites_of, read_sentence
 from mmtbps.lexicon.attributes import family_of
+from mmtbps.lexicon.color_distance import colors_beside, has_a_base
 from mmtbps.lexicon.partial_captions import called
 from mmtbps.lexicon.stated_facts import is_narrowed
 
@@ -114,8 +115,14 @@ def _lacks(phrase: AskedPhrase, key: tuple, found: Sequence[AskedPhrase],
         return _has_none(phrase.name, affirmed)
     if phrase.bases:
         others = [one for one in same if one.bases]
-        return bool(others) and all(set(one.bases).isdisjoint(phrase.bases) for one in others)
+        return bool(others) and all(_apart(one, phrase) for one in others)
     return any(one.text.lower() in opposites for one in affirmed)
+
+
+def _apart(one: AskedPhrase, other: AskedPhrase) -> bool:
+    """Tell whether neither color may be called the other; cream may be called white or beige."""
+    return all(set(a.bases).isdisjoint({*b.bases, *colors_beside(b.color.lower())})
+               for a, b in ((one, other), (other, one)))
 
 
 def _has_none(name: str, affirmed: Sequence[AskedPhrase]) -> bool:
@@ -127,8 +134,9 @@ def _has_none(name: str, affirmed: Sequence[AskedPhrase]) -> bool:
 
 def _key(phrase: AskedPhrase) -> tuple:
     """Return what two wordings of the same phrase share."""
+    color = phrase.bases if has_a_base(phrase.color.lower()) else (phrase.color.lower(), )
     if phrase.kind == 'accessory':
-        return phrase.kind, phrase.name, phrase.bases
+        return phrase.kind, phrase.name, color
     if phrase.kind == 'clothing':
-        return phrase.kind, phrase.name, phrase.bases, phrase.pattern
+        return phrase.kind, phrase.name, color, phrase.pattern
     return phrase.kind, phrase.text.lower()

@@ -18,6 +18,11 @@ _ALL = frozenset('all only mostly mainly entirely completely just plain solid'.s
 _ARTICLES = frozenset({'a', 'an', 'the'})
 _DETERMINERS = frozenset('the his her their its'.split())
 _LIKEWISE = frozenset({'too', 'also'})
+_ANY = frozenset('any anyone anybody every everyone everybody none nobody whoever someone '
+                 'somebody'.split())
+_MAX_ANY = 3
+# Behind "but" these say more of the same person.
+_GOES_ON = frozenset('no not without his her their its he she they with'.split())
 _MAX_UNKNOWN = 2
 _TITLE_CASE = .8
 
@@ -80,11 +85,19 @@ def _a_comparison(caption: str, words: Sequence[Word], mentions: Sequence[ColorM
         # "His shirt is blue, his pants too."
         last = i + 1 == len(words) or words[i + 1].is_punctuation
         if parts & _words_of('comparisons') or words[i].key == 'half' or (
-                compared.longest_at(words, i)) or (last and words[i].key in _LIKEWISE) or (
+                compared.longest_at(words, i)) or _excepts(words, i) or (
+                last and words[i].key in _LIKEWISE) or (
                 last and [word.key for word in words[i - 1:i + 1]] == ['as', 'well']):
             return True
         i += 1
     return False
+
+
+def _excepts(words: Sequence[Word], i: int) -> bool:
+    """Tell whether the word at ``i`` is that of "anyone but a man", "any hat but a red one"."""
+    following = words[i + 1].key if i + 1 < len(words) else ''
+    return words[i].key == 'but' and following not in _GOES_ON and any(
+        word.key in _ANY for word in words[max(i - _MAX_ANY, 0):i])
 
 
 def _an_unknown_color(caption: str, words: Sequence[Word],

@@ -83,12 +83,16 @@ def other_types(phrase: AskedPhrase) -> tuple[str, ...]:
     ('shirt', 't-shirt', 'coat', 'tank top', 'dress')
     """
     table, family = read_table('asked'), family_of(phrase.name)
-    alike = {phrase.name, *table['not_other'].get(phrase.name, ())}
+    names = {phrase.name, garment_type(phrase.name.split()[-1])}
+    alike = set(names)
+    if family is not None:
+        names |= family.fits_all
+        alike |= family.fits_all | set(family.kinds[family.kind_of(phrase.name)])
+    for name in names:  # who may call a windbreaker a jacket may call it a coat
+        if name != 'top' or phrase.name == 'top':  # anything at all may be called a top
+            alike |= {*table['not_other'].get(name, ())}
     for word in f'{phrase.modifiers} {phrase.stuff}'.lower().split():
         alike |= {*table['not_other_with'].get(word, ())}
-    if family is not None:
-        kind = family.kind_of(phrase.name)
-        alike |= family.fits_all | set(family.kinds[kind])
     if phrase.name in _ALL_WEAR:
         return ()
     return tuple(name for name in table['other_types'].get(phrase.region, ())

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .asked_phrases import AskedPhrase, read_sentence
-from .attributes import family_of, type_names, write_type
+from .attributes import family_of, garment_type, type_names, write_type
 from .color_distance import has_a_base
 from .negations import is_negator
 from .opposites import word_phrase
@@ -121,10 +121,11 @@ def _reworded(phrase: AskedPhrase, rng: np.random.Generator) -> AskedPhrase:
     family = family_of(phrase.name)
     if wider < .3 and family and family.fits_all:
         phrase = called(phrase, sorted(family.fits_all)[0])
+    own = garment_type(phrase.noun.lower())  # khaki pants are khakis by their color alone
     if phrase.color and plainer < .25:
-        phrase = phrase._replace(color='', bases=())
+        phrase = phrase._replace(color='', bases=(), name=own)
     elif len(phrase.bases) == 1 and plainer < .5 and has_a_base(phrase.color.lower()):
-        phrase = phrase._replace(color=phrase.bases[0])
+        phrase = phrase._replace(color=phrase.bases[0], name=own)
     phrase = phrase._replace(modifiers='', stuff='')
     return phrase._replace(text=phrase.in_words())
 

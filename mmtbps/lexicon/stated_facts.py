@@ -239,7 +239,7 @@ def _colors_ruled_out(phrase: AskedPhrase, of: str) -> set[str]:
     if phrase.kind not in ('clothing', 'accessory'):
         return set()
     word = _color_of(phrase)
-    other = {'light': 'dark', 'dark': 'light'}.get(_shade(word))
+    other = {'light': 'dark', 'dark': 'light'}.get(_shade(word)) if has_a_base(word) else None
     return {f'{of}: {name}' for name in _far_colors(phrase.bases) - colors_beside(word)} | {
         f'{of}: {other} {base}' for base in phrase.bases if other}
 
@@ -249,7 +249,7 @@ def _shades(base: str) -> frozenset[str]:
     """List the finer colors of a basic one, as facts name them."""
     words = (word for word, color in colors().items() if color.name == base)
     return frozenset(_finer(word, (base, )) for word in (f'light {base}', f'dark {base}', *words)
-                     if not _is_plain(word))
+                     if not _is_plain(word) and has_a_base(word))
 
 
 def _color_of(phrase: AskedPhrase) -> str:
@@ -268,7 +268,7 @@ def _is_plain(word: str) -> bool:
 
 def _finer(word: str, bases: tuple[str, ...]) -> str:
     """Name a finer color: light, dark or bright, where its words say so, or by one of them."""
-    if len(bases) != 1:
+    if len(bases) != 1 or not has_a_base(word):
         return word
     if shade := _shade(word):
         return f'{shade} {bases[0]}'

@@ -35,10 +35,36 @@ def drawn():
     ('scarf', False), ('glasses', None), ('sunglasses', False), ('beard', None), ('man', True),
     ('lady', False), ('short hair', True), ('long hair', False), ('brown hair', True),
     ('blonde hair', False), ('bald', False), ('umbrella', None), ('no backpack', True),
-    ('cream sneakers', None), ('tan sneakers', False), ('beige sneakers', False)])
+    ('cream sneakers', None), ('tan sneakers', False), ('beige sneakers', False),
+    ('dark shirt', None), ('dark glasses', None)])
 def test_a_phrase_is_so_by_what_can_be_seen(drawn, phrase, truth):
     asked, = read_sentence(phrase).phrases
     assert holds(asked, *drawn) is truth
+
+
+@pytest.mark.parametrize(('phrase', 'looks', 'truth'), [
+    ('cream coat', dict(upper='beige'), None), ('light cream coat', dict(upper='white'), None),
+    ('cream coat', dict(upper='red'), False), ('tan coat', dict(upper='brown'), None),
+    ('tan coat', dict(upper='beige'), True)])
+def test_what_lies_between_two_colors_may_be_called_either(drawn, phrase, looks, truth):
+    person, scene = drawn
+    person = replace(person, upper='coat', colors={**person.colors, **looks})
+    assert holds(read_sentence(phrase).phrases[0], person, scene) is truth
+
+
+@pytest.mark.parametrize(('phrase', 'upper', 'truth'), [
+    ('sleeveless shirt', 'tank top', None), ('red sleeveless shirt', 'tank top', None),
+    ('sleeveless shirt', 'coat', False), ('hooded jacket', 'hoodie', None),
+    ('shirt', 'tank top', False), ('hooded jacket', 'jacket', True)])
+def test_a_garment_may_be_called_by_its_cut(drawn, phrase, upper, truth):
+    person, scene = drawn
+    assert holds(read_sentence(phrase).phrases[0], replace(person, upper=upper), scene) is truth
+
+
+def test_no_color_of_glasses_is_drawn(drawn):
+    person, scene = drawn
+    front = replace(scene, pose=replace(scene.pose, yaw=0., view='front'))
+    assert holds(read_sentence('red glasses').phrases[0], person, front) is None
 
 
 def test_a_face_shows_what_a_back_hides(drawn):

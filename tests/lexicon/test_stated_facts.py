@@ -49,6 +49,15 @@ def test_one_thing_rules_out_other_types_of_its_place():
     assert relation('A man in a black sleeveless top.', 'a tank top') is None
     assert relation('A man in a hooded shirt.', 'a hoodie') is None
     assert relation('A man in a shirt.', 'a tank top') is False
+    assert relation('A man in a tank top.', 'a shirt') is None
+
+
+@pytest.mark.parametrize(('said', 'sentence'), [
+    ('a windbreaker', 'a coat'), ('a leather jacket', 'a hoodie'), ('a parka', 'a jacket'),
+    ('a denim skirt', 'a dress'), ('a puffer vest', 'a tank top'), ('a denim shirt', 'a sweater'),
+    ('high heels', 'leather shoes'), ('a pullover', 'a shirt')])
+def test_a_narrow_name_rules_out_no_more_than_a_wide_one(said, sentence):
+    assert relation(f'A person in {said}.', sentence) is None
     assert relation('A man in a red shirt.', 'a coat') is False
     assert relation('A man in a red shirt under a coat.', 'a coat') is True
 
@@ -127,7 +136,10 @@ def test_words_of_one_shade_say_the_same(caption, sentence, holds):
     # What lies between two colors may be called by either.
     ('a cream shirt', 'a white shirt', None), ('an off-white shirt', 'a beige shirt', None),
     ('a cream shirt', 'a beige shirt', None), ('a cream-colored bag', 'a beige bag', None),
-    ('cream shoes', 'beige shoes', None),
+    ('cream shoes', 'beige shoes', None), ('beige shoes', 'cream shoes', None),
+    ('a light cream bag', 'a light beige bag', None),
+    ('dark cream pants', 'dark beige pants', None),
+    ('dark cream pants', 'light beige pants', None),
     ('an indigo hat', 'a purple hat', None), ('a white and blue shirt', 'a beige shirt', None),
     ('a white shirt under a beige coat', 'a white coat', False),
     ('a teal hat', 'a blue hat', None), ('a turquoise hat', 'a green hat', None),
@@ -287,6 +299,15 @@ def test_a_partial_caption_is_true_of_its_caption_and_says_what_its_facts_say():
     assert any('red coat' in text for text in texts)  # the basic color of maroon
     assert any('jeans' in text and 'blue' not in text for text in texts)  # no color
     assert max(map(len, (text.split() for text in texts))) <= 15
+
+
+def test_pants_are_khakis_by_their_color_alone():
+    rng = np.random.default_rng(0)
+    found = {partial_caption('khaki pants.', rng) for _ in range(200)}
+    assert {(one.text.removeprefix('a person in '), tuple(sorted(one.facts))) for one in found
+            if one.text in ('pants', 'beige pants', 'khaki pants')} == {
+        ('pants', ('a pants', )), ('beige pants', ('a pants', 'lower: beige', 'pants: beige')),
+        ('khaki pants', ('a khakis', 'khakis: beige', 'lower: beige', 'lower: khaki'))}
 
 
 def test_half_of_the_sentences_stand_among_words_that_say_nothing_of_what_they_ask():

@@ -48,8 +48,9 @@ class ConvVisionTower(Tower):
         init_cfg: as in every MMEngine module.
 
     Raises:
-        BadValue: a stage has no layer, the kernel no middle, the width is no multiple of 8, the
-            stride is below 1, or there are more bands than rows.
+        BadValue: depths or bands are no whole numbers, one for each stage; a stage has no layer,
+            the kernel no middle, the width is no multiple of 8, the stride is below 1, or there are
+            more bands than rows.
 
     Example:
         >>> tower = ConvVisionTower((64, 24), width=8, depths=(1, 1, 1, 1), out_dims=16)
@@ -64,12 +65,11 @@ class ConvVisionTower(Tower):
                  with_cp: bool = False, residual: bool = False, stride: int = 1,
                  bands: Sequence[int] | None = None, init_cfg: dict | list | None = None):
         super().__init__(init_cfg)
+        check_counts('depths', depths)
         if min(depths, default=0) < 1:
             raise BadValue(f'a stage needs layers, got depths={tuple(depths)}')
         bands = [1] * len(depths) if bands is None else bands
-        if isinstance(bands, int):
-            raise BadValue(f'bands are a number for each stage, such as {(1,) * len(depths)}; got '
-                           f'{bands}')
+        check_counts('bands', bands)
         if len(bands) != len(depths):
             raise BadValue(f'bands are given for {len(bands)} stages, depths for {len(depths)}')
         if stride < 1:
@@ -245,6 +245,21 @@ class ConvTextTower(Tower):
         settings = super().tiny_settings(settings)
         settings.update(vocab_size=2048, width=16, depth=2, out_dims=16)
         return settings
+
+
+def check_counts(name: str, counts: Sequence[int]) -> None:
+    """Check that a setting has a whole number for each stage.
+
+    Raises:
+        BadValue: it is one number, or something else.
+
+    Example:
+        >>> check_counts('depths', (1, 2))
+    """
+    if isinstance(counts, str) or not isinstance(counts, Sequence) or not all(
+            type(count) is int for count in counts):
+        raise BadValue(f'{name} must be whole numbers, one for each stage, such as (1, 2, 2, 2); '
+                       f'got {counts!r}')
 
 
 def check_kernel(kernel_size: int) -> None:

@@ -265,7 +265,10 @@ def test_operations_are_those_of_the_convolutions(tiny_retriever):
     (dict(depths=(1, 0)), r'a stage needs layers, got depths=\(1, 0\)'),
     (dict(stride=0), 'stride must be at least 1, got 0'),
     (dict(bands=(1, 1, 2)), 'bands are given for 3 stages, depths for 2'),
-    (dict(bands=3), r'bands are a number for each stage, such as \(1, 1\); got 3'),
+    (dict(bands=3), 'bands must be whole numbers, one for each stage, .* got 3'),
+    (dict(bands='11'), "bands must be whole numbers.* got '11'"),
+    (dict(bands=(1, 1.5)), 'bands must be whole numbers'),
+    (dict(depths=2), 'depths must be whole numbers, one for each stage, .* got 2'),
     (dict(bands=(1, 5)), 'bands must be from 1 to the rows behind the layer, 4, got 5'),
     (dict(bands=(0, 1)), 'bands must be from 1 to the rows behind the layer, 7, got 0'),
     (dict(kernel_size=2), 'kernel_size must be odd.*got 2')])
