@@ -105,6 +105,8 @@ def _reach(words: Sequence[Word], i: int, nouns: Sequence[tuple[int, int]]) -> t
         if key in {',', 'and', '&'}:
             if not objects and (key == ',' or _says_else(words[i + 1:m])):
                 break
+            if objects and key != ',' and words[m - 1].key == 'hair':
+                break  # "no hair and glasses": bald is what one is, not what one lacks
             if objects and not _goes_on(words, m, starts):
                 return m, _doubtful_end(words, m, starts)
         elif objects and (key in _AFTER_OBJECT or _negates(words, m)) and not _joined(words, m):

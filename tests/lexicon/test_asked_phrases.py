@@ -87,6 +87,8 @@ def test_a_query_is_read_into_phrases(sentence, phrases, unread):
     ('woman, without any bag, without glasses', ['woman', 'no bag', 'no glasses'], 'woman'),
     ('in a pink dress. She does not carry a bag. She has a hat.', ['pink dress', 'no bag', 'hat'],
      'in a pink dress. She has a hat.'),
+    ('a man with no hair and sunglasses', ['man', 'no hair', 'sunglasses'],
+     'a man with sunglasses'),
     ('a person with hair in a bun and no glasses', ['hair in a bun', 'no glasses'],
      'a person with hair in a bun')])
 def test_a_negation_reaches_its_objects_and_no_further(sentence, phrases, affirmed):
