@@ -10,7 +10,7 @@ import numpy as np
 from mmtbps.errors import BadValue
 
 from .caption_reading import read_caption
-from .color_distance import base_colors, color_distance, colors_beside
+from .color_distance import base_colors, color_distance
 from .edit_spans import OVERLAPS, Span, Target, certain_mentions, edit_spans, is_plain
 from .mentions import find_color_mentions
 from .phrases import split_words
@@ -151,9 +151,7 @@ class ColorSwitcher:
             return [] if hit is None else [(hit[1], color) for color in PAPER_COLORS
                                            if color != hit[1].color]
         readings = [read_caption(caption) for caption in captions]
-        used = {base for caption, found in zip(captions, readings, strict=True)
-                for m in found.mentions  # a tan coat may be called brown
-                for base in (*m.bases, *colors_beside(caption[slice(*m.color)].lower()))}
+        used = {base for found in readings for m in found.mentions for base in m.bases}
         targets = dict.fromkeys(Target(garment_name(m.noun), m.region, m.bases[0])
                                 for caption, found in zip(captions, readings, strict=True)
                                 for m in certain_mentions(found) if m.region in self.regions
