@@ -10,7 +10,7 @@ from .lettering import is_lettering, quotations_in
 from .mentions import ColorMention
 from .negations import is_negator, negations_in
 from .phrases import Word
-from .vocabulary import colors, details, garments, read_table
+from .vocabulary import colors, details, garments, read_table, synonym_table
 
 __all__ = ['GarmentPhrase', 'find_garment_phrases', 'is_known_modifier', 'phrase_start']
 
@@ -226,7 +226,8 @@ def _is_handled(words: Sequence[Word], start: int) -> bool:
     table, parts = _words_of('holding'), _words_of('body_parts')
     for m in range(start - 1, -1, -1):
         key = words[m].key
-        if key in table:  # "carrying nothing, a red shirt"
+        named = ' '.join(word.key for word in words[m:m + 2]) in synonym_table()
+        if key in table and not named:  # "carrying", but not that of "a shopping bag"
             return not (is_negator(words[m + 1]) or words[m + 1].key == 'anything')
         if key in _SENTENCE_ENDS:
             return False
