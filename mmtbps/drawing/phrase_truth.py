@@ -7,6 +7,7 @@ from mmtbps.errors import BadValue
 from mmtbps.lexicon import AskedPhrase
 from mmtbps.lexicon.body_phrases import gender_of
 from mmtbps.lexicon.color_distance import colors_beside, has_a_base
+from mmtbps.lexicon.opposites import types_by_cut
 from mmtbps.lexicon.vocabulary import colors
 
 from .captions import visible
@@ -22,8 +23,6 @@ _SHOES = {'sneakers': 'sneakers', 'sneaker': 'sneakers', 'boot': 'boots', 'boots
 _BAGS = {name: name for name in ('backpack', 'shoulder bag', 'handbag', 'shopping bag', 'suitcase')}
 _HATS = {'cap': 'cap', 'baseball cap': 'cap', 'beanie': 'beanie'}
 _PATTERNS = {'plain': 'plain', 'striped': 'striped', 'plaid': 'plaid', 'polka dot': 'dotted'}
-#: What a garment is called by its cut -> what it is drawn as.
-_CUTS = {'sleeveless': 'tank top', 'hooded': 'hoodie'}
 _STYLES = ('short', 'long', 'shoulder-length', 'bald', 'ponytail', 'bun')
 
 
@@ -97,9 +96,8 @@ def _find(phrase: AskedPhrase, person: Person,
     name = phrase.name
     for slot, names, own in (('upper', _UPPERS, person.upper), ('lower', _LOWERS, person.lower)):
         if name in names:
-            cuts = f'{phrase.modifiers} {phrase.stuff}'.lower().split()
-            called = own != names[name] and any(_CUTS.get(word) == own for word in cuts)
-            return slot, None if called else own == names[name]
+            fits = own == names[name]
+            return slot, None if not fits and own in types_by_cut(phrase) else fits
     if name in _SHOES or name in ('shoe', 'shoes'):
         fits = name not in _SHOES or person.shoes == _SHOES[name]
         return 'shoes', fits if 'shoes' in seen else None

@@ -6,7 +6,8 @@ from .body_phrases import gender_of
 from .color_distance import base_colors, colors_beside
 from .vocabulary import indefinite_article, read_table
 
-__all__ = ['NOBODY', 'opposites_of', 'other_hair', 'other_types', 'word_phrase']
+__all__ = ['NOBODY', 'opposites_of', 'other_hair', 'other_types', 'types_by_cut',
+           'word_phrase']
 
 #: What is true of everybody; of somebody without a thing no sentence of a model's training speaks.
 NOBODY = ('a person', 'a pedestrian')
@@ -91,12 +92,23 @@ def other_types(phrase: AskedPhrase) -> tuple[str, ...]:
     for name in names:  # who may call a windbreaker a jacket may call it a coat
         if name != 'top' or phrase.name == 'top':  # anything at all may be called a top
             alike |= {*table['not_other'].get(name, ())}
-    for word in f'{phrase.modifiers} {phrase.stuff}'.lower().split():
-        alike |= {*table['not_other_with'].get(word, ())}
+    alike |= types_by_cut(phrase)
     if phrase.name in _ALL_WEAR:
         return ()
     return tuple(name for name in table['other_types'].get(phrase.region, ())
                  if garment_type(name) not in alike)
+
+
+def types_by_cut(phrase: AskedPhrase) -> frozenset[str]:
+    """Return the types that a garment may be of by its cut.
+
+    >>> from mmtbps.lexicon.asked_phrases import read_sentence
+    >>> types_by_cut(read_sentence('a sleeveless shirt').phrases[0])
+    frozenset({'tank top'})
+    """
+    words = f'{phrase.modifiers} {phrase.stuff}'.lower().split()
+    return frozenset(name for word in words
+                     for name in read_table('asked')['not_other_with'].get(word, ()))
 
 
 def other_hair(phrase: AskedPhrase) -> tuple[tuple[str, ...], tuple[str, ...]]:

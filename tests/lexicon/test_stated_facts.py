@@ -45,6 +45,8 @@ def test_relation_of_a_phrase_to_a_caption(sentence, holds):
 
 
 def test_one_thing_rules_out_other_types_of_its_place():
+    assert relation('A man in a red shirt.', 'a coat') is False
+    assert relation('A man in a red shirt under a coat.', 'a coat') is True
     assert relation('A man in a sleeveless shirt.', 'a tank top') is None
     assert relation('A man in a black sleeveless top.', 'a tank top') is None
     assert relation('A man in a hooded shirt.', 'a hoodie') is None
@@ -58,8 +60,6 @@ def test_one_thing_rules_out_other_types_of_its_place():
     ('high heels', 'leather shoes'), ('a pullover', 'a shirt')])
 def test_a_narrow_name_rules_out_no_more_than_a_wide_one(said, sentence):
     assert relation(f'A person in {said}.', sentence) is None
-    assert relation('A man in a red shirt.', 'a coat') is False
-    assert relation('A man in a red shirt under a coat.', 'a coat') is True
 
 
 @pytest.mark.parametrize(('said', 'sentence', 'holds'), [
@@ -304,7 +304,7 @@ def test_a_partial_caption_is_true_of_its_caption_and_says_what_its_facts_say():
 def test_pants_are_khakis_by_their_color_alone():
     rng = np.random.default_rng(0)
     found = {partial_caption('khaki pants.', rng) for _ in range(200)}
-    assert {(one.text.removeprefix('a person in '), tuple(sorted(one.facts))) for one in found
+    assert {(one.text, tuple(sorted(one.facts))) for one in found
             if one.text in ('pants', 'beige pants', 'khaki pants')} == {
         ('pants', ('a pants', )), ('beige pants', ('a pants', 'lower: beige', 'pants: beige')),
         ('khaki pants', ('a khakis', 'khakis: beige', 'lower: beige', 'lower: khaki')),
