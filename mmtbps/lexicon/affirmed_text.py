@@ -40,7 +40,10 @@ def affirm(sentence: str, words: Sequence[Word], denied: Sequence[Denied], depth
     Returns:
         What is left; empty if that says nothing.
     """
-    if not denied:
+    ends = [*(word.start for word in words[1:]), len(sentence)]
+    gaps = [sentence[word.end:end] for word, end in zip(words, ends, strict=False)]
+    contrast = any(gap.strip() for gap in gaps)  # "red, not blue": spelled without the blue
+    if not denied and not contrast:
         return sentence
     gone = {i for each in denied for i in range(each.first, _end_of(words, each.last))}
     kept = covered - gone
@@ -55,9 +58,8 @@ def affirm(sentence: str, words: Sequence[Word], denied: Sequence[Denied], depth
         while start and words[start - 1].key in AUXILIARIES:
             start -= 1
         gone.update(range(start, max(ends)))
-    left = ''.join('' if i in gone else sentence[word.start:word.end] + (
-        sentence[word.end:words[i + 1].start] if i + 1 < len(words) else '')
-        for i, word in enumerate(words))
+    left = ''.join('' if i in gone else sentence[word.start:word.end] + (gap and ' ')
+                   for i, (word, gap) in enumerate(zip(words, gaps, strict=True)))
     return _mend(left)
 
 

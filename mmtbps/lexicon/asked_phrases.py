@@ -10,12 +10,12 @@ from .body_phrases import BodyPhrase, find_body_phrases, is_silent
 from .grammar import AUXILIARIES, COPULAS, FUNCTION_WORDS, color_term
 from .lacking_phrases import Lacking, find_lacking, without_nothing
 from .mentions import ColorMention
-from .negation_scope import DOUBTFUL, negation_depths
+from .negation_scope import DOUBTFUL, absence_end, negation_depths
 from .negations import is_negator
 from .people import person_places
 from .phrases import Word, split_words
 from .typed_queries import spell_out
-from .vocabulary import read_table
+from .vocabulary import garments, read_table
 
 __all__ = ['AskedPhrase', 'SentenceReading', 'read_sentence']
 
@@ -145,7 +145,8 @@ def read_sentence(sentence: str) -> SentenceReading:
     covered = {i for each in sure for i in range(each.first, each.last)}
     denied = [Denied(each.first, each.last, each.key)
               for each, phrase in zip(sure, phrases, strict=True) if phrase.negated]
-    return SentenceReading(sentence, phrases, _unread(sentence, words, covered, depths),
+    told = {i for each in denied for i in range(each.last, absence_end(words, each.last))}
+    return SentenceReading(sentence, phrases, _unread(sentence, words, covered | told, depths),
                            affirm(sentence, words, denied, depths, covered))
 
 
@@ -155,7 +156,8 @@ def _as_written(words: Sequence[Word], spelled: str, sentence: str) -> list[Word
         return list(words)
     ends = [word.start for word in words[1:]]
     return [word._replace(end=next(
-        (m for m in range(word.end, end) if spelled[m] != ' ' or sentence[m].isspace()), end))
+        (m for m in range(word.end, end)
+         if spelled[m] != ' ' or sentence[m].isspace() or sentence[m] in ',()'), end))
         for word, end in zip(words, [*ends, len(sentence)][:len(words)], strict=True)]
 
 
@@ -198,7 +200,21 @@ def _worn(sentence: str, words: Sequence[Word], items: Sequence[WornItem]) -> It
             words[first].start, words[last - 1].end, '', 'clothing' if cloth else 'accessory',
             garment.region, item.type, noun, before, color, mention.bases if mention else (),
             pattern.name if pattern else '', stuff=after)
+        phrase = _seldom_colored(phrase)
         yield _Found(phrase._replace(text=phrase.in_words()), first, last, key)
+
+
+def _seldom_colored(phrase: AskedPhrase) -> AskedPhrase:
+    """Read as a color a word that is one only before what is worn: "plum coat", no plum."""
+    words, tones = phrase.modifiers.split(), read_table('colors')
+    bases = read_table('asked')['seldom_colors'].get(words[-1].lower()) if words else None
+    if phrase.bases or phrase.region == 'bag' or not bases:
+        return phrase
+    first = len(words) - 1
+    while first and words[first - 1].lower() in (*tones['tones'], *tones['shades']):
+        first -= 1
+    return phrase._replace(modifiers=' '.join(words[:first]), color=' '.join(words[first:]),
+                           bases=tuple(bases))
 
 
 def _said(spelled: str, start: int, end: int) -> str:
@@ -262,7 +278,8 @@ def _of_body(sentence: str, words: Sequence[Word], body: BodyPhrase) -> _Found:
 
 def _lacks(words: Sequence[Word], lacking: Lacking) -> _Found:
     """Make a phrase of "hatless" or "carrying nothing"."""
-    kind, region = ('beard', '') if lacking.name == 'beard' else ('accessory', lacking.name)
+    region = '' if lacking.name == 'beard' else garments()[lacking.name].region
+    kind = ('clothing' if region in _CLOTHES else 'accessory') if region else 'beard'
     return _Found(AskedPhrase(words[lacking.first].start, words[lacking.last - 1].end, lacking.name,
                               kind, region, lacking.name, lacking.name, negated=lacking.said),
                   lacking.first, lacking.last, lacking.first)

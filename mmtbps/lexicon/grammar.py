@@ -12,7 +12,8 @@ COPULAS = frozenset('is are was were be being to appears appear seems seem'.spli
 RELATIVES = frozenset({'that', 'which'})
 FILLERS = frozenset({'and', 'also', 'both', 'all'})
 AUXILIARIES = frozenset('is are was were do does did has have had can could'.split())
-NEGATORS = frozenset('no not without never neither nor none nothing cannot lacks lacking'.split())
+#: The sign of logic stands for what a query excludes: "coat -hat".
+NEGATORS = frozenset('no not without never neither nor none nothing cannot lacks lacking ¬'.split())
 #: A noun phrase does not run across these.
 FUNCTION_WORDS = FILLERS | COPULAS | RELATIVES | AUXILIARIES | NEGATORS | frozenset(
     'a an the his her their its he she they it this these those who whose but or with in on of for '

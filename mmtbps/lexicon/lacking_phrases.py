@@ -4,13 +4,15 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import NamedTuple
 
+from .attributes import garment_type
 from .grammar import FUNCTION_WORDS, body_place_end
 from .phrases import PhraseIndex, Word
-from .vocabulary import read_table
+from .vocabulary import garments, read_table
 
 __all__ = ['Lacking', 'find_lacking', 'without_nothing']
 
 _EXCEPT = frozenset('but than'.split())
+_WITHOUT = ('{}less', '{}-less', '{}-free', '{} free', 'no-{}', 'non-{}', 'non {}')
 _PLACES = frozenset('in on at over under around'.split())
 _WHOSE = ('', 'a', 'the', 'his', 'her', 'their', 'my')
 
@@ -32,7 +34,7 @@ class Lacking(NamedTuple):
 
 
 def find_lacking(words: Sequence[Word]) -> list[Lacking]:
-    """Find "hatless", "carrying nothing" and "carrying anything".
+    """Find "hatless", "bag-free", "carrying nothing" and "carrying anything".
 
     >>> from mmtbps.lexicon import split_words
     >>> found = find_lacking(split_words('bareheaded, with nothing in her hands'))
@@ -43,7 +45,7 @@ def find_lacking(words: Sequence[Word]) -> list[Lacking]:
     for i in range(len(words)):
         match = _index().longest_at(words, i)
         if match is not None and i >= (found[-1].last if found else 0) and (
-                match[1] in read_table('asked')['lacking'] or _says_no_more(words, match[0])):
+                match[1] in _told() or _says_no_more(words, match[0])):
             found.append(Lacking(i, match[0], *_forms()[match[1]]))
     return found
 
@@ -69,10 +71,18 @@ def _index() -> PhraseIndex:
 
 
 @cache
+def _told() -> Mapping[str, str]:
+    """Map "hatless", "bag-free" and "non-hat" to what is not there."""
+    told = {written.format(form): garment_type(form)
+            for form in garments() for written in _WITHOUT}
+    return {**told, **read_table('asked')['lacking']}
+
+
+@cache
 def _forms() -> Mapping[str, tuple[str, bool]]:
     """Map every form to what is not there, and whether the form itself says so."""
     table = read_table('asked')
-    forms = {form: (name, True) for form, name in table['lacking'].items()}
+    forms = {form: (name, True) for form, name in _told().items()}
     for name, held in table['held'].items():
         places = [_join(held['at'], whose, part) for whose in _WHOSE for part in held['parts']]
         for thing, said in ('nothing', True), ('anything', False):

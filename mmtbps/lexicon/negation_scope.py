@@ -7,7 +7,7 @@ told how many negations reach it: of two, the second takes the first back.
 from collections.abc import Sequence
 
 from .body_phrases import is_silent
-from .grammar import AUXILIARIES, COPULAS, color_term, noun_ending_at
+from .grammar import AUXILIARIES, COPULAS, color_term
 from .negations import is_negator
 from .phrases import Word
 
@@ -29,6 +29,13 @@ _ONLY = frozenset('only just merely simply'.split())
 _CORRELATED = frozenset({'neither', 'not', 'no', 'without', 'never'})
 #: What a noun is not, if it is not there: "her bag is not visible".
 _SEEN = frozenset('visible there present seen shown worn carried'.split())
+_ABSENT = frozenset('absent missing removed gone nowhere off'.split())
+#: "Ain't got no hat" denies it once.
+_SLANG = frozenset({'no', 'nothing', 'none'})
+_HAS = frozenset('got have has had having wearing wear carrying carry with'.split())
+#: "Hat: no", as a form is filled in.
+_ASKED, _ANSWERED = frozenset({':', '=', '-'}), frozenset({'no', 'none'})
+_JOINED_CLAUSE = frozenset('and but while with who'.split())
 
 
 def negation_depths(words: Sequence[Word], nouns: Sequence[tuple[int, int]]) -> list[int]:
@@ -55,13 +62,16 @@ def negation_depths(words: Sequence[Word], nouns: Sequence[tuple[int, int]]) -> 
         for m in range(i + 1, doubtful):
             if depths[m] != DOUBTFUL:
                 depths[m] = depths[m] + 1 if m < end else DOUBTFUL
-        for m in _absent_subject(words, i):
-            depths[m] += 1
+    for start, end in nouns:
+        if absence_end(words, end) > end:
+            depths[start:end] = [depth + (depth != DOUBTFUL) for depth in depths[start:end]]
     return depths
 
 
 def absence_end(words: Sequence[Word], i: int) -> int:
     """Find the end of "is not visible" behind a noun that ends before word ``i``; else ``i``.
+
+    Also of "is missing" and ": none", with which a clause must end.
 
     Example:
         >>> from mmtbps.lexicon import split_words
@@ -71,8 +81,15 @@ def absence_end(words: Sequence[Word], i: int) -> int:
     m = i
     while m < len(words) and words[m].key in COPULAS | AUXILIARIES:
         m += 1
-    denied = m + 1 < len(words) and is_negator(words[m]) and words[m + 1].key in _SEEN
-    return m + 2 if denied else i
+    following = words[m + 1] if m + 1 < len(words) else None
+    if following is not None and is_negator(words[m]) and following.key in _SEEN:
+        return m + 2
+    filled = i < len(words) and words[i].key in _ASKED
+    m = i + 1 if filled else m
+    if m == len(words) or words[m].key not in (_ANSWERED if filled else _ABSENT):
+        return i
+    return m + 1 if m + 1 == len(words) or words[m + 1].is_punctuation or (
+        words[m + 1].key in _JOINED_CLAUSE) else i
 
 
 def _negates(words: Sequence[Word], i: int) -> bool:
@@ -81,12 +98,22 @@ def _negates(words: Sequence[Word], i: int) -> bool:
         return False
     if i + 1 < len(words) and words[i + 1].key in _ONLY:
         return False
+    if words[i].key in _SLANG and _is_denied_before(words, i):
+        return False
     if words[i].key == 'nor':
         before = [word.key for word in words[:i]]
         stop = max((m for m, key in enumerate(before) if key in _STOPS), default=-1)
         return not any(key in _CORRELATED or is_negator(words[stop + 1 + n])
                        for n, key in enumerate(before[stop + 1:]))
     return True
+
+
+def _is_denied_before(words: Sequence[Word], i: int) -> bool:
+    """Tell whether only a verb stands between a word and "doesn't", "never"."""
+    while i and words[i - 1].key in _HAS:
+        i -= 1
+    return i > 0 and (words[i - 1].key == 'never' or words[i - 1].key.endswith("n't")
+                      or i > 1 and words[i - 1].key == 'not' and words[i - 2].key in AUXILIARIES)
 
 
 def _is_open(words: Sequence[Word], i: int) -> bool:
@@ -165,13 +192,3 @@ def _doubtful_end(words: Sequence[Word], m: int, starts: dict[int, int]) -> int:
 
 def _joined(words: Sequence[Word], m: int) -> bool:
     return words[m - 1].key in _JOINERS or words[m].key in _JOINERS
-
-
-def _absent_subject(words: Sequence[Word], i: int) -> range:
-    """Find the noun of "her bag is not visible", before the negator at ``i``."""
-    start = i
-    while start and words[start - 1].key in COPULAS | AUXILIARIES:
-        start -= 1
-    subject = noun_ending_at(words, start - 1) if start else None
-    absent = subject is not None and absence_end(words, subject.end) > subject.end
-    return range(subject.start, subject.end) if absent else range(0)

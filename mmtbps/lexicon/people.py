@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from functools import cache
 
-from .grammar import COPULAS, FUNCTION_WORDS, noun_at
+from .grammar import COPULAS, FUNCTION_WORDS, NEGATORS, noun_at
 from .phrases import PhraseIndex, Word
 from .vocabulary import read_table
 
@@ -34,7 +34,7 @@ def names_several_people(words: Sequence[Word]) -> bool:
     i = 0
     while i < len(words):
         key = words[i].key.removesuffix("'s").removesuffix('’s')
-        if key not in _nouns() and key not in PRONOUNS:
+        if (key not in _nouns() and key not in PRONOUNS) or _is_denied(words, i):
             i += 1
             continue
         skipped = _not_persons().longest_at(words, i)
@@ -89,6 +89,12 @@ def opens_with_a_person(words: Sequence[Word], i: int) -> bool:
     return words[i].key in _nouns() and not any(
         _not_persons().longest_at(words, m) or word.is_punctuation or word.key in _NOT_BEFORE
         for m, word in enumerate(words[:i + 1]))
+
+
+def _is_denied(words: Sequence[Word], i: int) -> bool:
+    """Tell whether a person is only named to say who is not meant: "a woman, not a man"."""
+    m = i - 1 if i and words[i - 1].key in ('a', 'an', 'the') else i
+    return m > 0 and words[m - 1].key in NEGATORS
 
 
 def _is_another(words: Sequence[Word], i: int, after_one: bool) -> bool:

@@ -9,16 +9,13 @@ from .negations import is_negator
 from .people import PRONOUNS, opens_with_a_person, person_places
 from .phrases import Word, split_words
 from .query_text import plain_signs
+from .typed_negations import drop_contrasts, spell_negations
 from .vocabulary import garments, read_table
 
 __all__ = ['spell_out']
 
-_TYPED = {
-    'w/o': 'no', 'w/out': 'no', 'w/': ';', "someone's": 'their', "somebody's": 'their',
-    'with out': 'no'}
-_TYPED_WORDS = re.compile(r"(?<![\w/'])(?:w/o(?:ut)?(?![\w/])|w/|some(?:one|body)'s(?!\w)"
-                          r"|with out(?!\w)|(?:is|are|was|were|does|do|did|has|have|had|ca|wo|ai"
-                          r"|could|would|should)nt(?![\w']))", re.IGNORECASE)
+_TYPED = {'w/': ';', "someone's": 'their', "somebody's": 'their'}
+_TYPED_WORDS = re.compile(r"(?<![\w/'])(?:w/|some(?:one|body)'s(?!\w))", re.IGNORECASE)
 _COUNTS = frozenset('two three four five six few many several both other another second third pair '
                     'of'.split())
 _OPENING = frozenset('a an the all any every each my our for to is are there has have'.split())
@@ -42,8 +39,8 @@ def spell_out(query: str) -> str:
     >>> spell_out('two men in red coats')
     'two men in red coats'
     """
-    typed = _TYPED_WORDS.sub(lambda found: _fit(_TYPED.get(found[0].lower(), 'not'), found[0]),
-                             plain_signs(query))
+    denied = drop_contrasts(spell_negations(plain_signs(query)))
+    typed = _TYPED_WORDS.sub(lambda found: _fit(_TYPED[found[0].lower()], found[0]), denied)
     return _ask_for_one(_keep_apart(typed))
 
 

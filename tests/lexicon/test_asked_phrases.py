@@ -179,3 +179,15 @@ def test_a_thing_of_two_words_keeps_its_color(name):
 def test_a_name_that_says_a_color_says_it_once(said, text):
     phrase, = read_sentence(f'in {said}').phrases
     assert phrase.text == text and phrase.color == text.rsplit(' ', 1)[0]
+
+
+@pytest.mark.parametrize(('query', 'color', 'bases', 'text'), [
+    ('a long rose dress', 'rose', ('pink',), 'long rose dress'),
+    ('dark plum coat', 'dark plum', ('purple',), 'dark plum coat'),
+    ('light salmon shoes', 'light salmon', ('pink',), 'light salmon shoes'),
+    ('no Chocolate jacket', 'Chocolate', ('brown',), 'Chocolate jacket'),
+    ('a rose print dress', '', (), 'rose print dress'), ('a wine bag', '', (), 'wine bag'),
+    ('woman with eyewear', '', (), 'eyewear')])
+def test_a_word_that_is_a_color_before_what_is_worn_is_read_as_one(query, color, bases, text):
+    phrase = read_sentence(query).phrases[-1]
+    assert (phrase.color, phrase.bases, phrase.text) == (color, bases, text)

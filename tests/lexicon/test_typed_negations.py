@@ -1,0 +1,88 @@
+"""Tests of negations in all the ways that people type them: none is read as its contrary."""
+
+import pytest
+
+from mmtbps.lexicon import read_sentence
+from mmtbps.lexicon.negation_scope import negation_depths
+from mmtbps.lexicon.phrases import split_words
+from mmtbps.lexicon.typed_negations import drop_contrasts, spell_negations
+
+
+@pytest.mark.parametrize('query', [
+    'man wo hat', 'man w/o hat', 'man w.o. hat', 'man w.o a hat', 'man w/out hat', 'man wout hat',
+    'man witout hat', 'man withot a hat', 'man wihtout hat', 'man WITHOU hat', 'man withour hat',
+    'man with out hat', 'man with zero hats', 'man with 0 hats', 'man sans hat', 'man minus hat',
+    'man excluding hat', 'man with nary a hat', 'man devoid of hats', 'man free of hats',
+    'man absent a hat', 'man missing his hat', 'man who took off his hat', 'man taking off the hat',
+    'man who removed his hat', 'man who forgot his hat', 'man -hat', 'man !hat', 'man ¬hat',
+    'non-hat man', 'no-hat man', 'hat-free man', 'hat free man', 'hatless man', 'hat-less man',
+    'man, hat: no', 'man, hat: none', 'man, hat=no', 'man with hat removed', 'man, hat missing',
+    'man, no: hat', 'man, NOT:hat', 'man, skip hats', 'man with a bare head',
+    'man whose hat is missing', 'man whose hat was removed', "man who ain't got no hat",
+    "man who doesn't have no hat", 'man who does not have no hat', 'man never with no hat'])
+def test_a_denied_hat_is_never_asked_for(query):
+    reading = read_sentence(query)
+    phrases = {(phrase.name, phrase.negated) for phrase in reading.phrases}
+    assert phrases == {('hat', True), ('man', False)}
+    assert 'hat' not in reading.affirmed.lower()
+
+
+@pytest.mark.parametrize(('query', 'phrases'), [
+    ('man not with no hat', ['man', 'hat']), ('not hatless, a man', ['hat', 'man']),
+    ('no hat missing', ['hat']), ('shirt with a button missing', ['shirt']),
+    ('wo man in red coat', ['man', 'red coat']), ('man within a red coat', ['man', 'red coat']),
+    ('man in a size 10 coat', ['man', 'size 10 coat']), ('red t-shirt', ['red t-shirt']),
+    ('man -with a red coat- and a hat', ['man', 'red coat', 'hat']),
+    ('red coat - black shoes', ['red coat', 'black shoes']),
+    ('hands-free bag', ['hands-free bag'])])
+def test_what_only_resembles_a_negation_denies_nothing(query, phrases):
+    reading = read_sentence(query)
+    assert [phrase.text for phrase in reading.phrases] == phrases
+    assert not any(phrase.negated for phrase in reading.phrases) and reading.affirmed == query
+
+
+@pytest.mark.parametrize(('query', 'phrases', 'affirmed'), [
+    ('red not blue shirt', ['red shirt'], 'red shirt'),
+    ('a red, not blue, shirt', ['red shirt'], 'a red shirt'),
+    ('a dark red (not light blue) coat', ['dark red coat'], 'a dark red coat'),
+    ('red but not blue shirt', ['red shirt'], 'red shirt'),
+    ('the shirt is red, not blue', ['red shirt'], 'the shirt is red'),
+    ('the shirt is red and not blue', ['red shirt'], 'the shirt is red'),
+    ('the coat is red, not blue, and he has a hat', ['red coat', 'hat'],
+     'the coat is red and he has a hat'),
+    ('shirt is red, not blue pants', ['red shirt', 'no blue pants'], 'shirt is red'),
+    ('woman not man', ['woman'], 'woman'), ('a woman, not a man, in red', ['woman', 'red clothes'],
+                                            'a woman in red'),
+    ('not a man, a woman in red', ['no man', 'red clothes'], 'a woman in red'),
+    ('shirt, not red', ['shirt'], 'shirt, not red')])
+def test_what_is_named_as_not_meant_is_heard_by_no_encoder(query, phrases, affirmed):
+    reading = read_sentence(query)
+    assert [str(phrase) for phrase in reading.phrases] == phrases
+    assert reading.affirmed == affirmed and reading.doubt is None
+
+
+@pytest.mark.parametrize(('query', 'denied'), [
+    ('backpackless woman', 'backpack'), ('bag: none; black shoes', 'bag'),
+    ('scarf-free, red coat', 'scarf'), ('glasses off, red shirt', 'glasses'),
+    ('non-black coat', 'black coat'), ('non black coat, hat', 'black coat'), ('shirtless', 'shirt'),
+    ('coatless man', 'coat'), ('barefoot woman', 'shoe'), ('unbearded, red hat', 'beard'),
+    ('sunglasses-free lady', 'sunglasses'), ('bags: no', 'bags'), ('umbrellaless', 'umbrella')])
+def test_each_thing_that_is_worn_or_carried_can_be_lacked(query, denied):
+    reading = read_sentence(query)
+    assert [phrase.text for phrase in reading.phrases if phrase.negated] == [denied]
+    assert denied not in reading.affirmed and not reading.unread
+
+
+@pytest.mark.parametrize('query', [
+    'man w/o hat, who isnt in red', 'coat -hat', 'took off his hat', '0 bags', 'red, not blue, hat',
+    'a woman not a man', 'ｎo T‑shirt', ''])
+def test_every_word_keeps_its_place(query):
+    assert len(spell_negations(query)) == len(drop_contrasts(query)) == len(query)
+    for word in split_words(drop_contrasts(query)):
+        assert query[word.start:word.end].lower() == word.key
+
+
+def test_slang_counts_once_and_what_is_missing_is_denied():
+    slang, gone = split_words("doesn't have no hat"), split_words('no hat missing')
+    assert negation_depths(slang, [(3, 4)]) == [0, 1, 1, 1]
+    assert negation_depths(gone, [(1, 2)]) == [0, 2, 1]
