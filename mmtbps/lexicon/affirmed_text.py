@@ -15,6 +15,7 @@ __all__ = ['Denied', 'affirm']
 #: Words that say nothing at the end of a clause.
 _HANGING = (r'who|whose|that|which|where|and|or|with|but|in|while|wearing|carrying|holding|having|'
             r'is|are|was|were|has|have|a|an|the|he|she|they|it|his|her|their|w/')
+_VERBS = 'wears|wearing|carries|carrying|has'
 _OF_WHAT_LACKS = r'\b(?:of any (?:kind|sort|color|colour)|at all|whatsoever)\b'
 
 
@@ -42,7 +43,9 @@ def affirm(sentence: str, words: Sequence[Word], denied: Sequence[Denied], depth
     """
     ends = [*(word.start for word in words[1:]), len(sentence)]
     gaps = [sentence[word.end:end] for word, end in zip(words, ends, strict=False)]
-    contrast = any(gap.strip() for gap in gaps)  # "red, not blue": spelled without the blue
+    head = sentence[:words[0].start] if words else ''
+    # "Red (not blue) coat" is spelled without the blue.
+    contrast = any(gap.strip().strip('_') for gap in [head, *gaps])
     if not denied and not contrast:
         return sentence
     gone = {i for each in denied for i in range(each.first, _end_of(words, each.last))}
@@ -92,4 +95,7 @@ _MENDS = [(re.compile(pattern, re.IGNORECASE), new) for pattern, new in (
     (r'\b(who|with|and|but) (?:and|or|but)\b', r'\1'), (r'\b(?:and|or|but) (?=w/)', ''),
     (r'\b(with|in|and|or) \1\b', r'\1'),
     (r'\b(?:with|who|that) (wearing|in|with|carrying|holding)\b', r'\1'),
+    (rf'\b(?:his|her|their|the|an?) (?=(?:and|but|with|in|{_VERBS})\b)', ''),
+    (rf'\bwith (?=(?:{_VERBS})\b)', ''), (r'^[/|+–—•-]\s*', ''),
+    (r'([–—-])[ –—-]+', r'\1 '), (r' \)', ')'),
     (r'^(?:and|or|but|with|[,.;])(?:\s|$)', ''), (r'^(?:visible|seen|shown)$', ''))]

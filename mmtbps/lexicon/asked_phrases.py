@@ -7,13 +7,15 @@ from typing import NamedTuple
 from .affirmed_text import Denied, affirm
 from .attribute_reading import WornItem, read_attributes
 from .body_phrases import BodyPhrase, find_body_phrases, is_silent
-from .grammar import AUXILIARIES, COPULAS, FUNCTION_WORDS, color_term
+from .grammar import AUXILIARIES, COPULAS, FUNCTION_WORDS
 from .lacking_phrases import Lacking, find_lacking, without_nothing
 from .mentions import ColorMention
 from .negation_scope import DOUBTFUL, absence_end, negation_depths
 from .negations import is_negator
 from .people import person_places
 from .phrases import Word, split_words
+from .seldom_colors import asked_color, seldom_color
+from .typed_negations import denies_a_person
 from .typed_queries import spell_out
 from .vocabulary import garments, read_table
 
@@ -128,13 +130,16 @@ def read_sentence(sentence: str) -> SentenceReading:
     reading = read_attributes(spelled)
     doubt = reading.reading.doubt if reading.reading.doubt in (
         'several people', 'a comparison', 'a mannequin, a display or an animal') else None
+    if doubt is None and denies_a_person(words):
+        doubt = 'somebody who is not meant'
     if doubt:
         return SentenceReading(sentence, (), _unread(sentence, words, set(), []), sentence, doubt)
     lacking = find_lacking(words)
-    found = sorted([*_worn(spelled, words, reading.items),
+    # What lacks comes first: "hatless" is the name of no hat.
+    found = sorted([*(_lacks(words, each) for each in lacking),
+                    *_worn(spelled, words, reading.items),
                     *_bare_colors(spelled, words, reading.reading.mentions),
-                    *(_of_body(spelled, words, body) for body in find_body_phrases(words)),
-                    *(_lacks(words, each) for each in lacking)],
+                    *(_of_body(spelled, words, body) for body in find_body_phrases(words))],
                    key=lambda each: (each.first, -each.last))
     found = [each for i, each in enumerate(found)
              if not any(other.last > each.first for other in found[:i])]
@@ -154,11 +159,10 @@ def _as_written(words: Sequence[Word], spelled: str, sentence: str) -> list[Word
     """Let words that are spelled shorter than they are written end where the written ones do."""
     if spelled == sentence:
         return list(words)
-    ends = [word.start for word in words[1:]]
-    return [word._replace(end=next(
-        (m for m in range(word.end, end)
-         if spelled[m] != ' ' or sentence[m].isspace() or sentence[m] in ',()'), end))
-        for word, end in zip(words, [*ends, len(sentence)][:len(words)], strict=True)]
+    ends = [*(word.start for word in words[1:]), len(sentence)]
+    return [word._replace(end=max(
+        (m + 1 for m in range(word.end, end) if spelled[m] == ' ' and not sentence[m].isspace()),
+        default=word.end)) for word, end in zip(words, ends[:len(words)], strict=True)]
 
 
 # ------------------------------------------------------------------ what is worn
@@ -170,6 +174,8 @@ def _worn(sentence: str, words: Sequence[Word], items: Sequence[WornItem]) -> It
                 cloth or garment.region == 'hat')):
             continue
         mention = garment.mention if garment.doubt != _UNSURE_COLOR else None
+        if mention and mention.predicative and absence_end(words, item.last) > item.last:
+            mention = None  # "her hat is missing and black shoes"
         first, last, key = item.first, item.last, item.name
         denied = _denied_color(words, last) if mention is None else None
         if denied is not None:
@@ -187,6 +193,8 @@ def _worn(sentence: str, words: Sequence[Word], items: Sequence[WornItem]) -> It
                   and not (mention and mention.color[0] <= words[i].start < mention.color[1])
                   and not any(each.name and each.start <= i < each.end for each in item.patterns)
                   and not words[i].is_punctuation]
+        negator = max((i for i in inside if is_negator(words[i])), default=-1)
+        inside = [i for i in inside if i > negator]  # "hasn't got any bag"
         name = item.name
         if mention and mention.color[0] < words[item.last - 1].start and (
                 words[name].start < mention.color[1]):
@@ -207,14 +215,14 @@ def _worn(sentence: str, words: Sequence[Word], items: Sequence[WornItem]) -> It
 def _seldom_colored(phrase: AskedPhrase) -> AskedPhrase:
     """Read as a color a word that is one only before what is worn: "plum coat", no plum."""
     words, tones = phrase.modifiers.split(), read_table('colors')
-    bases = read_table('asked')['seldom_colors'].get(words[-1].lower()) if words else None
+    bases = seldom_color(words[-1].lower()) if words else ()
     if phrase.bases or phrase.region == 'bag' or not bases:
         return phrase
     first = len(words) - 1
     while first and words[first - 1].lower() in (*tones['tones'], *tones['shades']):
         first -= 1
     return phrase._replace(modifiers=' '.join(words[:first]), color=' '.join(words[first:]),
-                           bases=tuple(bases))
+                           bases=bases)
 
 
 def _said(spelled: str, start: int, end: int) -> str:
@@ -231,12 +239,17 @@ def _denied_color(words: Sequence[Word], i: int) -> ColorMention | None:
     m = i
     while m < len(words) and words[m].key in COPULAS | AUXILIARIES:
         m += 1
-    if m == len(words) or not is_negator(words[m]):
+    if m == len(words) or not is_negator(words[m]) or (
+            m == i and words[m].key != 'not'):  # "coat no red hat"
         return None
-    term = color_term(words, m + 1) if m + 1 < len(words) else None
-    return term and ColorMention((words[m + 1].start, words[term.end - 1].end),
-                                 (words[i - 1].start, words[term.end - 1].end), None, None,
-                                 term.bases, True)
+    term = asked_color(words, m + 1) if m + 1 < len(words) else None
+    named = term and term.end < len(words) and not (
+        words[term.end].is_punctuation or words[term.end].key in FUNCTION_WORDS)
+    if term is None or named:
+        return None
+    end = words[term.end - 1].end
+    return ColorMention((words[m + 1].start, end), (words[i - 1].start, end), None, None,
+                        term.bases, True)
 
 
 def _bare_colors(sentence: str, words: Sequence[Word],

@@ -12,7 +12,7 @@ from .vocabulary import garments, read_table
 __all__ = ['Lacking', 'find_lacking', 'without_nothing']
 
 _EXCEPT = frozenset('but than'.split())
-_WITHOUT = ('{}less', '{}-less', '{}-free', '{} free', 'no-{}', 'non-{}', 'non {}')
+_WITHOUT = ('{}less', '{}-less', '{}-free', '{} free')
 _PLACES = frozenset('in on at over under around'.split())
 _WHOSE = ('', 'a', 'the', 'his', 'her', 'their', 'my')
 
@@ -72,7 +72,7 @@ def _index() -> PhraseIndex:
 
 @cache
 def _told() -> Mapping[str, str]:
-    """Map "hatless", "bag-free" and "non-hat" to what is not there."""
+    """Map "hatless" and "bag-free" to what is not there."""
     told = {written.format(form): garment_type(form)
             for form in garments() for written in _WITHOUT}
     return {**told, **read_table('asked')['lacking']}

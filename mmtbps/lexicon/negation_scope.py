@@ -5,18 +5,23 @@ told how many negations reach it: of two, the second takes the first back.
 """
 
 from collections.abc import Sequence
+from functools import cache
 
 from .body_phrases import is_silent
-from .grammar import AUXILIARIES, COPULAS, color_term
+from .grammar import AUXILIARIES, COPULAS, body_place_end, noun_chain_at
 from .negations import is_negator
-from .phrases import Word
+from .phrases import PhraseIndex, Word
+from .seldom_colors import asked_color
 
 __all__ = ['DOUBTFUL', 'absence_end', 'negation_depths']
 
 #: A word that a negation may or may not reach: "without a hat and a red coat".
 DOUBTFUL = -1
 
-_STOPS = frozenset('.;:!?')
+_STOPS = frozenset('.;:!?|)•')
+#: Between things of a list, which a negation runs across only as it does across "and".
+_ALSO = frozenset({',', 'and', '&', '/', '+'})
+_DASHES = frozenset('-–—')
 _CLAUSE = frozenset('but while who whose which because although though except instead'.split())
 #: Behind an object these begin something else: "no hat with a red coat".
 _AFTER_OBJECT = frozenset('with in wearing wears wear carrying carries holding holds has having is '
@@ -28,14 +33,17 @@ _DRESSED = frozenset('dressed clad seen shown covered anything something'.split(
 _ONLY = frozenset('only just merely simply'.split())
 _CORRELATED = frozenset({'neither', 'not', 'no', 'without', 'never'})
 #: What a noun is not, if it is not there: "her bag is not visible".
-_SEEN = frozenset('visible there present seen shown worn carried'.split())
-_ABSENT = frozenset('absent missing removed gone nowhere off'.split())
+_SEEN = frozenset('visible there present seen shown worn carried on'.split())
+_LINKS = COPULAS | AUXILIARIES | {'been'}
+_ABSENT = ('nowhere to be seen', 'nowhere', 'gone missing', 'gone', 'taken off', 'off', 'absent',
+           'missing', 'removed')
 #: "Ain't got no hat" denies it once.
 _SLANG = frozenset({'no', 'nothing', 'none'})
-_HAS = frozenset('got have has had having wearing wear carrying carry with'.split())
+_HAS = frozenset('got have has had having wearing wear wears wore carrying carry'.split())
 #: "Hat: no", as a form is filled in.
-_ASKED, _ANSWERED = frozenset({':', '=', '-'}), frozenset({'no', 'none'})
-_JOINED_CLAUSE = frozenset('and but while with who'.split())
+_ASKED = frozenset(':=-(?/')
+_ANSWERED = frozenset('no none nope 0 false absent missing'.split())
+_GOES_ON = _AFTER_OBJECT | frozenset('and but while who'.split())
 
 
 def negation_depths(words: Sequence[Word], nouns: Sequence[tuple[int, int]]) -> list[int]:
@@ -79,25 +87,51 @@ def absence_end(words: Sequence[Word], i: int) -> int:
         5
     """
     m = i
-    while m < len(words) and words[m].key in COPULAS | AUXILIARIES:
+    while m < len(words) and words[m].key in _LINKS:
         m += 1
-    following = words[m + 1] if m + 1 < len(words) else None
-    if following is not None and is_negator(words[m]) and following.key in _SEEN:
+    if m < len(words) and is_negator(words[m]):
+        seen = m + 2 if m + 1 < len(words) and words[m + 1].key == 'be' else m + 1
+        if seen < len(words) and words[seen].key in _SEEN and (
+                words[seen].key != 'on' or _clause_ends(words, seen + 1)):
+            return seen + 1
+    match = _absent().longest_at(words, m) if m < len(words) else None
+    return match[0] if match and _clause_ends(words, match[0]) else _answer_end(words, i)
+
+
+@cache
+def _absent() -> PhraseIndex:
+    return PhraseIndex(_ABSENT)
+
+
+def _answer_end(words: Sequence[Word], i: int) -> int:
+    """Find the end of ": none" and "(no)" behind a noun that ends before word ``i``; else ``i``."""
+    m = i + 1 if i < len(words) and words[i].key in _ASKED else i
+    if i < m < len(words) - 1 and is_negator(words[m]) and words[m + 1].key in _SEEN:
         return m + 2
-    filled = i < len(words) and words[i].key in _ASKED
-    m = i + 1 if filled else m
-    if m == len(words) or words[m].key not in (_ANSWERED if filled else _ABSENT):
+    if m == len(words) or words[m].key not in _ANSWERED:
         return i
-    return m + 1 if m + 1 == len(words) or words[m + 1].is_punctuation or (
-        words[m + 1].key in _JOINED_CLAUSE) else i
+    closed = m + 1 < len(words) and words[m + 1].key == ')'
+    end = m + 1 + closed
+    # "Hat: none shoes: black" goes on with the next label.
+    labelled = m > i and any(word.key == ':' for word in words[end + 1:end + 3])
+    return end if closed or labelled or words[m].key == 'none' or (
+        end == len(words) or words[end].is_punctuation) else i
+
+
+def _clause_ends(words: Sequence[Word], i: int) -> bool:
+    """Tell whether something else begins at a word: a clause, or a thing with its color."""
+    return (i >= len(words) or words[i].is_punctuation or asked_color(words, i) is not None
+            or words[i].key in _GOES_ON)
 
 
 def _negates(words: Sequence[Word], i: int) -> bool:
     """Tell whether the word at ``i`` negates: not "nor" of "neither ... nor", nor "not only"."""
     if not is_negator(words[i]):
         return False
-    if i + 1 < len(words) and words[i + 1].key in _ONLY:
-        return False
+    following = words[i + 1].key if i + 1 < len(words) else ''
+    if following in _ONLY or (words[i].key == 'no' and following.isdigit()) or (
+            words[i].key == 'none' and following != 'of'):
+        return False  # "not only a hat", "camera no 3", "hat none"
     if words[i].key in _SLANG and _is_denied_before(words, i):
         return False
     if words[i].key == 'nor':
@@ -109,11 +143,12 @@ def _negates(words: Sequence[Word], i: int) -> bool:
 
 
 def _is_denied_before(words: Sequence[Word], i: int) -> bool:
-    """Tell whether only a verb stands between a word and "doesn't", "never"."""
+    """Tell whether a verb stands between a word and "not", "doesn't" or "never"."""
+    end = i
     while i and words[i - 1].key in _HAS:
         i -= 1
-    return i > 0 and (words[i - 1].key == 'never' or words[i - 1].key.endswith("n't")
-                      or i > 1 and words[i - 1].key == 'not' and words[i - 2].key in AUXILIARIES)
+    return 0 < i < end and (words[i - 1].key in ('never', 'not')
+                            or words[i - 1].key.endswith("n't"))
 
 
 def _is_open(words: Sequence[Word], i: int) -> bool:
@@ -124,12 +159,14 @@ def _is_open(words: Sequence[Word], i: int) -> bool:
 def _reach(words: Sequence[Word], i: int, nouns: Sequence[tuple[int, int]]) -> tuple[int, int]:
     """Find the word after the scope of the negator at ``i``, and the one after what is doubtful."""
     starts = {start: end for start, end in nouns}
-    m, objects = i + 1, 0
+    inside = next((end for start, end in nouns if start < i < end), None)
+    m, objects = (i + 1, 0) if inside is None else (inside, 1)  # "her coat is not red"
     while m < len(words):
         key = words[m].key
-        if key in _STOPS or key in _CLAUSE:
+        if key in _STOPS or key in _CLAUSE or (objects and key in _DASHES) or key == '¬' or (
+                m in starts and starts[m] < len(words) and words[starts[m]].key == ':'):
             break
-        if key in {',', 'and', '&'}:
+        if key in _ALSO:
             if not objects and (key == ',' or _says_else(words[i + 1:m])):
                 break
             if objects and key != ',' and words[m - 1].key == 'hair':
@@ -138,7 +175,8 @@ def _reach(words: Sequence[Word], i: int, nouns: Sequence[tuple[int, int]]) -> t
                 return m, _doubtful_end(words, m, starts)
         elif objects and (key in _AFTER_OBJECT or _negates(words, m)) and not _joined(words, m):
             break
-        elif not objects and key in _PLACES and m > i + 1 and _says_else(words[i + 1:m]):
+        elif not objects and key in _AFTER_OBJECT | _PLACES and m > i + 1 and (
+                _says_else(words[i + 1:m]) or _is_a_limb(words, m)):
             break
         if m in starts:
             objects += 1
@@ -154,6 +192,11 @@ def _says_else(words: Sequence[Word]) -> bool:
                and not word.key.endswith('ly') for word in words)
 
 
+def _is_a_limb(words: Sequence[Word], m: int) -> bool:
+    """Tell whether a part of the body is what is missing before word ``m``: "an arm"."""
+    return words[m - 2].key in ('a', 'an') and body_place_end(words, m - 1) == m
+
+
 def _goes_on(words: Sequence[Word], m: int, starts: dict[int, int]) -> bool:
     """Tell whether a scope runs across a comma or "and": into a list that "or" ends, a bare noun.
 
@@ -166,10 +209,17 @@ def _goes_on(words: Sequence[Word], m: int, starts: dict[int, int]) -> bool:
     between = [word.key for word in words[m + 1:first]]
     if any(key in _JOINERS for key in between):
         return True
-    if between or color_term(words, first) is not None:
+    if between or asked_color(words, first) is not None or _is_described(
+            words, first, starts[first]):
         return words[m].key == ',' and between in (['a'], ['an']) and _list_ends_in_or(
             words, starts[first], starts)
     return words[m].key != ',' or _list_ends_in_or(words, starts[first], starts)
+
+
+def _is_described(words: Sequence[Word], start: int, end: int) -> bool:
+    """Tell whether a noun phrase says more than what it is: "striped shirt"."""
+    noun = noun_chain_at(words, start)
+    return noun is None or noun.end != end
 
 
 def _list_ends_in_or(words: Sequence[Word], m: int, starts: dict[int, int]) -> bool:
@@ -186,7 +236,8 @@ def _doubtful_end(words: Sequence[Word], m: int, starts: dict[int, int]) -> int:
     if words[m].key == ',':
         return m
     first = min((n for n in starts if n > m), default=None)
-    bare = first is not None and {word.key for word in words[m + 1:first]} <= {'a', 'an', 'the'}
+    bare = first is not None and {word.key for word in words[m + 1:first]} <= {
+        'a', 'an', 'the', 'his', 'her', 'their'}
     return starts[first] if bare else m
 
 

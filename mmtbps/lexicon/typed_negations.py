@@ -1,29 +1,38 @@
 """Negations as people type them, spelled as "no" or "not" in the same places."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 
-from .grammar import COPULAS, color_term
+from .grammar import COPULAS, noun_at, noun_ending_at
+from .negations import is_negator
 from .people import person_places
-from .phrases import Word, split_words
-from .vocabulary import read_table
+from .phrases import PhraseIndex, Word, split_words
+from .seldom_colors import asked_color, seldom_color
+from .vocabulary import garments, read_table
 
-__all__ = ['drop_contrasts', 'spell_negations']
+__all__ = ['denies_a_person', 'drop_contrasts', 'spell_negations']
 
 _NOT = re.compile(r"(?<![\w/'])(?:is|are|was|were|does|do|did|has|have|had|ca|wo|ai|could|would"
                   r"|should)nt(?![\w'])", re.IGNORECASE)
 #: "Without" with a letter too few, too many, or two exchanged; no other word has these letters.
-_MISSPELLED = r'(?!without\b)w[ithou]{3,8}(?<=[tuo])|withou[ry]'
-_OWNERS = 'a|an|any|the|his|her|their|my'
+_WITHOUT = re.compile(
+    r"(?<![\w/'.-])(?:w/ ?out(?![\w/'-])|w/o\.?(?![\w/'-])|w\\o\b|w\.o\.?(?![\w/'-])|with\s+out\b"
+    r"|wout\b|withou[ry]\b|(?!without\b)w[ithou]{4,8}(?<=[tuo])(?![\w'-]))", re.IGNORECASE)
 #: "No: hat", and "non-black coat", which is no black one.
 _LABEL = re.compile(r'\b(no|not):(?=\s*\w)', re.IGNORECASE)
-_NON = re.compile(r'\bnon[- ]', re.IGNORECASE)
+_NON = re.compile(r'\b(?:non[- ]|no-|not-)(?=\w)', re.IGNORECASE)
 #: As in the search fields of the web: "coat -hat", but not "coat -with a hat- and shoes".
-_EXCLUDED = re.compile(r'(?<!\S)[-!](?=[^\W\d_])')
-_CLOSING_DASH = re.compile(r'\w-(?!\S)')
-_INSIDE, _BEHIND = frozenset({',', '(', 'and', 'but'}), frozenset({',', ')'})
+_EXCLUDED = re.compile(r'(?<!\S)[-!~](?=["(]*[^\W\d_])')
+_LISTED = re.compile(r'(?<!\S)-\w[^-]*\w-(?!\S)|(?<!\S)-(?:no|not|without)\b', re.IGNORECASE)
+_ASIDE = frozenset({',', 'and', 'but'})
+_CLAUSE = frozenset('in with wearing wears who that carrying holding'.split())
 _ARTICLES = frozenset({'a', 'an', 'the'})
+_BEFORE_NONE = frozenset('with has have having wearing wears carrying carries and got'.split())
+_OWNERS = frozenset('a an any the his her their my'.split())
+_OPENS = frozenset({'and', 'please', 'but'})
+_NOT_LACKED = frozenset({'charge', 'serif'})
+_NEAR = 3
 
 
 def spell_negations(query: str) -> str:
@@ -35,74 +44,167 @@ def spell_negations(query: str) -> str:
     ('man no  hat, who not  in red', 'man ¬hat')
     """
     spelled = _NOT.sub(lambda found: 'not'.ljust(len(found[0])), query)
-    spelled = _no().sub(
-        lambda found: ('no' if len(found[0]) > 1 else '¬').ljust(len(found[0])), spelled)
-    spelled = _NON.sub(_no_color, _LABEL.sub(r'\1 ', spelled))
-    return spelled if _CLOSING_DASH.search(spelled) else _EXCLUDED.sub('¬', spelled)
-
-
-def _no_color(found: re.Match[str]) -> str:
-    """Spell "non-" before a color as "no"."""
-    following = split_words(found.string[found.end():])
-    named = following and color_term(following, 0) is not None
-    return 'no  ' if named else found[0]
+    spelled = _WITHOUT.sub(lambda found: 'no'.ljust(len(found[0])), spelled)
+    spelled = _NON.sub(_no_such, _LABEL.sub(r'\1 ', spelled))
+    words = split_words(spelled)
+    for first, last in _denials(words):
+        start, end = words[first].start, words[last - 1].end
+        sign = 'no' if end - start > 1 else '¬'
+        spelled = f'{spelled[:start]}{sign.ljust(end - start)}{spelled[end:]}'
+    return spelled if _LISTED.search(spelled) else _EXCLUDED.sub('¬', spelled)
 
 
 def drop_contrasts(query: str) -> str:
-    """Put spaces for a color or a person that is named to say which one is not meant.
+    r"""Put tabs for a color or a person that is named to say which one is not meant.
 
-    >>> drop_contrasts('a red, not blue, coat'), drop_contrasts('a woman not a man')
-    ('a red            coat', 'a woman          ')
+    >>> drop_contrasts('a red, not blue, coat').split('\t')
+    ['a red', '', '', '', '', '', '', '', '', '', '', '', 'coat']
     """
-    words = split_words(query)
+    words = split_words(query) if 'not' in query.lower() else []
     for i, word in enumerate(words):
-        if word.key != 'not' or (spoken := _contrast(words, i)) is None:
-            continue
-        first, last = spoken
-        end = words[last].start if last < len(words) else len(query)
-        start = words[first - 1].end
-        query = f'{query[:start]}{" " * (end - start)}{query[end:]}'
+        span = _contrast(query, words, i) if word.key == 'not' else None
+        if span is not None:
+            start, end = span
+            ended = ';' if query[end:end + 1] == ',' else query[end:end + 1]  # no list of colors
+            query = f'{query[:start]}{chr(9) * (end - start)}{ended}{query[end + 1:]}'
     return query
 
 
-def _contrast(words: Sequence[Word], i: int) -> tuple[int, int] | None:
-    """Find the words of "red, not blue, coat" between the color that is meant and the coat."""
+# ------------------------------------------------------------------ what denies
+def _no_such(found: re.Match[str]) -> str:
+    """Spell "non-" before a color or a thing as "no"."""
+    following = split_words(found.string[found.end():])
+    return 'no'.ljust(len(found[0])) if following and _thing_at(following, 0) else found[0]
+
+
+def _denials(words: Sequence[Word]) -> Iterator[tuple[int, int]]:
+    """Find the words that deny: "devoid of", "took off" before what is worn, "zero"."""
+    done = 0
+    for i in range(len(words)):
+        match = _forms().longest_at(words, i) if i >= done else None
+        if match is not None and match[0] < len(words) and _denies(words, i, *match):
+            done = match[0]
+            yield i, done
+
+
+def _denies(words: Sequence[Word], i: int, end: int, form: str) -> bool:
+    """Tell whether a form denies where it stands: not "size 0", not "lost the man in red"."""
+    table = read_table('asked')['typed_negations']
+    before, after = words[i - 1] if i else None, words[end].key
+    if form in table['alone']:
+        return after not in _NOT_LACKED and not (form == 'wo' and after in ('man', 'men'))
+    if form in table['first']:
+        return before is None or before.is_punctuation or before.key in _OPENS
+    if form in table['none']:
+        opened = before is None or before.is_punctuation or before.key in _BEFORE_NONE or (
+            i - 1 in {*person_places(words[:i])})
+        return opened and _thing_at(words, end)
+    if form in table['lost'] and (after == 'the' or any(
+            True for m in person_places(words[end:]) if m <= _NEAR)):
+        return False
+    return after in _OWNERS or (_thing_at(words, end) and not (
+        i and noun_ending_at(words, i - 1)))  # "backpack missing blue jeans"
+
+
+def _thing_at(words: Sequence[Word], i: int) -> bool:
+    """Tell whether what is worn or carried is named at a word, perhaps with its color."""
+    color = asked_color(words, i)
+    if color is not None:
+        return True
+    noun = noun_at(words, i)
+    return noun is not None and noun.key in garments()
+
+
+@cache
+def _forms() -> PhraseIndex:
+    table = read_table('asked')['typed_negations']
+    return PhraseIndex(form for forms in table.values() for form in forms)
+
+
+# ------------------------------------------------------------------ what is not meant
+def _contrast(query: str, words: Sequence[Word], i: int) -> tuple[int, int] | None:
+    """Find the characters of "red, not blue, coat" between the color that is meant and the coat."""
     first = i
-    while first and words[first - 1].key in _INSIDE:
+    while first and words[first - 1].key in _ASIDE:
         first -= 1
-    color, person = _other_color(words, first, i + 1), _other_person(words, first, i + 1)
-    end = color or person
+    first -= bool(first and words[first - 1].key == '(')
+    opened = words[first].key
+    color = _other_color(words, first, i, opened)
+    end = color or _other_person(words, first, i + 1)
     if end is None:
-        return None
-    while end < len(words) and words[end].key in _BEHIND:
+        return _correction(words, i)
+    closing = words[end].key if end < len(words) else ''
+    if (opened == '(' and closing == ')') or (opened == closing == ',' and _goes_on(
+            words, first, end + 1, color is not None)):
         end += 1
-    return first, end
+    after = words[end].start if end < len(words) else len(query)
+    return words[first - 1].end, after
 
 
-def _other_color(words: Sequence[Word], first: int, i: int) -> int | None:
-    """Find the end of a color at word ``i``, if one ends before word ``first``."""
-    meant = next((term for m in range(max(first - 3, 0), first)
-                  if (term := color_term(words, m)) is not None and term.end == first), None)
-    other = color_term(words, i) if i < len(words) else None
+def _goes_on(words: Sequence[Word], first: int, i: int, colored: bool) -> bool:
+    """Tell whether what is meant goes on behind a second comma: "red, not blue, coat"."""
+    if i >= len(words):
+        return False
+    if not colored:
+        return words[i].key in _CLAUSE
+    start = _meant(words, first)
+    return noun_at(words, i) is not None and (
+        not start or words[start - 1].key in _ARTICLES | {'his', 'her'})
+
+
+def _meant(words: Sequence[Word], first: int) -> int | None:
+    """Find the first word of a color that ends before word ``first``."""
+    if first and seldom_color(words[first - 1].key):
+        return first - 1
+    return next((m for m in range(max(first - 3, 0), first)
+                 if (term := asked_color(words, m)) is not None and term.end == first), None)
+
+
+def _other_color(words: Sequence[Word], first: int, i: int, opened: str) -> int | None:
+    """Find the end of a color behind the "not" at word ``i``, if one ends before ``first``."""
+    meant = _meant(words, first)
+    other = asked_color(words, i + 1) if i + 1 < len(words) else None
     if meant is None or other is None:
         return None
-    told = meant.start and words[meant.start - 1].key in COPULAS
-    # "The coat is red, not blue pants."
-    return None if told and other.end < len(words) and (
-        not words[other.end].is_punctuation) else other.end
+    before = words[meant - 1].key if meant else ''
+    named = other.end < len(words) and not words[other.end].is_punctuation
+    # "The coat is red, not blue pants"; "in red, not blue jeans".
+    apart = before in COPULAS or opened == ',' and before in _CLAUSE
+    return None if named and apart else other.end
 
 
 def _other_person(words: Sequence[Word], first: int, i: int) -> int | None:
     """Find the end of a person at word ``i``, if one is named before word ``first``."""
     people = {*person_places(words)}
-    named = i + 1 if i < len(words) and words[i].key in _ARTICLES else i
-    return named + 1 if first - 1 in people and named in people else None
+    named = i + 1 if i < len(words) and words[i].key in ('a', 'an') else i
+    described = named + 1 < len(words) and words[named + 1].key in _CLAUSE
+    return named + 1 if first - 1 in people and named in people and not described else None
 
 
-@cache
-def _no() -> re.Pattern[str]:
-    table = read_table('asked')['typed_negations']
-    alone, owned = ('|'.join(re.escape(form).replace(r'\ ', r'\s+') for form in sorted(
-        table[section], key=len, reverse=True)) for section in ('alone', 'owned'))
-    return re.compile(rf"(?<![\w/'.-])(?:(?:{alone}|{_MISSPELLED})(?![\w/'-])(?!\s+m[ae]n\b)"
-                      rf"|(?:{owned})(?=\s+(?:{_OWNERS})\b))", re.IGNORECASE)
+def _correction(words: Sequence[Word], i: int) -> tuple[int, int] | None:
+    """Find "not red but" of "not red but blue coat", "not black," of "not black, white coat"."""
+    other = asked_color(words, i + 1) if i + 1 < len(words) else None
+    m = other.end if other else len(words)
+    joined = [word.key for word in words[m:m + 2]]
+    count = 2 if joined == [',', 'but'] else 1
+    if joined[:1] not in ([','], ['but']) or m + count >= len(words) or (
+            asked_color(words, m + count) is None):
+        return None
+    opens = i == 0 or words[i - 1].key in _CLAUSE | _ARTICLES
+    if 'but' not in joined[:count] and not opens:
+        return None  # "her shirt is not red, blue jeans"
+    return words[i].start, words[m + count].start
+
+
+def denies_a_person(words: Sequence[Word]) -> bool:
+    """Tell whether what somebody wears is told who is not meant: "not the man in red".
+
+    >>> [denies_a_person(split_words(query)) for query in ('not the man in red', 'not a man')]
+    [True, False]
+    """
+    for i in person_places(words):
+        before = i - 1 if i and words[i - 1].key in _ARTICLES else i
+        if before and is_negator(words[before - 1]) and i + 1 < len(words) and (
+                words[i + 1].key in _CLAUSE):
+            return True
+    return False

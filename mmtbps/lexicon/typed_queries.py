@@ -5,10 +5,13 @@ from collections.abc import Iterator, Sequence
 
 from .body_phrases import find_body_phrases
 from .grammar import FUNCTION_WORDS, JOINERS, Noun, color_term, noun_at, noun_ending_at
+from .lacking_phrases import find_lacking
+from .negation_scope import absence_end
 from .negations import is_negator
 from .people import PRONOUNS, opens_with_a_person, person_places
 from .phrases import Word, split_words
 from .query_text import plain_signs
+from .seldom_colors import asked_color
 from .typed_negations import drop_contrasts, spell_negations
 from .vocabulary import garments, read_table
 
@@ -16,6 +19,8 @@ __all__ = ['spell_out']
 
 _TYPED = {'w/': ';', "someone's": 'their', "somebody's": 'their'}
 _TYPED_WORDS = re.compile(r"(?<![\w/'])(?:w/|some(?:one|body)'s(?!\w))", re.IGNORECASE)
+#: Signs between what stands on lines, and in names of files.
+_SPACED = {ord('\n'): ';', ord('\r'): ';', ord('_'): '\t'}
 _COUNTS = frozenset('two three four five six few many several both other another second third pair '
                     'of'.split())
 _OPENING = frozenset('a an the all any every each my our for to is are there has have'.split())
@@ -26,6 +31,7 @@ _APART = frozenset({'upper', 'lower', 'shoes', 'hat', 'bag'})
 #: Words behind which something else begins: parts of the body, and what ends a clause.
 _ENDS = frozenset({'hair', 'beard', 'visible', 'nothing', *read_table('reading')['body_parts']})
 _LOOKS = 4
+_LACKED = frozenset({'hat', 'bag', 'accessory'})
 
 
 def spell_out(query: str) -> str:
@@ -39,7 +45,8 @@ def spell_out(query: str) -> str:
     >>> spell_out('two men in red coats')
     'two men in red coats'
     """
-    denied = drop_contrasts(spell_negations(plain_signs(query)))
+    plain = plain_signs(query).translate(_SPACED)
+    denied = drop_contrasts(spell_negations(plain))
     typed = _TYPED_WORDS.sub(lambda found: _fit(_TYPED[found[0].lower()], found[0]), denied)
     return _ask_for_one(_keep_apart(typed))
 
@@ -80,18 +87,26 @@ def _seams(words: Sequence[Word]) -> Iterator[int]:
     hair = [phrase for phrase in find_body_phrases(words) if phrase.kind == 'hair']
     starts, ends = {phrase.start for phrase in hair}, {phrase.end for phrase in hair}
     people = set(person_places(words))
+    lacked = {each.last for each in find_lacking(words) if each.said}
+    lacked.update(absence_end(words, i) for i in range(1, len(words))
+                  if absence_end(words, i) > i and noun_ending_at(words, i - 1) is not None)
     spoken = [not word.is_punctuation and word.key not in FUNCTION_WORDS for word in words]
     last = 0
     for i in range(1, len(words)):
         if not spoken[i] or not (spoken[i - 1] or words[i - 1].key == 'nothing'):
             continue
+        if i in lacked:  # "hatless man", "scarf-free striped shirt", "hat missing red coat"
+            last = i
+            yield i
+            continue
         noun = noun_ending_at(words, i - 1)
         thing = noun is not None and noun.key in garments()
-        ended = words[i - 1].key in _ENDS or (
-            noun is not None and _is_denied(words, noun.start, last))
+        denied = noun is not None and _is_denied(words, noun.start, last)
+        ended = denied or words[i - 1].key in _ENDS
         told = ended or i in ends or i - 1 in people  # hair, or a person
         if ((told or thing) and i in starts) or ((ended or thing) and i in people) or (
                 thing and _is_elsewhere(words, i, noun.key)) or (
+                denied and thing and _is_another(words, i, noun.key)) or (
                 opens_with_a_person(words, i - 1) and _next_garment(words, i) is not None) or (
                 (told or thing and _stands_alone(words, noun)) and _opens_a_thing(words, i)):
             last = i
@@ -116,12 +131,12 @@ def _stands_alone(words: Sequence[Word], noun: Noun) -> bool:
 
 def _opens_a_thing(words: Sequence[Word], i: int) -> bool:
     """Tell whether a color with what it is of begins at a word: "black and white leather shoes"."""
-    term = color_term(words, i)
+    term = asked_color(words, i)
     if term is None or not term.bases:
         return False
     m = term.end
     while m + 1 < len(words) and words[m].key in JOINERS and (
-            other := color_term(words, m + 1)) is not None:
+            other := asked_color(words, m + 1)) is not None:
         m = other.end
     return _next_garment(words, m) is not None
 
@@ -134,6 +149,18 @@ def _next_garment(words: Sequence[Word], i: int) -> Noun | None:
         if (noun := noun_at(words, m)) is not None:
             return noun if noun.key in garments() else None
     return None
+
+
+def _is_another(words: Sequence[Word], i: int, before: str) -> bool:
+    """Tell whether a garment named from a word on is not of the name before it: "no hat hoodie".
+
+    "No suit jacket", "no tie dye shirt" and "no belt bag" deny one thing.
+    """
+    noun = _next_garment(words, i)
+    if noun is None or words[i].key == 'dye':
+        return False
+    first, second = garments()[before].region, garments()[noun.key].region
+    return noun.start > i or (first in _LACKED and second not in _LACKED)
 
 
 def _is_elsewhere(words: Sequence[Word], i: int, before: str) -> bool:
