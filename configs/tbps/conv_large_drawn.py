@@ -1,4 +1,4 @@
-"""Convolutional towers with wider features on many drawn people, with wrong colours as negatives.
+"""Convolutional towers with wider features, whole pictures and bands, on many drawn people.
 
 What people carry is small in a picture and seldom said: it is seen in whole pictures, with kernels
 of their own for heads and feet; captions of an image are read together; parts of them ask for it
@@ -8,8 +8,7 @@ more often; and it weighs more. Meant for 16,000 people, `mmtbps draw data/Drawn
 
 from mmengine.config import read_base
 
-from mmtbps.datasets.transforms import PackTextImage, PartialCaptions, PermuteColors
-from mmtbps.models.heads import TextNegativesHead
+from mmtbps.datasets.transforms import PackTextImage, PartialCaptions
 
 with read_base():
     from .conv_base_drawn import *
@@ -23,13 +22,11 @@ model.text_backbone.update(out_dims=256)
 model.heads.attributes.update(
     in_dims=256, sentence_weight=10.0, rarity_power=0.5, small_weight=3.0)
 model.heads.partial.update(loss_weight=3.0)
-model.heads.update(negatives=dict(type=TextNegativesHead, temperature=0.05))
 val_dataloader.dataset.update(pipeline=test_pipeline)
 test_dataloader.dataset.update(pipeline=test_pipeline)
 train_dataloader.dataset.update(image_captions=True, pipeline=[
     *train_pipeline[:-1],
     dict(type=PartialCaptions, tokenize=tokenize, count=3, seldom_said=3.0),
-    dict(type=PermuteColors, tokenize=tokenize, count=1, replaced=1),
-    dict(type=PackTextImage, input_keys=[*partial_keys, 'negative_input_ids', 'negative_real'])])
-train_cfg.update(max_iters=1700, val_interval=850)
-default_hooks.checkpoint.update(interval=850)
+    dict(type=PackTextImage, input_keys=partial_keys)])
+train_cfg.update(max_iters=1900, val_interval=950)
+default_hooks.checkpoint.update(interval=950)

@@ -17,8 +17,7 @@ from .stated_facts import asked_facts
 
 __all__ = ['PartialCaption', 'called', 'partial_caption']
 
-# As often one thing as several: what one alone means is learnt from the first.
-_COUNTS = (1, 1, 2, 3)
+_MOST_THINGS = 3
 _CLOTHED = ('in', 'wearing', 'with')
 _MOST_OTHERS = 6
 _SELDOM_SAID = ('accessory', 'beard')
@@ -56,12 +55,12 @@ def partial_caption(caption: str, rng: np.random.Generator, among_others: float 
         ...     print(partial_caption(caption, np.random.default_rng(seed), among_others=.5).text)
         wearing a man in a coat and blue pants along along with wearing
         man in coat and jeans
-        is man in red coat with is a is wearing
+        man in red coat and blue pants is
     """
     phrases = _told(caption)
     if not phrases:
         return None
-    count = min(_COUNTS[rng.integers(len(_COUNTS))], len(phrases))
+    count = min(rng.integers(1, _MOST_THINGS + 1), len(phrases))
     weights = [seldom_said if phrase.kind in _SELDOM_SAID else 1. for phrase in phrases]
     # As to draw one after the other by weight, in a tenth of the time.
     order = np.argsort(rng.exponential(size=len(phrases)) / weights)[:count]

@@ -325,8 +325,15 @@ def test_half_of_the_sentences_stand_among_words_that_say_nothing_of_what_they_a
     assert {partial_caption('red coat', rng, 1.).text.split()[-1] for _ in range(20)} == {'coat'}
 
 
+def test_parts_say_one_two_or_three_things_equally_often():
+    rng = np.random.default_rng(0)
+    counts = np.bincount([len(read_sentence(partial_caption(CAPTION, rng).text).phrases)
+                          for _ in range(900)])
+    assert counts[0] == 0 and counts[1:].tolist() == pytest.approx([300, 300, 300], abs=60)
+
+
 def test_what_is_carried_is_asked_four_times_as_often_as_what_is_worn(monkeypatch):
-    monkeypatch.setattr('mmtbps.lexicon.partial_captions._COUNTS', (1, ))
+    monkeypatch.setattr('mmtbps.lexicon.partial_captions._MOST_THINGS', 1)
     rng = np.random.default_rng(0)
     facts = [partial_caption(CAPTION, rng, seldom_said=4.).facts for _ in range(800)]
     carried = sum('a bag' in of or 'a backpack' in of for of in facts)
