@@ -38,6 +38,8 @@ _HARDLY_ANY = .05
 #: More sentences make the fit slower, and hardly better.
 _MOST_QUERIES = 4000
 _CERTAIN_LOGIT = 7.
+#: From so many people on the last step counts more than that it may be none.
+_HALF_TRUSTED = 600
 #: With less a probability is about the same for all sentences, and says nothing.
 _LEAST_SKILL = .01
 
@@ -81,7 +83,7 @@ def fit_calibration(data: OpenSet, method: str = 'logistic', seed: int = 0,
         raise BadValue(f'sentences of at least {FEWEST_PEOPLE} people are needed that do not fit '
                        f'most of the others, got those of {asked} of {people}')
     weights = _weigh(trials, LogisticRegression)
-    law = fit_stranger_law(*_best_strangers(data, weights, people, seed))
+    law = fit_stranger_law(*_best_strangers(data, weights, people, seed), people)
     match = fit_split_normal(_sum_up_matches(data, weights, seed))
     raw = PresenceCalibration(weights, match, law, Curve(), (1., 0., 0.), data.bank, scale)
     query = raw.ratios(trials.evidence, trials.size)[1]
@@ -89,7 +91,7 @@ def fit_calibration(data: OpenSet, method: str = 'logistic', seed: int = 0,
                  pictures=len(data.gallery), sizes=sizes, seed=seed, method=method)
     return PresenceCalibration(
         weights, match, law,
-        _last_step(query, trials.present, method, LogisticRegression),
+        _last_step(query, trials.present, people, method, LogisticRegression),
         _fit_hits(raw, trials if data.fits is None else _deal(data, sizes, seed, alone=False),
                   LogisticRegression), data.bank, scale, .5, dict(fingerprint or {}), known)
 
@@ -181,10 +183,12 @@ def _sum_up_matches(data: OpenSet, weights: Array, seed: int) -> Array:
     return np.array(matches)
 
 
-def _last_step(ratio: Array, present: NDArray, method: str, logistic: Any) -> Curve:
+def _last_step(ratio: Array, present: NDArray, people: int, method: str, logistic: Any) -> Curve:
+    """Fit what the laws leave; by a logistic step the less, the fewer people tell of it."""
     if method == 'logistic':
         found = logistic(C=1e6).fit(ratio[:, None], present)
-        return Curve(float(found.coef_[0, 0]), float(found.intercept_[0]))
+        trust = people / (people + _HALF_TRUSTED)
+        return Curve(1 + trust * (float(found.coef_[0, 0]) - 1), trust * float(found.intercept_[0]))
     from sklearn.isotonic import IsotonicRegression
     found = IsotonicRegression(y_min=0, y_max=1, out_of_bounds='clip').fit(ratio, present)
     return Curve(knots=tuple(zip(found.X_thresholds_.tolist(), found.y_thresholds_.tolist(),

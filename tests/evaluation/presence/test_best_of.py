@@ -16,7 +16,7 @@ from mmtbps.evaluation.presence.split_normal import (
 
 def test_too_few_sizes_are_refused():
     with pytest.raises(BadValue, match='at least 3 sizes, got 2'):
-        fit_stranger_law([20, 50, 50], 3 * [np.arange(15.)])
+        fit_stranger_law([20, 50, 50], 3 * [np.arange(15.)], people=60)
 
 
 def test_a_power_law_is_found_again():
@@ -27,12 +27,21 @@ def test_a_power_law_is_found_again():
     assert PowerLaw(3., 2.5, .4, least=2.9)(8.) == 2.9
 
 
+def test_what_noise_leaves_open_is_as_usual():
+    sizes = np.geomspace(14, 199, 9)
+    values = PowerLaw(3., 2.5, .5)(sizes)
+    curves = [PowerLaw.fit(sizes, values, noise=noise).curve for noise in (0., .002, .005, 5.)]
+    assert curves[0] == pytest.approx(.5, rel=.06) and curves[-1] == pytest.approx(.2, rel=.06)
+    assert curves == sorted(curves, reverse=True) and .21 < curves[2] < .49
+
+
 @pytest.mark.parametrize('size, near', [(50, .06), (400, .06), (5000, .2)])
 def test_the_best_of_more_than_were_seen(size, near):
     """The best in galleries of 10 to 400 tell of the best of 5,000 by a normal law."""
     draw = np.random.default_rng(0)
     sizes = [10, 20, 40, 80, 160, 400]
-    law = fit_stranger_law(sizes, [draw.normal(size=(2000, one)).max(1) for one in sizes])
+    law = fit_stranger_law(sizes, [draw.normal(size=(2000, one)).max(1) for one in sizes],
+                           people=2000 * 400)  # each gallery is of others
     best = draw.normal(size=(400, size)).max(1)
     assert law.mean(size) == pytest.approx(best.mean(), abs=near)
     assert law.deviation(size) == pytest.approx(best.std(), abs=.1)
