@@ -18,7 +18,7 @@ _NOT = re.compile(r"(?<![\w/'])(?:is|are|was|were|does|do|did|has|have|had|ca|wo
 #: "Without" with a letter too few, too many, or two exchanged; no other word has these letters.
 _WITHOUT = re.compile(
     r"(?<![\w/'.-])(?:w/ ?out(?![\w/'-])|w/o\.?(?![\w/'-])|w\\o\b|w\.o\.?(?![\w/'-])|with\s+out\b"
-    r"|wout\b|withou[ry]\b|(?!without\b)w[ithou]{4,8}(?<=[tuo])(?![\w'-]))", re.IGNORECASE)
+    r"|wout\b|withou[ry]\b|(?!without\b)(?=\w*[ou][tu])w[ithou]{4,8}(?![\w'-]))", re.IGNORECASE)
 #: "No: hat", and "non-black coat", which is no black one.
 _LABEL = re.compile(r'\b(no|not):(?=\s*\w)', re.IGNORECASE)
 _NON = re.compile(r'\b(?:non[- ]|no-|not-)(?=\w)', re.IGNORECASE)
