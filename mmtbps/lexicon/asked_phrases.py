@@ -14,7 +14,7 @@ from .negation_scope import DOUBTFUL, absence_end, negation_depths
 from .negations import is_negator
 from .people import person_places
 from .phrases import Word, split_words
-from .seldom_colors import asked_color, seldom_color
+from .seldom_colors import COLORED, asked_color, seldom_color
 from .typed_negations import denies_a_person
 from .typed_queries import spell_out
 from .vocabulary import garments, read_table
@@ -216,7 +216,7 @@ def _seldom_colored(phrase: AskedPhrase) -> AskedPhrase:
     """Read as a color a word that is one only before what is worn: "plum coat", no plum."""
     words, tones = phrase.modifiers.split(), read_table('colors')
     bases = seldom_color(words[-1].lower()) if words else ()
-    if phrase.bases or phrase.region == 'bag' or not bases:
+    if phrase.bases or phrase.region not in COLORED or not bases:
         return phrase
     first = len(words) - 1
     while first and words[first - 1].lower() in (*tones['tones'], *tones['shades']):
@@ -240,7 +240,7 @@ def _denied_color(words: Sequence[Word], i: int) -> ColorMention | None:
     while m < len(words) and words[m].key in COPULAS | AUXILIARIES:
         m += 1
     if m == len(words) or not is_negator(words[m]) or (
-            m == i and words[m].key != 'not'):  # "coat no red hat"
+            m == i and words[m].key != 'not' and not words[m].key.endswith("n't")):
         return None
     term = asked_color(words, m + 1) if m + 1 < len(words) else None
     named = term and term.end < len(words) and not (

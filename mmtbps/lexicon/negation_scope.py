@@ -18,7 +18,7 @@ __all__ = ['DOUBTFUL', 'absence_end', 'negation_depths']
 #: A word that a negation may or may not reach: "without a hat and a red coat".
 DOUBTFUL = -1
 
-_STOPS = frozenset('.;:!?|)•')
+_STOPS = frozenset('.;:!?|)]}•')
 #: Between things of a list, which a negation runs across only as it does across "and".
 _ALSO = frozenset({',', 'and', '&', '/', '+'})
 _DASHES = frozenset('-–—')
@@ -27,12 +27,16 @@ _CLAUSE = frozenset('but while who whose which because although though except in
 _AFTER_OBJECT = frozenset('with in wearing wears wear carrying carries holding holds has having is '
                           'was are dressed'.split())
 _JOINERS = frozenset({'or', 'nor'})
-_PLACES = frozenset({'in', 'on', 'with'})
-_DRESSED = frozenset('dressed clad seen shown covered anything something'.split())
+#: "Not tucked into his jeans", "no jacket over a shirt".
+_OVER = frozenset('over under underneath beneath into on onto'.split())
+#: "No longer wearing a hat": no objects.
+_ADVERBS = frozenset('longer yet even still now ever always quite once anymore again'.split())
+_DRESSED = _ADVERBS | frozenset('dressed clad seen shown covered anything something'.split())
 #: "Not only a hat": nothing is negated.
 _ONLY = frozenset('only just merely simply'.split())
 _CORRELATED = frozenset({'neither', 'not', 'no', 'without', 'never'})
 #: What a noun is not, if it is not there: "her bag is not visible".
+_OPENERS = _AFTER_OBJECT | _OVER
 _SEEN = frozenset('visible there present seen shown worn carried on'.split())
 _LINKS = COPULAS | AUXILIARIES | {'been'}
 _ABSENT = ('nowhere to be seen', 'nowhere', 'gone missing', 'gone', 'taken off', 'off', 'absent',
@@ -43,6 +47,10 @@ _HAS = frozenset('got have has had having wearing wear wears wore carrying carry
 #: "Hat: no", as a form is filled in.
 _ASKED = frozenset(':=-(?/')
 _ANSWERED = frozenset('no none nope 0 false absent missing'.split())
+_CLAUSE_WORDS = 6
+_WORN = frozenset('in wearing wears on of'.split())
+#: "Taken off and tied around his waist": it is there.
+_HELD = frozenset('tied held carried draped hung folded slung'.split())
 _GOES_ON = _AFTER_OBJECT | frozenset('and but while who'.split())
 
 
@@ -91,11 +99,25 @@ def absence_end(words: Sequence[Word], i: int) -> int:
         m += 1
     if m < len(words) and is_negator(words[m]):
         seen = m + 2 if m + 1 < len(words) and words[m + 1].key == 'be' else m + 1
-        if seen < len(words) and words[seen].key in _SEEN and (
+        following = words[seen + 1].key if seen + 1 < len(words) else ''
+        if seen < len(words) and words[seen].key in _SEEN and following != 'out' and (
                 words[seen].key != 'on' or _clause_ends(words, seen + 1)):
-            return seen + 1
+            return i if _tells_of_another(words, i, m > i) else seen + 1
     match = _absent().longest_at(words, m) if m < len(words) else None
-    return match[0] if match and _clause_ends(words, match[0]) else _answer_end(words, i)
+    if match is None or not _clause_ends(words, match[0]):
+        return _answer_end(words, i)
+    return i if _tells_of_another(words, i, m > i) else match[0]
+
+
+def _tells_of_another(words: Sequence[Word], i: int, told: bool) -> bool:
+    """Tell whether who wears what ends before word ``i`` is absent: "the boy in red is missing"."""
+    for m in range(i - 1, max(i - _CLAUSE_WORDS, -1), -1):
+        key = words[m].key
+        if words[m].is_punctuation or key in _CLAUSE or key in ('and', 'his', 'her', 'their'):
+            return False
+        if key in _WORN or (told and key in ('with', 'carrying', 'holding')):
+            return m > 0
+    return False
 
 
 @cache
@@ -108,7 +130,8 @@ def _answer_end(words: Sequence[Word], i: int) -> int:
     m = i + 1 if i < len(words) and words[i].key in _ASKED else i
     if i < m < len(words) - 1 and is_negator(words[m]) and words[m + 1].key in _SEEN:
         return m + 2
-    if m == len(words) or words[m].key not in _ANSWERED:
+    if m == len(words) or words[m].key not in _ANSWERED or _is_a_number(words, m) or (
+            words[m].key == '0' and m == i):
         return i
     closed = m + 1 < len(words) and words[m + 1].key == ')'
     end = m + 1 + closed
@@ -120,8 +143,9 @@ def _answer_end(words: Sequence[Word], i: int) -> int:
 
 def _clause_ends(words: Sequence[Word], i: int) -> bool:
     """Tell whether something else begins at a word: a clause, or a thing with its color."""
-    return (i >= len(words) or words[i].is_punctuation or asked_color(words, i) is not None
-            or words[i].key in _GOES_ON)
+    held = words[i + 1].key in _HELD if i + 1 < len(words) else False
+    return not held and (i >= len(words) or words[i].is_punctuation or (
+        asked_color(words, i) is not None or words[i].key in _GOES_ON))
 
 
 def _negates(words: Sequence[Word], i: int) -> bool:
@@ -129,7 +153,7 @@ def _negates(words: Sequence[Word], i: int) -> bool:
     if not is_negator(words[i]):
         return False
     following = words[i + 1].key if i + 1 < len(words) else ''
-    if following in _ONLY or (words[i].key == 'no' and following.isdigit()) or (
+    if following in _ONLY or _is_a_number(words, i) or (
             words[i].key == 'none' and following != 'of'):
         return False  # "not only a hat", "camera no 3", "hat none"
     if words[i].key in _SLANG and _is_denied_before(words, i):
@@ -140,6 +164,12 @@ def _negates(words: Sequence[Word], i: int) -> bool:
         return not any(key in _CORRELATED or is_negator(words[stop + 1 + n])
                        for n, key in enumerate(before[stop + 1:]))
     return True
+
+
+def _is_a_number(words: Sequence[Word], i: int) -> bool:
+    """Tell whether "no" at a word is short for a number: "camera no 3", "jersey no. 10"."""
+    m = i + 2 if i + 1 < len(words) and words[i + 1].key == '.' else i + 1
+    return words[i].key == 'no' and m < len(words) and words[m].key.isdigit()
 
 
 def _is_denied_before(words: Sequence[Word], i: int) -> bool:
@@ -167,16 +197,17 @@ def _reach(words: Sequence[Word], i: int, nouns: Sequence[tuple[int, int]]) -> t
                 m in starts and starts[m] < len(words) and words[starts[m]].key == ':'):
             break
         if key in _ALSO:
-            if not objects and (key == ',' or _says_else(words[i + 1:m])):
+            if not objects and (key == ',' or _says_else(words[i + 1:m]) or (
+                    words[m - 1].key in _SEEN)):
                 break
             if objects and key != ',' and words[m - 1].key == 'hair':
                 break  # "no hair and glasses": bald is what one is, not what one lacks
             if objects and not _goes_on(words, m, starts):
                 return m, _doubtful_end(words, m, starts)
-        elif objects and (key in _AFTER_OBJECT or _negates(words, m)) and not _joined(words, m):
+        elif objects and (key in _OPENERS or _negates(words, m)) and not _joined(words, m):
             break
-        elif not objects and key in _AFTER_OBJECT | _PLACES and m > i + 1 and (
-                _says_else(words[i + 1:m]) or _is_a_limb(words, m)):
+        elif not objects and key in _OPENERS and m > i + 1 and (_says_else(words[i + 1:m]) or (
+                words[m - 1].key in _SEEN) or _is_a_limb(words, m)):
             break
         if m in starts:
             objects += 1

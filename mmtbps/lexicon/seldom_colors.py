@@ -6,7 +6,10 @@ from .grammar import ColorTerm, color_term, noun_at
 from .phrases import Word
 from .vocabulary import garments, read_table
 
-__all__ = ['asked_color', 'seldom_color']
+__all__ = ['COLORED', 'asked_color', 'seldom_color']
+
+#: Where what is worn has such a color: no wine bag, no wine glasses.
+COLORED = frozenset({'upper', 'lower', 'full', 'shoes', 'hat'})
 
 
 def seldom_color(word: str) -> tuple[str, ...]:
@@ -28,5 +31,6 @@ def asked_color(words: Sequence[Word], i: int) -> ColorTerm | None:
     term = color_term(words, i)
     bases = seldom_color(words[i].key) if term is None else ()
     noun = noun_at(words, i + 1) if bases and i + 1 < len(words) else None
-    worn = noun is not None and noun.key in garments() and garments()[noun.key].region != 'bag'
+    worn = noun is not None and noun.key in garments() and (
+        garments()[noun.key].region in COLORED)
     return ColorTerm(i, i + 1, bases) if worn else term

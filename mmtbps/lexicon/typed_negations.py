@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from functools import cache
 
-from .grammar import COPULAS, noun_at, noun_ending_at
+from .grammar import COPULAS, FUNCTION_WORDS, noun_at, noun_ending_at
 from .negations import is_negator
 from .people import person_places
 from .phrases import PhraseIndex, Word, split_words
@@ -20,10 +20,10 @@ _WITHOUT = re.compile(
     r"(?<![\w/'.-])(?:w/ ?out(?![\w/'-])|w/o\.?(?![\w/'-])|w\\o\b|w\.o\.?(?![\w/'-])|with\s+out\b"
     r"|wout\b|withou[ry]\b|(?!without\b)(?=\w*[ou][tu])w[ithou]{4,8}(?![\w'-]))", re.IGNORECASE)
 #: "No: hat", and "non-black coat", which is no black one.
-_LABEL = re.compile(r'\b(no|not):(?=\s*\w)', re.IGNORECASE)
+_LABEL = re.compile(r'\b(?:no|not|without|excluding|exclude|minus)\s*:(?=\s*\w)', re.IGNORECASE)
 _NON = re.compile(r'\b(?:non[- ]|no-|not-)(?=\w)', re.IGNORECASE)
 #: As in the search fields of the web: "coat -hat", but not "coat -with a hat- and shoes".
-_EXCLUDED = re.compile(r'(?<!\S)[-!~](?=["(]*[^\W\d_])')
+_EXCLUDED = re.compile(r'(?<!\S)[-!](?=["(]*[^\W\d_])')
 _LISTED = re.compile(r'(?<!\S)-\w[^-]*\w-(?!\S)|(?<!\S)-(?:no|not|without)\b', re.IGNORECASE)
 _ASIDE = frozenset({',', 'and', 'but'})
 _CLAUSE = frozenset('in with wearing wears who that carrying holding'.split())
@@ -31,6 +31,8 @@ _ARTICLES = frozenset({'a', 'an', 'the'})
 _BEFORE_NONE = frozenset('with has have having wearing wears carrying carries and got'.split())
 _OWNERS = frozenset('a an any the his her their my'.split())
 _OPENS = frozenset({'and', 'please', 'but'})
+_SEEKERS = frozenset("i we i've i'm who've".split())
+_OPENED = frozenset({',', ':', ';'})
 _NOT_LACKED = frozenset({'charge', 'serif'})
 _NEAR = 3
 
@@ -45,13 +47,14 @@ def spell_negations(query: str) -> str:
     """
     spelled = _NOT.sub(lambda found: 'not'.ljust(len(found[0])), query)
     spelled = _WITHOUT.sub(lambda found: 'no'.ljust(len(found[0])), spelled)
-    spelled = _NON.sub(_no_such, _LABEL.sub(r'\1 ', spelled))
+    spelled = _LABEL.sub(lambda found: found[0].replace(':', ' '), spelled)
+    spelled = _NON.sub(_no_such, spelled)
     words = split_words(spelled)
     for first, last in _denials(words):
         start, end = words[first].start, words[last - 1].end
         sign = 'no' if end - start > 1 else '¬'
         spelled = f'{spelled[:start]}{sign.ljust(end - start)}{spelled[end:]}'
-    return spelled if _LISTED.search(spelled) else _EXCLUDED.sub('¬', spelled)
+    return _spell_excluded(spelled)
 
 
 def drop_contrasts(query: str) -> str:
@@ -60,9 +63,13 @@ def drop_contrasts(query: str) -> str:
     >>> drop_contrasts('a red, not blue, coat').split('\t')
     ['a red', '', '', '', '', '', '', '', '', '', '', '', 'coat']
     """
-    words = split_words(query) if 'not' in query.lower() else []
+    words = split_words(query) if re.search("no|n't", query, re.IGNORECASE) else []
     for i, word in enumerate(words):
-        span = _contrast(query, words, i) if word.key == 'not' else None
+        joiner = _next_thing(words, i) if is_negator(word) else None
+        if joiner is not None:  # "coat isn't black, white shoes": no list of colors
+            start, end = joiner
+            query = f'{query[:start]}{";".ljust(end - start)}{query[end:]}'
+        span = _contrast(words, i) if word.key in ('not', 'no') else None
         if span is not None:
             start, end = span
             ended = ';' if query[end:end + 1] == ',' else query[end:end + 1]  # no list of colors
@@ -71,6 +78,33 @@ def drop_contrasts(query: str) -> str:
 
 
 # ------------------------------------------------------------------ what denies
+def _spell_excluded(query: str) -> str:
+    """Spell "-hat" with the sign; not a list with dashes, of things with their colors."""
+    words = split_words(query)
+    at = {word.start: i for i, word in enumerate(words)}
+    signs = [] if _LISTED.search(query) else [
+        at[found.start()] for found in _EXCLUDED.finditer(query)]
+    named = [i for i in signs if _is_excluded(words, i)]
+    colored = [i for i in named if noun_at(words, _behind_signs(words, i)) is None]
+    if colored and (len(named) > 1 or not colored[0]):
+        return query
+    for i in named:
+        query = f'{query[:words[i].start]}¬{query[words[i].end:]}'
+    return query
+
+
+def _is_excluded(words: Sequence[Word], i: int) -> bool:
+    """Tell whether a thing follows a sign, and what stands before is no part: "t -shirt"."""
+    before = words[i - 1] if i else None
+    return _thing_at(words, _behind_signs(words, i), named=True) and (before is None or not (
+        before.key in _OPENED or len(before.key) < 3 or asked_color(words, i - 1) is not None
+        and words[i].key == '-' and noun_at(words, _behind_signs(words, i)) is None))
+
+
+def _behind_signs(words: Sequence[Word], i: int) -> int:
+    return next((m for m in range(i + 1, len(words)) if not words[m].is_punctuation), i)
+
+
 def _no_such(found: re.Match[str]) -> str:
     """Spell "non-" before a color or a thing as "no"."""
     following = split_words(found.string[found.end():])
@@ -92,26 +126,28 @@ def _denies(words: Sequence[Word], i: int, end: int, form: str) -> bool:
     table = read_table('asked')['typed_negations']
     before, after = words[i - 1] if i else None, words[end].key
     if form in table['alone']:
-        return after not in _NOT_LACKED and not (form == 'wo' and after in ('man', 'men'))
+        return after not in _NOT_LACKED and not (form == 'wo' and after in ('man', 'men')) and not (
+            form == 'sans' and before is not None and before.key == 'comic')
     if form in table['first']:
         return before is None or before.is_punctuation or before.key in _OPENS
     if form in table['none']:
         opened = before is None or before.is_punctuation or before.key in _BEFORE_NONE or (
             i - 1 in {*person_places(words[:i])})
         return opened and _thing_at(words, end)
-    if form in table['lost'] and (after == 'the' or any(
-            True for m in person_places(words[end:]) if m <= _NEAR)):
-        return False
+    if form in table['lost'] and (
+            before is None or before.is_punctuation or before.key in _SEEKERS or after == 'the'
+            or any(m <= _NEAR for m in person_places(words[end:]))):
+        return False  # "missing: a red coat", "we lost the man"
     return after in _OWNERS or (_thing_at(words, end) and not (
         i and noun_ending_at(words, i - 1)))  # "backpack missing blue jeans"
 
 
-def _thing_at(words: Sequence[Word], i: int) -> bool:
-    """Tell whether what is worn or carried is named at a word, perhaps with its color."""
+def _thing_at(words: Sequence[Word], i: int, named: bool = False) -> bool:
+    """Tell whether what is worn or carried is at a word, or its color; behind it if ``named``."""
     color = asked_color(words, i)
-    if color is not None:
-        return True
-    noun = noun_at(words, i)
+    if color is not None and (not named or color.end == len(words)):
+        return not named
+    noun = noun_at(words, i if color is None else color.end)
     return noun is not None and noun.key in garments()
 
 
@@ -122,23 +158,35 @@ def _forms() -> PhraseIndex:
 
 
 # ------------------------------------------------------------------ what is not meant
-def _contrast(query: str, words: Sequence[Word], i: int) -> tuple[int, int] | None:
+def _contrast(words: Sequence[Word], i: int) -> tuple[int, int] | None:
     """Find the characters of "red, not blue, coat" between the color that is meant and the coat."""
     first = i
     while first and words[first - 1].key in _ASIDE:
         first -= 1
     first -= bool(first and words[first - 1].key == '(')
     opened = words[first].key
-    color = _other_color(words, first, i, opened)
+    color = _other_color(words, first, i, opened) if words[i].key == 'not' else None
     end = color or _other_person(words, first, i + 1)
     if end is None:
-        return _correction(words, i)
+        return _correction(words, i) if words[i].key == 'not' else None
     closing = words[end].key if end < len(words) else ''
     if (opened == '(' and closing == ')') or (opened == closing == ',' and _goes_on(
             words, first, end + 1, color is not None)):
         end += 1
-    after = words[end].start if end < len(words) else len(query)
-    return words[first - 1].end, after
+    return words[first - 1].end, words[end].start if end < len(words) else words[end - 1].end
+
+
+def _next_thing(words: Sequence[Word], i: int) -> tuple[int, int] | None:
+    """Find the characters of "and" behind "shoes not white", before another thing."""
+    color = asked_color(words, i + 1) if 0 < i < len(words) - 1 else None
+    before = i - 1
+    while before > 0 and words[before].key in COPULAS:
+        before -= 1
+    if color is None or noun_ending_at(words, before) is None:
+        return None
+    m = color.end
+    joined = m + 1 < len(words) and words[m].key in (',', 'and')
+    return (words[m].start, words[m].end) if joined and _thing_at(words, m + 1, True) else None
 
 
 def _goes_on(words: Sequence[Word], first: int, i: int, colored: bool) -> bool:
@@ -162,14 +210,21 @@ def _meant(words: Sequence[Word], first: int) -> int | None:
 
 def _other_color(words: Sequence[Word], first: int, i: int, opened: str) -> int | None:
     """Find the end of a color behind the "not" at word ``i``, if one ends before ``first``."""
-    meant = _meant(words, first)
     other = asked_color(words, i + 1) if i + 1 < len(words) else None
-    if meant is None or other is None:
+    if other is None:
+        return None
+    named = other.end < len(words) and not words[other.end].is_punctuation and (
+        words[other.end].key not in FUNCTION_WORDS)
+    thing = noun_ending_at(words, first - 1)
+    if thing is not None:  # "brown coat (not black)"
+        return other.end if not named and _meant(words, thing.start) is not None else None
+    meant = _meant(words, first)
+    if meant is None:
         return None
     before = words[meant - 1].key if meant else ''
-    named = other.end < len(words) and not words[other.end].is_punctuation
-    # "The coat is red, not blue pants"; "in red, not blue jeans".
-    apart = before in COPULAS or opened == ',' and before in _CLAUSE
+    # "The coat is red, not blue pants"; "coat red not blue pants"; "in red, not blue jeans".
+    apart = (before in COPULAS or before == 'hair' or opened == ',' and before in _CLAUSE
+             or meant and noun_ending_at(words, meant - 1) is not None)
     return None if named and apart else other.end
 
 
@@ -177,8 +232,11 @@ def _other_person(words: Sequence[Word], first: int, i: int) -> int | None:
     """Find the end of a person at word ``i``, if one is named before word ``first``."""
     people = {*person_places(words)}
     named = i + 1 if i < len(words) and words[i].key in ('a', 'an') else i
-    described = named + 1 < len(words) and words[named + 1].key in _CLAUSE
-    return named + 1 if first - 1 in people and named in people and not described else None
+    end = named + 1
+    ends = end >= len(words) or words[end].is_punctuation
+    meant = first - 1 in people and not (end < len(words) and words[end].key in _CLAUSE)
+    told = first and words[first - 1].key not in FUNCTION_WORDS
+    return end if named in people and (meant or ends and told and min(people) < first) else None
 
 
 def _correction(words: Sequence[Word], i: int) -> tuple[int, int] | None:

@@ -19,8 +19,8 @@ __all__ = ['spell_out']
 
 _TYPED = {'w/': ';', "someone's": 'their', "somebody's": 'their'}
 _TYPED_WORDS = re.compile(r"(?<![\w/'])(?:w/|some(?:one|body)'s(?!\w))", re.IGNORECASE)
-#: Signs between what stands on lines, and in names of files.
-_SPACED = {ord('\n'): ';', ord('\r'): ';', ord('_'): '\t'}
+#: A line that begins something: a label, a bullet, a number, a denial.
+_LINE = re.compile(r'[\r\n](?=\s*(?:[-*•]|\d+[.)]|(?:no|not|without)\b|[^\W_][\w ]{0,20}:))')
 _COUNTS = frozenset('two three four five six few many several both other another second third pair '
                     'of'.split())
 _OPENING = frozenset('a an the all any every each my our for to is are there has have'.split())
@@ -45,7 +45,7 @@ def spell_out(query: str) -> str:
     >>> spell_out('two men in red coats')
     'two men in red coats'
     """
-    plain = plain_signs(query).translate(_SPACED)
+    plain = _LINE.sub(';', plain_signs(query)).replace('_', '\t')
     denied = drop_contrasts(spell_negations(plain))
     typed = _TYPED_WORDS.sub(lambda found: _fit(_TYPED[found[0].lower()], found[0]), denied)
     return _ask_for_one(_keep_apart(typed))
