@@ -8,7 +8,7 @@ captions tell who is there. Beside it comes a file of the bounds by which phrase
 or unsure, fitted on what the captions say and leave out.
 
 Examples:
-    mmtbps calibrate conv_base_drawn work_dirs/demo/last.pth --gallery work_dirs/demo/gallery
+    mmtbps calibrate conv_base_drawn work_dirs/demo/epoch_12.pth --gallery work_dirs/demo/gallery
     mmtbps calibrate CONFIG CHECKPOINT --check test --sizes 50 200 --plot reliability.png
     mmtbps calibrate CONFIG --model hf:openai/clip-vit-base-patch16 --gallery people.lance
     mmtbps calibrate CONFIG --model hf:owner/name --out clip.presence.json
@@ -147,6 +147,10 @@ def check_plot(args: argparse.Namespace) -> None:
         raise BadValue('--plot draws what --check measures: add --check test')
     if find_spec('matplotlib') is None:
         raise MissingPackage('a diagram is drawn by matplotlib: pip install "mmtbps[visualize]"')
+    import matplotlib.backends.backend_agg as backend
+    known = backend.FigureCanvasAgg.get_supported_filetypes()
+    if args.plot.suffix[1:].lower() not in (*known, ''):
+        raise BadValue(f'--plot {args.plot}: a diagram is a file of {", ".join(sorted(known))}')
     check_writable(args.plot)
 
 

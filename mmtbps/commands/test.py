@@ -1,7 +1,7 @@
 """Evaluate a checkpoint on a config's test set.
 
 Examples:
-    mmtbps test configs/tbps/conv_base_drawn.py work_dirs/demo/last.pth
+    mmtbps test configs/tbps/conv_base_drawn.py work_dirs/demo/epoch_12.pth
     mmtbps test CONFIG CHECKPOINT --show-dir work_dirs/ranked --out metrics.json
     mmtbps test CONFIG CHECKPOINT --split val
     mmtbps test CONFIG CHECKPOINT --json > metrics.json

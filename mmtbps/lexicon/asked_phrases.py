@@ -7,7 +7,7 @@ from typing import NamedTuple
 from .affirmed_text import Denied, affirm
 from .attribute_reading import WornItem, read_attributes
 from .body_phrases import BodyPhrase, find_body_phrases, is_silent
-from .grammar import AUXILIARIES, COPULAS, FUNCTION_WORDS
+from .grammar import AUXILIARIES, COPULAS, FUNCTION_WORDS, RELATIVES
 from .lacking_phrases import Lacking, find_lacking, without_nothing
 from .mentions import ColorMention
 from .negation_scope import DOUBTFUL, absence_end, negation_depths
@@ -19,7 +19,10 @@ from .typed_negations import denies_a_person
 from .typed_queries import spell_out
 from .vocabulary import garments, read_table
 
-__all__ = ['AskedPhrase', 'SentenceReading', 'read_sentence']
+__all__ = ['NOT_MEANT', 'AskedPhrase', 'SentenceReading', 'read_sentence']
+
+#: Doubt of "not the man in red".
+NOT_MEANT = 'somebody who is not meant'
 
 _CLOTHES = frozenset({'upper', 'lower', 'full', 'shoes'})
 #: Doubts of a garment for which a query does not ask for it.
@@ -131,7 +134,7 @@ def read_sentence(sentence: str) -> SentenceReading:
     doubt = reading.reading.doubt if reading.reading.doubt in (
         'several people', 'a comparison', 'a mannequin, a display or an animal') else None
     if doubt is None and denies_a_person(words):
-        doubt = 'somebody who is not meant'
+        doubt = NOT_MEANT
     if doubt:
         return SentenceReading(sentence, (), _unread(sentence, words, set(), []), sentence, doubt)
     lacking = find_lacking(words)
@@ -237,8 +240,10 @@ def _follows_color(word: Word, mention: ColorMention | None) -> bool:
 def _denied_color(words: Sequence[Word], i: int) -> ColorMention | None:
     """Read the color of "her shirt is not red" behind the noun that ends before word ``i``."""
     m = i
-    while m < len(words) and words[m].key in COPULAS | AUXILIARIES:
+    while m < len(words) and words[m].key in COPULAS | AUXILIARIES | RELATIVES:
         m += 1
+    if m == i and m + 1 < len(words) and words[m].key in (',', '(') and words[m + 1].key == 'not':
+        m += 1  # "a coat, not red"
     if m == len(words) or not is_negator(words[m]) or (
             m == i and words[m].key != 'not' and not words[m].key.endswith("n't")):
         return None

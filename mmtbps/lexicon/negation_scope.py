@@ -136,7 +136,7 @@ def _answer_end(words: Sequence[Word], i: int) -> int:
     closed = m + 1 < len(words) and words[m + 1].key == ')'
     end = m + 1 + closed
     # "Hat: none shoes: black" goes on with the next label.
-    labelled = m > i and any(word.key == ':' for word in words[end + 1:end + 3])
+    labelled = m > i and any(word.key in (':', '=') for word in words[end + 1:end + 3])
     return end if closed or labelled or words[m].key == 'none' or (
         end == len(words) or words[end].is_punctuation) else i
 
@@ -194,7 +194,7 @@ def _reach(words: Sequence[Word], i: int, nouns: Sequence[tuple[int, int]]) -> t
     while m < len(words):
         key = words[m].key
         if key in _STOPS or key in _CLAUSE or (objects and key in _DASHES) or key == '¬' or (
-                m in starts and starts[m] < len(words) and words[starts[m]].key == ':'):
+                m in starts and starts[m] < len(words) and words[starts[m]].key in ':='):
             break
         if key in _ALSO:
             if not objects and (key == ',' or _says_else(words[i + 1:m]) or (

@@ -199,5 +199,7 @@ def test_what_is_refused_before_anything_is_computed(config, gallery, home, call
     assert not (people / 'presence.json').exists()
     assert_refused(call('calibrate', config, home / 'weights.pth', '--plot', home / 'a.png'),
                    '--plot draws what --check measures')
+    assert_refused(call('calibrate', config, home / 'weights.pth', '--check', 'test', '--plot',
+                        home / 'a.foo'), 'a.foo: a diagram is a file of')
     assert_refused(call('query', people, 'a man in red', '--min-probability', '2'), '0 to 1, got 2')
     assert ColorEncoder.dim == 12

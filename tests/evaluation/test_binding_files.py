@@ -71,6 +71,8 @@ def changed(**changes):
     ({'a': 1}, 'set.json', BadValue, 'SugarCrepe'),
     ({**OWN, 'version': 2}, 'set.json', BadValue, 'version 2 of mmtbps-binding; this one reads 1'),
     ({**OWN, 'items': [], 'pairs': []}, 'set.json', BadValue, 'no item in it'),
+    ({**OWN, 'items': 5}, 'set.json', BadValue, 'items must be a list'),
+    ({**OWN, 'pairs': 5}, 'set.json', BadValue, 'pairs must be a list'),
     (changed(image='imgs/c.jpg'), 'set.json', MissingFile, r'item 0: no picture .*imgs/c\.jpg'),
     (changed(caption=' '), 'set.json', RecordError, "item 0: caption must be a text, got ' '"),
     (changed(negative='a  red coat'), 'set.json', RecordError, 'the negative is the caption'),

@@ -99,6 +99,8 @@ def sentence(**changes):
     (dict(version=9), BadValue, 'version 9'), (dict(people=[1]), BadValue, 'lists of one length'),
     (dict(images=['a.jpg', 'b.jpg', 'c.jpg', 'e.jpg']), MissingFile, '1 of 4 pictures are missing'),
     (dict(sentences=[]), BadValue, 'no sentence'),
+    (dict(sentences=5), BadValue, 'sentences must be a list'),
+    (sentence(attributes=5), RecordError, 'sentence 0: attributes must be a list'),
     (sentence(sentence=None), RecordError, 'sentence 0: sentence must be a text'),
     (sentence(true=[4]), RecordError, 'sentence 0: true must be places from 0 to 3'),
     (sentence(true=[True]), RecordError, 'places'), (sentence(true='0'), RecordError, 'places'),

@@ -55,7 +55,9 @@ def test_what_only_resembles_a_negation_denies_nothing(query, phrases):
     ('woman not man', ['woman'], 'woman'), ('a woman, not a man, in red', ['woman', 'red clothes'],
                                             'a woman in red'),
     ('not a man, a woman in red', ['no man', 'red clothes'], 'a woman in red'),
-    ('shirt, not red', ['shirt'], 'shirt, not red')])
+    ('shirt, not red', ['no red shirt'], ''), ('coat, not red hat', ['coat', 'no red hat'], 'coat'),
+    ('man in a coat that is not red', ['man', 'no red coat'], 'man'),
+    ('hat=no coat=red', ['no hat', 'coat'], 'coat=red')])
 def test_what_is_named_as_not_meant_is_heard_by_no_encoder(query, phrases, affirmed):
     reading = read_sentence(query)
     assert [str(phrase) for phrase in reading.phrases] == phrases

@@ -134,6 +134,9 @@ def _read_own(content: Mapping, path: Path, folder: Path) -> BindingBenchmark:
     if content.get('version') != VERSION:
         raise BadValue(f'{path}: version {content.get("version")!r} of {FORMAT}; this one reads '
                        f'{VERSION}')
+    for key in ('items', 'pairs'):
+        if not isinstance(content.get(key, []), list):
+            raise BadValue(f'{path}: {key} must be a list')
     items = tuple(_item(row, number, path, folder, _COLUMNS, 'items')
                   for number, row in enumerate(content.get('items', ())))
     pairs = []

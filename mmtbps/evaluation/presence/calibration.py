@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from .best_of import StrangerLaw
 from .evidence import FIRST_HITS, NeutralScale
+from .mixed_lengths import MixedCalibration, mix_by_length
 from .sentence_lengths import describe_strange_length
 from .split_normal import SplitNormal
 
@@ -99,8 +100,9 @@ class PresenceCalibration:
     fitted_on: dict[str, Any] = field(default_factory=dict)
     others: tuple['PresenceCalibration', ...] = ()
 
-    def of_length(self, sentence: str) -> tuple['PresenceCalibration | None', str]:
-        """Choose what was fitted on sentences as long as one: itself, or the first of the others.
+    def of_length(self, sentence: str
+                  ) -> tuple['PresenceCalibration | MixedCalibration | None', str]:
+        """Choose what was fitted on sentences as long as one: itself, one of the others, or both.
 
         One that has no lengths noted counts for all.
 
@@ -111,9 +113,10 @@ class PresenceCalibration:
             A calibration, or None with the reason in words.
         """
         known = (self, *self.others)
-        for one in known:
-            if not describe_strange_length(sentence, one.fitted_on.get('words')):
-                return one, ''
+        fitting = [one for one in known
+                   if not describe_strange_length(sentence, one.fitted_on.get('words'))]
+        if fitting:
+            return mix_by_length(sentence, fitting), ''
         return None, describe_strange_length(
             sentence, *(one.fitted_on.get('words') for one in known))
 

@@ -94,8 +94,11 @@ def read_short_sentences(path: str | Path,
     if missing := [one for one in paths if not one.is_file()]:
         raise MissingFile(f'{path}: {len(missing)} of {len(paths)} pictures are missing, first '
                           f'{missing[0]}; name the folder that paths start from')
+    asked = content.get('sentences', [])
+    if not isinstance(asked, list):
+        raise BadValue(f'{path}: sentences must be a list')
     sentences = tuple(_sentence(row, number, len(paths), path)
-                      for number, row in enumerate(content.get('sentences', ())))
+                      for number, row in enumerate(asked))
     if not sentences:
         raise BadValue(f'{path}: no sentence in it')
     return ShortSentenceBenchmark(str(content.get('name', path.stem)), tuple(map(str, paths)),
@@ -111,8 +114,11 @@ def _sentence(row: Any, number: int, count: int, path: Path) -> ShortSentence:
     if (true & unsure).any() or not true.any() or (true | unsure).all():
         raise RecordError(f'{where}: {row["sentence"]!r} must be true of some pictures and false '
                           'of others, and of none both true and unsure')
-    return ShortSentence(row['sentence'], str(row.get('group', 'all')),
-                         tuple(row.get('attributes', ())), true, unsure)
+    attributes = row.get('attributes', [])
+    if not isinstance(attributes, list):
+        raise RecordError(f'{where}: attributes must be a list')
+    return ShortSentence(row['sentence'], str(row.get('group', 'all')), tuple(attributes), true,
+                         unsure)
 
 
 def _places(places: Sequence, count: int, where: str) -> np.ndarray:

@@ -7,6 +7,7 @@ import numpy as np
 
 from mmtbps.errors import BadValue
 from mmtbps.lexicon import AskedPhrase, read_sentence
+from mmtbps.lexicon.asked_phrases import NOT_MEANT
 
 from ..galleries.base import BaseGallery, Hit
 from .feedback import move_query
@@ -122,13 +123,18 @@ class Wishes:
         Also what is denied and cannot be checked, since an encoder would look for it; an answer
         names it as unchecked.
 
+        Raises:
+            BadValue: It tells what somebody wears who is not meant.
+
         Example:
             >>> Wishes.affirmed('a man in a red coat without a hat'), Wishes.affirmed('no shoes')
             ('a man in a red coat', 'a person')
         """
         reading = read_sentence(sentence)
+        if reading.doubt == NOT_MEANT:
+            raise BadValue(f'{sentence!r} tells what somebody wears who is not meant: say who is')
         denies = any(phrase.negated for phrase in reading.phrases)
-        return (reading.affirmed or ANYBODY) if denies else sentence
+        return reading.affirmed or (ANYBODY if denies else sentence)
 
 
 def order_by_marks(hits: Sequence[Hit], marks: Sequence[Sequence[PhraseMark]]) -> list[Hit]:

@@ -2,6 +2,8 @@
 
 import os
 
+from mmtbps.errors import BadValue
+
 from .caption_file import CAPTION_SUFFIXES, CaptionFile
 from .sources import CaptionModel, CaptionSource
 
@@ -22,4 +24,6 @@ def open_captions(name: str | os.PathLike, device: str | None = None) -> Caption
     name = os.fspath(name)
     if name.lower().endswith(CAPTION_SUFFIXES):
         return CaptionFile(name)
+    if os.path.isfile(name):
+        raise BadValue(f'{name}: a file of captions ends in {", ".join(CAPTION_SUFFIXES)}')
     return CaptionModel(name, device)

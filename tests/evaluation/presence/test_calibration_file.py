@@ -69,7 +69,7 @@ def with_others(calibration):
 def test_it_holds_what_was_fitted_on_sentences_of_other_lengths(with_others, tmp_path):
     found = read_calibration(write_calibration(tmp_path / 'presence.json', with_others))
     short, = found.others
-    for count, right in ((14, found), (13, found), (44, found), (12, short), (1, short)):
+    for count, right in ((15, found), (44, found), (12, short), (1, short)):
         assert found.of_length(' '.join(['word'] * count)) == (right, '')
     assert found.of_length('word ' * 45) == (
         None, 'for sentences of 13 to 44 words or 1 to 14 words, and this one has 45')
@@ -83,6 +83,27 @@ def test_it_holds_what_was_fitted_on_sentences_of_other_lengths(with_others, tmp
     assert '100 parts of captions x 50 pictures, 1 to 14 words each | ' in describe_fit(short)
     assert ' % there, AUROC 0.70, 0.60, 0.50 | ' in describe_fit(short)
     assert describe_fit(found) == describe_fit(with_others)
+
+
+@pytest.mark.parametrize('count, share', [(13, 1 / 3), (14, 2 / 3)])
+def test_between_two_lengths_one_word_changes_little(with_others, count, share):
+    """Both are fitted on sentences of 13 and 14 words: each counts by how near the other's end."""
+    mixed, said = with_others.of_length(' '.join(['word'] * count))
+    evidence = deal_trials(world(60, seed=1), 30).evidence
+    told = [one.probabilities(evidence, 300, .2) for one in (with_others.others[0], with_others)]
+    for found, (short, long) in zip(mixed.probabilities(evidence, 300, .2),
+                                    zip(*told, strict=True), strict=True):
+        assert np.abs(short - long).max() > .02
+        assert np.abs(found - ((1 - share) * short + share * long)).max() < 1e-12
+    assert said == '' and (mixed.bank == with_others.bank).all()
+    nearer = with_others if share > .5 else with_others.others[0]
+    assert describe_fit(mixed) == describe_fit(nearer)
+
+
+def test_lengths_within_those_of_the_first_are_the_first_ones(with_others):
+    short = replace(with_others.others[0], fitted_on={'words': [20, 30]})
+    wide = replace(with_others, others=(short,))
+    assert wide.of_length(' '.join(['word'] * 25)) == (wide, '')
 
 
 def test_a_file_of_old_has_one_calibration_for_all(calibration, file):

@@ -125,3 +125,15 @@ def test_wishes_that_say_nothing_are_refused(wishes, message):
 def test_an_unknown_entry_is_refused(searcher):
     with pytest.raises(KeyError, match='has no entry'):
         searcher('red coat', like=['nobody'])
+
+
+@pytest.mark.parametrize(('sentence', 'encoded'), [
+    ('a red, not blue, coat', 'a red coat'), ('a woman, not a man, in red', 'a woman in red'),
+    ('no shoes', 'a person'), ('two men in red', 'two men in red'), ('red coat', 'red coat')])
+def test_no_encoder_hears_what_is_not_meant(sentence, encoded):
+    assert Wishes.affirmed(sentence) == encoded
+
+
+def test_who_is_not_meant_is_not_searched():
+    with pytest.raises(BadValue, match="'not the man in red' tells what somebody wears"):
+        Wishes.affirmed('not the man in red')

@@ -42,6 +42,9 @@ def test_a_file_of_another_encoding_or_none(tmp_path):
     (tmp_path / 'c.json').write_bytes(b'{"a": "\xff"}')
     with pytest.raises(BadValue, match='not in UTF-8'):
         read_caption_file(tmp_path / 'c.json')
+    (tmp_path / 'captions.csv').write_text('a,in red')
+    with pytest.raises(BadValue, match=r'captions.csv: a file of captions ends in .json, .jsonl'):
+        open_captions(tmp_path / 'captions.csv')
     with pytest.raises(MissingFile, match='no such file of captions'):
         open_captions(tmp_path / 'none.json')
 
