@@ -16,6 +16,7 @@ Examples:
 """
 
 import argparse
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from importlib.util import find_spec
@@ -83,7 +84,7 @@ def add_arguments(parser: CommandParser) -> None:
     parser.add_argument('--gallery', help='a gallery of this model, which gets a copy')
     parser.add_argument('--check', choices=('val', 'test'), help='then measure it on the people of '
                         'this split')
-    parser.add_argument('--sizes', type=int, nargs='+', default=[50, 200, 1000], metavar='N',
+    parser.add_argument('--sizes', type=int, nargs='+', metavar='N',
                         help='people of the galleries of --check (default: 50 200 1000)')
     parser.add_argument('--plot', type=Path, metavar='FILE', help='with --check: draw the '
                         'reliability diagram (PNG, PDF, SVG)')
@@ -99,6 +100,7 @@ def run(args: argparse.Namespace) -> None:
     places = find_places(args)
     subjects = {split: read_split(args.config, split)
                 for split in dict.fromkeys(filter(None, (args.split, args.check)))}
+    sizes = fitting_sizes(args.sizes, subjects[args.check]) if args.check else []
     # Without a checkpoint beside it, CONFIG names the data alone.
     encoder = load_encoder(args.model or args.config, args.checkpoint, args.device,
                            notify=print_model_notice, **chosen_preprocessing(args))
@@ -113,13 +115,13 @@ def run(args: argparse.Namespace) -> None:
     bounds = fit_marks(encoder, subjects[args.split], sets[args.split].gallery, places)
     measured = {}
     if args.check:
-        measured, bins = check(found, sets[args.check], args.sizes, args.seed)
+        measured, bins = check(found, sets[args.check], sizes, args.seed)
         print(f'\nmeasured on split {args.check}:\n')
         print(table(measured))
         for other in found.others:
             try:
                 _, parts = encode_parts(encoder, subjects[args.check], sets[args.check], args.seed)
-                short = check_parts(other, parts, args.sizes, args.seed)
+                short = check_parts(other, parts, sizes, args.seed)
             except BadValue as error:  # all else is measured
                 print(f'\n{_PARTS} are not measured: {error}')
                 continue
@@ -135,12 +137,14 @@ def run(args: argparse.Namespace) -> None:
 
 
 def check_plot(args: argparse.Namespace) -> None:
-    """Check that the diagram can be drawn, before anything is computed.
+    """Check that what is to be measured and drawn can be, before anything is computed.
 
     Raises:
         BadValue: It is asked for without a measurement.
         MissingPackage: matplotlib is missing.
     """
+    if args.sizes is not None and not args.check:
+        raise BadValue('--sizes are those of --check: add --check test')
     if args.plot is None:
         return
     if not args.check:
@@ -210,6 +214,25 @@ def fit_marks(encoder: Encoder, subjects: Subjects, features: np.ndarray,
     return bounds
 
 
+def fitting_sizes(sizes: Sequence[int] | None, subjects: Subjects) -> list[int]:
+    """List the sizes of galleries that the people of a split are enough for, and name the others.
+
+    Raises:
+        BadValue: They are enough for none, or a size is none.
+    """
+    asked = [50, 200, 1000] if sizes is None else list(sizes)
+    people = len(np.intersect1d(subjects.people, subjects.people[subjects.owners]))
+    if min(asked) < 1:
+        raise BadValue(f'--sizes are numbers of people from 1 on, got {min(asked)}')
+    fitting = [size for size in asked if size < people]
+    if not fitting:
+        raise BadValue(f'--sizes must be below {people}, the people of the split, got {asked}')
+    if sizes is not None and (left := sorted({*asked} - {*fitting})):
+        print(f'not measured at {", ".join(map(str, left))} people: the split has {people}',
+              file=sys.stderr)
+    return fitting
+
+
 def read_split(config: str, split: str) -> Subjects:
     """Read pictures and sentences of a split of a config."""
     loader = f'{split}_dataloader'
@@ -265,17 +288,10 @@ def check(calibration: PresenceCalibration, data: OpenSet, sizes: Sequence[int],
 
     Returns:
         Measures by size and share, and likewise the bins of a reliability diagram.
-
-    Raises:
-        BadValue: The split has too few people for every size.
     """
     data = replace(data, scale=calibration.scale, bank=calibration.bank)
-    people = len(np.intersect1d(data.query_ids, data.gallery_ids))
-    fitting = [size for size in sizes if 0 < size < people]
-    if not fitting:
-        raise BadValue(f'--sizes must be below {people}, the people of the split, got {sizes}')
     measured, bins = {}, {}
-    for size in fitting:
+    for size in sizes:
         for share in (.1, .5, .9):
             trials = deal_trials(data, size, share, seed)
             rated = rate_trials(trials, calibration, share)

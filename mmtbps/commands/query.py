@@ -99,7 +99,12 @@ def query(args: argparse.Namespace) -> None:
     results = searcher(args.text, **asked) if args.image is None else searcher.search_image(
         **picture_options(args), **asked)
     if args.min_probability is not None:
-        results = [result.at_least(args.min_probability) for result in results]
+        found, results = results, [result.at_least(args.min_probability) for result in results]
+        for before in [one for one, left in zip(found, results, strict=True)
+                       if one.hits and not left.hits]:
+            best = max(hit.get('probability', hit.get('estimate', 1)) for hit in before.hits)
+            print(f'--min-probability {args.min_probability:g} left out all {len(before.hits)} '
+                  f'hits; the best has {best:.2g}', file=sys.stderr)
     for result in results:
         for line in notes_of(result):
             print(printable(line), file=sys.stderr)

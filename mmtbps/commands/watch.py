@@ -23,7 +23,7 @@ Examples:
 import argparse
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -183,7 +183,21 @@ def watch(args: argparse.Namespace) -> None:
     print(f'{args.gallery}: {raised} alarms raised; {gallery.count()} people in all')
     answer(dict(gallery=args.gallery, entries=gallery.count(), alarms=raised, waiting=waiting))
     if waiting:
-        fail(f'alarms wait: {waiting}. The same command sends them')
+        fail(f'alarms wait: {word_waiting(waiting, [receiver.kind for receiver in receivers])}')
+
+
+def word_waiting(waiting: Mapping[str, int], open_to: Sequence[str]) -> str:
+    """Word what waits for which receivers, and what sends it.
+
+    Example:
+        >>> word_waiting({'webhook': 2}, ['file'])
+        '2 for webhook. Watch with --webhook sends them'
+    """
+    closed = ['--alarms' if kind == 'file' else f'--{kind}'
+              for kind in waiting if kind not in open_to]
+    how = f'Watch with {" and ".join(closed)}' if closed else 'The same command'
+    told = ', '.join(f'{count} for {kind}' for kind, count in waiting.items())
+    return f'{told}. {how} sends them'
 
 
 def say(line: str) -> None:

@@ -4,6 +4,7 @@ A model of colours sees people of two colours: some are dressed alike, as people
 """
 
 import json
+import re
 from itertools import product
 
 import pytest
@@ -61,6 +62,7 @@ def test_a_search_tells_who_is_there_by_the_file_of_its_gallery(config, gallery,
                           '--check', 'test', '--sizes', '20', '1000', '--plot',
                           home / 'reliability.png')
     assert code == 0, err
+    assert re.search(r'^not measured at 1000 people: the split has \d+$', err, re.MULTILINE)
     written = home / 'weights.presence.json'
     assert out.splitlines()[:2] == [str(written), str(people / 'presence.json')]
     assert written.read_bytes() == (people / 'presence.json').read_bytes()
@@ -75,8 +77,10 @@ def test_a_search_tells_who_is_there_by_the_file_of_its_gallery(config, gallery,
     assert answer['hits'][0]['probability'] <= answer['presence']['probability']
     _, out, _ = call('query', people, 'red coat, yellow trousers')
     assert '% that the person is among the 90 searched\n' in out and 'not calibrated' not in out
-    _, shown, _ = call('query', people, 'red coat, yellow trousers', '--min-probability', '1')
+    _, shown, err = call('query', people, 'red coat, yellow trousers', '--min-probability', '1')
     assert 'among the 90 searched' in shown and 'nothing found' in shown
+    best = answer['hits'][0]['probability']
+    assert f'--min-probability 1 left out all 10 hits; the best has {best:.2g}\n' in err
 
 
 def test_short_sentences_have_probabilities_by_parts_of_captions(config, gallery, home, call):
@@ -199,6 +203,11 @@ def test_what_is_refused_before_anything_is_computed(config, gallery, home, call
     assert not (people / 'presence.json').exists()
     assert_refused(call('calibrate', config, home / 'weights.pth', '--plot', home / 'a.png'),
                    '--plot draws what --check measures')
+    for sizes, says in (['0'], 'from 1 on, got 0'), (['5000', '6000'], '--sizes must be below'):
+        assert_refused(call('calibrate', config, home / 'weights.pth', '--check', 'test',
+                            '--sizes', *sizes), says)
+    assert_refused(call('calibrate', config, home / 'weights.pth', '--sizes', '20'),
+                   '--sizes are those of --check')
     assert_refused(call('calibrate', config, home / 'weights.pth', '--check', 'test', '--plot',
                         home / 'a.foo'), 'a.foo: a diagram is a file of')
     assert_refused(call('query', people, 'a man in red', '--min-probability', '2'), '0 to 1, got 2')

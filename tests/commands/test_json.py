@@ -136,6 +136,7 @@ def stand_ins(place, monkeypatch):
     monkeypatch.setattr(multi_seed, 'run_arm', run_arm)
     monkeypatch.setattr(ablation, 'draw_dataset', lambda root, **options: Path('drawn'))
     monkeypatch.setattr(calibrate, 'encode', lambda *args: world(60, seed=1))
+    monkeypatch.setattr(calibrate, 'fitting_sizes', lambda sizes, people: sizes)  # of that world
     monkeypatch.setattr(export, 'export_encoder', lambda *args: print('a graph') or dict(
         files={'text.onnx': dict(bytes=9)}, check=dict(fp32=dict(images=1., captions=1.))))
     monkeypatch.setattr(benchmark, 'load_benchmark', lambda name: SimpleNamespace(

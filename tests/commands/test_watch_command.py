@@ -69,7 +69,7 @@ def test_alarms_wait_where_a_server_is_gone_and_are_sent_by_the_same_command(
     call('watch', indexed / 'people', indexed / 'crops', '--rules', rules, '--once')
     paint(indexed / 'crops/newer.png', 'red', 10)
     code, out, err = call(*words)
-    assert code == 1 and "error: alarms wait: {'webhook': 1}" in err
+    assert code == 1 and 'error: alarms wait: 1 for webhook. The same command sends them' in err
     assert err.count('answered 503') == 1 and 'secret-path' not in err + out
     server.answer = 200
     assert call(*words)[0] == 0
