@@ -14,7 +14,7 @@ from .negation_scope import DOUBTFUL, absence_end, negation_depths
 from .negations import is_negator
 from .people import person_places
 from .phrases import Word, split_words
-from .seldom_colors import COLORED, asked_color, seldom_color
+from .seldom_colors import COLORED, either_color, seldom_color
 from .typed_negations import denies_a_person
 from .typed_queries import spell_out
 from .vocabulary import garments, read_table
@@ -247,7 +247,7 @@ def _denied_color(words: Sequence[Word], i: int) -> ColorMention | None:
     if m == len(words) or not is_negator(words[m]) or (
             m == i and words[m].key != 'not' and not words[m].key.endswith("n't")):
         return None
-    term = asked_color(words, m + 1) if m + 1 < len(words) else None
+    term = either_color(words, m + 1) if m + 1 < len(words) else None
     named = term and term.end < len(words) and not (
         words[term.end].is_punctuation or words[term.end].key in FUNCTION_WORDS)
     if term is None or named:

@@ -113,8 +113,10 @@ def _tells_of_another(words: Sequence[Word], i: int, told: bool) -> bool:
     """Tell whether who wears what ends before word ``i`` is absent: "the boy in red is missing"."""
     for m in range(i - 1, max(i - _CLAUSE_WORDS, -1), -1):
         key = words[m].key
-        if words[m].is_punctuation or key in _CLAUSE or key in ('and', 'his', 'her', 'their'):
+        if words[m].is_punctuation or key in _CLAUSE or key == 'and':
             return False
+        if key in ('his', 'her', 'their'):
+            return m > 1 and words[m - 1].key in _WORN
         if key in _WORN or (told and key in ('with', 'carrying', 'holding')):
             return m > 0
     return False

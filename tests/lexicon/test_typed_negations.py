@@ -57,6 +57,9 @@ def test_what_only_resembles_a_negation_denies_nothing(query, phrases):
     ('not a man, a woman in red', ['no man', 'red clothes'], 'a woman in red'),
     ('shirt, not red', ['no red shirt'], ''), ('coat, not red hat', ['coat', 'no red hat'], 'coat'),
     ('man in a coat that is not red', ['man', 'no red coat'], 'man'),
+    ("a coat which isn't red or blue, a hat", ['no red or blue coat', 'hat'], 'a hat'),
+    ('the logo on his black shirt is not visible', ['black shirt'],
+     'the logo on his black shirt is not visible'),
     ('hat=no coat=red', ['no hat', 'coat'], 'coat=red')])
 def test_what_is_named_as_not_meant_is_heard_by_no_encoder(query, phrases, affirmed):
     reading = read_sentence(query)
