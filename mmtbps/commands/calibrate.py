@@ -67,6 +67,8 @@ __all__ = ['add_arguments', 'run']
 
 _BATCH = 64
 _PRESENCE = Path(CALIBRATION_FILE).stem
+#: People of the galleries that are measured where none are named.
+_SIZES = (50, 200, 1000)
 _PARTS = 'parts of captions'
 _MEASURES = ('AUROC', 'FPR95', 'DIR1', 'DIR10', 'Brier', 'skill', 'ECE')
 
@@ -85,7 +87,8 @@ def add_arguments(parser: CommandParser) -> None:
     parser.add_argument('--check', choices=('val', 'test'), help='then measure it on the people of '
                         'this split')
     parser.add_argument('--sizes', type=int, nargs='+', metavar='N',
-                        help='people of the galleries of --check (default: 50 200 1000)')
+                        help='people of the galleries of --check (default: '
+                        + ' '.join(map(str, _SIZES)) + ')')
     parser.add_argument('--plot', type=Path, metavar='FILE', help='with --check: draw the '
                         'reliability diagram (PNG, PDF, SVG)')
     parser.add_argument('--device', help='cpu, cuda, cuda:1 (default: the best there is)')
@@ -96,7 +99,7 @@ def run(args: argparse.Namespace) -> None:
     """Fit, write, and print what was fitted on what."""
     from mmtbps.search.encoders.loading import load_encoder
     MMLogger.get_current_instance().setLevel('ERROR')  # the data sets' own summaries
-    check_plot(args)
+    check_measurement(args)
     places = find_places(args)
     subjects = {split: read_split(args.config, split)
                 for split in dict.fromkeys(filter(None, (args.split, args.check)))}
@@ -136,7 +139,7 @@ def run(args: argparse.Namespace) -> None:
                 phrases={kind: [pair.low, pair.high] for kind, pair in bounds.items()}))
 
 
-def check_plot(args: argparse.Namespace) -> None:
+def check_measurement(args: argparse.Namespace) -> None:
     """Check that what is to be measured and drawn can be, before anything is computed.
 
     Raises:
@@ -220,7 +223,7 @@ def fitting_sizes(sizes: Sequence[int] | None, subjects: Subjects) -> list[int]:
     Raises:
         BadValue: They are enough for none, or a size is none.
     """
-    asked = [50, 200, 1000] if sizes is None else list(sizes)
+    asked = list(sizes or _SIZES)
     people = len(np.intersect1d(subjects.people, subjects.people[subjects.owners]))
     if min(asked) < 1:
         raise BadValue(f'--sizes are numbers of people from 1 on, got {min(asked)}')

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from .affirmed_text import Denied, affirm
 from .attribute_reading import WornItem, read_attributes
 from .body_phrases import BodyPhrase, find_body_phrases, is_silent
-from .grammar import AUXILIARIES, COPULAS, FUNCTION_WORDS, RELATIVES
+from .grammar import AUXILIARIES, COPULAS, FUNCTION_WORDS, RELATIVES, is_spoken
 from .lacking_phrases import Lacking, find_lacking, without_nothing
 from .mentions import ColorMention
 from .negation_scope import DOUBTFUL, absence_end, negation_depths
@@ -29,6 +29,7 @@ _CLOTHES = frozenset({'upper', 'lower', 'full', 'shoes'})
 _REFUSED = frozenset({'written text', 'only a part'})
 _UNSURE_COLOR = 'words that may be a color'
 _DETERMINERS = frozenset('a an the any'.split())
+_LINKS = COPULAS | AUXILIARIES | RELATIVES
 _OPENS_BARE = frozenset('in wearing wears dressed clad all entirely mostly'.split())
 
 
@@ -240,7 +241,7 @@ def _follows_color(word: Word, mention: ColorMention | None) -> bool:
 def _denied_color(words: Sequence[Word], i: int) -> ColorMention | None:
     """Read the color of "her shirt is not red" behind the noun that ends before word ``i``."""
     m = i
-    while m < len(words) and words[m].key in COPULAS | AUXILIARIES | RELATIVES:
+    while m < len(words) and words[m].key in _LINKS:
         m += 1
     if m == i and m + 1 < len(words) and words[m].key in (',', '(') and words[m + 1].key == 'not':
         m += 1  # "a coat, not red"
@@ -248,9 +249,7 @@ def _denied_color(words: Sequence[Word], i: int) -> ColorMention | None:
             m == i and words[m].key != 'not' and not words[m].key.endswith("n't")):
         return None
     term = either_color(words, m + 1) if m + 1 < len(words) else None
-    named = term and term.end < len(words) and not (
-        words[term.end].is_punctuation or words[term.end].key in FUNCTION_WORDS)
-    if term is None or named:
+    if term is None or (term.end < len(words) and is_spoken(words[term.end])):
         return None
     end = words[term.end - 1].end
     return ColorMention((words[m + 1].start, end), (words[i - 1].start, end), None, None,

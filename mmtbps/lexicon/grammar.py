@@ -61,11 +61,14 @@ def color_term(words: Sequence[Word], i: int) -> ColorTerm | None:
     return ColorTerm(start, i, bases)
 
 
+def is_spoken(word: Word) -> bool:
+    """Tell whether a word is no sign and no function word."""
+    return not word.is_punctuation and word.key not in FUNCTION_WORDS
+
+
 def ends_noun_phrase(words: Sequence[Word], i: int) -> bool:
     """Tell whether no noun phrase runs across the word at ``i``."""
-    word = words[i]
-    return (word.key in FUNCTION_WORDS or word.is_punctuation
-            or color_term(words, i) is not None)
+    return not is_spoken(words[i]) or color_term(words, i) is not None
 
 
 def noun_at(words: Sequence[Word], i: int) -> Noun | None:

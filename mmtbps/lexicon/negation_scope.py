@@ -35,8 +35,8 @@ _DRESSED = _ADVERBS | frozenset('dressed clad seen shown covered anything someth
 #: "Not only a hat": nothing is negated.
 _ONLY = frozenset('only just merely simply'.split())
 _CORRELATED = frozenset({'neither', 'not', 'no', 'without', 'never'})
-#: What a noun is not, if it is not there: "her bag is not visible".
 _OPENERS = _AFTER_OBJECT | _OVER
+#: What a noun is not, if it is not there: "her bag is not visible".
 _SEEN = frozenset('visible there present seen shown worn carried on'.split())
 _LINKS = COPULAS | AUXILIARIES | {'been'}
 _ABSENT = ('nowhere to be seen', 'nowhere', 'gone missing', 'gone', 'taken off', 'off', 'absent',
@@ -45,7 +45,8 @@ _ABSENT = ('nowhere to be seen', 'nowhere', 'gone missing', 'gone', 'taken off',
 _SLANG = frozenset({'no', 'nothing', 'none'})
 _HAS = frozenset('got have has had having wearing wear wears wore carrying carry'.split())
 #: "Hat: no", as a form is filled in.
-_ASKED = frozenset(':=-(?/')
+_LABELS = frozenset(':=')
+_ASKED = _LABELS | frozenset('-(?/')
 _ANSWERED = frozenset('no none nope 0 false absent missing'.split())
 _CLAUSE_WORDS = 6
 _WORN = frozenset('in wearing wears on of'.split())
@@ -138,7 +139,7 @@ def _answer_end(words: Sequence[Word], i: int) -> int:
     closed = m + 1 < len(words) and words[m + 1].key == ')'
     end = m + 1 + closed
     # "Hat: none shoes: black" goes on with the next label.
-    labelled = m > i and any(word.key in (':', '=') for word in words[end + 1:end + 3])
+    labelled = m > i and any(word.key in _LABELS for word in words[end + 1:end + 3])
     return end if closed or labelled or words[m].key == 'none' or (
         end == len(words) or words[end].is_punctuation) else i
 
@@ -196,7 +197,7 @@ def _reach(words: Sequence[Word], i: int, nouns: Sequence[tuple[int, int]]) -> t
     while m < len(words):
         key = words[m].key
         if key in _STOPS or key in _CLAUSE or (objects and key in _DASHES) or key == '¬' or (
-                m in starts and starts[m] < len(words) and words[starts[m]].key in ':='):
+                m in starts and starts[m] < len(words) and words[starts[m]].key in _LABELS):
             break
         if key in _ALSO:
             if not objects and (key == ',' or _says_else(words[i + 1:m]) or (

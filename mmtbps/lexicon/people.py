@@ -91,10 +91,21 @@ def opens_with_a_person(words: Sequence[Word], i: int) -> bool:
         for m, word in enumerate(words[:i + 1]))
 
 
+def word_before_person(words: Sequence[Word], i: int) -> Word | None:
+    """Return the word before the person at word ``i`` and their article.
+
+    >>> from mmtbps.lexicon import split_words
+    >>> word_before_person(split_words('not the man'), 2).key
+    'not'
+    """
+    m = i - 1 if i and words[i - 1].key in ('a', 'an', 'the') else i
+    return words[m - 1] if m else None
+
+
 def _is_denied(words: Sequence[Word], i: int) -> bool:
     """Tell whether a person is only named to say who is not meant: "a woman, not a man"."""
-    m = i - 1 if i and words[i - 1].key in ('a', 'an', 'the') else i
-    return m > 0 and words[m - 1].key in NEGATORS
+    before = word_before_person(words, i)
+    return before is not None and before.key in NEGATORS
 
 
 def _is_another(words: Sequence[Word], i: int, after_one: bool) -> bool:

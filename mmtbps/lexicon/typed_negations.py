@@ -4,9 +4,9 @@ import re
 from collections.abc import Iterator, Sequence
 from functools import cache
 
-from .grammar import COPULAS, FUNCTION_WORDS, noun_at, noun_ending_at
+from .grammar import COPULAS, FUNCTION_WORDS, is_spoken, noun_at, noun_ending_at
 from .negations import is_negator
-from .people import person_places
+from .people import person_places, word_before_person
 from .phrases import PhraseIndex, Word, split_words
 from .seldom_colors import asked_color, seldom_color
 from .vocabulary import garments, read_table
@@ -60,6 +60,8 @@ def spell_negations(query: str) -> str:
 def drop_contrasts(query: str) -> str:
     r"""Put tabs for a color or a person that is named to say which one is not meant.
 
+    A sign ends a color that is denied, so that the next thing is none of a list of colors.
+
     >>> drop_contrasts('a red, not blue, coat').split('\t')
     ['a red', '', '', '', '', '', '', '', '', '', '', '', 'coat']
     """
@@ -96,7 +98,7 @@ def _spell_excluded(query: str) -> str:
 def _is_excluded(words: Sequence[Word], i: int) -> bool:
     """Tell whether a thing follows a sign, and what stands before is no part: "t -shirt"."""
     before = words[i - 1] if i else None
-    return _thing_at(words, _behind_signs(words, i), named=True) and (before is None or not (
+    return _named_at(words, _behind_signs(words, i)) and (before is None or not (
         before.key in _OPENED or len(before.key) < 3 or asked_color(words, i - 1) is not None
         and words[i].key == '-' and noun_at(words, _behind_signs(words, i)) is None))
 
@@ -142,12 +144,16 @@ def _denies(words: Sequence[Word], i: int, end: int, form: str) -> bool:
         i and noun_ending_at(words, i - 1)))  # "backpack missing blue jeans"
 
 
-def _thing_at(words: Sequence[Word], i: int, named: bool = False) -> bool:
-    """Tell whether what is worn or carried is at a word, or its color; behind it if ``named``."""
+def _thing_at(words: Sequence[Word], i: int) -> bool:
+    """Tell whether what is worn or carried, or a color, is at a word."""
+    return asked_color(words, i) is not None or _named_at(words, i)
+
+
+def _named_at(words: Sequence[Word], i: int) -> bool:
+    """Tell whether what is worn or carried is named at a word, or behind its color there."""
     color = asked_color(words, i)
-    if color is not None and (not named or color.end == len(words)):
-        return not named
-    noun = noun_at(words, i if color is None else color.end)
+    start = i if color is None else color.end
+    noun = noun_at(words, start) if start < len(words) else None
     return noun is not None and noun.key in garments()
 
 
@@ -186,7 +192,7 @@ def _next_thing(words: Sequence[Word], i: int) -> tuple[int, int] | None:
         return None
     m = color.end
     joined = m + 1 < len(words) and words[m].key in (',', 'and')
-    return (words[m].start, words[m].end) if joined and _thing_at(words, m + 1, True) else None
+    return (words[m].start, words[m].end) if joined and _named_at(words, m + 1) else None
 
 
 def _goes_on(words: Sequence[Word], first: int, i: int, colored: bool) -> bool:
@@ -213,8 +219,7 @@ def _other_color(words: Sequence[Word], first: int, i: int, opened: str) -> int 
     other = asked_color(words, i + 1) if i + 1 < len(words) else None
     if other is None:
         return None
-    named = other.end < len(words) and not words[other.end].is_punctuation and (
-        words[other.end].key not in FUNCTION_WORDS)
+    named = other.end < len(words) and is_spoken(words[other.end])
     thing = noun_ending_at(words, first - 1)
     if thing is not None:  # "brown coat (not black)"
         return other.end if not named and _meant(words, thing.start) is not None else None
@@ -260,9 +265,6 @@ def denies_a_person(words: Sequence[Word]) -> bool:
     >>> [denies_a_person(split_words(query)) for query in ('not the man in red', 'not a man')]
     [True, False]
     """
-    for i in person_places(words):
-        before = i - 1 if i and words[i - 1].key in _ARTICLES else i
-        if before and is_negator(words[before - 1]) and i + 1 < len(words) and (
-                words[i + 1].key in _CLAUSE):
-            return True
-    return False
+    return any(i + 1 < len(words) and words[i + 1].key in _CLAUSE
+               and (before := word_before_person(words, i)) is not None and is_negator(before)
+               for i in person_places(words))

@@ -4,7 +4,15 @@ import re
 from collections.abc import Iterator, Sequence
 
 from .body_phrases import find_body_phrases
-from .grammar import FUNCTION_WORDS, JOINERS, Noun, color_term, noun_at, noun_ending_at
+from .grammar import (
+    FUNCTION_WORDS,
+    JOINERS,
+    Noun,
+    color_term,
+    is_spoken,
+    noun_at,
+    noun_ending_at,
+)
 from .lacking_phrases import find_lacking
 from .negation_scope import absence_end
 from .negations import is_negator
@@ -88,9 +96,9 @@ def _seams(words: Sequence[Word]) -> Iterator[int]:
     starts, ends = {phrase.start for phrase in hair}, {phrase.end for phrase in hair}
     people = set(person_places(words))
     lacked = {each.last for each in find_lacking(words) if each.said}
-    lacked.update(absence_end(words, i) for i in range(1, len(words))
-                  if absence_end(words, i) > i and noun_ending_at(words, i - 1) is not None)
-    spoken = [not word.is_punctuation and word.key not in FUNCTION_WORDS for word in words]
+    lacked.update(end for i in range(1, len(words)) if (end := absence_end(words, i)) > i
+                  and noun_ending_at(words, i - 1) is not None)
+    spoken = [is_spoken(word) for word in words]
     last = 0
     for i in range(1, len(words)):
         if not spoken[i] or not (spoken[i - 1] or words[i - 1].key == 'nothing'):
@@ -144,7 +152,7 @@ def _opens_a_thing(words: Sequence[Word], i: int) -> bool:
 def _next_garment(words: Sequence[Word], i: int) -> Noun | None:
     """Return the garment that is named from a word on, behind a few words for how it looks."""
     for m in range(i, min(i + _LOOKS, len(words))):
-        if words[m].is_punctuation or words[m].key in FUNCTION_WORDS:
+        if not is_spoken(words[m]):
             return None
         if (noun := noun_at(words, m)) is not None:
             return noun if noun.key in garments() else None
