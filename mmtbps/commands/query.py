@@ -33,6 +33,7 @@ from .options.query import (
     hint_at_quotes,
     hint_at_tracks,
     hint_at_unknown_probability,
+    hints_at_left_out,
     picture_options,
     print_unknown_values,
     take_sentences,
@@ -100,11 +101,8 @@ def query(args: argparse.Namespace) -> None:
         **picture_options(args), **asked)
     if args.min_probability is not None:
         found, results = results, [result.at_least(args.min_probability) for result in results]
-        for before in [one for one, left in zip(found, results, strict=True)
-                       if one.hits and not left.hits]:
-            best = max(hit.get('probability', hit.get('estimate', 1)) for hit in before.hits)
-            print(f'--min-probability {args.min_probability:g} left out all {len(before.hits)} '
-                  f'hits; the best has {best:.2g}', file=sys.stderr)
+        for line in hints_at_left_out(found, results, args.min_probability):
+            print(line, file=sys.stderr)
     for result in results:
         for line in notes_of(result):
             print(printable(line), file=sys.stderr)

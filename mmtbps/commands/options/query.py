@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from mmtbps.search.results import SearchResult
 
 __all__ = ['add_query_options', 'add_wishes', 'check_probability', 'hint_at_quotes',
-           'hint_at_tracks', 'hint_at_unknown_probability', 'picture_options',
+           'hint_at_tracks', 'hint_at_unknown_probability', 'hints_at_left_out', 'picture_options',
            'print_unknown_values', 'take_sentences', 'wish_options']
 
 
@@ -132,6 +132,23 @@ def hint_at_tracks(results: Sequence['SearchResult'], group: str | None) -> str 
     if group != 'track' or not found or any(entry.track is not None for entry in found):
         return None
     return 'nobody who was found has a track, so that --group track joined nothing'
+
+
+def hints_at_left_out(found: Sequence['SearchResult'], left: Sequence['SearchResult'],
+                      wanted: float) -> list[str]:
+    """Word for each answer of which a probability left nothing how near it came.
+
+    Example:
+        >>> hints_at_left_out([], [], .5)
+        []
+    """
+    hints = []
+    for before, after in zip(found, left, strict=True):
+        if before.hits and not after.hits:
+            best = max(hit.get('probability', hit.get('estimate', 1)) for hit in before.hits)
+            hints.append(f'--min-probability {wanted:g} left out all {len(before.hits)} hits; the '
+                         f'best has {best:.2g}')
+    return hints
 
 
 def hint_at_unknown_probability(results: Sequence['SearchResult'],
